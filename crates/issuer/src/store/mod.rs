@@ -1,0 +1,327 @@
+//! The data source port (`design.md` §6): ten verbs over opaque records.
+//!
+//! Every verb is atomic on its own and none spans two records, so that any engine with
+//! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
+//! two of them fails closed.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod memory;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use castellan_proto::Timestamp;
+
+pub use memory::Memory;
+
+/// What a record is. Kinds never mix: a key of one kind says nothing about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A person.
+    Account,
+    /// An OAuth app.
+    Client,
+    /// An API key or machine user.
+    Credential,
+    /// A browser session.
+    Session,
+    /// What a person agreed to, per client.
+    Grant,
+    /// A token family: everything issued from one authorization.
+    Family,
+    /// An authorization code.
+    Code,
+    /// A sign-in or consent in progress.
+    Flow,
+    /// A one-time set-up link.
+    Setup,
+    /// The signing keys, one record.
+    Keyring,
+    /// A denial that can be explained.
+    Decision,
+}
+
+impl Kind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Self; 11] = [
+        Self::Account,
+        Self::Client,
+        Self::Credential,
+        Self::Session,
+        Self::Grant,
+        Self::Family,
+        Self::Code,
+        Self::Flow,
+        Self::Setup,
+        Self::Keyring,
+        Self::Decision,
+    ];
+
+    /// Its name in the store. Never change one: it is on disk.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Client => "client",
+            Self::Credential => "credential",
+            Self::Session => "session",
+            Self::Grant => "grant",
+            Self::Family => "family",
+            Self::Code => "code",
+            Self::Flow => "flow",
+            Self::Setup => "setup",
+            Self::Keyring => "keyring",
+            Self::Decision => "decision",
+        }
+    }
+}
+
+/// Which record: its site, its kind and its name there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The site, which is the tenant (`design.md` rule 42).
+    pub site: Arc<str>,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name among those of its kind and site.
+    pub id: String,
+}
+
+impl Key {
+    /// The key of `kind` and `id` on `site`.
+    pub fn new(site: &Arc<str>, kind: Kind, id: impl Into<String>) -> Self {
+        Self { site: Arc::clone(site), kind, id: id.into() }
+    }
+
+    /// The key as one text, for notices and epochs.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}/{}/{}", self.site, self.kind.as_str(), self.id)
+    }
+}
+
+/// A record to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Which record.
+    pub key: Key,
+    /// What it holds; opaque to the engine.
+    pub body: Vec<u8>,
+    /// Other names, folded by the caller, that no other record of the same site and kind may have.
+    pub unique: Vec<String>,
+    /// First second at which it no longer exists. `None`: until deleted.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which record.
+    pub key: Key,
+    /// 1 when inserted, one more at every replacement.
+    pub version: u64,
+    /// What it holds.
+    pub body: Vec<u8>,
+    /// Its other names.
+    pub unique: Vec<String>,
+    /// First second at which it no longer exists.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whether a write is told to every node through the feed.
+///
+/// The notice is written with the record: either both are there or neither is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing that was decided before can change by this write.
+    Silent,
+    /// Decisions that rest on this record must be made anew.
+    Tell,
+}
+
+/// What became of an `insert`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is there now, at version 1.
+    Done,
+    /// The key is in use (a taken record's tombstone counts); nothing was written.
+    Exists,
+    /// Another record of its kind and site has this unique name; nothing was written.
+    Clash(String),
+}
+
+/// What became of a `replace`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is there now, at this version.
+    Done(u64),
+    /// No record with that key and version (absent, expired, taken, or newer); nothing was written.
+    Stale,
+    /// Another record of its kind and site has this unique name; nothing was written.
+    Clash(String),
+}
+
+/// What became of a `take`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The caller is the first and only one to get this answer.
+    First(Record),
+    /// Somebody took it before; its tombstone stays until it expires.
+    Again(Record),
+    /// There is no such record, or it has expired.
+    None,
+}
+
+/// Which records to list.
+#[derive(Clone, Debug)]
+pub struct PageQuery {
+    /// Of which site.
+    pub site: Arc<str>,
+    /// Of which kind.
+    pub kind: Kind,
+    /// Only ids that begin so; empty for all.
+    pub prefix: String,
+    /// Only ids after this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Where a reader of the feed stands. Opaque to callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedCursor(pub String);
+
+/// One notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// Unique among notices; an engine may hand out the same notice more than once.
+    pub id: String,
+    /// [`Key::text`] of the record that changed.
+    pub subject: String,
+}
+
+/// Notices since a cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// In the order they were written.
+    pub entries: Vec<FeedEntry>,
+    /// Where to go on.
+    pub cursor: FeedCursor,
+    /// Notices may be missing between the cursor given and the first entry: nothing that was
+    /// decided before counts any more.
+    pub gap: bool,
+}
+
+/// The engine could not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("the data source failed")]
+pub struct StoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl StoreError {
+    /// An error with the engine's own as its source, which goes to the log and nowhere else.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+/// A data source.
+///
+/// Reads and writes treat a record whose `expires_at <= now` as absent. What was acknowledged is
+/// durable and visible to every later read, on this node and on any other.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads each of `keys`, in order, in one round trip. Taken records are absent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn get_many(&self, keys: &[Key], now: Timestamp) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// Reads the record of `kind` on `site` that has the unique name `unique`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError>;
+
+    /// Writes `draft` if neither its key nor one of its unique names is in use.
+    ///
+    /// Of any number of concurrent calls with one key, or with one unique name, exactly one is
+    /// [`Inserted::Done`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot write; the record may or may not be there.
+    async fn insert(&self, draft: Draft, notice: Notice, now: Timestamp) -> Result<Inserted, StoreError>;
+
+    /// Writes `draft` over the record of its key if that is at `version`. The unique names of the
+    /// old record that the new one lacks become free.
+    ///
+    /// Of any number of concurrent calls with one version exactly one is [`Replaced::Done`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot write; the old or the new record is there, whole.
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError>;
+
+    /// Uses up the record of `key`: the body comes back and a tombstone stays until it expires.
+    ///
+    /// Of any number of concurrent calls exactly one gets [`Taken::First`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine fails; the record may or may not be used up.
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError>;
+
+    /// Deletes the record of `key`, its tombstone too, if it is at `version` (`None`: at any).
+    /// `false` if there was none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot write; the record is there, whole, or gone.
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Lists records in the byte order of their ids. Taken records are absent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError>;
+
+    /// How many records of `kind` `site` has. Taken records are absent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// The notices after `after`, oldest first; with `None`, no notices and the present end.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError>;
+
+    /// Writes a notice about `subject` alone, for what is dead already (`design.md` rule 30).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot write.
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError>;
+
+    /// Removes at most `limit` expired records and as many notices older than ten minutes.
+    /// The number of records removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot write.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+}

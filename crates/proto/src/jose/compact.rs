@@ -1,0 +1,72 @@
+//! The compact serialisation: three base64url parts (RFC 7515 §7.1).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{HmacKey, VerifyingKey};
+
+/// What the header of a token says, all of it unproven.
+#[derive(Debug, serde::Deserialize)]
+pub struct Header {
+    /// The algorithm claimed.
+    pub alg: String,
+    /// The media type claimed (RFC 7515 §4.1.9).
+    pub typ: Option<String>,
+    /// Which key is claimed to have signed.
+    pub kid: Option<String>,
+    /// Extensions that must be understood; we understand none.
+    #[serde(default)]
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// A token taken apart and not yet believed.
+pub struct Compact<'a> {
+    header: Header,
+    signed: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Compact<'a> {
+    const LONGEST: usize = 16 * 1024;
+
+    /// Takes `token` apart. `None` if it is no compact JWS, or has a `crit` header.
+    #[must_use]
+    pub fn read(token: &'a str) -> Option<Self> {
+        if token.len() > Self::LONGEST {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        if header.crit.is_some() || payload.contains('.') {
+            return None;
+        }
+        Some(Self {
+            header,
+            signed,
+            payload: URL_SAFE_NO_PAD.decode(payload).ok()?,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+        })
+    }
+
+    /// The unproven header, to find the key by.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload, if `key` made the signature and the header agrees with the key's algorithm.
+    #[must_use]
+    pub fn verified_by(&self, key: &VerifyingKey) -> Option<&[u8]> {
+        (self.header.alg == key.algorithm().as_str()
+            && key.verifies(self.signed.as_bytes(), &self.signature))
+        .then_some(&*self.payload)
+    }
+
+    /// The payload, if `key` made the authentication code with HS256.
+    #[must_use]
+    pub fn verified_by_hmac(&self, key: &HmacKey) -> Option<&[u8]> {
+        (self.header.alg == "HS256" && key.verifies(self.signed.as_bytes(), &self.signature))
+            .then_some(&*self.payload)
+    }
+}

@@ -1,0 +1,161 @@
+//! Where an answer may be sent.
+
+use url::Url;
+
+/// A registered redirect URI. Compared as text, byte for byte (RFC 9700 §4.1.3); only the port of
+/// a loopback address may differ (RFC 8252 §7.3).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RedirectUri(String);
+
+/// Why a text cannot be registered as a redirect URI.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRedirectUri {
+    /// It does not parse as an absolute URI.
+    #[error("{0:?} is not an absolute URI")]
+    NotAbsolute(String),
+    /// RFC 6749 §3.1.2 forbids a fragment.
+    #[error("{0:?} has a fragment")]
+    Fragment(String),
+    /// A user name or password before the host.
+    #[error("{0:?} has user information before the host")]
+    UserInfo(String),
+    /// A scheme that a browser would run or read rather than visit.
+    #[error("{0:?} has a scheme that no answer may be sent to")]
+    Scheme(String),
+    /// A control character, a blank or a backslash, which browsers read differently.
+    #[error("{0:?} holds a character that browsers read differently")]
+    Character(String),
+}
+
+impl RedirectUri {
+    /// As registered.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an answer may go to `asked`.
+    #[must_use]
+    pub fn admits(&self, asked: &str) -> bool {
+        if self.0 == asked {
+            return true;
+        }
+        match (split_loopback(&self.0), split_loopback(asked)) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => false,
+        }
+    }
+}
+
+impl TryFrom<String> for RedirectUri {
+    type Error = InvalidRedirectUri;
+
+    fn try_from(text: String) -> Result<Self, InvalidRedirectUri> {
+        let odd = |c: char| c.is_control() || c.is_whitespace() || "\\<>\"^`{|}".contains(c);
+        if text.contains(odd) {
+            return Err(InvalidRedirectUri::Character(text));
+        }
+        let Ok(url) = Url::parse(&text) else {
+            return Err(InvalidRedirectUri::NotAbsolute(text));
+        };
+        if url.fragment().is_some() {
+            return Err(InvalidRedirectUri::Fragment(text));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidRedirectUri::UserInfo(text));
+        }
+        match url.scheme() {
+            "javascript" | "data" | "vbscript" | "file" | "blob" | "about" | "view-source" => {
+                Err(InvalidRedirectUri::Scheme(text))
+            }
+            "http" | "https" if !text.contains("://") => Err(InvalidRedirectUri::NotAbsolute(text)),
+            _ => Ok(Self(text)),
+        }
+    }
+}
+
+impl From<RedirectUri> for String {
+    fn from(uri: RedirectUri) -> Self {
+        uri.0
+    }
+}
+
+/// The host and the rest of an `http` URI of a loopback address, without its port.
+fn split_loopback(uri: &str) -> Option<(&str, &str)> {
+    let (host, after) = ["127.0.0.1", "[::1]"].into_iter().find_map(|host| {
+        let after = uri.strip_prefix("http://")?.strip_prefix(host)?;
+        Some((host, after))
+    })?;
+    let rest = match after.strip_prefix(':') {
+        None => after,
+        Some(ported) => {
+            let end = ported.find(|c: char| !c.is_ascii_digit()).unwrap_or(ported.len());
+            ported[..end].parse::<u16>().ok()?;
+            &ported[end..]
+        }
+    };
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn registered(text: &str) -> RedirectUri {
+        RedirectUri::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn only_the_port_of_a_loopback_address_may_differ() {
+        let native = registered("http://127.0.0.1/cb");
+        assert!(native.admits("http://127.0.0.1:50123/cb"));
+        assert!(!native.admits("http://127.0.0.1:50123/cb2"));
+        assert!(!native.admits("http://127.0.0.1:99999/cb"));
+        assert!(!native.admits("http://127.0.0.1.evil.test/cb"));
+        assert!(!native.admits("http://127.0.0.1:80@evil.test/cb"));
+        assert!(!native.admits("http://[::1]:80/cb"));
+        assert!(!native.admits("https://127.0.0.1:80/cb"));
+        assert!(registered("http://[::1]:1/").admits("http://[::1]:2/"));
+        assert!(!registered("http://localhost:1/").admits("http://localhost:2/"));
+    }
+
+    #[test]
+    fn what_a_browser_would_run_cannot_be_registered() {
+        for bad in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://portal.test/cb#x",
+            "https://user@portal.test/cb",
+            "/cb",
+            "portal.test/cb",
+            "https://portal.test/c b",
+            "https:\\\\portal.test",
+            "https:portal.test",
+        ] {
+            assert!(RedirectUri::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+        for good in ["https://portal.test/cb?x=1", "myapp://cb", "com.example.app:/cb"] {
+            assert!(RedirectUri::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+    }
+
+    proptest! {
+        /// `security-cases.md` row 2: nothing but the text itself is admitted.
+        #[test]
+        fn case_02_a_redirect_is_matched_exactly(
+            scheme in "(https|http|HTTPS|myapp)",
+            user in "(|portal\\.test@|a:b@)",
+            host in "(portal\\.test|PORTAL\\.test|portal\\.test\\.evil\\.test|evil\\.test)",
+            port in "(|:443|:8443)",
+            path in "(/cb|/cb/|/CB|/cb/\\.\\./cb|/cb%2f|//cb|/cb;x)",
+            tail in "(|\\?|\\?x=1|#|#x| )",
+        ) {
+            let asked = format!("{scheme}://{user}{host}{port}{path}{tail}");
+            let ours = registered("https://portal.test/cb");
+            prop_assert_eq!(ours.admits(&asked), asked == "https://portal.test/cb");
+        }
+    }
+}

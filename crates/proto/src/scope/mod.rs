@@ -1,0 +1,222 @@
+//! What an app may be granted, and what a request demands (`design.md` §3).
+
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+pub use pattern::{InvalidPattern, ScopePattern};
+
+/// What one field of a request, or one REST call, asks for: `Operation:Type:Action`.
+///
+/// Three names, never a pattern.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Demand(String);
+
+/// The text is not three names joined by colons.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not of the form Operation:Type:Action")]
+pub struct InvalidDemand(String);
+
+impl Demand {
+    /// The whole text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Demand {
+    type Error = InvalidDemand;
+
+    fn try_from(text: String) -> Result<Self, InvalidDemand> {
+        let name = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let parts = text.split(':').collect::<Vec<_>>();
+        if parts.len() == 3 && parts.into_iter().all(name) && text.len() <= 256 {
+            Ok(Self(text))
+        } else {
+            Err(InvalidDemand(text))
+        }
+    }
+}
+
+impl From<Demand> for String {
+    fn from(demand: Demand) -> Self {
+        demand.0
+    }
+}
+
+impl std::fmt::Display for Demand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One scope as it is granted or asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Scope {
+    /// A name such as `openid` or `api:read`: equal or not, never a pattern.
+    Named(String),
+    /// A pattern over demands such as `Mutation:Person:*`.
+    Pattern(ScopePattern),
+}
+
+/// Why a text is not a [`Scope`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidScope {
+    /// A character that RFC 6749 §3.3 does not allow, or none at all.
+    #[error("{0:?} is not a scope (RFC 6749 §3.3)")]
+    Token(String),
+    /// It looks like a pattern and is none.
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
+}
+
+impl Scope {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Pattern(pattern) => pattern.as_str(),
+        }
+    }
+
+    /// Whether everything that `asked` stands for is within this scope.
+    #[must_use]
+    pub fn contains(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (Self::Named(ours), Self::Named(theirs)) => ours == theirs,
+            (Self::Pattern(ours), Self::Pattern(theirs)) => ours.contains(theirs),
+            _ => false,
+        }
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = InvalidScope;
+
+    fn try_from(text: String) -> Result<Self, InvalidScope> {
+        let head = text.split(':').next().unwrap_or_default();
+        let operation = text.len() > head.len()
+            && ["Mutation", "Query", "Subscription", "Castellan"].contains(&head);
+        if operation || text.contains(['*', '?', '{']) {
+            return Ok(Self::Pattern(ScopePattern::try_from(text)?));
+        }
+        let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if text.is_empty() || text.len() > 256 || !text.bytes().all(token) {
+            return Err(InvalidScope::Token(text));
+        }
+        Ok(Self::Named(text))
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.as_str().to_owned()
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Scopes in the order they were written, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// Reads the space-delimited form of RFC 6749 §3.3. An empty text is no scope.
+    ///
+    /// # Errors
+    /// [`InvalidScope`] naming the first entry that is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidScope> {
+        text.split(' ')
+            .filter(|part| !part.is_empty())
+            .map(|part| Scope::try_from(part.to_owned()))
+            .collect()
+    }
+
+    /// One by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the name `name` is among them.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
+        self.iter().any(|scope| matches!(scope, Scope::Named(ours) if ours == name))
+    }
+
+    /// Whether all that `asked` stands for is within one of these.
+    #[must_use]
+    pub fn cover(&self, asked: &Scope) -> bool {
+        self.iter().any(|ours| ours.contains(asked))
+    }
+
+    /// The first of `asked` that these do not cover.
+    #[must_use]
+    pub fn first_uncovered<'a>(&self, asked: &'a Self) -> Option<&'a Scope> {
+        asked.iter().find(|scope| !self.cover(scope))
+    }
+
+    /// Those of `asked` that these cover.
+    #[must_use]
+    pub fn narrow(&self, asked: &Self) -> Self {
+        asked.iter().filter(|scope| self.cover(scope)).cloned().collect()
+    }
+
+    /// These and those of `more` that are not among them yet.
+    #[must_use]
+    pub fn union(&self, more: &Self) -> Self {
+        self.iter().chain(more.iter()).cloned().collect()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        let mut out = Vec::new();
+        for scope in scopes {
+            if !out.contains(&scope) {
+                out.push(scope);
+            }
+        }
+        Self(out)
+    }
+}
+
+impl<'a> IntoIterator for &'a Scopes {
+    type Item = &'a Scope;
+    type IntoIter = std::slice::Iter<'a, Scope>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl std::fmt::Display for Scopes {
+    /// The space-delimited form of RFC 6749 §3.3.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, scope) in self.iter().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(scope.as_str())?;
+        }
+        Ok(())
+    }
+}

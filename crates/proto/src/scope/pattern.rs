@@ -1,0 +1,189 @@
+//! Patterns over demands, and when one lies within another (`design.md` rules 21 to 23).
+
+use super::Demand;
+
+/// A glob over `Operation:Type:Action`: `*` any run of characters, colons included; `?` one
+/// character; `{a,b}` alternatives. Whole-string and case-sensitive.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ScopePattern {
+    text: String,
+    /// What the braces expand to, each in its shortest form; never empty.
+    alternatives: Vec<Glob>,
+}
+
+/// Why a text is not a [`ScopePattern`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPattern {
+    /// Outside 1..=256 characters.
+    #[error("a scope pattern has 1 to 256 characters")]
+    Length,
+    /// A character outside `A-Z a-z 0-9 _ : * ? { , }`.
+    #[error("a scope pattern holds only letters, digits, _ : * ? and {{a,b}}; {0:?} does not")]
+    Character(String),
+    /// Braces that are nested, not closed, or hold fewer than two alternatives.
+    #[error("the braces of {0:?} do not read as {{a,b}}")]
+    Braces(String),
+    /// More than 64 alternatives.
+    #[error("{0:?} stands for more than 64 alternatives")]
+    TooMany(String),
+}
+
+/// One alternative. Each run of `*` and `?` is all of its `?`, then at most one `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Glob(Vec<u8>);
+
+/// Castellan's own rights live here; no wildcard reaches them unless the pattern begins so.
+const OWN: &[u8] = b"Castellan:";
+const MOST_ALTERNATIVES: usize = 64;
+
+impl ScopePattern {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether `demand` is one of the things this pattern stands for.
+    #[must_use]
+    pub fn matches(&self, demand: &Demand) -> bool {
+        self.alternatives.iter().any(|glob| glob.absorbs(demand.as_str().as_bytes()))
+    }
+
+    /// Whether `demand` is written out in this pattern, without any wildcard.
+    #[must_use]
+    pub fn names(&self, demand: &Demand) -> bool {
+        self.alternatives.iter().any(|glob| glob.0 == demand.as_str().as_bytes())
+    }
+
+    /// Whether everything that `asked` can match is matched by this pattern.
+    ///
+    /// Never says yes wrongly. Without `?` it never says no wrongly either, as long as each asked
+    /// alternative lies within a single one of ours.
+    #[must_use]
+    pub fn contains(&self, asked: &Self) -> bool {
+        asked
+            .alternatives
+            .iter()
+            .all(|theirs| self.alternatives.iter().any(|ours| ours.absorbs(&theirs.0)))
+    }
+}
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        let mut out = Vec::with_capacity(text.len());
+        let mut pending_star = false;
+        for byte in text.bytes() {
+            if byte == b'*' {
+                pending_star = true;
+                continue;
+            }
+            if byte != b'?' && pending_star {
+                out.push(b'*');
+                pending_star = false;
+            }
+            out.push(byte);
+        }
+        if pending_star {
+            out.push(b'*');
+        }
+        Self(out)
+    }
+
+    /// Matches `subject` symbol by symbol: our `*` takes any symbols, wildcards included; our `?`
+    /// takes one ordinary character or a `?`; a literal takes itself.
+    fn absorbs(&self, subject: &[u8]) -> bool {
+        if subject.starts_with(OWN) && !self.0.starts_with(OWN) {
+            return false;
+        }
+        let (mut at, mut key) = (0, 0);
+        let mut retry: Option<(usize, usize)> = None;
+        while at < subject.len() {
+            match self.0.get(key) {
+                Some(b'*') => {
+                    retry = Some((key, at));
+                    key += 1;
+                }
+                Some(b'?') if subject[at] != b'*' => {
+                    at += 1;
+                    key += 1;
+                }
+                Some(&literal) if literal != b'?' && literal == subject[at] => {
+                    at += 1;
+                    key += 1;
+                }
+                _ => {
+                    let Some((star, from)) = retry else { return false };
+                    retry = Some((star, from + 1));
+                    at = from + 1;
+                    key = star + 1;
+                }
+            }
+        }
+        self.0[key..].iter().all(|&symbol| symbol == b'*')
+    }
+}
+
+impl TryFrom<String> for ScopePattern {
+    type Error = InvalidPattern;
+
+    fn try_from(text: String) -> Result<Self, InvalidPattern> {
+        if text.is_empty() || text.len() > 256 {
+            return Err(InvalidPattern::Length);
+        }
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_:*?{,}".contains(&b);
+        if !text.bytes().all(allowed) {
+            return Err(InvalidPattern::Character(text));
+        }
+        let alternatives = expand(&text)?.iter().map(|one| Glob::new(one)).collect();
+        Ok(Self { text, alternatives })
+    }
+}
+
+impl From<ScopePattern> for String {
+    fn from(pattern: ScopePattern) -> Self {
+        pattern.text
+    }
+}
+
+impl PartialEq for ScopePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ScopePattern {}
+
+impl std::hash::Hash for ScopePattern {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+/// The texts that the braces of `text` stand for.
+fn expand(text: &str) -> Result<Vec<String>, InvalidPattern> {
+    let braces = || InvalidPattern::Braces(text.to_owned());
+    let mut out = vec![String::new()];
+    let mut rest = text;
+    while let Some(open) = rest.find(['{', '}', ',']) {
+        if !rest[open..].starts_with('{') {
+            return Err(braces());
+        }
+        let close = open + rest[open..].find('}').ok_or_else(braces)?;
+        let inside = &rest[open + 1..close];
+        if inside.contains('{') || !inside.contains(',') {
+            return Err(braces());
+        }
+        let choices = inside.split(',').collect::<Vec<_>>();
+        if out.len() * choices.len() > MOST_ALTERNATIVES {
+            return Err(InvalidPattern::TooMany(text.to_owned()));
+        }
+        let before = &rest[..open];
+        out = out
+            .iter()
+            .flat_map(|head| choices.iter().map(move |choice| format!("{head}{before}{choice}")))
+            .collect();
+        rest = &rest[close + 1..];
+    }
+    Ok(out.into_iter().map(|head| head + rest).collect())
+}

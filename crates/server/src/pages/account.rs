@@ -1,0 +1,77 @@
+//! A person's own account: which apps they let in, and the way out.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+
+use super::{HOSTILE, Page};
+
+/// Own account; posts `csrf` and `client_id` to `/account/revoke`, or `csrf` to `/auth/logout`.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct AccountPage<'a> {
+    /// What people call this place.
+    pub(crate) site: &'a str,
+    /// The person as others see them.
+    pub(crate) account_name: &'a str,
+    /// What they sign in with.
+    pub(crate) user_name: &'a str,
+    /// Ties every form of the page to this browser.
+    pub(crate) csrf: &'a str,
+    /// In the order to show them.
+    pub(crate) apps: &'a [App<'a>],
+}
+
+/// One app that was let in.
+pub(crate) struct App<'a> {
+    /// Names the app in the form that takes its access back.
+    pub(crate) client_id: &'a str,
+    /// What the app calls itself.
+    pub(crate) name: &'a str,
+    /// What it may do; if empty, it only learnt who the person is.
+    pub(crate) scopes: &'a [String],
+    /// The day it was let in, in words: "12 March 2026".
+    pub(crate) since: &'a str,
+}
+
+impl Page for AccountPage<'_> {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let none = || Self {
+            site: "Casa Aurora",
+            account_name: "Ana Ruiz",
+            user_name: "ana@aurora.example",
+            csrf: "c5rf",
+            apps: &[],
+        };
+        vec![
+            ("none", none()),
+            ("one", Self { apps: &SAMPLE_APPS[..1], ..none() }),
+            ("some", Self { apps: &SAMPLE_APPS[..3], ..none() }),
+            (
+                "hostile",
+                Self {
+                    site: HOSTILE,
+                    account_name: HOSTILE,
+                    user_name: HOSTILE,
+                    csrf: HOSTILE,
+                    apps: &SAMPLE_APPS[3..],
+                },
+            ),
+        ]
+    }
+}
+
+static SAMPLE_SCOPES: LazyLock<[String; 5]> = LazyLock::new(|| {
+    ["user", "api:read", "Mutation:Recording:Create", "Mutation:Person:*", HOSTILE]
+        .map(String::from)
+});
+
+static SAMPLE_APPS: LazyLock<[App<'static>; 4]> = LazyLock::new(|| {
+    let app = |client_id, name, scopes| App { client_id, name, scopes, since: "12 March 2026" };
+    [
+        app("choir", "Choir Archive", &SAMPLE_SCOPES[..4]),
+        app("forum", "Neighbourhood Forum", &SAMPLE_SCOPES[..2]),
+        app("clock", "Clock", &[]),
+        app(HOSTILE, HOSTILE, &SAMPLE_SCOPES[4..]),
+    ]
+});

@@ -1,0 +1,117 @@
+//! Asks whether an app may.
+
+use askama::Template;
+
+use super::{HOSTILE, Page};
+
+/// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/grant`.
+///
+/// `switch` means that somebody else wants to sign in.
+#[derive(Template)]
+#[template(path = "grant.html")]
+pub(crate) struct GrantPage<'a> {
+    /// What people call this place.
+    pub(crate) site: &'a str,
+    /// What the app calls itself.
+    pub(crate) client_name: &'a str,
+    /// The app's own page; linked if it is `https://` or `http://` with a plain ASCII host, else
+    /// left out.
+    pub(crate) client_uri: Option<&'a str>,
+    /// Who would be giving the access.
+    pub(crate) account_name: &'a str,
+    /// Comes back unchanged with the form.
+    pub(crate) flow: &'a str,
+    /// What the app could do; if empty, it only learns who the person is.
+    pub(crate) abilities: &'a [Ability<'a>],
+    /// Where the browser goes next, whatever the answer.
+    pub(crate) redirect_host: &'a str,
+}
+
+/// One thing an app could do.
+pub(crate) struct Ability<'a> {
+    /// The scope as the app asked for it, shown small for those who know it.
+    pub(crate) scope: &'a str,
+    /// The same for a person: "Write comments in your name".
+    pub(crate) words: &'a str,
+    /// Whether it changes anything; those stand apart.
+    pub(crate) writes: bool,
+}
+
+impl GrantPage<'_> {
+    fn reads_something(&self) -> bool {
+        self.abilities.iter().any(|ability| !ability.writes)
+    }
+
+    fn writes_something(&self) -> bool {
+        self.abilities.iter().any(|ability| ability.writes)
+    }
+
+    /// The address to link to and its host. Apps name it themselves: neither `javascript:` and its
+    /// kin nor words posing as an address may get here.
+    fn client_link(&self) -> Option<(&str, &str)> {
+        let uri = self.client_uri?;
+        let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))?;
+        let host = rest.split(['/', '?', '#']).next()?;
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
+        (!host.is_empty() && host.chars().all(plain)).then_some((uri, host))
+    }
+}
+
+impl Page for GrantPage<'_> {
+    fn samples() -> Vec<(&'static str, Self)> {
+        const READ: Ability<'_> = Ability {
+            scope: "api:read",
+            words: "Read proposals, meetings and comments",
+            writes: false,
+        };
+        const USER: Ability<'_> =
+            Ability { scope: "user", words: "See your name, picture and e-mail", writes: false };
+        const WRITE: Ability<'_> =
+            Ability { scope: "api:write", words: "Write comments in your name", writes: true };
+        const CREATE: Ability<'_> = Ability {
+            scope: "Mutation:Recording:Create",
+            words: "Add recordings to your collections",
+            writes: true,
+        };
+        const STRANGE: Ability<'_> = Ability { scope: HOSTILE, words: HOSTILE, writes: true };
+        let both = || Self {
+            site: "Casa Aurora",
+            client_name: "Choir Archive",
+            client_uri: Some("https://choir.example/"),
+            account_name: "Ana Ruiz",
+            flow: "f1ow",
+            abilities: &[USER, READ, WRITE, CREATE],
+            redirect_host: "app.choir.example",
+        };
+        vec![
+            ("both", both()),
+            ("reads", Self { abilities: &[USER, READ], ..both() }),
+            ("writes", Self { abilities: &[WRITE], client_uri: None, ..both() }),
+            ("identity", Self { abilities: &[], ..both() }),
+            (
+                "hostile",
+                Self {
+                    site: HOSTILE,
+                    client_name: HOSTILE,
+                    client_uri: Some("javascript:alert('<archive>')"),
+                    account_name: HOSTILE,
+                    flow: HOSTILE,
+                    abilities: &[READ, STRANGE],
+                    redirect_host: HOSTILE,
+                },
+            ),
+            (
+                "long",
+                Self {
+                    client_name: "Donaudampfschifffahrtsgesellschaftskapitänschoralarchiv",
+                    client_uri: Some(
+                        "https://an-extremely-long-host-name.of-some-far-department.example/about/us",
+                    ),
+                    account_name: "ana.maria.de.los.angeles.ruiz.fernandez@aurora.example",
+                    redirect_host: "an-extremely-long-host-name.of-some-far-department.example",
+                    ..both()
+                },
+            ),
+        ]
+    }
+}

@@ -1,0 +1,53 @@
+//! What people see: sign-in, consent, first setup, their own account, and plain messages.
+//!
+//! A page is a struct of plain words with one template beside it in `templates/`. It knows no
+//! record, no protocol and no server, so it cannot leak a row, and any caller can draw it.
+//! No page needs a script, an inline style or anything from another host.
+
+mod account;
+mod grant;
+mod login;
+mod logout;
+mod message;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use account::{AccountPage, App};
+pub(crate) use grant::{Ability, GrantPage};
+pub(crate) use login::LoginPage;
+pub(crate) use logout::LogoutPage;
+pub(crate) use message::MessagePage;
+pub(crate) use setup::SetupPage;
+
+/// The one stylesheet; every page links it as `/assets/castellan.css`.
+pub(crate) const STYLESHEET: &str = include_str!("castellan.css");
+
+/// The gate, as SVG; every page links it as `/assets/castellan.svg`, also as its icon.
+///
+/// It brings its own ground colour and so stands on light and dark alike.
+pub(crate) const MARK: &str = include_str!("castellan.svg");
+
+/// One whole document for a browser.
+pub(crate) trait Page: askama::Template + Sized {
+    /// Every state worth looking at, by a short name; one has hostile words in it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "looked at by tests"))]
+    fn samples() -> Vec<(&'static str, Self)>;
+
+    /// The document, ready to send as `text/html; charset=utf-8`.
+    ///
+    /// If the template fails, a short page without any of its words, so never half a form.
+    fn html(&self) -> String {
+        self.render().unwrap_or_else(|_| BROKEN.to_owned())
+    }
+}
+
+/// Stands in for a page that could not be drawn.
+const BROKEN: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+    <meta name=\"viewport\" content=\"width=device-width\">\n<title>Something went wrong</title>\n\
+    <link rel=\"stylesheet\" href=\"/assets/castellan.css\">\n\
+    <main><h1>Something went wrong</h1>\n<p>This page could not be shown. Please try again.</p>\
+    </main>\n</html>\n";
+
+/// A name that breaks out of any page that forgets to escape it.
+const HOSTILE: &str = "Choir <archive> \"&'";

@@ -1,0 +1,37 @@
+//! Makes the first administrator.
+
+use askama::Template;
+
+use super::{HOSTILE, Page};
+
+/// First setup; posts `token`, `username`, `password` and `password_again` to `/auth/setup`.
+///
+/// The browser asks for twelve characters; the server decides.
+#[derive(Template)]
+#[template(path = "setup.html")]
+pub(crate) struct SetupPage<'a> {
+    /// What people call this place.
+    pub(crate) site: &'a str,
+    /// Proof of having started the server; comes back unchanged with the form.
+    pub(crate) token: &'a str,
+    /// Fills the user name in: a proposal, or what was typed last time.
+    pub(crate) user_name: &'a str,
+    /// What went wrong last time, in words for a person.
+    pub(crate) problem: Option<&'a str>,
+}
+
+impl Page for SetupPage<'_> {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let first =
+            || Self { site: "Casa Aurora", token: "t0ken", user_name: "admin", problem: None };
+        vec![
+            ("first", first()),
+            ("empty", Self { user_name: "", ..first() }),
+            ("wrong", Self { problem: Some("The two passwords are not the same."), ..first() }),
+            (
+                "hostile",
+                Self { site: HOSTILE, token: HOSTILE, user_name: HOSTILE, problem: Some(HOSTILE) },
+            ),
+        ]
+    }
+}

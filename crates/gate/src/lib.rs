@@ -1,1 +1,92 @@
+//! Who may pass: decides what each request to a GraphQL API may do.
 //!
+//! A [tower] layer around any service that answers GraphQL over HTTP. It needs no server of ours:
+//! hand it the schema, the rules and something that knows credentials.
+//!
+//! ```
+//! use std::{convert::Infallible, sync::Arc};
+//!
+//! use async_trait::async_trait;
+//! use bytes::Bytes;
+//! use castellan_gate::{
+//!     Caller, Credential, Gate, GuardSchema, Identity, Rules, SchemaSettings, Unavailable, Verifier,
+//! };
+//! use http_body_util::{BodyExt as _, Full};
+//! use tower::{Layer as _, ServiceExt as _};
+//!
+//! /// Knows one key.
+//! struct OneKey;
+//!
+//! #[async_trait]
+//! impl Verifier for OneKey {
+//!     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
+//!         if credential.bearer != "sesame" {
+//!             return Ok(Caller::invalid());
+//!         }
+//!         let scopes = castellan_proto::scope::Scopes::parse("Mutation:Person:*").unwrap();
+//!         Ok(Caller::known(Identity::with_scopes(scopes)))
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! // The API behind the gate: not ours, and it checks nothing.
+//! let api = tower::service_fn(|_request: http::Request<Full<Bytes>>| async {
+//!     Ok::<_, Infallible>(http::Response::new(Full::from(r#"{"data":{"createPerson":"p1"}}"#)))
+//! });
+//!
+//! let sdl = "type Query { persons: [String] } type Mutation { createPerson(name: String): ID }";
+//! let schema = GuardSchema::build(sdl, &SchemaSettings::default()).unwrap();
+//! let rules = Rules { public: vec!["Query:*".to_owned().try_into().unwrap()], ..Rules::default() };
+//! let gated = Gate::new(Arc::new(schema), rules, Arc::new(OneKey)).layer(api);
+//!
+//! let ask = |key: Option<&str>| {
+//!     let mut request = http::Request::post("/graphql").header("content-type", "application/json");
+//!     if let Some(key) = key {
+//!         request = request.header("authorization", format!("Bearer {key}"));
+//!     }
+//!     request.body(Full::from(r#"{"query":"mutation { createPerson(name: \"Ada\") }"}"#)).unwrap()
+//! };
+//! let denied = gated.clone().oneshot(ask(None)).await.unwrap();
+//! let body = denied.into_body().collect().await.unwrap().to_bytes();
+//! assert!(String::from_utf8_lossy(&body).contains("UNAUTHENTICATED"));
+//!
+//! let allowed = gated.oneshot(ask(Some("sesame"))).await.unwrap();
+//! let body = allowed.into_body().collect().await.unwrap().to_bytes();
+//! assert_eq!(body, r#"{"data":{"createPerson":"p1"}}"#);
+//! # });
+//! ```
+//!
+//! The order of the rooms is the order of a request: [`Envelope`] → [`Document`] → [`decide`] →
+//! enforce → the service behind → weave.
+
+mod caller;
+mod decide;
+mod document;
+mod enforce;
+mod envelope;
+mod explain;
+mod headers;
+mod layer;
+mod limits;
+mod local;
+mod media;
+mod naming;
+mod reply;
+mod rules;
+mod schema;
+mod weave;
+
+pub use caller::{Caller, Credential, Identity, Person, Taint, Unavailable, Verifier};
+pub use decide::{Ask, Reason, Verdict, decide};
+pub use document::{Document, DocumentError, Selected};
+pub use enforce::prune;
+pub use envelope::{Envelope, EnvelopeError};
+pub use explain::{Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain};
+pub use headers::{DecisionId, strip_request_headers};
+pub use layer::{Attestor, Gate, Gated, ReplyBody};
+pub use limits::Limits;
+pub use naming::{Naming, name_mutation};
+pub use rules::{Introspection, Manner, OnDeny, Rules, Wording};
+pub use schema::{
+    Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField, parse_lock,
+};

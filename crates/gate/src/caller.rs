@@ -1,0 +1,110 @@
+//! Who calls.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use castellan_proto::scope::Scopes;
+
+/// Whoever sent a request, whatever method told us.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nobody that we know; with a taint if a credential was sent that is no good.
+    Anonymous(Option<Taint>),
+    /// Somebody with a good credential.
+    Known(Arc<Identity>),
+}
+
+/// Why a credential that was sent is no good. A tainted caller reaches only what is public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taint {
+    /// It was good once; its time has passed.
+    Expired,
+    /// Anything else: malformed, unknown, revoked, forged, or meant for somebody else.
+    Invalid,
+}
+
+/// What a good credential says of its bearer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// What kind of credential it was, e.g. `access_token` or `api_key_jwt`.
+    pub kind: &'static str,
+    /// The person, if there is one.
+    pub person: Option<Person>,
+    /// The app, if there is one.
+    pub client_id: Option<String>,
+    /// The API key or machine user, if there is one.
+    pub credential_id: Option<String>,
+    /// What the token was granted.
+    pub token_scopes: Scopes,
+    /// What the app or key behind the token may have at all; `None` if there is no such list.
+    pub client_scopes: Option<Scopes>,
+}
+
+/// A person as an API may see them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The account's identifier.
+    pub id: String,
+    /// What to call them.
+    pub name: Option<String>,
+    /// Their short name, without an `@`.
+    pub nickname: Option<String>,
+}
+
+/// What a request carries to say who sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential<'a> {
+    /// The token of `Authorization: Bearer` (RFC 6750 §2.1).
+    pub bearer: &'a str,
+    /// The audience that the caller names in `X-Jwt-Aud` (`contracts/decidim.md` §4.1).
+    pub audience: Option<&'a str>,
+}
+
+/// Whether a credential is good cannot be told now; the request is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("credentials cannot be checked at the moment")]
+pub struct Unavailable;
+
+/// Knows good credentials from bad.
+#[async_trait]
+pub trait Verifier: Send + Sync {
+    /// Who sent `credential`; [`Caller::Anonymous`] with a taint if it is no good.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if that cannot be told.
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable>;
+}
+
+impl Caller {
+    /// Nobody, and no credential was sent.
+    pub const NOBODY: Self = Self::Anonymous(None);
+
+    /// Somebody.
+    #[must_use]
+    pub fn known(identity: Identity) -> Self {
+        Self::Known(Arc::new(identity))
+    }
+
+    /// Somebody whose credential is no good.
+    #[must_use]
+    pub const fn invalid() -> Self {
+        Self::Anonymous(Some(Taint::Invalid))
+    }
+
+    /// The identity, if there is one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Anonymous(_) => None,
+            Self::Known(identity) => Some(identity),
+        }
+    }
+}
+
+impl Identity {
+    /// A token with `scopes` and nothing else known.
+    #[must_use]
+    pub fn with_scopes(scopes: Scopes) -> Self {
+        Self { kind: "token", token_scopes: scopes, ..Self::default() }
+    }
+}

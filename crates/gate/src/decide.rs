@@ -1,0 +1,150 @@
+//! The decision: pure, without I/O and without a clock (`design.md` rules 2 to 4).
+
+use castellan_proto::scope::{Demand, Scope, Scopes};
+
+use crate::{Caller, Introspection, Root, Rules, Taint};
+
+/// One thing that a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask<'a> {
+    /// `__typename`: a name, no data.
+    Typename,
+    /// `__schema` or `__type` at the root of a query.
+    Introspection,
+    /// `__schema` or `__type` below the root, where we do not answer it ourselves.
+    NestedIntrospection,
+    /// A field of a root operation type.
+    Field {
+        /// Of which root type.
+        root: Root,
+        /// What it demands.
+        demand: &'a Demand,
+        /// It reaches past the types of the schema, so that only a pattern that spells it out
+        /// opens it: `_entities`, `_service`, `node`, `nodes`.
+        by_name_only: bool,
+        /// Castellan answers it itself.
+        local: bool,
+    },
+}
+
+/// What becomes of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be sent on.
+    Allow,
+    /// It may be answered, by us.
+    Local,
+    /// It may not.
+    Deny(Reason),
+}
+
+/// Why a field is denied. Machine-readable; the text of each is stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It is not public and no credential was sent.
+    NoCredential,
+    /// The credential sent has expired.
+    CredentialExpired,
+    /// The credential sent is no good.
+    CredentialInvalid,
+    /// No scope of the token covers what the field demands.
+    TokenScope,
+    /// The token's scope would do, and the app or key behind it may not have it.
+    ClientScope,
+    /// A named scope that this guard requires is missing.
+    RequiredScope,
+    /// The schema is not shown.
+    IntrospectionClosed,
+}
+
+impl Reason {
+    /// As it appears in `extensions.reason` and in `explain`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredential => "no_credential",
+            Self::CredentialExpired => "credential_expired",
+            Self::CredentialInvalid => "credential_invalid",
+            Self::TokenScope => "token_scope",
+            Self::ClientScope => "client_scope",
+            Self::RequiredScope => "required_scope",
+            Self::IntrospectionClosed => "introspection_closed",
+        }
+    }
+}
+
+/// Decides one thing: what is public, then token scopes ∩ the client's scopes.
+///
+/// A term that does not apply (a key without a list of its own) is absent; a term that applies and
+/// covers nothing denies.
+#[must_use]
+pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
+    let (root, demand, by_name_only, local) = match ask {
+        Ask::Typename => return Verdict::Local,
+        Ask::NestedIntrospection => return Verdict::Deny(Reason::IntrospectionClosed),
+        Ask::Introspection => return introspection(caller, rules),
+        Ask::Field { root, demand, by_name_only, local } => (root, demand, by_name_only, local),
+    };
+    let passed = if local { Verdict::Local } else { Verdict::Allow };
+    let want = Want { demand, by_name_only };
+    let replaced = rules.manner.scopes_replace_public && caller.identity().is_some();
+    if !replaced && rules.public.iter().any(|pattern| want.is_met_by_pattern(pattern)) {
+        return passed;
+    }
+    let identity = match caller {
+        Caller::Anonymous(None) => return Verdict::Deny(Reason::NoCredential),
+        Caller::Anonymous(Some(Taint::Expired)) => {
+            return Verdict::Deny(Reason::CredentialExpired);
+        }
+        Caller::Anonymous(Some(Taint::Invalid)) => {
+            return Verdict::Deny(Reason::CredentialInvalid);
+        }
+        Caller::Known(identity) => identity,
+    };
+    if !want.is_met_by(&identity.token_scopes, rules) {
+        return Verdict::Deny(Reason::TokenScope);
+    }
+    if identity.client_scopes.as_ref().is_some_and(|scopes| !want.is_met_by(scopes, rules)) {
+        return Verdict::Deny(Reason::ClientScope);
+    }
+    let required = rules.requires.get(&root).map_or(&[][..], Vec::as_slice);
+    if !required.iter().all(|name| identity.token_scopes.has_name(name)) {
+        return Verdict::Deny(Reason::RequiredScope);
+    }
+    passed
+}
+
+fn introspection(caller: &Caller, rules: &Rules) -> Verdict {
+    match (rules.introspection, caller) {
+        (Introspection::Public, _) | (Introspection::SignedIn, Caller::Known(_)) => Verdict::Local,
+        _ => Verdict::Deny(Reason::IntrospectionClosed),
+    }
+}
+
+/// What one field wants, matched against scopes at a guard.
+#[derive(Clone, Copy)]
+pub(crate) struct Want<'a> {
+    pub(crate) demand: &'a Demand,
+    pub(crate) by_name_only: bool,
+}
+
+impl Want<'_> {
+    pub(crate) fn is_met_by(self, scopes: &Scopes, rules: &Rules) -> bool {
+        scopes.iter().any(|scope| self.is_met_by_scope(scope, rules))
+    }
+
+    pub(crate) fn is_met_by_scope(self, scope: &Scope, rules: &Rules) -> bool {
+        match scope {
+            Scope::Pattern(pattern) => self.is_met_by_pattern(pattern),
+            Scope::Named(name) => rules
+                .aliases
+                .get(name)
+                .is_some_and(|patterns| patterns.iter().any(|one| self.is_met_by_pattern(one))),
+        }
+    }
+
+    pub(crate) fn is_met_by_pattern(self, pattern: &castellan_proto::scope::ScopePattern) -> bool {
+        if self.by_name_only { pattern.names(self.demand) } else { pattern.matches(self.demand) }
+    }
+}

@@ -1,0 +1,242 @@
+//! Why a request was decided as it was, and the least that would change it.
+
+use castellan_proto::scope::{Demand, Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Ask, Caller, Document, GuardSchema, NamedBy, Reason, Rules, Verdict,
+    decide::{Want, decide},
+};
+
+/// A denial as it is kept, so that it can be explained later.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Denial {
+    /// The decision's id.
+    pub id: String,
+    /// `Query`, `Mutation` or `Subscription`.
+    pub operation: String,
+    /// Who asked; nothing of the credential itself.
+    pub caller: CallerSummary,
+    /// SHA-256 of the document.
+    pub document: String,
+    /// The schema and demands that it was decided by.
+    pub rules: String,
+    /// What was denied, in document order.
+    pub fields: Vec<DeniedField>,
+}
+
+/// One denied field.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct DeniedField {
+    /// The response keys that lead to it, joined by dots.
+    pub path: String,
+    /// The field's name, with its root type before it.
+    pub field: String,
+    /// What it demands.
+    pub demand: Option<Demand>,
+    /// Why it was denied.
+    pub reason: Reason,
+}
+
+/// Who a caller is, without what proves it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct CallerSummary {
+    /// What kind of credential was used; `anonymous` if none was good.
+    pub kind: String,
+    /// The person.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub person: Option<String>,
+    /// The app.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client: Option<String>,
+    /// The API key or machine user.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<String>,
+    /// What the token was granted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scope: Option<String>,
+    /// What the app or key may have at all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client_scope: Option<String>,
+}
+
+/// Keeps denials. Called after the decision and before the answer; it must not wait.
+pub trait Recorder: Send + Sync {
+    /// Takes note of `denial`.
+    fn denied(&self, denial: Denial);
+}
+
+/// The whole chain of one request.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Explanation {
+    /// Who asked.
+    pub caller: CallerSummary,
+    /// Each field of a root type, in document order.
+    pub fields: Vec<FieldExplanation>,
+}
+
+/// The chain of one field: credential → client → person → scope → pattern → field.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct FieldExplanation {
+    /// The response keys that lead to it, joined by dots.
+    pub path: String,
+    /// The field's name, with its root type before it.
+    pub field: String,
+    /// What it demands, and where that comes from.
+    pub demand: Option<String>,
+    /// Where the demand comes from.
+    pub named_by: Option<&'static str>,
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Why not, if it is not.
+    pub reason: Option<Reason>,
+    /// Each term that was looked at.
+    pub steps: Vec<Step>,
+    /// The smallest grant that would allow it, for whoever may grant it.
+    pub smallest_grant: Option<String>,
+}
+
+/// One term of a decision.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Step {
+    /// Which one.
+    pub term: &'static str,
+    /// `true`: covers the field; `false`: does not; `None`: does not apply.
+    pub holds: Option<bool>,
+    /// With what.
+    pub detail: String,
+}
+
+impl From<&Caller> for CallerSummary {
+    fn from(caller: &Caller) -> Self {
+        let Some(identity) = caller.identity() else {
+            let kind = match caller {
+                Caller::Anonymous(Some(_)) => "anonymous, with a credential that is no good",
+                _ => "anonymous",
+            };
+            return Self { kind: kind.to_owned(), ..Self::default() };
+        };
+        Self {
+            kind: identity.kind.to_owned(),
+            person: identity.person.as_ref().map(|person| person.id.clone()),
+            client: identity.client_id.clone(),
+            credential: identity.credential_id.clone(),
+            scope: Some(identity.token_scopes.to_string()),
+            client_scope: identity.client_scopes.as_ref().map(Scopes::to_string),
+        }
+    }
+}
+
+/// Explains every root field of `document` for `caller`.
+#[must_use]
+pub fn explain(
+    schema: &GuardSchema,
+    document: &Document,
+    caller: &Caller,
+    rules: &Rules,
+) -> Explanation {
+    let fields = document
+        .selected()
+        .iter()
+        .filter_map(|selected| {
+            let ask = selected.ask(schema)?;
+            let verdict = decide(ask, caller, rules);
+            let reason = match verdict {
+                Verdict::Deny(reason) => Some(reason),
+                _ => None,
+            };
+            let (demand, steps) = match ask {
+                Ask::Field { demand, by_name_only, .. } => {
+                    (Some(demand), chain(Want { demand, by_name_only }, caller, rules))
+                }
+                _ => (None, Vec::new()),
+            };
+            let entry = schema.entry(selected.root, &selected.field);
+            Some(FieldExplanation {
+                path: selected.path.join("."),
+                field: format!("{}.{}", selected.root.as_str(), selected.field),
+                demand: demand.map(ToString::to_string),
+                named_by: entry.map(|entry| match entry.named_by {
+                    NamedBy::Override => "an override of this guard",
+                    NamedBy::Directive => "@castellan in the schema",
+                    NamedBy::Rule => "the naming rule",
+                }),
+                allowed: reason.is_none(),
+                reason,
+                steps,
+                smallest_grant: reason
+                    .and_then(|reason| smallest_grant(reason, demand?, rules, selected.root)),
+            })
+        })
+        .collect();
+    Explanation { caller: caller.into(), fields }
+}
+
+fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
+    let public = rules.public.iter().find(|pattern| want.is_met_by_pattern(pattern));
+    let replaced = rules.manner.scopes_replace_public && caller.identity().is_some();
+    let mut steps = vec![Step {
+        term: "public",
+        holds: (!replaced).then_some(public.is_some()),
+        detail: match public {
+            _ if replaced => "a token's scopes replace what is public at this guard".to_owned(),
+            Some(pattern) => format!("{} is public", pattern.as_str()),
+            None => "nothing that is public covers it".to_owned(),
+        },
+    }];
+    let Some(identity) = caller.identity() else {
+        steps.push(Step {
+            term: "credential",
+            holds: Some(false),
+            detail: CallerSummary::from(caller).kind,
+        });
+        return steps;
+    };
+    steps.push(Step { term: "credential", holds: Some(true), detail: identity.kind.to_owned() });
+    let covering = |term, scopes: &Scopes| {
+        let found = scopes.iter().find(|scope| want.is_met_by_scope(scope, rules));
+        Step {
+            term,
+            holds: Some(found.is_some()),
+            detail: found.map_or_else(
+                || format!("none of {:?} covers it", scopes.to_string()),
+                |scope| format!("{scope} covers it"),
+            ),
+        }
+    };
+    steps.push(match &identity.client_scopes {
+        Some(scopes) => covering("client", scopes),
+        None => absent("client", "no app or key with a list of its own"),
+    });
+    steps.push(match &identity.person {
+        Some(person) => absent("person", &format!("{} has no policies", person.id)),
+        None => absent("person", "no person"),
+    });
+    steps.push(covering("token", &identity.token_scopes));
+    steps
+}
+
+fn absent(term: &'static str, detail: &str) -> Step {
+    Step { term, holds: None, detail: detail.to_owned() }
+}
+
+/// The least that would have to be granted.
+fn smallest_grant(
+    reason: Reason,
+    demand: &Demand,
+    rules: &Rules,
+    root: crate::Root,
+) -> Option<String> {
+    match reason {
+        Reason::NoCredential | Reason::CredentialExpired | Reason::CredentialInvalid => {
+            Some(format!("a good token with the scope {demand}"))
+        }
+        Reason::TokenScope => Some(format!("{demand} in the token")),
+        Reason::ClientScope => Some(format!("{demand} for the app or key")),
+        Reason::RequiredScope => rules
+            .requires
+            .get(&root)
+            .map(|names| format!("all of {} in the token", names.join(" "))),
+        Reason::IntrospectionClosed => None,
+    }
+}

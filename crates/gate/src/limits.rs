@@ -1,0 +1,33 @@
+//! How large a request may be. A limit counts operations and fields, not requests
+//! (`security-cases.md` row 10).
+
+/// Limits of one guard. A request beyond one of them is refused before anything is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of a request body. Default 131072.
+    pub body_bytes: usize,
+    /// Bytes of an answer that has to be held to be woven. Default 8 MiB.
+    pub answer_bytes: usize,
+    /// Tokens of a document. Default 8000.
+    pub tokens: usize,
+    /// How deep selections may nest, fragments spread. Default 24.
+    pub depth: usize,
+    /// How many aliases a document may use, fragments spread once. Default 64.
+    pub aliases: usize,
+    /// How many root fields an operation may select, fragments spread. Default 64.
+    pub root_fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 128 * 1024,
+            answer_bytes: 8 * 1024 * 1024,
+            tokens: 8_000,
+            depth: 24,
+            aliases: 64,
+            root_fields: 64,
+        }
+    }
+}

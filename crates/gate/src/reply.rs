@@ -1,0 +1,88 @@
+//! Answers that the gate gives itself.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use crate::{DecisionId, Reason, Rules, layer::ReplyBody, media::Wanted};
+
+/// A refusal of the request as a whole: nothing was decided, nothing ran.
+pub(crate) struct RequestRefusal {
+    pub(crate) status: StatusCode,
+    pub(crate) errors: Vec<Value>,
+    /// A well-formed request that GraphQL refuses: 200 for clients that ask for plain JSON.
+    pub(crate) graphql: bool,
+}
+
+impl RequestRefusal {
+    /// One error with `message` and `code`.
+    pub(crate) fn new(status: StatusCode, message: &str, code: &str) -> Self {
+        let errors = vec![json!({"message": message, "extensions": {"code": code}})];
+        Self { status, errors, graphql: false }
+    }
+
+    /// The refusal of a document.
+    pub(crate) const fn of_document(errors: Vec<Value>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, errors, graphql: true }
+    }
+
+    pub(crate) fn into_response(mut self, wanted: Wanted, id: &DecisionId) -> Response<ReplyBody> {
+        for error in &mut self.errors {
+            if let Some(members) = error.as_object_mut() {
+                let extensions = members.entry("extensions").or_insert_with(|| json!({}));
+                if let Some(extensions) = extensions.as_object_mut() {
+                    extensions.insert("decision".to_owned(), json!(id.0));
+                }
+            }
+        }
+        let status =
+            if self.graphql && wanted == Wanted::Json { StatusCode::OK } else { self.status };
+        let mut response = json_response(status, &json!({"errors": self.errors}), wanted, id);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An answer with `body`, safe on any origin.
+pub(crate) fn json_response(
+    status: StatusCode,
+    body: &Value,
+    wanted: Wanted,
+    id: &DecisionId,
+) -> Response<ReplyBody> {
+    let bytes = Bytes::from(body.to_string());
+    let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, wanted.content_type());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    dress(headers, id);
+    response
+}
+
+/// The headers that every answer of a guard carries.
+pub(crate) fn dress(headers: &mut http::HeaderMap, id: &DecisionId) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(DecisionId::HEADER, id.value());
+}
+
+/// The message and `extensions.code` for `reason`, in the words of the guard.
+pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::NoCredential => rules.wording.no_credential,
+        Reason::CredentialExpired => rules.wording.expired,
+        Reason::CredentialInvalid => rules.wording.invalid,
+        Reason::TokenScope | Reason::ClientScope | Reason::RequiredScope => {
+            rules.wording.insufficient
+        }
+        Reason::IntrospectionClosed => ("The schema is not shown here.", "INTROSPECTION_CLOSED"),
+    }
+}

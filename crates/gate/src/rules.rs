@@ -1,0 +1,101 @@
+//! What a guard lets through, and in which words it refuses.
+
+use std::collections::BTreeMap;
+
+use castellan_proto::scope::ScopePattern;
+
+use crate::{Limits, Root};
+
+/// The rules of one guard.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What anybody may ask for.
+    pub public: Vec<ScopePattern>,
+    /// What a named scope stands for at this guard. Expanded at decision time.
+    pub aliases: BTreeMap<String, Vec<ScopePattern>>,
+    /// Named scopes that a caller must hold, each of them, besides what the field demands.
+    pub requires: BTreeMap<Root, Vec<String>>,
+    /// What happens to a mutation of which some fields are denied.
+    pub on_deny: OnDeny,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
+    /// How a token's scopes and what is public go together, and how a refusal looks.
+    pub manner: Manner,
+    /// The words of a refusal.
+    pub wording: Wording,
+    /// How large a request may be.
+    pub limits: Limits,
+}
+
+/// What happens to a mutation of which some fields are denied. Queries always keep what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDeny {
+    /// Nothing of it runs.
+    Reject,
+    /// The permitted fields run, in their order; a denied one is `null` with an error.
+    Null,
+}
+
+/// Who may ask for the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Introspection {
+    /// Everybody.
+    Public,
+    /// Callers with a good credential.
+    SignedIn,
+    /// Nobody.
+    Closed,
+}
+
+/// Where the contracts differ in manner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// A known caller's scopes replace what is public (`contracts/decidim.md` §5.2).
+    pub scopes_replace_public: bool,
+    /// A query with a denied field answers `{"data":null}` and nothing else
+    /// (`contracts/decidim.md` §5.1).
+    pub denied_query_is_null: bool,
+}
+
+/// Messages of a refusal, one for each reason that a client can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// No credential was sent.
+    pub no_credential: (&'static str, &'static str),
+    /// The credential has expired.
+    pub expired: (&'static str, &'static str),
+    /// The credential is no good.
+    pub invalid: (&'static str, &'static str),
+    /// The credential is good and does not reach so far.
+    pub insufficient: (&'static str, &'static str),
+}
+
+impl Default for Wording {
+    /// Castellan's own; each is a message and an `extensions.code`.
+    fn default() -> Self {
+        Self {
+            no_credential: ("Sign in to use this field.", "UNAUTHENTICATED"),
+            expired: ("The access token has expired.", "UNAUTHENTICATED"),
+            invalid: ("The access token is not valid here.", "UNAUTHENTICATED"),
+            insufficient: ("This token may not use this field.", "FORBIDDEN"),
+        }
+    }
+}
+
+impl Default for Rules {
+    /// Nothing is public, mutations are all or nothing, the schema is open.
+    fn default() -> Self {
+        Self {
+            public: Vec::new(),
+            aliases: BTreeMap::new(),
+            requires: BTreeMap::new(),
+            on_deny: OnDeny::Reject,
+            introspection: Introspection::Public,
+            manner: Manner::default(),
+            wording: Wording::default(),
+            limits: Limits::default(),
+        }
+    }
+}

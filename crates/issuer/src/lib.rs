@@ -1,3 +1,163 @@
 //! Who gets which token, and why: the rules of the protocol, without HTTP and without SQL.
+//!
+//! [`Issuer`] is the list of verbs that the roof may call. Each room below it is one idea:
+//! a request for authorization ([`authorize`]), the browser's way through it ([`flow`]), the token
+//! endpoint ([`token`]) with one room per grant ([`grant`]), what a token says ([`mint`]) and
+//! whether it still holds ([`verify`], [`liveness`]).
 
+pub mod apply;
+pub mod authorize;
+pub mod client_auth;
+pub mod discovery;
+pub mod error;
+pub mod family;
+pub mod flow;
+pub mod grant;
+pub mod key_jwt;
+pub mod keys;
+pub mod liveness;
+pub mod mint;
+pub mod params;
+pub mod password;
+pub mod records;
+pub mod revoke;
+pub mod session;
+pub mod settings;
+pub mod setup;
 pub mod store;
+pub mod token;
+pub mod userinfo;
+pub mod verify;
+
+mod desk;
+
+use std::sync::Arc;
+
+use castellan_proto::{Clock, Timestamp};
+
+pub use desk::Desk;
+pub use settings::Settings;
+
+use crate::{
+    keys::{Keyring, MasterKey},
+    liveness::Liveness,
+    password::Passwords,
+    settings::Place,
+    store::Store,
+    verify::Verdicts,
+};
+
+/// One site's issuer. Cheap to clone: all of it is shared.
+#[derive(Clone)]
+pub struct Issuer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    desk: Desk,
+    settings: Settings,
+    place: Place,
+    clock: Arc<dyn Clock>,
+    master: MasterKey,
+    keyring: Keyring,
+    passwords: Passwords,
+    liveness: Arc<Liveness>,
+    verdicts: Verdicts,
+    memo: client_auth::Memo,
+}
+
+/// What an issuer is made of.
+pub struct Parts {
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// Whose records: the site's name.
+    pub site: Arc<str>,
+    /// Where the site is reached.
+    pub place: Place,
+    /// How tokens are issued.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What seals keys and makes secrets unreadable in the store.
+    pub master: MasterKey,
+}
+
+impl Issuer {
+    /// Opens the keyring, or makes one in an empty store.
+    ///
+    /// # Errors
+    /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
+    /// key; nothing is generated beside it.
+    pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
+        let Parts { store, site, place, settings, clock, master } = parts;
+        let desk = Desk::new(store, site);
+        let keyring = Keyring::open(&desk, &master, &settings, clock.now()).await?;
+        let shared = Shared {
+            desk,
+            settings,
+            place,
+            clock,
+            master,
+            keyring,
+            passwords: Passwords::start(),
+            liveness: Arc::new(Liveness::new()),
+            verdicts: Verdicts::default(),
+            memo: client_auth::Memo::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// The records of this site.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.shared.desk
+    }
+
+    /// Where the site is reached.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
+    /// How tokens are issued.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The signing keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.shared.keyring
+    }
+
+    /// The pool that hashes passwords.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.shared.passwords
+    }
+
+    /// What decides whether a verdict of earlier still counts.
+    #[must_use]
+    pub fn liveness(&self) -> &Arc<Liveness> {
+        &self.shared.liveness
+    }
+
+    pub(crate) fn master(&self) -> &MasterKey {
+        &self.shared.master
+    }
+
+    pub(crate) fn verdicts(&self) -> &Verdicts {
+        &self.shared.verdicts
+    }
+
+    pub(crate) fn memo(&self) -> &client_auth::Memo {
+        &self.shared.memo
+    }
+}

@@ -1,5 +1,257 @@
 //! The contract in its shortest form, for unit tests only.
 
-/// A store that forgets when it is dropped.
-#[derive(Default)]
-pub struct Memory;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use castellan_proto::Timestamp;
+
+use super::{
+    Draft, Feed, FeedCursor, FeedEntry, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced,
+    Store, StoreError, Taken,
+};
+
+/// How long a notice is kept.
+const NOTICE_AGE: Duration = Duration::from_mins(10);
+
+/// A store that forgets when it is dropped. It never fails.
+///
+/// Unique names are looked for record by record, so it is for some thousand records at most.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    records: BTreeMap<Key, Held>,
+    feed: VecDeque<Told>,
+    /// The number of the last notice ever written.
+    end: u64,
+    /// The last `now` that a writer brought; the age of notices counts from it.
+    now: Timestamp,
+}
+
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    taken: bool,
+}
+
+#[derive(Debug)]
+struct Told {
+    number: u64,
+    at: Timestamp,
+    subject: String,
+}
+
+impl Held {
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.record.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+impl State {
+    /// The record of `key`, or its tombstone.
+    fn held(&mut self, key: &Key, now: Timestamp) -> Option<&mut Held> {
+        self.records.get_mut(key).filter(|held| held.is_live(now))
+    }
+
+    /// Every record and tombstone of `kind` on `site` whose id is `from` or comes after it.
+    fn of_kind(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        from: &str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Held> {
+        self.records
+            .range(Key::new(site, kind, from)..)
+            .map(|(_, held)| held)
+            .take_while(move |held| held.record.key.site == *site && held.record.key.kind == kind)
+            .filter(move |held| held.is_live(now))
+    }
+
+    /// The first unique name of `draft` that another record or tombstone has.
+    fn clash(&self, draft: &Draft, now: Timestamp) -> Option<String> {
+        let key = &draft.key;
+        let is_held = |name: &&String| {
+            self.of_kind(&key.site, key.kind, "", now)
+                .any(|held| held.record.key != *key && held.record.unique.contains(name))
+        };
+        draft.unique.iter().find(is_held).cloned()
+    }
+
+    fn put(&mut self, draft: Draft, version: u64) {
+        let Draft { key, body, unique, expires_at } = draft;
+        let record = Record { key: key.clone(), version, body, unique, expires_at };
+        self.records.insert(key, Held { record, taken: false });
+    }
+
+    fn tell(&mut self, subject: &Key, notice: Notice) {
+        if notice == Notice::Tell {
+            self.end += 1;
+            let told = Told { number: self.end, at: self.now, subject: subject.text() };
+            self.feed.push_back(told);
+        }
+    }
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panicked elsewhere shall fail there and not here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self, now: Timestamp) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.now = now;
+        state
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let mut state = self.state();
+        let mut get = |key| state.held(key, now).filter(|h| !h.taken).map(|h| h.record.clone());
+        Ok(keys.iter().map(&mut get).collect())
+    }
+
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        Ok(self
+            .state()
+            .of_kind(site, kind, "", now)
+            .find(|held| !held.taken && held.record.unique.iter().any(|name| name == unique))
+            .map(|held| held.record.clone()))
+    }
+
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        let mut state = self.writing(now);
+        if state.held(&draft.key, now).is_some() {
+            return Ok(Inserted::Exists);
+        }
+        if let Some(name) = state.clash(&draft, now) {
+            return Ok(Inserted::Clash(name));
+        }
+        state.tell(&draft.key, notice);
+        state.put(draft, 1);
+        Ok(Inserted::Done)
+    }
+
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let mut state = self.writing(now);
+        let held = state.held(&draft.key, now);
+        if held.is_none_or(|held| held.taken || held.record.version != version) {
+            return Ok(Replaced::Stale);
+        }
+        if let Some(name) = state.clash(&draft, now) {
+            return Ok(Replaced::Clash(name));
+        }
+        state.tell(&draft.key, notice);
+        state.put(draft, version + 1);
+        Ok(Replaced::Done(version + 1))
+    }
+
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
+        let mut state = self.writing(now);
+        let Some(held) = state.held(key, now) else { return Ok(Taken::None) };
+        let again = std::mem::replace(&mut held.taken, true);
+        let record = held.record.clone();
+        Ok(if again { Taken::Again(record) } else { Taken::First(record) })
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.writing(now);
+        let held = state.held(key, now);
+        if held.is_none_or(|held| version.is_some_and(|version| version != held.record.version)) {
+            return Ok(false);
+        }
+        state.records.remove(key);
+        state.tell(key, notice);
+        Ok(true)
+    }
+
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
+        let is_after = |id: &String| query.after.as_ref().is_none_or(|after| id > after);
+        Ok(self
+            .state()
+            .of_kind(&query.site, query.kind, &query.prefix, now)
+            .take_while(|held| held.record.key.id.starts_with(&query.prefix))
+            .filter(|held| !held.taken && is_after(&held.record.key.id))
+            .take(query.limit)
+            .map(|held| held.record.clone())
+            .collect())
+    }
+
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
+        let state = self.state();
+        Ok(state.of_kind(site, kind, "", now).filter(|held| !held.taken).map(|_| 1).sum())
+    }
+
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
+        let state = self.state();
+        let cursor = FeedCursor(state.end.to_string());
+        let Some(after) = after else {
+            return Ok(Feed { entries: Vec::new(), cursor, gap: false });
+        };
+        // A cursor that does not read, or lies ahead, is not from this store.
+        let Some(after) = after.0.parse().ok().filter(|after| *after <= state.end) else {
+            return Ok(Feed { entries: Vec::new(), cursor, gap: true });
+        };
+        let first = state.feed.front().map_or(state.end + 1, |told| told.number);
+        let entry =
+            |told: &Told| FeedEntry { id: told.number.to_string(), subject: told.subject.clone() };
+        let entries = state.feed.iter().filter(|told| told.number > after).map(entry).collect();
+        Ok(Feed { entries, cursor, gap: after + 1 < first })
+    }
+
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
+        self.state().tell(subject, Notice::Tell);
+        Ok(())
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut state = self.writing(now);
+        let expired: Vec<Key> = state
+            .records
+            .values()
+            .filter(|held| !held.is_live(now))
+            .take(limit)
+            .map(|held| held.record.key.clone())
+            .collect();
+        for key in &expired {
+            state.records.remove(key);
+        }
+        let is_old = |told: &&Told| now.since(told.at) > NOTICE_AGE;
+        let old = state.feed.iter().take(limit).take_while(is_old).count();
+        state.feed.drain(..old);
+        Ok(expired.len())
+    }
+}

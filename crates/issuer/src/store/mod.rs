@@ -235,7 +235,11 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot read.
-    async fn get_many(&self, keys: &[Key], now: Timestamp) -> Result<Vec<Option<Record>>, StoreError>;
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError>;
 
     /// Reads the record of `kind` on `site` that has the unique name `unique`.
     ///
@@ -256,7 +260,12 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot write; the record may or may not be there.
-    async fn insert(&self, draft: Draft, notice: Notice, now: Timestamp) -> Result<Inserted, StoreError>;
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError>;
 
     /// Writes `draft` over the record of its key if that is at `version`. The unique names of the
     /// old record that the new one lacks become free.

@@ -1,0 +1,308 @@
+//! `Client` documents (`product.md`, `contracts/aidbox.md` §2.1).
+
+use castellan_proto::{RedirectUri, Secret, jose::Algorithm, scope::Scopes};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Document, Problem, credential::keep};
+use crate::{
+    Issuer,
+    records::{Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
+};
+
+/// An OAuth app, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientDocument {
+    name: Option<String>,
+    uri: Option<String>,
+    secret: Option<Secret>,
+    #[serde(default)]
+    first_party: bool,
+    active: Option<bool>,
+    #[serde(default)]
+    scope: Scopes,
+    #[serde(default)]
+    grant_types: Vec<String>,
+    #[serde(default)]
+    redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+    access_token_signed_response_alg: Option<Algorithm>,
+    id_token_signed_response_alg: Option<Algorithm>,
+    refresh_token_rotation: Option<Rotation>,
+    #[serde(default)]
+    auth: Auth,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Auth {
+    authorization_code: Option<CodeSettings>,
+    client_credentials: Option<MachineSettings>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CodeSettings {
+    redirect_uri: Option<RedirectUri>,
+    secret_required: Option<bool>,
+    pkce: Option<bool>,
+    token_format: Option<TokenFormat>,
+    access_token_expiration: Option<u64>,
+    refresh_token: Option<bool>,
+    refresh_token_expiration: Option<u64>,
+    audience: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MachineSettings {
+    token_format: Option<TokenFormat>,
+    access_token_expiration: Option<u64>,
+    audience: Vec<String>,
+}
+
+/// A year: longer is a mistake of units (`contracts/aidbox.md` §11.16).
+const LONGEST: u64 = 31_536_000;
+
+/// The grants that a document asks for.
+#[derive(Default)]
+struct Grants {
+    code: bool,
+    machine: bool,
+    refresh: bool,
+    /// Spelt `code`, as `contracts/aidbox.md` does.
+    aidbox: bool,
+}
+
+impl Grants {
+    fn read(names: &[String]) -> Result<Self, Problem> {
+        let mut grants = Self::default();
+        for name in names {
+            match &**name {
+                "code" => {
+                    grants.code = true;
+                    grants.aidbox = true;
+                }
+                "authorization_code" => grants.code = true,
+                "client_credentials" => grants.machine = true,
+                "refresh_token" => grants.refresh = true,
+                other => {
+                    return Err(Problem::Text(format!(
+                        "grant_types: {other:?} is not served; there are authorization_code (or \
+                         code), refresh_token and client_credentials"
+                    )));
+                }
+            }
+        }
+        Ok(grants)
+    }
+}
+
+impl Document for ClientDocument {
+    type Record = Client;
+
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&Client>,
+    ) -> Result<(Client, bool), Problem> {
+        let grants = Grants::read(&self.grant_types)?;
+        let kept = before.and_then(|before| before.secret.as_deref());
+        let (secret, changed) = match &self.secret {
+            None => (kept.map(ToOwned::to_owned), false),
+            Some(secret) if secret.expose().is_empty() => {
+                return Err(Problem::Text("secret must not be empty".to_owned()));
+            }
+            Some(secret) => {
+                let (stored, changed) = keep(issuer, secret, kept).await?;
+                (Some(stored), changed)
+            }
+        };
+        let has_secret = secret.is_some();
+        let mut redirect_uris = self.redirect_uris.clone();
+        let written = self.auth.authorization_code.as_ref();
+        if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
+            && !redirect_uris.contains(&uri)
+        {
+            redirect_uris.insert(0, uri);
+        }
+        let code = if grants.code { Some(self.code(has_secret, &grants)?) } else { None };
+        if code.is_some() && redirect_uris.is_empty() {
+            return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
+        }
+        let machine = if grants.machine { Some(self.machine(has_secret)?) } else { None };
+        for alg in [self.access_token_signed_response_alg, self.id_token_signed_response_alg] {
+            if alg == Some(Algorithm::Hs256) {
+                return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
+            }
+        }
+        if self.id_token_signed_response_alg == Some(Algorithm::Es256) {
+            return Err(Problem::Text(
+                "id_token_signed_response_alg: ID tokens are signed with RS256".to_owned(),
+            ));
+        }
+        let client = Client {
+            name: self.name.unwrap_or_default(),
+            uri: self.uri,
+            secret,
+            first_party: self.first_party,
+            active: self.active != Some(false),
+            scope: self.scope,
+            redirect_uris,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
+            allowed_origins: self.allowed_origins,
+            code,
+            machine,
+            access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
+            id_alg: Algorithm::Rs256,
+            aidbox: grants.aidbox,
+            created: before.map_or(issuer.now(), |before| before.created),
+        };
+        Ok((client, changed))
+    }
+
+    fn show(id: &str, client: &Client) -> Value {
+        let mut shown = json!({"resourceType": "Client", "id": id});
+        let mut set = |name: &str, value: Value| shown[name] = value;
+        if !client.name.is_empty() {
+            set("name", json!(client.name));
+        }
+        if let Some(uri) = &client.uri {
+            set("uri", json!(uri));
+        }
+        set("type", json!(if client.is_public() { "public" } else { "confidential" }));
+        if client.first_party {
+            set("first_party", json!(true));
+        }
+        if !client.active {
+            set("active", json!(false));
+        }
+        set("grant_types", json!(grant_names(client)));
+        set("scope", json!(client.scope));
+        if !client.redirect_uris.is_empty() {
+            set("redirect_uris", json!(client.redirect_uris));
+        }
+        if !client.post_logout_redirect_uris.is_empty() {
+            set("post_logout_redirect_uris", json!(client.post_logout_redirect_uris));
+        }
+        if !client.allowed_origins.is_empty() {
+            set("allowed_origins", json!(client.allowed_origins));
+        }
+        if client.access_alg != Algorithm::Es256 {
+            set("access_token_signed_response_alg", json!(client.access_alg));
+        }
+        if let Some(code) = &client.code {
+            shown["auth"]["authorization_code"] = show_code(code);
+        }
+        if let Some(machine) = &client.machine {
+            shown["auth"]["client_credentials"] =
+                drop_null(json!({
+                    "token_format": machine.format,
+                    "access_token_expiration": machine.access_seconds,
+                    "audience": (!machine.audience.is_empty()).then_some(&machine.audience),
+                }));
+        }
+        shown
+    }
+}
+
+impl ClientDocument {
+    fn code(&self, has_secret: bool, grants: &Grants) -> Result<CodeGrant, Problem> {
+        let default = CodeSettings::default();
+        let written = self.auth.authorization_code.as_ref().unwrap_or(&default);
+        let secret_required = written.secret_required.unwrap_or(has_secret);
+        let pkce = written.pkce.unwrap_or(!has_secret);
+        if secret_required && !has_secret {
+            return Err(Problem::Text("secret_required needs a secret".to_owned()));
+        }
+        if !secret_required && !pkce {
+            return Err(Problem::Text(
+                "without secret_required and without pkce anybody could redeem its codes: set one"
+                    .to_owned(),
+            ));
+        }
+        let refresh = written.refresh_token.unwrap_or(grants.refresh).then(|| Refresh {
+            idle_seconds: written.refresh_token_expiration,
+            rotation: self.refresh_token_rotation.unwrap_or_default(),
+        });
+        Ok(CodeGrant {
+            secret_required,
+            pkce,
+            // The native way is a JWT; the Aidbox contract's default is opaque.
+            format: written.token_format.unwrap_or(if grants.aidbox {
+                TokenFormat::Opaque
+            } else {
+                TokenFormat::Jwt
+            }),
+            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
+            audience: written.audience.clone(),
+            refresh: match refresh {
+                Some(refresh) => {
+                    seconds("refresh_token_expiration", refresh.idle_seconds)?;
+                    Some(refresh)
+                }
+                None => None,
+            },
+        })
+    }
+
+    fn machine(&self, has_secret: bool) -> Result<MachineGrant, Problem> {
+        if !has_secret {
+            return Err(Problem::Text("client_credentials needs a secret".to_owned()));
+        }
+        let default = MachineSettings::default();
+        let written = self.auth.client_credentials.as_ref().unwrap_or(&default);
+        Ok(MachineGrant {
+            format: written.token_format.unwrap_or(TokenFormat::Jwt),
+            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
+            audience: written.audience.clone(),
+        })
+    }
+}
+
+fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, Problem> {
+    match value {
+        Some(seconds) if !(1..=LONGEST).contains(&seconds) => Err(Problem::Text(format!(
+            "{name} is in seconds, from 1 to {LONGEST} (a year); {seconds} is not"
+        ))),
+        other => Ok(other),
+    }
+}
+
+fn grant_names(client: &Client) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if let Some(code) = &client.code {
+        names.push(if client.aidbox { "code" } else { "authorization_code" });
+        if code.refresh.is_some() {
+            names.push("refresh_token");
+        }
+    }
+    if client.machine.is_some() {
+        names.push("client_credentials");
+    }
+    names
+}
+
+fn show_code(code: &CodeGrant) -> Value {
+    drop_null(json!({
+        "secret_required": code.secret_required,
+        "pkce": code.pkce,
+        "token_format": code.format,
+        "access_token_expiration": code.access_seconds,
+        "audience": (!code.audience.is_empty()).then_some(&code.audience),
+        "refresh_token": code.refresh.is_some(),
+        "refresh_token_expiration": code.refresh.and_then(|refresh| refresh.idle_seconds),
+        "refresh_token_rotation": code.refresh.map(|refresh| refresh.rotation),
+    }))
+}
+
+fn drop_null(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    value
+}

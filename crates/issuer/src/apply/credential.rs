@@ -1,0 +1,111 @@
+//! `ApiCredential` and `AuthKey` documents (`contracts/decidim.md` §8.2, `contracts/trompa.md` §7.1).
+
+use castellan_proto::{
+    Secret,
+    scope::{Scope, Scopes},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Document, Problem};
+use crate::{
+    Issuer,
+    records::{ApiCredential, AuthKey},
+};
+
+/// A machine user, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiCredentialDocument {
+    name: String,
+    secret: Option<Secret>,
+    #[serde(default)]
+    scope: Scopes,
+}
+
+impl Document for ApiCredentialDocument {
+    type Record = ApiCredential;
+
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&ApiCredential>,
+    ) -> Result<(ApiCredential, bool), Problem> {
+        let (secret, changed) = match (&self.secret, before) {
+            (None, Some(before)) => (before.secret.clone(), false),
+            (None, None) => return Err(Problem::Text("secret is missing".to_owned())),
+            (Some(secret), before) => {
+                let kept = before.map(|before| before.secret.as_str());
+                keep(issuer, secret, kept).await?
+            }
+        };
+        let created = before.map_or(issuer.now(), |before| before.created);
+        Ok((ApiCredential { name: self.name, secret, scope: self.scope, created }, changed))
+    }
+
+    fn show(id: &str, record: &ApiCredential) -> Value {
+        json!({
+            "resourceType": "ApiCredential",
+            "id": id,
+            "name": record.name,
+            "scope": record.scope,
+        })
+    }
+}
+
+/// A key for `/jwt`, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthKeyDocument {
+    #[serde(rename = "apiKey")]
+    api_key: Option<Secret>,
+    scopes: Scopes,
+}
+
+impl Document for AuthKeyDocument {
+    type Record = AuthKey;
+
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&AuthKey>,
+    ) -> Result<(AuthKey, bool), Problem> {
+        if self.scopes.is_empty() {
+            return Err(Problem::Text("scopes must hold at least one scope".to_owned()));
+        }
+        if let Some(named) = self.scopes.iter().find(|scope| matches!(scope, Scope::Named(_))) {
+            return Err(Problem::Text(format!("scopes: {named} is not of the form Operation:Type:Action")));
+        }
+        let (secret, changed) = match (&self.api_key, before) {
+            (None, Some(before)) => (None, before.secrets.is_empty()),
+            (None, None) => return Err(Problem::Text("apiKey is missing".to_owned())),
+            (Some(secret), before) => {
+                let kept = before.and_then(|before| before.secrets.first());
+                let (stored, changed) = keep(issuer, secret, kept.map(String::as_str)).await?;
+                (Some(stored), changed)
+            }
+        };
+        let secrets = match (secret, before) {
+            (Some(secret), _) => vec![secret],
+            (None, before) => before.map(|before| before.secrets.clone()).unwrap_or_default(),
+        };
+        let created = before.map_or(issuer.now(), |before| before.created);
+        Ok((AuthKey { secrets, scopes: self.scopes, created }, changed))
+    }
+
+    fn show(id: &str, record: &AuthKey) -> Value {
+        json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes})
+    }
+}
+
+/// The stored form of `secret`, and whether it is another than `kept`.
+pub(super) async fn keep(
+    issuer: &Issuer,
+    secret: &Secret,
+    kept: Option<&str>,
+) -> Result<(String, bool), Problem> {
+    match kept {
+        Some(kept) if issuer.secret_matches(secret, Some(kept)).await? => Ok((kept.to_owned(), false)),
+        _ => Ok((issuer.keep_secret(secret).await?, true)),
+    }
+}

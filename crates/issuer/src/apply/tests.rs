@@ -1,0 +1,1 @@
+//! Documents, applied to a store in memory.

@@ -1,0 +1,113 @@
+//! `User` documents (`product.md`, `contracts/aidbox.md` §2.2).
+
+use castellan_proto::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Document, Problem};
+use crate::{
+    Issuer,
+    records::{Account, Name},
+};
+
+/// A person, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct UserDocument {
+    user_name: String,
+    password: Option<Secret>,
+    #[serde(default)]
+    name: Name,
+    email: Option<String>,
+    #[serde(default)]
+    emails: Vec<Email>,
+    #[serde(default)]
+    groups: Vec<Group>,
+    inactive: Option<bool>,
+    active: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Email {
+    value: String,
+    #[serde(default)]
+    primary: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    value: String,
+}
+
+impl Document for UserDocument {
+    type Record = Account;
+
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&Account>,
+    ) -> Result<(Account, bool), Problem> {
+        if self.user_name.trim().is_empty() || self.user_name.len() > 256 {
+            return Err(Problem::Text("userName must have 1 to 256 characters".to_owned()));
+        }
+        let mut emails = self.emails;
+        emails.sort_by_key(|email| !email.primary);
+        let emails: Vec<String> =
+            self.email.into_iter().chain(emails.into_iter().map(|email| email.value)).collect();
+        if let Some(bad) = emails.iter().find(|email| !email.contains('@') || email.len() > 254) {
+            return Err(Problem::Text(format!("emails: {bad:?} is no e-mail address")));
+        }
+        let active = match (self.active, self.inactive) {
+            (Some(_), Some(_)) => {
+                return Err(Problem::Text("say active or inactive, not both".to_owned()));
+            }
+            (Some(active), None) => active,
+            (None, inactive) => inactive != Some(true),
+        };
+        let kept = before.and_then(|before| before.password.clone());
+        let (password, changed) = match &self.password {
+            None => (kept, false),
+            Some(secret) if issuer.passwords().verify(secret, kept.as_deref()).await? => (kept, false),
+            Some(secret) => (Some(issuer.passwords().hash(secret).await?), true),
+        };
+        let account = Account {
+            user_name: self.user_name,
+            password,
+            name: self.name,
+            emails,
+            groups: self.groups.into_iter().map(|group| group.value).collect(),
+            active,
+            created: before.map_or(issuer.now(), |before| before.created),
+        };
+        Ok((account, changed))
+    }
+
+    fn show(id: &str, account: &Account) -> Value {
+        let mut shown = json!({
+            "resourceType": "User",
+            "id": id,
+            "userName": account.user_name,
+        });
+        if account.name != Name::default() {
+            shown["name"] = json!(account.name);
+        }
+        if !account.emails.is_empty() {
+            let emails = account.emails.iter().enumerate();
+            shown["emails"] = emails
+                .map(|(at, value)| match at {
+                    0 => json!({"value": value, "primary": true}),
+                    _ => json!({"value": value}),
+                })
+                .collect();
+        }
+        if !account.groups.is_empty() {
+            shown["groups"] = account.groups.iter().map(|value| json!({"value": value})).collect();
+        }
+        if !account.active {
+            shown["inactive"] = json!(true);
+        }
+        shown
+    }
+}

@@ -1,0 +1,215 @@
+//! The authorization request, checked line by line (RFC 6749 §4.1.1, RFC 7636 §4.3).
+
+use castellan_proto::{CodeChallenge, ErrorCode, RedirectUri, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{Issuer, params::Params, records::Client, store::StoreError};
+
+/// What an app asks for, checked. Kept while the person signs in and agrees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Which client asks.
+    pub client_id: String,
+    /// Where the answer goes: registered, and admitted.
+    pub redirect_uri: String,
+    /// Given back as it came.
+    pub state: Option<String>,
+    /// What is asked for, all of which the client may have.
+    pub scope: Scopes,
+    /// What the verifier must meet.
+    pub challenge: Option<CodeChallenge>,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// Fills the name in the sign-in form.
+    pub login_hint: Option<String>,
+    /// Whether and what the person is to be asked.
+    pub prompt: Prompt,
+    /// Seconds since the person last proved who they are, at most.
+    pub max_age: Option<u64>,
+}
+
+/// The `prompt` parameter (OIDC Core §3.1.2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Ask what has to be asked.
+    #[default]
+    Needed,
+    /// Ask nothing; fail instead.
+    None,
+    /// Ask who they are.
+    Login,
+    /// Ask whether they agree.
+    Consent,
+}
+
+/// Why an authorization request goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizeError {
+    /// Told to the person, on a page of ours: we do not know where else it may go.
+    #[error("{text}")]
+    Page {
+        /// Which error.
+        code: ErrorCode,
+        /// In words.
+        text: String,
+    },
+    /// Told to the client, at its registered address.
+    #[error("{text}")]
+    Client {
+        /// Which error.
+        code: ErrorCode,
+        /// In words.
+        text: String,
+        /// Where it goes.
+        back: Back,
+    },
+    /// Ours.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// The way back to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// A registered address.
+    pub redirect_uri: String,
+    /// Given back as it came.
+    pub state: Option<String>,
+}
+
+impl AuthorizationRequest {
+    /// The way back.
+    #[must_use]
+    pub fn back(&self) -> Back {
+        Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone() }
+    }
+
+    /// An error for the client.
+    pub(crate) fn refuse(&self, code: ErrorCode, text: &str) -> AuthorizeError {
+        AuthorizeError::Client { code, text: text.to_owned(), back: self.back() }
+    }
+}
+
+impl Issuer {
+    /// Checks `params`. Until client and redirect URI are known to belong together, nothing is
+    /// sent anywhere.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`]: `Page` as long as there is no address to trust, then `Client`.
+    pub async fn read_authorization(
+        &self,
+        params: &Params,
+    ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
+        let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
+        let client_id = params
+            .get("client_id")
+            .ok_or_else(|| page(ErrorCode::InvalidRequest, "client_id is required"))?;
+        let found = self.desk().get::<Client>(client_id, self.now()).await?;
+        let Some(client) = found.map(|held| held.body).filter(|client| client.active) else {
+            return Err(page(ErrorCode::InvalidClient, "no such client"));
+        };
+        let redirect_uri = redirect_uri(&client, params.get("redirect_uri"))
+            .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
+        let back = Back { redirect_uri, state: params.get("state").map(ToOwned::to_owned) };
+        let request = check(client_id, &client, params, &back).map_err(|(code, text)| {
+            AuthorizeError::Client { code, text: text.to_owned(), back: back.clone() }
+        })?;
+        Ok((request, client))
+    }
+}
+
+/// The registered address that was asked for, or the only one if none was.
+fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
+    match (asked, &*client.redirect_uris) {
+        (Some(asked), registered) => {
+            registered.iter().any(|uri| uri.admits(asked)).then(|| asked.to_owned())
+        }
+        (None, [only]) => Some(RedirectUri::as_str(only).to_owned()),
+        _ => None,
+    }
+}
+
+type Refused = (ErrorCode, &'static str);
+
+fn check(
+    client_id: &str,
+    client: &Client,
+    params: &Params,
+    back: &Back,
+) -> Result<AuthorizationRequest, Refused> {
+    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    match params.get("response_type") {
+        Some("code") => {}
+        None => return Err(invalid("response_type is required")),
+        Some(_) => {
+            return Err((ErrorCode::UnsupportedResponseType, "only response_type=code is served"));
+        }
+    }
+    let Some(grant) = &client.code else {
+        let text = "this client may not use the authorization code grant";
+        return Err((ErrorCode::UnauthorizedClient, text));
+    };
+    if params.get("request").is_some() || params.get("request_uri").is_some() {
+        return Err(invalid("request objects are not read"));
+    }
+    if params.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(invalid("only response_mode=query is served"));
+    }
+    let challenge = challenge(params)?;
+    if challenge.is_none() && (grant.pkce || client.is_public()) {
+        return Err(invalid("code_challenge is required"));
+    }
+    let wrong_scope = (ErrorCode::InvalidScope, "a scope asked for is not this client's");
+    let scope = match params.get("scope") {
+        Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
+        None => client.scope.clone(),
+    };
+    if client.scope.first_uncovered(&scope).is_some() {
+        return Err(wrong_scope);
+    }
+    let prompt = prompt(params.get("prompt"))?;
+    let max_age = match params.get("max_age").map(str::parse) {
+        None => None,
+        Some(Ok(seconds)) => Some(seconds),
+        Some(Err(_)) => return Err(invalid("max_age is a number of seconds")),
+    };
+    Ok(AuthorizationRequest {
+        client_id: client_id.to_owned(),
+        redirect_uri: back.redirect_uri.clone(),
+        state: back.state.clone(),
+        scope,
+        challenge,
+        nonce: params.get("nonce").map(ToOwned::to_owned),
+        login_hint: params.get("login_hint").map(ToOwned::to_owned),
+        prompt,
+        max_age,
+    })
+}
+
+fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {
+    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    match (params.get("code_challenge"), params.get("code_challenge_method")) {
+        (None, None) => Ok(None),
+        (Some(text), Some("S256")) => CodeChallenge::try_from(text)
+            .map(Some)
+            .map_err(|_| invalid("code_challenge must be the base64url form of a SHA-256 digest")),
+        (Some(_), _) => Err(invalid("code_challenge_method must be S256")),
+        (None, Some(_)) => Err(invalid("code_challenge is required")),
+    }
+}
+
+fn prompt(text: Option<&str>) -> Result<Prompt, Refused> {
+    let mut words = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let (first, second) = (words.next(), words.next());
+    match (first, second) {
+        (None, _) | (Some("select_account"), None) => Ok(Prompt::Needed),
+        (Some("none"), None) => Ok(Prompt::None),
+        (Some("none"), Some(_)) | (_, Some("none")) => {
+            Err((ErrorCode::InvalidRequest, "prompt=none goes with no other"))
+        }
+        (Some("login"), _) | (_, Some("login")) => Ok(Prompt::Login),
+        (Some("consent"), _) | (_, Some("consent")) => Ok(Prompt::Consent),
+        _ => Err((ErrorCode::InvalidRequest, "prompt is none, login or consent")),
+    }
+}

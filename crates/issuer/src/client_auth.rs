@@ -1,0 +1,143 @@
+//! Proving which client speaks (RFC 6749 §2.3), and how secrets are kept.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
+use moka::sync::Cache;
+
+use crate::{
+    Issuer, error::TokenError, keys::Branch, params::Params, password::Busy, records::Client,
+};
+
+/// What a client showed of itself.
+pub enum ClientProof {
+    /// `Authorization: Basic` (RFC 6749 §2.3.1).
+    Basic(String, Secret),
+    /// `client_id` and `client_secret` in the body.
+    Post(String, Secret),
+    /// `client_id` alone.
+    Named(String),
+}
+
+/// A client that is who it says, as far as it showed.
+pub struct Proven {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its record.
+    pub client: Client,
+    /// Whether it showed its secret.
+    pub authenticated: bool,
+}
+
+/// Secrets chosen by people that were found right a short while ago, so that a busy machine
+/// client does not cost a password hash per token.
+pub struct Memo(Cache<Digest, ()>);
+
+impl Default for Memo {
+    fn default() -> Self {
+        let lifetime = Duration::from_mins(5);
+        Self(Cache::builder().max_capacity(10_000).time_to_live(lifetime).build())
+    }
+}
+
+impl ClientProof {
+    /// Reads what a request shows; `basic` is the decoded header.
+    ///
+    /// # Errors
+    /// [`TokenError::TwoProofs`] if it shows two secrets, or names two clients;
+    /// [`TokenError::Missing`] if it names none.
+    pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, TokenError> {
+        let named = params.get("client_id").map(ToOwned::to_owned);
+        match (basic, named, params.secret("client_secret")) {
+            (Some(_), _, Some(_)) => Err(TokenError::TwoProofs),
+            (Some((id, _)), Some(named), None) if id != named => Err(TokenError::TwoProofs),
+            (Some((id, secret)), _, None) => Ok(Self::Basic(id, secret)),
+            (None, Some(id), Some(secret)) => Ok(Self::Post(id, secret)),
+            (None, Some(id), None) => Ok(Self::Named(id)),
+            (None, None, _) => Err(TokenError::Missing("client_id")),
+        }
+    }
+}
+
+impl Issuer {
+    /// Finds the client that `proof` names and checks the secret it shows, if it shows one.
+    ///
+    /// An unknown client and a wrong secret cost the same time and give the same answer.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret.
+    pub async fn prove_client(&self, proof: ClientProof) -> Result<Proven, TokenError> {
+        let (id, secret, basic) = match proof {
+            ClientProof::Basic(id, secret) => (id, Some(secret), true),
+            ClientProof::Post(id, secret) => (id, Some(secret), false),
+            ClientProof::Named(id) => (id, None, false),
+        };
+        let invalid = TokenError::InvalidClient { basic };
+        let found = self.desk().get::<Client>(&id, self.now()).await?;
+        let stored = found.as_ref().and_then(|held| held.body.secret.as_deref());
+        let authenticated = secret.is_some();
+        if let Some(secret) = secret
+            && !self.secret_matches(&secret, stored).await?
+        {
+            return Err(invalid);
+        }
+        match found {
+            Some(held) if held.body.active => {
+                Ok(Proven { id, client: held.body, authenticated })
+            }
+            _ => Err(invalid),
+        }
+    }
+
+    /// The stored form of `secret`: a keyed hash for what Castellan made, Argon2id for all else.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait to be hashed.
+    pub async fn keep_secret(&self, secret: &Secret) -> Result<String, Busy> {
+        if is_generated(secret) {
+            return Ok(self.keyed(secret));
+        }
+        self.passwords().hash(secret).await
+    }
+
+    /// Whether `secret` is the one that `stored` was made from. With nothing stored the answer is
+    /// no, as late as ever.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait to be checked.
+    pub async fn secret_matches(&self, secret: &Secret, stored: Option<&str>) -> Result<bool, Busy> {
+        if is_generated(secret) && stored.is_none_or(|stored| stored.starts_with(KEYED)) {
+            let ours = self.keyed(secret);
+            return Ok(stored.is_some_and(|kept| constant_time_eq(kept.as_bytes(), ours.as_bytes())));
+        }
+        let remembered = stored.map(|stored| {
+            // Bound to the stored form, so that a changed secret is forgotten at once.
+            Digest::of(format!("{}\0{stored}", self.keyed(secret)).as_bytes())
+        });
+        if let Some(remembered) = &remembered
+            && self.memo().0.contains_key(remembered)
+        {
+            return Ok(true);
+        }
+        let stored = stored.filter(|stored| !stored.starts_with(KEYED));
+        let matches = self.passwords().verify(secret, stored).await?;
+        if let (true, Some(remembered)) = (matches, remembered) {
+            self.memo().0.insert(remembered, ());
+        }
+        Ok(matches)
+    }
+
+    fn keyed(&self, secret: &Secret) -> String {
+        let code = self.master().hmac(Branch::Pepper).code(secret.expose().as_bytes());
+        format!("{KEYED}{}", URL_SAFE_NO_PAD.encode(code))
+    }
+}
+
+const KEYED: &str = "keyed:";
+
+fn is_generated(secret: &Secret) -> bool {
+    [OpaqueKind::ClientSecret, OpaqueKind::ApiKey]
+        .into_iter()
+        .any(|kind| Opaque::read(kind, secret.expose()).is_some())
+}

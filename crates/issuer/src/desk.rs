@@ -1,0 +1,187 @@
+//! Typed access to the records of one site.
+
+use std::sync::Arc;
+
+use castellan_proto::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError, Taken};
+
+/// The records of one site.
+#[derive(Clone)]
+pub struct Desk {
+    store: Arc<dyn Store>,
+    site: Arc<str>,
+}
+
+/// A body with a place in the store.
+pub trait Kept: Serialize + DeserializeOwned {
+    /// What it is.
+    const KIND: Kind;
+
+    /// Other names that lead to it, folded.
+    fn unique(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// First second at which it no longer exists.
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// A body as it was read, and what is needed to replace it.
+#[derive(Clone, Debug)]
+pub struct Held<T> {
+    /// Its name.
+    pub id: String,
+    /// Its version.
+    pub version: u64,
+    /// What it holds.
+    pub body: T,
+}
+
+/// What became of an attempt to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is there.
+    Done,
+    /// Something else is there: the key is in use, or the version is another.
+    Conflict,
+    /// Another record has this unique name.
+    Clash(String),
+}
+
+impl Desk {
+    /// The records of `site` in `store`.
+    #[must_use]
+    pub const fn new(store: Arc<dyn Store>, site: Arc<str>) -> Self {
+        Self { store, site }
+    }
+
+    /// The site's name.
+    #[must_use]
+    pub const fn site(&self) -> &Arc<str> {
+        &self.site
+    }
+
+    /// The data source itself.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The key of a record of this site.
+    #[must_use]
+    pub fn key(&self, kind: Kind, id: &str) -> Key {
+        Key::new(&self.site, kind, id)
+    }
+
+    /// The record of `id`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or holds something else there.
+    pub async fn get<T: Kept>(&self, id: &str, now: Timestamp) -> Result<Option<Held<T>>, StoreError> {
+        let found = self.store.get_many(&[self.key(T::KIND, id)], now).await?;
+        found.into_iter().next().flatten().map(read).transpose()
+    }
+
+    /// The record with the unique name `name`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or holds something else there.
+    pub async fn find<T: Kept>(&self, name: &str, now: Timestamp) -> Result<Option<Held<T>>, StoreError> {
+        self.store.find(&self.site, T::KIND, name, now).await?.map(read).transpose()
+    }
+
+    /// Writes a new record.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the record may or may not be there.
+    pub async fn insert<T: Kept>(&self, id: &str, body: &T, now: Timestamp) -> Result<Written, StoreError> {
+        let draft = self.draft(id, body)?;
+        Ok(match self.store.insert(draft, Notice::Silent, now).await? {
+            Inserted::Done => Written::Done,
+            Inserted::Exists => Written::Conflict,
+            Inserted::Clash(name) => Written::Clash(name),
+        })
+    }
+
+    /// Writes over the record of `id` if it is at `version`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the old or the new record is there.
+    pub async fn replace<T: Kept>(
+        &self,
+        held: &Held<T>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let draft = self.draft(&held.id, &held.body)?;
+        Ok(match self.store.replace(draft, held.version, notice, now).await? {
+            Replaced::Done(_) => Written::Done,
+            Replaced::Stale => Written::Conflict,
+            Replaced::Clash(name) => Written::Clash(name),
+        })
+    }
+
+    /// Uses up the record of `id`. The flag is `true` for the first caller and for no other.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the record may or may not be used up.
+    pub async fn take<T: Kept>(&self, id: &str, now: Timestamp) -> Result<Option<(T, bool)>, StoreError> {
+        let (record, first) = match self.store.take(&self.key(T::KIND, id), now).await? {
+            Taken::First(record) => (record, true),
+            Taken::Again(record) => (record, false),
+            Taken::None => return Ok(None),
+        };
+        Ok(Some((read(record)?.body, first)))
+    }
+
+    /// Deletes the record of `id` and tells every node.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the record is there, whole, or gone.
+    pub async fn delete(&self, kind: Kind, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.store.delete(&self.key(kind, id), None, Notice::Tell, now).await
+    }
+
+    /// Records whose ids begin with `prefix`, at most `limit`, after the id `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or holds something else there.
+    pub async fn page<T: Kept>(
+        &self,
+        prefix: &str,
+        after: Option<String>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Held<T>>, StoreError> {
+        let query = PageQuery {
+            site: Arc::clone(&self.site),
+            kind: T::KIND,
+            prefix: prefix.to_owned(),
+            after,
+            limit,
+        };
+        self.store.page(&query, now).await?.into_iter().map(read).collect()
+    }
+
+    fn draft<T: Kept>(&self, id: &str, body: &T) -> Result<Draft, StoreError> {
+        Ok(Draft {
+            key: self.key(T::KIND, id),
+            body: serde_json::to_vec(body).map_err(StoreError::new)?,
+            unique: body.unique(),
+            expires_at: body.expires_at(),
+        })
+    }
+}
+
+/// Reads the body of `record`.
+///
+/// # Errors
+/// [`StoreError`] if it holds something else.
+pub fn read<T: Kept>(record: Record) -> Result<Held<T>, StoreError> {
+    let body = serde_json::from_slice(&record.body).map_err(StoreError::new)?;
+    Ok(Held { id: record.key.id, version: record.version, body })
+}

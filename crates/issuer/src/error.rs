@@ -1,0 +1,91 @@
+//! Whose fault it is, in the type.
+
+use castellan_proto::ErrorCode;
+
+use crate::{keys::KeyringError, params::Repeated, password::Busy, store::StoreError};
+
+/// Why a verb of the token endpoint, and those beside it, said no.
+///
+/// Each variant carries exactly one [`ErrorCode`]; the HTTP status follows from the code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// A required parameter is absent.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A parameter came twice.
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    /// The body is neither a form nor a JSON object of texts.
+    #[error("the body is not readable as a form or as a JSON object of texts")]
+    Unreadable,
+    /// The client proved itself in two ways (RFC 6749 §2.3).
+    #[error("send the client's credentials once: by Basic or in the body")]
+    TwoProofs,
+    /// Unknown, inactive, or not proven. One answer for all three.
+    #[error("the client is unknown, or did not prove who it is")]
+    InvalidClient {
+        /// It tried by `Authorization: Basic`, and is asked that way again.
+        basic: bool,
+    },
+    /// No grant of that name is served.
+    #[error("this grant_type is not served here")]
+    UnknownGrant,
+    /// The client may not use this grant.
+    #[error("this client may not use this grant")]
+    GrantNotAllowed,
+    /// Unknown, used, expired, another client's, or redirected elsewhere: one answer for all.
+    #[error("the code cannot be redeemed")]
+    CodeNotRedeemable,
+    /// The verifier is missing, malformed, or belongs to another challenge.
+    #[error("the code_verifier does not meet the code_challenge")]
+    VerifierMismatch,
+    /// Unknown, used, expired, ended, or another client's: one answer for all.
+    #[error("the refresh token cannot be used")]
+    RefreshNotUsable,
+    /// The person may not hold tokens (`contracts/aidbox.md` §2.2).
+    #[error("User is inactive")]
+    UserInactive,
+    /// A scope is malformed or beyond what may be granted.
+    #[error("the scope {0:?} cannot be granted")]
+    Scope(String),
+    /// The access token is missing, or no good.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// The access token lacks this scope.
+    #[error("the access token lacks the scope {0}")]
+    Insufficient(&'static str),
+    /// Too many at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// Ours, not theirs.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// Ours, not theirs.
+    #[error("the keys failed")]
+    Keys(#[from] KeyringError),
+}
+
+impl TokenError {
+    /// The code that the client sees.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Missing(_) | Self::Repeated(_) | Self::Unreadable | Self::TwoProofs => {
+                ErrorCode::InvalidRequest
+            }
+            Self::InvalidClient { .. } => ErrorCode::InvalidClient,
+            Self::UnknownGrant => ErrorCode::UnsupportedGrantType,
+            Self::GrantNotAllowed => ErrorCode::UnauthorizedClient,
+            Self::CodeNotRedeemable
+            | Self::VerifierMismatch
+            | Self::RefreshNotUsable
+            | Self::UserInactive => ErrorCode::InvalidGrant,
+            Self::Scope(_) => ErrorCode::InvalidScope,
+            Self::InvalidToken => ErrorCode::InvalidToken,
+            Self::Insufficient(_) => ErrorCode::InsufficientScope,
+            Self::Busy(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Store(_) | Self::Keys(_) => ErrorCode::ServerError,
+        }
+    }
+}

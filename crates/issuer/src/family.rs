@@ -1,0 +1,107 @@
+//! Token families: refresh tokens and opaque access tokens are a family's id, a generation and a
+//! code over both. Nothing of them is stored, so a successor can be made again, and a forgery
+//! costs no round trip (`design.md` rule 31).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Opaque, OpaqueKind, Timestamp, constant_time_eq, random};
+
+use crate::{
+    Issuer,
+    desk::{Held, Written},
+    keys::Branch,
+    records::Family,
+    store::{Kind, Notice, StoreError},
+};
+
+/// What a refresh token or an opaque access token says, proven to be ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The family's id.
+    pub family: String,
+    /// Which refresh token, or which access token, of the family.
+    pub generation: u32,
+    /// When an access token expires; nothing for a refresh token.
+    pub expires: Timestamp,
+}
+
+const ID: usize = 16;
+const CODE: usize = 16;
+
+/// A fresh family's id.
+pub(crate) fn new_id() -> String {
+    URL_SAFE_NO_PAD.encode(random::<ID>())
+}
+
+impl Issuer {
+    /// The text of `member`.
+    pub(crate) fn member_text(&self, kind: OpaqueKind, member: &Member) -> Option<String> {
+        let mut payload = URL_SAFE_NO_PAD.decode(&member.family).ok().filter(|id| id.len() == ID)?;
+        payload.extend(member.generation.to_be_bytes());
+        payload.extend(member.expires.0.to_be_bytes());
+        let code = self.member_code(kind, &payload);
+        payload.extend(code);
+        Some(Opaque::carrying(kind, payload).text())
+    }
+
+    /// Reads `text`; `None` if this site did not make it.
+    pub(crate) fn read_member(&self, kind: OpaqueKind, text: &str) -> Option<Member> {
+        let opaque = Opaque::read(kind, text)?;
+        let (said, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
+        if !constant_time_eq(&self.member_code(kind, said), code) {
+            return None;
+        }
+        let (id, rest) = said.split_at(ID);
+        let (generation, expires) = rest.split_at(4);
+        Some(Member {
+            family: URL_SAFE_NO_PAD.encode(id),
+            generation: u32::from_be_bytes(generation.try_into().ok()?),
+            expires: Timestamp(u64::from_be_bytes(expires.try_into().ok()?)),
+        })
+    }
+
+    fn member_code(&self, kind: OpaqueKind, said: &[u8]) -> [u8; CODE] {
+        let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
+        let site = self.desk().site().as_bytes();
+        let message = [label, &[0], site, &[0], said].concat();
+        let full = self.master().hmac(Branch::Refresh).code(&message);
+        let mut code = [0; CODE];
+        code.copy_from_slice(&full[..CODE]);
+        code
+    }
+
+    /// Ends a family for good: the record, then the feed, then this node (`design.md` rule 30).
+    /// One that is dead already is told again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the family may or may not be over.
+    pub async fn end_family(&self, id: &str) -> Result<(), StoreError> {
+        let (now, key) = (self.now(), self.desk().key(Kind::Family, id));
+        loop {
+            match self.desk().get::<Family>(id, now).await? {
+                Some(mut held) if !held.body.ended => {
+                    held.body.ended = true;
+                    if self.desk().replace(&held, Notice::Tell, now).await? == Written::Done {
+                        break;
+                    }
+                }
+                _ => {
+                    self.desk().store().notify(&key).await?;
+                    break;
+                }
+            }
+        }
+        self.bump(Kind::Family, id);
+        Ok(())
+    }
+
+    /// Makes sure that a family that may not exist yet never comes to life.
+    pub(crate) async fn forestall_family(&self, id: &str, dead: &Family) -> Result<(), StoreError> {
+        self.desk().insert(id, dead, self.now()).await?;
+        // Whichever was first: what is there now is ended.
+        self.end_family(id).await
+    }
+
+    pub(crate) async fn family(&self, id: &str) -> Result<Option<Held<Family>>, StoreError> {
+        self.desk().get::<Family>(id, self.now()).await
+    }
+}

@@ -1,0 +1,420 @@
+//! The browser's way through an authorization: one state machine. Steps never call each other; each
+//! hands what it learnt to [`Issuer::advance`], which decides what is next.
+
+use std::collections::BTreeMap;
+
+use castellan_proto::{
+    Digest, ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp, constant_time_eq,
+};
+
+use crate::{
+    Issuer,
+    authorize::{AuthorizationRequest, AuthorizeError, Prompt},
+    desk::{Held, Written},
+    error::TokenError,
+    params::Params,
+    records::{Client, Code, Flow, Grant},
+    session::{Browser, SignedIn},
+    store::{Notice, StoreError},
+};
+
+/// What the browser is to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Ask who the person is; the text names the flow.
+    Login(String),
+    /// Ask whether they agree; the text names the flow.
+    Consent(String),
+    /// Go to this address: the client's, with its answer.
+    Go(String),
+    /// There was no app: show the account.
+    Home,
+}
+
+/// What a page shows of a flow.
+#[derive(Debug)]
+pub struct FlowView {
+    /// What to call the app; none if somebody only signs in here.
+    pub client_name: Option<String>,
+    /// Where people can read about it.
+    pub client_uri: Option<String>,
+    /// Fills the name in the sign-in form.
+    pub login_hint: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Where the answer goes.
+    pub redirect_uri: Option<String>,
+    /// Who is asked to agree.
+    pub account_name: Option<String>,
+}
+
+/// What came of a sign-in.
+pub enum LoggedIn {
+    /// The cookie of a new session, and what is next.
+    Yes(Opaque, Next),
+    /// Name or password is wrong. Ask again.
+    No,
+}
+
+/// Why a step goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// Over, unknown, or begun in another browser: one answer for all three
+    /// (`security-cases.md` row 12).
+    #[error("this sign-in has expired, or was begun in another browser")]
+    Lost,
+    /// The authorization goes no further.
+    #[error(transparent)]
+    Authorize(#[from] AuthorizeError),
+    /// The person could not be checked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
+/// What a person answers when asked for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// They agree.
+    Allow,
+    /// They do not.
+    Deny,
+    /// They are somebody else.
+    Switch,
+}
+
+/// What has been settled so far.
+#[derive(Clone, Copy, Default)]
+struct Settled {
+    /// A session made before this time does not count.
+    fresh_since: Option<Timestamp>,
+    /// The person has just agreed.
+    consented: bool,
+}
+
+impl Issuer {
+    /// Begins: an app sent the person here.
+    ///
+    /// # Errors
+    /// [`FlowError::Authorize`] if the request is not to be served.
+    pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
+        let (request, client) = self.read_authorization(params).await?;
+        let signed_in = self.signed_in(browser).await?;
+        let fresh_since = match (request.prompt, request.max_age) {
+            (Prompt::Login, _) => Some(Timestamp(self.now().0 + 1)),
+            (_, Some(seconds)) => Some(Timestamp(self.now().0.saturating_sub(seconds))),
+            _ => None,
+        };
+        let settled = Settled { fresh_since, consented: false };
+        self.advance((request, client), signed_in, browser, settled).await
+    }
+
+    /// Begins without an app: somebody wants to sign in here.
+    ///
+    /// # Errors
+    /// [`FlowError`] if the store fails.
+    pub async fn begin_here(&self, browser: &Browser) -> Result<Next, FlowError> {
+        if self.signed_in(browser).await?.is_some() {
+            return Ok(Next::Home);
+        }
+        Ok(Next::Login(self.keep_flow(None, browser, None, None).await?))
+    }
+
+    /// What the page of a flow shows.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser.
+    pub async fn view_flow(&self, flow: &str, browser: &Browser) -> Result<FlowView, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let account_name = match &held.body.session {
+            Some(_) => self.signed_in(browser).await?.map(|person| person.account.display_name()),
+            None => None,
+        };
+        let Some(request) = &held.body.request else {
+            return Ok(FlowView {
+                client_name: None,
+                client_uri: None,
+                login_hint: String::new(),
+                scopes: Vec::new(),
+                redirect_uri: None,
+                account_name,
+            });
+        };
+        let client = self.client_of(request).await?;
+        Ok(FlowView {
+            client_name: Some(client.display_name(&request.client_id).to_owned()),
+            client_uri: client.uri.clone(),
+            login_hint: request.login_hint.clone().unwrap_or_default(),
+            scopes: request.scope.iter().map(ToString::to_string).collect(),
+            redirect_uri: Some(request.redirect_uri.clone()),
+            account_name,
+        })
+    }
+
+    /// The person says who they are.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser.
+    pub async fn log_in(
+        &self,
+        flow: &str,
+        (name, password): (&str, &Secret),
+        browser: &Browser,
+    ) -> Result<LoggedIn, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let Some((cookie, signed_in)) = self.sign_in(name, password).await? else {
+            return Ok(LoggedIn::No);
+        };
+        // A session of before, perhaps somebody else's, is over now.
+        self.sign_out(browser).await?;
+        self.use_up(&held.id).await?;
+        let Some(request) = held.body.request else {
+            return Ok(LoggedIn::Yes(cookie, Next::Home));
+        };
+        let client = self.client_of(&request).await?;
+        let settled = Settled { fresh_since: held.body.fresh_since, consented: false };
+        let settled = Settled { fresh_since: settled.fresh_since.map(|at| at.min(self.now())), ..settled };
+        let next = self.advance((request, client), Some(signed_in), browser, settled).await?;
+        Ok(LoggedIn::Yes(cookie, next))
+    }
+
+    /// The person says whether they agree.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser, or another person is signed
+    /// in by now; [`FlowError::Authorize`] if they do not agree.
+    pub async fn consent(
+        &self,
+        flow: &str,
+        answer: Answer,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let signed_in = self.signed_in(browser).await?;
+        let (Some(request), Some(person)) = (held.body.request, signed_in) else {
+            return Err(FlowError::Lost);
+        };
+        if held.body.session.as_deref() != Some(&*person.session) {
+            return Err(FlowError::Lost);
+        }
+        self.use_up(&held.id).await?;
+        let client = self.client_of(&request).await?;
+        match answer {
+            Answer::Deny => {
+                Err(request.refuse(ErrorCode::AccessDenied, "the person did not agree").into())
+            }
+            Answer::Switch => {
+                self.sign_out(browser).await?;
+                self.advance((request, client), None, browser, Settled::default()).await
+            }
+            Answer::Allow => {
+                self.remember_consent(&request, &person).await?;
+                let settled = Settled { consented: true, ..Settled::default() };
+                self.advance((request, client), Some(person), browser, settled).await
+            }
+        }
+    }
+
+    /// What is next, from what is known: sign in, agree, or go back with a code.
+    async fn advance(
+        &self,
+        (request, client): (AuthorizationRequest, Client),
+        signed_in: Option<SignedIn>,
+        browser: &Browser,
+        settled: Settled,
+    ) -> Result<Next, FlowError> {
+        let fresh = |person: &SignedIn| settled.fresh_since.is_none_or(|at| person.auth_time >= at);
+        let silent = request.prompt == Prompt::None;
+        let Some(person) = signed_in.filter(fresh) else {
+            if silent {
+                return Err(request.refuse(ErrorCode::LoginRequired, "nobody is signed in").into());
+            }
+            let flow = self.keep_flow(Some(request), browser, None, settled.fresh_since).await?;
+            return Ok(Next::Login(flow));
+        };
+        if !settled.consented && self.needs_consent(&request, &client, &person).await? {
+            if silent {
+                let text = "the person has not agreed yet";
+                return Err(request.refuse(ErrorCode::ConsentRequired, text).into());
+            }
+            let session = Some(person.session);
+            return Ok(Next::Consent(self.keep_flow(Some(request), browser, session, None).await?));
+        }
+        Ok(Next::Go(self.answer_with_code(&request, &client, &person).await?))
+    }
+
+    /// `design.md` rule 35.
+    async fn needs_consent(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<bool, StoreError> {
+        if client.first_party && request.prompt != Prompt::Consent {
+            return Ok(false);
+        }
+        if client.is_public() || request.prompt == Prompt::Consent {
+            return Ok(true);
+        }
+        let id = grant_id(&person.account_id, &request.client_id);
+        let Some(held) = self.desk().get::<Grant>(&id, self.now()).await? else { return Ok(true) };
+        let widened = request.scope.iter().any(|scope| {
+            let now = self.place().alias_digests.get(scope.as_str());
+            now.is_some() && now != held.body.alias_digests.get(scope.as_str())
+        });
+        Ok(widened || held.body.scope.first_uncovered(&request.scope).is_some())
+    }
+
+    async fn remember_consent(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+    ) -> Result<(), StoreError> {
+        let (id, now) = (grant_id(&person.account_id, &request.client_id), self.now());
+        let digests: BTreeMap<_, _> = request
+            .scope
+            .iter()
+            .filter_map(|scope| self.place().alias_digests.get_key_value(scope.as_str()))
+            .map(|(name, digest)| (name.clone(), digest.clone()))
+            .collect();
+        // Two windows may agree at the same time; a few tries settle it.
+        for _ in 0..8 {
+            let written = match self.desk().get::<Grant>(&id, now).await? {
+                None => {
+                    let scope = request.scope.clone();
+                    let grant = Grant { scope, alias_digests: digests.clone(), start: now };
+                    self.desk().insert(&id, &grant, now).await?
+                }
+                Some(mut held) => {
+                    held.body.scope = held.body.scope.union(&request.scope);
+                    held.body.alias_digests.extend(digests.clone());
+                    self.desk().replace(&held, Notice::Silent, now).await?
+                }
+            };
+            if written == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(StoreError::new("the consent could not be written"))
+    }
+
+    async fn answer_with_code(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<String, StoreError> {
+        let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
+        let body = Code {
+            family: crate::family::new_id(),
+            account: person.account_id.clone(),
+            scope: request.scope.clone(),
+            redirect_uri: request.redirect_uri.clone(),
+            challenge: request.challenge,
+            nonce: request.nonce.clone(),
+            auth_time: person.auth_time,
+            session: person.session.clone(),
+            by_consent: !client.first_party,
+            ends: now + self.settings().code.get(),
+        };
+        let id = code_id(&request.client_id, &code);
+        if self.desk().insert(&id, &body, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh code was in use"));
+        }
+        Ok(self.answer(&request.redirect_uri, &[("code", &code.text())], request.state.as_deref()))
+    }
+
+    /// The client's address with an answer in its query, `iss` always among it (RFC 9207 §2).
+    #[must_use]
+    pub fn answer(&self, redirect_uri: &str, pairs: &[(&str, &str)], state: Option<&str>) -> String {
+        let mut uri = redirect_uri.to_owned();
+        let state = state.map(|state| ("state", state));
+        let iss = ("iss", &*self.place().issuer);
+        for (name, value) in pairs.iter().copied().chain(state).chain([iss]) {
+            uri.push(if uri.contains('?') { '&' } else { '?' });
+            uri.push_str(name);
+            uri.push('=');
+            percent_encode(value, &mut uri);
+        }
+        uri
+    }
+
+    async fn keep_flow(
+        &self,
+        request: Option<AuthorizationRequest>,
+        browser: &Browser,
+        session: Option<String>,
+        fresh_since: Option<Timestamp>,
+    ) -> Result<String, FlowError> {
+        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
+        let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
+        let body = Flow {
+            request,
+            browser: mark.digest().text(),
+            session,
+            fresh_since,
+            ends: now + self.settings().flow.get(),
+        };
+        if self.desk().insert(&flow.digest().text(), &body, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh flow was in use").into());
+        }
+        Ok(flow.text())
+    }
+
+    async fn flow(&self, text: &str, browser: &Browser) -> Result<Held<Flow>, FlowError> {
+        let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Lost)?;
+        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
+        let held = self.desk().get::<Flow>(&flow.digest().text(), self.now()).await?;
+        let held = held.ok_or(FlowError::Lost)?;
+        let same = constant_time_eq(held.body.browser.as_bytes(), mark.digest().text().as_bytes());
+        if same { Ok(held) } else { Err(FlowError::Lost) }
+    }
+
+    /// One step forward per flow: a form sent twice counts once.
+    async fn use_up(&self, id: &str) -> Result<(), FlowError> {
+        match self.desk().take::<Flow>(id, self.now()).await? {
+            Some((_, true)) => Ok(()),
+            _ => Err(FlowError::Lost),
+        }
+    }
+
+    /// The client of a request, looked at again: it may have changed in the meantime
+    /// (`security-cases.md` row 4).
+    async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
+        let found = self.desk().get::<Client>(&request.client_id, self.now()).await?;
+        let still = |client: &Client| {
+            client.active
+                && client.code.is_some()
+                && client.redirect_uris.iter().any(|uri: &RedirectUri| uri.admits(&request.redirect_uri))
+                && client.scope.first_uncovered(&request.scope).is_none()
+        };
+        found.map(|held| held.body).filter(still).ok_or(FlowError::Lost)
+    }
+}
+
+/// The id of what `account` agreed to for `client`.
+#[must_use]
+pub fn grant_id(account: &str, client: &str) -> String {
+    format!("{account}/{client}")
+}
+
+/// What the store knows a code by: bound to its client, so that no other can burn it.
+pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
+    Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
+}
+
+/// Appends `text` with all but unreserved characters percent-encoded (RFC 3986 §2.3).
+fn percent_encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5).
+
+use async_trait::async_trait;
+use castellan_proto::{CodeVerifier, Opaque, OpaqueKind};
+
+use super::{Authorized, GrantType};
+use crate::{
+    Issuer,
+    client_auth::Proven,
+    desk::Written,
+    error::TokenError,
+    flow::code_id,
+    params::Params,
+    records::{Account, Client, Code, Family, Origin},
+};
+
+pub(super) struct AuthorizationCode;
+
+#[async_trait]
+impl GrantType for AuthorizationCode {
+    fn name(&self) -> &'static str {
+        "authorization_code"
+    }
+
+    fn allows(&self, client: &Client) -> bool {
+        client.code.is_some()
+    }
+
+    fn needs_secret(&self, client: &Client) -> bool {
+        client.code.as_ref().is_some_and(|grant| grant.secret_required)
+    }
+
+    async fn redeem(
+        &self,
+        issuer: &Issuer,
+        client: &Proven,
+        params: &Params,
+    ) -> Result<Authorized, TokenError> {
+        let text = params.get("code").ok_or(TokenError::Missing("code"))?;
+        let code = Opaque::read(OpaqueKind::Code, text).ok_or(TokenError::CodeNotRedeemable)?;
+        // Spent even if refused below: a code somebody fumbled with is worth nothing any more.
+        let taken = issuer.desk().take::<Code>(&code_id(&client.id, &code), issuer.now()).await?;
+        let (code, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
+        let family = family(issuer, client, &code)?;
+        if !first {
+            // Somebody else has it too. What the first one got ends (RFC 6749 §4.1.2), and if the
+            // first one is not done yet, its insert will find a dead family in its place.
+            let dead = Family { ended: true, ..family };
+            issuer.forestall_family(&code.family, &dead).await?;
+            return Err(TokenError::CodeNotRedeemable);
+        }
+        check(&code, params)?;
+        let account = issuer.desk().get::<Account>(&code.account, issuer.now()).await?;
+        if !account.is_some_and(|held| held.body.active) {
+            return Err(TokenError::UserInactive);
+        }
+        match issuer.desk().insert(&code.family, &family, issuer.now()).await? {
+            Written::Done => {
+                let (id, nonce) = (code.family, code.nonce);
+                Ok(Authorized { id, family, nonce, introduces: true })
+            }
+            _ => Err(TokenError::CodeNotRedeemable),
+        }
+    }
+}
+
+fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
+    if params.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
+        return Err(TokenError::CodeNotRedeemable);
+    }
+    match (&code.challenge, params.get("code_verifier")) {
+        (None, None) => Ok(()),
+        // No challenge and yet a verifier: somebody took the challenge out (RFC 9700 §4.8.2).
+        (None, Some(_)) | (Some(_), None) => Err(TokenError::VerifierMismatch),
+        (Some(challenge), Some(text)) => {
+            let verifier = CodeVerifier::try_from(text).map_err(|_| TokenError::VerifierMismatch)?;
+            if challenge.is_met_by(&verifier) { Ok(()) } else { Err(TokenError::VerifierMismatch) }
+        }
+    }
+}
+
+fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, TokenError> {
+    let grant = client.client.code.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+    let (now, settings) = (issuer.now(), issuer.settings());
+    let access_seconds =
+        grant.access_seconds.unwrap_or_else(|| settings.access_token.get().as_secs());
+    let mut family = Family {
+        client: client.id.clone(),
+        account: Some(code.account.clone()),
+        origin: Origin::AuthorizationCode,
+        scope: code.scope.clone(),
+        narrowed: None,
+        audience: audience(issuer, &grant.audience),
+        generation: 0,
+        access_generation: 0,
+        renewed: now,
+        ends_previous: client.client.aidbox,
+        access_seconds,
+        refresh: grant.refresh,
+        auth_time: Some(code.auth_time),
+        by_consent: code.by_consent,
+        ended: false,
+        created: now,
+        ends: None,
+    };
+    family.ends = family.useful_until(now);
+    Ok(family)
+}
+
+/// Every guard of this server, which its issuer identifier names, and whoever else is meant.
+pub(super) fn audience(issuer: &Issuer, also: &[String]) -> Vec<String> {
+    std::iter::once(issuer.place().issuer.clone()).chain(also.iter().cloned()).collect()
+}

@@ -1,0 +1,70 @@
+//! `grant_type=client_credentials` (RFC 6749 §4.4): a client acts for itself.
+
+use async_trait::async_trait;
+
+use super::{Authorized, GrantType, authorization_code::audience, scope_within};
+use crate::{
+    Issuer,
+    client_auth::Proven,
+    desk::Written,
+    error::TokenError,
+    family::new_id,
+    params::Params,
+    records::{Client, Family, Origin},
+    store::StoreError,
+};
+
+pub(super) struct ClientCredentials;
+
+#[async_trait]
+impl GrantType for ClientCredentials {
+    fn name(&self) -> &'static str {
+        "client_credentials"
+    }
+
+    fn allows(&self, client: &Client) -> bool {
+        client.machine.is_some() && !client.is_public()
+    }
+
+    fn needs_secret(&self, _: &Client) -> bool {
+        true
+    }
+
+    async fn redeem(
+        &self,
+        issuer: &Issuer,
+        client: &Proven,
+        params: &Params,
+    ) -> Result<Authorized, TokenError> {
+        let grant = client.client.machine.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+        let scope = scope_within(params, &client.client.scope)?;
+        let now = issuer.now();
+        let access_seconds =
+            grant.access_seconds.unwrap_or_else(|| issuer.settings().access_token.get().as_secs());
+        let mut family = Family {
+            client: client.id.clone(),
+            account: None,
+            origin: Origin::ClientCredentials,
+            scope,
+            narrowed: None,
+            audience: audience(issuer, &grant.audience),
+            generation: 0,
+            access_generation: 0,
+            renewed: now,
+            ends_previous: false,
+            access_seconds,
+            refresh: None,
+            auth_time: None,
+            by_consent: false,
+            ended: false,
+            created: now,
+            ends: None,
+        };
+        family.ends = family.useful_until(now);
+        let id = new_id();
+        match issuer.desk().insert(&id, &family, now).await? {
+            Written::Done => Ok(Authorized { id, family, nonce: None, introduces: false }),
+            _ => Err(StoreError::new("a fresh family was in use").into()),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `design.md` rule 31).
+
+use async_trait::async_trait;
+use castellan_proto::OpaqueKind;
+
+use super::{Authorized, GrantType, scope_within};
+use crate::{
+    Issuer,
+    client_auth::Proven,
+    desk::{Held, Written},
+    error::TokenError,
+    family::Member,
+    params::Params,
+    records::{Account, Client, Family, Refresh, Rotation},
+    store::{Kind, Notice, StoreError},
+};
+
+pub(super) struct RefreshToken;
+
+/// Races over one family are settled within as many tries.
+const TRIES: usize = 64;
+
+#[async_trait]
+impl GrantType for RefreshToken {
+    fn name(&self) -> &'static str {
+        "refresh_token"
+    }
+
+    fn allows(&self, client: &Client) -> bool {
+        client.code.is_some()
+    }
+
+    fn needs_secret(&self, client: &Client) -> bool {
+        client.code.as_ref().is_some_and(|grant| grant.secret_required)
+    }
+
+    async fn redeem(
+        &self,
+        issuer: &Issuer,
+        client: &Proven,
+        params: &Params,
+    ) -> Result<Authorized, TokenError> {
+        let text = params.get("refresh_token").ok_or(TokenError::Missing("refresh_token"))?;
+        let member =
+            issuer.read_member(OpaqueKind::Refresh, text).ok_or(TokenError::RefreshNotUsable)?;
+        for _ in 0..TRIES {
+            let held = issuer.family(&member.family).await?;
+            let held = held.ok_or(TokenError::RefreshNotUsable)?;
+            let (family, refresh) = usable(issuer, &held, client)?;
+            let narrowed = scope_within(params, &family.scope)?;
+            match Turn::of(issuer, family, &member, refresh) {
+                Turn::Again => return Ok(authorized(held)),
+                Turn::Reuse => {
+                    issuer.end_family(&held.id).await?;
+                    return Err(TokenError::RefreshNotUsable);
+                }
+                Turn::Next => {}
+            }
+            check_person(issuer, family).await?;
+            let mut next = held;
+            advance(&mut next.body, refresh, issuer.now());
+            next.body.narrowed = (narrowed != next.body.scope).then_some(narrowed);
+            // Only then is an earlier access token dead, which other nodes have to hear.
+            let notice = if next.body.ends_previous { Notice::Tell } else { Notice::Silent };
+            if issuer.desk().replace(&next, notice, issuer.now()).await? == Written::Done {
+                if notice == Notice::Tell {
+                    issuer.bump(Kind::Family, &next.id);
+                }
+                return Ok(authorized(next));
+            }
+        }
+        Err(StoreError::new("the family is being written all the time").into())
+    }
+}
+
+/// What the token shown is to its family.
+enum Turn {
+    /// The newest: its successor is made.
+    Next,
+    /// The one before, and the answer may have been lost: the same successor again.
+    Again,
+    /// Older, or too late: stolen, by one side or the other.
+    Reuse,
+}
+
+impl Turn {
+    fn of(issuer: &Issuer, family: &Family, member: &Member, refresh: Refresh) -> Self {
+        let since = issuer.now().since(family.renewed).as_secs();
+        let grace = issuer.settings().grace_seconds();
+        if member.generation == family.generation {
+            Self::Next
+        } else if refresh.rotation == Rotation::Rotate
+            && member.generation.checked_add(1) == Some(family.generation)
+            && grace > 0
+            && since <= grace
+        {
+            Self::Again
+        } else {
+            Self::Reuse
+        }
+    }
+}
+
+fn usable<'a>(
+    issuer: &Issuer,
+    held: &'a Held<Family>,
+    client: &Proven,
+) -> Result<(&'a Family, Refresh), TokenError> {
+    let family = &held.body;
+    if family.client != client.id || family.ended || family.refresh_is_over(issuer.now()) {
+        return Err(TokenError::RefreshNotUsable);
+    }
+    Ok((family, family.refresh.ok_or(TokenError::RefreshNotUsable)?))
+}
+
+async fn check_person(issuer: &Issuer, family: &Family) -> Result<(), TokenError> {
+    let Some(id) = &family.account else { return Ok(()) };
+    let account = issuer.desk().get::<Account>(id, issuer.now()).await?;
+    if account.is_some_and(|held| held.body.active) { Ok(()) } else { Err(TokenError::UserInactive) }
+}
+
+fn advance(family: &mut Family, refresh: Refresh, now: castellan_proto::Timestamp) {
+    if refresh.rotation == Rotation::Rotate {
+        family.generation = family.generation.saturating_add(1);
+    }
+    family.access_generation = family.access_generation.saturating_add(1);
+    family.renewed = now;
+    family.ends = family.useful_until(now);
+}
+
+fn authorized(held: Held<Family>) -> Authorized {
+    Authorized { id: held.id, family: held.body, nonce: None, introduces: false }
+}

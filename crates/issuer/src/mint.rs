@@ -1,0 +1,217 @@
+//! What goes into a token.
+
+use castellan_proto::{Digest, OpaqueKind, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    Issuer,
+    client_auth::Proven,
+    error::TokenError,
+    family::Member,
+    grant::Authorized,
+    keys::{KeyUse, KeyringError},
+    records::{Account, Family, TokenFormat},
+};
+
+/// What the token endpoint answers (RFC 6749 §5.1).
+#[derive(Debug, Serialize)]
+pub struct TokenAnswer {
+    /// The access token.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds until it expires.
+    pub expires_in: u64,
+    /// The refresh token, if the client gets one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// The ID token, if `openid` was granted (OIDC Core §3.1.3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    /// What was granted.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// The person, for clients written as in `contracts/aidbox.md` §6.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo: Option<Value>,
+}
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who issued it.
+    pub iss: String,
+    /// Whom it speaks for: the person, or the client itself.
+    pub sub: String,
+    /// Who it is for.
+    pub aud: Audience,
+    /// For which client.
+    pub client_id: String,
+    /// What it may do.
+    pub scope: String,
+    /// When it was issued.
+    pub iat: Timestamp,
+    /// First second at which it is worthless.
+    pub exp: Timestamp,
+    /// Its own name.
+    pub jti: String,
+    /// Its family.
+    pub sid: String,
+    /// Which access token of the family.
+    #[serde(rename = "gen")]
+    pub generation: u32,
+}
+
+/// One audience as a text, several as a list (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether `name` is among them.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Many(many) => many.iter().any(|one| one == name),
+        }
+    }
+
+    /// As a list.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut names: Vec<String>) -> Self {
+        if names.len() == 1 { Self::One(names.swap_remove(0)) } else { Self::Many(names) }
+    }
+}
+
+/// The media type of access tokens (RFC 9068 §2.1).
+pub(crate) const ACCESS_TYP: &str = "at+jwt";
+
+impl Issuer {
+    pub(crate) async fn mint(
+        &self,
+        client: &Proven,
+        authorized: Authorized,
+    ) -> Result<TokenAnswer, TokenError> {
+        let Authorized { id, family, nonce, introduces } = authorized;
+        let access_token = self.access_token(client, &id, &family)?;
+        let refresh_token = match family.refresh {
+            None => None,
+            Some(_) => {
+                let member = Member {
+                    family: id.clone(),
+                    generation: family.generation,
+                    expires: Timestamp(0),
+                };
+                self.member_text(OpaqueKind::Refresh, &member)
+            }
+        };
+        let openid = family.current_scope().has_name("openid") && family.account.is_some();
+        let id_token = if openid {
+            Some(self.id_token(client, &family, nonce.as_deref(), &access_token)?)
+        } else {
+            None
+        };
+        let userinfo = match &family.account {
+            Some(account) if introduces && client.client.aidbox => self.user_view(account).await?,
+            _ => None,
+        };
+        Ok(TokenAnswer {
+            access_token,
+            token_type: "Bearer",
+            expires_in: family.access_seconds,
+            refresh_token,
+            id_token,
+            scope: family.current_scope().to_string(),
+            userinfo,
+        })
+    }
+
+    fn access_token(&self, client: &Proven, id: &str, family: &Family) -> Result<String, TokenError> {
+        let exp = Timestamp(family.renewed.0.saturating_add(family.access_seconds));
+        let format = match family.account {
+            Some(_) => client.client.code.as_ref().map(|grant| grant.format),
+            None => client.client.machine.as_ref().map(|grant| grant.format),
+        };
+        if format.unwrap_or_default() == TokenFormat::Opaque {
+            let generation = family.access_generation;
+            let member = Member { family: id.to_owned(), generation, expires: exp };
+            return Ok(self.member_text(OpaqueKind::Access, &member).ok_or(KeyringError::NoKey)?);
+        }
+        let claims = AccessClaims {
+            iss: self.place().issuer.clone(),
+            sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
+            aud: family.audience.clone().into(),
+            client_id: family.client.clone(),
+            scope: family.current_scope().to_string(),
+            iat: family.renewed,
+            exp,
+            jti: access_jti(id, family.access_generation),
+            sid: id.to_owned(),
+            generation: family.access_generation,
+        };
+        let kind = (KeyUse::Access, client.client.access_alg);
+        Ok(self.keyring().sign(kind, ACCESS_TYP, &claims, self.now())?)
+    }
+
+    fn id_token(
+        &self,
+        client: &Proven,
+        family: &Family,
+        nonce: Option<&str>,
+        access_token: &str,
+    ) -> Result<String, TokenError> {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let now = self.now();
+        // The left half of the digest (OIDC Core §3.1.3.6).
+        let at_hash = URL_SAFE_NO_PAD.encode(&Digest::of(access_token.as_bytes()).0[..16]);
+        let mut claims = json!({
+            "iss": self.place().issuer,
+            "sub": family.account,
+            "aud": family.client,
+            "iat": now,
+            "exp": now + self.settings().id_token.get(),
+            "auth_time": family.auth_time,
+            "at_hash": at_hash,
+        });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = json!(nonce);
+        }
+        let kind = (KeyUse::Id, client.client.id_alg);
+        Ok(self.keyring().sign(kind, "JWT", &claims, now)?)
+    }
+
+    /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
+    async fn user_view(&self, id: &str) -> Result<Option<Value>, TokenError> {
+        let Some(held) = self.desk().get::<Account>(id, self.now()).await? else { return Ok(None) };
+        let account = held.body;
+        let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
+        if let Some(email) = account.emails.first() {
+            view["email"] = json!(email);
+        }
+        if account.name != crate::records::Name::default() {
+            view["name"] = json!(account.name);
+        }
+        Ok(Some(view))
+    }
+}
+
+/// The `jti` of one access token of a family.
+pub(crate) fn access_jti(family: &str, generation: u32) -> String {
+    format!("{family}.{generation}")
+}

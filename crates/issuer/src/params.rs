@@ -1,0 +1,44 @@
+//! Parameters of an OAuth request, each at most once.
+
+use castellan_proto::Secret;
+
+/// The parameters of one request. A repeated one is refused at the door (RFC 6749 §3.1, §3.2;
+/// `security-cases.md` row 3); one without a value counts as omitted.
+#[derive(Default)]
+pub struct Params(Vec<(String, String)>);
+
+/// A parameter came more than once.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} came more than once")]
+pub struct Repeated(pub String);
+
+impl Params {
+    /// Takes decoded pairs.
+    ///
+    /// # Errors
+    /// [`Repeated`] naming the first parameter that came twice.
+    pub fn from_pairs(
+        pairs: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Repeated> {
+        let mut kept: Vec<(String, String)> = Vec::new();
+        for (name, value) in pairs {
+            if kept.iter().any(|(other, _)| *other == name) {
+                return Err(Repeated(name.chars().take(64).collect()));
+            }
+            kept.push((name, value));
+        }
+        Ok(Self(kept))
+    }
+
+    /// The value of `name`; none if it is absent or empty (RFC 6749 §3.1).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, v)| &**v)
+    }
+
+    /// The value of `name`, out of sight.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(|value| Secret::new(value.to_owned()))
+    }
+}

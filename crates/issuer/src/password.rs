@@ -1,0 +1,119 @@
+//! Passwords, hashed with Argon2id in a pool of their own, so that a flood of guesses never holds
+//! up the threads that answer requests.
+
+use std::{
+    sync::mpsc::{SyncSender, sync_channel},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use castellan_proto::Secret;
+use tokio::sync::oneshot;
+
+/// A pool that hashes and checks passwords. Dropping it ends its threads.
+pub struct Passwords {
+    jobs: SyncSender<Job>,
+    /// Checked when there is no account, so that this takes as long as if there were.
+    decoy: String,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The pool has more to do than it may put off. Nothing was checked; try again.
+#[derive(Debug, thiserror::Error)]
+#[error("too many passwords are being checked at the moment")]
+pub struct Busy;
+
+/// Jobs that wait at most. At 20 ms each this bounds the wait to a few seconds.
+const WAITING: usize = 128;
+
+impl Passwords {
+    /// Starts one thread for every two cores, at least one.
+    #[must_use]
+    pub fn start() -> Self {
+        let (jobs, queue) = sync_channel::<Job>(WAITING);
+        let queue = Arc::new(Mutex::new(queue));
+        let threads = thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1));
+        for _ in 0..threads {
+            let queue = Arc::clone(&queue);
+            let next = move || queue.lock().ok()?.recv().ok();
+            // A thread that cannot be started leaves the queue to the others; with none, every
+            // check is refused as busy once the queue is full.
+            let started = thread::Builder::new().name("passwords".to_owned()).spawn(move || {
+                while let Some(job) = next() {
+                    job();
+                }
+            });
+            if let Err(error) = started {
+                tracing::error!(%error, "a password thread could not be started");
+            }
+        }
+        let decoy = hash("a password that nobody has").unwrap_or_default();
+        Self { jobs, decoy }
+    }
+
+    /// The PHC string of `password`.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub async fn hash(&self, password: &Secret) -> Result<String, Busy> {
+        let password = password.clone();
+        self.run(move || hash(password.expose())).await?.ok_or(Busy)
+    }
+
+    /// Whether `password` is that of `phc`. With no `phc` the answer is no, as late as ever.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<bool, Busy> {
+        let (password, known) = (password.clone(), phc.is_some());
+        let phc = phc.unwrap_or(&self.decoy).to_owned();
+        let matches = self.run(move || matches(password.expose(), &phc)).await?;
+        Ok(matches && known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (answer, result) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // Nobody waits any more if the request was given up: then there is nothing to do.
+            if !answer.is_closed() {
+                let _ = answer.send(work());
+            }
+        });
+        self.jobs.try_send(job).map_err(|_| Busy)?;
+        result.await.map_err(|_| Busy)
+    }
+}
+
+fn hash(password: &str) -> Option<String> {
+    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+}
+
+fn matches(password: &str, phc: &str) -> bool {
+    PasswordHash::new(phc)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_its_own_and_nobody_elses() {
+        let pool = Passwords::start();
+        let right = Secret::new("correct horse".into());
+        let phc = pool.hash(&right).await.unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+        assert!(pool.verify(&right, Some(&phc)).await.unwrap());
+        assert!(!pool.verify(&Secret::new("wrong".into()), Some(&phc)).await.unwrap());
+        assert!(!pool.verify(&right, None).await.unwrap());
+        assert!(!pool.verify(&right, Some("no hash")).await.unwrap());
+    }
+}

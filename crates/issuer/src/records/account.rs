@@ -1,0 +1,93 @@
+//! A person.
+
+use castellan_proto::Timestamp;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::{desk::Kept, store::Kind};
+
+/// A person who can sign in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// The name they sign in with, besides their id and e-mail addresses.
+    pub user_name: String,
+    /// The PHC string of their password; none cannot sign in by password.
+    pub password: Option<String>,
+    /// What to call them.
+    #[serde(default)]
+    pub name: Name,
+    /// Their addresses, the primary one first.
+    #[serde(default)]
+    pub emails: Vec<String>,
+    /// The groups they are in.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether they may sign in and hold tokens.
+    pub active: bool,
+    /// When the record was made.
+    #[serde(default)]
+    pub created: Timestamp,
+}
+
+/// A person's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Name {
+    /// First names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// Family name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<String>,
+    /// As it is written in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formatted: Option<String>,
+}
+
+impl Account {
+    /// What to call them in full: the name as written, its parts, or the user name.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        let parts = [&self.name.given_name, &self.name.family_name];
+        let joined = parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+        let joined = (!joined.is_empty()).then_some(joined);
+        self.name.formatted.clone().or(joined).unwrap_or_else(|| self.user_name.clone())
+    }
+
+    /// Whether they may administer Castellan.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.groups.iter().any(|group| group == "administrators")
+    }
+}
+
+impl Kept for Account {
+    const KIND: Kind = Kind::Account;
+
+    /// User name and e-mail addresses are one namespace: nobody can take another's way in.
+    fn unique(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::iter::once(&self.user_name).chain(&self.emails).map(|name| login_name(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// The one spelling of a name that people sign in with (NFKC, lower case).
+#[must_use]
+pub fn login_name(name: &str) -> String {
+    name.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_name_has_one_spelling() {
+        assert_eq!(login_name(" Ada@Example.ORG "), "ada@example.org");
+        assert_eq!(login_name("ＡＤＡ"), "ada");
+        assert_eq!(login_name("ﬁn"), "fin");
+    }
+}

@@ -1,0 +1,133 @@
+//! An OAuth app.
+
+use castellan_proto::{RedirectUri, Timestamp, jose::Algorithm, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{desk::Kept, store::Kind};
+
+/// An app that may ask for tokens. Its id is the `client_id`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Client {
+    /// What people know it by; its id if empty.
+    #[serde(default)]
+    pub name: String,
+    /// Where people can read about it.
+    #[serde(default)]
+    pub uri: Option<String>,
+    /// The stored form of its secret; none is a public client (RFC 6749 §2.1).
+    pub secret: Option<String>,
+    /// Of one house with the server: people are not asked for consent.
+    #[serde(default)]
+    pub first_party: bool,
+    /// Whether it may do anything at all.
+    pub active: bool,
+    /// What it may be granted.
+    #[serde(default)]
+    pub scope: Scopes,
+    /// Where answers may be sent.
+    #[serde(default)]
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where people may be sent after signing out.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// From which origins a browser may call the token endpoint.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// The authorization code grant, if it may use it.
+    pub code: Option<CodeGrant>,
+    /// The client credentials grant, if it may use it.
+    pub machine: Option<MachineGrant>,
+    /// How its access tokens are signed.
+    pub access_alg: Algorithm,
+    /// How its ID tokens are signed.
+    pub id_alg: Algorithm,
+    /// Written as in `contracts/aidbox.md`: the token answer carries `userinfo`, and a refresh
+    /// ends the access token before.
+    #[serde(default)]
+    pub aidbox: bool,
+    /// When the record was made.
+    #[serde(default)]
+    pub created: Timestamp,
+}
+
+/// The authorization code grant of one client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CodeGrant {
+    /// The token endpoint asks for the secret.
+    pub secret_required: bool,
+    /// A challenge is asked for.
+    pub pkce: bool,
+    /// What access tokens look like.
+    pub format: TokenFormat,
+    /// Seconds an access token lives; the server's default if absent.
+    #[serde(default)]
+    pub access_seconds: Option<u64>,
+    /// Who tokens are for, besides every guard of this server.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// Whether and how long refresh tokens live; none are issued if absent.
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
+}
+
+/// The client credentials grant of one client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MachineGrant {
+    /// What access tokens look like.
+    pub format: TokenFormat,
+    /// Seconds an access token lives; the server's default if absent.
+    #[serde(default)]
+    pub access_seconds: Option<u64>,
+    /// Who tokens are for, besides every guard of this server.
+    #[serde(default)]
+    pub audience: Vec<String>,
+}
+
+/// Whether a client gets refresh tokens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// Seconds it may lie unused; never expires if absent (`contracts/aidbox.md` §2.1).
+    pub idle_seconds: Option<u64>,
+    /// What happens to it when it is used.
+    pub rotation: Rotation,
+}
+
+/// What happens to a refresh token when it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rotation {
+    /// A new one takes its place (RFC 9700 §4.14.2).
+    #[default]
+    Rotate,
+    /// It stays.
+    Keep,
+}
+
+/// What an access token looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenFormat {
+    /// A JWT (RFC 9068).
+    Jwt,
+    /// A random-looking text that only this server can read.
+    #[default]
+    Opaque,
+}
+
+impl Client {
+    /// What to call it.
+    #[must_use]
+    pub fn display_name<'a>(&'a self, id: &'a str) -> &'a str {
+        if self.name.is_empty() { id } else { &self.name }
+    }
+
+    /// Whether it has no secret to keep (RFC 6749 §2.1).
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        self.secret.is_none()
+    }
+}
+
+impl Kept for Client {
+    const KIND: Kind = Kind::Client;
+}

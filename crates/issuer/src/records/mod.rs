@@ -1,0 +1,12 @@
+//! What is kept, one room per kind. Bodies grow by optional members, so that a node reads what the
+//! version before it wrote.
+
+mod account;
+mod client;
+mod credential;
+mod issued;
+
+pub use account::{Account, Name, login_name};
+pub use client::{Client, CodeGrant, MachineGrant, Rotation, TokenFormat};
+pub use credential::{ApiCredential, AuthKey};
+pub use issued::{Code, DecisionRecord, Family, Flow, Grant, Origin, Refresh, Session, Setup};

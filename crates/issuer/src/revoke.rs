@@ -1,0 +1,130 @@
+//! Revocation (RFC 7009) and introspection (RFC 7662).
+
+use castellan_proto::{OpaqueKind, Secret};
+use serde_json::{Value, json};
+
+use crate::{
+    Issuer,
+    client_auth::{ClientProof, Proven},
+    error::TokenError,
+    mint::{AccessClaims, Audience},
+    params::Params,
+    store::StoreError,
+    verify::{Live, VerifyError},
+};
+
+impl Issuer {
+    /// Ends the family of the token shown, be it an access or a refresh token. A token that is
+    /// unknown, or another client's, changes nothing and is not told apart (RFC 7009 §2.2).
+    ///
+    /// # Errors
+    /// [`TokenError`] if the client is not proven or the store fails; then nothing is promised.
+    pub async fn revoke(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<(), TokenError> {
+        let client = self.prove_caller(params, basic).await?;
+        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+        let Some(id) = self.family_of(token) else { return Ok(()) };
+        match self.family(&id).await? {
+            Some(held) if held.body.client != client.id => Ok(()),
+            _ => Ok(self.end_family(&id).await?),
+        }
+    }
+
+    /// What is known of a token (RFC 7662 §2.2). Anything that does not hold is `active: false`
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the caller is no confidential client, or the store fails.
+    pub async fn introspect(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Value, TokenError> {
+        let caller = self.prove_caller(params, basic).await?;
+        if !caller.authenticated {
+            return Err(TokenError::InvalidClient { basic: false });
+        }
+        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+        let inactive = json!({"active": false});
+        if let Some(member) = self.read_member(OpaqueKind::Refresh, token) {
+            let now = self.now();
+            let Some(held) = self.family(&member.family).await? else { return Ok(inactive) };
+            let family = held.body;
+            let good = !family.ended
+                && member.generation == family.generation
+                && !family.refresh_is_over(now);
+            if !good || family.client != caller.id {
+                return Ok(inactive);
+            }
+            return Ok(json!({
+                "active": true,
+                "client_id": family.client,
+                "sub": family.account,
+                "scope": family.scope.to_string(),
+                "iss": self.place().issuer,
+            }));
+        }
+        match self.verify_access(token).await {
+            Ok(live) => Ok(self.introspection(&live)),
+            Err(VerifyError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(inactive),
+        }
+    }
+
+    fn introspection(&self, live: &Live) -> Value {
+        let mut answer = json!({
+            "active": true,
+            "iss": self.place().issuer,
+            "sub": live.account.as_ref().map_or(&live.client_id, |(id, _)| id),
+            "client_id": live.client_id,
+            "scope": live.scope.to_string(),
+            "aud": Audience::from(live.audience.clone()),
+            "iat": live.issued,
+            "exp": live.expires,
+            "jti": live.jti,
+            "token_type": "Bearer",
+        });
+        if let Some((_, account)) = &live.account {
+            answer["username"] = json!(account.user_name);
+        }
+        answer
+    }
+
+    async fn prove_caller(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Proven, TokenError> {
+        let proof = ClientProof::read(params, basic)?;
+        let by_basic = matches!(proof, ClientProof::Basic(..));
+        let client = self.prove_client(proof).await?;
+        if !client.client.is_public() && !client.authenticated {
+            return Err(TokenError::InvalidClient { basic: by_basic });
+        }
+        Ok(client)
+    }
+
+    /// The family a token belongs to, if it is one of ours; expired ones too, so that revoking
+    /// a late access token ends its refresh token.
+    fn family_of(&self, token: &str) -> Option<String> {
+        let member = self
+            .read_member(OpaqueKind::Refresh, token)
+            .or_else(|| self.read_member(OpaqueKind::Access, token));
+        if let Some(member) = member {
+            return Some(member.family);
+        }
+        let claims: AccessClaims = self.proven_claims(token)?;
+        Some(claims.sid)
+    }
+
+    /// Ends the family that a live token belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn end_family_of(&self, live: &Live) -> Result<(), StoreError> {
+        self.end_family(&live.family_id).await
+    }
+}

@@ -1,0 +1,142 @@
+//! Browser sessions: who is signed in here.
+
+use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq};
+
+use crate::{
+    Issuer,
+    desk::{Held, Written},
+    error::TokenError,
+    keys::Branch,
+    records::{Account, Session, login_name},
+    store::{Kind, Notice, StoreError},
+};
+
+/// What a browser brings along.
+#[derive(Default)]
+pub struct Browser {
+    /// The session cookie, if it reads as one.
+    pub session: Option<Opaque>,
+    /// The mark that binds a sign-in in progress to this browser, if it reads as one.
+    pub mark: Option<Opaque>,
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The session's id.
+    pub session: String,
+    /// The account's id.
+    pub account_id: String,
+    /// The account.
+    pub account: Account,
+    /// When they proved who they are.
+    pub auth_time: Timestamp,
+}
+
+/// A session is written as used at most so often.
+const SLIDE_SECONDS: u64 = 60;
+
+impl Issuer {
+    /// Who is signed in in this browser. Slides the session's idle time, at most once a minute.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn signed_in(&self, browser: &Browser) -> Result<Option<SignedIn>, StoreError> {
+        let Some(cookie) = &browser.session else { return Ok(None) };
+        let (id, now) = (cookie.digest().text(), self.now());
+        let Some(mut held) = self.desk().get::<Session>(&id, now).await? else { return Ok(None) };
+        let account_id = held.body.account.clone();
+        let account = self.desk().get::<Account>(&account_id, now).await?;
+        let Some(account) = account.map(|held| held.body).filter(|account| account.active) else {
+            return Ok(None);
+        };
+        let auth_time = held.body.auth_time;
+        if now.since(held.body.used).as_secs() >= SLIDE_SECONDS {
+            held.body.used = now;
+            // Somebody else sliding it at the same time is as good.
+            self.desk().replace(&held, Notice::Silent, now).await?;
+        }
+        Ok(Some(SignedIn { session: id, account_id, account, auth_time }))
+    }
+
+    /// Signs a person in by password. `None` if the name or the password is wrong: the same
+    /// answer at the same time.
+    ///
+    /// # Errors
+    /// [`TokenError::Busy`] or [`TokenError::Store`]; nobody is signed in then.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
+        let found = self.find_account(name).await?;
+        let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
+        let right = self.passwords().verify(password, phc).await?;
+        let Some(held) = found.filter(|held| right && held.body.active) else { return Ok(None) };
+        Ok(Some(self.open_session(held.id, held.body).await?))
+    }
+
+    /// A new session for `account`; always a new id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn open_session(
+        &self,
+        account_id: String,
+        account: Account,
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
+        let settings = self.settings();
+        let session = Session {
+            account: account_id.clone(),
+            auth_time: now,
+            used: now,
+            ends: now + settings.session_absolute.get(),
+            idle_seconds: settings.session_idle.get().as_secs(),
+        };
+        let id = cookie.digest().text();
+        if self.desk().insert(&id, &session, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh session id was in use"));
+        }
+        let signed_in = SignedIn { session: id, account_id, account, auth_time: now };
+        Ok((cookie, signed_in))
+    }
+
+    /// Ends the session of this browser, everywhere.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the session may or may not be over.
+    pub async fn sign_out(&self, browser: &Browser) -> Result<(), StoreError> {
+        let Some(cookie) = &browser.session else { return Ok(()) };
+        let id = cookie.digest().text();
+        self.desk().delete(Kind::Session, &id, self.now()).await?;
+        self.bump(Kind::Session, &id);
+        Ok(())
+    }
+
+    /// The token that forms of a signed-in page carry.
+    #[must_use]
+    pub fn csrf_token(&self, session: &str) -> String {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        URL_SAFE_NO_PAD.encode(self.master().hmac(Branch::Csrf).code(session.as_bytes()))
+    }
+
+    /// Whether `token` is that of a form of this session's.
+    #[must_use]
+    pub fn csrf_matches(&self, session: &str, token: &str) -> bool {
+        constant_time_eq(self.csrf_token(session).as_bytes(), token.as_bytes())
+    }
+
+    /// The account that `name` signs in to: its id, its user name or an e-mail address.
+    pub(crate) async fn find_account(&self, name: &str) -> Result<Option<Held<Account>>, StoreError> {
+        let now = self.now();
+        if let Some(held) = self.desk().find::<Account>(&login_name(name), now).await? {
+            return Ok(Some(held));
+        }
+        self.desk().get::<Account>(name, now).await
+    }
+
+    pub(crate) fn bump(&self, kind: Kind, id: &str) {
+        self.liveness().bump(&self.desk().key(kind, id).text());
+    }
+}

@@ -1,0 +1,68 @@
+//! The `[tokens]` table, and where the site is.
+
+use std::collections::BTreeMap;
+
+use castellan_proto::Lifetime;
+
+/// How tokens are issued. Every lifetime is written with its unit.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How long an access token lives unless its client says otherwise. Default `"10m"`.
+    pub access_token: Lifetime,
+    /// How long an ID token lives. Default `"10m"`.
+    pub id_token: Lifetime,
+    /// How long an authorization code waits to be redeemed. Default `"60s"`.
+    ///
+    /// RFC 6749 §4.1.2 recommends at most ten minutes.
+    pub code: Lifetime,
+    /// How long a refresh token may lie unused unless its client says otherwise. Default `"30d"`.
+    pub refresh_idle: Lifetime,
+    /// How long after a rotation the token before is still answered with the same successor.
+    /// `"0s"` is not a lifetime: leave it out and set `refresh_grace_off`. Default `"10s"`.
+    pub refresh_grace: Lifetime,
+    /// No grace at all: the token before ends its family at once. Default `false`.
+    pub refresh_grace_off: bool,
+    /// How long a browser session may lie unused. Default `"8h"`.
+    pub session_idle: Lifetime,
+    /// How long a browser session lasts at most. Default `"30d"`.
+    pub session_absolute: Lifetime,
+    /// How long a sign-in may stay in progress. Default `"30m"`.
+    pub flow: Lifetime,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            access_token: Lifetime::seconds(600),
+            id_token: Lifetime::seconds(600),
+            code: Lifetime::seconds(60),
+            refresh_idle: Lifetime::seconds(30 * 86_400),
+            refresh_grace: Lifetime::seconds(10),
+            refresh_grace_off: false,
+            session_idle: Lifetime::seconds(8 * 3_600),
+            session_absolute: Lifetime::seconds(30 * 86_400),
+            flow: Lifetime::seconds(1_800),
+        }
+    }
+}
+
+impl Settings {
+    /// The grace after a rotation, in seconds.
+    #[must_use]
+    pub const fn grace_seconds(&self) -> u64 {
+        if self.refresh_grace_off { 0 } else { self.refresh_grace.get().as_secs() }
+    }
+}
+
+/// Where the site is reached, and what its scopes mean there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The issuer identifier (RFC 8414 §2); no slash at its end.
+    pub issuer: String,
+    /// What it is called on pages.
+    pub name: String,
+    /// Digests of what named scopes expand to at the guards. Consent remembers them, so that a
+    /// widened alias is asked for anew.
+    pub alias_digests: BTreeMap<String, String>,
+}

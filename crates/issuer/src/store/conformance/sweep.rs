@@ -1,0 +1,50 @@
+//! Housekeeping: bounded, and never a record that somebody could still read.
+
+use std::sync::Arc;
+
+use super::{END, NOW, before_end, draft, fleeting, get, insert, key, long_after, named};
+use crate::store::{Store, Taken};
+
+pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
+    a_sweep_removes_only_what_expired(&*open().await).await;
+    a_sweep_is_bounded(&*open().await).await;
+    a_sweep_frees_names(&*open().await).await;
+}
+
+async fn a_sweep_removes_only_what_expired(store: &dyn Store) {
+    insert(store, fleeting("a", &["n"])).await;
+    insert(store, fleeting("spent", &[])).await;
+    insert(store, draft("stays", "stays")).await;
+    insert(store, draft("spent too", "")).await;
+    store.take(&key("spent"), NOW).await.unwrap();
+    store.take(&key("spent too"), NOW).await.unwrap();
+    assert_eq!(store.sweep(before_end(), 100).await.unwrap(), 0);
+    assert!(get(store, &key("a"), before_end()).await.is_some());
+    assert!(matches!(store.take(&key("spent"), NOW).await.unwrap(), Taken::Again(_)));
+
+    assert_eq!(store.sweep(END, 100).await.unwrap(), 2);
+    // With the clock turned back it shows that they are really gone.
+    assert_eq!(get(store, &key("a"), NOW).await, None);
+    assert_eq!(store.take(&key("spent"), NOW).await.unwrap(), Taken::None);
+    assert!(get(store, &key("stays"), END).await.is_some());
+    assert!(matches!(store.take(&key("spent too"), END).await.unwrap(), Taken::Again(_)));
+    assert_eq!(store.sweep(long_after(), 100).await.unwrap(), 0);
+}
+
+async fn a_sweep_is_bounded(store: &dyn Store) {
+    for n in 0..10 {
+        insert(store, fleeting(&n.to_string(), &[])).await;
+    }
+    let mut removed = Vec::new();
+    for limit in [0, 4, 4, 4, 4] {
+        removed.push(store.sweep(END, limit).await.unwrap());
+    }
+    assert_eq!(removed, [0, 4, 4, 2, 0]);
+}
+
+async fn a_sweep_frees_names(store: &dyn Store) {
+    insert(store, fleeting("a", &["one", "two"])).await;
+    assert_eq!(store.sweep(END, 100).await.unwrap(), 1);
+    insert(store, named("b", &["one"])).await;
+    insert(store, named("a", &["two"])).await;
+}

@@ -1,0 +1,50 @@
+//! Who the person behind an access token is (OIDC Core §5.3).
+
+use serde_json::{Value, json};
+
+use crate::{
+    Issuer,
+    error::TokenError,
+    verify::{Live, VerifyError},
+};
+
+impl Issuer {
+    /// The claims that the scopes of `token` open (OIDC Core §5.4).
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidToken`] for a token that does not hold,
+    /// [`TokenError::Insufficient`] for one without `openid`.
+    pub async fn userinfo(&self, token: &str) -> Result<Value, TokenError> {
+        let live = self.verify_access(token).await.map_err(|error| match error {
+            VerifyError::Store(error) => TokenError::Store(error),
+            VerifyError::Expired | VerifyError::Invalid => TokenError::InvalidToken,
+        })?;
+        if !live.scope.has_name("openid") {
+            return Err(TokenError::Insufficient("openid"));
+        }
+        claims(&live).ok_or(TokenError::InvalidToken)
+    }
+}
+
+fn claims(live: &Live) -> Option<Value> {
+    let (id, account) = live.account.as_ref()?;
+    let mut claims = json!({"sub": id});
+    if live.scope.has_name("profile") {
+        claims["name"] = json!(account.display_name());
+        claims["preferred_username"] = json!(account.user_name);
+        if let Some(given) = &account.name.given_name {
+            claims["given_name"] = json!(given);
+        }
+        if let Some(family) = &account.name.family_name {
+            claims["family_name"] = json!(family);
+        }
+    }
+    if live.scope.has_name("email")
+        && let Some(email) = account.emails.first()
+    {
+        claims["email"] = json!(email);
+        // Nothing here has checked the address yet.
+        claims["email_verified"] = json!(false);
+    }
+    Some(claims)
+}

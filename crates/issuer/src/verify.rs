@@ -1,0 +1,214 @@
+//! Whether an access token holds: proven to be ours, in time, and everything it rests on alive.
+
+use std::{sync::Arc, time::Duration};
+
+use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scopes};
+use moka::sync::Cache;
+
+use crate::{
+    Issuer,
+    desk::{Kept, read},
+    flow::grant_id,
+    keys::{KeyUse, RingKey},
+    liveness::Snapshot,
+    mint::{ACCESS_TYP, AccessClaims, access_jti},
+    records::{Account, Client, Family, Grant},
+    store::{Key, Kind, Record, StoreError},
+};
+
+/// An access token that holds, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Its family.
+    pub family_id: String,
+    /// Its own name.
+    pub jti: String,
+    /// For which client.
+    pub client_id: String,
+    /// What that client may have at all.
+    pub client_scopes: Scopes,
+    /// For which person.
+    pub account: Option<(String, Account)>,
+    /// What it may do.
+    pub scope: Scopes,
+    /// Who it is for.
+    pub audience: Vec<String>,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// First second at which it is worthless.
+    pub expires: Timestamp,
+}
+
+/// Why an access token does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Its time has passed.
+    #[error("the access token has expired")]
+    Expired,
+    /// Not ours, not whole, or something it rests on is over: one answer for all.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// Ours: it cannot be told.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Verdicts of this node on tokens seen before.
+pub struct Verdicts(Cache<Digest, Arc<Verdict>>);
+
+struct Verdict {
+    live: Arc<Live>,
+    snapshot: Snapshot,
+    until: Timestamp,
+}
+
+/// A verdict lives at most so long, whatever is heard.
+const LONGEST: u64 = 60;
+
+impl Default for Verdicts {
+    fn default() -> Self {
+        let lifetime = Duration::from_secs(LONGEST);
+        Self(Cache::builder().max_capacity(100_000).time_to_live(lifetime).build())
+    }
+}
+
+/// What a token says of itself, proven to be ours.
+struct Said {
+    family: String,
+    generation: u32,
+    issued: Option<Timestamp>,
+    expires: Timestamp,
+    /// What a JWT carries; an opaque token's is its family's.
+    carried: Option<(Scopes, Vec<String>)>,
+}
+
+impl Issuer {
+    /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
+    /// one (`design.md` rule 27), and two if it is opaque or rests on a consent.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; a failing store is never a yes.
+    pub async fn verify_access(&self, token: &str) -> Result<Arc<Live>, VerifyError> {
+        let (digest, now) = (Digest::of(token.as_bytes()), self.now());
+        if let Some(verdict) = self.verdicts().0.get(&digest)
+            && now < verdict.until
+            && self.liveness().holds(&verdict.snapshot)
+        {
+            return Ok(Arc::clone(&verdict.live));
+        }
+        let said = self.read_access(token)?;
+        if said.expires <= now {
+            return Err(VerifyError::Expired);
+        }
+        let family_key = self.desk().key(Kind::Family, &said.family);
+        // Captured before anything is read: what changes in between is seen as a change.
+        let before = self.liveness().snapshot([&*family_key.text()]);
+        let records = self.desk().store().get_many(&[family_key], now).await?;
+        let family = body::<Family>(records.into_iter().next().flatten())?;
+        let (live, snapshot) = self.check_alive(said, family, now).await?;
+        if self.liveness().holds(&before) {
+            let until = live.expires.min(Timestamp(now.0 + LONGEST));
+            let snapshot = snapshot.and(before);
+            let verdict = Verdict { live: Arc::clone(&live), snapshot, until };
+            self.verdicts().0.insert(digest, Arc::new(verdict));
+        }
+        Ok(live)
+    }
+
+    async fn check_alive(
+        &self,
+        said: Said,
+        family: Family,
+        now: Timestamp,
+    ) -> Result<(Arc<Live>, Snapshot), VerifyError> {
+        let outdated = family.ends_previous && said.generation != family.access_generation;
+        if family.ended || outdated {
+            return Err(VerifyError::Invalid);
+        }
+        let account_id = family.account.clone().unwrap_or_default();
+        let keys: [Key; 3] = [
+            self.desk().key(Kind::Client, &family.client),
+            self.desk().key(Kind::Account, &account_id),
+            self.desk().key(Kind::Grant, &grant_id(&account_id, &family.client)),
+        ];
+        let texts = keys.each_ref().map(Key::text);
+        let snapshot = self.liveness().snapshot(texts.iter().map(|text| &**text));
+        let mut records = self.desk().store().get_many(&keys, now).await?.into_iter();
+        let mut next = || records.next().flatten();
+        let (client, account, grant) = (next(), next(), next());
+        let client = body::<Client>(client)?;
+        if !client.active {
+            return Err(VerifyError::Invalid);
+        }
+        let (scope, audience) =
+            said.carried.unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
+        let account = match &family.account {
+            None => None,
+            Some(id) => {
+                let account = body::<Account>(account)?;
+                if !account.active {
+                    return Err(VerifyError::Invalid);
+                }
+                Some((id.clone(), account))
+            }
+        };
+        if family.by_consent && body::<Grant>(grant)?.scope.first_uncovered(&scope).is_some() {
+            return Err(VerifyError::Invalid);
+        }
+        let live = Live {
+            jti: access_jti(&said.family, said.generation),
+            family_id: said.family,
+            client_id: family.client,
+            client_scopes: client.scope,
+            account,
+            scope,
+            audience,
+            issued: said.issued.unwrap_or(family.renewed),
+            expires: said.expires,
+        };
+        Ok((Arc::new(live), snapshot))
+    }
+
+    /// The claims of a JWT access token that this issuer signed, expired or not.
+    pub(crate) fn proven_claims(&self, token: &str) -> Option<AccessClaims> {
+        let compact = Compact::read(token)?;
+        let typ = compact.header().typ.as_deref()?;
+        let access = [ACCESS_TYP, "application/at+jwt"];
+        if !access.iter().any(|known| typ.eq_ignore_ascii_case(known)) {
+            return None;
+        }
+        let (kid, keys) = (compact.header().kid.as_deref()?, self.keyring().keys());
+        let known = |key: &&RingKey| {
+            key.usage == KeyUse::Access && key.signing.kid() == kid && key.is_published(self.now())
+        };
+        let payload = compact.verified_by(&keys.iter().find(known)?.verifying)?;
+        let claims: AccessClaims = serde_json::from_slice(payload).ok()?;
+        (claims.iss == self.place().issuer).then_some(claims)
+    }
+
+    fn read_access(&self, token: &str) -> Result<Said, VerifyError> {
+        if let Some(member) = self.read_member(OpaqueKind::Access, token) {
+            return Ok(Said {
+                family: member.family,
+                generation: member.generation,
+                issued: None,
+                expires: member.expires,
+                carried: None,
+            });
+        }
+        let claims = self.proven_claims(token).ok_or(VerifyError::Invalid)?;
+        let scope = Scopes::parse(&claims.scope).map_err(|_| VerifyError::Invalid)?;
+        Ok(Said {
+            family: claims.sid,
+            generation: claims.generation,
+            issued: Some(claims.iat),
+            expires: claims.exp,
+            carried: Some((scope, claims.aud.into_vec())),
+        })
+    }
+}
+
+/// The body of a record that must be there.
+fn body<T: Kept>(record: Option<Record>) -> Result<T, VerifyError> {
+    Ok(read::<T>(record.ok_or(VerifyError::Invalid)?)?.body)
+}

@@ -1,19 +1,17 @@
 //! A caller's document, read once: what it selects of root types, where, and under which condition.
 
-use std::collections::BTreeMap;
-
 use apollo_compiler::{
     ExecutableDocument, Name, Node, Schema,
     ast::{DirectiveList, Value},
-    executable::{Field, Operation, OperationType, Selection, SelectionSet},
+    executable::{Operation, OperationType},
     parser::Parser,
     request::coerce_variable_values,
     response::{GraphQLError, JsonMap, serde_json_bytes},
-    validation::Valid,
+    validation::{Valid, WithErrors},
 };
 use serde_json::Map;
 
-use crate::{Ask, GuardSchema, Limits, Root};
+use crate::{Ask, GuardSchema, Limits, Root, shape::check_shape, walk::Walk};
 
 /// A document that parses, is valid and is within limits, with one operation chosen.
 pub struct Document {
@@ -23,6 +21,8 @@ pub struct Document {
     name: Option<String>,
     pub(crate) selected: Vec<Selected>,
     pub(crate) holders: Vec<Holder>,
+    /// What it took to read it, and so about how much is kept of it.
+    pub(crate) steps: usize,
 }
 
 /// A field of a root operation type that the chosen operation selects, at any depth.
@@ -52,7 +52,7 @@ pub(crate) struct Place {
     pub(crate) line: usize,
     pub(crate) column: usize,
     pub(crate) nullable: bool,
-    conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<Condition>,
 }
 
 /// Bytes of the document, the end excluded.
@@ -64,13 +64,14 @@ pub(crate) struct Span {
 
 /// One `@skip` or `@include` on the way to a selection.
 #[derive(Clone, Debug)]
-struct Condition {
-    runs_if: bool,
-    value: Switch,
+pub(crate) struct Condition {
+    pub(crate) runs_if: bool,
+    pub(crate) value: Switch,
 }
 
+/// What a [`Condition`] depends on.
 #[derive(Clone, Debug)]
-enum Switch {
+pub(crate) enum Switch {
     Constant(bool),
     Variable(Name),
 }
@@ -84,9 +85,10 @@ pub enum DocumentError {
     TooLarge(String),
 }
 
-/// Selections visited at most, fragments spread: a bound on work, far above what people write.
-const MOST_STEPS: usize = 20_000;
-const RECURSION: usize = 128;
+/// Levels of brackets, and of selections within selections and fragments.
+pub(crate) const RECURSION: usize = 128;
+/// Errors told at most; a document of nothing but mistakes is not worth more.
+const MOST_ERRORS: usize = 20;
 
 impl Document {
     /// Reads `text` against the composed schema of `schema`.
@@ -112,7 +114,6 @@ impl Document {
         Self::read_against(&schema.upstream, schema, text, operation_name, limits)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the two public readers name what differs")]
     fn read_against(
         validity: &Valid<Schema>,
         schema: &GuardSchema,
@@ -126,10 +127,14 @@ impl Document {
             let most = limits.tokens;
             return Err(DocumentError::TooLarge(format!("The document has over {most} tokens.")));
         }
-        let executable =
-            parsed.and_then(|document| document.validate(validity)).map_err(|failed| {
-                DocumentError::Invalid(failed.errors.iter().map(|one| one.to_json()).collect())
-            })?;
+        let invalid = |failed: WithErrors<ExecutableDocument>| {
+            let errors = failed.errors.iter().take(MOST_ERRORS);
+            DocumentError::Invalid(errors.map(|one| one.to_json()).collect())
+        };
+        let executable = match parsed {
+            Ok(document) => document.validate(validity).map_err(invalid)?,
+            Err(failed) => return Err(invalid(failed)),
+        };
         let operation = executable.operations.get(operation_name).map_err(|error| {
             DocumentError::Invalid(vec![error.to_graphql_error(&executable.sources)])
         })?;
@@ -139,24 +144,11 @@ impl Document {
             OperationType::Subscription => Root::Subscription,
         };
         check_shape(&executable, operation, limits)?;
-        let mut walk = Walk {
-            schema,
-            document: &executable,
-            steps: 0,
-            selected: Vec::new(),
-            holders: Vec::new(),
-        };
+        let mut walk = Walk::new(schema, &executable, limits.root_fields);
         walk.set(&operation.selection_set, &mut Vec::new(), &mut Vec::new())?;
-        let (selected, holders) = (walk.selected, walk.holders);
-        let at_root = selected.iter().filter(|one| one.path.len() == 1).count();
-        if at_root > limits.root_fields {
-            let most = limits.root_fields;
-            return Err(DocumentError::TooLarge(format!(
-                "The operation selects {at_root} root fields; at most {most} are allowed."
-            )));
-        }
+        let Walk { selected, holders, steps, .. } = walk;
         let name = operation.name.as_ref().map(ToString::to_string);
-        Ok(Self { text: text.to_owned(), root, name, selected, holders, executable })
+        Ok(Self { text: text.to_owned(), root, name, selected, holders, steps, executable })
     }
 
     /// What the chosen operation selects of root types, in document order.
@@ -179,6 +171,12 @@ impl Document {
 
     pub(crate) fn operation(&self) -> Option<&Node<Operation>> {
         self.executable.operations.get(self.name.as_deref()).ok()
+    }
+
+    /// Whether `span` stands in a named fragment, not in the operation itself.
+    pub(crate) fn in_fragment(&self, span: Span) -> bool {
+        let operation = self.operation().and_then(Node::location);
+        operation.is_none_or(|at| span.start < at.offset() || at.end_offset() < span.end)
     }
 
     /// The values of the variables as the operation declares them.
@@ -239,164 +237,9 @@ impl Place {
     }
 }
 
-struct Walk<'a> {
-    schema: &'a GuardSchema,
-    document: &'a ExecutableDocument,
-    steps: usize,
-    selected: Vec<Selected>,
-    holders: Vec<Holder>,
-}
-
-impl Walk<'_> {
-    fn set(
-        &mut self,
-        set: &SelectionSet,
-        path: &mut Vec<String>,
-        conditions: &mut Vec<Condition>,
-    ) -> Result<(), DocumentError> {
-        for selection in &set.selections {
-            self.steps += 1;
-            if self.steps > MOST_STEPS {
-                return Err(DocumentError::TooLarge(
-                    "The operation selects too much once its fragments are spread.".to_owned(),
-                ));
-            }
-            let before = conditions.len();
-            conditions.extend(selection.directives().iter().filter_map(|d| condition(d)));
-            match selection {
-                Selection::Field(field) => self.field(set, field, path, conditions)?,
-                Selection::InlineFragment(inline) => {
-                    self.set(&inline.selection_set, path, conditions)?;
-                }
-                Selection::FragmentSpread(spread) => {
-                    if let Some(fragment) = spread.fragment_def(self.document) {
-                        self.set(&fragment.selection_set, path, conditions)?;
-                    }
-                }
-            }
-            conditions.truncate(before);
-        }
-        Ok(())
-    }
-
-    fn field(
-        &mut self,
-        set: &SelectionSet,
-        field: &Node<Field>,
-        path: &mut Vec<String>,
-        conditions: &mut Vec<Condition>,
-    ) -> Result<(), DocumentError> {
-        path.push(field.response_key().to_string());
-        let place = self.place(field, conditions);
-        let typename_below = field.name == "__typename" && path.len() > 1;
-        if !typename_below {
-            for root in self.schema.roots_behind(&set.ty) {
-                self.selected.push(Selected {
-                    root,
-                    field: field.name.to_string(),
-                    path: path.clone(),
-                    place: place.clone(),
-                });
-            }
-        }
-        if self.schema.reaches_roots(field.ty().inner_named_type()) {
-            self.holders.push(Holder { path: path.clone(), place });
-            self.set(&field.selection_set, path, conditions)?;
-        }
-        path.pop();
-        Ok(())
-    }
-
-    fn place(&self, field: &Node<Field>, conditions: &[Condition]) -> Place {
-        let location = field.location();
-        let span = location.map_or(Span { start: 0, end: 0 }, |at| Span {
-            start: at.offset(),
-            end: at.end_offset(),
-        });
-        let at = location.and_then(|at| at.line_column(&self.document.sources));
-        Place {
-            span,
-            line: at.map_or(0, |at| at.line),
-            column: at.map_or(0, |at| at.column),
-            nullable: !field.ty().is_non_null(),
-            conditions: conditions.to_vec(),
-        }
-    }
-}
-
-fn condition(directive: &Node<apollo_compiler::ast::Directive>) -> Option<Condition> {
-    let runs_if = match directive.name.as_str() {
-        "include" => true,
-        "skip" => false,
-        _ => return None,
-    };
-    let value = match &**directive.specified_argument_by_name("if")? {
-        Value::Boolean(value) => Switch::Constant(*value),
-        Value::Variable(name) => Switch::Variable(name.clone()),
-        _ => return None,
-    };
-    Some(Condition { runs_if, value })
-}
-
-/// Depth with fragments spread, and aliases.
-fn check_shape(
-    document: &ExecutableDocument,
-    operation: &Operation,
-    limits: &Limits,
-) -> Result<(), DocumentError> {
-    let mut shape = Shape { document, depths: BTreeMap::new(), aliases: 0 };
-    let depth = shape.depth(&operation.selection_set);
-    if depth > limits.depth {
-        let most = limits.depth;
-        return Err(DocumentError::TooLarge(format!(
-            "The operation nests {depth} levels deep; at most {most} are allowed."
-        )));
-    }
-    if shape.aliases > limits.aliases {
-        let (count, most) = (shape.aliases, limits.aliases);
-        return Err(DocumentError::TooLarge(format!(
-            "The operation uses {count} aliases; at most {most} are allowed."
-        )));
-    }
-    Ok(())
-}
-
-struct Shape<'a> {
-    document: &'a ExecutableDocument,
-    depths: BTreeMap<Name, usize>,
-    aliases: usize,
-}
-
-impl Shape<'_> {
-    fn depth(&mut self, set: &SelectionSet) -> usize {
-        let mut deepest = 0;
-        for selection in &set.selections {
-            let depth = match selection {
-                Selection::Field(field) => {
-                    self.aliases += usize::from(field.alias.is_some());
-                    1 + self.depth(&field.selection_set)
-                }
-                Selection::InlineFragment(inline) => self.depth(&inline.selection_set),
-                Selection::FragmentSpread(spread) => match self.depths.get(&spread.fragment_name) {
-                    Some(depth) => *depth,
-                    None => {
-                        let depth = spread
-                            .fragment_def(self.document)
-                            .map_or(0, |fragment| self.depth(&fragment.selection_set));
-                        self.depths.insert(spread.fragment_name.clone(), depth);
-                        depth
-                    }
-                },
-            };
-            deepest = deepest.max(depth);
-        }
-        deepest
-    }
-}
-
 /// The variables that `directives` mention.
 pub(crate) fn variables_of(directives: &DirectiveList, into: &mut Vec<Name>) {
-    for directive in directives.iter() {
+    for directive in directives {
         for argument in &directive.arguments {
             variables_in(&argument.value, into);
         }

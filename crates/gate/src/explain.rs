@@ -146,8 +146,10 @@ pub fn explain(
                 _ => None,
             };
             let (demand, steps) = match ask {
-                Ask::Field { demand, by_name_only, .. } => {
-                    (Some(demand), chain(Want { demand, by_name_only }, caller, rules))
+                Ask::Field { root, demand, by_name_only, .. } => {
+                    let mut steps = chain(Want { demand, by_name_only }, caller, rules);
+                    steps.extend(required(root, caller, rules));
+                    (Some(demand), steps)
                 }
                 _ => (None, Vec::new()),
             };
@@ -214,6 +216,22 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     });
     steps.push(covering("token", &identity.token_scopes));
     steps
+}
+
+/// The named scopes that a known caller must hold besides, if the guard wants any.
+fn required(root: crate::Root, caller: &Caller, rules: &Rules) -> Option<Step> {
+    let (identity, names) = (caller.identity()?, rules.requires.get(&root)?);
+    let missing: Vec<&str> = names
+        .iter()
+        .filter(|name| !identity.token_scopes.has_name(name))
+        .map(String::as_str)
+        .collect();
+    let detail = if missing.is_empty() {
+        format!("{} are in the token", names.join(" "))
+    } else {
+        format!("{} missing in the token", missing.join(" "))
+    };
+    Some(Step { term: "required", holds: Some(missing.is_empty()), detail })
 }
 
 fn absent(term: &'static str, detail: &str) -> Step {

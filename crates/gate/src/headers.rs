@@ -26,50 +26,48 @@ impl DecisionId {
 }
 
 /// Removes from `headers` all that must not cross the gate inwards: hop-by-hop headers and those
-/// that `Connection` names (RFC 9110 §7.6.1), credentials, cookies, forwarding headers, and every
-/// spelling of `castellan-*` and of the names in `also` (`security-cases.md` row 29).
+/// that `Connection` names (RFC 9110 §7.6.1), credentials, cookies, forwarding headers, conditions
+/// and digests of another body, and every spelling of `castellan-*` and of the names in `also`
+/// (`security-cases.md` row 29).
 pub fn strip_request_headers(headers: &mut HeaderMap, also: &[String]) {
-    let named: Vec<String> = headers
+    let named = named_by_connection(headers);
+    let also: Vec<String> = also.iter().map(|name| dashed(name)).collect();
+    remove_if(headers, |name| {
+        let dashed = dashed(name);
+        HOP_BY_HOP.contains(&&*dashed)
+            || GATES_OWN.contains(&&*dashed)
+            || GATES_OWN_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
+            || named.iter().any(|one| one == name)
+            || also.contains(&dashed)
+    });
+}
+
+/// The one spelling we compare: CGI-style servers read `-`, `_` and any other sign alike.
+fn dashed(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(plain).collect()
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+    headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
-    remove_if(headers, |name| {
-        // CGI-style servers read `_` and `-` alike.
-        let dashed = name.replace('_', "-");
-        HOP_BY_HOP.contains(&&*dashed)
-            || GATES_OWN.contains(&&*dashed)
-            || dashed.starts_with("castellan-")
-            || dashed.starts_with("x-forwarded-")
-            || dashed.starts_with("sec-websocket-")
-            || named.iter().any(|one| one == name)
-            || also.iter().any(|one| one.eq_ignore_ascii_case(&dashed))
-    });
+        .collect()
 }
 
-/// Removes from an upstream's answer what must not reach the caller (`design.md` rule 37).
+/// Removes from an upstream's answer what must not reach the caller (`design.md` rule 37), nor act
+/// on a proxy before us.
 pub(crate) fn strip_response_headers(headers: &mut HeaderMap) {
+    let named = named_by_connection(headers);
     remove_if(headers, |name| {
-        let dashed = name.replace('_', "-");
+        let dashed = dashed(name);
         HOP_BY_HOP.contains(&&*dashed)
-            || dashed.starts_with("castellan-")
-            || dashed.starts_with("access-control-")
-            || matches!(
-                &*dashed,
-                "set-cookie"
-                    | "content-security-policy"
-                    | "x-content-type-options"
-                    | "strict-transport-security"
-                    | "server"
-                    | "www-authenticate"
-                    | "alt-svc"
-                    | "clear-site-data"
-                    | "service-worker-allowed"
-                    | "refresh"
-                    | "location"
-            )
+            || NOT_OUTWARDS.contains(&&*dashed)
+            || NOT_OUTWARDS_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
+            || named.iter().any(|one| one == name)
     });
 }
 
@@ -93,23 +91,61 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// What the gate sets itself, or keeps to itself.
-const GATES_OWN: [&str; 14] = [
+/// What the gate sets itself, or keeps to itself; what an upstream could take for another method,
+/// path or caller; and what speaks of the body that was sent to us.
+const GATES_OWN: [&str; 27] = [
     "accept",
     "accept-encoding",
     "authorization",
+    "content-digest",
     "content-encoding",
     "content-length",
+    "content-md5",
+    "content-range",
     "content-type",
     "cookie",
+    "digest",
+    "dpop",
     "expect",
     "forwarded",
     "host",
     "origin",
+    "range",
+    "repr-digest",
+    "x-http-method",
+    "x-http-method-override",
     "x-jwt-aud",
+    "x-method-override",
+    "x-original-method",
     "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
     "x-rewrite-url",
 ];
+const GATES_OWN_PREFIXES: [&str; 4] = ["castellan-", "if-", "sec-websocket-", "x-forwarded-"];
+
+const NOT_OUTWARDS: [&str; 18] = [
+    "alt-svc",
+    "clear-site-data",
+    "link",
+    "location",
+    "nel",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "server",
+    "service-worker-allowed",
+    "set-cookie",
+    "set-cookie2",
+    "set-login",
+    "strict-transport-security",
+    "www-authenticate",
+    "x-content-type-options",
+    "x-powered-by",
+    "x-sendfile",
+];
+const NOT_OUTWARDS_PREFIXES: [&str; 4] =
+    ["access-control-", "castellan-", "content-security-policy", "x-accel-"];
 
 #[cfg(test)]
 mod tests {
@@ -123,6 +159,8 @@ mod tests {
         for name in [
             "castellan-identity",
             "castellan_identity",
+            "castellan.identity",
+            "castellan~identity",
             "Castellan-Decision",
             "x_forwarded_user",
             "x-forwarded-for",
@@ -131,6 +169,11 @@ mod tests {
             "authorization",
             "x-user",
             "x_user",
+            "x_role",
+            "x-role",
+            "x-http-method-override",
+            "if-none-match",
+            "dpop",
             "x-doomed",
             "upgrade",
         ] {
@@ -141,7 +184,7 @@ mod tests {
         }
         headers.append(header::CONNECTION, HeaderValue::from_static("close, X-Doomed"));
         headers.append("x-request-id", HeaderValue::from_static("kept"));
-        strip_request_headers(&mut headers, &["X-User".to_owned()]);
+        strip_request_headers(&mut headers, &["X-User".to_owned(), "X_Role".to_owned()]);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
     }
 }

@@ -31,7 +31,8 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! // The API behind the gate: not ours, and it checks nothing.
 //! let api = tower::service_fn(|_request: http::Request<Full<Bytes>>| async {
-//!     Ok::<_, Infallible>(http::Response::new(Full::from(r#"{"data":{"createPerson":"p1"}}"#)))
+//!     let answer = http::Response::builder().header("content-type", "application/json");
+//!     Ok::<_, Infallible>(answer.body(Full::from(r#"{"data":{"createPerson":"p1"}}"#)).unwrap())
 //! });
 //!
 //! let sdl = "type Query { persons: [String] } type Mutation { createPerson(name: String): ID }";
@@ -60,20 +61,29 @@
 //! enforce → the service behind → weave.
 
 mod caller;
+mod crossing;
 mod decide;
+mod demand;
 mod document;
 mod enforce;
 mod envelope;
 mod explain;
 mod headers;
+mod incoming;
+mod introspection;
 mod layer;
 mod limits;
 mod local;
 mod media;
 mod naming;
+mod plan;
+mod reach;
 mod reply;
 mod rules;
 mod schema;
+mod sending;
+mod shape;
+mod walk;
 mod weave;
 
 pub use caller::{Caller, Credential, Identity, Person, Taint, Unavailable, Verifier};
@@ -81,7 +91,9 @@ pub use decide::{Ask, Reason, Verdict, decide};
 pub use document::{Document, DocumentError, Selected};
 pub use enforce::prune;
 pub use envelope::{Envelope, EnvelopeError};
-pub use explain::{Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain};
+pub use explain::{
+    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
+};
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};
 pub use limits::Limits;

@@ -40,7 +40,7 @@ impl RequestRefusal {
             if self.graphql && wanted == Wanted::Json { StatusCode::OK } else { self.status };
         let mut response = json_response(status, &json!({"errors": self.errors}), wanted, id);
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

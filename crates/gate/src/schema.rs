@@ -1,17 +1,20 @@
 //! The schema of a guard: what its fields demand, which are ours, where roots can be reached.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use apollo_compiler::{
     Name, Schema,
-    ast::{OperationType, Type},
+    ast::{self, Definition, OperationType},
     collections::HashMap,
-    schema::{ExtendedType, FieldDefinition, Implementers},
+    schema::Implementers,
     validation::Valid,
 };
 use castellan_proto::{Digest, scope::Demand};
 
-use crate::{Naming, name_mutation};
+use crate::{Naming, demand, reach};
 
 /// A root operation type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -141,7 +144,6 @@ pub struct GuardSchema {
     hash: Digest,
 }
 
-const BY_NAME_ONLY: [&str; 4] = ["_entities", "_service", "node", "nodes"];
 const DIRECTIVE: &str = "directive @castellan(scope: String!) on FIELD_DEFINITION";
 
 impl GuardSchema {
@@ -197,7 +199,7 @@ impl GuardSchema {
         for (root, name) in &roots {
             let Some(object) = composed.get_object(name) else { continue };
             for (field, definition) in &object.fields {
-                let mut entry = entry(&composed, *root, definition, settings)?;
+                let mut entry = demand::entry(&composed, *root, definition, settings)?;
                 entry.local = *root == Root::Query
                     && field == "session"
                     && settings.session == SessionField::Local;
@@ -215,11 +217,11 @@ impl GuardSchema {
             }
         }
         let implementers = composed.implementers_map();
-        let reach_roots = reach_roots(&composed, &roots, &implementers);
-        let table = entries
-            .iter()
-            .map(|((root, field), entry)| format!("{}.{field} {}\n", root.as_str(), entry.demand))
-            .collect::<String>();
+        let reach_roots = reach::roots(&composed, &roots, &implementers);
+        let table = entries.iter().fold(String::new(), |mut table, ((root, field), entry)| {
+            let _ = writeln!(table, "{}.{field} {}", root.as_str(), entry.demand);
+            table
+        });
         let hash = Digest::of(format!("{table}\n{sdl}").as_bytes());
         Ok(Self { composed, upstream, implementers, entries, roots, reach_roots, hash })
     }
@@ -244,7 +246,7 @@ impl GuardSchema {
              # new fields are added by themselves.\n",
         );
         for (root, field, entry) in self.entries() {
-            out.push_str(&format!("{}.{field} = \"{}\"\n", root.as_str(), entry.demand));
+            let _ = writeln!(out, "{}.{field} = \"{}\"", root.as_str(), entry.demand);
         }
         out
     }
@@ -322,7 +324,7 @@ fn parse(texts: &[&str]) -> Result<Valid<Schema>, SchemaError> {
     for (at, text) in texts.iter().enumerate() {
         builder = builder.parse(*text, format!("schema {at}"));
     }
-    if !texts.iter().any(|text| text.contains("directive @castellan")) {
+    if !texts.iter().any(|text| defines_directive(text)) {
         builder = builder.parse(DIRECTIVE, "directives");
     }
     builder
@@ -331,93 +333,14 @@ fn parse(texts: &[&str]) -> Result<Valid<Schema>, SchemaError> {
         .map_err(|failed| SchemaError::Invalid(failed.errors.to_string()))
 }
 
-fn entry(
-    schema: &Schema,
-    root: Root,
-    definition: &FieldDefinition,
-    settings: &SchemaSettings,
-) -> Result<Entry, SchemaError> {
-    let field = definition.name.as_str();
-    let place = format!("{}.{field}", root.as_str());
-    let by_name_only = BY_NAME_ONLY.contains(&field);
-    let made = |demand, named_by| Entry { demand, named_by, local: false, by_name_only };
-    if let Some(demand) = settings.overrides.get(&place) {
-        return Ok(made(demand.clone(), NamedBy::Override));
-    }
-    if let Some(directive) = definition.directives.get("castellan") {
-        let text = directive
-            .specified_argument_by_name("scope")
-            .and_then(|value| value.as_str())
-            .unwrap_or_default();
-        let demand = Demand::try_from(text.to_owned())
-            .map_err(|error| SchemaError::Override(format!("@castellan on {place}: {error}")))?;
-        return Ok(made(demand, NamedBy::Directive));
-    }
-    let demand = match root {
-        Root::Mutation => name_mutation(settings.naming, field),
-        Root::Query | Root::Subscription => {
-            let (of, action) = returned(schema, &definition.ty);
-            let of = of.unwrap_or_else(|| field.to_owned());
-            Demand::try_from(format!("{}:{of}:{action}", root.as_str())).ok()
-        }
+/// Whether `text` has a definition of `@castellan` of its own.
+fn defines_directive(text: &str) -> bool {
+    let document = match ast::Document::parse(text, "schema") {
+        Ok(document) => document,
+        // What is wrong with it is told when all of it is built.
+        Err(failed) => failed.partial,
     };
-    Ok(made(demand.ok_or(SchemaError::Unreadable(field.to_owned()))?, NamedBy::Rule))
-}
-
-/// The type that a query is about, lists and Relay connections unwrapped, and `Get` or `List`.
-/// No type for a scalar or an enum.
-fn returned(schema: &Schema, ty: &Type) -> (Option<String>, &'static str) {
-    let name = ty.inner_named_type();
-    let definition = schema.types.get(name);
-    if definition.is_none_or(ExtendedType::is_leaf) {
-        return (None, if ty.is_list() { "List" } else { "Get" });
-    }
-    if ty.is_list() {
-        return (Some(name.to_string()), "List");
-    }
-    let inner = |of: &str, field: &str| {
-        schema.type_field(of, field).ok().map(|field| field.ty.inner_named_type().clone())
-    };
-    let node = name
-        .ends_with("Connection")
-        .then(|| inner(name, "nodes").or_else(|| inner(&inner(name, "edges")?, "node")));
-    match node.flatten() {
-        Some(node) => (Some(node.to_string()), "List"),
-        None => (Some(name.to_string()), "Get"),
-    }
-}
-
-/// The types below which a root type turns up again, found backwards from the roots.
-fn reach_roots(
-    schema: &Schema,
-    roots: &[(Root, Name)],
-    implementers: &HashMap<Name, Implementers>,
-) -> BTreeSet<Name> {
-    let mut known: BTreeSet<Name> = roots.iter().map(|(_, name)| name.clone()).collect();
-    loop {
-        let before = known.len();
-        for (name, definition) in &schema.types {
-            let reaches = match definition {
-                ExtendedType::Object(object) => {
-                    object.fields.values().any(|f| known.contains(f.ty.inner_named_type()))
-                }
-                ExtendedType::Interface(interface) => {
-                    interface.fields.values().any(|f| known.contains(f.ty.inner_named_type()))
-                        || implementers.get(name).is_some_and(|all| {
-                            all.objects.iter().any(|object| known.contains(object))
-                        })
-                }
-                ExtendedType::Union(union_) => {
-                    union_.members.iter().any(|member| known.contains(&member.name))
-                }
-                _ => false,
-            };
-            if reaches {
-                known.insert(name.clone());
-            }
-        }
-        if known.len() == before {
-            return known;
-        }
-    }
+    document.definitions.iter().any(|one| {
+        matches!(one, Definition::DirectiveDefinition(directive) if directive.name == "castellan")
+    })
 }

@@ -1,5 +1,6 @@
 //! Puts one answer together from the upstream's, our own, and nulls for what was denied.
 
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// A denied or emptied field that would have run, as it appears in the answer.
@@ -16,11 +17,12 @@ pub(crate) struct Upstream {
     pub(crate) data: Option<Value>,
     pub(crate) errors: Vec<Value>,
     pub(crate) extensions: Option<Value>,
+    pub(crate) status: StatusCode,
 }
 
 impl Upstream {
     /// Reads an answer; `None` if it is no GraphQL response.
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(status: StatusCode, body: &[u8]) -> Option<Self> {
         let Ok(Value::Object(mut members)) = serde_json::from_slice(body) else { return None };
         let data = members.shift_remove("data");
         let errors = match members.shift_remove("errors") {
@@ -28,10 +30,12 @@ impl Upstream {
             Some(Value::Array(errors)) => errors,
             Some(_) => return None,
         };
-        if data.is_none() && errors.is_empty() {
-            return None;
+        match &data {
+            None if errors.is_empty() => return None,
+            None | Some(Value::Null | Value::Object(_)) => {}
+            Some(_) => return None,
         }
-        Some(Self { data, errors, extensions: members.shift_remove("extensions") })
+        Some(Self { data, errors, extensions: members.shift_remove("extensions"), status })
     }
 
     /// What stands for an upstream that was not asked.
@@ -47,7 +51,7 @@ pub(crate) fn weave(
     mut local: Map<String, Value>,
     gaps: Vec<Gap>,
 ) -> Value {
-    let Upstream { data, mut errors, extensions } = upstream;
+    let Upstream { data, mut errors, extensions, .. } = upstream;
     let data = match data {
         Some(Value::Object(mut theirs)) => {
             let mut woven = Map::new();

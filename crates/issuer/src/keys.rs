@@ -379,3 +379,27 @@ fn open_all(ring: &Ring, master: &MasterKey) -> Result<Vec<RingKey>, KeyringErro
         })
         .collect()
 }
+
+impl crate::Issuer {
+    /// Reads the signing keys again, after a notice about them.
+    ///
+    /// # Errors
+    /// [`KeyringError`] if they cannot be read; then the keys of before stay.
+    pub async fn reload_keys(&self) -> Result<(), KeyringError> {
+        self.keyring().reload(self.desk(), self.master(), self.now()).await
+    }
+
+    /// Makes new signing keys, which begin to sign when every reader must know them.
+    ///
+    /// # Errors
+    /// [`KeyringError`] if the store fails.
+    pub async fn rotate_keys(&self) -> Result<(), KeyringError> {
+        self.keyring().rotate(self.desk(), self.master(), self.now()).await
+    }
+
+    /// Whether `subject` of a notice is this site's ring of keys.
+    #[must_use]
+    pub fn is_keyring(&self, subject: &str) -> bool {
+        self.desk().key(Kind::Keyring, RING).text() == subject
+    }
+}

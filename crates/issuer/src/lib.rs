@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod authorize;
 pub mod client_auth;
+pub mod consent;
 pub mod discovery;
 pub mod error;
 pub mod family;

@@ -1,1 +1,92 @@
+//! The data sources, one folder each, and the roster of their schemes.
 //!
+//! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
+
+mod open_error;
+mod sqlite;
+
+use std::sync::Arc;
+
+use castellan_issuer::store::Store;
+
+pub use open_error::OpenError;
+
+/// A data source that an address can name.
+struct Scheme {
+    /// What stands before `://`.
+    name: &'static str,
+    /// How an address of it is written.
+    form: &'static str,
+    /// Opens what stands behind `://`.
+    open: fn(&str) -> Result<Arc<dyn Store>, OpenError>,
+}
+
+/// Every data source of this build.
+const SCHEMES: &[Scheme] = &[Scheme { name: "sqlite", form: "sqlite://PATH", open: sqlite::open }];
+
+/// Opens the data source at `url`, e.g. `sqlite://castellan.db` (relative to the working folder)
+/// or `sqlite:///var/lib/castellan/castellan.db`, and makes it if it does not exist.
+///
+/// Dropping the last handle ends its threads, after everything acknowledged and everything begun
+/// is written.
+///
+/// # Errors
+/// [`OpenError`], whose text says what is wrong and what to do, and never repeats more of `url`
+/// than its scheme and, for files, the path. Nothing was changed in what is there already; a
+/// missing file may have been made, empty.
+pub fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let (name, rest) = url.split_once("://").ok_or_else(no_scheme)?;
+    // A scheme that cannot be one is not repeated: it may be the front of a mistyped secret.
+    let is_scheme_byte = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    if name.is_empty() || name.len() > 20 || !name.bytes().all(is_scheme_byte) {
+        return Err(no_scheme());
+    }
+    let scheme = SCHEMES
+        .iter()
+        .find(|scheme| scheme.name.eq_ignore_ascii_case(name))
+        .ok_or_else(|| OpenError::UnknownScheme { scheme: name.to_owned(), known: forms() })?;
+    (scheme.open)(rest)
+}
+
+fn no_scheme() -> OpenError {
+    OpenError::NoScheme { known: forms() }
+}
+
+/// How the addresses of all known schemes are written.
+fn forms() -> String {
+    SCHEMES.iter().map(|scheme| scheme.form).collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal_of(url: &str) -> String {
+        open(url).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_unknown_scheme_names_the_known_ones() {
+        assert_eq!(
+            refusal_of("oracle://scott:tiger@host/db"),
+            "\"oracle\" is no data source of this build; write sqlite://PATH"
+        );
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_not_repeated() {
+        let wanted = "the data source has no scheme; write sqlite://PATH";
+        for url in ["", "tiger", "castellan.db", "sqlite:castellan.db", "://x", "ti:ger@://x"] {
+            assert_eq!(refusal_of(url), wanted, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_needs_a_path_and_nothing_else() {
+        assert_eq!(refusal_of("sqlite://"), "sqlite:// names no file; write sqlite://PATH");
+        assert_eq!(
+            refusal_of("sqlite://a.db?key=tiger"),
+            "sqlite:// takes no options; end it before the \"?\""
+        );
+    }
+}

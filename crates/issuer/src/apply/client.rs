@@ -35,6 +35,16 @@ pub struct ClientDocument {
     refresh_token_rotation: Option<Rotation>,
     #[serde(default)]
     auth: Auth,
+    /// What `get` prints; it follows from the secret.
+    #[serde(rename = "type")]
+    kind: Option<ClientType>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ClientType {
+    Public,
+    Confidential,
 }
 
 #[derive(Default, Deserialize)]
@@ -54,6 +64,7 @@ struct CodeSettings {
     access_token_expiration: Option<u64>,
     refresh_token: Option<bool>,
     refresh_token_expiration: Option<u64>,
+    refresh_token_rotation: Option<Rotation>,
     audience: Vec<String>,
 }
 
@@ -123,6 +134,15 @@ impl Document for ClientDocument {
             }
         };
         let has_secret = secret.is_some();
+        match self.kind {
+            Some(ClientType::Public) if has_secret => {
+                return Err(Problem::Text("type: a public client has no secret".to_owned()));
+            }
+            Some(ClientType::Confidential) if !has_secret => {
+                return Err(Problem::Text("type: a confidential client has a secret".to_owned()));
+            }
+            _ => {}
+        }
         let mut redirect_uris = self.redirect_uris.clone();
         let written = self.auth.authorization_code.as_ref();
         if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
@@ -227,7 +247,10 @@ impl ClientDocument {
         }
         let refresh = written.refresh_token.unwrap_or(grants.refresh).then(|| Refresh {
             idle_seconds: written.refresh_token_expiration,
-            rotation: self.refresh_token_rotation.unwrap_or_default(),
+            rotation: written
+                .refresh_token_rotation
+                .or(self.refresh_token_rotation)
+                .unwrap_or_default(),
         });
         Ok(CodeGrant {
             secret_required,

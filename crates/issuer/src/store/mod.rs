@@ -109,6 +109,7 @@ pub struct Draft {
     /// What it holds; opaque to the engine.
     pub body: Vec<u8>,
     /// Other names, folded by the caller, that no other record of the same site and kind may have.
+    /// None of them twice.
     pub unique: Vec<String>,
     /// First second at which it no longer exists. `None`: until deleted.
     pub expires_at: Option<Timestamp>,
@@ -119,7 +120,7 @@ pub struct Draft {
 pub struct Record {
     /// Which record.
     pub key: Key,
-    /// 1 when inserted, one more at every replacement.
+    /// 1 when inserted, one more at every replacement; `take` leaves it.
     pub version: u64,
     /// What it holds.
     pub body: Vec<u8>,
@@ -282,7 +283,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Replaced, StoreError>;
 
-    /// Uses up the record of `key`: the body comes back and a tombstone stays until it expires.
+    /// Uses up the record of `key`: the body comes back and a tombstone stays until it expires,
+    /// which holds the key and the unique names.
     ///
     /// Of any number of concurrent calls exactly one gets [`Taken::First`].
     ///
@@ -315,7 +317,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the engine cannot read.
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// The notices after `after`, oldest first; with `None`, no notices and the present end.
+    /// The notices after `after`, oldest first; with `None`, no notices and the present end. A
+    /// cursor of which notices were swept, or that the engine does not know, gives a gap.
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot read.
@@ -327,7 +330,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the engine cannot write.
     async fn notify(&self, subject: &Key) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` expired records and as many notices older than ten minutes.
+    /// Removes at most `limit` expired records and as many notices older than ten minutes at `now`.
     /// The number of records removed.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::{END, NOW, draft, fleeting, get, insert, key, named, record, site};
 use crate::store::{Inserted, Key, Kind, Notice, Replaced, Store, StoreError, Taken};
 
 const RACERS: usize = 64;
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 200;
 
 pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
     one_racer_takes(open().await).await;

@@ -1,0 +1,188 @@
+//! What comes in: the envelope and the credential, each read by one strict reader.
+
+use bytes::Bytes;
+use http::{HeaderName, Method, StatusCode, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::{
+    Caller, Credential, Envelope, Verifier, layer::BoxError, media, reply::RequestRefusal,
+};
+
+/// Reads the envelope of a request; bodies larger than `limit` bytes are not read to their end.
+pub(crate) async fn read_envelope<B>(
+    limit: usize,
+    parts: &Parts,
+    body: B,
+) -> Result<Envelope, RequestRefusal>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<BoxError>,
+{
+    if parts.headers.contains_key(header::UPGRADE) {
+        return Err(bad("Subscriptions over sockets are not served here.", "UPGRADE_REFUSED"));
+    }
+    match parts.method {
+        Method::GET => Envelope::from_pairs(pairs(parts.uri.query().unwrap_or_default())),
+        Method::POST => {
+            if !media::is_json(&parts.headers) {
+                let message = "Send one JSON object as application/json in UTF-8, uncompressed; \
+                               forms, multipart and plain text are not read here.";
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                return Err(RequestRefusal::new(status, message, "UNSUPPORTED_MEDIA_TYPE"));
+            }
+            Envelope::from_json(&read_body(limit, body).await?)
+        }
+        _ => {
+            let message = "Send GraphQL by POST; queries also by GET.";
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Err(RequestRefusal::new(status, message, "METHOD_NOT_ALLOWED"));
+        }
+    }
+    .map_err(|error| bad(&error.to_string(), "BAD_REQUEST"))
+}
+
+async fn read_body<B>(limit: usize, body: B) -> Result<Bytes, RequestRefusal>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<BoxError>,
+{
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("The body is larger than {limit} bytes.");
+            Err(RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, &message, "TOO_LARGE"))
+        }
+        Err(_) => Err(bad("The body broke off.", "BAD_REQUEST")),
+    }
+}
+
+fn bad(message: &str, code: &str) -> RequestRefusal {
+    RequestRefusal::new(StatusCode::BAD_REQUEST, message, code)
+}
+
+const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
+
+/// Who calls. One credential at most, read by one strict parser (`security-cases.md` row 32).
+pub(crate) async fn find_caller(
+    verifier: &dyn Verifier,
+    parts: &Parts,
+) -> Result<Caller, RequestRefusal> {
+    let several =
+        || bad("Send one credential, in one Authorization header.", "SEVERAL_CREDENTIALS");
+    let query = parts.uri.query().unwrap_or_default();
+    let in_query = pairs(query).any(|(name, _)| name == "access_token");
+    let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (first, second) = (headers.next(), headers.next());
+    if second.is_some() || (in_query && first.is_some()) {
+        return Err(several());
+    }
+    let Some(value) = first else {
+        // A token in the URL is no credential, but it was meant as one.
+        return Ok(if in_query { Caller::invalid() } else { Caller::NOBODY });
+    };
+    if value.is_empty() {
+        return Ok(Caller::NOBODY);
+    }
+    let Some(bearer) = value.to_str().ok().and_then(bearer_token) else {
+        return Ok(Caller::invalid());
+    };
+    let mut audiences = parts.headers.get_all(X_JWT_AUD).iter();
+    let audience = match (audiences.next(), audiences.next()) {
+        (None, _) => None,
+        (Some(value), None) => match value.to_str() {
+            Ok(text) => Some(text),
+            Err(_) => return Ok(Caller::invalid()),
+        },
+        (Some(_), Some(_)) => return Err(several()),
+    };
+    verifier.verify(&Credential { bearer, audience }).await.map_err(|unavailable| {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        RequestRefusal::new(status, &unavailable.to_string(), "UNAVAILABLE")
+    })
+}
+
+/// The token of an `Authorization` value: the scheme in any case, blanks, one `b64token`
+/// (RFC 6750 §2.1), whose `=` stand at its end.
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, rest) = value.split_once(' ')?;
+    let token = rest.trim_start_matches(' ');
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    let unpadded = token.trim_end_matches('=');
+    (scheme.eq_ignore_ascii_case("bearer") && !unpadded.is_empty() && unpadded.bytes().all(inside))
+        .then_some(token)
+}
+
+/// Decoded pairs of a URL query, `+` read as a blank.
+fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (percent_decode(name), percent_decode(value))
+    })
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, bytes.get(at + 1..at + 3).and_then(hex_pair)) {
+            (b'%', Some(decoded)) => {
+                out.push(decoded);
+                at += 3;
+                continue;
+            }
+            (b'+', _) => out.push(b' '),
+            _ => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Two hexadecimal digits; no sign, which `from_str_radix` alone would take.
+fn hex_pair(two: &[u8]) -> Option<u8> {
+    let digits = two.iter().all(u8::is_ascii_hexdigit).then_some(two)?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_value_is_one_token_and_nothing_else() {
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  a.b-c_d~e+f/g==", Some("a.b-c_d~e+f/g==")),
+            ("Bearer", None),
+            ("Bearer ", None),
+            ("Bearer =", None),
+            ("Bearer a=b", None),
+            ("Bearer a b", None),
+            ("Bearer a,b", None),
+            ("Bearer\tabc", None),
+            ("Bearerabc", None),
+            ("abc", None),
+            ("Basic abc", None),
+        ] {
+            assert_eq!(bearer_token(value), token, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn percent_signs_take_two_digits_and_no_sign() {
+        for (text, decoded) in [
+            ("%41+b", "A b"),
+            ("%+f", "% f"),
+            ("%-1", "%-1"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%c3%a9", "é"),
+            ("é%", "é%"),
+        ] {
+            assert_eq!(percent_decode(text), decoded, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What is to be done with one request: its document, and a verdict for each selection.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use apollo_compiler::{response::JsonMap, validation::Valid};
+use castellan_proto::Digest;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
+    Verdict,
+    decide::decide,
+    document::{Selected, Span},
+    introspection,
+    layer::Shared,
+    reply::RequestRefusal,
+};
+
+/// One request, decided.
+pub(crate) struct Plan {
+    pub(crate) document: Arc<Document>,
+    pub(crate) key: Digest,
+    pub(crate) variables: Valid<JsonMap>,
+    verdicts: Vec<Verdict>,
+}
+
+impl Plan {
+    /// Reads the document, or finds it read before, and decides each selection for `caller`.
+    pub(crate) fn make(
+        shared: &Shared,
+        method: &Method,
+        envelope: &Envelope,
+        caller: &Caller,
+    ) -> Result<Self, RequestRefusal> {
+        let (key, document) = read(shared, envelope)?;
+        match document.root() {
+            Root::Mutation if *method == Method::GET => {
+                let message = "A mutation cannot be sent by GET.";
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                return Err(RequestRefusal::new(status, message, "MUTATION_OVER_GET"));
+            }
+            Root::Subscription => {
+                let message = "Subscriptions are not served over plain HTTP.";
+                return Err(refuse(message, "SUBSCRIPTION_REFUSED"));
+            }
+            _ => {}
+        }
+        let schema = &*shared.schema;
+        let nested_local = document.selected().iter().find(|one| {
+            one.path.len() > 1
+                && schema.entry(one.root, &one.field).is_some_and(|entry| entry.local)
+        });
+        if let Some(nested) = nested_local {
+            let message = format!("`{}` is answered at the root of a query only.", nested.field);
+            return Err(refuse(&message, "LOCAL_FIELD_NESTED"));
+        }
+        let variables = document.coerce(schema, &envelope.variables).map_err(refuse_document)?;
+        let verdicts: Vec<Verdict> = document
+            .selected()
+            .iter()
+            .map(|selected| match selected.ask(schema) {
+                Some(ask) => decide(ask, caller, &shared.rules),
+                // Validation knows the field and the table does not: never run unchecked.
+                None => Verdict::Deny(Reason::TokenScope),
+            })
+            .collect();
+        introspection::check_cost(&document).map_err(refuse_document)?;
+        Ok(Self { document, key, variables, verdicts })
+    }
+
+    /// Selections with their verdicts.
+    pub(crate) fn decided(&self) -> impl Iterator<Item = (&Selected, Verdict)> {
+        self.document.selected().iter().zip(self.verdicts.iter().copied())
+    }
+
+    /// Whether there is anything for the upstream to do.
+    pub(crate) fn asks_upstream(&self) -> bool {
+        self.verdicts.contains(&Verdict::Allow)
+    }
+
+    /// Whether there is anything for us to answer.
+    pub(crate) fn answers_itself(&self) -> bool {
+        self.verdicts.contains(&Verdict::Local)
+    }
+
+    /// Denied selections that would run, one for each path.
+    pub(crate) fn denied(&self) -> Vec<(&Selected, Reason)> {
+        let mut seen = BTreeSet::new();
+        self.decided()
+            .filter_map(|(selected, verdict)| match verdict {
+                Verdict::Deny(reason) => Some((selected, reason)),
+                _ => None,
+            })
+            .filter(|(selected, _)| selected.place.runs(&self.variables))
+            .filter(|(selected, _)| seen.insert(&selected.path))
+            .collect()
+    }
+
+    /// What is not sent on: all that is denied, whether it would run or not, and what is ours.
+    ///
+    /// A `__typename` in a named fragment stays: the fragment may be spread where only the upstream
+    /// can answer it, and it says nothing that is not in the schema.
+    pub(crate) fn gone(&self) -> BTreeSet<Span> {
+        let stays =
+            |one: &Selected| one.field == "__typename" && self.document.in_fragment(one.place.span);
+        self.decided()
+            .filter(|(selected, verdict)| *verdict != Verdict::Allow && !stays(selected))
+            .map(|(selected, _)| selected.place.span)
+            .collect()
+    }
+
+    /// Tells the recorder what is denied, if anything is.
+    pub(crate) fn record(&self, shared: &Shared, id: &DecisionId, caller: &Caller) {
+        let denied = self.denied();
+        let Some(recorder) = shared.recorder.as_ref().filter(|_| !denied.is_empty()) else {
+            return;
+        };
+        let fields = denied.into_iter().map(|(selected, reason)| DeniedField {
+            path: selected.path.join("."),
+            field: format!("{}.{}", selected.root.as_str(), selected.field),
+            demand: shared
+                .schema
+                .entry(selected.root, &selected.field)
+                .map(|entry| entry.demand.clone()),
+            reason,
+        });
+        recorder.denied(Denial {
+            id: id.0.clone(),
+            operation: self.document.root().as_str().to_owned(),
+            caller: caller.into(),
+            document: Digest::of(self.document.text.as_bytes()).text(),
+            rules: shared.schema.hash().text(),
+            fields: fields.collect(),
+        });
+    }
+}
+
+/// The document of `envelope`, from the cache if it was read before.
+fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>), RequestRefusal> {
+    let name = envelope.operation_name.as_deref();
+    // The name as JSON, which holds no NUL: no two requests have one key.
+    let key = Digest::of(format!("{}\0{}", json!(name), envelope.query).as_bytes());
+    if let Some(document) = shared.documents.get(&key) {
+        return Ok((key, document));
+    }
+    let read = Document::read(&shared.schema, &envelope.query, name, &shared.rules.limits);
+    let document = Arc::new(read.map_err(refuse_document)?);
+    shared.documents.insert(key, Arc::clone(&document));
+    Ok((key, document))
+}
+
+fn refuse(message: &str, code: &str) -> RequestRefusal {
+    RequestRefusal::of_document(vec![json!({"message": message, "extensions": {"code": code}})])
+}
+
+fn refuse_document(error: DocumentError) -> RequestRefusal {
+    match error {
+        DocumentError::Invalid(errors) => RequestRefusal::of_document(
+            errors.iter().map(|error| serde_json::to_value(error).unwrap_or_default()).collect(),
+        ),
+        DocumentError::TooLarge(message) => refuse(&message, "LIMIT_EXCEEDED"),
+    }
+}

@@ -1,0 +1,140 @@
+//! Finds the fields of root types in an operation, fragments spread, wherever they are.
+
+use apollo_compiler::{
+    ExecutableDocument, Node,
+    ast::{Directive, Value},
+    executable::{Field, Selection, SelectionSet},
+};
+
+use crate::{
+    DocumentError, GuardSchema,
+    document::{Condition, Holder, Place, Selected, Span, Switch},
+};
+
+/// Steps at most, fragments spread: a bound on work and memory, far above what people write.
+const MOST_STEPS: usize = 50_000;
+
+/// What has been found so far.
+pub(crate) struct Walk<'a> {
+    schema: &'a GuardSchema,
+    document: &'a ExecutableDocument,
+    root_fields: usize,
+    pub(crate) steps: usize,
+    pub(crate) selected: Vec<Selected>,
+    pub(crate) holders: Vec<Holder>,
+}
+
+impl<'a> Walk<'a> {
+    /// Finds at most `root_fields` fields of root types.
+    pub(crate) const fn new(
+        schema: &'a GuardSchema,
+        document: &'a ExecutableDocument,
+        root_fields: usize,
+    ) -> Self {
+        Self { schema, document, root_fields, steps: 0, selected: Vec::new(), holders: Vec::new() }
+    }
+
+    /// Walks through `set`, to which `path` leads under `conditions`.
+    pub(crate) fn set(
+        &mut self,
+        set: &SelectionSet,
+        path: &mut Vec<String>,
+        conditions: &mut Vec<Condition>,
+    ) -> Result<(), DocumentError> {
+        for selection in &set.selections {
+            self.step(1)?;
+            let before = conditions.len();
+            conditions.extend(selection.directives().iter().filter_map(condition));
+            match selection {
+                Selection::Field(field) => self.field(set, field, path, conditions)?,
+                Selection::InlineFragment(inline) => {
+                    self.set(&inline.selection_set, path, conditions)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = spread.fragment_def(self.document) {
+                        self.set(&fragment.selection_set, path, conditions)?;
+                    }
+                }
+            }
+            conditions.truncate(before);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, steps: usize) -> Result<(), DocumentError> {
+        self.steps += steps;
+        if self.steps > MOST_STEPS {
+            let message = "The operation selects too much once its fragments are spread.";
+            return Err(DocumentError::TooLarge(message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        set: &SelectionSet,
+        field: &Node<Field>,
+        path: &mut Vec<String>,
+        conditions: &mut Vec<Condition>,
+    ) -> Result<(), DocumentError> {
+        path.push(field.response_key().to_string());
+        let reaches_roots = self.schema.reaches_roots(field.ty().inner_named_type());
+        // Both are written down for each field: long paths and long names cost more.
+        let long: usize = path.iter().map(|key| 1 + key.len() / 32).sum();
+        self.step(long + conditions.len())?;
+        let place = self.place(field, conditions);
+        let typename_below = field.name == "__typename" && path.len() > 1;
+        if !typename_below {
+            for root in self.schema.roots_behind(&set.ty) {
+                self.selected.push(Selected {
+                    root,
+                    field: field.name.to_string(),
+                    path: path.clone(),
+                    place: place.clone(),
+                });
+            }
+        }
+        if self.selected.len() > self.root_fields {
+            let most = self.root_fields;
+            return Err(DocumentError::TooLarge(format!(
+                "The operation selects more than {most} fields of root types."
+            )));
+        }
+        if reaches_roots {
+            self.holders.push(Holder { path: path.clone(), place });
+            self.set(&field.selection_set, path, conditions)?;
+        }
+        path.pop();
+        Ok(())
+    }
+
+    fn place(&self, field: &Node<Field>, conditions: &[Condition]) -> Place {
+        let location = field.location();
+        let span = location.map_or(Span { start: 0, end: 0 }, |at| Span {
+            start: at.offset(),
+            end: at.end_offset(),
+        });
+        let at = location.and_then(|at| at.line_column(&self.document.sources));
+        Place {
+            span,
+            line: at.map_or(0, |at| at.line),
+            column: at.map_or(0, |at| at.column),
+            nullable: !field.ty().is_non_null(),
+            conditions: conditions.to_vec(),
+        }
+    }
+}
+
+fn condition(directive: &Node<Directive>) -> Option<Condition> {
+    let runs_if = match directive.name.as_str() {
+        "include" => true,
+        "skip" => false,
+        _ => return None,
+    };
+    let value = match &**directive.specified_argument_by_name("if")? {
+        Value::Boolean(value) => Switch::Constant(*value),
+        Value::Variable(name) => Switch::Variable(name.clone()),
+        _ => return None,
+    };
+    Some(Condition { runs_if, value })
+}

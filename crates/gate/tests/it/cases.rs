@@ -1,0 +1,135 @@
+//! Rows of `security-cases.md` that belong to no other file here.
+
+use std::collections::BTreeMap;
+
+use castellan_gate::{Document, GuardSchema, Introspection, Root, Rules, SchemaSettings, explain};
+use serde_json::json;
+
+use crate::wire::{Rig, SDL, known, rules};
+
+/// Row 34: the rule of a type holds however it is reached, by every concrete type it may be.
+#[tokio::test]
+async fn case_34_an_interface_is_no_way_around() {
+    let sdl = r"
+        interface Base { open: String inner: Base }
+        interface Deep implements Base { open: String inner: Base more: String }
+        type Query implements Base & Deep {
+          open: String inner: Base more: String leaf: Leaf either: Either
+        }
+        type Leaf implements Base { open: String inner: Base }
+        union Either = Leaf | Query
+    ";
+    let allowed = ["Query:{Base,Leaf,Either}:Get"];
+    for document in [
+        "{ inner { open } }",
+        "{ inner { ... on Deep { more } } }",
+        "{ inner { inner { ...F } } } fragment F on Base { ... on Query { open } }",
+        "{ either { ... on Base { open } } }",
+        "{ either { ... on Query { more } } }",
+        "{ leaf { inner { ... { a: open } } } }",
+        "{ ... on Base { ... on Deep { more } } }",
+    ] {
+        let rig = Rig::new(sdl, rules(&allowed), &[]).answering(json!({"data": {}}));
+        let reply = rig.ask(None, document).await;
+        assert!(!reply.codes().is_empty(), "{document}: {}", reply.text);
+        assert!(
+            rig.sent
+                .lock()
+                .unwrap()
+                .iter()
+                .all(|sent| { !sent.query().contains("open") && !sent.query().contains("more") })
+        );
+    }
+    let rig = Rig::new(sdl, rules(&allowed), &[]).answering(json!({"data": {"leaf": null}}));
+    assert!(rig.ask(None, "{ leaf { open } }").await.codes().is_empty());
+}
+
+/// Row 35: what a directive means is what its definition says, and one that says something else is
+/// no silent way to another demand.
+#[test]
+fn case_35_a_directive_of_that_name_with_other_arguments_stops_the_start() {
+    let build = |sdl: &str| GuardSchema::build(sdl, &SchemaSettings::default());
+    let other = "directive @castellan(role: String) on FIELD_DEFINITION
+        type Query { a: Int @castellan(role: \"x\") }";
+    assert!(build(other).is_err());
+    let twice = "directive @castellan(scope: String!) repeatable on FIELD_DEFINITION
+        type Query { a: Int @castellan(scope: \"Query:A:Get\") @castellan(scope: \"Query:B:Get\") }";
+    assert!(build(twice).is_err());
+    let spaced = "directive   @castellan(scope: String!) on FIELD_DEFINITION
+        type Query { a: Int @castellan(scope: \"Query:A:Get\") }";
+    assert!(build(spaced).is_ok());
+    let spoken_of =
+        "# directive @castellan\ntype Query { a: Int @castellan(scope: \"Query:A:Get\") }";
+    assert!(build(spoken_of).is_ok());
+}
+
+/// Row 40: one document, callers with different scopes, in either order.
+#[tokio::test]
+async fn case_40_a_decision_is_for_one_caller() {
+    let document = "query Q($of: String) { id secret(of: $of) persons { id } }";
+    let keys = [("ada", "Query:secret:Get Query:id:Get"), ("bob", "Query:id:Get Query:Person:*")];
+    for order in [["ada", "bob", "ada"], ["bob", "ada", "bob"]] {
+        let rig = Rig::new(SDL, rules(&[]), &keys).answering(json!({"data": {"id": "1"}}));
+        for key in order {
+            let reply = rig.ask_with(Some(key), document, json!({"of": "x"})).await;
+            let sent = rig.only();
+            assert_eq!(sent.query().contains("secret"), key == "ada");
+            assert_eq!(sent.query().contains("persons"), key == "bob");
+            assert_eq!(sent.body.get("variables").is_some(), key == "ada");
+            assert_eq!(reply.paths(), [if key == "ada" { "persons" } else { "secret" }]);
+            let nobody = rig.ask_with(None, document, json!({"of": "x"})).await;
+            assert_eq!(nobody.paths(), ["id", "secret", "persons"]);
+            assert!(rig.nothing_sent());
+        }
+    }
+}
+
+/// The variables decide what would run, and are no part of what is cached.
+#[tokio::test]
+async fn case_40_variables_are_looked_at_each_time() {
+    let rig = Rig::new(SDL, rules(&["Query:id:Get"]), &[]).answering(json!({"data": {"id": "1"}}));
+    let document = "query($with: Boolean!) { id secret @include(if: $with) }";
+    for with in [true, false, true] {
+        let reply = rig.ask_with(None, document, json!({"with": with})).await;
+        assert_eq!(reply.codes().len(), usize::from(with));
+        assert_eq!(rig.only().body.get("variables"), None);
+    }
+}
+
+/// Row 43: messages hold no text of the service behind, and codes come from a fixed set.
+#[tokio::test]
+async fn case_43_a_closed_schema_is_not_shown() {
+    let rules = Rules { introspection: Introspection::Closed, ..rules(&["Query:id:Get"]) };
+    let rig = Rig::new(SDL, rules, &[("ada", "*")]).answering(json!({"data": {"id": "1"}}));
+    for key in [None, Some("ada")] {
+        let reply = rig.ask(key, "{ __type(name: \"Query\") { name } id }").await;
+        assert_eq!(reply.json()["data"], json!({"__type": null, "id": "1"}));
+        assert_eq!(reply.codes(), ["INTROSPECTION_CLOSED"]);
+        assert!(!rig.only().query().contains("__"));
+        let reply = rig.ask(key, "{ id __schema { types { name } } }").await;
+        assert_eq!(
+            (&reply.json()["data"], &*reply.codes()),
+            (&json!(null), &["INTROSPECTION_CLOSED".to_owned()][..])
+        );
+    }
+    for mistake in ["{ persns { id } }", "{ persons { nam } }", "{ persons(frst: 1) { id } }"] {
+        let reply = rig.ask(None, mistake).await;
+        assert!(!reply.text.contains("ean "), "no suggestions: {}", reply.text);
+        assert!(!reply.text.contains("name") && !reply.text.contains("first"), "{}", reply.text);
+    }
+}
+
+/// What is explained names each term that was looked at, also the one that denied.
+#[test]
+fn an_explanation_names_what_is_required() {
+    let schema = GuardSchema::build(SDL, &SchemaSettings::default()).unwrap();
+    let requires = BTreeMap::from([(Root::Query, vec!["api:read".to_owned()])]);
+    let rules = Rules { requires, ..Rules::default() };
+    let document =
+        Document::read(&schema, "{ id }", None, &rules.limits).unwrap_or_else(|_| panic!());
+    let explained = explain(&schema, &document, &known("Query:* profile"), &rules);
+    let [field] = &explained.fields[..] else { panic!("{explained:?}") };
+    let failing: Vec<_> = field.steps.iter().filter(|step| step.holds == Some(false)).collect();
+    let [_public, step] = &failing[..] else { panic!("{failing:?}") };
+    assert_eq!((step.term, &*step.detail), ("required", "api:read missing in the token"));
+}

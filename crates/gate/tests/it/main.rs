@@ -1,0 +1,13 @@
+//! The gate from outside: a request goes in, and what reaches the service behind is looked at byte
+//! by byte.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod answers;
+mod callers;
+mod cases;
+mod decisions;
+mod envelopes;
+mod limits;
+mod pruning;
+mod random;
+mod wire;

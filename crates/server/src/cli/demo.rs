@@ -1,0 +1,221 @@
+//! `castellan demo`: a server with something to guard, and what to try on it.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use castellan_issuer::{Issuer, apply::Mode};
+use castellan_proto::{Opaque, OpaqueKind, Secret};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{Failure, sample_app::SampleApp, serve};
+use crate::{
+    archive::Archive,
+    config::{Config, Loaded},
+    guards::fetch_sdl,
+    listener,
+};
+
+/// Run a server with a sample API behind its gate.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Guard this GraphQL API instead of the sample: reads are public, writes are locked.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<Url>,
+    /// Write the file that `castellan serve --config` needs to guard the same, and stop.
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    save: Option<PathBuf>,
+}
+
+/// What the demo serves, and where.
+struct Demo {
+    issuer: String,
+    folder: tempfile::TempDir,
+    upstream: Url,
+    /// The sample is behind the gate.
+    is_sample: bool,
+    password: String,
+    api_key: String,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
+        fetch_sdl(upstream).await?;
+        let text = settings(&format!("http://localhost:{}", arguments.listen.port()), arguments.listen, upstream);
+        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        println!("wrote {0}; start with: castellan serve --config {0}", file.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let listener = serve::bind(arguments.listen).await?;
+    let listen = listener.local_addr()?;
+    let (stopped, stop) = tokio::sync::watch::channel(());
+    let is_sample = arguments.upstream.is_none();
+    let (upstream, archive) = match arguments.upstream {
+        Some(url) => (url, None),
+        None => {
+            let archive = Archive::new();
+            let counts = archive.counts();
+            let socket = serve::bind(([127, 0, 0, 1], 0).into()).await?;
+            let url = format!("http://{}/", socket.local_addr()?).parse()?;
+            let mut stop = stop.clone();
+            tokio::spawn(archive.serve(socket, async move { drop(stop.changed().await) }));
+            (url, Some(counts))
+        }
+    };
+    let demo = Demo {
+        issuer: format!("http://localhost:{}", listen.port()),
+        folder: tempfile::Builder::new().prefix("castellan-demo-").tempdir()?,
+        upstream,
+        is_sample,
+        password: "correct horse battery staple".to_owned(),
+        api_key: Opaque::generate(OpaqueKind::ApiKey).text(),
+    };
+    let loaded = demo.load(listen)?;
+    let issuer = crate::app::open_issuer(&loaded).await?;
+    let app = SampleApp::start(&demo.issuer, stop).await?;
+    demo.people_and_apps(&issuer, app.redirect_uri()).await?;
+    let (corridor, issuer) = serve::start(&loaded, issuer).await?;
+    let token = demo.trade(&loaded, &issuer).await?;
+    demo.print(archive.as_deref(), app.address(), &token);
+    listener::serve(listener, corridor, serve::stop()).await?;
+    drop(stopped);
+    println!("\nThe demo is over; nothing of it is left.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration of a server that guards `upstream`.
+fn settings(issuer: &str, listen: SocketAddr, upstream: &Url) -> String {
+    format!(
+        r#"# Made by `castellan demo`. Every setting: https://localhost is not needed, the README has them.
+issuer = "{issuer}"
+
+[server]
+listen = "{listen}"
+
+[data]
+url = "sqlite://castellan.db"
+
+[[guard]]
+name = "upstream"
+path = "/graphql"
+upstream = "{upstream}"
+public = ["Query:*"]      # reads are public; writes need a token with their scope
+"#
+    )
+}
+
+impl Demo {
+    fn load(&self, listen: SocketAddr) -> Result<Loaded, Failure> {
+        let mut text = settings(&self.issuer, listen, &self.upstream);
+        if self.is_sample {
+            text = text.replace("name = \"upstream\"", "name = \"archive\"\ndialect = \"trompa\"");
+            text = text.replace("public = [\"Query:*\"]  ", "public = [\"Query:*\", \"Subscription:*\"]  ");
+        }
+        let secret = Opaque::generate(OpaqueKind::ApiKey).text();
+        text.push_str(&format!("\n[jwt]\nsecret = \"{secret}\"\nissuer = \"{}\"\n", self.issuer));
+        if !self.is_sample {
+            text = text.replace("path = \"/graphql\"", "path = \"/graphql\"\nauthenticate = [\"oauth\", \"jwt\"]");
+        }
+        let file = self.folder.path().join("castellan.toml");
+        std::fs::write(&file, text)?;
+        Ok(Config::load(Some(&file), [])?)
+    }
+
+    async fn people_and_apps(&self, issuer: &Issuer, redirect_uri: &str) -> Result<(), Failure> {
+        let user = |id: &str, given: &str, family: &str, group: &str| {
+            json!({
+                "resourceType": "User", "id": id, "userName": id, "password": self.password,
+                "name": {"givenName": given, "familyName": family},
+                "emails": [{"value": format!("{id}@example.org"), "primary": true}],
+                "groups": [{"value": group}],
+            })
+        };
+        let documents: [Value; 5] = [
+            user("ada", "Ada", "Lovelace", "archivists"),
+            user("clara", "Clara", "Schumann", "administrators"),
+            json!({
+                "resourceType": "Client", "id": "sample-app", "name": "The sample app",
+                "grant_types": ["authorization_code", "refresh_token"],
+                "scope": ["openid", "profile", "email", "user", "api:read", "Mutation:Person:*"],
+                "redirect_uris": [redirect_uri],
+            }),
+            json!({
+                "resourceType": "AuthKey", "id": "archivist", "apiKey": self.api_key,
+                "scopes": ["Mutation:*"],
+            }),
+            json!({
+                "resourceType": "AuthKey", "id": "reader",
+                "apiKey": Opaque::generate(OpaqueKind::ApiKey).text(), "scopes": ["Query:*"],
+            }),
+        ];
+        for document in documents {
+            issuer.apply(document, Mode::Write).await?;
+        }
+        Ok(())
+    }
+
+    /// A token for the key, as `/jwt` gives one.
+    async fn trade(&self, loaded: &Loaded, issuer: &Issuer) -> Result<String, Failure> {
+        let keys = loaded.config.jwt.tokens(&loaded.folder, false)?.ok_or("no secret")?;
+        let api_key = Secret::new(self.api_key.clone());
+        let scopes = ["Mutation:*:Create".to_owned()];
+        Ok(keys.issue(issuer, ("archivist", &api_key), &scopes).await?)
+    }
+
+    fn print(&self, counts: Option<&[(&str, usize)]>, app: &str, token: &str) {
+        let (issuer, password) = (&self.issuer, &self.password);
+        let config = self.folder.path().join("castellan.toml");
+        let config = config.display();
+        println!("Castellan stands at {issuer}, with an API behind its gate at {issuer}/graphql.\n");
+        match counts {
+            Some(counts) => {
+                let held: Vec<_> = counts
+                    .iter()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(of, count)| format!("{count} {of}"))
+                    .collect();
+                println!("  API     the archive ({}), {}", self.upstream, held.join(", "));
+                println!("          mutations: what is allowed runs, what is denied is null (trompa)");
+            }
+            None => {
+                println!("  API     yours ({})", self.upstream);
+                println!("          mutations: all or nothing, one denied field refuses all of them");
+            }
+        }
+        println!("  people  ada, clara (an administrator); password: {password}");
+        println!("  app     sample-app, at {app}");
+        println!("  key     archivist: {}\n", self.api_key);
+        let (read, write) = self.examples();
+        let curl = |token: Option<&str>, query: &str| {
+            let header = token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
+            let body = json!({"query": query}).to_string();
+            println!("  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n");
+        };
+        println!("1. A public read:\n");
+        curl(None, read);
+        println!("2. A write, denied. The answer names its decision:\n");
+        curl(None, write);
+        println!("3. Why? (put the decision's id in place of ID)\n");
+        println!("  castellan --config {config} explain ID");
+        println!("  castellan --config {config} explain --query '{write}'\n");
+        println!("4. Sign in as ada in the browser, and see what the app may do then:\n");
+        println!("  {app}\n");
+        println!("5. The same write with a key's token, allowed:\n");
+        curl(Some(token), write);
+        println!("  castellan --config {config} explain --token {token} \\\n    --query '{write}'\n");
+        println!("Ctrl-C ends the demo and leaves nothing behind.");
+    }
+
+    fn examples(&self) -> (&'static str, &'static str) {
+        if self.is_sample {
+            (
+                "{ Person(first: 3) { identifier name birthDate } }",
+                "mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }",
+            )
+        } else {
+            ("{ __typename }", "mutation { __typename }")
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `castellan explain`: why a request was decided as it was.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use castellan_gate::{
+    Caller, Credential, Denial, Document, DocumentError, Explanation, Verifier as _,
+};
+use castellan_issuer::{Issuer, records::DecisionRecord};
+
+use super::Failure;
+use crate::{
+    app,
+    config::{GuardConfig, Loaded},
+    guards::{self, Denials, GuardParts, GuardVerifier},
+};
+
+/// Why was a request allowed or denied, and what would change it?
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A decision's id, from the header Castellan-Decision or extensions.decision of an error.
+    #[arg(required_unless_present = "query")]
+    decision: Option<String>,
+    /// A GraphQL document to decide instead; `@FILE` reads it from a file.
+    #[arg(long, conflicts_with = "decision")]
+    query: Option<String>,
+    /// Which operation of the document.
+    #[arg(long, requires = "query")]
+    operation: Option<String>,
+    /// The token to decide it for; without one, for nobody.
+    #[arg(long, requires = "query")]
+    token: Option<String>,
+    /// The guard to decide it at; the first with an upstream without it.
+    #[arg(long, requires = "query")]
+    guard: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    arguments: Arguments,
+) -> Result<ExitCode, Failure> {
+    match (&arguments.decision, &arguments.query) {
+        (Some(id), _) => by_id(issuer, id, arguments.json).await,
+        (None, Some(query)) => by_query(loaded, issuer, query, &arguments).await,
+        (None, None) => Err("say a decision's id, or --query".into()),
+    }
+}
+
+async fn by_id(issuer: &Issuer, id: &str, json: bool) -> Result<ExitCode, Failure> {
+    let found = issuer.desk().get::<DecisionRecord>(id, issuer.now()).await?;
+    let record = found.ok_or_else(|| {
+        format!("nothing is known of {id:?}: denials are kept for a day, and nothing else is kept")
+    })?;
+    let denial: Denial = serde_json::from_value(record.body.denial.clone())?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&record.body)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("decision   {id}, at guard {}", record.body.guard);
+    print_caller(&denial.caller);
+    for field in &denial.fields {
+        println!("\n{} ({})  DENIED: {}", field.path, field.field, field.reason.as_str());
+        if let Some(demand) = &field.demand {
+            println!("  demands         {demand}");
+            println!("  smallest grant  {}", grant(&field.reason.as_str().replace('_', " "), demand.as_str()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn grant(reason: &str, demand: &str) -> String {
+    match reason {
+        "token scope" => format!("{demand} in the token"),
+        "client scope" => format!("{demand} for the app or key"),
+        "required scope" => format!("the named scopes that this guard requires, besides {demand}"),
+        _ => format!("a good token with the scope {demand}"),
+    }
+}
+
+async fn by_query(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    query: &str,
+    arguments: &Arguments,
+) -> Result<ExitCode, Failure> {
+    let query = match query.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
+        None => query.to_owned(),
+    };
+    let guard = find_guard(loaded, arguments.guard.as_deref())?;
+    let schema = guards::build_schema(&guard, &loaded.folder).await?;
+    let rules = guards::rules(&guard);
+    let read = Document::read(&schema, &query, arguments.operation.as_deref(), &rules.limits);
+    let document = read.map_err(|error| match error {
+        DocumentError::Invalid(errors) => {
+            errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ")
+        }
+        DocumentError::TooLarge(message) => message,
+    })?;
+    let caller = match &arguments.token {
+        None => Caller::NOBODY,
+        Some(token) => {
+            let insecure = loaded.config.security.insecure;
+            let parts = GuardParts {
+                issuer: issuer.clone(),
+                keys: loaded.config.jwt.tokens(&loaded.folder, insecure)?.map(Arc::new),
+                denials: Denials::start(issuer.clone()),
+                folder: Path::new("").to_owned(),
+            };
+            let credential = Credential { bearer: token, audience: None };
+            GuardVerifier::new(&guard, &parts).verify(&credential).await?
+        }
+    };
+    let explained = castellan_gate::explain(&schema, &document, &caller, &rules);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&explained)?);
+    } else {
+        print(&guard, &explained);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failure> {
+    let mut guards = app::guards(loaded);
+    let at = match name {
+        Some(name) => guards.iter().position(|guard| guard.name == name),
+        None => guards.iter().position(|guard| guard.upstream.is_some()).or(Some(0)),
+    };
+    let at = at.ok_or_else(|| {
+        let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
+        format!("there is no such guard; there are {}", known.join(", "))
+    })?;
+    Ok(guards.swap_remove(at))
+}
+
+fn print(guard: &GuardConfig, explained: &Explanation) {
+    println!("guard      {} at {}", guard.name, guard.path);
+    print_caller(&explained.caller);
+    for field in &explained.fields {
+        let verdict = match &field.reason {
+            None => "ALLOWED".to_owned(),
+            Some(reason) => format!("DENIED: {}", reason.as_str()),
+        };
+        println!("\n{} ({})  {verdict}", field.path, field.field);
+        if let (Some(demand), Some(by)) = (&field.demand, field.named_by) {
+            println!("  demands         {demand}, by {by}");
+        }
+        for step in &field.steps {
+            let mark = match step.holds {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "–",
+            };
+            println!("  {:<10} {mark:<4} {}", step.term, step.detail);
+        }
+        if let Some(grant) = &field.smallest_grant {
+            println!("  smallest grant  {grant}");
+        }
+    }
+}
+
+fn print_caller(caller: &castellan_gate::CallerSummary) {
+    println!("caller     {}", caller.kind);
+    for (name, value) in [
+        ("person", &caller.person),
+        ("client", &caller.client),
+        ("key", &caller.credential),
+        ("scope", &caller.scope),
+        ("its most", &caller.client_scope),
+    ] {
+        if let Some(value) = value {
+            println!("{name:<10} {value}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `castellan serve`, and the sample API alone.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use castellan_issuer::Issuer;
+use tokio::net::TcpListener;
+
+use super::Failure;
+use crate::{app, archive::Archive, config::Loaded, corridor::Corridor, housekeeping, listener};
+
+/// Run the server.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where to listen, over `server.listen`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Run the sample API alone.
+#[derive(clap::Args)]
+pub(super) struct ArchiveArguments {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4000")]
+    listen: SocketAddr,
+}
+
+pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(listen) = arguments.listen {
+        loaded.config.server.listen = listen;
+    }
+    let listen = loaded.config.server.listen;
+    if loaded.config.security.insecure {
+        eprintln!(
+            "WARNING: security.insecure is on. Weak secrets and lifetimes of zero are let through; \
+             nobody but this machine can reach the server."
+        );
+    }
+    let issuer = app::open_issuer(&loaded).await?;
+    let listener = bind(listen).await?;
+    let (corridor, issuer) = start(&loaded, issuer).await?;
+    if let Some(token) = issuer.offer_setup().await? {
+        println!("Nobody can sign in yet. Make the first administrator here, within a day:\n");
+        println!("    {}/auth/setup?token={}\n", issuer.place().issuer, token.text());
+    }
+    println!("Castellan serves {} on {listen}. Ctrl-C stops it.", issuer.place().issuer);
+    listener::serve(listener, corridor, stop()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the server together and begins what it does by itself.
+pub(super) async fn start(
+    loaded: &Loaded,
+    issuer: Issuer,
+) -> Result<(Corridor, Issuer), Failure> {
+    housekeeping::start(issuer.clone()).await;
+    let (_, corridor) = app::build(loaded, issuer.clone()).await?;
+    Ok((corridor, issuer))
+}
+
+pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {
+    let listener = bind(arguments.listen).await?;
+    println!("The archive answers on http://{}/. Ctrl-C stops it.", listener.local_addr()?);
+    Archive::new().serve(listener, stop()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; choose another with --listen").into()
+    })
+}
+
+/// Ctrl-C, or the signal that service managers send.
+pub(super) async fn stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    let mut terminated =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(signal) => signal,
+            Err(_) => return drop(interrupted.await),
+        };
+    tokio::select! {
+        _ = interrupted => {}
+        _ = terminated.recv() => {}
+    }
+}

@@ -1,0 +1,106 @@
+//! `castellan user`.
+
+use std::{io::Read as _, process::ExitCode};
+
+use castellan_issuer::{
+    Issuer,
+    apply::{Mode, ResourceKind},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    resources::{self, Format},
+};
+
+/// People.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Add a person. The password is read from the standard input.
+    Add {
+        /// The account's id, which is also the name to sign in with.
+        id: String,
+        /// Full name.
+        #[arg(long)]
+        name: Option<String>,
+        /// E-mail address.
+        #[arg(long)]
+        email: Option<String>,
+        /// A group; may be given several times. `administrators` may administer Castellan.
+        #[arg(long = "group")]
+        groups: Vec<String>,
+    },
+    /// Set a person's password, read from the standard input.
+    Password {
+        /// The account's id.
+        id: String,
+    },
+    /// Let nobody sign in as this person, and end all their tokens.
+    Deactivate {
+        /// The account's id.
+        id: String,
+    },
+    /// List people.
+    List,
+}
+
+pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Add { id, name, email, groups } => {
+            if issuer.describe(ResourceKind::User, &id).await?.is_some() {
+                return Err(format!("there is a User {id:?} already").into());
+            }
+            let mut user = json!({"resourceType": "User", "id": id, "userName": id});
+            user["password"] = json!(password()?);
+            user["groups"] = groups.iter().map(|group| json!({"value": group})).collect();
+            if let Some(name) = name {
+                user["name"] = json!({"formatted": name});
+            }
+            if let Some(email) = email {
+                user["emails"] = json!([{"value": email, "primary": true}]);
+            }
+            let applied = issuer.apply(user, Mode::Write).await?;
+            println!("created {}", applied.resource);
+        }
+        Command::Password { id } => {
+            let password = json!(password()?);
+            change(issuer, &id, |user| user["password"] = password).await?;
+            println!("set the password of User/{id}");
+        }
+        Command::Deactivate { id } => {
+            change(issuer, &id, |user| user["inactive"] = json!(true)).await?;
+            println!("deactivated User/{id}");
+        }
+        Command::List => return resources::list(issuer, ResourceKind::User, Format::Yaml).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn change(issuer: &Issuer, id: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failure> {
+    let found = issuer.describe(ResourceKind::User, id).await?;
+    let mut user = found.ok_or_else(|| format!("there is no User {id:?}"))?;
+    edit(&mut user);
+    issuer.apply(user, Mode::Write).await?;
+    Ok(())
+}
+
+/// One line of the standard input.
+fn password() -> Result<String, Failure> {
+    use std::io::IsTerminal as _;
+    if std::io::stdin().is_terminal() {
+        eprint!("Password (it shows as you type): ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        return checked(line.trim_end_matches(['\r', '\n']));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    checked(text.trim_end_matches(['\r', '\n']))
+}
+
+fn checked(password: &str) -> Result<String, Failure> {
+    if password.chars().count() < 8 {
+        return Err("a password has at least 8 characters; give it on the standard input".into());
+    }
+    Ok(password.to_owned())
+}

@@ -1,0 +1,209 @@
+//! One `[[guard]]`: a protected area.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use castellan_gate::{Introspection, Limits, Naming, OnDeny, SessionField};
+use castellan_proto::scope::{Demand, ScopePattern};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// A protected area: where it is, who may do what there, and what stands behind it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardConfig {
+    /// Its name, in logs and in `Castellan-Identity`.
+    pub name: String,
+    /// The path it answers at.
+    pub path: String,
+    /// Wording and scope manner of one contract; none by default.
+    pub dialect: Option<Dialect>,
+    /// What is spoken there.
+    #[serde(default)]
+    pub protocol: GuardProtocol,
+    /// The API behind it. Without one, only local fields are answered.
+    pub upstream: Option<url::Url>,
+    /// The upstream's name in `Castellan-Identity`. Default: its origin.
+    pub upstream_id: Option<String>,
+    /// How callers prove who they are.
+    #[serde(default)]
+    pub authenticate: Methods,
+    /// What anybody may ask for.
+    #[serde(default)]
+    pub public: Vec<ScopePattern>,
+    /// What named scopes stand for here. Default: `api:read` and `api:write`.
+    pub scopes: Option<BTreeMap<String, Vec<ScopePattern>>>,
+    /// The upstream's schema as an SDL file; without one it is asked, and kept on disk.
+    pub schema: Option<PathBuf>,
+    /// The table of what fields demand. Default: beside the configuration.
+    pub lock: Option<PathBuf>,
+    /// How the names of mutations are read. Default: `"trompa"` in that dialect, else `"verbs"`.
+    pub naming: Option<Naming>,
+    /// Demands set by hand: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
+    #[serde(default)]
+    pub overrides: BTreeMap<String, Demand>,
+    /// What happens to a mutation of which some fields are denied.
+    pub on_deny: Option<OnDeny>,
+    /// Who may ask for the schema. Default `"public"`.
+    pub introspection: Option<Introspection>,
+    /// How the `session` field stands. Default: `"local"` in the `decidim` dialect, else `"off"`.
+    pub session: Option<SessionField>,
+    /// Headers of callers that never cross, besides those that never do.
+    #[serde(default)]
+    pub strip_headers: Vec<String>,
+    /// How large a request may be.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The name of this area as an audience. Default: the issuer and the path.
+    pub audience: Option<String>,
+}
+
+/// Wording and scope manner of one contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `contracts/decidim.md`.
+    Decidim,
+    /// `contracts/trompa.md`.
+    Trompa,
+}
+
+/// What is spoken at a guard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardProtocol {
+    /// GraphQL over HTTP.
+    #[default]
+    Graphql,
+    /// Plain HTTP; not served yet.
+    Http,
+}
+
+/// How callers prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Access tokens of this server.
+    Oauth,
+    /// JWTs for API keys (`contracts/trompa.md` §3).
+    Jwt,
+    /// Browser sessions; not served yet.
+    Session,
+    /// Not served yet.
+    Basic,
+    /// Not served yet.
+    ClientCertificate,
+}
+
+/// One method, or a list of them in order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Methods {
+    /// One.
+    One(Method),
+    /// Several, in order.
+    Several(Vec<Method>),
+}
+
+impl Default for Methods {
+    fn default() -> Self {
+        Self::One(Method::Oauth)
+    }
+}
+
+impl Methods {
+    /// As a list.
+    #[must_use]
+    pub fn list(&self) -> &[Method] {
+        match self {
+            Self::One(method) => std::slice::from_ref(method),
+            Self::Several(methods) => methods,
+        }
+    }
+}
+
+impl GuardConfig {
+    /// The default guard at `/api` (`product.md`, surfaces).
+    #[must_use]
+    pub fn default_api() -> Self {
+        Self::plain("api", "/api", Some(Dialect::Decidim), None)
+    }
+
+    /// A guard with defaults for all else.
+    #[must_use]
+    pub fn plain(
+        name: &str,
+        path: &str,
+        dialect: Option<Dialect>,
+        upstream: Option<url::Url>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            dialect,
+            protocol: GuardProtocol::Graphql,
+            upstream,
+            upstream_id: None,
+            authenticate: Methods::default(),
+            public: Vec::new(),
+            scopes: None,
+            schema: None,
+            lock: None,
+            naming: None,
+            overrides: BTreeMap::new(),
+            on_deny: None,
+            introspection: None,
+            session: None,
+            strip_headers: Vec::new(),
+            limits: Limits::default(),
+            audience: None,
+        }
+    }
+
+    /// Whether it answers `session` itself.
+    #[must_use]
+    pub fn session_field(&self) -> SessionField {
+        let default = match self.dialect {
+            Some(Dialect::Decidim) => SessionField::Local,
+            _ => SessionField::Off,
+        };
+        self.session.unwrap_or(default)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |text: String| {
+            Err(ConfigError::Conflict(format!("guard {:?}: {text}", self.name)))
+        };
+        if !castellan_proto::is_identifier(&self.name) {
+            return wrong("name must be letters, digits, dots, dashes and underscores".to_owned());
+        }
+        let whole = |segment: &str| {
+            !segment.is_empty()
+                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+                && !matches!(segment, "." | "..")
+        };
+        let segments = self.path.strip_prefix('/').map(|rest| rest.split('/').all(whole));
+        if segments != Some(true) {
+            return wrong(format!("path {:?} must be /segments of plain characters", self.path));
+        }
+        if self.protocol == GuardProtocol::Http {
+            return wrong("protocol = \"http\" is not served yet; GraphQL is".to_owned());
+        }
+        for method in self.authenticate.list() {
+            if !matches!(method, Method::Oauth | Method::Jwt) {
+                return wrong("authenticate: \"oauth\" and \"jwt\" are served at present".to_owned());
+            }
+        }
+        if let Some(upstream) = &self.upstream
+            && (!matches!(upstream.scheme(), "http" | "https")
+                || upstream.host().is_none()
+                || !upstream.username().is_empty())
+        {
+            return wrong("upstream must be an http or https URL without a user name".to_owned());
+        }
+        if self.upstream.is_none() && self.session_field() != SessionField::Local {
+            return wrong("without an upstream there must be session = \"local\"".to_owned());
+        }
+        Ok(())
+    }
+}

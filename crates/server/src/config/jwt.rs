@@ -1,0 +1,204 @@
+//! The `[jwt]` table and the variables of `contracts/trompa.md` §7.
+
+use std::{collections::BTreeMap, path::Path};
+
+use castellan_issuer::key_jwt::{ConfiguredKey, KeyTokens};
+use castellan_proto::{
+    Secret,
+    jose::HmacKey,
+    scope::{Scope, Scopes},
+};
+use serde::Deserialize;
+
+use super::{ConfigError, SecretRef};
+
+/// Keys that are traded for JWTs. Off without a secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwtConfig {
+    /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
+    pub secret: Option<SecretRef>,
+    /// How long a token lives, in the grammar of `contracts/trompa.md` §7.2 (`JWT_EXPIRES`).
+    pub expires: Lifetime,
+    /// The `iss` claim (`JWT_ISSUER`).
+    pub issuer: String,
+    /// The keys (`JWT_AUTH_KEYS`, as JSON).
+    pub keys: Vec<KeyEntry>,
+}
+
+/// One key.
+#[derive(Debug, Deserialize)]
+pub struct KeyEntry {
+    /// Its id; two keys may share one while the key is being rotated.
+    pub id: String,
+    /// Its secret.
+    #[serde(rename = "apiKey")]
+    pub api_key: Secret,
+    /// What it may ask for.
+    pub scopes: Vec<String>,
+}
+
+/// Whole seconds, not yet checked to be more than none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Lifetime(pub i64);
+
+/// The text is no lifetime of that grammar.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds"
+)]
+pub struct JwtError(String);
+
+impl TryFrom<String> for Lifetime {
+    type Error = JwtError;
+
+    fn try_from(text: String) -> Result<Self, JwtError> {
+        parse_lifetime(&text).map(Self)
+    }
+}
+
+impl Default for JwtConfig {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            expires: Lifetime(86_400),
+            issuer: "https://trompamusic.eu".to_owned(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+/// Reads the grammar of `contracts/trompa.md` §7.2. A bare number is seconds; an empty text is a
+/// day. Fractions of a second are dropped.
+///
+/// # Errors
+/// [`JwtError`] for anything else.
+pub fn parse_lifetime(text: &str) -> Result<i64, JwtError> {
+    if text.is_empty() {
+        return Ok(86_400);
+    }
+    let wrong = || JwtError(text.chars().take(100).collect());
+    if text.len() > 100 || !text.is_ascii() {
+        return Err(wrong());
+    }
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(end);
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(w, f)| (w, Some(f)));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let good = match fraction {
+        None => !whole.is_empty(),
+        Some(fraction) => !fraction.is_empty() && digits(fraction),
+    };
+    if !good || !digits(whole) {
+        return Err(wrong());
+    }
+    let unit = rest.trim_start_matches(' ').to_ascii_lowercase();
+    let per: f64 = match &*unit {
+        "" if rest.is_empty() => 1_000.0,
+        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
+        "d" | "day" | "days" => 86_400_000.0,
+        "w" | "week" | "weeks" => 604_800_000.0,
+        "y" | "yr" | "yrs" | "year" | "years" => 31_557_600_000.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let sign = if negative { -1.0 } else { 1.0 };
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and a year is far from it")]
+    Ok((sign * number * per / 1_000.0).floor() as i64)
+}
+
+impl JwtConfig {
+    /// Reads the documents' own variables over the table.
+    pub(super) fn read_environment(
+        &mut self,
+        environment: &[(String, String)],
+    ) -> Result<(), ConfigError> {
+        let wrong = |name: &str, problem: String| ConfigError::Environment(format!("{name}: {problem}"));
+        for (name, value) in environment {
+            match &**name {
+                "JWT_SECRET" => self.secret = Some(SecretRef::Text(Secret::new(value.clone()))),
+                "JWT_EXPIRES" => {
+                    let seconds = parse_lifetime(value).map_err(|e| wrong(name, e.to_string()))?;
+                    self.expires = Lifetime(seconds);
+                }
+                "JWT_ISSUER" => self.issuer.clone_from(value),
+                "JWT_AUTH_KEYS" => {
+                    self.keys = serde_json::from_str(value).map_err(|error| {
+                        // The cause may quote the text, and the text holds secrets.
+                        let at = format!("line {}, column {}", error.line(), error.column());
+                        wrong(name, format!("not a JSON array of {{id, apiKey, scopes}} ({at})"))
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self, insecure: bool) -> Result<(), ConfigError> {
+        let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
+        if self.secret.is_none() && !self.keys.is_empty() {
+            return wrong("JWT_AUTH_KEYS are given without a JWT_SECRET to sign their tokens with");
+        }
+        if self.expires.0 <= 0 && !insecure {
+            return wrong("JWT_EXPIRES must be more than nothing: tokens would be born expired");
+        }
+        for (at, key) in self.keys.iter().enumerate() {
+            if key.id.is_empty() || key.api_key.expose().is_empty() {
+                return wrong("JWT_AUTH_KEYS: every key needs an id and an apiKey");
+            }
+            let id = &key.id;
+            if key.scopes.is_empty() {
+                return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} needs at least one scope"));
+            }
+            if self.keys[..at].iter().any(|other| other.id == *id && other.api_key == key.api_key) {
+                return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} is given twice"));
+            }
+            scopes(key)?;
+        }
+        Ok(())
+    }
+
+    /// What trades keys and checks their tokens; `None` without a secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the secret cannot be read, or is too weak to be safe.
+    pub fn tokens(&self, folder: &Path, insecure: bool) -> Result<Option<KeyTokens>, ConfigError> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let secret = secret.resolve(folder)?;
+        if secret.expose().len() < 32 && !insecure {
+            return Err(ConfigError::Conflict(
+                "JWT_SECRET must have at least 32 bytes (256 bits); make one with `openssl rand \
+                 -base64 48`, or set security.insecure = true for a demo on loopback"
+                    .to_owned(),
+            ));
+        }
+        let mut keys: BTreeMap<String, Vec<ConfiguredKey>> = BTreeMap::new();
+        for key in &self.keys {
+            let configured = ConfiguredKey { api_key: key.api_key.clone(), scopes: scopes(key)? };
+            keys.entry(key.id.clone()).or_default().push(configured);
+        }
+        Ok(Some(KeyTokens {
+            secret: HmacKey::new(secret.expose().as_bytes()),
+            issuer: self.issuer.clone(),
+            lifetime: self.expires.0,
+            keys,
+        }))
+    }
+}
+
+fn scopes(key: &KeyEntry) -> Result<Scopes, ConfigError> {
+    key.scopes
+        .iter()
+        .map(|text| {
+            Scope::try_from(text.clone()).map_err(|error| {
+                ConfigError::Conflict(format!("JWT_AUTH_KEYS: the key {:?}: {error}", key.id))
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,253 @@
+//! The configuration file. Each table's type lives with the code that reads it; what is unknown
+//! stops the start.
+
+mod guard;
+mod jwt;
+mod overlay;
+mod secret_ref;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods};
+pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
+pub use secret_ref::SecretRef;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the world reaches us; the `iss` of every token. No slash at its end.
+    pub issuer: IssuerUrl,
+    /// The listener.
+    pub server: ServerConfig,
+    /// Where records are kept.
+    pub data: DataConfig,
+    /// How tokens are issued.
+    pub tokens: castellan_issuer::Settings,
+    /// Public faces. One, until several are served.
+    pub site: Vec<SiteConfig>,
+    /// Protected areas.
+    pub guard: Vec<GuardConfig>,
+    /// Keys that are traded for JWTs (`contracts/trompa.md` §7).
+    pub jwt: JwtConfig,
+    /// What is usually forbidden.
+    pub security: SecurityConfig,
+}
+
+/// The `[server]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Where to listen. Default `"127.0.0.1:8080"`.
+    pub listen: SocketAddr,
+}
+
+/// The `[data]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Which data source, e.g. `"sqlite://castellan.db"`.
+    pub url: String,
+    /// The master key; without one, a file beside the database is used, and made if need be.
+    pub master_key: Option<SecretRef>,
+}
+
+/// One `[[site]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Its name, which is that of its tenant in the store.
+    pub name: String,
+    /// What people read on its pages. Default: the name.
+    pub title: Option<String>,
+}
+
+/// The `[security]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityConfig {
+    /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.
+    pub insecure: bool,
+}
+
+/// Where the world reaches us.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct IssuerUrl(String);
+
+impl IssuerUrl {
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether browsers reach us by https, so that cookies are `Secure`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+impl TryFrom<String> for IssuerUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let url = url::Url::parse(&text)
+            .map_err(|_| format!("{text:?} is not a URL such as \"https://id.example.org\""))?;
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            "http" => {
+                return Err(format!(
+                    "{text:?} is not https; plain http is for loopback addresses only (RFC 8414 §2)"
+                ));
+            }
+            _ => return Err(format!("{text:?} is not https")),
+        }
+        let plain = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && !text.ends_with('/');
+        if plain { Ok(Self(text)) } else { Err(format!("{text:?} must be scheme and host alone, without a slash at its end")) }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            issuer: IssuerUrl("http://localhost:8080".to_owned()),
+            server: ServerConfig::default(),
+            data: DataConfig::default(),
+            tokens: castellan_issuer::Settings::default(),
+            site: Vec::new(),
+            guard: Vec::new(),
+            jwt: JwtConfig::default(),
+            security: SecurityConfig::default(),
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { url: "sqlite://castellan.db".to_owned(), master_key: None }
+    }
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {cause}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not what it should be; the text shows the line.
+    #[error("{path}: {problem}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong and where.
+        problem: String,
+    },
+    /// An environment variable is not what it should be.
+    #[error("{0}")]
+    Environment(String),
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// A configuration and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The folder that relative paths are relative to.
+    pub folder: PathBuf,
+}
+
+impl Config {
+    /// Reads `path`, or the defaults without one, then the environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file and line, or the variable, the cause and the remedy.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigError> {
+        let text = match path {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|cause| {
+                ConfigError::Unreadable { path: path.display().to_string(), cause }
+            })?,
+        };
+        let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::File {
+            path: name,
+            problem: error.to_string(),
+        })?;
+        let environment: Vec<_> = environment.into_iter().collect();
+        if let Some(merged) = overlay::merge(&text, &environment)? {
+            config = merged;
+        }
+        config.jwt.read_environment(&environment)?;
+        config.check()?;
+        let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
+        Ok(Loaded { config, folder: folder.to_path_buf() })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let conflict = |text: String| Err(ConfigError::Conflict(text));
+        if self.security.insecure && !self.server.listen.ip().is_loopback() {
+            return conflict(format!(
+                "security.insecure is for loopback only, and server.listen is {}",
+                self.server.listen
+            ));
+        }
+        if self.site.len() > 1 {
+            return conflict("several [[site]] tables: one is served at present".to_owned());
+        }
+        for (at, guard) in self.guard.iter().enumerate() {
+            guard.check()?;
+            let twin = |other: &&GuardConfig| other.path == guard.path || other.name == guard.name;
+            if let Some(other) = self.guard[..at].iter().find(twin) {
+                return conflict(format!(
+                    "guards {:?} and {:?} have the same name or path; every guard needs its own",
+                    other.name, guard.name
+                ));
+            }
+        }
+        self.jwt.check(self.security.insecure)
+    }
+
+    /// The site that is served.
+    #[must_use]
+    pub fn only_site(&self) -> SiteConfig {
+        let default = SiteConfig { name: "default".to_owned(), title: Some("Castellan".to_owned()) };
+        self.site.first().cloned().unwrap_or(default)
+    }
+}

@@ -1,0 +1,136 @@
+//! What the operator sees is part of the design.
+
+use super::*;
+
+fn refusal_of(text: &str) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let error = Config::load(Some(file.path()), []).unwrap_err();
+    error.to_string().replace(&file.path().display().to_string(), "castellan.toml")
+}
+
+fn with_environment(pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(None, pairs).map(|loaded| loaded.config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_misspelt_key_stops_the_start() {
+    insta::assert_snapshot!(refusal_of("[tokens]\nacces_token = \"5m\"\n"), @r#"
+    castellan.toml: TOML parse error at line 2, column 1
+      |
+    2 | acces_token = "5m"
+      | ^^^^^^^^^^^
+    unknown field `acces_token`, expected one of `access_token`, `id_token`, `code`, `refresh_idle`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`
+    "#);
+}
+
+#[test]
+fn a_bare_number_is_no_lifetime() {
+    insta::assert_snapshot!(refusal_of("[tokens]\ncode = \"60\"\n"), @r#"
+    castellan.toml: TOML parse error at line 2, column 8
+      |
+    2 | code = "60"
+      |        ^^^^
+    "60" is not a lifetime between 1s and 365d, written like "90s", "5m" or "30d"
+    "#);
+}
+
+#[test]
+fn plain_http_is_for_loopback() {
+    insta::assert_snapshot!(refusal_of("issuer = \"http://id.example.org\"\n"), @r#"
+    castellan.toml: TOML parse error at line 1, column 10
+      |
+    1 | issuer = "http://id.example.org"
+      |          ^^^^^^^^^^^^^^^^^^^^^^^
+    "http://id.example.org" is not https; plain http is for loopback addresses only (RFC 8414 §2)
+    "#);
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let config = with_environment(&[
+        ("CASTELLAN__ISSUER", "https://id.example.org"),
+        ("CASTELLAN__SERVER__LISTEN", "127.0.0.1:9999"),
+        ("CASTELLAN__TOKENS__CODE", "30s"),
+        ("PATH", "/bin"),
+    ])
+    .unwrap();
+    assert_eq!(config.issuer.as_str(), "https://id.example.org");
+    assert_eq!(config.server.listen.port(), 9999);
+    let error = with_environment(&[("CASTELLAN__SERVER__LISTN", "x")]).unwrap_err();
+    assert!(error.starts_with("CASTELLAN__SERVER__LISTN: unknown field `listn`"), "{error}");
+}
+
+#[test]
+fn insecure_needs_loopback() {
+    let error = refusal_of("[server]\nlisten = \"0.0.0.0:80\"\n[security]\ninsecure = true\n");
+    assert_eq!(error, "security.insecure is for loopback only, and server.listen is 0.0.0.0:80");
+}
+
+#[test]
+fn two_guards_cannot_claim_one_path() {
+    let guard = |name: &str| {
+        format!("[[guard]]\nname = \"{name}\"\npath = \"/graphql\"\nupstream = \"http://127.0.0.1:1/\"\n")
+    };
+    let error = refusal_of(&(guard("a") + &guard("b")));
+    assert!(error.contains("same name or path"), "{error}");
+}
+
+#[test]
+fn the_grammar_of_jwt_expires() {
+    for (text, seconds) in [
+        ("1d", 86_400),
+        ("1 d", 86_400),
+        ("1D", 86_400),
+        ("1  day", 86_400),
+        ("1y", 31_557_600),
+        ("2 hours", 7_200),
+        ("1.5h", 5_400),
+        (".5h", 1_800),
+        ("1500ms", 1),
+        ("100ms", 0),
+        ("-1d", -86_400),
+        ("-.5h", -1_800),
+        ("0", 0),
+        ("3600", 3_600),
+        ("5min", 300),
+        ("", 86_400),
+    ] {
+        assert_eq!(parse_jwt_lifetime(text), Ok(seconds), "{text}");
+    }
+    for text in [
+        " 1d", "1d ", "1\td", "1.h", "+1d", "--1d", "1.5.5h", "1,5h", "1e3", "1h30m", "1mo",
+        "1 month", "d", "abc", "Infinity", "١d", "1 ",
+    ] {
+        assert!(parse_jwt_lifetime(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn weak_and_missing_secrets_refuse_to_start() {
+    let keys = r#"[{"id":"a","apiKey":"k","scopes":["*"]}]"#;
+    let error = with_environment(&[("JWT_AUTH_KEYS", keys)]).unwrap_err();
+    assert!(error.contains("without a JWT_SECRET"), "{error}");
+    let error = with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", "[{")]).unwrap_err();
+    assert!(error.starts_with("JWT_AUTH_KEYS: not a JSON array"), "{error}");
+    let config = with_environment(&[("JWT_SECRET", "short"), ("JWT_AUTH_KEYS", keys)]).unwrap();
+    assert!(config.jwt.tokens(Path::new("."), false).is_err());
+    assert!(config.jwt.tokens(Path::new("."), true).unwrap().is_some());
+    let bar = r#"[{"id":"a","apiKey":"k","scopes":["Mutation:Person:(a|b)"]}]"#;
+    assert!(with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", bar)]).is_err());
+}
+
+#[test]
+fn secrets_are_found_by_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "hush\n").unwrap();
+    let read = |text: &str| {
+        let table: toml::Table = toml::from_str(&format!("s = {text}")).unwrap();
+        table["s"].clone().try_into::<SecretRef>().map(|secret| secret.resolve(folder.path()))
+    };
+    assert_eq!(read("{ file = \"key\" }").unwrap().unwrap().expose(), "hush");
+    assert_eq!(read("\"plain\"").unwrap().unwrap().expose(), "plain");
+    assert!(read("{ env = \"CASTELLAN_NOT_SET\" }").unwrap().is_err());
+    assert!(read("{ enf = \"X\" }").is_err());
+}

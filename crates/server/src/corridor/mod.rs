@@ -1,0 +1,76 @@
+//! The corridor that every request walks: trail, normalised path, cross-origin rules, and then one
+//! of our own routes or a guard. Nothing skips a step.
+
+mod cors;
+mod normalise;
+mod trail;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use castellan_gate::DecisionId;
+use tower::ServiceExt as _;
+
+use trail::Trail;
+
+/// Our own routes and the guards, behind the steps that they all share. Cheap to clone.
+#[derive(Clone)]
+pub struct Corridor {
+    routes: Router,
+    /// Paths that any origin may call, without credentials of the browser.
+    open: std::sync::Arc<[String]>,
+}
+
+impl Corridor {
+    /// A corridor to `routes`, of which any origin may call those at `open`.
+    #[must_use]
+    pub fn new(routes: Router, open: Vec<String>) -> Self {
+        Self { routes, open: open.into() }
+    }
+
+    /// Walks one request through.
+    pub async fn walk<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        // Born before anything can go wrong, so that whatever happens has a name.
+        let id = DecisionId::generate();
+        let mut trail = Trail::open(&id, request.method(), request.uri());
+        let mut response = match normalise::check(&request) {
+            Err(problem) => {
+                let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+                (StatusCode::BAD_REQUEST, text, format!("{problem}\n")).into_response()
+            }
+            Ok(()) => self.pass(request, &id).await,
+        };
+        response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
+        trail.close(response.status());
+        response
+    }
+
+    async fn pass<B>(&self, request: Request<B>, id: &DecisionId) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let open = cors::is_open(request.uri().path(), &self.open);
+        if open && let Some(answer) = cors::preflight(&request) {
+            return answer;
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(id.clone());
+        let answered = self.routes.clone().oneshot(request).await;
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if open {
+            cors::allow(response.headers_mut());
+        }
+        response
+    }
+}

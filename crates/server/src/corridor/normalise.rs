@@ -1,0 +1,88 @@
+//! One reading of a request's target: what could be read in two ways is refused
+//! (`design.md` rule 1, `security-cases.md` row 31).
+
+use axum::http::{Request, header};
+
+/// Why a target is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Ambiguous {
+    /// Two servers could read the path differently.
+    #[error("The path can be read in more than one way.")]
+    Path,
+    /// No host, several, or one that the target contradicts.
+    #[error("The request must name one host.")]
+    Host,
+}
+
+/// Refuses what is ambiguous; what passes is forwarded and matched as it is.
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
+    check_path(request.uri().path())?;
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    match (hosts.next(), hosts.next(), authority) {
+        (Some(_), Some(_), _) | (None, _, None) => Err(Ambiguous::Host),
+        (Some(host), None, Some(target)) if host.as_bytes() != target.as_bytes() => {
+            Err(Ambiguous::Host)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_path(path: &str) -> Result<(), Ambiguous> {
+    let lower = path.to_ascii_lowercase();
+    // Encoded slashes, dots, backslashes, per cent signs, semicolons, question marks and NUL are
+    // decoded by some servers and not by others.
+    let encoded = ["%2f", "%2e", "%5c", "%25", "%3b", "%3f", "%23", "%00"];
+    let odd = encoded.iter().any(|code| lower.contains(code))
+        || path.contains("//")
+        || path.contains(['\\', ';'])
+        || path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if odd || !path.starts_with('/') { Err(Ambiguous::Path) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_31_what_two_servers_could_read_differently_is_refused() {
+        for path in [
+            "/api/../admin",
+            "/api/%2e%2e/admin",
+            "/api%2Fadmin",
+            "//api",
+            "/api//x",
+            "/api/./x",
+            "/api;x=1",
+            "/api%3bx",
+            "/api\\x",
+            "/api%5Cx",
+            "/api%3Fquery",
+            "/api%00",
+            "/%252e",
+            "api",
+            "*",
+        ] {
+            assert_eq!(check_path(path), Err(Ambiguous::Path), "{path}");
+        }
+        for path in ["/", "/api", "/api/sign_in", "/.well-known/jwks.json", "/User/ada%40example"] {
+            assert_eq!(check_path(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let ask = |uri: &str, hosts: &[&str]| {
+            let mut request = Request::builder().uri(uri);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            check(&request.body(()).unwrap())
+        };
+        assert_eq!(ask("/", &["a.test"]), Ok(()));
+        assert_eq!(ask("http://a.test/", &["a.test"]), Ok(()));
+        assert_eq!(ask("http://a.test/", &["b.test"]), Err(Ambiguous::Host));
+        assert_eq!(ask("/", &["a.test", "b.test"]), Err(Ambiguous::Host));
+        assert_eq!(ask("/", &[]), Err(Ambiguous::Host));
+    }
+}

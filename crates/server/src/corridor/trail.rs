@@ -1,0 +1,43 @@
+//! The trail of one request: it is written whatever happens, a panic, a time-out and a lost
+//! connection included (`design.md` rule 5).
+
+use std::time::Instant;
+
+use axum::http::{Method, StatusCode, Uri};
+use castellan_gate::DecisionId;
+
+/// An open trail; dropping it writes it.
+pub(super) struct Trail {
+    id: String,
+    method: String,
+    path: String,
+    began: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Trail {
+    pub(super) fn open(id: &DecisionId, method: &Method, uri: &Uri) -> Self {
+        // The query may hold what must not be logged.
+        let path = uri.path().chars().take(128).collect();
+        let method = method.as_str().chars().take(16).collect();
+        Self { id: id.0.clone(), method, path, began: Instant::now(), status: None }
+    }
+
+    pub(super) fn close(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
+        let (decision, method, path) = (&*self.id, &*self.method, &*self.path);
+        match self.status {
+            Some(status) => {
+                let status = status.as_u16();
+                tracing::debug!(decision, method, path, status, millis, "answered");
+            }
+            None => tracing::warn!(decision, method, path, millis, "not answered"),
+        }
+    }
+}

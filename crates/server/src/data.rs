@@ -1,0 +1,99 @@
+//! Opens the data source and the master key that a configuration names.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use castellan_issuer::{keys::MasterKey, store::Store};
+
+use crate::config::{ConfigError, Loaded};
+
+/// Why there is nothing to keep records in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DataError {
+    /// The data source does not open.
+    #[error(transparent)]
+    Open(#[from] castellan_stores::OpenError),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is a database, and the key that it was made with is gone.
+    #[error(
+        "{database} exists and its master key {key} does not: put the key back, or name it with \
+         data.master_key"
+    )]
+    KeyGone {
+        /// The database.
+        database: String,
+        /// Where the key should be.
+        key: String,
+    },
+    /// The key file cannot be used.
+    #[error("{path}: {cause}")]
+    Key {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// Only an embedded database has a folder to keep a key in.
+    #[error("data.master_key is not set; name it with {{ env = \"NAME\" }} or {{ file = \"path\" }}")]
+    NoKey,
+}
+
+/// Opens both.
+pub(crate) fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
+    let url = &loaded.config.data.url;
+    let database = url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path));
+    // Looked at before the database is made.
+    let existed = database.as_ref().is_some_and(|path| path.exists());
+    let master = match (&loaded.config.data.master_key, &database) {
+        (Some(reference), _) => {
+            let secret = reference.resolve(&loaded.folder)?;
+            MasterKey::read(secret.expose()).map_err(|error| DataError::Key {
+                path: "data.master_key".to_owned(),
+                cause: error.to_string(),
+            })?
+        }
+        (None, Some(database)) => key_beside(database, existed)?,
+        (None, None) => return Err(DataError::NoKey),
+    };
+    let url = match &database {
+        Some(path) => format!("sqlite://{}", path.display()),
+        None => url.clone(),
+    };
+    Ok((castellan_stores::open(&url)?, master))
+}
+
+/// The key in the file beside `database`; made there, readable by its owner only, if both are new.
+fn key_beside(database: &Path, existed: bool) -> Result<MasterKey, DataError> {
+    let path: PathBuf = database.with_extension("key");
+    let failed = |cause: String| DataError::Key { path: path.display().to_string(), cause };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => MasterKey::read(&text).map_err(|error| failed(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && existed => {
+            Err(DataError::KeyGone {
+                database: database.display().to_string(),
+                key: path.display().to_string(),
+            })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = MasterKey::generate();
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|error| failed(error.to_string()))?;
+            file.write_all(key.text().as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(|error| failed(error.to_string()))?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

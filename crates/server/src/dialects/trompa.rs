@@ -1,0 +1,112 @@
+//! `contracts/trompa.md`: `/jwt` trades keys for tokens; queries are public; a denied mutation is
+//! null and the others run (§4).
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use castellan_gate::{OnDeny, Rules, Wording};
+use castellan_issuer::{
+    Issuer,
+    key_jwt::{KeyTokens, TradeError},
+};
+use castellan_proto::Secret;
+use serde_json::{Value, json};
+
+use super::patterns;
+
+const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
+
+pub(super) fn rules(plain: Rules) -> Rules {
+    Rules {
+        public: patterns(&["Query:*", "Subscription:*"]),
+        on_deny: OnDeny::Null,
+        wording: Wording {
+            no_credential: ("No authorization token.", "UNAUTHENTICATED"),
+            expired: ("Your token is expired", "UNAUTHENTICATED"),
+            invalid: (NOT_AUTHORIZED, "UNAUTHENTICATED"),
+            insufficient: (NOT_AUTHORIZED, "FORBIDDEN"),
+        },
+        ..plain
+    }
+}
+
+#[derive(Clone)]
+struct Desk {
+    issuer: Issuer,
+    keys: Arc<KeyTokens>,
+}
+
+/// `POST /jwt` (§2).
+pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
+    let other = || async { answer(StatusCode::METHOD_NOT_ALLOWED, None) };
+    let preflight = || async { answer(StatusCode::NO_CONTENT, None) };
+    Router::new()
+        .route("/jwt", post(trade).options(preflight).fallback(other))
+        .with_state(Desk { issuer, keys })
+}
+
+/// §2.1, in the order of its rows.
+async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+    let refuse = |status, message: &str| {
+        answer(status, Some(json!({"success": false, "message": message})))
+    };
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"));
+    let body = match serde_json::from_slice::<Value>(&body) {
+        _ if !is_json => Value::Null,
+        Ok(body) if body.is_object() || body.is_array() => body,
+        _ => return refuse(StatusCode::BAD_REQUEST, "The request body is not a JSON object"),
+    };
+    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (Some(id), Some(api_key)) = (text("id"), text("apiKey")) else {
+        let message = "The `apiKey` or `id` property is missing in the request body";
+        return refuse(StatusCode::UNAUTHORIZED, message);
+    };
+    let scopes = body.get("scopes").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let scopes: Option<Vec<String>> =
+        scopes.and_then(|list| list.iter().map(|one| one.as_str().map(ToOwned::to_owned)).collect());
+    let Some(scopes) = scopes else {
+        let message = "The `scopes` property is missing or not an Array with at least one scope";
+        return refuse(StatusCode::UNAUTHORIZED, message);
+    };
+    let api_key = Secret::new(api_key.to_owned());
+    match desk.keys.issue(&desk.issuer, (id, &api_key), &scopes).await {
+        Ok(jwt) => answer(StatusCode::OK, Some(json!({"success": true, "jwt": jwt}))),
+        Err(TradeError::Unknown) => {
+            refuse(StatusCode::FORBIDDEN, "The apiKey and id combination is not correct")
+        }
+        Err(TradeError::Scope(scope)) => refuse(
+            StatusCode::FORBIDDEN,
+            &format!("You don't have access to the requested '{scope}' scope"),
+        ),
+        Err(error) => {
+            tracing::error!(%error, "a key could not be traded");
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "The token cannot be issued at the moment")
+        }
+    }
+}
+
+fn answer(status: StatusCode, body: Option<Value>) -> Response {
+    let mut response = match body {
+        Some(body) => (status, Json(body)).into_response(),
+        None => status.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if headers.contains_key(header::CONTENT_TYPE) {
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, json);
+    }
+    response
+}

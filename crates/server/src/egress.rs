@@ -1,0 +1,149 @@
+//! The one client for what Castellan fetches on its own account (`design.md` rule 47).
+//!
+//! It reaches only origins that the configuration names, follows no redirect, and stops at a size
+//! and a time. Nothing in a request or in an answer can point it anywhere else.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use url::Url;
+
+/// A client with a list of origins.
+pub(crate) struct Egress {
+    client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    origins: Vec<String>,
+    patience: Duration,
+    most: usize,
+}
+
+/// Why nothing was fetched.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EgressError {
+    /// The origin is not in the configuration.
+    #[error("{0} is not an origin that the configuration names")]
+    Origin(String),
+    /// Nobody answered.
+    #[error("no answer: {0}")]
+    Unreachable(String),
+    /// The answer is not 200.
+    #[error("the answer is {0}, not 200 (redirects are not followed)")]
+    Status(StatusCode),
+    /// The answer is too large or broke off.
+    #[error("the answer broke off, or is larger than {0} bytes")]
+    Size(usize),
+    /// It took too long.
+    #[error("no whole answer within {0:?}")]
+    Slow(Duration),
+}
+
+/// An https and http client that checks certificates against the public roots.
+pub(crate) fn connector() -> hyper_rustls::HttpsConnector<HttpConnector> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(Duration::from_secs(5)));
+    hyper_rustls::HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http)
+}
+
+impl Egress {
+    /// A client that reaches the origins of `urls` and no other.
+    pub(crate) fn to<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector()),
+            origins: urls.into_iter().map(|url| url.origin().ascii_serialization()).collect(),
+            patience: Duration::from_secs(15),
+            most: 32 * 1024 * 1024,
+        }
+    }
+
+    /// Posts a JSON body and returns the answer's.
+    pub(crate) async fn post_json(&self, url: &Url, body: String) -> Result<Bytes, EgressError> {
+        let origin = url.origin().ascii_serialization();
+        if !self.origins.contains(&origin) {
+            return Err(EgressError::Origin(origin));
+        }
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() =
+            url.as_str().parse().map_err(|_| EgressError::Origin(origin.clone()))?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
+        request.headers_mut().insert(header::ACCEPT, json);
+        let fetch = async {
+            let response = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| EgressError::Unreachable(cause(&error)))?;
+            if response.status() != StatusCode::OK {
+                return Err(EgressError::Status(response.status()));
+            }
+            let body = Limited::new(response.into_body(), self.most).collect().await;
+            Ok(body.map_err(|_| EgressError::Size(self.most))?.to_bytes())
+        };
+        let fetched = tokio::time::timeout(self.patience, fetch).await;
+        fetched.map_err(|_| EgressError::Slow(self.patience))?
+    }
+}
+
+/// The innermost cause, which is the one that names what to do.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A listener that answers every request with `answer`.
+    async fn answering(answer: &'static str) -> Url {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        url
+    }
+
+    /// `security-cases.md` row 22: only named origins, no redirects, caps on size and time.
+    #[tokio::test]
+    async fn case_22_the_egress_client_goes_where_it_is_told_and_no_further() {
+        let good = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        let unlisted = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        let away = answering("HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await;
+        let large = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{   }").await;
+        let silent = answering("").await;
+        let mut egress = Egress::to([&good, &away, &large, &silent]);
+        egress.most = 4;
+        egress.patience = Duration::from_millis(300);
+        let post = |url: Url| {
+            let egress = &egress;
+            async move { egress.post_json(&url, "{}".to_owned()).await }
+        };
+        assert_eq!(post(good.clone()).await.unwrap(), "{}");
+        let origin = unlisted.origin().ascii_serialization();
+        assert_eq!(post(unlisted).await, Err(EgressError::Origin(origin)));
+        assert_eq!(post(away).await, Err(EgressError::Status(StatusCode::FOUND)));
+        assert_eq!(post(large).await, Err(EgressError::Size(4)));
+        assert!(post(silent).await.is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! `Castellan-Identity`: who the caller is, for the API behind a guard (`design.md` rule 39).
+
+use std::time::Duration;
+
+use castellan_gate::{Attestor, Caller};
+use castellan_issuer::{Issuer, keys::KeyUse};
+use castellan_proto::{Digest, jose::Algorithm, scope::Scopes};
+use http::HeaderValue;
+use moka::sync::Cache;
+use serde_json::json;
+
+/// Signs who the callers of one guard are, and keeps what it signed for half its life.
+pub(super) struct Signer {
+    issuer: Issuer,
+    iss: String,
+    audience: String,
+    signed: Cache<Digest, HeaderValue>,
+}
+
+const LIFE: Duration = Duration::from_mins(1);
+const KEPT: Duration = Duration::from_secs(30);
+
+impl Signer {
+    pub(super) fn new(issuer: Issuer, guard: &str, audience: String) -> Self {
+        let iss = format!("{}/guard/{guard}", issuer.place().issuer);
+        let signed = Cache::builder().max_capacity(10_000).time_to_live(KEPT).build();
+        Self { issuer, iss, audience, signed }
+    }
+}
+
+impl Attestor for Signer {
+    fn attest(&self, caller: &Caller) -> Option<HeaderValue> {
+        let identity = caller.identity();
+        let kind = identity.map_or("anonymous", |identity| identity.kind);
+        let person = identity.and_then(|identity| identity.person.as_ref()).map(|one| &*one.id);
+        let client = identity.and_then(|identity| identity.client_id.as_deref());
+        let credential = identity.and_then(|identity| identity.credential_id.as_deref());
+        let scope = identity.map_or_else(Scopes::default, |identity| match &identity.client_scopes {
+            Some(most) => most.narrow(&identity.token_scopes),
+            None => identity.token_scopes.clone(),
+        });
+        let scope = scope.to_string();
+        let sub = person.or(credential).or(client).unwrap_or("anonymous");
+        let now = self.issuer.now();
+        // The time is in the key by halves of a life, so that a moved clock moves what is kept.
+        let half = now.0 / KEPT.as_secs();
+        let key = json!([half, kind, sub, client, scope]).to_string();
+        let key = Digest::of(key.as_bytes());
+        if let Some(value) = self.signed.get(&key) {
+            return Some(value);
+        }
+        let claims = json!({
+            "iss": self.iss,
+            "aud": self.audience,
+            "sub": sub,
+            "client_id": client,
+            "kind": kind,
+            "scope": scope,
+            "iat": now,
+            "exp": now + LIFE,
+        });
+        let signed = self.issuer.keyring().sign(
+            (KeyUse::Identity, Algorithm::Es256),
+            "castellan-identity+jwt",
+            &claims,
+            now,
+        );
+        let value = HeaderValue::from_str(&signed.ok()?).ok()?;
+        self.signed.insert(key, value.clone());
+        Some(value)
+    }
+}

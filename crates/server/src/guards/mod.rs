@@ -1,0 +1,150 @@
+//! Guards: protected areas, each with its own gate and what stands behind it.
+
+mod denials;
+mod identity;
+mod introspection;
+mod schema_source;
+mod upstream;
+mod verifier;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use castellan_gate::{Gate, Gated, GuardSchema, Rules};
+use castellan_issuer::{Issuer, key_jwt::KeyTokens};
+use tower::{Layer as _, ServiceExt as _};
+
+use crate::{
+    config::GuardConfig,
+    dialects,
+};
+
+pub use denials::Denials;
+pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};
+pub(crate) use verifier::GuardVerifier;
+
+/// One protected area. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard {
+    /// Its settings.
+    pub config: Arc<GuardConfig>,
+    /// Empty until its schema is known: then it answers 503.
+    gated: Arc<RwLock<Option<Gated<upstream::Upstream>>>>,
+}
+
+/// What every guard needs.
+#[derive(Clone)]
+pub(crate) struct GuardParts {
+    pub(crate) issuer: Issuer,
+    pub(crate) keys: Option<Arc<KeyTokens>>,
+    pub(crate) denials: Denials,
+    pub(crate) folder: PathBuf,
+}
+
+/// How often a schema that could not be had is asked for again.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl Guard {
+    /// Builds the guard. A schema that is wrong stops the start; one that cannot be had yet does
+    /// not: the guard is not ready and goes on asking.
+    pub(crate) async fn open(
+        config: GuardConfig,
+        parts: GuardParts,
+    ) -> Result<Self, schema_source::SchemaProblem> {
+        let guard = Self { config: Arc::new(config), gated: Arc::default() };
+        match schema_source::build(&guard.config, &parts.folder).await {
+            Ok(schema) => guard.set(schema, &parts),
+            Err(problem) if problem.may_pass() => {
+                tracing::warn!(guard = guard.config.name, %problem, "the guard is not ready");
+                tokio::spawn(guard.clone().keep_asking(parts));
+            }
+            Err(problem) => return Err(problem),
+        }
+        Ok(guard)
+    }
+
+    async fn keep_asking(self, parts: GuardParts) {
+        loop {
+            tokio::time::sleep(RETRY).await;
+            match schema_source::build(&self.config, &parts.folder).await {
+                Ok(schema) => {
+                    tracing::info!(guard = self.config.name, "the guard is ready");
+                    return self.set(schema, &parts);
+                }
+                Err(problem) if problem.may_pass() => {}
+                Err(problem) => {
+                    tracing::error!(guard = self.config.name, %problem, "the guard stays closed");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn set(&self, schema: GuardSchema, parts: &GuardParts) {
+        let config = &self.config;
+        let verifier = GuardVerifier::new(config, parts);
+        let recorder = parts.denials.at(&config.name);
+        let attestor = config.upstream.as_ref().map(|url| {
+            let audience = config.upstream_id.clone();
+            let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());
+            let issuer = parts.issuer.clone();
+            Arc::new(identity::Signer::new(issuer, &config.name, audience)) as _
+        });
+        let gate = Gate::new(Arc::new(schema), rules(config), Arc::new(verifier)).with(
+            recorder,
+            attestor,
+            config.strip_headers.clone(),
+        );
+        let gated = gate.layer(upstream::Upstream::new(config.upstream.as_ref()));
+        if let Ok(mut slot) = self.gated.write() {
+            *slot = Some(gated);
+        }
+    }
+
+    /// Whether it can decide.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.gated.read().is_ok_and(|slot| slot.is_some())
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let gated = self.gated.read().ok().and_then(|slot| slot.clone());
+        let Some(gated) = gated else {
+            let body = r#"{"errors":[{"message":"The schema of the API behind this guard is not known yet.","extensions":{"code":"NOT_READY"}}]}"#;
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "2")];
+            return (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response();
+        };
+        match gated.oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// The rules of a guard: the dialect's, with its own settings over them.
+pub(crate) fn rules(config: &GuardConfig) -> Rules {
+    let mut rules = dialects::rules(config.dialect);
+    if !config.public.is_empty() {
+        rules.public.clone_from(&config.public);
+    }
+    if let Some(scopes) = &config.scopes {
+        rules.aliases.clone_from(scopes);
+    }
+    if let Some(on_deny) = config.on_deny {
+        rules.on_deny = on_deny;
+    }
+    if let Some(introspection) = config.introspection {
+        rules.introspection = introspection;
+    }
+    rules.limits = config.limits;
+    rules
+}

@@ -1,0 +1,53 @@
+//! What a running server does by itself: hear of changes, and clear what has expired.
+
+use std::time::Duration;
+
+use castellan_issuer::{Issuer, liveness::POLL};
+
+/// How often expired records are cleared, and how many at a time.
+const SWEEP: Duration = Duration::from_secs(60);
+const BATCH: usize = 1_000;
+
+/// Begins both. They end with the runtime.
+pub(crate) async fn start(issuer: Issuer) {
+    let cursor = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
+    tokio::spawn(listen(issuer.clone(), cursor.ok()));
+    tokio::spawn(sweep(issuer));
+}
+
+async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::FeedCursor>) {
+    let mut every = tokio::time::interval(POLL);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let mut keys_changed = false;
+        let store = issuer.desk().store();
+        let heard = |subject: &str| keys_changed |= issuer.is_keyring(subject);
+        match issuer.liveness().poll(store, cursor.as_ref(), heard).await {
+            Ok(next) => cursor = Some(next),
+            Err(error) => tracing::warn!(%error, "the feed could not be read"),
+        }
+        if keys_changed && let Err(error) = issuer.reload_keys().await {
+            tracing::error!(%error, "the signing keys could not be read again");
+        }
+    }
+}
+
+async fn sweep(issuer: Issuer) {
+    let mut every = tokio::time::interval(SWEEP);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        loop {
+            match issuer.desk().store().sweep(issuer.now(), BATCH).await {
+                // More than one batch is done a batch at a time, so that writers get in between.
+                Ok(BATCH) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "expired records could not be cleared");
+                    break;
+                }
+            }
+        }
+    }
+}

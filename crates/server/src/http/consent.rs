@@ -1,0 +1,84 @@
+//! `/auth/grant`: do you agree?
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::flow::Answer;
+
+use super::{
+    abilities,
+    browser::{self, Visitor},
+    page,
+    refusal::Refusal,
+    wire::{self, Form},
+};
+use crate::{
+    app::App,
+    pages::{Ability, GrantPage},
+};
+
+/// The question.
+pub(super) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let params = match wire::query(query.as_deref()) {
+        Ok(params) => params,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let flow = params.get("flow").unwrap_or_default();
+    let view = match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => view,
+        Err(error) => return page::refused(error, &app, &headers),
+    };
+    let words: Vec<_> = view.scopes.iter().map(|scope| abilities::words(scope)).collect();
+    let abilities: Vec<_> = view
+        .scopes
+        .iter()
+        .zip(&words)
+        .filter(|(scope, _)| *scope != "openid")
+        .map(|(scope, (words, writes))| Ability { scope, words, writes: *writes })
+        .collect();
+    let redirect = view.redirect_uri.unwrap_or_default();
+    let host = url::Url::parse(&redirect).ok();
+    let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
+    let grant = GrantPage {
+        site: app.title(),
+        client_name: view.client_name.as_deref().unwrap_or_default(),
+        client_uri: view.client_uri.as_deref(),
+        account_name: view.account_name.as_deref().unwrap_or_default(),
+        flow,
+        abilities: &abilities,
+        redirect_host: host,
+    };
+    page::html(StatusCode::OK, &grant, page::form_target(&redirect).as_deref())
+}
+
+/// The answer.
+pub(super) async fn answer(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !browser::is_same_origin(&app, &headers) {
+        return browser::cross_site();
+    }
+    let answer = match params.get("decision") {
+        Some("allow") => Answer::Allow,
+        Some("switch") => Answer::Switch,
+        // Whatever is not a yes is a no.
+        _ => Answer::Deny,
+    };
+    let flow = params.get("flow").unwrap_or_default();
+    let step = app.issuer().consent(flow, answer, &visitor.browser).await;
+    let mut response = page::next(step, &app, &headers);
+    if answer == Answer::Switch {
+        browser::clear_session(&app, &mut response);
+    }
+    response
+}

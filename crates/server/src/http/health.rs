@@ -1,0 +1,25 @@
+//! Whether the server is up, and whether it can serve.
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::app::App;
+
+/// `/healthz`: the process answers.
+pub(super) async fn alive() -> Response {
+    Json(json!({"status": "ok"})).into_response()
+}
+
+/// `/readyz`: the store answers too. A guard that waits for its schema does not hold up the rest.
+pub(super) async fn ready(State(app): State<App>) -> Response {
+    let guards: serde_json::Map<_, _> =
+        app.guards().iter().map(|g| (g.config.name.clone(), json!(g.is_ready()))).collect();
+    let store = app.issuer().liveness().hears();
+    let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"store": store, "guards": guards}))).into_response()
+}

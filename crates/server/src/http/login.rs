@@ -1,0 +1,96 @@
+//! `/auth/login`: who are you?
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::{
+    error::TokenError,
+    flow::{FlowView, LoggedIn},
+};
+use castellan_proto::Secret;
+
+use super::{
+    browser::{self, Visitor},
+    page,
+    refusal::Refusal,
+    wire::{self, Form},
+};
+use crate::{app::App, pages::LoginPage};
+
+/// The form. Without a flow, somebody wants to sign in here.
+pub(super) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let params = match wire::query(query.as_deref()) {
+        Ok(params) => params,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let Some(flow) = params.get("flow") else {
+        let step = app.issuer().begin_here(&visitor.browser).await;
+        let mut response = page::next(step, &app, &headers);
+        visitor.remember(&app, &mut response);
+        return response;
+    };
+    match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => form(&app, flow, &view, (StatusCode::OK, None)),
+        Err(error) => page::refused(error, &app, &headers),
+    }
+}
+
+/// The form comes back.
+pub(super) async fn submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !browser::is_same_origin(&app, &headers) {
+        return browser::cross_site();
+    }
+    let flow = params.get("flow").unwrap_or_default();
+    let name = params.get("username").unwrap_or_default();
+    let password = params.secret("password").unwrap_or_else(|| Secret::new(String::new()));
+    match app.issuer().log_in(flow, (name, &password), &visitor.browser).await {
+        Ok(LoggedIn::Yes(cookie, next)) => {
+            let mut response = page::next(Ok(next), &app, &headers);
+            browser::set_session(&app, &mut response, &cookie);
+            response
+        }
+        Ok(LoggedIn::No) => again(&app, &visitor, flow, &headers).await,
+        Err(castellan_issuer::flow::FlowError::Token(error @ TokenError::Busy(_))) => {
+            Refusal::from(error).into_response()
+        }
+        Err(error) => page::refused(error, &app, &headers),
+    }
+}
+
+async fn again(app: &App, visitor: &Visitor, flow: &str, headers: &HeaderMap) -> Response {
+    // The same words whether the name or the password is wrong.
+    let problem = "User name and password do not match.";
+    match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => form(app, flow, &view, (StatusCode::UNAUTHORIZED, Some(problem))),
+        Err(error) => page::refused(error, app, headers),
+    }
+}
+
+fn form(
+    app: &App,
+    flow: &str,
+    view: &FlowView,
+    (status, problem): (StatusCode, Option<&str>),
+) -> Response {
+    let login = LoginPage {
+        site: app.title(),
+        client_name: view.client_name.as_deref(),
+        flow,
+        login_hint: &view.login_hint,
+        problem,
+    };
+    let target = view.redirect_uri.as_deref().and_then(page::form_target);
+    page::html(status, &login, target.as_deref())
+}

@@ -1,0 +1,162 @@
+//! Answers that a person reads.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use castellan_issuer::{
+    authorize::AuthorizeError,
+    flow::{FlowError, Next},
+};
+use castellan_proto::ErrorCode;
+use serde_json::json;
+
+use super::refusal::{Refusal, no_store};
+use crate::{
+    app::App,
+    pages::{MARK, MessagePage, Page, STYLESHEET},
+};
+
+/// Sends `page`. Forms on it may lead to `also`, the origin of a checked redirect URI, because
+/// browsers hold a redirect after a form to the same rule.
+pub(super) fn html(status: StatusCode, page: &impl Page, also: Option<&str>) -> Response {
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+         frame-ancestors 'none'; form-action 'self'{}",
+        also.map(|origin| format!(" {origin}")).unwrap_or_default()
+    );
+    let mut response = no_store((status, page.html()).into_response());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let policy = HeaderValue::from_str(&policy)
+        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    let opener = HeaderValue::from_static("same-origin");
+    headers.insert("cross-origin-opener-policy", opener);
+    response
+}
+
+/// Where a form may lead: the origin of a redirect URI, or its scheme for a native app's.
+pub(super) fn form_target(redirect_uri: &str) -> Option<String> {
+    let url = url::Url::parse(redirect_uri).ok()?;
+    match url.scheme() {
+        "http" | "https" => Some(url.origin().ascii_serialization()),
+        scheme => Some(format!("{scheme}:")),
+    }
+}
+
+/// A page that only says something.
+pub(super) fn message(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
+    let page = MessagePage { site: app.title(), title, text, detail: None, reference: None };
+    html(status, &page, None)
+}
+
+/// What a step of a flow came to.
+pub(super) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap) -> Response {
+    match step {
+        Ok(Next::Login(flow)) => see_other(&format!("/auth/login?flow={flow}")),
+        Ok(Next::Consent(flow)) => see_other(&format!("/auth/grant?flow={flow}")),
+        Ok(Next::Home) => see_other("/account"),
+        Ok(Next::Go(uri)) => found(&uri),
+        Err(error) => refused(error, app, headers),
+    }
+}
+
+/// What a step that went no further shows, and to whom.
+pub(super) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Response {
+    match error {
+        FlowError::Lost => message(
+            app,
+            StatusCode::BAD_REQUEST,
+            "This sign-in has expired",
+            "It was begun too long ago, in another browser, or has been finished already. Go back \
+             to the app and begin again.",
+        ),
+        FlowError::Token(error) => Refusal::from(error).into_response(),
+        FlowError::Authorize(AuthorizeError::Store(error)) => {
+            Refusal::from(castellan_issuer::error::TokenError::from(error)).into_response()
+        }
+        FlowError::Authorize(AuthorizeError::Client { code, text, back }) => {
+            let pairs = [("error", code.as_str()), ("error_description", &*text)];
+            let state = back.state.as_deref();
+            found(&app.issuer().answer(&back.redirect_uri, &pairs, state))
+        }
+        FlowError::Authorize(AuthorizeError::Page { code, text }) => {
+            not_redirected(code, &text, app, headers)
+        }
+    }
+}
+
+/// An error that goes nowhere: HTML for people, JSON for everybody else
+/// (`contracts/aidbox.md` §4.5).
+fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if !accept.unwrap_or_default().contains("text/html") {
+        let body = Json(json!({"error": code.as_str(), "error_description": text}));
+        return no_store((StatusCode::BAD_REQUEST, body).into_response());
+    }
+    let page = MessagePage {
+        site: app.title(),
+        title: "This request cannot be answered",
+        text: "The app that sent you here did not ask in a way that can be served. Nothing was \
+               shared with it.",
+        detail: Some(text),
+        reference: None,
+    };
+    html(StatusCode::BAD_REQUEST, &page, None)
+}
+
+/// 302, as the contracts have it for answers to a client.
+fn found(uri: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(uri) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = no_store(StatusCode::FOUND.into_response());
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// 303, within our own pages.
+pub(super) fn see_other(path: &str) -> Response {
+    no_store(Redirect::to(path).into_response())
+}
+
+/// `/`: where a person goes from here.
+pub(super) async fn home() -> Response {
+    see_other("/account")
+}
+
+/// The stylesheet.
+pub(super) async fn stylesheet() -> Response {
+    asset("text/css; charset=utf-8", STYLESHEET)
+}
+
+/// The mark.
+pub(super) async fn mark() -> Response {
+    asset("image/svg+xml", MARK)
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    ];
+    (headers, text).into_response()
+}
+
+/// Everything else.
+pub(super) async fn not_found(State(app): State<App>, request: Request) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accept.unwrap_or_default().contains("text/html") {
+        let text = "There is nothing at this address.";
+        return message(&app, StatusCode::NOT_FOUND, "Not found", text);
+    }
+    let body = Json(json!({"error": "not_found", "error_description": "there is nothing here"}));
+    (StatusCode::NOT_FOUND, body).into_response()
+}

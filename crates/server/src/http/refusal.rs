@@ -1,0 +1,63 @@
+//! The only file that turns a no into HTTP.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::error::TokenError;
+use castellan_proto::ErrorCode;
+use serde_json::json;
+
+/// A no of the token endpoint, or of one beside it.
+pub(super) struct Refusal(TokenError);
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = self.0.code();
+        let ours = code == ErrorCode::ServerError;
+        // Our own faults go to the log; the client learns only that they are ours.
+        if ours {
+            tracing::error!(error = &self.0 as &dyn std::error::Error, "a request failed");
+        }
+        let body = match ours {
+            true => json!({"error": code.as_str()}),
+            false => json!({"error": code.as_str(), "error_description": self.0.to_string()}),
+        };
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = no_store((status, Json(body)).into_response());
+        if let Some(challenge) = challenge(&self.0) {
+            let challenge = HeaderValue::from_static(challenge);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// RFC 6749 §5.2, RFC 6750 §3.
+const fn challenge(error: &TokenError) -> Option<&'static str> {
+    match error {
+        TokenError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
+        TokenError::InvalidToken => Some("Bearer error=\"invalid_token\""),
+        TokenError::Insufficient(_) => Some("Bearer error=\"insufficient_scope\", scope=\"openid\""),
+        _ => None,
+    }
+}
+
+/// Keeps an answer with a token, or about one, out of every cache (RFC 6749 §5.1).
+pub(super) fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,71 @@
+//! `/auth/setup`: the first administrator.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::setup::{SetupError, SetupForm};
+use castellan_proto::Secret;
+
+use super::{
+    browser,
+    page,
+    refusal::Refusal,
+    wire::{self, Form},
+};
+use crate::{app::App, pages::SetupPage};
+
+/// The form.
+pub(super) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    match wire::query(query.as_deref()) {
+        Ok(params) => {
+            form(&app, params.get("token").unwrap_or_default(), "admin", (StatusCode::OK, None))
+        }
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+/// The form comes back.
+pub(super) async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !browser::is_same_origin(&app, &headers) {
+        return browser::cross_site();
+    }
+    let secret = |name: &str| params.secret(name).unwrap_or_else(|| Secret::new(String::new()));
+    let (token, name) = (params.get("token"), params.get("username"));
+    let (token, name) = (token.unwrap_or_default(), name.unwrap_or_default());
+    let filled = SetupForm {
+        token: token.to_owned(),
+        user_name: name.to_owned(),
+        password: secret("password"),
+        again: secret("password_again"),
+    };
+    match app.issuer().set_up(filled).await {
+        Ok((cookie, _)) => {
+            let mut response = page::see_other("/account");
+            browser::set_session(&app, &mut response, &cookie);
+            response
+        }
+        Err(SetupError::Token(error)) => Refusal::from(error).into_response(),
+        Err(problem) => {
+            let status = match problem {
+                SetupError::Spent => StatusCode::GONE,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            form(&app, token, name, (status, Some(&problem.to_string())))
+        }
+    }
+}
+
+fn form(
+    app: &App,
+    token: &str,
+    user_name: &str,
+    (status, problem): (StatusCode, Option<&str>),
+) -> Response {
+    page::html(status, &SetupPage { site: app.title(), token, user_name, problem }, None)
+}

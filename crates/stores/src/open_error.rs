@@ -1,0 +1,68 @@
+//! Why a data source did not open.
+
+use std::path::{Path, PathBuf};
+
+/// Why a data source did not open, in words for the operator.
+///
+/// Holds nothing of the address but its scheme and the path of a file, so it may be logged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address does not begin with `scheme://`.
+    #[error("the data source has no scheme; write {known}")]
+    NoScheme {
+        /// The forms known here.
+        known: String,
+    },
+    /// No data source of that name is in this build.
+    #[error("{scheme:?} is no data source of this build; write {known}")]
+    UnknownScheme {
+        /// The name given.
+        scheme: String,
+        /// The forms known here.
+        known: String,
+    },
+    /// The scheme is known, what follows it does not read.
+    #[error("{scheme}:// {problem}; {remedy}")]
+    Malformed {
+        /// The scheme.
+        scheme: &'static str,
+        /// What is wrong with the rest.
+        problem: &'static str,
+        /// What to write instead.
+        remedy: &'static str,
+    },
+    /// The file cannot be used.
+    #[error("cannot open the data source {}: {problem}; {remedy}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: &'static str,
+        /// What the system or the engine said, if that is more than `problem`.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl OpenError {
+    /// The file at `path` has `problem`, for which the operator has `remedy`.
+    pub(crate) fn file(path: &Path, problem: impl Into<String>, remedy: &'static str) -> Self {
+        Self::File { path: path.to_owned(), problem: problem.into(), remedy, source: None }
+    }
+
+    /// The same, with what the system or the engine said.
+    pub(crate) fn because(
+        self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        match self {
+            Self::File { path, problem, remedy, .. } => {
+                Self::File { path, problem, remedy, source: Some(cause.into()) }
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The file: where it is, whose it is, and how a connection to it is set up.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::fault::Fault;
+use crate::OpenError;
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long between two tries. Short: under load the other process lets go for microseconds, and
+/// SQLite's own waits grow to 100 ms, with which the command line would never get in.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The format that this build reads and writes, as SQLite's `user_version`.
+const FORMAT: i64 = 1;
+/// SQLite's `application_id` of our files: the letters `CstN`.
+const APPLICATION: i64 = 0x4373_744e;
+/// The log is cut back to this many bytes after a flood.
+const LOG_LIMIT: i64 = 64 * 1024 * 1024;
+/// More than there are different statements.
+const STATEMENTS: usize = 32;
+
+/// The absolute path that the part of the address behind `sqlite://` names.
+pub(super) fn path_of(rest: &str) -> Result<PathBuf, OpenError> {
+    let malformed = |problem, remedy| OpenError::Malformed { scheme: "sqlite", problem, remedy };
+    if rest.is_empty() {
+        return Err(malformed("names no file", "write sqlite://PATH"));
+    }
+    if rest.contains('?') {
+        return Err(malformed("takes no options", "end it before the \"?\""));
+    }
+    // Absolute, so that `:memory:` is a file like any other.
+    std::path::absolute(rest).map_err(|cause| {
+        let file = OpenError::file(Path::new(rest), cause.to_string(), "write an absolute path");
+        file.because(cause)
+    })
+}
+
+/// Opens the file at `path` for the writer; makes it and its tables if need be.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
+    if path.is_dir() {
+        return Err(OpenError::file(path, "it is a folder", "name a file in it"));
+    }
+    make(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sql = |error: rusqlite::Error| explain(path, error.into());
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+    if connection.is_readonly("main").map_err(sql)? {
+        return Err(unwritable(path));
+    }
+    prepare(&connection).map_err(sql)?;
+    // Before anything is changed: the file may be somebody else's.
+    check(path, &connection.unchecked_transaction().map_err(sql)?)?;
+    let mode = patiently(|| {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
+    });
+    if mode.map_err(sql)? != "wal" {
+        let remedy = "put it on a local disk";
+        return Err(OpenError::file(path, "its file system has no shared memory", remedy));
+    }
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+/// Opens the file at `path` for a reader. The writer's connection must be open.
+pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Moves what is in the log to the file, as far as other processes let it, and closes.
+pub(super) fn close(connection: Connection) {
+    // The log is as durable as the file, so nothing is lost if this fails.
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        tracing::debug!(%error, "the log of the data source was left for the next start");
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the data source did not close");
+    }
+}
+
+/// Tries again while another process is in the way, for [`PATIENCE`].
+pub(super) fn patiently<T>(
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && start.elapsed() < PATIENCE =>
+            {
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// What `fault` at opening means to the operator.
+pub(super) fn explain(path: &Path, fault: Fault) -> OpenError {
+    let code = match &fault {
+        Fault::Sql(error) => error.sqlite_error_code(),
+        _ => None,
+    };
+    let (problem, remedy) = match code {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            ("it is no database, or a damaged one", "name another file, or restore a copy of it")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            ("this user may not use it or its folder", "let this user read and write both")
+        }
+        Some(ErrorCode::ReadOnly) => return unwritable(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ("another process does not let go of it", "end that process, or wait")
+        }
+        Some(ErrorCode::DiskFull) => ("its disk is full", "make room"),
+        _ => ("the system refused", "see the cause"),
+    };
+    OpenError::file(path, problem, remedy).because(fault)
+}
+
+fn unwritable(path: &Path) -> OpenError {
+    OpenError::file(path, "this user may not write it", "let this user read and write it")
+}
+
+/// Makes an empty file that only this user may read, unless there is one.
+fn make(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    // Never an existing one: closing it would drop the locks that SQLite has on it in this process.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let Err(cause) = options.open(path) else { return Ok(()) };
+    let (problem, remedy) = match cause.kind() {
+        ErrorKind::AlreadyExists => return Ok(()),
+        ErrorKind::NotFound => ("its folder does not exist", "make the folder"),
+        ErrorKind::PermissionDenied => {
+            ("this user may not make it", "let this user write to its folder")
+        }
+        _ => ("it cannot be made", "see the cause"),
+    };
+    Err(OpenError::file(path, problem, remedy).because(cause))
+}
+
+/// Sets `connection` up for the writer.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // `busy_timeout` with waits of our own, see `PAUSE`.
+    connection.busy_handler(Some(|tries| {
+        thread::sleep(PAUSE);
+        u128::try_from(tries).is_ok_and(|tries| tries < PATIENCE.as_millis() / PAUSE.as_millis())
+    }))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A commit waits for the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
+}
+
+/// What a file is.
+enum Found {
+    /// Empty.
+    Nothing,
+    /// Of the present format.
+    Ours,
+}
+
+/// Refuses what is not ours or from the future. All of it is looked at in one `moment`, as another
+/// process may be about to make it ours.
+fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, OpenError> {
+    let number = |sql| {
+        patiently(|| moment.query_row(sql, [], |row| row.get::<_, i64>(0)))
+            .map_err(|error| explain(path, error.into()))
+    };
+    let application = number("PRAGMA application_id")?;
+    let format = number("PRAGMA user_version")?;
+    if application == APPLICATION {
+        return match format {
+            FORMAT => Ok(Found::Ours),
+            newer if newer > FORMAT => Err(OpenError::file(
+                path,
+                format!("made by a newer Castellan (format {newer}, this one knows {FORMAT})"),
+                "use that Castellan, or restore a copy from before it",
+            )),
+            other => Err(OpenError::file(
+                path,
+                format!("its format {other} was never one of Castellan's"),
+                "restore a copy of it",
+            )),
+        };
+    }
+    if application == 0 && format == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
+        return Ok(Found::Nothing);
+    }
+    let remedy = "name another file";
+    Err(OpenError::file(path, "it is the database of another program", remedy))
+}
+
+/// Brings an empty file to the present format.
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    let sql = |error: rusqlite::Error| explain(path, error.into());
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+    // Looked at again under the lock: another process may have been faster.
+    if let Found::Nothing = check(path, &transaction)? {
+        transaction.execute_batch(include_str!("schema.sql")).map_err(sql)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(sql)?;
+        transaction.pragma_update(None, "user_version", FORMAT).map_err(sql)?;
+    }
+    transaction.commit().map_err(sql)
+}

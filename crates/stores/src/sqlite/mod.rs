@@ -1,0 +1,145 @@
+//! One SQLite file: one writer that commits in groups, and a few readers.
+//!
+//! Several processes may have the file open at once, the server and the command line for example.
+
+mod crew;
+mod fault;
+mod feed;
+mod file;
+mod read;
+mod reader;
+mod row;
+mod write;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use castellan_issuer::store::{
+    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
+    StoreError, Taken,
+};
+use castellan_proto::Timestamp;
+
+use crate::OpenError;
+use reader::Readers;
+use writer::Writer;
+
+/// Threads for reads of single records and of the feed.
+const POINT_READERS: usize = 2;
+/// Threads for lists and counts. Apart, so that a long list never delays a look-up or the feed.
+const LIST_READERS: usize = 1;
+
+/// An open file.
+///
+/// The readers are dropped first: the writer can empty the log only when nobody reads from it.
+struct Sqlite {
+    points: Readers,
+    lists: Readers,
+    writer: Writer,
+}
+
+/// Opens the file at `path`, and makes it if it does not exist.
+pub(crate) fn open(path: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let path = file::path_of(path)?;
+    let connection = file::open_for_writing(&path)?;
+    let open_reader = || file::open_for_reading(&path);
+    Ok(Arc::new(Sqlite {
+        points: Readers::start(POINT_READERS, open_reader)
+            .map_err(|fault| file::explain(&path, fault))?,
+        lists: Readers::start(LIST_READERS, open_reader)
+            .map_err(|fault| file::explain(&path, fault))?,
+        writer: Writer::start(connection).map_err(|fault| file::explain(&path, fault))?,
+    }))
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let keys = keys.to_vec();
+        self.points.run(move |reader| read::get_many(reader.connection(), keys, now)).await
+    }
+
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        let name = Key::new(site, kind, unique);
+        self.points.run(move |reader| read::find(reader.connection(), &name, now)).await
+    }
+
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        self.writer.run(move |connection| write::insert(connection, &draft, notice, now)).await
+    }
+
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.writer
+            .run(move |connection| write::replace(connection, &draft, version, notice, now))
+            .await
+    }
+
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
+        let key = key.clone();
+        self.writer.run(move |connection| write::take(connection, &key, now)).await
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.writer
+            .run(move |connection| write::delete(connection, &key, version, notice, now))
+            .await
+    }
+
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
+        let query = query.clone();
+        self.lists.run(move |reader| read::page(reader.connection(), &query, now)).await
+    }
+
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
+        let site = Arc::clone(site);
+        self.lists.run(move |reader| read::count(reader.connection(), &site, kind, now)).await
+    }
+
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
+        let after = after.cloned();
+        self.points.run(move |reader| feed::since(reader, after.as_ref())).await
+    }
+
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
+        let subject = subject.clone();
+        self.writer.run(move |connection| feed::tell(connection, &subject, Notice::Tell)).await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.writer
+            .run(move |connection| {
+                feed::sweep(connection, now, limit)?;
+                write::sweep(connection, now, limit)
+            })
+            .await
+    }
+}

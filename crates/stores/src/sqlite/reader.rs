@@ -1,0 +1,62 @@
+//! Threads that read, each over a connection of its own that cannot write.
+
+use castellan_issuer::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::crew::{Crew, Queue};
+use super::fault::Fault;
+use super::feed::Mark;
+
+type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+
+/// Some threads that share one queue of reads.
+pub(super) struct Readers(Crew<Job>);
+
+/// What one reading thread has.
+pub(super) struct Reader {
+    connection: Connection,
+    /// Where the feed ended when this connection last looked.
+    pub(super) mark: Option<Mark>,
+}
+
+impl Reader {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Readers {
+    /// Starts `count` threads over what `open` opens.
+    pub(super) fn start(
+        count: usize,
+        open: impl Fn() -> rusqlite::Result<Connection>,
+    ) -> Result<Self, Fault> {
+        let hand = || -> rusqlite::Result<_> {
+            let mut reader = Reader { connection: open()?, mark: None };
+            Ok(move |queue: Queue<Job>| {
+                while let Some(job) = queue.next() {
+                    job(&mut reader);
+                }
+            })
+        };
+        let hands = (0..count).map(|_| hand()).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(Crew::start("sqlite-reader", hands)?))
+    }
+
+    /// Runs `work` on the next free thread. It sees everything acknowledged before the call.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = move |reader: &mut Reader| {
+            // Who has stopped waiting while it was queued needs no answer.
+            if !reply.is_closed() {
+                let _ = reply.send(work(reader));
+            }
+        };
+        self.0.hand(Box::new(job)).await?;
+        Ok(answer.await.unwrap_or(Err(Fault::Ended))?)
+    }
+}

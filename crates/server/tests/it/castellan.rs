@@ -1,0 +1,230 @@
+//! The real binary, started for a test and ended with it.
+
+use std::{
+    io::Write as _,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::wire::{Answer, Ask};
+
+/// A running server with a folder of its own.
+pub struct Castellan {
+    server: Child,
+    pub url: String,
+    pub folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// The sample API, alone.
+pub struct Archive {
+    server: Child,
+    pub url: String,
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_castellan");
+
+/// A port that was free a moment ago and that no other test of this run was given.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut given = GIVEN.lock().unwrap();
+        if !given.contains(&port) {
+            given.push(port);
+            return port;
+        }
+    }
+}
+
+fn command(environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(BINARY);
+    // Nothing of the machine's own settings gets in.
+    command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
+    command
+}
+
+/// What a server is started with.
+#[derive(Default)]
+pub struct Plan {
+    /// Tables for `castellan.toml`, after the ones that every test has.
+    pub config: String,
+    /// Documents to apply before the start.
+    pub documents: String,
+    /// Variables of the environment.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl Castellan {
+    /// A server with nothing but the defaults and `documents`.
+    pub async fn with_documents(documents: &str) -> Self {
+        Self::start(Plan { documents: documents.to_owned(), ..Plan::default() }).await
+    }
+
+    pub async fn start(plan: Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let url = format!("http://localhost:{port}");
+        let config = format!(
+            "issuer = \"{url}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\n{}",
+            plan.config
+        );
+        std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        let clock = folder.path().join("clock").display().to_string();
+        let environment: Vec<_> = plan
+            .environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain([("CASTELLAN_TEST_CLOCK".to_owned(), clock)])
+            .collect();
+        if !plan.documents.is_empty() {
+            let applied = run(&environment, &folder, &["apply", "-f", "-"], &plan.documents);
+            assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        }
+        let server = serve(&environment, &folder);
+        let castellan = Self { server, url, folder, environment };
+        castellan.until_ready().await;
+        castellan
+    }
+
+    /// Ends the process as a power cut would, and starts it again on the same data.
+    pub async fn restart(&mut self) {
+        end(&mut self.server);
+        self.server = serve(&self.environment, &self.folder);
+        self.until_ready().await;
+    }
+
+    async fn until_ready(&self) {
+        for _ in 0..400 {
+            let socket = self.url.replace("http://localhost", "127.0.0.1");
+            if tokio::net::TcpStream::connect(&socket).await.is_ok() {
+                let ready = Ask::get(&format!("{}/readyz", self.url)).send().await;
+                if ready.status == 200 && !ready.body.contains("false") {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server did not become ready");
+    }
+
+    /// Runs the command line on this server's configuration.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        run(&self.environment, &self.folder, arguments, "")
+    }
+
+    /// Runs the command line with `input` on its standard input.
+    pub fn cli_with(&self, arguments: &[&str], input: &str) -> Output {
+        run(&self.environment, &self.folder, arguments, input)
+    }
+
+    /// What the command line prints; it must succeed.
+    pub fn said(&self, arguments: &[&str]) -> String {
+        let output = self.cli(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Moves the server's clock `seconds` ahead of the machine's.
+    pub fn advance_to(&self, seconds: u64) {
+        std::fs::write(self.folder.path().join("clock"), seconds.to_string()).unwrap();
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Sends a GraphQL document to `path`.
+    pub async fn graphql(&self, path: &str, token: Option<&str>, query: &str) -> Answer {
+        let ask = Ask::post(&self.at(path)).json(&json!({"query": query}));
+        match token {
+            Some(token) => ask.bearer(token).send().await,
+            None => ask.send().await,
+        }
+    }
+
+    /// Sends a form to the token endpoint.
+    pub async fn token(&self, pairs: &[(&str, &str)]) -> Answer {
+        Ask::post(&self.at("/auth/token")).form(pairs).send().await
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for Castellan {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+impl Archive {
+    pub async fn start() -> Self {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let server = command(&[])
+            .args(["archive", "--listen", &address])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let archive = Self { server, url: format!("http://{address}/") };
+        for _ in 0..400 {
+            if tokio::net::TcpStream::connect(&address).await.is_ok() {
+                return archive;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the archive did not start");
+    }
+
+    /// Asks the archive itself, past the gate.
+    pub async fn ask(&self, query: &str) -> Value {
+        Ask::post(&self.url).json(&json!({"query": query})).send().await.json()
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+fn end(server: &mut Child) {
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
+fn serve(environment: &[(String, String)], folder: &TempDir) -> Child {
+    command(environment)
+        .args(["serve", "--config"])
+        .arg(folder.path().join("castellan.toml"))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn run(
+    environment: &[(String, String)],
+    folder: &TempDir,
+    arguments: &[&str],
+    input: &str,
+) -> Output {
+    let mut child = command(environment)
+        .arg("--config")
+        .arg(folder.path().join("castellan.toml"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}

@@ -137,7 +137,9 @@ pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), S
     let mut opened = Vec::new();
     for config in guards(loaded) {
         let name = config.name.clone();
-        let below = |claim: &&&str| config.path == ***claim || config.path.starts_with(&format!("{claim}/"));
+        let below = |claim: &&&str| {
+            config.path == ***claim || config.path.starts_with(&format!("{claim}/"))
+        };
         if let Some(claim) = http::CLAIMED.iter().find(below) {
             let cause = format!("its path {} is within {claim}, which is ours", config.path);
             return Err(StartError::Guard { name, cause });
@@ -182,7 +184,7 @@ fn alias_digests(guards: &[GuardConfig]) -> BTreeMap<String, String> {
         for (alias, patterns) in crate::guards::rules(guard).aliases {
             let text = texts.entry(alias).or_default();
             for pattern in patterns {
-                text.push_str(&format!("{} {}\n", guard.name, pattern.as_str()));
+                text.extend([&*guard.name, " ", pattern.as_str(), "\n"]);
             }
         }
     }

@@ -41,7 +41,9 @@ pub(crate) enum DataError {
         cause: String,
     },
     /// Only an embedded database has a folder to keep a key in.
-    #[error("data.master_key is not set; name it with {{ env = \"NAME\" }} or {{ file = \"path\" }}")]
+    #[error(
+        "data.master_key is not set; name it with {{ env = \"NAME\" }} or {{ file = \"path\" }}"
+    )]
     NoKey,
 }
 

@@ -129,7 +129,10 @@ mod tests {
     async fn case_22_the_egress_client_goes_where_it_is_told_and_no_further() {
         let good = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
         let unlisted = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
-        let away = answering("HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await;
+        let away = answering(
+            "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
         let large = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{   }").await;
         let silent = answering("").await;
         let mut egress = Egress::to([&good, &away, &large, &silent]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use castellan_issuer::{Issuer, liveness::POLL};
 
 /// How often expired records are cleared, and how many at a time.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 const BATCH: usize = 1_000;
 
 /// Begins both. They end with the runtime.

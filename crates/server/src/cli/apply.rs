@@ -32,7 +32,8 @@ pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCod
         } else {
             std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
         };
-        let read = documents::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let read =
+            documents::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         all.extend(read.into_iter().enumerate().map(|(at, document)| (path, at + 1, document)));
     }
     for (path, at, document) in all {

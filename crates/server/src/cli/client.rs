@@ -64,7 +64,9 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
                 grants.push("client_credentials");
             }
             if grants.is_empty() {
-                return Err("say --redirect-uri for an app that signs people in, or --machine".into());
+                return Err(
+                    "say --redirect-uri for an app that signs people in, or --machine".into()
+                );
             }
             let mut client = json!({
                 "resourceType": "Client",

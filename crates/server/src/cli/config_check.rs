@@ -20,16 +20,21 @@ pub(super) async fn run(
     let loaded = loaded?;
     println!("issuer   {}", loaded.config.issuer.as_str());
     println!("listens  {}", loaded.config.server.listen);
-    let scheme = loaded.config.data.url.split("://").next().unwrap_or_default();
-    println!("records  {scheme}");
+    let engine = loaded.config.data.url.split("://").next().unwrap_or_default();
+    println!("records  {engine}");
     loaded.config.jwt.tokens(&loaded.folder, loaded.config.security.insecure)?;
     let mut good = true;
     for guard in app::guards(&loaded) {
         let rules = guards::rules(&guard);
-        let public: Vec<_> = rules.public.iter().map(|pattern| pattern.as_str()).collect();
-        let behind = guard.upstream.as_ref().map_or("nothing behind it".to_owned(), ToString::to_string);
+        let public: Vec<_> =
+            rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
+        let behind =
+            guard.upstream.as_ref().map_or("nothing behind it".to_owned(), ToString::to_string);
         println!("guard    {} at {} → {behind}", guard.name, guard.path);
-        println!("         public: {}", if public.is_empty() { "nothing".to_owned() } else { public.join(" ") });
+        println!(
+            "         public: {}",
+            if public.is_empty() { "nothing".to_owned() } else { public.join(" ") }
+        );
         match guards::build_schema(&guard, &loaded.folder).await {
             Ok(schema) => println!("         {} root fields", schema.entries().count()),
             Err(problem) => {

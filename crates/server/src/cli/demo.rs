@@ -43,7 +43,11 @@ struct Demo {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
         fetch_sdl(upstream).await?;
-        let text = settings(&format!("http://localhost:{}", arguments.listen.port()), arguments.listen, upstream);
+        let text = settings(
+            &format!("http://localhost:{}", arguments.listen.port()),
+            arguments.listen,
+            upstream,
+        );
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         println!("wrote {0}; start with: castellan serve --config {0}", file.display());
         return Ok(ExitCode::SUCCESS);
@@ -52,17 +56,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let listen = listener.local_addr()?;
     let (stopped, stop) = tokio::sync::watch::channel(());
     let is_sample = arguments.upstream.is_none();
-    let (upstream, archive) = match arguments.upstream {
-        Some(url) => (url, None),
-        None => {
-            let archive = Archive::new();
-            let counts = archive.counts();
-            let socket = serve::bind(([127, 0, 0, 1], 0).into()).await?;
-            let url = format!("http://{}/", socket.local_addr()?).parse()?;
-            let mut stop = stop.clone();
-            tokio::spawn(archive.serve(socket, async move { drop(stop.changed().await) }));
-            (url, Some(counts))
-        }
+    let (upstream, archive) = if let Some(url) = arguments.upstream {
+        (url, None)
+    } else {
+        let archive = Archive::new();
+        let counts = archive.counts();
+        let socket = serve::bind(([127, 0, 0, 1], 0).into()).await?;
+        let url = format!("http://{}/", socket.local_addr()?).parse()?;
+        let mut stop = stop.clone();
+        tokio::spawn(archive.serve(socket, async move { drop(stop.changed().await) }));
+        (url, Some(counts))
     };
     let demo = Demo {
         issuer: format!("http://localhost:{}", listen.port()),
@@ -111,12 +114,19 @@ impl Demo {
         let mut text = settings(&self.issuer, listen, &self.upstream);
         if self.is_sample {
             text = text.replace("name = \"upstream\"", "name = \"archive\"\ndialect = \"trompa\"");
-            text = text.replace("public = [\"Query:*\"]  ", "public = [\"Query:*\", \"Subscription:*\"]  ");
+            text = text.replace(
+                "public = [\"Query:*\"]  ",
+                "public = [\"Query:*\", \"Subscription:*\"]  ",
+            );
         }
         let secret = Opaque::generate(OpaqueKind::ApiKey).text();
-        text.push_str(&format!("\n[jwt]\nsecret = \"{secret}\"\nissuer = \"{}\"\n", self.issuer));
+        let jwt = format!("\n[jwt]\nsecret = \"{secret}\"\nissuer = \"{}\"\n", self.issuer);
+        text.push_str(&jwt);
         if !self.is_sample {
-            text = text.replace("path = \"/graphql\"", "path = \"/graphql\"\nauthenticate = [\"oauth\", \"jwt\"]");
+            text = text.replace(
+                "path = \"/graphql\"",
+                "path = \"/graphql\"\nauthenticate = [\"oauth\", \"jwt\"]",
+            );
         }
         let file = self.folder.path().join("castellan.toml");
         std::fs::write(&file, text)?;
@@ -168,30 +178,32 @@ impl Demo {
         let (issuer, password) = (&self.issuer, &self.password);
         let config = self.folder.path().join("castellan.toml");
         let config = config.display();
-        println!("Castellan stands at {issuer}, with an API behind its gate at {issuer}/graphql.\n");
-        match counts {
-            Some(counts) => {
-                let held: Vec<_> = counts
-                    .iter()
-                    .filter(|(_, count)| *count > 0)
-                    .map(|(of, count)| format!("{count} {of}"))
-                    .collect();
-                println!("  API     the archive ({}), {}", self.upstream, held.join(", "));
-                println!("          mutations: what is allowed runs, what is denied is null (trompa)");
-            }
-            None => {
-                println!("  API     yours ({})", self.upstream);
-                println!("          mutations: all or nothing, one denied field refuses all of them");
-            }
+        println!(
+            "Castellan stands at {issuer}, with an API behind its gate at {issuer}/graphql.\n"
+        );
+        if let Some(counts) = counts {
+            let held: Vec<_> = counts
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(of, count)| format!("{count} {of}"))
+                .collect();
+            println!("  API     the archive ({}), {}", self.upstream, held.join(", "));
+            println!("          mutations: what is allowed runs, what is denied is null (trompa)");
+        } else {
+            println!("  API     yours ({})", self.upstream);
+            println!("          mutations: all or nothing, one denied field refuses all of them");
         }
         println!("  people  ada, clara (an administrator); password: {password}");
         println!("  app     sample-app, at {app}");
         println!("  key     archivist: {}\n", self.api_key);
         let (read, write) = self.examples();
         let curl = |token: Option<&str>, query: &str| {
-            let header = token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
+            let header = token
+                .map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
             let body = json!({"query": query}).to_string();
-            println!("  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n");
+            println!(
+                "  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n"
+            );
         };
         println!("1. A public read:\n");
         curl(None, read);
@@ -204,7 +216,9 @@ impl Demo {
         println!("  {app}\n");
         println!("5. The same write with a key's token, allowed:\n");
         curl(Some(token), write);
-        println!("  castellan --config {config} explain --token {token} \\\n    --query '{write}'\n");
+        println!(
+            "  castellan --config {config} explain --token {token} \\\n    --query '{write}'\n"
+        );
         println!("Ctrl-C ends the demo and leaves nothing behind.");
     }
 

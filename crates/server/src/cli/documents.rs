@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn a_stream_of_documents() {
-        let read = read("resourceType: User\nscope: [no, y, true]\n---\n---\n{\"a\": 1}\n").unwrap();
+        let read =
+            read("resourceType: User\nscope: [no, y, true]\n---\n---\n{\"a\": 1}\n").unwrap();
         assert_eq!(read.len(), 2);
         assert_eq!(read[0]["scope"], serde_json::json!(["no", "y", true]));
         assert_eq!(read[1]["a"], 1);

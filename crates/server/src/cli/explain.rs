@@ -65,7 +65,10 @@ async fn by_id(issuer: &Issuer, id: &str, json: bool) -> Result<ExitCode, Failur
         println!("\n{} ({})  DENIED: {}", field.path, field.field, field.reason.as_str());
         if let Some(demand) = &field.demand {
             println!("  demands         {demand}");
-            println!("  smallest grant  {}", grant(&field.reason.as_str().replace('_', " "), demand.as_str()));
+            println!(
+                "  smallest grant  {}",
+                grant(&field.reason.as_str().replace('_', " "), demand.as_str())
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

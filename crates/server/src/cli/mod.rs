@@ -37,7 +37,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
     arg_required_else_help = true
 )]
 struct Arguments {
-    /// The configuration file; without one, SQLite in this folder and http://localhost:8080.
+    /// The configuration file; without one, SQLite in this folder and <http://localhost:8080>.
     #[arg(long, global = true, env = "CASTELLAN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

@@ -10,7 +10,7 @@ use super::{Failure, documents};
 /// Read resources.
 #[derive(clap::Args)]
 pub(super) struct GetArguments {
-    /// User, Client, ApiCredential, AuthKey or Grant.
+    /// User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
     /// Which one; all without it.
     id: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct GetArguments {
 /// Delete a resource.
 #[derive(clap::Args)]
 pub(super) struct DeleteArguments {
-    /// User, Client, ApiCredential, AuthKey or Grant.
+    /// User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
     /// Which one.
     id: String,
@@ -73,7 +73,10 @@ pub(super) async fn list(
     }
 }
 
-pub(super) async fn delete(issuer: &Issuer, arguments: DeleteArguments) -> Result<ExitCode, Failure> {
+pub(super) async fn delete(
+    issuer: &Issuer,
+    arguments: DeleteArguments,
+) -> Result<ExitCode, Failure> {
     let kind = kind(&arguments.kind)?;
     if issuer.remove(kind, &arguments.id).await? {
         println!("deleted {}/{}", kind.as_str(), arguments.id);

@@ -55,10 +55,8 @@ impl SampleApp {
             token_endpoint,
             verifiers: Mutex::default(),
         });
-        let routes = Router::new()
-            .route("/", get(begin))
-            .route("/callback", get(finish))
-            .with_state(shared);
+        let routes =
+            Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
         let corridor = crate::corridor::Corridor::new(routes, Vec::new());
         tokio::spawn(crate::listener::serve(listener, corridor, async move {
             drop(stop.changed().await);
@@ -129,7 +127,8 @@ async fn finish(
         Err(error) => return page("The code could not be traded:", &error.to_string()),
     };
     let token = token.as_ref().and_then(|answer| answer["access_token"].as_str());
-    let query = r#"{"query":"mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }"}"#;
+    let query =
+        r#"{"query":"mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }"}"#;
     let curl = format!(
         "curl -s {}/graphql -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer {}' \\\n  -d '{query}'",
         shared.issuer,

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use castellan_issuer::Issuer;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::Failure;
 use crate::{app, archive::Archive, config::Loaded, corridor::Corridor, housekeeping, listener};
@@ -48,10 +51,7 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
 }
 
 /// Puts the server together and begins what it does by itself.
-pub(super) async fn start(
-    loaded: &Loaded,
-    issuer: Issuer,
-) -> Result<(Corridor, Issuer), Failure> {
+pub(super) async fn start(loaded: &Loaded, issuer: Issuer) -> Result<(Corridor, Issuer), Failure> {
     housekeeping::start(issuer.clone()).await;
     let (_, corridor) = app::build(loaded, issuer.clone()).await?;
     Ok((corridor, issuer))
@@ -73,11 +73,9 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 /// Ctrl-C, or the signal that service managers send.
 pub(super) async fn stop() {
     let interrupted = tokio::signal::ctrl_c();
-    let mut terminated =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(signal) => signal,
-            Err(_) => return drop(interrupted.await),
-        };
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        return drop(interrupted.await);
+    };
     tokio::select! {
         _ = interrupted => {}
         _ = terminated.recv() => {}

@@ -171,9 +171,8 @@ impl GuardConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |text: String| {
-            Err(ConfigError::Conflict(format!("guard {:?}: {text}", self.name)))
-        };
+        let wrong =
+            |text: String| Err(ConfigError::Conflict(format!("guard {:?}: {text}", self.name)));
         if !castellan_proto::is_identifier(&self.name) {
             return wrong("name must be letters, digits, dots, dashes and underscores".to_owned());
         }
@@ -191,7 +190,9 @@ impl GuardConfig {
         }
         for method in self.authenticate.list() {
             if !matches!(method, Method::Oauth | Method::Jwt) {
-                return wrong("authenticate: \"oauth\" and \"jwt\" are served at present".to_owned());
+                return wrong(
+                    "authenticate: \"oauth\" and \"jwt\" are served at present".to_owned(),
+                );
             }
         }
         if let Some(upstream) = &self.upstream

@@ -45,9 +45,7 @@ pub struct Lifetime(pub i64);
 
 /// The text is no lifetime of that grammar.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds"
-)]
+#[error("{0:?} is no lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds")]
 pub struct JwtError(String);
 
 impl TryFrom<String> for Lifetime {
@@ -118,7 +116,8 @@ impl JwtConfig {
         &mut self,
         environment: &[(String, String)],
     ) -> Result<(), ConfigError> {
-        let wrong = |name: &str, problem: String| ConfigError::Environment(format!("{name}: {problem}"));
+        let wrong =
+            |name: &str, problem: String| ConfigError::Environment(format!("{name}: {problem}"));
         for (name, value) in environment {
             match &**name {
                 "JWT_SECRET" => self.secret = Some(SecretRef::Text(Secret::new(value.clone()))),

@@ -123,7 +123,11 @@ impl TryFrom<String> for IssuerUrl {
             && url.fragment().is_none()
             && url.username().is_empty()
             && !text.ends_with('/');
-        if plain { Ok(Self(text)) } else { Err(format!("{text:?} must be scheme and host alone, without a slash at its end")) }
+        if plain {
+            Ok(Self(text))
+        } else {
+            Err(format!("{text:?} must be scheme and host alone, without a slash at its end"))
+        }
     }
 }
 
@@ -206,10 +210,8 @@ impl Config {
             })?,
         };
         let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::File {
-            path: name,
-            problem: error.to_string(),
-        })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::File { path: name, problem: error.to_string() })?;
         let environment: Vec<_> = environment.into_iter().collect();
         if let Some(merged) = overlay::merge(&text, &environment)? {
             config = merged;
@@ -247,7 +249,8 @@ impl Config {
     /// The site that is served.
     #[must_use]
     pub fn only_site(&self) -> SiteConfig {
-        let default = SiteConfig { name: "default".to_owned(), title: Some("Castellan".to_owned()) };
+        let default =
+            SiteConfig { name: "default".to_owned(), title: Some("Castellan".to_owned()) };
         self.site.first().cloned().unwrap_or(default)
     }
 }

@@ -71,7 +71,9 @@ fn insecure_needs_loopback() {
 #[test]
 fn two_guards_cannot_claim_one_path() {
     let guard = |name: &str| {
-        format!("[[guard]]\nname = \"{name}\"\npath = \"/graphql\"\nupstream = \"http://127.0.0.1:1/\"\n")
+        format!(
+            "[[guard]]\nname = \"{name}\"\npath = \"/graphql\"\nupstream = \"http://127.0.0.1:1/\"\n"
+        )
     };
     let error = refusal_of(&(guard("a") + &guard("b")));
     assert!(error.contains("same name or path"), "{error}");

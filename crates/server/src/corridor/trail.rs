@@ -32,12 +32,11 @@ impl Drop for Trail {
     fn drop(&mut self) {
         let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
         let (decision, method, path) = (&*self.id, &*self.method, &*self.path);
-        match self.status {
-            Some(status) => {
-                let status = status.as_u16();
-                tracing::debug!(decision, method, path, status, millis, "answered");
-            }
-            None => tracing::warn!(decision, method, path, millis, "not answered"),
+        if let Some(status) = self.status {
+            let status = status.as_u16();
+            tracing::debug!(decision, method, path, status, millis, "answered");
+        } else {
+            tracing::warn!(decision, method, path, millis, "not answered")
         }
     }
 }

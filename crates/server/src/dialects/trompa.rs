@@ -54,9 +54,8 @@ pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
 
 /// §2.1, in the order of its rows.
 async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
-    let refuse = |status, message: &str| {
-        answer(status, Some(json!({"success": false, "message": message})))
-    };
+    let refuse =
+        |status, message: &str| answer(status, Some(json!({"success": false, "message": message})));
     let is_json = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -73,8 +72,8 @@ async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Res
         return refuse(StatusCode::UNAUTHORIZED, message);
     };
     let scopes = body.get("scopes").and_then(Value::as_array).filter(|list| !list.is_empty());
-    let scopes: Option<Vec<String>> =
-        scopes.and_then(|list| list.iter().map(|one| one.as_str().map(ToOwned::to_owned)).collect());
+    let scopes: Option<Vec<String>> = scopes
+        .and_then(|list| list.iter().map(|one| one.as_str().map(ToOwned::to_owned)).collect());
     let Some(scopes) = scopes else {
         let message = "The `scopes` property is missing or not an Array with at least one scope";
         return refuse(StatusCode::UNAUTHORIZED, message);

@@ -35,10 +35,11 @@ impl Attestor for Signer {
         let person = identity.and_then(|identity| identity.person.as_ref()).map(|one| &*one.id);
         let client = identity.and_then(|identity| identity.client_id.as_deref());
         let credential = identity.and_then(|identity| identity.credential_id.as_deref());
-        let scope = identity.map_or_else(Scopes::default, |identity| match &identity.client_scopes {
-            Some(most) => most.narrow(&identity.token_scopes),
-            None => identity.token_scopes.clone(),
-        });
+        let scope =
+            identity.map_or_else(Scopes::default, |identity| match &identity.client_scopes {
+                Some(most) => most.narrow(&identity.token_scopes),
+                None => identity.token_scopes.clone(),
+            });
         let scope = scope.to_string();
         let sub = person.or(credential).or(client).unwrap_or("anonymous");
         let now = self.issuer.now();

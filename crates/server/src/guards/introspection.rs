@@ -38,8 +38,9 @@ pub(super) fn sdl_of(answer: &[u8]) -> Option<String> {
     for (member, root) in
         [("queryType", "query"), ("mutationType", "mutation"), ("subscriptionType", "subscription")]
     {
-        if let Some(name) = schema.get(member).and_then(|of| of.get("name")).and_then(Value::as_str) {
-            out.push_str(&format!("  {root}: {}\n", plain(name)?));
+        if let Some(name) = schema.get(member).and_then(|of| of.get("name")).and_then(Value::as_str)
+        {
+            out.extend(["  ", root, ": ", plain(name)?, "\n"]);
         }
     }
     out.push_str("}\n");
@@ -54,7 +55,8 @@ pub(super) fn sdl_of(answer: &[u8]) -> Option<String> {
 
 fn directive_sdl(directive: &Value) -> Option<String> {
     let name = name(directive)?;
-    let locations: Vec<_> = list(directive, "locations").filter_map(Value::as_str).map(plain).collect();
+    let locations: Vec<_> =
+        list(directive, "locations").filter_map(Value::as_str).map(plain).collect();
     let locations: Option<Vec<_>> = locations.into_iter().collect();
     let locations = locations?;
     if BUILT_IN_DIRECTIVES.contains(&name) || locations.is_empty() {
@@ -86,7 +88,8 @@ fn type_sdl(definition: &Value) -> Option<String> {
         "OBJECT" => format!("{head}type {name}{implements}{}\n", fields()?),
         "INTERFACE" => format!("{head}interface {name}{implements}{}\n", fields()?),
         "UNION" => {
-            let members: Option<Vec<_>> = list(definition, "possibleTypes").map(self::name).collect();
+            let members: Option<Vec<_>> =
+                list(definition, "possibleTypes").map(self::name).collect();
             format!("{head}union {name} = {}\n", members?.join(" | "))
         }
         "ENUM" => {
@@ -167,7 +170,9 @@ fn list<'a>(of: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> {
 
 #[cfg(test)]
 mod tests {
-    use apollo_compiler::{ExecutableDocument, Schema, introspection, request::coerce_variable_values};
+    use apollo_compiler::{
+        ExecutableDocument, Schema, introspection, request::coerce_variable_values,
+    };
 
     use super::*;
 
@@ -180,9 +185,14 @@ mod tests {
         let operation = document.operations.get(None).unwrap();
         let variables = coerce_variable_values(&schema, operation, &Default::default()).unwrap();
         let implementers = schema.implementers_map();
-        let shown =
-            introspection::partial_execute(&schema, &implementers, &document, operation, &variables)
-                .unwrap();
+        let shown = introspection::partial_execute(
+            &schema,
+            &implementers,
+            &document,
+            operation,
+            &variables,
+        )
+        .unwrap();
         let back = sdl_of(&serde_json::to_vec(&shown).unwrap()).unwrap();
         let again = Schema::parse_and_validate(back, "back").unwrap();
         for (name, definition) in &schema.types {
@@ -199,7 +209,12 @@ mod tests {
 
     #[test]
     fn no_schema_is_none() {
-        for answer in ["", "{}", r#"{"data":null}"#, r#"{"data":{"__schema":{"types":[{"kind":"OBJECT","name":"A } type B"}]}}}"#] {
+        for answer in [
+            "",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":{"__schema":{"types":[{"kind":"OBJECT","name":"A } type B"}]}}}"#,
+        ] {
             assert!(sdl_of(answer.as_bytes()).is_none(), "{answer}");
         }
     }

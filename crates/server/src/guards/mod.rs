@@ -22,10 +22,7 @@ use castellan_gate::{Gate, Gated, GuardSchema, Rules};
 use castellan_issuer::{Issuer, key_jwt::KeyTokens};
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::{
-    config::GuardConfig,
-    dialects,
-};
+use crate::{config::GuardConfig, dialects};
 
 pub use denials::Denials;
 pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};

@@ -49,7 +49,10 @@ impl SchemaProblem {
 }
 
 /// Builds the schema of `guard` and holds it against its lock file.
-pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<GuardSchema, SchemaProblem> {
+pub(crate) async fn build(
+    guard: &GuardConfig,
+    folder: &Path,
+) -> Result<GuardSchema, SchemaProblem> {
     let naming = match (guard.naming, guard.dialect) {
         (Some(naming), _) => naming,
         (None, Some(Dialect::Trompa)) => Naming::Trompa,
@@ -95,7 +98,11 @@ pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
     sdl_of(&answer).ok_or_else(|| SchemaProblem::Closed(url.to_string()))
 }
 
-fn check_lock(guard: &GuardConfig, folder: &Path, schema: &GuardSchema) -> Result<(), SchemaProblem> {
+fn check_lock(
+    guard: &GuardConfig,
+    folder: &Path,
+    schema: &GuardSchema,
+) -> Result<(), SchemaProblem> {
     let path = match &guard.lock {
         Some(path) => folder.join(path),
         None => folder.join(format!("{}.lock", guard.name)),

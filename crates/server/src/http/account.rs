@@ -19,10 +19,7 @@ use crate::{
 };
 
 /// The page; whoever is not signed in is asked to.
-pub(super) async fn show(
-    State(app): State<App>,
-    visitor: Visitor,
-) -> Result<Response, Refusal> {
+pub(super) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, Refusal> {
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(page::see_other("/auth/login"));
     };
@@ -59,7 +56,8 @@ pub(super) async fn withdraw(
         return Ok(page::see_other("/auth/login"));
     };
     let token = params.get("csrf").unwrap_or_default();
-    if !browser::is_same_origin(&app, &headers) || !app.issuer().csrf_matches(&person.session, token)
+    if !browser::is_same_origin(&app, &headers)
+        || !app.issuer().csrf_matches(&person.session, token)
     {
         return Ok(browser::cross_site());
     }
@@ -68,18 +66,25 @@ pub(super) async fn withdraw(
     Ok(page::see_other("/account").into_response())
 }
 
-pub(super) async fn signed_in(
-    app: &App,
-    visitor: &Visitor,
-) -> Result<Option<SignedIn>, Refusal> {
+pub(super) async fn signed_in(app: &App, visitor: &Visitor) -> Result<Option<SignedIn>, Refusal> {
     Ok(app.issuer().signed_in(&visitor.browser).await.map_err(TokenError::from)?)
 }
 
 /// A day as people write it, in UTC.
 fn day(seconds: u64) -> String {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     // Days since 1 March 0000 split into eras of 400 years (H. Hinnant's civil calendar).
     let days = seconds / 86_400 + 719_468;

@@ -37,7 +37,8 @@ pub(super) async fn submit(
 ) -> Result<Response, Refusal> {
     let Some(person) = signed_in(&app, &visitor).await? else { return Ok(signed_out(&app)) };
     let token = params.get("csrf").unwrap_or_default();
-    if !browser::is_same_origin(&app, &headers) || !app.issuer().csrf_matches(&person.session, token)
+    if !browser::is_same_origin(&app, &headers)
+        || !app.issuer().csrf_matches(&person.session, token)
     {
         return Ok(browser::cross_site());
     }

@@ -26,9 +26,10 @@ impl IntoResponse for Refusal {
         if ours {
             tracing::error!(error = &self.0 as &dyn std::error::Error, "a request failed");
         }
-        let body = match ours {
-            true => json!({"error": code.as_str()}),
-            false => json!({"error": code.as_str(), "error_description": self.0.to_string()}),
+        let body = if ours {
+            json!({"error": code.as_str()})
+        } else {
+            json!({"error": code.as_str(), "error_description": self.0.to_string()})
         };
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = no_store((status, Json(body)).into_response());
@@ -48,7 +49,9 @@ const fn challenge(error: &TokenError) -> Option<&'static str> {
     match error {
         TokenError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
         TokenError::InvalidToken => Some("Bearer error=\"invalid_token\""),
-        TokenError::Insufficient(_) => Some("Bearer error=\"insufficient_scope\", scope=\"openid\""),
+        TokenError::Insufficient(_) => {
+            Some("Bearer error=\"insufficient_scope\", scope=\"openid\"")
+        }
         _ => None,
     }
 }

@@ -9,8 +9,7 @@ use castellan_issuer::setup::{SetupError, SetupForm};
 use castellan_proto::Secret;
 
 use super::{
-    browser,
-    page,
+    browser, page,
     refusal::Refusal,
     wire::{self, Form},
 };

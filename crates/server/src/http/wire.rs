@@ -86,7 +86,10 @@ impl<'de> serde::Deserialize<'de> for Pairs {
                 f.write_str("an object of texts")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Pairs, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
                     pairs.push((name, value.unwrap_or_default()));

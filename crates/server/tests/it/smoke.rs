@@ -23,7 +23,8 @@ impl Browser {
     }
 
     pub async fn send(&mut self, ask: Ask) -> Answer {
-        let jar: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let jar: Vec<_> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let ask = if jar.is_empty() { ask } else { ask.header("cookie", &jar.join("; ")) };
         let answer = ask.header("accept", "text/html").send().await;
         for cookie in answer.headers.get_all("set-cookie") {
@@ -55,7 +56,12 @@ impl Browser {
     }
 
     /// Answers the consent page that `answer` leads to.
-    pub async fn decide(&mut self, castellan: &Castellan, answer: &Answer, decision: &str) -> Answer {
+    pub async fn decide(
+        &mut self,
+        castellan: &Castellan,
+        answer: &Answer,
+        decision: &str,
+    ) -> Answer {
         let form = self.get(&castellan.at(answer.location())).await;
         let flow = form.hidden("flow").unwrap_or_else(|| panic!("no form: {form:?}"));
         let pairs = [("flow", &*flow), ("decision", decision)];

@@ -1,1 +1,31 @@
-fn main() {}
+//! Chores of the repository: `cargo xtask test` does what CI does, and nothing that a developer
+//! cannot do.
+
+mod dependencies;
+mod links;
+mod node;
+mod steps;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask test      everything: format, lints, dependencies, docs, links, every test
+cargo xtask check     the quick part: format, lints, dependencies, links
+cargo xtask deps      licences, bans and sources of all dependencies
+cargo xtask links     links between the documents of this repository
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let report = match arguments.first().map(String::as_str) {
+        Some("test") => steps::test(),
+        Some("check") => steps::check(),
+        Some("deps") => steps::only("dependencies", dependencies::check),
+        Some("links") => steps::only("links", links::check),
+        _ => {
+            print!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    report.close()
+}

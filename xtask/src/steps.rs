@@ -1,0 +1,115 @@
+//! What is run, in which order, and what is said of it at the end.
+
+use std::{
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+use crate::{dependencies, links, node};
+
+/// How a step ended.
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed(String),
+    /// It could not be run on this machine: said loudly, never counted as passed.
+    NotRun(String),
+}
+
+/// What has been run.
+#[derive(Default)]
+pub struct Report {
+    lines: Vec<(String, Outcome, Duration)>,
+}
+
+/// Everything.
+pub fn test() -> Report {
+    let mut report = Report::default();
+    quick(&mut report);
+    report.run("docs", docs);
+    report
+        .run("tests", || cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]));
+    report.run("third-party clients", node::test);
+    report
+}
+
+/// The quick part.
+pub fn check() -> Report {
+    let mut report = Report::default();
+    quick(&mut report);
+    report
+}
+
+/// One step alone.
+pub fn only(name: &str, step: impl FnOnce() -> Outcome) -> Report {
+    let mut report = Report::default();
+    report.run(name, step);
+    report
+}
+
+/// The clock that tests can move is on in every test build.
+pub const FEATURES: &str = "castellan-server/test-clock";
+
+fn quick(report: &mut Report) {
+    report.run("format", || cargo(&["fmt", "--all", "--check"]));
+    report.run("dependencies", dependencies::check);
+    report.run("links", links::check);
+    report.run("lints", || {
+        let lints = ["clippy", "--workspace", "--all-targets", "--features", FEATURES];
+        cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())
+    });
+}
+
+fn docs() -> Outcome {
+    let mut command = Command::new("cargo");
+    command.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    run(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    run(Command::new("cargo").args(arguments))
+}
+
+/// Runs `command` with its output on the terminal.
+pub fn run(command: &mut Command) -> Outcome {
+    match command.status() {
+        Ok(status) if status.success() => Outcome::Passed,
+        Ok(status) => Outcome::Failed(format!("ended with {status}")),
+        Err(error) => Outcome::Failed(format!("did not start: {error}")),
+    }
+}
+
+impl Report {
+    fn run(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
+        println!("\n== {name} ==");
+        let began = Instant::now();
+        let outcome = step();
+        self.lines.push((name.to_owned(), outcome, began.elapsed()));
+    }
+
+    /// Prints the closing summary.
+    pub fn close(self) -> ExitCode {
+        println!("\n== summary ==");
+        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+        for (name, outcome, took) in &self.lines {
+            let seconds = took.as_secs();
+            match outcome {
+                Outcome::Passed => {
+                    passed += 1;
+                    println!("passed   {name} ({seconds} s)");
+                }
+                Outcome::Failed(why) => {
+                    failed += 1;
+                    println!("FAILED   {name} ({seconds} s): {why}");
+                }
+                Outcome::NotRun(why) => {
+                    skipped += 1;
+                    println!("NOT RUN  {name}: {why}");
+                }
+            }
+        }
+        println!("steps: {passed} passed, {failed} failed, {skipped} skipped");
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

@@ -24,7 +24,7 @@ pub(crate) fn entry(
 ) -> Result<Entry, SchemaError> {
     let field = definition.name.as_str();
     let place = format!("{}.{field}", root.as_str());
-    let by_name_only = BY_NAME_ONLY.contains(&field);
+    let by_name_only = is_by_name_only(field);
     let made = |demand, named_by| Entry { demand, named_by, local: false, by_name_only };
     if let Some(demand) = settings.overrides.get(&place) {
         return Ok(made(demand.clone(), NamedBy::Override));
@@ -74,4 +74,10 @@ fn returned(schema: &Schema, ty: &Type) -> (Option<String>, &'static str) {
         Some(node) => (Some(node.to_string()), "List"),
         None => (Some(name.to_string()), "Get"),
     }
+}
+
+/// Whether `field` reaches past the types of the schema, so that only a pattern that spells its
+/// demand out opens it.
+pub(crate) fn is_by_name_only(field: &str) -> bool {
+    BY_NAME_ONLY.contains(&field)
 }

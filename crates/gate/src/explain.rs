@@ -4,8 +4,9 @@ use castellan_proto::scope::{Demand, Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ask, Caller, Document, GuardSchema, NamedBy, Reason, Rules, Verdict,
+    Ask, Caller, Document, GuardSchema, Identity, NamedBy, Person, Reason, Root, Rules, Verdict,
     decide::{Want, decide},
+    demand::is_by_name_only,
 };
 
 /// A denial as it is kept, so that it can be explained later.
@@ -112,7 +113,7 @@ impl From<&Caller> for CallerSummary {
         let Some(identity) = caller.identity() else {
             let kind = match caller {
                 Caller::Anonymous(Some(_)) => "anonymous, with a credential that is no good",
-                _ => "anonymous",
+                _ => ANONYMOUS,
             };
             return Self { kind: kind.to_owned(), ..Self::default() };
         };
@@ -153,26 +154,80 @@ pub fn explain(
                 }
                 _ => (None, Vec::new()),
             };
-            let entry = schema.entry(selected.root, &selected.field);
+            let named_by =
+                schema.entry(selected.root, &selected.field).map(|entry| match entry.named_by {
+                    NamedBy::Override => "an override of this guard",
+                    NamedBy::Directive => "@castellan in the schema",
+                    NamedBy::Rule => "the naming rule",
+                });
+            let grant = || smallest_grant(reason?, demand?, (caller, rules), selected.root);
             Some(FieldExplanation {
                 path: selected.path.join("."),
                 field: format!("{}.{}", selected.root.as_str(), selected.field),
                 demand: demand.map(ToString::to_string),
-                named_by: entry.map(|entry| match entry.named_by {
-                    NamedBy::Override => "an override of this guard",
-                    NamedBy::Directive => "@castellan in the schema",
-                    NamedBy::Rule => "the naming rule",
-                }),
+                named_by,
                 allowed: reason.is_none(),
                 reason,
                 steps,
-                smallest_grant: reason
-                    .and_then(|reason| smallest_grant(reason, demand?, rules, selected.root)),
+                smallest_grant: grant(),
             })
         })
         .collect();
     Explanation { caller: caller.into(), fields }
 }
+
+/// Explains a denial that was kept, by the rules as they are now. The reason is that of then.
+#[must_use]
+pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
+    let caller = denial.caller.to_caller();
+    let root = [Root::Query, Root::Mutation, Root::Subscription];
+    let fields = denial.fields.iter().map(|denied| {
+        let (of, field) = denied.field.split_once('.').unwrap_or_default();
+        let root = root.into_iter().find(|root| root.as_str() == of).unwrap_or(Root::Query);
+        let steps = denied.demand.as_ref().map(|demand| {
+            let want = Want { demand, by_name_only: is_by_name_only(field) };
+            let mut steps = chain(want, &caller, rules);
+            steps.extend(required(root, &caller, rules));
+            steps
+        });
+        let grant =
+            || smallest_grant(denied.reason, denied.demand.as_ref()?, (&caller, rules), root);
+        FieldExplanation {
+            path: denied.path.clone(),
+            field: denied.field.clone(),
+            demand: denied.demand.as_ref().map(ToString::to_string),
+            named_by: None,
+            allowed: false,
+            reason: Some(denied.reason),
+            steps: steps.unwrap_or_default(),
+            smallest_grant: grant(),
+        }
+    });
+    Explanation { caller: denial.caller.clone(), fields: fields.collect() }
+}
+
+impl CallerSummary {
+    /// As much of the caller as was kept.
+    fn to_caller(&self) -> Caller {
+        let read =
+            |text: &Option<String>| text.as_deref().and_then(|text| Scopes::parse(text).ok());
+        let Some(token_scopes) = read(&self.scope) else {
+            let good = self.kind == ANONYMOUS;
+            return if good { Caller::NOBODY } else { Caller::invalid() };
+        };
+        let person = self.person.as_ref().map(|id| Person { id: id.clone(), ..Person::default() });
+        Caller::known(Identity {
+            kind: "credential",
+            person,
+            client_id: self.client.clone(),
+            credential_id: self.credential.clone(),
+            token_scopes,
+            client_scopes: read(&self.client_scope),
+        })
+    }
+}
+
+const ANONYMOUS: &str = "anonymous";
 
 fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     let public = rules.public.iter().find(|pattern| want.is_met_by_pattern(pattern));
@@ -219,7 +274,7 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
 }
 
 /// The named scopes that a known caller must hold besides, if the guard wants any.
-fn required(root: crate::Root, caller: &Caller, rules: &Rules) -> Option<Step> {
+fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
     let (identity, names) = (caller.identity()?, rules.requires.get(&root)?);
     let missing: Vec<&str> = names
         .iter()
@@ -242,12 +297,18 @@ fn absent(term: &'static str, detail: &str) -> Step {
 fn smallest_grant(
     reason: Reason,
     demand: &Demand,
-    rules: &Rules,
-    root: crate::Root,
+    (caller, rules): (&Caller, &Rules),
+    root: Root,
 ) -> Option<String> {
+    let want = Want { demand, by_name_only: false };
+    let most = caller.identity().and_then(|identity| identity.client_scopes.as_ref());
+    let beyond = most.is_some_and(|most| !want.is_met_by(most, rules));
     match reason {
         Reason::NoCredential | Reason::CredentialExpired | Reason::CredentialInvalid => {
             Some(format!("a good token with the scope {demand}"))
+        }
+        Reason::TokenScope if beyond => {
+            Some(format!("{demand} for the app or key, and then in the token"))
         }
         Reason::TokenScope => Some(format!("{demand} in the token")),
         Reason::ClientScope => Some(format!("{demand} for the app or key")),

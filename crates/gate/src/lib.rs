@@ -93,6 +93,7 @@ pub use enforce::prune;
 pub use envelope::{Envelope, EnvelopeError};
 pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
+    explain_denial,
 };
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};

@@ -83,9 +83,7 @@ impl Issuer {
             return Err(invalid);
         }
         match found {
-            Some(held) if held.body.active => {
-                Ok(Proven { id, client: held.body, authenticated })
-            }
+            Some(held) if held.body.active => Ok(Proven { id, client: held.body, authenticated }),
             _ => Err(invalid),
         }
     }
@@ -106,10 +104,18 @@ impl Issuer {
     ///
     /// # Errors
     /// [`Busy`] if too many wait to be checked.
-    pub async fn secret_matches(&self, secret: &Secret, stored: Option<&str>) -> Result<bool, Busy> {
-        if is_generated(secret) && stored.is_none_or(|stored| stored.starts_with(KEYED)) {
+    pub async fn secret_matches(
+        &self,
+        secret: &Secret,
+        stored: Option<&str>,
+    ) -> Result<bool, Busy> {
+        if is_generated(secret) {
+            // Never kept in another form, so whatever is there, and even if nothing is, there is
+            // no password hash to wait for.
             let ours = self.keyed(secret);
-            return Ok(stored.is_some_and(|kept| constant_time_eq(kept.as_bytes(), ours.as_bytes())));
+            return Ok(
+                stored.is_some_and(|kept| constant_time_eq(kept.as_bytes(), ours.as_bytes()))
+            );
         }
         let remembered = stored.map(|stored| {
             // Bound to the stored form, so that a changed secret is forgotten at once.

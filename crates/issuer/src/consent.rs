@@ -34,7 +34,8 @@ impl Issuer {
         for held in grants {
             let client_id = held.id[prefix.len()..].to_owned();
             let client = self.desk().get::<Client>(&client_id, self.now()).await?;
-            let name = client.as_ref().map(|client| client.body.display_name(&client_id).to_owned());
+            let name =
+                client.as_ref().map(|client| client.body.display_name(&client_id).to_owned());
             agreed.push(Agreed {
                 client_name: name.unwrap_or_else(|| client_id.clone()),
                 scopes: held.body.scope.iter().map(ToString::to_string).collect(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use castellan_proto::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError, Taken};
+use crate::store::{
+    Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError, Taken,
+};
 
 /// The records of one site.
 #[derive(Clone)]
@@ -81,7 +83,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or holds something else there.
-    pub async fn get<T: Kept>(&self, id: &str, now: Timestamp) -> Result<Option<Held<T>>, StoreError> {
+    pub async fn get<T: Kept>(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Held<T>>, StoreError> {
         let found = self.store.get_many(&[self.key(T::KIND, id)], now).await?;
         found.into_iter().next().flatten().map(read).transpose()
     }
@@ -90,7 +96,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or holds something else there.
-    pub async fn find<T: Kept>(&self, name: &str, now: Timestamp) -> Result<Option<Held<T>>, StoreError> {
+    pub async fn find<T: Kept>(
+        &self,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<Held<T>>, StoreError> {
         self.store.find(&self.site, T::KIND, name, now).await?.map(read).transpose()
     }
 
@@ -98,7 +108,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the record may or may not be there.
-    pub async fn insert<T: Kept>(&self, id: &str, body: &T, now: Timestamp) -> Result<Written, StoreError> {
+    pub async fn insert<T: Kept>(
+        &self,
+        id: &str,
+        body: &T,
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
         let draft = self.draft(id, body)?;
         Ok(match self.store.insert(draft, Notice::Silent, now).await? {
             Inserted::Done => Written::Done,
@@ -129,7 +144,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the record may or may not be used up.
-    pub async fn take<T: Kept>(&self, id: &str, now: Timestamp) -> Result<Option<(T, bool)>, StoreError> {
+    pub async fn take<T: Kept>(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<(T, bool)>, StoreError> {
         let (record, first) = match self.store.take(&self.key(T::KIND, id), now).await? {
             Taken::First(record) => (record, true),
             Taken::Again(record) => (record, false),

@@ -26,6 +26,8 @@ pub struct Member {
 
 const ID: usize = 16;
 const CODE: usize = 16;
+/// Races over one family are settled within as many tries.
+pub(crate) const TRIES: usize = 128;
 
 /// A fresh family's id.
 pub(crate) fn new_id() -> String {
@@ -35,7 +37,8 @@ pub(crate) fn new_id() -> String {
 impl Issuer {
     /// The text of `member`.
     pub(crate) fn member_text(&self, kind: OpaqueKind, member: &Member) -> Option<String> {
-        let mut payload = URL_SAFE_NO_PAD.decode(&member.family).ok().filter(|id| id.len() == ID)?;
+        let mut payload =
+            URL_SAFE_NO_PAD.decode(&member.family).ok().filter(|id| id.len() == ID)?;
         payload.extend(member.generation.to_be_bytes());
         payload.extend(member.expires.0.to_be_bytes());
         let code = self.member_code(kind, &payload);
@@ -76,22 +79,23 @@ impl Issuer {
     /// [`StoreError`] if the store fails; the family may or may not be over.
     pub async fn end_family(&self, id: &str) -> Result<(), StoreError> {
         let (now, key) = (self.now(), self.desk().key(Kind::Family, id));
-        loop {
-            match self.desk().get::<Family>(id, now).await? {
+        for _ in 0..TRIES {
+            let over = match self.desk().get::<Family>(id, now).await? {
                 Some(mut held) if !held.body.ended => {
                     held.body.ended = true;
-                    if self.desk().replace(&held, Notice::Tell, now).await? == Written::Done {
-                        break;
-                    }
+                    self.desk().replace(&held, Notice::Tell, now).await? == Written::Done
                 }
                 _ => {
                     self.desk().store().notify(&key).await?;
-                    break;
+                    true
                 }
+            };
+            if over {
+                self.bump(Kind::Family, id);
+                return Ok(());
             }
         }
-        self.bump(Kind::Family, id);
-        Ok(())
+        Err(StoreError::new("the family is being written all the time"))
     }
 
     /// Makes sure that a family that may not exist yet never comes to life.

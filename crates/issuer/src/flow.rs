@@ -19,7 +19,6 @@ use crate::{
 };
 
 /// What the browser is to do next.
-#[derive(Debug)]
 pub enum Next {
     /// Ask who the person is; the text names the flow.
     Login(String),
@@ -69,6 +68,18 @@ pub enum FlowError {
     /// The person could not be checked.
     #[error(transparent)]
     Token(#[from] TokenError),
+}
+
+impl std::fmt::Debug for Next {
+    /// Flows and codes are secrets of the browser's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Login(_) => "Login(…)",
+            Self::Consent(_) => "Consent(…)",
+            Self::Go(_) => "Go(…)",
+            Self::Home => "Home",
+        })
+    }
 }
 
 impl From<StoreError> for FlowError {
@@ -167,19 +178,21 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<LoggedIn, FlowError> {
         let held = self.flow(flow, browser).await?;
-        let Some((cookie, signed_in)) = self.sign_in(name, password).await? else {
+        let Some(account) = self.check_password(name, password).await? else {
             return Ok(LoggedIn::No);
         };
+        // The flow first, so that a form sent twice leaves nothing behind the second time.
+        self.use_up(&held.id).await?;
         // A session of before, perhaps somebody else's, is over now.
         self.sign_out(browser).await?;
-        self.use_up(&held.id).await?;
+        let (cookie, signed_in) = self.open_session(account.id, account.body).await?;
         let Some(request) = held.body.request else {
             return Ok(LoggedIn::Yes(cookie, Next::Home));
         };
         let client = self.client_of(&request).await?;
-        let settled = Settled { fresh_since: held.body.fresh_since, consented: false };
-        let settled = Settled { fresh_since: settled.fresh_since.map(|at| at.min(self.now())), ..settled };
-        let next = self.advance((request, client), Some(signed_in), browser, settled).await?;
+        // Nobody can be asked to be fresher than this.
+        let next =
+            self.advance((request, client), Some(signed_in), browser, Settled::default()).await?;
         Ok(LoggedIn::Yes(cookie, next))
     }
 
@@ -213,7 +226,7 @@ impl Issuer {
                 self.advance((request, client), None, browser, Settled::default()).await
             }
             Answer::Allow => {
-                self.remember_consent(&request, &person).await?;
+                self.remember_consent(&request, &client, &person).await?;
                 let settled = Settled { consented: true, ..Settled::default() };
                 self.advance((request, client), Some(person), browser, settled).await
             }
@@ -263,6 +276,9 @@ impl Issuer {
         }
         let id = grant_id(&person.account_id, &request.client_id);
         let Some(held) = self.desk().get::<Grant>(&id, self.now()).await? else { return Ok(true) };
+        if is_anothers(&held.body, client, person) {
+            return Ok(true);
+        }
         let widened = request.scope.iter().any(|scope| {
             let now = self.place().alias_digests.get(scope.as_str());
             now.is_some() && now != held.body.alias_digests.get(scope.as_str())
@@ -273,6 +289,7 @@ impl Issuer {
     async fn remember_consent(
         &self,
         request: &AuthorizationRequest,
+        client: &Client,
         person: &SignedIn,
     ) -> Result<(), StoreError> {
         let (id, now) = (grant_id(&person.account_id, &request.client_id), self.now());
@@ -282,13 +299,19 @@ impl Issuer {
             .filter_map(|scope| self.place().alias_digests.get_key_value(scope.as_str()))
             .map(|(name, digest)| (name.clone(), digest.clone()))
             .collect();
+        let new = Grant {
+            scope: request.scope.clone(),
+            alias_digests: digests.clone(),
+            start: now,
+            agreement: crate::family::new_id(),
+        };
         // Two windows may agree at the same time; a few tries settle it.
         for _ in 0..8 {
             let written = match self.desk().get::<Grant>(&id, now).await? {
-                None => {
-                    let scope = request.scope.clone();
-                    let grant = Grant { scope, alias_digests: digests.clone(), start: now };
-                    self.desk().insert(&id, &grant, now).await?
+                None => self.desk().insert(&id, &new, now).await?,
+                Some(mut held) if is_anothers(&held.body, client, person) => {
+                    held.body = new.clone();
+                    self.desk().replace(&held, Notice::Tell, now).await?
                 }
                 Some(mut held) => {
                     held.body.scope = held.body.scope.union(&request.scope);
@@ -308,8 +331,15 @@ impl Issuer {
         request: &AuthorizationRequest,
         client: &Client,
         person: &SignedIn,
-    ) -> Result<String, StoreError> {
+    ) -> Result<String, FlowError> {
         let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
+        let agreement = if client.first_party {
+            String::new()
+        } else {
+            let id = grant_id(&person.account_id, &request.client_id);
+            // Gone if it was taken back a moment ago.
+            self.desk().get::<Grant>(&id, now).await?.ok_or(FlowError::Lost)?.body.agreement
+        };
         let body = Code {
             family: crate::family::new_id(),
             account: person.account_id.clone(),
@@ -320,18 +350,24 @@ impl Issuer {
             auth_time: person.auth_time,
             session: person.session.clone(),
             by_consent: !client.first_party,
+            agreement,
             ends: now + self.settings().code.get(),
         };
         let id = code_id(&request.client_id, &code);
         if self.desk().insert(&id, &body, now).await? != Written::Done {
-            return Err(StoreError::new("a fresh code was in use"));
+            return Err(StoreError::new("a fresh code was in use").into());
         }
         Ok(self.answer(&request.redirect_uri, &[("code", &code.text())], request.state.as_deref()))
     }
 
     /// The client's address with an answer in its query, `iss` always among it (RFC 9207 §2).
     #[must_use]
-    pub fn answer(&self, redirect_uri: &str, pairs: &[(&str, &str)], state: Option<&str>) -> String {
+    pub fn answer(
+        &self,
+        redirect_uri: &str,
+        pairs: &[(&str, &str)],
+        state: Option<&str>,
+    ) -> String {
         let mut uri = redirect_uri.to_owned();
         let state = state.map(|state| ("state", state));
         let iss = ("iss", &*self.place().issuer);
@@ -390,11 +426,19 @@ impl Issuer {
         let still = |client: &Client| {
             client.active
                 && client.code.is_some()
-                && client.redirect_uris.iter().any(|uri: &RedirectUri| uri.admits(&request.redirect_uri))
+                && client
+                    .redirect_uris
+                    .iter()
+                    .any(|uri: &RedirectUri| uri.admits(&request.redirect_uri))
                 && client.scope.first_uncovered(&request.scope).is_none()
         };
         found.map(|held| held.body).filter(still).ok_or(FlowError::Lost)
     }
+}
+
+/// Whether `grant` was given to a client, or by a person, that had the same id before.
+fn is_anothers(grant: &Grant, client: &Client, person: &SignedIn) -> bool {
+    grant.start < client.created.max(person.account.created)
 }
 
 /// The id of what `account` agreed to for `client`.
@@ -414,7 +458,10 @@ fn percent_encode(text: &str, into: &mut String) {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(char::from(byte));
         } else {
-            into.push_str(&format!("%{byte:02X}"));
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            into.push('%');
+            into.push(char::from(HEX[usize::from(byte >> 4)]));
+            into.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
 }

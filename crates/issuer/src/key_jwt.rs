@@ -163,19 +163,19 @@ impl KeyTokens {
             return Err(KeyVerifyError::NotOne);
         }
         let payload = compact.verified_by_hmac(&self.secret).ok_or(KeyVerifyError::Invalid)?;
-        let claims: Claims = serde_json::from_slice(payload).map_err(|_| KeyVerifyError::Invalid)?;
+        let claims: Claims =
+            serde_json::from_slice(payload).map_err(|_| KeyVerifyError::Invalid)?;
         if Timestamp(u64::try_from(claims.exp).unwrap_or(0)) <= issuer.now() {
             return Err(KeyVerifyError::Expired);
         }
         if claims.iss != self.issuer {
             return Err(KeyVerifyError::Invalid);
         }
-        let key_scopes = match self.keys.get(&claims.id) {
-            Some(keys) => keys.iter().flat_map(|key| key.scopes.iter().cloned()).collect(),
-            None => {
-                let record = self.record(issuer, &claims.id).await?;
-                record.ok_or(KeyVerifyError::Invalid)?.body.scopes
-            }
+        let key_scopes = if let Some(keys) = self.keys.get(&claims.id) {
+            keys.iter().flat_map(|key| key.scopes.iter().cloned()).collect()
+        } else {
+            let record = self.record(issuer, &claims.id).await?;
+            record.ok_or(KeyVerifyError::Invalid)?.body.scopes
         };
         let scopes: Result<Scopes, _> = claims.scopes.into_iter().map(Scope::try_from).collect();
         let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;

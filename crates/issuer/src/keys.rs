@@ -82,7 +82,7 @@ impl MasterKey {
     /// As it is kept in a file.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(&*self.0))
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
     }
 
     /// The key of `branch` (RFC 5869).
@@ -96,9 +96,8 @@ impl MasterKey {
         };
         let mut out = Zeroizing::new([0; 32]);
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);
-        let filled = prk
-            .expand(&[info.as_bytes()], hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut *out));
+        let filled =
+            prk.expand(&[info.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut *out));
         // HKDF cannot fail for one block of output (RFC 5869 §2.3).
         debug_assert!(filled.is_ok());
         out
@@ -132,11 +131,8 @@ impl MasterKey {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
         let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
         let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));
-        let length = self
-            .sealer()?
-            .open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest)
-            .ok()?
-            .len();
+        let length =
+            self.sealer()?.open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest).ok()?.len();
         rest.truncate(length);
         Some(rest)
     }
@@ -300,10 +296,10 @@ impl Keyring {
     }
 
     /// Makes new keys that begin to sign once every reader of the JWKS must know them, and sets
-    /// the end of those before.
+    /// the end of those before. Nodes that do it at the same time do it once.
     ///
     /// # Errors
-    /// [`KeyringError`] if the store fails or another node rotates at the same time.
+    /// [`KeyringError`] if the store fails.
     pub async fn rotate(
         &self,
         desk: &Desk,
@@ -322,8 +318,10 @@ impl Keyring {
         }
         if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
             self.set(open_all(&held.body, master)?);
+            return Ok(());
         }
-        Ok(())
+        // Another node was first: its turn is the turn.
+        self.reload(desk, master, now).await
     }
 }
 

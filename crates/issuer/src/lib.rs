@@ -17,6 +17,7 @@ pub mod grant;
 pub mod key_jwt;
 pub mod keys;
 pub mod liveness;
+pub mod machine;
 pub mod mint;
 pub mod params;
 pub mod password;
@@ -31,6 +32,7 @@ pub mod userinfo;
 pub mod verify;
 
 mod desk;
+mod footing;
 
 use std::sync::Arc;
 

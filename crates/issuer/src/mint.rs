@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What the token endpoint answers (RFC 6749 §5.1).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct TokenAnswer {
     /// The access token.
     pub access_token: String,
@@ -35,6 +35,12 @@ pub struct TokenAnswer {
     /// The person, for clients written as in `contracts/aidbox.md` §6.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo: Option<Value>,
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
+    }
 }
 
 /// The claims of an access token (RFC 9068 §2.2).
@@ -110,17 +116,10 @@ impl Issuer {
     ) -> Result<TokenAnswer, TokenError> {
         let Authorized { id, family, nonce, introduces } = authorized;
         let access_token = self.access_token(client, &id, &family)?;
-        let refresh_token = match family.refresh {
-            None => None,
-            Some(_) => {
-                let member = Member {
-                    family: id.clone(),
-                    generation: family.generation,
-                    expires: Timestamp(0),
-                };
-                self.member_text(OpaqueKind::Refresh, &member)
-            }
-        };
+        let newest =
+            Member { family: id.clone(), generation: family.generation, expires: Timestamp(0) };
+        let refresh_token =
+            family.refresh.and_then(|_| self.member_text(OpaqueKind::Refresh, &newest));
         let openid = family.current_scope().has_name("openid") && family.account.is_some();
         let id_token = if openid {
             Some(self.id_token(client, &family, nonce.as_deref(), &access_token)?)
@@ -142,7 +141,12 @@ impl Issuer {
         })
     }
 
-    fn access_token(&self, client: &Proven, id: &str, family: &Family) -> Result<String, TokenError> {
+    fn access_token(
+        &self,
+        client: &Proven,
+        id: &str,
+        family: &Family,
+    ) -> Result<String, TokenError> {
         let exp = Timestamp(family.renewed.0.saturating_add(family.access_seconds));
         let format = match family.account {
             Some(_) => client.client.code.as_ref().map(|grant| grant.format),

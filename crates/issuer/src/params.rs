@@ -17,9 +17,7 @@ impl Params {
     ///
     /// # Errors
     /// [`Repeated`] naming the first parameter that came twice.
-    pub fn from_pairs(
-        pairs: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Repeated> {
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Repeated> {
         let mut kept: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
             if kept.iter().any(|(other, _)| *other == name) {

@@ -56,7 +56,10 @@ impl Issuer {
             let good = !family.ended
                 && member.generation == family.generation
                 && !family.refresh_is_over(now);
-            if !good || family.client != caller.id {
+            if !good
+                || family.client != caller.id
+                || self.gone(&family, &family.scope).await?.is_some()
+            {
                 return Ok(inactive);
             }
             return Ok(json!({

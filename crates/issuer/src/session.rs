@@ -1,6 +1,6 @@
 //! Browser sessions: who is signed in here.
 
-use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq};
+use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
 
 use crate::{
     Issuer,
@@ -46,11 +46,11 @@ impl Issuer {
         let (id, now) = (cookie.digest().text(), self.now());
         let Some(mut held) = self.desk().get::<Session>(&id, now).await? else { return Ok(None) };
         let account_id = held.body.account.clone();
-        let account = self.desk().get::<Account>(&account_id, now).await?;
-        let Some(account) = account.map(|held| held.body).filter(|account| account.active) else {
-            return Ok(None);
-        };
         let auth_time = held.body.auth_time;
+        let account = self.desk().get::<Account>(&account_id, now).await?;
+        // One that is younger than the session is somebody else under the same id.
+        let same = |account: &Account| account.active && account.created <= auth_time;
+        let Some(account) = account.map(|held| held.body).filter(same) else { return Ok(None) };
         if now.since(held.body.used).as_secs() >= SLIDE_SECONDS {
             held.body.used = now;
             // Somebody else sliding it at the same time is as good.
@@ -69,11 +69,20 @@ impl Issuer {
         name: &str,
         password: &Secret,
     ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
+        let Some(held) = self.check_password(name, password).await? else { return Ok(None) };
+        Ok(Some(self.open_session(held.id, held.body).await?))
+    }
+
+    /// The account that `name` and `password` lead to, if it may sign in.
+    pub(crate) async fn check_password(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<Held<Account>>, TokenError> {
         let found = self.find_account(name).await?;
         let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
         let right = self.passwords().verify(password, phc).await?;
-        let Some(held) = found.filter(|held| right && held.body.active) else { return Ok(None) };
-        Ok(Some(self.open_session(held.id, held.body).await?))
+        Ok(found.filter(|held| right && held.body.active))
     }
 
     /// A new session for `account`; always a new id.
@@ -128,12 +137,18 @@ impl Issuer {
     }
 
     /// The account that `name` signs in to: its id, its user name or an e-mail address.
-    pub(crate) async fn find_account(&self, name: &str) -> Result<Option<Held<Account>>, StoreError> {
+    pub(crate) async fn find_account(
+        &self,
+        name: &str,
+    ) -> Result<Option<Held<Account>>, StoreError> {
         let now = self.now();
-        if let Some(held) = self.desk().find::<Account>(&login_name(name), now).await? {
-            return Ok(Some(held));
+        let named = self.desk().find::<Account>(&login_name(name), now).await?;
+        if !is_identifier(name) {
+            return Ok(named);
         }
-        self.desk().get::<Account>(name, now).await
+        // Read even if it is not needed: a name that is known costs what an unknown one does.
+        let by_id = self.desk().get::<Account>(name, now).await?;
+        Ok(named.or(by_id))
     }
 
     pub(crate) fn bump(&self, kind: Kind, id: &str) {

@@ -16,7 +16,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Unknown, used or expired.
-    #[error("This link has been used already, or has expired. Start the server again for a new one.")]
+    #[error(
+        "This link has been used already, or has expired. Start the server again for a new one."
+    )]
     Spent,
     /// The name cannot be used.
     #[error("A user name has 1 to 128 letters, digits, dots, dashes and underscores.")]
@@ -86,6 +88,11 @@ impl Issuer {
         // Looked at before it is used up, so that a link that is good makes somebody.
         let found = self.desk().get::<Setup>(&id, now).await.map_err(store)?;
         found.ok_or(SetupError::Spent)?;
+        // Two starts of an empty server make two links: the second one makes no second first.
+        let site = self.desk().site();
+        if self.desk().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
+            return Err(SetupError::Spent);
+        }
         let phc = self.passwords().hash(&form.password).await.map_err(TokenError::from)?;
         let account = Account {
             user_name: form.user_name.clone(),
@@ -100,9 +107,7 @@ impl Issuer {
             _ => return Err(SetupError::Spent),
         }
         match self.desk().insert(&form.user_name, &account, now).await.map_err(store)? {
-            Written::Done => {
-                Ok(self.open_session(form.user_name, account).await.map_err(store)?)
-            }
+            Written::Done => Ok(self.open_session(form.user_name, account).await.map_err(store)?),
             _ => Err(SetupError::Taken),
         }
     }

@@ -3,11 +3,7 @@
 use castellan_proto::Secret;
 
 use crate::{
-    Issuer,
-    client_auth::ClientProof,
-    error::TokenError,
-    grant::ROSTER,
-    mint::TokenAnswer,
+    Issuer, client_auth::ClientProof, error::TokenError, grant::ROSTER, mint::TokenAnswer,
     params::Params,
 };
 
@@ -22,8 +18,10 @@ impl Issuer {
         basic: Option<(String, Secret)>,
     ) -> Result<TokenAnswer, TokenError> {
         let name = params.get("grant_type").ok_or(TokenError::Missing("grant_type"))?;
-        let grant =
-            ROSTER.into_iter().find(|grant| grant.name() == name).ok_or(TokenError::UnknownGrant)?;
+        let grant = ROSTER
+            .into_iter()
+            .find(|grant| grant.name() == name)
+            .ok_or(TokenError::UnknownGrant)?;
         let proof = ClientProof::read(params, basic)?;
         let by_basic = matches!(proof, ClientProof::Basic(..));
         let client = self.prove_client(proof).await?;

@@ -8,11 +8,11 @@ use moka::sync::Cache;
 use crate::{
     Issuer,
     desk::{Kept, read},
-    flow::grant_id,
+    footing::Footing,
     keys::{KeyUse, RingKey},
     liveness::Snapshot,
     mint::{ACCESS_TYP, AccessClaims, access_jti},
-    records::{Account, Client, Family, Grant},
+    records::{Account, Family},
     store::{Key, Kind, Record, StoreError},
 };
 
@@ -105,7 +105,7 @@ impl Issuer {
         let before = self.liveness().snapshot([&*family_key.text()]);
         let records = self.desk().store().get_many(&[family_key], now).await?;
         let family = body::<Family>(records.into_iter().next().flatten())?;
-        let (live, snapshot) = self.check_alive(said, family, now).await?;
+        let (live, snapshot) = self.check_alive(said, family).await?;
         if self.liveness().holds(&before) {
             let until = live.expires.min(Timestamp(now.0 + LONGEST));
             let snapshot = snapshot.and(before);
@@ -119,42 +119,26 @@ impl Issuer {
         &self,
         said: Said,
         family: Family,
-        now: Timestamp,
     ) -> Result<(Arc<Live>, Snapshot), VerifyError> {
         let outdated = family.ends_previous && said.generation != family.access_generation;
-        if family.ended || outdated {
+        let rescoped = said.carried.is_none() && said.generation < family.opaque_from;
+        if family.ended || outdated || rescoped {
             return Err(VerifyError::Invalid);
         }
-        let account_id = family.account.clone().unwrap_or_default();
-        let keys: [Key; 3] = [
-            self.desk().key(Kind::Client, &family.client),
-            self.desk().key(Kind::Account, &account_id),
-            self.desk().key(Kind::Grant, &grant_id(&account_id, &family.client)),
-        ];
+        let keys = Footing::keys(self, &family);
         let texts = keys.each_ref().map(Key::text);
         let snapshot = self.liveness().snapshot(texts.iter().map(|text| &**text));
-        let mut records = self.desk().store().get_many(&keys, now).await?.into_iter();
-        let mut next = || records.next().flatten();
-        let (client, account, grant) = (next(), next(), next());
-        let client = body::<Client>(client)?;
-        if !client.active {
+        let footing = Footing::read(self, &keys).await?;
+        let (scope, audience) = said
+            .carried
+            .unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
+        if footing.gone(&family, &scope).is_some() {
             return Err(VerifyError::Invalid);
         }
-        let (scope, audience) =
-            said.carried.unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
-        let account = match &family.account {
-            None => None,
-            Some(id) => {
-                let account = body::<Account>(account)?;
-                if !account.active {
-                    return Err(VerifyError::Invalid);
-                }
-                Some((id.clone(), account))
-            }
-        };
-        if family.by_consent && body::<Grant>(grant)?.scope.first_uncovered(&scope).is_some() {
-            return Err(VerifyError::Invalid);
-        }
+        let client = footing.client.ok_or(VerifyError::Invalid)?;
+        let account = family.account.clone().zip(footing.account);
+        // An opaque token does not say when it was made, but how long before its end that was.
+        let made = Timestamp(said.expires.0.saturating_sub(family.access_seconds));
         let live = Live {
             jti: access_jti(&said.family, said.generation),
             family_id: said.family,
@@ -163,7 +147,7 @@ impl Issuer {
             account,
             scope,
             audience,
-            issued: said.issued.unwrap_or(family.renewed),
+            issued: said.issued.unwrap_or(made),
             expires: said.expires,
         };
         Ok((Arc::new(live), snapshot))

@@ -126,11 +126,11 @@ pub fn guards(loaded: &Loaded) -> Vec<GuardConfig> {
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
 pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), StartError> {
-    let insecure = loaded.config.security.insecure;
-    let keys = loaded.config.jwt.tokens(&loaded.folder, insecure)?.map(Arc::new);
+    let (keys, machines) = (loaded.key_tokens()?, loaded.machine_tokens()?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
+        machines: machines.clone(),
         denials: Denials::start(issuer.clone()),
         folder: loaded.folder.clone(),
     };
@@ -157,9 +157,13 @@ pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), S
     let app = App { shared: Arc::new(shared) };
     let mut routes = http::routes(app.clone());
     if let Some(keys) = keys {
-        routes = routes.merge(dialects::trompa_routes(issuer, keys));
+        routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
     }
     let mut open = vec!["/.well-known/".to_owned()];
+    if let Some(machines) = machines {
+        routes = routes.merge(dialects::decidim_routes(issuer, machines));
+        open.extend(["/api/sign_in", "/api/sign_out"].map(ToOwned::to_owned));
+    }
     for guard in app.guards() {
         open.push(guard.config.path.clone());
         let (path, guard) = (guard.config.path.clone(), guard.clone());

@@ -82,11 +82,18 @@ const LONGEST: u64 = 31_536_000;
 /// The grants that a document asks for.
 #[derive(Default)]
 struct Grants {
-    code: bool,
+    code: Option<Spelling>,
     machine: bool,
     refresh: bool,
-    /// Spelt `code`, as `contracts/aidbox.md` does.
-    aidbox: bool,
+}
+
+/// How the authorization code grant is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// `authorization_code`.
+    Rfc,
+    /// `code`, as in `contracts/aidbox.md`.
+    Aidbox,
 }
 
 impl Grants {
@@ -94,11 +101,8 @@ impl Grants {
         let mut grants = Self::default();
         for name in names {
             match &**name {
-                "code" => {
-                    grants.code = true;
-                    grants.aidbox = true;
-                }
-                "authorization_code" => grants.code = true,
+                "code" => grants.code = Some(Spelling::Aidbox),
+                "authorization_code" => grants.code = grants.code.or(Some(Spelling::Rfc)),
                 "client_credentials" => grants.machine = true,
                 "refresh_token" => grants.refresh = true,
                 other => {
@@ -110,6 +114,10 @@ impl Grants {
             }
         }
         Ok(grants)
+    }
+
+    fn is_aidbox(&self) -> bool {
+        self.code == Some(Spelling::Aidbox)
     }
 }
 
@@ -134,15 +142,7 @@ impl Document for ClientDocument {
             }
         };
         let has_secret = secret.is_some();
-        match self.kind {
-            Some(ClientType::Public) if has_secret => {
-                return Err(Problem::Text("type: a public client has no secret".to_owned()));
-            }
-            Some(ClientType::Confidential) if !has_secret => {
-                return Err(Problem::Text("type: a confidential client has a secret".to_owned()));
-            }
-            _ => {}
-        }
+        self.check_type(has_secret)?;
         let mut redirect_uris = self.redirect_uris.clone();
         let written = self.auth.authorization_code.as_ref();
         if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
@@ -150,21 +150,12 @@ impl Document for ClientDocument {
         {
             redirect_uris.insert(0, uri);
         }
-        let code = if grants.code { Some(self.code(has_secret, &grants)?) } else { None };
+        let code = if grants.code.is_some() { Some(self.code(has_secret, &grants)?) } else { None };
         if code.is_some() && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
         let machine = if grants.machine { Some(self.machine(has_secret)?) } else { None };
-        for alg in [self.access_token_signed_response_alg, self.id_token_signed_response_alg] {
-            if alg == Some(Algorithm::Hs256) {
-                return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
-            }
-        }
-        if self.id_token_signed_response_alg == Some(Algorithm::Es256) {
-            return Err(Problem::Text(
-                "id_token_signed_response_alg: ID tokens are signed with RS256".to_owned(),
-            ));
-        }
+        self.check_algorithms()?;
         let client = Client {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
@@ -179,7 +170,7 @@ impl Document for ClientDocument {
             machine,
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: Algorithm::Rs256,
-            aidbox: grants.aidbox,
+            aidbox: grants.is_aidbox(),
             created: before.map_or(issuer.now(), |before| before.created),
         };
         Ok((client, changed))
@@ -219,18 +210,42 @@ impl Document for ClientDocument {
             shown["auth"]["authorization_code"] = show_code(code);
         }
         if let Some(machine) = &client.machine {
-            shown["auth"]["client_credentials"] =
-                drop_null(json!({
-                    "token_format": machine.format,
-                    "access_token_expiration": machine.access_seconds,
-                    "audience": (!machine.audience.is_empty()).then_some(&machine.audience),
-                }));
+            shown["auth"]["client_credentials"] = drop_null(json!({
+                "token_format": machine.format,
+                "access_token_expiration": machine.access_seconds,
+                "audience": (!machine.audience.is_empty()).then_some(&machine.audience),
+            }));
         }
         shown
     }
 }
 
 impl ClientDocument {
+    fn check_type(&self, has_secret: bool) -> Result<(), Problem> {
+        let problem = match self.kind {
+            Some(ClientType::Public) if has_secret => "type: a public client has no secret",
+            Some(ClientType::Confidential) if !has_secret => {
+                "type: a confidential client has a secret"
+            }
+            _ => return Ok(()),
+        };
+        Err(Problem::Text(problem.to_owned()))
+    }
+
+    fn check_algorithms(&self) -> Result<(), Problem> {
+        let (access, id) =
+            (self.access_token_signed_response_alg, self.id_token_signed_response_alg);
+        if access == Some(Algorithm::Hs256) || id == Some(Algorithm::Hs256) {
+            return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
+        }
+        if id == Some(Algorithm::Es256) {
+            return Err(Problem::Text(
+                "id_token_signed_response_alg: ID tokens are signed with RS256".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     fn code(&self, has_secret: bool, grants: &Grants) -> Result<CodeGrant, Problem> {
         let default = CodeSettings::default();
         let written = self.auth.authorization_code.as_ref().unwrap_or(&default);
@@ -256,7 +271,7 @@ impl ClientDocument {
             secret_required,
             pkce,
             // The native way is a JWT; the Aidbox contract's default is opaque.
-            format: written.token_format.unwrap_or(if grants.aidbox {
+            format: written.token_format.unwrap_or(if grants.is_aidbox() {
                 TokenFormat::Opaque
             } else {
                 TokenFormat::Jwt

@@ -1,7 +1,7 @@
 //! `ApiCredential` and `AuthKey` documents (`contracts/decidim.md` §8.2, `contracts/trompa.md` §7.1).
 
 use castellan_proto::{
-    Secret,
+    Secret, Timestamp, random,
     scope::{Scope, Scopes},
 };
 use serde::Deserialize;
@@ -21,6 +21,10 @@ pub struct ApiCredentialDocument {
     secret: Option<Secret>,
     #[serde(default)]
     scope: Scopes,
+    /// Seconds since the Unix epoch.
+    expires: Option<Timestamp>,
+    /// What `get` prints; it is given when the record is made and stays.
+    number: Option<u64>,
 }
 
 impl Document for ApiCredentialDocument {
@@ -31,6 +35,9 @@ impl Document for ApiCredentialDocument {
         issuer: &Issuer,
         before: Option<&ApiCredential>,
     ) -> Result<(ApiCredential, bool), Problem> {
+        if self.name.trim().is_empty() || self.name.len() > 256 {
+            return Err(Problem::Text("name must have 1 to 256 characters".to_owned()));
+        }
         let (secret, changed) = match (&self.secret, before) {
             (None, Some(before)) => (before.secret.clone(), false),
             (None, None) => return Err(Problem::Text("secret is missing".to_owned())),
@@ -39,18 +46,48 @@ impl Document for ApiCredentialDocument {
                 keep(issuer, secret, kept).await?
             }
         };
-        let created = before.map_or(issuer.now(), |before| before.created);
-        Ok((ApiCredential { name: self.name, secret, scope: self.scope, created }, changed))
+        let number = before.map_or_else(fresh_number, |before| before.number);
+        if self.number.is_some_and(|written| written != number) {
+            return Err(Problem::Text("number is given when the record is made".to_owned()));
+        }
+        let mut record = ApiCredential {
+            name: self.name,
+            number,
+            secret,
+            previous: None,
+            scope: self.scope,
+            expires: self.expires,
+            used: before.and_then(|before| before.used),
+            generation: before.map_or(0, |before| before.generation),
+            created: before.map_or(issuer.now(), |before| before.created),
+        };
+        if changed {
+            // A secret that is written anew stops the one before at once, and its tokens with it.
+            record.generation = record.generation.saturating_add(1);
+        } else {
+            record.previous = before.and_then(|before| before.previous.clone());
+        }
+        Ok((record, changed))
     }
 
     fn show(id: &str, record: &ApiCredential) -> Value {
-        json!({
+        let mut shown = json!({
             "resourceType": "ApiCredential",
             "id": id,
             "name": record.name,
+            "number": record.number,
             "scope": record.scope,
-        })
+        });
+        if let Some(expires) = record.expires {
+            shown["expires"] = json!(expires);
+        }
+        shown
     }
+}
+
+/// A number that hardly anybody else has; a unique name makes sure.
+fn fresh_number() -> u64 {
+    u64::from(u32::from_be_bytes(random()) >> 1)
 }
 
 /// A key for `/jwt`, as written.
@@ -74,7 +111,9 @@ impl Document for AuthKeyDocument {
             return Err(Problem::Text("scopes must hold at least one scope".to_owned()));
         }
         if let Some(named) = self.scopes.iter().find(|scope| matches!(scope, Scope::Named(_))) {
-            return Err(Problem::Text(format!("scopes: {named} is not of the form Operation:Type:Action")));
+            return Err(Problem::Text(format!(
+                "scopes: {named} is not of the form Operation:Type:Action"
+            )));
         }
         let (secret, changed) = match (&self.api_key, before) {
             (None, Some(before)) => (None, before.secrets.is_empty()),
@@ -105,7 +144,9 @@ pub(super) async fn keep(
     kept: Option<&str>,
 ) -> Result<(String, bool), Problem> {
     match kept {
-        Some(kept) if issuer.secret_matches(secret, Some(kept)).await? => Ok((kept.to_owned(), false)),
+        Some(kept) if issuer.secret_matches(secret, Some(kept)).await? => {
+            Ok((kept.to_owned(), false))
+        }
         _ => Ok((issuer.keep_secret(secret).await?, true)),
     }
 }

@@ -5,9 +5,9 @@
 
 mod client;
 mod credential;
-mod user;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use castellan_proto::is_identifier;
 use serde_json::Value;
@@ -213,11 +213,12 @@ impl Issuer {
     ) -> Result<Applied, ApplyError> {
         let resource = format!("{}/{id}", kind.as_str());
         let invalid = |problem: String| ApplyError::Invalid { resource: resource.clone(), problem };
-        let document: D = serde_json::from_value(members).map_err(|error| invalid(error.to_string()))?;
+        let document: D =
+            serde_json::from_value(members).map_err(|error| invalid(error.to_string()))?;
         let (record_id, now) = (kind.record_id(id).1, self.now());
         let held = self.desk().get::<D::Record>(&record_id, now).await?;
-        let made = document.record(self, held.as_ref().map(|held| &held.body)).await;
-        let (record, secret_changed) = made.map_err(|problem| match problem {
+        let wanted = document.record(self, held.as_ref().map(|held| &held.body)).await;
+        let (record, secret_changed) = wanted.map_err(|problem| match problem {
             Problem::Text(text) => invalid(text),
             Problem::Busy(busy) => busy.into(),
             Problem::Store(error) => error.into(),
@@ -249,12 +250,18 @@ impl Issuer {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn describe(&self, kind: ResourceKind, id: &str) -> Result<Option<Value>, StoreError> {
+    pub async fn describe(
+        &self,
+        kind: ResourceKind,
+        id: &str,
+    ) -> Result<Option<Value>, StoreError> {
         let (_, record_id) = kind.record_id(id);
         Ok(match kind {
             ResourceKind::User => self.shown::<UserDocument>(&record_id, id).await?,
             ResourceKind::Client => self.shown::<ClientDocument>(&record_id, id).await?,
-            ResourceKind::ApiCredential => self.shown::<ApiCredentialDocument>(&record_id, id).await?,
+            ResourceKind::ApiCredential => {
+                self.shown::<ApiCredentialDocument>(&record_id, id).await?
+            }
             ResourceKind::AuthKey => self.shown::<AuthKeyDocument>(&record_id, id).await?,
             ResourceKind::Grant => {
                 let held = self.desk().get::<Grant>(&record_id, self.now()).await?;
@@ -263,7 +270,11 @@ impl Issuer {
         })
     }
 
-    async fn shown<D: Document>(&self, record_id: &str, id: &str) -> Result<Option<Value>, StoreError> {
+    async fn shown<D: Document>(
+        &self,
+        record_id: &str,
+        id: &str,
+    ) -> Result<Option<Value>, StoreError> {
         let held = self.desk().get::<D::Record>(record_id, self.now()).await?;
         Ok(held.map(|held| D::show(id, &held.body)))
     }
@@ -322,16 +333,19 @@ impl Issuer {
 /// Takes kind and id off a document.
 fn open(document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
     let Value::Object(mut members) = document else {
-        return Err(ApplyError::Kind("a document is a map with a resourceType and an id".to_owned()));
+        return Err(ApplyError::Kind(
+            "a document is a map with a resourceType and an id".to_owned(),
+        ));
     };
     let kinds = || {
         let names = ResourceKind::ALL.map(ResourceKind::as_str);
         format!("resourceType is missing or unknown; there are {}", names.join(", "))
     };
     let kind = members.shift_remove("resourceType");
-    let kind = kind.as_ref().and_then(Value::as_str).and_then(|name| {
-        ResourceKind::ALL.into_iter().find(|kind| kind.as_str() == name)
-    });
+    let kind = kind
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(|name| ResourceKind::ALL.into_iter().find(|kind| kind.as_str() == name));
     let kind = kind.ok_or_else(|| ApplyError::Kind(kinds()))?;
     let id = match members.shift_remove("id") {
         Some(Value::String(id)) if is_identifier(&id) => id,
@@ -356,4 +370,3 @@ fn show_grant(id: &str, grant: &Grant) -> Value {
         "start": grant.start,
     })
 }
-

@@ -69,7 +69,9 @@ impl Document for UserDocument {
         let kept = before.and_then(|before| before.password.clone());
         let (password, changed) = match &self.password {
             None => (kept, false),
-            Some(secret) if issuer.passwords().verify(secret, kept.as_deref()).await? => (kept, false),
+            Some(secret) if issuer.passwords().verify(secret, kept.as_deref()).await? => {
+                (kept, false)
+            }
             Some(secret) => (Some(issuer.passwords().hash(secret).await?), true),
         };
         let account = Account {

@@ -10,8 +10,9 @@ use crate::{
     desk::Written,
     error::TokenError,
     flow::code_id,
+    footing::Gone,
     params::Params,
-    records::{Account, Client, Code, Family, Origin},
+    records::{Client, Code, Family, Origin},
 };
 
 pub(super) struct AuthorizationCode;
@@ -50,9 +51,10 @@ impl GrantType for AuthorizationCode {
             return Err(TokenError::CodeNotRedeemable);
         }
         check(&code, params)?;
-        let account = issuer.desk().get::<Account>(&code.account, issuer.now()).await?;
-        if !account.is_some_and(|held| held.body.active) {
-            return Err(TokenError::UserInactive);
+        match issuer.gone(&family, &family.scope).await? {
+            None => {}
+            Some(Gone::Person) => return Err(TokenError::UserInactive),
+            Some(Gone::Client | Gone::Consent) => return Err(TokenError::CodeNotRedeemable),
         }
         match issuer.desk().insert(&code.family, &family, issuer.now()).await? {
             Written::Done => {
@@ -73,7 +75,8 @@ fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
         // No challenge and yet a verifier: somebody took the challenge out (RFC 9700 §4.8.2).
         (None, Some(_)) | (Some(_), None) => Err(TokenError::VerifierMismatch),
         (Some(challenge), Some(text)) => {
-            let verifier = CodeVerifier::try_from(text).map_err(|_| TokenError::VerifierMismatch)?;
+            let verifier =
+                CodeVerifier::try_from(text).map_err(|_| TokenError::VerifierMismatch)?;
             if challenge.is_met_by(&verifier) { Ok(()) } else { Err(TokenError::VerifierMismatch) }
         }
     }
@@ -93,12 +96,14 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
         audience: audience(issuer, &grant.audience),
         generation: 0,
         access_generation: 0,
+        opaque_from: 0,
         renewed: now,
         ends_previous: client.client.aidbox,
         access_seconds,
         refresh: grant.refresh,
         auth_time: Some(code.auth_time),
         by_consent: code.by_consent,
+        agreement: code.agreement.clone(),
         ended: false,
         created: now,
         ends: None,

@@ -73,5 +73,5 @@ fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, TokenError> {
 
 /// Enough of a caller's own text to name it.
 fn shorten(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()
+    text.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -1,7 +1,7 @@
 //! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `design.md` rule 31).
 
 use async_trait::async_trait;
-use castellan_proto::OpaqueKind;
+use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
 
 use super::{Authorized, GrantType, scope_within};
 use crate::{
@@ -9,16 +9,14 @@ use crate::{
     client_auth::Proven,
     desk::{Held, Written},
     error::TokenError,
-    family::Member,
+    family::{Member, TRIES},
+    footing::Gone,
     params::Params,
-    records::{Account, Client, Family, Refresh, Rotation},
+    records::{Client, Family, Refresh, Rotation},
     store::{Kind, Notice, StoreError},
 };
 
 pub(super) struct RefreshToken;
-
-/// Races over one family are settled within as many tries.
-const TRIES: usize = 64;
 
 #[async_trait]
 impl GrantType for RefreshToken {
@@ -27,7 +25,7 @@ impl GrantType for RefreshToken {
     }
 
     fn allows(&self, client: &Client) -> bool {
-        client.code.is_some()
+        client.code.as_ref().is_some_and(|grant| grant.refresh.is_some())
     }
 
     fn needs_secret(&self, client: &Client) -> bool {
@@ -47,21 +45,23 @@ impl GrantType for RefreshToken {
             let held = issuer.family(&member.family).await?;
             let held = held.ok_or(TokenError::RefreshNotUsable)?;
             let (family, refresh) = usable(issuer, &held, client)?;
-            let narrowed = scope_within(params, &family.scope)?;
-            match Turn::of(issuer, family, &member, refresh) {
-                Turn::Again => return Ok(authorized(held)),
-                Turn::Reuse => {
-                    issuer.end_family(&held.id).await?;
-                    return Err(TokenError::RefreshNotUsable);
-                }
-                Turn::Next => {}
+            let turn = Turn::of(issuer, family, &member, refresh);
+            if turn == Turn::Reuse {
+                issuer.end_family(&held.id).await?;
+                return Err(TokenError::RefreshNotUsable);
             }
-            check_person(issuer, family).await?;
+            // What the client may have by now bounds what was granted then.
+            let scope = scope_within(params, &client.client.scope.narrow(&family.scope))?;
+            if turn == Turn::Again {
+                check_footing(issuer, family, family.current_scope()).await?;
+                return Ok(authorized(held));
+            }
+            check_footing(issuer, family, &scope).await?;
             let mut next = held;
-            advance(&mut next.body, refresh, issuer.now());
-            next.body.narrowed = (narrowed != next.body.scope).then_some(narrowed);
+            let rescoped = advance(&mut next.body, refresh, scope, issuer.now());
             // Only then is an earlier access token dead, which other nodes have to hear.
-            let notice = if next.body.ends_previous { Notice::Tell } else { Notice::Silent };
+            let dead = next.body.ends_previous || rescoped;
+            let notice = if dead { Notice::Tell } else { Notice::Silent };
             if issuer.desk().replace(&next, notice, issuer.now()).await? == Written::Done {
                 if notice == Notice::Tell {
                     issuer.bump(Kind::Family, &next.id);
@@ -74,6 +74,7 @@ impl GrantType for RefreshToken {
 }
 
 /// What the token shown is to its family.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     /// The newest: its successor is made.
     Next,
@@ -113,19 +114,29 @@ fn usable<'a>(
     Ok((family, family.refresh.ok_or(TokenError::RefreshNotUsable)?))
 }
 
-async fn check_person(issuer: &Issuer, family: &Family) -> Result<(), TokenError> {
-    let Some(id) = &family.account else { return Ok(()) };
-    let account = issuer.desk().get::<Account>(id, issuer.now()).await?;
-    if account.is_some_and(|held| held.body.active) { Ok(()) } else { Err(TokenError::UserInactive) }
+async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Result<(), TokenError> {
+    match issuer.gone(family, scope).await? {
+        None => Ok(()),
+        Some(Gone::Person) => Err(TokenError::UserInactive),
+        Some(Gone::Client | Gone::Consent) => Err(TokenError::RefreshNotUsable),
+    }
 }
 
-fn advance(family: &mut Family, refresh: Refresh, now: castellan_proto::Timestamp) {
+/// The next generation, with `scope`. Says whether that is another scope than before.
+fn advance(family: &mut Family, refresh: Refresh, scope: Scopes, now: Timestamp) -> bool {
     if refresh.rotation == Rotation::Rotate {
         family.generation = family.generation.saturating_add(1);
     }
     family.access_generation = family.access_generation.saturating_add(1);
     family.renewed = now;
     family.ends = family.useful_until(now);
+    let narrowed = (scope != family.scope).then_some(scope);
+    let rescoped = narrowed != family.narrowed;
+    if rescoped {
+        family.narrowed = narrowed;
+        family.opaque_from = family.access_generation;
+    }
+    rescoped
 }
 
 fn authorized(held: Held<Family>) -> Authorized {

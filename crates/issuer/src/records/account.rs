@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::{desk::Kept, store::Kind};
 
 /// A person who can sign in.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Account {
     /// The name they sign in with, besides their id and e-mail addresses.
     pub user_name: String,
@@ -44,6 +44,15 @@ pub struct Name {
     pub formatted: Option<String>,
 }
 
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("user_name", &self.user_name)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Account {
     /// What to call them in full: the name as written, its parts, or the user name.
     #[must_use]
@@ -66,8 +75,10 @@ impl Kept for Account {
 
     /// User name and e-mail addresses are one namespace: nobody can take another's way in.
     fn unique(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            std::iter::once(&self.user_name).chain(&self.emails).map(|name| login_name(name)).collect();
+        let mut names: Vec<String> = std::iter::once(&self.user_name)
+            .chain(&self.emails)
+            .map(|name| login_name(name))
+            .collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{desk::Kept, store::Kind};
 
 /// An app that may ask for tokens. Its id is the `client_id`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Client {
     /// What people know it by; its id if empty.
     #[serde(default)]
@@ -112,6 +112,16 @@ pub enum TokenFormat {
     /// A random-looking text that only this server can read.
     #[default]
     Opaque,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("name", &self.name)
+            .field("active", &self.active)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {

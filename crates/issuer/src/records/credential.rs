@@ -7,7 +7,7 @@ use crate::{desk::Kept, store::Kind};
 
 /// A key that is traded for a scoped JWT (`contracts/trompa.md` §2). Its record's id is
 /// `authkey/` and the key's id.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AuthKey {
     /// Stored forms of the secrets that it answers to: more than one while it is being rotated.
     pub secrets: Vec<String>,
@@ -23,13 +23,69 @@ pub struct AuthKey {
 pub struct ApiCredential {
     /// What it is called.
     pub name: String,
+    /// The number that it is known by in tokens and answers.
+    pub number: u64,
     /// The stored form of its secret.
     pub secret: String,
+    /// The secret before, while it still counts.
+    #[serde(default)]
+    pub previous: Option<Previous>,
     /// What it may do.
     pub scope: Scopes,
+    /// First second at which it may do nothing any more.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+    /// When it last signed in, to the minute.
+    #[serde(default)]
+    pub used: Option<Timestamp>,
+    /// Counts what ends the tokens of before: a secret that stops at once.
+    #[serde(default)]
+    pub generation: u32,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+}
+
+/// A secret that is on its way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its stored form.
+    pub secret: String,
+    /// First second at which it does not count any more.
+    pub until: Timestamp,
+}
+
+/// A token that a machine user signed in for. Its id is the token's `jti`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MachineToken {
+    /// Which machine user: its key.
+    pub key: String,
+    /// The generation of the machine user then.
+    pub generation: u32,
+    /// First second at which it is worthless.
+    pub ends: Timestamp,
+}
+
+impl ApiCredential {
+    /// A short name for APIs, made from the name (`contracts/decidim.md` §2).
+    #[must_use]
+    pub fn nickname(&self) -> String {
+        let mut out = String::new();
+        for c in self.name.chars().flat_map(char::to_lowercase) {
+            match c {
+                c if c.is_ascii_alphanumeric() => out.push(c),
+                _ if out.ends_with('_') || out.is_empty() => {}
+                _ => out.push('_'),
+            }
+        }
+        out.trim_end_matches('_').to_owned()
+    }
+
+    /// Whether it may still do anything.
+    #[must_use]
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|at| now < at)
+    }
 }
 
 impl Kept for AuthKey {
@@ -40,6 +96,14 @@ impl Kept for ApiCredential {
     const KIND: Kind = Kind::Credential;
 
     fn unique(&self) -> Vec<String> {
-        vec![format!("apicredential/{}", self.name)]
+        vec![format!("apicredential/{}", self.name), format!("apicredential#{}", self.number)]
+    }
+}
+
+impl Kept for MachineToken {
+    const KIND: Kind = Kind::MachineToken;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
     }
 }

@@ -33,6 +33,9 @@ pub struct Grant {
     pub alias_digests: BTreeMap<String, String>,
     /// When it was first agreed to.
     pub start: Timestamp,
+    /// Which agreement this is: taken back and given anew, it is another.
+    #[serde(default)]
+    pub agreement: String,
 }
 
 /// A sign-in or consent in progress. Its id is the digest of what the form carries.
@@ -71,6 +74,9 @@ pub struct Code {
     pub session: String,
     /// Whether tokens rest on a consent that can be withdrawn.
     pub by_consent: bool,
+    /// On which one.
+    #[serde(default)]
+    pub agreement: String,
     /// First second at which it is worthless.
     pub ends: Timestamp,
 }
@@ -95,6 +101,10 @@ pub struct Family {
     pub generation: u32,
     /// Which access token is the newest.
     pub access_generation: u32,
+    /// An opaque access token of an earlier generation is dead: it had other scopes, which only
+    /// the newest ones' are kept of.
+    #[serde(default)]
+    pub opaque_from: u32,
     /// When the newest were made.
     pub renewed: Timestamp,
     /// An access token of an earlier generation is dead.
@@ -109,6 +119,9 @@ pub struct Family {
     /// Rests on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,
+    /// On which one.
+    #[serde(default)]
+    pub agreement: String,
     /// Over for good.
     #[serde(default)]
     pub ended: bool,

@@ -40,11 +40,13 @@ pub enum Kind {
     Keyring,
     /// A denial that can be explained.
     Decision,
+    /// A token that a machine user signed in for.
+    MachineToken,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -56,6 +58,7 @@ impl Kind {
         Self::Setup,
         Self::Keyring,
         Self::Decision,
+        Self::MachineToken,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -73,6 +76,7 @@ impl Kind {
             Self::Setup => "setup",
             Self::Keyring => "keyring",
             Self::Decision => "decision",
+            Self::MachineToken => "machine_token",
         }
     }
 }

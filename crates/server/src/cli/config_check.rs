@@ -22,7 +22,8 @@ pub(super) async fn run(
     println!("listens  {}", loaded.config.server.listen);
     let engine = loaded.config.data.url.split("://").next().unwrap_or_default();
     println!("records  {engine}");
-    loaded.config.jwt.tokens(&loaded.folder, loaded.config.security.insecure)?;
+    loaded.key_tokens()?;
+    loaded.machine_tokens()?;
     let mut good = true;
     for guard in app::guards(&loaded) {
         let rules = guards::rules(&guard);

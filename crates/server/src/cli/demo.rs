@@ -168,7 +168,7 @@ impl Demo {
 
     /// A token for the key, as `/jwt` gives one.
     async fn trade(&self, loaded: &Loaded, issuer: &Issuer) -> Result<String, Failure> {
-        let keys = loaded.config.jwt.tokens(&loaded.folder, false)?.ok_or("no secret")?;
+        let keys = loaded.key_tokens()?.ok_or("no secret")?;
         let api_key = Secret::new(self.api_key.clone());
         let scopes = ["Mutation:*:Create".to_owned()];
         Ok(keys.issue(issuer, ("archivist", &api_key), &scopes).await?)
@@ -177,7 +177,10 @@ impl Demo {
     fn print(&self, counts: Option<&[(&str, usize)]>, app: &str, token: &str) {
         let (issuer, password) = (&self.issuer, &self.password);
         let config = self.folder.path().join("castellan.toml");
-        let config = config.display();
+        // The binary that runs, so that what is printed can be pasted from anywhere.
+        let binary = std::env::current_exe().map(|path| path.display().to_string());
+        let binary = binary.unwrap_or_else(|_| "castellan".to_owned());
+        let explain = format!("{binary} --config {} explain", config.display());
         println!(
             "Castellan stands at {issuer}, with an API behind its gate at {issuer}/graphql.\n"
         );
@@ -210,15 +213,13 @@ impl Demo {
         println!("2. A write, denied. The answer names its decision:\n");
         curl(None, write);
         println!("3. Why? (put the decision's id in place of ID)\n");
-        println!("  castellan --config {config} explain ID");
-        println!("  castellan --config {config} explain --query '{write}'\n");
+        println!("  {explain} ID");
+        println!("  {explain} --query '{write}'\n");
         println!("4. Sign in as ada in the browser, and see what the app may do then:\n");
         println!("  {app}\n");
         println!("5. The same write with a key's token, allowed:\n");
         curl(Some(token), write);
-        println!(
-            "  castellan --config {config} explain --token {token} \\\n    --query '{write}'\n"
-        );
+        println!("  {explain} --token {token} \\\n    --query '{write}'\n");
         println!("Ctrl-C ends the demo and leaves nothing behind.");
     }
 

@@ -1,6 +1,6 @@
 //! `castellan explain`: why a request was decided as it was.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode};
 
 use castellan_gate::{
     Caller, Credential, Denial, Document, DocumentError, Explanation, Verifier as _,
@@ -43,13 +43,18 @@ pub(super) async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, Failure> {
     match (&arguments.decision, &arguments.query) {
-        (Some(id), _) => by_id(issuer, id, arguments.json).await,
+        (Some(id), _) => by_id(loaded, issuer, id, arguments.json).await,
         (None, Some(query)) => by_query(loaded, issuer, query, &arguments).await,
         (None, None) => Err("say a decision's id, or --query".into()),
     }
 }
 
-async fn by_id(issuer: &Issuer, id: &str, json: bool) -> Result<ExitCode, Failure> {
+async fn by_id(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    id: &str,
+    json: bool,
+) -> Result<ExitCode, Failure> {
     let found = issuer.desk().get::<DecisionRecord>(id, issuer.now()).await?;
     let record = found.ok_or_else(|| {
         format!("nothing is known of {id:?}: denials are kept for a day, and nothing else is kept")
@@ -59,28 +64,10 @@ async fn by_id(issuer: &Issuer, id: &str, json: bool) -> Result<ExitCode, Failur
         println!("{}", serde_json::to_string_pretty(&record.body)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("decision   {id}, at guard {}", record.body.guard);
-    print_caller(&denial.caller);
-    for field in &denial.fields {
-        println!("\n{} ({})  DENIED: {}", field.path, field.field, field.reason.as_str());
-        if let Some(demand) = &field.demand {
-            println!("  demands         {demand}");
-            println!(
-                "  smallest grant  {}",
-                grant(&field.reason.as_str().replace('_', " "), demand.as_str())
-            );
-        }
-    }
+    println!("decision   {id}");
+    let guard = find_guard(loaded, Some(&record.body.guard))?;
+    print(&guard, &castellan_gate::explain_denial(&denial, &guards::rules(&guard)));
     Ok(ExitCode::SUCCESS)
-}
-
-fn grant(reason: &str, demand: &str) -> String {
-    match reason {
-        "token scope" => format!("{demand} in the token"),
-        "client scope" => format!("{demand} for the app or key"),
-        "required scope" => format!("the named scopes that this guard requires, besides {demand}"),
-        _ => format!("a good token with the scope {demand}"),
-    }
 }
 
 async fn by_query(
@@ -106,10 +93,10 @@ async fn by_query(
     let caller = match &arguments.token {
         None => Caller::NOBODY,
         Some(token) => {
-            let insecure = loaded.config.security.insecure;
             let parts = GuardParts {
                 issuer: issuer.clone(),
-                keys: loaded.config.jwt.tokens(&loaded.folder, insecure)?.map(Arc::new),
+                keys: loaded.key_tokens()?,
+                machines: loaded.machine_tokens()?,
                 denials: Denials::start(issuer.clone()),
                 folder: Path::new("").to_owned(),
             };
@@ -148,8 +135,9 @@ fn print(guard: &GuardConfig, explained: &Explanation) {
             Some(reason) => format!("DENIED: {}", reason.as_str()),
         };
         println!("\n{} ({})  {verdict}", field.path, field.field);
-        if let (Some(demand), Some(by)) = (&field.demand, field.named_by) {
-            println!("  demands         {demand}, by {by}");
+        if let Some(demand) = &field.demand {
+            let by = field.named_by.map_or_else(String::new, |by| format!(", by {by}"));
+            println!("  demands         {demand}{by}");
         }
         for step in &field.steps {
             let mark = match step.holds {

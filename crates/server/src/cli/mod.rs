@@ -4,6 +4,7 @@ mod apply;
 mod client;
 mod completions;
 mod config_check;
+mod credential;
 mod demo;
 mod documents;
 mod explain;
@@ -62,6 +63,9 @@ enum Command {
     /// Apps: add one, give it a new secret, list them.
     #[command(subcommand)]
     Client(client::Command),
+    /// Machine users: add one, give it a new secret, list them.
+    #[command(subcommand)]
+    Credential(credential::Command),
     /// Signing keys: list and rotate them.
     #[command(subcommand)]
     Key(key::Command),
@@ -108,6 +112,10 @@ async fn dispatch(Arguments { config, command }: Arguments) -> Result<ExitCode, 
         Command::Delete(arguments) => resources::delete(&open(&load()?).await?, arguments).await,
         Command::User(command) => user::run(&open(&load()?).await?, command).await,
         Command::Client(command) => client::run(&open(&load()?).await?, command).await,
+        Command::Credential(command) => {
+            let loaded = load()?;
+            credential::run(&loaded, &open(&loaded).await?, command).await
+        }
         Command::Key(command) => key::run(&open(&load()?).await?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;

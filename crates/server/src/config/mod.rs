@@ -1,6 +1,7 @@
 //! The configuration file. Each table's type lives with the code that reads it; what is unknown
 //! stops the start.
 
+mod decidim;
 mod guard;
 mod jwt;
 mod overlay;
@@ -11,10 +12,14 @@ mod tests;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use castellan_issuer::{key_jwt::KeyTokens, machine::MachineTokens};
 
 use serde::Deserialize;
 
+pub use decidim::DecidimConfig;
 pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
@@ -37,6 +42,8 @@ pub struct Config {
     pub guard: Vec<GuardConfig>,
     /// Keys that are traded for JWTs (`contracts/trompa.md` §7).
     pub jwt: JwtConfig,
+    /// Machine users that sign in for a JWT (`contracts/decidim.md` §7).
+    pub decidim: DecidimConfig,
     /// What is usually forbidden.
     pub security: SecurityConfig,
 }
@@ -141,6 +148,7 @@ impl Default for Config {
             site: Vec::new(),
             guard: Vec::new(),
             jwt: JwtConfig::default(),
+            decidim: DecidimConfig::default(),
             security: SecurityConfig::default(),
         }
     }
@@ -194,6 +202,26 @@ pub struct Loaded {
     pub folder: PathBuf,
 }
 
+impl Loaded {
+    /// What trades API keys for JWTs; `None` without a secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the secret cannot be had, or is too weak.
+    pub fn key_tokens(&self) -> Result<Option<Arc<KeyTokens>>, ConfigError> {
+        let insecure = self.config.security.insecure;
+        Ok(self.config.jwt.tokens(&self.folder, insecure)?.map(Arc::new))
+    }
+
+    /// What signs machine users in; `None` without a secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the secret cannot be had, is too weak, or is another document's.
+    pub fn machine_tokens(&self) -> Result<Option<Arc<MachineTokens>>, ConfigError> {
+        let (insecure, other) = (self.config.security.insecure, self.config.jwt.secret.as_ref());
+        Ok(self.config.decidim.tokens(&self.folder, insecure, other)?.map(Arc::new))
+    }
+}
+
 impl Config {
     /// Reads `path`, or the defaults without one, then the environment over it.
     ///
@@ -217,6 +245,7 @@ impl Config {
             config = merged;
         }
         config.jwt.read_environment(&environment)?;
+        config.decidim.read_environment(&environment)?;
         config.check()?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
         Ok(Loaded { config, folder: folder.to_path_buf() })
@@ -243,6 +272,7 @@ impl Config {
                 ));
             }
         }
+        self.decidim.check()?;
         self.jwt.check(self.security.insecure)
     }
 

@@ -136,3 +136,36 @@ fn secrets_are_found_by_reference() {
     assert!(read("{ env = \"CASTELLAN_NOT_SET\" }").unwrap().is_err());
     assert!(read("{ enf = \"X\" }").is_err());
 }
+
+mod random {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys and values that a configuration might hold, right and wrong.
+    fn line() -> impl Strategy<Value = String> {
+        let key = "(issuer|listen|url|access_token|name|path|public|upstream|x|insecure|secret)";
+        let value = "(\"[a-z:/.*0-9]{0,20}\"|true|[0-9]{1,6}|\\[\\]|\\{ env = \"A\" \\}|\\{)";
+        let table = "(\\[(server|data|tokens|security|jwt|nope)\\]|\\[\\[(site|guard)\\]\\])";
+        prop_oneof![
+            (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+            table.prop_map(|table: String| table),
+            "\\PC{0,20}".prop_map(|noise: String| noise),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_configuration_is_read_or_refused_with_a_reason(
+            lines in proptest::collection::vec(line(), 0..12),
+            variable in "(CASTELLAN__[A-Z_]{0,12}|JWT_[A-Z_]{0,10})",
+            value in "\\PC{0,20}",
+        ) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            if let Err(error) = Config::load(Some(file.path()), [(variable, value)]) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -1,7 +1,24 @@
-//! `contracts/decidim.md`: reads are public, a token's scopes replace what is public, mutations
-//! need `user`, `api:read` and `api:write` together (§5.2).
+//! `contracts/decidim.md`: machine sign-in; reads are public, a token's scopes replace what is
+//! public, mutations need `user`, `api:read` and `api:write` together (§5.2).
 
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{FromRequest as _, Multipart, State},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, post},
+};
 use castellan_gate::{Manner, Root, Rules, Wording};
+use castellan_issuer::{
+    Issuer,
+    machine::{MachineSignIn, MachineTokens, MachineVerifyError},
+    verify::VerifyError,
+};
+use castellan_proto::Secret;
+use serde_json::{Value, json};
 
 use super::patterns;
 
@@ -17,4 +34,162 @@ pub(super) fn rules(plain: Rules) -> Rules {
         },
         ..plain
     }
+}
+
+#[derive(Clone)]
+struct Desk {
+    issuer: Issuer,
+    machines: Arc<MachineTokens>,
+}
+
+/// `POST /api/sign_in` (§2) and `DELETE /api/sign_out` (§3).
+pub(crate) fn routes(issuer: Issuer, machines: Arc<MachineTokens>) -> Router {
+    Router::new()
+        .route("/api/sign_in", post(sign_in))
+        .route("/api/sign_out", delete(sign_out))
+        .with_state(Desk { issuer, machines })
+}
+
+/// Every failure is the same answer.
+async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
+    let audience = match audience(request.headers()) {
+        Ok(audience) => audience.map(ToOwned::to_owned),
+        Err(()) => return signed_in(None),
+    };
+    let Some((key, secret)) = read(request).await else { return signed_in(None) };
+    let audience = audience.as_deref();
+    match desk.machines.sign_in(&desk.issuer, (&key, &secret), audience).await {
+        Ok(done) => signed_in(done.as_ref()),
+        Err(error) => {
+            tracing::error!(%error, "a machine user could not sign in");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+fn signed_in(done: Option<&MachineSignIn>) -> Response {
+    let status = if done.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+    let body = json!({
+        "id": done.map(|done| done.number),
+        "name": done.map(|done| &done.name),
+        "nickname": done.map(|done| &done.nickname),
+        "jwt_token": done.map(|done| &done.token),
+        "avatar": null,
+    });
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let bearer = done.map(|done| HeaderValue::from_str(&format!("Bearer {}", done.token)));
+    if let Some(Ok(bearer)) = bearer {
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
+    response
+}
+
+/// Without a credential there is nothing to sign out of, which is done at once (§3).
+async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let token = match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => return StatusCode::OK.into_response(),
+        (Some(Ok(value)), None) => {
+            value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        }
+        _ => None,
+    };
+    let invalid = || {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
+        (StatusCode::UNAUTHORIZED, challenge).into_response()
+    };
+    let Some((_, token)) = token else { return invalid() };
+    match desk.machines.sign_out(&desk.issuer, token.trim()).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(MachineVerifyError::Store(error)) => unavailable(&error),
+        Err(MachineVerifyError::NotOne) => end_access_token(&desk, &headers, token.trim()).await,
+        Err(_) => invalid(),
+    }
+}
+
+/// An app's token, if its app is named besides (§3).
+async fn end_access_token(desk: &Desk, headers: &HeaderMap, token: &str) -> Response {
+    match desk.issuer.verify_access(token).await {
+        Ok(live) if audience(headers) == Ok(Some(&*live.client_id)) => {
+            match desk.issuer.end_family_of(&live).await {
+                Ok(()) => StatusCode::OK.into_response(),
+                Err(error) => unavailable(&error),
+            }
+        }
+        Err(VerifyError::Expired) => StatusCode::OK.into_response(),
+        Err(VerifyError::Store(error)) => unavailable(&error),
+        Ok(_) | Err(VerifyError::Invalid) => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "a machine user could not sign out");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+/// The one `X-Jwt-Aud` (§4.1).
+fn audience(headers: &HeaderMap) -> Result<Option<&str>, ()> {
+    let mut values = headers.get_all("x-jwt-aud").iter();
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        _ => Err(()),
+    }
+}
+
+/// Bytes of a body at most.
+const MOST: usize = 16 * 1024;
+
+/// Key and secret from a form, a multipart form or JSON.
+async fn read(request: Request<Body>) -> Option<(String, Secret)> {
+    let media_type = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = media_type.split(';').next()?.trim().to_ascii_lowercase();
+    if media_type == "multipart/form-data" {
+        return from_multipart(request).await;
+    }
+    let body = axum::body::to_bytes(request.into_body(), MOST).await.ok()?;
+    match &*media_type {
+        "application/x-www-form-urlencoded" => from_pairs(
+            url::form_urlencoded::parse(&body).map(|(name, value)| (name.into(), value.into())),
+        ),
+        "application/json" => from_json(&body),
+        _ => None,
+    }
+}
+
+async fn from_multipart(request: Request<Body>) -> Option<(String, Secret)> {
+    let limited = request.map(|body| Body::new(http_body_util::Limited::new(body, MOST)));
+    let mut form = Multipart::from_request(limited, &()).await.ok()?;
+    let mut pairs = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name()?.to_owned();
+        pairs.push((name, field.text().await.ok()?));
+    }
+    from_pairs(pairs.into_iter())
+}
+
+/// Each of the two names once.
+fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Option<(String, Secret)> {
+    let (mut key, mut secret) = (None, None);
+    for (name, value) in pairs {
+        let slot = match &*name {
+            "api_user[key]" => &mut key,
+            "api_user[secret]" => &mut secret,
+            _ => continue,
+        };
+        if slot.replace(value).is_some() {
+            return None;
+        }
+    }
+    Some((key?, Secret::new(secret?)))
+}
+
+fn from_json(body: &Bytes) -> Option<(String, Secret)> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |name: &str| body["api_user"][name].as_str().map(ToOwned::to_owned);
+    Some((text("key")?, Secret::new(text("secret")?)))
 }

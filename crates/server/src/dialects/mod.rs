@@ -11,6 +11,7 @@ use castellan_proto::scope::ScopePattern;
 
 use crate::config::Dialect;
 
+pub(crate) use decidim::routes as decidim_routes;
 pub(crate) use trompa::routes as trompa_routes;
 
 /// The rules of a guard that speaks `dialect`, before its own settings.

@@ -19,7 +19,7 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{Gate, Gated, GuardSchema, Rules};
-use castellan_issuer::{Issuer, key_jwt::KeyTokens};
+use castellan_issuer::{Issuer, key_jwt::KeyTokens, machine::MachineTokens};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{config::GuardConfig, dialects};
@@ -42,6 +42,7 @@ pub struct Guard {
 pub(crate) struct GuardParts {
     pub(crate) issuer: Issuer,
     pub(crate) keys: Option<Arc<KeyTokens>>,
+    pub(crate) machines: Option<Arc<MachineTokens>>,
     pub(crate) denials: Denials,
     pub(crate) folder: PathBuf,
 }

@@ -7,8 +7,11 @@ use castellan_gate::{Caller, Credential, Identity, Person, Taint, Unavailable, V
 use castellan_issuer::{
     Issuer,
     key_jwt::{KeyTokens, KeyVerifyError},
+    machine::{MachineCaller, MachineTokens, MachineVerifyError},
     verify::{Live, VerifyError},
 };
+
+use castellan_proto::scope::Scope;
 
 use super::GuardParts;
 use crate::config::{Dialect, GuardConfig, Method};
@@ -17,6 +20,7 @@ use crate::config::{Dialect, GuardConfig, Method};
 pub(crate) struct GuardVerifier {
     issuer: Issuer,
     keys: Option<Arc<KeyTokens>>,
+    machines: Option<Arc<MachineTokens>>,
     oauth: bool,
     /// The names by which a token's `aud` may mean this guard.
     audiences: [String; 2],
@@ -28,14 +32,20 @@ impl GuardVerifier {
     pub(crate) fn new(config: &GuardConfig, parts: &GuardParts) -> Self {
         let methods = config.authenticate.list();
         let trompa = config.dialect == Some(Dialect::Trompa);
+        let decidim = config.dialect == Some(Dialect::Decidim);
         let issuer = parts.issuer.place().issuer.clone();
         let own = config.audience.clone().unwrap_or_else(|| format!("{issuer}{}", config.path));
         Self {
             issuer: parts.issuer.clone(),
-            keys: parts.keys.clone().filter(|_| trompa || methods.contains(&Method::Jwt)),
+            keys: parts
+                .keys
+                .clone()
+                .filter(|_| !decidim && (trompa || methods.contains(&Method::Jwt))),
+            // One shape, one kind: a guard knows HS256 tokens of a single kind.
+            machines: parts.machines.clone().filter(|_| decidim),
             oauth: methods.contains(&Method::Oauth),
             audiences: [issuer, own],
-            person_by_scope: config.dialect == Some(Dialect::Decidim),
+            person_by_scope: decidim,
         }
     }
 
@@ -62,31 +72,73 @@ impl GuardVerifier {
     }
 }
 
+/// A machine user acts as a user of its own (`contracts/decidim.md` §5.2).
+fn machine(caller: &MachineCaller) -> Identity {
+    let user = Scope::Named("user".to_owned());
+    let person = Person {
+        id: caller.id.clone(),
+        name: Some(caller.name.clone()),
+        nickname: Some(caller.nickname.clone()),
+    };
+    Identity {
+        kind: "machine_token",
+        person: Some(person),
+        client_id: None,
+        credential_id: Some(caller.key.clone()),
+        token_scopes: caller.scopes.iter().cloned().chain([user]).collect(),
+        client_scopes: None,
+    }
+}
+
+/// A verdict of one kind; `None` if the token is not of that kind.
+type OneKind = Result<Option<Caller>, Unavailable>;
+
+fn unavailable(error: &dyn std::error::Error) -> Unavailable {
+    tracing::error!(%error, "a credential could not be checked");
+    Unavailable
+}
+
+impl GuardVerifier {
+    async fn by_key(&self, credential: &Credential<'_>) -> OneKind {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        Ok(Some(match keys.verify(&self.issuer, credential.bearer).await {
+            Ok(key) => Caller::known(Identity {
+                kind: "api_key_jwt",
+                credential_id: Some(key.id.clone()),
+                token_scopes: key.scopes.clone(),
+                client_scopes: Some(key.key_scopes.clone()),
+                ..Identity::default()
+            }),
+            Err(KeyVerifyError::NotOne) => return Ok(None),
+            Err(KeyVerifyError::Expired) => Caller::Anonymous(Some(Taint::Expired)),
+            Err(KeyVerifyError::Invalid) => Caller::invalid(),
+            Err(KeyVerifyError::Store(error)) => return Err(unavailable(&error)),
+        }))
+    }
+
+    async fn by_machine(&self, credential: &Credential<'_>) -> OneKind {
+        let Some(machines) = &self.machines else { return Ok(None) };
+        Ok(Some(match machines.verify(&self.issuer, credential.bearer).await {
+            // The audience is equal byte for byte, or absent on both sides.
+            Ok(caller) if caller.audience.as_deref() == credential.audience => {
+                Caller::known(machine(&caller))
+            }
+            Ok(_) | Err(MachineVerifyError::Invalid) => Caller::invalid(),
+            Err(MachineVerifyError::NotOne) => return Ok(None),
+            Err(MachineVerifyError::Expired) => Caller::Anonymous(Some(Taint::Expired)),
+            Err(MachineVerifyError::Store(error)) => return Err(unavailable(&error)),
+        }))
+    }
+}
+
 #[async_trait]
 impl Verifier for GuardVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
-        let unavailable = |error: &dyn std::error::Error| {
-            tracing::error!(%error, "a credential could not be checked");
-            Unavailable
-        };
-        if let Some(keys) = &self.keys {
-            match keys.verify(&self.issuer, credential.bearer).await {
-                Ok(key) => {
-                    return Ok(Caller::known(Identity {
-                        kind: "api_key_jwt",
-                        credential_id: Some(key.id.clone()),
-                        token_scopes: key.scopes.clone(),
-                        client_scopes: Some(key.key_scopes.clone()),
-                        ..Identity::default()
-                    }));
-                }
-                Err(KeyVerifyError::NotOne) => {}
-                Err(KeyVerifyError::Expired) => {
-                    return Ok(Caller::Anonymous(Some(Taint::Expired)));
-                }
-                Err(KeyVerifyError::Invalid) => return Ok(Caller::invalid()),
-                Err(KeyVerifyError::Store(error)) => return Err(unavailable(&error)),
-            }
+        if let Some(caller) = self.by_key(credential).await? {
+            return Ok(caller);
+        }
+        if let Some(caller) = self.by_machine(credential).await? {
+            return Ok(caller);
         }
         if !self.oauth {
             return Ok(Caller::invalid());

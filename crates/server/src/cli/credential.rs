@@ -1,0 +1,95 @@
+//! `castellan credential`.
+
+use std::process::ExitCode;
+
+use castellan_issuer::{
+    Issuer,
+    apply::{Mode, ResourceKind},
+};
+use castellan_proto::{Secret, random};
+use serde_json::json;
+
+use super::{
+    Failure,
+    resources::{self, Format},
+};
+use crate::config::Loaded;
+
+/// Machine users, which sign in at /api/sign_in.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Add a machine user. Its key and its secret are made here; the secret is shown once.
+    Add {
+        /// What it is called.
+        name: String,
+        /// What it may do; may be given several times. Default: api:read.
+        #[arg(long = "scope")]
+        scope: Vec<String>,
+    },
+    /// Give a machine user a new secret, which is shown once.
+    Rotate {
+        /// Its key.
+        key: String,
+        /// For how many minutes the old secret still counts; with 0 it stops at once, and the
+        /// tokens of before with it.
+        #[arg(long, default_value_t = 0)]
+        overlap_minutes: u64,
+    },
+    /// List machine users.
+    List,
+}
+
+pub(super) async fn run(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    command: Command,
+) -> Result<ExitCode, Failure> {
+    let length = usize::try_from(loaded.config.decidim.api_users_secret_length)?;
+    match command {
+        Command::Add { name, mut scope } => {
+            if scope.is_empty() {
+                scope.push("api:read".to_owned());
+            }
+            let (key, secret) = (alphanumerics(32), alphanumerics(length));
+            let document = json!({
+                "resourceType": "ApiCredential", "id": key, "name": name, "secret": secret,
+                "scope": scope,
+            });
+            issuer.apply(document, Mode::Write).await?;
+            println!("key:    {key}");
+            show(&secret);
+        }
+        Command::Rotate { key, overlap_minutes } => {
+            let secret = alphanumerics(length);
+            let overlap = overlap_minutes.saturating_mul(60);
+            if !issuer.rotate_api_secret(&key, &Secret::new(secret.clone()), overlap).await? {
+                return Err(format!("there is no ApiCredential {key:?}").into());
+            }
+            show(&secret);
+        }
+        Command::List => {
+            return resources::list(issuer, ResourceKind::ApiCredential, Format::Yaml).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(secret: &str) {
+    println!("secret: {secret}\n(It is not shown again; only its hash is kept.)");
+}
+
+/// Letters and digits, all equally likely.
+fn alphanumerics(length: usize) -> String {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut out = String::with_capacity(length);
+    while out.len() < length {
+        for byte in random::<64>() {
+            // Of 64 values two are no letter and are drawn again, so that none is favoured.
+            if let Some(letter) = LETTERS.get(usize::from(byte % 64)).filter(|_| out.len() < length)
+            {
+                out.push(char::from(*letter));
+            }
+        }
+    }
+    out
+}

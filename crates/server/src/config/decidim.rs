@@ -1,0 +1,114 @@
+//! The `[decidim]` table and the variables of `contracts/decidim.md` §7.
+
+use std::{path::Path, time::Duration};
+
+use castellan_issuer::machine::MachineTokens;
+use castellan_proto::Secret;
+use serde::Deserialize;
+
+use super::{ConfigError, SecretRef};
+
+/// Machine sign-in. Off without a secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecidimConfig {
+    /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).
+    pub api_jwt_secret: Option<SecretRef>,
+    /// Minutes a token lives (`DECIDIM_API_JWT_EXPIRES_IN`, or else
+    /// `DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN`).
+    pub api_jwt_expires_in: u32,
+    /// Characters of a generated API secret (`DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH`).
+    pub api_users_secret_length: u32,
+}
+
+impl Default for DecidimConfig {
+    fn default() -> Self {
+        Self { api_jwt_secret: None, api_jwt_expires_in: 120, api_users_secret_length: 32 }
+    }
+}
+
+/// A year of minutes.
+const LONGEST: u32 = 525_600;
+
+impl DecidimConfig {
+    /// Reads the document's own variables over the table.
+    pub(super) fn read_environment(
+        &mut self,
+        environment: &[(String, String)],
+    ) -> Result<(), ConfigError> {
+        let find = |name: &str| {
+            let found = environment.iter().find(|(other, _)| other == name);
+            found.map(|(_, value)| value).filter(|value| !value.trim().is_empty())
+        };
+        let number = |name: &str| match find(name) {
+            None => Ok(None),
+            Some(value) => value.parse().map(Some).map_err(|_| {
+                ConfigError::Environment(format!(
+                    "{name}: {value:?} is not a whole number above zero"
+                ))
+            }),
+        };
+        if let Some(secret) = find("DECIDIM_API_JWT_SECRET") {
+            self.api_jwt_secret = Some(SecretRef::Text(Secret::new(secret.clone())));
+        }
+        let own = number("DECIDIM_API_JWT_EXPIRES_IN")?;
+        if let Some(minutes) = own.or(number("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN")?) {
+            self.api_jwt_expires_in = minutes;
+        }
+        if let Some(length) = number("DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH")? {
+            self.api_users_secret_length = length;
+        }
+        if find("DECIDIM_API_FORCE_API_AUTHENTICATION").is_some() {
+            return Err(ConfigError::Environment(
+                "DECIDIM_API_FORCE_API_AUTHENTICATION: not served yet; without it everybody could \
+                 read, so nothing is started"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
+        if !(1..=LONGEST).contains(&self.api_jwt_expires_in) {
+            return wrong("decidim.api_jwt_expires_in is in minutes, from 1 to 525600 (a year)");
+        }
+        if !(16..=128).contains(&self.api_users_secret_length) {
+            return wrong("decidim.api_users_secret_length must be from 16 to 128 characters");
+        }
+        Ok(())
+    }
+
+    /// What signs machine users in; `None` without a secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the secret cannot be read, is too weak to be safe, or is another
+    /// document's.
+    pub fn tokens(
+        &self,
+        folder: &Path,
+        insecure: bool,
+        others: Option<&SecretRef>,
+    ) -> Result<Option<MachineTokens>, ConfigError> {
+        let Some(secret) = &self.api_jwt_secret else { return Ok(None) };
+        let secret = secret.resolve(folder)?;
+        if secret.expose().len() < 32 && !insecure {
+            return Err(ConfigError::Conflict(
+                "DECIDIM_API_JWT_SECRET must have at least 32 bytes (256 bits); make one with \
+                 `openssl rand -base64 48`, or set security.insecure = true for a demo on loopback"
+                    .to_owned(),
+            ));
+        }
+        if let Some(other) = others
+            && other.resolve(folder)? == secret
+        {
+            return Err(ConfigError::Conflict(
+                "JWT_SECRET and DECIDIM_API_JWT_SECRET are the same: a token of one kind must not \
+                 verify as the other"
+                    .to_owned(),
+            ));
+        }
+        let lifetime = Duration::from_mins(u64::from(self.api_jwt_expires_in));
+        Ok(Some(MachineTokens::new(&secret, lifetime)))
+    }
+}

@@ -193,7 +193,13 @@ where
         Ok(caller) => caller,
         Err(refusal) => return refused(refusal),
     };
+    let hidden = shared.rules.hides_schema_from(&caller);
     let mut response = match Plan::make(shared, &parts.method, &envelope, &caller) {
+        Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
+        Ok(plan) if hidden && plan.denies() => {
+            plan.record(shared, &id, &caller);
+            refused(RequestRefusal::of_hidden())
+        }
         Ok(plan) => {
             plan.record(shared, &id, &caller);
             let crossing = Crossing { shared, id: &id, wanted, caller: &caller };

@@ -74,6 +74,11 @@ impl Plan {
         self.document.selected().iter().zip(self.verdicts.iter().copied())
     }
 
+    /// Whether anything is denied, whether it would run or not.
+    pub(crate) fn denies(&self) -> bool {
+        self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Deny(_)))
+    }
+
     /// Whether there is anything for the upstream to do.
     pub(crate) fn asks_upstream(&self) -> bool {
         self.verdicts.contains(&Verdict::Allow)

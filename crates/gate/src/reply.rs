@@ -27,6 +27,14 @@ impl RequestRefusal {
         Self { status: StatusCode::BAD_REQUEST, errors, graphql: true }
     }
 
+    /// One answer for every document that a caller who may not see the schema cannot have: not
+    /// valid, or with a field that is denied.
+    pub(crate) fn of_hidden() -> Self {
+        let message = "The document is not valid for the schema that this caller may see.";
+        let code = "GRAPHQL_VALIDATION_FAILED";
+        Self { graphql: true, ..Self::new(StatusCode::BAD_REQUEST, message, code) }
+    }
+
     pub(crate) fn into_response(mut self, wanted: Wanted, id: &DecisionId) -> Response<ReplyBody> {
         for error in &mut self.errors {
             if let Some(members) = error.as_object_mut() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use castellan_proto::scope::ScopePattern;
 
-use crate::{Limits, Root};
+use crate::{Caller, Limits, Root};
 
 /// The rules of one guard.
 #[derive(Clone, Debug)]
@@ -57,6 +57,9 @@ pub struct Manner {
     /// A query with a denied field answers `{"data":null}` and nothing else
     /// (`contracts/decidim.md` §5.1).
     pub denied_query_is_null: bool,
+    /// A denied field is told apart from one that does not exist, even to a caller who may not
+    /// see the schema; the wording of a contract needs it.
+    pub tells_denials: bool,
 }
 
 /// Messages of a refusal, one for each reason that a client can tell apart.
@@ -97,5 +100,18 @@ impl Default for Rules {
             wording: Wording::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+impl Rules {
+    /// Whether `caller` must not learn which fields there are: then a hidden field and a missing
+    /// one are one answer.
+    pub(crate) fn hides_schema_from(&self, caller: &Caller) -> bool {
+        let shown = match self.introspection {
+            Introspection::Public => true,
+            Introspection::SignedIn => caller.identity().is_some(),
+            Introspection::Closed => false,
+        };
+        !shown && !self.manner.tells_denials
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use castellan_gate::{Document, GuardSchema, Introspection, Root, Rules, SchemaSettings, explain};
+use castellan_gate::{
+    Document, GuardSchema, Introspection, Manner, Root, Rules, SchemaSettings, explain,
+};
 use serde_json::json;
 
 use crate::wire::{Rig, SDL, known, rules};
@@ -96,10 +98,48 @@ async fn case_40_variables_are_looked_at_each_time() {
     }
 }
 
-/// Row 43: messages hold no text of the service behind, and codes come from a fixed set.
+/// Row 43: with a closed schema a hidden field, a missing one and a question about the schema are
+/// one answer (`design.md` rule 18), and nothing is sent.
+#[tokio::test]
+async fn case_43_hidden_and_missing_are_one_answer() {
+    let rules = Rules { introspection: Introspection::Closed, ..rules(&["Query:id:Get"]) };
+    let rig = Rig::new(SDL, rules, &[("ada", "*")]).answering(json!({"data": {"id": "1"}}));
+    let answer = |mut reply: serde_json::Value| {
+        reply["errors"][0]["extensions"]["decision"] = json!(null);
+        reply
+    };
+    let missing = answer(rig.ask(None, "{ id nothing }").await.json());
+    assert_eq!(missing["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
+    for document in [
+        "{ id persons { id } }",
+        "{ id persons { nam } }",
+        "{ id persons(frst: 1) { id } }",
+        "{ id persons @skip(if: true) { id } }",
+        "{ id __type(name: \"Query\") { name } }",
+        "{ id __schema { types { name } } }",
+        "mutation { deletePerson }",
+        "mutation { nothing }",
+    ] {
+        let reply = rig.ask(None, document).await;
+        assert_eq!(
+            (reply.status.as_u16(), answer(reply.json())),
+            (400, missing.clone()),
+            "{document}"
+        );
+        assert!(rig.nothing_sent());
+    }
+    let reply = rig.ask(Some("ada"), "{ id }").await;
+    assert_eq!(reply.json(), json!({"data": {"id": "1"}}));
+}
+
+/// Row 43: a dialect whose contract tells denials apart does so, and makes no suggestions.
 #[tokio::test]
 async fn case_43_a_closed_schema_is_not_shown() {
-    let rules = Rules { introspection: Introspection::Closed, ..rules(&["Query:id:Get"]) };
+    let rules = Rules {
+        introspection: Introspection::Closed,
+        manner: Manner { tells_denials: true, ..Manner::default() },
+        ..rules(&["Query:id:Get"])
+    };
     let rig = Rig::new(SDL, rules, &[("ada", "*")]).answering(json!({"data": {"id": "1"}}));
     for key in [None, Some("ada")] {
         let reply = rig.ask(key, "{ __type(name: \"Query\") { name } id }").await;

@@ -61,6 +61,7 @@ impl RulesText {
             manner: Manner {
                 scopes_replace_public: self.scopes_replace_public,
                 denied_query_is_null: false,
+                ..Manner::default()
             },
             ..Rules::default()
         }
@@ -204,7 +205,7 @@ proptest! {
     ) {
         let rules = Rules {
             public: public.iter().map(|one| one.clone().try_into().unwrap()).collect(),
-            manner: Manner { scopes_replace_public: replace, denied_query_is_null: false },
+            manner: Manner { scopes_replace_public: replace, ..Manner::default() },
             ..Rules::default()
         };
         let caller = known.as_ref().map_or(Caller::NOBODY, |(token, client)| {

@@ -27,7 +27,11 @@ pub(super) fn rules(plain: Rules) -> Rules {
     Rules {
         public: patterns(&["Query:*"]),
         requires: [(Root::Mutation, all)].into(),
-        manner: Manner { scopes_replace_public: true, denied_query_is_null: true },
+        manner: Manner {
+            scopes_replace_public: true,
+            denied_query_is_null: true,
+            tells_denials: true,
+        },
         wording: Wording {
             insufficient: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
             ..Wording::default()

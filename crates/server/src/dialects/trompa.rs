@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use castellan_gate::{OnDeny, Rules, Wording};
+use castellan_gate::{Manner, OnDeny, Rules, Wording};
 use castellan_issuer::{
     Issuer,
     key_jwt::{KeyTokens, TradeError},
@@ -27,6 +27,7 @@ pub(super) fn rules(plain: Rules) -> Rules {
     Rules {
         public: patterns(&["Query:*", "Subscription:*"]),
         on_deny: OnDeny::Null,
+        manner: Manner { tells_denials: true, ..Manner::default() },
         wording: Wording {
             no_credential: ("No authorization token.", "UNAUTHENTICATED"),
             expired: ("Your token is expired", "UNAUTHENTICATED"),

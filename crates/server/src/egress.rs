@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use castellan_proto::Secret;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::{
@@ -37,6 +38,9 @@ pub(crate) enum EgressError {
     /// The answer is too large or broke off.
     #[error("the answer broke off, or is larger than {0} bytes")]
     Size(usize),
+    /// The token is no text that a header can carry.
+    #[error("the token holds a character that no header can carry")]
+    Token,
     /// It took too long.
     #[error("no whole answer within {0:?}")]
     Slow(Duration),
@@ -66,30 +70,48 @@ impl Egress {
         }
     }
 
-    /// Posts a JSON body and returns the answer's.
+    /// Posts a JSON body and returns the answer's, which must be 200.
     pub(crate) async fn post_json(&self, url: &Url, body: String) -> Result<Bytes, EgressError> {
+        match self.send(Method::POST, url, None, body).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(EgressError::Status(status)),
+        }
+    }
+
+    /// Sends a JSON body, with a bearer token if there is one.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        token: Option<&Secret>,
+        body: String,
+    ) -> Result<(StatusCode, Bytes), EgressError> {
         let origin = url.origin().ascii_serialization();
         if !self.origins.contains(&origin) {
             return Err(EgressError::Origin(origin));
         }
         let mut request = Request::new(Full::from(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() =
             url.as_str().parse().map_err(|_| EgressError::Origin(origin.clone()))?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(header::ACCEPT, json);
+        if let Some(token) = token {
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+            let mut bearer = bearer.map_err(|_| EgressError::Token)?;
+            bearer.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        }
         let fetch = async {
             let response = self
                 .client
                 .request(request)
                 .await
                 .map_err(|error| EgressError::Unreachable(cause(&error)))?;
-            if response.status() != StatusCode::OK {
-                return Err(EgressError::Status(response.status()));
-            }
+            let status = response.status();
             let body = Limited::new(response.into_body(), self.most).collect().await;
-            Ok(body.map_err(|_| EgressError::Size(self.most))?.to_bytes())
+            Ok((status, body.map_err(|_| EgressError::Size(self.most))?.to_bytes()))
         };
         let fetched = tokio::time::timeout(self.patience, fetch).await;
         fetched.map_err(|_| EgressError::Slow(self.patience))?

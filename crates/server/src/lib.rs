@@ -15,6 +15,7 @@ pub mod listener;
 mod archive;
 mod clock;
 mod data;
+mod documents;
 mod egress;
 mod housekeeping;
 mod pages;

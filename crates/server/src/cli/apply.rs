@@ -4,10 +4,15 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use castellan_issuer::{
     Issuer,
-    apply::{Applied, Mode},
+    apply::{Applied, Mode, ResourceKind},
 };
+use castellan_proto::{Secret, is_identifier};
+use http::{Method, StatusCode};
+use serde_json::Value;
+use url::Url;
 
-use super::{Failure, documents};
+use super::Failure;
+use crate::{documents, egress::Egress};
 
 /// Create or update resources from YAML or JSON documents.
 #[derive(clap::Args)]
@@ -18,13 +23,68 @@ pub(super) struct Arguments {
     /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// A running server to send the documents to, in place of the database.
+    #[arg(long, value_name = "URL", requires = "token", conflicts_with = "dry_run")]
+    server: Option<Url>,
+    /// An access token with the scope Castellan:*.
+    #[arg(long, env = "CASTELLAN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl Arguments {
+    /// Whether the documents go to a server rather than to the database.
+    pub(super) fn is_remote(&self) -> bool {
+        self.server.is_some()
+    }
 }
 
 pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCode, Failure> {
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Write };
+    for Read { place, document } in read(&arguments.files)? {
+        let applied =
+            issuer.apply(document, mode).await.map_err(|error| format!("{place}: {error}"))?;
+        report(&applied, mode)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends the documents to a running server, one request each.
+pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let server = arguments.server.ok_or("say --server")?;
+    let token = Secret::new(arguments.token.ok_or("say --token")?);
+    let egress = Egress::to([&server]);
+    for Read { place, document } in read(&arguments.files)? {
+        let text = |member: &str| document[member].as_str().unwrap_or_default().to_owned();
+        let (kind, id) = (text("resourceType"), text("id"));
+        if ResourceKind::named(&kind).is_none() || !is_identifier(&id) {
+            return Err(format!("{place}: a document has a resourceType and an id").into());
+        }
+        let url = server.join(&format!("/{kind}/{id}"))?;
+        let sent = egress.send(Method::PUT, &url, Some(&token), document.to_string()).await;
+        let (status, body) = sent.map_err(|error| format!("{place}: {server}: {error}"))?;
+        match status {
+            StatusCode::CREATED => println!("created {kind}/{id}"),
+            StatusCode::OK => println!("put {kind}/{id}"),
+            _ => {
+                let outcome: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let why = outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default();
+                return Err(format!("{place}: {kind}/{id}: {status} {why}").into());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A document and where it was written.
+struct Read {
+    place: String,
+    document: Value,
+}
+
+/// Every file is read before anything is written.
+fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let mut all = Vec::new();
-    // Every file is read before anything is written.
-    for path in &arguments.files {
+    for path in files {
         let text = if path.as_os_str() == "-" {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text)?;
@@ -34,16 +94,12 @@ pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCod
         };
         let read =
             documents::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        all.extend(read.into_iter().enumerate().map(|(at, document)| (path, at + 1, document)));
+        all.extend(read.into_iter().enumerate().map(|(at, document)| Read {
+            place: format!("{}: document {}", path.display(), at + 1),
+            document,
+        }));
     }
-    for (path, at, document) in all {
-        let applied = issuer
-            .apply(document, mode)
-            .await
-            .map_err(|error| format!("{}: document {at}: {error}", path.display()))?;
-        report(&applied, mode)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(all)
 }
 
 fn report(applied: &Applied, mode: Mode) -> Result<(), Failure> {

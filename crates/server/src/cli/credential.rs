@@ -15,7 +15,7 @@ use super::{
 };
 use crate::config::Loaded;
 
-/// Machine users, which sign in at /api/sign_in.
+/// Machine users, which sign in at `/api/sign_in`.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Add a machine user. Its key and its secret are made here; the secret is shown once.

@@ -6,7 +6,6 @@ mod completions;
 mod config_check;
 mod credential;
 mod demo;
-mod documents;
 mod explain;
 mod key;
 mod resources;
@@ -107,6 +106,7 @@ async fn dispatch(Arguments { config, command }: Arguments) -> Result<ExitCode, 
     match command {
         Command::Serve(arguments) => serve::run(load()?, arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => apply::run(&open(&load()?).await?, arguments).await,
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
         Command::Delete(arguments) => resources::delete(&open(&load()?).await?, arguments).await,

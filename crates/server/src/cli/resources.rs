@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use castellan_issuer::{Issuer, apply::ResourceKind};
 use serde_json::Value;
 
-use super::{Failure, documents};
+use super::Failure;
+use crate::documents;
 
 /// Read resources.
 #[derive(clap::Args)]

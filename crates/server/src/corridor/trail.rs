@@ -36,7 +36,7 @@ impl Drop for Trail {
             let status = status.as_u16();
             tracing::debug!(decision, method, path, status, millis, "answered");
         } else {
-            tracing::warn!(decision, method, path, millis, "not answered")
+            tracing::warn!(decision, method, path, millis, "not answered");
         }
     }
 }

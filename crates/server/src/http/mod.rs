@@ -12,6 +12,7 @@ mod login;
 mod logout;
 mod page;
 mod refusal;
+mod resources;
 mod setup;
 mod token;
 mod userinfo;
@@ -47,10 +48,24 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/castellan-identity-jwks.json", get(discovery::identity_jwks))
         .route("/.well-known/oauth-authorization-server", get(discovery::metadata))
         .route("/.well-known/openid-configuration", get(discovery::metadata))
+        .merge(resources::routes())
         .fallback(page::not_found)
         .with_state(app)
 }
 
 /// Paths of [`routes`], which no guard may claim.
-pub(crate) const CLAIMED: [&str; 8] =
-    ["/account", "/assets", "/auth", "/healthz", "/jwt", "/readyz", "/.well-known", "/console"];
+pub(crate) const CLAIMED: [&str; 13] = [
+    "/.well-known",
+    "/ApiCredential",
+    "/AuthKey",
+    "/Client",
+    "/Grant",
+    "/User",
+    "/account",
+    "/assets",
+    "/auth",
+    "/console",
+    "/healthz",
+    "/jwt",
+    "/readyz",
+];

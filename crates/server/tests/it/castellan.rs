@@ -43,7 +43,8 @@ pub fn free_port() -> u16 {
     }
 }
 
-fn command(environment: &[(String, String)]) -> Command {
+/// The binary, with `environment` and nothing else around it.
+pub fn command(environment: &[(String, String)]) -> Command {
     let mut command = Command::new(BINARY);
     // Nothing of the machine's own settings gets in.
     command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
@@ -59,6 +60,8 @@ pub struct Plan {
     pub documents: String,
     /// Variables of the environment.
     pub environment: Vec<(&'static str, String)>,
+    /// Files beside the configuration.
+    pub files: Vec<(&'static str, String)>,
 }
 
 impl Castellan {
@@ -68,6 +71,25 @@ impl Castellan {
     }
 
     pub async fn start(plan: Plan) -> Self {
+        let castellan = Self::begin(plan);
+        castellan.until_ready().await;
+        castellan
+    }
+
+    /// What a server says that does not start.
+    pub async fn refuses(plan: Plan) -> String {
+        let mut castellan = Self::begin(plan);
+        for _ in 0..400 {
+            if let Some(status) = castellan.server.try_wait().unwrap() {
+                assert!(!status.success(), "it ended as if all were well");
+                return std::fs::read_to_string(castellan.path("stderr")).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server started");
+    }
+
+    fn begin(plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let url = format!("http://localhost:{port}");
@@ -76,6 +98,9 @@ impl Castellan {
             plan.config
         );
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        for (name, text) in plan.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let clock = folder.path().join("clock").display().to_string();
         let environment: Vec<_> = plan
             .environment
@@ -88,9 +113,13 @@ impl Castellan {
             assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         }
         let server = serve(&environment, &folder);
-        let castellan = Self { server, url, folder, environment };
-        castellan.until_ready().await;
-        castellan
+        Self { server, url, folder, environment }
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Ends the process as a power cut would, and starts it again on the same data.
@@ -154,6 +183,7 @@ impl Castellan {
         Ask::post(&self.at("/auth/token")).form(pairs).send().await
     }
 
+    /// A file beside the configuration.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -196,16 +226,19 @@ impl Drop for Archive {
     }
 }
 
-fn end(server: &mut Child) {
+/// Kills a process, if it is there, and waits for its end.
+pub fn end(server: &mut Child) {
     let _ = server.kill();
     let _ = server.wait();
 }
 
 fn serve(environment: &[(String, String)], folder: &TempDir) -> Child {
+    let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
     command(environment)
         .args(["serve", "--config"])
         .arg(folder.path().join("castellan.toml"))
         .stdout(Stdio::null())
+        .stderr(stderr)
         .spawn()
         .unwrap()
 }

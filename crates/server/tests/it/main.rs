@@ -2,7 +2,23 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod aidbox;
+mod aidbox_tokens;
+mod bad_input;
+mod browser;
+mod cases;
 mod castellan;
+mod commands;
+mod decidim;
+mod decidim_machines;
+mod fixtures;
+mod jose;
+mod liveness;
+mod resources;
 mod smoke;
+mod snapshots;
+mod trompa;
+mod trompa_keys;
 mod upstream;
+mod upstream_bytes;
 mod wire;

@@ -3,74 +3,10 @@
 use serde_json::json;
 
 use crate::{
+    browser::Browser,
     castellan::{Archive, Castellan, Plan},
-    wire::{Answer, Ask},
+    fixtures::{CHALLENGE, VERIFIER},
 };
-
-/// A browser with a cookie jar.
-#[derive(Default)]
-pub struct Browser {
-    cookies: Vec<(String, String)>,
-}
-
-impl Browser {
-    pub async fn get(&mut self, url: &str) -> Answer {
-        self.send(Ask::get(url)).await
-    }
-
-    pub async fn post(&mut self, url: &str, pairs: &[(&str, &str)]) -> Answer {
-        self.send(Ask::post(url).form(pairs)).await
-    }
-
-    pub async fn send(&mut self, ask: Ask) -> Answer {
-        let jar: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let ask = if jar.is_empty() { ask } else { ask.header("cookie", &jar.join("; ")) };
-        let answer = ask.header("accept", "text/html").send().await;
-        for cookie in answer.headers.get_all("set-cookie") {
-            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            self.cookies.retain(|(other, _)| other != name);
-            if !value.is_empty() {
-                self.cookies.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        answer
-    }
-
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
-    }
-
-    /// Signs in at the form that `answer` leads to.
-    pub async fn sign_in(
-        &mut self,
-        castellan: &Castellan,
-        answer: &Answer,
-        (name, password): (&str, &str),
-    ) -> Answer {
-        let form = self.get(&castellan.at(answer.location())).await;
-        let flow = form.hidden("flow").unwrap_or_else(|| panic!("no form: {form:?}"));
-        let pairs = [("flow", &*flow), ("username", name), ("password", password)];
-        self.post(&castellan.at("/auth/login"), &pairs).await
-    }
-
-    /// Answers the consent page that `answer` leads to.
-    pub async fn decide(
-        &mut self,
-        castellan: &Castellan,
-        answer: &Answer,
-        decision: &str,
-    ) -> Answer {
-        let form = self.get(&castellan.at(answer.location())).await;
-        let flow = form.hidden("flow").unwrap_or_else(|| panic!("no form: {form:?}"));
-        let pairs = [("flow", &*flow), ("decision", decision)];
-        self.post(&castellan.at("/auth/grant"), &pairs).await
-    }
-}
-
-pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 #[tokio::test]
 async fn a_person_signs_in_and_their_app_writes() {

@@ -1,5 +1,7 @@
 //! HTTP as it goes over the wire: no redirect is followed, nothing is hidden.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -8,6 +10,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// One answer, whole.
 #[derive(Debug, Clone)]
@@ -73,6 +79,18 @@ impl Ask {
             body: String::from_utf8_lossy(&body).into_owned(),
         }
     }
+}
+
+/// Sends `bytes` as they are to the server at `url`, and returns all that it says until it hangs up.
+pub async fn raw(url: &str, bytes: &[u8]) -> String {
+    let address = url.replace("http://localhost", "127.0.0.1");
+    let mut socket = TcpStream::connect(&address).await.unwrap();
+    // It may hang up before it has read everything.
+    let _ = socket.write_all(bytes).await;
+    let mut said = Vec::new();
+    let reading = socket.read_to_end(&mut said);
+    let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it hangs up");
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 impl Answer {

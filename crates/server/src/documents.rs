@@ -2,23 +2,27 @@
 
 use serde_json::Value;
 
-use super::Failure;
+/// A text is no document, or cannot be written as one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct DocumentProblem(String);
 
 /// The documents of `text`, in order. Empty ones are skipped.
-pub(super) fn read(text: &str) -> Result<Vec<Value>, Failure> {
+pub(crate) fn read(text: &str) -> Result<Vec<Value>, DocumentProblem> {
     // Only `true` and `false` are booleans: a scope named `no` stays a text.
     let options = serde_saphyr::options! { strict_booleans: true };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| DocumentProblem(error.to_string()))?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
 /// `value` as YAML.
-pub(super) fn write(value: &Value) -> Result<String, Failure> {
-    Ok(serde_saphyr::to_string(value)?)
+pub(crate) fn write(value: &Value) -> Result<String, DocumentProblem> {
+    serde_saphyr::to_string(value).map_err(|error| DocumentProblem(error.to_string()))
 }
 
 /// What changes from one text to the other, line by line: the longest common lines stay.
-pub(super) fn difference(before: &str, after: &str) -> Vec<String> {
+pub(crate) fn difference(before: &str, after: &str) -> Vec<String> {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {

@@ -1,0 +1,69 @@
+//! `design.md` rule 44: the process dies before or after every verb of every grant. Nothing is
+//! issued twice, nothing acknowledged is lost, and what is dead stays dead.
+
+use crate::{
+    shaky::Extent,
+    stories::{
+        Apply, ClientCredentials, CodeWithConsent, KeyRotation, Refresh, Revoke, SetUp, SignIn,
+        SignOut, Story, Withdraw, at_every_verb,
+    },
+};
+
+async fn survives(story: &dyn Story) {
+    at_every_verb(story, Extent::Forever).await;
+}
+
+#[tokio::test]
+async fn a_code_survives_a_crash() {
+    survives(&CodeWithConsent).await;
+}
+
+#[tokio::test]
+async fn client_credentials_survive_a_crash() {
+    survives(&ClientCredentials).await;
+}
+
+#[tokio::test]
+async fn a_rotating_refresh_survives_a_crash() {
+    survives(&Refresh { client: "shop", keeps: false }).await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_keeps_its_token_survives_a_crash() {
+    survives(&Refresh { client: "portal", keeps: true }).await;
+}
+
+#[tokio::test]
+async fn a_revocation_survives_a_crash() {
+    survives(&Revoke).await;
+}
+
+#[tokio::test]
+async fn a_withdrawn_consent_survives_a_crash() {
+    survives(&Withdraw).await;
+}
+
+#[tokio::test]
+async fn a_sign_in_survives_a_crash() {
+    survives(&SignIn).await;
+}
+
+#[tokio::test]
+async fn a_sign_out_survives_a_crash() {
+    survives(&SignOut).await;
+}
+
+#[tokio::test]
+async fn the_set_up_survives_a_crash() {
+    survives(&SetUp).await;
+}
+
+#[tokio::test]
+async fn a_rotation_of_keys_survives_a_crash() {
+    survives(&KeyRotation).await;
+}
+
+#[tokio::test]
+async fn an_applied_document_survives_a_crash() {
+    survives(&Apply).await;
+}

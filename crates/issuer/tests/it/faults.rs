@@ -1,0 +1,70 @@
+//! `security-cases.md` row 41: a store that fails once, before or after the effect of any verb of
+//! any flow, is fatal to that request. Trying again gets there, or is refused as it should be.
+
+use crate::{
+    shaky::Extent,
+    stories::{
+        Apply, ClientCredentials, CodeWithConsent, KeyRotation, Reading, Refresh, Revoke, SetUp,
+        SignIn, SignOut, Story, Withdraw, at_every_verb,
+    },
+};
+
+async fn is_fatal_in(story: &dyn Story) {
+    at_every_verb(story, Extent::Once).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_code() {
+    is_fatal_in(&CodeWithConsent).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_client_credentials() {
+    is_fatal_in(&ClientCredentials).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_refresh() {
+    is_fatal_in(&Refresh { client: "shop", keeps: false }).await;
+    is_fatal_in(&Refresh { client: "portal", keeps: true }).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_revocation() {
+    is_fatal_in(&Revoke).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_withdrawal() {
+    is_fatal_in(&Withdraw).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_sign_in() {
+    is_fatal_in(&SignIn).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_sign_out() {
+    is_fatal_in(&SignOut).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_the_set_up() {
+    is_fatal_in(&SetUp).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_rotation_of_keys() {
+    is_fatal_in(&KeyRotation).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_an_applied_document() {
+    is_fatal_in(&Apply).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_reading() {
+    is_fatal_in(&Reading).await;
+}

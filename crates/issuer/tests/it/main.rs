@@ -1,0 +1,12 @@
+//! The rules of the protocol, attacked: one test per rule, crashes and faults after every verb of
+//! the store, and races of real threads.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
+
+mod crash;
+mod faults;
+mod house;
+mod races;
+mod rules;
+mod shaky;
+mod stories;

@@ -1,0 +1,239 @@
+//! Real threads behind one barrier: tasks on a small runtime hardly ever meet.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+};
+
+use castellan_issuer::{
+    apply::{ApplyError, Mode, ResourceKind},
+    error::TokenError,
+    flow::{Answer, LoggedIn, Next},
+    store::Kind,
+};
+use serde_json::json;
+use tokio::runtime::Handle;
+
+use crate::{
+    house::{House, Plot, Tab, all, consent_flow, login_flow},
+    stories::setup_form,
+};
+
+const RACERS: usize = 64;
+const ROUNDS: usize = 5;
+
+/// Lets all racers go at once and returns what each came back with.
+fn race<T: Send + 'static, F: Future<Output = T>>(
+    house: &Arc<House>,
+    run: impl Fn(Arc<House>, usize) -> F + Send + Sync + 'static,
+) -> Vec<T> {
+    let (start, run, runtime) = (Arc::new(Barrier::new(RACERS)), Arc::new(run), Handle::current());
+    let racers: Vec<_> = (0..RACERS)
+        .map(|number| {
+            let (house, start, run) = (Arc::clone(house), Arc::clone(&start), Arc::clone(&run));
+            let runtime = runtime.clone();
+            thread::spawn(move || {
+                start.wait();
+                runtime.block_on(run(house, number))
+            })
+        })
+        .collect();
+    racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_that_redeem_one_code_at_most_one_wins_and_then_nobody_has_anything() {
+    let house = Arc::new(House::new().await);
+    for round in 0..ROUNDS {
+        let code = house.code("own", &house.tab_of("ada-1").await, &[]).await;
+        let answers = race(&house, move |house, _| {
+            let code = code.clone();
+            async move { house.redeem("own", &code).await }
+        });
+        let won: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+        assert!(won.len() <= 1, "round {round}: {}", won.len());
+        assert!(house.families().await.is_empty(), "round {round}: replays end the family");
+        for answer in won {
+            assert!(!house.holds(&answer.access_token).await);
+            assert!(house.refresh("own", &answer.refresh_token.unwrap(), &[]).await.is_err());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_07_refresh_race() {
+    let house = Arc::new(House::new().await);
+    for round in 0..ROUNDS {
+        let token = house.tokens("own").await.refresh_token.unwrap();
+        let answers = race(&house, move |house, _| {
+            let token = token.clone();
+            async move { house.refresh("own", &token, &[]).await.unwrap() }
+        });
+        let child = &answers[0].refresh_token;
+        assert!(answers.iter().all(|answer| answer.refresh_token == *child), "round {round}");
+        let families = house.families().await;
+        assert_eq!(families.iter().filter(|family| family.generation == 1).count(), round + 1);
+        assert!(house.holds(&answers[0].access_token).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_07_without_grace_one_refresh_wins_and_the_family_ends() {
+    let mut plot = Plot::default();
+    plot.settings.refresh_grace_off = true;
+    let house = Arc::new(House::with(plot).await);
+    for round in 0..ROUNDS {
+        let token = house.tokens("own").await.refresh_token.unwrap();
+        let answers = race(&house, move |house, _| {
+            let token = token.clone();
+            async move { house.refresh("own", &token, &[]).await }
+        });
+        let won: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        assert!(house.families().await.is_empty(), "round {round}");
+        assert!(!house.holds(&won[0].access_token).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_kept_can_be_used_by_64_at_once() {
+    let house = Arc::new(House::new().await);
+    let token = house.tokens("portal").await.refresh_token.unwrap();
+    let answers = race(&house, {
+        let token = token.clone();
+        move |house, _| {
+            let token = token.clone();
+            async move { house.refresh("portal", &token, &[]).await.unwrap() }
+        }
+    });
+    assert!(answers.iter().all(|answer| answer.refresh_token.as_deref() == Some(&token)));
+    let mut alive = 0;
+    for answer in answers {
+        alive += usize::from(house.holds(&answer.access_token).await);
+    }
+    assert_eq!(alive, 1, "each refresh ends the access token before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_among_63_refreshes_ends_them_all() {
+    let house = Arc::new(House::new().await);
+    for round in 0..ROUNDS {
+        let token = house.tokens("portal").await.refresh_token.unwrap();
+        let answers = race(&house, {
+            let token = token.clone();
+            move |house, number| {
+                let token = token.clone();
+                async move {
+                    if number == RACERS / 2 {
+                        house.revoke("portal", &token).await.unwrap();
+                        return None;
+                    }
+                    house.refresh("portal", &token, &[]).await.ok()
+                }
+            }
+        });
+        for answer in answers.into_iter().flatten() {
+            assert!(!house.holds(&answer.access_token).await, "round {round}");
+        }
+        assert!(house.refresh("portal", &token, &[]).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_submitted_64_times_counts_once() {
+    let house = Arc::new(House::new().await);
+    let tab = Arc::new(Tab::new());
+    let flow = login_flow(house.begin("shop", &tab, &[]).await.unwrap());
+    let answers = race(&house, {
+        let tab = Arc::clone(&tab);
+        move |house, _| {
+            let (flow, tab) = (flow.clone(), Arc::clone(&tab));
+            async move { house.log_in(&flow, "ada", &tab).await }
+        }
+    });
+    let mut won = answers.into_iter().filter_map(Result::ok);
+    let Some(LoggedIn::Yes(cookie, next)) = won.next() else { panic!("nobody signed in") };
+    assert!(won.next().is_none());
+    assert_eq!(all(&house.issuer, Kind::Session).await.len(), 1, "no session is left behind");
+
+    let tab = Arc::new(Tab { session: Some(cookie.text()), mark: tab.mark.clone() });
+    let flow = consent_flow(next);
+    let answers = race(&house, move |house, _| {
+        let (flow, tab) = (flow.clone(), Arc::clone(&tab));
+        async move { house.issuer.consent(&flow, Answer::Allow, &tab.browser()).await }
+    });
+    let won: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+    assert!(matches!(&*won, [Next::Go(_)]), "{won:?}");
+    assert_eq!(all(&house.issuer, Kind::Code).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_link_makes_one_administrator() {
+    let house = Arc::new(House::empty().await);
+    let link = house.issuer.offer_setup().await.unwrap().unwrap().text();
+    let answers = race(&house, move |house, number| {
+        let form = setup_form(&link, &format!("root{number}"));
+        async move { house.issuer.set_up(form).await.is_ok() }
+    });
+    assert_eq!(answers.into_iter().filter(|made| *made).count(), 1);
+    assert_eq!(all(&house.issuer, Kind::Account).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_document_applied_64_times_is_there_once_and_whole() {
+    let house = Arc::new(House::new().await);
+    let document = json!({
+        "resourceType": "ApiCredential", "id": "night", "name": "Night sync",
+        "secret": crate::house::generated(9), "scope": ["api:read"],
+    });
+    for _ in 0..ROUNDS {
+        let answers = race(&house, {
+            let document = document.clone();
+            move |house, _| {
+                let document = document.clone();
+                async move { house.issuer.apply(document, Mode::Write).await }
+            }
+        });
+        assert!(answers.iter().any(Result::is_ok));
+        let refused = answers.into_iter().filter_map(Result::err);
+        for error in refused {
+            assert!(matches!(error, ApplyError::Conflict(_) | ApplyError::Clash { .. }));
+        }
+        let found = house.issuer.describe(ResourceKind::ApiCredential, "night").await.unwrap();
+        assert_eq!(found.unwrap()["name"], "Night sync");
+        house.issuer.remove(ResourceKind::ApiCredential, "night").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_who_want_one_name_one_gets_it() {
+    let house = Arc::new(House::new().await);
+    let answers = race(&house, |house, number| {
+        // One name in two spellings.
+        let name =
+            if number % 2 == 0 { "Carol@Example.org" } else { "ｃａｒｏｌ@example.ORG" };
+        let user = json!({"resourceType": "User", "id": format!("c{number}"), "userName": name});
+        async move { house.issuer.apply(user, Mode::Write).await }
+    });
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), RACERS - 1);
+    assert!(refused.iter().all(|error| matches!(error, ApplyError::Clash { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_rotate_at_once_rotate_once() {
+    let house = Arc::new(House::new().await);
+    let nodes = Arc::new([house.again().await, house.again().await]);
+    race(&house, move |_, number| {
+        let nodes = Arc::clone(&nodes);
+        async move {
+            // Making RSA keys takes long: two racers are enough.
+            if let Some(node) = nodes.get(number) {
+                node.issuer.rotate_keys().await.unwrap();
+                assert!(node.issuer.keyring().keys().len() >= 8);
+            }
+        }
+    });
+    let answer = house.again().await.ask("robot", &[("grant_type", "client_credentials")]).await;
+    assert!(!matches!(answer, Err(TokenError::Keys(_))));
+}

@@ -1,0 +1,13 @@
+//! Each rule is one test, named as a sentence.
+
+mod code;
+mod consent;
+mod keys;
+mod kinds;
+mod liveness;
+mod names;
+mod params;
+mod reach;
+mod refresh;
+mod secrets;
+mod sessions;

@@ -1,0 +1,153 @@
+//! Browser sessions (`design.md` rule 36) and the set-up link.
+
+use castellan_issuer::{
+    apply::ResourceKind,
+    flow::{LoggedIn, Next},
+    setup::SetupError,
+};
+use castellan_proto::Secret;
+use serde_json::json;
+
+use crate::{
+    house::{House, PASSWORD, Tab, gone, login_flow},
+    stories::setup_form,
+};
+
+async fn sign_in(house: &House, tab: &Tab, name: &str) -> Tab {
+    let flow = login_flow(house.begin("own", tab, &[("prompt", "login")]).await.unwrap());
+    let LoggedIn::Yes(cookie, next) = house.log_in(&flow, name, tab).await.unwrap() else {
+        panic!("no");
+    };
+    gone(next);
+    Tab { session: Some(cookie.text()), mark: tab.mark.clone() }
+}
+
+#[tokio::test]
+async fn signing_in_makes_a_new_session_and_ends_the_one_before() {
+    let house = House::new().await;
+    let before = house.tab_of("bob-1").await;
+    let after = sign_in(&house, &before, "ada").await;
+    assert_ne!(before.session, after.session);
+    assert!(!house.knows(&before).await);
+    assert!(house.knows(&after).await);
+}
+
+#[tokio::test]
+async fn a_wrong_password_changes_nothing() {
+    let house = House::new().await;
+    let tab = house.tab_of("bob-1").await;
+    let flow = login_flow(house.begin("own", &tab, &[("prompt", "login")]).await.unwrap());
+    let wrong = Secret::new("wrong".to_owned());
+    for name in ["ada", "nobody", ""] {
+        let answer = house.issuer.log_in(&flow, (name, &wrong), &tab.browser()).await.unwrap();
+        assert!(matches!(answer, LoggedIn::No));
+    }
+    assert!(house.knows(&tab).await);
+    assert!(matches!(house.log_in(&flow, "ada", &tab).await, Ok(LoggedIn::Yes(_, Next::Go(_)))));
+}
+
+#[tokio::test]
+async fn a_wrong_name_costs_what_a_wrong_password_costs() {
+    let house = House::new().await;
+    let wrong = Secret::new("wrong".to_owned());
+    let mut costs = Vec::new();
+    for name in ["ada", "ada@example.org", "ada-1", "nobody", "nobody@example.org"] {
+        house.store.arm(None);
+        assert!(house.issuer.sign_in(name, &wrong).await.unwrap().is_none());
+        costs.push(house.store.verbs());
+    }
+    assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+}
+
+#[tokio::test]
+async fn a_session_ends_unused_after_its_idle_time_and_used_after_its_whole_time() {
+    let house = House::new().await;
+    let tab = house.tab_of("ada-1").await;
+    house.later(8 * 3_600 - 1);
+    assert!(house.knows(&tab).await, "and is used");
+    house.later(8 * 3_600 - 1);
+    assert!(house.knows(&tab).await);
+    house.later(8 * 3_600);
+    assert!(!house.knows(&tab).await);
+
+    let tab = house.tab_of("ada-1").await;
+    for _ in 0..30 * 4 - 1 {
+        house.later(6 * 3_600);
+        assert!(house.knows(&tab).await);
+    }
+    house.later(6 * 3_600);
+    assert!(!house.knows(&tab).await, "30 days");
+}
+
+#[tokio::test]
+async fn prompt_login_and_max_age_ask_for_the_password() {
+    let house = House::new().await;
+    let tab = sign_in(&house, &Tab::new(), "ada").await;
+    login_flow(house.begin("own", &tab, &[("prompt", "login")]).await.unwrap());
+    house.later(100);
+    gone(house.begin("own", &tab, &[("max_age", "100")]).await.unwrap());
+    let flow = login_flow(house.begin("own", &tab, &[("max_age", "99")]).await.unwrap());
+    // Slow at typing, and yet only once.
+    house.later(1_000);
+    let answer = house.log_in(&flow, "ada", &tab).await.unwrap();
+    assert!(matches!(answer, LoggedIn::Yes(_, Next::Go(_))));
+}
+
+#[tokio::test]
+async fn a_form_is_over_after_half_an_hour() {
+    let house = House::new().await;
+    let tab = Tab::new();
+    let flow = login_flow(house.begin("own", &tab, &[]).await.unwrap());
+    house.later(1_800);
+    assert!(house.log_in(&flow, "ada", &tab).await.is_err());
+}
+
+#[tokio::test]
+async fn a_new_person_under_an_old_id_inherits_nothing() {
+    let house = House::new().await;
+    let (tab, tokens) = (house.tab_of("ada-1").await, house.tokens("shop").await);
+    let waiting = house.code("own", &tab, &[]).await;
+    house.issuer.remove(ResourceKind::User, "ada-1").await.unwrap();
+    assert!(!house.knows(&tab).await);
+    assert!(!house.holds(&tokens.access_token).await);
+    house.later(1);
+    house.edit("ada-1", |_| {}).await;
+    assert!(!house.knows(&tab).await, "the session of before");
+    assert!(!house.holds(&tokens.access_token).await, "the token of before");
+    assert!(house.refresh("shop", &tokens.refresh_token.unwrap(), &[]).await.is_err());
+    assert!(house.redeem("own", &waiting).await.is_err(), "the code of before");
+    let tab = house.tab_of("ada-1").await;
+    assert!(matches!(house.begin("shop", &tab, &[]).await, Ok(Next::Consent(_))));
+}
+
+#[tokio::test]
+async fn a_second_link_makes_no_second_first_administrator() {
+    let house = House::empty().await;
+    let links = [house.issuer.offer_setup().await.unwrap(), house.issuer.offer_setup().await.unwrap()]
+        .map(|link| link.unwrap().text());
+    house.issuer.set_up(setup_form(&links[0], "root")).await.unwrap();
+    for link in &links {
+        let again = house.issuer.set_up(setup_form(link, "mallory")).await;
+        assert!(matches!(again, Err(SetupError::Spent)));
+    }
+    assert!(house.issuer.offer_setup().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_link_survives_a_mistake_in_the_form_and_not_its_day() {
+    let house = House::empty().await;
+    let link = house.issuer.offer_setup().await.unwrap().unwrap().text();
+    let mut form = setup_form(&link, "no name");
+    assert!(matches!(house.issuer.set_up(form).await, Err(SetupError::Name)));
+    form = setup_form(&link, "root");
+    form.again = Secret::new(format!("{PASSWORD}."));
+    assert!(matches!(house.issuer.set_up(form).await, Err(SetupError::Differ)));
+    form = setup_form(&link, "root");
+    form.password = Secret::new("short".to_owned());
+    assert!(matches!(house.issuer.set_up(form).await, Err(SetupError::Short)));
+    house.later(86_400);
+    let late = house.issuer.set_up(setup_form(&link, "root")).await;
+    assert!(matches!(late, Err(SetupError::Spent)));
+    house.apply(json!({"resourceType": "User", "id": "cli", "userName": "cli"})).await;
+    assert!(house.issuer.offer_setup().await.unwrap().is_none());
+}

@@ -1,0 +1,533 @@
+//! What people and apps do, step by step, and what must be true of it whatever went wrong.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use async_trait::async_trait;
+use castellan_issuer::{
+    apply::{Mode, ResourceKind},
+    error::TokenError,
+    flow::{Answer, FlowError, LoggedIn, Next},
+    setup::{SetupError, SetupForm},
+    store::Kind,
+};
+use castellan_proto::Secret;
+use serde_json::{Value, json};
+
+use crate::{
+    house::{House, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow},
+    shaky::{Extent, Moment, Plan},
+};
+
+/// What somebody was told, which has to stay true.
+pub(crate) struct Notes {
+    told: BTreeMap<&'static str, String>,
+    tab: Tab,
+}
+
+impl Notes {
+    fn new(tab: Tab) -> Self {
+        Self { told: BTreeMap::new(), tab }
+    }
+
+    fn with(name: &'static str, text: &str) -> Self {
+        let mut notes = Self::new(Tab::new());
+        notes.note(name, text);
+        notes
+    }
+
+    fn note(&mut self, name: &'static str, text: &str) {
+        self.told.insert(name, text.to_owned());
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.told.get(name).map(String::as_str)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.told.contains_key(name)
+    }
+}
+
+/// One thing that is done in several steps.
+#[async_trait]
+pub(crate) trait Story: Sync {
+    /// Where it plays.
+    async fn house(&self) -> House {
+        House::new().await
+    }
+
+    /// What is there before.
+    async fn prepare(&self, house: &House) -> Notes;
+
+    /// Does it, noting every answer. Ends at the first error.
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String>;
+
+    /// Nothing was given twice, nothing that was told is lost, what is dead stays dead, and trying
+    /// again gets there.
+    async fn check(&self, house: &House, notes: &Notes);
+}
+
+/// Plays `story` once for each verb and each side of its effect, and checks what is left.
+pub(crate) async fn at_every_verb(story: &dyn Story, extent: Extent) {
+    for verb in 1.. {
+        for moment in [Moment::Before, Moment::After] {
+            let plan = Plan { verb, moment, extent };
+            let house = story.house().await;
+            let mut notes = story.prepare(&house).await;
+            house.store.arm(plan);
+            let outcome = story.play(&house, &mut notes).await;
+            let (verbs, failed) = (house.store.verbs(), house.store.failed());
+            println!("{plan:?} of {verbs:?}: {outcome:?}");
+            if !failed {
+                assert_eq!(outcome, Ok(()));
+                assert!(verb > 1, "the story never came to the store");
+                return;
+            }
+            assert!(outcome.is_err(), "the store failed and nobody was told");
+            house.store.arm(None);
+            // A dead process is followed by a fresh one; one that only stumbled goes on.
+            let house = if extent == Extent::Forever { house.again().await } else { house };
+            story.check(&house, &notes).await;
+        }
+    }
+}
+
+fn said<T, E: Debug>(outcome: Result<T, E>) -> Result<T, String> {
+    outcome.map_err(|error| format!("{error:?}"))
+}
+
+fn yes(outcome: Result<LoggedIn, FlowError>) -> Result<(String, Next), String> {
+    match said(outcome)? {
+        LoggedIn::Yes(cookie, next) => Ok((cookie.text(), next)),
+        LoggedIn::No => panic!("the password is right"),
+    }
+}
+
+/// An app sends somebody here, who signs in and agrees; the app redeems the code.
+pub(crate) struct CodeWithConsent;
+
+#[async_trait]
+impl Story for CodeWithConsent {
+    async fn prepare(&self, _: &House) -> Notes {
+        Notes::new(Tab::new())
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let flow = login_flow(said(house.begin("shop", &notes.tab, &[]).await)?);
+        notes.note("login", &flow);
+        let (cookie, next) = yes(house.log_in(&flow, "ada", &notes.tab).await)?;
+        notes.note("cookie", &cookie);
+        notes.tab.session = Some(cookie);
+        let flow = consent_flow(next);
+        let browser = notes.tab.browser();
+        let next = said(house.issuer.consent(&flow, Answer::Allow, &browser).await)?;
+        let code = code_in(&gone(next));
+        notes.note("code", &code);
+        let answer = said(house.redeem("shop", &code).await)?;
+        notes.note("access", &answer.access_token);
+        notes.note("refresh", &answer.refresh_token.unwrap());
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(house.families().await.len() <= 1, "one code, one family");
+        if notes.has("cookie") {
+            assert!(house.knows(&notes.tab).await);
+            let again = house.log_in(notes.get("login").unwrap(), "ada", &notes.tab).await;
+            assert!(matches!(again, Err(FlowError::Lost)), "one form, one sign-in");
+        }
+        let mut access = notes.get("access").map(ToOwned::to_owned);
+        if let Some(access) = &access {
+            assert!(house.holds(access).await);
+            house.refresh("shop", notes.get("refresh").unwrap(), &[]).await.unwrap();
+        }
+        if let Some(code) = notes.get("code") {
+            let agreed = house.issuer.agreed("ada-1").await.unwrap();
+            assert_eq!(agreed[0].client_id, "shop", "told to the app, so agreed to");
+            if access.is_none() {
+                match house.redeem("shop", code).await {
+                    Ok(answer) => access = Some(answer.access_token),
+                    Err(TokenError::CodeNotRedeemable) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            assert!(house.families().await.len() <= 1, "one code, one family");
+            let replayed = house.redeem("shop", code).await;
+            assert!(matches!(replayed, Err(TokenError::CodeNotRedeemable)));
+            assert!(house.families().await.is_empty(), "a replay ends the family");
+            if let Some(access) = access {
+                assert!(!house.holds(&access).await);
+            }
+        }
+        assert!(house.holds(&house.tokens("shop").await.access_token).await);
+    }
+}
+
+/// A machine gets a token.
+pub(crate) struct ClientCredentials;
+
+#[async_trait]
+impl Story for ClientCredentials {
+    async fn prepare(&self, _: &House) -> Notes {
+        Notes::new(Tab::new())
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await;
+        notes.note("access", &said(answer)?.access_token);
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(house.families().await.len() <= 1);
+        if let Some(access) = notes.get("access") {
+            assert!(house.holds(access).await);
+        }
+        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+        assert!(house.holds(&answer.access_token).await);
+    }
+}
+
+/// An app renews its tokens, twice.
+pub(crate) struct Refresh {
+    pub(crate) client: &'static str,
+    pub(crate) keeps: bool,
+}
+
+impl Refresh {
+    /// Renewing with one token twice gives one and the same successor.
+    async fn one_successor(&self, house: &House, token: &str, known: Option<&str>) -> String {
+        let first = house.refresh(self.client, token, &[]).await.unwrap();
+        let second = house.refresh(self.client, token, &[]).await.unwrap();
+        assert_eq!(first.refresh_token, second.refresh_token);
+        let next = first.refresh_token.unwrap();
+        assert_eq!(self.keeps, next == token);
+        assert!(known.is_none_or(|known| known == next), "one generation, one successor");
+        assert!(house.holds(&second.access_token).await);
+        next
+    }
+}
+
+#[async_trait]
+impl Story for Refresh {
+    async fn prepare(&self, house: &House) -> Notes {
+        let answer = house.tokens(self.client).await;
+        Notes::with("r0", &answer.refresh_token.unwrap())
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        for (old, new, access) in [("r0", "r1", "a1"), ("r1", "r2", "a2")] {
+            let token = notes.get(old).unwrap().to_owned();
+            let answer = said(house.refresh(self.client, &token, &[]).await)?;
+            notes.note(new, &answer.refresh_token.unwrap());
+            notes.note(access, &answer.access_token);
+        }
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert_eq!(house.families().await.len(), 1);
+        if !self.keeps
+            && let Some(access) = notes.get("a1")
+        {
+            assert!(house.holds(access).await);
+        }
+        let (last, known) = match (notes.get("r1"), notes.get("r2")) {
+            (Some(r1), known) => (r1, known),
+            (None, _) => (notes.get("r0").unwrap(), None),
+        };
+        let next = self.one_successor(house, last, known).await;
+        let last = self.one_successor(house, &next, None).await;
+        if !self.keeps {
+            let stolen = house.refresh(self.client, notes.get("r0").unwrap(), &[]).await;
+            assert!(matches!(stolen, Err(TokenError::RefreshNotUsable)));
+            let over = house.refresh(self.client, &last, &[]).await;
+            assert!(matches!(over, Err(TokenError::RefreshNotUsable)), "reuse ends the family");
+        }
+    }
+}
+
+/// An app gives its tokens back.
+pub(crate) struct Revoke;
+
+#[async_trait]
+impl Story for Revoke {
+    async fn prepare(&self, house: &House) -> Notes {
+        let answer = house.tokens("own").await;
+        let mut notes = Notes::with("access", &answer.access_token);
+        notes.note("refresh", &answer.refresh_token.unwrap());
+        notes
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        said(house.revoke("own", notes.get("access").unwrap()).await)?;
+        notes.note("revoked", "");
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
+        if !notes.has("revoked") {
+            house.revoke("own", access).await.unwrap();
+        }
+        for house in [house, &house.again().await] {
+            assert!(!house.holds(access).await);
+            let renewed = house.refresh("own", refresh, &[]).await;
+            assert!(matches!(renewed, Err(TokenError::RefreshNotUsable)));
+        }
+    }
+}
+
+/// Somebody takes back what they agreed to.
+pub(crate) struct Withdraw;
+
+#[async_trait]
+impl Story for Withdraw {
+    async fn prepare(&self, house: &House) -> Notes {
+        let answer = house.tokens("shop").await;
+        let mut notes = Notes::with("access", &answer.access_token);
+        notes.note("refresh", &answer.refresh_token.unwrap());
+        notes
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        said(house.issuer.withdraw("ada-1", "shop").await)?;
+        notes.note("withdrawn", "");
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
+        if !notes.has("withdrawn") {
+            house.issuer.withdraw("ada-1", "shop").await.unwrap();
+        }
+        for agrees_again in [false, true] {
+            if agrees_again {
+                assert!(house.holds(&house.tokens("shop").await.access_token).await);
+            }
+            assert!(!house.holds(access).await, "agreed again: {agrees_again}");
+            let renewed = house.refresh("shop", refresh, &[]).await;
+            assert!(matches!(renewed, Err(TokenError::RefreshNotUsable)));
+        }
+    }
+}
+
+/// Somebody signs in here, in a browser in which somebody else was signed in.
+pub(crate) struct SignIn;
+
+#[async_trait]
+impl Story for SignIn {
+    async fn prepare(&self, house: &House) -> Notes {
+        let tab = house.tab_of("bob-1").await;
+        let mut notes = Notes::with("bobs", tab.session.as_deref().unwrap());
+        notes.tab = tab;
+        notes
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let next = house.begin("own", &notes.tab, &[("prompt", "login")]).await;
+        let flow = login_flow(said(next)?);
+        let (cookie, _) = yes(house.log_in(&flow, "ada@example.ORG", &notes.tab).await)?;
+        notes.note("cookie", &cookie);
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(all(&house.issuer, Kind::Session).await.len() <= 2);
+        if let Some(cookie) = notes.get("cookie") {
+            assert!(house.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
+            let bobs = Tab { session: Some(notes.get("bobs").unwrap().to_owned()), ..Tab::new() };
+            assert!(!house.knows(&bobs).await, "the session before is over");
+        }
+        let next = house.begin("own", &notes.tab, &[("prompt", "login")]).await.unwrap();
+        yes(house.log_in(&login_flow(next), "ada-1", &notes.tab).await).unwrap();
+    }
+}
+
+/// Somebody signs out.
+pub(crate) struct SignOut;
+
+#[async_trait]
+impl Story for SignOut {
+    async fn prepare(&self, house: &House) -> Notes {
+        Notes::new(house.tab_of("ada-1").await)
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        said(house.issuer.sign_out(&notes.tab.browser()).await)?;
+        notes.note("out", "");
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        if !notes.has("out") {
+            house.issuer.sign_out(&notes.tab.browser()).await.unwrap();
+        }
+        assert!(!house.knows(&notes.tab).await);
+        assert!(!house.again().await.knows(&notes.tab).await);
+    }
+}
+
+/// The first administrator is made.
+pub(crate) struct SetUp;
+
+pub(crate) fn setup_form(token: &str, name: &str) -> SetupForm {
+    SetupForm {
+        token: token.to_owned(),
+        user_name: name.to_owned(),
+        password: Secret::new(PASSWORD.to_owned()),
+        again: Secret::new(PASSWORD.to_owned()),
+    }
+}
+
+#[async_trait]
+impl Story for SetUp {
+    async fn house(&self) -> House {
+        House::empty().await
+    }
+
+    async fn prepare(&self, _: &House) -> Notes {
+        Notes::new(Tab::new())
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let token = said(house.issuer.offer_setup().await)?.unwrap().text();
+        notes.note("link", &token);
+        let (cookie, _) = said(house.issuer.set_up(setup_form(&token, "root")).await)?;
+        notes.note("cookie", &cookie.text());
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        let people = async || all(&house.issuer, Kind::Account).await.len();
+        if let Some(cookie) = notes.get("cookie") {
+            assert!(house.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
+        }
+        if let Some(link) = notes.get("link") {
+            match house.issuer.set_up(setup_form(link, "second")).await {
+                Ok(_) => assert!(!notes.has("cookie")),
+                Err(SetupError::Spent) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+            assert!(people().await <= 1, "one link, one administrator");
+            let again = house.issuer.set_up(setup_form(link, "third")).await;
+            assert!(matches!(again, Err(SetupError::Spent)) || people().await == 0);
+        }
+        // Whatever happened to the link, somebody can be the first.
+        if let Some(link) = house.issuer.offer_setup().await.unwrap() {
+            house.issuer.set_up(setup_form(&link.text(), "fourth")).await.unwrap();
+        }
+        assert_eq!(people().await, 1);
+    }
+}
+
+/// The signing keys are changed.
+pub(crate) struct KeyRotation;
+
+#[async_trait]
+impl Story for KeyRotation {
+    async fn prepare(&self, house: &House) -> Notes {
+        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+        Notes::with("access", &answer.access_token)
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        said(house.issuer.rotate_keys().await)?;
+        notes.note("rotated", "");
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(house.holds(notes.get("access").unwrap()).await);
+        let keys = house.again().await.issuer.keyring().keys().len();
+        assert!(keys == 8 || (keys == 4 && !notes.has("rotated")), "{keys}");
+        for _ in 0..2 {
+            let answer =
+                house.again().await.ask("robot", &[("grant_type", "client_credentials")]).await;
+            assert!(house.again().await.holds(&answer.unwrap().access_token).await);
+            house.later(331);
+        }
+        house.issuer.rotate_keys().await.unwrap();
+    }
+}
+
+/// A resource is made, changed and deleted.
+pub(crate) struct Apply;
+
+fn document(name: &str) -> Value {
+    json!({"resourceType": "User", "id": "eve", "userName": name, "email": "eve@example.org"})
+}
+
+#[async_trait]
+impl Story for Apply {
+    async fn prepare(&self, _: &House) -> Notes {
+        Notes::new(Tab::new())
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        for name in ["made", "changed"] {
+            said(house.issuer.apply(document(name), Mode::Write).await)?;
+            notes.note(name, "");
+        }
+        said(house.issuer.remove(ResourceKind::User, "eve").await)?;
+        notes.note("removed", "");
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        let found = house.issuer.describe(ResourceKind::User, "eve").await.unwrap();
+        let name = found.as_ref().and_then(|found| found["userName"].as_str());
+        match name {
+            None => assert!(notes.has("changed") || !notes.has("made")),
+            Some("made") => assert!(!notes.has("changed")),
+            Some(_) => assert!(notes.has("made") && !notes.has("removed")),
+        }
+        for name in ["made", "changed"] {
+            house.apply(document(name)).await;
+        }
+        assert!(house.issuer.remove(ResourceKind::User, "eve").await.unwrap());
+    }
+}
+
+/// Tokens are asked about, and pages are shown.
+pub(crate) struct Reading;
+
+#[async_trait]
+impl Story for Reading {
+    async fn prepare(&self, house: &House) -> Notes {
+        let answer = house.tokens("shop").await;
+        let mut notes = Notes::with("access", &answer.access_token);
+        notes.note("refresh", &answer.refresh_token.unwrap());
+        notes.tab = house.tab_of("ada-1").await;
+        let next = house.begin("phone", &notes.tab, &[]).await.unwrap();
+        notes.note("flow", &consent_flow(next));
+        // Long enough for the session to be noted as used.
+        house.later(61);
+        notes
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let (issuer, browser) = (&house.issuer, notes.tab.browser());
+        let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
+        said(issuer.verify_access(access).await)?;
+        said(issuer.userinfo(access).await)?;
+        assert_eq!(said(house.introspect("other", access).await)?["active"], true);
+        assert_eq!(said(house.introspect("shop", refresh).await)?["active"], true);
+        said(issuer.signed_in(&browser).await)?;
+        said(issuer.view_flow(notes.get("flow").unwrap(), &browser).await)?;
+        said(issuer.begin_here(&browser).await)?;
+        said(issuer.agreed("ada-1").await)?;
+        said(issuer.describe(ResourceKind::Client, "shop").await)?;
+        said(issuer.list(ResourceKind::User, None, 10).await)?;
+        said(issuer.offer_setup().await)?;
+        said(issuer.reload_keys().await)?;
+        let wrong = ("ada", Secret::new("wrong".to_owned()));
+        assert!(said(issuer.sign_in(wrong.0, &wrong.1).await)?.is_none());
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(house.holds(notes.get("access").unwrap()).await);
+        assert!(house.knows(&notes.tab).await);
+    }
+}

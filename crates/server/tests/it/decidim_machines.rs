@@ -1,0 +1,285 @@
+//! `contracts/decidim.md` §10, items 4 to 16, 36, 39 and 43: machine users. The items about a second
+//! tenant (9, 12) wait until several sites are served.
+
+use serde_json::{Value, json};
+
+use crate::{
+    castellan::{Archive, Castellan, Plan},
+    jose::{claims, header},
+    wire::{Answer, Ask},
+};
+
+const SECRET: &str = "PASTE_API_SECRET_HERE";
+const PROBE: &str = "{ session { user { id name nickname } } }";
+const DOCUMENTS: &str = r#"
+resourceType: ApiCredential
+id: nightly-sync
+name: Night sync
+secret: PASTE_API_SECRET_HERE
+scope: ["api:read", "api:write"]
+---
+resourceType: User
+id: ana
+userName: ana
+password: pw-ana-1234
+emails: [{value: ana@example.org}]
+"#;
+
+async fn start(config: &str, environment: Vec<(&'static str, String)>) -> Castellan {
+    let secret = ("DECIDIM_API_JWT_SECRET", "s3cret-of-the-api".to_owned());
+    Castellan::start(Plan {
+        config: config.to_owned(),
+        documents: DOCUMENTS.to_owned(),
+        environment: std::iter::once(secret).chain(environment).collect(),
+        ..Plan::default()
+    })
+    .await
+}
+
+fn sign_in(castellan: &Castellan, secret: &str) -> Ask {
+    Ask::post(&castellan.at("/api/sign_in"))
+        .form(&[("api_user[key]", "nightly-sync"), ("api_user[secret]", secret)])
+}
+
+async fn token(castellan: &Castellan) -> String {
+    let answer = sign_in(castellan, SECRET).send().await;
+    answer.json()["jwt_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+}
+
+async fn probe(castellan: &Castellan, token: &str, audience: Option<&str>) -> Value {
+    let ask = Ask::post(&castellan.at("/api")).json(&json!({"query": PROBE})).bearer(token);
+    let ask = match audience {
+        Some(audience) => ask.header("x-jwt-aud", audience),
+        None => ask,
+    };
+    let answer = ask.send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["data"]["session"].clone()
+}
+
+fn assert_failed(answer: &Answer) {
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let nothing = r#"{"id":null,"name":null,"nickname":null,"jwt_token":null,"avatar":null}"#;
+    assert_eq!(answer.body, nothing);
+    assert_eq!((answer.header("authorization"), answer.header("set-cookie")), (None, None));
+}
+
+#[tokio::test]
+async fn decidim_04_a_machine_signs_in_by_form() {
+    let castellan = start("", vec![]).await;
+    let answer = sign_in(&castellan, SECRET).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = answer.json();
+    let jwt = body["jwt_token"].as_str().unwrap();
+    assert_eq!(answer.header("authorization"), Some(&*format!("Bearer {jwt}")));
+    assert!(body["id"].is_u64(), "{body}");
+    assert_eq!((&body["name"], &body["nickname"]), (&json!("Night sync"), &json!("night_sync")));
+    assert_eq!(body["avatar"], json!(null));
+    assert_eq!(answer.header("set-cookie"), None);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+/// The recipe of the document: `curl -i … | grep Authorization | cut -d' ' -f2-`.
+#[tokio::test]
+async fn decidim_05_the_shell_recipe_prints_one_line() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let castellan = start("", vec![]).await;
+    let address = castellan.url.replace("http://localhost", "127.0.0.1");
+    let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let body = format!("api_user[key]=nightly-sync&api_user[secret]={SECRET}");
+    let request = format!(
+        "POST /api/sign_in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let lines: Vec<_> = answer.lines().filter(|line| line.contains("Authorization")).collect();
+    assert_eq!(lines.len(), 1, "{answer}");
+    let bearer = lines[0].split_once(' ').unwrap().1;
+    assert!(bearer.starts_with("Bearer ") && bearer.matches('.').count() == 2, "{bearer}");
+}
+
+#[tokio::test]
+async fn decidim_06_a_machine_signs_in_by_json_and_multipart() {
+    let castellan = start("", vec![]).await;
+    let api_user = json!({"api_user": {"key": "nightly-sync", "secret": SECRET}});
+    let answer = Ask::post(&castellan.at("/api/sign_in")).json(&api_user).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let part = |name: &str, value: &str| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"api_user[{name}]\"\r\n\r\n{value}\r\n")
+    };
+    let body = part("key", "nightly-sync") + &part("secret", SECRET) + "--x--\r\n";
+    let ask = Ask::post(&castellan.at("/api/sign_in")).body("multipart/form-data; boundary=x", body);
+    let answer = ask.send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn decidim_07_the_token_says_what_the_contract_says() {
+    let castellan = start("", vec![]).await;
+    let (one, two) = (token(&castellan).await, token(&castellan).await);
+    assert_eq!(header(&one), json!({"alg": "HS256", "typ": "JWT"}));
+    let said = claims(&one);
+    let mut names: Vec<_> = said.as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    assert_eq!(names, ["aud", "exp", "iat", "jti", "scp", "sub"]);
+    assert!(said["sub"].is_string(), "{said}");
+    assert_eq!((&said["scp"], &said["aud"]), (&json!("api_user"), &json!(null)));
+    assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 7_200);
+    let jti = said["jti"].as_str().unwrap();
+    let parts: Vec<_> = jti.split('-').map(str::len).collect();
+    assert_eq!(parts, [8, 4, 4, 4, 12], "{jti}");
+    assert_eq!(jti.as_bytes()[14], b'4', "{jti}");
+    assert_ne!(claims(&two)["jti"], said["jti"]);
+}
+
+#[tokio::test]
+async fn decidim_08_every_failure_is_the_same_answer() {
+    let castellan = start("", vec![]).await;
+    let post = |pairs: &[(&str, &str)]| Ask::post(&castellan.at("/api/sign_in")).form(pairs);
+    assert_failed(&sign_in(&castellan, "wrong").send().await);
+    for pairs in [
+        &[("api_user[key]", "unknown"), ("api_user[secret]", SECRET)][..],
+        &[],
+        &[("api_user[key]", "nightly-sync")],
+        &[("user[email]", "ana@example.org"), ("user[password]", "pw-ana-1234")],
+        &[("api_user[key]", "ana"), ("api_user[secret]", "pw-ana-1234")],
+        &[("api_user[key]", "x"), ("api_user[key]", "nightly-sync"), ("api_user[secret]", SECRET)],
+    ] {
+        assert_failed(&post(pairs).send().await);
+    }
+    let plain = Ask::post(&castellan.at("/api/sign_in")).body("text/plain", "x");
+    assert_failed(&plain.send().await);
+}
+
+#[tokio::test]
+async fn decidim_10_and_11_the_token_names_its_user_to_its_own_audience() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
+    let session = probe(&castellan, &token, None).await;
+    assert!(session["user"]["id"].is_string(), "{session}");
+    assert_eq!(session["user"]["name"], "Night sync");
+    assert_eq!(session["user"]["nickname"], "@night_sync");
+    assert_eq!(probe(&castellan, &token, Some("anything")).await, json!(null));
+}
+
+#[tokio::test]
+async fn decidim_13_a_machine_writes() {
+    let archive = Archive::start().await;
+    let guard = format!(
+        "[[guard]]\nname = \"api\"\npath = \"/api\"\ndialect = \"decidim\"\nupstream = \"{}\"\n",
+        archive.url
+    );
+    let castellan = start(&guard, vec![]).await;
+    let token = token(&castellan).await;
+    let write = "mutation { CreatePerson(name: \"Machine\") { name } }";
+    let answer = castellan.graphql("/api", Some(&token), write).await;
+    assert_eq!(answer.json(), json!({"data": {"CreatePerson": {"name": "Machine"}}}));
+    let both = format!("{{ Person(first: 1) {{ name }} {} }}", &PROBE[2..PROBE.len() - 2]);
+    let answer = castellan.graphql("/api", Some(&token), &both).await.json();
+    assert!(answer["data"]["Person"][0]["name"].is_string(), "{answer}");
+    assert_eq!(answer["data"]["session"]["user"]["name"], "Night sync");
+}
+
+async fn sign_out(castellan: &Castellan, path: &str, token: &str) -> Answer {
+    Ask::new(http::Method::DELETE, &castellan.at(path)).bearer(token).send().await
+}
+
+#[tokio::test]
+async fn decidim_14_sign_out_revokes() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
+    assert!(probe(&castellan, &token, None).await["user"].is_object());
+    let answer = sign_out(&castellan, "/api/sign_out", &token).await;
+    assert_eq!((answer.status.as_u16(), &*answer.body), (200, ""));
+    assert_eq!(probe(&castellan, &token, None).await, json!(null));
+    assert_eq!(sign_out(&castellan, "/api/sign_out", &token).await.status, 200);
+    let nobody = Ask::new(http::Method::DELETE, &castellan.at("/api/sign_out"));
+    assert_eq!(nobody.send().await.status, 200);
+    assert_eq!(Ask::post(&castellan.at("/api/sign_out")).send().await.status, 405);
+}
+
+#[tokio::test]
+async fn decidim_15_a_query_string_changes_nothing() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
+    assert_eq!(sign_out(&castellan, "/api/sign_out?x=1", &token).await.status, 200);
+    assert_eq!(probe(&castellan, &token, None).await, json!(null));
+}
+
+#[tokio::test]
+async fn decidim_16_garbage_signs_nobody_out() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
+    for garbage in ["garbage", "a.b.c", &format!("{token}x")] {
+        assert_eq!(sign_out(&castellan, "/api/sign_out", garbage).await.status, 401, "{garbage}");
+    }
+    assert!(probe(&castellan, &token, None).await["user"].is_object());
+}
+
+#[tokio::test]
+async fn decidim_36_a_token_lives_as_long_as_is_set() {
+    let minutes = ("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN", "1".to_owned());
+    let castellan = start("", vec![minutes]).await;
+    let token = token(&castellan).await;
+    let said = claims(&token);
+    assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
+    assert!(probe(&castellan, &token, None).await["user"].is_object());
+    castellan.advance_to(61);
+    assert_eq!(probe(&castellan, &token, None).await, json!(null));
+}
+
+/// Through the command line, until a console stands.
+#[tokio::test]
+async fn decidim_39_a_secret_is_rotated_and_a_credential_deleted() {
+    let castellan = start("", vec![]).await;
+    let old = token(&castellan).await;
+    let rotated = castellan.said(&["credential", "rotate", "nightly-sync"]);
+    let secret = rotated.lines().next().unwrap().strip_prefix("secret: ").unwrap().to_owned();
+    assert_eq!(secret.len(), 32);
+    assert_failed(&sign_in(&castellan, SECRET).send().await);
+    let answer = sign_in(&castellan, &secret).send().await;
+    let new = answer.json()["jwt_token"].as_str().unwrap().to_owned();
+    until_gone(&castellan, &old).await;
+    assert!(probe(&castellan, &new, None).await["user"].is_object());
+    castellan.said(&["delete", "ApiCredential", "nightly-sync"]);
+    assert_failed(&sign_in(&castellan, &secret).send().await);
+    until_gone(&castellan, &new).await;
+}
+
+/// With an overlap both secrets count for a while, and tokens stay.
+#[tokio::test]
+async fn a_rotation_may_overlap() {
+    let castellan = start("", vec![]).await;
+    let old = token(&castellan).await;
+    let rotate = ["credential", "rotate", "nightly-sync", "--overlap-minutes", "10"];
+    castellan.said(&rotate);
+    assert_eq!(sign_in(&castellan, SECRET).send().await.status, 200);
+    assert!(probe(&castellan, &old, None).await["user"].is_object());
+    castellan.advance_to(601);
+    assert_failed(&sign_in(&castellan, SECRET).send().await);
+}
+
+#[tokio::test]
+async fn decidim_43_an_audience_named_at_sign_in_is_named_ever_after() {
+    let castellan = start("", vec![]).await;
+    let answer = sign_in(&castellan, SECRET).header("x-jwt-aud", "z").send().await;
+    let token = answer.json()["jwt_token"].as_str().unwrap().to_owned();
+    assert_eq!(claims(&token)["aud"], "z");
+    assert!(probe(&castellan, &token, Some("z")).await["user"].is_object());
+    assert_eq!(probe(&castellan, &token, None).await, json!(null));
+}
+
+/// Another process wrote it: the bound of the feed applies.
+async fn until_gone(castellan: &Castellan, token: &str) {
+    for _ in 0..40 {
+        if probe(castellan, token, None).await == json!(null) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("the token still holds after a second");
+}

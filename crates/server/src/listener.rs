@@ -1,18 +1,23 @@
 //! The listener: connections in, the corridor behind.
 
-use std::{convert::Infallible, future::Future, io, time::Duration};
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use crate::corridor::Corridor;
 
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
+/// Connections that are open at a time; more wait to be taken.
+const CONNECTIONS: usize = 8_192;
 /// How long open requests may go on after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -26,14 +31,15 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
             () = &mut stop => break,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, place) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, most likely: give others time to close theirs.
                 tracing::warn!(%error, "a connection could not be taken");
@@ -59,6 +65,7 @@ pub async fn serve(
             if let Err(error) = watched.await {
                 tracing::debug!(error = &*error as &dyn std::error::Error, "a connection ended");
             }
+            drop(place);
         });
     }
     drop(listener);
@@ -66,4 +73,15 @@ pub async fn serve(
         tracing::warn!("requests were cut off at the stop");
     }
     Ok(())
+}
+
+/// Takes the next connection once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    // The semaphore is never closed.
+    let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (socket, _) = listener.accept().await?;
+    Ok((socket, place))
 }

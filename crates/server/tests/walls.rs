@@ -1,5 +1,7 @@
 //! The walls inside this crate that Cargo cannot see.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

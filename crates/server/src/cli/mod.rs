@@ -10,6 +10,7 @@ mod explain;
 mod key;
 mod resources;
 mod sample_app;
+mod scopes;
 mod serve;
 mod user;
 
@@ -70,6 +71,9 @@ enum Command {
     Key(key::Command),
     /// Why was a request allowed or denied, and what would change it?
     Explain(explain::Arguments),
+    /// The scopes of a schema: list them, or lint grants against them.
+    #[command(subcommand)]
+    Scopes(scopes::Command),
     /// The configuration file.
     #[command(subcommand)]
     Config(config_check::Command),
@@ -121,6 +125,7 @@ async fn dispatch(Arguments { config, command }: Arguments) -> Result<ExitCode, 
             let loaded = load()?;
             explain::run(&loaded, &open(&loaded).await?, arguments).await
         }
+        Command::Scopes(command) => scopes::run(load()?, command).await,
         Command::Config(command) => config_check::run(load(), &command).await,
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::Archive(arguments) => serve::archive(arguments).await,

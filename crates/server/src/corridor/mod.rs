@@ -5,6 +5,8 @@ mod cors;
 mod normalise;
 mod trail;
 
+use std::time::Duration;
+
 use axum::{
     Router,
     body::Body,
@@ -15,6 +17,9 @@ use castellan_gate::DecisionId;
 use tower::ServiceExt as _;
 
 use trail::Trail;
+
+/// How long a request may take to arrive and to be answered; a streamed answer may take longer.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Our own routes and the guards, behind the steps that they all share. Cheap to clone.
 #[derive(Clone)]
@@ -63,10 +68,11 @@ impl Corridor {
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(id.clone());
-        let answered = self.routes.clone().oneshot(request).await;
+        let answered = tokio::time::timeout(PATIENCE, self.routes.clone().oneshot(request)).await;
         let mut response = match answered {
-            Ok(response) => response,
-            Err(never) => match never {},
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
         if open {
             cors::allow(response.headers_mut());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Body, to_bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -53,8 +53,11 @@ pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
         .with_state(Desk { issuer, keys })
 }
 
+/// Bytes of a body at most (§2.1, row 10).
+const MOST: usize = 100 * 1024;
+
 /// §2.1, in the order of its rows.
-async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Body) -> Response {
     let refuse =
         |status, message: &str| answer(status, Some(json!({"success": false, "message": message})));
     let is_json = headers
@@ -62,6 +65,9 @@ async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Res
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"));
+    let Ok(body) = to_bytes(body, MOST).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large");
+    };
     let body = match serde_json::from_slice::<Value>(&body) {
         _ if !is_json => Value::Null,
         Ok(body) if body.is_object() || body.is_array() => body,
@@ -104,6 +110,7 @@ fn answer(status: StatusCode, body: Option<Value>) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static("OPTIONS, POST"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if headers.contains_key(header::CONTENT_TYPE) {
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, json);

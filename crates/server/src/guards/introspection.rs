@@ -172,6 +172,7 @@ fn list<'a>(of: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> {
 mod tests {
     use apollo_compiler::{
         ExecutableDocument, Schema, introspection, request::coerce_variable_values,
+        response::JsonMap,
     };
 
     use super::*;
@@ -183,7 +184,7 @@ mod tests {
         let document =
             ExecutableDocument::parse_and_validate(&schema, INTROSPECTION_QUERY, "q").unwrap();
         let operation = document.operations.get(None).unwrap();
-        let variables = coerce_variable_values(&schema, operation, &Default::default()).unwrap();
+        let variables = coerce_variable_values(&schema, operation, &JsonMap::default()).unwrap();
         let implementers = schema.implementers_map();
         let shown = introspection::partial_execute(
             &schema,

@@ -2,19 +2,31 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{RawQuery, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use castellan_issuer::{error::TokenError, params::Repeated};
 
 use super::{
     bearer,
     refusal::{Refusal, no_store},
+    wire,
 };
 use crate::app::App;
 
 /// `GET` and `POST`.
-pub(super) async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let claims = app.issuer().userinfo(bearer::token(&headers)?).await?;
+pub(super) async fn get(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let token = bearer::token(&headers)?;
+    // A second credential: which is meant cannot be told (RFC 6750 §2).
+    let name = "access_token";
+    if wire::query(query.as_deref())?.get(name).is_some() {
+        return Err(TokenError::from(Repeated(name.to_owned())).into());
+    }
+    let claims = app.issuer().userinfo(token).await?;
     Ok(no_store(Json(claims).into_response()))
 }

@@ -73,12 +73,17 @@ impl Crossing<'_> {
         if plan.document.root() == Root::Query && manner.denied_query_is_null {
             return Err(self.json(StatusCode::OK, &json!({"data": null})));
         }
+        let mut breaks = self.all_or_nothing(plan);
         let gaps = denied
             .iter()
-            .map(|(selected, reason)| self.gap(&selected.path, &selected.place, *reason))
+            .map(|(selected, reason)| {
+                let gap = self.gap(&selected.path, &selected.place, *reason);
+                let path = plan.null_for(&selected.path, &selected.place);
+                breaks |= path.is_none();
+                Gap { path: path.unwrap_or_default(), ..gap }
+            })
             .collect();
-        let breaks = denied.iter().any(|(selected, _)| !selected.place.nullable);
-        if breaks || self.all_or_nothing(plan) { Err(self.nothing_runs(gaps)) } else { Ok(gaps) }
+        if breaks { Err(self.nothing_runs(gaps)) } else { Ok(gaps) }
     }
 
     fn all_or_nothing(&self, plan: &Plan) -> bool {
@@ -93,10 +98,19 @@ impl Crossing<'_> {
         pruned: &Pruned,
         gaps: &mut Vec<Gap>,
     ) -> Option<Response<ReplyBody>> {
+        // What one selection of a response key has lost, another may still have.
+        let lives = |path: &[String]| {
+            plan.document.holders.iter().any(|other| {
+                other.path == path
+                    && other.place.runs(&plan.variables)
+                    && !pruned.emptied.contains(&other.place.span)
+            })
+        };
         let mut outermost: Vec<&[String]> = Vec::new();
         for holder in &plan.document.holders {
             if !pruned.emptied.contains(&holder.place.span)
                 || !holder.place.runs(&plan.variables)
+                || lives(&holder.path)
                 || outermost.iter().any(|path| holder.path.starts_with(path))
             {
                 continue;
@@ -107,8 +121,11 @@ impl Crossing<'_> {
                 _ => None,
             });
             let reason = below.unwrap_or(Reason::TokenScope);
-            gaps.push(self.gap(&holder.path, &holder.place, reason));
-            if self.all_or_nothing(plan) || !holder.place.nullable {
+            let path = plan.null_for(&holder.path, &holder.place);
+            let breaks = self.all_or_nothing(plan) || path.is_none();
+            let gap = self.gap(&holder.path, &holder.place, reason);
+            gaps.push(Gap { path: path.unwrap_or_default(), ..gap });
+            if breaks {
                 return Some(self.nothing_runs(std::mem::take(gaps)));
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
     Verdict,
     decide::decide,
-    document::{Selected, Span},
+    document::{Holder, Place, Selected, Span},
     introspection,
     layer::Shared,
     reply::RequestRefusal,
@@ -89,17 +89,34 @@ impl Plan {
         self.verdicts.contains(&Verdict::Local)
     }
 
-    /// Denied selections that would run, one for each path.
+    /// Denied selections that would run, one for each path and none below another.
     pub(crate) fn denied(&self) -> Vec<(&Selected, Reason)> {
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeSet<&[String]> = BTreeSet::new();
         self.decided()
             .filter_map(|(selected, verdict)| match verdict {
                 Verdict::Deny(reason) => Some((selected, reason)),
                 _ => None,
             })
             .filter(|(selected, _)| selected.place.runs(&self.variables))
-            .filter(|(selected, _)| seen.insert(&selected.path))
+            // A selection comes after those that it lies in.
+            .filter(|(selected, _)| {
+                let path = &*selected.path;
+                let within = (1..path.len()).any(|length| seen.contains(&path[..length]));
+                !within && seen.insert(path)
+            })
             .collect()
+    }
+
+    /// Where the null of a field at `path` ends up: at the field, or at the nearest field around
+    /// it that may be null (GraphQL specification §6.4.4); nowhere if there is none.
+    pub(crate) fn null_for(&self, path: &[String], place: &Place) -> Option<Vec<String>> {
+        if place.nullable {
+            return Some(path.to_vec());
+        }
+        (1..path.len()).rev().map(|length| &path[..length]).find_map(|around| {
+            let nullable = |holder: &&Holder| holder.path == around && holder.place.nullable;
+            self.document.holders.iter().find(nullable).map(|holder| holder.path.clone())
+        })
     }
 
     /// What is not sent on: all that is denied, whether it would run or not, and what is ours.

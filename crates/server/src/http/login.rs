@@ -61,7 +61,7 @@ pub(super) async fn submit(
             browser::set_session(&app, &mut response, &cookie);
             response
         }
-        Ok(LoggedIn::No) => again(&app, &visitor, flow, &headers).await,
+        Ok(LoggedIn::No) => again(&app, &visitor, (flow, name), &headers).await,
         Err(castellan_issuer::flow::FlowError::Token(error @ TokenError::Busy(_))) => {
             Refusal::from(error).into_response()
         }
@@ -69,11 +69,20 @@ pub(super) async fn submit(
     }
 }
 
-async fn again(app: &App, visitor: &Visitor, flow: &str, headers: &HeaderMap) -> Response {
+/// The form once more, with the name as it was typed.
+async fn again(
+    app: &App,
+    visitor: &Visitor,
+    (flow, name): (&str, &str),
+    headers: &HeaderMap,
+) -> Response {
     // The same words whether the name or the password is wrong.
     let problem = "User name and password do not match.";
     match app.issuer().view_flow(flow, &visitor.browser).await {
-        Ok(view) => form(app, flow, &view, (StatusCode::UNAUTHORIZED, Some(problem))),
+        Ok(view) => {
+            let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            form(app, flow, &view, (StatusCode::UNAUTHORIZED, Some(problem)))
+        }
         Err(error) => page::refused(error, app, headers),
     }
 }

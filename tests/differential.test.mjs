@@ -108,7 +108,7 @@ async function reference(source, how, { allowed, onDeny }) {
   const topmost = denied.map((one) => one.path);
   const within = ({ path }) => topmost.some((other) => path.startsWith(`${other}.`));
   const stops =
-    denied.some((one) => !one.nullable) ||
+    (denied.length > 0 && answer.data === null) ||
     (denied.length > 0 && operation.operation === 'mutation' && onDeny === 'reject');
   return {
     stops,
@@ -191,11 +191,22 @@ limits = { aliases = 1000, root_fields = 1000 }
     }
     assert.equal(got.status, 200, said);
     const paths = (got.errors ?? []).map((error) => error.path.join('.'));
-    // A denied field that must not be null stops all; below the root it may, and need not.
+    // The null of a denied field goes up to what may be null; where all of it is gone, nothing runs.
     if (expected.stops || (expected.mayStop && got.data === null)) {
       assert.equal(got.data, null, said);
       assert.equal(ranUpstream.size, 0, said);
       assert.ok(paths.length > 0, said);
+      return;
+    }
+    if (expected.mayStop) {
+      // What ran beside a denied field that must not be null is lost with it.
+      for (const path of expected.denied.filter((path) => !path.includes('.'))) {
+        assert.ok(paths.includes(path), `nothing is told of ${path}: ${said}`);
+      }
+      for (const key of Object.keys(expected.data ?? {})) {
+        assert.ok(key in got.data, `${key} is missing: ${said}`);
+        if (expected.data[key] === null) assert.equal(got.data[key], null, `${key}: ${said}`);
+      }
       return;
     }
     for (const one of ranUpstream) {

@@ -23,11 +23,9 @@ pub fn test() -> Outcome {
         return Outcome::Failed("the binary is not where Cargo says".to_owned());
     };
     let browser = have_chromium();
-    let mut command = Command::new("npm");
-    command.args(["test", "--silent"]).current_dir("tests").env("CASTELLAN_BINARY", binary);
-    if !browser {
-        command.env("CASTELLAN_WITHOUT_BROWSER", "1");
-    }
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-concurrency=2"]).current_dir("tests");
+    command.args(files(browser)).env("CASTELLAN_BINARY", binary);
     match (run(&mut command), browser) {
         (Outcome::Passed, false) => Outcome::NotRun(
             "browser.test.mjs: chromium is missing and could not be installed; the other files \
@@ -36,6 +34,17 @@ pub fn test() -> Outcome {
         ),
         (outcome, _) => outcome,
     }
+}
+
+/// The test files; without a browser, all but the one that drives it.
+fn files(browser: bool) -> Vec<String> {
+    let names = std::fs::read_dir("tests").into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut files: Vec<String> = names
+        .filter(|name| name.ends_with(".test.mjs") && (browser || name != "browser.test.mjs"))
+        .collect();
+    files.sort();
+    files
 }
 
 fn answers(program: &str) -> bool {

@@ -192,12 +192,17 @@ impl JwtConfig {
 }
 
 fn scopes(key: &KeyEntry) -> Result<Scopes, ConfigError> {
+    let wrong = |problem: String| {
+        ConfigError::Conflict(format!("JWT_AUTH_KEYS: the key {:?}: {problem}", key.id))
+    };
     key.scopes
         .iter()
-        .map(|text| {
-            Scope::try_from(text.clone()).map_err(|error| {
-                ConfigError::Conflict(format!("JWT_AUTH_KEYS: the key {:?}: {error}", key.id))
-            })
+        .map(|text| match Scope::try_from(text.clone()) {
+            Ok(Scope::Named(name)) => {
+                Err(wrong(format!("{name:?} is not of the form Operation:Type:Action")))
+            }
+            Ok(pattern) => Ok(pattern),
+            Err(error) => Err(wrong(error.to_string())),
         })
         .collect()
 }

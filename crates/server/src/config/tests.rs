@@ -119,8 +119,10 @@ fn weak_and_missing_secrets_refuse_to_start() {
     let config = with_environment(&[("JWT_SECRET", "short"), ("JWT_AUTH_KEYS", keys)]).unwrap();
     assert!(config.jwt.tokens(Path::new("."), false).is_err());
     assert!(config.jwt.tokens(Path::new("."), true).unwrap().is_some());
-    let bar = r#"[{"id":"a","apiKey":"k","scopes":["Mutation:Person:(a|b)"]}]"#;
-    assert!(with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", bar)]).is_err());
+    for scope in ["Mutation:Person:(a|b)", "!x", "api:read", ""] {
+        let keys = format!(r#"[{{"id":"a","apiKey":"k","scopes":["{scope}"]}}]"#);
+        assert!(with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", &keys)]).is_err());
+    }
 }
 
 #[test]

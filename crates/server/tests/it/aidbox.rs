@@ -107,7 +107,9 @@ async fn aidbox_08_a_wrong_password_signs_nobody_in() {
         assert_eq!(answer.status, 401, "{answer:?}");
         assert!(answer.header("location").is_none(), "{answer:?}");
         assert!(answer.header("set-cookie").is_none(), "{answer:?}");
-        said.push(answer.photograph());
+        // The name that was typed comes back, whether there is such a person or not.
+        let typed = format!("value=\"{name}\"");
+        said.push(answer.photograph().replace(&typed, "value=\"(typed)\""));
     }
     assert_eq!(said[0], said[1], "the name and the password are not told apart");
     let again = browser.get(&Asking::portal().at(&castellan)).await;

@@ -10,7 +10,7 @@ use crate::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, VERIFIER, assert_refused, assert_sent_back, text},
-    trompa::{Stage, assert_denied},
+    trompa::{Stage, assert_denied, mint},
     upstream::Recorder,
     wire::{Answer, Ask, raw},
 };
@@ -462,7 +462,7 @@ async fn case_30_a_malformed_cookie_signs_nobody_in() {
 #[tokio::test]
 async fn case_32_a_bearer_value_is_one_token_and_nothing_else() {
     let stage = Stage::start().await;
-    let token = stage.mint("admin", &["*"]);
+    let token = mint("admin", &["*"]);
     let (query, url) = (
         json!({"query": "mutation { CreatePerson(identifier: \"x\", name: \"x\") { name } }"}),
         stage.castellan.at("/graphql"),
@@ -485,7 +485,7 @@ async fn case_32_a_bearer_value_is_one_token_and_nothing_else() {
         assert_denied(&answer, "CreatePerson", "UNAUTHENTICATED");
     }
     let good = format!("Bearer {token}");
-    for (first, second) in [(&good, &good), (&good, &"Basic x".to_owned()), (&"".to_owned(), &good)]
+    for (first, second) in [(&good, &good), (&good, &"Basic x".to_owned()), (&String::new(), &good)]
     {
         let ask = Ask::post(&url).json(&query).header("authorization", first);
         let answer = ask.header("authorization", second).send().await;
@@ -558,7 +558,7 @@ async fn case_33_a_scope_matches_no_longer_name() {
         "Mutation",
         "api:read",
     ] {
-        let token = stage.mint("admin", &[scope]);
+        let token = mint("admin", &[scope]);
         for (field, arguments) in fields {
             let query = format!("mutation {{ {field}{arguments} {{ __typename }} }}");
             let body = stage.send(Some(&token), &query).await.json();
@@ -571,7 +571,7 @@ async fn case_33_a_scope_matches_no_longer_name() {
 #[tokio::test]
 async fn case_38_only_a_post_of_json_writes() {
     let stage = Stage::start().await;
-    let (token, url) = (stage.mint("admin", &["*"]), stage.castellan.at("/graphql"));
+    let (token, url) = (mint("admin", &["*"]), stage.castellan.at("/graphql"));
     let write = "mutation { CreatePerson(identifier: \"x\", name: \"x\") { name } }";
     let body = json!({"query": write}).to_string();
     for media_type in [

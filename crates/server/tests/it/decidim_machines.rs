@@ -109,10 +109,13 @@ async fn decidim_06_a_machine_signs_in_by_json_and_multipart() {
     let answer = Ask::post(&castellan.at("/api/sign_in")).json(&api_user).send().await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let part = |name: &str, value: &str| {
-        format!("--x\r\nContent-Disposition: form-data; name=\"api_user[{name}]\"\r\n\r\n{value}\r\n")
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=\"api_user[{name}]\"\r\n\r\n{value}\r\n"
+        )
     };
     let body = part("key", "nightly-sync") + &part("secret", SECRET) + "--x--\r\n";
-    let ask = Ask::post(&castellan.at("/api/sign_in")).body("multipart/form-data; boundary=x", body);
+    let ask =
+        Ask::post(&castellan.at("/api/sign_in")).body("multipart/form-data; boundary=x", body);
     let answer = ask.send().await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -112,6 +112,38 @@ async fn a_deleted_client_is_out_within_a_second() {
 }
 
 #[tokio::test]
+async fn a_machine_goes_with_its_client() {
+    let door = Door::open().await;
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "svc"),
+        ("client_secret", "s3cr3t-svc"),
+    ];
+    let tokens = door.castellan.token(&pairs).await.json();
+    let access = text(&tokens, "access_token");
+    assert!(door.lets_in(access).await);
+    door.castellan.said(&["delete", "Client", "svc"]);
+    door.shuts(access).await;
+    assert_refused(&door.castellan.token(&pairs).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_refused_at_once_too() {
+    let castellan = Castellan::with_ann().await;
+    let kiosk = [("client_id", "kiosk"), ("client_secret", "s3cr3t-kiosk")];
+    let asking = Asking::of("kiosk", "https://kiosk.test/cb");
+    let tokens = castellan.tokens(&mut Browser::default(), &asking, &kiosk).await;
+    let access = text(&tokens, "access_token");
+    assert!(access.starts_with("csl_access_"), "{access}");
+    for _ in 0..2 {
+        assert_eq!(castellan.userinfo(access).await.status, 200);
+    }
+    let pairs = [&kiosk[..], &[("token", access)]].concat();
+    Ask::post(&castellan.at("/auth/revoke")).form(&pairs).send().await;
+    assert_eq!(castellan.userinfo(access).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_deactivated_person_is_out_within_a_second() {
     let door = Door::open().await;
     let mut browser = Browser::default();

@@ -5,6 +5,8 @@
 mod aidbox;
 mod aidbox_tokens;
 mod bad_input;
+mod bad_input_edges;
+mod bad_input_pages;
 mod browser;
 mod cases;
 mod castellan;

@@ -26,21 +26,62 @@ async fn a_token_answer_is_kept_out_of_caches() {
         body[name] = Value::from("…");
     }
     answer.body = serde_json::to_string_pretty(&body).unwrap();
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    200 OK
+    cache-control: no-store
+    content-type: application/json
+    pragma: no-cache
+    x-content-type-options: nosniff
+
+    {
+      "access_token": "…",
+      "token_type": "Bearer",
+      "expires_in": 600,
+      "refresh_token": "…",
+      "id_token": "…",
+      "scope": "openid profile",
+      "userinfo": {
+        "resourceType": "User",
+        "id": "ann",
+        "userName": "ann",
+        "email": "ann@example.test",
+        "name": {
+          "givenName": "Ann",
+          "familyName": "Roe"
+        }
+      }
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn an_unproven_client_is_told_no_more() {
     let castellan = Castellan::with_ann().await;
     let answer = castellan.redeem("x", &[("client_id", "portal")]).await;
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    401 Unauthorized
+    cache-control: no-store
+    content-type: application/json
+    pragma: no-cache
+    x-content-type-options: nosniff
+
+    {"error":"invalid_client","error_description":"the client is unknown, or did not prove who it is"}
+    "#);
 }
 
 #[tokio::test]
 async fn a_code_that_is_none_is_just_not_redeemable() {
     let castellan = Castellan::with_ann().await;
     let answer = castellan.redeem("SplxlOBe", &PORTAL).await;
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    400 Bad Request
+    cache-control: no-store
+    content-type: application/json
+    pragma: no-cache
+    x-content-type-options: nosniff
+
+    {"error":"invalid_grant","error_description":"the code cannot be redeemed"}
+    "#);
 }
 
 #[tokio::test]
@@ -48,10 +89,19 @@ async fn a_token_that_does_not_hold_is_inactive_and_nothing_else() {
     let castellan = Castellan::with_ann().await;
     let pairs = [&PORTAL[..], &[("token", "garbage")]].concat();
     let answer = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await;
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    200 OK
+    cache-control: no-store
+    content-type: application/json
+    pragma: no-cache
+    x-content-type-options: nosniff
+
+    {"active":false}
+    "#);
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the document is as long as it is")]
 async fn discovery_promises_what_is_served() {
     let castellan = Castellan::with_ann().await;
     let other = Ask::get(&castellan.at("/.well-known/openid-configuration")).send().await;
@@ -59,7 +109,87 @@ async fn discovery_promises_what_is_served() {
         Ask::get(&castellan.at("/.well-known/oauth-authorization-server")).send().await;
     assert_eq!(answer.body, other.body, "both paths have one document");
     answer.body = serde_json::to_string_pretty(&answer.json()).unwrap();
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    200 OK
+    access-control-allow-origin: *
+    cache-control: public, max-age=300
+    content-type: application/json
+    vary: Origin
+
+    {
+      "issuer": "http://castellan.test",
+      "authorization_endpoint": "http://castellan.test/auth/authorize",
+      "token_endpoint": "http://castellan.test/auth/token",
+      "userinfo_endpoint": "http://castellan.test/auth/userinfo",
+      "revocation_endpoint": "http://castellan.test/auth/revoke",
+      "introspection_endpoint": "http://castellan.test/auth/introspect",
+      "jwks_uri": "http://castellan.test/.well-known/jwks.json",
+      "response_types_supported": [
+        "code"
+      ],
+      "response_modes_supported": [
+        "query"
+      ],
+      "grant_types_supported": [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials"
+      ],
+      "code_challenge_methods_supported": [
+        "S256"
+      ],
+      "token_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "none"
+      ],
+      "revocation_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "none"
+      ],
+      "introspection_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post"
+      ],
+      "subject_types_supported": [
+        "public"
+      ],
+      "id_token_signing_alg_values_supported": [
+        "RS256"
+      ],
+      "scopes_supported": [
+        "openid",
+        "profile",
+        "email"
+      ],
+      "claims_supported": [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "nonce",
+        "at_hash",
+        "name",
+        "preferred_username",
+        "given_name",
+        "family_name",
+        "email",
+        "email_verified"
+      ],
+      "prompt_values_supported": [
+        "none",
+        "login",
+        "consent"
+      ],
+      "authorization_response_iss_parameter_supported": true,
+      "claims_parameter_supported": false,
+      "request_parameter_supported": false,
+      "request_uri_parameter_supported": false
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -70,7 +200,17 @@ async fn the_sign_in_page_cannot_be_framed_scripted_or_kept() {
     let mut page = browser.get(&castellan.at(begun.location())).await;
     assert!(!page.body.contains("<script") && !page.body.contains("http://"), "{page:?}");
     page.body.clear();
-    assert_snapshot!(photograph(&castellan, &page), @"");
+    assert_snapshot!(photograph(&castellan, &page), @r#"
+    200 OK
+    cache-control: no-store
+    content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' https://spa.test
+    content-type: text/html; charset=utf-8
+    cross-origin-opener-policy: same-origin
+    pragma: no-cache
+    referrer-policy: same-origin
+    x-content-type-options: nosniff
+    x-frame-options: DENY
+    "#);
 }
 
 #[tokio::test]
@@ -79,7 +219,17 @@ async fn a_denial_names_its_decision() {
     let answer = stage.send(None, "mutation { CreatePerson(name: \"Ada\") { name } }").await;
     let id = answer.header("castellan-decision").unwrap().to_owned();
     let photograph = photograph(&stage.castellan, &answer).replace(&id, "(decision)");
-    assert_snapshot!(photograph, @"");
+    assert_snapshot!(photograph, @r#"
+    200 OK
+    access-control-allow-origin: *
+    cache-control: no-store
+    content-security-policy: sandbox
+    content-type: application/json; charset=utf-8
+    vary: Origin
+    x-content-type-options: nosniff
+
+    {"errors":[{"message":"No authorization token.","locations":[{"line":1,"column":12}],"path":["CreatePerson"],"extensions":{"code":"UNAUTHENTICATED","reason":"no_credential","decision":"(decision)"}}],"data":{"CreatePerson":null}}
+    "#);
 }
 
 #[tokio::test]
@@ -87,5 +237,13 @@ async fn a_wrong_key_is_told_as_the_contract_has_it() {
     let castellan = Castellan::start(plan(None)).await;
     let body = serde_json::json!({"id": "admin", "apiKey": "wrong", "scopes": ["*"]});
     let answer = Ask::post(&castellan.at("/jwt")).json(&body).send().await;
-    assert_snapshot!(photograph(&castellan, &answer), @"");
+    assert_snapshot!(photograph(&castellan, &answer), @r#"
+    403 Forbidden
+    allow: OPTIONS, POST
+    cache-control: no-store
+    content-type: application/json; charset=utf-8
+    x-content-type-options: nosniff
+
+    {"success":false,"message":"The apiKey and id combination is not correct"}
+    "#);
 }

@@ -68,11 +68,6 @@ impl Stage {
         Self { archive, castellan }
     }
 
-    /// A token of `key` with `scopes`, signed here.
-    pub fn mint(&self, key: &str, scopes: &[&str]) -> String {
-        jose::signed_with(SECRET, &claims(key, scopes))
-    }
-
     pub async fn send(&self, token: Option<&str>, query: &str) -> Answer {
         self.castellan.graphql("/graphql", token, query).await
     }
@@ -103,9 +98,14 @@ impl Stage {
     }
 
     async fn try_with(&self, scopes: &[&str], field: &str) -> Answer {
-        let token = self.mint("admin", scopes);
+        let token = mint("admin", scopes);
         self.send(Some(&token), &format!("mutation {{ {field} {{ __typename }} }}")).await
     }
+}
+
+/// A token of `key` with `scopes`, signed here.
+pub fn mint(key: &str, scopes: &[&str]) -> String {
+    jose::signed_with(SECRET, &claims(key, scopes))
 }
 
 fn claims(key: &str, scopes: &[&str]) -> Value {
@@ -217,7 +217,7 @@ async fn trompa_20_only_hs256_with_our_secret_counts() {
     ] {
         assert_not_created(&stage, Some(&token), NOT_AUTHORIZED).await;
     }
-    assert_eq!(stage.send(Some(&stage.mint("admin", &["*"])), CREATE).await.status, 200);
+    assert_eq!(stage.send(Some(&mint("admin", &["*"])), CREATE).await.status, 200);
     assert_eq!(stage.names("Person", "x").await, json!([{"name": "x"}]));
 }
 
@@ -335,7 +335,7 @@ async fn trompa_27_query_scopes_and_none_open_no_mutation() {
     let answer = stage.send(Some(&jose::signed_with(SECRET, &none)), CREATE).await;
     assert_denied(&answer, "CreatePerson", "FORBIDDEN");
     assert_eq!(stage.names("Person", "x").await, json!([]));
-    let reader = stage.mint("admin", &["Query:*"]);
+    let reader = mint("admin", &["Query:*"]);
     let read = stage.send(Some(&reader), "{ Person(first: 1) { name } }").await;
     assert!(read.json()["data"]["Person"][0]["name"].is_string(), "{read:?}");
 }
@@ -343,7 +343,7 @@ async fn trompa_27_query_scopes_and_none_open_no_mutation() {
 #[tokio::test]
 async fn trompa_28_what_is_allowed_runs_beside_what_is_not() {
     let stage = Stage::start().await;
-    let token = stage.mint("admin", &["Mutation:Person:Create"]);
+    let token = mint("admin", &["Mutation:Person:Create"]);
     let query = "mutation { a: CreatePerson(identifier: \"p\", name: \"p\") { name } \
                  b: CreatePlace(identifier: \"l\", name: \"l\") { name } }";
     let answer = stage.send(Some(&token), query).await;
@@ -370,7 +370,7 @@ async fn trompa_30_get_never_writes() {
     let stage = Stage::start().await;
     let query: String = url::form_urlencoded::byte_serialize(CREATE.as_bytes()).collect();
     let url = stage.castellan.at(&format!("/graphql?query={query}"));
-    let answer = Ask::get(&url).bearer(&stage.mint("admin", &["*"])).send().await;
+    let answer = Ask::get(&url).bearer(&mint("admin", &["*"])).send().await;
     assert_eq!(answer.status, 405, "{answer:?}");
     assert!(answer.header("allow").unwrap().contains("POST"), "{answer:?}");
     assert_eq!(stage.names("Person", "x").await, json!([]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     castellan::Castellan,
     jose,
-    trompa::{SECRET, Stage, assert_denied, plan, with},
+    trompa::{SECRET, Stage, assert_denied, mint, plan, with},
     wire::{Answer, Ask},
 };
 
@@ -150,7 +150,7 @@ async fn trompa_11_patterns_are_granted_by_what_they_cover() {
         ("persons", &["mutation:person:create"], false),
         ("trio", &["Mutation:Person:*"], false),
         ("trio", &three, true),
-        ("admin", &["Mutation:*:Create", "Query:ControlAction", "anything"], true),
+        ("admin", &["Mutation:*:Create", "Query:ControlAction"], true),
         ("admin", &[""], false),
     ] {
         let answer = ask(&castellan, key, scopes).await;
@@ -175,10 +175,10 @@ async fn trompa_12_no_spelling_of_a_scope_widens_a_key() {
         assert!(answer.json().get("jwt").is_none(), "{answer:?}");
     }
     // Even a token that was signed with such a scope opens nothing.
-    let forged = stage.mint("persons", &["Mutation:Person:(a|b)|Mutation:*"]);
+    let forged = mint("persons", &["Mutation:Person:(a|b)|Mutation:*"]);
     let delete = "mutation { DeletePlace(identifier: \"p\") { name } }";
     assert_denied(&stage.send(Some(&forged), delete).await, "DeletePlace", "UNAUTHENTICATED");
-    let wide = stage.mint("persons", &["Mutation:*"]);
+    let wide = mint("persons", &["Mutation:*"]);
     assert_denied(&stage.send(Some(&wide), delete).await, "DeletePlace", "FORBIDDEN");
     assert_eq!(stage.names("Place", "p").await, json!([{"name": "p"}]));
 }
@@ -247,7 +247,7 @@ async fn trompa_31_no_error_gives_away_how_we_are_made() {
 #[tokio::test]
 async fn trompa_32_the_scheme_is_read_in_any_case_and_must_be_there() {
     let stage = Stage::start().await;
-    let token = stage.mint("admin", &["*"]);
+    let token = mint("admin", &["*"]);
     let query = json!({"query": "mutation { CreatePerson(name: \"x\") { name } }"});
     for (value, good) in [
         (format!("Bearer {token}"), true),
@@ -309,7 +309,7 @@ async fn trompa_35_keys_without_a_secret_and_broken_keys_stop_the_start() {
         "{}",
         "[{\"id\":\"x\",\"apiKey\":\"k-x\"}]",
         "[{\"id\":\"x\",\"apiKey\":\"k-x\",\"scopes\":[]}]",
-        "[{\"id\":\"x\",\"apiKey\":\"k-x\",\"scopes\":[\"!x\"]}]",
+        "[{\"id\":\"x\",\"apiKey\":\"k-x\",\"scopes\":[\"Mutation:(a|b)\"]}]",
         "[{\"id\":\"x\",\"apiKey\":\"\",\"scopes\":[\"*\"]}]",
     ] {
         let said = Castellan::refuses(with(plan(None), "JWT_AUTH_KEYS", keys)).await;

@@ -36,7 +36,7 @@ fragment Made on CreatePersonPayload {
 }
 fragment Name on Person { name }
 fragment Other on Person { friends(first: 1) { name } }
-query Unasked { secrets }
+query Unasked { secrets persons { ...Other } }
 ";
 
 /// Stands before a recorder; what is denied is null, and the rest runs.
@@ -77,8 +77,8 @@ fn only(recorder: &Recorder) -> Seen {
     seen.remove(0)
 }
 
-#[tokio::test]
-async fn what_is_denied_is_blanked_and_the_rest_is_sent_as_it_came() {
+/// Sends [`QUERY`] with all that may come along, and returns what arrived and what came back.
+async fn sent_and_answered() -> (Seen, Answer) {
     let (recorder, castellan) = stage().await;
     recorder.answer(
         r#"{"data":{"made":{"person":{"name":"Ada"},"query":{"persons":[{"name":"Ada"}]}},"again":{"person":{"name":"{ }"}}}}"#,
@@ -91,18 +91,35 @@ async fn what_is_denied_is_blanked_and_the_rest_is_sent_as_it_came() {
         "id": 7,
     });
     let token = machine(&castellan).await;
-    let answer = Ask::post(&castellan.at("/graphql?query=%7Bsecrets%7D&x=y"))
-        .json(&body)
-        .bearer(&token)
-        .send()
-        .await;
+    let url = castellan.at("/graphql?query=%7Bsecrets%7D&x=y");
+    let answer = Ask::post(&url).json(&body).bearer(&token).send().await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let seen = only(&recorder);
+    (only(&recorder), answer)
+}
+
+#[tokio::test]
+async fn what_is_denied_is_blanked_and_the_rest_is_sent_as_it_came() {
+    let (seen, _) = sent_and_answered().await;
     assert_eq!((seen.method.as_str(), &*seen.path), ("POST", "/query?x=1"));
     assert_eq!(seen.headers["content-type"], "application/json");
     assert_eq!(seen.headers["content-length"], seen.body.len().to_string());
     let sent: Value = serde_json::from_str(&seen.body).unwrap();
-    insta::assert_snapshot!(sent["query"].as_str().unwrap().replace(' ', "·"), @"");
+    insta::assert_snapshot!(sent["query"].as_str().unwrap().replace(' ', "·"), @r#"
+    #·who·and·why
+    mutation·Make($name:·String!,······················,·$more:·Boolean!)·{
+    ··made:·createPerson(name:·$name)·{·...Made·}
+    ·····················································
+    ··again:·createPerson(name:·"{·}")·@include(if:·$more)·{·person·{·...Name·}·}
+    }
+    
+    fragment·Made·on·CreatePersonPayload·{
+    ··person·{·...Name·}
+    ··query·{·persons(first:·2)·@include(if:·$more)·{·name·}········,·················}
+    }
+    fragment·Name·on·Person·{·name·}
+    ·······················································
+    ··············································
+    "#);
     let whole = json!({
         "query": sent["query"],
         "operationName": "Make",
@@ -111,6 +128,11 @@ async fn what_is_denied_is_blanked_and_the_rest_is_sent_as_it_came() {
     assert_eq!(seen.body, whole.to_string());
     let blanked = sent["query"].as_str().unwrap();
     assert_eq!(blanked.len(), QUERY.len(), "every byte keeps its place");
+}
+
+#[tokio::test]
+async fn the_answer_has_everything_in_its_place() {
+    let (_, answer) = sent_and_answered().await;
     let woven = answer.json();
     assert_eq!(
         woven["data"],
@@ -284,7 +306,17 @@ async fn no_cookie_of_the_api_reaches_the_caller() {
     recorder.answer_with(answer.body(r#"{"data":{"persons":[]}}"#.to_owned()).unwrap());
     let token = machine(&castellan).await;
     let answer = ask_for_persons(&castellan, Some(&token), &[("origin", "https://app.test")]).await;
-    insta::assert_snapshot!(answer.photograph(), @"");
+    insta::assert_snapshot!(answer.photograph(), @r#"
+    200 OK
+    access-control-allow-origin: *
+    cache-control: no-store
+    content-security-policy: sandbox
+    content-type: application/json; charset=utf-8
+    vary: Origin
+    x-content-type-options: nosniff
+
+    {"data":{"persons":[]}}
+    "#);
     assert_ne!(answer.header("castellan-decision"), Some("forged"));
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Footing {
 pub(crate) enum Gone {
     /// The client is inactive or deleted.
     Client,
-    /// The person is inactive or deleted.
+    /// The person is inactive or deleted, or has another password.
     Person,
     /// The person took back what they agreed to.
     Consent,
@@ -57,9 +57,7 @@ impl Footing {
         }
         let proven = family.auth_time.unwrap_or(family.created);
         let person = self.account.as_ref();
-        if family.account.is_some()
-            && !person.is_some_and(|person| person.active && person.created <= proven)
-        {
+        if family.account.is_some() && !person.is_some_and(|person| person.still_trusts(proven)) {
             return Some(Gone::Person);
         }
         let agreed = |grant: &Grant| {

@@ -127,9 +127,12 @@ impl MachineTokens {
         let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
         let stored = held.as_ref().map(|held| held.body.secret.as_str());
         let mut right = issuer.secret_matches(secret, stored).await?;
-        let previous = held.as_ref().and_then(|held| held.body.previous.as_ref());
-        if let (false, Some(previous)) = (right, previous.filter(|previous| now < previous.until)) {
-            right = issuer.secret_matches(secret, Some(&previous.secret)).await?;
+        if !right {
+            // Looked at even if there is none, so that a key that is being rotated costs no more.
+            let previous = held.as_ref().and_then(|held| held.body.previous.as_ref());
+            let previous = previous.filter(|previous| now < previous.until);
+            let previous = previous.map(|previous| previous.secret.as_str());
+            right = issuer.secret_matches(secret, previous).await?;
         }
         let Some(mut held) = held.filter(|held| right && held.body.is_alive(now)) else {
             return Ok(None);
@@ -199,6 +202,8 @@ impl MachineTokens {
         if !same || !user.is_alive(now) {
             return Err(MachineVerifyError::Invalid);
         }
+        let until =
+            claims.exp.min(Timestamp(now.0 + LONGEST)).min(user.expires.unwrap_or(claims.exp));
         let caller = Arc::new(MachineCaller {
             id: claims.sub,
             key: record.key,
@@ -208,7 +213,6 @@ impl MachineTokens {
             audience: claims.aud,
         });
         if issuer.liveness().holds(&snapshot) {
-            let until = claims.exp.min(Timestamp(now.0 + LONGEST));
             let verdict = Verdict { caller: Arc::clone(&caller), snapshot, until };
             self.verdicts.insert(digest, Arc::new(verdict));
         }

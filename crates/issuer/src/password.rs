@@ -3,7 +3,7 @@
 
 use std::{
     sync::mpsc::{SyncSender, sync_channel},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     thread,
 };
 
@@ -17,9 +17,11 @@ use tokio::sync::oneshot;
 /// A pool that hashes and checks passwords. Dropping it ends its threads.
 pub struct Passwords {
     jobs: SyncSender<Job>,
-    /// Checked when there is no account, so that this takes as long as if there were.
-    decoy: String,
 }
+
+/// Checked when there is no account, so that this takes as long as if there were.
+static DECOY: LazyLock<String> =
+    LazyLock::new(|| hash("a password that nobody has").unwrap_or_default());
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -52,8 +54,9 @@ impl Passwords {
                 tracing::error!(%error, "a password thread could not be started");
             }
         }
-        let decoy = hash("a password that nobody has").unwrap_or_default();
-        Self { jobs, decoy }
+        // Made now, so that the first wrong name does not take longer.
+        LazyLock::force(&DECOY);
+        Self { jobs }
     }
 
     /// The PHC string of `password`.
@@ -71,7 +74,7 @@ impl Passwords {
     /// [`Busy`] if too many wait already.
     pub async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<bool, Busy> {
         let (password, known) = (password.clone(), phc.is_some());
-        let phc = phc.unwrap_or(&self.decoy).to_owned();
+        let phc = phc.unwrap_or(&DECOY).to_owned();
         let matches = self.run(move || matches(password.expose(), &phc)).await?;
         Ok(matches && known)
     }

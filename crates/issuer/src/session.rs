@@ -48,9 +48,11 @@ impl Issuer {
         let account_id = held.body.account.clone();
         let auth_time = held.body.auth_time;
         let account = self.desk().get::<Account>(&account_id, now).await?;
-        // One that is younger than the session is somebody else under the same id.
-        let same = |account: &Account| account.active && account.created <= auth_time;
-        let Some(account) = account.map(|held| held.body).filter(same) else { return Ok(None) };
+        let Some(account) =
+            account.map(|held| held.body).filter(|account| account.still_trusts(auth_time))
+        else {
+            return Ok(None);
+        };
         if now.since(held.body.used).as_secs() >= SLIDE_SECONDS {
             held.body.used = now;
             // Somebody else sliding it at the same time is as good.

@@ -82,6 +82,10 @@ impl Document for UserDocument {
             groups: self.groups.into_iter().map(|group| group.value).collect(),
             active,
             created: before.map_or(issuer.now(), |before| before.created),
+            password_set: match before {
+                Some(before) if !changed => before.password_set,
+                _ => issuer.now(),
+            },
         };
         Ok((account, changed))
     }

@@ -27,6 +27,10 @@ pub struct Account {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+    /// When the password was last made another; whoever proved the one before starts anew
+    /// (`contracts/aidbox.md` §7).
+    #[serde(default)]
+    pub password_set: Timestamp,
 }
 
 /// A person's name.
@@ -63,6 +67,13 @@ impl Account {
         self.name.formatted.clone().or(joined).unwrap_or_else(|| self.user_name.clone())
     }
 
+    /// Whether somebody who proved at `auth_time` to be them is still taken to be: they may sign
+    /// in, it is not a younger account under the same id, and their password is the same.
+    #[must_use]
+    pub fn still_trusts(&self, auth_time: Timestamp) -> bool {
+        self.active && self.created.max(self.password_set) <= auth_time
+    }
+
     /// Whether they may administer Castellan.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
@@ -88,7 +99,9 @@ impl Kept for Account {
 /// The one spelling of a name that people sign in with (NFKC, lower case).
 #[must_use]
 pub fn login_name(name: &str) -> String {
-    name.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect()
+    let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    // Folding makes blanks of accents that stand alone, so the blanks go last.
+    folded.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -100,5 +113,7 @@ mod tests {
         assert_eq!(login_name(" Ada@Example.ORG "), "ada@example.org");
         assert_eq!(login_name("ＡＤＡ"), "ada");
         assert_eq!(login_name("ﬁn"), "fin");
+        assert_eq!(login_name("´x"), login_name(" ´x"));
+        assert_eq!(login_name(&login_name("´x")), login_name("´x"));
     }
 }

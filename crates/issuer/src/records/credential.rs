@@ -19,7 +19,7 @@ pub struct AuthKey {
 }
 
 /// A machine user (`contracts/decidim.md` §8.2). Its record's id is `apicredential/` and its key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ApiCredential {
     /// What it is called.
     pub name: String,
@@ -47,7 +47,7 @@ pub struct ApiCredential {
 }
 
 /// A secret that is on its way out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
     /// Its stored form.
     pub secret: String,
@@ -88,6 +88,18 @@ impl ApiCredential {
     }
 }
 
+impl std::fmt::Debug for AuthKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthKey").field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ApiCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiCredential").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Kept for AuthKey {
     const KIND: Kind = Kind::Credential;
 }
@@ -105,5 +117,11 @@ impl Kept for MachineToken {
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.ends)
+    }
+}
+
+impl std::fmt::Debug for Previous {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Previous(until {})", self.until.0)
     }
 }

@@ -231,6 +231,14 @@ impl House {
         Self { issuer, store, clock, plot }
     }
 
+    /// The same records, and aliases that mean something else by now.
+    pub(crate) async fn replotted(&self, aliases: Vec<(&'static str, &'static str)>) -> Self {
+        let plot = Plot { aliases, ..self.plot.clone() };
+        let (store, clock) = (Arc::new(self.store.reconnect()), Arc::clone(&self.clock));
+        let issuer = open(&store, &clock, &plot).await;
+        Self { issuer, store, clock, plot }
+    }
+
     /// What an issuer over this store is made of.
     pub(crate) fn parts(&self) -> Parts {
         parts(&self.store, &self.clock, &self.plot)

@@ -51,7 +51,9 @@ async fn a_confidential_third_party_is_remembered_until_it_wants_more() {
     gone(house.begin("shop", &tab, &[("scope", "openid api:read")]).await.unwrap());
     let wider = ("scope", "Mutation:Order:*");
     consent_flow(house.begin("shop", &tab, &[wider]).await.unwrap());
-    consent_flow(house.begin("shop", &tab, &[("scope", "openid"), ("prompt", "consent")]).await.unwrap());
+    consent_flow(
+        house.begin("shop", &tab, &[("scope", "openid"), ("prompt", "consent")]).await.unwrap(),
+    );
     let bobs = house.tab_of("bob-1").await;
     consent_flow(house.begin("shop", &bobs, &[("scope", "openid")]).await.unwrap());
 }

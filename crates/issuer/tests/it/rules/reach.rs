@@ -112,7 +112,9 @@ async fn an_inactive_client_goes_nowhere() {
     }
     let invalid = |error| matches!(error, TokenError::InvalidClient { .. });
     assert!(invalid(house.redeem("own", &code).await.unwrap_err()));
-    assert!(invalid(house.ask(machine, &[("grant_type", "client_credentials")]).await.unwrap_err()));
+    assert!(invalid(
+        house.ask(machine, &[("grant_type", "client_credentials")]).await.unwrap_err()
+    ));
     assert!(invalid(house.introspect(machine, "x").await.unwrap_err()));
     assert!(!house.holds(&token.access_token).await);
     let next = house.begin("own", &tab, &[]).await;

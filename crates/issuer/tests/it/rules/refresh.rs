@@ -10,7 +10,7 @@ fn refresh_of(answer: &TokenAnswer) -> &str {
     answer.refresh_token.as_deref().unwrap()
 }
 
-fn is_unusable(answer: Result<TokenAnswer, TokenError>) -> bool {
+fn is_unusable(answer: &Result<TokenAnswer, TokenError>) -> bool {
     matches!(answer, Err(TokenError::RefreshNotUsable))
 }
 
@@ -73,8 +73,8 @@ async fn a_lost_answer_is_given_again_within_the_grace() {
     assert_eq!(again.refresh_token, second.refresh_token);
     assert!(house.holds(&second.access_token).await);
     house.later(1);
-    assert!(is_unusable(house.refresh("own", refresh_of(&first), &[]).await));
-    assert!(is_unusable(house.refresh("own", refresh_of(&second), &[]).await), "it is over");
+    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[]).await));
+    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await), "it is over");
     assert!(!house.holds(&second.access_token).await);
 }
 
@@ -84,10 +84,10 @@ async fn once_the_child_was_used_its_parent_ends_the_family() {
     let first = house.tokens("own").await;
     let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
     let third = house.refresh("own", refresh_of(&second), &[]).await.unwrap();
-    assert!(is_unusable(house.refresh("own", refresh_of(&first), &[("scope", "*")]).await));
+    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[("scope", "*")]).await));
     for answer in [&first, &second, &third] {
         assert!(!house.holds(&answer.access_token).await);
-        assert!(is_unusable(house.refresh("own", refresh_of(answer), &[]).await));
+        assert!(is_unusable(&house.refresh("own", refresh_of(answer), &[]).await));
     }
 }
 
@@ -98,7 +98,7 @@ async fn without_grace_the_token_before_ends_the_family_at_once() {
     let house = House::with(plot).await;
     let first = house.tokens("own").await;
     let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    assert!(is_unusable(house.refresh("own", refresh_of(&first), &[]).await));
+    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[]).await));
     assert!(!house.holds(&second.access_token).await);
 }
 
@@ -110,7 +110,7 @@ async fn another_client_can_neither_use_nor_end_a_family() {
     house.refresh("shop", refresh_of(&second), &[]).await.unwrap();
     for answer in [&first, &second] {
         for thief in ["other", "own", "portal"] {
-            assert!(is_unusable(house.refresh(thief, refresh_of(answer), &[]).await));
+            assert!(is_unusable(&house.refresh(thief, refresh_of(answer), &[]).await));
             house.revoke(thief, refresh_of(answer)).await.unwrap();
             house.revoke(thief, &answer.access_token).await.unwrap();
         }
@@ -156,9 +156,9 @@ async fn a_refresh_token_unused_for_its_idle_time_is_over() {
     house.later(999);
     let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
     house.later(1_000);
-    assert!(is_unusable(house.refresh("own", refresh_of(&second), &[]).await));
+    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await));
     house.issuer.desk().store().sweep(house.issuer.now(), 1_000).await.unwrap();
-    assert!(is_unusable(house.refresh("own", refresh_of(&second), &[]).await));
+    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await));
     house.revoke("own", refresh_of(&second)).await.unwrap();
 }
 
@@ -171,7 +171,10 @@ async fn somebody_inactive_gets_nothing_not_even_within_the_grace() {
     for answer in [&first, &second] {
         let error = house.refresh("own", refresh_of(answer), &[]).await.unwrap_err();
         assert!(matches!(error, TokenError::UserInactive));
-        assert_eq!((error.code(), &*error.to_string()), (ErrorCode::InvalidGrant, "User is inactive"));
+        assert_eq!(
+            (error.code(), &*error.to_string()),
+            (ErrorCode::InvalidGrant, "User is inactive")
+        );
     }
 }
 
@@ -187,6 +190,6 @@ async fn a_forged_member_costs_no_round_trip() {
     let forged =
         castellan_proto::Opaque::carrying(castellan_proto::OpaqueKind::Refresh, payload).text();
     house.store.arm(None);
-    assert!(is_unusable(house.refresh("own", &forged, &[]).await));
+    assert!(is_unusable(&house.refresh("own", &forged, &[]).await));
     assert_eq!(house.store.verbs(), ["get_many"], "only the client was read");
 }

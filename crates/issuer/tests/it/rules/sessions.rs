@@ -121,10 +121,25 @@ async fn a_new_person_under_an_old_id_inherits_nothing() {
 }
 
 #[tokio::test]
+async fn a_new_password_ends_every_session() {
+    let house = House::new().await;
+    let (tab, tokens) = (house.tab_of("ada-1").await, house.tokens("own").await);
+    house.later(1);
+    house.edit("ada-1", |ada| ada["name"] = json!({"formatted": "Ada L."})).await;
+    assert!(house.knows(&tab).await, "the same password again");
+    house.edit("ada-1", |ada| ada["password"] = json!("quite another password")).await;
+    assert!(!house.knows(&tab).await);
+    assert!(!house.holds(&tokens.access_token).await);
+    assert!(house.refresh("own", &tokens.refresh_token.unwrap(), &[]).await.is_err());
+    assert!(house.knows(&house.tab_of("ada-1").await).await);
+}
+
+#[tokio::test]
 async fn a_second_link_makes_no_second_first_administrator() {
     let house = House::empty().await;
-    let links = [house.issuer.offer_setup().await.unwrap(), house.issuer.offer_setup().await.unwrap()]
-        .map(|link| link.unwrap().text());
+    let links =
+        [house.issuer.offer_setup().await.unwrap(), house.issuer.offer_setup().await.unwrap()]
+            .map(|link| link.unwrap().text());
     house.issuer.set_up(setup_form(&links[0], "root")).await.unwrap();
     for link in &links {
         let again = house.issuer.set_up(setup_form(link, "mallory")).await;

@@ -1,0 +1,132 @@
+//! The ring of signing keys (`design.md` rules 45 and 46).
+
+use castellan_issuer::{
+    Issuer,
+    keys::{KeyringError, MasterKey},
+    store::Kind,
+};
+use castellan_proto::jose::Compact;
+use serde_json::json;
+
+use crate::house::{House, all};
+
+/// Leads, as `design.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.
+const LEAD: u64 = 330;
+const DAY: u64 = 86_400;
+
+async fn token(house: &House) -> String {
+    let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await;
+    answer.unwrap().access_token
+}
+
+fn kid(token: &str) -> String {
+    Compact::read(token).unwrap().header().kid.clone().unwrap()
+}
+
+fn published(house: &House) -> Vec<String> {
+    let jwks = house.issuer.keyring().jwks(house.issuer.now());
+    jwks.keys.into_iter().map(|key| key.kid.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_key_is_published_then_signs_then_verifies_then_is_dropped() {
+    let house = House::new().await;
+    house
+        .edit("robot", |robot| {
+            robot["auth"] = json!({"client_credentials": {"access_token_expiration": 3 * DAY}});
+        })
+        .await;
+    let old = kid(&token(&house).await);
+    assert_eq!(published(&house).len(), 3);
+    house.issuer.rotate_keys().await.unwrap();
+    assert_eq!(published(&house).len(), 6, "the new ones are published at once");
+
+    house.later(LEAD - 1);
+    let last = token(&house).await;
+    assert_eq!(kid(&last), old, "and do not sign until everybody knows them");
+    house.later(1);
+    let first = token(&house).await;
+    assert_ne!(kid(&first), old);
+    assert!(published(&house).contains(&kid(&first)) && published(&house).contains(&old));
+    assert!(house.holds(&last).await);
+
+    house.later(DAY + 29);
+    assert!(house.again().await.holds(&last).await, "until it is dropped");
+    house.later(1);
+    assert!(!house.again().await.holds(&last).await);
+    assert!(!house.holds(&last).await, "here, where it was known, too");
+    assert!(!published(&house).contains(&old));
+    assert!(house.holds(&first).await);
+    house.issuer.rotate_keys().await.unwrap();
+    assert_eq!(house.issuer.keyring().keys().len(), 8, "what was dropped is forgotten");
+}
+
+#[tokio::test]
+async fn some_key_signs_at_every_moment_however_often_they_are_rotated() {
+    let house = House::new().await;
+    for _ in 0..3 {
+        house.issuer.rotate_keys().await.unwrap();
+        for _ in 0..3 {
+            house.later(110);
+            let token = token(&house).await;
+            assert!(published(&house).contains(&kid(&token)));
+            assert!(house.holds(&token).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_node_takes_over_new_keys_at_a_notice() {
+    let (house, mut told) = (House::new().await, Vec::new());
+    let other = house.again().await;
+    let cursor = other.issuer.liveness().poll(&*other.store, None, |_| {}).await.unwrap();
+    house.issuer.rotate_keys().await.unwrap();
+    let heard = |subject: &str| told.push(other.issuer.is_keyring(subject));
+    other.issuer.liveness().poll(&*other.store, Some(&cursor), heard).await.unwrap();
+    assert_eq!(told, [true]);
+    other.issuer.reload_keys().await.unwrap();
+    house.later(LEAD);
+    assert!(other.holds(&token(&house).await).await);
+}
+
+#[tokio::test]
+async fn a_ring_of_another_master_key_refuses_to_open_and_nothing_is_made_beside_it() {
+    let house = House::new().await;
+    let before = all(&house.issuer, Kind::Keyring).await;
+    let mut parts = house.parts();
+    parts.master = MasterKey::generate();
+    let opened = Issuer::open(parts).await;
+    assert!(matches!(opened, Err(KeyringError::Sealed)));
+    assert_eq!(all(&house.issuer, Kind::Keyring).await, before);
+}
+
+#[tokio::test]
+async fn a_ring_that_cannot_be_read_is_not_replaced() {
+    let house = House::new().await;
+    house.store.arm(crate::shaky::Plan {
+        verb: 1,
+        moment: crate::shaky::Moment::Before,
+        extent: crate::shaky::Extent::Once,
+    });
+    assert!(matches!(Issuer::open(house.parts()).await, Err(KeyringError::Store(_))));
+    assert_eq!(house.store.verbs(), ["get_many"]);
+}
+
+#[tokio::test]
+async fn no_private_key_is_readable_in_the_store() {
+    let house = House::new().await;
+    let ring = all(&house.issuer, Kind::Keyring).await.remove(0).body;
+    let ring: serde_json::Value = serde_json::from_slice(&ring).unwrap();
+    for key in ring["keys"].as_array().unwrap() {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let sealed = URL_SAFE_NO_PAD.decode(key["pkcs8"].as_str().unwrap()).unwrap();
+        // A PKCS#8 document begins with a DER sequence and an integer 0 or 1.
+        assert!(!sealed.windows(3).any(|window| window == [0x02, 0x01, 0x00]) || sealed[0] != 0x30);
+        let alg = if key["alg"] == "ES256" {
+            castellan_proto::jose::Algorithm::Es256
+        } else {
+            castellan_proto::jose::Algorithm::Rs256
+        };
+        assert!(castellan_proto::jose::SigningKey::from_pkcs8(alg, &sealed).is_err());
+    }
+}

@@ -57,7 +57,7 @@
 //! # });
 //! ```
 //!
-//! The order of the rooms is the order of a request: [`Envelope`] → [`Document`] → [`decide`] →
+//! The order of the rooms is the order of a request: [`Envelope`] → [`Document`] → [`decide()`] →
 //! enforce → the service behind → weave.
 
 mod caller;

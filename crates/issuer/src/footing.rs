@@ -4,8 +4,8 @@ use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
+    consent::grant_id,
     desk::{Kept, read},
-    flow::grant_id,
     records::{Account, Client, Family, Grant},
     store::{Key, Kind, Record, StoreError},
 };

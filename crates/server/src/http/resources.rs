@@ -106,7 +106,7 @@ async fn list(
     let broken = |error| Outcome::broken(&error);
     let entries = match (kind, params.get("user"), params.get("client")) {
         (ResourceKind::Grant, Some(user), Some(client)) => {
-            let id = castellan_issuer::flow::grant_id(user, client);
+            let id = castellan_issuer::consent::grant_id(user, client);
             app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
         }
         (_, None, None) => {

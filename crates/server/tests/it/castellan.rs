@@ -76,6 +76,13 @@ impl Castellan {
         castellan
     }
 
+    /// A server that listens, whether its guards are ready or not.
+    pub async fn start_unready(plan: Plan) -> Self {
+        let castellan = Self::begin(plan);
+        castellan.until(|body| body.contains("\"store\":true")).await;
+        castellan
+    }
+
     /// What a server says that does not start.
     pub async fn refuses(plan: Plan) -> String {
         let mut castellan = Self::begin(plan);
@@ -129,12 +136,17 @@ impl Castellan {
         self.until_ready().await;
     }
 
-    async fn until_ready(&self) {
+    pub async fn until_ready(&self) {
+        self.until(|body| !body.contains("false")).await;
+    }
+
+    /// Waits until `/readyz` answers 200 with what `is_enough`.
+    async fn until(&self, is_enough: impl Fn(&str) -> bool) {
         for _ in 0..400 {
             let socket = self.url.replace("http://localhost", "127.0.0.1");
             if tokio::net::TcpStream::connect(&socket).await.is_ok() {
                 let ready = Ask::get(&format!("{}/readyz", self.url)).send().await;
-                if ready.status == 200 && !ready.body.contains("false") {
+                if ready.status == 200 && is_enough(&ready.body) {
                     return;
                 }
             }
@@ -197,7 +209,10 @@ impl Drop for Castellan {
 
 impl Archive {
     pub async fn start() -> Self {
-        let port = free_port();
+        Self::start_at(free_port()).await
+    }
+
+    pub async fn start_at(port: u16) -> Self {
         let address = format!("127.0.0.1:{port}");
         let server = command(&[])
             .args(["archive", "--listen", &address])

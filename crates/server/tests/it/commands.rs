@@ -20,16 +20,16 @@ use crate::{
 };
 
 /// A server in a folder without a configuration.
-struct Bare {
+pub struct Bare {
     server: Child,
-    folder: TempDir,
-    url: String,
+    pub folder: TempDir,
+    pub url: String,
     /// What it has printed until it was asked.
     lines: std::sync::mpsc::Receiver<String>,
 }
 
 impl Bare {
-    fn start(folder: TempDir, arguments: &[&str]) -> Self {
+    pub fn start(folder: TempDir, arguments: &[&str]) -> Self {
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let mut server = command(&[])
@@ -55,7 +55,7 @@ impl Bare {
     }
 
     /// What it prints up to and with the first line that holds `last`.
-    fn prints(&self, last: &str) -> String {
+    pub fn prints(&self, last: &str) -> String {
         let mut printed = String::new();
         while !printed.contains(last) {
             let line = self.lines.recv_timeout(Duration::from_secs(20));
@@ -90,7 +90,7 @@ impl Drop for Bare {
 }
 
 /// Runs a command in `folder`, without a configuration.
-fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
     command(&[]).current_dir(folder).args(arguments).output().unwrap()
 }
 

@@ -17,6 +17,7 @@ mod fixtures;
 mod jose;
 mod liveness;
 mod resources;
+mod schemas;
 mod smoke;
 mod snapshots;
 mod trompa;

@@ -58,6 +58,9 @@ pub enum TokenError {
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
+    /// Too many wrong passwords for one person: so many seconds to wait.
+    #[error("too many attempts; try again in {0} s")]
+    Throttled(u64),
     /// Ours, not theirs.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -84,7 +87,7 @@ impl TokenError {
             Self::Scope(_) => ErrorCode::InvalidScope,
             Self::InvalidToken => ErrorCode::InvalidToken,
             Self::Insufficient(_) => ErrorCode::InsufficientScope,
-            Self::Busy(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Busy(_) | Self::Throttled(_) => ErrorCode::TemporarilyUnavailable,
             Self::Store(_) | Self::Keys(_) => ErrorCode::ServerError,
         }
     }

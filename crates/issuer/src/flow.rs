@@ -177,7 +177,8 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<LoggedIn, FlowError> {
         let held = self.flow(flow, browser).await?;
-        let Some(account) = self.check_password(name, password).await? else {
+        let found = self.check_password((name, password), browser.mark.as_ref()).await?;
+        let Some(account) = found else {
             return Ok(LoggedIn::No);
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.

@@ -33,6 +33,7 @@ pub mod verify;
 
 mod desk;
 mod footing;
+mod guesses;
 
 use std::sync::Arc;
 

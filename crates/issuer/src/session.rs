@@ -71,19 +71,27 @@ impl Issuer {
         name: &str,
         password: &Secret,
     ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
-        let Some(held) = self.check_password(name, password).await? else { return Ok(None) };
+        let found = self.check_password((name, password), None).await?;
+        let Some(held) = found else { return Ok(None) };
         Ok(Some(self.open_session(held.id, held.body).await?))
     }
 
-    /// The account that `name` and `password` lead to, if it may sign in.
+    /// The account that `name` and `password` lead to, if it may sign in; `mark` is that of the
+    /// browser, if there is one.
     pub(crate) async fn check_password(
         &self,
-        name: &str,
-        password: &Secret,
+        (name, password): (&str, &Secret),
+        mark: Option<&Opaque>,
     ) -> Result<Option<Held<Account>>, TokenError> {
         let found = self.find_account(name).await?;
+        let folded = login_name(name);
+        let subject = found.as_ref().map_or(&folded, |held| &held.id);
+        let guess = self.count_guess(subject, mark).await?;
         let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
         let right = self.passwords().verify(password, phc).await?;
+        if right {
+            self.guess_was_good(guess).await?;
+        }
         Ok(found.filter(|held| right && held.body.active))
     }
 

@@ -42,11 +42,13 @@ pub enum Kind {
     Decision,
     /// A token that a machine user signed in for.
     MachineToken,
+    /// Guesses at passwords, and browsers that are known.
+    Guesses,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -59,6 +61,7 @@ impl Kind {
         Self::Keyring,
         Self::Decision,
         Self::MachineToken,
+        Self::Guesses,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -77,6 +80,7 @@ impl Kind {
             Self::Keyring => "keyring",
             Self::Decision => "decision",
             Self::MachineToken => "machine_token",
+            Self::Guesses => "guesses",
         }
     }
 }

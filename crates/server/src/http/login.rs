@@ -2,12 +2,12 @@
 
 use axum::{
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
     error::TokenError,
-    flow::{FlowView, LoggedIn},
+    flow::{FlowError, FlowView, LoggedIn},
 };
 use castellan_proto::Secret;
 
@@ -62,9 +62,10 @@ pub(super) async fn submit(
             response
         }
         Ok(LoggedIn::No) => again(&app, &visitor, (flow, name), &headers).await,
-        Err(castellan_issuer::flow::FlowError::Token(error @ TokenError::Busy(_))) => {
-            Refusal::from(error).into_response()
+        Err(FlowError::Token(TokenError::Throttled(seconds))) => {
+            later(&app, &visitor, (flow, name), seconds).await
         }
+        Err(FlowError::Token(error @ TokenError::Busy(_))) => Refusal::from(error).into_response(),
         Err(error) => page::refused(error, &app, &headers),
     }
 }
@@ -85,6 +86,21 @@ async fn again(
         }
         Err(error) => page::refused(error, app, headers),
     }
+}
+
+/// The form once more, for later: the same words whether there is such a person or not.
+async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds: u64) -> Response {
+    let problem = format!("Too many attempts. Try again in {seconds} s.");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => {
+            let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            form(app, flow, &view, (status, Some(&problem)))
+        }
+        Err(_) => page::message(app, status, "Too many attempts", &problem),
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 fn form(

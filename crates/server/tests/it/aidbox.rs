@@ -242,3 +242,23 @@ async fn aidbox_18_state_comes_back_as_it_went() {
     let without = browser.get(&Asking::spa().without("state").at(&castellan)).await;
     assert_eq!(without.location_param("state"), None);
 }
+
+#[tokio::test]
+async fn aidbox_42_twenty_wrong_passwords_are_slowed_down() {
+    let castellan = Castellan::with_ann().await;
+    let mut said = Vec::new();
+    for name in ["ann", "nobody"] {
+        let mut browser = Browser::default();
+        let asked = browser.get(&Asking::portal().at(&castellan)).await;
+        let mut answers = Vec::new();
+        for _ in 0..20 {
+            answers.push(browser.sign_in(&castellan, &asked, (name, "wrong")).await);
+        }
+        let slowed: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+        assert!(!slowed.is_empty(), "{:?}", answers.last());
+        assert!(slowed[0].header("retry-after").is_some(), "{:?}", slowed[0]);
+        let text = slowed[0].body.split("role=\"alert\">").nth(1).unwrap();
+        said.push(text.split(" in ").next().unwrap().to_owned());
+    }
+    assert_eq!(said, ["Too many attempts. Try again"; 2]);
+}

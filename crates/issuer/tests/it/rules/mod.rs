@@ -2,6 +2,7 @@
 
 mod code;
 mod consent;
+mod guesses;
 mod keys;
 mod kinds;
 mod liveness;

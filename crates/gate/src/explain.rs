@@ -263,9 +263,15 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     };
     steps.push(match &identity.client_scopes {
         Some(scopes) => covering("client", scopes),
+        None if rules.terms.client => {
+            missing("client", "this guard requires a list of its own, and there is none")
+        }
         None => absent("client", "no app or key with a list of its own"),
     });
     steps.push(match &identity.person {
+        _ if rules.terms.person => {
+            missing("person", "this guard requires policies: there are none")
+        }
         Some(person) => absent("person", &format!("{} has no policies", person.id)),
         None => absent("person", "no person"),
     });
@@ -287,6 +293,10 @@ fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
         format!("{} missing in the token", missing.join(" "))
     };
     Some(Step { term: "required", holds: Some(missing.is_empty()), detail })
+}
+
+fn missing(term: &'static str, detail: &str) -> Step {
+    Step { term, holds: Some(false), detail: detail.to_owned() }
 }
 
 fn absent(term: &'static str, detail: &str) -> Step {
@@ -316,6 +326,7 @@ fn smallest_grant(
             .requires
             .get(&root)
             .map(|names| format!("all of {} in the token", names.join(" "))),
+        Reason::PersonPolicy => Some(format!("a policy of the person that allows {demand}")),
         Reason::IntrospectionClosed => None,
     }
 }

@@ -99,7 +99,7 @@ pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};
 pub use limits::Limits;
 pub use naming::{Naming, name_mutation};
-pub use rules::{Introspection, Manner, OnDeny, Rules, Wording};
+pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::{
     Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField, parse_lock,
 };

@@ -15,6 +15,8 @@ pub struct Rules {
     pub aliases: BTreeMap<String, Vec<ScopePattern>>,
     /// Named scopes that a caller must hold, each of them, besides what the field demands.
     pub requires: BTreeMap<Root, Vec<String>>,
+    /// Terms that must be there and hold; others are absent where they do not apply.
+    pub terms: Terms,
     /// What happens to a mutation of which some fields are denied.
     pub on_deny: OnDeny,
     /// Who may ask for the schema.
@@ -25,6 +27,16 @@ pub struct Rules {
     pub wording: Wording,
     /// How large a request may be.
     pub limits: Limits,
+}
+
+/// Terms of a decision, besides the token's scopes, that a guard requires. A required term without
+/// rules denies (`design.md` rule 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The app or key behind a token must have a list of what it may do at all.
+    pub client: bool,
+    /// The person must have policies. There are none yet, so that this lets nobody through.
+    pub person: bool,
 }
 
 /// What happens to a mutation of which some fields are denied. Queries always keep what is allowed.
@@ -94,6 +106,7 @@ impl Default for Rules {
             public: Vec::new(),
             aliases: BTreeMap::new(),
             requires: BTreeMap::new(),
+            terms: Terms::default(),
             on_deny: OnDeny::Reject,
             introspection: Introspection::Public,
             manner: Manner::default(),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use castellan_gate::{
-    Document, GuardSchema, Introspection, Manner, Root, Rules, SchemaSettings, explain,
+    Document, GuardSchema, Introspection, Limits, Manner, Reason, Root, Rules, SchemaSettings,
+    Terms, explain,
 };
 use serde_json::json;
 
@@ -172,4 +173,28 @@ fn an_explanation_names_what_is_required() {
     let failing: Vec<_> = field.steps.iter().filter(|step| step.holds == Some(false)).collect();
     let [_public, step] = &failing[..] else { panic!("{failing:?}") };
     assert_eq!((step.term, &*step.detail), ("required", "api:read missing in the token"));
+}
+
+/// Rule 4 of the design: a required term without rules denies, and `explain` shows it.
+#[test]
+fn a_required_term_without_rules_denies() {
+    let schema = GuardSchema::build(SDL, &SchemaSettings::default()).unwrap();
+    let read = Document::read(
+        &schema,
+        "mutation { deletePerson(id: 1) { person { id } } }",
+        None,
+        &Limits::default(),
+    );
+    let document = read.unwrap_or_else(|_| panic!("it is valid"));
+    let explained = |terms| {
+        let rules = Rules { terms, ..rules(&[]) };
+        explain(&schema, &document, &known("*"), &rules).fields.swap_remove(0)
+    };
+    assert!(explained(Terms::default()).allowed);
+    let client = explained(Terms { client: true, person: false });
+    assert_eq!(client.reason, Some(Reason::ClientScope));
+    let person = explained(Terms { client: false, person: true });
+    assert_eq!(person.reason, Some(Reason::PersonPolicy));
+    let step = person.steps.iter().find(|step| step.term == "person").unwrap();
+    assert_eq!(step.holds, Some(false));
 }

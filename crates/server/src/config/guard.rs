@@ -42,6 +42,9 @@ pub struct GuardConfig {
     /// Demands set by hand: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
     #[serde(default)]
     pub overrides: BTreeMap<String, Demand>,
+    /// Terms, besides the token's scopes, that must be there and hold.
+    #[serde(default)]
+    pub require: Vec<Term>,
     /// What happens to a mutation of which some fields are denied.
     pub on_deny: Option<OnDeny>,
     /// Who may ask for the schema. Default `"public"`.
@@ -56,6 +59,18 @@ pub struct GuardConfig {
     pub limits: Limits,
     /// The name of this area as an audience. Default: the issuer and the path.
     pub audience: Option<String>,
+}
+
+/// A term of a decision that a guard may require.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Term {
+    /// The scopes of the token; always required.
+    Token,
+    /// The list of what the app or key may do at all.
+    Client,
+    /// The policies of the person; there are none yet, so that nobody gets through.
+    Person,
 }
 
 /// Wording and scope manner of one contract.
@@ -151,6 +166,7 @@ impl GuardConfig {
             lock: None,
             naming: None,
             overrides: BTreeMap::new(),
+            require: Vec::new(),
             on_deny: None,
             introspection: None,
             session: None,

@@ -20,7 +20,7 @@ use castellan_issuer::{key_jwt::KeyTokens, machine::MachineTokens};
 use serde::Deserialize;
 
 pub use decidim::DecidimConfig;
-pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods};
+pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
 

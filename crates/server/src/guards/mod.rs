@@ -18,11 +18,14 @@ use axum::{
     http::{Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Gate, Gated, GuardSchema, Rules};
+use castellan_gate::{Gate, Gated, GuardSchema, Rules, Terms};
 use castellan_issuer::{Issuer, key_jwt::KeyTokens, machine::MachineTokens};
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::{config::GuardConfig, dialects};
+use crate::{
+    config::{GuardConfig, Term},
+    dialects,
+};
 
 pub use denials::Denials;
 pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};
@@ -137,6 +140,8 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(scopes) = &config.scopes {
         rules.aliases.clone_from(scopes);
     }
+    let required = |term| config.require.contains(&term);
+    rules.terms = Terms { client: required(Term::Client), person: required(Term::Person) };
     if let Some(on_deny) = config.on_deny {
         rules.on_deny = on_deny;
     }

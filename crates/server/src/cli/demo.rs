@@ -142,7 +142,7 @@ impl Demo {
                 "groups": [{"value": group}],
             })
         };
-        let documents: [Value; 5] = [
+        let documents: [Value; 4] = [
             user("ada", "Ada", "Lovelace", "archivists"),
             user("clara", "Clara", "Schumann", "administrators"),
             json!({
@@ -154,10 +154,6 @@ impl Demo {
             json!({
                 "resourceType": "AuthKey", "id": "archivist", "apiKey": self.api_key,
                 "scopes": ["Mutation:*"],
-            }),
-            json!({
-                "resourceType": "AuthKey", "id": "reader",
-                "apiKey": Opaque::generate(OpaqueKind::ApiKey).text(), "scopes": ["Query:*"],
             }),
         ];
         for document in documents {

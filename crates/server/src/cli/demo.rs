@@ -2,12 +2,17 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
+use apollo_compiler::ast::OperationType;
 use castellan_issuer::{Issuer, apply::Mode};
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Failure, sample_app::SampleApp, serve};
+use super::{
+    Failure, example,
+    sample_app::{Offer, SampleApp},
+    serve,
+};
 use crate::{
     archive::Archive,
     config::{Config, Loaded},
@@ -36,6 +41,9 @@ struct Demo {
     upstream: Url,
     /// The sample is behind the gate.
     is_sample: bool,
+    read: String,
+    /// None if the API has no mutation that could be guessed.
+    write: Option<String>,
     password: String,
     api_key: String,
 }
@@ -67,7 +75,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         tokio::spawn(archive.serve(socket, async move { drop(stop.changed().await) }));
         (url, Some(counts))
     };
+    let (read, write) = examples(&upstream, is_sample).await?;
     let demo = Demo {
+        read,
+        write,
         issuer: format!("http://localhost:{}", listen.port()),
         folder: tempfile::Builder::new().prefix("castellan-demo-").tempdir()?,
         upstream,
@@ -77,7 +88,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let loaded = demo.load(listen)?;
     let issuer = crate::app::open_issuer(&loaded).await?;
-    let app = SampleApp::start(&demo.issuer, stop).await?;
+    let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
     let (corridor, issuer) = serve::start(&loaded, issuer).await?;
     let token = demo.trade(&loaded, &issuer).await?;
@@ -91,7 +102,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 /// The configuration of a server that guards `upstream`.
 fn settings(issuer: &str, listen: SocketAddr, upstream: &Url) -> String {
     format!(
-        r#"# Made by `castellan demo`. Every setting: https://localhost is not needed, the README has them.
+        r#"# Made by `castellan demo`; the README says what else can be set.
 issuer = "{issuer}"
 
 [server]
@@ -148,7 +159,7 @@ impl Demo {
             json!({
                 "resourceType": "Client", "id": "sample-app", "name": "The sample app",
                 "grant_types": ["authorization_code", "refresh_token"],
-                "scope": ["openid", "profile", "email", "user", "api:read", "Mutation:Person:*"],
+                "scope": ["openid", "profile", "email", "user", "api:read", self.writes()],
                 "redirect_uris": [redirect_uri],
             }),
             json!({
@@ -166,7 +177,7 @@ impl Demo {
     async fn trade(&self, loaded: &Loaded, issuer: &Issuer) -> Result<String, Failure> {
         let keys = loaded.key_tokens()?.ok_or("no secret")?;
         let api_key = Secret::new(self.api_key.clone());
-        let scopes = ["Mutation:*:Create".to_owned()];
+        let scopes = [if self.is_sample { "Mutation:*:Create" } else { "Mutation:*" }.to_owned()];
         Ok(keys.issue(issuer, ("archivist", &api_key), &scopes).await?)
     }
 
@@ -195,38 +206,59 @@ impl Demo {
         println!("  people  ada, clara (an administrator); password: {password}");
         println!("  app     sample-app, at {app}");
         println!("  key     archivist: {}\n", self.api_key);
-        let (read, write) = self.examples();
-        let curl = |token: Option<&str>, query: &str| {
-            let header = token
-                .map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
-            let body = json!({"query": query}).to_string();
-            println!(
-                "  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n"
-            );
-        };
         println!("1. A public read:\n");
-        curl(None, read);
+        self.print_curl(None, &self.read);
+        match &self.write {
+            Some(write) => self.print_writes(write, (app, token), &explain),
+            None => println!("Your API has no mutation that an example could be made of.\n"),
+        }
+        println!("Ctrl-C ends the demo and leaves nothing behind.");
+    }
+
+    fn print_writes(&self, write: &str, (app, token): (&str, &str), explain: &str) {
         println!("2. A write, denied. The answer names its decision:\n");
-        curl(None, write);
+        self.print_curl(None, write);
         println!("3. Why? (put the decision's id in place of ID)\n");
         println!("  {explain} ID");
         println!("  {explain} --query '{write}'\n");
         println!("4. Sign in as ada in the browser, and see what the app may do then:\n");
         println!("  {app}\n");
         println!("5. The same write with a key's token, allowed:\n");
-        curl(Some(token), write);
+        self.print_curl(Some(token), write);
         println!("  {explain} --token {token} \\\n    --query '{write}'\n");
-        println!("Ctrl-C ends the demo and leaves nothing behind.");
     }
 
-    fn examples(&self) -> (&'static str, &'static str) {
-        if self.is_sample {
-            (
-                "{ Person(first: 3) { identifier name birthDate } }",
-                "mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }",
-            )
-        } else {
-            ("{ __typename }", "mutation { __typename }")
-        }
+    fn print_curl(&self, token: Option<&str>, query: &str) {
+        let header =
+            token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
+        let (issuer, body) = (&self.issuer, json!({"query": query}).to_string());
+        println!(
+            "  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n"
+        );
     }
+
+    /// What the sample app asks for, and what it shows.
+    fn offer(&self) -> Offer {
+        let scope = format!("openid profile user api:read {}", self.writes());
+        let try_it = self.write.as_ref().unwrap_or(&self.read);
+        Offer { scope, document: try_it.clone() }
+    }
+
+    /// Where the sample's writes lie, or all of one's own.
+    const fn writes(&self) -> &'static str {
+        if self.is_sample { "Mutation:Person:*" } else { "Mutation:*" }
+    }
+}
+
+/// A read and a write to try; `None` where the API has nothing that could be guessed.
+async fn examples(upstream: &Url, is_sample: bool) -> Result<(String, Option<String>), Failure> {
+    if is_sample {
+        let write = "mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }";
+        let read = "{ Person(first: 3) { identifier name birthDate } }";
+        return Ok((read.to_owned(), Some(write.to_owned())));
+    }
+    let sdl = fetch_sdl(upstream).await?;
+    let read = example::operation(&sdl, OperationType::Query);
+    let write = example::operation(&sdl, OperationType::Mutation);
+    Ok((read.unwrap_or_else(|| "{ __typename }".to_owned()), write))
 }

@@ -6,6 +6,7 @@ mod completions;
 mod config_check;
 mod credential;
 mod demo;
+mod example;
 mod explain;
 mod key;
 mod resources;

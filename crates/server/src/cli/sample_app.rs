@@ -21,6 +21,12 @@ use url::Url;
 use super::{Failure, serve};
 use crate::egress::Egress;
 
+/// What the app asks for, and the document that it shows to try with it.
+pub(super) struct Offer {
+    pub(super) scope: String,
+    pub(super) document: String,
+}
+
 /// Where the app is.
 pub(super) struct SampleApp {
     address: String,
@@ -30,6 +36,7 @@ pub(super) struct SampleApp {
 struct Shared {
     issuer: String,
     redirect_uri: String,
+    offer: Offer,
     egress: Egress,
     token_endpoint: Url,
     /// Verifiers of sign-ins in progress, by state. Few: it is a demo.
@@ -42,6 +49,7 @@ impl SampleApp {
     /// Starts the app on a port of its own.
     pub(super) async fn start(
         issuer: &str,
+        offer: Offer,
         mut stop: watch::Receiver<()>,
     ) -> Result<Self, Failure> {
         let listener = serve::bind(([127, 0, 0, 1], 0).into()).await?;
@@ -51,6 +59,7 @@ impl SampleApp {
         let shared = Arc::new(Shared {
             issuer: issuer.to_owned(),
             redirect_uri: redirect_uri.clone(),
+            offer,
             egress: Egress::to([&token_endpoint]),
             token_endpoint,
             verifiers: Mutex::default(),
@@ -94,7 +103,7 @@ async fn begin(State(shared): State<Arc<Shared>>) -> Response {
         .append_pair("response_type", "code")
         .append_pair("client_id", "sample-app")
         .append_pair("redirect_uri", &shared.redirect_uri)
-        .append_pair("scope", "openid profile user api:read Mutation:Person:*")
+        .append_pair("scope", &shared.offer.scope)
         .append_pair("state", &state)
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
@@ -127,14 +136,13 @@ async fn finish(
         Err(error) => return page("The code could not be traded:", &error.to_string()),
     };
     let token = token.as_ref().and_then(|answer| answer["access_token"].as_str());
-    let query =
-        r#"{"query":"mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }"}"#;
+    let query = json!({"query": shared.offer.document}).to_string();
     let curl = format!(
         "curl -s {}/graphql -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer {}' \\\n  -d '{query}'",
         shared.issuer,
         token.unwrap_or_default()
     );
-    page("Signed in. The app may now create people in the archive, in your name:", &curl)
+    page("Signed in. The app may now do this in your name:", &curl)
 }
 
 fn page(text: &str, code: &str) -> Response {

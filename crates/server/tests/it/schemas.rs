@@ -18,6 +18,21 @@ async fn the_demo_guards_an_api_of_ones_own() {
     let demo = Bare::start(tempfile::tempdir().unwrap(), &["demo", "--upstream", &archive.url]);
     let printed = demo.prints("leaves nothing behind");
     assert!(printed.contains("all or nothing"), "{printed}");
+    // What it prints as a public read, a denied write and an allowed one is just that.
+    let bodies: Vec<&str> =
+        printed.split("-d '").skip(1).map(|rest| rest.split("'\n").next().unwrap()).collect();
+    let [read, denied, allowed] = bodies[..] else { panic!("{printed}") };
+    let token = printed.split("Authorization: Bearer ").nth(1).unwrap();
+    let token = token.split('\'').next().unwrap();
+    let printed_url = format!("{}/graphql", demo.url);
+    let send = |body: &str| Ask::post(&printed_url).body("application/json", body.to_owned());
+    let answer = send(read).send().await;
+    assert!(answer.json().get("errors").is_none(), "{answer:?}");
+    let answer = send(denied).send().await;
+    assert_eq!(answer.json()["errors"][0]["extensions"]["reason"], "no_credential", "{answer:?}");
+    assert_eq!(allowed, denied);
+    let answer = send(allowed).bearer(token).send().await;
+    assert!(answer.json().get("errors").is_none(), "{answer:?}");
     let url = format!("{}/graphql", demo.url);
     let read = Ask::post(&url).json(&json!({"query": READ})).send().await;
     assert!(read.json()["data"]["Person"][0]["name"].is_string(), "{read:?}");

@@ -10,7 +10,12 @@ use castellan_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Issuer, desk::Held, records::AuthKey, store::StoreError};
+use crate::{
+    Issuer,
+    desk::Held,
+    records::{AuthKey, is_news},
+    store::{Notice, StoreError},
+};
 
 /// What trades keys for tokens and checks those tokens.
 pub struct KeyTokens {
@@ -139,7 +144,9 @@ impl KeyTokens {
         for stored in &record.body.secrets {
             let right = issuer.secret_matches(api_key, Some(stored)).await;
             if right.map_err(crate::error::TokenError::from)? {
-                return Ok(Some(record.body.scopes));
+                let scopes = record.body.scopes.clone();
+                note_use(issuer, record).await.map_err(crate::error::TokenError::from)?;
+                return Ok(Some(scopes));
             }
         }
         Ok(None)
@@ -181,6 +188,16 @@ impl KeyTokens {
         let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;
         Ok(Arc::new(KeyCaller { id: claims.id, scopes, key_scopes }))
     }
+}
+
+/// Writes that a key was used. Somebody else noting it at the same time is as good.
+async fn note_use(issuer: &Issuer, mut key: Held<AuthKey>) -> Result<(), StoreError> {
+    let now = issuer.now();
+    if is_news(key.body.used, now) {
+        key.body.used = Some(now);
+        issuer.desk().replace(&key, Notice::Silent, now).await?;
+    }
+    Ok(())
 }
 
 /// The id of a key's record.

@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// 32 bytes from which every other symmetric key is derived.
+#[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 /// What a branch of the master key is for. One branch, one use.

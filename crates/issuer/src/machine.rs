@@ -19,7 +19,7 @@ use crate::{
     error::TokenError,
     keys::KeyringError,
     liveness::Snapshot,
-    records::{ApiCredential, MachineToken, Previous},
+    records::{ApiCredential, MachineToken, Previous, is_news},
     store::{Kind, Notice, StoreError},
 };
 
@@ -96,8 +96,6 @@ pub enum MachineVerifyError {
 
 /// The login realm of machine users.
 const REALM: &str = "api_user";
-/// The use of a credential is written at most so often, in seconds.
-const USED_EVERY: u64 = 60;
 /// A verdict lives at most so long, whatever is heard.
 const LONGEST: u64 = 60;
 
@@ -154,7 +152,7 @@ impl MachineTokens {
             return Err(StoreError::new("a fresh token id was in use").into());
         }
         let token = self.secret.sign(&claims).map_err(KeyringError::from)?;
-        if held.body.used.is_none_or(|used| now.since(used).as_secs() >= USED_EVERY) {
+        if is_news(held.body.used, now) {
             held.body.used = Some(now);
             // Somebody else noting it at the same time is as good.
             issuer.desk().replace(&held, Notice::Silent, now).await?;

@@ -25,6 +25,9 @@ pub struct ApiCredentialDocument {
     expires: Option<Timestamp>,
     /// What `get` prints; it is given when the record is made and stays.
     number: Option<u64>,
+    /// What `get` prints; it is found out, not written.
+    #[serde(rename = "used")]
+    _used: Option<Timestamp>,
 }
 
 impl Document for ApiCredentialDocument {
@@ -81,6 +84,9 @@ impl Document for ApiCredentialDocument {
         if let Some(expires) = record.expires {
             shown["expires"] = json!(expires);
         }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
         shown
     }
 }
@@ -94,10 +100,23 @@ fn fresh_number() -> u64 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthKeyDocument {
+    /// The secret; with several, all of them count.
     #[serde(rename = "apiKey")]
     api_key: Option<Secret>,
+    /// The secrets that it answers to while it is being rotated.
+    #[serde(rename = "apiKeys", default)]
+    api_keys: Vec<Secret>,
     scopes: Scopes,
+    /// What `get` prints: how many secrets there are.
+    #[serde(rename = "keys")]
+    _keys: Option<usize>,
+    /// What `get` prints; it is found out, not written.
+    #[serde(rename = "used")]
+    _used: Option<Timestamp>,
 }
+
+/// Secrets of one key at most: more is no rotation.
+const MOST_SECRETS: usize = 8;
 
 impl Document for AuthKeyDocument {
     type Record = AuthKey;
@@ -115,26 +134,65 @@ impl Document for AuthKeyDocument {
                 "scopes: {named} is not of the form Operation:Type:Action"
             )));
         }
-        let (secret, changed) = match (&self.api_key, before) {
-            (None, Some(before)) => (None, before.secrets.is_empty()),
-            (None, None) => return Err(Problem::Text("apiKey is missing".to_owned())),
-            (Some(secret), before) => {
-                let kept = before.and_then(|before| before.secrets.first());
-                let (stored, changed) = keep(issuer, secret, kept.map(String::as_str)).await?;
-                (Some(stored), changed)
-            }
+        let kept = before.map_or(&[][..], |before| &before.secrets);
+        let written: Vec<Secret> = self.api_key.into_iter().chain(self.api_keys).collect();
+        let secrets = match (&*written, before) {
+            ([], Some(_)) => kept.to_vec(),
+            ([], None) => return Err(Problem::Text("apiKey is missing".to_owned())),
+            (written, _) => keep_all(issuer, written, kept).await?,
         };
-        let secrets = match (secret, before) {
-            (Some(secret), _) => vec![secret],
-            (None, before) => before.map(|before| before.secrets.clone()).unwrap_or_default(),
+        let record = AuthKey {
+            scopes: self.scopes,
+            used: before.and_then(|before| before.used),
+            created: before.map_or(issuer.now(), |before| before.created),
+            secrets,
         };
-        let created = before.map_or(issuer.now(), |before| before.created);
-        Ok((AuthKey { secrets, scopes: self.scopes, created }, changed))
+        let changed = record.secrets != kept;
+        Ok((record, changed))
     }
 
     fn show(id: &str, record: &AuthKey) -> Value {
-        json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes})
+        let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
+        if record.secrets.len() > 1 {
+            shown["keys"] = json!(record.secrets.len());
+        }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
+        shown
     }
+}
+
+/// The stored forms of `secrets`, each as it was `kept` if it was.
+async fn keep_all(
+    issuer: &Issuer,
+    secrets: &[Secret],
+    kept: &[String],
+) -> Result<Vec<String>, Problem> {
+    if secrets.len() > MOST_SECRETS {
+        return Err(Problem::Text(format!("apiKeys: {MOST_SECRETS} at most")));
+    }
+    let mut stored: Vec<String> = Vec::new();
+    for secret in secrets {
+        if secret.expose().is_empty() {
+            return Err(Problem::Text("apiKey must not be empty".to_owned()));
+        }
+        let mut found = None;
+        for one in kept {
+            if issuer.secret_matches(secret, Some(one)).await? {
+                found = Some(one.clone());
+                break;
+            }
+        }
+        let one = match found {
+            Some(one) => one,
+            None => issuer.keep_secret(secret).await?,
+        };
+        if !stored.contains(&one) {
+            stored.push(one);
+        }
+    }
+    Ok(stored)
 }
 
 /// The stored form of `secret`, and whether it is another than `kept`.

@@ -13,6 +13,9 @@ pub struct AuthKey {
     pub secrets: Vec<String>,
     /// What it may ask for.
     pub scopes: Scopes,
+    /// When it was last traded, to the minute.
+    #[serde(default)]
+    pub used: Option<Timestamp>,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
@@ -64,6 +67,14 @@ pub struct MachineToken {
     pub generation: u32,
     /// First second at which it is worthless.
     pub ends: Timestamp,
+}
+
+/// The use of a credential is written at most so often, in seconds.
+const USED_EVERY: u64 = 60;
+
+/// Whether a use at `now` is worth a write after one at `used`.
+pub(crate) fn is_news(used: Option<Timestamp>, now: Timestamp) -> bool {
+    used.is_none_or(|used| now.since(used).as_secs() >= USED_EVERY)
 }
 
 impl ApiCredential {

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    castellan::Castellan,
+    castellan::{Castellan, Plan},
     jose,
     trompa::{SECRET, Stage, assert_denied, mint, plan, with},
     wire::{Answer, Ask},
@@ -376,4 +376,40 @@ async fn trompa_39_a_browser_app_may_send_its_token() {
     assert!(allowed.contains("authorization") && allowed.contains("content-type"), "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+/// A key that is kept has as many secrets as its document says, and tells when it was last traded.
+#[tokio::test]
+async fn a_kept_key_is_rotated_without_a_gap() {
+    let document = |keys: &str| {
+        format!("resourceType: AuthKey\nid: editor\n{keys}\nscopes: [\"Mutation:Person:*\"]\n")
+    };
+    let castellan = Castellan::start(Plan {
+        documents: document("apiKey: k-old"),
+        environment: vec![("JWT_SECRET", "not-so-secret".to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let status = async |key: &str| {
+        let body = json!({"id": "editor", "apiKey": key, "scopes": ["Mutation:Person:*"]});
+        jwt(&castellan, &body).await.status.as_u16()
+    };
+    let apply = |keys: &str| {
+        let output = castellan.cli_with(&["apply", "-f", "-"], &document(keys));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!castellan.said(&["get", "AuthKey", "editor"]).contains("used"));
+    assert_eq!(status("k-old").await, 200);
+    assert!(castellan.said(&["get", "AuthKey", "editor"]).contains("used: "));
+    assert!(apply("apiKeys: [k-old, k-new]").contains("updated AuthKey/editor"));
+    assert!(apply("apiKeys: [k-old, k-new]").contains("unchanged AuthKey/editor"));
+    assert_eq!((status("k-old").await, status("k-new").await), (200, 200));
+    // What `get` prints can be applied again, and takes no secret away.
+    let shown = castellan.said(&["get", "AuthKey", "editor"]);
+    assert!(shown.contains("keys: 2") && !shown.contains("k-old"), "{shown}");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &shown).status.success());
+    assert_eq!((status("k-old").await, status("k-new").await), (200, 200));
+    apply("apiKey: k-new");
+    assert_eq!((status("k-old").await, status("k-new").await), (403, 200));
 }

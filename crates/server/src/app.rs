@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, routing::any};
-use castellan_issuer::{Issuer, Parts, settings::Place};
+use castellan_issuer::{Issuer, Parts, keys::MasterKey, settings::Place, store::Store};
 use castellan_proto::Digest;
 
 use crate::{
-    config::{ConfigError, GuardConfig, Loaded, SiteConfig},
-    corridor::Corridor,
+    config::{ConfigError, GuardConfig, Loaded, Site},
+    corridor::{Corridor, Face},
     data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem},
@@ -88,17 +88,36 @@ impl App {
     }
 }
 
-/// Opens the issuer of `loaded`, without serving anything.
+/// Opens the issuer of the site that the command line works on, without serving anything.
 ///
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
-    let (store, master) = data::open(loaded)?;
-    let site = loaded.config.only_site();
+    open_site(loaded, &loaded.site, data::open(loaded)?).await
+}
+
+/// Opens the issuers of all sites, over one data source.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
+    let data = data::open(loaded)?;
+    let mut issuers = Vec::new();
+    for site in &loaded.sites {
+        issuers.push(open_site(loaded, site, data.clone()).await?);
+    }
+    Ok(issuers)
+}
+
+async fn open_site(
+    loaded: &Loaded,
+    site: &Site,
+    (store, master): (Arc<dyn Store>, MasterKey),
+) -> Result<Issuer, StartError> {
     let place = Place {
-        issuer: loaded.config.issuer.as_str().to_owned(),
-        name: title(&site),
-        alias_digests: alias_digests(&guards(loaded)),
+        issuer: site.issuer.as_str().to_owned(),
+        name: site.title.clone(),
+        alias_digests: alias_digests(&guards(loaded, site)),
     };
     let parts = Parts {
         store,
@@ -111,22 +130,37 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
     Ok(Issuer::open(parts).await?)
 }
 
-/// The guards of `loaded`, the default one included.
+/// The guards of `site`, the default one included.
 #[must_use]
-pub fn guards(loaded: &Loaded) -> Vec<GuardConfig> {
-    let mut guards = loaded.config.guard.clone();
+pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
+    let mut guards: Vec<_> =
+        loaded.config.guard.iter().filter(|guard| guard.is_at(site)).cloned().collect();
     if !guards.iter().any(|guard| guard.path == "/api") {
         guards.push(GuardConfig::default_api());
     }
     guards
 }
 
-/// Puts the whole server together.
+/// Puts the whole server together; `issuers` are those of the sites, in their order.
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), StartError> {
-    let (keys, machines) = (loaded.key_tokens()?, loaded.machine_tokens()?);
+pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Corridor, StartError> {
+    let mut sites = Vec::new();
+    for (site, issuer) in loaded.sites.iter().zip(issuers) {
+        let (routes, open) = rooms(loaded, site, issuer).await?;
+        sites.push(Face { hosts: site.hosts.clone(), routes, open });
+    }
+    Ok(Corridor::new(sites))
+}
+
+/// Everything that one site answers, and the paths that any origin may call.
+async fn rooms(
+    loaded: &Loaded,
+    site: &Site,
+    issuer: Issuer,
+) -> Result<(Router, Vec<String>), StartError> {
+    let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens()?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
@@ -135,7 +169,7 @@ pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), S
         folder: loaded.folder.clone(),
     };
     let mut opened = Vec::new();
-    for config in guards(loaded) {
+    for config in guards(loaded, site) {
         let name = config.name.clone();
         let below = |claim: &&&str| {
             config.path == ***claim || config.path.starts_with(&format!("{claim}/"))
@@ -151,8 +185,8 @@ pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), S
     let shared = Shared {
         issuer: issuer.clone(),
         guards: opened,
-        title: title(&loaded.config.only_site()),
-        https: loaded.config.issuer.is_https(),
+        title: site.title.clone(),
+        https: site.issuer.is_https(),
     };
     let app = App { shared: Arc::new(shared) };
     let mut routes = http::routes(app.clone());
@@ -173,11 +207,7 @@ pub async fn build(loaded: &Loaded, issuer: Issuer) -> Result<(App, Corridor), S
         };
         routes = routes.merge(Router::new().route(&path, any(answer)));
     }
-    Ok((app, Corridor::new(routes, open)))
-}
-
-fn title(site: &SiteConfig) -> String {
-    site.title.clone().unwrap_or_else(|| site.name.clone())
+    Ok((routes, open))
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

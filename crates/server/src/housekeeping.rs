@@ -9,10 +9,15 @@ const SWEEP: Duration = Duration::from_mins(1);
 const BATCH: usize = 1_000;
 
 /// Begins both. They end with the runtime.
-pub(crate) async fn start(issuer: Issuer) {
-    let cursor = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
-    tokio::spawn(listen(issuer.clone(), cursor.ok()));
-    tokio::spawn(sweep(issuer));
+pub(crate) async fn start(issuers: &[Issuer]) {
+    for issuer in issuers {
+        let cursor = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
+        tokio::spawn(listen(issuer.clone(), cursor.ok()));
+    }
+    // The sites share one data source, which is swept as a whole.
+    if let Some(issuer) = issuers.first() {
+        tokio::spawn(sweep(issuer.clone()));
+    }
 }
 
 async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::FeedCursor>) {

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use super::Failure;
-use crate::{app, config::Loaded, guards};
+use crate::{
+    app,
+    config::{Loaded, Site},
+    guards,
+};
 
 /// The configuration file.
 #[derive(clap::Subcommand)]
@@ -18,14 +22,24 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let Command::Check = command;
     let loaded = loaded?;
-    println!("issuer   {}", loaded.config.issuer.as_str());
     println!("listens  {}", loaded.config.server.listen);
     let engine = loaded.config.data.url.split("://").next().unwrap_or_default();
     println!("records  {engine}");
-    loaded.key_tokens()?;
     loaded.machine_tokens()?;
     let mut good = true;
-    for guard in app::guards(&loaded) {
+    for site in &loaded.sites {
+        good &= check_site(&loaded, site).await?;
+    }
+    println!("{}", if good { "All is well." } else { "Not ready; see above." });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
+    loaded.key_tokens(site)?;
+    let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
+    println!("site     {} at {}, for {hosts}", site.name, site.issuer.as_str());
+    let mut good = true;
+    for guard in app::guards(loaded, site) {
         let rules = guards::rules(&guard);
         let public: Vec<_> =
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
@@ -44,6 +58,5 @@ pub(super) async fn run(
             }
         }
     }
-    println!("{}", if good { "All is well." } else { "Not ready; see above." });
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(good)
 }

@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let issuer = crate::app::open_issuer(&loaded).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
-    let (corridor, issuer) = serve::start(&loaded, issuer).await?;
+    let corridor = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
     listener::serve(listener, corridor, serve::stop()).await?;
@@ -175,7 +175,7 @@ impl Demo {
 
     /// A token for the key, as `/jwt` gives one.
     async fn trade(&self, loaded: &Loaded, issuer: &Issuer) -> Result<String, Failure> {
-        let keys = loaded.key_tokens()?.ok_or("no secret")?;
+        let keys = loaded.key_tokens(&loaded.site)?.ok_or("no secret")?;
         let api_key = Secret::new(self.api_key.clone());
         let scopes = [if self.is_sample { "Mutation:*:Create" } else { "Mutation:*" }.to_owned()];
         Ok(keys.issue(issuer, ("archivist", &api_key), &scopes).await?)

@@ -95,7 +95,7 @@ async fn by_query(
         Some(token) => {
             let parts = GuardParts {
                 issuer: issuer.clone(),
-                keys: loaded.key_tokens()?,
+                keys: loaded.key_tokens(&loaded.site)?,
                 machines: loaded.machine_tokens()?,
                 denials: Denials::start(issuer.clone()),
                 folder: Path::new("").to_owned(),
@@ -114,7 +114,7 @@ async fn by_query(
 }
 
 fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failure> {
-    let mut guards = app::guards(loaded);
+    let mut guards = app::guards(loaded, &loaded.site);
     let at = match name {
         Some(name) => guards.iter().position(|guard| guard.name == name),
         None => guards.iter().position(|guard| guard.upstream.is_some()).or(Some(0)),

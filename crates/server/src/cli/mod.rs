@@ -42,6 +42,9 @@ struct Arguments {
     /// The configuration file; without one, SQLite in this folder and <http://localhost:8080>.
     #[arg(long, global = true, env = "CASTELLAN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which `[[site]]` to work on; the first one without it. `serve` serves all of them.
+    #[arg(long, global = true, env = "CASTELLAN_SITE", value_name = "NAME")]
+    site: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -106,8 +109,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(Arguments { config, command }: Arguments) -> Result<ExitCode, Failure> {
-    let load = || load(config.as_deref());
+async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
+    let load = || load(config.as_deref(), site.as_deref());
     match command {
         Command::Serve(arguments) => serve::run(load()?, arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
@@ -133,11 +136,15 @@ async fn dispatch(Arguments { config, command }: Arguments) -> Result<ExitCode, 
     }
 }
 
-fn load(path: Option<&std::path::Path>) -> Result<Loaded, Failure> {
+fn load(path: Option<&std::path::Path>, site: Option<&str>) -> Result<Loaded, Failure> {
     // Values that are no text are none of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Config::load(path, environment)?)
+    let loaded = Config::load(path, environment)?;
+    Ok(match site {
+        Some(site) => loaded.at_site(site)?,
+        None => loaded,
+    })
 }
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {

@@ -19,7 +19,10 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::{Failure, serve};
-use crate::egress::Egress;
+use crate::{
+    corridor::{Corridor, Face},
+    egress::Egress,
+};
 
 /// What the app asks for, and the document that it shows to try with it.
 pub(super) struct Offer {
@@ -66,7 +69,8 @@ impl SampleApp {
         });
         let routes =
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
-        let corridor = crate::corridor::Corridor::new(routes, Vec::new());
+        let face = Face { hosts: Vec::new(), routes, open: Vec::new() };
+        let corridor = Corridor::new(vec![face]);
         tokio::spawn(crate::listener::serve(listener, corridor, async move {
             drop(stop.changed().await);
         }));

@@ -38,23 +38,28 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
              nobody but this machine can reach the server."
         );
     }
-    let issuer = app::open_issuer(&loaded).await?;
+    let issuers = app::open_issuers(&loaded).await?;
     let listener = bind(listen).await?;
-    let (corridor, issuer) = start(&loaded, issuer).await?;
-    if let Some(token) = issuer.offer_setup().await? {
-        println!("Nobody can sign in yet. Make the first administrator here, within a day:\n");
-        println!("    {}/auth/setup?token={}\n", issuer.place().issuer, token.text());
+    let corridor = start(&loaded, &issuers).await?;
+    for issuer in &issuers {
+        let place = &*issuer.place().issuer;
+        if let Some(token) = issuer.offer_setup().await? {
+            println!(
+                "Nobody can sign in at {place} yet. Make the first administrator here, within a day:\n"
+            );
+            println!("    {place}/auth/setup?token={}\n", token.text());
+        }
     }
-    println!("Castellan serves {} on {listen}. Ctrl-C stops it.", issuer.place().issuer);
+    let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.place().issuer).collect();
+    println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
     listener::serve(listener, corridor, stop()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts the server together and begins what it does by itself.
-pub(super) async fn start(loaded: &Loaded, issuer: Issuer) -> Result<(Corridor, Issuer), Failure> {
-    housekeeping::start(issuer.clone()).await;
-    let (_, corridor) = app::build(loaded, issuer.clone()).await?;
-    Ok((corridor, issuer))
+pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Corridor, Failure> {
+    housekeeping::start(issuers).await;
+    Ok(app::build(loaded, issuers.to_vec()).await?)
 }
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {

@@ -6,7 +6,7 @@ use castellan_gate::{Introspection, Limits, Naming, OnDeny, SessionField};
 use castellan_proto::scope::{Demand, ScopePattern};
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, Site};
 
 /// A protected area: where it is, who may do what there, and what stands behind it.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +16,8 @@ pub struct GuardConfig {
     pub name: String,
     /// The path it answers at.
     pub path: String,
+    /// The site it is part of. Default: every one.
+    pub site: Option<String>,
     /// Wording and scope manner of one contract; none by default.
     pub dialect: Option<Dialect>,
     /// What is spoken there.
@@ -155,6 +157,7 @@ impl GuardConfig {
         Self {
             name: name.to_owned(),
             path: path.to_owned(),
+            site: None,
             dialect,
             protocol: GuardProtocol::Graphql,
             upstream,
@@ -176,6 +179,12 @@ impl GuardConfig {
         }
     }
 
+    /// Whether it is part of `site`.
+    #[must_use]
+    pub fn is_at(&self, site: &Site) -> bool {
+        self.site.as_ref().is_none_or(|name| *name == site.name)
+    }
+
     /// Whether it answers `session` itself.
     #[must_use]
     pub fn session_field(&self) -> SessionField {
@@ -186,11 +195,16 @@ impl GuardConfig {
         self.session.unwrap_or(default)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, sites: &[Site]) -> Result<(), ConfigError> {
         let wrong =
             |text: String| Err(ConfigError::Conflict(format!("guard {:?}: {text}", self.name)));
         if !castellan_proto::is_identifier(&self.name) {
             return wrong("name must be letters, digits, dots, dashes and underscores".to_owned());
+        }
+        if let Some(name) = &self.site
+            && !sites.iter().any(|site| site.name == *name)
+        {
+            return wrong(format!("there is no site {name:?}"));
         }
         let whole = |segment: &str| {
             !segment.is_empty()

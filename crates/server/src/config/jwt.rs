@@ -10,7 +10,7 @@ use castellan_proto::{
 };
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef};
+use super::{ConfigError, SecretRef, Site};
 
 /// Keys that are traded for JWTs. Off without a secret.
 #[derive(Debug, Deserialize)]
@@ -163,11 +163,20 @@ impl JwtConfig {
         Ok(())
     }
 
-    /// What trades keys and checks their tokens; `None` without a secret.
+    /// What trades keys and checks their tokens at `site`; `None` without a secret.
+    ///
+    /// The secret and the keys of the table are the first site's. Another site has the keys that
+    /// are kept for it, and a secret derived from this one and its name, so that no token of one
+    /// holds at another.
     ///
     /// # Errors
     /// [`ConfigError`] if the secret cannot be read, or is too weak to be safe.
-    pub fn tokens(&self, folder: &Path, insecure: bool) -> Result<Option<KeyTokens>, ConfigError> {
+    pub fn tokens(
+        &self,
+        folder: &Path,
+        insecure: bool,
+        site: &Site,
+    ) -> Result<Option<KeyTokens>, ConfigError> {
         let Some(secret) = &self.secret else { return Ok(None) };
         let secret = secret.resolve(folder)?;
         if secret.expose().len() < 32 && !insecure {
@@ -178,12 +187,17 @@ impl JwtConfig {
             ));
         }
         let mut keys: BTreeMap<String, Vec<ConfiguredKey>> = BTreeMap::new();
-        for key in &self.keys {
+        for key in self.keys.iter().filter(|_| site.is_first) {
             let configured = ConfiguredKey { api_key: key.api_key.clone(), scopes: scopes(key)? };
             keys.entry(key.id.clone()).or_default().push(configured);
         }
+        let mut signing = HmacKey::new(secret.expose().as_bytes());
+        if !site.is_first {
+            signing =
+                HmacKey::new(&signing.code(format!("castellan site\0{}", site.name).as_bytes()));
+        }
         Ok(Some(KeyTokens {
-            secret: HmacKey::new(secret.expose().as_bytes()),
+            secret: signing,
             issuer: self.issuer.clone(),
             lifetime: self.expires.0,
             keys,

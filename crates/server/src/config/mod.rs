@@ -6,6 +6,7 @@ mod guard;
 mod jwt;
 mod overlay;
 mod secret_ref;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use decidim::DecidimConfig;
 pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
+pub use site::{Site, SiteConfig};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -36,7 +38,7 @@ pub struct Config {
     pub data: DataConfig,
     /// How tokens are issued.
     pub tokens: castellan_issuer::Settings,
-    /// Public faces. One, until several are served.
+    /// Public faces, each a tenant of its own. Default: one that answers to every host.
     pub site: Vec<SiteConfig>,
     /// Protected areas.
     pub guard: Vec<GuardConfig>,
@@ -66,16 +68,6 @@ pub struct DataConfig {
     pub master_key: Option<SecretRef>,
 }
 
-/// One `[[site]]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SiteConfig {
-    /// Its name, which is that of its tenant in the store.
-    pub name: String,
-    /// What people read on its pages. Default: the name.
-    pub title: Option<String>,
-}
-
 /// The `[security]` table.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -94,6 +86,12 @@ impl IssuerUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its host, with the port unless that is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.split_once("://").map_or(&*self.0, |(_, authority)| authority)
     }
 
     /// Whether browsers reach us by https, so that cookies are `Secure`.
@@ -200,16 +198,36 @@ pub struct Loaded {
     pub config: Config,
     /// The folder that relative paths are relative to.
     pub folder: PathBuf,
+    /// The sites that are served.
+    pub sites: Vec<Site>,
+    /// The one that the command line works on.
+    pub site: Site,
 }
 
 impl Loaded {
-    /// What trades API keys for JWTs; `None` without a secret.
+    /// The same, with the command line at the site called `name`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is no such site.
+    pub fn at_site(mut self, name: &str) -> Result<Self, ConfigError> {
+        let found = self.sites.iter().find(|site| site.name == name);
+        self.site = found.cloned().ok_or_else(|| {
+            let names: Vec<_> = self.sites.iter().map(|site| &*site.name).collect();
+            ConfigError::Conflict(format!(
+                "there is no site {name:?}; there are {}",
+                names.join(", ")
+            ))
+        })?;
+        Ok(self)
+    }
+
+    /// What trades API keys for JWTs at `site`; `None` without a secret.
     ///
     /// # Errors
     /// [`ConfigError`] if the secret cannot be had, or is too weak.
-    pub fn key_tokens(&self) -> Result<Option<Arc<KeyTokens>>, ConfigError> {
+    pub fn key_tokens(&self, site: &Site) -> Result<Option<Arc<KeyTokens>>, ConfigError> {
         let insecure = self.config.security.insecure;
-        Ok(self.config.jwt.tokens(&self.folder, insecure)?.map(Arc::new))
+        Ok(self.config.jwt.tokens(&self.folder, insecure, site)?.map(Arc::new))
     }
 
     /// What signs machine users in; `None` without a secret.
@@ -246,12 +264,14 @@ impl Config {
         }
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
-        config.check()?;
+        let sites = config.sites()?;
+        config.check(&sites)?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
-        Ok(Loaded { config, folder: folder.to_path_buf() })
+        let site = sites[0].clone();
+        Ok(Loaded { config, folder: folder.to_path_buf(), sites, site })
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self, sites: &[Site]) -> Result<(), ConfigError> {
         let conflict = |text: String| Err(ConfigError::Conflict(text));
         if self.security.insecure && !self.server.listen.ip().is_loopback() {
             return conflict(format!(
@@ -259,12 +279,12 @@ impl Config {
                 self.server.listen
             ));
         }
-        if self.site.len() > 1 {
-            return conflict("several [[site]] tables: one is served at present".to_owned());
-        }
         for (at, guard) in self.guard.iter().enumerate() {
-            guard.check()?;
-            let twin = |other: &&GuardConfig| other.path == guard.path || other.name == guard.name;
+            guard.check(sites)?;
+            let twin = |other: &&GuardConfig| {
+                let meet = guard.site.is_none() || other.site.is_none() || guard.site == other.site;
+                (other.path == guard.path && meet) || other.name == guard.name
+            };
             if let Some(other) = self.guard[..at].iter().find(twin) {
                 return conflict(format!(
                     "guards {:?} and {:?} have the same name or path; every guard needs its own",
@@ -274,13 +294,5 @@ impl Config {
         }
         self.decidim.check()?;
         self.jwt.check(self.security.insecure)
-    }
-
-    /// The site that is served.
-    #[must_use]
-    pub fn only_site(&self) -> SiteConfig {
-        let default =
-            SiteConfig { name: "default".to_owned(), title: Some("Castellan".to_owned()) };
-        self.site.first().cloned().unwrap_or(default)
     }
 }

@@ -117,8 +117,9 @@ fn weak_and_missing_secrets_refuse_to_start() {
     let error = with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", "[{")]).unwrap_err();
     assert!(error.starts_with("JWT_AUTH_KEYS: not a JSON array"), "{error}");
     let config = with_environment(&[("JWT_SECRET", "short"), ("JWT_AUTH_KEYS", keys)]).unwrap();
-    assert!(config.jwt.tokens(Path::new("."), false).is_err());
-    assert!(config.jwt.tokens(Path::new("."), true).unwrap().is_some());
+    let site = config.sites().unwrap().remove(0);
+    assert!(config.jwt.tokens(Path::new("."), false, &site).is_err());
+    assert!(config.jwt.tokens(Path::new("."), true, &site).unwrap().is_some());
     for scope in ["Mutation:Person:(a|b)", "!x", "api:read", ""] {
         let keys = format!(r#"[{{"id":"a","apiKey":"k","scopes":["{scope}"]}}]"#);
         assert!(with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", &keys)]).is_err());
@@ -170,4 +171,27 @@ mod random {
             }
         }
     }
+}
+
+#[test]
+fn sites_that_cannot_be_told_apart_stop_the_start() {
+    let site = |name: &str, more: &str| format!("[[site]]\nname = \"{name}\"\n{more}\n");
+    let other = "issuer = \"https://b.test\"";
+    for (text, said) in [
+        (site("a", "") + &site("b", ""), "every site but the first needs its own issuer"),
+        (site("a", "") + &site("a", other), "the same name, issuer or host"),
+        (site("a", other) + &site("b", other), "the same name, issuer or host"),
+        (
+            site("a", "hosts = [\"x.test\"]")
+                + &site("b", &format!("{other}\nhosts = [\"X.test\"]")),
+            "the same name, issuer or host",
+        ),
+        (site("a/b", ""), "name must be letters"),
+        (site("a", "hosts = [\"x y\"]"), "is no host name"),
+    ] {
+        let error = refusal_of(&text);
+        assert!(error.contains(said), "{error}");
+    }
+    let guard = "[[guard]]\nname = \"g\"\npath = \"/g\"\nsite = \"nowhere\"\nsession = \"local\"\n";
+    assert!(refusal_of(guard).contains("there is no site \"nowhere\""));
 }

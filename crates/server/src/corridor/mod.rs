@@ -1,14 +1,14 @@
-//! The corridor that every request walks: trail, normalised path, cross-origin rules, and then one
-//! of our own routes or a guard. Nothing skips a step.
+//! The corridor that every request walks: trail, normalised path, site, cross-origin rules, and then
+//! one of our own routes or a guard. Nothing skips a step.
 
 mod cors;
 mod normalise;
+mod site;
 mod trail;
 
 use std::time::Duration;
 
 use axum::{
-    Router,
     body::Body,
     http::{Request, Response, StatusCode, header},
     response::IntoResponse,
@@ -16,24 +16,25 @@ use axum::{
 use castellan_gate::DecisionId;
 use tower::ServiceExt as _;
 
+use site::Sites;
 use trail::Trail;
+
+pub use site::Face;
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Our own routes and the guards, behind the steps that they all share. Cheap to clone.
+/// The sites, behind the steps that they all share. Cheap to clone.
 #[derive(Clone)]
 pub struct Corridor {
-    routes: Router,
-    /// Paths that any origin may call, without credentials of the browser.
-    open: std::sync::Arc<[String]>,
+    sites: std::sync::Arc<Sites>,
 }
 
 impl Corridor {
-    /// A corridor to `routes`, of which any origin may call those at `open`.
+    /// A corridor to `sites`.
     #[must_use]
-    pub fn new(routes: Router, open: Vec<String>) -> Self {
-        Self { routes, open: open.into() }
+    pub fn new(sites: Vec<Face>) -> Self {
+        Self { sites: std::sync::Arc::new(Sites::new(sites)) }
     }
 
     /// Walks one request through.
@@ -50,33 +51,39 @@ impl Corridor {
                 let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
                 (StatusCode::BAD_REQUEST, text, format!("{problem}\n")).into_response()
             }
-            Ok(()) => self.pass(request, &id).await,
+            Ok(()) => match self.sites.of(&request) {
+                Some(site) => pass(site, request, &id).await,
+                None => {
+                    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+                    (StatusCode::NOT_FOUND, text, "No site answers to this host.\n").into_response()
+                }
+            },
         };
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
         trail.close(response.status());
         response
     }
+}
 
-    async fn pass<B>(&self, request: Request<B>, id: &DecisionId) -> Response<Body>
-    where
-        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-        B::Error: Into<axum::BoxError>,
-    {
-        let open = cors::is_open(request.uri().path(), &self.open);
-        if open && let Some(answer) = cors::preflight(&request) {
-            return answer;
-        }
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(id.clone());
-        let answered = tokio::time::timeout(PATIENCE, self.routes.clone().oneshot(request)).await;
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
-        };
-        if open {
-            cors::allow(response.headers_mut());
-        }
-        response
+async fn pass<B>(site: &Face, request: Request<B>, id: &DecisionId) -> Response<Body>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    let open = cors::is_open(request.uri().path(), &site.open);
+    if open && let Some(answer) = cors::preflight(&request) {
+        return answer;
     }
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(id.clone());
+    let answered = tokio::time::timeout(PATIENCE, site.routes.clone().oneshot(request)).await;
+    let mut response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
+    if open {
+        cors::allow(response.headers_mut());
+    }
+    response
 }

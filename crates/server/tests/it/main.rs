@@ -18,6 +18,7 @@ mod jose;
 mod liveness;
 mod resources;
 mod schemas;
+mod sites;
 mod smoke;
 mod snapshots;
 mod trompa;

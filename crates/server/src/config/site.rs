@@ -1,0 +1,119 @@
+//! One `[[site]]`: a public face, and the tenant behind it (`design.md` rule 42). What is kept for
+//! one site is nothing to another.
+
+use castellan_proto::is_identifier;
+use serde::Deserialize;
+
+use super::{Config, ConfigError, IssuerUrl};
+
+/// A public face, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Its name, which is that of its tenant in the store.
+    pub name: String,
+    /// What people read on its pages. Default: the name.
+    pub title: Option<String>,
+    /// Where the world reaches it; the `iss` of its tokens. The first site's default is the
+    /// `issuer` of the file.
+    pub issuer: Option<IssuerUrl>,
+    /// Host names that lead to it, besides that of its issuer; with a port, only that one.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+}
+
+/// A public face, with all defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Its name, which is that of its tenant in the store.
+    pub name: String,
+    /// What people read on its pages.
+    pub title: String,
+    /// Where the world reaches it.
+    pub issuer: IssuerUrl,
+    /// What a request's `Host` must be to lead here; empty if every host does.
+    pub hosts: Vec<String>,
+    /// The first one, which the documents' own variables are about.
+    pub is_first: bool,
+}
+
+impl Config {
+    /// The sites that are served: those of the file, or one that answers to every host.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if two of them could not be told apart.
+    pub fn sites(&self) -> Result<Vec<Site>, ConfigError> {
+        let conflict = |text: String| Err(ConfigError::Conflict(text));
+        let mut sites: Vec<Site> = Vec::new();
+        for (at, written) in self.site.iter().enumerate() {
+            let name = &written.name;
+            if !is_identifier(name) {
+                return conflict(format!(
+                    "site {name:?}: name must be letters, digits, dots, dashes and underscores"
+                ));
+            }
+            let issuer = match (&written.issuer, at) {
+                (Some(issuer), _) => issuer.clone(),
+                (None, 0) => self.issuer.clone(),
+                (None, _) => {
+                    return conflict(format!(
+                        "site {name:?}: every site but the first needs its own issuer"
+                    ));
+                }
+            };
+            let site = Site {
+                name: name.clone(),
+                title: written.title.clone().unwrap_or_else(|| name.clone()),
+                hosts: self.hosts(written, &issuer)?,
+                issuer,
+                is_first: at == 0,
+            };
+            let twin = |other: &&Site| {
+                other.name == site.name
+                    || other.issuer == site.issuer
+                    || other.hosts.iter().any(|host| site.hosts.contains(host))
+            };
+            if let Some(other) = sites.iter().find(twin) {
+                return conflict(format!(
+                    "sites {:?} and {name:?} have the same name, issuer or host; a request must \
+                     lead to one of them",
+                    other.name
+                ));
+            }
+            sites.push(site);
+        }
+        if sites.is_empty() {
+            sites.push(Site {
+                name: "default".to_owned(),
+                title: "Castellan".to_owned(),
+                issuer: self.issuer.clone(),
+                hosts: Vec::new(),
+                is_first: true,
+            });
+        }
+        Ok(sites)
+    }
+
+    /// The hosts that lead to a site; none for one that stands alone and names none.
+    fn hosts(&self, site: &SiteConfig, issuer: &IssuerUrl) -> Result<Vec<String>, ConfigError> {
+        if self.site.len() == 1 && site.hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut hosts = vec![issuer.authority().to_ascii_lowercase()];
+        for host in &site.hosts {
+            let plain = !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+            if !plain {
+                return Err(ConfigError::Conflict(format!(
+                    "site {:?}: hosts: {host:?} is no host name, such as \"org1.example.org\"",
+                    site.name
+                )));
+            }
+            let host = host.to_ascii_lowercase();
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        Ok(hosts)
+    }
+}

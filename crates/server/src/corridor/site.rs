@@ -1,0 +1,84 @@
+//! Which site a request is for: by its host alone, which was read one way already.
+
+use std::collections::HashMap;
+
+use axum::{
+    Router,
+    http::{Request, header},
+};
+
+/// What one site answers.
+pub struct Face {
+    /// What a request's host must be; with a port, exactly, without one at any. Empty: every host.
+    pub hosts: Vec<String>,
+    /// Everything behind it.
+    pub routes: Router,
+    /// Paths that any origin may call, without credentials of the browser.
+    pub open: Vec<String>,
+}
+
+/// Every site, by host.
+pub(super) struct Sites {
+    faces: Vec<Face>,
+    by_host: HashMap<String, usize>,
+}
+
+impl Sites {
+    pub(super) fn new(faces: Vec<Face>) -> Self {
+        let named = |(at, face): (usize, &Face)| {
+            face.hosts.iter().map(move |host| (host.clone(), at)).collect::<Vec<_>>()
+        };
+        let by_host = faces.iter().enumerate().flat_map(named).collect();
+        Self { faces, by_host }
+    }
+
+    /// The site that `request` is for; none if no site answers to its host.
+    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<&Face> {
+        if let [only] = &*self.faces
+            && only.hosts.is_empty()
+        {
+            return Some(only);
+        }
+        let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host =
+            header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
+        let host = host.to_ascii_lowercase();
+        let found = self.by_host.get(&host).or_else(|| self.by_host.get(without_port(&host)));
+        found.and_then(|at| self.faces.get(*at))
+    }
+}
+
+/// The name of a host; the colons of an IPv6 address are none of a port.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(hosts: &[&str]) -> Face {
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        Face { hosts, routes: Router::new(), open: Vec::new() }
+    }
+
+    #[test]
+    fn a_host_leads_to_one_site_or_to_none() {
+        let sites = Sites::new(vec![face(&["a.test", "[::1]"]), face(&["b.test", "a.test:81"])]);
+        let of = |host: &str| {
+            let request = Request::builder().uri("/").header("host", host).body(()).unwrap();
+            sites.of(&request).map(|face| face.hosts[0].clone())
+        };
+        assert_eq!(of("a.test").as_deref(), Some("a.test"));
+        assert_eq!(of("A.TEST:8080").as_deref(), Some("a.test"));
+        assert_eq!(of("a.test:81").as_deref(), Some("b.test"));
+        assert_eq!(of("b.test:81").as_deref(), Some("b.test"));
+        assert_eq!(of("[::1]:8080").as_deref(), Some("a.test"));
+        for nobody in ["c.test", "a.test.", "xa.test", "a.test:81x", "", ":", "[::1"] {
+            assert_eq!(of(nobody), None, "{nobody}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Who calls.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use castellan_proto::scope::Scopes;
@@ -58,7 +58,13 @@ pub struct Credential<'a> {
     pub bearer: &'a str,
     /// The audience that the caller names in `X-Jwt-Aud` (`contracts/decidim.md` §4.1).
     pub audience: Option<&'a str>,
+    /// From where the request came, if that is known.
+    pub source: Option<IpAddr>,
 }
+
+/// From where a request came; the listener puts it among the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source(pub IpAddr);
 
 /// Whether a credential is good cannot be told now; the request is refused.
 #[derive(Debug, thiserror::Error)]

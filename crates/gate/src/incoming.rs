@@ -6,7 +6,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
-    Caller, Credential, Envelope, Verifier, layer::BoxError, media, reply::RequestRefusal,
+    Caller, Credential, Envelope, Source, Verifier, layer::BoxError, media, reply::RequestRefusal,
 };
 
 /// Reads the envelope of a request; bodies larger than `limit` bytes are not read to their end.
@@ -96,7 +96,8 @@ pub(crate) async fn find_caller(
         },
         (Some(_), Some(_)) => return Err(several()),
     };
-    verifier.verify(&Credential { bearer, audience }).await.map_err(|unavailable| {
+    let source = parts.extensions.get::<Source>().map(|source| source.0);
+    verifier.verify(&Credential { bearer, audience, source }).await.map_err(|unavailable| {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         RequestRefusal::new(status, &unavailable.to_string(), "UNAVAILABLE")
     })

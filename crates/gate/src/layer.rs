@@ -28,7 +28,7 @@ use crate::{
     incoming::{find_caller, read_envelope},
     media::Wanted,
     plan::Plan,
-    reply::RequestRefusal,
+    reply::{self, RequestRefusal},
 };
 
 /// The body of an answer: the upstream's, streamed, or one of our own.
@@ -193,6 +193,9 @@ where
         Ok(caller) => caller,
         Err(refusal) => return refused(refusal),
     };
+    if shared.rules.manner.known_callers_only && caller.identity().is_none() {
+        return reply::unknown_caller(&shared.rules, &caller, wanted, &id);
+    }
     let hidden = shared.rules.hides_schema_from(&caller);
     let mut response = match Plan::make(shared, &parts.method, &envelope, &caller) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
@@ -208,8 +211,7 @@ where
         Err(refusal) => refused(refusal),
     };
     if let Caller::Anonymous(Some(_)) = caller {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        response.headers_mut().insert(WWW_AUTHENTICATE, reply::INVALID_TOKEN);
     }
     response
 }

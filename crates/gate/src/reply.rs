@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::{DecisionId, Reason, Rules, layer::ReplyBody, media::Wanted};
+use crate::{Caller, DecisionId, Reason, Rules, Taint, layer::ReplyBody, media::Wanted};
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
 pub(crate) struct RequestRefusal {
@@ -55,6 +55,37 @@ impl RequestRefusal {
         }
         response
     }
+}
+
+/// The challenge to a credential that is no good (RFC 6750 §3.1).
+pub(crate) const INVALID_TOKEN: HeaderValue =
+    HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+/// 401 for whoever is not known, where only known callers are let in.
+pub(crate) fn unknown_caller(
+    rules: &Rules,
+    caller: &Caller,
+    wanted: Wanted,
+    id: &DecisionId,
+) -> Response<ReplyBody> {
+    let (reason, challenge) = match caller {
+        Caller::Anonymous(Some(Taint::Expired)) => (Reason::CredentialExpired, INVALID_TOKEN),
+        Caller::Anonymous(Some(Taint::Invalid)) => (Reason::CredentialInvalid, INVALID_TOKEN),
+        _ => (Reason::NoCredential, HeaderValue::from_static("Bearer")),
+    };
+    let status = StatusCode::UNAUTHORIZED;
+    let mut response = match rules.wording.refused {
+        Some(body) => {
+            let body = serde_json::from_str(body).unwrap_or_default();
+            json_response(status, &body, Wanted::Json, id)
+        }
+        None => {
+            let (message, code) = words(rules, reason);
+            RequestRefusal::new(status, message, code).into_response(wanted, id)
+        }
+    };
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
 }
 
 /// An answer with `body`, safe on any origin.

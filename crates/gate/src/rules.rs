@@ -69,6 +69,8 @@ pub struct Manner {
     /// A query with a denied field answers `{"data":null}` and nothing else
     /// (`contracts/decidim.md` §5.1).
     pub denied_query_is_null: bool,
+    /// Whoever is not known is refused as a whole, with 401, and reaches not even what is public.
+    pub known_callers_only: bool,
     /// A denied field is told apart from one that does not exist, even to a caller who may not
     /// see the schema; the wording of a contract needs it.
     pub tells_denials: bool,
@@ -85,6 +87,8 @@ pub struct Wording {
     pub invalid: (&'static str, &'static str),
     /// The credential is good and does not reach so far.
     pub insufficient: (&'static str, &'static str),
+    /// The whole body of a 401 to a caller who is not known, if a contract has one of its own.
+    pub refused: Option<&'static str>,
 }
 
 impl Default for Wording {
@@ -95,6 +99,7 @@ impl Default for Wording {
             expired: ("The access token has expired.", "UNAUTHENTICATED"),
             invalid: ("The access token is not valid here.", "UNAUTHENTICATED"),
             insufficient: ("This token may not use this field.", "FORBIDDEN"),
+            refused: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! (`contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of its
 //! own, alive as long as its record is.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use castellan_proto::{
     Digest, Secret, Timestamp,
@@ -10,6 +10,7 @@ use castellan_proto::{
     random,
     scope::Scopes,
 };
+use ipnet::IpNet;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::{
     error::TokenError,
     keys::KeyringError,
     liveness::Snapshot,
-    records::{ApiCredential, MachineToken, Previous, is_news},
+    records::{ApiCredential, MachineToken, Previous, admits, is_news},
     store::{Kind, Notice, StoreError},
 };
 
@@ -45,6 +46,18 @@ struct Claims {
     iat: Timestamp,
     exp: Timestamp,
     jti: String,
+}
+
+/// What somebody shows who wants to sign in as a machine user.
+pub struct MachineProof<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The secret.
+    pub secret: &'a Secret,
+    /// The audience that tokens are to be for.
+    pub audience: Option<&'a str>,
+    /// From where they come.
+    pub source: Option<IpAddr>,
 }
 
 /// A machine user that has signed in.
@@ -75,6 +88,8 @@ pub struct MachineCaller {
     pub scopes: Scopes,
     /// The audience that it named when it signed in.
     pub audience: Option<String>,
+    /// From where it may call; from anywhere if empty.
+    pub addresses: Vec<IpNet>,
 }
 
 /// Why a machine user's token does not hold.
@@ -110,18 +125,17 @@ impl MachineTokens {
         Self { secret: HmacKey::new(secret.expose().as_bytes()), lifetime, verdicts }
     }
 
-    /// Signs a machine user in. `None` for an unknown key and for a wrong secret: the same answer
-    /// at the same time.
+    /// Signs a machine user in. `None` for an unknown key, for a wrong secret and from an address
+    /// that is not the user's: the same answer at the same time.
     ///
     /// # Errors
     /// [`TokenError`] if the store or the pool of hashes fails; nobody is signed in then.
     pub async fn sign_in(
         &self,
         issuer: &Issuer,
-        (key, secret): (&str, &Secret),
-        audience: Option<&str>,
+        proof: MachineProof<'_>,
     ) -> Result<Option<MachineSignIn>, TokenError> {
-        let now = issuer.now();
+        let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
         let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
         let stored = held.as_ref().map(|held| held.body.secret.as_str());
         let mut right = issuer.secret_matches(secret, stored).await?;
@@ -132,7 +146,8 @@ impl MachineTokens {
             let previous = previous.map(|previous| previous.secret.as_str());
             right = issuer.secret_matches(secret, previous).await?;
         }
-        let Some(mut held) = held.filter(|held| right && held.body.is_alive(now)) else {
+        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
+        let Some(mut held) = held.filter(|held| right && may(&held.body)) else {
             return Ok(None);
         };
         let claims = Claims {
@@ -209,6 +224,7 @@ impl MachineTokens {
             name: user.name,
             scopes: user.scope,
             audience: claims.aud,
+            addresses: user.addresses,
         });
         if issuer.liveness().holds(&snapshot) {
             let verdict = Verdict { caller: Arc::clone(&caller), snapshot, until };

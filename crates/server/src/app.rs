@@ -7,7 +7,7 @@ use castellan_issuer::{Issuer, Parts, keys::MasterKey, settings::Place, store::S
 use castellan_proto::Digest;
 
 use crate::{
-    config::{ConfigError, GuardConfig, Loaded, Site},
+    config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
     corridor::{Corridor, Face},
     data::{self, DataError},
     dialects,
@@ -138,6 +138,11 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
     if !guards.iter().any(|guard| guard.path == "/api") {
         guards.push(GuardConfig::default_api());
     }
+    if loaded.config.decidim.force_api_authentication {
+        for guard in guards.iter_mut().filter(|one| one.dialect == Some(Dialect::Decidim)) {
+            guard.anonymous.get_or_insert(Anonymous::Refused);
+        }
+    }
     guards
 }
 
@@ -151,7 +156,7 @@ pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Corridor, St
         let (routes, open) = rooms(loaded, site, issuer).await?;
         sites.push(Face { hosts: site.hosts.clone(), routes, open });
     }
-    Ok(Corridor::new(sites))
+    Ok(Corridor::new(sites, loaded.config.server.trusted_proxies.clone()))
 }
 
 /// Everything that one site answers, and the paths that any origin may call.

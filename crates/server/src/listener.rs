@@ -1,6 +1,6 @@
 //! The listener: connections in, the corridor behind.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -38,7 +38,7 @@ pub async fn serve(
             accepted = accept(&listener, &room) => accepted,
             () = &mut stop => break,
         };
-        let (socket, place) = match accepted {
+        let (socket, peer, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, most likely: give others time to close theirs.
@@ -51,7 +51,7 @@ pub async fn serve(
         let corridor = corridor.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let corridor = corridor.clone();
-            async move { Ok::<_, Infallible>(corridor.walk(request).await) }
+            async move { Ok::<_, Infallible>(corridor.walk(request, peer).await) }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         // Some scripts look for `Authorization` in an answer with that capital
@@ -79,9 +79,9 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (socket, _) = listener.accept().await?;
-    Ok((socket, place))
+    let (socket, peer) = listener.accept().await?;
+    Ok((socket, peer.ip(), place))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Document, Problem};
 use crate::{
     Issuer,
-    records::{ApiCredential, AuthKey},
+    records::{ApiCredential, AuthKey, network},
 };
 
 /// A machine user, as written.
@@ -23,6 +23,9 @@ pub struct ApiCredentialDocument {
     scope: Scopes,
     /// Seconds since the Unix epoch.
     expires: Option<Timestamp>,
+    /// Addresses and networks from which it may sign in and call.
+    #[serde(default)]
+    addresses: Vec<String>,
     /// What `get` prints; it is given when the record is made and stays.
     number: Option<u64>,
     /// What `get` prints; it is found out, not written.
@@ -53,6 +56,9 @@ impl Document for ApiCredentialDocument {
         if self.number.is_some_and(|written| written != number) {
             return Err(Problem::Text("number is given when the record is made".to_owned()));
         }
+        let addresses: Result<Vec<_>, _> =
+            self.addresses.iter().map(|text| network(text)).collect();
+        let addresses = addresses.map_err(|problem| format!("addresses: {problem}"))?;
         let mut record = ApiCredential {
             name: self.name,
             number,
@@ -60,6 +66,7 @@ impl Document for ApiCredentialDocument {
             previous: None,
             scope: self.scope,
             expires: self.expires,
+            addresses,
             used: before.and_then(|before| before.used),
             generation: before.map_or(0, |before| before.generation),
             created: before.map_or(issuer.now(), |before| before.created),
@@ -83,6 +90,9 @@ impl Document for ApiCredentialDocument {
         });
         if let Some(expires) = record.expires {
             shown["expires"] = json!(expires);
+        }
+        if !record.addresses.is_empty() {
+            shown["addresses"] = json!(record.addresses);
         }
         if let Some(used) = record.used {
             shown["used"] = json!(used);

@@ -1,6 +1,9 @@
 //! API keys and machine users.
 
+use std::net::IpAddr;
+
 use castellan_proto::{Timestamp, scope::Scopes};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{desk::Kept, store::Kind};
@@ -38,6 +41,9 @@ pub struct ApiCredential {
     /// First second at which it may do nothing any more.
     #[serde(default)]
     pub expires: Option<Timestamp>,
+    /// From where it may sign in and call; from anywhere if empty.
+    #[serde(default)]
+    pub addresses: Vec<IpNet>,
     /// When it last signed in, to the minute.
     #[serde(default)]
     pub used: Option<Timestamp>,
@@ -67,6 +73,33 @@ pub struct MachineToken {
     pub generation: u32,
     /// First second at which it is worthless.
     pub ends: Timestamp,
+}
+
+/// A network such as `192.0.2.0/24`, or one address. The bits behind the prefix must be zero, so
+/// that nobody writes less than they mean.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let net = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text.parse::<IpNet>().map_err(|_| {
+            format!("{text:?} is no address, and no network such as \"192.0.2.0/24\"")
+        })?,
+    };
+    if net.trunc() == net {
+        Ok(net)
+    } else {
+        Err(format!("{text:?} has an address within the network; write {}", net.trunc()))
+    }
+}
+
+/// Whether something that is limited to `networks` may be used from `source`; one that is not known
+/// is in none of them.
+#[must_use]
+pub fn admits(networks: &[IpNet], source: Option<IpAddr>) -> bool {
+    let within = |source: IpAddr| networks.iter().any(|net| net.contains(&source));
+    networks.is_empty() || source.is_some_and(within)
 }
 
 /// The use of a credential is written at most so often, in seconds.

@@ -6,7 +6,7 @@ use castellan_issuer::{
     Issuer,
     apply::{Mode, ResourceKind},
 };
-use castellan_proto::{Secret, random};
+use castellan_proto::{Lifetime, Secret, random};
 use serde_json::json;
 
 use super::{
@@ -25,6 +25,13 @@ pub(super) enum Command {
         /// What it may do; may be given several times. Default: api:read.
         #[arg(long = "scope")]
         scope: Vec<String>,
+        /// An address or network from which it may sign in and call, such as 192.0.2.0/24; may be
+        /// given several times. Default: from anywhere.
+        #[arg(long = "address")]
+        addresses: Vec<String>,
+        /// After how long it may do nothing any more, such as 90d. Default: never.
+        #[arg(long, value_name = "LIFETIME", value_parser = lifetime)]
+        expires_in: Option<Lifetime>,
     },
     /// Give a machine user a new secret, which is shown once.
     Rotate {
@@ -46,14 +53,15 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let length = usize::try_from(loaded.config.decidim.api_users_secret_length)?;
     match command {
-        Command::Add { name, mut scope } => {
+        Command::Add { name, mut scope, addresses, expires_in } => {
             if scope.is_empty() {
                 scope.push("api:read".to_owned());
             }
             let (key, secret) = (alphanumerics(32), alphanumerics(length));
+            let expires = expires_in.map(|lifetime| issuer.now() + lifetime.get());
             let document = json!({
                 "resourceType": "ApiCredential", "id": key, "name": name, "secret": secret,
-                "scope": scope,
+                "scope": scope, "addresses": addresses, "expires": expires,
             });
             issuer.apply(document, Mode::Write).await?;
             println!("key:    {key}");
@@ -72,6 +80,10 @@ pub(super) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn lifetime(text: &str) -> Result<Lifetime, String> {
+    Lifetime::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn show(secret: &str) {

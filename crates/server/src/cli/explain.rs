@@ -100,7 +100,7 @@ async fn by_query(
                 denials: Denials::start(issuer.clone()),
                 folder: Path::new("").to_owned(),
             };
-            let credential = Credential { bearer: token, audience: None };
+            let credential = Credential { bearer: token, audience: None, source: None };
             GuardVerifier::new(&guard, &parts).verify(&credential).await?
         }
     };

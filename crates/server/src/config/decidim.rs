@@ -19,11 +19,18 @@ pub struct DecidimConfig {
     pub api_jwt_expires_in: u32,
     /// Characters of a generated API secret (`DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH`).
     pub api_users_secret_length: u32,
+    /// Only known callers are let in (`DECIDIM_API_FORCE_API_AUTHENTICATION`).
+    pub force_api_authentication: bool,
 }
 
 impl Default for DecidimConfig {
     fn default() -> Self {
-        Self { api_jwt_secret: None, api_jwt_expires_in: 120, api_users_secret_length: 32 }
+        Self {
+            api_jwt_secret: None,
+            api_jwt_expires_in: 120,
+            api_users_secret_length: 32,
+            force_api_authentication: false,
+        }
     }
 }
 
@@ -59,11 +66,7 @@ impl DecidimConfig {
             self.api_users_secret_length = length;
         }
         if find("DECIDIM_API_FORCE_API_AUTHENTICATION").is_some() {
-            return Err(ConfigError::Environment(
-                "DECIDIM_API_FORCE_API_AUTHENTICATION: not served yet; without it everybody could \
-                 read, so nothing is started"
-                    .to_owned(),
-            ));
+            self.force_api_authentication = true;
         }
         Ok(())
     }

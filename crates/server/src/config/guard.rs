@@ -49,6 +49,9 @@ pub struct GuardConfig {
     pub require: Vec<Term>,
     /// What happens to a mutation of which some fields are denied.
     pub on_deny: Option<OnDeny>,
+    /// What becomes of callers who are not known. Default `"admitted"`; in the `decidim` dialect
+    /// `"refused"` if `decidim.force_api_authentication` is set.
+    pub anonymous: Option<Anonymous>,
     /// Who may ask for the schema. Default `"public"`.
     pub introspection: Option<Introspection>,
     /// How the `session` field stands. Default: `"local"` in the `decidim` dialect, else `"off"`.
@@ -61,6 +64,16 @@ pub struct GuardConfig {
     pub limits: Limits,
     /// The name of this area as an audience. Default: the issuer and the path.
     pub audience: Option<String>,
+}
+
+/// What becomes of callers who show no good credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anonymous {
+    /// They reach what is public.
+    Admitted,
+    /// They reach nothing: 401.
+    Refused,
 }
 
 /// A term of a decision that a guard may require.
@@ -171,6 +184,7 @@ impl GuardConfig {
             overrides: BTreeMap::new(),
             require: Vec::new(),
             on_deny: None,
+            anonymous: None,
             introspection: None,
             session: None,
             strip_headers: Vec::new(),

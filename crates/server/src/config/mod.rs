@@ -18,10 +18,11 @@ use std::{
 
 use castellan_issuer::{key_jwt::KeyTokens, machine::MachineTokens};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use decidim::DecidimConfig;
-pub use guard::{Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
+pub use guard::{Anonymous, Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
 pub use site::{Site, SiteConfig};
@@ -56,6 +57,19 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where to listen. Default `"127.0.0.1:8080"`.
     pub listen: SocketAddr,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed, such as `"10.0.0.0/8"`. Default:
+    /// none.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Networks, or single addresses.
+fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = Deserialize::deserialize(from)?;
+    texts
+        .iter()
+        .map(|text| castellan_issuer::records::network(text).map_err(serde::de::Error::custom))
+        .collect()
 }
 
 /// The `[data]` table.
@@ -154,7 +168,7 @@ impl Default for Config {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new() }
     }
 }
 

@@ -4,9 +4,10 @@
 mod cors;
 mod normalise;
 mod site;
+mod source;
 mod trail;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     body::Body,
@@ -14,6 +15,7 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::DecisionId;
+use ipnet::IpNet;
 use tower::ServiceExt as _;
 
 use site::Sites;
@@ -28,17 +30,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct Corridor {
     sites: std::sync::Arc<Sites>,
+    proxies: std::sync::Arc<[IpNet]>,
 }
 
 impl Corridor {
-    /// A corridor to `sites`.
+    /// A corridor to `sites`, which believes `proxies` from where a request came.
     #[must_use]
-    pub fn new(sites: Vec<Face>) -> Self {
-        Self { sites: std::sync::Arc::new(Sites::new(sites)) }
+    pub fn new(sites: Vec<Face>, proxies: Vec<IpNet>) -> Self {
+        Self { sites: std::sync::Arc::new(Sites::new(sites)), proxies: proxies.into() }
     }
 
-    /// Walks one request through.
-    pub async fn walk<B>(&self, request: Request<B>) -> Response<Body>
+    /// Walks one request through, which came over a connection from `peer`.
+    pub async fn walk<B>(&self, mut request: Request<B>, peer: IpAddr) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
@@ -46,6 +49,8 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut trail = Trail::open(&id, request.method(), request.uri());
+        let source = source::of(request.headers(), peer, &self.proxies);
+        request.extensions_mut().insert(source);
         let mut response = match normalise::check(&request) {
             Err(problem) => {
                 let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];

@@ -11,10 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
-use castellan_gate::{Manner, Root, Rules, Wording};
+use castellan_gate::{Manner, Root, Rules, Source, Wording};
 use castellan_issuer::{
     Issuer,
-    machine::{MachineSignIn, MachineTokens, MachineVerifyError},
+    machine::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
     verify::VerifyError,
 };
 use castellan_proto::Secret;
@@ -31,9 +31,11 @@ pub(super) fn rules(plain: Rules) -> Rules {
             scopes_replace_public: true,
             denied_query_is_null: true,
             tells_denials: true,
+            ..Manner::default()
         },
         wording: Wording {
             insufficient: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
+            refused: Some(r#"{"error":"Access denied"}"#),
             ..Wording::default()
         },
         ..plain
@@ -60,9 +62,10 @@ async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
         Ok(audience) => audience.map(ToOwned::to_owned),
         Err(()) => return signed_in(None),
     };
+    let source = request.extensions().get::<Source>().map(|source| source.0);
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
-    let audience = audience.as_deref();
-    match desk.machines.sign_in(&desk.issuer, (&key, &secret), audience).await {
+    let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
+    match desk.machines.sign_in(&desk.issuer, proof).await {
         Ok(done) => signed_in(done.as_ref()),
         Err(error) => {
             tracing::error!(%error, "a machine user could not sign in");

@@ -33,6 +33,7 @@ pub(super) fn rules(plain: Rules) -> Rules {
             expired: ("Your token is expired", "UNAUTHENTICATED"),
             invalid: (NOT_AUTHORIZED, "UNAUTHENTICATED"),
             insufficient: (NOT_AUTHORIZED, "FORBIDDEN"),
+            refused: None,
         },
         ..plain
     }

@@ -23,7 +23,7 @@ use castellan_issuer::{Issuer, key_jwt::KeyTokens, machine::MachineTokens};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{GuardConfig, Term},
+    config::{Anonymous, GuardConfig, Term},
     dialects,
 };
 
@@ -116,8 +116,14 @@ impl Guard {
         self.gated.read().is_ok_and(|slot| slot.is_some())
     }
 
-    /// Answers one request.
+    /// Answers one request. A person who comes with a browser, where only known callers are let
+    /// in, is asked who they are (`contracts/decidim.md` §5.4).
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let refuses = self.config.anonymous == Some(Anonymous::Refused);
+        if refuses && is_a_person_nobody_knows(&request) {
+            let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
+            return (StatusCode::FOUND, to).into_response();
+        }
         let gated = self.gated.read().ok().and_then(|slot| slot.clone());
         let Some(gated) = gated else {
             let body = r#"{"errors":[{"message":"The schema of the API behind this guard is not known yet.","extensions":{"code":"NOT_READY"}}]}"#;
@@ -129,6 +135,13 @@ impl Guard {
             Err(never) => match never {},
         }
     }
+}
+
+/// A browser that asks for a page and shows no credential.
+fn is_a_person_nobody_knows(request: &Request<Body>) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+        && !request.headers().contains_key(header::AUTHORIZATION)
 }
 
 /// The rules of a guard: the dialect's, with its own settings over them.
@@ -148,6 +161,7 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
     }
+    rules.manner.known_callers_only = config.anonymous == Some(Anonymous::Refused);
     rules.limits = config.limits;
     rules
 }

@@ -8,6 +8,7 @@ use castellan_issuer::{
     Issuer,
     key_jwt::{KeyTokens, KeyVerifyError},
     machine::{MachineCaller, MachineTokens, MachineVerifyError},
+    records::admits,
     verify::{Live, VerifyError},
 };
 
@@ -120,7 +121,10 @@ impl GuardVerifier {
         let Some(machines) = &self.machines else { return Ok(None) };
         Ok(Some(match machines.verify(&self.issuer, credential.bearer).await {
             // The audience is equal byte for byte, or absent on both sides.
-            Ok(caller) if caller.audience.as_deref() == credential.audience => {
+            Ok(caller)
+                if caller.audience.as_deref() == credential.audience
+                    && admits(&caller.addresses, credential.source) =>
+            {
                 Caller::known(machine(&caller))
             }
             Ok(_) | Err(MachineVerifyError::Invalid) => Caller::invalid(),

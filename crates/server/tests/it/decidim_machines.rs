@@ -267,6 +267,81 @@ async fn a_rotation_may_overlap() {
 }
 
 #[tokio::test]
+async fn decidim_41_where_authentication_is_forced_machines_are_let_in() {
+    let force = ("DECIDIM_API_FORCE_API_AUTHENTICATION", "1".to_owned());
+    let castellan = start("", vec![force]).await;
+    let ask = || Ask::post(&castellan.at("/api")).json(&json!({"query": PROBE}));
+    let accepting = |ask: Ask| ask.header("accept", "application/json");
+    let nobody = accepting(ask()).send().await;
+    assert_eq!((nobody.status.as_u16(), &*nobody.body), (401, r#"{"error":"Access denied"}"#));
+    assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
+    let garbage = accepting(ask()).bearer("garbage").send().await;
+    assert_eq!((garbage.status.as_u16(), &*garbage.body), (401, r#"{"error":"Access denied"}"#));
+    let token = token(&castellan).await;
+    assert!(probe(&castellan, &token, None).await["user"].is_object());
+    let person = Ask::get(&castellan.at("/api")).header("accept", "text/html").send().await;
+    assert_eq!((person.status.as_u16(), person.location()), (302, "/auth/login"));
+    // Signing in and out, and what clients have to find, stay within reach.
+    assert_eq!(sign_in(&castellan, "wrong").send().await.status, 403);
+    let metadata = Ask::get(&castellan.at("/.well-known/oauth-authorization-server")).send();
+    assert_eq!(metadata.await.status, 200);
+}
+
+/// A guard of one's own may refuse the unknown as well, in the words of GraphQL.
+#[tokio::test]
+async fn a_guard_may_refuse_whoever_is_not_known() {
+    let guard = "[[guard]]\nname = \"own\"\npath = \"/own\"\nsession = \"local\"\n\
+                 anonymous = \"refused\"\npublic = [\"Query:*\"]\n";
+    let castellan = start(guard, vec![]).await;
+    let answer = castellan.graphql("/own", None, "{ __typename }").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    let answer = castellan.graphql("/own", Some("garbage"), "{ __typename }").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let challenge = answer.header("www-authenticate");
+    assert_eq!(challenge, Some("Bearer error=\"invalid_token\""));
+}
+
+/// A machine user that is limited to addresses is nobody anywhere else, at sign-in and ever after.
+#[tokio::test]
+async fn a_machine_user_may_be_limited_to_addresses() {
+    let proxy = ("CASTELLAN__SERVER__TRUSTED_PROXIES", "[\"127.0.0.1\"]".to_owned());
+    let castellan = start("", vec![proxy]).await;
+    let document = DOCUMENTS.split("---").next().unwrap().to_owned()
+        + "addresses: [\"192.0.2.0/24\", \"2001:db8::1\"]\n";
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &document).status.success());
+    let from = |ask: Ask, address: &str| ask.header("x-forwarded-for", address);
+    let status = async |address: &str| {
+        from(sign_in(&castellan, SECRET), address).send().await.status.as_u16()
+    };
+    for (address, expected) in [
+        ("192.0.2.9", 200),
+        ("2001:db8::1", 200),
+        ("192.0.3.1", 403),
+        ("2001:db8::2", 403),
+        ("192.0.2.9, 192.0.3.1", 403),
+        ("garbage", 403),
+    ] {
+        assert_eq!(status(address).await, expected, "{address}");
+    }
+    assert_failed(&sign_in(&castellan, SECRET).send().await);
+    let answer = from(sign_in(&castellan, SECRET), "192.0.2.9").send().await;
+    let token = answer.json()["jwt_token"].as_str().unwrap().to_owned();
+    let session = async |address: &str| {
+        let ask = Ask::post(&castellan.at("/api")).json(&json!({"query": PROBE})).bearer(&token);
+        from(ask, address).send().await.json()["data"]["session"].clone()
+    };
+    assert!(session("192.0.2.1").await["user"].is_object());
+    assert_eq!(session("192.0.3.1").await, json!(null));
+    for wrong in ["192.0.2.1/24", "example.org", "300.0.0.1", ""] {
+        let document = document.replace("192.0.2.0/24", wrong);
+        let output = castellan.cli_with(&["apply", "-f", "-"], &document);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("addresses: "), "{wrong}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn decidim_43_an_audience_named_at_sign_in_is_named_ever_after() {
     let castellan = start("", vec![]).await;
     let answer = sign_in(&castellan, SECRET).header("x-jwt-aud", "z").send().await;

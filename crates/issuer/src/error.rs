@@ -37,9 +37,12 @@ pub enum TokenError {
     /// Unknown, used, expired, another client's, or redirected elsewhere: one answer for all.
     #[error("the code cannot be redeemed")]
     CodeNotRedeemable,
-    /// The verifier is missing, malformed, or belongs to another challenge.
+    /// The verifier is malformed, belongs to another challenge, or came without one.
     #[error("the code_verifier does not meet the code_challenge")]
     VerifierMismatch,
+    /// There was a challenge, and there is no verifier.
+    #[error("the code_verifier is missing")]
+    VerifierMissing,
     /// Unknown, used, expired, ended, or another client's: one answer for all.
     #[error("the refresh token cannot be used")]
     RefreshNotUsable,
@@ -82,6 +85,7 @@ impl TokenError {
             Self::GrantNotAllowed => ErrorCode::UnauthorizedClient,
             Self::CodeNotRedeemable
             | Self::VerifierMismatch
+            | Self::VerifierMissing
             | Self::RefreshNotUsable
             | Self::UserInactive => ErrorCode::InvalidGrant,
             Self::Scope(_) => ErrorCode::InvalidScope,

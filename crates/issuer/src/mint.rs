@@ -35,6 +35,9 @@ pub struct TokenAnswer {
     /// The person, for clients written as in `contracts/aidbox.md` §6.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo: Option<Value>,
+    /// When it was issued; some dialects say it.
+    #[serde(skip)]
+    pub created_at: Timestamp,
 }
 
 impl std::fmt::Debug for TokenAnswer {
@@ -67,6 +70,9 @@ pub struct AccessClaims {
     /// Which access token of the family.
     #[serde(rename = "gen")]
     pub generation: u32,
+    /// The login realm, for apps of `/oauth` (`contracts/decidim.md` §4); not what it may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scp: Option<String>,
 }
 
 /// One audience as a text, several as a list (RFC 7519 §4.1.3).
@@ -138,6 +144,7 @@ impl Issuer {
             id_token,
             scope: family.current_scope().to_string(),
             userinfo,
+            created_at: family.renewed,
         })
     }
 
@@ -148,11 +155,8 @@ impl Issuer {
         family: &Family,
     ) -> Result<String, TokenError> {
         let exp = Timestamp(family.renewed.0.saturating_add(family.access_seconds));
-        let format = match family.account {
-            Some(_) => client.client.code.as_ref().map(|grant| grant.format),
-            None => client.client.machine.as_ref().map(|grant| grant.format),
-        };
-        if format.unwrap_or_default() == TokenFormat::Opaque {
+        let scope = family.current_scope();
+        if token_format(client, family) == TokenFormat::Opaque {
             let generation = family.access_generation;
             let member = Member { family: id.to_owned(), generation, expires: exp };
             return Ok(self.member_text(OpaqueKind::Access, &member).ok_or(KeyringError::NoKey)?);
@@ -162,12 +166,16 @@ impl Issuer {
             sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
             aud: family.audience.clone().into(),
             client_id: family.client.clone(),
-            scope: family.current_scope().to_string(),
+            scope: scope.to_string(),
             iat: family.renewed,
             exp,
             jti: access_jti(id, family.access_generation),
             sid: id.to_owned(),
             generation: family.access_generation,
+            scp: client
+                .client
+                .decidim
+                .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
         };
         let kind = (KeyUse::Access, client.client.access_alg);
         Ok(self.keyring().sign(kind, ACCESS_TYP, &claims, self.now())?)
@@ -213,6 +221,21 @@ impl Issuer {
         }
         Ok(Some(view))
     }
+}
+
+/// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
+/// (`contracts/decidim.md` §4).
+fn token_format(client: &Proven, family: &Family) -> TokenFormat {
+    if client.client.decidim {
+        let scope = family.current_scope();
+        let read = scope.has_name("user") || scope.has_name("api:read");
+        return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };
+    }
+    let format = match family.account {
+        Some(_) => client.client.code.as_ref().map(|grant| grant.format),
+        None => client.client.machine.as_ref().map(|grant| grant.format),
+    };
+    format.unwrap_or_default()
 }
 
 /// The `jti` of one access token of a family.

@@ -13,9 +13,18 @@ use crate::{
     verify::{Live, VerifyError},
 };
 
+/// What became of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token holds no more; perhaps it never did.
+    Over,
+    /// The token is another client's and was left alone.
+    NotYours,
+}
+
 impl Issuer {
     /// Ends the family of the token shown, be it an access or a refresh token. A token that is
-    /// unknown, or another client's, changes nothing and is not told apart (RFC 7009 §2.2).
+    /// unknown, or another client's, changes nothing.
     ///
     /// # Errors
     /// [`TokenError`] if the client is not proven or the store fails; then nothing is promised.
@@ -23,13 +32,16 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<(), TokenError> {
+    ) -> Result<Revoked, TokenError> {
         let client = self.prove_caller(params, basic).await?;
         let token = params.get("token").ok_or(TokenError::Missing("token"))?;
-        let Some(id) = self.family_of(token) else { return Ok(()) };
+        let Some(id) = self.family_of(token) else { return Ok(Revoked::Over) };
         match self.family(&id).await? {
-            Some(held) if held.body.client != client.id => Ok(()),
-            _ => Ok(self.end_family(&id).await?),
+            Some(held) if held.body.client != client.id => Ok(Revoked::NotYours),
+            _ => {
+                self.end_family(&id).await?;
+                Ok(Revoked::Over)
+            }
         }
     }
 

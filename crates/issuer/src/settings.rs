@@ -29,6 +29,10 @@ pub struct Settings {
     pub session_absolute: Lifetime,
     /// How long a sign-in may stay in progress. Default `"30m"`.
     pub flow: Lifetime,
+    /// Seconds that an access token of an app of `/oauth` lives unless the app says otherwise
+    /// (`contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
+    #[serde(skip)]
+    pub decidim_access_seconds: u64,
 }
 
 impl Default for Settings {
@@ -43,6 +47,7 @@ impl Default for Settings {
             session_idle: Lifetime::seconds(8 * 3_600),
             session_absolute: Lifetime::seconds(30 * 86_400),
             flow: Lifetime::seconds(1_800),
+            decidim_access_seconds: 7_200,
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct Live {
     pub client_id: String,
     /// What that client may have at all.
     pub client_scopes: Scopes,
+    /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
+    /// (`contracts/decidim.md` §4.1).
+    pub named_audience: Option<String>,
     /// For which person.
     pub account: Option<(String, Account)>,
     /// What it may do.
@@ -129,6 +132,7 @@ impl Issuer {
         let texts = keys.each_ref().map(Key::text);
         let snapshot = self.liveness().snapshot(texts.iter().map(|text| &**text));
         let footing = Footing::read(self, &keys).await?;
+        let is_jwt = said.carried.is_some();
         let (scope, audience) = said
             .carried
             .unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
@@ -142,6 +146,7 @@ impl Issuer {
         let live = Live {
             jti: access_jti(&said.family, said.generation),
             family_id: said.family,
+            named_audience: (is_jwt && client.decidim).then(|| family.client.clone()),
             client_id: family.client,
             client_scopes: client.scope,
             account,

@@ -35,6 +35,24 @@ impl RedirectUri {
         &self.0
     }
 
+    /// Its scheme, in lower case.
+    #[must_use]
+    pub fn scheme(&self) -> String {
+        self.0.split(':').next().unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Whether it leads to the device that the browser runs on, or, from an emulator, to the one
+    /// around it (`10.0.2.2`): nothing crosses a network then.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match Url::parse(&self.0).ok().as_ref().and_then(Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.octets() == [10, 0, 2, 2],
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+
     /// Whether an answer may go to `asked`.
     #[must_use]
     pub fn admits(&self, asked: &str) -> bool {
@@ -140,6 +158,22 @@ mod tests {
         for good in ["https://portal.test/cb?x=1", "myapp://cb", "com.example.app:/cb"] {
             assert!(RedirectUri::try_from(good.to_owned()).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn only_this_device_is_local() {
+        for (text, local) in [
+            ("http://localhost:1/cb", true),
+            ("http://127.0.0.1/cb", true),
+            ("http://[::1]:1/cb", true),
+            ("HTTP://10.0.2.2/cb", true),
+            ("http://10.0.2.2.evil.test/cb", false),
+            ("http://localhost.evil.test/cb", false),
+            ("myapp://cb", false),
+        ] {
+            assert_eq!(registered(text).is_local(), local, "{text}");
+        }
+        assert_eq!(registered("HTTP://a.test").scheme(), "http");
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, routing::any};
-use castellan_issuer::{Issuer, Parts, keys::MasterKey, settings::Place, store::Store};
+use castellan_issuer::{Issuer, Parts, Settings, keys::MasterKey, settings::Place, store::Store};
 use castellan_proto::Digest;
 
 use crate::{
@@ -119,11 +119,12 @@ async fn open_site(
         name: site.title.clone(),
         alias_digests: alias_digests(&guards(loaded, site)),
     };
+    let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
     let parts = Parts {
         store,
         site: site.name.as_str().into(),
         place,
-        settings: loaded.config.tokens.clone(),
+        settings: Settings { decidim_access_seconds: minutes * 60, ..loaded.config.tokens.clone() },
         clock: crate::clock::clock(),
         master,
     };
@@ -194,7 +195,10 @@ async fn rooms(
         https: site.issuer.is_https(),
     };
     let app = App { shared: Arc::new(shared) };
-    let mut routes = http::routes(app.clone());
+    let mut routes = http::routes(app.clone()).merge(dialects::oauth_routes(
+        issuer.clone(),
+        http::authorization("/oauth/authorize", app.clone()),
+    ));
     if let Some(keys) = keys {
         routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
     }

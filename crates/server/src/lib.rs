@@ -19,3 +19,4 @@ mod documents;
 mod egress;
 mod housekeeping;
 mod pages;
+mod wire;

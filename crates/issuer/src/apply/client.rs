@@ -1,6 +1,10 @@
 //! `Client` documents (`product.md`, `contracts/aidbox.md` §2.1).
 
-use castellan_proto::{RedirectUri, Secret, jose::Algorithm, scope::Scopes};
+use castellan_proto::{
+    RedirectUri, Secret,
+    jose::Algorithm,
+    scope::{Scope, Scopes},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,9 +39,18 @@ pub struct ClientDocument {
     refresh_token_rotation: Option<Rotation>,
     #[serde(default)]
     auth: Auth,
-    /// What `get` prints; it follows from the secret.
+    /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
     #[serde(rename = "type")]
     kind: Option<ClientType>,
+    dialect: Option<ClientDialect>,
+}
+
+/// The contract that an app is written by, if that is not our own.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ClientDialect {
+    /// An OAuth application of `contracts/decidim.md` §8.1.
+    Decidim,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -156,13 +169,22 @@ impl Document for ClientDocument {
         }
         let machine = if grants.machine { Some(self.machine(has_secret)?) } else { None };
         self.check_algorithms()?;
+        let decidim = self.dialect == Some(ClientDialect::Decidim);
+        if decidim {
+            self.check_decidim(&grants, &redirect_uris)?;
+        }
+        let scope = if decidim && self.scope.is_empty() {
+            Scope::try_from("profile".to_owned()).into_iter().collect()
+        } else {
+            self.scope
+        };
         let client = Client {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
             secret,
             first_party: self.first_party,
             active: self.active != Some(false),
-            scope: self.scope,
+            scope,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
             allowed_origins: self.allowed_origins,
@@ -171,6 +193,7 @@ impl Document for ClientDocument {
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: Algorithm::Rs256,
             aidbox: grants.is_aidbox(),
+            decidim,
             created: before.map_or(issuer.now(), |before| before.created),
         };
         Ok((client, changed))
@@ -186,6 +209,9 @@ impl Document for ClientDocument {
             set("uri", json!(uri));
         }
         set("type", json!(if client.is_public() { "public" } else { "confidential" }));
+        if client.decidim {
+            set("dialect", json!("decidim"));
+        }
         if client.first_party {
             set("first_party", json!(true));
         }
@@ -230,6 +256,32 @@ impl ClientDocument {
             _ => return Ok(()),
         };
         Err(Problem::Text(problem.to_owned()))
+    }
+
+    /// The rules of `contracts/decidim.md` §8.1.
+    fn check_decidim(&self, grants: &Grants, redirect_uris: &[RedirectUri]) -> Result<(), Problem> {
+        let wrong = |text: String| Err(Problem::Text(text));
+        let Some(kind) = self.kind else {
+            return wrong("type: say public or confidential".to_owned());
+        };
+        if grants.code.is_none() || grants.is_aidbox() || grants.machine {
+            return wrong(
+                "grant_types: an app of /oauth has authorization_code, and refresh_token if it is \
+                 to get refresh tokens"
+                    .to_owned(),
+            );
+        }
+        for uri in redirect_uris {
+            let (good, rule) = match kind {
+                ClientType::Public => (uri.scheme() != "http", "must not be http"),
+                ClientType::Confidential => (uri.scheme() == "https", "must be https"),
+            };
+            if !good && !uri.is_local() {
+                let uri = uri.as_str();
+                return wrong(format!("redirect_uris: {uri:?} {rule}, but for this device's own"));
+            }
+        }
+        Ok(())
     }
 
     fn check_algorithms(&self) -> Result<(), Problem> {

@@ -73,7 +73,8 @@ fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
     match (&code.challenge, params.get("code_verifier")) {
         (None, None) => Ok(()),
         // No challenge and yet a verifier: somebody took the challenge out (RFC 9700 §4.8.2).
-        (None, Some(_)) | (Some(_), None) => Err(TokenError::VerifierMismatch),
+        (None, Some(_)) => Err(TokenError::VerifierMismatch),
+        (Some(_), None) => Err(TokenError::VerifierMissing),
         (Some(challenge), Some(text)) => {
             let verifier =
                 CodeVerifier::try_from(text).map_err(|_| TokenError::VerifierMismatch)?;
@@ -85,21 +86,28 @@ fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
 fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, TokenError> {
     let grant = client.client.code.as_ref().ok_or(TokenError::GrantNotAllowed)?;
     let (now, settings) = (issuer.now(), issuer.settings());
-    let access_seconds =
-        grant.access_seconds.unwrap_or_else(|| settings.access_token.get().as_secs());
+    let default = if client.client.decidim {
+        settings.decidim_access_seconds
+    } else {
+        settings.access_token.get().as_secs()
+    };
+    let mut audience = audience(issuer, &grant.audience);
+    if client.client.decidim {
+        audience.push(client.id.clone());
+    }
     let mut family = Family {
         client: client.id.clone(),
         account: Some(code.account.clone()),
         origin: Origin::AuthorizationCode,
         scope: code.scope.clone(),
         narrowed: None,
-        audience: audience(issuer, &grant.audience),
+        audience,
         generation: 0,
         access_generation: 0,
         opaque_from: 0,
         renewed: now,
         ends_previous: client.client.aidbox,
-        access_seconds,
+        access_seconds: grant.access_seconds.unwrap_or(default),
         refresh: grant.refresh,
         auth_time: Some(code.auth_time),
         by_consent: code.by_consent,

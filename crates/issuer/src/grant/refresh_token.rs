@@ -45,7 +45,8 @@ impl GrantType for RefreshToken {
             let held = issuer.family(&member.family).await?;
             let held = held.ok_or(TokenError::RefreshNotUsable)?;
             let (family, refresh) = usable(issuer, &held, client)?;
-            let turn = Turn::of(issuer, family, &member, refresh);
+            let grace = if client.client.decidim { 0 } else { issuer.settings().grace_seconds() };
+            let turn = Turn::of((family, refresh), &member, grace, issuer.now());
             if turn == Turn::Reuse {
                 issuer.end_family(&held.id).await?;
                 return Err(TokenError::RefreshNotUsable);
@@ -85,9 +86,13 @@ enum Turn {
 }
 
 impl Turn {
-    fn of(issuer: &Issuer, family: &Family, member: &Member, refresh: Refresh) -> Self {
-        let since = issuer.now().since(family.renewed).as_secs();
-        let grace = issuer.settings().grace_seconds();
+    fn of(
+        (family, refresh): (&Family, Refresh),
+        member: &Member,
+        grace: u64,
+        now: Timestamp,
+    ) -> Self {
+        let since = now.since(family.renewed).as_secs();
         if member.generation == family.generation {
             Self::Next
         } else if refresh.rotation == Rotation::Rotate

@@ -45,6 +45,10 @@ pub struct Client {
     /// ends the access token before.
     #[serde(default)]
     pub aidbox: bool,
+    /// An app of `/oauth`, written as in `contracts/decidim.md`: what its tokens look like follows
+    /// from their scopes, and a refresh token is spent at once.
+    #[serde(default)]
+    pub decidim: bool,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,

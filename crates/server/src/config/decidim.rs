@@ -14,9 +14,12 @@ use super::{ConfigError, SecretRef};
 pub struct DecidimConfig {
     /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).
     pub api_jwt_secret: Option<SecretRef>,
-    /// Minutes a token lives (`DECIDIM_API_JWT_EXPIRES_IN`, or else
-    /// `DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN`).
-    pub api_jwt_expires_in: u32,
+    /// Minutes that a machine user's token lives (`DECIDIM_API_JWT_EXPIRES_IN`). Default: as long
+    /// as an app's.
+    pub api_jwt_expires_in: Option<u32>,
+    /// Minutes that an access token of an app of `/oauth` lives
+    /// (`DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN`).
+    pub oauth_access_token_expires_in: u32,
     /// Characters of a generated API secret (`DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH`).
     pub api_users_secret_length: u32,
     /// Only known callers are let in (`DECIDIM_API_FORCE_API_AUTHENTICATION`).
@@ -27,7 +30,8 @@ impl Default for DecidimConfig {
     fn default() -> Self {
         Self {
             api_jwt_secret: None,
-            api_jwt_expires_in: 120,
+            api_jwt_expires_in: None,
+            oauth_access_token_expires_in: 120,
             api_users_secret_length: 32,
             force_api_authentication: false,
         }
@@ -58,9 +62,11 @@ impl DecidimConfig {
         if let Some(secret) = find("DECIDIM_API_JWT_SECRET") {
             self.api_jwt_secret = Some(SecretRef::Text(Secret::new(secret.clone())));
         }
-        let own = number("DECIDIM_API_JWT_EXPIRES_IN")?;
-        if let Some(minutes) = own.or(number("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN")?) {
-            self.api_jwt_expires_in = minutes;
+        if let Some(minutes) = number("DECIDIM_API_JWT_EXPIRES_IN")? {
+            self.api_jwt_expires_in = Some(minutes);
+        }
+        if let Some(minutes) = number("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN")? {
+            self.oauth_access_token_expires_in = minutes;
         }
         if let Some(length) = number("DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH")? {
             self.api_users_secret_length = length;
@@ -73,8 +79,14 @@ impl DecidimConfig {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
-        if !(1..=LONGEST).contains(&self.api_jwt_expires_in) {
+        let good = |minutes: u32| (1..=LONGEST).contains(&minutes);
+        if !self.api_jwt_expires_in.is_none_or(good) {
             return wrong("decidim.api_jwt_expires_in is in minutes, from 1 to 525600 (a year)");
+        }
+        if !good(self.oauth_access_token_expires_in) {
+            return wrong(
+                "decidim.oauth_access_token_expires_in is in minutes, from 1 to 525600 (a year)",
+            );
         }
         if !(16..=128).contains(&self.api_users_secret_length) {
             return wrong("decidim.api_users_secret_length must be from 16 to 128 characters");
@@ -111,7 +123,8 @@ impl DecidimConfig {
                     .to_owned(),
             ));
         }
-        let lifetime = Duration::from_mins(u64::from(self.api_jwt_expires_in));
+        let minutes = self.api_jwt_expires_in.unwrap_or(self.oauth_access_token_expires_in);
+        let lifetime = Duration::from_mins(u64::from(minutes));
         Ok(Some(MachineTokens::new(&secret, lifetime)))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{FromRequest as _, Multipart, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, post},
@@ -20,7 +20,8 @@ use castellan_issuer::{
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
-use super::patterns;
+use super::{bearer, patterns};
+use crate::wire;
 
 pub(super) fn rules(plain: Rules) -> Rules {
     let all = ["user", "api:read", "api:write"].map(ToOwned::to_owned).to_vec();
@@ -97,23 +98,18 @@ fn signed_in(done: Option<&MachineSignIn>) -> Response {
 
 /// Without a credential there is nothing to sign out of, which is done at once (§3).
 async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let token = match (values.next().map(HeaderValue::to_str), values.next()) {
-        (None, _) => return StatusCode::OK.into_response(),
-        (Some(Ok(value)), None) => {
-            value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        }
-        _ => None,
-    };
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return StatusCode::OK.into_response();
+    }
     let invalid = || {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
         (StatusCode::UNAUTHORIZED, challenge).into_response()
     };
-    let Some((_, token)) = token else { return invalid() };
-    match desk.machines.sign_out(&desk.issuer, token.trim()).await {
+    let Some(token) = bearer(&headers) else { return invalid() };
+    match desk.machines.sign_out(&desk.issuer, token).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(MachineVerifyError::Store(error)) => unavailable(&error),
-        Err(MachineVerifyError::NotOne) => end_access_token(&desk, &headers, token.trim()).await,
+        Err(MachineVerifyError::NotOne) => end_access_token(&desk, &headers, token).await,
         Err(_) => invalid(),
     }
 }
@@ -156,7 +152,7 @@ async fn read(request: Request<Body>) -> Option<(String, Secret)> {
     let media_type = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
     let media_type = media_type.split(';').next()?.trim().to_ascii_lowercase();
     if media_type == "multipart/form-data" {
-        return from_multipart(request).await;
+        return from_pairs(wire::multipart(request).await?.into_iter());
     }
     let body = axum::body::to_bytes(request.into_body(), MOST).await.ok()?;
     match &*media_type {
@@ -166,17 +162,6 @@ async fn read(request: Request<Body>) -> Option<(String, Secret)> {
         "application/json" => from_json(&body),
         _ => None,
     }
-}
-
-async fn from_multipart(request: Request<Body>) -> Option<(String, Secret)> {
-    let limited = request.map(|body| Body::new(http_body_util::Limited::new(body, MOST)));
-    let mut form = Multipart::from_request(limited, &()).await.ok()?;
-    let mut pairs = Vec::new();
-    while let Some(field) = form.next_field().await.ok()? {
-        let name = field.name()?.to_owned();
-        pairs.push((name, field.text().await.ok()?));
-    }
-    from_pairs(pairs.into_iter())
 }
 
 /// Each of the two names once.

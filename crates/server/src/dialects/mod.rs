@@ -2,16 +2,19 @@
 //! that lives here lives in the wrong room.
 
 mod decidim;
+mod decidim_oauth;
 mod trompa;
 
 use std::collections::BTreeMap;
 
+use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::Rules;
 use castellan_proto::scope::ScopePattern;
 
 use crate::config::Dialect;
 
 pub(crate) use decidim::routes as decidim_routes;
+pub(crate) use decidim_oauth::routes as oauth_routes;
 pub(crate) use trompa::routes as trompa_routes;
 
 /// The rules of a guard that speaks `dialect`, before its own settings.
@@ -35,4 +38,15 @@ fn aliases() -> BTreeMap<String, Vec<ScopePattern>> {
 /// Patterns that are written in this code.
 fn patterns(texts: &[&str]) -> Vec<ScopePattern> {
     texts.iter().filter_map(|text| ScopePattern::try_from((*text).to_owned()).ok()).collect()
+}
+
+/// The token of the one `Authorization: Bearer`, the scheme in any letter case (RFC 6750 §2.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next().map(HeaderValue::to_str), values.next()) {
+        (Some(Ok(value)), None) => value,
+        _ => return None,
+    };
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -54,7 +54,8 @@ impl GuardVerifier {
         let named = |name: &str| live.audience.iter().any(|audience| audience == name);
         let meant = self.audiences.iter().any(|name| named(name));
         let agreed = credential.audience.is_none_or(|name| name == live.client_id || named(name));
-        if !meant || !agreed {
+        let owed = live.named_audience.as_deref().filter(|_| self.person_by_scope);
+        if !meant || !agreed || owed.is_some_and(|name| credential.audience != Some(name)) {
             return Caller::invalid();
         }
         let person = live.account.as_ref().map(|(id, account)| Person {

@@ -53,8 +53,13 @@ pub(crate) fn routes(app: App) -> Router {
         .with_state(app)
 }
 
-/// Paths of [`routes`], which no guard may claim.
-pub(crate) const CLAIMED: [&str; 13] = [
+/// The authorization endpoint once more, at a path of a dialect's.
+pub(crate) fn authorization(path: &str, app: App) -> Router {
+    Router::new().route(path, get(authorize::get)).with_state(app)
+}
+
+/// Paths of [`routes`] and of the dialects, which no guard may claim.
+pub(crate) const CLAIMED: [&str; 14] = [
     "/.well-known",
     "/ApiCredential",
     "/AuthKey",
@@ -67,5 +72,6 @@ pub(crate) const CLAIMED: [&str; 13] = [
     "/console",
     "/healthz",
     "/jwt",
+    "/oauth",
     "/readyz",
 ];

@@ -92,8 +92,14 @@ pub(super) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
 }
 
 /// An error that goes nowhere: HTML for people, JSON for everybody else
-/// (`contracts/aidbox.md` §4.5).
+/// (`contracts/aidbox.md` §4.5). Which error it was goes along, for dialects with other statuses.
 fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
+    let mut response = not_redirected_page(code, text, app, headers);
+    response.extensions_mut().insert(code);
+    response
+}
+
+fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if !accept.unwrap_or_default().contains("text/html") {
         let body = Json(json!({"error": code.as_str(), "error_description": text}));

@@ -10,7 +10,7 @@ use castellan_proto::ErrorCode;
 use serde_json::json;
 
 /// A no of the token endpoint, or of one beside it.
-pub(super) struct Refusal(TokenError);
+pub(crate) struct Refusal(TokenError);
 
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {

@@ -22,7 +22,7 @@ pub(super) async fn token(
     Ok(no_store(Json(answer).into_response()))
 }
 
-/// `POST /auth/revoke` (RFC 7009 §2).
+/// `POST /auth/revoke` (RFC 7009 §2). A token of another client's is not told apart from none.
 pub(super) async fn revoke(
     State(app): State<App>,
     ClientRequest { params, basic }: ClientRequest,

@@ -13,6 +13,7 @@ mod castellan;
 mod commands;
 mod decidim;
 mod decidim_machines;
+mod decidim_oauth;
 mod fixtures;
 mod jose;
 mod liveness;

@@ -1,0 +1,203 @@
+//! `contracts/decidim.md` §6: `/oauth/*`, the verbs of `/auth` in the words and statuses of that
+//! contract.
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header, uri::PathAndQuery},
+    middleware::{map_request, map_response},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use castellan_issuer::{
+    Issuer, error::TokenError, params::Params, revoke::Revoked, verify::VerifyError,
+};
+use castellan_proto::ErrorCode;
+use serde_json::{Value, json};
+
+use super::bearer;
+use crate::wire::ClientRequest;
+
+/// The endpoints; `authorization` is the authorization endpoint, mounted at `/oauth/authorize`.
+pub(crate) fn routes(issuer: Issuer, authorization: Router) -> Router {
+    Router::new()
+        .route("/oauth/introspect", post(introspect))
+        .route("/oauth/me", get(me))
+        .route("/oauth/revoke", post(revoke))
+        .route("/oauth/token", post(token))
+        .with_state(issuer)
+        .merge(authorization.layer(map_request(with_scope)).layer(map_response(with_their_status)))
+}
+
+/// What is asked for where nothing is (§6.1).
+const DEFAULT_SCOPE: &str = "profile";
+
+/// An authorization request without a scope asks for [`DEFAULT_SCOPE`].
+async fn with_scope(mut request: Request<Body>) -> Request<Body> {
+    let query = request.uri().query().unwrap_or_default();
+    let pairs = || url::form_urlencoded::parse(query.as_bytes());
+    if pairs().any(|(name, value)| name == "scope" && !value.is_empty()) {
+        return request;
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs().filter(|(name, _)| name != "scope"))
+        .append_pair("scope", DEFAULT_SCOPE)
+        .finish();
+    let path = request.uri().path();
+    if let Ok(target) = format!("{path}?{query}").parse::<PathAndQuery>() {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.path_and_query = Some(target);
+        *request.uri_mut() = parts.try_into().unwrap_or_default();
+    }
+    request
+}
+
+/// An unknown client is a page with 401; our own pages are reached by 302 (§6.1).
+async fn with_their_status(mut response: Response) -> Response {
+    if response.extensions().get() == Some(&ErrorCode::InvalidClient) {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    } else if response.status() == StatusCode::SEE_OTHER {
+        *response.status_mut() = StatusCode::FOUND;
+    }
+    response
+}
+
+/// `POST /oauth/token` (§§6.2, 6.3).
+async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
+    let answer = async {
+        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
+        check(&params)?;
+        issuer.token(&params, basic).await
+    };
+    match answer.await {
+        Err(error) => refuse(&error),
+        Ok(answer) => {
+            let created_at = answer.created_at;
+            let mut body = serde_json::to_value(answer).unwrap_or_default();
+            body["created_at"] = json!(created_at);
+            no_store(Json(body).into_response())
+        }
+    }
+}
+
+/// The two grants that are served here, and what they take.
+fn check(params: &Params) -> Result<(), TokenError> {
+    match params.get("grant_type") {
+        None => Err(TokenError::Missing("grant_type")),
+        Some("authorization_code") if params.get("redirect_uri").is_none() => {
+            Err(TokenError::Missing("redirect_uri"))
+        }
+        Some("authorization_code" | "refresh_token") => Ok(()),
+        Some(_) => Err(TokenError::UnknownGrant),
+    }
+}
+
+/// `POST /oauth/revoke` (§6.4).
+async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
+    let answer = async {
+        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
+        issuer.revoke(&params, basic).await
+    };
+    match answer.await {
+        Ok(Revoked::Over) => no_store(Json(json!({})).into_response()),
+        Ok(Revoked::NotYours) => unauthorized("the token is another client's"),
+        Err(TokenError::InvalidClient { .. } | TokenError::Missing("client_id")) => {
+            unauthorized("the client is unknown, or did not prove who it is")
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// `POST /oauth/introspect`.
+async fn introspect(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
+    let answer = async {
+        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
+        issuer.introspect(&params, basic).await
+    };
+    match answer.await {
+        Ok(answer) => no_store(Json(answer).into_response()),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// `GET /oauth/me` (§6.5).
+async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
+    let invalid = || {
+        let error = TokenError::InvalidToken;
+        let status = StatusCode::UNAUTHORIZED;
+        challenged(status.into_response(), ErrorCode::InvalidToken, &error.to_string())
+    };
+    let Some(token) = bearer(&headers) else { return invalid() };
+    let live = match issuer.verify_access(token).await {
+        Ok(live) => live,
+        Err(VerifyError::Store(error)) => return refuse(&error.into()),
+        Err(VerifyError::Expired | VerifyError::Invalid) => return invalid(),
+    };
+    let Some((id, account)) = &live.account else { return invalid() };
+    if !live.scope.has_name("profile") {
+        return no_store(StatusCode::FORBIDDEN.into_response());
+    }
+    let body = json!({
+        "id": number_or_text(id),
+        "email": account.emails.first(),
+        "name": account.display_name(),
+        "nickname": account.user_name,
+        "image": null,
+    });
+    no_store(Json(body).into_response())
+}
+
+/// An id as that contract has it: a number where it is one.
+fn number_or_text(id: &str) -> Value {
+    match id.parse::<u64>() {
+        Ok(number) if number.to_string() == id => json!(number),
+        _ => json!(id),
+    }
+}
+
+/// Every failure of `/oauth/revoke` that is about the client (§6.4).
+fn unauthorized(text: &str) -> Response {
+    let body = json!({"error": ErrorCode::UnauthorizedClient.as_str(), "error_description": text});
+    let response = (StatusCode::FORBIDDEN, Json(body)).into_response();
+    challenged(response, ErrorCode::UnauthorizedClient, text)
+}
+
+/// §6.2: JSON, and the same once more as a challenge.
+fn refuse(error: &TokenError) -> Response {
+    let code = match error {
+        TokenError::VerifierMissing => ErrorCode::InvalidRequest,
+        other => other.code(),
+    };
+    if code == ErrorCode::ServerError {
+        tracing::error!(error = error as &dyn std::error::Error, "a request failed");
+        let body = Json(json!({"error": code.as_str()}));
+        return no_store((StatusCode::INTERNAL_SERVER_ERROR, body).into_response());
+    }
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let text = error.to_string();
+    let body = Json(json!({"error": code.as_str(), "error_description": text}));
+    challenged((status, body).into_response(), code, &text)
+}
+
+fn challenged(mut response: Response, code: ErrorCode, text: &str) -> Response {
+    // What a caller sent may be named in the text; in a header it stays within its quotes.
+    let plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    let text: String = text.chars().filter(plain).collect();
+    let challenge = format!(
+        "Bearer realm=\"Decidim\", error=\"{}\", error_description=\"{text}\"",
+        code.as_str()
+    );
+    if let Ok(value) = HeaderValue::from_str(&challenge) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    no_store(response)
+}
+
+fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

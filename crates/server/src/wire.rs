@@ -1,0 +1,195 @@
+//! Bodies of OAuth requests: a form or a JSON object, each parameter once.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest as _, Multipart},
+    http::{HeaderMap, Request, header},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use castellan_issuer::{error::TokenError, params::Params};
+use castellan_proto::Secret;
+
+/// Bytes of a body at most.
+const MOST: usize = 64 * 1024;
+
+/// What a client sent to the token endpoint and those beside it.
+pub(crate) struct ClientRequest {
+    /// The parameters of the body.
+    pub(crate) params: Params,
+    /// The decoded `Authorization: Basic`, if there is one.
+    pub(crate) basic: Option<(String, Secret)>,
+}
+
+impl ClientRequest {
+    /// Reads a form or a JSON object.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it is neither, or holds something twice.
+    pub(crate) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
+        let basic = basic(request.headers())?;
+        let params = match media_type(request.headers()).as_deref() {
+            Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
+            Some("application/json") => json(&whole(request).await?)?,
+            _ => return Err(TokenError::Unreadable),
+        };
+        Ok(Self { params, basic })
+    }
+
+    /// The same, or a multipart form, which some contracts have.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it is none of them, or holds something twice.
+    pub(crate) async fn read_multipart_too(request: Request<Body>) -> Result<Self, TokenError> {
+        if media_type(request.headers()).as_deref() != Some("multipart/form-data") {
+            return Self::read(request).await;
+        }
+        let basic = basic(request.headers())?;
+        let pairs = multipart(request).await.ok_or(TokenError::Unreadable)?;
+        Ok(Self { params: Params::from_pairs(pairs)?, basic })
+    }
+}
+
+/// The pairs of a form that a browser sent.
+///
+/// # Errors
+/// [`TokenError`] if it is no form, or holds something twice.
+pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, TokenError> {
+    match media_type(request.headers()).as_deref() {
+        Some("application/x-www-form-urlencoded") => form(&whole(request).await?),
+        _ => Err(TokenError::Unreadable),
+    }
+}
+
+/// The texts of a multipart form; none if it is none.
+pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, String)>> {
+    let limited = request.map(|body| Body::new(http_body_util::Limited::new(body, MOST)));
+    let mut form = Multipart::from_request(limited, &()).await.ok()?;
+    let mut pairs = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name()?.to_owned();
+        pairs.push((name, field.text().await.ok()?));
+    }
+    Some(pairs)
+}
+
+async fn whole(request: Request<Body>) -> Result<Bytes, TokenError> {
+    to_bytes(request.into_body(), MOST).await.map_err(|_| TokenError::Unreadable)
+}
+
+/// The parameters of a URL query.
+pub(crate) fn query(text: Option<&str>) -> Result<Params, TokenError> {
+    form(&Bytes::copy_from_slice(text.unwrap_or_default().as_bytes()))
+}
+
+fn form(body: &Bytes) -> Result<Params, TokenError> {
+    if std::str::from_utf8(body).is_err() {
+        return Err(TokenError::Unreadable);
+    }
+    let pairs = url::form_urlencoded::parse(body);
+    Ok(Params::from_pairs(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())))?)
+}
+
+fn json(body: &Bytes) -> Result<Params, TokenError> {
+    let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| TokenError::Unreadable)?;
+    Ok(Params::from_pairs(pairs)?)
+}
+
+/// The members of a JSON object, all texts, doubles included so that they can be refused.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> serde::Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
+                    pairs.push((name, value.unwrap_or_default()));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        from.deserialize_map(Visitor)
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+/// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
+/// authentication; one that does not read is refused.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, TokenError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
+    if second.is_some() {
+        return Err(TokenError::TwoProofs);
+    }
+    let invalid = || TokenError::InvalidClient { basic: true };
+    let value = value.to_str().map_err(|_| invalid())?;
+    let (scheme, rest) = value.split_once(' ').ok_or_else(invalid)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(invalid());
+    }
+    let bytes = STANDARD.decode(rest.trim()).map_err(|_| invalid())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    let (id, secret) = text.split_once(':').ok_or_else(invalid)?;
+    Ok(Some((form_decoded(id), Secret::new(form_decoded(secret)))))
+}
+
+fn form_decoded(text: &str) -> String {
+    let blanks = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&blanks).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_json_body_is_an_object_of_texts_each_once() {
+        let read = |text: &'static str| json(&Bytes::from_static(text.as_bytes()));
+        assert_eq!(read(r#"{"a":"1","b":null}"#).ok().unwrap().get("a"), Some("1"));
+        for bad in ["", "[]", r#"{"a":1}"#, r#"{"a":{}}"#, r#"{"a":"1""#] {
+            assert!(matches!(read(bad), Err(TokenError::Unreadable)), "{bad}");
+        }
+        assert!(matches!(read(r#"{"a":"1","a":"1"}"#), Err(TokenError::Repeated(_))));
+    }
+
+    #[test]
+    fn basic_is_form_decoded_and_never_trimmed() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            let value = format!("basic {}", STANDARD.encode(text));
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+            basic(&headers).ok().flatten().map(|(id, secret)| (id, secret.expose().to_owned()))
+        };
+        assert_eq!(read("a%20b:c+d%3A"), Some(("a b".to_owned(), "c d:".to_owned())));
+        assert_eq!(read("basic:secret\n"), Some(("basic".to_owned(), "secret\n".to_owned())));
+        assert_eq!(read("no colon"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn bodies_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let body = Bytes::from(body);
+            let _ = form(&body);
+            let _ = json(&body);
+        }
+    }
+}

@@ -193,7 +193,7 @@ where
         Ok(caller) => caller,
         Err(refusal) => return refused(refusal),
     };
-    if shared.rules.manner.known_callers_only && caller.identity().is_none() {
+    if shared.rules.known_callers_only && caller.identity().is_none() {
         return reply::unknown_caller(&shared.rules, &caller, wanted, &id);
     }
     let hidden = shared.rules.hides_schema_from(&caller);

@@ -74,15 +74,12 @@ pub(crate) fn unknown_caller(
         _ => (Reason::NoCredential, HeaderValue::from_static("Bearer")),
     };
     let status = StatusCode::UNAUTHORIZED;
-    let mut response = match rules.wording.refused {
-        Some(body) => {
-            let body = serde_json::from_str(body).unwrap_or_default();
-            json_response(status, &body, Wanted::Json, id)
-        }
-        None => {
-            let (message, code) = words(rules, reason);
-            RequestRefusal::new(status, message, code).into_response(wanted, id)
-        }
+    let mut response = if let Some(body) = rules.wording.refused {
+        let body = serde_json::from_str(body).unwrap_or_default();
+        json_response(status, &body, Wanted::Json, id)
+    } else {
+        let (message, code) = words(rules, reason);
+        RequestRefusal::new(status, message, code).into_response(wanted, id)
     };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response

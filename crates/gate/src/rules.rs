@@ -19,6 +19,8 @@ pub struct Rules {
     pub terms: Terms,
     /// What happens to a mutation of which some fields are denied.
     pub on_deny: OnDeny,
+    /// Whoever is not known is refused as a whole, with 401, and reaches not even what is public.
+    pub known_callers_only: bool,
     /// Who may ask for the schema.
     pub introspection: Introspection,
     /// How a token's scopes and what is public go together, and how a refusal looks.
@@ -69,8 +71,6 @@ pub struct Manner {
     /// A query with a denied field answers `{"data":null}` and nothing else
     /// (`contracts/decidim.md` §5.1).
     pub denied_query_is_null: bool,
-    /// Whoever is not known is refused as a whole, with 401, and reaches not even what is public.
-    pub known_callers_only: bool,
     /// A denied field is told apart from one that does not exist, even to a caller who may not
     /// see the schema; the wording of a contract needs it.
     pub tells_denials: bool,
@@ -113,6 +113,7 @@ impl Default for Rules {
             requires: BTreeMap::new(),
             terms: Terms::default(),
             on_deny: OnDeny::Reject,
+            known_callers_only: false,
             introspection: Introspection::Public,
             manner: Manner::default(),
             wording: Wording::default(),

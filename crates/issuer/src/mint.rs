@@ -174,7 +174,7 @@ impl Issuer {
             generation: family.access_generation,
             scp: client
                 .client
-                .decidim
+                .is_decidim()
                 .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
         };
         let kind = (KeyUse::Access, client.client.access_alg);
@@ -226,7 +226,7 @@ impl Issuer {
 /// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
 /// (`contracts/decidim.md` §4).
 fn token_format(client: &Proven, family: &Family) -> TokenFormat {
-    if client.client.decidim {
+    if client.client.is_decidim() {
         let scope = family.current_scope();
         let read = scope.has_name("user") || scope.has_name("api:read");
         return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };

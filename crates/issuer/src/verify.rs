@@ -146,7 +146,7 @@ impl Issuer {
         let live = Live {
             jti: access_jti(&said.family, said.generation),
             family_id: said.family,
-            named_audience: (is_jwt && client.decidim).then(|| family.client.clone()),
+            named_audience: (is_jwt && client.is_decidim()).then(|| family.client.clone()),
             client_id: family.client,
             client_scopes: client.scope,
             account,

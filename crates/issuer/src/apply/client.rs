@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Document, Problem, credential::keep};
 use crate::{
     Issuer,
-    records::{Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
+    records::{AppDialect, Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
 };
 
 /// An OAuth app, as written.
@@ -42,15 +42,7 @@ pub struct ClientDocument {
     /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
     #[serde(rename = "type")]
     kind: Option<ClientType>,
-    dialect: Option<ClientDialect>,
-}
-
-/// The contract that an app is written by, if that is not our own.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ClientDialect {
-    /// An OAuth application of `contracts/decidim.md` §8.1.
-    Decidim,
+    dialect: Option<AppDialect>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -169,7 +161,7 @@ impl Document for ClientDocument {
         }
         let machine = if grants.machine { Some(self.machine(has_secret)?) } else { None };
         self.check_algorithms()?;
-        let decidim = self.dialect == Some(ClientDialect::Decidim);
+        let decidim = self.dialect == Some(AppDialect::Decidim);
         if decidim {
             self.check_decidim(&grants, &redirect_uris)?;
         }
@@ -193,7 +185,7 @@ impl Document for ClientDocument {
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: Algorithm::Rs256,
             aidbox: grants.is_aidbox(),
-            decidim,
+            dialect: self.dialect,
             created: before.map_or(issuer.now(), |before| before.created),
         };
         Ok((client, changed))
@@ -209,8 +201,8 @@ impl Document for ClientDocument {
             set("uri", json!(uri));
         }
         set("type", json!(if client.is_public() { "public" } else { "confidential" }));
-        if client.decidim {
-            set("dialect", json!("decidim"));
+        if let Some(dialect) = client.dialect {
+            set("dialect", json!(dialect));
         }
         if client.first_party {
             set("first_party", json!(true));

@@ -86,13 +86,13 @@ fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
 fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, TokenError> {
     let grant = client.client.code.as_ref().ok_or(TokenError::GrantNotAllowed)?;
     let (now, settings) = (issuer.now(), issuer.settings());
-    let default = if client.client.decidim {
+    let default = if client.client.is_decidim() {
         settings.decidim_access_seconds
     } else {
         settings.access_token.get().as_secs()
     };
     let mut audience = audience(issuer, &grant.audience);
-    if client.client.decidim {
+    if client.client.is_decidim() {
         audience.push(client.id.clone());
     }
     let mut family = Family {

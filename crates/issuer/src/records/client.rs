@@ -45,13 +45,21 @@ pub struct Client {
     /// ends the access token before.
     #[serde(default)]
     pub aidbox: bool,
-    /// An app of `/oauth`, written as in `contracts/decidim.md`: what its tokens look like follows
-    /// from their scopes, and a refresh token is spent at once.
+    /// The contract that it is written by, if that is not our own.
     #[serde(default)]
-    pub decidim: bool,
+    pub dialect: Option<AppDialect>,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+}
+
+/// A contract that apps are written by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppDialect {
+    /// An app of `/oauth` (`contracts/decidim.md` §6): what its tokens look like follows from their
+    /// scopes, and a refresh token is spent at once.
+    Decidim,
 }
 
 /// The authorization code grant of one client.
@@ -133,6 +141,12 @@ impl Client {
     #[must_use]
     pub fn display_name<'a>(&'a self, id: &'a str) -> &'a str {
         if self.name.is_empty() { id } else { &self.name }
+    }
+
+    /// Whether it is an app of `/oauth`.
+    #[must_use]
+    pub fn is_decidim(&self) -> bool {
+        self.dialect == Some(AppDialect::Decidim)
     }
 
     /// Whether it has no secret to keep (RFC 6749 §2.1).

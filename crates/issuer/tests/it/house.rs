@@ -343,7 +343,7 @@ impl House {
         let secret = secret_of(client);
         let mut pairs = vec![("client_id", client), ("token", token)];
         pairs.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
-        self.issuer.revoke(&params(&pairs), None).await
+        self.issuer.revoke(&params(&pairs), None).await.map(drop)
     }
 
     pub(crate) async fn introspect(&self, client: &str, token: &str) -> Result<Value, TokenError> {

@@ -56,13 +56,15 @@ impl Corridor {
                 let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
                 (StatusCode::BAD_REQUEST, text, format!("{problem}\n")).into_response()
             }
-            Ok(()) => match self.sites.of(&request) {
-                Some(site) => pass(site, request, &id).await,
-                None => {
+            Ok(()) => {
+                if let Some(site) = self.sites.of(&request) {
+                    pass(site, request, &id).await
+                } else {
                     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-                    (StatusCode::NOT_FOUND, text, "No site answers to this host.\n").into_response()
+                    let said = "No site answers to this host.\n";
+                    (StatusCode::NOT_FOUND, text, said).into_response()
                 }
-            },
+            }
         };
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
         trail.close(response.status());

@@ -32,7 +32,6 @@ pub(super) fn rules(plain: Rules) -> Rules {
             scopes_replace_public: true,
             denied_query_is_null: true,
             tells_denials: true,
-            ..Manner::default()
         },
         wording: Wording {
             insufficient: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),

@@ -43,9 +43,8 @@ fn patterns(texts: &[&str]) -> Vec<ScopePattern> {
 /// The token of the one `Authorization: Bearer`, the scheme in any letter case (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next().map(HeaderValue::to_str), values.next()) {
-        (Some(Ok(value)), None) => value,
-        _ => return None,
+    let (Some(Ok(value)), None) = (values.next().map(HeaderValue::to_str), values.next()) else {
+        return None;
     };
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -161,7 +161,7 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
     }
-    rules.manner.known_callers_only = config.anonymous == Some(Anonymous::Refused);
+    rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);
     rules.limits = config.limits;
     rules
 }

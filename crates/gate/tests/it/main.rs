@@ -7,6 +7,7 @@ mod callers;
 mod cases;
 mod decisions;
 mod envelopes;
+mod large_schema;
 mod limits;
 mod pruning;
 mod random;

@@ -39,6 +39,7 @@ impl Crossing<'_> {
             Ok(gaps) => gaps,
             Err(nothing) => return nothing,
         };
+        plan.record_use(self.shared, self.caller);
         let gone = plan.gone();
         let alone = plan.document.executable.operations.len() == 1;
         let answered = if plan.asks_upstream() && gone.is_empty() && alone {

@@ -91,8 +91,7 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     };
     let passed = if local { Verdict::Local } else { Verdict::Allow };
     let want = Want { demand, by_name_only };
-    let replaced = rules.manner.scopes_replace_public && caller.identity().is_some();
-    if !replaced && rules.public.iter().any(|pattern| want.is_met_by_pattern(pattern)) {
+    if rules.is_public(want, caller) {
         return passed;
     }
     let identity = match caller {
@@ -120,6 +119,15 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
         return Verdict::Deny(Reason::RequiredScope);
     }
     passed
+}
+
+impl Rules {
+    /// Whether anybody may have what is wanted, and so `caller`, whose scopes may stand in place of
+    /// what is public.
+    pub(crate) fn is_public(&self, want: Want<'_>, caller: &Caller) -> bool {
+        let replaced = self.manner.scopes_replace_public && caller.identity().is_some();
+        !replaced && self.public.iter().any(|pattern| want.is_met_by_pattern(pattern))
+    }
 }
 
 fn introspection(caller: &Caller, rules: &Rules) -> Verdict {

@@ -61,10 +61,16 @@ pub struct CallerSummary {
     pub client_scope: Option<String>,
 }
 
-/// Keeps denials. Called after the decision and before the answer; it must not wait.
+/// Keeps denials, and counts what is used. Called after the decision and before the answer; it must not wait.
 pub trait Recorder: Send + Sync {
     /// Takes note of `denial`.
     fn denied(&self, denial: Denial);
+
+    /// Takes note of what the scopes of a known caller opened, one demand for each field that is
+    /// let through; what is public to everybody is none of it.
+    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &Demand>) {
+        let _ = (caller, demands);
+    }
 }
 
 /// The whole chain of one request.

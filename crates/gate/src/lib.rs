@@ -79,6 +79,7 @@ mod naming;
 mod plan;
 mod reach;
 mod reply;
+mod returns;
 mod rules;
 mod schema;
 mod sending;
@@ -99,6 +100,7 @@ pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};
 pub use limits::Limits;
 pub use naming::{Naming, name_mutation};
+pub use returns::Returns;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::{
     Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField, parse_lock,

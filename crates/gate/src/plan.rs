@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use apollo_compiler::{response::JsonMap, validation::Valid};
-use castellan_proto::Digest;
+use castellan_proto::{Digest, scope::Demand};
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
     Verdict,
-    decide::decide,
+    decide::{Want, decide},
     document::{Holder, Place, Selected, Span},
     introspection,
     layer::Shared,
@@ -155,6 +155,32 @@ impl Plan {
             rules: shared.schema.hash().text(),
             fields: fields.collect(),
         });
+    }
+}
+
+impl Plan {
+    /// Tells the recorder which demands the scopes of a known caller opened.
+    pub(crate) fn record_use(&self, shared: &Shared, caller: &Caller) {
+        let (Some(recorder), Some(identity)) = (&shared.recorder, caller.identity()) else {
+            return;
+        };
+        let mut demands: Vec<&Demand> = self
+            .decided()
+            .filter(|(_, verdict)| !matches!(verdict, Verdict::Deny(_)))
+            .filter(|(selected, _)| selected.place.runs(&self.variables))
+            .filter_map(|(selected, _)| shared.schema.entry(selected.root, &selected.field))
+            .filter(|entry| {
+                let want = Want { demand: &entry.demand, by_name_only: entry.by_name_only };
+                !shared.rules.is_public(want, caller)
+            })
+            .map(|entry| &entry.demand)
+            .collect();
+        // What is asked for several times in one document is used once.
+        demands.sort_unstable();
+        demands.dedup();
+        if !demands.is_empty() {
+            recorder.used(identity, &mut demands.into_iter());
+        }
     }
 }
 

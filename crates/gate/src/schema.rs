@@ -40,7 +40,7 @@ impl Root {
         }
     }
 
-    const fn operation(self) -> OperationType {
+    pub(crate) const fn operation(self) -> OperationType {
         match self {
             Self::Query => OperationType::Query,
             Self::Mutation => OperationType::Mutation,

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod setup;
 pub mod store;
 pub mod token;
+pub mod usage;
 pub mod userinfo;
 pub mod verify;
 

@@ -11,7 +11,7 @@ use crate::{
     corridor::{Corridor, Face},
     data::{self, DataError},
     dialects,
-    guards::{Denials, Guard, GuardParts, SchemaProblem},
+    guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
     http,
 };
 
@@ -151,27 +151,48 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Corridor, StartError> {
-    let mut sites = Vec::new();
+pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<House, StartError> {
+    let (mut sites, mut usages) = (Vec::new(), Vec::new());
     for (site, issuer) in loaded.sites.iter().zip(issuers) {
-        let (routes, open) = rooms(loaded, site, issuer).await?;
-        sites.push(Face { hosts: site.hosts.clone(), routes, open });
+        let usage = Usage::start(issuer.clone());
+        sites.push(face(loaded, site, issuer, usage.clone()).await?);
+        usages.push(usage);
     }
-    Ok(Corridor::new(sites, loaded.config.server.trusted_proxies.clone()))
+    let corridor = Corridor::new(sites, loaded.config.server.trusted_proxies.clone());
+    Ok(House { corridor, usages })
 }
 
-/// Everything that one site answers, and the paths that any origin may call.
-async fn rooms(
+/// A whole server.
+pub struct House {
+    /// What every request walks.
+    pub corridor: Corridor,
+    /// What is counted and not yet written, per site.
+    usages: Vec<Usage>,
+}
+
+impl House {
+    /// Writes what would be lost with the process.
+    pub async fn close(&self) {
+        for usage in &self.usages {
+            usage.flush().await;
+        }
+    }
+}
+
+/// Everything that one site answers.
+async fn face(
     loaded: &Loaded,
     site: &Site,
     issuer: Issuer,
-) -> Result<(Router, Vec<String>), StartError> {
+    usage: Usage,
+) -> Result<Face, StartError> {
     let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens()?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
         machines: machines.clone(),
         denials: Denials::start(issuer.clone()),
+        usage,
         folder: loaded.folder.clone(),
     };
     let mut opened = Vec::new();
@@ -216,7 +237,7 @@ async fn rooms(
         };
         routes = routes.merge(Router::new().route(&path, any(answer)));
     }
-    Ok((routes, open))
+    Ok(Face { hosts: site.hosts.clone(), routes, open })
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

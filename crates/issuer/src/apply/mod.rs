@@ -25,7 +25,7 @@ pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use user::UserDocument;
 
 /// What kinds of documents there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResourceKind {
     /// A person.
     User,
@@ -326,6 +326,12 @@ impl Issuer {
         let (record, record_id) = kind.record_id(id);
         let there = self.desk().delete(record, &record_id, self.now()).await?;
         self.bump(record, &record_id);
+        // Another one of this id starts to be counted anew.
+        let used = crate::usage::usage_id(kind, id);
+        self.desk()
+            .store()
+            .delete(&self.desk().key(Kind::Usage, &used), None, Notice::Silent, self.now())
+            .await?;
         Ok(there)
     }
 }

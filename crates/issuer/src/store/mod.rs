@@ -44,11 +44,13 @@ pub enum Kind {
     MachineToken,
     /// Guesses at passwords, and browsers that are known.
     Guesses,
+    /// What an app or a key used of what it may.
+    Usage,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Decision,
         Self::MachineToken,
         Self::Guesses,
+        Self::Usage,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -81,6 +84,7 @@ impl Kind {
             Self::Decision => "decision",
             Self::MachineToken => "machine_token",
             Self::Guesses => "guesses",
+            Self::Usage => "usage",
         }
     }
 }

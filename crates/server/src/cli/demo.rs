@@ -90,10 +90,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let issuer = crate::app::open_issuer(&loaded).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
-    let corridor = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;
+    let house = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
-    listener::serve(listener, corridor, serve::stop()).await?;
+    listener::serve(listener, house.corridor, serve::stop()).await?;
     drop(stopped);
     println!("\nThe demo is over; nothing of it is left.");
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::{
     app,
     config::{GuardConfig, Loaded},
-    guards::{self, Denials, GuardParts, GuardVerifier},
+    guards::{self, Denials, GuardParts, GuardVerifier, Usage},
 };
 
 /// Why was a request allowed or denied, and what would change it?
@@ -98,6 +98,7 @@ async fn by_query(
                 keys: loaded.key_tokens(&loaded.site)?,
                 machines: loaded.machine_tokens()?,
                 denials: Denials::start(issuer.clone()),
+                usage: Usage::start(issuer.clone()),
                 folder: Path::new("").to_owned(),
             };
             let credential = Credential { bearer: token, audience: None, source: None };

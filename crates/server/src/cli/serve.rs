@@ -9,7 +9,12 @@ use tokio::{
 };
 
 use super::Failure;
-use crate::{app, archive::Archive, config::Loaded, corridor::Corridor, housekeeping, listener};
+use crate::{
+    app::{self, House},
+    archive::Archive,
+    config::Loaded,
+    housekeeping, listener,
+};
 
 /// Run the server.
 #[derive(clap::Args)]
@@ -40,7 +45,7 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
     }
     let issuers = app::open_issuers(&loaded).await?;
     let listener = bind(listen).await?;
-    let corridor = start(&loaded, &issuers).await?;
+    let house = start(&loaded, &issuers).await?;
     for issuer in &issuers {
         let place = &*issuer.place().issuer;
         if let Some(token) = issuer.offer_setup().await? {
@@ -52,12 +57,13 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
     }
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.place().issuer).collect();
     println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
-    listener::serve(listener, corridor, stop()).await?;
+    listener::serve(listener, house.corridor.clone(), stop()).await?;
+    house.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts the server together and begins what it does by itself.
-pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Corridor, Failure> {
+pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<House, Failure> {
     housekeeping::start(issuers).await;
     Ok(app::build(loaded, issuers.to_vec()).await?)
 }

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use castellan_gate::{Denial, Recorder};
+use castellan_gate::Denial;
 use castellan_issuer::{Issuer, records::DecisionRecord};
 use tokio::sync::mpsc;
 
@@ -15,11 +15,6 @@ use tokio::sync::mpsc;
 pub struct Denials {
     queue: mpsc::Sender<(Arc<str>, Denial)>,
     dropped: Arc<AtomicU64>,
-}
-
-struct At {
-    guard: Arc<str>,
-    denials: Denials,
 }
 
 /// Denials that wait to be written at most; more are counted and dropped.
@@ -44,24 +39,17 @@ impl Denials {
         Self { queue, dropped: Arc::default() }
     }
 
-    /// The recorder of the guard of that name.
-    #[must_use]
-    pub fn at(&self, guard: &str) -> Arc<dyn Recorder> {
-        Arc::new(At { guard: guard.into(), denials: self.clone() })
+    /// Takes note of a denial at `guard`, unless too many wait already.
+    pub(super) fn tell(&self, guard: &Arc<str>, denial: Denial) {
+        if self.queue.try_send((Arc::clone(guard), denial)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many denials could not be kept since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
-    }
-}
-
-impl Recorder for At {
-    fn denied(&self, denial: Denial) {
-        if self.denials.queue.try_send((Arc::clone(&self.guard), denial)).is_err() {
-            self.denials.dropped.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

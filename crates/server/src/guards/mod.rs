@@ -3,8 +3,10 @@
 mod denials;
 mod identity;
 mod introspection;
+mod recorder;
 mod schema_source;
 mod upstream;
+mod usage;
 mod verifier;
 
 use std::{
@@ -28,7 +30,9 @@ use crate::{
 };
 
 pub use denials::Denials;
+use recorder::GuardRecorder;
 pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};
+pub use usage::Usage;
 pub(crate) use verifier::GuardVerifier;
 
 /// One protected area. Cheap to clone.
@@ -47,6 +51,7 @@ pub(crate) struct GuardParts {
     pub(crate) keys: Option<Arc<KeyTokens>>,
     pub(crate) machines: Option<Arc<MachineTokens>>,
     pub(crate) denials: Denials,
+    pub(crate) usage: Usage,
     pub(crate) folder: PathBuf,
 }
 
@@ -92,7 +97,11 @@ impl Guard {
     fn set(&self, schema: GuardSchema, parts: &GuardParts) {
         let config = &self.config;
         let verifier = GuardVerifier::new(config, parts);
-        let recorder = parts.denials.at(&config.name);
+        let recorder = Arc::new(GuardRecorder {
+            guard: config.name.as_str().into(),
+            denials: parts.denials.clone(),
+            usage: parts.usage.clone(),
+        });
         let attestor = config.upstream.as_ref().map(|url| {
             let audience = config.upstream_id.clone();
             let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());

@@ -17,6 +17,9 @@ use castellan_proto::scope::Scope;
 use super::GuardParts;
 use crate::config::{Dialect, GuardConfig, Method};
 
+/// The kind of callers with a JWT for an API key.
+pub(super) const API_KEY_JWT: &str = "api_key_jwt";
+
 /// Asks the issuer in this process.
 pub(crate) struct GuardVerifier {
     issuer: Issuer,
@@ -105,7 +108,7 @@ impl GuardVerifier {
         let Some(keys) = &self.keys else { return Ok(None) };
         Ok(Some(match keys.verify(&self.issuer, credential.bearer).await {
             Ok(key) => Caller::known(Identity {
-                kind: "api_key_jwt",
+                kind: API_KEY_JWT,
                 credential_id: Some(key.id.clone()),
                 token_scopes: key.scopes.clone(),
                 client_scopes: Some(key.key_scopes.clone()),

@@ -136,6 +136,13 @@ impl Castellan {
         self.until_ready().await;
     }
 
+    /// Asks the process to stop, as a service manager does, and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.server.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.server.wait().unwrap().success());
+    }
+
     pub async fn until_ready(&self) {
         self.until(|body| !body.contains("false")).await;
     }

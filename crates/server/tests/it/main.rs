@@ -19,6 +19,7 @@ mod jose;
 mod liveness;
 mod resources;
 mod schemas;
+mod scopes;
 mod sites;
 mod smoke;
 mod snapshots;

@@ -1,0 +1,258 @@
+//! What apps and keys use of what they may, and the narrower grant that would have done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use castellan_issuer::{
+    Issuer,
+    apply::ResourceKind,
+    usage::{Usage, Used},
+};
+use castellan_proto::{
+    Timestamp,
+    scope::{Demand, Scope, ScopePattern, Scopes},
+};
+use serde::Serialize;
+
+use super::CONFIGURED;
+use crate::cli::Failure;
+
+/// Whose use, and how to print it.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// One app or key, such as `Client/webapp`; all without it.
+    resource: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What one app or key used.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Report {
+    resource: String,
+    /// Since when it is counted; nothing was counted if absent.
+    since: Option<Timestamp>,
+    scopes: Vec<ScopeUse>,
+    /// Demands that were met and that the grant as it stands does not cover any more.
+    no_longer_granted: Vec<String>,
+    /// What would have done; absent if that is what is granted, or if nothing was counted.
+    narrower: Option<Vec<String>>,
+}
+
+/// What was used of one scope of a grant.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct ScopeUse {
+    scope: String,
+    /// Whether it is about an API at all; `openid` and its like are not.
+    about_an_api: bool,
+    count: u64,
+    last: Option<Timestamp>,
+    demands: BTreeMap<String, Used>,
+}
+
+pub(super) async fn run(
+    issuer: &Issuer,
+    grants: &[(String, Scopes)],
+    aliases: &BTreeMap<String, Vec<ScopePattern>>,
+    arguments: &Arguments,
+) -> Result<ExitCode, Failure> {
+    let wanted = |name: &str| arguments.resource.as_ref().is_none_or(|only| only == name);
+    let mut found = false;
+    for (name, scopes) in grants.iter().filter(|(name, _)| wanted(name)) {
+        found = true;
+        let (kind, id) = name.split_once('/').unwrap_or((name, ""));
+        // A key of the configuration is counted as the key that it stands in for.
+        let kind = ResourceKind::named(kind).filter(|_| kind != CONFIGURED);
+        let usage = issuer.usage(kind.unwrap_or(ResourceKind::AuthKey), id).await?;
+        let report = report(name, scopes, usage.as_ref(), aliases);
+        match arguments.format {
+            Format::Json => println!("{}", serde_json::to_string(&report)?),
+            Format::Text => print(&report),
+        }
+    }
+    match &arguments.resource {
+        Some(name) if !found => Err(format!(
+            "there is no {name:?}; say Client/ID, AuthKey/ID, ApiCredential/KEY or {CONFIGURED}/ID"
+        )
+        .into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn report(
+    resource: &str,
+    scopes: &Scopes,
+    usage: Option<&Usage>,
+    aliases: &BTreeMap<String, Vec<ScopePattern>>,
+) -> Report {
+    let used: Vec<(Demand, Used)> = usage
+        .into_iter()
+        .flat_map(|usage| &usage.demands)
+        .filter_map(|(text, used)| Some((Demand::try_from(text.clone()).ok()?, *used)))
+        .collect();
+    let mut rest: BTreeSet<&Demand> = used.iter().map(|(demand, _)| demand).collect();
+    let (mut parts, mut narrower) = (Vec::new(), BTreeSet::new());
+    for scope in scopes {
+        let (patterns, about_an_api) = match scope {
+            Scope::Pattern(pattern) => (std::slice::from_ref(pattern), true),
+            Scope::Named(name) => match aliases.get(name) {
+                Some(patterns) => (&**patterns, true),
+                None => (&[][..], false),
+            },
+        };
+        let met = |demand: &Demand| patterns.iter().any(|pattern| pattern.matches(demand));
+        let demands: BTreeMap<String, Used> = used
+            .iter()
+            .filter(|(demand, _)| met(demand))
+            .map(|(demand, used)| (demand.to_string(), *used))
+            .collect();
+        rest.retain(|demand| !met(demand));
+        match scope {
+            // What a named scope stands for is the guards' to say; it is kept or dropped whole.
+            Scope::Named(name) if !demands.is_empty() || !about_an_api => {
+                narrower.insert(name.clone());
+            }
+            Scope::Named(_) => {}
+            Scope::Pattern(_) => narrower.extend(demands.keys().cloned()),
+        }
+        parts.push(ScopeUse {
+            scope: scope.to_string(),
+            about_an_api,
+            count: demands.values().map(|used| used.count).sum(),
+            last: demands.values().map(|used| used.last).max(),
+            demands,
+        });
+    }
+    let narrower = drop_covered(&narrower, aliases);
+    let granted: BTreeSet<String> = scopes.iter().map(ToString::to_string).collect();
+    Report {
+        resource: resource.to_owned(),
+        since: usage.map(|usage| usage.since),
+        scopes: parts,
+        no_longer_granted: rest.into_iter().map(ToString::to_string).collect(),
+        narrower: (usage.is_some() && narrower != granted).then(|| narrower.into_iter().collect()),
+    }
+}
+
+/// Without the demands that a named scope among them opens anyway.
+fn drop_covered(
+    scopes: &BTreeSet<String>,
+    aliases: &BTreeMap<String, Vec<ScopePattern>>,
+) -> BTreeSet<String> {
+    let opened: Vec<&ScopePattern> =
+        scopes.iter().filter_map(|name| aliases.get(name)).flatten().collect();
+    scopes
+        .iter()
+        .filter(|text| {
+            let demand = Demand::try_from((*text).clone());
+            !demand.is_ok_and(|demand| opened.iter().any(|pattern| pattern.matches(&demand)))
+        })
+        .cloned()
+        .collect()
+}
+
+fn print(report: &Report) {
+    match report.since {
+        Some(since) => println!("{}, counted since {}", report.resource, time(since)),
+        None => println!("{}, nothing counted yet", report.resource),
+    }
+    for part in report.scopes.iter().filter(|part| part.about_an_api) {
+        let ScopeUse { scope, count, last, demands, .. } = part;
+        match last {
+            None => println!("  never used  {scope}"),
+            Some(last) => println!("  used        {scope}: {count} times, last {}", time(*last)),
+        }
+        for (demand, used) in demands.iter().filter(|(demand, _)| *demand != scope) {
+            println!("              {demand}: {} times", used.count);
+        }
+    }
+    if !report.no_longer_granted.is_empty() {
+        println!("  once used   {}, not granted any more", report.no_longer_granted.join(" "));
+    }
+    match &report.narrower {
+        Some(narrower) if narrower.is_empty() => println!("  narrower    nothing at all"),
+        Some(narrower) => println!("  narrower    {}", narrower.join(" ")),
+        None => {}
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(at.0)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(demands: &[(&str, u64)]) -> Usage {
+        let used = |count| Used { count, last: Timestamp(100 + count) };
+        let demands = demands.iter().map(|(text, count)| ((*text).to_owned(), used(*count)));
+        Usage { since: Timestamp(1), last: Timestamp(200), demands: demands.collect() }
+    }
+
+    fn narrower(scopes: &str, demands: &[(&str, u64)]) -> Option<String> {
+        let pattern = |text: &str| ScopePattern::try_from(text.to_owned()).unwrap();
+        let aliases = [("api:read".to_owned(), vec![pattern("Query:*")])].into();
+        let scopes = Scopes::parse(scopes).unwrap();
+        let report = report("Client/a", &scopes, Some(&usage(demands)), &aliases);
+        report.narrower.map(|scopes| scopes.join(" "))
+    }
+
+    #[test]
+    fn the_narrower_grant_is_what_was_used() {
+        let one = ("Mutation:Person:Create", 3);
+        for (scopes, demands, proposed) in [
+            ("openid Mutation:*", &[one][..], Some("Mutation:Person:Create openid")),
+            (
+                "*",
+                &[one, ("Query:Person:List", 1)],
+                Some("Mutation:Person:Create Query:Person:List"),
+            ),
+            (
+                "api:read *",
+                &[one, ("Query:Person:List", 1)],
+                Some("Mutation:Person:Create api:read"),
+            ),
+            ("api:read Mutation:Person:Create", &[one], Some("Mutation:Person:Create")),
+            ("Mutation:Person:Create", &[one], None),
+            ("Mutation:Place:*", &[one], Some("")),
+            ("Mutation:*", &[], Some("")),
+        ] {
+            assert_eq!(narrower(scopes, demands).as_deref(), proposed, "{scopes}");
+        }
+    }
+
+    #[test]
+    fn a_scope_tells_what_was_used_of_it() {
+        let scopes = Scopes::parse("Mutation:Person:* Mutation:Place:* openid").unwrap();
+        let used = usage(&[
+            ("Mutation:Person:Create", 3),
+            ("Mutation:Person:Merge", 1),
+            ("Mutation:X:Y", 1),
+        ]);
+        let report = report("AuthKey/k", &scopes, Some(&used), &BTreeMap::new());
+        let counts: Vec<_> = report
+            .scopes
+            .iter()
+            .map(|part| (&*part.scope, part.about_an_api, part.count))
+            .collect();
+        assert_eq!(
+            counts,
+            [("Mutation:Person:*", true, 4), ("Mutation:Place:*", true, 0), ("openid", false, 0)]
+        );
+        assert_eq!(report.scopes[0].last, Some(Timestamp(103)));
+        assert_eq!(report.no_longer_granted, ["Mutation:X:Y"]);
+    }
+}

@@ -93,20 +93,7 @@ async fn what_is_used_of_a_grant_is_counted() {
     );
     assert_eq!(report(&castellan, "Client/idle")["since"], Value::Null);
 
-    let said = castellan.said(&["scopes", "usage"]);
-    for line in [
-        "AuthKey/editor, counted since 20",
-        "  used        Mutation:Person:*: 20 times, last 20",
-        "              Mutation:Person:Create: 20 times",
-        "  never used  Mutation:Place:*",
-        "  narrower    Mutation:Person:Create",
-        "  never used  api:write",
-        "Client/idle, nothing counted yet",
-    ] {
-        assert!(said.contains(line), "no {line:?} in\n{said}");
-    }
-    let unknown = castellan.cli(&["scopes", "usage", "Client/nobody"]);
-    assert!(!unknown.status.success());
+    assert_listed(&castellan);
 
     // Some twenty requests came to a few writes, if not to one.
     let store = rusqlite::Connection::open(castellan.path("castellan.db")).unwrap();
@@ -129,4 +116,22 @@ async fn what_is_used_of_a_grant_is_counted() {
     let again = DOCUMENTS.split("---").next().unwrap();
     assert!(castellan.cli_with(&["apply", "-f", "-"], again).status.success());
     assert_eq!(report(&castellan, "AuthKey/editor")["since"], Value::Null);
+}
+
+/// The same in words, for all of them.
+fn assert_listed(castellan: &Castellan) {
+    let said = castellan.said(&["scopes", "usage"]);
+    for line in [
+        "AuthKey/editor, counted since 20",
+        "  used        Mutation:Person:*: 20 times, last 20",
+        "              Mutation:Person:Create: 20 times",
+        "  never used  Mutation:Place:*",
+        "  narrower    Mutation:Person:Create",
+        "  never used  api:write",
+        "Client/idle, nothing counted yet",
+    ] {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
+    let unknown = castellan.cli(&["scopes", "usage", "Client/nobody"]);
+    assert!(!unknown.status.success());
 }

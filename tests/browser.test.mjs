@@ -2,14 +2,10 @@
 
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
-import { demo, endAll, graphql, listen, serve, serveFromNothing, stop } from './support.mjs';
-
-const CHROMIUM = process.env.CASTELLAN_CHROMIUM ?? '/usr/bin/chromium';
-if (!existsSync(CHROMIUM)) stop('NOT RUN: chromium is missing');
+import { launch } from './chromium.mjs';
+import { demo, endAll, graphql, listen, serve, serveFromNothing } from './support.mjs';
 
 /** A folder for pictures of the pages; nothing is tested by them. */
 const PICTURES = process.env.CASTELLAN_PICTURES;
@@ -22,20 +18,7 @@ let page;
 let complaints;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    timeout: 60_000,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(async () => {

@@ -1,4 +1,4 @@
-//! Tests by clients that nobody here wrote: they run in Node.js, one in a real browser.
+//! Tests by clients that nobody here wrote: they run in Node.js, some in a real browser.
 
 use std::{path::Path, process::Command};
 
@@ -27,21 +27,24 @@ pub fn test() -> Outcome {
     command.args(["--test", "--test-concurrency=2"]).current_dir("tests");
     command.args(files(browser)).env("CASTELLAN_BINARY", binary);
     match (run(&mut command), browser) {
-        (Outcome::Passed, false) => Outcome::NotRun(
-            "browser.test.mjs: chromium is missing and could not be installed; the other files \
-             passed"
-                .to_owned(),
-        ),
+        (Outcome::Passed, false) => Outcome::NotRun(format!(
+            "{}: chromium is missing and could not be installed; the other files passed",
+            IN_A_BROWSER.join(", ")
+        )),
         (outcome, _) => outcome,
     }
 }
 
-/// The test files; without a browser, all but the one that drives it.
+/// The test files that drive a real browser.
+const IN_A_BROWSER: [&str; 2] = ["apollo.test.mjs", "browser.test.mjs"];
+
+/// The test files; without a browser, all but those that drive it.
 fn files(browser: bool) -> Vec<String> {
     let names = std::fs::read_dir("tests").into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut files: Vec<String> = names
-        .filter(|name| name.ends_with(".test.mjs") && (browser || name != "browser.test.mjs"))
+        .filter(|name| name.ends_with(".test.mjs"))
+        .filter(|name| browser || !IN_A_BROWSER.contains(&&**name))
         .collect();
     files.sort();
     files

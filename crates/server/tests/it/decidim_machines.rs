@@ -36,6 +36,13 @@ async fn start(config: &str, environment: Vec<(&'static str, String)>) -> Castel
     .await
 }
 
+fn guard(archive: &Archive) -> String {
+    format!(
+        "[[guard]]\nname = \"api\"\npath = \"/api\"\ndialect = \"decidim\"\nupstream = \"{}\"\n",
+        archive.url
+    )
+}
+
 fn sign_in(castellan: &Castellan, secret: &str) -> Ask {
     Ask::post(&castellan.at("/api/sign_in"))
         .form(&[("api_user[key]", "nightly-sync"), ("api_user[secret]", secret)])
@@ -159,24 +166,27 @@ async fn decidim_08_every_failure_is_the_same_answer() {
 }
 
 #[tokio::test]
-async fn decidim_10_and_11_the_token_names_its_user_to_its_own_audience() {
+async fn decidim_10_the_token_names_its_user() {
     let castellan = start("", vec![]).await;
-    let token = token(&castellan).await;
-    let session = probe(&castellan, &token, None).await;
+    let session = probe(&castellan, &token(&castellan).await, None).await;
     assert!(session["user"]["id"].is_string(), "{session}");
     assert_eq!(session["user"]["name"], "Night sync");
     assert_eq!(session["user"]["nickname"], "@night_sync");
+    let shown = castellan.said(&["get", "ApiCredential", "nightly-sync"]);
+    assert!(shown.contains("\nused: "), "when it signed in last: {shown}");
+}
+
+#[tokio::test]
+async fn decidim_11_the_token_is_nobodys_for_another_audience() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
     assert_eq!(probe(&castellan, &token, Some("anything")).await, json!(null));
 }
 
 #[tokio::test]
 async fn decidim_13_a_machine_writes() {
     let archive = Archive::start().await;
-    let guard = format!(
-        "[[guard]]\nname = \"api\"\npath = \"/api\"\ndialect = \"decidim\"\nupstream = \"{}\"\n",
-        archive.url
-    );
-    let castellan = start(&guard, vec![]).await;
+    let castellan = start(&guard(&archive), vec![]).await;
     let token = token(&castellan).await;
     let write = "mutation { CreatePerson(name: \"Machine\") { name } }";
     let answer = castellan.graphql("/api", Some(&token), write).await;
@@ -185,6 +195,47 @@ async fn decidim_13_a_machine_writes() {
     let answer = castellan.graphql("/api", Some(&token), &both).await.json();
     assert!(answer["data"]["Person"][0]["name"].is_string(), "{answer}");
     assert_eq!(answer["data"]["session"]["user"]["name"], "Night sync");
+}
+
+/// A machine user has the scopes of its document, and no more.
+#[tokio::test]
+async fn a_machine_user_does_what_it_may_alone() {
+    let archive = Archive::start().await;
+    let castellan = start(&guard(&archive), vec![]).await;
+    let narrow = DOCUMENTS.split("---").next().unwrap().replace(", \"api:write\"", "");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &narrow).status.success());
+    let token = token(&castellan).await;
+    let read = castellan.graphql("/api", Some(&token), "{ Person(first: 1) { name } }").await;
+    assert!(read.json()["data"]["Person"][0]["name"].is_string(), "{read:?}");
+    let write = "mutation { CreatePerson(identifier: \"x\", name: \"x\") { name } }";
+    let answer = castellan.graphql("/api", Some(&token), write).await.json();
+    assert_eq!(answer["data"], json!(null));
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INSUFFICIENT_SCOPE", "{answer}");
+    let there = archive.ask("{ Person(identifier: \"x\") { name } }").await;
+    assert_eq!(there["data"]["Person"], json!([]));
+}
+
+/// `design.md` rule 19: one schema of the API's and ours, introspection included, and `session` is
+/// answered when the API is down.
+#[tokio::test]
+async fn session_is_part_of_the_apis_schema() {
+    let archive = Archive::start().await;
+    let castellan = start(&guard(&archive), vec![]).await;
+    let token = token(&castellan).await;
+    let query = "{ __schema { queryType { fields { name } } } \
+                 session: __type(name: \"CastellanSession\") { fields { name } } \
+                 person: __type(name: \"Person\") { fields { name } } }";
+    let answer = castellan.graphql("/api", Some(&token), query).await.json();
+    let names = |at: &Value| {
+        let names = at["fields"].as_array().unwrap().iter().map(|one| one["name"].clone());
+        names.collect::<Vec<_>>()
+    };
+    let fields = names(&answer["data"]["__schema"]["queryType"]);
+    assert!(fields.contains(&json!("session")) && fields.contains(&json!("Person")), "{answer}");
+    assert_eq!(names(&answer["data"]["session"]), ["user"]);
+    assert!(names(&answer["data"]["person"]).contains(&json!("birthDate")), "{answer}");
+    drop(archive);
+    assert_eq!(probe(&castellan, &token, None).await["user"]["name"], "Night sync");
 }
 
 async fn sign_out(castellan: &Castellan, path: &str, token: &str) -> Answer {

@@ -4,6 +4,7 @@
 mod dependencies;
 mod links;
 mod node;
+mod servers;
 mod steps;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{dependencies, links, node};
+use crate::{dependencies, links, node, servers::Servers};
 
 /// How a step ended.
 pub enum Outcome {
@@ -28,8 +28,18 @@ pub fn test() -> Report {
     let mut report = Report::default();
     quick(&mut report);
     report.run("docs", docs);
-    report
-        .run("tests", || cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]));
+    let servers = Servers::start();
+    report.run("tests", || {
+        let mut tests = Command::new("cargo");
+        tests.args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
+        servers.tell(&mut tests);
+        run(&mut tests)
+    });
+    for (name, why) in &servers.missing {
+        let why = format!("{} tests: {why}", count(name));
+        report.run(&format!("tests on {name}"), || Outcome::NotRun(why));
+    }
+    drop(servers);
     report.run("third-party clients", node::test);
     report
 }
@@ -59,6 +69,14 @@ fn quick(report: &mut Report) {
         let lints = ["clippy", "--workspace", "--all-targets", "--features", FEATURES];
         cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())
     });
+}
+
+/// How many tests have `name` in theirs.
+fn count(name: &str) -> usize {
+    let mut list = Command::new("cargo");
+    list.args(["test", "--quiet", "--workspace", "--features", FEATURES, "--", "--list", name]);
+    let listed = list.output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&listed).lines().filter(|line| line.ends_with(": test")).count()
 }
 
 fn docs() -> Outcome {

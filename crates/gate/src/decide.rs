@@ -83,6 +83,11 @@ impl Reason {
 /// covers nothing denies.
 #[must_use]
 pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
+    if rules.known_callers_only
+        && let Some(reason) = unknown(caller)
+    {
+        return Verdict::Deny(reason);
+    }
     let (root, demand, by_name_only, local) = match ask {
         Ask::Typename => return Verdict::Local,
         Ask::NestedIntrospection => return Verdict::Deny(Reason::IntrospectionClosed),
@@ -94,15 +99,9 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     if rules.is_public(want, caller) {
         return passed;
     }
-    let identity = match caller {
-        Caller::Anonymous(None) => return Verdict::Deny(Reason::NoCredential),
-        Caller::Anonymous(Some(Taint::Expired)) => {
-            return Verdict::Deny(Reason::CredentialExpired);
-        }
-        Caller::Anonymous(Some(Taint::Invalid)) => {
-            return Verdict::Deny(Reason::CredentialInvalid);
-        }
-        Caller::Known(identity) => identity,
+    let identity = match (caller, unknown(caller)) {
+        (Caller::Known(identity), _) => identity,
+        (_, reason) => return Verdict::Deny(reason.unwrap_or(Reason::CredentialInvalid)),
     };
     if !want.is_met_by(&identity.token_scopes, rules) {
         return Verdict::Deny(Reason::TokenScope);
@@ -115,10 +114,24 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
         return Verdict::Deny(Reason::PersonPolicy);
     }
     let required = rules.requires.get(&root).map_or(&[][..], Vec::as_slice);
-    if !required.iter().all(|name| identity.token_scopes.has_name(name)) {
+    let holds = |name: &String| {
+        identity.token_scopes.has_name(name)
+            && identity.client_scopes.as_ref().is_none_or(|scopes| scopes.has_name(name))
+    };
+    if !required.iter().all(holds) {
         return Verdict::Deny(Reason::RequiredScope);
     }
     passed
+}
+
+/// Why nobody is known to call; none if somebody is.
+pub(crate) const fn unknown(caller: &Caller) -> Option<Reason> {
+    match caller {
+        Caller::Anonymous(None) => Some(Reason::NoCredential),
+        Caller::Anonymous(Some(Taint::Expired)) => Some(Reason::CredentialExpired),
+        Caller::Anonymous(Some(Taint::Invalid)) => Some(Reason::CredentialInvalid),
+        Caller::Known(_) => None,
+    }
 }
 
 impl Rules {

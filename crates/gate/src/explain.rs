@@ -247,6 +247,10 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
             None => "nothing that is public covers it".to_owned(),
         },
     }];
+    if rules.known_callers_only {
+        let detail = "this guard lets known callers in only".to_owned();
+        steps.insert(0, Step { term: "known", holds: Some(caller.identity().is_some()), detail });
+    }
     let Some(identity) = caller.identity() else {
         steps.push(Step {
             term: "credential",

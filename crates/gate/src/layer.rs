@@ -21,7 +21,7 @@ use moka::sync::Cache;
 use tower::{Layer, Service, ServiceExt as _};
 
 use crate::{
-    Caller, DecisionId, Document, GuardSchema, Recorder, Rules, Verifier,
+    Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
     crossing::Crossing,
     document::Span,
     enforce::Pruned,
@@ -66,6 +66,22 @@ pub(crate) struct Shared {
     pub(crate) strip: Vec<String>,
     pub(crate) documents: Cache<Digest, Arc<Document>>,
     pub(crate) pruned: Cache<(Digest, Vec<Span>), Arc<Pruned>>,
+}
+
+impl Shared {
+    /// Tells the recorder of a caller who was refused as a whole.
+    fn record_unknown(&self, id: &DecisionId, caller: &Caller) {
+        if let Some(recorder) = &self.recorder {
+            recorder.denied(Denial {
+                id: id.0.clone(),
+                operation: String::new(),
+                caller: caller.into(),
+                document: String::new(),
+                rules: self.schema.hash().text(),
+                fields: Vec::new(),
+            });
+        }
+    }
 }
 
 /// Bytes of documents that are kept read, per guard.
@@ -172,14 +188,24 @@ where
     }
 }
 
-/// Envelope → caller → document → decision → enforcement → upstream → answer.
+/// Caller → envelope → document → decision → enforcement → upstream → answer.
 async fn pass<B>(shared: &Shared, behind: Behind, parts: Parts, body: B) -> Response<ReplyBody>
 where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
     let id = parts.extensions.get::<DecisionId>().cloned().unwrap_or_else(DecisionId::generate);
-    let Some(wanted) = Wanted::of(&parts.headers) else {
+    let wanted = Wanted::of(&parts.headers);
+    // Before anything else is said: to some, nothing else is.
+    let caller = match find_caller(&*shared.verifier, &parts).await {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
+    };
+    if shared.rules.known_callers_only && caller.identity().is_none() {
+        shared.record_unknown(&id, &caller);
+        return reply::unknown_caller(&shared.rules, &caller, wanted.unwrap_or(Wanted::Any), &id);
+    }
+    let Some(wanted) = wanted else {
         let message = "Answers are application/graphql-response+json or application/json.";
         return RequestRefusal::new(StatusCode::NOT_ACCEPTABLE, message, "NOT_ACCEPTABLE")
             .into_response(Wanted::Json, &id);
@@ -189,13 +215,6 @@ where
         Ok(envelope) => envelope,
         Err(refusal) => return refused(refusal),
     };
-    let caller = match find_caller(&*shared.verifier, &parts).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refused(refusal),
-    };
-    if shared.rules.known_callers_only && caller.identity().is_none() {
-        return reply::unknown_caller(&shared.rules, &caller, wanted, &id);
-    }
     let hidden = shared.rules.hides_schema_from(&caller);
     let mut response = match Plan::make(shared, &parts.method, &envelope, &caller) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),

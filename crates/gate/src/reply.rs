@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::{Caller, DecisionId, Reason, Rules, Taint, layer::ReplyBody, media::Wanted};
+use crate::{Caller, DecisionId, Reason, Rules, decide::unknown, layer::ReplyBody, media::Wanted};
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
 pub(crate) struct RequestRefusal {
@@ -68,10 +68,10 @@ pub(crate) fn unknown_caller(
     wanted: Wanted,
     id: &DecisionId,
 ) -> Response<ReplyBody> {
-    let (reason, challenge) = match caller {
-        Caller::Anonymous(Some(Taint::Expired)) => (Reason::CredentialExpired, INVALID_TOKEN),
-        Caller::Anonymous(Some(Taint::Invalid)) => (Reason::CredentialInvalid, INVALID_TOKEN),
-        _ => (Reason::NoCredential, HeaderValue::from_static("Bearer")),
+    let reason = unknown(caller).unwrap_or(Reason::NoCredential);
+    let challenge = match reason {
+        Reason::NoCredential => HeaderValue::from_static("Bearer"),
+        _ => INVALID_TOKEN,
     };
     let status = StatusCode::UNAUTHORIZED;
     let mut response = if let Some(body) = rules.wording.refused {

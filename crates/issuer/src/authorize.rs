@@ -109,7 +109,10 @@ impl Issuer {
         let Some(client) = found.map(|held| held.body).filter(|client| client.active) else {
             return Err(page(ErrorCode::InvalidClient, "no such client"));
         };
-        let redirect_uri = redirect_uri(&client, params.get("redirect_uri"))
+        let asked = params.get("redirect_uri");
+        let redirect_uri = redirect_uri(&client, asked)
+            // Apps of `/oauth` must name theirs (`contracts/decidim.md` §6.1).
+            .filter(|_| asked.is_some() || !client.is_decidim())
             .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
         let back = Back { redirect_uri, state: params.get("state").map(ToOwned::to_owned) };
         let request = check(client_id, &client, params, &back).map_err(|(code, text)| {
@@ -161,8 +164,10 @@ fn check(
         return Err(invalid("code_challenge is required"));
     }
     let wrong_scope = (ErrorCode::InvalidScope, "a scope asked for is not this client's");
-    let scope = match params.get("scope") {
+    let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
         Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
+        // `contracts/decidim.md` §6.1.
+        None if client.is_decidim() => Scopes::parse("profile").map_err(|_| wrong_scope)?,
         None => client.scope.clone(),
     };
     if client.scope.first_uncovered(&scope).is_some() {

@@ -36,6 +36,8 @@ pub struct FlowView {
     pub client_name: Option<String>,
     /// Where people can read about it.
     pub client_uri: Option<String>,
+    /// It is an app of `/oauth`.
+    pub is_decidim: bool,
     /// Fills the name in the sign-in form.
     pub login_hint: String,
     /// What is asked for.
@@ -149,6 +151,7 @@ impl Issuer {
             return Ok(FlowView {
                 client_name: None,
                 client_uri: None,
+                is_decidim: false,
                 login_hint: String::new(),
                 scopes: Vec::new(),
                 redirect_uri: None,
@@ -159,6 +162,7 @@ impl Issuer {
         Ok(FlowView {
             client_name: Some(client.display_name(&request.client_id).to_owned()),
             client_uri: client.uri.clone(),
+            is_decidim: client.is_decidim(),
             login_hint: request.login_hint.clone().unwrap_or_default(),
             scopes: request.scope.iter().map(ToString::to_string).collect(),
             redirect_uri: Some(request.redirect_uri.clone()),

@@ -85,6 +85,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What seals keys and makes secrets unreadable in the store.
     pub master: MasterKey,
+    /// What hashes passwords; one for all sites, as its bounds are the machine's.
+    pub passwords: Passwords,
 }
 
 impl Issuer {
@@ -94,7 +96,7 @@ impl Issuer {
     /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
     /// key; nothing is generated beside it.
     pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
-        let Parts { store, site, place, settings, clock, master } = parts;
+        let Parts { store, site, place, settings, clock, master, passwords } = parts;
         let desk = Desk::new(store, site);
         let keyring = Keyring::open(&desk, &master, &settings, clock.now()).await?;
         let shared = Shared {
@@ -104,7 +106,7 @@ impl Issuer {
             clock,
             master,
             keyring,
-            passwords: Passwords::start(),
+            passwords,
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             memo: client_auth::Memo::default(),

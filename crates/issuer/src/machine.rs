@@ -117,12 +117,12 @@ const LONGEST: u64 = 60;
 impl MachineTokens {
     /// Tokens signed with `secret` that live for `lifetime`.
     #[must_use]
-    pub fn new(secret: &Secret, lifetime: Duration) -> Self {
+    pub fn new(secret: HmacKey, lifetime: Duration) -> Self {
         let verdicts = Cache::builder()
             .max_capacity(100_000)
             .time_to_live(Duration::from_secs(LONGEST))
             .build();
-        Self { secret: HmacKey::new(secret.expose().as_bytes()), lifetime, verdicts }
+        Self { secret, lifetime, verdicts }
     }
 
     /// Signs a machine user in. `None` for an unknown key, for a wrong secret and from an address
@@ -137,6 +137,9 @@ impl MachineTokens {
     ) -> Result<Option<MachineSignIn>, TokenError> {
         let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
         let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
+        // Who may not sign in at all is as good as unknown, whatever the secret.
+        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
+        let held = held.filter(|held| may(&held.body));
         let stored = held.as_ref().map(|held| held.body.secret.as_str());
         let mut right = issuer.secret_matches(secret, stored).await?;
         if !right {
@@ -146,10 +149,7 @@ impl MachineTokens {
             let previous = previous.map(|previous| previous.secret.as_str());
             right = issuer.secret_matches(secret, previous).await?;
         }
-        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
-        let Some(mut held) = held.filter(|held| right && may(&held.body)) else {
-            return Ok(None);
-        };
+        let Some(mut held) = held.filter(|_| right) else { return Ok(None) };
         let claims = Claims {
             sub: held.body.number.to_string(),
             scp: REALM.to_owned(),
@@ -241,7 +241,8 @@ impl MachineTokens {
     pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), MachineVerifyError> {
         let (claims, now) = (self.read(token)?, issuer.now());
         let key = issuer.desk().key(Kind::MachineToken, &claims.jti);
-        if !issuer.desk().delete(Kind::MachineToken, &claims.jti, now).await? {
+        // Told again as long as the token could be taken for good.
+        if !issuer.desk().delete(Kind::MachineToken, &claims.jti, now).await? && now < claims.exp {
             issuer.desk().store().notify(&key).await?;
         }
         issuer.liveness().bump(&key.text());

@@ -172,8 +172,7 @@ impl Issuer {
             jti: access_jti(id, family.access_generation),
             sid: id.to_owned(),
             generation: family.access_generation,
-            scp: client
-                .client
+            scp: family
                 .is_decidim()
                 .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
         };
@@ -226,7 +225,7 @@ impl Issuer {
 /// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
 /// (`contracts/decidim.md` §4).
 fn token_format(client: &Proven, family: &Family) -> TokenFormat {
-    if client.client.is_decidim() {
+    if family.is_decidim() {
         let scope = family.current_scope();
         let read = scope.has_name("user") || scope.has_name("api:read");
         return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };

@@ -14,7 +14,8 @@ use argon2::{
 use castellan_proto::Secret;
 use tokio::sync::oneshot;
 
-/// A pool that hashes and checks passwords. Dropping it ends its threads.
+/// A pool that hashes and checks passwords. Cheap to clone; dropping the last one ends its threads.
+#[derive(Clone)]
 pub struct Passwords {
     jobs: SyncSender<Job>,
 }

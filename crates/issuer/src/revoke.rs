@@ -135,11 +135,23 @@ impl Issuer {
         Some(claims.sid)
     }
 
-    /// Ends the family that a live token belongs to.
+    /// Ends the family of an access token of the client `client`, expired or over as it may be.
+    /// `false` if it is no token of ours, or not of that client.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn end_family_of(&self, live: &Live) -> Result<(), StoreError> {
-        self.end_family(&live.family_id).await
+    /// [`StoreError`] if the store fails; then nothing is promised.
+    pub async fn end_token_of(&self, client: &str, token: &str) -> Result<bool, StoreError> {
+        let member = self.read_member(OpaqueKind::Access, token).map(|member| member.family);
+        let claims = self.proven_claims(token);
+        let said = claims.as_ref().map(|claims| &*claims.client_id);
+        let Some(id) = member.or_else(|| claims.as_ref().map(|claims| claims.sid.clone())) else {
+            return Ok(false);
+        };
+        let family = self.family(&id).await?;
+        if family.as_ref().map(|held| &*held.body.client).or(said) != Some(client) {
+            return Ok(false);
+        }
+        self.end_family(&id).await?;
+        Ok(true)
     }
 }

@@ -22,6 +22,9 @@ pub struct Usage {
     pub last: Timestamp,
     /// How often each demand was met by its scopes.
     pub demands: BTreeMap<String, Used>,
+    /// There were more demands than are counted.
+    #[serde(default)]
+    pub incomplete: bool,
 }
 
 /// How often one thing was used.
@@ -31,6 +34,13 @@ pub struct Used {
     pub count: u64,
     /// When last, to some seconds.
     pub last: Timestamp,
+}
+
+/// When a resource was made.
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default)]
+    created: Timestamp,
 }
 
 /// Different demands that are counted per app or key at most: more than most APIs have.
@@ -47,16 +57,30 @@ impl Kept for Usage {
 }
 
 impl Issuer {
-    /// Adds `counts` to what the resource is known to have used. Several nodes may add at a time.
+    /// Adds `counts`, of which the first was at `since`, to what the resource is known to have used.
+    /// Several nodes may add at a time. Nothing is added to a resource that was made anew in the
+    /// meantime, or that is gone.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; then nothing was added.
+    /// [`StoreError`] if the store fails; what was counted may or may not have been added.
     pub async fn add_usage(
         &self,
         (kind, id): (ResourceKind, &str),
         counts: &BTreeMap<String, u64>,
+        since: Timestamp,
     ) -> Result<(), StoreError> {
-        let (id, now) = (usage_id(kind, id), self.now());
+        let now = self.now();
+        let (record, record_id) = kind.record_id(id);
+        let key = self.desk().key(record, &record_id);
+        let found = self.desk().store().get_many(&[key], now).await?.into_iter().next().flatten();
+        let made = found.map(|record| serde_json::from_slice::<Made>(&record.body));
+        match made.transpose().map_err(StoreError::new)? {
+            Some(made) if made.created > since => return Ok(()),
+            // A key of the configuration has no record.
+            None if kind != ResourceKind::AuthKey => return Ok(()),
+            _ => {}
+        }
+        let id = usage_id(kind, id);
         for _ in 0..64 {
             let held = self.desk().get::<Usage>(&id, now).await?;
             let written = if let Some(mut held) = held {
@@ -89,6 +113,7 @@ impl Usage {
         self.last = now;
         for (demand, more) in counts {
             if self.demands.len() >= MOST && !self.demands.contains_key(demand) {
+                self.incomplete = true;
                 continue;
             }
             let used = self.demands.entry(demand.clone()).or_default();

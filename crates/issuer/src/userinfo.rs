@@ -19,7 +19,7 @@ impl Issuer {
             VerifyError::Store(error) => TokenError::Store(error),
             VerifyError::Expired | VerifyError::Invalid => TokenError::InvalidToken,
         })?;
-        if !live.scope.has_name("openid") {
+        if !live.may("openid") {
             return Err(TokenError::Insufficient("openid"));
         }
         claims(&live).ok_or(TokenError::InvalidToken)
@@ -29,7 +29,7 @@ impl Issuer {
 fn claims(live: &Live) -> Option<Value> {
     let (id, account) = live.account.as_ref()?;
     let mut claims = json!({"sub": id});
-    if live.scope.has_name("profile") {
+    if live.may("profile") {
         claims["name"] = json!(account.display_name());
         claims["preferred_username"] = json!(account.user_name);
         if let Some(given) = &account.name.given_name {
@@ -39,7 +39,7 @@ fn claims(live: &Live) -> Option<Value> {
             claims["family_name"] = json!(family);
         }
     }
-    if live.scope.has_name("email")
+    if live.may("email")
         && let Some(email) = account.emails.first()
     {
         claims["email"] = json!(email);

@@ -12,7 +12,7 @@ use crate::{
     keys::{KeyUse, RingKey},
     liveness::Snapshot,
     mint::{ACCESS_TYP, AccessClaims, access_jti},
-    records::{Account, Family},
+    records::{Account, AppDialect, Family},
     store::{Key, Kind, Record, StoreError},
 };
 
@@ -30,6 +30,8 @@ pub struct Live {
     /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
     /// (`contracts/decidim.md` §4.1).
     pub named_audience: Option<String>,
+    /// The contract that the app was written by when it got the token.
+    pub dialect: Option<AppDialect>,
     /// For which person.
     pub account: Option<(String, Account)>,
     /// What it may do.
@@ -83,6 +85,20 @@ struct Said {
     expires: Timestamp,
     /// What a JWT carries; an opaque token's is its family's.
     carried: Option<(Scopes, Vec<String>)>,
+}
+
+impl Live {
+    /// Whether it has the named scope, and its client may still have it.
+    #[must_use]
+    pub fn may(&self, name: &str) -> bool {
+        self.scope.has_name(name) && self.client_scopes.has_name(name)
+    }
+
+    /// Whether it was issued to an app of `/oauth`.
+    #[must_use]
+    pub fn is_decidim(&self) -> bool {
+        self.dialect == Some(AppDialect::Decidim)
+    }
 }
 
 impl Issuer {
@@ -146,7 +162,8 @@ impl Issuer {
         let live = Live {
             jti: access_jti(&said.family, said.generation),
             family_id: said.family,
-            named_audience: (is_jwt && client.is_decidim()).then(|| family.client.clone()),
+            named_audience: (is_jwt && family.is_decidim()).then(|| family.client.clone()),
+            dialect: family.dialect,
             client_id: family.client,
             client_scopes: client.scope,
             account,

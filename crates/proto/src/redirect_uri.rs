@@ -41,11 +41,12 @@ impl RedirectUri {
         self.0.split(':').next().unwrap_or_default().to_ascii_lowercase()
     }
 
-    /// Whether it leads to the device that the browser runs on, or, from an emulator, to the one
-    /// around it (`10.0.2.2`): nothing crosses a network then.
+    /// Whether it is a web address of the device that the browser runs on, or, from an emulator, of
+    /// the one around it (`10.0.2.2`): nothing crosses a network then.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        match Url::parse(&self.0).ok().as_ref().and_then(Url::host) {
+        let url = Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        match url.as_ref().and_then(Url::host) {
             Some(url::Host::Domain(name)) => name == "localhost",
             Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.octets() == [10, 0, 2, 2],
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -170,6 +171,7 @@ mod tests {
             ("http://10.0.2.2.evil.test/cb", false),
             ("http://localhost.evil.test/cb", false),
             ("myapp://cb", false),
+            ("myapp://localhost/cb", false),
         ] {
             assert_eq!(registered(text).is_local(), local, "{text}");
         }

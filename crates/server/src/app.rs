@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, routing::any};
-use castellan_issuer::{Issuer, Parts, Settings, keys::MasterKey, settings::Place, store::Store};
+use castellan_issuer::{
+    Issuer, Parts, Settings, keys::MasterKey, password::Passwords, settings::Place, store::Store,
+};
 use castellan_proto::Digest;
 
 use crate::{
-    config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
+    config::{Anonymous, ConfigError, GuardConfig, Loaded, Site},
     corridor::{Corridor, Face},
     data::{self, DataError},
     dialects,
@@ -26,6 +28,8 @@ struct Shared {
     guards: Vec<Guard>,
     title: String,
     https: bool,
+    /// It answers to listed hosts alone, all of which are its own.
+    hosts: bool,
 }
 
 /// Why a server does not start.
@@ -81,6 +85,12 @@ impl App {
         self.shared.https
     }
 
+    /// Whether the host of every request that gets here is one of the site's own.
+    #[must_use]
+    pub fn has_hosts(&self) -> bool {
+        self.shared.hosts
+    }
+
     /// The name of the cookie that marks a browser.
     #[must_use]
     pub fn mark_cookie(&self) -> &'static str {
@@ -93,7 +103,8 @@ impl App {
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
-    open_site(loaded, &loaded.site, data::open(loaded)?).await
+    let (store, master) = data::open(loaded).await?;
+    open_site(loaded, &loaded.site, (store, master, Passwords::start())).await
 }
 
 /// Opens the issuers of all sites, over one data source.
@@ -101,7 +112,8 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
-    let data = data::open(loaded)?;
+    let (store, master) = data::open(loaded).await?;
+    let data = (store, master, Passwords::start());
     let mut issuers = Vec::new();
     for site in &loaded.sites {
         issuers.push(open_site(loaded, site, data.clone()).await?);
@@ -112,7 +124,7 @@ pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
 async fn open_site(
     loaded: &Loaded,
     site: &Site,
-    (store, master): (Arc<dyn Store>, MasterKey),
+    (store, master, passwords): (Arc<dyn Store>, MasterKey, Passwords),
 ) -> Result<Issuer, StartError> {
     let place = Place {
         issuer: site.issuer.as_str().to_owned(),
@@ -127,9 +139,13 @@ async fn open_site(
         settings: Settings { decidim_access_seconds: minutes * 60, ..loaded.config.tokens.clone() },
         clock: crate::clock::clock(),
         master,
+        passwords,
     };
     Ok(Issuer::open(parts).await?)
 }
+
+/// What the default guard at `/api` is called where another one is called `api`.
+const DEFAULT_API: &str = "default-api";
 
 /// The guards of `site`, the default one included.
 #[must_use]
@@ -137,10 +153,12 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
     let mut guards: Vec<_> =
         loaded.config.guard.iter().filter(|guard| guard.is_at(site)).cloned().collect();
     if !guards.iter().any(|guard| guard.path == "/api") {
-        guards.push(GuardConfig::default_api());
+        // A guard of another path or site may have its name already.
+        let taken = loaded.config.guard.iter().any(|guard| guard.name == "api");
+        guards.push(GuardConfig::default_api(if taken { DEFAULT_API } else { "api" }));
     }
     if loaded.config.decidim.force_api_authentication {
-        for guard in guards.iter_mut().filter(|one| one.dialect == Some(Dialect::Decidim)) {
+        for guard in guards.iter_mut().filter(|guard| guard.is_forced()) {
             guard.anonymous.get_or_insert(Anonymous::Refused);
         }
     }
@@ -186,7 +204,7 @@ async fn face(
     issuer: Issuer,
     usage: Usage,
 ) -> Result<Face, StartError> {
-    let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens()?);
+    let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
@@ -214,6 +232,7 @@ async fn face(
         guards: opened,
         title: site.title.clone(),
         https: site.issuer.is_https(),
+        hosts: !site.hosts.is_empty(),
     };
     let app = App { shared: Arc::new(shared) };
     let mut routes = http::routes(app.clone()).merge(dialects::oauth_routes(
@@ -224,10 +243,8 @@ async fn face(
         routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
     }
     let mut open = vec!["/.well-known/".to_owned()];
-    if let Some(machines) = machines {
-        routes = routes.merge(dialects::decidim_routes(issuer, machines));
-        open.extend(["/api/sign_in", "/api/sign_out"].map(ToOwned::to_owned));
-    }
+    routes = routes.merge(dialects::decidim_routes(issuer, machines));
+    open.extend(["/api/sign_in", "/api/sign_out"].map(ToOwned::to_owned));
     for guard in app.guards() {
         open.push(guard.config.path.clone());
         let (path, guard) = (guard.config.path.clone(), guard.clone());

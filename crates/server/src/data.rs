@@ -6,9 +6,12 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use castellan_issuer::{keys::MasterKey, store::Store};
+use castellan_proto::Lifetime;
+use castellan_stores::{Migrate, OpenError};
 
 use crate::config::{ConfigError, Loaded};
 
@@ -17,7 +20,7 @@ use crate::config::{ConfigError, Loaded};
 pub(crate) enum DataError {
     /// The data source does not open.
     #[error(transparent)]
-    Open(#[from] castellan_stores::OpenError),
+    Open(#[from] OpenError),
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,7 +51,7 @@ pub(crate) enum DataError {
 }
 
 /// Opens both.
-pub(crate) fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
+pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
     let url = &loaded.config.data.url;
     let database = url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path));
     // Looked at before the database is made.
@@ -68,7 +71,29 @@ pub(crate) fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataE
         Some(path) => format!("sqlite://{}", path.display()),
         None => url.clone(),
     };
-    Ok((castellan_stores::open(&url)?, master))
+    let migrate = if loaded.config.data.migrate { Migrate::Yes } else { Migrate::No };
+    Ok((open_patiently(&url, migrate, loaded.config.data.wait).await?, master))
+}
+
+/// Opens `url`; for so long as `wait` says, a server that does not answer is tried again.
+async fn open_patiently(
+    url: &str,
+    migrate: Migrate,
+    wait: Option<Lifetime>,
+) -> Result<Arc<dyn Store>, OpenError> {
+    let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
+    loop {
+        match castellan_stores::open(url, migrate).await {
+            Err(error)
+                if error.may_pass() && wait.is_some_and(|wait| start.elapsed() < wait.get()) =>
+            {
+                tracing::warn!(%error, "the data source does not open; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The key in the file beside `database`; made there, readable by its owner only, if both are new.

@@ -67,7 +67,8 @@ pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, Str
     let mut pairs = Vec::new();
     while let Some(field) = form.next_field().await.ok()? {
         let name = field.name()?.to_owned();
-        pairs.push((name, field.text().await.ok()?));
+        // Not `text`, which would read other charsets, and put signs in place of what is no text.
+        pairs.push((name, String::from_utf8(field.bytes().await.ok()?.into()).ok()?));
     }
     Some(pairs)
 }
@@ -85,8 +86,13 @@ fn form(body: &Bytes) -> Result<Params, TokenError> {
     if std::str::from_utf8(body).is_err() {
         return Err(TokenError::Unreadable);
     }
-    let pairs = url::form_urlencoded::parse(body);
-    Ok(Params::from_pairs(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())))?)
+    let pairs: Vec<_> = url::form_urlencoded::parse(body).into_owned().collect();
+    // What stands in place of bytes that are no text.
+    let odd = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
+    if pairs.iter().any(|(name, value)| odd(name) || odd(value)) {
+        return Err(TokenError::Unreadable);
+    }
+    Ok(Params::from_pairs(pairs)?)
 }
 
 fn json(body: &Bytes) -> Result<Params, TokenError> {

@@ -3,9 +3,11 @@
 //! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
 
 mod open_error;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use castellan_issuer::store::Store;
 
@@ -14,27 +16,51 @@ pub use open_error::OpenError;
 /// A data source that an address can name.
 struct Scheme {
     /// What stands before `://`.
-    name: &'static str,
+    names: &'static [&'static str],
     /// How an address of it is written.
     form: &'static str,
     /// Opens what stands behind `://`.
-    open: fn(&str) -> Result<Arc<dyn Store>, OpenError>,
+    open: fn(&str, Migrate) -> Opening<'_>,
 }
 
-/// Every data source of this build.
-const SCHEMES: &[Scheme] = &[Scheme { name: "sqlite", form: "sqlite://PATH", open: sqlite::open }];
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, OpenError>> + Send + 'a>>;
 
-/// Opens the data source at `url`, e.g. `sqlite://castellan.db` (relative to the working folder)
-/// or `sqlite:///var/lib/castellan/castellan.db`, and makes it if it does not exist.
+/// Every data source of this build.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        names: &["sqlite"],
+        form: "sqlite://PATH",
+        open: |rest, _| Box::pin(async move { sqlite::open(rest) }),
+    },
+    #[cfg(feature = "postgres")]
+    Scheme {
+        names: &["postgres", "postgresql"],
+        form: "postgres://USER:PASSWORD@HOST/DATABASE",
+        open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
+    },
+];
+
+/// Whether tables and the like are made and upgraded when a data source is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Migrate {
+    /// They are.
+    #[default]
+    Yes,
+    /// What is missing or old refuses to open.
+    No,
+}
+
+/// Opens the data source at `url`, e.g. `sqlite://castellan.db` (relative to the working folder),
+/// `sqlite:///var/lib/castellan/castellan.db`, or `postgres://castellan@db.example.org/castellan`.
 ///
-/// Dropping the last handle ends its threads, after everything acknowledged and everything begun
-/// is written.
+/// Dropping the last handle ends its threads and connections, after everything acknowledged and
+/// everything begun is written.
 ///
 /// # Errors
 /// [`OpenError`], whose text says what is wrong and what to do, and never repeats more of `url`
 /// than its scheme and, for files, the path. Nothing was changed in what is there already; a
 /// missing file may have been made, empty.
-pub fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open(url: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenError> {
     let (name, rest) = url.split_once("://").ok_or_else(no_scheme)?;
     // A scheme that cannot be one is not repeated: it may be the front of a mistyped secret.
     let is_scheme_byte = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
@@ -43,9 +69,9 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     }
     let scheme = SCHEMES
         .iter()
-        .find(|scheme| scheme.name.eq_ignore_ascii_case(name))
+        .find(|scheme| scheme.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
         .ok_or_else(|| OpenError::UnknownScheme { scheme: name.to_owned(), known: forms() })?;
-    (scheme.open)(rest)
+    (scheme.open)(rest, migrate).await
 }
 
 fn no_scheme() -> OpenError {
@@ -61,31 +87,32 @@ fn forms() -> String {
 mod tests {
     use super::*;
 
-    fn refusal_of(url: &str) -> String {
-        open(url).err().map(|error| error.to_string()).unwrap_or_default()
+    async fn refusal_of(url: &str) -> String {
+        let opened = open(url, Migrate::Yes).await;
+        opened.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
-    #[test]
-    fn an_unknown_scheme_names_the_known_ones() {
+    #[tokio::test]
+    async fn an_unknown_scheme_names_the_known_ones() {
         assert_eq!(
-            refusal_of("oracle://scott:tiger@host/db"),
-            "\"oracle\" is no data source of this build; write sqlite://PATH"
+            refusal_of("oracle://scott:tiger@host/db").await,
+            format!("\"oracle\" is no data source of this build; write {}", forms())
         );
     }
 
-    #[test]
-    fn an_address_without_a_scheme_is_not_repeated() {
-        let wanted = "the data source has no scheme; write sqlite://PATH";
+    #[tokio::test]
+    async fn an_address_without_a_scheme_is_not_repeated() {
+        let wanted = format!("the data source has no scheme; write {}", forms());
         for url in ["", "tiger", "castellan.db", "sqlite:castellan.db", "://x", "ti:ger@://x"] {
-            assert_eq!(refusal_of(url), wanted, "{url:?}");
+            assert_eq!(refusal_of(url).await, wanted, "{url:?}");
         }
     }
 
-    #[test]
-    fn a_file_needs_a_path_and_nothing_else() {
-        assert_eq!(refusal_of("sqlite://"), "sqlite:// names no file; write sqlite://PATH");
+    #[tokio::test]
+    async fn a_file_needs_a_path_and_nothing_else() {
+        assert_eq!(refusal_of("sqlite://").await, "sqlite:// names no file; write sqlite://PATH");
         assert_eq!(
-            refusal_of("sqlite://a.db?key=tiger"),
+            refusal_of("sqlite://a.db?key=tiger").await,
             "sqlite:// takes no options; end it before the \"?\""
         );
     }

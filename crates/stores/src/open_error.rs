@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// Why a data source did not open, in words for the operator.
 ///
-/// Holds nothing of the address but its scheme and the path of a file, so it may be logged.
+/// Holds nothing of the address but its scheme and the path of a file, so it may be logged. What a
+/// server said stands in its source, and may name the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -32,6 +33,19 @@ pub enum OpenError {
         /// What to write instead.
         remedy: &'static str,
     },
+    /// The server cannot be used.
+    #[error("the data source at {scheme}:// {problem}; {remedy}")]
+    Server {
+        /// The scheme.
+        scheme: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: &'static str,
+        /// What the server or the driver said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// The file cannot be used.
     #[error("cannot open the data source {}: {problem}; {remedy}", path.display())]
     File {
@@ -53,6 +67,22 @@ impl OpenError {
         Self::File { path: path.to_owned(), problem: problem.into(), remedy, source: None }
     }
 
+    /// The server at `scheme` has `problem`, for which the operator has `remedy`.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn server(
+        scheme: &'static str,
+        problem: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
+        Self::Server { scheme, problem: problem.into(), remedy, source: None }
+    }
+
+    /// Whether it may open later, as it stands: a server that does not answer yet.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Server { source: Some(_), .. })
+    }
+
     /// The same, with what the system or the engine said.
     pub(crate) fn because(
         self,
@@ -61,6 +91,9 @@ impl OpenError {
         match self {
             Self::File { path, problem, remedy, .. } => {
                 Self::File { path, problem, remedy, source: Some(cause.into()) }
+            }
+            Self::Server { scheme, problem, remedy, .. } => {
+                Self::Server { scheme, problem, remedy, source: Some(cause.into()) }
             }
             other => other,
         }

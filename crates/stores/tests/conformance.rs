@@ -1,9 +1,14 @@
 //! Every data source keeps every promise.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod servers;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
 use castellan_issuer::store::{Memory, Store, conformance};
+use castellan_stores::Migrate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory() {
@@ -17,7 +22,15 @@ async fn sqlite() {
     conformance::run(async || {
         opened.set(opened.get() + 1);
         let file = folder.path().join(format!("{}.db", opened.get()));
-        castellan_stores::open(&format!("sqlite://{}", file.display())).unwrap()
+        castellan_stores::open(&format!("sqlite://{}", file.display()), Migrate::Yes).await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres() {
+    conformance::run(async || {
+        castellan_stores::open(&servers::postgres().await, Migrate::Yes).await.unwrap()
     })
     .await;
 }

@@ -263,6 +263,9 @@ impl ClientDocument {
                     .to_owned(),
             );
         }
+        if let Some(problem) = self.against_decidim(kind) {
+            return wrong(problem.to_owned());
+        }
         for uri in redirect_uris {
             let (good, rule) = match kind {
                 ClientType::Public => (uri.scheme() != "http", "must not be http"),
@@ -274,6 +277,28 @@ impl ClientDocument {
             }
         }
         Ok(())
+    }
+
+    /// What an app of `/oauth` may not say.
+    fn against_decidim(&self, kind: ClientType) -> Option<&'static str> {
+        let code = self.auth.authorization_code.as_ref();
+        let keep = Some(Rotation::Keep);
+        let keeps = self.refresh_token_rotation == keep
+            || code.is_some_and(|code| code.refresh_token_rotation == keep);
+        let hides = code.is_some_and(|code| code.secret_required == Some(false));
+        if kind == ClientType::Confidential && hides {
+            Some("secret_required: a confidential app of /oauth shows its secret")
+        } else if keeps {
+            Some("refresh_token_rotation: a refresh token of /oauth is good once")
+        } else if code.is_some_and(|code| code.token_format.is_some()) {
+            Some("token_format: what a token of /oauth looks like follows from its scopes")
+        } else if kind == ClientType::Public && self.first_party {
+            Some("first_party: people are always asked about a public app of /oauth")
+        } else if self.scope.iter().any(|scope| !is_decidim_scope(scope)) {
+            Some("scope: an app of /oauth may have profile, user, api:read and api:write")
+        } else {
+            None
+        }
     }
 
     fn check_algorithms(&self) -> Result<(), Problem> {
@@ -344,6 +369,12 @@ impl ClientDocument {
             audience: written.audience.clone(),
         })
     }
+}
+
+/// The scopes of `contracts/decidim.md` §8.1.
+fn is_decidim_scope(scope: &Scope) -> bool {
+    matches!(scope, Scope::Named(name)
+        if ["profile", "user", "api:read", "api:write"].contains(&&**name))
 }
 
 fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, Problem> {

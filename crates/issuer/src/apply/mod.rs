@@ -125,7 +125,7 @@ impl ResourceKind {
         Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
     }
 
-    fn record_id(self, id: &str) -> (Kind, String) {
+    pub(crate) fn record_id(self, id: &str) -> (Kind, String) {
         match self {
             Self::User => (Kind::Account, id.to_owned()),
             Self::Client => (Kind::Client, id.to_owned()),

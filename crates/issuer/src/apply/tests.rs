@@ -28,6 +28,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
         settings: Settings::default(),
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
         master: MasterKey::generate(),
+        passwords: crate::password::Passwords::start(),
     };
     // On a thread of its own, for whoever asks first may be in a runtime already.
     thread::spawn(|| RUNTIME.block_on(Issuer::open(parts)).unwrap()).join().unwrap()

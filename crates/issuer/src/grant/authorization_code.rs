@@ -110,6 +110,7 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
         access_seconds: grant.access_seconds.unwrap_or(default),
         refresh: grant.refresh,
         auth_time: Some(code.auth_time),
+        dialect: client.client.dialect,
         by_consent: code.by_consent,
         agreement: code.agreement.clone(),
         ended: false,

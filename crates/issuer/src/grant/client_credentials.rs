@@ -56,6 +56,7 @@ impl GrantType for ClientCredentials {
             access_seconds,
             refresh: None,
             auth_time: None,
+            dialect: None,
             by_consent: false,
             agreement: String::new(),
             ended: false,

@@ -45,8 +45,7 @@ impl GrantType for RefreshToken {
             let held = issuer.family(&member.family).await?;
             let held = held.ok_or(TokenError::RefreshNotUsable)?;
             let (family, refresh) = usable(issuer, &held, client)?;
-            let grace =
-                if client.client.is_decidim() { 0 } else { issuer.settings().grace_seconds() };
+            let grace = if family.is_decidim() { 0 } else { issuer.settings().grace_seconds() };
             let turn = Turn::of((family, refresh), &member, grace, issuer.now());
             if turn == Turn::Reuse {
                 issuer.end_family(&held.id).await?;

@@ -87,6 +87,11 @@ pub fn network(text: &str) -> Result<IpNet, String> {
             format!("{text:?} is no address, and no network such as \"192.0.2.0/24\"")
         })?,
     };
+    if let IpNet::V6(six) = net
+        && six.addr().to_ipv4_mapped().is_some()
+    {
+        return Err(format!("{text:?} is a way to write an IPv4 address; write that"));
+    }
     if net.trunc() == net {
         Ok(net)
     } else {

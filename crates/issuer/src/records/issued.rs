@@ -6,7 +6,7 @@ use castellan_proto::{CodeChallenge, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 pub use super::client::Refresh;
-use crate::{authorize::AuthorizationRequest, desk::Kept, store::Kind};
+use crate::{authorize::AuthorizationRequest, desk::Kept, records::AppDialect, store::Kind};
 
 /// A browser session. Its id is the digest of the cookie.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
+    /// The contract that the app was written by then, which its tokens go on to follow.
+    #[serde(default)]
+    pub dialect: Option<AppDialect>,
     /// Rests on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,
@@ -213,6 +216,12 @@ impl Kept for DecisionRecord {
 }
 
 impl Family {
+    /// Whether it was issued to an app of `/oauth`.
+    #[must_use]
+    pub fn is_decidim(&self) -> bool {
+        self.dialect == Some(AppDialect::Decidim)
+    }
+
     /// Until when something of it can be of use if it is renewed at `now`; never-ending if absent.
     #[must_use]
     pub fn useful_until(&self, now: Timestamp) -> Option<Timestamp> {

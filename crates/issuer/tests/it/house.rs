@@ -185,6 +185,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         master: MasterKey::read(&"A".repeat(43)).unwrap(),
+        passwords: castellan_issuer::password::Passwords::start(),
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) async fn run(
     println!("listens  {}", loaded.config.server.listen);
     let engine = loaded.config.data.url.split("://").next().unwrap_or_default();
     println!("records  {engine}");
-    loaded.machine_tokens()?;
     let mut good = true;
     for site in &loaded.sites {
         good &= check_site(&loaded, site).await?;
@@ -36,8 +35,10 @@ pub(super) async fn run(
 
 async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
     loaded.key_tokens(site)?;
+    loaded.machine_tokens(site)?;
     let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
-    println!("site     {} at {}, for {hosts}", site.name, site.issuer.as_str());
+    let own = if site.is_first { "; the documents' own variables are its" } else { "" };
+    println!("site     {} at {}, for {hosts}{own}", site.name, site.issuer.as_str());
     let mut good = true;
     for guard in app::guards(loaded, site) {
         let rules = guards::rules(&guard);
@@ -46,10 +47,9 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let behind =
             guard.upstream.as_ref().map_or("nothing behind it".to_owned(), ToString::to_string);
         println!("guard    {} at {} → {behind}", guard.name, guard.path);
-        println!(
-            "         public: {}",
-            if public.is_empty() { "nothing".to_owned() } else { public.join(" ") }
-        );
+        let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
+        let to = if rules.known_callers_only { ", to known callers only" } else { "" };
+        println!("         public: {public}{to}");
         match guards::build_schema(&guard, &loaded.folder).await {
             Ok(schema) => println!("         {} root fields", schema.entries().count()),
             Err(problem) => {

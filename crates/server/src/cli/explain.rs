@@ -1,6 +1,6 @@
 //! `castellan explain`: why a request was decided as it was.
 
-use std::{path::Path, process::ExitCode};
+use std::{net::IpAddr, path::Path, process::ExitCode};
 
 use castellan_gate::{
     Caller, Credential, Denial, Document, DocumentError, Explanation, Verifier as _,
@@ -29,6 +29,12 @@ pub(super) struct Arguments {
     /// The token to decide it for; without one, for nobody.
     #[arg(long, requires = "query")]
     token: Option<String>,
+    /// The audience that the caller names in X-Jwt-Aud.
+    #[arg(long, requires = "token")]
+    audience: Option<String>,
+    /// The address that the caller comes from; some machine users are good from some alone.
+    #[arg(long, requires = "token", value_name = "ADDRESS")]
+    from: Option<IpAddr>,
     /// The guard to decide it at; the first with an upstream without it.
     #[arg(long, requires = "query")]
     guard: Option<String>,
@@ -96,12 +102,16 @@ async fn by_query(
             let parts = GuardParts {
                 issuer: issuer.clone(),
                 keys: loaded.key_tokens(&loaded.site)?,
-                machines: loaded.machine_tokens()?,
+                machines: loaded.machine_tokens(&loaded.site)?,
                 denials: Denials::start(issuer.clone()),
                 usage: Usage::start(issuer.clone()),
                 folder: Path::new("").to_owned(),
             };
-            let credential = Credential { bearer: token, audience: None, source: None };
+            let credential = Credential {
+                bearer: token,
+                audience: arguments.audience.as_deref(),
+                source: arguments.from,
+            };
             GuardVerifier::new(&guard, &parts).verify(&credential).await?
         }
     };

@@ -6,7 +6,7 @@ use castellan_issuer::machine::MachineTokens;
 use castellan_proto::Secret;
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef};
+use super::{ConfigError, SecretRef, Site};
 
 /// Machine sign-in. Off without a secret.
 #[derive(Debug, Deserialize)]
@@ -94,7 +94,7 @@ impl DecidimConfig {
         Ok(())
     }
 
-    /// What signs machine users in; `None` without a secret.
+    /// What signs machine users in at `site`; `None` without a secret.
     ///
     /// # Errors
     /// [`ConfigError`] if the secret cannot be read, is too weak to be safe, or is another
@@ -104,6 +104,7 @@ impl DecidimConfig {
         folder: &Path,
         insecure: bool,
         others: Option<&SecretRef>,
+        site: &Site,
     ) -> Result<Option<MachineTokens>, ConfigError> {
         let Some(secret) = &self.api_jwt_secret else { return Ok(None) };
         let secret = secret.resolve(folder)?;
@@ -125,6 +126,6 @@ impl DecidimConfig {
         }
         let minutes = self.api_jwt_expires_in.unwrap_or(self.oauth_access_token_expires_in);
         let lifetime = Duration::from_mins(u64::from(minutes));
-        Ok(Some(MachineTokens::new(&secret, lifetime)))
+        Ok(Some(MachineTokens::new(site.signing_key(&secret), lifetime)))
     }
 }

@@ -155,8 +155,8 @@ impl Methods {
 impl GuardConfig {
     /// The default guard at `/api` (`product.md`, surfaces).
     #[must_use]
-    pub fn default_api() -> Self {
-        Self::plain("api", "/api", Some(Dialect::Decidim), None)
+    pub fn default_api(name: &str) -> Self {
+        Self::plain(name, "/api", Some(Dialect::Decidim), None)
     }
 
     /// A guard with defaults for all else.
@@ -193,6 +193,12 @@ impl GuardConfig {
         }
     }
 
+    /// Whether forced authentication is about it (`contracts/decidim.md` §5.4).
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.dialect == Some(Dialect::Decidim) || self.path == "/api"
+    }
+
     /// Whether it is part of `site`.
     #[must_use]
     pub fn is_at(&self, site: &Site) -> bool {
@@ -219,6 +225,9 @@ impl GuardConfig {
             && !sites.iter().any(|site| site.name == *name)
         {
             return wrong(format!("there is no site {name:?}"));
+        }
+        if self.name.starts_with("default-") {
+            return wrong("names that begin with \"default-\" are ours".to_owned());
         }
         let whole = |segment: &str| {
             !segment.is_empty()

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::Path};
 use castellan_issuer::key_jwt::{ConfiguredKey, KeyTokens};
 use castellan_proto::{
     Secret,
-    jose::HmacKey,
     scope::{Scope, Scopes},
 };
 use serde::Deserialize;
@@ -191,13 +190,8 @@ impl JwtConfig {
             let configured = ConfiguredKey { api_key: key.api_key.clone(), scopes: scopes(key)? };
             keys.entry(key.id.clone()).or_default().push(configured);
         }
-        let mut signing = HmacKey::new(secret.expose().as_bytes());
-        if !site.is_first {
-            signing =
-                HmacKey::new(&signing.code(format!("castellan site\0{}", site.name).as_bytes()));
-        }
         Ok(Some(KeyTokens {
-            secret: signing,
+            secret: site.signing_key(&secret),
             issuer: self.issuer.clone(),
             lifetime: self.expires.0,
             keys,

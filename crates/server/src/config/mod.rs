@@ -18,6 +18,7 @@ use std::{
 
 use castellan_issuer::{key_jwt::KeyTokens, machine::MachineTokens};
 
+use castellan_proto::Lifetime;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -80,6 +81,11 @@ pub struct DataConfig {
     pub url: String,
     /// The master key; without one, a file beside the database is used, and made if need be.
     pub master_key: Option<SecretRef>,
+    /// Whether tables and the like are made and upgraded at the start. Default `true`; otherwise
+    /// `castellan migrate` does it.
+    pub migrate: bool,
+    /// How long a data source that does not answer at the start is tried again. Default: not at all.
+    pub wait: Option<Lifetime>,
 }
 
 /// The `[security]` table.
@@ -142,10 +148,13 @@ impl TryFrom<String> for IssuerUrl {
             && url.fragment().is_none()
             && url.username().is_empty()
             && !text.ends_with('/');
-        if plain {
+        let origin = url.origin().ascii_serialization();
+        if !plain {
+            Err(format!("{text:?} must be scheme and host alone, without a slash at its end"))
+        } else if origin == text {
             Ok(Self(text))
         } else {
-            Err(format!("{text:?} must be scheme and host alone, without a slash at its end"))
+            Err(format!("{text:?} must be written as browsers write it: {origin:?}"))
         }
     }
 }
@@ -174,7 +183,12 @@ impl Default for ServerConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { url: "sqlite://castellan.db".to_owned(), master_key: None }
+        Self {
+            url: "sqlite://castellan.db".to_owned(),
+            master_key: None,
+            migrate: true,
+            wait: None,
+        }
     }
 }
 
@@ -244,13 +258,13 @@ impl Loaded {
         Ok(self.config.jwt.tokens(&self.folder, insecure, site)?.map(Arc::new))
     }
 
-    /// What signs machine users in; `None` without a secret.
+    /// What signs machine users in at `site`; `None` without a secret.
     ///
     /// # Errors
     /// [`ConfigError`] if the secret cannot be had, is too weak, or is another document's.
-    pub fn machine_tokens(&self) -> Result<Option<Arc<MachineTokens>>, ConfigError> {
+    pub fn machine_tokens(&self, site: &Site) -> Result<Option<Arc<MachineTokens>>, ConfigError> {
         let (insecure, other) = (self.config.security.insecure, self.config.jwt.secret.as_ref());
-        Ok(self.config.decidim.tokens(&self.folder, insecure, other)?.map(Arc::new))
+        Ok(self.config.decidim.tokens(&self.folder, insecure, other, site)?.map(Arc::new))
     }
 }
 
@@ -295,6 +309,14 @@ impl Config {
         }
         for (at, guard) in self.guard.iter().enumerate() {
             guard.check(sites)?;
+            let admits = guard.anonymous == Some(Anonymous::Admitted);
+            if self.decidim.force_api_authentication && guard.is_forced() && admits {
+                return conflict(format!(
+                    "guard {:?}: anonymous = \"admitted\" says the opposite of \
+                     DECIDIM_API_FORCE_API_AUTHENTICATION",
+                    guard.name
+                ));
+            }
             let twin = |other: &&GuardConfig| {
                 let meet = guard.site.is_none() || other.site.is_none() || guard.site == other.site;
                 (other.path == guard.path && meet) || other.name == guard.name

@@ -1,7 +1,7 @@
 //! One `[[site]]`: a public face, and the tenant behind it (`design.md` rule 42). What is kept for
 //! one site is nothing to another.
 
-use castellan_proto::is_identifier;
+use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use serde::Deserialize;
 
 use super::{Config, ConfigError, IssuerUrl};
@@ -35,6 +35,20 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// The first one, which the documents' own variables are about.
     pub is_first: bool,
+}
+
+impl Site {
+    /// The key that `secret` of a document's own variable signs with here: the secret itself at the
+    /// first site, and one derived from it elsewhere, so that no token of one site verifies at
+    /// another.
+    #[must_use]
+    pub fn signing_key(&self, secret: &Secret) -> HmacKey {
+        let key = HmacKey::new(secret.expose().as_bytes());
+        if self.is_first {
+            return key;
+        }
+        HmacKey::new(&key.code(format!("castellan site\0{}", self.name).as_bytes()))
+    }
 }
 
 impl Config {

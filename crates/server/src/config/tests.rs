@@ -195,3 +195,18 @@ fn sites_that_cannot_be_told_apart_stop_the_start() {
     let guard = "[[guard]]\nname = \"g\"\npath = \"/g\"\nsite = \"nowhere\"\nsession = \"local\"\n";
     assert!(refusal_of(guard).contains("there is no site \"nowhere\""));
 }
+
+#[test]
+fn an_issuer_is_written_as_browsers_write_it() {
+    for text in ["https://A.test", "https://a.test:443", "https:/a.test", "https://bücher.test"] {
+        let error = refusal_of(&format!("issuer = \"{text}\"\n"));
+        assert!(error.contains("must be written as browsers write it"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn forced_authentication_is_not_contradicted() {
+    let text = "[decidim]\nforce_api_authentication = true\n[[guard]]\nname = \"a\"\n\
+                path = \"/api\"\nsession = \"local\"\nanonymous = \"admitted\"\n";
+    assert!(refusal_of(text).contains("says the opposite"), "{}", refusal_of(text));
+}

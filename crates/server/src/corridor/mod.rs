@@ -49,8 +49,9 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut trail = Trail::open(&id, request.method(), request.uri());
-        let source = source::of(request.headers(), peer, &self.proxies);
-        request.extensions_mut().insert(source);
+        if let Some(source) = source::of(request.headers(), peer, &self.proxies) {
+            request.extensions_mut().insert(source);
+        }
         let mut response = match normalise::check(&request) {
             Err(problem) => {
                 let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];

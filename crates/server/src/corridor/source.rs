@@ -1,59 +1,80 @@
 //! From where a request came: the other end of the connection, unless that is a proxy of ours, which
 //! is believed about the end before it (`security-cases.md` row 28).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use castellan_gate::Source;
 use ipnet::IpNet;
 
 /// The nearest address that is not one of `proxies`; each of those names the one before it at the
-/// end of `X-Forwarded-For`. What does not read as an address ends the search where it stands.
-pub(super) fn of(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> Source {
+/// end of `X-Forwarded-For`. None if a proxy of ours does not say, or not so that it reads: then
+/// nobody knows.
+pub(super) fn of(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> Option<Source> {
     let mut source = peer.to_canonical();
     let ours = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
     if !ours(&source) {
-        return Source(source);
+        return Some(Source(source));
     }
-    let lines: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .map(|value| value.to_str().unwrap_or("unreadable"))
-        .collect();
-    for named in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Ok(before) = named.trim().parse::<IpAddr>() else { break };
-        source = before.to_canonical();
+    let lines: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").iter().map(axum::http::HeaderValue::as_bytes).collect();
+    // Each element is read for itself: what a caller wrote before it cannot spoil the last one.
+    let named = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+    let mut said = false;
+    for element in named {
+        source = address(element)?.to_canonical();
+        said = true;
         if !ours(&source) {
             break;
         }
     }
-    Source(source)
+    said.then_some(Source(source))
+}
+
+/// An address, with a port behind it or not.
+fn address(element: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(element).ok()?.trim();
+    text.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn source(peer: &str, lines: &[&str]) -> String {
+    fn source(peer: &str, lines: &[&[u8]]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
         }
         let proxies = ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
-        of(&headers, peer.parse().unwrap(), &proxies).0.to_string()
+        of(&headers, peer.parse().unwrap(), &proxies).map(|source| source.0.to_string())
     }
 
     #[test]
     fn case_28_only_listed_proxies_are_believed() {
-        // Not listed: what it says of others is nothing.
-        assert_eq!(source("192.0.2.1", &["10.0.0.1"]), "192.0.2.1");
-        assert_eq!(source("10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
-        // The caller's own line stands before the proxies' and is not believed.
-        assert_eq!(source("10.0.0.1", &["198.51.100.9, 192.0.2.7, 10.0.0.2"]), "192.0.2.7");
-        assert_eq!(source("10.0.0.1", &["198.51.100.9", "192.0.2.7,10.0.0.2"]), "192.0.2.7");
-        // Without a line, or with one that does not read, the proxy itself is the source.
-        assert_eq!(source("10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(source("10.0.0.1", &["192.0.2.7, unknown"]), "10.0.0.1");
-        assert_eq!(source("::ffff:127.0.0.1", &["::ffff:192.0.2.7"]), "192.0.2.7");
+        for (peer, lines, said) in [
+            // Not listed: what it says of others is nothing.
+            ("192.0.2.1", &[&b"10.0.0.1"[..]][..], Some("192.0.2.1")),
+            ("10.0.0.1", &[b"192.0.2.7"], Some("192.0.2.7")),
+            ("10.0.0.1", &[b"192.0.2.7:4711"], Some("192.0.2.7")),
+            ("10.0.0.1", &[b"[2001:db8::7]:4711"], Some("2001:db8::7")),
+            // The caller's own words stand before the proxies' and are not believed, nor read.
+            ("10.0.0.1", &[b"198.51.100.9, 192.0.2.7, 10.0.0.2"], Some("192.0.2.7")),
+            ("10.0.0.1", &[b"198.51.100.9", b"192.0.2.7,10.0.0.2"], Some("192.0.2.7")),
+            ("10.0.0.1", &[b"\xe9, 192.0.2.7"], Some("192.0.2.7")),
+            ("::ffff:127.0.0.1", &[b"::ffff:192.0.2.7"], Some("192.0.2.7")),
+            // All of them ours: the first one asked for itself.
+            ("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
+            // A proxy that does not say, or not so that it reads.
+            ("10.0.0.1", &[], None),
+            ("10.0.0.1", &[b""], None),
+            ("10.0.0.1", &[b"192.0.2.7,"], None),
+            ("10.0.0.1", &[b"192.0.2.7, unknown"], None),
+            ("10.0.0.1", &[b"10.0.0.3\xe9, 10.0.0.2"], None),
+        ] {
+            assert_eq!(source(peer, lines).as_deref(), said, "{lines:?}");
+        }
     }
 }

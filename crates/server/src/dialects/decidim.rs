@@ -15,10 +15,10 @@ use castellan_gate::{Manner, Root, Rules, Source, Wording};
 use castellan_issuer::{
     Issuer,
     machine::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
-    verify::VerifyError,
 };
 use castellan_proto::Secret;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::{bearer, patterns};
 use crate::wire;
@@ -45,15 +45,17 @@ pub(super) fn rules(plain: Rules) -> Rules {
 #[derive(Clone)]
 struct Desk {
     issuer: Issuer,
-    machines: Arc<MachineTokens>,
+    machines: Option<Arc<MachineTokens>>,
 }
 
-/// `POST /api/sign_in` (§2) and `DELETE /api/sign_out` (§3).
-pub(crate) fn routes(issuer: Issuer, machines: Arc<MachineTokens>) -> Router {
-    Router::new()
-        .route("/api/sign_in", post(sign_in))
-        .route("/api/sign_out", delete(sign_out))
-        .with_state(Desk { issuer, machines })
+/// `POST /api/sign_in` (§2), if there are machine users, and `DELETE /api/sign_out` (§3), which apps
+/// use as well.
+pub(crate) fn routes(issuer: Issuer, machines: Option<Arc<MachineTokens>>) -> Router {
+    let mut routes = Router::new().route("/api/sign_out", delete(sign_out));
+    if machines.is_some() {
+        routes = routes.route("/api/sign_in", post(sign_in));
+    }
+    routes.with_state(Desk { issuer, machines })
 }
 
 /// Every failure is the same answer.
@@ -65,7 +67,8 @@ async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
     let source = request.extensions().get::<Source>().map(|source| source.0);
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
     let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
-    match desk.machines.sign_in(&desk.issuer, proof).await {
+    let Some(machines) = &desk.machines else { return signed_in(None) };
+    match machines.sign_in(&desk.issuer, proof).await {
         Ok(done) => signed_in(done.as_ref()),
         Err(error) => {
             tracing::error!(%error, "a machine user could not sign in");
@@ -105,26 +108,20 @@ async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
         (StatusCode::UNAUTHORIZED, challenge).into_response()
     };
     let Some(token) = bearer(&headers) else { return invalid() };
-    match desk.machines.sign_out(&desk.issuer, token).await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(MachineVerifyError::Store(error)) => unavailable(&error),
-        Err(MachineVerifyError::NotOne) => end_access_token(&desk, &headers, token).await,
-        Err(_) => invalid(),
-    }
-}
-
-/// An app's token, if its app is named besides (§3).
-async fn end_access_token(desk: &Desk, headers: &HeaderMap, token: &str) -> Response {
-    match desk.issuer.verify_access(token).await {
-        Ok(live) if audience(headers) == Ok(Some(&*live.client_id)) => {
-            match desk.issuer.end_family_of(&live).await {
-                Ok(()) => StatusCode::OK.into_response(),
-                Err(error) => unavailable(&error),
-            }
+    if let Some(machines) = &desk.machines {
+        match machines.sign_out(&desk.issuer, token).await {
+            Ok(()) => return StatusCode::OK.into_response(),
+            Err(MachineVerifyError::Store(error)) => return unavailable(&error),
+            Err(MachineVerifyError::NotOne) => {}
+            Err(_) => return invalid(),
         }
-        Err(VerifyError::Expired) => StatusCode::OK.into_response(),
-        Err(VerifyError::Store(error)) => unavailable(&error),
-        Ok(_) | Err(VerifyError::Invalid) => StatusCode::UNAUTHORIZED.into_response(),
+    }
+    // An app's token, if its app is named besides (§3).
+    let Ok(Some(client)) = audience(&headers) else { return invalid() };
+    match desk.issuer.end_token_of(client, token).await {
+        Ok(true) => StatusCode::OK.into_response(),
+        Ok(false) => invalid(),
+        Err(error) => unavailable(&error),
     }
 }
 
@@ -180,7 +177,16 @@ fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Option<(String, 
 }
 
 fn from_json(body: &Bytes) -> Option<(String, Secret)> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let text = |name: &str| body["api_user"][name].as_str().map(ToOwned::to_owned);
-    Some((text("key")?, Secret::new(text("secret")?)))
+    #[derive(Deserialize)]
+    struct SignIn {
+        api_user: ApiUser,
+    }
+    // A member that comes twice does not read.
+    #[derive(Deserialize)]
+    struct ApiUser {
+        key: String,
+        secret: Secret,
+    }
+    let SignIn { api_user } = serde_json::from_slice(body).ok()?;
+    Some((api_user.key, api_user.secret))
 }

@@ -5,8 +5,8 @@ use axum::{
     Json, Router,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Request, StatusCode, header, uri::PathAndQuery},
-    middleware::{map_request, map_response},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -27,30 +27,7 @@ pub(crate) fn routes(issuer: Issuer, authorization: Router) -> Router {
         .route("/oauth/revoke", post(revoke))
         .route("/oauth/token", post(token))
         .with_state(issuer)
-        .merge(authorization.layer(map_request(with_scope)).layer(map_response(with_their_status)))
-}
-
-/// What is asked for where nothing is (§6.1).
-const DEFAULT_SCOPE: &str = "profile";
-
-/// An authorization request without a scope asks for [`DEFAULT_SCOPE`].
-async fn with_scope(mut request: Request<Body>) -> Request<Body> {
-    let query = request.uri().query().unwrap_or_default();
-    let pairs = || url::form_urlencoded::parse(query.as_bytes());
-    if pairs().any(|(name, value)| name == "scope" && !value.is_empty()) {
-        return request;
-    }
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs().filter(|(name, _)| name != "scope"))
-        .append_pair("scope", DEFAULT_SCOPE)
-        .finish();
-    let path = request.uri().path();
-    if let Ok(target) = format!("{path}?{query}").parse::<PathAndQuery>() {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.path_and_query = Some(target);
-        *request.uri_mut() = parts.try_into().unwrap_or_default();
-    }
-    request
+        .merge(authorization.layer(map_response(with_their_status)))
 }
 
 /// An unknown client is a page with 401; our own pages are reached by 302 (§6.1).
@@ -68,7 +45,12 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
     let answer = async {
         let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
         check(&params)?;
-        issuer.token(&params, basic).await
+        let answered = issuer.token(&params, basic).await;
+        answered.map_err(|error| match error {
+            // An app that has no refresh tokens shows somebody else's.
+            TokenError::GrantNotAllowed => TokenError::RefreshNotUsable,
+            other => other,
+        })
     };
     match answer.await {
         Err(error) => refuse(&error),
@@ -87,6 +69,9 @@ fn check(params: &Params) -> Result<(), TokenError> {
         None => Err(TokenError::Missing("grant_type")),
         Some("authorization_code") if params.get("redirect_uri").is_none() => {
             Err(TokenError::Missing("redirect_uri"))
+        }
+        Some("refresh_token") if params.get("refresh_token").is_none() => {
+            Err(TokenError::Missing("refresh_token"))
         }
         Some("authorization_code" | "refresh_token") => Ok(()),
         Some(_) => Err(TokenError::UnknownGrant),
@@ -135,12 +120,14 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         Err(VerifyError::Expired | VerifyError::Invalid) => return invalid(),
     };
     let Some((id, account)) = &live.account else { return invalid() };
-    if !live.scope.has_name("profile") {
+    if !live.may("profile") {
         return no_store(StatusCode::FORBIDDEN.into_response());
     }
+    // To an app of another kind people showed their address only if it asked for that.
+    let email = account.emails.first().filter(|_| live.is_decidim() || live.may("email"));
     let body = json!({
         "id": number_or_text(id),
-        "email": account.emails.first(),
+        "email": email,
         "name": account.display_name(),
         "nickname": account.user_name,
         "image": null,
@@ -177,7 +164,11 @@ fn refuse(error: &TokenError) -> Response {
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let text = error.to_string();
     let body = Json(json!({"error": code.as_str(), "error_description": text}));
-    challenged((status, body).into_response(), code, &text)
+    let mut response = challenged((status, body).into_response(), code, &text);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn challenged(mut response: Response, code: ErrorCode, text: &str) -> Response {

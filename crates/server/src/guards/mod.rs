@@ -17,7 +17,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode, header},
+    http::{Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::{Gate, Gated, GuardSchema, Rules, Terms};
@@ -149,7 +149,8 @@ impl Guard {
 /// A browser that asks for a page and shows no credential.
 fn is_a_person_nobody_knows(request: &Request<Body>) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    let page = accept.is_some_and(|text| text.contains("text/html") && !text.contains("json"));
+    page && matches!(*request.method(), Method::GET | Method::HEAD)
         && !request.headers().contains_key(header::AUTHORIZATION)
 }
 

@@ -68,7 +68,10 @@ pub(crate) async fn build(
         (None, Some(url)) => GuardSchema::build(&cached(guard, url, folder).await?, &settings)?,
         (None, None) => GuardSchema::local(&settings)?,
     };
-    check_lock(guard, folder, &schema)?;
+    // What is ours alone does not change under anybody's feet.
+    if guard.schema.is_some() || guard.upstream.is_some() {
+        check_lock(guard, folder, &schema)?;
+    }
     Ok(schema)
 }
 

@@ -9,17 +9,25 @@ use std::{
 
 use castellan_gate::Identity;
 use castellan_issuer::{Issuer, apply::ResourceKind};
-use castellan_proto::scope::Demand;
+use castellan_proto::{Timestamp, scope::Demand};
 
 /// The counts of one site since they were last added to the store. Cheap to clone.
 #[derive(Clone)]
 pub struct Usage {
     issuer: Issuer,
     counts: Arc<Mutex<Counts>>,
+    /// Held by whoever writes, so that the stop waits for what is on its way.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Per kind and id of a resource, how often each demand was met.
-type Counts = HashMap<ResourceKind, HashMap<String, BTreeMap<String, u64>>>;
+type Counts = HashMap<ResourceKind, HashMap<String, Count>>;
+
+/// What one caller used, and since when that is counted.
+struct Count {
+    since: Timestamp,
+    demands: BTreeMap<String, u64>,
+}
 
 /// How often counts are added to the store.
 const EVERY: Duration = Duration::from_secs(10);
@@ -30,7 +38,7 @@ impl Usage {
     /// Begins to count, and to write what was counted.
     #[must_use]
     pub fn start(issuer: Issuer) -> Self {
-        let usage = Self { issuer, counts: Arc::default() };
+        let usage = Self { issuer, counts: Arc::default(), writing: Arc::default() };
         let writing = usage.clone();
         tokio::spawn(async move {
             let mut every = tokio::time::interval(EVERY);
@@ -51,26 +59,29 @@ impl Usage {
             if of_kind.len() >= MOST {
                 return;
             }
-            of_kind.insert(id.to_owned(), BTreeMap::new());
+            let count = Count { since: self.issuer.now(), demands: BTreeMap::new() };
+            of_kind.insert(id.to_owned(), count);
         }
         let Some(of_caller) = of_kind.get_mut(id) else { return };
         for demand in demands {
-            match of_caller.get_mut(demand.as_str()) {
+            match of_caller.demands.get_mut(demand.as_str()) {
                 Some(count) => *count += 1,
-                None => drop(of_caller.insert(demand.as_str().to_owned(), 1)),
+                None => drop(of_caller.demands.insert(demand.as_str().to_owned(), 1)),
             }
         }
     }
 
     /// Adds what was counted to the store. What cannot be added is counted on.
     pub async fn flush(&self) {
+        let _one_at_a_time = self.writing.lock().await;
         let counts = {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *counts)
         };
         for (kind, of_kind) in counts {
             for (id, of_caller) in of_kind {
-                if let Err(error) = self.issuer.add_usage((kind, &id), &of_caller).await {
+                let (counts, since) = (&of_caller.demands, of_caller.since);
+                if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
                     tracing::warn!(%error, "what was used could not be added to the store");
                     self.put_back(kind, id, of_caller);
                 }
@@ -78,11 +89,13 @@ impl Usage {
         }
     }
 
-    fn put_back(&self, kind: ResourceKind, id: String, of_caller: BTreeMap<String, u64>) {
+    fn put_back(&self, kind: ResourceKind, id: String, of_caller: Count) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = counts.entry(kind).or_default().entry(id).or_default();
-        for (demand, more) in of_caller {
-            *kept.entry(demand).or_default() += more;
+        let (of_kind, since) = (counts.entry(kind).or_default(), of_caller.since);
+        let kept = of_kind.entry(id).or_insert(Count { since, demands: BTreeMap::new() });
+        kept.since = kept.since.min(since);
+        for (demand, more) in of_caller.demands {
+            *kept.demands.entry(demand).or_default() += more;
         }
     }
 }

@@ -57,7 +57,7 @@ impl GuardVerifier {
         let named = |name: &str| live.audience.iter().any(|audience| audience == name);
         let meant = self.audiences.iter().any(|name| named(name));
         let agreed = credential.audience.is_none_or(|name| name == live.client_id || named(name));
-        let owed = live.named_audience.as_deref().filter(|_| self.person_by_scope);
+        let owed = live.named_audience.as_deref();
         if !meant || !agreed || owed.is_some_and(|name| credential.audience != Some(name)) {
             return Caller::invalid();
         }
@@ -66,9 +66,10 @@ impl GuardVerifier {
             name: Some(account.display_name()),
             nickname: Some(account.user_name.clone()),
         });
+        let by_scope = self.person_by_scope || live.is_decidim();
         Caller::known(Identity {
             kind: "access_token",
-            person: person.filter(|_| !self.person_by_scope || live.scope.has_name("user")),
+            person: person.filter(|_| !by_scope || live.may("user")),
             client_id: Some(live.client_id.clone()),
             credential_id: None,
             token_scopes: live.scope.clone(),

@@ -1,8 +1,11 @@
 //! What a scope lets an app do, in words for the person who is asked.
 
 /// A phrase, and whether it is about changing something.
-pub(super) fn words(scope: &str) -> (String, bool) {
+///
+/// To an app of `/oauth` the profile holds the address, too (`contracts/decidim.md` §6.5).
+pub(super) fn words(scope: &str, decidim: bool) -> (String, bool) {
     let known = match scope {
+        "profile" if decidim => Some(("Read your name and your e-mail address", false)),
         "openid" => Some(("Know who you are", false)),
         "profile" => Some(("Read your name", false)),
         "email" => Some(("Read your e-mail address", false)),
@@ -47,7 +50,7 @@ mod tests {
             ("Mutation:*", "Use Mutation:*", true),
             ("email", "Read your e-mail address", false),
         ] {
-            assert_eq!(words(scope), (text.to_owned(), writes));
+            assert_eq!(words(scope, false), (text.to_owned(), writes));
         }
     }
 }

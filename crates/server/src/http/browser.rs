@@ -87,8 +87,16 @@ pub(super) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let site_agrees = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
-    let ours = app.issuer().place().issuer.as_bytes();
-    site_agrees && origin.is_none_or(|origin| origin == ours)
+    site_agrees && origin.is_none_or(|origin| is_ours(app, headers, origin))
+}
+
+/// Whether `origin` is that of the site: its issuer, or the host by which this request reached it.
+fn is_ours(app: &App, headers: &HeaderMap, origin: &[u8]) -> bool {
+    let issuer = &*app.issuer().place().issuer;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let scheme = if app.is_https() { "https" } else { "http" };
+    let here = host.filter(|_| app.has_hosts()).map(|host| format!("{scheme}://{host}"));
+    origin == issuer.as_bytes() || here.is_some_and(|here| origin == here.as_bytes())
 }
 
 /// The answer to a form from elsewhere.

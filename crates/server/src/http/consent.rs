@@ -35,7 +35,8 @@ pub(super) async fn show(
         Ok(view) => view,
         Err(error) => return page::refused(error, &app, &headers),
     };
-    let words: Vec<_> = view.scopes.iter().map(|scope| abilities::words(scope)).collect();
+    let words: Vec<_> =
+        view.scopes.iter().map(|scope| abilities::words(scope, view.is_decidim)).collect();
     let abilities: Vec<_> = view
         .scopes
         .iter()

@@ -179,6 +179,18 @@ impl Castellan {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The same, once it succeeds: what is written in the background may take a moment.
+    pub async fn until_said(&self, arguments: &[&str]) -> String {
+        for _ in 0..100 {
+            let output = self.cli(arguments);
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{arguments:?} does not succeed");
+    }
+
     /// Moves the server's clock `seconds` ahead of the machine's.
     pub fn advance_to(&self, seconds: u64) {
         std::fs::write(self.folder.path().join("clock"), seconds.to_string()).unwrap();

@@ -351,6 +351,21 @@ async fn a_guard_may_refuse_whoever_is_not_known() {
     assert_eq!(answer.status, 401, "{answer:?}");
     let challenge = answer.header("www-authenticate");
     assert_eq!(challenge, Some("Bearer error=\"invalid_token\""));
+    // It is refused before anything else is said, and the refusal can be explained.
+    for ask in [
+        Ask::post(&castellan.at("/own")).body("text/plain", "x"),
+        Ask::post(&castellan.at("/own"))
+            .header("accept", "text/html")
+            .body("application/json", "[]"),
+        Ask::new(http::Method::DELETE, &castellan.at("/own")),
+    ] {
+        assert_eq!(ask.send().await.status, 401);
+    }
+    let decision = answer.header("castellan-decision").unwrap();
+    let explained = castellan.until_said(&["explain", decision]).await;
+    assert!(explained.contains("guard      own at /own"), "{explained}");
+    let said = castellan.said(&["explain", "--guard", "own", "--query", "{ __typename }"]);
+    assert!(said.contains("DENIED: no_credential"), "{said}");
 }
 
 /// A machine user that is limited to addresses is nobody anywhere else, at sign-in and ever after.
@@ -384,7 +399,13 @@ async fn a_machine_user_may_be_limited_to_addresses() {
     };
     assert!(session("192.0.2.1").await["user"].is_object());
     assert_eq!(session("192.0.3.1").await, json!(null));
-    for wrong in ["192.0.2.1/24", "example.org", "300.0.0.1", ""] {
+    let explain = |from: &[&str]| {
+        let query = ["explain", "--guard", "api", "--query", PROBE, "--token", &token];
+        castellan.said(&[&query[..], from].concat())
+    };
+    assert!(explain(&["--from", "192.0.2.1"]).contains("machine_token"));
+    assert!(explain(&[]).contains("a credential that is no good"));
+    for wrong in ["::ffff:192.0.2.0/120", "192.0.2.1/24", "example.org", "300.0.0.1", ""] {
         let document = document.replace("192.0.2.0/24", wrong);
         let output = castellan.cli_with(&["apply", "-f", "-"], &document);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -235,6 +235,7 @@ async fn decidim_20_an_unknown_app_or_address_is_a_page() {
         (public("user").with("client_id", "unknown"), 401),
         (public("user").with("redirect_uri", "https://evil.test/cb"), 400),
         (public("user").without("client_id"), 400),
+        (public("user").without("redirect_uri"), 400),
     ] {
         let answer = Browser::default().get(&address(&castellan, &asking)).await;
         assert_eq!(answer.status, status, "{answer:?}");
@@ -253,9 +254,11 @@ async fn decidim_21_an_app_is_not_given_what_it_may_not_have() {
     // Without a scope `profile` is meant, which RO may not have and PUB may.
     let answer = Browser::default().get(&address(&castellan, &ro.without("scope"))).await;
     assert_sent_back(&answer, "https://ro.test/cb", "invalid_scope");
-    let code = code(&castellan, &public("").with("scope", "")).await;
-    let answer = post(&castellan, "/oauth/token", &redeeming(&code)).await;
-    assert_eq!(answer.json()["scope"], "profile", "{answer:?}");
+    for blank in ["", " "] {
+        let code = code(&castellan, &public(blank)).await;
+        let answer = post(&castellan, "/oauth/token", &redeeming(&code)).await;
+        assert_eq!(answer.json()["scope"], "profile", "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -474,6 +477,9 @@ async fn decidim_31_a_refresh_token_is_good_once() {
     assert_error(&refresh(&castellan, newest, None).await, 400, "invalid_grant");
     assert_eq!(ask(&castellan, token, Some("conf"), PROBE).await, session_null());
     assert_error(&refresh(&castellan, "", None).await, 400, "invalid_request");
+    let theirs = [("grant_type", "refresh_token"), ("refresh_token", newest), ("client_id", "pub")];
+    assert_error(&post(&castellan, "/oauth/token", &theirs).await, 400, "invalid_grant");
+    assert_error(&post(&castellan, "/oauth/token", &theirs[..1]).await, 400, "invalid_request");
 }
 
 #[tokio::test]
@@ -639,7 +645,158 @@ async fn the_token_endpoint_of_oauth_reads_three_kinds_of_bodies() {
     let multipart = "multipart/form-data; boundary=x";
     let answer = token().body(multipart, format!("{parts}--x--\r\n")).send().await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    // Another charset, and bytes that are no text.
+    let other = parts.replace(
+        "name=\"code\"\r\n",
+        "name=\"code\"\r\nContent-Type: text/plain; charset=utf-16le\r\n",
+    );
+    let mut broken = format!("{other}--x--\r\n").into_bytes();
+    let at = broken.windows(4).position(|four| four == b"user").unwrap_or(broken.len() - 20);
+    broken[at] = 0xff;
+    let answer = token().body(multipart, broken).send().await;
+    assert_ne!(answer.status, 200, "{answer:?}");
+    let answer = token().body("application/x-www-form-urlencoded", "grant_type=%ff").send().await;
+    assert_error(&answer, 400, "invalid_request");
     let twice = [redeeming(&code), vec![("code", "x")]].concat();
     assert_error(&token().form(&twice).send().await, 400, "invalid_request");
     assert_error(&token().body("text/plain", "x").send().await, 400, "invalid_request");
+}
+
+/// What an app is not given any more, its tokens do not open any more: a mutation, the profile.
+#[tokio::test]
+async fn what_is_taken_from_an_app_is_taken_from_its_tokens() {
+    let archive = Archive::start().await;
+    let castellan = start(&guard(&archive)).await;
+    let token = tokens(&castellan, ALL).await;
+    let token = text(&token, "access_token");
+    let write = "mutation { CreatePerson(name: \"x\") { name } }";
+    let answer = ask(&castellan, token, Some("pub"), write).await;
+    assert_eq!(answer["data"]["CreatePerson"]["name"], "x");
+    let fewer = DOCUMENTS.split("---").nth(1).unwrap();
+    let fewer = fewer.replace("[profile, user, \"api:read\", \"api:write\"]", "[\"api:write\"]");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &fewer).status.success());
+    let mut answer = Value::Null;
+    // Another process wrote it: the bound of the feed applies.
+    for _ in 0..40 {
+        answer = ask(&castellan, token, Some("pub"), write).await;
+        if answer["data"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INSUFFICIENT_SCOPE", "{answer}");
+    let me = Ask::get(&castellan.at("/oauth/me")).bearer(token).send().await;
+    assert_eq!(me.status, 403, "{me:?}");
+}
+
+/// `X-Jwt-Aud` is owed at every guard, and nobody is shown a person without `user`.
+#[tokio::test]
+async fn an_apps_token_is_bound_to_its_audience_at_every_guard() {
+    let own =
+        "[[guard]]\nname = \"own\"\npath = \"/own\"\nsession = \"local\"\npublic = [\"Query:*\"]\n";
+    let castellan = start(own).await;
+    let session = async |scope: &str, audience: Option<&str>| {
+        let token = tokens(&castellan, scope).await;
+        let token = text(&token, "access_token");
+        let ask = Ask::post(&castellan.at("/own")).json(&json!({"query": PROBE})).bearer(token);
+        let ask = match audience {
+            Some(audience) => ask.header("x-jwt-aud", audience),
+            None => ask,
+        };
+        ask.send().await.json()["data"]["session"].clone()
+    };
+    assert_eq!(session("user api:read", Some("pub")).await["user"]["id"], "7");
+    assert_eq!(session("user api:read", None).await, Value::Null);
+    for scope in ["api:write", "profile"] {
+        assert_eq!(session(scope, None).await["user"], Value::Null, "{scope}");
+    }
+}
+
+/// The address goes to an app of another kind only if people were asked about it.
+#[tokio::test]
+async fn the_address_is_shown_to_whom_it_was_promised() {
+    let castellan = start("").await;
+    let native = "resourceType: Client\nid: native\ngrant_types: [authorization_code]\n\
+                  scope: [openid, profile, email]\nredirect_uris: [\"https://native.test/cb\"]\n";
+    assert!(castellan.cli_with(&["apply", "-f", "-"], native).status.success());
+    for (scope, email) in [("profile", Value::Null), ("profile email", json!("ana@example.org"))] {
+        let asking = public(scope)
+            .with("client_id", "native")
+            .with("redirect_uri", "https://native.test/cb");
+        let code = code(&castellan, &asking).await;
+        let pairs = other(&redeeming(&code), "client_id", "native");
+        let pairs = other(&pairs, "redirect_uri", "https://native.test/cb");
+        let answer = post(&castellan, "/auth/token", &pairs).await.json();
+        let token = text(&answer, "access_token").to_owned();
+        let me = Ask::get(&castellan.at("/oauth/me")).bearer(&token).send().await;
+        assert_eq!(me.json()["email"], email, "{scope}");
+    }
+    // Of an app of `/oauth` the page says so.
+    let mut browser = Browser::default();
+    let asked = browser.get(&address(&castellan, &public("profile"))).await;
+    let signed_in = browser.sign_in(&castellan, &asked, ANA).await;
+    let page = browser.get(&castellan.at(signed_in.location())).await;
+    assert!(page.body.contains("Read your name and your e-mail address"), "{page:?}");
+}
+
+/// A contract that is written for an app later does not change what it got before.
+#[tokio::test]
+async fn a_token_goes_on_as_it_was_issued() {
+    let castellan = start("").await;
+    let token = tokens(&castellan, "user api:read").await;
+    let token = text(&token, "access_token");
+    let native = DOCUMENTS.split("---").nth(1).unwrap().replace("dialect: decidim\n", "");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &native).status.success());
+    for _ in 0..20 {
+        assert_eq!(ask(&castellan, token, None, PROBE).await, session_null());
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert!(ask(&castellan, token, Some("pub"), PROBE).await["data"]["session"].is_object());
+}
+
+#[tokio::test]
+async fn an_app_may_not_say_what_contradicts_its_contract() {
+    let castellan = start("").await;
+    let app = |kind: &str, more: &str| {
+        format!(
+            "resourceType: Client\nid: new\ndialect: decidim\ntype: {kind}\n\
+             grant_types: [authorization_code, refresh_token]\nredirect_uris: [\"https://a.test/cb\"]\n{more}\n"
+        )
+    };
+    let code =
+        |setting: &str| format!("secret: s3cr3t-new\nauth: {{authorization_code: {{{setting}}}}}");
+    for (kind, more, said) in [
+        ("confidential", code("secret_required: false, pkce: true"), "secret_required"),
+        ("confidential", code("refresh_token_rotation: keep"), "refresh_token_rotation"),
+        ("confidential", code("token_format: opaque"), "token_format"),
+        ("public", "first_party: true".to_owned(), "first_party"),
+        ("public", "scope: [\"Castellan:*\"]".to_owned(), "scope"),
+        ("public", "scope: [openid]".to_owned(), "scope"),
+        ("public", "redirect_uris: [\"http://a.test/cb\"]".to_owned(), "duplicate"),
+    ] {
+        let output = castellan.cli_with(&["apply", "-f", "-"], &app(kind, &more));
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && stderr.contains(said), "{more}: {stderr}");
+    }
+}
+
+/// An app signs out as a machine user does, again and again, and only with its own name.
+#[tokio::test]
+async fn an_app_signs_out_of_its_token() {
+    let castellan = start("").await;
+    let token = tokens(&castellan, "user api:read").await;
+    let token = text(&token, "access_token");
+    let out = async |audience: Option<&str>| {
+        let ask = Ask::new(http::Method::DELETE, &castellan.at("/api/sign_out")).bearer(token);
+        let ask = match audience {
+            Some(audience) => ask.header("x-jwt-aud", audience),
+            None => ask,
+        };
+        ask.send().await.status.as_u16()
+    };
+    assert_eq!((out(None).await, out(Some("conf")).await), (401, 401));
+    assert!(ask(&castellan, token, Some("pub"), PROBE).await["data"]["session"].is_object());
+    assert_eq!(out(Some("pub")).await, 200);
+    assert_eq!(ask(&castellan, token, Some("pub"), PROBE).await, session_null());
+    assert_eq!((out(Some("pub")).await, out(Some("conf")).await), (200, 401));
 }

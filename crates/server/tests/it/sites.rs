@@ -92,7 +92,8 @@ async fn decidim_12_a_token_of_one_tenant_is_nothing_at_another() {
     assert_eq!(probe(&castellan, "org1.test", token).await["user"]["name"], "Night sync");
     // Signing out at one leaves the other alone.
     let out = Ask::new(http::Method::DELETE, &castellan.at("/api/sign_out"));
-    out.header("host", "org2.test").bearer(token).send().await;
+    let answer = out.header("host", "org2.test").bearer(token).send().await;
+    assert_eq!(answer.status, 401, "{answer:?}");
     assert_eq!(probe(&castellan, "org1.test", token).await["user"]["name"], "Night sync");
 }
 
@@ -171,4 +172,48 @@ async fn the_command_line_names_the_sites_there_are() {
     assert!(said.contains("there is no site \"org3\"; there are org1, org2"), "{said}");
     assert!(castellan.said(&["get", "User"]).contains("ann"));
     assert!(!castellan.said(&["--site", "org2", "get", "User"]).contains("ann"));
+}
+
+/// A guard of one site does not share its lock file with another's default.
+#[tokio::test]
+async fn the_default_guard_takes_nobodys_name() {
+    let archive = crate::castellan::Archive::start().await;
+    let castellan = Castellan::start(Plan {
+        config: format!(
+            "[[site]]\nname = \"org1\"\n[[site]]\nname = \"org2\"\nissuer = \"http://org2.localhost\"\n\
+             [[guard]]\nname = \"api\"\npath = \"/api\"\nsite = \"org1\"\nupstream = \"{}\"\n",
+            archive.url
+        ),
+        ..Plan::default()
+    })
+    .await;
+    let lock = std::fs::read_to_string(castellan.path("api.lock")).unwrap();
+    assert!(lock.contains("CreatePerson"), "{lock}");
+    let said = castellan.said(&["config", "check"]);
+    assert!(said.contains("guard    default-api at /api"), "{said}");
+    assert_eq!(std::fs::read_to_string(castellan.path("api.lock")).unwrap(), lock);
+}
+
+/// People sign in at every name of a site, and machines are looked after by address.
+#[tokio::test]
+async fn every_name_of_a_site_is_its_own() {
+    let castellan = two_sites().await;
+    let mark = Ask::get(&castellan.at("/auth/login")).header("host", "org1.test").send().await;
+    let cookie = mark.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let page = Ask::get(&castellan.at(mark.location())).header("host", "org1.test");
+    let page = page.header("cookie", &cookie).send().await;
+    let flow = page.hidden("flow").unwrap();
+    let pairs = [("flow", &*flow), ("username", "ann"), ("password", "pw-ann")];
+    let submit = async |origin: &str| {
+        let ask = post(&castellan, "org1.test", "/auth/login").form(&pairs);
+        ask.header("cookie", &cookie).header("origin", origin).send().await.status.as_u16()
+    };
+    for foreign in ["http://org2.test", "https://org1.test", "null", "http://org1.test.evil.test"] {
+        assert_eq!(submit(foreign).await, 403, "{foreign}");
+    }
+    assert_eq!(submit("http://org1.test").await, 303);
+    for path in ["/healthz", "/readyz"] {
+        let answer = Ask::get(&castellan.at(path)).header("host", "10.0.0.7:8080").send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
 }

@@ -128,7 +128,7 @@ async fn a_full_disk_is_an_error() {
 
 /// A child: says what opening says.
 pub fn try_to_open(file: &Path) {
-    let opened = castellan_stores::open(&format!("sqlite://{}", file.display()));
+    let opened = crate::try_open(file);
     say(&opened.map_or_else(|error| error.to_string(), |_| "opened".to_owned()));
 }
 

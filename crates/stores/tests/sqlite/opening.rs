@@ -8,12 +8,11 @@ use std::sync::Arc;
 use castellan_issuer::store::Notice;
 use castellan_stores::OpenError;
 
-use crate::{NOW, draft, get, open, raw};
+use crate::{NOW, draft, get, open, raw, try_open};
 
 /// The refusal, with the name of the temporary folder left out.
 fn refusal_of(file: &Path, folder: &Path) -> String {
-    let url = format!("sqlite://{}", file.display());
-    let error: OpenError = castellan_stores::open(&url).err().unwrap();
+    let error: OpenError = try_open(file).err().unwrap();
     error.to_string().replace(&folder.display().to_string(), "…")
 }
 

@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use castellan_gate::{GuardSchema, Naming, SchemaSettings};
+use castellan_gate::{GuardSchema, Naming, Root, SchemaSettings};
 use castellan_issuer::{Issuer, apply::ResourceKind};
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
@@ -103,8 +103,8 @@ pub(super) async fn run(loaded: Loaded, command: Command) -> Result<ExitCode, Fa
         }
         Command::Usage(arguments) => {
             let issuer = crate::app::open_issuer(&loaded).await?;
-            usage::run(&issuer, &grants(&loaded, &issuer).await?, &aliases(&loaded), &arguments)
-                .await
+            let meaning = Meaning { aliases: aliases(&loaded), required: required(&loaded) };
+            usage::run(&issuer, &grants(&loaded, &issuer).await?, &meaning, &arguments).await
         }
     }
 }
@@ -154,6 +154,24 @@ fn aliases(loaded: &Loaded) -> BTreeMap<String, Vec<ScopePattern>> {
         }
     }
     aliases
+}
+
+/// What named scopes mean to the guards.
+struct Meaning {
+    /// What each stands for.
+    aliases: BTreeMap<String, Vec<ScopePattern>>,
+    /// Which must be held besides for anything of a root type.
+    required: Vec<(Root, String)>,
+}
+
+/// The named scopes that guards require besides.
+fn required(loaded: &Loaded) -> Vec<(Root, String)> {
+    let guards = crate::app::guards(loaded, &loaded.site);
+    let rules = guards.iter().map(crate::guards::rules);
+    rules
+        .flat_map(|rules| rules.requires)
+        .flat_map(|(root, names)| names.into_iter().map(move |name| (root, name)))
+        .collect()
 }
 
 /// Who may have what: apps and keys, from the store and from the configuration.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use castellan_gate::Root;
 use castellan_issuer::{
     Issuer,
     apply::ResourceKind,
@@ -17,7 +18,7 @@ use castellan_proto::{
 };
 use serde::Serialize;
 
-use super::CONFIGURED;
+use super::{CONFIGURED, Meaning};
 use crate::cli::Failure;
 
 /// Whose use, and how to print it.
@@ -47,6 +48,8 @@ struct Report {
     scopes: Vec<ScopeUse>,
     /// Demands that were met and that the grant as it stands does not cover any more.
     no_longer_granted: Vec<String>,
+    /// There was more than is counted, so that nothing is proposed.
+    incomplete: bool,
     /// What would have done; absent if that is what is granted, or if nothing was counted.
     narrower: Option<Vec<String>>,
 }
@@ -65,7 +68,7 @@ struct ScopeUse {
 pub(super) async fn run(
     issuer: &Issuer,
     grants: &[(String, Scopes)],
-    aliases: &BTreeMap<String, Vec<ScopePattern>>,
+    meaning: &Meaning,
     arguments: &Arguments,
 ) -> Result<ExitCode, Failure> {
     let wanted = |name: &str| arguments.resource.as_ref().is_none_or(|only| only == name);
@@ -76,7 +79,7 @@ pub(super) async fn run(
         // A key of the configuration is counted as the key that it stands in for.
         let kind = ResourceKind::named(kind).filter(|_| kind != CONFIGURED);
         let usage = issuer.usage(kind.unwrap_or(ResourceKind::AuthKey), id).await?;
-        let report = report(name, scopes, usage.as_ref(), aliases);
+        let report = report(name, scopes, usage.as_ref(), meaning);
         match arguments.format {
             Format::Json => println!("{}", serde_json::to_string(&report)?),
             Format::Text => print(&report),
@@ -91,12 +94,8 @@ pub(super) async fn run(
     }
 }
 
-fn report(
-    resource: &str,
-    scopes: &Scopes,
-    usage: Option<&Usage>,
-    aliases: &BTreeMap<String, Vec<ScopePattern>>,
-) -> Report {
+fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Meaning) -> Report {
+    let aliases = &meaning.aliases;
     let used: Vec<(Demand, Used)> = usage
         .into_iter()
         .flat_map(|usage| &usage.demands)
@@ -121,7 +120,9 @@ fn report(
         rest.retain(|demand| !met(demand));
         match scope {
             // What a named scope stands for is the guards' to say; it is kept or dropped whole.
-            Scope::Named(name) if !demands.is_empty() || !about_an_api => {
+            Scope::Named(name)
+                if !demands.is_empty() || !about_an_api || meaning.needs(name, &used) =>
+            {
                 narrower.insert(name.clone());
             }
             Scope::Named(_) => {}
@@ -142,7 +143,20 @@ fn report(
         since: usage.map(|usage| usage.since),
         scopes: parts,
         no_longer_granted: rest.into_iter().map(ToString::to_string).collect(),
-        narrower: (usage.is_some() && narrower != granted).then(|| narrower.into_iter().collect()),
+        incomplete: usage.is_some_and(|usage| usage.incomplete),
+        narrower: (usage.is_some_and(|usage| !usage.incomplete) && narrower != granted)
+            .then(|| narrower.into_iter().collect()),
+    }
+}
+
+impl Meaning {
+    /// Whether some guard requires `name` besides for something that was used.
+    fn needs(&self, name: &str, used: &[(Demand, Used)]) -> bool {
+        let of = |root: &Root| {
+            let prefix = format!("{}:", root.as_str());
+            used.iter().any(|(demand, _)| demand.as_str().starts_with(&prefix))
+        };
+        self.required.iter().any(|(root, required)| required == name && of(root))
     }
 }
 
@@ -199,14 +213,25 @@ mod tests {
     fn usage(demands: &[(&str, u64)]) -> Usage {
         let used = |count| Used { count, last: Timestamp(100 + count) };
         let demands = demands.iter().map(|(text, count)| ((*text).to_owned(), used(*count)));
-        Usage { since: Timestamp(1), last: Timestamp(200), demands: demands.collect() }
+        Usage {
+            since: Timestamp(1),
+            last: Timestamp(200),
+            demands: demands.collect(),
+            incomplete: false,
+        }
     }
 
     fn narrower(scopes: &str, demands: &[(&str, u64)]) -> Option<String> {
         let pattern = |text: &str| ScopePattern::try_from(text.to_owned()).unwrap();
-        let aliases = [("api:read".to_owned(), vec![pattern("Query:*")])].into();
+        let meaning = Meaning {
+            aliases: [("api:read".to_owned(), vec![pattern("Query:*")])].into(),
+            required: vec![
+                (Root::Mutation, "user".to_owned()),
+                (Root::Mutation, "api:read".to_owned()),
+            ],
+        };
         let scopes = Scopes::parse(scopes).unwrap();
-        let report = report("Client/a", &scopes, Some(&usage(demands)), &aliases);
+        let report = report("Client/a", &scopes, Some(&usage(demands)), &meaning);
         report.narrower.map(|scopes| scopes.join(" "))
     }
 
@@ -225,7 +250,9 @@ mod tests {
                 &[one, ("Query:Person:List", 1)],
                 Some("Mutation:Person:Create api:read"),
             ),
-            ("api:read Mutation:Person:Create", &[one], Some("Mutation:Person:Create")),
+            // Some guard wants it for any mutation.
+            ("api:read Mutation:Person:Create", &[one], None),
+            ("api:read Mutation:Person:Create", &[], Some("")),
             ("Mutation:Person:Create", &[one], None),
             ("Mutation:Place:*", &[one], Some("")),
             ("Mutation:*", &[], Some("")),
@@ -242,7 +269,12 @@ mod tests {
             ("Mutation:Person:Merge", 1),
             ("Mutation:X:Y", 1),
         ]);
-        let report = report("AuthKey/k", &scopes, Some(&used), &BTreeMap::new());
+        let report = report(
+            "AuthKey/k",
+            &scopes,
+            Some(&used),
+            &Meaning { aliases: BTreeMap::new(), required: Vec::new() },
+        );
         let counts: Vec<_> = report
             .scopes
             .iter()

@@ -1,0 +1,32 @@
+//! What can go wrong behind the port. Goes to the log and nowhere else.
+
+use castellan_issuer::store::StoreError;
+
+/// Why the engine did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// PostgreSQL said no, or did not answer.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// A row does not read, so something else than Castellan wrote it.
+    #[error("a row is damaged: its {0}")]
+    Damaged(&'static str),
+    /// Others were in the way at every try.
+    #[error("the transaction was in the way of others, again and again")]
+    Contended,
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault)
+    }
+}
+
+impl Fault {
+    /// Whether the database undid the transaction because another was in its way (a deadlock, or a
+    /// serialization failure): to do it again is safe, and all that has to be done.
+    pub(super) fn is_a_clash(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    }
+}

@@ -1,0 +1,124 @@
+//! The feed: a reader's cursor is the snapshot of its last look, and what it is told next is what
+//! that snapshot could not see. Transactions may commit in any order and however late; nothing is
+//! missed and nothing is told twice.
+
+use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key};
+use castellan_proto::Timestamp;
+use sqlx::{PgPool, Row as _};
+
+use super::{
+    fault::Fault,
+    row::{self, seconds},
+};
+
+/// How long a notice is kept at least, in seconds.
+const KEPT: i64 = 10 * 60;
+
+/// Who is further behind gets a gap instead: to forget everything costs that reader less than to
+/// work off so many, and no answer needs more memory than this.
+const MOST: i64 = 65_536;
+
+const END: &str = "SELECT pg_current_snapshot()::text";
+
+// A notice that was swept may have been unseen if its transaction was not visible, or if one that
+// was still running then is no newer than it. A snapshot from ahead is of another database.
+const SINCE: &str = "
+    WITH here AS (
+        SELECT pg_current_snapshot() AS now, m.swept,
+            NOT pg_visible_in_snapshot(m.swept, $1::pg_snapshot)
+                OR EXISTS (SELECT FROM pg_snapshot_xip($1::pg_snapshot) x WHERE x <= m.swept)
+                OR pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+                AS gap
+        FROM castellan_meta m
+    )
+    SELECT here.now::text, here.gap, f.seq, f.subject
+    FROM here LEFT JOIN castellan_feed f
+        ON f.xid >= pg_snapshot_xmin($1::pg_snapshot)
+        AND NOT pg_visible_in_snapshot(f.xid, $1::pg_snapshot)
+    ORDER BY f.seq LIMIT $2";
+
+// The newest transaction that lost a notice is written down before anybody can miss it.
+const SWEEP: &str = "
+    WITH old AS (
+        SELECT seq FROM castellan_feed WHERE at < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM castellan_feed f USING old WHERE f.seq = old.seq RETURNING f.xid
+    )
+    UPDATE castellan_meta SET swept = greatest(swept, newest)
+    FROM (SELECT max(xid) AS newest FROM gone) AS g WHERE newest IS NOT NULL";
+
+/// Writes a notice alone.
+pub(super) async fn tell(pool: &PgPool, subject: &Key) -> Result<(), Fault> {
+    let tell = sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)");
+    tell.bind(subject.text().into_bytes()).execute(pool).await?;
+    Ok(())
+}
+
+/// The notices after the cursor `after`, in one round trip.
+pub(super) async fn since(
+    pool: &PgPool,
+    database: &str,
+    after: Option<&FeedCursor>,
+) -> Result<Feed, Fault> {
+    let cursor = |snapshot: &str| FeedCursor(format!("{database}/{snapshot}"));
+    let Some(after) = after else {
+        let end: String = sqlx::query_scalar(END).fetch_one(pool).await?;
+        return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: false });
+    };
+    let Some(snapshot) = snapshot_of(&after.0, database) else {
+        let end: String = sqlx::query_scalar(END).fetch_one(pool).await?;
+        return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
+    };
+    let rows = sqlx::query(SINCE).bind(snapshot).bind(MOST + 1).fetch_all(pool).await?;
+    let first = rows.first().ok_or(Fault::Damaged("format"))?;
+    let end: String = first.try_get(0)?;
+    let gap: bool = first.try_get(1)?;
+    if gap || i64::try_from(rows.len()).unwrap_or(i64::MAX) > MOST {
+        return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
+    }
+    let mut entries = Vec::new();
+    for row in &rows {
+        let Some(seq) = row.try_get::<Option<i64>, _>(2)? else { continue };
+        let subject = row::text(row.try_get(3)?, "subject")?;
+        entries.push(FeedEntry { id: seq.to_string(), subject });
+    }
+    Ok(Feed { entries, cursor: cursor(&end), gap: false })
+}
+
+/// The snapshot in a cursor of `database`: `xmin:xmax:xip,…`.
+fn snapshot_of<'a>(cursor: &'a str, database: &str) -> Option<&'a str> {
+    let snapshot = cursor.strip_prefix(database)?.strip_prefix('/')?;
+    let number = |text: &str| text.len() <= 20 && text.parse::<u64>().is_ok();
+    let mut parts = snapshot.split(':');
+    let (min, max, running) = (parts.next()?, parts.next()?, parts.next()?);
+    let good = parts.next().is_none()
+        && number(min)
+        && number(max)
+        && (running.is_empty() || running.split(',').all(number));
+    good.then_some(snapshot)
+}
+
+/// Removes at most `limit` notices that were too old at `now`, the oldest first.
+pub(super) async fn sweep(pool: &PgPool, now: Timestamp, limit: usize) -> Result<(), Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let before = seconds(now).saturating_sub(KEPT);
+    sqlx::query(SWEEP).bind(before).bind(limit).execute(pool).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_a_snapshot_of_this_database() {
+        for good in ["d/1:2:", "d/10:20:10,14,15"] {
+            assert_eq!(snapshot_of(good, "d"), Some(&good[2..]));
+        }
+        for bad in
+            ["", "d", "d/", "e/1:2:", "d/1:2", "d/1:2:3:4", "d/a:2:", "d/1:2:3,", "d/1:2:;", "1:2:"]
+        {
+            assert_eq!(snapshot_of(bad, "d"), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The writes that touch unique names: a transaction each, because the row of a record and the rows
+//! of its names are one promise.
+//!
+//! The record's row is locked first, then the rows of its names in their order. Two that want each
+//! other's names are told apart by the database, which undoes one of them; that one tries again.
+
+use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced};
+use castellan_proto::Timestamp;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    fault::Fault,
+    row::{self, int, names, seconds},
+    verbs::told,
+};
+
+const INSERT: &str = "
+    INSERT INTO castellan_records AS r (site, kind, id, version, expires_at, taken, names, body)
+    VALUES ($1, $2, $3, 1, $4, false, $5, $6)
+    ON CONFLICT (site, kind, id) DO UPDATE
+        SET version = 1, expires_at = EXCLUDED.expires_at, taken = false, names = EXCLUDED.names,
+            body = EXCLUDED.body
+        WHERE r.expires_at <= $7";
+
+const REPLACE: &str = "
+    UPDATE castellan_records SET version = version + 1, expires_at = $4, names = $5, body = $6
+    WHERE site = $1 AND kind = $2 AND id = $3 AND version = $8
+        AND NOT taken AND (expires_at IS NULL OR expires_at > $7)
+    RETURNING version";
+
+// The names that it had and does not have any more.
+const FREE: &str = "
+    DELETE FROM castellan_names
+    WHERE site = $1 AND kind = $2 AND id = $3 AND name <> ALL ($4::bytea[])";
+
+// A name is to be had if nobody has it, if this record has it, or if its holder has expired: all of
+// that stands in the one row that is locked.
+const HOLD: &str = "
+    INSERT INTO castellan_names AS n (site, kind, name, id, expires_at)
+    VALUES ($1, $2, $4, $3, $5)
+    ON CONFLICT (site, kind, name) DO UPDATE
+        SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at
+        WHERE n.id = EXCLUDED.id OR n.expires_at <= $6";
+
+/// Tries before a transaction that is in the way of others gives up.
+const TRIES: usize = 16;
+
+pub(super) async fn insert(
+    pool: &PgPool,
+    draft: &Draft,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Inserted, Fault> {
+    for _ in 0..TRIES {
+        match try_insert(pool, draft, notice, now).await {
+            Err(fault) if fault.is_a_clash() => {}
+            done => return done,
+        }
+    }
+    Err(Fault::Contended)
+}
+
+async fn try_insert(
+    pool: &PgPool,
+    draft: &Draft,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Inserted, Fault> {
+    let mut transaction = pool.begin().await?;
+    let Draft { key, body, unique, expires_at } = draft;
+    let put = sqlx::query(INSERT)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(expires_at.map(seconds))
+        .bind(names(unique))
+        .bind(body)
+        .bind(seconds(now))
+        .execute(&mut *transaction)
+        .await?;
+    if put.rows_affected() == 0 {
+        transaction.rollback().await?;
+        return Ok(Inserted::Exists);
+    }
+    if let Some(name) = hold(&mut transaction, draft, now).await? {
+        transaction.rollback().await?;
+        return Ok(Inserted::Clash(name));
+    }
+    tell(&mut transaction, key, notice).await?;
+    transaction.commit().await?;
+    Ok(Inserted::Done)
+}
+
+pub(super) async fn replace(
+    pool: &PgPool,
+    draft: &Draft,
+    version: u64,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Replaced, Fault> {
+    for _ in 0..TRIES {
+        match try_replace(pool, draft, version, notice, now).await {
+            Err(fault) if fault.is_a_clash() => {}
+            done => return done,
+        }
+    }
+    Err(Fault::Contended)
+}
+
+async fn try_replace(
+    pool: &PgPool,
+    draft: &Draft,
+    version: u64,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Replaced, Fault> {
+    let mut transaction = pool.begin().await?;
+    let Draft { key, body, unique, expires_at } = draft;
+    let put: Option<i64> = sqlx::query_scalar(REPLACE)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(expires_at.map(seconds))
+        .bind(names(unique))
+        .bind(body)
+        .bind(seconds(now))
+        .bind(int(version))
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(version) = put else {
+        transaction.rollback().await?;
+        return Ok(Replaced::Stale);
+    };
+    if let Some(name) = hold(&mut transaction, draft, now).await? {
+        transaction.rollback().await?;
+        return Ok(Replaced::Clash(name));
+    }
+    tell(&mut transaction, key, notice).await?;
+    transaction.commit().await?;
+    Ok(Replaced::Done(row::version(version)?))
+}
+
+/// Gives the record of `draft` its names, and lets go of those it had before. The first that it
+/// cannot have, if there is one.
+async fn hold(
+    transaction: &mut PgConnection,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<Option<String>, Fault> {
+    let Draft { key, unique, expires_at, .. } = draft;
+    sqlx::query(FREE)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(names(unique))
+        .execute(&mut *transaction)
+        .await?;
+    let mut in_order: Vec<&String> = unique.iter().collect();
+    in_order.sort_unstable();
+    let mut clashes = Vec::new();
+    for name in in_order {
+        let held = sqlx::query(HOLD)
+            .bind(&*key.site)
+            .bind(key.kind.as_str())
+            .bind(key.id.as_bytes())
+            .bind(name.as_bytes())
+            .bind(expires_at.map(seconds))
+            .bind(seconds(now))
+            .execute(&mut *transaction)
+            .await?;
+        if held.rows_affected() == 0 {
+            clashes.push(name);
+        }
+    }
+    Ok(unique.iter().find(|name| clashes.contains(name)).cloned())
+}
+
+async fn tell(transaction: &mut PgConnection, key: &Key, notice: Notice) -> Result<(), Fault> {
+    if let Some(subject) = told(key, notice) {
+        sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)")
+            .bind(subject)
+            .execute(transaction)
+            .await?;
+    }
+    Ok(())
+}

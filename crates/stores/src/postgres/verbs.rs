@@ -1,0 +1,282 @@
+//! The verbs that are one statement each.
+
+use std::collections::HashMap;
+
+use castellan_issuer::store::{
+    Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Taken,
+};
+use castellan_proto::Timestamp;
+use sqlx::{PgPool, Row as _};
+
+use super::{
+    fault::Fault,
+    row::{self, int, seconds},
+};
+
+const GET: &str = "
+    SELECT k.n, r.version, r.expires_at, r.names, r.body
+    FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS k (site, kind, id, n)
+    JOIN castellan_records r ON r.site = k.site AND r.kind = k.kind AND r.id = k.id
+    WHERE NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $4)";
+
+const FIND: &str = "
+    SELECT r.id, r.version, r.expires_at, r.names, r.body
+    FROM castellan_names n
+    JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+    WHERE n.site = $1 AND n.kind = $2 AND n.name = $3
+        AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $4)";
+
+// Racers over one key wait for its row and then look again at what stands there.
+const INSERT: &str = "
+    WITH put AS (
+        INSERT INTO castellan_records AS r (site, kind, id, version, expires_at, taken, names, body)
+        VALUES ($1, $2, $3, 1, $4, false, '{}', $5)
+        ON CONFLICT (site, kind, id) DO UPDATE
+            SET version = 1, expires_at = EXCLUDED.expires_at, taken = false, names = '{}',
+                body = EXCLUDED.body
+            WHERE r.expires_at <= $6
+        RETURNING 1
+    ), freed AS (
+        DELETE FROM castellan_names WHERE site = $1 AND kind = $2 AND id = $3
+            AND EXISTS (SELECT FROM put)
+    ), told AS (
+        INSERT INTO castellan_feed (subject) SELECT $7 FROM put WHERE $7 IS NOT NULL
+    )
+    SELECT count(*) FROM put";
+
+const REPLACE: &str = "
+    WITH put AS (
+        UPDATE castellan_records SET version = version + 1, expires_at = $5, names = '{}', body = $6
+        WHERE site = $1 AND kind = $2 AND id = $3 AND version = $4
+            AND NOT taken AND (expires_at IS NULL OR expires_at > $7)
+        RETURNING version
+    ), freed AS (
+        DELETE FROM castellan_names WHERE site = $1 AND kind = $2 AND id = $3
+            AND EXISTS (SELECT FROM put)
+    ), told AS (
+        INSERT INTO castellan_feed (subject) SELECT $8 FROM put WHERE $8 IS NOT NULL
+    )
+    SELECT version FROM put";
+
+const TAKE: &str = "
+    UPDATE castellan_records SET taken = true
+    WHERE site = $1 AND kind = $2 AND id = $3
+        AND NOT taken AND (expires_at IS NULL OR expires_at > $4)
+    RETURNING version, expires_at, names, body";
+
+const TOMBSTONE: &str = "
+    SELECT version, expires_at, names, body FROM castellan_records
+    WHERE site = $1 AND kind = $2 AND id = $3
+        AND taken AND (expires_at IS NULL OR expires_at > $4)";
+
+const DELETE: &str = "
+    WITH gone AS (
+        DELETE FROM castellan_records
+        WHERE site = $1 AND kind = $2 AND id = $3 AND ($4::bigint IS NULL OR version = $4)
+            AND (expires_at IS NULL OR expires_at > $5)
+        RETURNING 1
+    ), freed AS (
+        DELETE FROM castellan_names WHERE site = $1 AND kind = $2 AND id = $3
+            AND EXISTS (SELECT FROM gone)
+    ), told AS (
+        INSERT INTO castellan_feed (subject) SELECT $6 FROM gone WHERE $6 IS NOT NULL
+    )
+    SELECT count(*) FROM gone";
+
+const PAGE: &str = "
+    SELECT id, version, expires_at, names, body FROM castellan_records
+    WHERE site = $1 AND kind = $2 AND id >= $3 AND ($4::bytea IS NULL OR id < $4)
+        AND id IS DISTINCT FROM $5
+        AND NOT taken AND (expires_at IS NULL OR expires_at > $6)
+    ORDER BY id LIMIT $7";
+
+const COUNT: &str = "
+    SELECT count(*) FROM castellan_records
+    WHERE site = $1 AND kind = $2 AND NOT taken AND (expires_at IS NULL OR expires_at > $3)";
+
+// Rows that somebody holds are left for the next time.
+const SWEEP: &str = "
+    WITH old AS (
+        SELECT site, kind, id FROM castellan_records WHERE expires_at <= $1
+        ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM castellan_records r USING old
+        WHERE r.site = old.site AND r.kind = old.kind AND r.id = old.id
+        RETURNING r.site, r.kind, r.id
+    ), freed AS (
+        DELETE FROM castellan_names n USING gone
+        WHERE n.site = gone.site AND n.kind = gone.kind AND n.id = gone.id
+    )
+    SELECT count(*) FROM gone";
+
+/// The subject of the notice that goes with a write; none if nothing is to be told.
+pub(super) fn told(key: &Key, notice: Notice) -> Option<Vec<u8>> {
+    (notice == Notice::Tell).then(|| key.text().into_bytes())
+}
+
+pub(super) async fn get_many(
+    pool: &PgPool,
+    keys: &[Key],
+    now: Timestamp,
+) -> Result<Vec<Option<Record>>, Fault> {
+    let sites: Vec<&str> = keys.iter().map(|key| &*key.site).collect();
+    let kinds: Vec<&str> = keys.iter().map(|key| key.kind.as_str()).collect();
+    let ids: Vec<&[u8]> = keys.iter().map(|key| key.id.as_bytes()).collect();
+    let get = sqlx::query(GET).bind(sites).bind(kinds).bind(ids).bind(seconds(now));
+    let mut found: HashMap<usize, Record> = HashMap::new();
+    for row in get.fetch_all(pool).await? {
+        let place = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0).wrapping_sub(1);
+        let key = keys.get(place).ok_or(Fault::Damaged("place"))?;
+        found.insert(place, row::record(key.clone(), &row, 1)?);
+    }
+    Ok((0..keys.len()).map(|place| found.remove(&place)).collect())
+}
+
+/// The record that has the unique name which stands in `name` as an id.
+pub(super) async fn find(
+    pool: &PgPool,
+    name: &Key,
+    now: Timestamp,
+) -> Result<Option<Record>, Fault> {
+    let find = sqlx::query(FIND).bind(&*name.site).bind(name.kind.as_str());
+    let Some(row) = find.bind(name.id.as_bytes()).bind(seconds(now)).fetch_optional(pool).await?
+    else {
+        return Ok(None);
+    };
+    let key = Key { id: row::text(row.try_get(0)?, "id")?, ..name.clone() };
+    row::record(key, &row, 1).map(Some)
+}
+
+/// Writes a draft without unique names.
+pub(super) async fn insert(
+    pool: &PgPool,
+    draft: &Draft,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Inserted, Fault> {
+    let Draft { key, body, expires_at, .. } = draft;
+    let put: i64 = sqlx::query_scalar(INSERT)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(expires_at.map(seconds))
+        .bind(body)
+        .bind(seconds(now))
+        .bind(told(key, notice))
+        .fetch_one(pool)
+        .await?;
+    Ok(if put == 1 { Inserted::Done } else { Inserted::Exists })
+}
+
+/// Writes a draft without unique names over a version.
+pub(super) async fn replace(
+    pool: &PgPool,
+    draft: &Draft,
+    version: u64,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<Replaced, Fault> {
+    let Draft { key, body, expires_at, .. } = draft;
+    let put: Option<i64> = sqlx::query_scalar(REPLACE)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(int(version))
+        .bind(expires_at.map(seconds))
+        .bind(body)
+        .bind(seconds(now))
+        .bind(told(key, notice))
+        .fetch_optional(pool)
+        .await?;
+    Ok(match put {
+        Some(version) => Replaced::Done(row::version(version)?),
+        None => Replaced::Stale,
+    })
+}
+
+pub(super) async fn take(pool: &PgPool, key: &Key, now: Timestamp) -> Result<Taken, Fault> {
+    let look = async |sql| {
+        let look = sqlx::query(sql).bind(&*key.site).bind(key.kind.as_str());
+        let found = look.bind(key.id.as_bytes()).bind(seconds(now)).fetch_optional(pool).await?;
+        found.map(|row| row::record(key.clone(), &row, 0)).transpose()
+    };
+    if let Some(record) = look(TAKE).await? {
+        return Ok(Taken::First(record));
+    }
+    // A statement of its own, which sees what the winner of a race has committed.
+    Ok(look(TOMBSTONE).await?.map_or(Taken::None, Taken::Again))
+}
+
+pub(super) async fn delete(
+    pool: &PgPool,
+    key: &Key,
+    version: Option<u64>,
+    notice: Notice,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let gone: i64 = sqlx::query_scalar(DELETE)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(version.map(int))
+        .bind(seconds(now))
+        .bind(told(key, notice))
+        .fetch_one(pool)
+        .await?;
+    Ok(gone == 1)
+}
+
+pub(super) async fn page(
+    pool: &PgPool,
+    query: &PageQuery,
+    now: Timestamp,
+) -> Result<Vec<Record>, Fault> {
+    // Only ids from `from` on, without `from` itself if that is where the last page ended.
+    let after = query.after.as_deref().filter(|after| *after >= &*query.prefix);
+    let from = after.unwrap_or(&query.prefix);
+    let rows = sqlx::query(PAGE)
+        .bind(&*query.site)
+        .bind(query.kind.as_str())
+        .bind(from.as_bytes())
+        .bind(end_of(&query.prefix))
+        .bind(after.map(str::as_bytes))
+        .bind(seconds(now))
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let id = row::text(row.try_get(0)?, "id")?;
+            row::record(Key::new(&query.site, query.kind, id), row, 1)
+        })
+        .collect()
+}
+
+/// The least bytes that are greater than all that begin with `prefix`; none if there are none.
+fn end_of(prefix: &str) -> Option<Vec<u8>> {
+    let mut bytes = prefix.as_bytes().to_vec();
+    while let Some(last) = bytes.pop() {
+        if let Some(next) = last.checked_add(1) {
+            bytes.push(next);
+            return Some(bytes);
+        }
+    }
+    None
+}
+
+pub(super) async fn count(
+    pool: &PgPool,
+    site: &str,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let count = sqlx::query_scalar(COUNT).bind(site).bind(kind.as_str()).bind(seconds(now));
+    row::version(count.fetch_one(pool).await?)
+}
+
+pub(super) async fn sweep(pool: &PgPool, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let gone: i64 =
+        sqlx::query_scalar(SWEEP).bind(seconds(now)).bind(limit).fetch_one(pool).await?;
+    Ok(usize::try_from(gone).unwrap_or(0))
+}

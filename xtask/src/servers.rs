@@ -25,7 +25,13 @@ struct Engine {
     /// What the names of its tests begin with.
     name: &'static str,
     variable: &'static str,
-    start: fn() -> Result<(String, Box<dyn Fn()>), String>,
+    start: fn() -> Result<Started, String>,
+}
+
+/// A server that was started: its address, and what stops it.
+struct Started {
+    address: String,
+    stop: Box<dyn Fn()>,
 }
 
 const ENGINES: &[Engine] =
@@ -41,7 +47,7 @@ impl Servers {
                 continue;
             }
             match (engine.start)() {
-                Ok((address, stop)) => {
+                Ok(Started { address, stop }) => {
                     println!("{}: {address}", engine.name);
                     let variable = engine.variable;
                     servers.running.push(Running { variable, address, stop });

@@ -5,13 +5,13 @@ use std::{
     process::Command,
 };
 
-use super::{free_port, install, quietly};
+use super::{Started, free_port, install, quietly};
 
 /// The oldest major version that will do.
 const OLDEST: u32 = 15;
 
-/// Starts a server with a data folder of its own; its address, and what stops it.
-pub fn start() -> Result<(String, Box<dyn Fn()>), String> {
+/// Starts a server with a data folder of its own.
+pub(super) fn start() -> Result<Started, String> {
     if binaries().is_none() {
         install("postgresql")?;
     }
@@ -55,7 +55,7 @@ pub fn start() -> Result<(String, Box<dyn Fn()>), String> {
             end.arg("-D").arg(folder.path().join("data")).args(["-m", "fast", "-w", "stop"]),
         );
     };
-    Ok((address, Box::new(stop)))
+    Ok(Started { address, stop: Box::new(stop) })
 }
 
 /// The folder of the newest version that is installed and not too old.

@@ -2,6 +2,8 @@
 //!
 //! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
 
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -31,6 +33,18 @@ const SCHEMES: &[Scheme] = &[
         names: &["sqlite"],
         form: "sqlite://PATH",
         open: |rest, _| Box::pin(async move { sqlite::open(rest) }),
+    },
+    #[cfg(feature = "mongodb")]
+    Scheme {
+        names: &["mongodb"],
+        form: "mongodb://USER:PASSWORD@HOST/DATABASE",
+        open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
+    },
+    #[cfg(feature = "mongodb")]
+    Scheme {
+        names: &["mongodb+srv"],
+        form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
+        open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
     Scheme {

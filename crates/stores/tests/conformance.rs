@@ -34,3 +34,12 @@ async fn postgres() {
     })
     .await;
 }
+
+#[cfg(feature = "mongodb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb() {
+    conformance::run(async || {
+        castellan_stores::open(&servers::mongodb(), Migrate::Yes).await.unwrap()
+    })
+    .await;
+}

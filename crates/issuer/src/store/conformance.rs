@@ -33,14 +33,21 @@ const END: Timestamp = Timestamp(1_000_060);
 /// # Panics
 /// On the first promise the data source breaks; the line of the panic names the promise.
 pub async fn run(open: impl AsyncFn() -> Arc<dyn Store>) {
-    Box::pin(records::run(&open)).await;
-    Box::pin(unique::run(&open)).await;
-    Box::pin(expiry::run(&open)).await;
-    Box::pin(take::run(&open)).await;
-    Box::pin(listing::run(&open)).await;
-    Box::pin(feed::run(&open)).await;
-    Box::pin(sweep::run(&open)).await;
-    Box::pin(races::run(&open)).await;
+    told("records", records::run(&open)).await;
+    told("unique", unique::run(&open)).await;
+    told("expiry", expiry::run(&open)).await;
+    told("take", take::run(&open)).await;
+    told("listing", listing::run(&open)).await;
+    told("feed", feed::run(&open)).await;
+    told("sweep", sweep::run(&open)).await;
+    told("races", races::run(&open)).await;
+}
+
+/// Runs one group of checks and tells that it holds, for whoever watches a slow engine.
+async fn told(name: &str, checks: impl Future<Output = ()>) {
+    let began = std::time::Instant::now();
+    Box::pin(checks).await;
+    println!("{name} holds, after {:.1} s", began.elapsed().as_secs_f64());
 }
 
 fn site() -> Arc<str> {

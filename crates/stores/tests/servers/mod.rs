@@ -26,3 +26,10 @@ pub async fn postgres() -> String {
     let separator = if server.contains('?') { '&' } else { '?' };
     format!("{server}{separator}options=-csearch_path%3D{schema}")
 }
+
+/// An empty place on the server that `CASTELLAN_TEST_MONGODB` names: a database of its own.
+#[cfg(feature = "mongodb")]
+pub fn mongodb() -> String {
+    let server = address("CASTELLAN_TEST_MONGODB");
+    format!("{}/test_{}", server.trim_end_matches('/'), number())
+}

@@ -1,0 +1,39 @@
+//! What can go wrong behind the port. Goes to the log and nowhere else.
+
+use ::mongodb::error::{ErrorKind, WriteFailure};
+use castellan_issuer::store::StoreError;
+
+/// Why the engine did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The server said no, or did not answer.
+    #[error(transparent)]
+    Mongo(#[from] ::mongodb::error::Error),
+    /// A document does not read, so something else than Castellan wrote it.
+    #[error("a document is damaged: its {0}")]
+    Damaged(&'static str),
+    /// Others were in the way at every try.
+    #[error("others were in the way, again and again")]
+    Contended,
+    /// So long passed before the write that it was not begun.
+    #[error("the server took too long")]
+    Late,
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault)
+    }
+}
+
+/// What a unique index refuses with.
+const DUPLICATE: i32 = 11_000;
+
+/// Whether a unique index refused it: nothing was written.
+pub(super) fn is_duplicate(error: &::mongodb::error::Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE,
+        ErrorKind::Command(error) => error.code == DUPLICATE,
+        _ => false,
+    }
+}

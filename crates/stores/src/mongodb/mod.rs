@@ -1,0 +1,128 @@
+//! MongoDB 6 and later, and what speaks its wire protocol. Nothing is used but what all of those
+//! share: writes of one document are atomic, unique and compound indexes, find-and-modify. No
+//! transactions, no change streams, no collations.
+//!
+//! A record is one document, its unique names among it: a unique index over them is what keeps two
+//! records from having one name. A notice that goes with a write stands in the feed before the
+//! write, as one that is pending, and is settled after it ([`feed`]).
+
+mod document;
+mod fault;
+mod feed;
+mod open;
+mod verbs;
+mod write;
+
+use std::sync::Arc;
+
+use ::mongodb::{
+    Collection,
+    bson::{Document, doc},
+};
+use async_trait::async_trait;
+use castellan_issuer::store::{
+    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
+    StoreError, Taken,
+};
+use castellan_proto::Timestamp;
+
+pub(crate) use open::open;
+
+/// An open database.
+struct Mongo {
+    records: Collection<Document>,
+    feed: feed::FeedLog,
+}
+
+#[async_trait]
+impl Store for Mongo {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        Ok(verbs::get_many(&self.records, keys, now).await?)
+    }
+
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        Ok(verbs::find(&self.records, &Key::new(site, kind, unique), now).await?)
+    }
+
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        let told = self.feed.begin(&draft.key, notice).await?;
+        let inserted = write::insert(&self.records, &draft, now).await;
+        let happened = matches!(inserted, Ok(Inserted::Done) | Err(_));
+        self.feed.settle(told, happened).await?;
+        Ok(inserted?)
+    }
+
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let told = self.feed.begin(&draft.key, notice).await?;
+        let replaced = write::replace(&self.records, &draft, version, now).await;
+        let happened = matches!(replaced, Ok(Replaced::Done(_)) | Err(_));
+        self.feed.settle(told, happened).await?;
+        Ok(replaced?)
+    }
+
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
+        Ok(verbs::take(&self.records, key, now).await?)
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let told = self.feed.begin(key, notice).await?;
+        let deleted = verbs::delete(&self.records, key, version, now).await;
+        let happened = matches!(deleted, Ok(true) | Err(_));
+        self.feed.settle(told, happened).await?;
+        Ok(deleted?)
+    }
+
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
+        Ok(verbs::page(&self.records, query, now).await?)
+    }
+
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
+        Ok(verbs::count(&self.records, site, kind, now).await?)
+    }
+
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
+        Ok(self.feed.since(after).await?)
+    }
+
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
+        let told = self.feed.begin(subject, Notice::Tell).await?;
+        Ok(self.feed.settle(told, true).await?)
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.feed.sweep(now, limit).await?;
+        Ok(verbs::sweep(&self.records, now, limit).await?)
+    }
+}
+
+/// Matches what exists at `now`.
+fn live(now: Timestamp) -> Document {
+    doc! { "$or": [{ "e": null }, { "e": { "$gt": document::seconds(now) } }] }
+}

@@ -1,0 +1,138 @@
+//! Finds the database, makes or checks its indexes, and sets connections up.
+
+use std::{sync::Arc, time::Duration};
+
+use ::mongodb::{
+    Client, Collection, Database, IndexModel,
+    bson::{Document, doc},
+    error::{Error, ErrorKind},
+    options::{
+        ClientOptions, IndexOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_issuer::store::Store;
+
+use super::{Mongo, fault::is_duplicate, feed::FeedLog};
+use crate::{Migrate, OpenError};
+
+/// The format that this build reads and writes.
+const FORMAT: i64 = 1;
+/// How long a verb waits for a server, and for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Connections of one node at most.
+const CONNECTIONS: u32 = 32;
+/// The database that is used if the address names none.
+const DEFAULT: &str = "castellan";
+
+/// Opens the database at `mongodb://` and `rest`.
+pub(crate) async fn open(
+    scheme: &'static str,
+    rest: &str,
+    migrate: Migrate,
+) -> Result<Arc<dyn Store>, OpenError> {
+    let mut options =
+        ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| OpenError::Malformed {
+            scheme: "mongodb",
+            problem: "has an address that does not read",
+            remedy: "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
+        })?;
+    options.app_name = Some("castellan".to_owned());
+    options.server_selection_timeout.get_or_insert(PATIENCE);
+    options.connect_timeout.get_or_insert(PATIENCE);
+    options.max_pool_size.get_or_insert(CONNECTIONS);
+    // What was acknowledged outlives the loss of a member, and is what everybody reads.
+    options.write_concern = Some(WriteConcern::majority());
+    options.read_concern = Some(ReadConcern::majority());
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+    let name = options.default_database.clone().unwrap_or_else(|| DEFAULT.to_owned());
+    let client = Client::with_options(options).map_err(unreachable)?;
+    let place = client.database(&name);
+    let database = prepare(&place, migrate).await?;
+    let notices = place.collection("castellan_feed");
+    Ok(Arc::new(Mongo {
+        records: place.collection("castellan_records"),
+        feed: FeedLog { notices, database },
+    }))
+}
+
+/// Makes or checks the indexes; what tells this database from every other.
+async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError> {
+    let meta: Collection<Document> = place.collection("castellan_meta");
+    let found = meta.find_one(doc! { "_id": "castellan" }).await.map_err(unreachable)?;
+    let found = match (found, migrate) {
+        (Some(found), _) => found,
+        (None, Migrate::No) => {
+            return Err(OpenError::server(
+                "mongodb",
+                "has no collections of Castellan's yet",
+                "run `castellan migrate`, or let the start make them",
+            ));
+        }
+        (None, Migrate::Yes) => {
+            make(place).await.map_err(refused)?;
+            let new = doc! {
+                "_id": "castellan",
+                "format": FORMAT,
+                "database": URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>()),
+            };
+            match meta.insert_one(&new).await {
+                Ok(_) => new,
+                // Another node was faster.
+                Err(error) if is_duplicate(&error) => {
+                    let found = meta.find_one(doc! { "_id": "castellan" }).await;
+                    found.map_err(refused)?.unwrap_or(new)
+                }
+                Err(error) => return Err(refused(error)),
+            }
+        }
+    };
+    let format = found.get_i64("format").unwrap_or(i64::MAX);
+    if format > FORMAT {
+        return Err(OpenError::server(
+            "mongodb",
+            format!("was made by a newer Castellan (format {format}, this one knows {FORMAT})"),
+            "use that Castellan, or restore a copy from before it",
+        ));
+    }
+    Ok(found.get_str("database").unwrap_or_default().to_owned())
+}
+
+/// Makes the indexes. Done again, it changes nothing.
+async fn make(place: &Database) -> Result<(), Error> {
+    let records: Collection<Document> = place.collection("castellan_records");
+    let index = |keys, options: IndexOptions| {
+        IndexModel::builder().keys(keys).options(options).build()
+    };
+    let unique = IndexOptions::builder().unique(true).build();
+    records.create_index(index(doc! { "n": 1 }, unique)).await?;
+    records.create_index(index(doc! { "e": 1 }, IndexOptions::default())).await?;
+    // Housekeeping by the server, where it has that; our own sweep does the same.
+    let soon = IndexOptions::builder().expire_after(Duration::ZERO).build();
+    if let Err(error) = records.create_index(index(doc! { "x": 1 }, soon)).await {
+        tracing::info!(%error, "this server has no TTL indexes; expired records are swept");
+    }
+    Ok(())
+}
+
+/// The server does not answer, or not to us.
+fn unreachable(error: Error) -> OpenError {
+    let (problem, remedy) = match &*error.kind {
+        ErrorKind::Authentication { .. } => {
+            ("does not let this user in", "check user, password and authSource")
+        }
+        ErrorKind::InvalidTlsConfig { .. } => ("does not speak TLS as it should", "see tlsCAFile"),
+        _ => ("does not answer", "check host and port, and that it runs"),
+    };
+    OpenError::server("mongodb", problem, remedy).because(error)
+}
+
+/// The server answers and does not let us.
+fn refused(error: Error) -> OpenError {
+    OpenError::server(
+        "mongodb",
+        "refused to make or read Castellan's collections",
+        "give this user the role readWrite on its database",
+    )
+    .because(error)
+}

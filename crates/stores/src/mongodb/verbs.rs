@@ -1,0 +1,168 @@
+//! The verbs that read, and those that take or remove one document.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ::mongodb::{
+    Collection,
+    bson::{Bson, Document, doc},
+    options::ReturnDocument,
+};
+use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
+use castellan_proto::Timestamp;
+
+use super::{
+    document::{self, hex, int, key_of, place, room, seconds},
+    fault::Fault,
+    live,
+};
+
+/// All documents that `filter` matches.
+async fn all(
+    records: &Collection<Document>,
+    filter: Document,
+    order: Option<Document>,
+    limit: Option<i64>,
+) -> Result<Vec<Document>, Fault> {
+    let mut find = records.find(filter);
+    if let Some(order) = order {
+        find = find.sort(order);
+    }
+    if let Some(limit) = limit {
+        find = find.limit(limit);
+    }
+    let mut cursor = find.await?;
+    let mut found = Vec::new();
+    while cursor.advance().await? {
+        found.push(cursor.deserialize_current()?);
+    }
+    Ok(found)
+}
+
+pub(super) async fn get_many(
+    records: &Collection<Document>,
+    keys: &[Key],
+    now: Timestamp,
+) -> Result<Vec<Option<Record>>, Fault> {
+    let places: Vec<String> = keys.iter().map(place).collect();
+    let mut filter = doc! { "_id": { "$in": &places }, "t": false };
+    filter.extend(live(now));
+    let mut found: HashMap<String, Document> = HashMap::new();
+    for document in all(records, filter, None, None).await? {
+        let place = document.get_str("_id").map_err(|_| Fault::Damaged("place"))?.to_owned();
+        found.insert(place, document);
+    }
+    keys.iter()
+        .zip(&places)
+        .map(|(key, place)| {
+            found.get(place).map(|document| document::record(key.clone(), document)).transpose()
+        })
+        .collect()
+}
+
+/// The record that has the unique name which stands in `name` as an id.
+pub(super) async fn find(
+    records: &Collection<Document>,
+    name: &Key,
+    now: Timestamp,
+) -> Result<Option<Record>, Fault> {
+    let mut filter = doc! { "n": place(name), "t": false };
+    filter.extend(live(now));
+    let Some(document) = records.find_one(filter).await? else { return Ok(None) };
+    document::record(key_of(&name.site, name.kind, &document)?, &document).map(Some)
+}
+
+pub(super) async fn take(
+    records: &Collection<Document>,
+    key: &Key,
+    now: Timestamp,
+) -> Result<Taken, Fault> {
+    let mut filter = doc! { "_id": place(key), "t": false };
+    filter.extend(live(now));
+    let taken = records
+        .find_one_and_update(filter, doc! { "$set": { "t": true } })
+        .return_document(ReturnDocument::Before)
+        .await?;
+    if let Some(document) = taken {
+        return Ok(Taken::First(document::record(key.clone(), &document)?));
+    }
+    let mut filter = doc! { "_id": place(key), "t": true };
+    filter.extend(live(now));
+    Ok(match records.find_one(filter).await? {
+        Some(document) => Taken::Again(document::record(key.clone(), &document)?),
+        None => Taken::None,
+    })
+}
+
+pub(super) async fn delete(
+    records: &Collection<Document>,
+    key: &Key,
+    version: Option<u64>,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let mut filter = doc! { "_id": place(key) };
+    if let Some(version) = version {
+        filter.insert("v", int(version));
+    }
+    filter.extend(live(now));
+    Ok(records.delete_one(filter).await?.deleted_count == 1)
+}
+
+pub(super) async fn page(
+    records: &Collection<Document>,
+    query: &PageQuery,
+    now: Timestamp,
+) -> Result<Vec<Record>, Fault> {
+    if query.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let room = room(&query.site, query.kind);
+    let prefix = room.clone() + &hex(&query.prefix);
+    // `g` comes after every hexadecimal digit: the end of all that begins so.
+    let mut range = doc! { "$gte": &prefix, "$lt": format!("{prefix}g") };
+    if let Some(after) = query.after.as_ref().filter(|after| **after >= query.prefix) {
+        range.insert("$gt", room + &hex(after));
+    }
+    let mut filter = doc! { "_id": range, "t": false };
+    filter.extend(live(now));
+    let limit = i64::try_from(query.limit).ok().filter(|limit| *limit < i64::from(i32::MAX));
+    let found = all(records, filter, Some(doc! { "_id": 1 }), limit).await?;
+    found
+        .iter()
+        .map(|found| document::record(key_of(&query.site, query.kind, found)?, found))
+        .collect()
+}
+
+pub(super) async fn count(
+    records: &Collection<Document>,
+    site: &Arc<str>,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let room = room(site, kind);
+    let mut filter = doc! { "_id": { "$gte": &room, "$lt": format!("{room}g") }, "t": false };
+    filter.extend(live(now));
+    Ok(records.count_documents(filter).await?)
+}
+
+/// Removes expired documents one by one, each only if it is still expired.
+pub(super) async fn sweep(
+    records: &Collection<Document>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, Fault> {
+    if limit == 0 {
+        return Ok(0);
+    }
+    let old = doc! { "e": { "$ne": null, "$lte": seconds(now) } };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = all(records, old.clone(), Some(doc! { "e": 1 }), Some(limit)).await?;
+    let places: Vec<Bson> =
+        found.iter().filter_map(|found| found.get("_id").cloned()).collect();
+    if places.is_empty() {
+        return Ok(0);
+    }
+    let mut doomed = doc! { "_id": { "$in": places } };
+    doomed.extend(old);
+    let gone = records.delete_many(doomed).await?.deleted_count;
+    Ok(usize::try_from(gone).unwrap_or(0))
+}

@@ -4,10 +4,7 @@
 //! version, `e` its expiry in Unix seconds, `t` whether it is taken, `n` its unique names, `b` its
 //! body, `x` its expiry as a date, for a TTL index.
 
-use ::mongodb::bson::{
-    Binary, Bson, DateTime, Document, doc,
-    spec::BinarySubtype,
-};
+use ::mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype};
 use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
@@ -34,7 +31,6 @@ pub(super) fn room(site: &str, kind: Kind) -> String {
 pub(super) fn place(key: &Key) -> String {
     room(&key.site, key.kind) + &hex(&key.id)
 }
-
 
 pub(super) fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
@@ -107,7 +103,11 @@ pub(super) fn record(key: Key, document: &Document) -> Result<Record, Fault> {
 }
 
 /// The key of a document in the room of `site` and `kind`.
-pub(super) fn key_of(site: &std::sync::Arc<str>, kind: Kind, document: &Document) -> Result<Key, Fault> {
+pub(super) fn key_of(
+    site: &std::sync::Arc<str>,
+    kind: Kind,
+    document: &Document,
+) -> Result<Key, Fault> {
     let place = document.get_str("_id").map_err(|_| Fault::Damaged("place"))?;
     let id = place.strip_prefix(&room(site, kind)).and_then(unhex);
     Ok(Key::new(site, kind, id.ok_or(Fault::Damaged("place"))?))

@@ -1,16 +1,17 @@
-//! The feed. Numbers follow each other without holes, because a number is had by inserting it: the
-//! next one is tried only by who has seen the one before.
+//! The feed. A notice has a number from a counter, and stands in the feed, pending, before the write
+//! that it is about begins; when the write is done it is settled.
 //!
-//! A notice that goes with a write is there, pending, before the write begins, and settled when the
-//! write is done. A reader is told of a pending one again and again until it is settled, so that
-//! nothing that was read in between counts; one that is never settled, because its writer died, is
-//! given up after [`GIVEN_UP`], when its write can no longer happen.
+//! A reader is told of a pending notice again and again until it is settled, so that nothing that
+//! was read in between counts, and goes no further than the first that is pending or that has a
+//! number and is not there yet. What stays so because its writer died is given up after
+//! [`GIVEN_UP`]: a writer that waited longer than [`PATIENCE`] does not write any more.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use ::mongodb::{
     Collection,
     bson::{Document, doc},
+    options::ReturnDocument,
 };
 use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key, Notice};
 use castellan_proto::Timestamp;
@@ -23,17 +24,19 @@ use super::{
 /// How long a notice is kept at least, in seconds.
 const KEPT: i64 = 10 * 60;
 /// Who is further behind gets a gap instead.
-const MOST: i64 = 65_536;
+const MOST: usize = 65_536;
 /// A writer that has waited so long for its notice does not write any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When a pending notice can no longer be followed by its write, in seconds.
 const GIVEN_UP: i64 = 60;
-/// Tries to get a number before a writer gives up.
-const TRIES: usize = 512;
+/// The document that counts.
+const COUNTER: &str = "feed";
 
 /// The collection of notices.
 pub(super) struct FeedLog {
     pub(super) notices: Collection<Document>,
+    /// What is one document: the format, and the counter of the feed.
+    pub(super) meta: Collection<Document>,
     /// Tells this database from every other.
     pub(super) database: String,
 }
@@ -52,22 +55,40 @@ impl FeedLog {
             return Ok(None);
         }
         let began = Instant::now();
-        for _ in 0..TRIES {
-            let number = self.last().await? + 1;
+        loop {
+            let number = self.count().await?;
             let pending = doc! {
                 "_id": number, "s": subject.text(), "at": machine_time(), "p": true,
             };
             match self.notices.insert_one(pending).await {
                 Ok(_) if began.elapsed() < PATIENCE => return Ok(Some(Pending(number))),
                 Ok(_) => {
-                    self.settle(Some(Pending(number)), true).await?;
+                    self.settle(Some(Pending(number)), false).await?;
                     return Err(Fault::Late);
                 }
-                Err(error) if is_duplicate(&error) => {}
+                // Where find-and-modify is not atomic two may count to one number.
+                Err(error) if is_duplicate(&error) && began.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Fault::Contended)
+    }
+
+    /// The next number.
+    async fn count(&self) -> Result<i64, Fault> {
+        let counted = self
+            .meta
+            .find_one_and_update(doc! { "_id": COUNTER }, doc! { "$inc": { "seq": 1_i64 } })
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .await?;
+        counted.and_then(|counted| counted.get_i64("seq").ok()).ok_or(Fault::Damaged("counter"))
+    }
+
+    /// The last number that was given out, and the last of which the notice was swept.
+    async fn counted(&self) -> Result<(i64, i64), Fault> {
+        let counter = self.meta.find_one(doc! { "_id": COUNTER }).await?.unwrap_or_default();
+        let number = |name| counter.get_i64(name).unwrap_or(0);
+        Ok((number("seq"), number("swept")))
     }
 
     /// Says that the write is done, or that it did not happen: then nothing is told, but the number
@@ -84,44 +105,43 @@ impl FeedLog {
         Ok(())
     }
 
-    /// The number of the last notice; the newest one is never swept.
-    async fn last(&self) -> Result<i64, Fault> {
-        let newest = self.notices.find_one(doc! {}).sort(doc! { "_id": -1 }).await?;
-        newest.as_ref().map_or(Ok(0), number)
-    }
-
     /// The notices after the cursor `after`.
     pub(super) async fn since(&self, after: Option<&FeedCursor>) -> Result<Feed, Fault> {
+        let (last, swept) = self.counted().await?;
         let known = after.and_then(|after| self.number_of(&after.0));
-        let last = self.last().await?;
-        let (Some(_), Some(known)) = (after, known.filter(|known| *known <= last)) else {
-            // Whoever forgets everything now has to hear of what is under way.
-            let pending = self.notices.find_one(doc! { "p": true }).sort(doc! { "_id": 1 }).await?;
-            let first = pending.as_ref().map(number).transpose()?;
-            let end = first.map_or(last, |first| first - 1);
-            return Ok(Feed {
-                entries: Vec::new(),
-                cursor: self.cursor(end),
-                gap: after.is_some(),
-            });
-        };
+        if let Some(known) = known.filter(|known| (swept..=last).contains(known)) {
+            let (entries, end) = self.walk(known).await?;
+            if entries.len() <= MOST {
+                return Ok(Feed { entries, cursor: self.cursor(end), gap: false });
+            }
+        }
+        // Whoever forgets everything now has to hear of what is under way.
+        let old = doc! { "at": { "$lte": machine_time() - GIVEN_UP } };
+        let settled = self.notices.find_one(old).sort(doc! { "_id": -1 }).await?;
+        let from = settled.as_ref().map(number).transpose()?.unwrap_or(swept).max(swept);
+        let (_, end) = self.walk(from).await?;
+        Ok(Feed { entries: Vec::new(), cursor: self.cursor(end), gap: after.is_some() })
+    }
+
+    /// The notices after `known`, and how far it goes without a gap.
+    async fn walk(&self, known: i64) -> Result<(Vec<FeedEntry>, i64), Fault> {
+        let limit = i64::try_from(MOST).unwrap_or(i64::MAX).saturating_add(1);
         let mut cursor = self
             .notices
             .find(doc! { "_id": { "$gt": known } })
             .sort(doc! { "_id": 1 })
-            .limit(MOST + 1)
+            .limit(limit)
             .await?;
         let (mut entries, mut end, mut open) = (Vec::new(), known, false);
+        let mut expected = known;
         while cursor.advance().await? {
             let notice = cursor.deserialize_current()?;
             let number = number(&notice)?;
-            // What is missing between was swept.
-            if entries.is_empty() && !open && end == known && number != known + 1 {
-                return Ok(Feed { entries: Vec::new(), cursor: self.cursor(last), gap: true });
-            }
-            let pending = notice.get_bool("p").unwrap_or(true)
-                && notice.get_i64("at").is_ok_and(|at| machine_time() - at < GIVEN_UP);
-            open |= pending;
+            expected += 1;
+            let young = notice.get_i64("at").is_ok_and(|at| machine_time() - at < GIVEN_UP);
+            let pending = notice.get_bool("p").unwrap_or(true) || number != expected;
+            open |= young && pending;
+            expected = number;
             if !open {
                 end = number;
             }
@@ -130,35 +150,29 @@ impl FeedLog {
                 entries.push(FeedEntry { id: number.to_string(), subject: subject.to_owned() });
             }
         }
-        if i64::try_from(entries.len()).unwrap_or(i64::MAX) > MOST {
-            return Ok(Feed { entries: Vec::new(), cursor: self.cursor(last), gap: true });
-        }
-        Ok(Feed { entries, cursor: self.cursor(end), gap: false })
+        Ok((entries, end))
     }
 
-    /// Removes at most `limit` notices that were too old at `now`, the oldest first; never the
-    /// newest, which the next number follows.
+    /// Removes at most `limit` notices that were too old at `now`, the oldest first.
     pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<(), Fault> {
-        let (last, limit) = (self.last().await?, i64::try_from(limit).unwrap_or(i64::MAX));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if limit == 0 {
             return Ok(());
         }
-        let mut cursor = self
-            .notices
-            .find(doc! { "_id": { "$lt": last } })
-            .sort(doc! { "_id": 1 })
-            .limit(limit)
-            .await?;
+        let mut cursor = self.notices.find(doc! {}).sort(doc! { "_id": 1 }).limit(limit).await?;
         let mut until = None;
         while cursor.advance().await? {
             let notice = cursor.deserialize_current()?;
-            // Never past one that stays: holes would hide gaps.
+            // Never past one that stays: what is missing has to be told apart from what is to come.
             if notice.get_i64("at").unwrap_or(i64::MAX) >= seconds(now).saturating_sub(KEPT) {
                 break;
             }
             until = Some(number(&notice)?);
         }
         if let Some(until) = until {
+            // Written down before anybody can miss it.
+            let swept = doc! { "$max": { "swept": until } };
+            self.meta.update_one(doc! { "_id": COUNTER }, swept).await?;
             self.notices.delete_many(doc! { "_id": { "$lte": until } }).await?;
         }
         Ok(())

@@ -31,12 +31,13 @@ pub(crate) async fn open(
     rest: &str,
     migrate: Migrate,
 ) -> Result<Arc<dyn Store>, OpenError> {
-    let mut options =
-        ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| OpenError::Malformed {
+    let mut options = ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| {
+        OpenError::Malformed {
             scheme: "mongodb",
             problem: "has an address that does not read",
             remedy: "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
-        })?;
+        }
+    })?;
     options.app_name = Some("castellan".to_owned());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
@@ -52,7 +53,7 @@ pub(crate) async fn open(
     let notices = place.collection("castellan_feed");
     Ok(Arc::new(Mongo {
         records: place.collection("castellan_records"),
-        feed: FeedLog { notices, database },
+        feed: FeedLog { notices, meta: place.collection("castellan_meta"), database },
     }))
 }
 
@@ -101,9 +102,8 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError
 /// Makes the indexes. Done again, it changes nothing.
 async fn make(place: &Database) -> Result<(), Error> {
     let records: Collection<Document> = place.collection("castellan_records");
-    let index = |keys, options: IndexOptions| {
-        IndexModel::builder().keys(keys).options(options).build()
-    };
+    let index =
+        |keys, options: IndexOptions| IndexModel::builder().keys(keys).options(options).build();
     let unique = IndexOptions::builder().unique(true).build();
     records.create_index(index(doc! { "n": 1 }, unique)).await?;
     records.create_index(index(doc! { "e": 1 }, IndexOptions::default())).await?;

@@ -156,8 +156,7 @@ pub(super) async fn sweep(
     let old = doc! { "e": { "$ne": null, "$lte": seconds(now) } };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = all(records, old.clone(), Some(doc! { "e": 1 }), Some(limit)).await?;
-    let places: Vec<Bson> =
-        found.iter().filter_map(|found| found.get("_id").cloned()).collect();
+    let places: Vec<Bson> = found.iter().filter_map(|found| found.get("_id").cloned()).collect();
     if places.is_empty() {
         return Ok(0);
     }

@@ -8,18 +8,19 @@ use std::thread;
 use tokio::runtime::Handle;
 
 use super::feed::Listener;
-use super::{END, NOW, draft, fleeting, get, insert, key, named, record, site};
+use super::{END, NOW, draft, fleeting, get, insert, key, named, record, site, told};
 use crate::store::{Inserted, Key, Kind, Notice, Replaced, Store, StoreError, Taken};
 
 const RACERS: usize = 64;
 const ROUNDS: usize = 200;
 
 pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
-    one_racer_takes(open().await).await;
-    one_racer_inserts_a_key(open().await).await;
-    one_racer_inserts_over_what_expired(open().await).await;
-    one_racer_gets_a_name(open().await).await;
-    one_racer_replaces_a_version(open().await).await;
+    told("one_racer_takes", one_racer_takes(open().await)).await;
+    told("one_racer_inserts_a_key", one_racer_inserts_a_key(open().await)).await;
+    told("one_racer_inserts_over_what_expired", one_racer_inserts_over_what_expired(open().await))
+        .await;
+    told("one_racer_gets_a_name", one_racer_gets_a_name(open().await)).await;
+    told("one_racer_replaces_a_version", one_racer_replaces_a_version(open().await)).await;
 }
 
 /// Lets [`RACERS`] threads run `leg` at once, [`ROUNDS`] times, with the number of the round and

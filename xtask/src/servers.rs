@@ -1,6 +1,8 @@
 //! The database servers that tests need: found or installed, started on free ports with data folders
 //! of their own, and stopped again.
 
+mod dynamodb;
+mod mongodb;
 mod postgres;
 
 use std::process::{Command, Stdio};
@@ -34,8 +36,11 @@ struct Started {
     stop: Box<dyn Fn()>,
 }
 
-const ENGINES: &[Engine] =
-    &[Engine { name: "postgres", variable: "CASTELLAN_TEST_POSTGRES", start: postgres::start }];
+const ENGINES: &[Engine] = &[
+    Engine { name: "postgres", variable: "CASTELLAN_TEST_POSTGRES", start: postgres::start },
+    Engine { name: "mongodb", variable: "CASTELLAN_TEST_MONGODB", start: mongodb::start },
+    Engine { name: "dynamodb", variable: "CASTELLAN_TEST_DYNAMODB", start: dynamodb::start },
+];
 
 impl Servers {
     /// Starts every server that is not given by address already.
@@ -102,6 +107,17 @@ fn install(package: &str) -> Result<(), String> {
     };
     apt(&["update", "-q"])?;
     apt(&["install", "-y", "-q", "--no-install-recommends", package])
+}
+
+/// The folder in which `name` is kept from one run to the next, outside the repository.
+fn cache(name: &str) -> Result<std::path::PathBuf, String> {
+    let place = std::env::var_os("CASTELLAN_TEST_CACHE").map(std::path::PathBuf::from);
+    let home =
+        || std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".cache"));
+    let place = place.or_else(home).unwrap_or_else(std::env::temp_dir);
+    let folder = place.join("castellan-tests").join(name);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
 }
 
 /// A port that is free at the moment.

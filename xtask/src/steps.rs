@@ -58,8 +58,8 @@ pub fn only(name: &str, step: impl FnOnce() -> Outcome) -> Report {
     report
 }
 
-/// The clock that tests can move is on in every test build.
-pub const FEATURES: &str = "castellan-server/test-clock";
+/// The clock that tests can move is on in every test build, and every data source is in it.
+pub const FEATURES: &str = "castellan-server/test-clock,castellan-server/full";
 
 fn quick(report: &mut Report) {
     report.run("format", || cargo(&["fmt", "--all", "--check"]));

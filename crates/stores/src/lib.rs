@@ -2,6 +2,8 @@
 //!
 //! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod open_error;
@@ -33,6 +35,12 @@ const SCHEMES: &[Scheme] = &[
         names: &["sqlite"],
         form: "sqlite://PATH",
         open: |rest, _| Box::pin(async move { sqlite::open(rest) }),
+    },
+    #[cfg(feature = "dynamodb")]
+    Scheme {
+        names: &["dynamodb"],
+        form: "dynamodb://REGION?table=NAME",
+        open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {

@@ -68,7 +68,7 @@ impl OpenError {
     }
 
     /// The server at `scheme` has `problem`, for which the operator has `remedy`.
-    #[cfg(any(feature = "mongodb", feature = "postgres"))]
+    #[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
     pub(crate) fn server(
         scheme: &'static str,
         problem: impl Into<String>,

@@ -43,3 +43,12 @@ async fn mongodb() {
     })
     .await;
 }
+
+#[cfg(feature = "dynamodb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamodb() {
+    conformance::run(async || {
+        castellan_stores::open(&servers::dynamodb(), Migrate::Yes).await.unwrap()
+    })
+    .await;
+}

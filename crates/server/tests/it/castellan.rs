@@ -62,6 +62,8 @@ pub struct Plan {
     pub environment: Vec<(&'static str, String)>,
     /// Files beside the configuration.
     pub files: Vec<(&'static str, String)>,
+    /// Where the world reaches it; its own address without it.
+    pub issuer: Option<String>,
 }
 
 impl Castellan {
@@ -100,8 +102,9 @@ impl Castellan {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let url = format!("http://localhost:{port}");
+        let issuer = plan.issuer.as_deref().unwrap_or(&url);
         let config = format!(
-            "issuer = \"{url}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\n{}",
+            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\n{}",
             plan.config
         );
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();

@@ -33,3 +33,10 @@ pub fn mongodb() -> String {
     let server = address("CASTELLAN_TEST_MONGODB");
     format!("{}/test_{}", server.trim_end_matches('/'), number())
 }
+
+/// An empty place on the server that `CASTELLAN_TEST_DYNAMODB` names: a table of its own.
+#[cfg(feature = "dynamodb")]
+pub fn dynamodb() -> String {
+    let server = address("CASTELLAN_TEST_DYNAMODB");
+    format!("dynamodb://local?table=test_{}&endpoint={server}", number())
+}

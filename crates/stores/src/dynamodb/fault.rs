@@ -1,0 +1,78 @@
+//! What can go wrong behind the port. Goes to the log and nowhere else.
+
+use aws_sdk_dynamodb::{error::SdkError, operation::transact_write_items::TransactWriteItemsError};
+use castellan_issuer::store::StoreError;
+
+/// Why the engine did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// DynamoDB said no, or did not answer.
+    #[error("{0}")]
+    Service(Box<dyn std::error::Error + Send + Sync>),
+    /// An item does not read, so something else than Castellan wrote it.
+    #[error("an item is damaged: its {0}")]
+    Damaged(&'static str),
+    /// Others were in the way at every try.
+    #[error("others were in the way, again and again")]
+    Contended,
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault)
+    }
+}
+
+impl<E, R> From<SdkError<E, R>> for Fault
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        Self::Service(Box::new(Told(chain(&error))))
+    }
+}
+
+/// What an error and its causes say, without the request and the answer.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        text.extend([": ", &cause.to_string()]);
+        source = cause.source();
+    }
+    text
+}
+
+/// An error of the service, with all that it says.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Told(String);
+
+/// Why one part of a transaction did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It was not the cause.
+    Fine,
+    /// Its condition does not hold.
+    Refused,
+    /// Another transaction was at it.
+    Busy,
+}
+
+/// What each part of a transaction that was undone says; none if it failed otherwise.
+pub(super) fn parts<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Vec<Part>> {
+    let service = error.as_service_error()?;
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = service else {
+        return match service {
+            TransactWriteItemsError::TransactionInProgressException(_) => Some(vec![Part::Busy]),
+            _ => None,
+        };
+    };
+    let part = |code: Option<&str>| match code {
+        None | Some("None") => Some(Part::Fine),
+        Some("ConditionalCheckFailed") => Some(Part::Refused),
+        Some("TransactionConflict") => Some(Part::Busy),
+        Some(_) => None,
+    };
+    cancelled.cancellation_reasons().iter().map(|reason| part(reason.code())).collect()
+}

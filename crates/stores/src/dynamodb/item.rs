@@ -1,0 +1,145 @@
+//! How records, names and notices are laid out in items.
+//!
+//! `pk` and `sk` are the place; `v` the version, `e` the expiry in Unix seconds, `t` whether it is
+//! taken, `u` the unique names, `b` the body, `x` the expiry for the table's time to live, `o` the
+//! holder of a name; `g` and `s` are the place in the index, which lists records by room and id.
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use castellan_issuer::store::{Draft, Key, Kind, Record};
+use castellan_proto::Timestamp;
+
+use super::{Item, fault::Fault};
+
+/// What exists at `:now`.
+pub(super) const LIVE: &str = "(attribute_not_exists(e) OR e > :now)";
+
+pub(super) fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn number(n: u64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+pub(super) fn seconds(time: Timestamp) -> AttributeValue {
+    number(time.0)
+}
+
+/// Where the records of `kind` on `site` are. Hexadecimal, so that any text may be part.
+pub(super) fn room(site: &str, kind: Kind) -> String {
+    format!("{}.{}", hex(site), kind.as_str())
+}
+
+/// The place of an id in the index; never empty.
+pub(super) fn shelf(id: &str) -> String {
+    format!("i{}", hex(id))
+}
+
+pub(super) fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<String> {
+    let digits = text.as_bytes();
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+/// The `pk` of a record.
+pub(super) fn place(key: &Key) -> String {
+    format!("r.{}.{}", room(&key.site, key.kind), hex(&key.id))
+}
+
+/// The `pk` of a unique name of a record of `key`'s kind and site.
+pub(super) fn name_place(key: &Key, name: &str) -> String {
+    format!("n.{}.{}", room(&key.site, key.kind), hex(name))
+}
+
+/// The key of the item at `pk` that is alone there.
+pub(super) fn at(pk: String) -> Item {
+    [("pk".to_owned(), text(pk)), ("sk".to_owned(), text("-"))].into()
+}
+
+/// The item of `draft` at `version`.
+pub(super) fn record_item(draft: &Draft, version: u64) -> Item {
+    let mut item = at(place(&draft.key));
+    item.insert("g".to_owned(), text(room(&draft.key.site, draft.key.kind)));
+    item.insert("s".to_owned(), text(shelf(&draft.key.id)));
+    item.insert("v".to_owned(), number(version));
+    item.insert("t".to_owned(), AttributeValue::Bool(false));
+    item.insert("b".to_owned(), AttributeValue::B(Blob::new(draft.body.clone())));
+    if !draft.unique.is_empty() {
+        let names = draft.unique.iter().map(text).collect();
+        item.insert("u".to_owned(), AttributeValue::L(names));
+    }
+    expire(&mut item, draft.expires_at);
+    item
+}
+
+/// The item of a unique name of `draft`.
+pub(super) fn name_item(draft: &Draft, name: &str) -> Item {
+    let mut item = at(name_place(&draft.key, name));
+    item.insert("o".to_owned(), text(place(&draft.key)));
+    expire(&mut item, draft.expires_at);
+    item
+}
+
+fn expire(item: &mut Item, end: Option<Timestamp>) {
+    let Some(end) = end else { return };
+    item.insert("e".to_owned(), seconds(end));
+    // A clock that stands in another century is a test's, and no server of today may act by it.
+    if end.0 > 1_000_000_000 {
+        item.insert("x".to_owned(), seconds(end));
+    }
+}
+
+pub(super) fn number_of(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(super) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// Whether `item` exists at `now`.
+pub(super) fn is_live(item: &Item, now: Timestamp) -> bool {
+    !item.contains_key("e") || number_of(item, "e").is_some_and(|end| end > now.0)
+}
+
+pub(super) fn is_taken(item: &Item) -> bool {
+    item.get("t").and_then(|taken| taken.as_bool().ok()).copied().unwrap_or(true)
+}
+
+/// The unique names in `item`.
+pub(super) fn names_of(item: &Item) -> Result<Vec<String>, Fault> {
+    let Some(names) = item.get("u") else { return Ok(Vec::new()) };
+    let names = names.as_l().map_err(|_| Fault::Damaged("names"))?;
+    let name = |name: &AttributeValue| name.as_s().cloned().map_err(|_| Fault::Damaged("names"));
+    names.iter().map(name).collect()
+}
+
+/// The record of `key` that `item` holds.
+pub(super) fn record(key: Key, item: &Item) -> Result<Record, Fault> {
+    let body = item.get("b").and_then(|body| body.as_b().ok());
+    let expires_at = match item.get("e") {
+        None => None,
+        Some(_) => Some(Timestamp(number_of(item, "e").ok_or(Fault::Damaged("expiry"))?)),
+    };
+    Ok(Record {
+        key,
+        version: number_of(item, "v").ok_or(Fault::Damaged("version"))?,
+        body: body.ok_or(Fault::Damaged("body"))?.as_ref().to_vec(),
+        unique: names_of(item)?,
+        expires_at,
+    })
+}
+
+/// The key of a listed item.
+pub(super) fn key_of(site: &std::sync::Arc<str>, kind: Kind, item: &Item) -> Result<Key, Fault> {
+    let id = text_of(item, "s").and_then(|shelf| shelf.strip_prefix('i')).and_then(unhex);
+    Ok(Key::new(site, kind, id.ok_or(Fault::Damaged("id"))?))
+}

@@ -1,0 +1,127 @@
+//! Amazon DynamoDB, and what speaks its API: one table on demand.
+//!
+//! A record is an item. Each of its unique names is an item of its own, which names its holder and
+//! until when; record, names and notice are written in one transaction, so they are one promise. A
+//! write that touches neither names nor the feed is one conditional write. Whatever decides is read
+//! consistently from the table; the index serves listings alone.
+
+mod fault;
+mod feed;
+mod item;
+mod names;
+mod open;
+mod read;
+mod sweep;
+mod write;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use castellan_issuer::store::{
+    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
+    StoreError, Taken,
+};
+use castellan_proto::Timestamp;
+
+pub(crate) use open::open;
+
+/// The attributes of an item.
+type Item = HashMap<String, AttributeValue>;
+
+/// An open table.
+struct Dynamo {
+    client: Client,
+    table: String,
+    /// Tells this table from every other.
+    database: String,
+    /// Where the last sweep stopped, if it did not get to the end of the table.
+    swept_to: Mutex<Option<Item>>,
+}
+
+#[async_trait]
+impl Store for Dynamo {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        Ok(self.read_many(keys, now).await?)
+    }
+
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        Ok(self.read_by_name(&Key::new(site, kind, unique), now).await?)
+    }
+
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        if draft.unique.is_empty() && notice == Notice::Silent {
+            return Ok(self.put_new(&draft, now).await?);
+        }
+        Ok(self.put_new_with(&draft, notice, now).await?)
+    }
+
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        if draft.unique.is_empty()
+            && notice == Notice::Silent
+            && let Some(replaced) = self.put_over(&draft, version, now).await?
+        {
+            return Ok(replaced);
+        }
+        Ok(self.put_over_with(&draft, version, notice, now).await?)
+    }
+
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
+        Ok(self.use_up(key, now).await?)
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.remove(key, version, notice, now).await?)
+    }
+
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
+        Ok(self.list(query, now).await?)
+    }
+
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.count_all(site, kind, now).await?)
+    }
+
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
+        Ok(self.since(after).await?)
+    }
+
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
+        Ok(self.tell(subject).await?)
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.sweep_feed(now, limit).await?;
+        Ok(self.sweep_records(now, limit).await?)
+    }
+}

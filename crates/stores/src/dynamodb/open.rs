@@ -1,0 +1,279 @@
+//! Finds the table, makes or checks it, and sets the client up.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{
+    Client,
+    config::Credentials,
+    error::SdkError,
+    operation::{
+        create_table::CreateTableError, describe_table::DescribeTableError, put_item::PutItemError,
+    },
+    types::{
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+        Projection, ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_issuer::store::Store;
+
+use super::{
+    Dynamo,
+    fault::chain,
+    item::{at, number, number_of, text, text_of},
+    read::INDEX,
+};
+use crate::{Migrate, OpenError};
+
+/// The format that this build reads and writes.
+const FORMAT: u64 = 1;
+/// How long a call may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a new table may take to be there.
+const CREATION: Duration = Duration::from_secs(120);
+/// The table that is used if the address names none.
+const DEFAULT: &str = "castellan";
+
+/// What an address says.
+struct Address<'a> {
+    region: &'a str,
+    endpoint: Option<String>,
+    table: String,
+}
+
+/// Opens the table at `dynamodb://` and `rest`: `REGION?table=NAME&endpoint=URL`.
+pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenError> {
+    let address = read(rest).ok_or(OpenError::Malformed {
+        scheme: "dynamodb",
+        problem: "has an address that does not read",
+        remedy: "write dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
+    })?;
+    let client = client(&address).await;
+    let database = prepare(&client, &address.table, migrate).await?;
+    Ok(Arc::new(Dynamo { client, table: address.table, database, swept_to: Mutex::default() }))
+}
+
+fn read(rest: &str) -> Option<Address<'_>> {
+    let (region, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let region = region.trim_end_matches('/');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if region.is_empty() || !region.bytes().all(plain) {
+        return None;
+    }
+    let (mut endpoint, mut table) = (None, DEFAULT.to_owned());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=')?;
+        let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?.into_owned();
+        match name {
+            "endpoint" if value.starts_with("http://") || value.starts_with("https://") => {
+                endpoint = Some(value);
+            }
+            "table" if (3..=255).contains(&value.len()) && value.bytes().all(plain) => {
+                table = value;
+            }
+            _ => return None,
+        }
+    }
+    Some(Address { region, endpoint, table })
+}
+
+async fn client(address: &Address<'_>) -> Client {
+    let timeouts =
+        TimeoutConfig::builder().operation_timeout(PATIENCE).connect_timeout(PATIENCE).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(address.region.to_owned()))
+        .timeout_config(timeouts)
+        // A write that is sent again after its answer was lost would find itself in the way.
+        .retry_config(RetryConfig::disabled());
+    if let Some(endpoint) = &address.endpoint {
+        loader = loader.endpoint_url(endpoint);
+        let local = endpoint.contains("://127.0.0.1") || endpoint.contains("://localhost");
+        if local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+            // A server on this machine lets everybody in, and asks for a signature all the same.
+            let local = Credentials::new("local", "local", None, None, "castellan");
+            loader = loader.credentials_provider(local);
+        }
+    }
+    Client::new(&loader.load().await)
+}
+
+/// Makes or checks the table; what tells it from every other.
+async fn prepare(client: &Client, table: &str, migrate: Migrate) -> Result<String, OpenError> {
+    let described = client.describe_table().table_name(table).send().await;
+    if let Err(error) = described {
+        let missing = matches!(
+            error.as_service_error(),
+            Some(DescribeTableError::ResourceNotFoundException(_))
+        );
+        if !missing {
+            return Err(unreachable(error));
+        }
+        if migrate == Migrate::No {
+            return Err(OpenError::server(
+                "dynamodb",
+                "has no table of Castellan's yet",
+                "run `castellan migrate`, or let the start make it",
+            ));
+        }
+        make(client, table).await?;
+    }
+    until_active(client, table).await?;
+    let found = match meta(client, table).await? {
+        Some(found) => found,
+        None => begin(client, table).await?,
+    };
+    let format = number_of(&found, "format").unwrap_or(u64::MAX);
+    if format > FORMAT {
+        return Err(OpenError::server(
+            "dynamodb",
+            format!("was made by a newer Castellan (format {format}, this one knows {FORMAT})"),
+            "use that Castellan, or restore a copy from before it",
+        ));
+    }
+    Ok(text_of(&found, "database").unwrap_or_default().to_owned())
+}
+
+async fn meta(client: &Client, table: &str) -> Result<Option<super::Item>, OpenError> {
+    let get = client.get_item().table_name(table).set_key(Some(at("meta".to_owned())));
+    Ok(get.consistent_read(true).send().await.map_err(unreachable)?.item)
+}
+
+/// Writes down what the table is. Another node may be faster.
+async fn begin(client: &Client, table: &str) -> Result<super::Item, OpenError> {
+    let mut new = at("meta".to_owned());
+    new.insert("format".to_owned(), number(FORMAT));
+    let database = URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>());
+    new.insert("database".to_owned(), text(database));
+    let put = client
+        .put_item()
+        .table_name(table)
+        .set_item(Some(new.clone()))
+        .condition_expression("attribute_not_exists(pk)")
+        .send()
+        .await;
+    match put {
+        Ok(_) => Ok(new),
+        Err(error) => match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                Ok(meta(client, table).await?.unwrap_or(new))
+            }
+            _ => Err(unreachable(error)),
+        },
+    }
+}
+
+async fn make(client: &Client, table: &str) -> Result<(), OpenError> {
+    let attribute = |name: &str| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .map_err(malformed)
+    };
+    let key = |name: &str, kind| {
+        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(malformed)
+    };
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(INDEX)
+        .key_schema(key("g", KeyType::Hash)?)
+        .key_schema(key("s", KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()
+        .map_err(malformed)?;
+    let made = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk")?)
+        .attribute_definitions(attribute("sk")?)
+        .attribute_definitions(attribute("g")?)
+        .attribute_definitions(attribute("s")?)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?)
+        .global_secondary_indexes(index)
+        .send()
+        .await;
+    match made {
+        Ok(_) => {}
+        Err(error) => match error.as_service_error() {
+            // Another node is at it.
+            Some(CreateTableError::ResourceInUseException(_)) => {}
+            _ => return Err(unreachable(error)),
+        },
+    }
+    until_active(client, table).await?;
+    let lives = TimeToLiveSpecification::builder().enabled(true).attribute_name("x").build();
+    let lives = client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(lives.map_err(malformed)?)
+        .send()
+        .await;
+    if let Err(error) = lives {
+        let error = chain(&error);
+        tracing::info!(error, "the table has no time to live; expired records are swept");
+    }
+    Ok(())
+}
+
+async fn until_active(client: &Client, table: &str) -> Result<(), OpenError> {
+    let started = std::time::Instant::now();
+    loop {
+        let described = client.describe_table().table_name(table).send().await;
+        let status = described.map_err(unreachable)?.table.and_then(|table| table.table_status);
+        if status == Some(TableStatus::Active) {
+            return Ok(());
+        }
+        if started.elapsed() > CREATION {
+            return Err(OpenError::server(
+                "dynamodb",
+                "does not finish to make the table",
+                "look at it in the console, and start again",
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
+    OpenError::server("dynamodb", "cannot be asked", "see the cause").because(error)
+}
+
+/// The service does not answer, or not to us.
+fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let (problem, remedy) = match &error {
+        SdkError::ServiceError(_) => {
+            ("refuses", "give this identity the rights that docs/data-sources.md lists")
+        }
+        SdkError::ConstructionFailure(_) => {
+            ("cannot be asked", "check that there are credentials for this identity")
+        }
+        _ => ("does not answer", "check region, endpoint and credentials"),
+    };
+    OpenError::server("dynamodb", problem, remedy).because(chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_region_table_and_endpoint() {
+        let good = read("eu-west-1?table=auth&endpoint=http%3A%2F%2F127.0.0.1:8000").unwrap();
+        let said = (good.region, &*good.table, good.endpoint.as_deref());
+        assert_eq!(said, ("eu-west-1", "auth", Some("http://127.0.0.1:8000")));
+        assert_eq!(read("eu-west-1/").unwrap().table, "castellan");
+        for bad in ["", "?table=auth", "eu west", "x?table=a", "x?tabel=auth", "x?endpoint=ftp://a"]
+        {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+    }
+}

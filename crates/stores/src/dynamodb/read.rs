@@ -1,0 +1,201 @@
+//! The verbs that read, and the one that takes. Consistently, but for lists.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{
+        AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
+    },
+};
+use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
+use castellan_proto::Timestamp;
+
+use super::{
+    Dynamo, Item,
+    fault::Fault,
+    item::{
+        self, LIVE, at, is_live, is_taken, key_of, name_place, place, room, seconds, shelf, text,
+    },
+};
+
+/// The index that lists.
+pub(super) const INDEX: &str = "rooms";
+/// Keys that one request may name.
+const BATCH: usize = 100;
+
+impl Dynamo {
+    pub(super) async fn read_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, Fault> {
+        let places: Vec<String> = keys.iter().map(place).collect();
+        let mut wanted = places.clone();
+        // One key twice would refuse the request.
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found: HashMap<String, Item> = HashMap::new();
+        for batch in wanted.chunks(BATCH) {
+            let keys = batch.iter().map(|place| at(place.clone())).collect();
+            let mut asked = Some(self.consistently(keys)?);
+            while let Some(request) = asked.take() {
+                let answer =
+                    self.client.batch_get_item().request_items(&self.table, request).send().await?;
+                let items = answer.responses.unwrap_or_default().remove(&self.table);
+                for item in items.into_iter().flatten() {
+                    let place = item::text_of(&item, "pk").ok_or(Fault::Damaged("place"))?;
+                    found.insert(place.to_owned(), item);
+                }
+                asked = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
+            }
+        }
+        keys.iter()
+            .zip(&places)
+            .map(|(key, place)| {
+                let item = found.get(place).filter(|item| is_live(item, now) && !is_taken(item));
+                item.map(|item| item::record(key.clone(), item)).transpose()
+            })
+            .collect()
+    }
+
+    fn consistently(&self, keys: Vec<Item>) -> Result<KeysAndAttributes, Fault> {
+        KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| Fault::Service(error.into()))
+    }
+
+    /// The item at `pk`.
+    pub(super) async fn item(&self, pk: String) -> Result<Option<Item>, Fault> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(at(pk)));
+        Ok(get.consistent_read(true).send().await?.item)
+    }
+
+    /// The record that has the unique name which stands in `name` as an id.
+    pub(super) async fn read_by_name(
+        &self,
+        name: &Key,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Fault> {
+        let marker = self.item(name_place(name, &name.id)).await?;
+        let Some(marker) = marker.filter(|marker| is_live(marker, now)) else { return Ok(None) };
+        let holder = item::text_of(&marker, "o").ok_or(Fault::Damaged("holder"))?;
+        let Some(item) = self.item(holder.to_owned()).await? else { return Ok(None) };
+        let key = key_of(&name.site, name.kind, &item)?;
+        let record = item::record(key, &item)?;
+        let holds = is_live(&item, now) && !is_taken(&item) && record.unique.contains(&name.id);
+        Ok(holds.then_some(record))
+    }
+
+    pub(super) async fn use_up(&self, key: &Key, now: Timestamp) -> Result<Taken, Fault> {
+        let taken = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(at(place(key))))
+            .update_expression("SET t = :yes")
+            .condition_expression(format!("attribute_exists(pk) AND t = :no AND {LIVE}"))
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .expression_attribute_values(":no", AttributeValue::Bool(false))
+            .expression_attribute_values(":now", seconds(now))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match taken {
+            Ok(done) => {
+                let item = done.attributes.ok_or(Fault::Damaged("answer"))?;
+                Ok(Taken::First(item::record(key.clone(), &item)?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    let tombstone =
+                        refused.item().filter(|item| is_live(item, now) && is_taken(item));
+                    Ok(match tombstone {
+                        Some(item) => Taken::Again(item::record(key.clone(), item)?),
+                        None => Taken::None,
+                    })
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// A list, from the index: what was written a moment ago may not be on it yet.
+    pub(super) async fn list(
+        &self,
+        query: &PageQuery,
+        now: Timestamp,
+    ) -> Result<Vec<Record>, Fault> {
+        let prefix = shelf(&query.prefix);
+        // Hexadecimal digits lie between `!` and `g`.
+        let from = match query.after.as_ref().filter(|after| **after >= query.prefix) {
+            Some(after) => format!("{}!", shelf(after)),
+            None => prefix.clone(),
+        };
+        let to = format!("{prefix}g");
+        let (mut records, mut start) = (Vec::new(), None);
+        if from > to {
+            return Ok(records);
+        }
+        while records.len() < query.limit {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(INDEX)
+                .key_condition_expression("g = :g AND s BETWEEN :from AND :to")
+                .filter_expression(format!("t = :no AND {LIVE}"))
+                .expression_attribute_values(":g", text(room(&query.site, query.kind)))
+                .expression_attribute_values(":from", text(&from))
+                .expression_attribute_values(":to", text(&to))
+                .expression_attribute_values(":no", AttributeValue::Bool(false))
+                .expression_attribute_values(":now", seconds(now))
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for item in answer.items.unwrap_or_default() {
+                records.push(item::record(key_of(&query.site, query.kind, &item)?, &item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        records.truncate(query.limit);
+        Ok(records)
+    }
+
+    /// How many are on the list.
+    pub(super) async fn count_all(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<u64, Fault> {
+        let (mut count, mut start) = (0, None);
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(INDEX)
+                .select(Select::Count)
+                .key_condition_expression("g = :g")
+                .filter_expression(format!("t = :no AND {LIVE}"))
+                .expression_attribute_values(":g", text(room(site, kind)))
+                .expression_attribute_values(":no", AttributeValue::Bool(false))
+                .expression_attribute_values(":now", seconds(now))
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            count += u64::try_from(answer.count).unwrap_or(0);
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+}

@@ -245,7 +245,8 @@ macro_rules! engine {
                 super::one_time_things_stay_one_time(&$address).await;
             }
 
-            #[tokio::test]
+            // The line to the server runs beside the test.
+            #[tokio::test(flavor = "multi_thread")]
             async fn a_lost_data_source_is_told_and_found_again() {
                 let (cut, url) = $through.await;
                 super::a_lost_data_source_is_told_and_found_again(cut, &url).await;

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod liveness;
 pub mod machine;
 pub mod mint;
+pub mod moving;
 pub mod params;
 pub mod password;
 pub mod records;

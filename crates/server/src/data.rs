@@ -67,12 +67,21 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
         (None, Some(database)) => key_beside(database, existed)?,
         (None, None) => return Err(DataError::NoKey),
     };
-    let url = match &database {
-        Some(path) => format!("sqlite://{}", path.display()),
-        None => url.clone(),
-    };
     let migrate = if loaded.config.data.migrate { Migrate::Yes } else { Migrate::No };
-    Ok((open_patiently(&url, migrate, loaded.config.data.wait).await?, master))
+    Ok((open_store(loaded, url, migrate).await?, master))
+}
+
+/// Opens the data source at `url` alone; a file's path is relative to that of the configuration.
+pub(crate) async fn open_store(
+    loaded: &Loaded,
+    url: &str,
+    migrate: Migrate,
+) -> Result<Arc<dyn Store>, OpenError> {
+    let url = match url.strip_prefix("sqlite://") {
+        Some(path) => format!("sqlite://{}", loaded.folder.join(path).display()),
+        None => url.to_owned(),
+    };
+    open_patiently(&url, migrate, loaded.config.data.wait).await
 }
 
 /// Opens `url`; for so long as `wait` says, a server that does not answer is tried again.

@@ -2,8 +2,11 @@
 //!
 //! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
 
+mod card;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(any(feature = "dynamodb", feature = "mongodb"))]
+mod hex;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod open_error;
@@ -15,6 +18,7 @@ use std::{pin::Pin, sync::Arc};
 
 use castellan_issuer::store::Store;
 
+pub use card::Card;
 pub use open_error::OpenError;
 
 /// A data source that an address can name.
@@ -23,6 +27,8 @@ struct Scheme {
     names: &'static [&'static str],
     /// How an address of it is written.
     form: &'static str,
+    /// What it can do.
+    card: &'static Card,
     /// Opens what stands behind `://`.
     open: fn(&str, Migrate) -> Opening<'_>,
 }
@@ -34,30 +40,35 @@ const SCHEMES: &[Scheme] = &[
     Scheme {
         names: &["sqlite"],
         form: "sqlite://PATH",
+        card: &card::SQLITE,
         open: |rest, _| Box::pin(async move { sqlite::open(rest) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
         names: &["dynamodb"],
         form: "dynamodb://REGION?table=NAME",
+        card: &card::DYNAMODB,
         open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb"],
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
+        card: &card::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb+srv"],
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
+        card: &card::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
     Scheme {
         names: &["postgres", "postgresql"],
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
+        card: &card::POSTGRES,
         open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
     },
 ];
@@ -94,6 +105,14 @@ pub async fn open(url: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenErr
         .find(|scheme| scheme.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
         .ok_or_else(|| OpenError::UnknownScheme { scheme: name.to_owned(), known: forms() })?;
     (scheme.open)(rest, migrate).await
+}
+
+/// What the data source at `url` can do; `None` if this build has none of that scheme.
+#[must_use]
+pub fn card(url: &str) -> Option<&'static Card> {
+    let (name, _) = url.split_once("://")?;
+    let known = |scheme: &&Scheme| scheme.names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    SCHEMES.iter().find(known).map(|scheme| scheme.card)
 }
 
 fn no_scheme() -> OpenError {

@@ -6,9 +6,11 @@ mod completions;
 mod config_check;
 mod credential;
 mod demo;
+mod doctor;
 mod example;
 mod explain;
 mod key;
+mod migrate;
 mod resources;
 mod sample_app;
 mod scopes;
@@ -81,6 +83,14 @@ enum Command {
     /// The configuration file.
     #[command(subcommand)]
     Config(config_check::Command),
+    /// Make and upgrade tables, or move everything from one data source to another.
+    Migrate(migrate::Arguments),
+    /// Write everything to a file, one record a line.
+    Export(migrate::ExportArguments),
+    /// Read what `export` wrote.
+    Import(migrate::ImportArguments),
+    /// Does what is configured work, and what can its data source do?
+    Doctor,
     /// Shell completions.
     Completions(completions::Arguments),
     /// Run the sample API alone, without a gate.
@@ -131,6 +141,10 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         }
         Command::Scopes(command) => scopes::run(load()?, command).await,
         Command::Config(command) => config_check::run(load(), &command).await,
+        Command::Migrate(arguments) => migrate::run(&load()?, arguments).await,
+        Command::Export(arguments) => migrate::export(&load()?, arguments).await,
+        Command::Import(arguments) => migrate::import(&load()?, arguments).await,
+        Command::Doctor => doctor::run(&load()?).await,
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::Archive(arguments) => serve::archive(arguments).await,
     }

@@ -85,6 +85,13 @@ impl Castellan {
         castellan
     }
 
+    /// A server that does not start: its command line is there all the same.
+    pub fn refused(plan: Plan) -> Self {
+        let mut castellan = Self::begin(plan);
+        assert!(!castellan.server.wait().unwrap().success());
+        castellan
+    }
+
     /// What a server says that does not start.
     pub async fn refuses(plan: Plan) -> String {
         let mut castellan = Self::begin(plan);

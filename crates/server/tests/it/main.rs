@@ -18,6 +18,7 @@ mod decidim_oauth;
 mod fixtures;
 mod jose;
 mod liveness;
+mod moving;
 mod nodes;
 mod resources;
 mod schemas;

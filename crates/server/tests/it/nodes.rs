@@ -22,14 +22,14 @@ const BOUND: Duration = Duration::from_secs(1);
 const RACERS: usize = 64;
 
 /// The address in the variable `name`. A test that needs a server does not pass without one.
-fn address(name: &str) -> String {
+pub fn address(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: `cargo xtask test` starts a server and sets it")
     })
 }
 
 /// Tables of a configuration with the data source at `url`, and a site of its own in it.
-fn config(url: &str) -> String {
+pub fn config(url: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let site = format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     format!(
@@ -61,7 +61,7 @@ impl Nodes {
 
     /// The nodes in turn, for the racer of a number.
     fn of(&self, racer: usize) -> &Castellan {
-        if racer % 2 == 0 { &self.one } else { &self.two }
+        if racer.is_multiple_of(2) { &self.one } else { &self.two }
     }
 
     /// What each of [`RACERS`] is answered who send the same at once, half of them to each node.

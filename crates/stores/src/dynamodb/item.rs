@@ -9,6 +9,7 @@ use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
 use super::{Item, fault::Fault};
+use crate::hex::{hex, unhex};
 
 /// What exists at `:now`.
 pub(super) const LIVE: &str = "(attribute_not_exists(e) OR e > :now)";
@@ -33,20 +34,6 @@ pub(super) fn room(site: &str, kind: Kind) -> String {
 /// The place of an id in the index; never empty.
 pub(super) fn shelf(id: &str) -> String {
     format!("i{}", hex(id))
-}
-
-pub(super) fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<String> {
-    let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    String::from_utf8(bytes?).ok()
 }
 
 /// The `pk` of a record.

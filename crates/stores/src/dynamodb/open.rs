@@ -34,7 +34,7 @@ const FORMAT: u64 = 1;
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a new table may take to be there.
-const CREATION: Duration = Duration::from_secs(120);
+const CREATION: Duration = Duration::from_mins(2);
 /// The table that is used if the address names none.
 const DEFAULT: &str = "castellan";
 
@@ -244,6 +244,7 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> OpenError
 }
 
 /// The service does not answer, or not to us.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
 where
     E: std::error::Error + Send + Sync + 'static,

@@ -24,6 +24,15 @@ pub(super) const INDEX: &str = "rooms";
 /// Keys that one request may name.
 const BATCH: usize = 100;
 
+/// A consistent look at `keys`.
+fn consistently(keys: Vec<Item>) -> Result<KeysAndAttributes, Fault> {
+    KeysAndAttributes::builder()
+        .set_keys(Some(keys))
+        .consistent_read(true)
+        .build()
+        .map_err(|error| Fault::Service(error.into()))
+}
+
 impl Dynamo {
     pub(super) async fn read_many(
         &self,
@@ -38,7 +47,7 @@ impl Dynamo {
         let mut found: HashMap<String, Item> = HashMap::new();
         for batch in wanted.chunks(BATCH) {
             let keys = batch.iter().map(|place| at(place.clone())).collect();
-            let mut asked = Some(self.consistently(keys)?);
+            let mut asked = Some(consistently(keys)?);
             while let Some(request) = asked.take() {
                 let answer =
                     self.client.batch_get_item().request_items(&self.table, request).send().await?;
@@ -57,14 +66,6 @@ impl Dynamo {
                 item.map(|item| item::record(key.clone(), item)).transpose()
             })
             .collect()
-    }
-
-    fn consistently(&self, keys: Vec<Item>) -> Result<KeysAndAttributes, Fault> {
-        KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| Fault::Service(error.into()))
     }
 
     /// The item at `pk`.

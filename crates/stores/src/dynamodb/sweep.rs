@@ -99,7 +99,7 @@ impl Dynamo {
         let room = place.strip_prefix("r.").and_then(|rest| rest.rsplit_once('.'));
         let (room, _) = room.ok_or(Fault::Damaged("place"))?;
         for name in names {
-            let marker = format!("n.{room}.{}", super::item::hex(&name));
+            let marker = format!("n.{room}.{}", crate::hex::hex(&name));
             let own = self.item(marker.clone()).await?;
             if own.is_some_and(|own| text_of(&own, "o") == Some(place)) {
                 let marker = Delete::builder()

@@ -9,6 +9,7 @@ use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
 use super::fault::Fault;
+use crate::hex::{hex, unhex};
 
 /// Seconds as MongoDB has them. What is beyond its range is so far off that it is all the same.
 pub(super) fn seconds(time: Timestamp) -> i64 {
@@ -30,20 +31,6 @@ pub(super) fn room(site: &str, kind: Kind) -> String {
 /// The place of a record, or of a unique name.
 pub(super) fn place(key: &Key) -> String {
     room(&key.site, key.kind) + &hex(&key.id)
-}
-
-pub(super) fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<String> {
-    let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    String::from_utf8(bytes?).ok()
 }
 
 /// The unique names of a record as the index has them. One without any holds a name that no other

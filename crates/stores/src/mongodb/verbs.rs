@@ -11,10 +11,11 @@ use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
 use castellan_proto::Timestamp;
 
 use super::{
-    document::{self, hex, int, key_of, place, room, seconds},
+    document::{self, int, key_of, place, room, seconds},
     fault::Fault,
     live,
 };
+use crate::hex::hex;
 
 /// All documents that `filter` matches.
 async fn all(

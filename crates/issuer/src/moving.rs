@@ -1,0 +1,187 @@
+//! Moving records from one data source to another: all of them, hashes and sealed keys included, as
+//! they are. What was taken stays behind: its tombstone is of use for a minute at most, and a code
+//! that nobody knows is as worthless as one that was used.
+
+use std::sync::Arc;
+
+use castellan_proto::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::store::{
+    Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError,
+};
+
+/// A record on its way.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// Of which site.
+    pub site: String,
+    /// Its kind's name in the store.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its other names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<String>,
+    /// First second at which it no longer exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What it holds, byte for byte.
+    pub body: Box<RawValue>,
+}
+
+/// Why a record does not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// It is no record that this version knows.
+    #[error("{0:?} is no kind of record that this Castellan knows")]
+    Kind(String),
+    /// One of its names belongs to another record there.
+    #[error("{record}: its name {name:?} belongs to another record there")]
+    Clash {
+        /// Which record.
+        record: String,
+        /// The name.
+        name: String,
+    },
+    /// What it holds is not what Castellan writes.
+    #[error("{0}: it holds no JSON")]
+    Body(String),
+    /// A data source failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of a record that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// It is new there.
+    New,
+    /// It was there already, and just so.
+    Same,
+    /// It was there, and was another.
+    Changed,
+}
+
+/// Records that are read at a time.
+const PAGE: usize = 500;
+
+/// Every record of `sites`, a page at a time, in the order of sites, kinds and ids.
+pub struct Walk<'a> {
+    store: &'a dyn Store,
+    rooms: Vec<(Arc<str>, Kind)>,
+    after: Option<String>,
+    now: Timestamp,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk through what `store` holds for `sites`.
+    #[must_use]
+    pub fn new(store: &'a dyn Store, sites: &[Arc<str>], now: Timestamp) -> Self {
+        let rooms = sites.iter().flat_map(|site| Kind::ALL.map(|kind| (Arc::clone(site), kind)));
+        let rooms = rooms.rev().collect();
+        Self { store, rooms, after: None, now }
+    }
+
+    /// The next records; `None` at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the same page can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
+        while let Some((site, kind)) = self.rooms.last() {
+            let query = PageQuery {
+                site: Arc::clone(site),
+                kind: *kind,
+                prefix: String::new(),
+                after: self.after.clone(),
+                limit: PAGE,
+            };
+            let page = self.store.page(&query, self.now).await?;
+            self.after = page.last().map(|record| record.key.id.clone());
+            if page.is_empty() {
+                self.rooms.pop();
+                continue;
+            }
+            return Ok(Some(page));
+        }
+        Ok(None)
+    }
+}
+
+impl Moved {
+    /// `record`, ready to go.
+    ///
+    /// # Errors
+    /// [`MoveError::Body`] if it holds something that Castellan did not write.
+    pub fn leaving(record: &Record) -> Result<Self, MoveError> {
+        let text = std::str::from_utf8(&record.body).ok().map(ToOwned::to_owned);
+        let body = text.and_then(|text| RawValue::from_string(text).ok());
+        Ok(Self {
+            site: record.key.site.to_string(),
+            kind: record.key.kind.as_str().to_owned(),
+            id: record.key.id.clone(),
+            unique: record.unique.clone(),
+            expires_at: record.expires_at,
+            body: body.ok_or_else(|| MoveError::Body(record.key.text()))?,
+        })
+    }
+
+    fn draft(&self) -> Result<Draft, MoveError> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == self.kind);
+        let kind = kind.ok_or_else(|| MoveError::Kind(self.kind.clone()))?;
+        Ok(Draft {
+            key: Key::new(&Arc::from(&*self.site), kind, self.id.clone()),
+            body: self.body.get().as_bytes().to_vec(),
+            unique: self.unique.clone(),
+            expires_at: self.expires_at,
+        })
+    }
+
+    /// Writes it to `store`, over what is there if that is another. Done again, it changes nothing.
+    ///
+    /// # Errors
+    /// [`MoveError`]; the record is there, whole, or is not.
+    pub async fn arrive(&self, store: &dyn Store, now: Timestamp) -> Result<Arrived, MoveError> {
+        let draft = self.draft()?;
+        let (key, text) = (draft.key.clone(), draft.key.text());
+        let clash = |name| MoveError::Clash { record: text.clone(), name };
+        for _ in 0..8 {
+            match store.insert(draft.clone(), Notice::Tell, now).await? {
+                Inserted::Done => return Ok(Arrived::New),
+                Inserted::Clash(name) => return Err(clash(name)),
+                Inserted::Exists => {}
+            }
+            let held = store.get_many(std::slice::from_ref(&key), now).await?;
+            match held.into_iter().next().flatten() {
+                Some(held) if same(&held, &draft) => return Ok(Arrived::Same),
+                Some(held) => {
+                    let over = store.replace(draft.clone(), held.version, Notice::Tell, now);
+                    match over.await? {
+                        Replaced::Done(_) => return Ok(Arrived::Changed),
+                        Replaced::Clash(name) => return Err(clash(name)),
+                        Replaced::Stale => {}
+                    }
+                }
+                // A tombstone, or gone in between: made room for.
+                None => drop(store.delete(&key, None, Notice::Silent, now).await?),
+            }
+        }
+        Err(StoreError::new("the record is being written all the time").into())
+    }
+
+    /// Whether `store` holds just this.
+    ///
+    /// # Errors
+    /// [`MoveError`] if it cannot be told.
+    pub async fn is_at(&self, store: &dyn Store, now: Timestamp) -> Result<bool, MoveError> {
+        let draft = self.draft()?;
+        let held = store.get_many(std::slice::from_ref(&draft.key), now).await?;
+        Ok(held.into_iter().next().flatten().is_some_and(|held| same(&held, &draft)))
+    }
+}
+
+fn same(held: &Record, draft: &Draft) -> bool {
+    held.body == draft.body && held.unique == draft.unique && held.expires_at == draft.expires_at
+}

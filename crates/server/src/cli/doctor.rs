@@ -1,0 +1,50 @@
+//! `castellan doctor`: whether what is configured works, and what its data source can do.
+
+use std::{process::ExitCode, time::Instant};
+
+use castellan_issuer::{apply::ResourceKind, keys::KeyUse};
+
+use super::Failure;
+use crate::{app, config::Loaded};
+
+/// Prints what it finds, good and bad.
+pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
+    if let Some(card) = castellan_stores::card(&loaded.config.data.url) {
+        println!("{card}\n");
+    }
+    let began = Instant::now();
+    let issuers = app::open_issuers(loaded).await?;
+    println!("data source      opens in {} ms", began.elapsed().as_millis());
+    let mut good = true;
+    for issuer in &issuers {
+        println!("\nsite             {} at {}", issuer.desk().site(), issuer.place().issuer);
+        let began = Instant::now();
+        let feed = issuer.desk().store().feed(None).await;
+        match feed {
+            Ok(_) => println!("feed             answers in {} ms", began.elapsed().as_millis()),
+            Err(error) => {
+                good = false;
+                println!("feed             PROBLEM: {error}");
+            }
+        }
+        let now = issuer.now();
+        let keys = issuer.keyring().keys();
+        let signing = |usage| {
+            keys.iter().any(|key| {
+                key.usage == usage
+                    && key.sign_from <= now
+                    && key.sign_until.is_none_or(|until| now < until)
+            })
+        };
+        let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
+        good &= whole;
+        let state = if whole { "sign" } else { "PROBLEM: some use has no key that signs" };
+        println!("signing keys     {} open with the master key, and {state}", keys.len());
+        for kind in [ResourceKind::User, ResourceKind::Client] {
+            let some = !issuer.list(kind, None, 1).await?.is_empty();
+            println!("{:<16} {}", kind.as_str(), if some { "there are some" } else { "none yet" });
+        }
+    }
+    println!("\n{}", if good { "All is well." } else { "Something is wrong; see above." });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -101,10 +101,30 @@ impl Issuer {
         &self,
         params: &Params,
     ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
+        let missing = || AuthorizeError::Page {
+            code: ErrorCode::InvalidRequest,
+            text: "client_id is required".to_owned(),
+        };
+        let client_id = params.get("client_id").ok_or_else(missing)?;
+        if let Some(reference) = params.get("request_uri") {
+            // Whatever else is in the query does not count (RFC 9126 §4).
+            return self.pushed_authorization(client_id, reference).await;
+        }
+        let (request, client) = self.check_authorization(client_id, params).await?;
+        if client.require_pushed {
+            let text = "this client hands its requests over itself (RFC 9126)";
+            return Err(request.refuse(ErrorCode::InvalidRequest, text));
+        }
+        Ok((request, client))
+    }
+
+    /// Checks `params` for the client `client_id`.
+    pub(crate) async fn check_authorization(
+        &self,
+        client_id: &str,
+        params: &Params,
+    ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
         let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
-        let client_id = params
-            .get("client_id")
-            .ok_or_else(|| page(ErrorCode::InvalidRequest, "client_id is required"))?;
         let found = self.desk().get::<Client>(client_id, self.now()).await?;
         let Some(client) = found.map(|held| held.body).filter(|client| client.active) else {
             return Err(page(ErrorCode::InvalidClient, "no such client"));
@@ -153,7 +173,7 @@ fn check(
         let text = "this client may not use the authorization code grant";
         return Err((ErrorCode::UnauthorizedClient, text));
     };
-    if params.get("request").is_some() || params.get("request_uri").is_some() {
+    if params.get("request").is_some() {
         return Err(invalid("request objects are not read"));
     }
     if params.get("response_mode").is_some_and(|mode| mode != "query") {

@@ -7,7 +7,8 @@ use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
 use moka::sync::Cache;
 
 use crate::{
-    Issuer, error::TokenError, keys::Branch, params::Params, password::Busy, records::Client,
+    Issuer, assertion, error::TokenError, keys::Branch, params::Params, password::Busy,
+    records::Client,
 };
 
 /// What a client showed of itself.
@@ -16,6 +17,8 @@ pub enum ClientProof {
     Basic(String, Secret),
     /// `client_id` and `client_secret` in the body.
     Post(String, Secret),
+    /// A statement that it signed (RFC 7523 §2.2), and the client that this claims to be.
+    Assertion(String, String),
     /// `client_id` alone.
     Named(String),
 }
@@ -49,7 +52,25 @@ impl ClientProof {
     /// [`TokenError::Missing`] if it names none.
     pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, TokenError> {
         let named = params.get("client_id").map(ToOwned::to_owned);
-        match (basic, named, params.secret("client_secret")) {
+        let secret = params.secret("client_secret");
+        match (params.get("client_assertion_type"), params.get("client_assertion")) {
+            (None, None) => {}
+            (Some(assertion::TYPE), Some(signed)) => {
+                if basic.is_some() || secret.is_some() {
+                    return Err(TokenError::TwoProofs);
+                }
+                let invalid = TokenError::InvalidClient { basic: false };
+                let claimed = assertion::claimed_client(signed).ok_or(invalid)?;
+                if named.is_some_and(|named| named != claimed) {
+                    return Err(TokenError::TwoProofs);
+                }
+                return Ok(Self::Assertion(claimed, signed.to_owned()));
+            }
+            (Some(_), None) => return Err(TokenError::Missing("client_assertion")),
+            (None, Some(_)) => return Err(TokenError::Missing("client_assertion_type")),
+            (Some(_), Some(_)) => return Err(TokenError::InvalidClient { basic: false }),
+        }
+        match (basic, named, secret) {
             (Some(_), _, Some(_)) => Err(TokenError::TwoProofs),
             (Some((id, _)), Some(named), None) if id != named => Err(TokenError::TwoProofs),
             (Some((id, secret)), _, None) => Ok(Self::Basic(id, secret)),
@@ -68,10 +89,13 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret.
     pub async fn prove_client(&self, proof: ClientProof) -> Result<Proven, TokenError> {
+        if let ClientProof::Assertion(id, signed) = proof {
+            return self.prove_by_assertion(id, &signed).await;
+        }
         let (id, secret, basic) = match proof {
             ClientProof::Basic(id, secret) => (id, Some(secret), true),
             ClientProof::Post(id, secret) => (id, Some(secret), false),
-            ClientProof::Named(id) => (id, None, false),
+            ClientProof::Named(id) | ClientProof::Assertion(id, _) => (id, None, false),
         };
         let invalid = TokenError::InvalidClient { basic };
         let found = self.desk().get::<Client>(&id, self.now()).await?;
@@ -85,6 +109,18 @@ impl Issuer {
         match found {
             Some(held) if held.body.active => Ok(Proven { id, client: held.body, authenticated }),
             _ => Err(invalid),
+        }
+    }
+
+    /// Finds the client `id` and checks what it signed.
+    async fn prove_by_assertion(&self, id: String, signed: &str) -> Result<Proven, TokenError> {
+        let found = self.desk().get::<Client>(&id, self.now()).await?;
+        let client = found.map(|held| held.body).filter(|client| client.active);
+        match client {
+            Some(client) if self.assertion_proves(&id, &client, signed).await? => {
+                Ok(Proven { id, client, authenticated: true })
+            }
+            _ => Err(TokenError::InvalidClient { basic: false }),
         }
     }
 

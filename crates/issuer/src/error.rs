@@ -34,6 +34,9 @@ pub enum TokenError {
     /// The client may not use this grant.
     #[error("this client may not use this grant")]
     GrantNotAllowed,
+    /// A pushed authorization request is not to be served.
+    #[error("{1}")]
+    Pushed(ErrorCode, String),
     /// Unknown, used, expired, another client's, or redirected elsewhere: one answer for all.
     #[error("the code cannot be redeemed")]
     CodeNotRedeemable,
@@ -81,6 +84,7 @@ impl TokenError {
                 ErrorCode::InvalidRequest
             }
             Self::InvalidClient { .. } => ErrorCode::InvalidClient,
+            Self::Pushed(code, _) => *code,
             Self::UnknownGrant => ErrorCode::UnsupportedGrantType,
             Self::GrantNotAllowed => ErrorCode::UnauthorizedClient,
             Self::CodeNotRedeemable

@@ -361,6 +361,14 @@ impl Issuer {
     /// The client of a request, looked at again: it may have changed in the meantime
     /// (`security-cases.md` row 4).
     async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
+        self.client_as_asked(request).await?.ok_or(FlowError::Lost)
+    }
+
+    /// The client of `request`, if it may still have what is asked for.
+    pub(crate) async fn client_as_asked(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<Option<Client>, StoreError> {
         let found = self.desk().get::<Client>(&request.client_id, self.now()).await?;
         let still = |client: &Client| {
             client.active
@@ -371,7 +379,7 @@ impl Issuer {
                     .any(|uri: &RedirectUri| uri.admits(&request.redirect_uri))
                 && client.scope.first_uncovered(&request.scope).is_none()
         };
-        found.map(|held| held.body).filter(still).ok_or(FlowError::Lost)
+        Ok(found.map(|held| held.body).filter(still))
     }
 }
 

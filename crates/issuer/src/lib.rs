@@ -6,6 +6,7 @@
 //! whether it still holds ([`verify`], [`liveness`]).
 
 pub mod apply;
+pub mod assertion;
 pub mod authorize;
 pub mod client_auth;
 pub mod consent;
@@ -22,6 +23,7 @@ pub mod mint;
 pub mod moving;
 pub mod params;
 pub mod password;
+pub mod pushed;
 pub mod records;
 pub mod revoke;
 pub mod session;

@@ -108,7 +108,7 @@ impl Issuer {
         answer
     }
 
-    async fn prove_caller(
+    pub(crate) async fn prove_caller(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,

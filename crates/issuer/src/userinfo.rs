@@ -9,12 +9,12 @@ use crate::{
 };
 
 impl Issuer {
-    /// The claims that the scopes of `token` open (OIDC Core §5.4).
+    /// The client of `token`, and the claims that its scopes open (OIDC Core §5.4).
     ///
     /// # Errors
     /// [`TokenError::InvalidToken`] for a token that does not hold,
     /// [`TokenError::Insufficient`] for one without `openid`.
-    pub async fn userinfo(&self, token: &str) -> Result<Value, TokenError> {
+    pub async fn userinfo(&self, token: &str) -> Result<(String, Value), TokenError> {
         let live = self.verify_access(token).await.map_err(|error| match error {
             VerifyError::Store(error) => TokenError::Store(error),
             VerifyError::Expired | VerifyError::Invalid => TokenError::InvalidToken,
@@ -22,7 +22,8 @@ impl Issuer {
         if !live.may("openid") {
             return Err(TokenError::Insufficient("openid"));
         }
-        claims(&live).ok_or(TokenError::InvalidToken)
+        let claims = claims(&live).ok_or(TokenError::InvalidToken)?;
+        Ok((live.client_id.clone(), claims))
     }
 }
 

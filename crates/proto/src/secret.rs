@@ -96,6 +96,8 @@ pub enum OpaqueKind {
     Flow,
     /// A one-time set-up link.
     Setup,
+    /// A reference to an authorization request that was pushed (RFC 9126).
+    RequestUri,
 }
 
 impl OpaqueKind {
@@ -110,6 +112,7 @@ impl OpaqueKind {
             Self::Browser => "csl_browser_",
             Self::Flow => "csl_flow_",
             Self::Setup => "csl_setup_",
+            Self::RequestUri => "csl_request_",
         }
     }
 }

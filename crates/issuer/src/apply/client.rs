@@ -8,7 +8,7 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Problem, credential::keep};
+use super::{Document, Problem, credential::keep, keys::public_keys};
 use crate::{
     Issuer,
     records::{AppDialect, Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
@@ -37,6 +37,11 @@ pub struct ClientDocument {
     access_token_signed_response_alg: Option<Algorithm>,
     id_token_signed_response_alg: Option<Algorithm>,
     refresh_token_rotation: Option<Rotation>,
+    /// The public keys by which it proves who it is (RFC 7591 §2).
+    jwks: Option<Value>,
+    /// RFC 9126 §6.
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     #[serde(default)]
     auth: Auth,
     /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
@@ -146,7 +151,8 @@ impl Document for ClientDocument {
                 (Some(stored), changed)
             }
         };
-        let has_secret = secret.is_some();
+        let jwks = self.jwks.as_ref().map_or_else(|| Ok(Vec::new()), public_keys)?;
+        let has_secret = secret.is_some() || !jwks.is_empty();
         self.check_type(has_secret)?;
         let mut redirect_uris = self.redirect_uris.clone();
         let written = self.auth.authorization_code.as_ref();
@@ -174,6 +180,7 @@ impl Document for ClientDocument {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
             secret,
+            jwks,
             first_party: self.first_party,
             active: self.active != Some(false),
             scope,
@@ -185,6 +192,7 @@ impl Document for ClientDocument {
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: Algorithm::Rs256,
             aidbox: grants.is_aidbox(),
+            require_pushed: self.require_pushed_authorization_requests,
             dialect: self.dialect,
             created: before.map_or(issuer.now(), |before| before.created),
         };
@@ -201,8 +209,14 @@ impl Document for ClientDocument {
             set("uri", json!(uri));
         }
         set("type", json!(if client.is_public() { "public" } else { "confidential" }));
+        if client.require_pushed {
+            set("require_pushed_authorization_requests", json!(true));
+        }
         if let Some(dialect) = client.dialect {
             set("dialect", json!(dialect));
+        }
+        if !client.jwks.is_empty() {
+            set("jwks", json!({"keys": client.jwks}));
         }
         if client.first_party {
             set("first_party", json!(true));

@@ -5,6 +5,7 @@
 
 mod client;
 mod credential;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod user;

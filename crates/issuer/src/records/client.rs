@@ -1,12 +1,17 @@
 //! An OAuth app.
 
-use castellan_proto::{RedirectUri, Timestamp, jose::Algorithm, scope::Scopes};
+use castellan_proto::{
+    RedirectUri, Timestamp,
+    jose::{Algorithm, Jwk},
+    scope::Scopes,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{desk::Kept, store::Kind};
 
 /// An app that may ask for tokens. Its id is the `client_id`.
 #[derive(Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of the document of its own")]
 pub struct Client {
     /// What people know it by; its id if empty.
     #[serde(default)]
@@ -14,8 +19,11 @@ pub struct Client {
     /// Where people can read about it.
     #[serde(default)]
     pub uri: Option<String>,
-    /// The stored form of its secret; none is a public client (RFC 6749 §2.1).
+    /// The stored form of its secret; with neither one nor a key it is public (RFC 6749 §2.1).
     pub secret: Option<String>,
+    /// The keys by which it proves who it is (`private_key_jwt`).
+    #[serde(default)]
+    pub jwks: Vec<Jwk>,
     /// Of one house with the server: people are not asked for consent.
     #[serde(default)]
     pub first_party: bool,
@@ -45,6 +53,9 @@ pub struct Client {
     /// ends the access token before.
     #[serde(default)]
     pub aidbox: bool,
+    /// It may not have a browser carry its authorization requests (RFC 9126 §6).
+    #[serde(default)]
+    pub require_pushed: bool,
     /// The contract that it is written by, if that is not our own.
     #[serde(default)]
     pub dialect: Option<AppDialect>,
@@ -149,10 +160,10 @@ impl Client {
         self.dialect == Some(AppDialect::Decidim)
     }
 
-    /// Whether it has no secret to keep (RFC 6749 §2.1).
+    /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).
     #[must_use]
-    pub const fn is_public(&self) -> bool {
-        self.secret.is_none()
+    pub fn is_public(&self) -> bool {
+        self.secret.is_none() && self.jwks.is_empty()
     }
 }
 

@@ -46,11 +46,15 @@ pub enum Kind {
     Guesses,
     /// What an app or a key used of what it may.
     Usage,
+    /// An authorization request that its app handed over itself.
+    Pushed,
+    /// A client's assertion that was used.
+    Assertion,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -65,6 +69,8 @@ impl Kind {
         Self::MachineToken,
         Self::Guesses,
         Self::Usage,
+        Self::Pushed,
+        Self::Assertion,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -85,6 +91,8 @@ impl Kind {
             Self::MachineToken => "machine_token",
             Self::Guesses => "guesses",
             Self::Usage => "usage",
+            Self::Pushed => "pushed",
+            Self::Assertion => "assertion",
         }
     }
 }

@@ -55,6 +55,12 @@ impl<'a> Compact<'a> {
         &self.header
     }
 
+    /// What the payload claims, all of it unproven; to find the key by.
+    #[must_use]
+    pub fn claimed<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.payload).ok()
+    }
+
     /// The payload, if `key` made the signature and the header agrees with the key's algorithm.
     #[must_use]
     pub fn verified_by(&self, key: &VerifyingKey) -> Option<&[u8]> {

@@ -69,7 +69,6 @@ async fn nothing_that_is_not_understood_is_passed_over() {
     let tab = house.tab_of("ada-1").await;
     for more in [
         ("request", "x"),
-        ("request_uri", "https://x.test"),
         ("response_mode", "fragment"),
         ("max_age", "soon"),
         ("max_age", "-1"),
@@ -83,6 +82,9 @@ async fn nothing_that_is_not_understood_is_passed_over() {
             "{more:?}"
         );
     }
+    // It stands in place of all else, the address included: there is none to go back to.
+    let next = house.begin("own", &tab, &[("request_uri", "https://x.test")]).await;
+    assert!(matches!(next, Err(FlowError::Authorize(AuthorizeError::Page { .. }))));
     for kind in ["token", "code id_token", ""] {
         let ask = [("client_id", "own"), ("response_type", kind)];
         assert!(house.issuer.begin(&params(&ask), &tab.browser()).await.is_err());

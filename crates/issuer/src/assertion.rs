@@ -1,0 +1,127 @@
+//! `private_key_jwt`: a client proves who it is with a statement that it signed (RFC 7523 §§2.2, 3,
+//! OIDC Core §9). It is good at this issuer alone, for minutes, and once.
+
+use castellan_proto::{
+    Digest, Timestamp,
+    jose::{Algorithm, Compact, Jwk, VerifyingKey},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    desk::{Kept, Written},
+    mint::Audience,
+    records::Client,
+    store::{Kind, StoreError},
+};
+
+/// The `client_assertion_type` (RFC 7523 §2.2).
+pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds that an assertion may live at most: longer is a password in disguise.
+const LONGEST: u64 = 600;
+/// Seconds that a client's clock may be ahead of ours.
+const SKEW: u64 = 60;
+/// Characters of a `jti` at most.
+const LONGEST_JTI: usize = 256;
+
+/// What an assertion says.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: Timestamp,
+    #[serde(default)]
+    nbf: Option<Timestamp>,
+    #[serde(default)]
+    iat: Option<Timestamp>,
+    jti: String,
+}
+
+/// An assertion that was used. Its id is the digest of its client and its `jti`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct UsedAssertion {
+    /// First second at which the assertion is worthless anyway.
+    pub ends: Timestamp,
+}
+
+impl Kept for UsedAssertion {
+    const KIND: Kind = Kind::Assertion;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
+    }
+}
+
+/// The client that an assertion claims to be of; nothing of it is proven.
+pub(crate) fn claimed_client(assertion: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        sub: String,
+    }
+    Compact::read(assertion)?.claimed::<Claimed>().map(|claimed| claimed.sub)
+}
+
+impl Issuer {
+    /// Whether `assertion` proves that `client` speaks. It is used up by that, on every node.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; then it proves nothing.
+    pub(crate) async fn assertion_proves(
+        &self,
+        id: &str,
+        client: &Client,
+        assertion: &str,
+    ) -> Result<bool, StoreError> {
+        let Some(claims) = proven(client, assertion) else { return Ok(false) };
+        let now = self.now();
+        let issuer = &*self.place().issuer;
+        let here =
+            [issuer.to_owned(), format!("{issuer}/auth/token"), format!("{issuer}/auth/par")];
+        let ahead = Timestamp(now.0 + SKEW);
+        let good = claims.iss == id
+            && claims.sub == id
+            && here.iter().any(|name| claims.aud.names(name))
+            && now < claims.exp
+            && claims.exp.0 <= now.0 + LONGEST
+            && [claims.nbf, claims.iat].into_iter().flatten().all(|from| from <= ahead)
+            && (1..=LONGEST_JTI).contains(&claims.jti.len());
+        if !good {
+            return Ok(false);
+        }
+        let used = UsedAssertion { ends: claims.exp };
+        let key = Digest::of(&[id.as_bytes(), &[0], claims.jti.as_bytes()].concat()).text();
+        // Of any number that show it, on any node, one inserts.
+        Ok(self.desk().insert(&key, &used, now).await? == Written::Done)
+    }
+}
+
+/// The claims of `assertion`, if one of the client's keys signed them.
+fn proven(client: &Client, assertion: &str) -> Option<Claims> {
+    let compact = Compact::read(assertion)?;
+    let header = compact.header();
+    let typ = header.typ.as_deref();
+    let is_one = typ.is_none_or(|typ| {
+        ["jwt", "client-authentication+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
+    });
+    if !is_one {
+        return None;
+    }
+    let named = |key: &&Jwk| header.kid.is_none() || header.kid == key.kid;
+    let payload = client.jwks.iter().filter(named).find_map(|key| {
+        // The key says by which algorithm it is used, never the header.
+        let verifying = VerifyingKey::from_jwk(algorithm_of(key)?, key).ok()?;
+        compact.verified_by(&verifying)
+    })?;
+    serde_json::from_slice(payload).ok()
+}
+
+/// The one algorithm that `key` is used with.
+pub(crate) fn algorithm_of(key: &Jwk) -> Option<Algorithm> {
+    let by_kind = match (&*key.kty, key.crv.as_deref()) {
+        ("EC", Some("P-256")) => Algorithm::Es256,
+        ("RSA", _) => Algorithm::Rs256,
+        _ => return None,
+    };
+    key.alg.is_none_or(|alg| alg == by_kind).then_some(by_kind)
+}

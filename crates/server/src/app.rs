@@ -14,7 +14,7 @@ use crate::{
     data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
-    http,
+    http, origins,
 };
 
 /// What handlers work with. Cheap to clone.
@@ -254,7 +254,7 @@ async fn face(
         };
         routes = routes.merge(Router::new().route(&path, any(answer)));
     }
-    Ok(Face { hosts: site.hosts.clone(), routes, open })
+    Ok(Face { hosts: site.hosts.clone(), routes, open, by_client: &origins::PATHS })
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

@@ -18,5 +18,6 @@ mod data;
 mod documents;
 mod egress;
 mod housekeeping;
+mod origins;
 mod pages;
 mod wire;

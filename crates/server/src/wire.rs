@@ -21,6 +21,12 @@ pub(crate) struct ClientRequest {
 }
 
 impl ClientRequest {
+    /// The `client_id` that it names, proven or not.
+    pub(crate) fn client(&self) -> Option<String> {
+        let named = self.basic.as_ref().map(|(id, _)| id.clone());
+        named.or_else(|| self.params.get("client_id").map(ToOwned::to_owned))
+    }
+
     /// Reads a form or a JSON object.
     ///
     /// # Errors

@@ -78,8 +78,11 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let open = cors::is_open(request.uri().path(), &site.open);
-    if open && let Some(answer) = cors::preflight(&request) {
+    let path = request.uri().path();
+    let open = cors::is_open(path, &site.open);
+    if (open || site.by_client.contains(&path))
+        && let Some(answer) = cors::preflight(&request)
+    {
         return answer;
     }
     let mut request = request.map(Body::new);

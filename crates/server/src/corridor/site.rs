@@ -15,6 +15,8 @@ pub struct Face {
     pub routes: Router,
     /// Paths that any origin may call, without credentials of the browser.
     pub open: Vec<String>,
+    /// Paths that origins may call which the app names that it is about; their handlers say so.
+    pub by_client: &'static [&'static str],
 }
 
 /// Every site, by host.
@@ -66,7 +68,7 @@ mod tests {
 
     fn face(hosts: &[&str]) -> Face {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Face { hosts, routes: Router::new(), open: Vec::new() }
+        Face { hosts, routes: Router::new(), open: Vec::new(), by_client: &[] }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use castellan_proto::ErrorCode;
 use serde_json::{Value, json};
 
 use super::bearer;
-use crate::wire::ClientRequest;
+use crate::{origins, wire::ClientRequest};
 
 /// The endpoints; `authorization` is the authorization endpoint, mounted at `/oauth/authorize`.
 pub(crate) fn routes(issuer: Issuer, authorization: Router) -> Router {
@@ -42,8 +42,11 @@ async fn with_their_status(mut response: Response) -> Response {
 
 /// `POST /oauth/token` (§§6.2, 6.3).
 async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
+    let (headers, mut client) = (request.headers().clone(), None);
     let answer = async {
-        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
+        let request = ClientRequest::read_multipart_too(request).await?;
+        client = request.client();
+        let ClientRequest { params, basic } = request;
         check(&params)?;
         let answered = issuer.token(&params, basic).await;
         answered.map_err(|error| match error {
@@ -52,7 +55,7 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
             other => other,
         })
     };
-    match answer.await {
+    let response = match answer.await {
         Err(error) => refuse(&error),
         Ok(answer) => {
             let created_at = answer.created_at;
@@ -60,7 +63,8 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
             body["created_at"] = json!(created_at);
             no_store(Json(body).into_response())
         }
-    }
+    };
+    origins::allow(&issuer, &headers, client.as_deref(), response).await
 }
 
 /// The two grants that are served here, and what they take.
@@ -80,18 +84,21 @@ fn check(params: &Params) -> Result<(), TokenError> {
 
 /// `POST /oauth/revoke` (§6.4).
 async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
+    let (headers, mut client) = (request.headers().clone(), None);
     let answer = async {
-        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
-        issuer.revoke(&params, basic).await
+        let request = ClientRequest::read_multipart_too(request).await?;
+        client = request.client();
+        issuer.revoke(&request.params, request.basic).await
     };
-    match answer.await {
+    let response = match answer.await {
         Ok(Revoked::Over) => no_store(Json(json!({})).into_response()),
         Ok(Revoked::NotYours) => unauthorized("the token is another client's"),
         Err(TokenError::InvalidClient { .. } | TokenError::Missing("client_id")) => {
             unauthorized("the client is unknown, or did not prove who it is")
         }
         Err(error) => refuse(&error),
-    }
+    };
+    origins::allow(&issuer, &headers, client.as_deref(), response).await
 }
 
 /// `POST /oauth/introspect`.
@@ -132,7 +139,8 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         "nickname": account.user_name,
         "image": null,
     });
-    no_store(Json(body).into_response())
+    let response = no_store(Json(body).into_response());
+    origins::allow(&issuer, &headers, Some(&live.client_id), response).await
 }
 
 /// An id as that contract has it: a number where it is one.

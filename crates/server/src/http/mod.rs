@@ -38,6 +38,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/introspect", post(token::introspect))
         .route("/auth/login", get(login::show).post(login::submit))
         .route("/auth/logout", get(logout::ask).post(logout::submit))
+        .route("/auth/par", post(token::push))
         .route("/auth/revoke", post(token::revoke))
         .route("/auth/setup", get(setup::show).post(setup::submit))
         .route("/auth/token", post(token::token))

@@ -3,32 +3,55 @@
 use axum::{
     Json,
     extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use castellan_issuer::error::TokenError;
 use serde_json::json;
 
 use super::{
     refusal::{Refusal, no_store},
     wire::ClientRequest,
 };
-use crate::app::App;
+use crate::{app::App, origins};
 
 /// `POST /auth/token` (RFC 6749 §3.2).
 pub(super) async fn token(
     State(app): State<App>,
-    ClientRequest { params, basic }: ClientRequest,
-) -> Result<Response, Refusal> {
-    let answer = app.issuer().token(&params, basic).await?;
-    Ok(no_store(Json(answer).into_response()))
+    headers: HeaderMap,
+    request: ClientRequest,
+) -> Response {
+    let client = request.client();
+    let answer = app.issuer().token(&request.params, request.basic).await;
+    let response = answer.map(|answer| no_store(Json(answer).into_response()));
+    readable(&app, &headers, client, response).await
 }
 
 /// `POST /auth/revoke` (RFC 7009 §2). A token of another client's is not told apart from none.
 pub(super) async fn revoke(
     State(app): State<App>,
-    ClientRequest { params, basic }: ClientRequest,
-) -> Result<Response, Refusal> {
-    app.issuer().revoke(&params, basic).await?;
-    Ok(no_store(Json(json!({})).into_response()))
+    headers: HeaderMap,
+    request: ClientRequest,
+) -> Response {
+    let client = request.client();
+    let answer = app.issuer().revoke(&request.params, request.basic).await;
+    let response = answer.map(|_| no_store(Json(json!({})).into_response()));
+    readable(&app, &headers, client, response).await
+}
+
+/// `POST /auth/par` (RFC 9126 §2).
+pub(super) async fn push(
+    State(app): State<App>,
+    headers: HeaderMap,
+    request: ClientRequest,
+) -> Response {
+    let client = request.client();
+    let answer = app.issuer().push_authorization(&request.params, request.basic).await;
+    let response = answer.map(|pushed| {
+        let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});
+        no_store((StatusCode::CREATED, Json(body)).into_response())
+    });
+    readable(&app, &headers, client, response).await
 }
 
 /// `POST /auth/introspect` (RFC 7662 §2).
@@ -38,4 +61,15 @@ pub(super) async fn introspect(
 ) -> Result<Response, Refusal> {
     let answer = app.issuer().introspect(&params, basic).await?;
     Ok(no_store(Json(answer).into_response()))
+}
+
+/// The answer, good or bad, for scripts of the app's own origins as well.
+async fn readable(
+    app: &App,
+    headers: &HeaderMap,
+    client: Option<String>,
+    response: Result<Response, TokenError>,
+) -> Response {
+    let response = response.unwrap_or_else(|error| Refusal::from(error).into_response());
+    origins::allow(app.issuer(), headers, client.as_deref(), response).await
 }

@@ -13,7 +13,7 @@ use super::{
     refusal::{Refusal, no_store},
     wire,
 };
-use crate::app::App;
+use crate::{app::App, origins};
 
 /// `GET` and `POST`.
 pub(super) async fn get(
@@ -27,6 +27,7 @@ pub(super) async fn get(
     if wire::query(query.as_deref())?.get(name).is_some() {
         return Err(TokenError::from(Repeated(name.to_owned())).into());
     }
-    let claims = app.issuer().userinfo(token).await?;
-    Ok(no_store(Json(claims).into_response()))
+    let (client, claims) = app.issuer().userinfo(token).await?;
+    let response = no_store(Json(claims).into_response());
+    Ok(origins::allow(app.issuer(), &headers, Some(&client), response).await)
 }

@@ -34,7 +34,7 @@ async fn bad_input_values_of_a_request_for_authorization() {
         ("max_age", Comes::Back("invalid_request")),
         ("response_mode", Comes::Back("invalid_request")),
         ("request", Comes::Back("invalid_request")),
-        ("request_uri", Comes::Back("invalid_request")),
+        ("request_uri", Comes::Nowhere),
         ("state", Comes::On),
         ("nonce", Comes::On),
         ("login_hint", Comes::On),

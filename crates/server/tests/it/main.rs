@@ -4,6 +4,7 @@
 
 mod aidbox;
 mod aidbox_tokens;
+mod assertion;
 mod bad_input;
 mod bad_input_edges;
 mod bad_input_pages;
@@ -20,6 +21,7 @@ mod jose;
 mod liveness;
 mod moving;
 mod nodes;
+mod pushed;
 mod resources;
 mod schemas;
 mod scopes;

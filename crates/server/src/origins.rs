@@ -1,0 +1,44 @@
+//! Which origins may read an answer that is about one app: those that the app names
+//! (`allowed_origins`). The browser's credentials are never among it.
+
+use axum::{
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
+use castellan_issuer::{Issuer, records::Client};
+
+/// Endpoints that scripts of an app's own origin may call. A preflight cannot say of which app it
+/// is, so it is answered for every origin; what is read in the end is decided by [`allow`].
+pub(crate) const PATHS: [&str; 7] = [
+    "/auth/par",
+    "/auth/revoke",
+    "/auth/token",
+    "/auth/userinfo",
+    "/oauth/me",
+    "/oauth/revoke",
+    "/oauth/token",
+];
+
+/// Lets the origin of the request read `response` if the app `client` names it.
+pub(crate) async fn allow(
+    issuer: &Issuer,
+    request: &HeaderMap,
+    client: Option<&str>,
+    mut response: Response,
+) -> Response {
+    let Some(origin) = request.get(header::ORIGIN) else { return response };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let Some(client) = client else { return response };
+    // An error here is no reason to withhold an answer from those who need no leave.
+    let found = issuer.desk().get::<Client>(client, issuer.now()).await.ok().flatten();
+    let named = |client: &Client| {
+        client.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    };
+    if found.is_some_and(|held| held.body.active && named(&held.body)) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+    }
+    response
+}

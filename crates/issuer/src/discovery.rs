@@ -21,6 +21,7 @@ impl Issuer {
             "introspection_endpoint": at("/auth/introspect"),
             "pushed_authorization_request_endpoint": at("/auth/par"),
             "require_pushed_authorization_requests": false,
+            "end_session_endpoint": at("/auth/logout"),
             "jwks_uri": at("/.well-known/jwks.json"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],

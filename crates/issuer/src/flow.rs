@@ -307,16 +307,9 @@ impl Issuer {
         pairs: &[(&str, &str)],
         state: Option<&str>,
     ) -> String {
-        let mut uri = redirect_uri.to_owned();
         let state = state.map(|state| ("state", state));
         let iss = ("iss", &*self.place().issuer);
-        for (name, value) in pairs.iter().copied().chain(state).chain([iss]) {
-            uri.push(if uri.contains('?') { '&' } else { '?' });
-            uri.push_str(name);
-            uri.push('=');
-            percent_encode(value, &mut uri);
-        }
-        uri
+        with_query(redirect_uri, pairs.iter().copied().chain(state).chain([iss]))
     }
 
     async fn keep_flow(
@@ -386,6 +379,21 @@ impl Issuer {
 /// What the store knows a code by: bound to its client, so that no other can burn it.
 pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
     Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
+}
+
+/// `uri` with `pairs` added to its query.
+pub(crate) fn with_query<'a>(
+    uri: &str,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut uri = uri.to_owned();
+    for (name, value) in pairs {
+        uri.push(if uri.contains('?') { '&' } else { '?' });
+        uri.push_str(name);
+        uri.push('=');
+        percent_encode(value, &mut uri);
+    }
+    uri
 }
 
 /// Appends `text` with all but unreserved characters percent-encoded (RFC 3986 §2.3).

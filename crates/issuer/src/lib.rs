@@ -18,6 +18,7 @@ pub mod grant;
 pub mod key_jwt;
 pub mod keys;
 pub mod liveness;
+pub mod logout;
 pub mod machine;
 pub mod mint;
 pub mod moving;

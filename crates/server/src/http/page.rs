@@ -117,7 +117,7 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
 }
 
 /// 302, as the contracts have it for answers to a client.
-fn found(uri: &str) -> Response {
+pub(super) fn found(uri: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(uri) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

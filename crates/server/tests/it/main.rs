@@ -19,6 +19,7 @@ mod decidim_oauth;
 mod fixtures;
 mod jose;
 mod liveness;
+mod logout;
 mod moving;
 mod nodes;
 mod pushed;

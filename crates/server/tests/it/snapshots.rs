@@ -123,6 +123,9 @@ async fn discovery_promises_what_is_served() {
       "userinfo_endpoint": "http://castellan.test/auth/userinfo",
       "revocation_endpoint": "http://castellan.test/auth/revoke",
       "introspection_endpoint": "http://castellan.test/auth/introspect",
+      "pushed_authorization_request_endpoint": "http://castellan.test/auth/par",
+      "require_pushed_authorization_requests": false,
+      "end_session_endpoint": "http://castellan.test/auth/logout",
       "jwks_uri": "http://castellan.test/.well-known/jwks.json",
       "response_types_supported": [
         "code"
@@ -141,16 +144,31 @@ async fn discovery_promises_what_is_served() {
       "token_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
         "none"
+      ],
+      "token_endpoint_auth_signing_alg_values_supported": [
+        "ES256",
+        "RS256"
       ],
       "revocation_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
         "none"
+      ],
+      "revocation_endpoint_auth_signing_alg_values_supported": [
+        "ES256",
+        "RS256"
       ],
       "introspection_endpoint_auth_methods_supported": [
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "introspection_endpoint_auth_signing_alg_values_supported": [
+        "ES256",
+        "RS256"
       ],
       "subject_types_supported": [
         "public"

@@ -86,12 +86,12 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether `name` is among them.
+    /// Whether there are any, and every one is among `names`.
     #[must_use]
-    pub fn names(&self, name: &str) -> bool {
+    pub fn are_all_of(&self, names: &[String]) -> bool {
         match self {
-            Self::One(one) => one == name,
-            Self::Many(many) => many.iter().any(|one| one == name),
+            Self::One(one) => names.contains(one),
+            Self::Many(many) => !many.is_empty() && many.iter().all(|one| names.contains(one)),
         }
     }
 

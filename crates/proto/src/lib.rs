@@ -16,7 +16,7 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use error_code::ErrorCode;
 pub use lifetime::{InvalidLifetime, Lifetime};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidChallenge, InvalidVerifier};
-pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub use redirect_uri::{InvalidRedirectUri, RedirectUri, is_origin};
 pub use secret::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq, random};
 
 /// Whether `text` may name a record: 1 to 128 of `A-Z a-z 0-9 . _ - @ + ~`, none of them first but a

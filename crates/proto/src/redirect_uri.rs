@@ -67,6 +67,13 @@ impl RedirectUri {
     }
 }
 
+/// Whether `text` is an origin as browsers write it (RFC 6454 §6.2). `null` is everybody's, and so
+/// is none.
+#[must_use]
+pub fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
 impl TryFrom<String> for RedirectUri {
     type Error = InvalidRedirectUri;
 

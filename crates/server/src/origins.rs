@@ -9,15 +9,16 @@ use castellan_issuer::{Issuer, records::Client};
 
 /// Endpoints that scripts of an app's own origin may call. A preflight cannot say of which app it
 /// is, so it is answered for every origin; what is read in the end is decided by [`allow`].
-pub(crate) const PATHS: [&str; 7] = [
-    "/auth/par",
-    "/auth/revoke",
-    "/auth/token",
-    "/auth/userinfo",
-    "/oauth/me",
-    "/oauth/revoke",
-    "/oauth/token",
-];
+pub(crate) const PATHS: [&str; 6] =
+    ["/auth/revoke", "/auth/token", "/auth/userinfo", "/oauth/me", "/oauth/revoke", "/oauth/token"];
+
+/// Lets any origin read `response`, which is about nobody.
+pub(crate) fn allow_any(request: &HeaderMap, mut response: Response) -> Response {
+    if request.contains_key(header::ORIGIN) {
+        show(response.headers_mut(), HeaderValue::from_static("*"));
+    }
+    response
+}
 
 /// Lets the origin of the request read `response` if the app `client` names it.
 pub(crate) async fn allow(
@@ -36,9 +37,13 @@ pub(crate) async fn allow(
         client.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
     };
     if found.is_some_and(|held| held.body.active && named(&held.body)) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+        show(headers, origin.clone());
     }
     response
+}
+
+fn show(headers: &mut HeaderMap, to: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, to);
+    let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
 }

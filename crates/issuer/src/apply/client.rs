@@ -1,14 +1,14 @@
 //! `Client` documents (`product.md`, `contracts/aidbox.md` §2.1).
 
 use castellan_proto::{
-    RedirectUri, Secret,
+    RedirectUri, Secret, is_origin,
     jose::Algorithm,
     scope::{Scope, Scopes},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Problem, credential::keep, keys::public_keys};
+use super::{Document, Problem, proof::Proof};
 use crate::{
     Issuer,
     records::{AppDialect, Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
@@ -86,6 +86,10 @@ struct MachineSettings {
     audience: Vec<String>,
 }
 
+/// It would be public from now on, which nobody means by leaving something out.
+const LOST_KEYS: &str =
+    "jwks: this client had keys; keep them, give it a secret, or write type: public";
+
 /// A year: longer is a mistake of units (`contracts/aidbox.md` §11.16).
 const LONGEST: u64 = 31_536_000;
 
@@ -140,20 +144,15 @@ impl Document for ClientDocument {
         before: Option<&Client>,
     ) -> Result<(Client, bool), Problem> {
         let grants = Grants::read(&self.grant_types)?;
-        let kept = before.and_then(|before| before.secret.as_deref());
-        let (secret, changed) = match &self.secret {
-            None => (kept.map(ToOwned::to_owned), false),
-            Some(secret) if secret.expose().is_empty() => {
-                return Err(Problem::Text("secret must not be empty".to_owned()));
-            }
-            Some(secret) => {
-                let (stored, changed) = keep(issuer, secret, kept).await?;
-                (Some(stored), changed)
-            }
-        };
-        let jwks = self.jwks.as_ref().map_or_else(|| Ok(Vec::new()), public_keys)?;
+        let Proof { secret, jwks, changed } =
+            Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();
         self.check_type(has_secret)?;
+        let had_keys = before.is_some_and(|before| !before.jwks.is_empty());
+        if had_keys && !has_secret && self.kind != Some(ClientType::Public) {
+            return Err(Problem::Text(LOST_KEYS.to_owned()));
+        }
+        check_origins(&self.allowed_origins)?;
         let mut redirect_uris = self.redirect_uris.clone();
         let written = self.auth.authorization_code.as_ref();
         if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
@@ -383,6 +382,14 @@ impl ClientDocument {
             audience: written.audience.clone(),
         })
     }
+}
+
+fn check_origins(origins: &[String]) -> Result<(), Problem> {
+    let wrong = origins.iter().find(|origin| !is_origin(origin));
+    wrong.map_or(Ok(()), |origin| {
+        let text = format!("allowed_origins: {origin:?} is no origin (https://app.example.org)");
+        Err(Problem::Text(text))
+    })
 }
 
 /// The scopes of `contracts/decidim.md` §8.1.

@@ -5,7 +5,7 @@
 
 mod client;
 mod credential;
-mod keys;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod user;

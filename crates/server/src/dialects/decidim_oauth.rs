@@ -118,7 +118,9 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     let invalid = || {
         let error = TokenError::InvalidToken;
         let status = StatusCode::UNAUTHORIZED;
-        challenged(status.into_response(), ErrorCode::InvalidToken, &error.to_string())
+        let response =
+            challenged(status.into_response(), ErrorCode::InvalidToken, &error.to_string());
+        origins::allow_any(&headers, response)
     };
     let Some(token) = bearer(&headers) else { return invalid() };
     let live = match issuer.verify_access(token).await {
@@ -128,7 +130,8 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     };
     let Some((id, account)) = &live.account else { return invalid() };
     if !live.may("profile") {
-        return no_store(StatusCode::FORBIDDEN.into_response());
+        let response = no_store(StatusCode::FORBIDDEN.into_response());
+        return origins::allow(&issuer, &headers, Some(&live.client_id), response).await;
     }
     // To an app of another kind people showed their address only if it asked for that.
     let email = account.emails.first().filter(|_| live.is_decidim() || live.may("email"));

@@ -42,16 +42,11 @@ pub(super) async fn revoke(
 /// `POST /auth/par` (RFC 9126 §2).
 pub(super) async fn push(
     State(app): State<App>,
-    headers: HeaderMap,
-    request: ClientRequest,
-) -> Response {
-    let client = request.client();
-    let answer = app.issuer().push_authorization(&request.params, request.basic).await;
-    let response = answer.map(|pushed| {
-        let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});
-        no_store((StatusCode::CREATED, Json(body)).into_response())
-    });
-    readable(&app, &headers, client, response).await
+    ClientRequest { params, basic }: ClientRequest,
+) -> Result<Response, Refusal> {
+    let pushed = app.issuer().push_authorization(&params, basic).await?;
+    let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});
+    Ok(no_store((StatusCode::CREATED, Json(body)).into_response()))
 }
 
 /// `POST /auth/introspect` (RFC 7662 §2).

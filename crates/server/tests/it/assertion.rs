@@ -86,11 +86,13 @@ async fn case_11_an_assertion_is_good_once() {
 async fn an_assertion_says_who_where_and_for_how_long() {
     let machine = Machine::start().await;
     let now = SystemClock.now().0;
+    let self_url = &machine.castellan.url;
     let bad = [
         ("iss", json!("other")),
         ("sub", json!("other")),
         ("aud", json!("https://evil.test")),
         ("aud", json!([])),
+        ("aud", json!([self_url, "https://other.test"])),
         ("exp", json!(now - 1)),
         ("exp", json!(now + 3_600)),
         ("exp", json!("soon")),
@@ -111,7 +113,7 @@ async fn an_assertion_says_who_where_and_for_how_long() {
         let assertion = machine.ec.sign("JWT", &claims).unwrap();
         assert_refused(&machine.show(&assertion).await, 401, "invalid_client");
     }
-    let endpoint = json!(["https://other.test", machine.castellan.at("/auth/token")]);
+    let endpoint = json!([machine.castellan.at("/auth/token")]);
     let mut claims = machine.claims("endpoint");
     claims["aud"] = endpoint;
     let assertion = machine.ec.sign("JWT", &claims).unwrap();
@@ -208,6 +210,41 @@ async fn a_key_set_is_public_and_usable() {
     assert!(shown.contains("type: confidential"), "{shown}");
     let again = machine.castellan.cli_with(&["apply", "-f", "-"], &shown);
     assert!(String::from_utf8_lossy(&again.stdout).contains("unchanged Client/svc"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_key_takes_the_place_of_a_secret() {
+    let machine = Machine::start().await;
+    let castellan = &machine.castellan;
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "other"),
+        ("client_secret", "s3cr3t-other"),
+    ];
+    assert_eq!(castellan.token(&pairs).await.status, 200);
+    let document = |more: &str| {
+        format!(
+            "resourceType: Client\nid: other\ngrant_types: [client_credentials]\n\
+             scope: [\"Query:*\"]\n{more}\n"
+        )
+    };
+    let keys = format!("jwks: {}", json!({"keys": [machine.ec.jwk()]}));
+    let apply = |more: &str| {
+        let output = castellan.cli_with(&["apply", "-f", "-"], &document(more));
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (done, said) = apply(&format!("{keys}\nsecret: another"));
+    assert!(!done && said.contains("either keys or a secret"), "{said}");
+    assert!(apply(&keys).0);
+    assert_refused(&castellan.token(&pairs).await, 401, "invalid_client");
+    let rotated = castellan.cli_with(&["client", "rotate-secret", "other"], "");
+    assert!(!rotated.status.success(), "{rotated:?}");
+    let (done, said) = apply("");
+    assert!(!done && said.contains("this client had keys"), "{said}");
+    for origin in ["null", "*", "https://a.test/", "https://a.test:443", "a.test"] {
+        let (done, said) = apply(&format!("{keys}\nallowed_origins: ['{origin}']"));
+        assert!(!done && said.contains("is no origin"), "{origin}: {said}");
+    }
 }
 
 /// Of 64 that show one assertion, half of them to each of two nodes, one is believed.

@@ -140,7 +140,7 @@ async fn an_app_may_have_to_push() {
 async fn scripts_read_what_is_about_their_own_app() {
     let castellan = start().await;
     let own = "https://script.test";
-    for path in ["/auth/token", "/auth/revoke", "/auth/userinfo", "/auth/par", "/oauth/token"] {
+    for path in ["/auth/token", "/auth/revoke", "/auth/userinfo", "/oauth/token"] {
         let preflight = Ask::new(http::Method::OPTIONS, &castellan.at(path))
             .header("origin", own)
             .header("access-control-request-method", "POST")
@@ -179,4 +179,10 @@ async fn scripts_read_what_is_about_their_own_app() {
         .send()
         .await;
     assert_eq!(userinfo.header("access-control-allow-origin"), Some(own), "{userinfo:?}");
+    let over = Ask::get(&castellan.at("/auth/userinfo")).bearer("x").header("origin", own);
+    let over = over.send().await;
+    assert_eq!(
+        (over.status.as_u16(), over.header("access-control-allow-origin")),
+        (401, Some("*"))
+    );
 }

@@ -1,0 +1,85 @@
+//! How an app proves who it is, as written: by a secret or by keys.
+
+use castellan_proto::{
+    Secret,
+    jose::{Jwk, VerifyingKey},
+};
+use serde_json::Value;
+
+use super::{Problem, credential::keep};
+use crate::{Issuer, assertion::algorithm_of, records::Client};
+
+/// What is stored of a proof. With neither a secret nor keys the app is public.
+pub(super) struct Proof {
+    /// The stored form of its secret.
+    pub(super) secret: Option<String>,
+    /// Its public keys.
+    pub(super) jwks: Vec<Jwk>,
+    /// Whether the secret is another one than before.
+    pub(super) changed: bool,
+}
+
+impl Proof {
+    /// A secret that is not written stays.
+    pub(super) async fn read(
+        issuer: &Issuer,
+        secret: Option<&Secret>,
+        jwks: Option<&Value>,
+        before: Option<&Client>,
+    ) -> Result<Self, Problem> {
+        let kept = before.and_then(|before| before.secret.as_deref());
+        match (secret, jwks) {
+            (Some(_), Some(_)) => {
+                Err(Problem::Text("jwks: either keys or a secret, not both".to_owned()))
+            }
+            // Who proves themselves by a key must not be let in by a secret of before.
+            (None, Some(set)) => {
+                Ok(Self { secret: None, jwks: public_keys(set)?, changed: kept.is_some() })
+            }
+            (None, None) => {
+                Ok(Self { secret: kept.map(ToOwned::to_owned), jwks: Vec::new(), changed: false })
+            }
+            (Some(secret), None) if secret.expose().is_empty() => {
+                Err(Problem::Text("secret must not be empty".to_owned()))
+            }
+            (Some(secret), None) => {
+                let (stored, changed) = keep(issuer, secret, kept).await?;
+                Ok(Self { secret: Some(stored), jwks: Vec::new(), changed })
+            }
+        }
+    }
+}
+
+/// Keys of a client at most.
+const MOST_KEYS: usize = 8;
+
+/// The public keys of a JWK Set, each of which can be used, and none of which gives a private one
+/// away.
+fn public_keys(set: &Value) -> Result<Vec<Jwk>, Problem> {
+    let wrong = |text: &str| Problem::Text(format!("jwks: {text}"));
+    let keys = set.get("keys").and_then(Value::as_array);
+    let keys = keys.ok_or_else(|| wrong("write {keys: [...]}, a JWK Set of public keys"))?;
+    if keys.is_empty() || keys.len() > MOST_KEYS {
+        return Err(wrong("between one and eight keys"));
+    }
+    let mut read = Vec::new();
+    for key in keys {
+        if ["d", "p", "q", "k"].iter().any(|member| key.get(member).is_some()) {
+            return Err(wrong(
+                "a private key is among them; make new keys, and give the public ones",
+            ));
+        }
+        let key: Jwk = serde_json::from_value(key.clone()).map_err(|_| {
+            wrong("a key does not read, or has another algorithm than ES256 and RS256")
+        })?;
+        let usable = algorithm_of(&key)
+            .is_some_and(|algorithm| VerifyingKey::from_jwk(algorithm, &key).is_ok());
+        if !usable || key.usage.as_deref().is_some_and(|usage| usage != "sig") {
+            return Err(wrong(
+                "a key must be EC on P-256 or RSA of at least 2048 bits, for signatures",
+            ));
+        }
+        read.push(key);
+    }
+    Ok(read)
+}

@@ -3,7 +3,7 @@
 
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { decodeProtectedHeader } from 'jose';
+import { decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose';
 import * as client from 'openid-client';
 import { ScriptedBrowser } from './scripted-browser.mjs';
 import { endAll, serve } from './support.mjs';
@@ -12,6 +12,8 @@ const PASSWORD = 'pw-ada-12 & co';
 // Every sign that Basic has to encode (RFC 6749 §2.3.1).
 const SECRET = 's:e/c+r%e t&="é';
 const BACK = 'https://app.test/back';
+const BYE = 'https://app.test/bye';
+const key = await generateKeyPair('ES256');
 
 const documents = `
 resourceType: User
@@ -33,6 +35,15 @@ secret: ${JSON.stringify(SECRET)}
 grant_types: [authorization_code, refresh_token, client_credentials]
 scope: [openid, profile, email, offline_access, "Mutation:Person:*"]
 redirect_uris: ["${BACK}", "${BACK}?kept=1"]
+---
+resourceType: Client
+id: keyed
+jwks: ${JSON.stringify({ keys: [await exportJWK(key.publicKey)] })}
+grant_types: [authorization_code, refresh_token, client_credentials]
+scope: [openid, profile, email, offline_access, "Mutation:Person:*"]
+redirect_uris: ["${BACK}", "${BACK}?kept=1"]
+post_logout_redirect_uris: ["${BYE}"]
+require_pushed_authorization_requests: true
 `;
 
 const apps = [
@@ -49,6 +60,13 @@ const apps = [
     proof: () => client.ClientSecretPost(SECRET),
     confidential: true,
   },
+  {
+    name: 'an app with a key, that pushes its requests',
+    id: 'keyed',
+    proof: () => client.PrivateKeyJwt(key.privateKey),
+    confidential: true,
+    pushes: true,
+  },
 ];
 
 let castellan;
@@ -59,13 +77,17 @@ before(async () => {
 
 after(endAll);
 
+/** Apps that hand their requests over themselves. */
+const pushing = new WeakSet();
+
 /** Discovery; what it finds is all that the tests go by. */
-async function discover({ id, proof }) {
+async function discover({ id, proof, pushes }) {
   const config = await client.discovery(new URL(castellan.url), id, undefined, proof(), {
     execute: [client.allowInsecureRequests],
   });
   // ID tokens are held against the published keys, too.
   client.enableNonRepudiationChecks(config);
+  if (pushes) pushing.add(config);
   return config;
 }
 
@@ -73,7 +95,7 @@ async function discover({ id, proof }) {
 async function begin(config, more = {}) {
   const verifier = client.randomPKCECodeVerifier();
   const [state, nonce] = [client.randomState(), client.randomNonce()];
-  const url = client.buildAuthorizationUrl(config, {
+  const parameters = {
     redirect_uri: BACK,
     scope: 'openid profile email',
     code_challenge: await client.calculatePKCECodeChallenge(verifier),
@@ -81,7 +103,10 @@ async function begin(config, more = {}) {
     state,
     nonce,
     ...more,
-  });
+  };
+  const url = pushing.has(config)
+    ? await client.buildAuthorizationUrlWithPAR(config, parameters)
+    : client.buildAuthorizationUrl(config, parameters);
   return { verifier, state, nonce, url };
 }
 
@@ -306,6 +331,40 @@ for (const app of apps) {
     }
   });
 }
+
+describe('an app that signs people out', () => {
+  const app = apps.find(({ id }) => id === 'keyed');
+
+  it('need not ask them when it shows whom it means', async () => {
+    const { config, browser, tokens } = await signIn(app);
+    const url = client.buildEndSessionUrl(config, {
+      id_token_hint: tokens.id_token,
+      post_logout_redirect_uri: BYE,
+      state: 'gone',
+    });
+    const { leftFor } = await browser.open(url);
+    assert.equal(leftFor.href, `${BYE}?state=gone`);
+    const again = await begin(config, { prompt: 'none' });
+    const { leftFor: answer } = await browser.open(again.url);
+    assert.equal(answer.searchParams.get('error'), 'login_required');
+  });
+
+  it('has them asked otherwise', async () => {
+    const { config, browser } = await signIn(app);
+    const url = client.buildEndSessionUrl(config, { post_logout_redirect_uri: BYE });
+    const page = await browser.open(url);
+    const { leftFor } = await browser.press(page, 'Sign out');
+    assert.equal(leftFor.href, BYE);
+  });
+});
+
+describe('an app with a key that is not its own', () => {
+  it('is refused', async () => {
+    const { privateKey } = await generateKeyPair('ES256');
+    const config = await discover({ id: 'keyed', proof: () => client.PrivateKeyJwt(privateKey) });
+    await assert.rejects(client.clientCredentialsGrant(config), refusedWith('invalid_client'));
+  });
+});
 
 describe('an app with a wrong secret', () => {
   for (const [how, proof] of [

@@ -1,5 +1,5 @@
-//! `contracts/decidim.md` §10, items 4 to 16, 36, 39 and 43: machine users. Those about a second tenant
-//! are in `sites`.
+//! `contracts/decidim.md` §10, items 4 to 16, 36, 39, 41 and 43: machine users. Those about a second
+//! tenant are in `sites`.
 
 use serde_json::{Value, json};
 

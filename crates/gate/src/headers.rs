@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 pub struct DecisionId(pub String);
 
 impl DecisionId {
-    /// A fresh one: 16 characters that nobody can guess.
+    /// A fresh one: 24 hexadecimal digits that nobody can guess. Nothing in it can be mistaken for
+    /// an option on a command line, where ids end up.
     #[must_use]
     pub fn generate() -> Self {
-        let mut text = castellan_proto::Digest(castellan_proto::random::<32>()).text();
-        text.truncate(16);
-        Self(text)
+        let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+        let bytes = castellan_proto::random::<12>();
+        Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
     }
 
     /// The header's name.
@@ -150,6 +151,14 @@ const NOT_OUTWARDS_PREFIXES: [&str; 4] =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An id is typed on a command line, where what begins with `-` is an option.
+    #[test]
+    fn an_id_is_all_letters_and_digits() {
+        let DecisionId(id) = DecisionId::generate();
+        assert_eq!(id.len(), 24);
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    }
 
     /// `security-cases.md` row 29: no spelling of an identity header gets through, and
     /// `Connection` cannot strip ours, which is set afterwards.

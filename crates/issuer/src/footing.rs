@@ -5,16 +5,20 @@ use castellan_proto::scope::Scopes;
 use crate::{
     Issuer,
     consent::grant_id,
-    desk::{Kept, read},
+    desk::read,
+    liveness::Snapshot,
     records::{Account, Client, Family, Grant},
-    store::{Key, Kind, Record, StoreError},
+    shelf::Near,
+    store::{Key, Kind, StoreError},
 };
 
-/// What a family rests on, as it is now. Read in one round trip.
+/// What a family rests on.
 pub(crate) struct Footing {
     pub(crate) client: Option<Client>,
     pub(crate) account: Option<Account>,
     grant: Option<Grant>,
+    /// What the records rest on in their turn.
+    pub(crate) snapshot: Snapshot,
 }
 
 /// What is gone from under a family.
@@ -30,27 +34,55 @@ pub(crate) enum Gone {
 
 impl Footing {
     /// The records that `family` rests on.
-    pub(crate) fn keys(issuer: &Issuer, family: &Family) -> [Key; 3] {
-        let account = family.account.as_deref().unwrap_or_default();
-        [
-            issuer.desk().key(Kind::Client, &family.client),
-            issuer.desk().key(Kind::Account, account),
-            issuer.desk().key(Kind::Grant, &grant_id(account, &family.client)),
-        ]
+    fn keys(issuer: &Issuer, family: &Family) -> Vec<Key> {
+        let mut keys = vec![issuer.desk().key(Kind::Client, &family.client)];
+        if let Some(account) = &family.account {
+            keys.push(issuer.desk().key(Kind::Account, account));
+            if family.by_consent {
+                keys.push(issuer.desk().key(Kind::Grant, &grant_id(account, &family.client)));
+            }
+        }
+        keys
     }
 
-    /// Reads the records of `keys`.
-    pub(crate) async fn read(issuer: &Issuer, keys: &[Key; 3]) -> Result<Self, StoreError> {
-        let mut records = issuer.desk().store().get_many(keys, issuer.now()).await?.into_iter();
-        let mut next = || records.next().flatten();
-        Ok(Self { client: body(next())?, account: body(next())?, grant: body(next())? })
+    /// What `family` rests on, and what of that is gone for a token with `scope`.
+    pub(crate) async fn of(
+        issuer: &Issuer,
+        family: &Family,
+        scope: &Scopes,
+    ) -> Result<(Self, Option<Gone>), StoreError> {
+        let keys = Self::keys(issuer, family);
+        let near = issuer.near(&keys).await?;
+        let is_fresh = near.is_fresh;
+        let footing = Self::standing_on(near)?;
+        match footing.gone(family, scope) {
+            Some(_) if !is_fresh => {
+                let footing = Self::standing_on(issuer.afresh(&keys).await?)?;
+                let gone = footing.gone(family, scope);
+                Ok((footing, gone))
+            }
+            gone => Ok((footing, gone)),
+        }
+    }
+
+    fn standing_on(near: Near) -> Result<Self, StoreError> {
+        let mut footing =
+            Self { client: None, account: None, grant: None, snapshot: near.snapshot };
+        for record in near.records.into_iter().flatten() {
+            match record.key.kind {
+                Kind::Client => footing.client = Some(read::<Client>(record)?.body),
+                Kind::Account => footing.account = Some(read::<Account>(record)?.body),
+                _ => footing.grant = Some(read::<Grant>(record)?.body),
+            }
+        }
+        Ok(footing)
     }
 
     /// What is gone from under `family`, for a token with `scope`; nothing if it stands.
     ///
     /// A record younger than the family is another one under the same name: what was issued
     /// before does not come back with it.
-    pub(crate) fn gone(&self, family: &Family, scope: &Scopes) -> Option<Gone> {
+    fn gone(&self, family: &Family, scope: &Scopes) -> Option<Gone> {
         let client = self.client.as_ref();
         if !client.is_some_and(|client| client.active && client.created <= family.created) {
             return Some(Gone::Client);
@@ -77,10 +109,6 @@ impl Issuer {
         family: &Family,
         scope: &Scopes,
     ) -> Result<Option<Gone>, StoreError> {
-        Ok(Footing::read(self, &Footing::keys(self, family)).await?.gone(family, scope))
+        Ok(Footing::of(self, family, scope).await?.1)
     }
-}
-
-fn body<T: Kept>(record: Option<Record>) -> Result<Option<T>, StoreError> {
-    Ok(record.map(read::<T>).transpose()?.map(|held| held.body))
 }

@@ -39,6 +39,7 @@ pub mod verify;
 mod desk;
 mod footing;
 mod guesses;
+mod shelf;
 
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ struct Shared {
     liveness: Arc<Liveness>,
     verdicts: Verdicts,
     memo: client_auth::Memo,
+    shelf: shelf::Shelf,
 }
 
 /// What an issuer is made of.
@@ -114,6 +116,7 @@ impl Issuer {
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             memo: client_auth::Memo::default(),
+            shelf: shelf::Shelf::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -170,5 +173,9 @@ impl Issuer {
 
     pub(crate) fn memo(&self) -> &client_auth::Memo {
         &self.shared.memo
+    }
+
+    pub(crate) fn shelf(&self) -> &shelf::Shelf {
+        &self.shared.shelf
     }
 }

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use crate::{
     Issuer,
     client_auth::Proven,
+    desk::read,
     error::TokenError,
     family::Member,
     grant::Authorized,
     keys::{KeyUse, KeyringError},
     records::{Account, Family, TokenFormat},
+    store::Kind,
 };
 
 /// What the token endpoint answers (RFC 6749 §5.1).
@@ -209,8 +211,9 @@ impl Issuer {
 
     /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
     async fn user_view(&self, id: &str) -> Result<Option<Value>, TokenError> {
-        let Some(held) = self.desk().get::<Account>(id, self.now()).await? else { return Ok(None) };
-        let account = held.body;
+        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
+        let Some(record) = near.records.into_iter().next().flatten() else { return Ok(None) };
+        let account = read::<Account>(record)?.body;
         let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
         if let Some(email) = account.emails.first() {
             view["email"] = json!(email);

@@ -13,7 +13,7 @@ use crate::{
     liveness::Snapshot,
     mint::{ACCESS_TYP, AccessClaims, access_jti},
     records::{Account, AppDialect, Family},
-    store::{Key, Kind, Record, StoreError},
+    store::{Kind, Record, StoreError},
 };
 
 /// An access token that holds, and what it rests on.
@@ -103,7 +103,7 @@ impl Live {
 
 impl Issuer {
     /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
-    /// one (`design.md` rule 27), and two if it is opaque or rests on a consent.
+    /// one (`design.md` rule 27), and one more if this node does not know its client and person.
     ///
     /// # Errors
     /// [`VerifyError`]; a failing store is never a yes.
@@ -144,15 +144,12 @@ impl Issuer {
         if family.ended || outdated || rescoped {
             return Err(VerifyError::Invalid);
         }
-        let keys = Footing::keys(self, &family);
-        let texts = keys.each_ref().map(Key::text);
-        let snapshot = self.liveness().snapshot(texts.iter().map(|text| &**text));
-        let footing = Footing::read(self, &keys).await?;
         let is_jwt = said.carried.is_some();
         let (scope, audience) = said
             .carried
             .unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
-        if footing.gone(&family, &scope).is_some() {
+        let (footing, gone) = Footing::of(self, &family, &scope).await?;
+        if gone.is_some() {
             return Err(VerifyError::Invalid);
         }
         let client = footing.client.ok_or(VerifyError::Invalid)?;
@@ -172,7 +169,7 @@ impl Issuer {
             issued: said.issued.unwrap_or(made),
             expires: said.expires,
         };
-        Ok((Arc::new(live), snapshot))
+        Ok((Arc::new(live), footing.snapshot))
     }
 
     /// The claims of a JWT access token that this issuer signed, expired or not.

@@ -5,7 +5,7 @@ mod consent;
 mod guesses;
 mod keys;
 mod kinds;
-mod liveness;
+pub(crate) mod liveness;
 mod names;
 mod params;
 mod reach;

@@ -1,0 +1,97 @@
+//! What a request costs in round trips to the store, on a node that has been at work
+//! (`design.md` rules 27 and 38), and that nothing is too late for being cheap.
+
+use castellan_issuer::{client_auth::ClientProof, error::TokenError};
+use castellan_proto::Secret;
+use serde_json::json;
+
+use crate::{
+    house::{House, generated, secret_of},
+    rules::liveness::{cost, poll},
+};
+
+const MACHINE: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+
+/// A house that hears, and has given a token to every app already.
+async fn at_work() -> House {
+    let house = House::new().await;
+    poll(&house, None).await;
+    for client in ["shop", "portal", "lens"] {
+        house.tokens(client).await;
+    }
+    house.ask("robot", &MACHINE).await.unwrap();
+    house
+}
+
+/// The verbs that `this` took.
+async fn verbs<T>(house: &House, this: impl Future<Output = T>) -> (T, Vec<&'static str>) {
+    house.store.arm(None);
+    let done = this.await;
+    (done, house.store.verbs())
+}
+
+#[tokio::test]
+async fn a_token_costs_two_round_trips_at_most() {
+    let house = at_work().await;
+    let (_, cost) = verbs(&house, house.ask("robot", &MACHINE)).await;
+    assert_eq!(cost, ["insert"]);
+    for client in ["shop", "portal", "lens"] {
+        let tab = house.tab_of("ada-1").await;
+        let code = house.code(client, &tab, &[]).await;
+        let (tokens, cost) = verbs(&house, house.redeem(client, &code)).await;
+        assert_eq!(cost, ["take", "insert"], "a code of {client}");
+        let refresh = tokens.unwrap().refresh_token.unwrap();
+        let (refreshed, cost) = verbs(&house, house.refresh(client, &refresh, &[])).await;
+        refreshed.unwrap();
+        assert_eq!(cost, ["get_many", "replace"], "a refresh of {client}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_an_app_that_is_known_costs_one_when_it_is_new_and_none_after_that() {
+    let house = at_work().await;
+    let token = house.tokens("shop").await.access_token;
+    assert_eq!(cost(&house, &token).await, 1);
+    assert_eq!(cost(&house, &token).await, 0);
+}
+
+async fn shows(house: &House, secret: &str) -> Result<(), TokenError> {
+    let proof = ClientProof::Post("shop".to_owned(), Secret::new(secret.to_owned()));
+    house.issuer.prove_client(proof).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_new_secret_is_good_everywhere_at_once_and_an_old_one_is_over_with_the_next_poll() {
+    let house = House::new().await;
+    let cursor = poll(&house, None).await;
+    let (old, new) = (secret_of("shop").unwrap(), generated(9));
+    shows(&house, &old).await.unwrap();
+    house.again().await.edit("shop", |document| document["secret"] = json!(new)).await;
+    shows(&house, &new).await.unwrap();
+    assert!(matches!(shows(&house, &old).await, Err(TokenError::InvalidClient { .. })));
+    poll(&house, Some(&cursor)).await;
+    assert!(matches!(shows(&house, &old).await, Err(TokenError::InvalidClient { .. })));
+    shows(&house, &new).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_secret_costs_one_round_trip_whether_its_client_is_known_or_not() {
+    let house = at_work().await;
+    let (_, known) = verbs(&house, shows(&house, &generated(9))).await;
+    let proof = ClientProof::Post("nobody".to_owned(), Secret::new(generated(9)));
+    let (_, unknown) = verbs(&house, house.issuer.prove_client(proof)).await;
+    assert_eq!(known, unknown);
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_is_served_at_once() {
+    let house = House::new().await;
+    let tab = house.tab_of("ada-1").await;
+    let code = house.code("shop", &tab, &[]).await;
+    house.edit("shop", |document| document["active"] = json!(false)).await;
+    poll(&house, None).await;
+    // Read, and so at hand, while it is out of service.
+    assert!(house.redeem("shop", "csl_code_x").await.is_err());
+    house.again().await.edit("shop", |document| document["active"] = json!(true)).await;
+    assert!(house.redeem("shop", &code).await.is_ok());
+}

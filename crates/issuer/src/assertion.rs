@@ -17,8 +17,9 @@ use crate::{
 
 /// The `client_assertion_type` (RFC 7523 §2.2).
 pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Seconds that an assertion may live at most: longer is a password in disguise.
-const LONGEST: u64 = 600;
+/// Seconds that an assertion may live at most: longer is a password in disguise. An hour is what
+/// libraries take that nobody told otherwise.
+const LONGEST: u64 = 3_600;
 /// Seconds that a client's clock may be ahead of ours.
 const SKEW: u64 = 60;
 /// Characters of a `jti` at most.

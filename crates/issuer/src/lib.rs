@@ -127,6 +127,12 @@ impl Issuer {
         self.shared.clock.now()
     }
 
+    /// Where the present comes from.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
     /// The records of this site.
     #[must_use]
     pub fn desk(&self) -> &Desk {

@@ -39,6 +39,11 @@ impl std::ops::Add<Duration> for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present, rounded down to a whole second.
     fn now(&self) -> Timestamp;
+
+    /// The present in milliseconds since the Unix epoch, as finely as this clock has it.
+    fn millis(&self) -> u64 {
+        self.now().0.saturating_mul(1_000)
+    }
 }
 
 /// The machine's clock. The only place in the workspace that may read it.
@@ -46,13 +51,14 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one door to the real clock")]
     fn now(&self) -> Timestamp {
-        Timestamp(
-            std::time::SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-        )
+        Timestamp(self.millis() / 1_000)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one door to the real clock")]
+    fn millis(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -25,10 +25,21 @@ struct Moved {
 }
 
 #[cfg(feature = "test-clock")]
+impl Moved {
+    /// How many seconds it is ahead.
+    fn ahead(&self) -> u64 {
+        let ahead = std::fs::read_to_string(&self.path).ok();
+        ahead.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(feature = "test-clock")]
 impl Clock for Moved {
     fn now(&self) -> castellan_proto::Timestamp {
-        let ahead = std::fs::read_to_string(&self.path).ok();
-        let ahead: u64 = ahead.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        SystemClock.now() + std::time::Duration::from_secs(ahead)
+        castellan_proto::Timestamp(self.millis() / 1_000)
+    }
+
+    fn millis(&self) -> u64 {
+        SystemClock.millis() + self.ahead() * 1_000
     }
 }

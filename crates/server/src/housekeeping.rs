@@ -1,4 +1,5 @@
-//! What a running server does by itself: hear of changes, and clear what has expired.
+//! What a running server does by itself: hear of changes, clear what has expired, and see that its
+//! clock is right.
 
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use castellan_issuer::{Issuer, liveness::POLL};
 const SWEEP: Duration = Duration::from_mins(1);
 const BATCH: usize = 1_000;
 
-/// Begins both. They end with the runtime.
+/// How often the clock is compared with the data source's.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+/// Begins all of it. It ends with the runtime.
 pub(crate) async fn start(issuers: &[Issuer]) {
     for issuer in issuers {
         let cursor = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
@@ -17,6 +21,32 @@ pub(crate) async fn start(issuers: &[Issuer]) {
     // The sites share one data source, which is swept as a whole.
     if let Some(issuer) = issuers.first() {
         tokio::spawn(sweep(issuer.clone()));
+        compare_clocks(issuers).await;
+        tokio::spawn(watch_the_clock(issuers.to_vec()));
+    }
+}
+
+async fn watch_the_clock(issuers: Vec<Issuer>) {
+    let mut every = tokio::time::interval(CLOCKS);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        compare_clocks(&issuers).await;
+    }
+}
+
+async fn compare_clocks(issuers: &[Issuer]) {
+    for issuer in issuers {
+        let (liveness, store) = (issuer.liveness(), issuer.desk().store());
+        let was_in_time = liveness.is_in_time();
+        match liveness.compare_clocks(store, issuer.clock()).await {
+            Ok(Some(ahead)) if was_in_time && !liveness.is_in_time() => tracing::error!(
+                "this machine's clock is {ahead} ms ahead of the data source's: set it by NTP; \
+                 until then this node is not ready"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the data source's clock could not be read"),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
+#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
+mod turnstile;
 
 use std::{pin::Pin, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The data source port (`design.md` §6): ten verbs over opaque records.
+//! The data source port (`design.md` §6): ten verbs over opaque records, and a look at the clock.
 //!
 //! Every verb is atomic on its own and none spans two records, so that any engine with
 //! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
@@ -356,4 +356,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the engine cannot write.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// What time it is by the engine's own clock, in milliseconds since the Unix epoch; `None` if it
+    /// has none but the machine's (`design.md` rule 28).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn clock(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use castellan_issuer::{apply::ResourceKind, keys::KeyUse};
+use castellan_issuer::{Issuer, apply::ResourceKind, keys::KeyUse};
 
 use super::Failure;
 use crate::{app, config::Loaded};
@@ -27,6 +27,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
                 println!("feed             PROBLEM: {error}");
             }
         }
+        good &= clocks(issuer).await;
         let now = issuer.now();
         let keys = issuer.keyring().keys();
         let signing = |usage| {
@@ -47,4 +48,23 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
     }
     println!("\n{}", if good { "All is well." } else { "Something is wrong; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints how far the clocks are apart; whether that is little enough.
+async fn clocks(issuer: &Issuer) -> bool {
+    let liveness = issuer.liveness();
+    let problem = match liveness.compare_clocks(issuer.desk().store(), issuer.clock()).await {
+        Ok(None) => {
+            println!("clock            the machine's own");
+            return true;
+        }
+        Ok(Some(_)) if liveness.is_in_time() => {
+            println!("clock            agrees with the data source's");
+            return true;
+        }
+        Ok(Some(ahead)) => format!("{ahead} ms ahead of the data source's; set it by NTP"),
+        Err(error) => error.to_string(),
+    };
+    println!("clock            PROBLEM: {problem}");
+    false
 }

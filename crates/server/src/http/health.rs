@@ -15,11 +15,13 @@ pub(super) async fn alive() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// `/readyz`: the store answers too. A guard that waits for its schema does not hold up the rest.
+/// `/readyz`: the store answers too, and the clock agrees with the store's. A guard that waits for
+/// its schema does not hold up the rest.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let guards: serde_json::Map<_, _> =
         app.guards().iter().map(|g| (g.config.name.clone(), json!(g.is_ready()))).collect();
-    let store = app.issuer().liveness().hears();
-    let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({"store": store, "guards": guards}))).into_response()
+    let liveness = app.issuer().liveness();
+    let (store, clock) = (liveness.hears(), liveness.is_in_time());
+    let status = if store && clock { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"store": store, "clock": clock, "guards": guards}))).into_response()
 }

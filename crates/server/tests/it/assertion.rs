@@ -94,7 +94,7 @@ async fn an_assertion_says_who_where_and_for_how_long() {
         ("aud", json!([])),
         ("aud", json!([self_url, "https://other.test"])),
         ("exp", json!(now - 1)),
-        ("exp", json!(now + 3_600)),
+        ("exp", json!(now + 7_200)),
         ("exp", json!("soon")),
         ("nbf", json!(now + 600)),
         ("iat", json!(now + 600)),

@@ -1,4 +1,4 @@
-//! Two nodes on one data source behave as one, on every engine; and one that loses its data source
+//! Three nodes on one data source behave as one, on every engine; and one that loses its data source
 //! says so and comes back.
 
 use std::{
@@ -42,6 +42,7 @@ pub fn config(url: &str) -> String {
 struct Nodes {
     one: Castellan,
     two: Castellan,
+    three: Castellan,
 }
 
 impl Nodes {
@@ -56,15 +57,20 @@ impl Nodes {
             ..Plan::default()
         };
         let one = Castellan::start(plan(DOCUMENTS)).await;
-        Self { one, two: Castellan::start(plan("")).await }
+        let (two, three) = (Castellan::start(plan("")).await, Castellan::start(plan("")).await);
+        Self { one, two, three }
+    }
+
+    const fn all(&self) -> [&Castellan; 3] {
+        [&self.one, &self.two, &self.three]
     }
 
     /// The nodes in turn, for the racer of a number.
     fn of(&self, racer: usize) -> &Castellan {
-        if racer.is_multiple_of(2) { &self.one } else { &self.two }
+        self.all()[racer % 3]
     }
 
-    /// What each of [`RACERS`] is answered who send the same at once, half of them to each node.
+    /// What each of [`RACERS`] is answered who send the same at once, to the nodes in turn.
     async fn race(&self, path: &str, pairs: &[(&str, &str)]) -> Vec<Answer> {
         let mut racers = tokio::task::JoinSet::new();
         for racer in 0..RACERS {
@@ -109,7 +115,9 @@ async fn they_behave_as_one(url: &str) {
     let revoked = Ask::post(&nodes.two.at("/auth/revoke")).form(&pairs).send().await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
     assert!(!introspect(&nodes.two, token).await, "at once where it was revoked");
-    within_the_bound("a revoked token holds", async || !introspect(&nodes.one, token).await).await;
+    for other in [&nodes.one, &nodes.three] {
+        within_the_bound("a revoked token holds", async || !introspect(other, token).await).await;
+    }
     assert_eq!(nodes.one.redeem(&again, &PORTAL).await.status, 200, "another one's are left alone");
 
     let page = browser.get(&nodes.one.at("/account")).await;
@@ -117,11 +125,13 @@ async fn they_behave_as_one(url: &str) {
     let form = browser.get(&nodes.one.at("/auth/logout")).await;
     let csrf = form.hidden("csrf").unwrap_or_else(|| panic!("no form: {form:?}"));
     browser.post(&nodes.one.at("/auth/logout"), &[("csrf", &csrf)]).await;
-    let page = browser.get(&nodes.two.at("/account")).await;
-    assert_eq!(page.status, 303, "signed out at the other, too: {page:?}");
+    for other in [&nodes.two, &nodes.three] {
+        let page = browser.get(&other.at("/account")).await;
+        assert_eq!(page.status, 303, "signed out at the others, too: {page:?}");
+    }
 }
 
-/// A new signing key is known at both nodes before either of them signs with it.
+/// A new signing key is known at every node before any of them signs with it.
 async fn keys_rotate_without_a_gap(url: &str) {
     let nodes = Nodes::start(url).await;
     let service = [("grant_type", "client_credentials"), ("client_id", "svc")];
@@ -135,19 +145,24 @@ async fn keys_rotate_without_a_gap(url: &str) {
     nodes.one.said(&["key", "rotate"]);
     // Long enough that the new ones sign, and some more.
     for seconds in [0, 300, 600, 900] {
-        nodes.one.advance_to(seconds);
-        nodes.two.advance_to(seconds);
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        let (one, two) = (token(&nodes.one).await, token(&nodes.two).await);
-        for jwt in [&one, &two] {
-            assert!(introspect(&nodes.one, jwt).await && introspect(&nodes.two, jwt).await);
+        for node in nodes.all() {
+            node.advance_to(seconds);
         }
-        assert_eq!(kid(&one), kid(&two), "{seconds} s later");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let mut kids = Vec::new();
+        for issuing in nodes.all() {
+            let jwt = token(issuing).await;
+            for asked in nodes.all() {
+                assert!(introspect(asked, &jwt).await, "{seconds} s later");
+            }
+            kids.push(kid(&jwt));
+        }
+        assert!(kids[0] == kids[1] && kids[1] == kids[2], "{seconds} s later: {kids:?}");
     }
     assert_ne!(kid(&token(&nodes.two).await), kid(&before), "the new key signs by now");
 }
 
-/// Of 64 that show one code, half of them to each node, one gets tokens; of 64 that show one
+/// Of 64 that show one code, to three nodes, one gets tokens; of 64 that show one
 /// refresh token, all get the same child (`design.md` rules 31, 32).
 async fn one_time_things_stay_one_time(url: &str) {
     let nodes = Nodes::start(url).await;
@@ -226,12 +241,48 @@ async fn a_lost_data_source_is_told_and_found_again(cut: Cut, url: &str) {
     assert!(good["access_token"].is_string(), "it does not come back");
 }
 
+/// A node whose clock is not its data source's says that it is not ready until it is right.
+async fn a_wrong_clock_is_told(url: &str) {
+    let castellan = Castellan::start(Plan {
+        config: config(url),
+        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        ..Plan::default()
+    })
+    .await;
+    for (ahead, status) in [(3, 503), (0, 200)] {
+        castellan.advance_to(ahead);
+        let mut last = Ask::get(&castellan.at("/readyz")).send().await;
+        for _ in 0..400 {
+            if last.status == status {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            last = Ask::get(&castellan.at("/readyz")).send().await;
+        }
+        assert_eq!(last.status, status, "{ahead} s ahead: {last:?}");
+        assert_eq!(last.json()["clock"], status == 200, "{last:?}");
+        let doctor = castellan.cli(&["doctor"]);
+        let said = String::from_utf8_lossy(&doctor.stdout);
+        assert_eq!(said.contains("clock            PROBLEM"), status == 503, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn postgres_a_wrong_clock_is_told() {
+    a_wrong_clock_is_told(&address("CASTELLAN_TEST_POSTGRES")).await;
+}
+
+#[tokio::test]
+async fn mongodb_a_wrong_clock_is_told() {
+    a_wrong_clock_is_told(&mongodb("CASTELLAN_TEST_MONGODB")).await;
+}
+
 /// One test of each kind for an engine whose server is named by a variable.
 macro_rules! engine {
     ($name:ident, $address:expr, $through:expr) => {
         mod $name {
             #[tokio::test]
-            async fn two_nodes_behave_as_one() {
+            async fn three_nodes_behave_as_one() {
                 super::they_behave_as_one(&$address).await;
             }
 

@@ -27,12 +27,14 @@ use super::{
     item::{at, number, number_of, text, text_of},
     read::INDEX,
 };
-use crate::{Migrate, OpenError};
+use crate::{Migrate, OpenError, turnstile::Turnstile};
 
 /// The format that this build reads and writes.
 const FORMAT: u64 = 1;
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Calls of one node at a time, and so connections, at most.
+const CALLS: usize = 64;
 /// How long a new table may take to be there.
 const CREATION: Duration = Duration::from_mins(2);
 /// The table that is used if the address names none.
@@ -54,7 +56,8 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>,
     })?;
     let client = client(&address).await;
     let database = prepare(&client, &address.table, migrate).await?;
-    Ok(Arc::new(Dynamo { client, table: address.table, database, swept_to: Mutex::default() }))
+    let dynamo = Dynamo { client, table: address.table, database, swept_to: Mutex::default() };
+    Ok(Arc::new(Turnstile::before(dynamo, CALLS)))
 }
 
 fn read(rest: &str) -> Option<Address<'_>> {

@@ -16,7 +16,7 @@ mod write;
 use std::sync::Arc;
 
 use ::mongodb::{
-    Collection,
+    Collection, Database,
     bson::{Document, doc},
 };
 use async_trait::async_trait;
@@ -30,6 +30,7 @@ pub(crate) use open::open;
 
 /// An open database.
 struct Mongo {
+    place: Database,
     records: Collection<Document>,
     feed: feed::FeedLog,
 }
@@ -119,6 +120,10 @@ impl Store for Mongo {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.feed.sweep(now, limit).await?;
         Ok(verbs::sweep(&self.records, now, limit).await?)
+    }
+
+    async fn clock(&self) -> Result<Option<u64>, StoreError> {
+        Ok(verbs::clock(&self.place).await?)
     }
 }
 

@@ -14,12 +14,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::store::Store;
 
 use super::{Mongo, fault::is_duplicate, feed::FeedLog};
-use crate::{Migrate, OpenError};
+use crate::{Migrate, OpenError, turnstile::Turnstile};
 
 /// The format that this build reads and writes.
 const FORMAT: i64 = 1;
 /// How long a verb waits for a server, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often a server is looked at, and so how soon one that was away is found to be back.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Connections of one node at most.
 const CONNECTIONS: u32 = 32;
 /// The database that is used if the address names none.
@@ -41,6 +43,7 @@ pub(crate) async fn open(
     options.app_name = Some("castellan".to_owned());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
+    options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.max_pool_size.get_or_insert(CONNECTIONS);
     // What was acknowledged outlives the loss of a member, and is what everybody reads.
     options.write_concern = Some(WriteConcern::majority());
@@ -51,10 +54,12 @@ pub(crate) async fn open(
     let place = client.database(&name);
     let database = prepare(&place, migrate).await?;
     let notices = place.collection("castellan_feed");
-    Ok(Arc::new(Mongo {
+    let mongo = Mongo {
         records: place.collection("castellan_records"),
         feed: FeedLog { notices, meta: place.collection("castellan_meta"), database },
-    }))
+        place,
+    };
+    Ok(Arc::new(Turnstile::before(mongo, CONNECTIONS as usize)))
 }
 
 /// Makes or checks the indexes; what tells this database from every other.

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ::mongodb::{
-    Collection,
+    Collection, Database,
     bson::{Bson, Document, doc},
+    error::ErrorKind,
     options::ReturnDocument,
 };
 use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
@@ -165,4 +166,21 @@ pub(super) async fn sweep(
     doomed.extend(old);
     let gone = records.delete_many(doomed).await?.deleted_count;
     Ok(usize::try_from(gone).unwrap_or(0))
+}
+
+/// What time it is at the primary, in milliseconds since the Unix epoch, if it says.
+pub(super) async fn clock(place: &Database) -> Result<Option<u64>, Fault> {
+    // The same under two names: what speaks the protocol knows at least one.
+    for greeting in ["hello", "isMaster"] {
+        match place.run_command(doc! { greeting: 1 }).await {
+            Ok(said) => {
+                if let Ok(time) = said.get_datetime("localTime") {
+                    return Ok(u64::try_from(time.timestamp_millis()).ok());
+                }
+            }
+            Err(error) if matches!(*error.kind, ErrorKind::Command(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }

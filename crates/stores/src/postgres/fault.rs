@@ -8,6 +8,9 @@ pub(super) enum Fault {
     /// PostgreSQL said no, or did not answer.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
+    /// It did not take a new connection in time.
+    #[error("no new connection within 3 s")]
+    Unanswered,
     /// A row does not read, so something else than Castellan wrote it.
     #[error("a row is damaged: its {0}")]
     Damaged(&'static str),
@@ -28,5 +31,16 @@ impl Fault {
     pub(super) fn is_a_clash(&self) -> bool {
         let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
         matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    }
+
+    /// Whether a connection is of no use after it.
+    pub(super) const fn breaks_the_line(&self) -> bool {
+        match self {
+            Self::Unanswered => true,
+            Self::Sql(error) => {
+                !matches!(error, sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })
+            }
+            Self::Damaged(_) | Self::Contended => false,
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key};
 use castellan_proto::Timestamp;
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgConnection, Row as _};
 
 use super::{
     fault::Fault,
@@ -48,28 +48,28 @@ const SWEEP: &str = "
     FROM (SELECT max(xid) AS newest FROM gone) AS g WHERE newest IS NOT NULL";
 
 /// Writes a notice alone.
-pub(super) async fn tell(pool: &PgPool, subject: &Key) -> Result<(), Fault> {
+pub(super) async fn tell(connection: &mut PgConnection, subject: &Key) -> Result<(), Fault> {
     let tell = sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)");
-    tell.bind(subject.text().into_bytes()).execute(pool).await?;
+    tell.bind(subject.text().into_bytes()).execute(connection).await?;
     Ok(())
 }
 
 /// The notices after the cursor `after`, in one round trip.
 pub(super) async fn since(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     database: &str,
     after: Option<&FeedCursor>,
 ) -> Result<Feed, Fault> {
     let cursor = |snapshot: &str| FeedCursor(format!("{database}/{snapshot}"));
     let Some(after) = after else {
-        let end: String = sqlx::query_scalar(END).fetch_one(pool).await?;
+        let end: String = sqlx::query_scalar(END).fetch_one(&mut *connection).await?;
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: false });
     };
     let Some(snapshot) = snapshot_of(&after.0, database) else {
-        let end: String = sqlx::query_scalar(END).fetch_one(pool).await?;
+        let end: String = sqlx::query_scalar(END).fetch_one(&mut *connection).await?;
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
     };
-    let rows = sqlx::query(SINCE).bind(snapshot).bind(MOST + 1).fetch_all(pool).await?;
+    let rows = sqlx::query(SINCE).bind(snapshot).bind(MOST + 1).fetch_all(connection).await?;
     let first = rows.first().ok_or(Fault::Damaged("format"))?;
     let end: String = first.try_get(0)?;
     let gap: bool = first.try_get(1)?;
@@ -99,10 +99,14 @@ fn snapshot_of<'a>(cursor: &'a str, database: &str) -> Option<&'a str> {
 }
 
 /// Removes at most `limit` notices that were too old at `now`, the oldest first.
-pub(super) async fn sweep(pool: &PgPool, now: Timestamp, limit: usize) -> Result<(), Fault> {
+pub(super) async fn sweep(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(), Fault> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let before = seconds(now).saturating_sub(KEPT);
-    sqlx::query(SWEEP).bind(before).bind(limit).execute(pool).await?;
+    sqlx::query(SWEEP).bind(before).bind(limit).execute(connection).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! transaction. Every transaction is `READ COMMITTED`: what a verb decides by stands in the rows
 //! that it locks.
 
+mod connections;
 mod fault;
 mod feed;
 mod named;
@@ -19,13 +20,13 @@ use castellan_issuer::store::{
     StoreError, Taken,
 };
 use castellan_proto::Timestamp;
-use sqlx::PgPool;
+use connections::Connections;
 
 pub(crate) use open::open;
 
 /// An open database.
 struct Postgres {
-    pool: PgPool,
+    connections: Connections,
     /// Tells this database from every other.
     database: String,
 }
@@ -37,7 +38,9 @@ impl Store for Postgres {
         keys: &[Key],
         now: Timestamp,
     ) -> Result<Vec<Option<Record>>, StoreError> {
-        Ok(verbs::get_many(&self.pool, keys, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::get_many(&mut line, keys, now).await;
+        line.settle(came)
     }
 
     async fn find(
@@ -47,7 +50,9 @@ impl Store for Postgres {
         unique: &str,
         now: Timestamp,
     ) -> Result<Option<Record>, StoreError> {
-        Ok(verbs::find(&self.pool, &Key::new(site, kind, unique), now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::find(&mut line, &Key::new(site, kind, unique), now).await;
+        line.settle(came)
     }
 
     async fn insert(
@@ -56,10 +61,13 @@ impl Store for Postgres {
         notice: Notice,
         now: Timestamp,
     ) -> Result<Inserted, StoreError> {
-        if draft.unique.is_empty() {
-            return Ok(verbs::insert(&self.pool, &draft, notice, now).await?);
-        }
-        Ok(named::insert(&self.pool, &draft, notice, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = if draft.unique.is_empty() {
+            verbs::insert(&mut line, &draft, notice, now).await
+        } else {
+            named::insert(&mut line, &draft, notice, now).await
+        };
+        line.settle(came)
     }
 
     async fn replace(
@@ -69,14 +77,19 @@ impl Store for Postgres {
         notice: Notice,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        if draft.unique.is_empty() {
-            return Ok(verbs::replace(&self.pool, &draft, version, notice, now).await?);
-        }
-        Ok(named::replace(&self.pool, &draft, version, notice, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = if draft.unique.is_empty() {
+            verbs::replace(&mut line, &draft, version, notice, now).await
+        } else {
+            named::replace(&mut line, &draft, version, notice, now).await
+        };
+        line.settle(came)
     }
 
     async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
-        Ok(verbs::take(&self.pool, key, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::take(&mut line, key, now).await;
+        line.settle(came)
     }
 
     async fn delete(
@@ -86,27 +99,47 @@ impl Store for Postgres {
         notice: Notice,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(verbs::delete(&self.pool, key, version, notice, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::delete(&mut line, key, version, notice, now).await;
+        line.settle(came)
     }
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
-        Ok(verbs::page(&self.pool, query, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::page(&mut line, query, now).await;
+        line.settle(came)
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(verbs::count(&self.pool, site, kind, now).await?)
+        let mut line = self.connections.line().await?;
+        let came = verbs::count(&mut line, site, kind, now).await;
+        line.settle(came)
     }
 
     async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
-        Ok(feed::since(&self.pool, &self.database, after).await?)
+        let mut line = self.connections.line().await?;
+        let came = feed::since(&mut line, &self.database, after).await;
+        line.settle(came)
     }
 
     async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
-        Ok(feed::tell(&self.pool, subject).await?)
+        let mut line = self.connections.line().await?;
+        let came = feed::tell(&mut line, subject).await;
+        line.settle(came)
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        feed::sweep(&self.pool, now, limit).await?;
-        Ok(verbs::sweep(&self.pool, now, limit).await?)
+        let mut line = self.connections.line().await?;
+        let swept = match feed::sweep(&mut line, now, limit).await {
+            Ok(()) => verbs::sweep(&mut line, now, limit).await,
+            Err(fault) => Err(fault),
+        };
+        line.settle(swept)
+    }
+
+    async fn clock(&self) -> Result<Option<u64>, StoreError> {
+        let mut line = self.connections.line().await?;
+        let came = verbs::clock(&mut line).await;
+        line.settle(came.map(Some))
     }
 }

@@ -6,7 +6,7 @@
 
 use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced};
 use castellan_proto::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use super::{
     fault::Fault,
@@ -46,13 +46,13 @@ const HOLD: &str = "
 const TRIES: usize = 16;
 
 pub(super) async fn insert(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
 ) -> Result<Inserted, Fault> {
     for _ in 0..TRIES {
-        match try_insert(pool, draft, notice, now).await {
+        match try_insert(connection, draft, notice, now).await {
             Err(fault) if fault.is_a_clash() => {}
             done => return done,
         }
@@ -61,12 +61,12 @@ pub(super) async fn insert(
 }
 
 async fn try_insert(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
 ) -> Result<Inserted, Fault> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = connection.begin().await?;
     let Draft { key, body, unique, expires_at } = draft;
     let put = sqlx::query(INSERT)
         .bind(&*key.site)
@@ -92,14 +92,14 @@ async fn try_insert(
 }
 
 pub(super) async fn replace(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     version: u64,
     notice: Notice,
     now: Timestamp,
 ) -> Result<Replaced, Fault> {
     for _ in 0..TRIES {
-        match try_replace(pool, draft, version, notice, now).await {
+        match try_replace(connection, draft, version, notice, now).await {
             Err(fault) if fault.is_a_clash() => {}
             done => return done,
         }
@@ -108,13 +108,13 @@ pub(super) async fn replace(
 }
 
 async fn try_replace(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     version: u64,
     notice: Notice,
     now: Timestamp,
 ) -> Result<Replaced, Fault> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = connection.begin().await?;
     let Draft { key, body, unique, expires_at } = draft;
     let put: Option<i64> = sqlx::query_scalar(REPLACE)
         .bind(&*key.site)

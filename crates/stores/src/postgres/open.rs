@@ -1,21 +1,16 @@
 //! Finds the database, makes or checks its tables, and sets connections up.
 
-use std::{str::FromStr as _, sync::Arc, time::Duration};
+use std::{str::FromStr as _, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::store::Store;
-use sqlx::{
-    ConnectOptions as _, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
-use super::Postgres;
-use crate::{Migrate, OpenError};
+use super::{Postgres, connections::Connections, fault::Fault};
+use crate::{Migrate, OpenError, turnstile::Turnstile};
 
 /// Connections of one node at most. More do not make a database faster.
-const CONNECTIONS: u32 = 16;
-/// How long a verb waits for a connection before it fails.
-const WAIT: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 16;
 /// How long the database may work on a statement, and a transaction may stand idle.
 const PATIENCE: [(&str, &str); 3] = [
     ("statement_timeout", "5000"),
@@ -41,20 +36,17 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>,
         .options(PATIENCE)
         .options([("default_transaction_isolation", "read committed")])
         .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(WAIT)
-        // A look at a connection before each use would be a round trip of its own.
-        .test_before_acquire(false)
-        .connect_lazy_with(options);
-    let database = prepare(&pool, migrate).await?;
-    Ok(Arc::new(Postgres { pool, database }))
+    let connections = Connections::new(options);
+    let mut line = connections.line().await.map_err(unreachable)?;
+    let database = prepare(&mut line, migrate).await?;
+    line.settle(Ok(())).ok();
+    Ok(Arc::new(Turnstile::before(Postgres { connections, database }, CONNECTIONS)))
 }
 
 /// Makes or checks the tables; what tells this database from every other.
-async fn prepare(pool: &PgPool, migrate: Migrate) -> Result<String, OpenError> {
+async fn prepare(connection: &mut PgConnection, migrate: Migrate) -> Result<String, OpenError> {
     let server: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
-        .fetch_one(pool)
+        .fetch_one(&mut *connection)
         .await
         .map_err(unreachable)?;
     if server < OLDEST {
@@ -64,8 +56,8 @@ async fn prepare(pool: &PgPool, migrate: Migrate) -> Result<String, OpenError> {
             "upgrade it",
         ));
     }
-    if exists(pool).await? {
-        return check(pool).await;
+    if exists(connection).await? {
+        return check(connection).await;
     }
     if migrate == Migrate::No {
         return Err(OpenError::server(
@@ -74,20 +66,20 @@ async fn prepare(pool: &PgPool, migrate: Migrate) -> Result<String, OpenError> {
             "run `castellan migrate`, or let the start make them",
         ));
     }
-    make(pool).await?;
-    check(pool).await
+    make(connection).await?;
+    check(connection).await
 }
 
-async fn exists(pool: &PgPool) -> Result<bool, OpenError> {
+async fn exists(connection: &mut PgConnection) -> Result<bool, OpenError> {
     sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await
         .map_err(unreachable)
 }
 
 /// Makes the tables. Several nodes may want to at a time: one does, the others find them made.
-async fn make(pool: &PgPool) -> Result<(), OpenError> {
-    let mut transaction = pool.begin().await.map_err(unreachable)?;
+async fn make(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let mut transaction = connection.begin().await.map_err(unreachable)?;
     // Not on any path but this one.
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
     lock.execute(&mut *transaction).await.map_err(refused)?;
@@ -110,10 +102,10 @@ async fn make(pool: &PgPool) -> Result<(), OpenError> {
     transaction.commit().await.map_err(refused)
 }
 
-async fn check(pool: &PgPool) -> Result<String, OpenError> {
+async fn check(connection: &mut PgConnection) -> Result<String, OpenError> {
     let (format, database): (i64, String) =
         sqlx::query_as("SELECT format, database FROM castellan_meta")
-            .fetch_one(pool)
+            .fetch_one(connection)
             .await
             .map_err(refused)?;
     if format > FORMAT {
@@ -127,17 +119,20 @@ async fn check(pool: &PgPool) -> Result<String, OpenError> {
 }
 
 /// The database does not answer, or not to us.
-fn unreachable(error: sqlx::Error) -> OpenError {
+fn unreachable(error: impl Into<Fault>) -> OpenError {
+    let error = error.into();
     let (problem, remedy) = match &error {
-        sqlx::Error::Database(said)
+        Fault::Sql(sqlx::Error::Database(said))
             if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
             ("does not let this user in", "check user and password, and pg_hba.conf")
         }
-        sqlx::Error::Database(said) if said.code().as_deref() == Some("3D000") => {
+        Fault::Sql(sqlx::Error::Database(said)) if said.code().as_deref() == Some("3D000") => {
             ("has no such database", "make it with `createdb`")
         }
-        sqlx::Error::Tls(_) => ("does not speak TLS as it should", "see sslmode and sslrootcert"),
+        Fault::Sql(sqlx::Error::Tls(_)) => {
+            ("does not speak TLS as it should", "see sslmode and sslrootcert")
+        }
         _ => ("does not answer", "check host and port, and that it runs"),
     };
     OpenError::server("postgres", problem, remedy).because(error)

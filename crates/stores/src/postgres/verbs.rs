@@ -6,7 +6,7 @@ use castellan_issuer::store::{
     Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Taken,
 };
 use castellan_proto::Timestamp;
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgConnection, Row as _};
 
 use super::{
     fault::Fault,
@@ -109,13 +109,15 @@ const SWEEP: &str = "
     )
     SELECT count(*) FROM gone";
 
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
 /// The subject of the notice that goes with a write; none if nothing is to be told.
 pub(super) fn told(key: &Key, notice: Notice) -> Option<Vec<u8>> {
     (notice == Notice::Tell).then(|| key.text().into_bytes())
 }
 
 pub(super) async fn get_many(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     keys: &[Key],
     now: Timestamp,
 ) -> Result<Vec<Option<Record>>, Fault> {
@@ -124,7 +126,7 @@ pub(super) async fn get_many(
     let ids: Vec<&[u8]> = keys.iter().map(|key| key.id.as_bytes()).collect();
     let get = sqlx::query(GET).bind(sites).bind(kinds).bind(ids).bind(seconds(now));
     let mut found: HashMap<usize, Record> = HashMap::new();
-    for row in get.fetch_all(pool).await? {
+    for row in get.fetch_all(connection).await? {
         let place = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0).wrapping_sub(1);
         let key = keys.get(place).ok_or(Fault::Damaged("place"))?;
         found.insert(place, row::record(key.clone(), &row, 1)?);
@@ -134,12 +136,13 @@ pub(super) async fn get_many(
 
 /// The record that has the unique name which stands in `name` as an id.
 pub(super) async fn find(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     name: &Key,
     now: Timestamp,
 ) -> Result<Option<Record>, Fault> {
     let find = sqlx::query(FIND).bind(&*name.site).bind(name.kind.as_str());
-    let Some(row) = find.bind(name.id.as_bytes()).bind(seconds(now)).fetch_optional(pool).await?
+    let Some(row) =
+        find.bind(name.id.as_bytes()).bind(seconds(now)).fetch_optional(connection).await?
     else {
         return Ok(None);
     };
@@ -149,7 +152,7 @@ pub(super) async fn find(
 
 /// Writes a draft without unique names.
 pub(super) async fn insert(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
@@ -163,14 +166,14 @@ pub(super) async fn insert(
         .bind(body)
         .bind(seconds(now))
         .bind(told(key, notice))
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await?;
     Ok(if put == 1 { Inserted::Done } else { Inserted::Exists })
 }
 
 /// Writes a draft without unique names over a version.
 pub(super) async fn replace(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     draft: &Draft,
     version: u64,
     notice: Notice,
@@ -186,7 +189,7 @@ pub(super) async fn replace(
         .bind(body)
         .bind(seconds(now))
         .bind(told(key, notice))
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await?;
     Ok(match put {
         Some(version) => Replaced::Done(row::version(version)?),
@@ -194,21 +197,31 @@ pub(super) async fn replace(
     })
 }
 
-pub(super) async fn take(pool: &PgPool, key: &Key, now: Timestamp) -> Result<Taken, Fault> {
-    let look = async |sql| {
-        let look = sqlx::query(sql).bind(&*key.site).bind(key.kind.as_str());
-        let found = look.bind(key.id.as_bytes()).bind(seconds(now)).fetch_optional(pool).await?;
-        found.map(|row| row::record(key.clone(), &row, 0)).transpose()
-    };
-    if let Some(record) = look(TAKE).await? {
+pub(super) async fn take(
+    connection: &mut PgConnection,
+    key: &Key,
+    now: Timestamp,
+) -> Result<Taken, Fault> {
+    if let Some(record) = look(connection, TAKE, key, now).await? {
         return Ok(Taken::First(record));
     }
     // A statement of its own, which sees what the winner of a race has committed.
-    Ok(look(TOMBSTONE).await?.map_or(Taken::None, Taken::Again))
+    Ok(look(connection, TOMBSTONE, key, now).await?.map_or(Taken::None, Taken::Again))
+}
+
+async fn look(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    key: &Key,
+    now: Timestamp,
+) -> Result<Option<Record>, Fault> {
+    let look = sqlx::query(sql).bind(&*key.site).bind(key.kind.as_str());
+    let found = look.bind(key.id.as_bytes()).bind(seconds(now)).fetch_optional(connection).await?;
+    found.map(|row| row::record(key.clone(), &row, 0)).transpose()
 }
 
 pub(super) async fn delete(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     key: &Key,
     version: Option<u64>,
     notice: Notice,
@@ -221,13 +234,13 @@ pub(super) async fn delete(
         .bind(version.map(int))
         .bind(seconds(now))
         .bind(told(key, notice))
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await?;
     Ok(gone == 1)
 }
 
 pub(super) async fn page(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     query: &PageQuery,
     now: Timestamp,
 ) -> Result<Vec<Record>, Fault> {
@@ -242,7 +255,7 @@ pub(super) async fn page(
         .bind(after.map(str::as_bytes))
         .bind(seconds(now))
         .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.iter()
         .map(|row| {
@@ -265,18 +278,27 @@ fn end_of(prefix: &str) -> Option<Vec<u8>> {
 }
 
 pub(super) async fn count(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     site: &str,
     kind: Kind,
     now: Timestamp,
 ) -> Result<u64, Fault> {
     let count = sqlx::query_scalar(COUNT).bind(site).bind(kind.as_str()).bind(seconds(now));
-    row::version(count.fetch_one(pool).await?)
+    row::version(count.fetch_one(connection).await?)
 }
 
-pub(super) async fn sweep(pool: &PgPool, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+pub(super) async fn sweep(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, Fault> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let gone: i64 =
-        sqlx::query_scalar(SWEEP).bind(seconds(now)).bind(limit).fetch_one(pool).await?;
+        sqlx::query_scalar(SWEEP).bind(seconds(now)).bind(limit).fetch_one(connection).await?;
     Ok(usize::try_from(gone).unwrap_or(0))
+}
+
+/// What time it is, in milliseconds since the Unix epoch.
+pub(super) async fn clock(connection: &mut PgConnection) -> Result<u64, Fault> {
+    row::version(sqlx::query_scalar(CLOCK).fetch_one(connection).await?)
 }

@@ -1,14 +1,12 @@
 //! Every data source keeps every promise.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod servers;
-
 use std::cell::Cell;
 use std::sync::Arc;
 
 use castellan_issuer::store::{Memory, Store, conformance};
 use castellan_stores::Migrate;
+
+use crate::servers;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory() {

@@ -1,0 +1,132 @@
+//! What stands before every engine behind a network: so many verbs at a time, and each for so long,
+//! so that an engine that does not answer piles nothing up.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use castellan_issuer::store::{
+    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
+    StoreError, Taken,
+};
+use castellan_proto::Timestamp;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// How long a verb waits for its turn.
+const WAIT: Duration = Duration::from_secs(3);
+/// How long a verb may take: longer than any time-out of an engine's own, which says more.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The same for a sweep, which is many small steps and which nobody waits for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Why a verb did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Late {
+    /// Too many were before it.
+    #[error("no verb came to its end for {} s: the engine is slow, or away", WAIT.as_secs())]
+    Crowded,
+    /// The engine says nothing.
+    #[error("no answer for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// A data source behind a turnstile.
+pub(crate) struct Turnstile<S> {
+    inner: S,
+    places: Semaphore,
+}
+
+impl<S: Store> Turnstile<S> {
+    /// Lets `places` verbs at a time through to `inner`.
+    pub(crate) const fn before(inner: S, places: usize) -> Self {
+        Self { inner, places: Semaphore::const_new(places) }
+    }
+
+    async fn pass<T>(
+        &self,
+        patience: Duration,
+        verb: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let place = timeout(WAIT, self.places.acquire()).await;
+        // Held until the verb is over, and given back if its caller goes away.
+        let _place = place.map_err(|_| StoreError::new(Late::Crowded))?.map_err(StoreError::new)?;
+        timeout(patience, verb).await.map_err(|_| StoreError::new(Late::Silent(patience)))?
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Turnstile<S> {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        self.pass(PATIENCE, self.inner.get_many(keys, now)).await
+    }
+
+    async fn find(
+        &self,
+        site: &Arc<str>,
+        kind: Kind,
+        unique: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        self.pass(PATIENCE, self.inner.find(site, kind, unique, now)).await
+    }
+
+    async fn insert(
+        &self,
+        draft: Draft,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Inserted, StoreError> {
+        self.pass(PATIENCE, self.inner.insert(draft, notice, now)).await
+    }
+
+    async fn replace(
+        &self,
+        draft: Draft,
+        version: u64,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.pass(PATIENCE, self.inner.replace(draft, version, notice, now)).await
+    }
+
+    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
+        self.pass(PATIENCE, self.inner.take(key, now)).await
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        version: Option<u64>,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.pass(PATIENCE, self.inner.delete(key, version, notice, now)).await
+    }
+
+    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
+        self.pass(PATIENCE, self.inner.page(query, now)).await
+    }
+
+    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
+        self.pass(PATIENCE, self.inner.count(site, kind, now)).await
+    }
+
+    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
+        self.pass(PATIENCE, self.inner.feed(after)).await
+    }
+
+    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
+        self.pass(PATIENCE, self.inner.notify(subject)).await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.pass(SWEEP, self.inner.sweep(now, limit)).await
+    }
+
+    async fn clock(&self) -> Result<Option<u64>, StoreError> {
+        self.pass(PATIENCE, self.inner.clock()).await
+    }
+}

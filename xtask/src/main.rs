@@ -4,8 +4,10 @@
 mod dependencies;
 mod links;
 mod node;
+mod python;
 mod servers;
 mod steps;
+mod tools;
 
 use std::process::ExitCode;
 

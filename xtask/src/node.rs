@@ -1,27 +1,26 @@
 //! Tests by clients that nobody here wrote: they run in Node.js, some in a real browser.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
-use crate::steps::{FEATURES, Outcome, run};
+use crate::{
+    steps::{Outcome, run},
+    tools::{answers, server},
+};
 
 /// Installs what the tests need and runs them against a binary built for them.
 pub fn test() -> Outcome {
     if !answers("node") || !answers("npm") {
-        return Outcome::NotRun("Node.js is missing: no third-party client was run".to_owned());
+        return Outcome::NotRun("Node.js is missing: no client in it was run".to_owned());
     }
-    let mut build = Command::new("cargo");
-    build.args(["build", "--package", "castellan-server", "--features", FEATURES]);
-    if let Outcome::Failed(why) = run(&mut build) {
-        return Outcome::Failed(why);
-    }
+    let binary = match server() {
+        Ok(binary) => binary,
+        Err(why) => return Outcome::Failed(why),
+    };
     let mut install = Command::new("npm");
     install.args(["ci", "--no-audit", "--no-fund"]).current_dir("tests");
     if let Outcome::Failed(why) = run(&mut install) {
         return Outcome::Failed(format!("npm ci {why}"));
     }
-    let Some(binary) = binary() else {
-        return Outcome::Failed("the binary is not where Cargo says".to_owned());
-    };
     let browser = have_chromium();
     let mut command = Command::new("node");
     command.args(["--test", "--test-concurrency=2"]).current_dir("tests");
@@ -48,15 +47,6 @@ fn files(browser: bool) -> Vec<String> {
         .collect();
     files.sort();
     files
-}
-
-fn answers(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-fn binary() -> Option<std::path::PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    std::fs::canonicalize(Path::new(&target).join("debug/castellan")).ok()
 }
 
 /// Chromium from Debian's packages, installed if need be and possible.

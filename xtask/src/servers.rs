@@ -5,7 +5,9 @@ mod dynamodb;
 mod mongodb;
 mod postgres;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::tools::{cache, install, quietly};
 
 /// A server that runs for the tests, and what tells them where.
 pub struct Servers {
@@ -84,40 +86,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         (self.stop)();
     }
-}
-
-/// Runs `command` out of sight; what it said if it failed.
-fn quietly(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(format!("{name} ended with {}: {said}", output.status))
-        }
-        Err(error) => Err(format!("{name} did not start: {error}")),
-    }
-}
-
-/// Installs one of Debian's packages, if this user may.
-fn install(package: &str) -> Result<(), String> {
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        quietly(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update", "-q"])?;
-    apt(&["install", "-y", "-q", "--no-install-recommends", package])
-}
-
-/// The folder in which `name` is kept from one run to the next, outside the repository.
-fn cache(name: &str) -> Result<std::path::PathBuf, String> {
-    let place = std::env::var_os("CASTELLAN_TEST_CACHE").map(std::path::PathBuf::from);
-    let home =
-        || std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".cache"));
-    let place = place.or_else(home).unwrap_or_else(std::env::temp_dir);
-    let folder = place.join("castellan-tests").join(name);
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    Ok(folder)
 }
 
 /// A port that is free at the moment.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{dependencies, links, node, servers::Servers};
+use crate::{dependencies, links, node, python, servers::Servers};
 
 /// How a step ended.
 pub enum Outcome {
@@ -40,7 +40,8 @@ pub fn test() -> Report {
         report.run(&format!("tests on {name}"), || Outcome::NotRun(why));
     }
     drop(servers);
-    report.run("third-party clients", node::test);
+    report.run("third-party clients in Node.js", node::test);
+    report.run("third-party clients in Python", python::test);
     report
 }
 

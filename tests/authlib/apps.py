@@ -1,7 +1,6 @@
 """The apps of these tests, and what their developers do with Authlib to use them."""
 
 import json
-import time
 import unittest
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,15 +72,6 @@ auth: {{authorization_code: {{token_format: opaque}}}}
 TABLES = "[tokens]\nrefresh_grace_off = true\n"
 
 
-class ShortLived(PrivateKeyJWT):
-    """Authlib's statements live for an hour, and their lifetime is not to be set: it is a claim."""
-
-    def __call__(self, auth, method, uri, headers, body):
-        # A new dictionary each time: Authlib keeps its `jti` in the one that it was given.
-        self.claims = {"exp": int(time.time()) + 300}
-        return super().__call__(auth, method, uri, headers, body)
-
-
 class App:
     """An app as it is registered, and how it proves itself."""
 
@@ -106,7 +96,7 @@ class App:
         session = OAuth2Session(self.name, settings.pop("secret", self.secret), **settings)
         if self.alg:
             # The address of the token endpoint is whom a statement is for, at every endpoint.
-            proof = ShortLived(metadata["token_endpoint"], alg=self.alg)
+            proof = PrivateKeyJWT(metadata["token_endpoint"], alg=self.alg)
             session.register_client_auth_method(proof)
         return session
 

@@ -85,7 +85,7 @@ impl Issuer {
             // Whoever else is named could show it here (RFC 7523 §3 leaves that open).
             && claims.aud.are_all_of(&here)
             && now < claims.exp
-            && claims.exp.0 <= now.0 + LONGEST
+            && claims.exp.0 <= now.0 + LONGEST + SKEW
             && [claims.nbf, claims.iat].into_iter().flatten().all(|from| from <= ahead)
             && (1..=LONGEST_JTI).contains(&claims.jti.len());
         if !good {

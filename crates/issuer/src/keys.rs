@@ -36,6 +36,8 @@ pub enum Branch {
     Seal,
     /// Tokens of forms.
     Csrf,
+    /// Exports.
+    Export,
 }
 
 /// The keyring could not be opened or changed.
@@ -94,6 +96,7 @@ impl MasterKey {
             Branch::Refresh => "castellan refresh",
             Branch::Seal => "castellan seal",
             Branch::Csrf => "castellan csrf",
+            Branch::Export => "castellan export",
         };
         let mut out = Zeroizing::new([0; 32]);
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);

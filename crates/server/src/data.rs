@@ -53,10 +53,23 @@ pub(crate) enum DataError {
 /// Opens both.
 pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
     let url = &loaded.config.data.url;
-    let database = url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path));
     // Looked at before the database is made.
-    let existed = database.as_ref().is_some_and(|path| path.exists());
-    let master = match (&loaded.config.data.master_key, &database) {
+    let existed = database(loaded).is_some_and(|path| path.exists());
+    let master = master(loaded, existed)?;
+    let migrate = if loaded.config.data.migrate { Migrate::Yes } else { Migrate::No };
+    Ok((open_store(loaded, url, migrate).await?, master))
+}
+
+/// The file of the embedded database, if it is that.
+fn database(loaded: &Loaded) -> Option<PathBuf> {
+    loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
+}
+
+/// The master key. One is made beside the embedded database if none is there and nothing `existed`
+/// before that could need it.
+pub(crate) fn master(loaded: &Loaded, existed: bool) -> Result<MasterKey, DataError> {
+    let database = database(loaded);
+    Ok(match (&loaded.config.data.master_key, &database) {
         (Some(reference), _) => {
             let secret = reference.resolve(&loaded.folder)?;
             MasterKey::read(secret.expose()).map_err(|error| DataError::Key {
@@ -66,9 +79,7 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
         }
         (None, Some(database)) => key_beside(database, existed)?,
         (None, None) => return Err(DataError::NoKey),
-    };
-    let migrate = if loaded.config.data.migrate { Migrate::Yes } else { Migrate::No };
-    Ok((open_store(loaded, url, migrate).await?, master))
+    })
 }
 
 /// Opens the data source at `url` alone; a file's path is relative to that of the configuration.

@@ -9,12 +9,13 @@ use std::{
 };
 
 use castellan_issuer::{
-    moving::{Arrived, Moved, Walk},
+    moving::{Arrived, LineSeal, Moved, Walk},
     store::Store,
 };
 use castellan_proto::Timestamp;
 use castellan_stores::Migrate;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::Failure;
 use crate::{config::Loaded, data};
@@ -39,6 +40,9 @@ pub(super) struct ExportArguments {
     /// The file; the standard output without it. Made readable by this user alone.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Seal it under the master key, which `import` then needs as well.
+    #[arg(long)]
+    seal: bool,
 }
 
 /// Read what `export` wrote. What is there already stays; what is another there is written over.
@@ -51,6 +55,8 @@ pub(super) struct ImportArguments {
 
 /// The first line of an export.
 const HEAD: &str = "castellan-export";
+/// In the first line of a sealed one: what names it.
+const SEALED: &str = "sealed";
 /// Records between two words about how far it is.
 const EVERY: usize = 1_000;
 
@@ -109,23 +115,29 @@ pub(super) async fn export(
     loaded: &Loaded,
     arguments: ExportArguments,
 ) -> Result<ExitCode, Failure> {
-    let store = data::open_store(loaded, &loaded.config.data.url, Migrate::No).await?;
+    let (store, master) = data::open(loaded).await?;
     let now = crate::clock::clock().now();
-    let mut out: Box<dyn Write> = match &arguments.file {
+    let out: Box<dyn Write> = match &arguments.file {
         Some(path) => Box::new(BufWriter::new(secret_file(path)?)),
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
-    writeln!(out, "{}", json!({HEAD: 1}))?;
+    let seal = if arguments.seal {
+        Some(LineSeal::generate(&master).ok_or("nothing can be sealed on this machine")?)
+    } else {
+        None
+    };
+    let mut lines = Lines::begin(out, seal)?;
     let (mut walk, mut count) = (Walk::new(&*store, &sites(loaded), now), 0_usize);
     while let Some(page) = walk.next().await? {
         for record in &page {
-            writeln!(out, "{}", serde_json::to_string(&Moved::leaving(record)?)?)?;
+            lines.write(&serde_json::to_string(&Moved::leaving(record)?)?)?;
         }
         count += page.len();
+        eprintln!("{count} records so far");
     }
     // Without its last line an export is broken off.
-    writeln!(out, "{}", json!({"records": count}))?;
-    out.flush()?;
+    lines.write(&json!({"records": count}).to_string())?;
+    lines.out.flush()?;
     eprintln!("{count} records");
     Ok(ExitCode::SUCCESS)
 }
@@ -142,17 +154,22 @@ pub(super) async fn import(
     };
     let store = data::open_store(loaded, &loaded.config.data.url, Migrate::Yes).await?;
     let now = crate::clock::clock().now();
-    let (mut tally, mut whole) = (Tally::default(), false);
+    let (mut tally, mut whole, mut seal) = (Tally::default(), false, None);
     for (at, line) in lines.lines().enumerate() {
         let (line, number) = (line?, at + 1);
         let wrong = |problem: String| format!("line {number}: {problem}");
         if at == 0 {
-            let head: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if head[HEAD] != 1 {
-                return Err(wrong("this is no export of a version that is known".to_owned()).into());
+            if let Some(stream) = head(&line).map_err(|problem| wrong(problem.to_owned()))? {
+                // None is made for it: it is the one that it was sealed under, or none.
+                let master = data::master(loaded, true)?;
+                seal = Some(LineSeal::of(&master, &stream).ok_or(NOT_THIS_KEY)?);
             }
             continue;
         }
+        let line = match &mut seal {
+            Some(seal) => seal.open(&line).ok_or_else(|| wrong(NOT_THIS_KEY.to_owned()))?,
+            None => Zeroizing::new(line),
+        };
         if let Ok(End { records }) = serde_json::from_str(&line) {
             if records != tally.total() {
                 return Err(
@@ -172,6 +189,46 @@ pub(super) async fn import(
     }
     tally.close("imported");
     Ok(ExitCode::SUCCESS)
+}
+
+const NOT_THIS_KEY: &str = "it does not open: this is another master key than it was sealed under, \
+    or lines were changed, left out or moved";
+
+/// Reads the first line of an export: what names it if it is sealed.
+fn head(line: &str) -> Result<Option<String>, &'static str> {
+    let head: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    if head[HEAD] != 1 {
+        return Err("this is no export of a version that is known");
+    }
+    Ok(head[SEALED].as_str().map(ToOwned::to_owned))
+}
+
+/// The lines of an export, sealed or not.
+struct Lines {
+    out: Box<dyn Write>,
+    seal: Option<LineSeal>,
+}
+
+impl Lines {
+    fn begin(mut out: Box<dyn Write>, seal: Option<LineSeal>) -> Result<Self, Failure> {
+        let head = match &seal {
+            None => json!({HEAD: 1}),
+            Some(seal) => json!({HEAD: 1, SEALED: seal.stream()}),
+        };
+        writeln!(out, "{head}")?;
+        Ok(Self { out, seal })
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Failure> {
+        match &mut self.seal {
+            None => writeln!(self.out, "{line}")?,
+            Some(seal) => {
+                let sealed = seal.seal(line).ok_or("a line could not be sealed")?;
+                writeln!(self.out, "{sealed}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The last line of an export.

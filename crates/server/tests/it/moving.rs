@@ -116,6 +116,50 @@ async fn what_is_exported_can_be_imported() {
 }
 
 #[tokio::test]
+async fn a_sealed_export_opens_with_its_master_key_and_whole() {
+    let mut old = Castellan::with_documents(DOCUMENTS).await;
+    let tokens = old.portal_tokens().await;
+    old.stop();
+    let sealed = old.said(&["export", "--seal"]);
+    for clear in ["portal", "ann", "records", "client"] {
+        assert!(!sealed.contains(clear), "{clear} can be read");
+    }
+    let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
+    let start = async |key: String| {
+        let mut new = Castellan::start(Plan {
+            config: "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n"
+                .to_owned(),
+            files: vec![("old.key", key)],
+            issuer: Some(old.url.clone()),
+            ..Plan::default()
+        })
+        .await;
+        new.stop();
+        new
+    };
+    let refused = |castellan: &Castellan, text: &str| {
+        let output = castellan.cli_with(&["import"], text);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let stranger = start(KEY.1.to_owned()).await;
+    let said = refused(&stranger, &sealed);
+    assert!(said.contains("line 2: it does not open: this is another master key"), "{said}");
+    assert!(!stranger.resources().contains("portal"), "nothing of it is there");
+
+    let mut new = start(key).await;
+    let lines: Vec<&str> = sealed.lines().collect();
+    let without_third = [&lines[..2], &lines[3..]].concat().join("\n");
+    let said = refused(&new, &without_third);
+    assert!(said.contains("line 3: it does not open"), "{said}");
+    let cut = lines[..lines.len() - 1].join("\n");
+    assert!(refused(&new, &cut).contains("the export breaks off"));
+    assert!(new.cli_with(&["import"], &sealed).status.success());
+    new.restart().await;
+    assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
+}
+
+#[tokio::test]
 async fn mongodb_tables_are_made_when_somebody_says_so() {
     let place = format!("{}/fresh_{}", address("CASTELLAN_TEST_MONGODB"), std::process::id());
     let config = config(&place).replace("[data]\n", "[data]\nmigrate = false\n");

@@ -43,10 +43,10 @@ impl OwnPostgres {
         let folder = tempfile::tempdir().unwrap();
         // Only root is refused by the server, and only root can give the folder away.
         let _ = Command::new("chown").arg("postgres").arg(folder.path()).output();
-        let mut begin = program("initdb");
-        begin.arg("-D").arg(folder.path().join("data"));
-        let begun = begin.args(["-A", "trust", "-U", "castellan", "--no-sync"]).output().unwrap();
-        assert!(begun.status.success(), "{}", String::from_utf8_lossy(&begun.stderr));
+        let mut initdb = program("initdb");
+        initdb.arg("-D").arg(folder.path().join("data"));
+        let output = initdb.args(["-A", "trust", "-U", "castellan", "--no-sync"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let port = free_port();
         let server = Self::serve(&folder, port);
         let own = Self { server, folder, port };

@@ -2,11 +2,15 @@
 //! they are. What was taken stays behind: its tombstone is of use for a minute at most, and a code
 //! that nobody knows is as worthless as one that was used.
 
+mod seal;
+
 use std::sync::Arc;
 
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use seal::LineSeal;
 
 use crate::store::{
     Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError,

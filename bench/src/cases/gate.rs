@@ -1,0 +1,189 @@
+//! Documents through the gates. All of them stand before the same API.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+
+use async_trait::async_trait;
+
+use super::{
+    Contestant, Freshness, Same, Stage,
+    documents::{Document, number_in, renumber},
+};
+use crate::{
+    fault::Fault,
+    load::{self, Done, Slice, Work},
+    peers::{
+        Format, Ground, Peer, Provider, Standing, bare,
+        castellan::{GATE, House, Wants},
+        haproxy, nginx,
+    },
+    wire::{Request, Wire},
+};
+
+/// What a good answer holds.
+const NEEDLE: &[u8] = b"{\"data\":{\"CreatePerson\"";
+/// New tokens that are made for one slice at most, so that their making is bounded, too.
+const MOST_TOKENS: usize = 200_000;
+/// New tokens per second of a slice: more than the gate can check.
+const TOKENS_PER_SECOND: usize = 20_000;
+
+/// Puts up a gate, and beside it what it needs.
+///
+/// # Errors
+/// [`Fault`] if one of them does not stand.
+pub async fn enter(
+    peer: Peer,
+    (document, freshness): (Document, Freshness),
+    ground: &Ground,
+) -> Result<Contestant, Fault> {
+    let api = bare::start("upstream", ground).await?;
+    // Whoever checks tokens checks ours.
+    let house = House::furnish(ground, Wants { upstream: Some(api.address), ..Wants::default() })?;
+    let issuer = house.open().await?;
+    let token = house.provider.one_token(Format::Es256).await?;
+    let standing = match peer {
+        Peer::Castellan => Standing::before(issuer, api),
+        Peer::Nginx => {
+            // The token is never looked at: its issuer is not needed any more.
+            drop(issuer);
+            Standing::before(nginx::start(ground, api.address).await?, api)
+        }
+        Peer::Haproxy => {
+            let signed = (house.provider.address, &*token);
+            let server = haproxy::start(ground, api.address, signed).await?;
+            drop(issuer);
+            Standing::before(server, api)
+        }
+        Peer::OidcProvider | Peer::Axum => {
+            return Err(Fault::failed(format!("{} is no gate", peer.name())));
+        }
+    };
+    let ask = Ask { address: standing.server.address, body: document.body().into() };
+    let stage: Box<dyn Stage> = match (freshness, peer) {
+        (Freshness::NewToken, Peer::Castellan) => {
+            Box::new(Issuing { provider: house.provider, ask, tokens: Rc::default() })
+        }
+        (Freshness::NewDocument, _) => {
+            let request = ask.with(&token);
+            let at =
+                number_in(&request).ok_or_else(|| Fault::failed("a document without a number"))?;
+            Box::new(Numbered { request, at, next: Rc::default() })
+        }
+        (Freshness::Seen | Freshness::NewToken, _) => Box::new(same(ask.with(&token))),
+    };
+    Ok(Contestant { peer, standing, stage })
+}
+
+fn same(request: Vec<u8>) -> Same {
+    Same { asked: "a document", request: request.into(), needle: NEEDLE }
+}
+
+/// A document for a gate, without a token yet.
+#[derive(Clone)]
+struct Ask {
+    address: SocketAddr,
+    body: Rc<str>,
+}
+
+impl Ask {
+    fn with(&self, token: &str) -> Vec<u8> {
+        Request::new("POST", GATE, self.address)
+            .header("authorization", &format!("Bearer {token}"))
+            .header("accept", "application/json")
+            .body("application/json", &self.body)
+    }
+}
+
+/// Each document is another one, whichever connection sends it.
+#[derive(Clone)]
+struct Numbered {
+    request: Vec<u8>,
+    at: usize,
+    next: Rc<RefCell<u64>>,
+}
+
+impl Stage for Numbered {
+    fn work(&mut self, _: usize) -> Box<dyn Work> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait(?Send)]
+impl Work for Numbered {
+    async fn once(&mut self, wire: &mut Wire) -> Result<Done, Fault> {
+        let number = self.next.replace_with(|number| *number + 1);
+        renumber(&mut self.request, self.at, number + 1);
+        wire.ask(&self.request).await?.expect("a new document", 200, NEEDLE)?;
+        Ok(Done::Once)
+    }
+}
+
+/// Each token is a new one: they are issued before each slice, and none is used twice.
+struct Issuing {
+    provider: Provider,
+    ask: Ask,
+    tokens: Tokens,
+}
+
+/// Tokens that nobody has seen yet.
+type Tokens = Rc<RefCell<Vec<String>>>;
+
+#[async_trait(?Send)]
+impl Stage for Issuing {
+    async fn prepare(&mut self, slice: &Slice) -> Result<(), Fault> {
+        self.tokens.borrow_mut().clear();
+        let time = slice.time + slice.warm_up;
+        let wanted = usize::try_from(time.as_secs() + 1).unwrap_or(1) * TOKENS_PER_SECOND;
+        let (request, needle) = self.provider.issue(Format::Es256);
+        let issue = Issue {
+            request: request.into(),
+            needle,
+            wanted: wanted.min(MOST_TOKENS),
+            tokens: Rc::clone(&self.tokens),
+        };
+        let from = (self.provider.address, slice.connections);
+        load::until_dry(from, time * 4, |_| Box::new(issue.clone())).await
+    }
+
+    fn work(&mut self, _: usize) -> Box<dyn Work> {
+        let ask = self.ask.clone();
+        Box::new(Fresh { ask, tokens: Rc::clone(&self.tokens) })
+    }
+}
+
+/// Has tokens issued until there are enough.
+#[derive(Clone)]
+struct Issue {
+    request: Rc<[u8]>,
+    needle: &'static [u8],
+    wanted: usize,
+    tokens: Tokens,
+}
+
+#[async_trait(?Send)]
+impl Work for Issue {
+    async fn once(&mut self, wire: &mut Wire) -> Result<Done, Fault> {
+        if self.tokens.borrow().len() >= self.wanted {
+            return Ok(Done::Dry);
+        }
+        let answer = wire.ask(&self.request).await?.expect("a token request", 200, self.needle)?;
+        let token = answer.member("access_token").ok_or_else(|| answer.wrong("a token request"))?;
+        self.tokens.borrow_mut().push(token.to_owned());
+        Ok(Done::Once)
+    }
+}
+
+/// Shows a token that nobody has seen.
+struct Fresh {
+    ask: Ask,
+    tokens: Tokens,
+}
+
+#[async_trait(?Send)]
+impl Work for Fresh {
+    async fn once(&mut self, wire: &mut Wire) -> Result<Done, Fault> {
+        let Some(token) = self.tokens.borrow_mut().pop() else { return Ok(Done::Dry) };
+        let request = self.ask.with(&token);
+        wire.ask(&request).await?.expect("a new token", 200, NEEDLE)?;
+        Ok(Done::Once)
+    }
+}

@@ -1,0 +1,255 @@
+//! What is measured: the roster, and how one case is run.
+
+pub mod code;
+pub mod documents;
+pub mod gate;
+pub mod machine;
+pub mod people;
+pub mod rest;
+pub mod roster;
+pub mod targets;
+
+use std::{rc::Rc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    fault::Fault,
+    load::{self, Done, Measured, Slice, Work},
+    peers::{Ground, Peer, Standing},
+    report::{LoadRow, Report},
+    wire::Wire,
+};
+use documents::Document;
+use targets::Target;
+
+/// One line of the roster.
+pub struct Case {
+    /// What it is called on the command line and in tables.
+    pub name: &'static str,
+    /// What is measured.
+    pub about: &'static str,
+    /// Who takes part, ours first.
+    pub peers: &'static [Peer],
+    /// What is to be reached.
+    pub targets: &'static [Target],
+    /// What is done.
+    pub kind: Kind,
+}
+
+/// What is done in a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing but an answer.
+    Hello,
+    /// Token issuance.
+    Token(crate::peers::Format),
+    /// Refresh.
+    Refresh,
+    /// Introspection of one token over and over.
+    Introspect,
+    /// A document through the gate.
+    Gate(Document, Freshness),
+    /// A code flow where a session is there.
+    CodeSession,
+    /// A code flow with login and consent.
+    CodeLogin,
+    /// Wrong passwords.
+    SignIn,
+    /// Tokens while passwords are guessed.
+    Flood,
+    /// From the start to the first good answer.
+    Start,
+    /// Memory of an idle server.
+    Memory,
+    /// Start and memory with many tokens stored.
+    Million,
+}
+
+/// What the gate has not seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Nothing is new.
+    Seen,
+    /// Each document is new, the token is not.
+    NewDocument,
+    /// Each token is new, the document is not.
+    NewToken,
+}
+
+/// How a run is made.
+pub struct Plan {
+    /// How load is made in each slice.
+    pub slice: Slice,
+    /// How often each server's turn comes.
+    pub rounds: usize,
+    /// Tokens that are stored for [`Kind::Million`].
+    pub fill: u64,
+    /// How long storing them may take at most.
+    pub fill_time: Duration,
+    /// Peers that are left out.
+    pub without: Vec<Peer>,
+}
+
+/// A server that takes part in a case, and what is asked of it.
+pub struct Contestant {
+    /// Which one.
+    pub peer: Peer,
+    /// It, running.
+    pub standing: Standing,
+    /// What is asked of it.
+    pub stage: Box<dyn Stage>,
+}
+
+/// What is asked of one server in a case.
+#[async_trait(?Send)]
+pub trait Stage {
+    /// Gets ready what the next slice uses up. Nobody counts that.
+    ///
+    /// # Errors
+    /// [`Fault`] if it cannot be had.
+    async fn prepare(&mut self, _: &Slice) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What connection number `at` does.
+    fn work(&mut self, at: usize) -> Box<dyn Work>;
+}
+
+/// The same request over and over.
+#[derive(Clone)]
+pub struct Same {
+    /// What it asks for.
+    pub asked: &'static str,
+    /// The request.
+    pub request: Rc<[u8]>,
+    /// What the body of a good answer holds.
+    pub needle: &'static [u8],
+}
+
+#[async_trait(?Send)]
+impl Work for Same {
+    async fn once(&mut self, wire: &mut Wire) -> Result<Done, Fault> {
+        wire.ask(&self.request).await?.expect(self.asked, 200, self.needle)?;
+        Ok(Done::Once)
+    }
+}
+
+impl Stage for Same {
+    fn work(&mut self, _: usize) -> Box<dyn Work> {
+        Box::new(self.clone())
+    }
+}
+
+/// Runs one case and adds what came of it to `report`.
+///
+/// # Errors
+/// [`Fault::Stopped`] alone: whatever else goes wrong fails the case, and the run goes on.
+pub async fn run(
+    case: &'static Case,
+    (plan, ground): (&Plan, &Ground),
+    report: &mut Report,
+) -> Result<(), Fault> {
+    eprintln!("== {}: {}", case.name, case.about);
+    let done = match case.kind {
+        Kind::Flood => people::flood(case, (plan, ground), report).await,
+        Kind::Start => rest::start(case, (plan, ground), report).await,
+        Kind::Memory => rest::memory(case, (plan, ground), report).await,
+        Kind::Million => rest::million(case, (plan, ground), report).await,
+        _ => loads(case, (plan, ground), report).await,
+    };
+    match done {
+        Err(Fault::Stopped) => Err(Fault::Stopped),
+        Err(fault) => {
+            report.failed(case.name, &fault);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Peers of `case` that take part in this run.
+pub fn taking_part<'a>(
+    case: &'static Case,
+    plan: &'a Plan,
+) -> impl Iterator<Item = Peer> + use<'a> {
+    case.peers.iter().copied().filter(|peer| !plan.without.contains(peer))
+}
+
+/// Puts up everybody who takes part, and gives each its turn in every round.
+async fn loads(
+    case: &'static Case,
+    (plan, ground): (&Plan, &Ground),
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let mut contestants = Vec::new();
+    for peer in taking_part(case, plan) {
+        eprintln!("   {} starts", peer.name());
+        match enter((case, peer), plan, ground).await {
+            Ok(contestant) => contestants.push((contestant, Vec::new())),
+            Err(Fault::Missing(why)) => report.not_run(case.name, peer.name(), &why),
+            Err(fault) => return Err(named(peer, fault)),
+        }
+    }
+    for round in 0..plan.rounds {
+        for (contestant, turns) in &mut contestants {
+            let measured = turn(contestant, &plan.slice)
+                .await
+                .map_err(|fault| named(contestant.peer, fault))?;
+            report.turn((case.name, contestant.peer.name()), round, &measured);
+            turns.push(measured);
+        }
+    }
+    let rows = contestants
+        .iter()
+        .map(|(contestant, turns)| LoadRow::new(contestant.peer, turns, case.kind))
+        .collect();
+    report.load(case, rows, &plan.slice);
+    Ok(())
+}
+
+async fn enter(
+    (case, peer): (&Case, Peer),
+    plan: &Plan,
+    ground: &Ground,
+) -> Result<Contestant, Fault> {
+    let connections = plan.slice.connections;
+    match case.kind {
+        Kind::Hello => machine::hello(peer, ground).await,
+        Kind::Token(format) => machine::token((peer, format), ground).await,
+        Kind::Introspect => machine::introspect(peer, ground).await,
+        Kind::Refresh => machine::refresh((peer, connections), ground).await,
+        Kind::Gate(document, freshness) => gate::enter(peer, (document, freshness), ground).await,
+        Kind::CodeSession => code::with_session((peer, connections), ground).await,
+        Kind::CodeLogin => code::with_login((peer, connections), ground).await,
+        Kind::SignIn => people::sign_in(peer, ground).await,
+        Kind::Flood | Kind::Start | Kind::Memory | Kind::Million => {
+            Err(Fault::failed("this case is not one of load alone"))
+        }
+    }
+}
+
+/// One slice of one server.
+///
+/// # Errors
+/// [`Fault`] if anything was answered wrongly, or nothing at all.
+pub async fn turn(contestant: &mut Contestant, slice: &Slice) -> Result<Measured, Fault> {
+    contestant.stage.prepare(slice).await?;
+    let server = &contestant.standing.server;
+    let stage = &mut contestant.stage;
+    let measured = load::run(slice, (server.address, &server.tree()?), |at| stage.work(at)).await;
+    match measured {
+        Ok(measured) if measured.answered == 0 => {
+            Err(Fault::failed("nothing was answered while it was counted"))
+        }
+        Ok(measured) => Ok(measured),
+        Err(fault) => Err(Fault::failed(format!("{fault}\n{}", server.last_words()))),
+    }
+}
+
+fn named(peer: Peer, fault: Fault) -> Fault {
+    match fault {
+        Fault::Stopped => Fault::Stopped,
+        other => Fault::Failed(format!("{}: {other}", peer.name())),
+    }
+}

@@ -1,0 +1,225 @@
+//! Castellan: on its SQLite file, durable, as `castellan serve` comes.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use super::{Endpoints, Format, Ground, Login, Provider, new_secret};
+use crate::{
+    browser::{BACK, Person},
+    cases::documents::SCHEMA,
+    fault::Fault,
+    process::{Server, free_address},
+    wire::{Request, Wire},
+};
+
+/// What a Castellan is to have.
+#[derive(Clone, Copy, Default)]
+pub struct Wants {
+    /// The API behind its gate.
+    pub upstream: Option<SocketAddr>,
+    /// People whose password costs next to nothing to check.
+    pub people: usize,
+    /// People whose password costs what passwords cost.
+    pub guests: usize,
+}
+
+/// A Castellan with its data, whether it runs or not.
+pub struct House {
+    /// As its clients see it.
+    pub provider: Provider,
+    binary: PathBuf,
+    threads: Option<usize>,
+    folder: PathBuf,
+}
+
+/// Where its gate is.
+pub const GATE: &str = "/graphql";
+
+const ENDPOINTS: Endpoints = Endpoints {
+    authorize: "/auth/authorize",
+    token: "/auth/token",
+    introspect: "/auth/introspect",
+};
+
+/// The password of everybody here.
+const PASSWORD: &str = "bench pass word";
+/// The same password at the least cost that Argon2id has: 8 KiB, one pass. Castellan checks a
+/// password by the parameters beside its hash, so that what a sign-in costs *without* the hash
+/// can be measured with nothing taken out of the server.
+const CHEAP: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$Y2FzdGVsbGFuLWJlbmNoIQ$D7LXskVPinxInW+9MbnQcgyhwvqCaHBvj1o5GzdwVpw";
+
+impl House {
+    /// Makes the data: clients, people and the schema of the API.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with what Castellan said.
+    pub fn furnish(ground: &Ground, wants: Wants) -> Result<Self, Fault> {
+        let (address, folder) = (free_address()?, ground.folder()?);
+        let provider = Provider {
+            address,
+            endpoints: ENDPOINTS,
+            login: Login::Castellan,
+            secret: new_secret(),
+        };
+        let binary = ground.castellan.clone();
+        let house = Self { provider, binary, threads: ground.threads, folder };
+        fs::write(house.folder.join("castellan.toml"), config(address, wants.upstream))?;
+        fs::write(house.folder.join("schema.graphql"), SCHEMA)?;
+        let people = (0..wants.people).map(|at| user(&person(at), None));
+        let guests = (0..wants.guests).map(|at| user(&guest(at), Some(PASSWORD)));
+        let documents: Vec<String> =
+            clients(&house.provider.secret).into_iter().chain(people).chain(guests).collect();
+        house.command(&["apply", "-f", "-"], &documents.join("\n---\n"))?;
+        if wants.people > 0 {
+            house.cheapen()?;
+        }
+        Ok(house)
+    }
+
+    /// Runs it, and waits until it issues a token and its gate is ready.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with what it said.
+    pub async fn open(&self) -> Result<Server, Fault> {
+        let mut command = self.bare_command();
+        command.arg("serve");
+        if let Some(threads) = self.threads {
+            // Tokio's own setting: as many threads as the peers have.
+            command.env("TOKIO_WORKER_THREADS", threads.to_string());
+        }
+        let place = (self.provider.address, &*self.folder);
+        let mut server = Server::start("castellan", &mut command, place)?;
+        let (request, _) = self.provider.issue(Format::Opaque);
+        server.until(&request, |answer| answer.status == 200).await?;
+        let request = Request::new("GET", "/readyz", self.provider.address).empty();
+        let mut wire = Wire::to(self.provider.address);
+        let ready = wire.ask(&request).await?.expect("readiness", 200, b"\"store\":true")?;
+        if ready.text().contains("false") { Err(ready.wrong("readiness")) } else { Ok(server) }
+    }
+
+    /// Bytes of its database.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let size = |name: &str| fs::metadata(self.folder.join(name)).map_or(0, |file| file.len());
+        size("castellan.db") + size("castellan.db-wal")
+    }
+
+    fn bare_command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        // Nothing of the machine's own settings gets in.
+        command.env_clear().env("CASTELLAN_LOG", "warn").current_dir(&self.folder);
+        command.args(["--config", "castellan.toml"]);
+        command
+    }
+
+    fn command(&self, arguments: &[&str], input: &str) -> Result<String, Fault> {
+        let failed = |why: String| Fault::failed(format!("castellan {}: {why}", arguments[0]));
+        let mut child = self
+            .bare_command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that does not read to the end says why, below.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    /// Gives everybody without a password the cheap one, by way of an export.
+    fn cheapen(&self) -> Result<(), Fault> {
+        let exported = self.command(&["export"], "")?;
+        let mut lines = Vec::new();
+        for line in exported.lines() {
+            let mut record: Value = serde_json::from_str(line)
+                .map_err(|error| Fault::failed(format!("castellan export: {error}")))?;
+            if record["kind"] == "account" && record["body"]["password"].is_null() {
+                record["body"]["password"] = json!(CHEAP);
+            }
+            lines.push(record.to_string());
+        }
+        self.command(&["import"], &(lines.join("\n") + "\n")).map(drop)
+    }
+}
+
+/// A person of [`Wants::people`].
+#[must_use]
+pub fn person(at: usize) -> Person {
+    Person { name: format!("person-{at}"), password: PASSWORD }
+}
+
+/// A person of [`Wants::guests`].
+#[must_use]
+pub fn guest(at: usize) -> Person {
+    Person { name: format!("guest-{at}"), password: PASSWORD }
+}
+
+fn config(address: SocketAddr, upstream: Option<SocketAddr>) -> String {
+    let mut text = format!(
+        "issuer = \"http://localhost:{}\"\n[server]\nlisten = \"{address}\"\n[data]\nurl = \
+         \"sqlite://castellan.db\"\n",
+        address.port()
+    );
+    if let Some(upstream) = upstream {
+        text += &format!(
+            "[[guard]]\nname = \"archive\"\npath = \"{GATE}\"\nupstream = \
+             \"http://{upstream}/\"\nschema = \"schema.graphql\"\n"
+        );
+    }
+    text
+}
+
+fn clients(secret: &str) -> Vec<String> {
+    let machine = |format: Format| {
+        let (text, alg) = match format {
+            Format::Opaque => ("opaque", "ES256"),
+            Format::Es256 => ("jwt", "ES256"),
+            Format::Rs256 => ("jwt", "RS256"),
+        };
+        json!({
+            "resourceType": "Client", "id": format.client(), "secret": secret,
+            "grant_types": ["client_credentials"],
+            "scope": ["Mutation:Person:*", "Query:*"],
+            "access_token_signed_response_alg": alg,
+            "auth": {"client_credentials": {
+                "token_format": text, "access_token_expiration": 7200,
+            }},
+        })
+        .to_string()
+    };
+    let app = json!({
+        "resourceType": "Client", "id": "app", "secret": secret,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": ["openid", "profile", "email"],
+        "redirect_uris": [BACK],
+    });
+    let mut clients = [Format::Opaque, Format::Es256, Format::Rs256].map(machine).to_vec();
+    clients.push(app.to_string());
+    clients
+}
+
+fn user(person: &Person, password: Option<&str>) -> String {
+    let mut user = json!({
+        "resourceType": "User", "id": person.name, "userName": person.name,
+        "name": {"givenName": "Ada", "familyName": "Lovelace"},
+    });
+    if let Some(password) = password {
+        user["password"] = json!(password);
+    }
+    user.to_string()
+}

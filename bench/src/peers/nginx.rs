@@ -1,0 +1,50 @@
+//! nginx from Debian's packages: one worker, connections to the API kept, nothing read.
+
+use std::{fs, net::SocketAddr, process::Command};
+
+use super::{Ground, castellan::GATE};
+use crate::{
+    fault::Fault,
+    packages,
+    process::{Server, free_address},
+    wire::Request,
+};
+
+/// Starts one that passes everything on to `upstream`.
+///
+/// # Errors
+/// [`Fault::Missing`] if there is no nginx; [`Fault::Failed`] if it does not start.
+pub async fn start(ground: &Ground, upstream: SocketAddr) -> Result<Server, Fault> {
+    packages::debian("nginx", "nginx-light")?;
+    let (address, folder) = (free_address()?, ground.folder()?);
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("  {name}_temp_path {}/{name};\n", folder.display()))
+        .concat();
+    let config = format!(
+        "daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{\n{temporary}  access_log off;\n  keepalive_requests 1000000000;\n\
+         \x20 upstream api {{ server {upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
+         \x20 server {{\n    listen {address};\n    location {GATE} {{\n\
+         \x20     proxy_pass http://api/;\n      proxy_http_version 1.1;\n\
+         \x20     proxy_set_header Connection \"\";\n    }}\n  }}\n}}\n",
+        folder = folder.display()
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, config)?;
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(&folder).arg("-c").arg(&file).args(["-e", "stderr"]);
+    let mut server = Server::start("nginx", &mut command, (address, &folder))?;
+    let request = Request::new("POST", GATE, address).body("application/json", "{}");
+    server.until(&request, |answer| answer.status == 200).await?;
+    Ok(server)
+}
+
+/// Its version.
+#[must_use]
+pub fn version() -> Option<String> {
+    // It says so on the standard error.
+    let output = Command::new("nginx").arg("-v").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    text.strip_prefix("nginx version: ").map(ToOwned::to_owned)
+}

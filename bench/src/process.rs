@@ -1,0 +1,165 @@
+//! Servers under test: started in a folder of their own, waited for, and ended whatever happens.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{answer::Answer, fault::Fault, proc::Tree, wire::Wire};
+
+/// How long a server may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to end when it is asked to.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it ends it and its children.
+pub struct Server {
+    child: Child,
+    name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    log: PathBuf,
+    began: Instant,
+    /// How long it took from its start until it could serve.
+    pub ready_after: Duration,
+}
+
+impl Server {
+    /// Starts `command`, which is told to listen at `address`; what it says goes to a file in
+    /// `folder`.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] if it does not start.
+    pub fn start(
+        name: &'static str,
+        command: &mut Command,
+        (address, folder): (SocketAddr, &Path),
+    ) -> Result<Self, Fault> {
+        let log = folder.join(format!("{name}.log"));
+        let began = Instant::now();
+        let child = File::create(&log)
+            .and_then(|file| Ok((file.try_clone()?, file)))
+            .and_then(|(out, err)| {
+                // Our own modes end when this pipe does, should this process be killed.
+                command.stdin(Stdio::piped()).stdout(out).stderr(err).spawn()
+            })
+            .map_err(|error| Fault::failed(format!("{name} did not start: {error}")))?;
+        Ok(Self { child, name, address, log, began, ready_after: Duration::ZERO })
+    }
+
+    /// Waits until `request` is answered with what is `good`, and keeps how long that took from
+    /// the start.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with the end of its log if it ends, or takes too long.
+    pub async fn until(
+        &mut self,
+        request: &[u8],
+        good: impl Fn(&Answer<'_>) -> bool,
+    ) -> Result<(), Fault> {
+        loop {
+            // A new connection each time: an answer that is no answer may leave anything on it.
+            let mut wire = Wire::to(self.address);
+            let asked = tokio::time::timeout(Duration::from_secs(2), wire.ask(request)).await;
+            let fault = match asked {
+                Ok(Ok(answer)) if good(&answer) => {
+                    self.ready_after = self.began.elapsed();
+                    return Ok(());
+                }
+                Ok(Ok(answer)) => answer.wrong("the first request"),
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::Silent(2),
+            };
+            let ended = self.child.try_wait().ok().flatten();
+            if ended.is_some() || self.began.elapsed() > PATIENCE {
+                let how = ended.map_or(fault.to_string(), |how| format!("it ended with {how}"));
+                let (name, log) = (self.name, self.last_words());
+                return Err(Fault::failed(format!("{name} does not serve: {how}\n{log}")));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The process and its children now.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] if `/proc` cannot be read.
+    pub fn tree(&self) -> Result<Tree, Fault> {
+        Tree::of(self.child.id())
+    }
+
+    /// The end of what it said.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
+    /// Asks it to end, as a service manager does, and sees that it has, children included.
+    pub fn end(&mut self) {
+        let pids = self.tree().map(|tree| tree.pids().to_vec()).unwrap_or_default();
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal("-TERM", &[self.child.id()]);
+            let asked = Instant::now();
+            while self.child.try_wait().is_ok_and(|ended| ended.is_none())
+                && asked.elapsed() < FAREWELL
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // A parent that was killed may leave children behind. They are its own: the list was made
+        // while it was there, a moment ago.
+        let left: Vec<u32> = pids
+            .into_iter()
+            .skip(1)
+            .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
+            .collect();
+        if !left.is_empty() {
+            signal("-KILL", &left);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn signal(which: &str, pids: &[u32]) {
+    let pids = pids.iter().map(ToString::to_string);
+    let mut kill = Command::new("kill");
+    let _ = kill.arg(which).args(pids).stderr(Stdio::null()).status();
+}
+
+/// An address of this machine alone, with a port that was free a moment ago.
+///
+/// # Errors
+/// [`Fault::Io`] if there is none.
+pub fn free_address() -> Result<SocketAddr, Fault> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Runs `command` to its end and gives what it printed.
+///
+/// # Errors
+/// [`Fault::Failed`] with what it said if it fails.
+pub fn said(command: &mut Command) -> Result<String, Fault> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Fault::failed(format!("{name} did not start: {error}")))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    Err(Fault::failed(format!("{name} ended with {}: {err}\n{out}", output.status)))
+}

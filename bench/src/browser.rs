@@ -23,6 +23,9 @@ pub struct Browser {
     jar: Vec<(String, String)>,
 }
 
+/// Fields and what is in them.
+type Form<'a> = Vec<(&'a str, &'a str)>;
+
 /// What a browser was shown, or where it was sent.
 struct Page {
     location: Option<String>,
@@ -220,7 +223,7 @@ fn fill<'a>(
     login: Login,
     (target, text): (&'a str, &str),
     person: &'a Person,
-) -> Result<(String, Vec<(&'a str, &'a str)>), Fault> {
+) -> Result<(String, Form<'a>), Fault> {
     let unknown = || Fault::failed(format!("an unknown page at {target}: {text}"));
     let credentials = [("username", &*person.name), ("password", person.password)];
     match login {

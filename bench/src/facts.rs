@@ -31,8 +31,12 @@ pub fn gather(plan: &Plan, ground: &Ground) -> Vec<String> {
         ground.threads.map_or("as many worker threads as it takes".to_owned(), |threads| {
             format!("{threads} worker thread(s), and threads of its own for SQLite and passwords")
         });
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let versions = [
         said(Command::new(&ground.castellan).arg("--version")).ok(),
+        // Where this program comes from; so does the binary, unless it was named.
+        said(&mut git).ok().map(|revision| format!("this repository at {revision}")),
         oidc_provider::version(),
         nginx::version(),
         haproxy::version(),

@@ -65,7 +65,7 @@ fn bucket(nanos: u64) -> usize {
     if nanos < EXACT {
         return usize::try_from(nanos).unwrap_or_default();
     }
-    let octave = 63 - nanos.leading_zeros() - EXACT.trailing_zeros();
+    let octave = nanos.ilog2() - EXACT.ilog2();
     let within = (nanos >> (octave + 1)) & (PER_OCTAVE as u64 - 1);
     let base = EXACT + u64::from(octave) * PER_OCTAVE as u64;
     usize::try_from(base + within).unwrap_or(usize::MAX)

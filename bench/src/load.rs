@@ -180,7 +180,7 @@ pub async fn run(
     floor.since.set(Some(since).filter(|_| slice.rate.is_some()));
     floor.open.set(false);
     drain(&floor, over).await;
-    end(&mut workers, PATIENCE).await?;
+    end(&mut workers).await?;
     let latencies = floor.latencies.take();
     Ok(Measured {
         answered: latencies.count(),
@@ -211,7 +211,13 @@ pub async fn until_dry(
             Ok(())
         });
     }
-    end(&mut workers, time + PATIENCE).await
+    let all = async {
+        while let Some(ended) = workers.join_next().await {
+            ended.unwrap_or_else(|error| Err(Fault::failed(error.to_string())))?;
+        }
+        Ok(())
+    };
+    timeout(time + PATIENCE, all).await.unwrap_or(Err(Fault::Silent(PATIENCE.as_secs())))
 }
 
 /// Lets what has arrived be answered, but not for ever.
@@ -224,7 +230,7 @@ async fn drain(floor: &Floor, over: bool) {
 }
 
 /// Waits for every connection's last answer.
-async fn end(workers: &mut JoinSet<Result<(), Fault>>, patience: Duration) -> Result<(), Fault> {
+async fn end(workers: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
     let mut first = Ok(());
     let all = async {
         while let Some(ended) = workers.join_next().await {
@@ -234,9 +240,9 @@ async fn end(workers: &mut JoinSet<Result<(), Fault>>, patience: Duration) -> Re
             }
         }
     };
-    match timeout(patience, all).await {
+    match timeout(PATIENCE, all).await {
         Ok(()) => first,
-        Err(_) => Err(Fault::Silent(patience.as_secs())),
+        Err(_) => Err(Fault::Silent(PATIENCE.as_secs())),
     }
 }
 

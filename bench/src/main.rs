@@ -15,7 +15,7 @@ mod process;
 mod report;
 mod wire;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::{
@@ -203,7 +203,7 @@ fn help() -> String {
     let mut text = "Cases:\n".to_owned();
     for case in CASES {
         let peers: Vec<&str> = case.peers.iter().map(|peer| peer.name()).collect();
-        text += &format!("  {:18} {} [{}]\n", case.name, case.about, peers.join(", "));
+        let _ = writeln!(text, "  {:18} {} [{}]", case.name, case.about, peers.join(", "));
     }
     text + &format!(
         "\nEvery server is started on a free port of 127.0.0.1 with data of its own, and ended \

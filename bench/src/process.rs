@@ -1,6 +1,7 @@
 //! Servers under test: started in a folder of their own, waited for, and ended whatever happens.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -136,6 +137,19 @@ fn signal(which: &str, pids: &[u32]) {
     let pids = pids.iter().map(ToString::to_string);
     let mut kill = Command::new("kill");
     let _ = kill.arg(which).args(pids).stderr(Stdio::null()).status();
+}
+
+/// A command for `program`, which will be told to end should this process be killed.
+#[must_use]
+pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    // It replaces itself by the program, so that nothing of it is measured.
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !setpriv.exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command
 }
 
 /// An address of this machine alone, with a port that was free a moment ago.

@@ -71,7 +71,9 @@ impl LoadRow {
             p50: of(|turn| micros(turn.latencies.quantile(0.5))),
             p99: of(|turn| micros(turn.latencies.quantile(0.99))),
             cpu: of(|turn| micros(turn.server) / count(turn)),
-            cpu_but_passwords: of(|turn| micros(turn.server - turn.passwords) / count(turn)),
+            cpu_but_passwords: of(|turn| {
+                (micros(turn.server) - micros(turn.passwords)) / count(turn)
+            }),
             unanswered: turns.iter().map(|turn| turn.unanswered).sum(),
             driver: of(|turn| turn.driver.as_secs_f64() / turn.elapsed.as_secs_f64()),
             kind,
@@ -134,9 +136,9 @@ impl Report {
     }
 
     /// One case of load is over.
-    pub fn load(&mut self, case: &Case, rows: Vec<LoadRow>, slice: &Slice) {
+    pub fn load(&mut self, case: &Case, rows: &[LoadRow], slice: &Slice) {
         let ours = rows.iter().find(|row| row.peer == Peer::Castellan);
-        for row in &rows {
+        for row in rows {
             let targets = case.targets.iter().filter(|target| match target {
                 Target::Over(peer, _) => row.peer == *peer,
                 _ => row.peer == Peer::Castellan,

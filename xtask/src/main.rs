@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask test` does what CI does, and nothing that a developer
 //! cannot do.
 
+mod bench;
 mod dependencies;
 mod links;
 mod node;
@@ -16,6 +17,7 @@ cargo xtask test      everything: format, lints, dependencies, docs, links, ever
 cargo xtask check     the quick part: format, lints, dependencies, links
 cargo xtask deps      licences, bans and sources of all dependencies
 cargo xtask links     links between the documents of this repository
+cargo xtask bench     measures Castellan beside its peers; `cargo xtask bench --help` says more
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Some("check") => steps::check(),
         Some("deps") => steps::only("dependencies", dependencies::check),
         Some("links") => steps::only("links", links::check),
+        Some("bench") => return bench::run(&arguments[1..]),
         _ => {
             print!("{HELP}");
             return ExitCode::from(2);

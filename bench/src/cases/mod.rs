@@ -23,6 +23,9 @@ use crate::{
 use documents::Document;
 use targets::Target;
 
+/// How long a server runs under load before its first turn, at most.
+const RUN_IN: Duration = Duration::from_secs(2);
+
 /// One line of the roster.
 pub struct Case {
     /// What it is called on the command line and in tables.
@@ -186,7 +189,10 @@ async fn loads(
     for peer in taking_part(case, plan) {
         eprintln!("   {} starts", peer.name());
         match enter((case, peer), plan, ground).await {
-            Ok(contestant) => contestants.push((contestant, Vec::new())),
+            Ok(mut contestant) => {
+                run_in(&mut contestant, plan).await.map_err(|fault| named(peer, fault))?;
+                contestants.push((contestant, Vec::new()));
+            }
             Err(Fault::Missing(why)) => report.not_run(case.name, peer.name(), &why),
             Err(fault) => return Err(named(peer, fault)),
         }
@@ -200,12 +206,18 @@ async fn loads(
             turns.push(measured);
         }
     }
-    let rows = contestants
+    let rows: Vec<_> = contestants
         .iter()
         .map(|(contestant, turns)| LoadRow::new(contestant.peer, turns, case.kind))
         .collect();
-    report.load(case, rows, &plan.slice);
+    report.load(case, &rows, &plan.slice);
     Ok(())
+}
+
+/// A turn that nobody counts: what compiles its code while it runs has done so afterwards.
+async fn run_in(contestant: &mut Contestant, plan: &Plan) -> Result<(), Fault> {
+    let time = plan.slice.time.min(RUN_IN);
+    turn(contestant, &Slice { time, rate: None, ..plan.slice }).await.map(drop)
 }
 
 async fn enter(

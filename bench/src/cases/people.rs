@@ -1,9 +1,9 @@
 //! Cases with passwords that cost what passwords cost.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -24,7 +24,9 @@ use crate::{
 /// Browsers that guess while tokens are measured.
 const GUESSERS: usize = 16;
 /// Of so many tries one is right.
-const ONE_RIGHT_IN: u64 = 4;
+const ONE_RIGHT_IN: u32 = 4;
+/// How long a flood lasts at most.
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Wrong passwords, each for a name of its own, so that no limit for one name is in the way. A
 /// name that leads to nobody costs the same hash.
@@ -51,36 +53,19 @@ pub async fn flood(
     }
     let house = House::furnish(ground, Wants { guests: GUESSERS, ..Wants::default() })?;
     let server = house.open().await?;
-    let mut tokens = machine::issuing(&house.provider, Format::Es256);
+    let mut issuing = machine::issuing(&house.provider, Format::Es256);
     let (mut quiet, mut flooded, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         let of = (server.address, &server.tree()?);
-        let measured = load::run(&plan.slice, of, |at| tokens.work(at)).await?;
+        let measured = load::run(&plan.slice, of, |at| issuing.work(at)).await?;
         report.turn((case.name, "castellan, quiet"), round, &measured);
         quiet.push(millis(&measured));
-        let mut guessing = Guessing {
-            provider: house.provider.clone(),
-            tries: Rc::default(),
-            stop: Rc::default(),
-            right: true,
-        };
-        let (stop, tries) = (Rc::clone(&guessing.stop), Rc::clone(&guessing.tries));
-        let time = plan.slice.warm_up + plan.slice.time;
-        let tokens = async {
-            let measured = load::run(&plan.slice, of, |at| tokens.work(at)).await;
-            stop.set(true);
-            measured
-        };
-        // The flag ends the guesses; the time is for the case that it is never set.
-        let from = (server.address, GUESSERS);
-        let guessed = load::until_dry(from, time + Duration::from_mins(1), |at| guessing.work(at));
-        let (measured, guessed) = tokio::join!(tokens, guessed);
-        guessed?;
-        let measured = measured?;
+        let (measured, per_second) =
+            while_guessing(&house.provider, load::run(&plan.slice, of, |at| issuing.work(at)))
+                .await?;
         report.turn((case.name, "castellan, flooded"), round, &measured);
         flooded.push(millis(&measured));
-        #[expect(clippy::cast_precision_loss, reason = "a flood has far fewer than 2^52 guesses")]
-        guesses.push(*tries.borrow() as f64 / time.as_secs_f64());
+        guesses.push(per_second);
     }
     let ratios = quiet.iter().zip(&flooded).map(|(quiet, flooded)| flooded / quiet).collect();
     report.single(Single {
@@ -99,6 +84,31 @@ pub async fn flood(
     Ok(())
 }
 
+/// Measures `load` while passwords are tried; how many were tried per second.
+async fn while_guessing(
+    provider: &Provider,
+    load: impl Future<Output = Result<Measured, Fault>>,
+) -> Result<(Measured, f64), Fault> {
+    let mut guessing = Guessing {
+        provider: provider.clone(),
+        tries: Rc::default(),
+        stop: Rc::default(),
+        right: true,
+    };
+    let (stop, tries) = (Rc::clone(&guessing.stop), Rc::clone(&guessing.tries));
+    let began = Instant::now();
+    let load = async {
+        let measured = load.await;
+        stop.set(true);
+        measured
+    };
+    // The flag ends them; the time is there should it never be set.
+    let flood = load::until_dry((provider.address, GUESSERS), LONGEST, |at| guessing.work(at));
+    let (measured, flood) = tokio::join!(load, flood);
+    flood?;
+    Ok((measured?, f64::from(tries.get()) / began.elapsed().as_secs_f64()))
+}
+
 fn millis(measured: &Measured) -> f64 {
     measured.latencies.quantile(0.99).as_secs_f64() * 1_000.0
 }
@@ -106,7 +116,7 @@ fn millis(measured: &Measured) -> f64 {
 /// Browsers that try passwords.
 struct Guessing {
     provider: Provider,
-    tries: Rc<RefCell<u64>>,
+    tries: Rc<Cell<u32>>,
     stop: Rc<Cell<bool>>,
     /// One in [`ONE_RIGHT_IN`] is right.
     right: bool,
@@ -114,7 +124,7 @@ struct Guessing {
 
 struct Guess {
     provider: Provider,
-    tries: Rc<RefCell<u64>>,
+    tries: Rc<Cell<u32>>,
     stop: Rc<Cell<bool>>,
     guest: Option<Person>,
     /// A sign-in page that is open.
@@ -141,15 +151,14 @@ impl Work for Guess {
         }
         let address = self.provider.address;
         // A wrong password leaves the page open, a right one closes it.
-        let (mut browser, page) = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let mut browser = Browser::default();
-                let page = browser.open_login((address, &mut *wire)).await?;
-                (browser, page)
-            }
+        let (mut browser, page) = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let mut browser = Browser::default();
+            let page = browser.open_login((address, &mut *wire)).await?;
+            (browser, page)
         };
-        let number = self.tries.replace_with(|tries| *tries + 1);
+        let number = self.tries.replace(self.tries.get() + 1);
         let guest = self.guest.as_ref().filter(|_| number.is_multiple_of(ONE_RIGHT_IN));
         if let Some(guest) = guest {
             browser.try_password((address, wire), (&page, guest, 303)).await?;

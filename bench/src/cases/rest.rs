@@ -106,6 +106,17 @@ pub async fn memory(
     (plan, ground): (&Plan, &Ground),
     report: &mut Report,
 ) -> Result<(), Fault> {
+    let [idle, binary] = case.targets else {
+        return Err(Fault::failed("this case has two targets"));
+    };
+    report.single(Single {
+        case: case.name,
+        peer: Peer::Castellan,
+        what: "binary, with every data source".to_owned(),
+        value: megabytes(std::fs::metadata(&ground.castellan)?.len()),
+        unit: "MB",
+        target: Some(*binary),
+    });
     for (peer, startable) in put_up(case, (plan, ground), report).await? {
         let server = startable.open(ground).await?;
         sleep(SETTLE).await;
@@ -115,7 +126,7 @@ pub async fn memory(
             what: format!("idle{}", proportional(&server)?),
             value: resident(&server)?,
             unit: "MB",
-            target: case.targets.first().copied().filter(|_| peer == Peer::Castellan),
+            target: Some(*idle).filter(|_| peer == Peer::Castellan),
         });
     }
     Ok(())

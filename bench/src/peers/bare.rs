@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    process::Command,
     sync::{Arc, RwLock},
 };
 
@@ -26,7 +25,7 @@ use super::Ground;
 use crate::{
     answer::contains,
     fault::Fault,
-    process::{Server, free_address},
+    process::{Server, free_address, tied},
     wire::Request,
 };
 
@@ -48,7 +47,7 @@ type Known = Arc<RwLock<HashMap<Digest, &'static str>>>;
 /// [`Fault::Failed`] if it does not start.
 pub async fn start(mode: &'static str, ground: &Ground) -> Result<Server, Fault> {
     let (address, folder) = (free_address()?, ground.folder()?);
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = tied(std::env::current_exe()?);
     command.arg(mode).args(["--listen", &address.to_string()]);
     let mut server = Server::start(mode, &mut command, (address, &folder))?;
     let path = if mode == "axum" { "/hello" } else { "/" };

@@ -1,6 +1,7 @@
 //! Castellan: on its SQLite file, durable, as `castellan serve` comes.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::Write as _,
     net::SocketAddr,
@@ -15,7 +16,7 @@ use crate::{
     browser::{BACK, Person},
     cases::documents::SCHEMA,
     fault::Fault,
-    process::{Server, free_address},
+    process::{Server, free_address, tied},
     wire::{Request, Wire},
 };
 
@@ -113,7 +114,7 @@ impl House {
     }
 
     fn bare_command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = tied(&self.binary);
         // Nothing of the machine's own settings gets in.
         command.env_clear().env("CASTELLAN_LOG", "warn").current_dir(&self.folder);
         command.args(["--config", "castellan.toml"]);
@@ -176,7 +177,8 @@ fn config(address: SocketAddr, upstream: Option<SocketAddr>) -> String {
         address.port()
     );
     if let Some(upstream) = upstream {
-        text += &format!(
+        let _ = write!(
+            text,
             "[[guard]]\nname = \"archive\"\npath = \"{GATE}\"\nupstream = \
              \"http://{upstream}/\"\nschema = \"schema.graphql\"\n"
         );

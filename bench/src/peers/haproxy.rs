@@ -13,7 +13,7 @@ use super::{Ground, castellan::GATE};
 use crate::{
     fault::Fault,
     packages,
-    process::{Server, free_address, said},
+    process::{Server, free_address, said, tied},
     wire::{Request, Wire},
 };
 
@@ -55,7 +55,7 @@ pub async fn start(
     );
     let file = folder.join("haproxy.cfg");
     fs::write(&file, config)?;
-    let mut command = Command::new("haproxy");
+    let mut command = tied("haproxy");
     command.arg("-db").arg("-f").arg(&file);
     let mut server = Server::start("haproxy", &mut command, (address, &folder))?;
     let ask = |token: &str| {

@@ -6,7 +6,7 @@ use super::{Ground, castellan::GATE};
 use crate::{
     fault::Fault,
     packages,
-    process::{Server, free_address},
+    process::{Server, free_address, tied},
     wire::Request,
 };
 
@@ -32,7 +32,7 @@ pub async fn start(ground: &Ground, upstream: SocketAddr) -> Result<Server, Faul
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, config)?;
-    let mut command = Command::new("nginx");
+    let mut command = tied("nginx");
     command.arg("-p").arg(&folder).arg("-c").arg(&file).args(["-e", "stderr"]);
     let mut server = Server::start("nginx", &mut command, (address, &folder))?;
     let request = Request::new("POST", GATE, address).body("application/json", "{}");

@@ -11,7 +11,7 @@ use super::{Endpoints, Format, Ground, Login, Provider, new_secret};
 use crate::{
     fault::Fault,
     packages,
-    process::{Server, free_address, said},
+    process::{Server, free_address, said, tied},
 };
 
 const ENDPOINTS: Endpoints =
@@ -46,7 +46,7 @@ impl Setup {
     /// [`Fault::Failed`] if it does not start.
     pub async fn open(&self) -> Result<Server, Fault> {
         let address = self.provider.address;
-        let mut command = Command::new("node");
+        let mut command = tied("node");
         command
             .arg(sources().join("server.mjs"))
             .env("NODE_ENV", "production")

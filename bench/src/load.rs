@@ -303,3 +303,74 @@ impl Usage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, task::LocalSet};
+
+    use super::*;
+
+    /// Work that takes its time and asks nobody.
+    #[derive(Clone)]
+    struct Wait {
+        takes: Duration,
+        left: Rc<Cell<usize>>,
+        then: fn() -> Result<Done, Fault>,
+    }
+
+    #[async_trait(?Send)]
+    impl Work for Wait {
+        async fn once(&mut self, _: &mut Wire) -> Result<Done, Fault> {
+            let Some(left) = self.left.get().checked_sub(1) else { return (self.then)() };
+            self.left.set(left);
+            sleep(self.takes).await;
+            Ok(Done::Once)
+        }
+    }
+
+    fn wait(millis: u64, times: usize) -> Wait {
+        let left = Rc::new(Cell::new(times));
+        Wait { takes: Duration::from_millis(millis), left, then: || Ok(Done::Dry) }
+    }
+
+    /// A slice of 300 ms against a listener that nobody looks at.
+    async fn slice(rate: Option<u32>, work: &Wait) -> Result<Measured, Fault> {
+        let (warm_up, time) = (Duration::from_millis(50), Duration::from_millis(300));
+        let slice = Slice { connections: 2, warm_up, time, rate };
+        let tree = Tree::of(std::process::id()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let of = (listener.local_addr().unwrap(), &tree);
+        LocalSet::new().run_until(run(&slice, of, |_| Box::new(work.clone()))).await
+    }
+
+    #[tokio::test]
+    async fn a_closed_loop_asks_again_as_soon_as_it_is_answered() {
+        let measured = slice(None, &wait(10, usize::MAX)).await.unwrap();
+        // Two connections, ten milliseconds each; a busy machine may be slower, never faster.
+        let most = 2 * (measured.elapsed.as_millis() / 10 + 1);
+        assert!((2..=most).contains(&u128::from(measured.answered)), "{}", measured.answered);
+        assert!(measured.elapsed >= Duration::from_millis(300));
+        assert!(measured.latencies.quantile(0.0) >= Duration::from_millis(9));
+    }
+
+    #[tokio::test]
+    async fn an_open_loop_measures_from_the_arrival() {
+        let measured = slice(Some(100), &wait(1, usize::MAX)).await.unwrap();
+        let due = measured.elapsed.as_millis() / 10;
+        assert!(due.abs_diff(u128::from(measured.answered)) <= 5, "{}", measured.answered);
+        // Two connections do 100 a second at most; of 200 a second half have to wait.
+        let measured = slice(Some(200), &wait(20, usize::MAX)).await.unwrap();
+        assert_eq!(measured.unanswered, 0);
+        assert!(measured.answered >= 40, "{}", measured.answered);
+        assert!(measured.latencies.quantile(0.99) > Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_slice_ends_when_there_is_nothing_left_or_something_is_wrong() {
+        let measured = slice(None, &wait(10, 4)).await.unwrap();
+        assert!(measured.elapsed < Duration::from_millis(299));
+        let wrong = Wait { then: || Err(Fault::Closed), ..wait(10, 4) };
+        assert!(matches!(slice(None, &wrong).await, Err(Fault::Closed)));
+        assert!(matches!(slice(Some(1_000), &wrong).await, Err(Fault::Closed)));
+    }
+}

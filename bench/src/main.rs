@@ -23,7 +23,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use cases::{Case, Plan, roster::CASES, targets::thousands};
+use cases::{Case, Plan, roster::CASES};
 use fault::Fault;
 use load::Slice;
 use peers::{Ground, Peer, bare};
@@ -205,12 +205,9 @@ fn help() -> String {
         let peers: Vec<&str> = case.peers.iter().map(|peer| peer.name()).collect();
         let _ = writeln!(text, "  {:18} {} [{}]", case.name, case.about, peers.join(", "));
     }
-    text + &format!(
-        "\nEvery server is started on a free port of 127.0.0.1 with data of its own, and ended \
-         again. nginx and HAProxy\nare installed from Debian's packages if need be and possible, \
+    text + "\nEvery server is started on a free port of 127.0.0.1 with data of its own, and ended \
+         again. nginx and HAProxy are installed from Debian's packages if need be and possible, \
          oidc-provider by npm. A wrong answer fails its case.\n\nExamples:\n  castellan-bench \
          --castellan target/release/castellan\n  castellan-bench token --rounds 7 --seconds \
-         10\n  castellan-bench token-es256 --rate {} --without oidc-provider\n",
-        thousands(5_000.0).replace(',', "")
-    )
+         10\n  castellan-bench token-es256 --rate 5000 --without oidc-provider\n"
 }

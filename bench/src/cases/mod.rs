@@ -201,6 +201,7 @@ async fn loads(
         for (contestant, turns) in &mut contestants {
             let measured = turn(contestant, &plan.slice)
                 .await
+                .and_then(answering)
                 .map_err(|fault| named(contestant.peer, fault))?;
             report.turn((case.name, contestant.peer.name()), round, &measured);
             turns.push(measured);
@@ -244,19 +245,21 @@ async fn enter(
 /// One slice of one server.
 ///
 /// # Errors
-/// [`Fault`] if anything was answered wrongly, or nothing at all.
+/// [`Fault`] if anything was answered wrongly.
 pub async fn turn(contestant: &mut Contestant, slice: &Slice) -> Result<Measured, Fault> {
     contestant.stage.prepare(slice).await?;
     let server = &contestant.standing.server;
     let stage = &mut contestant.stage;
     let measured = load::run(slice, (server.address, &server.tree()?), |at| stage.work(at)).await;
-    match measured {
-        Ok(measured) if measured.answered == 0 => {
-            Err(Fault::failed("nothing was answered while it was counted"))
-        }
-        Ok(measured) => Ok(measured),
-        Err(fault) => Err(Fault::failed(format!("{fault}\n{}", server.last_words()))),
+    measured.map_err(|fault| Fault::failed(format!("{fault}\n{}", server.last_words())))
+}
+
+/// A turn in which something was answered: anything else is no figure.
+fn answering(measured: Measured) -> Result<Measured, Fault> {
+    if measured.answered > 0 {
+        return Ok(measured);
     }
+    Err(Fault::failed("nothing was answered while it was counted; give turns more --seconds"))
 }
 
 fn named(peer: Peer, fault: Fault) -> Fault {

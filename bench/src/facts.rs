@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     cases::Plan,
-    peers::{Ground, haproxy, nginx, oidc_provider},
+    peers::{Ground, haproxy, nginx, oidc_provider, postgres},
     process::said,
     report::median,
 };
@@ -40,6 +40,7 @@ pub fn gather(plan: &Plan, ground: &Ground) -> Vec<String> {
         oidc_provider::version(),
         nginx::version(),
         haproxy::version(),
+        postgres::version(),
     ];
     let versions: Vec<String> = versions.into_iter().flatten().collect();
     vec![

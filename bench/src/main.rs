@@ -42,8 +42,8 @@ struct Arguments {
 /// How a run is made.
 #[derive(Args)]
 struct Run {
-    /// What to measure: names of cases, or what they begin with (`gate`, `token-es256`); all of
-    /// them without any.
+    /// What to measure: names of cases, or what they begin with (`gate`, `token-es256`). Without
+    /// any: all of them but those that are run only if named.
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
     /// How often each server's turn comes. Figures are medians over the turns.
@@ -71,6 +71,12 @@ struct Run {
     /// Seconds that storing them may take, for each server.
     #[arg(long, value_name = "S", default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     fill_seconds: u64,
+    /// Flows to make in the case `rows`, on each data source.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    flows: u64,
+    /// Seconds that making them may take, on each data source.
+    #[arg(long, value_name = "S", default_value_t = 2_400, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    flow_seconds: u64,
     /// The binary of Castellan. Default: the one beside this program.
     #[arg(long, value_name = "PATH")]
     castellan: Option<PathBuf>,
@@ -169,18 +175,23 @@ fn plan(arguments: &Run) -> Plan {
         rounds: arguments.rounds as usize,
         fill: arguments.fill,
         fill_time: Duration::from_secs(arguments.fill_seconds),
+        flows: arguments.flows,
+        flow_time: Duration::from_secs(arguments.flow_seconds),
         without: arguments.without.clone(),
     }
 }
 
-/// The cases whose names begin with one of `names`.
+/// The cases whose names begin with one of `names`; without any, all that need not be named.
 fn chosen(names: &[String]) -> Result<Vec<&'static Case>, Fault> {
     let is_one = |case: &&Case, name: &String| case.name.starts_with(&**name);
     if let Some(unknown) = names.iter().find(|name| !CASES.iter().any(|case| is_one(&case, name))) {
         let all: Vec<&str> = CASES.iter().map(|case| case.name).collect();
         return Err(Fault::failed(format!("no case {unknown:?}; there are {}", all.join(", "))));
     }
-    let wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| is_one(case, name));
+    let wanted = |case: &&Case| match names {
+        [] => !case.kind.only_if_named(),
+        names => names.iter().any(|name| is_one(case, name)),
+    };
     Ok(CASES.iter().filter(wanted).collect())
 }
 
@@ -203,11 +214,30 @@ fn help() -> String {
     let mut text = "Cases:\n".to_owned();
     for case in CASES {
         let peers: Vec<&str> = case.peers.iter().map(|peer| peer.name()).collect();
-        let _ = writeln!(text, "  {:18} {} [{}]", case.name, case.about, peers.join(", "));
+        let named = if case.kind.only_if_named() { "; only if named" } else { "" };
+        let _ = writeln!(text, "  {:18} {} [{}{named}]", case.name, case.about, peers.join(", "));
     }
     text + "\nEvery server is started on a free port of 127.0.0.1 with data of its own, and ended \
-         again. nginx and HAProxy are installed from Debian's packages if need be and possible, \
-         oidc-provider by npm. A wrong answer fails its case.\n\nExamples:\n  castellan-bench \
+         again. nginx, HAProxy, PostgreSQL and the command line of SQLite are installed from \
+         Debian's packages if need be and possible, oidc-provider by npm. A wrong answer fails its case.\n\nExamples:\n  castellan-bench \
          --castellan target/release/castellan\n  castellan-bench token --rounds 7 --seconds \
-         10\n  castellan-bench token-es256 --rate 5000 --without oidc-provider\n"
+         10\n  castellan-bench token-es256 --rate 5000 --without oidc-provider\n  \
+         castellan-bench rows --flows 100000 --flow-seconds 600\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_run_only_if_it_is_named() {
+        let names = |asked: &[&str]| {
+            let asked: Vec<String> = asked.iter().copied().map(ToOwned::to_owned).collect();
+            chosen(&asked).map(|cases| cases.iter().map(|case| case.name).collect::<Vec<_>>())
+        };
+        let all = names(&[]).unwrap();
+        assert!(all.contains(&"revocation") && !all.contains(&"rows"), "{all:?}");
+        assert_eq!(names(&["rows", "revocation"]).unwrap(), ["revocation", "rows"]);
+        assert!(names(&["row", "nothing"]).is_err());
+    }
 }

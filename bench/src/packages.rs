@@ -10,14 +10,27 @@ pub fn answers(program: &str, version: &str) -> bool {
     Command::new(program).arg(version).output().is_ok_and(|output| output.status.success())
 }
 
-/// Has `program`, from Debian's package `package` if it is not there yet.
+/// Has `program`, which says its version when asked so, from Debian's package `package` if it is
+/// not there yet.
 ///
 /// # Errors
 /// [`Fault::Missing`] if it cannot be had on this machine.
-pub fn debian(program: &str, package: &str) -> Result<(), Fault> {
-    if answers(program, "-v") {
+pub fn debian((program, version): (&str, &str), package: &str) -> Result<(), Fault> {
+    if answers(program, version) {
         return Ok(());
     }
+    install(package)?;
+    if answers(program, version) {
+        return Ok(());
+    }
+    Err(Fault::Missing(format!("{package} is installed, and {program} does not run")))
+}
+
+/// Installs Debian's package `package`.
+///
+/// # Errors
+/// [`Fault::Missing`] if this user may not, or there is none.
+pub fn install(package: &str) -> Result<(), Fault> {
     eprintln!("installing {package}");
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -25,13 +38,11 @@ pub fn debian(program: &str, package: &str) -> Result<(), Fault> {
         let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
         said(command.args(arguments).envs(quiet))
     };
-    let installed = apt(&["update", "-q"])
-        .and_then(|_| apt(&["install", "-y", "-q", "--no-install-recommends", package]));
-    match installed {
-        Ok(_) if answers(program, "-v") => Ok(()),
-        Ok(_) => Err(Fault::Missing(format!("{package} is installed, and {program} does not run"))),
-        Err(fault) => Err(Fault::Missing(format!("{package} could not be installed: {fault}"))),
-    }
+    let install = ["install", "-y", "-q", "--no-install-recommends", package];
+    apt(&["update", "-q"])
+        .and_then(|_| apt(&install))
+        .map(drop)
+        .map_err(|fault| Fault::Missing(format!("{package} could not be installed: {fault}")))
 }
 
 /// Has what the lock file in `folder` names.

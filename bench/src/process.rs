@@ -24,6 +24,8 @@ pub struct Server {
     pub address: SocketAddr,
     log: PathBuf,
     began: Instant,
+    /// What it is asked to end by.
+    farewell: &'static str,
     /// How long it took from its start until it could serve.
     pub ready_after: Duration,
 }
@@ -48,7 +50,15 @@ impl Server {
                 command.stdin(Stdio::piped()).stdout(out).stderr(err).spawn()
             })
             .map_err(|error| Fault::failed(format!("{name} did not start: {error}")))?;
-        Ok(Self { child, name, address, log, began, ready_after: Duration::ZERO })
+        let (farewell, ready_after) = ("-TERM", Duration::ZERO);
+        Ok(Self { child, name, address, log, began, farewell, ready_after })
+    }
+
+    /// The same, to be ended by another signal than `-TERM`.
+    #[must_use]
+    pub const fn ended_by(mut self, signal: &'static str) -> Self {
+        self.farewell = signal;
+        self
     }
 
     /// Waits until `request` is answered with what is `good`, and keeps how long that took from
@@ -61,18 +71,33 @@ impl Server {
         request: &[u8],
         good: impl Fn(&Answer<'_>) -> bool,
     ) -> Result<(), Fault> {
-        loop {
+        let address = self.address;
+        self.until_well(async || {
             // A new connection each time: an answer that is no answer may leave anything on it.
-            let mut wire = Wire::to(self.address);
+            let mut wire = Wire::to(address);
             let asked = tokio::time::timeout(Duration::from_secs(2), wire.ask(request)).await;
-            let fault = match asked {
-                Ok(Ok(answer)) if good(&answer) => {
-                    self.ready_after = self.began.elapsed();
-                    return Ok(());
-                }
-                Ok(Ok(answer)) => answer.wrong("the first request"),
-                Ok(Err(fault)) => fault,
-                Err(_) => Fault::Silent(2),
+            match asked {
+                Ok(Ok(answer)) if good(&answer) => Ok(()),
+                Ok(Ok(answer)) => Err(answer.wrong("the first request")),
+                Ok(Err(fault)) => Err(fault),
+                Err(_) => Err(Fault::Silent(2)),
+            }
+        })
+        .await
+    }
+
+    /// Waits until `look` finds it well, and keeps how long that took from the start.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with the end of its log if it ends, or takes too long.
+    pub async fn until_well(
+        &mut self,
+        mut look: impl AsyncFnMut() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        loop {
+            let Err(fault) = look().await else {
+                self.ready_after = self.began.elapsed();
+                return Ok(());
             };
             let ended = self.child.try_wait().ok().flatten();
             if ended.is_some() || self.began.elapsed() > PATIENCE {
@@ -104,7 +129,7 @@ impl Server {
     pub fn end(&mut self) {
         let pids = self.tree().map(|tree| tree.pids().to_vec()).unwrap_or_default();
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            signal("-TERM", &[self.child.id()]);
+            signal(self.farewell, &[self.child.id()]);
             let asked = Instant::now();
             while self.child.try_wait().is_ok_and(|ended| ended.is_none())
                 && asked.elapsed() < FAREWELL
@@ -142,14 +167,33 @@ fn signal(which: &str, pids: &[u32]) {
 /// A command for `program`, which will be told to end should this process be killed.
 #[must_use]
 pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    tied_by("TERM", None, program)
+}
+
+/// The same with another signal, and as another user if one is named, which takes root.
+#[must_use]
+pub fn tied_by(signal: &str, user: Option<&str>, program: impl AsRef<OsStr>) -> Command {
     // It replaces itself by the program, so that nothing of it is measured.
     let setpriv = Path::new("/usr/bin/setpriv");
     if !setpriv.exists() {
         return Command::new(program);
     }
     let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command.args(["--pdeathsig", signal]);
+    if let Some(user) = user {
+        command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+    }
+    command.arg(program);
     command
+}
+
+/// The same as [`said`], while other things go on.
+///
+/// # Errors
+/// [`Fault::Failed`] with what it said if it fails.
+pub async fn said_meanwhile(mut command: Command) -> Result<String, Fault> {
+    let said = tokio::task::spawn_blocking(move || said(&mut command)).await;
+    said.unwrap_or_else(|error| Err(Fault::failed(error.to_string())))
 }
 
 /// An address of this machine alone, with a port that was free a moment ago.

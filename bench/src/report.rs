@@ -24,6 +24,7 @@ pub struct Report {
     log: BufWriter<File>,
     load: Vec<String>,
     rest: Vec<String>,
+    tables: Vec<String>,
     notes: Vec<String>,
     failures: usize,
 }
@@ -107,6 +108,7 @@ impl Report {
             log: BufWriter::new(file),
             load: Vec::new(),
             rest: Vec::new(),
+            tables: Vec::new(),
             notes: Vec::new(),
             failures: 0,
         })
@@ -191,9 +193,11 @@ impl Report {
             Target::AtMost(most) => yes(value <= most),
             _ => "–",
         });
-        eprintln!("   {:20} {what}: {value:.1} {unit}", peer.name());
+        // A ratio is held against hundredths.
+        let digits = if unit == "×" { 2 } else { 1 };
+        eprintln!("   {:20} {what}: {value:.digits$} {unit}", peer.name());
         self.rest.push(format!(
-            "| {case} | {} | {what} | {value:.1} {unit} | {} | {} |",
+            "| {case} | {} | {what} | {value:.digits$} {unit} | {} | {} |",
             peer.name(),
             words.as_deref().unwrap_or("–"),
             met.unwrap_or("–"),
@@ -202,6 +206,12 @@ impl Report {
             "case": case, "server": peer.name(), "what": what, "value": value, "unit": unit,
         });
         self.line(&line);
+    }
+
+    /// A table of a case's own, in Markdown, and the same for whoever reads the log.
+    pub fn table(&mut self, table: String, line: &serde_json::Value) {
+        self.tables.push(table);
+        self.line(line);
     }
 
     /// A server could not be had on this machine: said, and not an error.
@@ -243,6 +253,7 @@ impl Report {
             );
             self.rest.iter().for_each(|row| println!("{row}"));
         }
+        self.tables.iter().for_each(|table| println!("\n{table}"));
         if !self.notes.is_empty() {
             println!();
             self.notes.iter().for_each(|note| println!("- {note}"));

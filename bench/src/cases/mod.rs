@@ -1,12 +1,15 @@
 //! What is measured: the roster, and how one case is run.
 
 pub mod code;
+pub mod counts;
 pub mod documents;
 pub mod gate;
 pub mod machine;
 pub mod people;
 pub mod rest;
+pub mod revocation;
 pub mod roster;
+pub mod rows;
 pub mod targets;
 
 use std::{rc::Rc, time::Duration};
@@ -67,6 +70,18 @@ pub enum Kind {
     Memory,
     /// Start and memory with many tokens stored.
     Million,
+    /// From a revocation until every node refuses the token.
+    Revocation,
+    /// Rows that are kept while flows go on.
+    Rows,
+}
+
+impl Kind {
+    /// Whether it takes so long that it is run only if it is named.
+    #[must_use]
+    pub const fn only_if_named(self) -> bool {
+        matches!(self, Self::Rows)
+    }
 }
 
 /// What the gate has not seen before.
@@ -90,6 +105,10 @@ pub struct Plan {
     pub fill: u64,
     /// How long storing them may take at most.
     pub fill_time: Duration,
+    /// Flows that are made for [`Kind::Rows`] on each data source.
+    pub flows: u64,
+    /// How long they may take at most.
+    pub flow_time: Duration,
     /// Peers that are left out.
     pub without: Vec<Peer>,
 }
@@ -159,6 +178,8 @@ pub async fn run(
         Kind::Start => rest::start(case, (plan, ground), report).await,
         Kind::Memory => rest::memory(case, (plan, ground), report).await,
         Kind::Million => rest::million(case, (plan, ground), report).await,
+        Kind::Revocation => revocation::run(case, (plan, ground), report).await,
+        Kind::Rows => rows::run(case, (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,
     };
     match done {
@@ -236,9 +257,12 @@ async fn enter(
         Kind::CodeSession => code::with_session((peer, connections), ground).await,
         Kind::CodeLogin => code::with_login((peer, connections), ground).await,
         Kind::SignIn => people::sign_in(peer, ground).await,
-        Kind::Flood | Kind::Start | Kind::Memory | Kind::Million => {
-            Err(Fault::failed("this case is not one of load alone"))
-        }
+        Kind::Flood
+        | Kind::Start
+        | Kind::Memory
+        | Kind::Million
+        | Kind::Revocation
+        | Kind::Rows => Err(Fault::failed("this case is not one of load alone")),
     }
 }
 

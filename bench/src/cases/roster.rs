@@ -141,4 +141,18 @@ pub const CASES: &[Case] = &[
         targets: &[AtMost(64.0), AtMost(50.0)],
         kind: Kind::Million,
     },
+    Case {
+        name: "revocation",
+        about: "from a revocation until each node refuses, one to three on SQLite or PostgreSQL",
+        peers: &[Castellan],
+        targets: &[AtMost(500.0)],
+        kind: Kind::Revocation,
+    },
+    Case {
+        name: "rows",
+        about: "rows of SQLite and of PostgreSQL while a million flows are made: they stay flat",
+        peers: &[Castellan],
+        targets: &[AtMost(1.25)],
+        kind: Kind::Rows,
+    },
 ];

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::random;
 use serde_json::{Value, json};
 
 use super::{Endpoints, Format, Ground, Login, Provider, new_secret};
@@ -29,6 +31,16 @@ pub struct Wants {
     pub people: usize,
     /// People whose password costs what passwords cost.
     pub guests: usize,
+    /// Seconds that codes, access tokens and unused refresh tokens live; as they come without it.
+    pub lifetime: Option<u64>,
+}
+
+/// Where a Castellan keeps its records.
+#[derive(Clone)]
+pub struct Data {
+    url: String,
+    /// The master key, if it is not to lie beside the file.
+    key: Option<String>,
 }
 
 /// A Castellan with its data, whether it runs or not.
@@ -38,10 +50,17 @@ pub struct House {
     binary: PathBuf,
     threads: Option<usize>,
     folder: PathBuf,
+    /// Where the world reaches it: the same for all nodes of one data source.
+    issuer: String,
+    data: Data,
 }
 
 /// Where its gate is.
 pub const GATE: &str = "/graphql";
+/// Where tokens are revoked.
+pub const REVOKE: &str = "/auth/revoke";
+/// The variable that the master key of several nodes stands in.
+const KEY: &str = "CASTELLAN_KEY";
 
 const ENDPOINTS: Endpoints = Endpoints {
     authorize: "/auth/authorize",
@@ -57,12 +76,33 @@ const PASSWORD: &str = "bench pass word";
 const CHEAP: &str =
     "$argon2id$v=19$m=8,t=1,p=1$Y2FzdGVsbGFuLWJlbmNoIQ$D7LXskVPinxInW+9MbnQcgyhwvqCaHBvj1o5GzdwVpw";
 
+impl Data {
+    /// A file in the server's own folder, with the master key beside it.
+    fn own() -> Self {
+        Self { url: "sqlite://castellan.db".to_owned(), key: None }
+    }
+
+    /// What `url` names, for any number of nodes, and a new master key that they share.
+    #[must_use]
+    pub fn shared(url: String) -> Self {
+        Self { url, key: Some(URL_SAFE_NO_PAD.encode(random::<32>())) }
+    }
+}
+
 impl House {
     /// Makes the data: clients, people and the schema of the API.
     ///
     /// # Errors
     /// [`Fault::Failed`] with what Castellan said.
     pub fn furnish(ground: &Ground, wants: Wants) -> Result<Self, Fault> {
+        Self::furnish_on(Data::own(), ground, wants)
+    }
+
+    /// The same with `data` that nothing is in yet.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with what Castellan said.
+    pub fn furnish_on(data: Data, ground: &Ground, wants: Wants) -> Result<Self, Fault> {
         let (address, folder) = (free_address()?, ground.folder()?);
         let provider = Provider {
             address,
@@ -71,18 +111,40 @@ impl House {
             secret: new_secret(),
         };
         let binary = ground.castellan.clone();
-        let house = Self { provider, binary, threads: ground.threads, folder };
-        fs::write(house.folder.join("castellan.toml"), config(address, wants.upstream))?;
+        let issuer = format!("http://localhost:{}", address.port());
+        let house = Self { provider, binary, threads: ground.threads, folder, issuer, data };
+        house.write_config(wants)?;
         fs::write(house.folder.join("schema.graphql"), SCHEMA)?;
         let people = (0..wants.people).map(|at| user(&person(at), None));
         let guests = (0..wants.guests).map(|at| user(&guest(at), Some(PASSWORD)));
-        let documents: Vec<String> =
-            clients(&house.provider.secret).into_iter().chain(people).chain(guests).collect();
+        let documents: Vec<String> = clients(&house.provider.secret, wants.lifetime)
+            .into_iter()
+            .chain(people)
+            .chain(guests)
+            .collect();
         house.command(&["apply", "-f", "-"], &documents.join("\n---\n"))?;
         if wants.people > 0 {
             house.cheapen()?;
         }
         Ok(house)
+    }
+
+    /// Another node on the same data, which it must share.
+    ///
+    /// # Errors
+    /// [`Fault::Io`] if there is no place for it.
+    pub fn another(&self, ground: &Ground) -> Result<Self, Fault> {
+        let provider = Provider { address: free_address()?, ..self.provider.clone() };
+        let node = Self {
+            provider,
+            binary: self.binary.clone(),
+            threads: self.threads,
+            folder: ground.folder()?,
+            issuer: self.issuer.clone(),
+            data: self.data.clone(),
+        };
+        node.write_config(Wants::default())?;
+        Ok(node)
     }
 
     /// Runs it, and waits until it issues a token and its gate is ready.
@@ -117,8 +179,14 @@ impl House {
         let mut command = tied(&self.binary);
         // Nothing of the machine's own settings gets in.
         command.env_clear().env("CASTELLAN_LOG", "warn").current_dir(&self.folder);
+        command.envs(self.data.key.as_ref().map(|key| (KEY, key)));
         command.args(["--config", "castellan.toml"]);
         command
+    }
+
+    fn write_config(&self, wants: Wants) -> Result<(), Fault> {
+        let text = config((&self.issuer, self.provider.address), &self.data, wants);
+        Ok(fs::write(self.folder.join("castellan.toml"), text)?)
     }
 
     fn command(&self, arguments: &[&str], input: &str) -> Result<String, Fault> {
@@ -170,13 +238,22 @@ pub fn guest(at: usize) -> Person {
     Person { name: format!("guest-{at}"), password: PASSWORD }
 }
 
-fn config(address: SocketAddr, upstream: Option<SocketAddr>) -> String {
+fn config((issuer, address): (&str, SocketAddr), data: &Data, wants: Wants) -> String {
     let mut text = format!(
-        "issuer = \"http://localhost:{}\"\n[server]\nlisten = \"{address}\"\n[data]\nurl = \
-         \"sqlite://castellan.db\"\n",
-        address.port()
+        "issuer = \"{issuer}\"\n[server]\nlisten = \"{address}\"\n[data]\nurl = \"{}\"\n",
+        data.url
     );
-    if let Some(upstream) = upstream {
+    if data.key.is_some() {
+        let _ = writeln!(text, "master_key = {{ env = \"{KEY}\" }}");
+    }
+    if let Some(seconds) = wants.lifetime {
+        let _ = write!(
+            text,
+            "[tokens]\naccess_token = \"{seconds}s\"\ncode = \"{seconds}s\"\n\
+             refresh_idle = \"{seconds}s\"\n"
+        );
+    }
+    if let Some(upstream) = wants.upstream {
         let _ = write!(
             text,
             "[[guard]]\nname = \"archive\"\npath = \"{GATE}\"\nupstream = \
@@ -186,7 +263,7 @@ fn config(address: SocketAddr, upstream: Option<SocketAddr>) -> String {
     text
 }
 
-fn clients(secret: &str) -> Vec<String> {
+fn clients(secret: &str, lifetime: Option<u64>) -> Vec<String> {
     let machine = |format: Format| {
         let (text, alg) = match format {
             Format::Opaque => ("opaque", "ES256"),
@@ -204,12 +281,15 @@ fn clients(secret: &str) -> Vec<String> {
         })
         .to_string()
     };
-    let app = json!({
+    let mut app = json!({
         "resourceType": "Client", "id": "app", "secret": secret,
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": ["openid", "profile", "email"],
         "redirect_uris": [BACK],
     });
+    if let Some(seconds) = lifetime {
+        app["auth"] = json!({"authorization_code": {"refresh_token_expiration": seconds}});
+    }
     let mut clients = [Format::Opaque, Format::Es256, Format::Rs256].map(machine).to_vec();
     clients.push(app.to_string());
     clients

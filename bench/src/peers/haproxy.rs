@@ -32,7 +32,7 @@ pub async fn start(
     upstream: SocketAddr,
     (issuer, token): (SocketAddr, &str),
 ) -> Result<Server, Fault> {
-    packages::debian("haproxy", "haproxy")?;
+    packages::debian(("haproxy", "-v"), "haproxy")?;
     let (address, folder) = (free_address()?, ground.folder()?);
     let key = folder.join("key.pem");
     fs::write(&key, public_key(issuer, token).await?)?;

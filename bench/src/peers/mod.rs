@@ -5,6 +5,8 @@ pub mod castellan;
 pub mod haproxy;
 pub mod nginx;
 pub mod oidc_provider;
+pub mod postgres;
+pub mod source;
 
 use std::{
     cell::RefCell,

@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 /// [`Fault::Missing`] if there is no nginx; [`Fault::Failed`] if it does not start.
 pub async fn start(ground: &Ground, upstream: SocketAddr) -> Result<Server, Fault> {
-    packages::debian("nginx", "nginx-light")?;
+    packages::debian(("nginx", "-v"), "nginx-light")?;
     let (address, folder) = (free_address()?, ground.folder()?);
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("  {name}_temp_path {}/{name};\n", folder.display()))

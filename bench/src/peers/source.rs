@@ -1,0 +1,110 @@
+//! Data sources that several Castellans share, and that this driver looks into.
+
+use std::{path::PathBuf, process::Command};
+
+use super::{
+    Ground,
+    castellan::Data,
+    postgres::{Client, Postgres},
+};
+use crate::{fault::Fault, packages, process::said_meanwhile};
+
+/// Which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One file.
+    Sqlite,
+    /// A server of the case's own.
+    Postgres,
+}
+
+impl Engine {
+    /// What it is called in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+/// A data source that is there. Dropping it ends its server.
+pub struct Source {
+    /// As Castellan is told of it: with one master key for all.
+    pub data: Data,
+    look: Look,
+    _server: Option<Postgres>,
+}
+
+/// How it is looked into.
+#[derive(Clone)]
+enum Look {
+    File(PathBuf),
+    Server(Client),
+}
+
+impl Source {
+    /// A new one; PostgreSQL with `settings` besides what it comes with.
+    ///
+    /// # Errors
+    /// [`Fault::Missing`] if this machine has no such engine.
+    pub async fn open(engine: Engine, ground: &Ground, settings: &[&str]) -> Result<Self, Fault> {
+        match engine {
+            Engine::Sqlite => {
+                let file = ground.folder()?.join("castellan.db");
+                let data = Data::shared(format!("sqlite://{}", file.display()));
+                Ok(Self { data, look: Look::File(file), _server: None })
+            }
+            Engine::Postgres => {
+                let server = Postgres::start(ground, settings).await?;
+                let (data, look) = (Data::shared(server.url()), Look::Server(server.client()));
+                Ok(Self { data, look, _server: Some(server) })
+            }
+        }
+    }
+
+    /// Has what [`Source::ask`] needs.
+    ///
+    /// # Errors
+    /// [`Fault::Missing`] if it cannot be had.
+    pub fn can_be_asked(&self) -> Result<(), Fault> {
+        match &self.look {
+            Look::File(_) => packages::debian(("sqlite3", "-version"), "sqlite3"),
+            // It comes with the server.
+            Look::Server(_) => Ok(()),
+        }
+    }
+
+    /// What `sql` comes to: a line for each row, with `|` between its columns.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with what was said if it cannot be read.
+    pub async fn ask(&self, sql: &str) -> Result<String, Fault> {
+        let command = match &self.look {
+            Look::File(file) => {
+                let mut command = Command::new("sqlite3");
+                // Nobody's own settings get in.
+                command.args(["-init", "/dev/null", "-batch", "-readonly"]);
+                command.args(["-list", "-separator", "|", "-noheader"]);
+                command.arg(file).arg(sql);
+                command
+            }
+            Look::Server(client) => {
+                let mut command = client.command();
+                command.args(["-c", sql]);
+                command
+            }
+        };
+        said_meanwhile(command).await
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.look {
+            Look::File(_) => Engine::Sqlite,
+            Look::Server(_) => Engine::Postgres,
+        }
+    }
+}

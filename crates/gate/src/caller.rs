@@ -54,12 +54,26 @@ pub struct Person {
 /// What a request carries to say who sent it.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential<'a> {
-    /// The token of `Authorization: Bearer` (RFC 6750 §2.1).
+    /// The token of `Authorization: Bearer` (RFC 6750 §2.1) or `DPoP` (RFC 9449 §7.1).
     pub bearer: &'a str,
+    /// What was shown of a key with a token of `Authorization: DPoP`. A token that is bound to a key
+    /// is no good without, and one that is not is no good with it.
+    pub possession: Option<Possession<'a>>,
     /// The audience that the caller names in `X-Jwt-Aud` (`contracts/decidim.md` §4.1).
     pub audience: Option<&'a str>,
     /// From where the request came, if that is known.
     pub source: Option<IpAddr>,
+}
+
+/// A proof of possession (RFC 9449 §4), and the request that it came with.
+#[derive(Clone, Copy, Debug)]
+pub struct Possession<'a> {
+    /// What stood in the header `DPoP`.
+    pub proof: &'a str,
+    /// The method of the request.
+    pub method: &'a str,
+    /// The path of the request.
+    pub path: &'a str,
 }
 
 /// From where a request came; the listener puts it among the request's extensions.

@@ -6,7 +6,8 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
-    Caller, Credential, Envelope, Source, Verifier, layer::BoxError, media, reply::RequestRefusal,
+    Caller, Credential, Envelope, Possession, Source, Verifier, layer::BoxError, media,
+    reply::RequestRefusal,
 };
 
 /// Reads the envelope of a request; bodies larger than `limit` bytes are not read to their end.
@@ -61,6 +62,7 @@ fn bad(message: &str, code: &str) -> RequestRefusal {
     RequestRefusal::new(StatusCode::BAD_REQUEST, message, code)
 }
 
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 
 /// Who calls. One credential at most, read by one strict parser (`security-cases.md` row 32).
@@ -84,8 +86,20 @@ pub(crate) async fn find_caller(
     if value.is_empty() {
         return Ok(Caller::NOBODY);
     }
-    let Some(bearer) = value.to_str().ok().and_then(bearer_token) else {
+    let Some((scheme, bearer)) = value.to_str().ok().and_then(token) else {
         return Ok(Caller::invalid());
+    };
+    let possession = match scheme {
+        Scheme::Bearer => None,
+        Scheme::Dpop => {
+            let mut proofs = parts.headers.get_all(DPOP).iter();
+            let (Some(proof), None) = (proofs.next(), proofs.next()) else {
+                return Ok(Caller::invalid());
+            };
+            let Ok(proof) = proof.to_str() else { return Ok(Caller::invalid()) };
+            let (method, path) = (parts.method.as_str(), parts.uri.path());
+            Some(Possession { proof, method, path })
+        }
     };
     let mut audiences = parts.headers.get_all(X_JWT_AUD).iter();
     let audience = match (audiences.next(), audiences.next()) {
@@ -97,21 +111,36 @@ pub(crate) async fn find_caller(
         (Some(_), Some(_)) => return Err(several()),
     };
     let source = parts.extensions.get::<Source>().map(|source| source.0);
-    verifier.verify(&Credential { bearer, audience, source }).await.map_err(|unavailable| {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        RequestRefusal::new(status, &unavailable.to_string(), "UNAVAILABLE")
-    })
+    verifier.verify(&Credential { bearer, possession, audience, source }).await.map_err(
+        |unavailable| {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            RequestRefusal::new(status, &unavailable.to_string(), "UNAVAILABLE")
+        },
+    )
+}
+
+/// How a token is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer,
+    /// RFC 9449 §7.1.
+    Dpop,
 }
 
 /// The token of an `Authorization` value: the scheme in any case, blanks, one `b64token`
 /// (RFC 6750 §2.1), whose `=` stand at its end.
-fn bearer_token(value: &str) -> Option<&str> {
+fn token(value: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = value.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
     let inside = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
     let unpadded = token.trim_end_matches('=');
-    (scheme.eq_ignore_ascii_case("bearer") && !unpadded.is_empty() && unpadded.bytes().all(inside))
-        .then_some(token)
+    let scheme = match &*scheme.to_ascii_lowercase() {
+        "bearer" => Scheme::Bearer,
+        "dpop" => Scheme::Dpop,
+        _ => return None,
+    };
+    (!unpadded.is_empty() && unpadded.bytes().all(inside)).then_some((scheme, token))
 }
 
 /// Decoded pairs of a URL query, `+` read as a blank.
@@ -153,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_bearer_value_is_one_token_and_nothing_else() {
-        for (value, token) in [
+        for (value, read) in [
             ("Bearer abc", Some("abc")),
             ("bearer  a.b-c_d~e+f/g==", Some("a.b-c_d~e+f/g==")),
             ("Bearer", None),
@@ -167,8 +196,14 @@ mod tests {
             ("abc", None),
             ("Basic abc", None),
         ] {
-            assert_eq!(bearer_token(value), token, "{value:?}");
+            assert_eq!(token(value), read.map(|text| (Scheme::Bearer, text)), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_bound_token_is_sent_by_a_scheme_of_its_own() {
+        assert_eq!(token("dpop abc"), Some((Scheme::Dpop, "abc")));
+        assert_eq!(token("DPoP"), None);
     }
 
     #[test]

@@ -87,7 +87,9 @@ mod shape;
 mod walk;
 mod weave;
 
-pub use caller::{Caller, Credential, Identity, Person, Source, Taint, Unavailable, Verifier};
+pub use caller::{
+    Caller, Credential, Identity, Person, Possession, Source, Taint, Unavailable, Verifier,
+};
 pub use decide::{Ask, Reason, Verdict, decide};
 pub use document::{Document, DocumentError, Selected};
 pub use enforce::prune;

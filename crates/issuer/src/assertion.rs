@@ -3,7 +3,7 @@
 
 use castellan_proto::{
     Digest, Timestamp,
-    jose::{Algorithm, Compact, Jwk, VerifyingKey},
+    jose::{Compact, Jwk, VerifyingKey},
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,21 +110,11 @@ fn proven(client: &Client, assertion: &str) -> Option<Claims> {
     if !is_one {
         return None;
     }
-    let named = |key: &&Jwk| header.kid.is_none() || header.kid == key.kid;
+    let named = |key: &&Jwk| header.names(key);
     let payload = client.jwks.iter().filter(named).find_map(|key| {
         // The key says by which algorithm it is used, never the header.
-        let verifying = VerifyingKey::from_jwk(algorithm_of(key)?, key).ok()?;
+        let verifying = VerifyingKey::from_jwk(key.algorithm()?, key).ok()?;
         compact.verified_by(&verifying)
     })?;
     serde_json::from_slice(payload).ok()
-}
-
-/// The one algorithm that `key` is used with.
-pub(crate) fn algorithm_of(key: &Jwk) -> Option<Algorithm> {
-    let by_kind = match (&*key.kty, key.crv.as_deref()) {
-        ("EC", Some("P-256")) => Algorithm::Es256,
-        ("RSA", _) => Algorithm::Rs256,
-        _ => return None,
-    };
-    key.alg.is_none_or(|alg| alg == by_kind).then_some(by_kind)
 }

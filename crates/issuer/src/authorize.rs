@@ -3,14 +3,22 @@
 use castellan_proto::{CodeChallenge, ErrorCode, RedirectUri, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
-use crate::{Issuer, params::Params, records::Client, store::StoreError};
+use crate::{
+    Issuer,
+    claims::{self, ClaimsRequest},
+    device::DeviceAsk,
+    params::Params,
+    records::Client,
+    resource::resources_within,
+    store::StoreError,
+};
 
 /// What an app asks for, checked. Kept while the person signs in and agrees.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     /// Which client asks.
     pub client_id: String,
-    /// Where the answer goes: registered, and admitted.
+    /// Where the answer goes: registered, and admitted. Empty if a device asks.
     pub redirect_uri: String,
     /// Given back as it came.
     pub state: Option<String>,
@@ -18,6 +26,9 @@ pub struct AuthorizationRequest {
     pub scope: Scopes,
     /// What the verifier must meet.
     pub challenge: Option<CodeChallenge>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub jkt: Option<String>,
     /// For the ID token.
     pub nonce: Option<String>,
     /// Fills the name in the sign-in form.
@@ -26,6 +37,29 @@ pub struct AuthorizationRequest {
     pub prompt: Prompt,
     /// Seconds since the person last proved who they are, at most.
     pub max_age: Option<u64>,
+    /// How the answer gets there.
+    #[serde(default)]
+    pub mode: ResponseMode,
+    /// What is asked for of the ID token (OIDC Core §5.5).
+    #[serde(default)]
+    pub claims: ClaimsRequest,
+    /// What tokens are to be for, if the request says so (RFC 8707).
+    #[serde(default)]
+    pub resources: Option<Vec<String>>,
+    /// It is a device that asks (RFC 8628).
+    #[serde(default)]
+    pub device: Option<DeviceAsk>,
+}
+
+/// How an answer gets to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of its address (RFC 6749 §4.1.2).
+    #[default]
+    Query,
+    /// In the body of a POST (OAuth 2.0 Form Post Response Mode §2).
+    FormPost,
 }
 
 /// The `prompt` parameter (OIDC Core §3.1.2.1).
@@ -76,13 +110,15 @@ pub struct Back {
     pub redirect_uri: String,
     /// Given back as it came.
     pub state: Option<String>,
+    /// How.
+    pub mode: ResponseMode,
 }
 
 impl AuthorizationRequest {
     /// The way back.
     #[must_use]
     pub fn back(&self) -> Back {
-        Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone() }
+        Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone(), mode: self.mode }
     }
 
     /// An error for the client.
@@ -134,10 +170,19 @@ impl Issuer {
             // Apps of `/oauth` must name theirs (`contracts/decidim.md` §6.1).
             .filter(|_| asked.is_some() || !client.is_decidim())
             .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
-        let back = Back { redirect_uri, state: params.get("state").map(ToOwned::to_owned) };
-        let request = check(client_id, &client, params, &back).map_err(|(code, text)| {
-            AuthorizeError::Client { code, text: text.to_owned(), back: back.clone() }
-        })?;
+        let mode = match params.get("response_mode") {
+            Some("form_post") => ResponseMode::FormPost,
+            // One that is not known is told by the way that is.
+            _ => ResponseMode::Query,
+        };
+        let state = params.get("state").map(ToOwned::to_owned);
+        let back = Back { redirect_uri, state, mode };
+        let refuse = |code, text| AuthorizeError::Client { code, text, back: back.clone() };
+        let mut request = check(client_id, &client, params, &back)
+            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
+        let also = client.code.as_ref().map_or(&[][..], |grant| &grant.audience);
+        request.resources = resources_within(params, &self.targets(also))
+            .map_err(|error| refuse(error.code(), error.to_string()))?;
         Ok((request, client))
     }
 }
@@ -169,6 +214,9 @@ fn check(
             return Err((ErrorCode::UnsupportedResponseType, "only response_type=code is served"));
         }
     }
+    if ["state", "nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
+        return Err(invalid("state, nonce and login_hint have 2048 bytes at most"));
+    }
     let Some(grant) = &client.code else {
         let text = "this client may not use the authorization code grant";
         return Err((ErrorCode::UnauthorizedClient, text));
@@ -176,8 +224,8 @@ fn check(
     if params.get("request").is_some() {
         return Err(invalid("request objects are not read"));
     }
-    if params.get("response_mode").is_some_and(|mode| mode != "query") {
-        return Err(invalid("only response_mode=query is served"));
+    if params.get("response_mode").is_some_and(|mode| mode != "query" && mode != "form_post") {
+        return Err(invalid("response_mode is query or form_post"));
     }
     let challenge = challenge(params)?;
     if challenge.is_none() && (grant.pkce || client.is_public()) {
@@ -205,11 +253,21 @@ fn check(
         state: back.state.clone(),
         scope,
         challenge,
+        jkt: thumbprint(params.get("dpop_jkt"))?,
         nonce: params.get("nonce").map(ToOwned::to_owned),
         login_hint: params.get("login_hint").map(ToOwned::to_owned),
         prompt,
         max_age,
+        mode: back.mode,
+        claims: params.get("claims").map(claims::read).transpose()?.unwrap_or_default(),
+        resources: None,
+        device: None,
     })
+}
+
+/// Whether a text is longer than anything that is kept until somebody has signed in.
+fn is_too_long(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.len() > 2_048)
 }
 
 fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {
@@ -221,6 +279,19 @@ fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {
             .map_err(|_| invalid("code_challenge must be the base64url form of a SHA-256 digest")),
         (Some(_), _) => Err(invalid("code_challenge_method must be S256")),
         (None, Some(_)) => Err(invalid("code_challenge is required")),
+    }
+}
+
+/// A key's thumbprint by SHA-256 (RFC 7638).
+fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
+    let is_one = |text: &str| {
+        text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match text {
+        Some(text) if !is_one(text) => {
+            Err((ErrorCode::InvalidRequest, "dpop_jkt is the SHA-256 thumbprint of a key"))
+        }
+        text => Ok(text.map(ToOwned::to_owned)),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Proven {
     pub client: Client,
     /// Whether it showed its secret.
     pub authenticated: bool,
+    /// The thumbprint of the key that its tokens are to be bound to, if it showed one
+    /// (RFC 9449 §6).
+    pub jkt: Option<String>,
 }
 
 /// Secrets chosen by people that were found right a short while ago, so that a busy machine
@@ -141,7 +144,7 @@ impl Issuer {
         };
         match found {
             Some(held) if is_right && held.body.active => {
-                Ok(Proven { id: held.id, client: held.body, authenticated })
+                Ok(Proven { id: held.id, client: held.body, authenticated, jkt: None })
             }
             _ => Err(TokenError::InvalidClient { basic: matches!(proof, ClientProof::Basic(..)) }),
         }

@@ -2,7 +2,9 @@
 
 use castellan_proto::ErrorCode;
 
-use crate::{keys::KeyringError, params::Repeated, password::Busy, store::StoreError};
+use crate::{
+    dpop::ProofError, keys::KeyringError, params::Repeated, password::Busy, store::StoreError,
+};
 
 /// Why a verb of the token endpoint, and those beside it, said no.
 ///
@@ -46,6 +48,18 @@ pub enum TokenError {
     /// There was a challenge, and there is no verifier.
     #[error("the code_verifier is missing")]
     VerifierMissing,
+    /// The person has not answered yet.
+    #[error("the person has not answered yet; ask again after the interval")]
+    Pending,
+    /// The person has not answered yet, and the device asks too often.
+    #[error("too often: wait five seconds longer between two requests")]
+    SlowDown,
+    /// The person did not answer in time.
+    #[error("the codes have expired; begin again")]
+    DeviceExpired,
+    /// The person said no.
+    #[error("the person did not agree")]
+    DeviceDenied,
     /// Unknown, used, expired, ended, or another client's: one answer for all.
     #[error("the refresh token cannot be used")]
     RefreshNotUsable,
@@ -55,6 +69,15 @@ pub enum TokenError {
     /// A scope is malformed or beyond what may be granted.
     #[error("the scope {0:?} cannot be granted")]
     Scope(String),
+    /// The key that a token is to be bound to was not shown (RFC 9449 §5).
+    #[error(transparent)]
+    Proof(ProofError),
+    /// This client's tokens are bound to keys, and no proof came.
+    #[error("this client's tokens are bound to a key: send a DPoP proof")]
+    ProofMissing,
+    /// A resource is none that this client's tokens may be for (RFC 8707 §2).
+    #[error("no token of this client is for the resource {0:?}")]
+    Target(String),
     /// The access token is missing, or no good.
     #[error("the access token is not valid")]
     InvalidToken,
@@ -92,11 +115,20 @@ impl TokenError {
             | Self::VerifierMissing
             | Self::RefreshNotUsable
             | Self::UserInactive => ErrorCode::InvalidGrant,
+            Self::Pending => ErrorCode::AuthorizationPending,
+            Self::SlowDown => ErrorCode::SlowDown,
+            Self::DeviceExpired => ErrorCode::ExpiredToken,
+            Self::DeviceDenied => ErrorCode::AccessDenied,
             Self::Scope(_) => ErrorCode::InvalidScope,
+            Self::Proof(ProofError::Nonce) => ErrorCode::UseDpopNonce,
+            Self::Proof(ProofError::Invalid(_)) | Self::ProofMissing => ErrorCode::InvalidDpopProof,
+            Self::Target(_) => ErrorCode::InvalidTarget,
             Self::InvalidToken => ErrorCode::InvalidToken,
             Self::Insufficient(_) => ErrorCode::InsufficientScope,
             Self::Busy(_) | Self::Throttled(_) => ErrorCode::TemporarilyUnavailable,
-            Self::Store(_) | Self::Keys(_) => ErrorCode::ServerError,
+            Self::Store(_) | Self::Keys(_) | Self::Proof(ProofError::Store(_)) => {
+                ErrorCode::ServerError
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ use castellan_proto::{
 
 use crate::{
     Issuer,
-    authorize::{AuthorizationRequest, AuthorizeError, Prompt},
+    address::with_query,
+    authorize::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
     consent::grant_id,
     desk::{Held, Written},
     error::TokenError,
@@ -25,8 +26,12 @@ pub enum Next {
     Consent(String),
     /// Go to this address: the client's, with its answer.
     Go(String),
+    /// Carry these to this address in a body: the client's, with its answer.
+    Post(String, Vec<(String, String)>),
     /// There was no app: show the account.
     Home,
+    /// Whoever asks is a device: it hears of the answer, which was yes or no, by itself.
+    Device(Answer),
 }
 
 /// What a page shows of a flow.
@@ -44,6 +49,8 @@ pub struct FlowView {
     pub scopes: Vec<String>,
     /// Where the answer goes.
     pub redirect_uri: Option<String>,
+    /// What stands on the device that asks.
+    pub user_code: Option<String>,
     /// Who is asked to agree.
     pub account_name: Option<String>,
 }
@@ -63,6 +70,9 @@ pub enum FlowError {
     /// (`security-cases.md` row 12).
     #[error("this sign-in has expired, or was begun in another browser")]
     Lost,
+    /// No device waits for an answer to that code.
+    #[error("no device waits with this code")]
+    WrongCode,
     /// The authorization goes no further.
     #[error(transparent)]
     Authorize(#[from] AuthorizeError),
@@ -78,7 +88,9 @@ impl std::fmt::Debug for Next {
             Self::Login(_) => "Login(…)",
             Self::Consent(_) => "Consent(…)",
             Self::Go(_) => "Go(…)",
+            Self::Post(..) => "Post(…)",
             Self::Home => "Home",
+            Self::Device(_) => "Device(…)",
         })
     }
 }
@@ -107,6 +119,8 @@ struct Settled {
     fresh_since: Option<Timestamp>,
     /// The person has just agreed.
     consented: bool,
+    /// The person has just proved who they are.
+    proven: bool,
 }
 
 impl Issuer {
@@ -122,8 +136,19 @@ impl Issuer {
             (_, Some(seconds)) => Some(Timestamp(self.now().0.saturating_sub(seconds))),
             _ => None,
         };
-        let settled = Settled { fresh_since, consented: false };
+        let settled = Settled { fresh_since, ..Settled::default() };
         self.advance((request, client), signed_in, browser, settled).await
+    }
+
+    /// Begins for a request that was checked already.
+    pub(crate) async fn begin_checked(
+        &self,
+        request: AuthorizationRequest,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
+        let client = self.client_of(&request).await?;
+        let signed_in = self.signed_in(browser).await?;
+        self.advance((request, client), signed_in, browser, Settled::default()).await
     }
 
     /// Begins without an app: somebody wants to sign in here.
@@ -155,6 +180,7 @@ impl Issuer {
                 login_hint: String::new(),
                 scopes: Vec::new(),
                 redirect_uri: None,
+                user_code: None,
                 account_name,
             });
         };
@@ -165,7 +191,8 @@ impl Issuer {
             is_decidim: client.is_decidim(),
             login_hint: request.login_hint.clone().unwrap_or_default(),
             scopes: request.scope.iter().map(ToString::to_string).collect(),
-            redirect_uri: Some(request.redirect_uri.clone()),
+            redirect_uri: request.device.is_none().then(|| request.redirect_uri.clone()),
+            user_code: request.device.as_ref().map(|device| device.user_code.clone()),
             account_name,
         })
     }
@@ -195,8 +222,8 @@ impl Issuer {
         };
         let client = self.client_of(&request).await?;
         // Nobody can be asked to be fresher than this.
-        let next =
-            self.advance((request, client), Some(signed_in), browser, Settled::default()).await?;
+        let settled = Settled { proven: true, ..Settled::default() };
+        let next = self.advance((request, client), Some(signed_in), browser, settled).await?;
         Ok(LoggedIn::Yes(cookie, next))
     }
 
@@ -223,6 +250,10 @@ impl Issuer {
         let client = self.client_of(&request).await?;
         match answer {
             Answer::Deny => {
+                if let Some(device) = &request.device {
+                    self.deny_device(device).await?;
+                    return Ok(Next::Device(Answer::Deny));
+                }
                 Err(request.refuse(ErrorCode::AccessDenied, "the person did not agree").into())
             }
             Answer::Switch => {
@@ -246,23 +277,56 @@ impl Issuer {
         settled: Settled,
     ) -> Result<Next, FlowError> {
         let fresh = |person: &SignedIn| settled.fresh_since.is_none_or(|at| person.auth_time >= at);
+        let meant = request.claims.subject.clone();
+        let is_meant =
+            |person: &SignedIn| meant.as_ref().is_none_or(|meant| person.account_id == *meant);
         let silent = request.prompt == Prompt::None;
-        let Some(person) = signed_in.filter(fresh) else {
+        let Some(person) = signed_in.filter(fresh).filter(is_meant) else {
+            if settled.proven {
+                let text = "somebody else signed in than is meant";
+                return Err(request.refuse(ErrorCode::LoginRequired, text).into());
+            }
             if silent {
                 return Err(request.refuse(ErrorCode::LoginRequired, "nobody is signed in").into());
             }
             let flow = self.keep_flow(Some(request), browser, None, settled.fresh_since).await?;
             return Ok(Next::Login(flow));
         };
-        if !settled.consented && self.needs_consent(&request, &client, &person).await? {
+        // Whose device it is only the person can tell (RFC 8628 §5.4).
+        let asks =
+            request.device.is_some() || self.needs_consent(&request, &client, &person).await?;
+        if !settled.consented && asks {
             if silent {
-                let text = "the person has not agreed yet";
-                return Err(request.refuse(ErrorCode::ConsentRequired, text).into());
+                // Nobody learns who is signed in by asking for one after the other.
+                let code = if meant.is_some() {
+                    ErrorCode::LoginRequired
+                } else {
+                    ErrorCode::ConsentRequired
+                };
+                return Err(request.refuse(code, "the person has not agreed yet").into());
             }
             let session = Some(person.session);
             return Ok(Next::Consent(self.keep_flow(Some(request), browser, session, None).await?));
         }
-        Ok(Next::Go(self.answer_with_code(&request, &client, &person).await?))
+        if let Some(device) = &request.device {
+            // Even a first-party app's: it was agreed to on some device, and can be taken back.
+            let agreement = self.agreement(&request, &person).await?;
+            self.allow_device(device, (&person, agreement)).await?;
+            return Ok(Next::Device(Answer::Allow));
+        }
+        self.answer_with_code(&request, &client, &person).await
+    }
+
+    /// Which agreement of the person's it is that tokens will rest on.
+    async fn agreement(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+    ) -> Result<String, FlowError> {
+        let id = grant_id(&person.account_id, &request.client_id);
+        // Gone if it was taken back a moment ago.
+        let held = self.desk().get::<Grant>(&id, self.now()).await?.ok_or(FlowError::Lost)?;
+        Ok(held.body.agreement)
     }
 
     async fn answer_with_code(
@@ -270,14 +334,12 @@ impl Issuer {
         request: &AuthorizationRequest,
         client: &Client,
         person: &SignedIn,
-    ) -> Result<String, FlowError> {
+    ) -> Result<Next, FlowError> {
         let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
         let agreement = if client.first_party {
             String::new()
         } else {
-            let id = grant_id(&person.account_id, &request.client_id);
-            // Gone if it was taken back a moment ago.
-            self.desk().get::<Grant>(&id, now).await?.ok_or(FlowError::Lost)?.body.agreement
+            self.agreement(request, person).await?
         };
         let body = Code {
             family: crate::family::new_id(),
@@ -286,6 +348,9 @@ impl Issuer {
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.challenge,
             nonce: request.nonce.clone(),
+            jkt: request.jkt.clone(),
+            resources: request.resources.clone(),
+            id_claims: request.claims.id_token.clone(),
             auth_time: person.auth_time,
             session: person.session.clone(),
             by_consent: !client.first_party,
@@ -296,20 +361,22 @@ impl Issuer {
         if self.desk().insert(&id, &body, now).await? != Written::Done {
             return Err(StoreError::new("a fresh code was in use").into());
         }
-        Ok(self.answer(&request.redirect_uri, &[("code", &code.text())], request.state.as_deref()))
+        Ok(self.answer(&request.back(), &[("code", &code.text())]))
     }
 
-    /// The client's address with an answer in its query, `iss` always among it (RFC 9207 §2).
+    /// The way back with an answer, `iss` always among it (RFC 9207 §2).
     #[must_use]
-    pub fn answer(
-        &self,
-        redirect_uri: &str,
-        pairs: &[(&str, &str)],
-        state: Option<&str>,
-    ) -> String {
-        let state = state.map(|state| ("state", state));
+    pub fn answer(&self, back: &Back, pairs: &[(&str, &str)]) -> Next {
+        let state = back.state.as_deref().map(|state| ("state", state));
         let iss = ("iss", &*self.place().issuer);
-        with_query(redirect_uri, pairs.iter().copied().chain(state).chain([iss]))
+        let pairs = pairs.iter().copied().chain(state).chain([iss]);
+        match back.mode {
+            ResponseMode::Query => Next::Go(with_query(&back.redirect_uri, pairs)),
+            ResponseMode::FormPost => {
+                let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                Next::Post(back.redirect_uri.clone(), pairs.map(own).collect())
+            }
+        }
     }
 
     async fn keep_flow(
@@ -364,13 +431,13 @@ impl Issuer {
     ) -> Result<Option<Client>, StoreError> {
         let found = self.desk().get::<Client>(&request.client_id, self.now()).await?;
         let still = |client: &Client| {
-            client.active
-                && client.code.is_some()
-                && client
-                    .redirect_uris
-                    .iter()
-                    .any(|uri: &RedirectUri| uri.admits(&request.redirect_uri))
-                && client.scope.first_uncovered(&request.scope).is_none()
+            let admits = |uri: &RedirectUri| uri.admits(&request.redirect_uri);
+            let may_ask = if request.device.is_some() {
+                client.device.is_some()
+            } else {
+                client.code.is_some() && client.redirect_uris.iter().any(admits)
+            };
+            client.active && may_ask && client.scope.first_uncovered(&request.scope).is_none()
         };
         Ok(found.map(|held| held.body).filter(still))
     }
@@ -379,33 +446,4 @@ impl Issuer {
 /// What the store knows a code by: bound to its client, so that no other can burn it.
 pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
     Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
-}
-
-/// `uri` with `pairs` added to its query.
-pub(crate) fn with_query<'a>(
-    uri: &str,
-    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> String {
-    let mut uri = uri.to_owned();
-    for (name, value) in pairs {
-        uri.push(if uri.contains('?') { '&' } else { '?' });
-        uri.push_str(name);
-        uri.push('=');
-        percent_encode(value, &mut uri);
-    }
-    uri
-}
-
-/// Appends `text` with all but unreserved characters percent-encoded (RFC 3986 §2.3).
-fn percent_encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            into.push('%');
-            into.push(char::from(HEX[usize::from(byte >> 4)]));
-            into.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
 }

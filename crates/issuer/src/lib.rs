@@ -8,9 +8,12 @@
 pub mod apply;
 pub mod assertion;
 pub mod authorize;
+pub mod claims;
 pub mod client_auth;
 pub mod consent;
+pub mod device;
 pub mod discovery;
+pub mod dpop;
 pub mod error;
 pub mod family;
 pub mod flow;
@@ -26,6 +29,7 @@ pub mod params;
 pub mod password;
 pub mod pushed;
 pub mod records;
+pub mod resource;
 pub mod revoke;
 pub mod session;
 pub mod settings;
@@ -36,6 +40,7 @@ pub mod usage;
 pub mod userinfo;
 pub mod verify;
 
+mod address;
 mod desk;
 mod footing;
 mod guesses;
@@ -75,6 +80,9 @@ struct Shared {
     verdicts: Verdicts,
     memo: client_auth::Memo,
     shelf: shelf::Shelf,
+    seen_proofs: dpop::SeenProofs,
+    wrong_codes: device::WrongCodes,
+    looks: device::Looks,
 }
 
 /// What an issuer is made of.
@@ -117,6 +125,9 @@ impl Issuer {
             verdicts: Verdicts::default(),
             memo: client_auth::Memo::default(),
             shelf: shelf::Shelf::default(),
+            seen_proofs: dpop::SeenProofs::default(),
+            wrong_codes: device::WrongCodes::default(),
+            looks: device::Looks::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -179,6 +190,18 @@ impl Issuer {
 
     pub(crate) fn memo(&self) -> &client_auth::Memo {
         &self.shared.memo
+    }
+
+    pub(crate) fn seen_proofs(&self) -> &dpop::SeenProofs {
+        &self.shared.seen_proofs
+    }
+
+    pub(crate) fn wrong_codes(&self) -> &device::WrongCodes {
+        &self.shared.wrong_codes
+    }
+
+    pub(crate) fn looks(&self) -> &device::Looks {
+        &self.shared.looks
     }
 
     pub(crate) fn shelf(&self) -> &shelf::Shelf {

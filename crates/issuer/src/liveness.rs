@@ -44,6 +44,15 @@ impl Snapshot {
     }
 }
 
+/// What a look at the feed came to.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// Where to go on.
+    pub cursor: FeedCursor,
+    /// Something may have been missed.
+    pub gap: bool,
+}
+
 /// How often the feed is read.
 pub const POLL: Duration = Duration::from_millis(250);
 /// How far the clocks of a node and of its data source may be apart.
@@ -144,7 +153,7 @@ impl Liveness {
         store: &dyn Store,
         cursor: Option<&FeedCursor>,
         mut seen: impl FnMut(&str),
-    ) -> Result<FeedCursor, StoreError> {
+    ) -> Result<Heard, StoreError> {
         let began = self.elapsed().max(1);
         let feed = store.feed(cursor).await?;
         if feed.gap || cursor.is_none() {
@@ -155,7 +164,7 @@ impl Liveness {
             seen(&entry.subject);
         }
         self.polled.store(began, Ordering::Release);
-        Ok(feed.cursor)
+        Ok(Heard { cursor: feed.cursor, gap: feed.gap })
     }
 
     fn elapsed(&self) -> u64 {
@@ -198,7 +207,7 @@ mod tests {
         let (liveness, store) = (Liveness::new(), Memory::default());
         let early = liveness.snapshot(["a/family/1"]);
         assert!(!liveness.holds(&early), "nothing was polled yet");
-        let cursor = liveness.poll(&store, None, |_| {}).await.unwrap();
+        let cursor = liveness.poll(&store, None, |_| {}).await.unwrap().cursor;
         assert!(!liveness.holds(&early), "what was decided before the first poll may be stale");
         let now = liveness.snapshot(["a/family/1", "a/client/x"]);
         assert!(liveness.holds(&now));

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::{
     Issuer,
+    address::with_query,
     authorize::AuthorizeError,
-    flow::with_query,
     keys::{KeyUse, RingKey},
     params::Params,
     records::Client,

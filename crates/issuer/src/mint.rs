@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::{
     Issuer,
+    claims::ACR,
     client_auth::Proven,
     desk::read,
     error::TokenError,
     family::Member,
     grant::Authorized,
     keys::{KeyUse, KeyringError},
-    records::{Account, Family, TokenFormat},
+    records::{Account, Family, Origin, TokenFormat},
     store::Kind,
 };
 
@@ -21,7 +22,7 @@ use crate::{
 pub struct TokenAnswer {
     /// The access token.
     pub access_token: String,
-    /// Always `Bearer`.
+    /// `Bearer`, or `DPoP` if it is bound to a key.
     pub token_type: &'static str,
     /// Seconds until it expires.
     pub expires_in: u64,
@@ -72,9 +73,24 @@ pub struct AccessClaims {
     /// Which access token of the family.
     #[serde(rename = "gen")]
     pub generation: u32,
+    /// The key that it is bound to (RFC 7800 §3.1, RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// The login realm, for apps of `/oauth` (`contracts/decidim.md` §4); not what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scp: Option<String>,
+}
+
+/// What proves that a token is its bearer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a key (RFC 9449 §6.1).
+    pub jkt: String,
+}
+
+/// How a token is to be used, bound to the key `jkt` or to none.
+pub(crate) const fn token_type(jkt: Option<&str>) -> &'static str {
+    if jkt.is_some() { "DPoP" } else { "Bearer" }
 }
 
 /// One audience as a text, several as a list (RFC 7519 §4.1.3).
@@ -122,15 +138,16 @@ impl Issuer {
         client: &Proven,
         authorized: Authorized,
     ) -> Result<TokenAnswer, TokenError> {
-        let Authorized { id, family, nonce, introduces } = authorized;
-        let access_token = self.access_token(client, &id, &family)?;
+        let Authorized { id, family, nonce, id_claims, introduces } = authorized;
+        let access_token = self.access_token(client, &id, &family).await?;
         let newest =
             Member { family: id.clone(), generation: family.generation, expires: Timestamp(0) };
         let refresh_token =
             family.refresh.and_then(|_| self.member_text(OpaqueKind::Refresh, &newest));
         let openid = family.current_scope().has_name("openid") && family.account.is_some();
         let id_token = if openid {
-            Some(self.id_token(client, &family, nonce.as_deref(), &access_token)?)
+            let about = self.claims_about(&family, &id_claims).await?;
+            Some(self.id_token(client, &family, (nonce.as_deref(), about), &access_token).await?)
         } else {
             None
         };
@@ -140,7 +157,7 @@ impl Issuer {
         };
         Ok(TokenAnswer {
             access_token,
-            token_type: "Bearer",
+            token_type: token_type(family.jkt.as_deref()),
             expires_in: family.access_seconds,
             refresh_token,
             id_token,
@@ -150,7 +167,7 @@ impl Issuer {
         })
     }
 
-    fn access_token(
+    async fn access_token(
         &self,
         client: &Proven,
         id: &str,
@@ -166,7 +183,7 @@ impl Issuer {
         let claims = AccessClaims {
             iss: self.place().issuer.clone(),
             sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
-            aud: family.audience.clone().into(),
+            aud: family.current_audience().to_vec().into(),
             client_id: family.client.clone(),
             scope: scope.to_string(),
             iat: family.renewed,
@@ -174,19 +191,20 @@ impl Issuer {
             jti: access_jti(id, family.access_generation),
             sid: id.to_owned(),
             generation: family.access_generation,
+            cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
             scp: family
                 .is_decidim()
                 .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
         };
         let kind = (KeyUse::Access, client.client.access_alg);
-        Ok(self.keyring().sign(kind, ACCESS_TYP, &claims, self.now())?)
+        Ok(self.sign(kind, ACCESS_TYP, &claims).await?)
     }
 
-    fn id_token(
+    async fn id_token(
         &self,
         client: &Proven,
         family: &Family,
-        nonce: Option<&str>,
+        (nonce, about): (Option<&str>, Value),
         access_token: &str,
     ) -> Result<String, TokenError> {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -201,12 +219,35 @@ impl Issuer {
             "exp": now + self.settings().id_token.get(),
             "auth_time": family.auth_time,
             "at_hash": at_hash,
+            "acr": ACR,
+            "amr": ["pwd"],
         });
+        for (name, value) in about.as_object().into_iter().flatten() {
+            claims[name] = value.clone();
+        }
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
         let kind = (KeyUse::Id, client.client.id_alg);
-        Ok(self.keyring().sign(kind, "JWT", &claims, now)?)
+        Ok(self.sign(kind, "JWT", &claims).await?)
+    }
+
+    /// What `names` say of the person, as far as the scopes of `family` open it (OIDC Core §5.5).
+    async fn claims_about(&self, family: &Family, names: &[String]) -> Result<Value, TokenError> {
+        let Some(id) = family.account.as_ref().filter(|_| !names.is_empty()) else {
+            return Ok(Value::Null);
+        };
+        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
+        let Some(record) = near.records.into_iter().next().flatten() else {
+            return Ok(Value::Null);
+        };
+        let account = read::<Account>(record)?.body;
+        let scope = family.current_scope();
+        let mut about = crate::userinfo::claims_of(id, &account, |name| scope.has_name(name));
+        if let Some(about) = about.as_object_mut() {
+            about.retain(|name, _| names.contains(name));
+        }
+        Ok(about)
     }
 
     /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
@@ -233,9 +274,10 @@ fn token_format(client: &Proven, family: &Family) -> TokenFormat {
         let read = scope.has_name("user") || scope.has_name("api:read");
         return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };
     }
-    let format = match family.account {
-        Some(_) => client.client.code.as_ref().map(|grant| grant.format),
-        None => client.client.machine.as_ref().map(|grant| grant.format),
+    let format = match family.origin {
+        Origin::AuthorizationCode => client.client.code.as_ref().map(|grant| grant.format),
+        Origin::ClientCredentials => client.client.machine.as_ref().map(|grant| grant.format),
+        Origin::Device => client.client.device.as_ref().map(|grant| grant.format),
     };
     format.unwrap_or_default()
 }

@@ -1,6 +1,11 @@
 //! Parameters of an OAuth request, each at most once.
 
+use std::collections::HashSet;
+
 use castellan_proto::Secret;
+
+/// The one parameter that may come several times (RFC 8707 §2).
+const RESOURCE: &str = "resource";
 
 /// The parameters of one request. A repeated one is refused at the door (RFC 6749 §3.1, §3.2;
 /// `security-cases.md` row 3); one without a value counts as omitted.
@@ -18,9 +23,9 @@ impl Params {
     /// # Errors
     /// [`Repeated`] naming the first parameter that came twice.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Repeated> {
-        let mut kept: Vec<(String, String)> = Vec::new();
+        let (mut kept, mut seen) = (Vec::new(), HashSet::new());
         for (name, value) in pairs {
-            if kept.iter().any(|(other, _)| *other == name) {
+            if !seen.insert(name.clone()) && name != RESOURCE {
                 return Err(Repeated(name.chars().take(64).collect()));
             }
             kept.push((name, value));
@@ -32,6 +37,12 @@ impl Params {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, v)| &**v)
+    }
+
+    /// Every value of `resource`.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        let of_one = |(name, value): &(String, String)| name == RESOURCE && !value.is_empty();
+        self.0.iter().filter(move |pair| of_one(pair)).map(|(_, value)| &**value)
     }
 
     /// The value of `name`, out of sight.

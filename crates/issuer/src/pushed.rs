@@ -8,6 +8,7 @@ use crate::{
     Issuer,
     authorize::{AuthorizationRequest, AuthorizeError},
     desk::{Kept, Written},
+    dpop::Proof,
     error::TokenError,
     params::Params,
     records::Client,
@@ -54,6 +55,7 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
+        proof: Option<&Proof<'_>>,
     ) -> Result<Pushed, TokenError> {
         let client = self.prove_caller(params, basic).await?;
         if params.get("request_uri").is_some() {
@@ -64,13 +66,22 @@ impl Issuer {
             ));
         }
         let named = params.get("client_id").unwrap_or(&client.id);
-        let (request, _) =
+        let (mut request, _) =
             self.check_authorization(named, params).await.map_err(|error| match error {
                 AuthorizeError::Page { code, text } | AuthorizeError::Client { code, text, .. } => {
                     TokenError::Pushed(code, text)
                 }
                 AuthorizeError::Store(error) => error.into(),
             })?;
+        if let Some(proof) = proof {
+            // The code is bound to the key that was shown already here (RFC 9449 §10.1).
+            let jkt = Some(self.prove_key(proof).await.map_err(TokenError::Proof)?);
+            if request.jkt.is_some() && request.jkt != jkt {
+                let text = "dpop_jkt is not of the key that signed the DPoP proof".to_owned();
+                return Err(TokenError::Pushed(ErrorCode::InvalidRequest, text));
+            }
+            request.jkt = jkt;
+        }
         let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
         let body = PushedRequest { request, ends: Timestamp(now.0 + LIFETIME) };
         if self.desk().insert(&reference.digest().text(), &body, now).await? != Written::Done {

@@ -7,10 +7,10 @@ use crate::{
     Issuer,
     client_auth::{ClientProof, Proven},
     error::TokenError,
-    mint::{AccessClaims, Audience},
+    mint::{AccessClaims, Audience, token_type},
     params::Params,
     store::StoreError,
-    verify::{Live, VerifyError},
+    verify::{Holder, Live, VerifyError},
 };
 
 /// What became of a revocation.
@@ -82,7 +82,7 @@ impl Issuer {
                 "iss": self.place().issuer,
             }));
         }
-        match self.verify_access(token).await {
+        match self.verify_access(token, Holder::Asks).await {
             Ok(live) => Ok(self.introspection(&live)),
             Err(VerifyError::Store(error)) => Err(error.into()),
             Err(_) => Ok(inactive),
@@ -100,8 +100,11 @@ impl Issuer {
             "iat": live.issued,
             "exp": live.expires,
             "jti": live.jti,
-            "token_type": "Bearer",
+            "token_type": token_type(live.jkt.as_deref()),
         });
+        if let Some(jkt) = &live.jkt {
+            answer["cnf"] = json!({"jkt": jkt});
+        }
         if let Some((_, account)) = &live.account {
             answer["username"] = json!(account.user_name);
         }

@@ -29,10 +29,29 @@ pub struct Settings {
     pub session_absolute: Lifetime,
     /// How long a sign-in may stay in progress. Default `"30m"`.
     pub flow: Lifetime,
+    /// How long signing keys sign before new ones take their place. Default `"90d"`.
+    pub rotate_keys: Lifetime,
+    /// Every DPoP proof must carry a nonce that this server handed out (RFC 9449 §8). Default
+    /// `false`: clocks are believed for a minute.
+    pub dpop_nonce: bool,
+    /// Where it is remembered that a DPoP proof was used at a resource: `"node"`, or `"store"` for
+    /// all nodes at one round trip per request. At the token endpoint it is the store always.
+    /// Default `"node"`.
+    pub dpop_replay: DpopReplay,
     /// Seconds that an access token of an app of `/oauth` lives unless the app says otherwise
     /// (`contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
     #[serde(skip)]
     pub decidim_access_seconds: u64,
+}
+
+/// Where it is remembered that a DPoP proof was used (`design.md` rule 38).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DpopReplay {
+    /// On the node that saw it.
+    Node,
+    /// In the data source.
+    Store,
 }
 
 impl Default for Settings {
@@ -47,6 +66,9 @@ impl Default for Settings {
             session_idle: Lifetime::seconds(8 * 3_600),
             session_absolute: Lifetime::seconds(30 * 86_400),
             flow: Lifetime::seconds(1_800),
+            rotate_keys: Lifetime::seconds(90 * 86_400),
+            dpop_nonce: false,
+            dpop_replay: DpopReplay::Node,
             decidim_access_seconds: 7_200,
         }
     }
@@ -70,4 +92,6 @@ pub struct Place {
     /// Digests of what named scopes expand to at the guards. Consent remembers them, so that a
     /// widened alias is asked for anew.
     pub alias_digests: BTreeMap<String, String>,
+    /// The audiences of the guards: what a token may be for besides the issuer (RFC 8707).
+    pub resources: Vec<String>,
 }

@@ -3,8 +3,8 @@
 use castellan_proto::Secret;
 
 use crate::{
-    Issuer, client_auth::ClientProof, error::TokenError, grant::ROSTER, mint::TokenAnswer,
-    params::Params,
+    Issuer, client_auth::ClientProof, dpop::Proof, error::TokenError, grant::ROSTER,
+    mint::TokenAnswer, params::Params, records::Client,
 };
 
 impl Issuer {
@@ -16,22 +16,38 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
+        proof: Option<&Proof<'_>>,
     ) -> Result<TokenAnswer, TokenError> {
         let name = params.get("grant_type").ok_or(TokenError::Missing("grant_type"))?;
         let grant = ROSTER
             .into_iter()
             .find(|grant| grant.name() == name)
             .ok_or(TokenError::UnknownGrant)?;
-        let proof = ClientProof::read(params, basic)?;
-        let by_basic = matches!(proof, ClientProof::Basic(..));
-        let client = self.prove_client(proof).await?;
+        let shown = ClientProof::read(params, basic)?;
+        let by_basic = matches!(shown, ClientProof::Basic(..));
+        let mut client = self.prove_client(shown).await?;
         if grant.needs_secret(&client.client) && !client.authenticated {
             return Err(TokenError::InvalidClient { basic: by_basic });
         }
         if !grant.allows(&client.client) {
             return Err(TokenError::GrantNotAllowed);
         }
+        client.jkt = self.key_shown(&client.client, proof).await?;
         let authorized = grant.redeem(self, &client, params).await?;
         self.mint(&client, authorized).await
+    }
+
+    /// The thumbprint of the key that `proof` shows, which is owed by clients whose tokens are
+    /// bound to one.
+    pub(crate) async fn key_shown(
+        &self,
+        client: &Client,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<Option<String>, TokenError> {
+        match proof {
+            Some(proof) => Ok(Some(self.prove_key(proof).await.map_err(TokenError::Proof)?)),
+            None if client.dpop_bound => Err(TokenError::ProofMissing),
+            None => Ok(None),
+        }
     }
 }

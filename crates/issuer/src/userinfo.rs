@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    Issuer,
-    error::TokenError,
-    verify::{Live, VerifyError},
-};
+use crate::{Issuer, dpop::Proof, error::TokenError, records::Account, verify::Live};
 
 impl Issuer {
     /// The client of `token`, and the claims that its scopes open (OIDC Core §5.4).
@@ -14,11 +10,16 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::InvalidToken`] for a token that does not hold,
     /// [`TokenError::Insufficient`] for one without `openid`.
-    pub async fn userinfo(&self, token: &str) -> Result<(String, Value), TokenError> {
-        let live = self.verify_access(token).await.map_err(|error| match error {
-            VerifyError::Store(error) => TokenError::Store(error),
-            VerifyError::Expired | VerifyError::Invalid => TokenError::InvalidToken,
-        })?;
+    pub async fn userinfo(
+        &self,
+        token: &str,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<(String, Value), TokenError> {
+        let live = self.verify_shown(token, proof).await?;
+        // A token that is for some APIs alone is none here (RFC 8707 §2).
+        if !live.audience.contains(&self.place().issuer) {
+            return Err(TokenError::InvalidToken);
+        }
         if !live.may("openid") {
             return Err(TokenError::Insufficient("openid"));
         }
@@ -29,8 +30,13 @@ impl Issuer {
 
 fn claims(live: &Live) -> Option<Value> {
     let (id, account) = live.account.as_ref()?;
+    Some(claims_of(id, account, |name| live.may(name)))
+}
+
+/// What `account` is to whoever has the scopes that `may` says (OIDC Core §5.4).
+pub(crate) fn claims_of(id: &str, account: &Account, may: impl Fn(&str) -> bool) -> Value {
     let mut claims = json!({"sub": id});
-    if live.may("profile") {
+    if may("profile") {
         claims["name"] = json!(account.display_name());
         claims["preferred_username"] = json!(account.user_name);
         if let Some(given) = &account.name.given_name {
@@ -40,12 +46,12 @@ fn claims(live: &Live) -> Option<Value> {
             claims["family_name"] = json!(family);
         }
     }
-    if live.may("email")
+    if may("email")
         && let Some(email) = account.emails.first()
     {
         claims["email"] = json!(email);
         // Nothing here has checked the address yet.
         claims["email_verified"] = json!(false);
     }
-    Some(claims)
+    claims
 }

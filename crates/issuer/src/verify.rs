@@ -9,7 +9,7 @@ use crate::{
     Issuer,
     desk::{Kept, read},
     footing::Footing,
-    keys::{KeyUse, RingKey},
+    keys::{KeyUse, KeyringError, RingKey},
     liveness::Snapshot,
     mint::{ACCESS_TYP, AccessClaims, access_jti},
     records::{Account, AppDialect, Family},
@@ -38,6 +38,8 @@ pub struct Live {
     pub scope: Scopes,
     /// Who it is for.
     pub audience: Vec<String>,
+    /// The thumbprint of the key that must be shown with it, if it is bound to one.
+    pub jkt: Option<String>,
     /// When it was issued.
     pub issued: Timestamp,
     /// First second at which it is worthless.
@@ -84,7 +86,25 @@ struct Said {
     issued: Option<Timestamp>,
     expires: Timestamp,
     /// What a JWT carries; an opaque token's is its family's.
-    carried: Option<(Scopes, Vec<String>)>,
+    carried: Option<Carried>,
+}
+
+/// What a JWT carries itself.
+struct Carried {
+    scope: Scopes,
+    audience: Vec<String>,
+    jkt: Option<String>,
+}
+
+/// What whoever sends a token shows besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder<'a> {
+    /// Nothing: `Authorization: Bearer`. A token that is bound to a key is none for them.
+    Bearer,
+    /// The key of this thumbprint: `Authorization: DPoP`. A token that is bound to none is none.
+    Key(&'a str),
+    /// It is not they who use it: they ask about it.
+    Asks,
 }
 
 impl Live {
@@ -107,7 +127,21 @@ impl Issuer {
     ///
     /// # Errors
     /// [`VerifyError`]; a failing store is never a yes.
-    pub async fn verify_access(&self, token: &str) -> Result<Arc<Live>, VerifyError> {
+    pub async fn verify_access(
+        &self,
+        token: &str,
+        holder: Holder<'_>,
+    ) -> Result<Arc<Live>, VerifyError> {
+        let live = self.verify_access_of_anybody(token).await?;
+        let is_theirs = match holder {
+            Holder::Bearer => live.jkt.is_none(),
+            Holder::Key(jkt) => live.jkt.as_deref() == Some(jkt),
+            Holder::Asks => true,
+        };
+        if is_theirs { Ok(live) } else { Err(VerifyError::Invalid) }
+    }
+
+    async fn verify_access_of_anybody(&self, token: &str) -> Result<Arc<Live>, VerifyError> {
         let (digest, now) = (Digest::of(token.as_bytes()), self.now());
         if let Some(verdict) = self.verdicts().0.get(&digest)
             && now < verdict.until
@@ -115,7 +149,14 @@ impl Issuer {
         {
             return Ok(Arc::clone(&verdict.live));
         }
-        let said = self.read_access(token)?;
+        let said = match self.read_access(token) {
+            Some(said) => said,
+            // By a key that another node has made a moment ago, perhaps.
+            None if self.hears_of_a_key(token).await? => {
+                self.read_access(token).ok_or(VerifyError::Invalid)?
+            }
+            None => return Err(VerifyError::Invalid),
+        };
         if said.expires <= now {
             return Err(VerifyError::Expired);
         }
@@ -145,9 +186,11 @@ impl Issuer {
             return Err(VerifyError::Invalid);
         }
         let is_jwt = said.carried.is_some();
-        let (scope, audience) = said
-            .carried
-            .unwrap_or_else(|| (family.current_scope().clone(), family.audience.clone()));
+        let Carried { scope, audience, jkt } = said.carried.unwrap_or_else(|| Carried {
+            scope: family.current_scope().clone(),
+            audience: family.current_audience().to_vec(),
+            jkt: family.jkt.clone(),
+        });
         let (footing, gone) = Footing::of(self, &family, &scope).await?;
         if gone.is_some() {
             return Err(VerifyError::Invalid);
@@ -166,6 +209,7 @@ impl Issuer {
             account,
             scope,
             audience,
+            jkt,
             issued: said.issued.unwrap_or(made),
             expires: said.expires,
         };
@@ -189,9 +233,28 @@ impl Issuer {
         (claims.iss == self.place().issuer).then_some(claims)
     }
 
-    fn read_access(&self, token: &str) -> Result<Said, VerifyError> {
+    /// Reads the keys again if `token` names one that is not known here; whether it did. Once a
+    /// second at most, whatever comes (`design.md` rule 45).
+    async fn hears_of_a_key(&self, token: &str) -> Result<bool, VerifyError> {
+        let compact = Compact::read(token);
+        let Some(kid) = compact.as_ref().and_then(|compact| compact.header().kid.as_deref()) else {
+            return Ok(false);
+        };
+        if self.keyring().keys().iter().any(|key| key.signing.kid() == kid)
+            || !self.keyring().may_ask(self.now())
+        {
+            return Ok(false);
+        }
+        match self.reload_keys().await {
+            Ok(()) => Ok(true),
+            Err(KeyringError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn read_access(&self, token: &str) -> Option<Said> {
         if let Some(member) = self.read_member(OpaqueKind::Access, token) {
-            return Ok(Said {
+            return Some(Said {
                 family: member.family,
                 generation: member.generation,
                 issued: None,
@@ -199,14 +262,18 @@ impl Issuer {
                 carried: None,
             });
         }
-        let claims = self.proven_claims(token).ok_or(VerifyError::Invalid)?;
-        let scope = Scopes::parse(&claims.scope).map_err(|_| VerifyError::Invalid)?;
-        Ok(Said {
+        let claims = self.proven_claims(token)?;
+        let scope = Scopes::parse(&claims.scope).ok()?;
+        Some(Said {
             family: claims.sid,
             generation: claims.generation,
             issued: Some(claims.iat),
             expires: claims.exp,
-            carried: Some((scope, claims.aud.into_vec())),
+            carried: Some(Carried {
+                scope,
+                audience: claims.aud.into_vec(),
+                jkt: claims.cnf.map(|cnf| cnf.jkt),
+            }),
         })
     }
 }

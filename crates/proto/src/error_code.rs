@@ -17,10 +17,20 @@ pub enum ErrorCode {
     UnsupportedResponseType,
     /// RFC 6749 §4.1.2.1 and §5.2.
     InvalidScope,
-    /// RFC 6749 §4.1.2.1.
+    /// RFC 6749 §4.1.2.1, RFC 8628 §3.5.
     AccessDenied,
+    /// RFC 8628 §3.5.
+    AuthorizationPending,
+    /// RFC 8628 §3.5.
+    SlowDown,
+    /// RFC 8628 §3.5.
+    ExpiredToken,
     /// RFC 8707 §2.
     InvalidTarget,
+    /// RFC 9449 §5.
+    InvalidDpopProof,
+    /// RFC 9449 §8.
+    UseDpopNonce,
     /// RFC 6750 §3.1.
     InvalidToken,
     /// RFC 6750 §3.1.
@@ -29,6 +39,8 @@ pub enum ErrorCode {
     LoginRequired,
     /// OpenID Connect Core §3.1.2.6.
     ConsentRequired,
+    /// OpenID Connect Core Error Code `unmet_authentication_requirements` §2.
+    UnmetAuthenticationRequirements,
     /// RFC 6749 §4.1.2.1; also used where we are at fault elsewhere.
     ServerError,
     /// RFC 6749 §4.1.2.1: busy or starting; try again.
@@ -37,7 +49,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -46,11 +58,17 @@ impl ErrorCode {
         Self::UnsupportedResponseType,
         Self::InvalidScope,
         Self::AccessDenied,
+        Self::AuthorizationPending,
+        Self::SlowDown,
+        Self::ExpiredToken,
         Self::InvalidTarget,
+        Self::InvalidDpopProof,
+        Self::UseDpopNonce,
         Self::InvalidToken,
         Self::InsufficientScope,
         Self::LoginRequired,
         Self::ConsentRequired,
+        Self::UnmetAuthenticationRequirements,
         Self::ServerError,
         Self::TemporarilyUnavailable,
     ];
@@ -67,11 +85,17 @@ impl ErrorCode {
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
             Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -83,7 +107,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
-            Self::AccessDenied | Self::InsufficientScope => 403,
+            Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             _ => 400,

@@ -96,6 +96,8 @@ pub enum OpaqueKind {
     Flow,
     /// A one-time set-up link.
     Setup,
+    /// A device code (RFC 8628 §3.2).
+    Device,
     /// A reference to an authorization request that was pushed (RFC 9126).
     RequestUri,
 }
@@ -112,6 +114,7 @@ impl OpaqueKind {
             Self::Browser => "csl_browser_",
             Self::Flow => "csl_flow_",
             Self::Setup => "csl_setup_",
+            Self::Device => "csl_device_",
             Self::RequestUri => "csl_request_",
         }
     }

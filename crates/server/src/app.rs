@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Router, routing::any};
+use axum::{
+    Router,
+    extract::Request,
+    http::HeaderValue,
+    middleware::{self, Next},
+    response::Response,
+    routing::any,
+};
 use castellan_issuer::{
     Issuer, Parts, Settings, keys::MasterKey, password::Passwords, settings::Place, store::Store,
 };
@@ -14,7 +21,7 @@ use crate::{
     data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
-    http, origins,
+    http, origins, wire,
 };
 
 /// What handlers work with. Cheap to clone.
@@ -71,6 +78,12 @@ impl App {
     #[must_use]
     pub fn guards(&self) -> &[Guard] {
         &self.shared.guards
+    }
+
+    /// Where the world reaches `path`.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.shared.issuer.place().issuer)
     }
 
     /// What the site is called.
@@ -130,6 +143,10 @@ async fn open_site(
         issuer: site.issuer.as_str().to_owned(),
         name: site.title.clone(),
         alias_digests: alias_digests(&guards(loaded, site)),
+        resources: guards(loaded, site)
+            .iter()
+            .map(|guard| guard.audience_at(site.issuer.as_str()))
+            .collect(),
     };
     let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
     let parts = Parts {
@@ -243,7 +260,7 @@ async fn face(
         routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
     }
     let mut open = vec!["/.well-known/".to_owned()];
-    routes = routes.merge(dialects::decidim_routes(issuer, machines));
+    routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
     open.extend(["/api/sign_in", "/api/sign_out"].map(ToOwned::to_owned));
     for guard in app.guards() {
         open.push(guard.config.path.clone());
@@ -254,7 +271,23 @@ async fn face(
         };
         routes = routes.merge(Router::new().route(&path, any(answer)));
     }
+    if issuer.settings().dpop_nonce {
+        routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let issuer = issuer.clone();
+            async move { hand_a_nonce(&issuer, request, next).await }
+        }));
+    }
     Ok(Face { hosts: site.hosts.clone(), routes, open, by_client: &origins::PATHS })
+}
+
+/// Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).
+async fn hand_a_nonce(issuer: &Issuer, request: Request, next: Next) -> Response {
+    let is_asked = request.headers().contains_key(wire::DPOP);
+    let mut response = next.run(request).await;
+    if is_asked && let Ok(nonce) = HeaderValue::from_str(&issuer.dpop_nonce()) {
+        response.headers_mut().insert("dpop-nonce", nonce);
+    }
+    response
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

@@ -44,6 +44,6 @@ pub(crate) async fn allow(
 
 fn show(headers: &mut HeaderMap, to: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, to);
-    let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+    let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
 }

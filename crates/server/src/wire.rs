@@ -3,10 +3,14 @@
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest as _, Multipart},
-    http::{HeaderMap, Request, header},
+    http::{HeaderMap, HeaderName, Request, header},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use castellan_issuer::{error::TokenError, params::Params};
+use castellan_issuer::{
+    dpop::{Proof, ProofError},
+    error::TokenError,
+    params::Params,
+};
 use castellan_proto::Secret;
 
 /// Bytes of a body at most.
@@ -18,6 +22,8 @@ pub(crate) struct ClientRequest {
     pub(crate) params: Params,
     /// The decoded `Authorization: Basic`, if there is one.
     pub(crate) basic: Option<(String, Secret)>,
+    /// The header `DPoP`, if there is one (RFC 9449 §4.1).
+    pub(crate) dpop: Option<String>,
 }
 
 impl ClientRequest {
@@ -27,18 +33,24 @@ impl ClientRequest {
         named.or_else(|| self.params.get("client_id").map(ToOwned::to_owned))
     }
 
+    /// What it shows of a key, as a POST to `url`.
+    pub(crate) fn proof<'a>(&'a self, url: &'a str) -> Option<Proof<'a>> {
+        self.dpop.as_deref().map(|jws| Proof { jws, method: "POST", url })
+    }
+
     /// Reads a form or a JSON object.
     ///
     /// # Errors
     /// [`TokenError`] if it is neither, or holds something twice.
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
         let basic = basic(request.headers())?;
+        let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let params = match media_type(request.headers()).as_deref() {
             Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
             Some("application/json") => json(&whole(request).await?)?,
             _ => return Err(TokenError::Unreadable),
         };
-        Ok(Self { params, basic })
+        Ok(Self { params, basic, dpop })
     }
 
     /// The same, or a multipart form, which some contracts have.
@@ -50,8 +62,9 @@ impl ClientRequest {
             return Self::read(request).await;
         }
         let basic = basic(request.headers())?;
+        let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let pairs = multipart(request).await.ok_or(TokenError::Unreadable)?;
-        Ok(Self { params: Params::from_pairs(pairs)?, basic })
+        Ok(Self { params: Params::from_pairs(pairs)?, basic, dpop })
     }
 }
 
@@ -140,6 +153,25 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
+
+/// The proof of possession in `headers` (RFC 9449 §4.1).
+///
+/// # Errors
+/// [`TokenError::Proof`] if there are several, or it is no text.
+pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
+    let mut values = headers.get_all(DPOP).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let unreadable = TokenError::Proof(ProofError::Invalid("is no signed JWT"));
+            value.to_str().map(Some).map_err(|_| unreadable)
+        }
+        (Some(_), Some(_)) => Err(TokenError::Proof(ProofError::Invalid("came more than once"))),
+    }
+}
+
+/// The header of proofs.
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
 /// authentication; one that does not read is refused.

@@ -8,10 +8,14 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Problem, proof::Proof};
+use super::{
+    Document, Problem,
+    grants::{self, Auth, Grants, grant_names},
+    proof::Proof,
+};
 use crate::{
     Issuer,
-    records::{AppDialect, Client, CodeGrant, MachineGrant, Refresh, Rotation, TokenFormat},
+    records::{AppDialect, Client, Rotation},
 };
 
 /// An OAuth app, as written.
@@ -43,6 +47,8 @@ pub struct ClientDocument {
     #[serde(default)]
     require_pushed_authorization_requests: bool,
     #[serde(default)]
+    dpop_bound_access_tokens: bool,
+    #[serde(default)]
     auth: Auth,
     /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
     #[serde(rename = "type")]
@@ -57,83 +63,9 @@ enum ClientType {
     Confidential,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Auth {
-    authorization_code: Option<CodeSettings>,
-    client_credentials: Option<MachineSettings>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct CodeSettings {
-    redirect_uri: Option<RedirectUri>,
-    secret_required: Option<bool>,
-    pkce: Option<bool>,
-    token_format: Option<TokenFormat>,
-    access_token_expiration: Option<u64>,
-    refresh_token: Option<bool>,
-    refresh_token_expiration: Option<u64>,
-    refresh_token_rotation: Option<Rotation>,
-    audience: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct MachineSettings {
-    token_format: Option<TokenFormat>,
-    access_token_expiration: Option<u64>,
-    audience: Vec<String>,
-}
-
 /// It would be public from now on, which nobody means by leaving something out.
 const LOST_KEYS: &str =
     "jwks: this client had keys; keep them, give it a secret, or write type: public";
-
-/// A year: longer is a mistake of units (`contracts/aidbox.md` §11.16).
-const LONGEST: u64 = 31_536_000;
-
-/// The grants that a document asks for.
-#[derive(Default)]
-struct Grants {
-    code: Option<Spelling>,
-    machine: bool,
-    refresh: bool,
-}
-
-/// How the authorization code grant is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spelling {
-    /// `authorization_code`.
-    Rfc,
-    /// `code`, as in `contracts/aidbox.md`.
-    Aidbox,
-}
-
-impl Grants {
-    fn read(names: &[String]) -> Result<Self, Problem> {
-        let mut grants = Self::default();
-        for name in names {
-            match &**name {
-                "code" => grants.code = Some(Spelling::Aidbox),
-                "authorization_code" => grants.code = grants.code.or(Some(Spelling::Rfc)),
-                "client_credentials" => grants.machine = true,
-                "refresh_token" => grants.refresh = true,
-                other => {
-                    return Err(Problem::Text(format!(
-                        "grant_types: {other:?} is not served; there are authorization_code (or \
-                         code), refresh_token and client_credentials"
-                    )));
-                }
-            }
-        }
-        Ok(grants)
-    }
-
-    fn is_aidbox(&self) -> bool {
-        self.code == Some(Spelling::Aidbox)
-    }
-}
 
 impl Document for ClientDocument {
     type Record = Client;
@@ -148,10 +80,7 @@ impl Document for ClientDocument {
             Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();
         self.check_type(has_secret)?;
-        let had_keys = before.is_some_and(|before| !before.jwks.is_empty());
-        if had_keys && !has_secret && self.kind != Some(ClientType::Public) {
-            return Err(Problem::Text(LOST_KEYS.to_owned()));
-        }
+        self.check_keys(has_secret, before)?;
         check_origins(&self.allowed_origins)?;
         let mut redirect_uris = self.redirect_uris.clone();
         let written = self.auth.authorization_code.as_ref();
@@ -160,11 +89,16 @@ impl Document for ClientDocument {
         {
             redirect_uris.insert(0, uri);
         }
-        let code = if grants.code.is_some() { Some(self.code(has_secret, &grants)?) } else { None };
+        let code = if grants.code.is_some() {
+            Some(self.auth.code(has_secret, &grants, self.refresh_token_rotation)?)
+        } else {
+            None
+        };
         if code.is_some() && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
-        let machine = if grants.machine { Some(self.machine(has_secret)?) } else { None };
+        let machine = if grants.machine { Some(self.auth.machine(has_secret)?) } else { None };
+        let device = if grants.device { Some(self.auth.device(&grants)?) } else { None };
         self.check_algorithms()?;
         let decidim = self.dialect == Some(AppDialect::Decidim);
         if decidim {
@@ -188,10 +122,12 @@ impl Document for ClientDocument {
             allowed_origins: self.allowed_origins,
             code,
             machine,
+            device,
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
-            id_alg: Algorithm::Rs256,
+            id_alg: self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256),
             aidbox: grants.is_aidbox(),
             require_pushed: self.require_pushed_authorization_requests,
+            dpop_bound: self.dpop_bound_access_tokens,
             dialect: self.dialect,
             created: before.map_or(issuer.now(), |before| before.created),
         };
@@ -210,6 +146,9 @@ impl Document for ClientDocument {
         set("type", json!(if client.is_public() { "public" } else { "confidential" }));
         if client.require_pushed {
             set("require_pushed_authorization_requests", json!(true));
+        }
+        if client.dpop_bound {
+            set("dpop_bound_access_tokens", json!(true));
         }
         if let Some(dialect) = client.dialect {
             set("dialect", json!(dialect));
@@ -237,21 +176,24 @@ impl Document for ClientDocument {
         if client.access_alg != Algorithm::Es256 {
             set("access_token_signed_response_alg", json!(client.access_alg));
         }
-        if let Some(code) = &client.code {
-            shown["auth"]["authorization_code"] = show_code(code);
+        if client.id_alg != Algorithm::Rs256 {
+            set("id_token_signed_response_alg", json!(client.id_alg));
         }
-        if let Some(machine) = &client.machine {
-            shown["auth"]["client_credentials"] = drop_null(json!({
-                "token_format": machine.format,
-                "access_token_expiration": machine.access_seconds,
-                "audience": (!machine.audience.is_empty()).then_some(&machine.audience),
-            }));
-        }
+        grants::show(client, &mut shown);
         shown
     }
 }
 
 impl ClientDocument {
+    /// It does not lose its keys in silence.
+    fn check_keys(&self, has_secret: bool, before: Option<&Client>) -> Result<(), Problem> {
+        let had_keys = before.is_some_and(|before| !before.jwks.is_empty());
+        if had_keys && !has_secret && self.kind != Some(ClientType::Public) {
+            return Err(Problem::Text(LOST_KEYS.to_owned()));
+        }
+        Ok(())
+    }
+
     fn check_type(&self, has_secret: bool) -> Result<(), Problem> {
         let problem = match self.kind {
             Some(ClientType::Public) if has_secret => "type: a public client has no secret",
@@ -269,7 +211,7 @@ impl ClientDocument {
         let Some(kind) = self.kind else {
             return wrong("type: say public or confidential".to_owned());
         };
-        if grants.code.is_none() || grants.is_aidbox() || grants.machine {
+        if grants.code.is_none() || grants.is_aidbox() || grants.machine || grants.device {
             return wrong(
                 "grant_types: an app of /oauth has authorization_code, and refresh_token if it is \
                  to get refresh tokens"
@@ -320,67 +262,7 @@ impl ClientDocument {
         if access == Some(Algorithm::Hs256) || id == Some(Algorithm::Hs256) {
             return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
         }
-        if id == Some(Algorithm::Es256) {
-            return Err(Problem::Text(
-                "id_token_signed_response_alg: ID tokens are signed with RS256".to_owned(),
-            ));
-        }
         Ok(())
-    }
-
-    fn code(&self, has_secret: bool, grants: &Grants) -> Result<CodeGrant, Problem> {
-        let default = CodeSettings::default();
-        let written = self.auth.authorization_code.as_ref().unwrap_or(&default);
-        let secret_required = written.secret_required.unwrap_or(has_secret);
-        let pkce = written.pkce.unwrap_or(!has_secret);
-        if secret_required && !has_secret {
-            return Err(Problem::Text("secret_required needs a secret".to_owned()));
-        }
-        if !secret_required && !pkce {
-            return Err(Problem::Text(
-                "without secret_required and without pkce anybody could redeem its codes: set one"
-                    .to_owned(),
-            ));
-        }
-        let refresh = written.refresh_token.unwrap_or(grants.refresh).then(|| Refresh {
-            idle_seconds: written.refresh_token_expiration,
-            rotation: written
-                .refresh_token_rotation
-                .or(self.refresh_token_rotation)
-                .unwrap_or_default(),
-        });
-        Ok(CodeGrant {
-            secret_required,
-            pkce,
-            // The native way is a JWT; the Aidbox contract's default is opaque.
-            format: written.token_format.unwrap_or(if grants.is_aidbox() {
-                TokenFormat::Opaque
-            } else {
-                TokenFormat::Jwt
-            }),
-            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
-            audience: written.audience.clone(),
-            refresh: match refresh {
-                Some(refresh) => {
-                    seconds("refresh_token_expiration", refresh.idle_seconds)?;
-                    Some(refresh)
-                }
-                None => None,
-            },
-        })
-    }
-
-    fn machine(&self, has_secret: bool) -> Result<MachineGrant, Problem> {
-        if !has_secret {
-            return Err(Problem::Text("client_credentials needs a secret".to_owned()));
-        }
-        let default = MachineSettings::default();
-        let written = self.auth.client_credentials.as_ref().unwrap_or(&default);
-        Ok(MachineGrant {
-            format: written.token_format.unwrap_or(TokenFormat::Jwt),
-            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
-            audience: written.audience.clone(),
-        })
     }
 }
 
@@ -396,47 +278,4 @@ fn check_origins(origins: &[String]) -> Result<(), Problem> {
 fn is_decidim_scope(scope: &Scope) -> bool {
     matches!(scope, Scope::Named(name)
         if ["profile", "user", "api:read", "api:write"].contains(&&**name))
-}
-
-fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, Problem> {
-    match value {
-        Some(seconds) if !(1..=LONGEST).contains(&seconds) => Err(Problem::Text(format!(
-            "{name} is in seconds, from 1 to {LONGEST} (a year); {seconds} is not"
-        ))),
-        other => Ok(other),
-    }
-}
-
-fn grant_names(client: &Client) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    if let Some(code) = &client.code {
-        names.push(if client.aidbox { "code" } else { "authorization_code" });
-        if code.refresh.is_some() {
-            names.push("refresh_token");
-        }
-    }
-    if client.machine.is_some() {
-        names.push("client_credentials");
-    }
-    names
-}
-
-fn show_code(code: &CodeGrant) -> Value {
-    drop_null(json!({
-        "secret_required": code.secret_required,
-        "pkce": code.pkce,
-        "token_format": code.format,
-        "access_token_expiration": code.access_seconds,
-        "audience": (!code.audience.is_empty()).then_some(&code.audience),
-        "refresh_token": code.refresh.is_some(),
-        "refresh_token_expiration": code.refresh.and_then(|refresh| refresh.idle_seconds),
-        "refresh_token_rotation": code.refresh.map(|refresh| refresh.rotation),
-    }))
-}
-
-fn drop_null(mut value: Value) -> Value {
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    value
 }

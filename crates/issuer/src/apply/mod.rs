@@ -5,6 +5,7 @@
 
 mod client;
 mod credential;
+mod grants;
 mod proof;
 #[cfg(test)]
 mod tests;

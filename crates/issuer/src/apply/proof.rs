@@ -7,7 +7,7 @@ use castellan_proto::{
 use serde_json::Value;
 
 use super::{Problem, credential::keep};
-use crate::{Issuer, assertion::algorithm_of, records::Client};
+use crate::{Issuer, records::Client};
 
 /// What is stored of a proof. With neither a secret nor keys the app is public.
 pub(super) struct Proof {
@@ -64,19 +64,23 @@ fn public_keys(set: &Value) -> Result<Vec<Jwk>, Problem> {
     }
     let mut read = Vec::new();
     for key in keys {
-        if ["d", "p", "q", "k"].iter().any(|member| key.get(member).is_some()) {
+        if Jwk::PRIVATE.iter().any(|member| key.get(member).is_some()) {
             return Err(wrong(
                 "a private key is among them; make new keys, and give the public ones",
             ));
         }
         let key: Jwk = serde_json::from_value(key.clone()).map_err(|_| {
-            wrong("a key does not read, or has another algorithm than ES256 and RS256")
+            wrong(
+                "a key does not read, or has another algorithm than ES256, EdDSA, PS256 and RS256",
+            )
         })?;
-        let usable = algorithm_of(&key)
+        let usable = key
+            .algorithm()
             .is_some_and(|algorithm| VerifyingKey::from_jwk(algorithm, &key).is_ok());
-        if !usable || key.usage.as_deref().is_some_and(|usage| usage != "sig") {
+        if !usable {
             return Err(wrong(
-                "a key must be EC on P-256 or RSA of at least 2048 bits, for signatures",
+                "a key must be EC on P-256, OKP on Ed25519, or RSA of 2048 to 8192 bits with an \
+                 exponent above 65536, for signatures",
             ));
         }
         read.push(key);

@@ -24,6 +24,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
             issuer: "https://id.castellan.test".to_owned(),
             name: "Castellan".to_owned(),
             alias_digests: std::collections::BTreeMap::new(),
+            resources: Vec::new(),
         },
         settings: Settings::default(),
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),

@@ -13,6 +13,7 @@ use crate::{
     footing::Gone,
     params::Params,
     records::{Client, Code, Family, Origin},
+    resource::resources_within,
 };
 
 pub(super) struct AuthorizationCode;
@@ -42,7 +43,7 @@ impl GrantType for AuthorizationCode {
         // Spent even if refused below: a code somebody fumbled with is worth nothing any more.
         let taken = issuer.desk().take::<Code>(&code_id(&client.id, &code), issuer.now()).await?;
         let (code, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
-        let family = family(issuer, client, &code)?;
+        let mut family = family(issuer, client, &code)?;
         if !first {
             // Somebody else has it too. What the first one got ends (RFC 6749 §4.1.2), and if the
             // first one is not done yet, its insert will find a dead family in its place.
@@ -51,6 +52,10 @@ impl GrantType for AuthorizationCode {
             return Err(TokenError::CodeNotRedeemable);
         }
         check(&code, params)?;
+        if code.jkt.is_some() && code.jkt != client.jkt {
+            return Err(TokenError::CodeNotRedeemable);
+        }
+        family.narrowed_audience = resources_within(params, &family.audience)?;
         match issuer.gone(&family, &family.scope).await? {
             None => {}
             Some(Gone::Person) => return Err(TokenError::UserInactive),
@@ -58,8 +63,8 @@ impl GrantType for AuthorizationCode {
         }
         match issuer.desk().insert(&code.family, &family, issuer.now()).await? {
             Written::Done => {
-                let (id, nonce) = (code.family, code.nonce);
-                Ok(Authorized { id, family, nonce, introduces: true })
+                let (id, nonce, id_claims) = (code.family, code.nonce, code.id_claims);
+                Ok(Authorized { id, family, nonce, id_claims, introduces: true })
             }
             _ => Err(TokenError::CodeNotRedeemable),
         }
@@ -91,7 +96,8 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
     } else {
         settings.access_token.get().as_secs()
     };
-    let mut audience = audience(issuer, &grant.audience);
+    let named = code.resources.clone();
+    let mut audience = named.unwrap_or_else(|| audience(issuer, &grant.audience));
     if client.client.is_decidim() {
         audience.push(client.id.clone());
     }
@@ -102,15 +108,17 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
         scope: code.scope.clone(),
         narrowed: None,
         audience,
+        narrowed_audience: None,
         generation: 0,
         access_generation: 0,
         opaque_from: 0,
         renewed: now,
         ends_previous: client.client.aidbox,
         access_seconds: grant.access_seconds.unwrap_or(default),
-        refresh: grant.refresh,
+        refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(code.auth_time),
         dialect: client.client.dialect,
+        jkt: client.jkt.clone(),
         by_consent: code.by_consent,
         agreement: code.agreement.clone(),
         ended: false,

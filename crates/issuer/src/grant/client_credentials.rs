@@ -11,6 +11,7 @@ use crate::{
     family::new_id,
     params::Params,
     records::{Client, Family, Origin},
+    resource::resources_within,
     store::StoreError,
 };
 
@@ -41,13 +42,16 @@ impl GrantType for ClientCredentials {
         let now = issuer.now();
         let access_seconds =
             grant.access_seconds.unwrap_or_else(|| issuer.settings().access_token.get().as_secs());
+        let named = resources_within(params, &issuer.targets(&grant.audience))?;
+        let audience = named.unwrap_or_else(|| audience(issuer, &grant.audience));
         let mut family = Family {
             client: client.id.clone(),
             account: None,
             origin: Origin::ClientCredentials,
             scope,
             narrowed: None,
-            audience: audience(issuer, &grant.audience),
+            audience,
+            narrowed_audience: None,
             generation: 0,
             access_generation: 0,
             opaque_from: 0,
@@ -57,6 +61,7 @@ impl GrantType for ClientCredentials {
             refresh: None,
             auth_time: None,
             dialect: None,
+            jkt: client.jkt.clone(),
             by_consent: false,
             agreement: String::new(),
             ended: false,
@@ -66,7 +71,9 @@ impl GrantType for ClientCredentials {
         family.ends = family.useful_until(now);
         let id = new_id();
         match issuer.desk().insert(&id, &family, now).await? {
-            Written::Done => Ok(Authorized { id, family, nonce: None, introduces: false }),
+            Written::Done => {
+                Ok(Authorized { id, family, nonce: None, id_claims: Vec::new(), introduces: false })
+            }
             _ => Err(StoreError::new("a fresh family was in use").into()),
         }
     }

@@ -5,6 +5,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod refresh_token;
 
 use async_trait::async_trait;
@@ -15,8 +16,11 @@ use crate::{
     client_auth::Proven,
     error::TokenError,
     params::Params,
-    records::{Client, Family},
+    records::{Client, Family, Refresh},
 };
+
+/// The name of the device grant (RFC 8628 §3.4).
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// One way to a token.
 #[async_trait]
@@ -50,19 +54,31 @@ pub struct Authorized {
     pub family: Family,
     /// For the ID token, if there is to be one.
     pub nonce: Option<String>,
+    /// Claims about the person that are to stand in the ID token.
+    pub id_claims: Vec<String>,
     /// The person is new to this token: an ID token and `userinfo` belong in the answer.
     pub introduces: bool,
 }
 
 /// Every grant that is served.
-pub const ROSTER: [&dyn GrantType; 3] = [
+pub const ROSTER: [&dyn GrantType; 4] = [
     &authorization_code::AuthorizationCode,
     &refresh_token::RefreshToken,
     &client_credentials::ClientCredentials,
+    &device_code::DeviceCode,
 ];
 
+impl Issuer {
+    /// `refresh` with the server's own bound where `client` has none. One that is written as in
+    /// `contracts/aidbox.md` §2.1 means what it says: without a number its tokens do not expire.
+    fn bounded(&self, refresh: Refresh, client: &Client) -> Refresh {
+        let ours = (!client.aidbox).then(|| self.settings().refresh_idle.get().as_secs());
+        Refresh { idle_seconds: refresh.idle_seconds.or(ours), ..refresh }
+    }
+}
+
 /// The scopes that `params` ask for, within `most`; all of `most` if they ask for none.
-fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, TokenError> {
+pub(crate) fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, TokenError> {
     let Some(text) = params.get("scope") else { return Ok(most.clone()) };
     let asked = Scopes::parse(text).map_err(|_| TokenError::Scope(shorten(text)))?;
     match most.first_uncovered(&asked) {

@@ -12,7 +12,8 @@ use crate::{
     family::{Member, TRIES},
     footing::Gone,
     params::Params,
-    records::{Client, Family, Refresh, Rotation},
+    records::{Client, Family, Origin, Refresh, Rotation},
+    resource::resources_within,
     store::{Kind, Notice, StoreError},
 };
 
@@ -26,10 +27,14 @@ impl GrantType for RefreshToken {
 
     fn allows(&self, client: &Client) -> bool {
         client.code.as_ref().is_some_and(|grant| grant.refresh.is_some())
+            || client.device.as_ref().is_some_and(|grant| grant.refresh.is_some())
     }
 
     fn needs_secret(&self, client: &Client) -> bool {
-        client.code.as_ref().is_some_and(|grant| grant.secret_required)
+        match &client.code {
+            Some(grant) => grant.secret_required,
+            None => !client.is_public(),
+        }
     }
 
     async fn redeem(
@@ -51,15 +56,22 @@ impl GrantType for RefreshToken {
                 issuer.end_family(&held.id).await?;
                 return Err(TokenError::RefreshNotUsable);
             }
+            // An old one ends its family whatever key came with it; only then the key counts.
+            let jkt = key_of_next(family, client)?;
             // What the client may have by now bounds what was granted then.
             let scope = scope_within(params, &client.client.scope.narrow(&family.scope))?;
             if turn == Turn::Again {
+                if jkt != family.jkt {
+                    return Err(TokenError::RefreshNotUsable);
+                }
                 check_footing(issuer, family, family.current_scope()).await?;
                 return Ok(authorized(held));
             }
             check_footing(issuer, family, &scope).await?;
+            let audience = resources_within(params, &family.audience)?;
             let mut next = held;
-            let rescoped = advance(&mut next.body, refresh, scope, issuer.now());
+            next.body.jkt = jkt;
+            let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());
             // Only then is an earlier access token dead, which other nodes have to hear.
             let dead = next.body.ends_previous || rescoped;
             let notice = if dead { Notice::Tell } else { Notice::Silent };
@@ -116,7 +128,38 @@ fn usable<'a>(
     if family.client != client.id || family.ended || family.refresh_is_over(issuer.now()) {
         return Err(TokenError::RefreshNotUsable);
     }
+    // What the client may do by now with a family of this origin.
+    let (refresh, owes_secret) = match family.origin {
+        Origin::AuthorizationCode => {
+            let grant = client.client.code.as_ref();
+            (
+                grant.and_then(|grant| grant.refresh),
+                grant.is_some_and(|grant| grant.secret_required),
+            )
+        }
+        Origin::Device => {
+            let grant = client.client.device.as_ref();
+            (grant.and_then(|grant| grant.refresh), !client.client.is_public())
+        }
+        Origin::ClientCredentials => (None, true),
+    };
+    if refresh.is_none() || (owes_secret && !client.authenticated) {
+        return Err(TokenError::RefreshNotUsable);
+    }
     Ok((family, family.refresh.ok_or(TokenError::RefreshNotUsable)?))
+}
+
+/// The key that the next tokens of `family` are bound to. A bound family stays bound. A client that
+/// proves itself may change its key, as its refresh tokens are bound to itself; for one that cannot,
+/// the key is the proof, and none is added to a family without: whoever shows a stolen token would
+/// make it theirs (RFC 9449 §5, `design.md` rule 31).
+fn key_of_next(family: &Family, client: &Proven) -> Result<Option<String>, TokenError> {
+    match (&family.jkt, &client.jkt) {
+        (bound, shown) if bound == shown => Ok(family.jkt.clone()),
+        (_, Some(_)) if client.authenticated => Ok(client.jkt.clone()),
+        (None, _) => Ok(None),
+        (Some(_), _) => Err(TokenError::RefreshNotUsable),
+    }
 }
 
 async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Result<(), TokenError> {
@@ -127,8 +170,13 @@ async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Resu
     }
 }
 
-/// The next generation, with `scope`. Says whether that is another scope than before.
-fn advance(family: &mut Family, refresh: Refresh, scope: Scopes, now: Timestamp) -> bool {
+/// The next generation, with `scope` and for `audience`. Says whether either is another than before.
+fn advance(
+    family: &mut Family,
+    refresh: Refresh,
+    (scope, audience): (Scopes, Option<Vec<String>>),
+    now: Timestamp,
+) -> bool {
     if refresh.rotation == Rotation::Rotate {
         family.generation = family.generation.saturating_add(1);
     }
@@ -136,14 +184,21 @@ fn advance(family: &mut Family, refresh: Refresh, scope: Scopes, now: Timestamp)
     family.renewed = now;
     family.ends = family.useful_until(now);
     let narrowed = (scope != family.scope).then_some(scope);
-    let rescoped = narrowed != family.narrowed;
+    let rescoped = narrowed != family.narrowed || audience != family.narrowed_audience;
     if rescoped {
         family.narrowed = narrowed;
+        family.narrowed_audience = audience;
         family.opaque_from = family.access_generation;
     }
     rescoped
 }
 
 fn authorized(held: Held<Family>) -> Authorized {
-    Authorized { id: held.id, family: held.body, nonce: None, introduces: false }
+    Authorized {
+        id: held.id,
+        family: held.body,
+        nonce: None,
+        id_claims: Vec::new(),
+        introduces: false,
+    }
 }

@@ -45,6 +45,9 @@ pub struct Client {
     pub code: Option<CodeGrant>,
     /// The client credentials grant, if it may use it.
     pub machine: Option<MachineGrant>,
+    /// The device grant, if it may use it.
+    #[serde(default)]
+    pub device: Option<DeviceGrant>,
     /// How its access tokens are signed.
     pub access_alg: Algorithm,
     /// How its ID tokens are signed.
@@ -56,6 +59,9 @@ pub struct Client {
     /// It may not have a browser carry its authorization requests (RFC 9126 §6).
     #[serde(default)]
     pub require_pushed: bool,
+    /// Its tokens are bound to keys, always (RFC 9449 §5.2).
+    #[serde(default)]
+    pub dpop_bound: bool,
     /// The contract that it is written by, if that is not our own.
     #[serde(default)]
     pub dialect: Option<AppDialect>,
@@ -104,6 +110,22 @@ pub struct MachineGrant {
     /// Who tokens are for, besides every guard of this server.
     #[serde(default)]
     pub audience: Vec<String>,
+}
+
+/// The device grant of one client (RFC 8628).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceGrant {
+    /// What access tokens look like.
+    pub format: TokenFormat,
+    /// Seconds an access token lives; the server's default if absent.
+    #[serde(default)]
+    pub access_seconds: Option<u64>,
+    /// Who tokens are for, besides every guard of this server.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// Whether and how long refresh tokens live; none are issued if absent.
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
 }
 
 /// Whether a client gets refresh tokens, and for how long.

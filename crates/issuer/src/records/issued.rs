@@ -68,6 +68,16 @@ pub struct Code {
     pub challenge: Option<CodeChallenge>,
     /// For the ID token.
     pub nonce: Option<String>,
+    /// The thumbprint of the key that must be shown with it, if the request named one
+    /// (RFC 9449 §10).
+    #[serde(default)]
+    pub jkt: Option<String>,
+    /// What tokens are to be for, if the request said so (RFC 8707).
+    #[serde(default)]
+    pub resources: Option<Vec<String>>,
+    /// Claims about the person that are to stand in the ID token.
+    #[serde(default)]
+    pub id_claims: Vec<String>,
     /// When the person proved who they are.
     pub auth_time: Timestamp,
     /// The browser session.
@@ -97,6 +107,9 @@ pub struct Family {
     pub narrowed: Option<Scopes>,
     /// Who its tokens are for.
     pub audience: Vec<String>,
+    /// Who the newest access token is for, if that is less (RFC 8707 §2.2).
+    #[serde(default)]
+    pub narrowed_audience: Option<Vec<String>>,
     /// Which refresh token is the newest.
     pub generation: u32,
     /// Which access token is the newest.
@@ -119,6 +132,9 @@ pub struct Family {
     /// The contract that the app was written by then, which its tokens go on to follow.
     #[serde(default)]
     pub dialect: Option<AppDialect>,
+    /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
+    #[serde(default)]
+    pub jkt: Option<String>,
     /// Rests on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,
@@ -142,6 +158,8 @@ pub enum Origin {
     AuthorizationCode,
     /// RFC 6749 §4.4.
     ClientCredentials,
+    /// RFC 8628.
+    Device,
 }
 
 /// A one-time link that makes the first administrator. Its id is the digest of the link's token.

@@ -252,6 +252,6 @@ impl Store for Memory {
         let is_old = |told: &&Told| now.since(told.at) > NOTICE_AGE;
         let old = state.feed.iter().take(limit).take_while(is_old).count();
         state.feed.drain(..old);
-        Ok(expired.len())
+        Ok(expired.len().max(old))
     }
 }

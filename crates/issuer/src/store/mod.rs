@@ -50,11 +50,13 @@ pub enum Kind {
     Pushed,
     /// A client's assertion that was used.
     Assertion,
+    /// A device that waits for a person's answer.
+    Device,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -71,6 +73,7 @@ impl Kind {
         Self::Usage,
         Self::Pushed,
         Self::Assertion,
+        Self::Device,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -93,6 +96,7 @@ impl Kind {
             Self::Usage => "usage",
             Self::Pushed => "pushed",
             Self::Assertion => "assertion",
+            Self::Device => "device",
         }
     }
 }
@@ -351,7 +355,8 @@ pub trait Store: Send + Sync {
     async fn notify(&self, subject: &Key) -> Result<(), StoreError>;
 
     /// Removes at most `limit` expired records and as many notices older than ten minutes at `now`.
-    /// The number of records removed.
+    /// The number of records removed, or that of notices if those were more: where it is `limit`,
+    /// there may be more of either.
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot write.

@@ -17,7 +17,7 @@ use castellan_issuer::{
     session::Browser,
     settings::Place,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
-    verify::VerifyError,
+    verify::{Holder, VerifyError},
 };
 use castellan_proto::{Clock, Opaque, OpaqueKind, Secret, Timestamp};
 use serde_json::{Value, json};
@@ -181,6 +181,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
             issuer: ISSUER.to_owned(),
             name: "Castellan".to_owned(),
             alias_digests: aliases.collect(),
+            resources: vec![format!("{ISSUER}/api")],
         },
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
@@ -314,7 +315,7 @@ impl House {
         let mut all = vec![("client_id", client)];
         all.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
         all.extend(pairs);
-        self.issuer.token(&params(&all), None).await
+        self.issuer.token(&params(&all), None, None).await
     }
 
     pub(crate) async fn redeem(&self, client: &str, code: &str) -> Result<TokenAnswer, TokenError> {
@@ -356,7 +357,7 @@ impl House {
 
     /// Whether an access token holds.
     pub(crate) async fn holds(&self, token: &str) -> bool {
-        match self.issuer.verify_access(token).await {
+        match self.issuer.verify_access(token, Holder::Bearer).await {
             Ok(_) => true,
             Err(VerifyError::Store(error)) => panic!("{error:?}"),
             Err(_) => false,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
+use castellan_issuer::verify::Holder;
 use castellan_issuer::{
     apply::{Mode, ResourceKind},
     error::TokenError,
@@ -509,8 +510,8 @@ impl Story for Reading {
     async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
         let (issuer, browser) = (&house.issuer, notes.tab.browser());
         let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
-        said(issuer.verify_access(access).await)?;
-        said(issuer.userinfo(access).await)?;
+        said(issuer.verify_access(access, Holder::Bearer).await)?;
+        said(issuer.userinfo(access, None).await)?;
         assert_eq!(said(house.introspect("other", access).await)?["active"], true);
         assert_eq!(said(house.introspect("shop", refresh).await)?["active"], true);
         said(issuer.signed_in(&browser).await)?;

@@ -2,7 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{HmacKey, VerifyingKey};
+use super::{
+    Algorithm, HmacKey, Jwk, VerifyingKey,
+    members::{PassedOver, pass_over},
+};
 
 /// What the header of a token says, all of it unproven.
 #[derive(Debug, serde::Deserialize)]
@@ -13,9 +16,25 @@ pub struct Header {
     pub typ: Option<String>,
     /// Which key is claimed to have signed.
     pub kid: Option<String>,
-    /// Extensions that must be understood; we understand none.
+    /// A public key that came along (RFC 7515 §4.1.3). Nobody vouches for it.
     #[serde(default)]
-    crit: Option<serde::de::IgnoredAny>,
+    pub jwk: Option<Jwk>,
+    #[serde(flatten, deserialize_with = "nothing_critical")]
+    _others: PassedOver,
+}
+
+/// `crit` names extensions that must be understood (RFC 7515 §4.1.11); we understand none, and an
+/// empty or unreadable list of them is none of ours to mend.
+fn nothing_critical<'de, D: serde::Deserializer<'de>>(members: D) -> Result<PassedOver, D::Error> {
+    pass_over(members, &["crit"])
+}
+
+impl Header {
+    /// Whether `key` is the one claimed, or none is (RFC 7515 §4.1.4).
+    #[must_use]
+    pub fn names(&self, key: &Jwk) -> bool {
+        self.kid.is_none() || self.kid == key.kid
+    }
 }
 
 /// A token taken apart and not yet believed.
@@ -29,7 +48,8 @@ pub struct Compact<'a> {
 impl<'a> Compact<'a> {
     const LONGEST: usize = 16 * 1024;
 
-    /// Takes `token` apart. `None` if it is no compact JWS, or has a `crit` header.
+    /// Takes `token` apart. `None` if it is no compact JWS, or its header names a member
+    /// twice or has a `crit`.
     #[must_use]
     pub fn read(token: &'a str) -> Option<Self> {
         if token.len() > Self::LONGEST {
@@ -38,7 +58,7 @@ impl<'a> Compact<'a> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
         let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-        if header.crit.is_some() || payload.contains('.') {
+        if payload.contains('.') {
             return None;
         }
         Some(Self {
@@ -64,7 +84,7 @@ impl<'a> Compact<'a> {
     /// The payload, if `key` made the signature and the header agrees with the key's algorithm.
     #[must_use]
     pub fn verified_by(&self, key: &VerifyingKey) -> Option<&[u8]> {
-        (self.header.alg == key.algorithm().as_str()
+        (Algorithm::named(&self.header.alg) == Some(key.algorithm())
             && key.verifies(self.signed.as_bytes(), &self.signature))
         .then_some(&*self.payload)
     }

@@ -1,13 +1,11 @@
-//! Keys, parsed once and held.
+//! Private keys, and shared secrets.
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
     hmac,
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{
-        self, EcdsaKeyPair, KeyPair as _, ParsedPublicKey, RsaKeyPair, RsaPublicKeyComponents,
-    },
+    signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -16,11 +14,13 @@ use super::{Algorithm, Jwk};
 /// A key could not be made, read or used.
 #[derive(Debug, thiserror::Error)]
 #[error("the key cannot be used with {}", .0.as_str())]
-pub struct KeyError(Algorithm);
+pub struct KeyError(pub(super) Algorithm);
 
 enum Private {
     Es256(EcdsaKeyPair),
+    EdDsa(Box<Ed25519KeyPair>),
     Rs256(Box<RsaKeyPair>),
+    Ps256(Box<RsaKeyPair>),
 }
 
 /// A private key and the name of its public half.
@@ -37,14 +37,19 @@ impl SigningKey {
     /// [`KeyError`] for an algorithm that has no key pair, or if the generator fails.
     pub fn generate(algorithm: Algorithm) -> Result<(Self, Vec<u8>), KeyError> {
         let failed = |_| KeyError(algorithm);
-        // Version 1 of PKCS#8 for both, which every library reads.
+        // Version 1 of PKCS#8 for all, which every library reads.
         let bytes = match algorithm {
             Algorithm::Es256 => EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)
                 .and_then(|pair| pair.to_pkcs8v1())
                 .map_err(failed)?
                 .as_ref()
                 .to_vec(),
-            Algorithm::Rs256 => {
+            Algorithm::EdDsa => Ed25519KeyPair::generate()
+                .and_then(|pair| pair.to_pkcs8v1())
+                .map_err(failed)?
+                .as_ref()
+                .to_vec(),
+            Algorithm::Rs256 | Algorithm::Ps256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
                 let der: Pkcs8V1Der<'static> = pair.as_der().map_err(failed)?;
                 der.as_ref().to_vec()
@@ -60,15 +65,16 @@ impl SigningKey {
     /// [`KeyError`] if the document holds no key for `algorithm`.
     pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let private = match algorithm {
-            Algorithm::Es256 => Private::Es256(
+            Algorithm::Es256 => {
                 EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
-                    .map_err(|_| KeyError(algorithm))?,
-            ),
-            Algorithm::Rs256 => Private::Rs256(Box::new(
-                RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError(algorithm))?,
-            )),
+                    .map(Private::Es256)
+            }
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(pkcs8).map(Box::new).map(Private::EdDsa),
+            Algorithm::Rs256 => RsaKeyPair::from_pkcs8(pkcs8).map(Box::new).map(Private::Rs256),
+            Algorithm::Ps256 => RsaKeyPair::from_pkcs8(pkcs8).map(Box::new).map(Private::Ps256),
             Algorithm::Hs256 => return Err(KeyError(algorithm)),
         };
+        let private = private.map_err(|_| KeyError(algorithm))?;
         let mut jwk = private.public();
         let kid = jwk.thumbprint();
         jwk.kid = Some(kid.clone());
@@ -80,7 +86,9 @@ impl SigningKey {
     pub const fn algorithm(&self) -> Algorithm {
         match self.private {
             Private::Es256(_) => Algorithm::Es256,
+            Private::EdDsa(_) => Algorithm::EdDsa,
             Private::Rs256(_) => Algorithm::Rs256,
+            Private::Ps256(_) => Algorithm::Ps256,
         }
     }
 
@@ -101,13 +109,26 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] if the claims do not serialise or the signature fails.
     pub fn sign(&self, typ: &str, claims: &impl serde::Serialize) -> Result<String, KeyError> {
-        let failed = KeyError(self.algorithm());
-        let Ok(claims) = serde_json::to_vec(claims) else { return Err(failed) };
         let header = format!(
             r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#,
             self.algorithm().as_str(),
             self.kid
         );
+        self.sign_under(&header, claims)
+    }
+
+    /// A compact JWS over `claims` under the JSON text `header`, which is not looked at: what a
+    /// client writes that brings its key along, or an attacker.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the claims do not serialise or the signature fails.
+    pub fn sign_under(
+        &self,
+        header: &str,
+        claims: &impl serde::Serialize,
+    ) -> Result<String, KeyError> {
+        let failed = KeyError(self.algorithm());
+        let Ok(claims) = serde_json::to_vec(claims) else { return Err(failed) };
         let mut token = URL_SAFE_NO_PAD.encode(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
@@ -125,12 +146,15 @@ impl Private {
             kty: kty.to_owned(),
             usage: Some("sig".to_owned()),
             alg: Some(alg),
-            kid: None,
-            crv: None,
-            x: None,
-            y: None,
-            n: None,
-            e: None,
+            ..Jwk::default()
+        };
+        let rsa = |pair: &RsaKeyPair, alg| {
+            let key = pair.public_key();
+            Jwk {
+                n: text(key.modulus().big_endian_without_leading_zero()),
+                e: text(key.exponent().big_endian_without_leading_zero()),
+                ..blank("RSA", alg)
+            }
         };
         match self {
             Self::Es256(pair) => {
@@ -143,77 +167,30 @@ impl Private {
                     ..blank("EC", Algorithm::Es256)
                 }
             }
-            Self::Rs256(pair) => {
-                let key = pair.public_key();
-                Jwk {
-                    n: text(key.modulus().big_endian_without_leading_zero()),
-                    e: text(key.exponent().big_endian_without_leading_zero()),
-                    ..blank("RSA", Algorithm::Rs256)
-                }
-            }
+            Self::EdDsa(pair) => Jwk {
+                crv: Some("Ed25519".to_owned()),
+                x: text(pair.public_key().as_ref()),
+                ..blank("OKP", Algorithm::EdDsa)
+            },
+            Self::Rs256(pair) => rsa(pair, Algorithm::Rs256),
+            Self::Ps256(pair) => rsa(pair, Algorithm::Ps256),
         }
     }
 
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
+        let rsa = |pair: &RsaKeyPair, scheme| {
+            let mut out = vec![0; pair.public_modulus_len()];
+            pair.sign(scheme, &random, message, &mut out).ok()?;
+            Some(out)
+        };
         match self {
             Self::Es256(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
-            Self::Rs256(pair) => {
-                let mut out = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut out).ok()?;
-                Some(out)
-            }
+            Self::EdDsa(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
+            Self::Rs256(pair) => rsa(pair, &signature::RSA_PKCS1_SHA256),
+            // Its salt is as long as its digest (RFC 7518 §3.5).
+            Self::Ps256(pair) => rsa(pair, &signature::RSA_PSS_SHA256),
         }
-    }
-}
-
-/// A public key that checks signatures of one algorithm.
-pub struct VerifyingKey {
-    algorithm: Algorithm,
-    key: ParsedPublicKey,
-}
-
-impl VerifyingKey {
-    /// The key of `jwk`, for `algorithm` only.
-    ///
-    /// # Errors
-    /// [`KeyError`] if the key is not of that algorithm, is an RSA key under 2048 bits, or does
-    /// not read.
-    pub fn from_jwk(algorithm: Algorithm, jwk: &Jwk) -> Result<Self, KeyError> {
-        let failed = || KeyError(algorithm);
-        let part = |value: &Option<String>| {
-            URL_SAFE_NO_PAD.decode(value.as_deref().unwrap_or_default()).map_err(|_| failed())
-        };
-        let key = match (algorithm, &*jwk.kty, jwk.crv.as_deref()) {
-            (Algorithm::Es256, "EC", Some("P-256")) => {
-                let point = [vec![4], part(&jwk.x)?, part(&jwk.y)?].concat();
-                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
-                    .map_err(|_| failed())?
-            }
-            (Algorithm::Rs256, "RSA", _) => {
-                let parts = RsaPublicKeyComponents { n: part(&jwk.n)?, e: part(&jwk.e)? };
-                if parts.n.len() < 256 {
-                    return Err(failed());
-                }
-                let der = parts.as_der().map_err(|_| failed())?;
-                ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, der.as_ref())
-                    .map_err(|_| failed())?
-            }
-            _ => return Err(failed()),
-        };
-        Ok(Self { algorithm, key })
-    }
-
-    /// Its one algorithm.
-    #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// Whether it made `signature` over `message`.
-    #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
     }
 }
 

@@ -4,18 +4,12 @@ use super::*;
 
 const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
+/// The algorithms of key pairs.
+const PAIRS: [Algorithm; 4] =
+    [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Ps256];
+
 fn public(kty: &str) -> Jwk {
-    Jwk {
-        kty: kty.to_owned(),
-        usage: None,
-        alg: None,
-        kid: None,
-        crv: None,
-        x: None,
-        y: None,
-        n: None,
-        e: None,
-    }
+    Jwk { kty: kty.to_owned(), ..Jwk::default() }
 }
 
 fn decode(text: &str) -> Vec<u8> {
@@ -79,7 +73,7 @@ fn rfc_7638_3_1_thumbprint() {
 
 #[test]
 fn a_signature_holds_for_its_own_key_and_algorithm_only() {
-    for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
+    for algorithm in PAIRS {
         let (signer, pkcs8) = SigningKey::generate(algorithm).unwrap();
         let token = signer.sign("at+jwt", &serde_json::json!({"sub": "ada"})).unwrap();
         let compact = Compact::read(&token).unwrap();
@@ -104,5 +98,100 @@ fn what_is_no_token_does_not_read() {
     assert!(Compact::read("eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiYjY0Il19.e30.AA").is_none());
     for junk in ["", ".", "..", "a.b.c", "e30.e30.e30.e30", "é.é.é"] {
         assert!(Compact::read(junk).is_none(), "{junk}");
+    }
+}
+
+#[test]
+fn an_algorithm_is_written_as_in_a_header() {
+    for algorithm in [&PAIRS[..], &[Algorithm::Hs256]].concat() {
+        assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.as_str());
+        let read: Algorithm = serde_json::from_value(algorithm.as_str().into()).unwrap();
+        assert_eq!(read, algorithm);
+    }
+    assert!(serde_json::from_str::<Algorithm>("\"none\"").is_err());
+}
+
+#[test]
+fn a_document_holds_a_key_of_one_kind() {
+    for made in PAIRS {
+        let (signer, pkcs8) = SigningKey::generate(made).unwrap();
+        for read in [&PAIRS[..], &[Algorithm::Hs256]].concat() {
+            let rsa = [Algorithm::Rs256, Algorithm::Ps256];
+            let fits = made == read || rsa.contains(&made) && rsa.contains(&read);
+            let key = SigningKey::from_pkcs8(read, &pkcs8).ok();
+            assert_eq!(key.is_some(), fits, "{made:?} as {read:?}");
+            let Some(key) = key else { continue };
+            assert_eq!(key.algorithm(), read);
+            assert_eq!(key.jwk().algorithm(), Some(read));
+            assert_eq!(key.kid(), signer.kid());
+        }
+        assert!(SigningKey::from_pkcs8(made, &pkcs8[..pkcs8.len() - 1]).is_err());
+    }
+    assert!(SigningKey::generate(Algorithm::Hs256).is_err());
+}
+
+/// The key of RFC 8037 A.1 as RFC 8410 §7 writes one; its name is the thumbprint of A.3.
+#[test]
+fn rfc_8037_a_ed25519() {
+    let seed = decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    let prefix = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    let pkcs8 = [&prefix[..], &seed].concat();
+    let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8).unwrap();
+    assert_eq!(key.jwk().x.as_deref(), Some("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
+    assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}
+
+/// Whether a key is taken must show when it is registered, not at its first signature.
+#[test]
+fn an_rsa_key_is_measured_when_it_is_read() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let taken = |bits: usize, e: &[u8]| {
+        let mut n = vec![0x55; bits.div_ceil(8)];
+        n[0] = 1 << ((bits - 1) % 8);
+        [Algorithm::Rs256, Algorithm::Ps256].map(|algorithm| {
+            let jwk = Jwk {
+                alg: Some(algorithm),
+                n: Some(URL_SAFE_NO_PAD.encode(&n)),
+                e: Some(URL_SAFE_NO_PAD.encode(e)),
+                ..public("RSA")
+            };
+            VerifyingKey::from_jwk(algorithm, &jwk).is_ok()
+        })
+    };
+    for bits in [2048, 2049, 3072, 4096, 8192] {
+        assert_eq!(taken(bits, &[1, 0, 1]), [true; 2], "{bits} bits");
+    }
+    for bits in [8, 1024, 2040, 2047, 8193, 8200, 16384] {
+        assert_eq!(taken(bits, &[1, 0, 1]), [false; 2], "{bits} bits");
+    }
+    let good: [&[u8]; 3] = [&[1, 0, 1], &[1, 0, 3], &[1, 0, 0, 0, 1]];
+    for e in good {
+        assert_eq!(taken(2048, e), [true; 2], "{e:?}");
+    }
+    let bad: [&[u8]; 9] =
+        [&[], &[0], &[1], &[3], &[17], &[0xff, 0xff], &[1, 0, 0], &[0, 1, 0, 1], &[2, 0, 0, 0, 1]];
+    for e in bad {
+        assert_eq!(taken(2048, e), [false; 2], "{e:?}");
+    }
+}
+
+/// A key says for itself what it is for, and is used for nothing else.
+#[test]
+fn a_key_is_for_one_algorithm() {
+    let all = [&PAIRS[..], &[Algorithm::Hs256]].concat();
+    for made in PAIRS {
+        let jwk = SigningKey::generate(made).unwrap().0.jwk().clone();
+        let unsaid = Jwk { alg: None, ..jwk.clone() };
+        let meant = if made == Algorithm::Ps256 { Algorithm::Rs256 } else { made };
+        assert_eq!(unsaid.algorithm(), Some(meant));
+        for used in all.clone() {
+            assert_eq!(VerifyingKey::from_jwk(used, &jwk).is_ok(), used == made);
+            assert_eq!(VerifyingKey::from_jwk(used, &unsaid).is_ok(), used == meant);
+            // Whatever it claims beyond its kind makes it of no use.
+            let claiming = Jwk { alg: Some(used), ..jwk.clone() };
+            let rsa = [Algorithm::Rs256, Algorithm::Ps256];
+            let may = used == made || rsa.contains(&made) && rsa.contains(&used);
+            assert_eq!(claiming.algorithm(), may.then_some(used));
+        }
     }
 }

@@ -109,6 +109,8 @@ async fn by_query(
             };
             let credential = Credential {
                 bearer: token,
+                // Whoever explains a token need not hold its key.
+                possession: None,
                 audience: arguments.audience.as_deref(),
                 source: arguments.from,
             };

@@ -13,11 +13,20 @@ pub(super) enum Command {
     List,
     /// Make new keys. They are published at once and sign once every reader must know them.
     Rotate,
+    /// Take a key out at once, because somebody else may have it. Nothing that it signed holds any
+    /// more; where it was the only one of its kind, a new one signs in its place.
+    Retire {
+        /// Which one, as `list` shows it.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
-    if matches!(command, Command::Rotate) {
-        issuer.rotate_keys().await?;
+    match command {
+        Command::List => {}
+        Command::Rotate => issuer.rotate_keys().await?,
+        Command::Retire { kid } => issuer.retire_key(&kid).await?,
     }
     let now = issuer.now();
     println!("{:<45} {:<9} {:<6} state", "kid", "use", "alg");

@@ -51,6 +51,9 @@ pub(super) struct ImportArguments {
     /// The file; the standard input without it.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Refuse one that is not sealed under the master key.
+    #[arg(long)]
+    seal: bool,
 }
 
 /// The first line of an export.
@@ -163,6 +166,9 @@ pub(super) async fn import(
                 // None is made for it: it is the one that it was sealed under, or none.
                 let master = data::master(loaded, true)?;
                 seal = Some(LineSeal::of(&master, &stream).ok_or(NOT_THIS_KEY)?);
+            }
+            if arguments.seal && seal.is_none() {
+                return Err(wrong("this export is not sealed".to_owned()).into());
             }
             continue;
         }

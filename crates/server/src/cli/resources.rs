@@ -14,6 +14,7 @@ pub(super) struct GetArguments {
     /// User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
     /// Which one; all without it.
+    #[arg(allow_hyphen_values = true)]
     id: Option<String>,
     /// How to print them.
     #[arg(long, value_enum, default_value_t)]
@@ -26,6 +27,7 @@ pub(super) struct DeleteArguments {
     /// User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
     /// Which one.
+    #[arg(allow_hyphen_values = true)]
     id: String,
 }
 

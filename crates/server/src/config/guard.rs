@@ -153,6 +153,12 @@ impl Methods {
 }
 
 impl GuardConfig {
+    /// The name of this area as an audience at `issuer`.
+    #[must_use]
+    pub fn audience_at(&self, issuer: &str) -> String {
+        self.audience.clone().unwrap_or_else(|| format!("{issuer}{}", self.path))
+    }
+
     /// The default guard at `/api` (`product.md`, surfaces).
     #[must_use]
     pub fn default_api(name: &str) -> Self {

@@ -24,7 +24,7 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
         allow(headers);
         for (name, value) in [
             (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS"),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, X-Jwt-Aud"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP, X-Jwt-Aud"),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
@@ -37,4 +37,6 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
 pub(super) fn allow(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let shown = HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
 }

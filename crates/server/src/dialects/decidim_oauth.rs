@@ -11,7 +11,11 @@ use axum::{
     routing::{get, post},
 };
 use castellan_issuer::{
-    Issuer, error::TokenError, params::Params, revoke::Revoked, verify::VerifyError,
+    Issuer,
+    error::TokenError,
+    params::Params,
+    revoke::Revoked,
+    verify::{Holder, VerifyError},
 };
 use castellan_proto::ErrorCode;
 use serde_json::{Value, json};
@@ -46,9 +50,9 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
     let answer = async {
         let request = ClientRequest::read_multipart_too(request).await?;
         client = request.client();
-        let ClientRequest { params, basic } = request;
+        let ClientRequest { params, basic, .. } = request;
         check(&params)?;
-        let answered = issuer.token(&params, basic).await;
+        let answered = issuer.token(&params, basic, None).await;
         answered.map_err(|error| match error {
             // An app that has no refresh tokens shows somebody else's.
             TokenError::GrantNotAllowed => TokenError::RefreshNotUsable,
@@ -104,7 +108,8 @@ async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Respons
 /// `POST /oauth/introspect`.
 async fn introspect(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
     let answer = async {
-        let ClientRequest { params, basic } = ClientRequest::read_multipart_too(request).await?;
+        let ClientRequest { params, basic, .. } =
+            ClientRequest::read_multipart_too(request).await?;
         issuer.introspect(&params, basic).await
     };
     match answer.await {
@@ -123,12 +128,16 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         origins::allow_any(&headers, response)
     };
     let Some(token) = bearer(&headers) else { return invalid() };
-    let live = match issuer.verify_access(token).await {
+    let live = match issuer.verify_access(token, Holder::Bearer).await {
         Ok(live) => live,
         Err(VerifyError::Store(error)) => return refuse(&error.into()),
         Err(VerifyError::Expired | VerifyError::Invalid) => return invalid(),
     };
     let Some((id, account)) = &live.account else { return invalid() };
+    // A token that is for some APIs alone is none here (RFC 8707 §2).
+    if !live.audience.contains(&issuer.place().issuer) {
+        return invalid();
+    }
     if !live.may("profile") {
         let response = no_store(StatusCode::FORBIDDEN.into_response());
         return origins::allow(&issuer, &headers, Some(&live.client_id), response).await;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use castellan_gate::{Caller, Credential, Identity, Person, Taint, Unavailable, Verifier};
 use castellan_issuer::{
     Issuer,
+    dpop::{Proof, ProofError, ShownError},
     key_jwt::{KeyTokens, KeyVerifyError},
     machine::{MachineCaller, MachineTokens, MachineVerifyError},
     records::admits,
@@ -38,7 +39,7 @@ impl GuardVerifier {
         let trompa = config.dialect == Some(Dialect::Trompa);
         let decidim = config.dialect == Some(Dialect::Decidim);
         let issuer = parts.issuer.place().issuer.clone();
-        let own = config.audience.clone().unwrap_or_else(|| format!("{issuer}{}", config.path));
+        let own = config.audience_at(&issuer);
         Self {
             issuer: parts.issuer.clone(),
             keys: parts
@@ -143,20 +144,38 @@ impl GuardVerifier {
 #[async_trait]
 impl Verifier for GuardVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
-        if let Some(caller) = self.by_key(credential).await? {
-            return Ok(caller);
-        }
-        if let Some(caller) = self.by_machine(credential).await? {
-            return Ok(caller);
+        // Tokens of these kinds are bound to no key.
+        if credential.possession.is_none() {
+            if let Some(caller) = self.by_key(credential).await? {
+                return Ok(caller);
+            }
+            if let Some(caller) = self.by_machine(credential).await? {
+                return Ok(caller);
+            }
         }
         if !self.oauth {
             return Ok(Caller::invalid());
         }
-        match self.issuer.verify_access(credential.bearer).await {
+        let url = credential
+            .possession
+            .map(|shown| format!("{}{}", self.issuer.place().issuer, shown.path));
+        let proof = credential.possession.zip(url.as_deref()).map(|(shown, url)| Proof {
+            jws: shown.proof,
+            method: shown.method,
+            url,
+        });
+        match self.issuer.verify_shown(credential.bearer, proof.as_ref()).await {
             Ok(live) => Ok(self.known(&live, credential)),
-            Err(VerifyError::Expired) => Ok(Caller::Anonymous(Some(Taint::Expired))),
-            Err(VerifyError::Invalid) => Ok(Caller::invalid()),
-            Err(VerifyError::Store(error)) => Err(unavailable(&error)),
+            Err(ShownError::Token(VerifyError::Expired)) => {
+                Ok(Caller::Anonymous(Some(Taint::Expired)))
+            }
+            Err(
+                ShownError::Token(VerifyError::Store(error))
+                | ShownError::Proof(ProofError::Store(error)),
+            ) => Err(unavailable(&error)),
+            Err(ShownError::Token(VerifyError::Invalid) | ShownError::Proof(_)) => {
+                Ok(Caller::invalid())
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use castellan_issuer::flow::Answer;
 use super::{
     abilities,
     browser::{self, Visitor},
-    page,
+    device, page,
     refusal::Refusal,
     wire::{self, Form},
 };
@@ -47,6 +47,7 @@ pub(super) async fn show(
     let redirect = view.redirect_uri.unwrap_or_default();
     let host = url::Url::parse(&redirect).ok();
     let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
+    let user_code = view.user_code.as_deref().map(device::hyphenated);
     let grant = GrantPage {
         site: app.title(),
         client_name: view.client_name.as_deref().unwrap_or_default(),
@@ -55,6 +56,7 @@ pub(super) async fn show(
         flow,
         abilities: &abilities,
         redirect_host: host,
+        user_code: user_code.as_deref(),
     };
     page::html(StatusCode::OK, &grant, page::form_target(&redirect).as_deref())
 }

@@ -6,6 +6,7 @@ mod authorize;
 mod bearer;
 mod browser;
 mod consent;
+mod device;
 mod discovery;
 mod health;
 mod login;
@@ -32,8 +33,11 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/account", get(account::show))
         .route("/account/revoke", post(account::withdraw))
         .route("/assets/castellan.css", get(page::stylesheet))
+        .route("/assets/continue.js", get(page::continue_script))
         .route("/assets/castellan.svg", get(page::mark))
         .route("/auth/authorize", get(authorize::get).post(authorize::post))
+        .route("/auth/device", get(device::show).post(device::begin))
+        .route("/auth/device/code", post(device::submit))
         .route("/auth/grant", get(consent::show).post(consent::answer))
         .route("/auth/introspect", post(token::introspect))
         .route("/auth/login", get(login::show).post(login::submit))

@@ -8,7 +8,7 @@ use axum::{
 };
 use castellan_issuer::{
     authorize::AuthorizeError,
-    flow::{FlowError, Next},
+    flow::{Answer, FlowError, Next},
 };
 use castellan_proto::ErrorCode;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::refusal::{Refusal, no_store};
 use crate::{
     app::App,
-    pages::{MARK, MessagePage, Page, STYLESHEET},
+    pages::{CONTINUE, FormPostPage, MARK, MessagePage, Page, STYLESHEET},
 };
 
 /// Sends `page`. Forms on it may lead to `also`, the origin of a checked redirect URI, because
@@ -62,6 +62,19 @@ pub(super) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap
         Ok(Next::Consent(flow)) => see_other(&format!("/auth/grant?flow={flow}")),
         Ok(Next::Home) => see_other("/account"),
         Ok(Next::Go(uri)) => found(&uri),
+        Ok(Next::Post(action, fields)) => carry(app, &action, &fields),
+        Ok(Next::Device(Answer::Allow)) => message(
+            app,
+            StatusCode::OK,
+            "Your device is connected",
+            "You can go back to it and close this window.",
+        ),
+        Ok(Next::Device(_)) => message(
+            app,
+            StatusCode::OK,
+            "Your device was not let in",
+            "It got no access. You can close this window.",
+        ),
         Err(error) => refused(error, app, headers),
     }
 }
@@ -76,19 +89,36 @@ pub(super) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
             "It was begun too long ago, in another browser, or has been finished already. Go back \
              to the app and begin again.",
         ),
+        FlowError::WrongCode => super::device::wrong_code(app),
         FlowError::Token(error) => Refusal::from(error).into_response(),
         FlowError::Authorize(AuthorizeError::Store(error)) => {
             Refusal::from(castellan_issuer::error::TokenError::from(error)).into_response()
         }
         FlowError::Authorize(AuthorizeError::Client { code, text, back }) => {
             let pairs = [("error", code.as_str()), ("error_description", &*text)];
-            let state = back.state.as_deref();
-            found(&app.issuer().answer(&back.redirect_uri, &pairs, state))
+            next(Ok(app.issuer().answer(&back, &pairs)), app, headers)
         }
         FlowError::Authorize(AuthorizeError::Page { code, text }) => {
             not_redirected(code, &text, app, headers)
         }
     }
+}
+
+/// A form that carries `fields` to an app by itself.
+fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
+    let url = url::Url::parse(action).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
+    let page = FormPostPage { site: app.title(), action, host, fields };
+    let mut response = html(StatusCode::OK, &page, form_target(action).as_deref());
+    let headers = response.headers_mut();
+    if let Some(policy) = headers.get(header::CONTENT_SECURITY_POLICY).cloned() {
+        // The one page with a script: ours, and three words long.
+        let with_script = [policy.as_bytes(), b"; script-src 'self'"].concat();
+        if let Ok(policy) = HeaderValue::from_bytes(&with_script) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+    response
 }
 
 /// An error that goes nowhere: HTML for people, JSON for everybody else
@@ -139,6 +169,11 @@ pub(super) async fn home() -> Response {
 /// The stylesheet.
 pub(super) async fn stylesheet() -> Response {
     asset("text/css; charset=utf-8", STYLESHEET)
+}
+
+/// What sends the form that carries an answer to an app.
+pub(super) async fn continue_script() -> Response {
+    asset("text/javascript; charset=utf-8", CONTINUE)
 }
 
 /// The mark.

@@ -10,30 +10,46 @@ use castellan_proto::ErrorCode;
 use serde_json::json;
 
 /// A no of the token endpoint, or of one beside it.
-pub(crate) struct Refusal(TokenError);
+pub(crate) struct Refusal {
+    error: TokenError,
+    /// Not by the token endpoint or one beside it, but where a token is used.
+    at_resource: bool,
+}
+
+impl Refusal {
+    /// A no to a token.
+    pub(crate) const fn at_resource(error: TokenError) -> Self {
+        Self { error, at_resource: true }
+    }
+}
 
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
-        Self(error)
+        Self { error, at_resource: false }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let code = self.0.code();
+        let Self { error, at_resource } = self;
+        let code = error.code();
         let ours = code == ErrorCode::ServerError;
         // Our own faults go to the log; the client learns only that they are ours.
         if ours {
-            tracing::error!(error = &self.0 as &dyn std::error::Error, "a request failed");
+            tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
         }
         let body = if ours {
             json!({"error": code.as_str()})
         } else {
-            json!({"error": code.as_str(), "error_description": self.0.to_string()})
+            json!({"error": code.as_str(), "error_description": error.to_string()})
         };
-        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut challenge = challenge(&error);
+        if at_resource && let Some(asks) = proof_challenge(code) {
+            (status, challenge) = (StatusCode::UNAUTHORIZED, Some(asks));
+        }
         let mut response = no_store((status, Json(body)).into_response());
-        if let Some(challenge) = challenge(&self.0) {
+        if let Some(challenge) = challenge {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -51,6 +67,19 @@ const fn challenge(error: &TokenError) -> Option<&'static str> {
         TokenError::InvalidToken => Some("Bearer error=\"invalid_token\""),
         TokenError::Insufficient(_) => {
             Some("Bearer error=\"insufficient_scope\", scope=\"openid\"")
+        }
+        _ => None,
+    }
+}
+
+/// RFC 9449 §7.1: where a token is used, what is wrong with a proof is a challenge.
+const fn proof_challenge(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::InvalidDpopProof => {
+            Some("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA PS256 RS256\"")
+        }
+        ErrorCode::UseDpopNonce => {
+            Some("DPoP error=\"use_dpop_nonce\", algs=\"ES256 EdDSA PS256 RS256\"")
         }
         _ => None,
     }

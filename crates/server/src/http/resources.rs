@@ -13,7 +13,7 @@ use axum::{
 };
 use castellan_issuer::{
     apply::{ApplyError, Mode, ResourceKind},
-    verify::VerifyError,
+    verify::{Holder, VerifyError},
 };
 use castellan_proto::scope::{Scope, Scopes};
 use serde_json::{Value, json};
@@ -62,10 +62,11 @@ enum Right {
 /// Whether the bearer of the request may. Castellan's own rights: token ∩ client ∩ administrators.
 async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
     let token = bearer::token(headers).map_err(|_| Outcome::Unauthorized)?;
-    let live = app.issuer().verify_access(token).await.map_err(|error| match error {
-        VerifyError::Store(error) => Outcome::broken(&error),
-        VerifyError::Expired | VerifyError::Invalid => Outcome::Unauthorized,
-    })?;
+    let live =
+        app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
+            VerifyError::Store(error) => Outcome::broken(&error),
+            VerifyError::Expired | VerifyError::Invalid => Outcome::Unauthorized,
+        })?;
     if !live.audience.contains(&app.issuer().place().issuer) {
         return Err(Outcome::Unauthorized);
     }

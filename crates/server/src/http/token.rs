@@ -22,7 +22,9 @@ pub(super) async fn token(
     request: ClientRequest,
 ) -> Response {
     let client = request.client();
-    let answer = app.issuer().token(&request.params, request.basic).await;
+    let url = app.at("/auth/token");
+    let proof = request.proof(&url);
+    let answer = app.issuer().token(&request.params, request.basic.clone(), proof.as_ref()).await;
     let response = answer.map(|answer| no_store(Json(answer).into_response()));
     readable(&app, &headers, client, response).await
 }
@@ -42,9 +44,11 @@ pub(super) async fn revoke(
 /// `POST /auth/par` (RFC 9126 §2).
 pub(super) async fn push(
     State(app): State<App>,
-    ClientRequest { params, basic }: ClientRequest,
+    request: ClientRequest,
 ) -> Result<Response, Refusal> {
-    let pushed = app.issuer().push_authorization(&params, basic).await?;
+    let url = app.at("/auth/par");
+    let (proof, basic) = (request.proof(&url), request.basic.clone());
+    let pushed = app.issuer().push_authorization(&request.params, basic, proof.as_ref()).await?;
     let body = json!({"request_uri": pushed.request_uri, "expires_in": pushed.expires_in});
     Ok(no_store((StatusCode::CREATED, Json(body)).into_response()))
 }
@@ -52,7 +56,7 @@ pub(super) async fn push(
 /// `POST /auth/introspect` (RFC 7662 §2).
 pub(super) async fn introspect(
     State(app): State<App>,
-    ClientRequest { params, basic }: ClientRequest,
+    ClientRequest { params, basic, .. }: ClientRequest,
 ) -> Result<Response, Refusal> {
     let answer = app.issuer().introspect(&params, basic).await?;
     Ok(no_store(Json(answer).into_response()))

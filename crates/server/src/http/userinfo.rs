@@ -3,10 +3,10 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
-    http::HeaderMap,
+    http::{HeaderMap, Method},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{error::TokenError, params::Repeated};
+use castellan_issuer::{dpop::Proof, error::TokenError, params::Repeated};
 
 use super::{
     bearer,
@@ -18,24 +18,33 @@ use crate::{app::App, origins};
 /// `GET` and `POST`.
 pub(super) async fn get(
     State(app): State<App>,
+    method: Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match answer(&app, query.as_deref(), &headers).await {
+    match answer(&app, &method, query.as_deref(), &headers).await {
         Ok(response) => response,
         // A script must learn that its token is over, and no app is known to ask.
         Err(refusal) => origins::allow_any(&headers, refusal.into_response()),
     }
 }
 
-async fn answer(app: &App, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let token = bearer::token(headers)?;
+async fn answer(
+    app: &App,
+    method: &Method,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let (token, jws) = bearer::token_and_proof(headers).map_err(Refusal::at_resource)?;
     // A second credential: which is meant cannot be told (RFC 6750 §2).
     let name = "access_token";
     if wire::query(query)?.get(name).is_some() {
         return Err(TokenError::from(Repeated(name.to_owned())).into());
     }
-    let (client, claims) = app.issuer().userinfo(token).await?;
+    let url = app.at("/auth/userinfo");
+    let proof = jws.map(|jws| Proof { jws, method: method.as_str(), url: &url });
+    let answer = app.issuer().userinfo(token, proof.as_ref()).await;
+    let (client, claims) = answer.map_err(Refusal::at_resource)?;
     let response = no_store(Json(claims).into_response());
     Ok(origins::allow(app.issuer(), headers, Some(&client), response).await)
 }

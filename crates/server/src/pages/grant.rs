@@ -25,6 +25,8 @@ pub(crate) struct GrantPage<'a> {
     pub(crate) abilities: &'a [Ability<'a>],
     /// Where the browser goes next, whatever the answer.
     pub(crate) redirect_host: &'a str,
+    /// What stands on the screen of the device that asks, if it is one.
+    pub(crate) user_code: Option<&'a str>,
 }
 
 /// One thing an app could do.
@@ -82,11 +84,13 @@ impl Page for GrantPage<'_> {
             flow: "f1ow",
             abilities: &[USER, READ, WRITE, CREATE],
             redirect_host: "app.choir.example",
+            user_code: None,
         };
         vec![
             ("both", both()),
             ("reads", Self { abilities: &[USER, READ], ..both() }),
             ("writes", Self { abilities: &[WRITE], client_uri: None, ..both() }),
+            ("device", Self { user_code: Some("WDJB-MJHT"), ..both() }),
             ("identity", Self { abilities: &[], ..both() }),
             (
                 "hostile",
@@ -98,6 +102,7 @@ impl Page for GrantPage<'_> {
                     flow: HOSTILE,
                     abilities: &[READ, STRANGE],
                     redirect_host: HOSTILE,
+                    user_code: Some(HOSTILE),
                 },
             ),
             (

@@ -2,9 +2,12 @@
 //!
 //! A page is a struct of plain words with one template beside it in `templates/`. It knows no
 //! record, no protocol and no server, so it cannot leak a row, and any caller can draw it.
-//! No page needs a script, an inline style or anything from another host.
+//! No page needs a script, an inline style or anything from another host; the one that carries an
+//! answer to an app has a button for where its script does not run.
 
 mod account;
+mod device;
+mod form_post;
 mod grant;
 mod login;
 mod logout;
@@ -14,6 +17,8 @@ mod setup;
 mod tests;
 
 pub(crate) use account::{AccountPage, App};
+pub(crate) use device::DevicePage;
+pub(crate) use form_post::FormPostPage;
 pub(crate) use grant::{Ability, GrantPage};
 pub(crate) use login::LoginPage;
 pub(crate) use logout::LogoutPage;
@@ -27,6 +32,9 @@ pub(crate) const STYLESHEET: &str = include_str!("castellan.css");
 ///
 /// It brings its own ground colour and so stands on light and dark alike.
 pub(crate) const MARK: &str = include_str!("castellan.svg");
+
+/// Sends the form of [`FormPostPage`]; that page links it as `/assets/continue.js`.
+pub(crate) const CONTINUE: &str = include_str!("continue.js");
 
 /// One whole document for a browser.
 pub(crate) trait Page: askama::Template + Sized {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     castellan::{Castellan, Plan},
     fixtures::assert_refused,
-    nodes::{address, config},
+    nodes::{address, config, within_the_bound},
     wire::{Answer, Ask},
 };
 
@@ -236,6 +236,8 @@ async fn a_key_takes_the_place_of_a_secret() {
     let (done, said) = apply(&format!("{keys}\nsecret: another"));
     assert!(!done && said.contains("either keys or a secret"), "{said}");
     assert!(apply(&keys).0);
+    within_the_bound("the secret holds", async || castellan.token(&pairs).await.status == 401)
+        .await;
     assert_refused(&castellan.token(&pairs).await, 401, "invalid_client");
     let rotated = castellan.cli_with(&["client", "rotate-secret", "other"], "");
     assert!(!rotated.status.success(), "{rotated:?}");

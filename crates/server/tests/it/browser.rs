@@ -83,11 +83,14 @@ impl Browser {
 
     /// Goes where `asking` sends it, signs in as Ann and agrees, if it is asked to.
     pub async fn walk(&mut self, castellan: &Castellan, asking: &Asking) -> Answer {
+        let leads = |answer: &Answer, to: &str| {
+            answer.header("location").is_some_and(|location| location.starts_with(to))
+        };
         let mut answer = self.get(&asking.at(castellan)).await;
-        if answer.location().starts_with("/auth/login") {
+        if leads(&answer, "/auth/login") {
             answer = self.sign_in(castellan, &answer, ANN).await;
         }
-        if answer.location().starts_with("/auth/grant") {
+        if leads(&answer, "/auth/grant") {
             answer = self.decide(castellan, &answer, "allow").await;
         }
         answer

@@ -4,6 +4,7 @@
 
 mod aidbox;
 mod aidbox_tokens;
+mod asked;
 mod assertion;
 mod bad_input;
 mod bad_input_edges;
@@ -16,8 +17,11 @@ mod cut;
 mod decidim;
 mod decidim_machines;
 mod decidim_oauth;
+mod device;
+mod dpop;
 mod fixtures;
 mod jose;
+mod keys;
 mod killed;
 mod liveness;
 mod logout;

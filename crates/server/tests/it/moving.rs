@@ -154,7 +154,9 @@ async fn a_sealed_export_opens_with_its_master_key_and_whole() {
     assert!(said.contains("line 3: it does not open"), "{said}");
     let cut = lines[..lines.len() - 1].join("\n");
     assert!(refused(&new, &cut).contains("the export breaks off"));
-    assert!(new.cli_with(&["import"], &sealed).status.success());
+    let plain = new.cli_with(&["import", "--seal"], "{\"castellan-export\":1}\n{\"records\":0}\n");
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("line 1: this export is not sealed"));
+    assert!(new.cli_with(&["import", "--seal"], &sealed).status.success());
     new.restart().await;
     assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
 }

@@ -87,7 +87,7 @@ async fn introspect(castellan: &Castellan, token: &str) -> bool {
 }
 
 /// Asserts that `over` holds before [`BOUND`] has passed.
-async fn within_the_bound(what: &str, mut over: impl AsyncFnMut() -> bool) {
+pub async fn within_the_bound(what: &str, mut over: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !over().await {
         assert!(began.elapsed() < BOUND, "{what}, after {:?}", began.elapsed());

@@ -112,6 +112,7 @@ async fn discovery_promises_what_is_served() {
     assert_snapshot!(photograph(&castellan, &answer), @r#"
     200 OK
     access-control-allow-origin: *
+    access-control-expose-headers: WWW-Authenticate, Retry-After, DPoP-Nonce
     cache-control: public, max-age=300
     content-type: application/json
     vary: Origin
@@ -124,6 +125,7 @@ async fn discovery_promises_what_is_served() {
       "revocation_endpoint": "http://castellan.test/auth/revoke",
       "introspection_endpoint": "http://castellan.test/auth/introspect",
       "pushed_authorization_request_endpoint": "http://castellan.test/auth/par",
+      "device_authorization_endpoint": "http://castellan.test/auth/device",
       "require_pushed_authorization_requests": false,
       "end_session_endpoint": "http://castellan.test/auth/logout",
       "jwks_uri": "http://castellan.test/.well-known/jwks.json",
@@ -131,12 +133,14 @@ async fn discovery_promises_what_is_served() {
         "code"
       ],
       "response_modes_supported": [
-        "query"
+        "query",
+        "form_post"
       ],
       "grant_types_supported": [
         "authorization_code",
         "refresh_token",
-        "client_credentials"
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code"
       ],
       "code_challenge_methods_supported": [
         "S256"
@@ -149,6 +153,8 @@ async fn discovery_promises_what_is_served() {
       ],
       "token_endpoint_auth_signing_alg_values_supported": [
         "ES256",
+        "EdDSA",
+        "PS256",
         "RS256"
       ],
       "revocation_endpoint_auth_methods_supported": [
@@ -159,6 +165,8 @@ async fn discovery_promises_what_is_served() {
       ],
       "revocation_endpoint_auth_signing_alg_values_supported": [
         "ES256",
+        "EdDSA",
+        "PS256",
         "RS256"
       ],
       "introspection_endpoint_auth_methods_supported": [
@@ -168,12 +176,23 @@ async fn discovery_promises_what_is_served() {
       ],
       "introspection_endpoint_auth_signing_alg_values_supported": [
         "ES256",
+        "EdDSA",
+        "PS256",
+        "RS256"
+      ],
+      "dpop_signing_alg_values_supported": [
+        "ES256",
+        "EdDSA",
+        "PS256",
         "RS256"
       ],
       "subject_types_supported": [
         "public"
       ],
       "id_token_signing_alg_values_supported": [
+        "ES256",
+        "EdDSA",
+        "PS256",
         "RS256"
       ],
       "scopes_supported": [
@@ -191,6 +210,8 @@ async fn discovery_promises_what_is_served() {
         "nonce",
         "at_hash",
         "name",
+        "acr",
+        "amr",
         "preferred_username",
         "given_name",
         "family_name",
@@ -203,7 +224,13 @@ async fn discovery_promises_what_is_served() {
         "consent"
       ],
       "authorization_response_iss_parameter_supported": true,
-      "claims_parameter_supported": false,
+      "claims_parameter_supported": true,
+      "acr_values_supported": [
+        "urn:castellan:acr:password"
+      ],
+      "ui_locales_supported": [
+        "en"
+      ],
       "request_parameter_supported": false,
       "request_uri_parameter_supported": false
     }
@@ -240,6 +267,7 @@ async fn a_denial_names_its_decision() {
     assert_snapshot!(photograph, @r#"
     200 OK
     access-control-allow-origin: *
+    access-control-expose-headers: WWW-Authenticate, Retry-After, DPoP-Nonce
     cache-control: no-store
     content-security-policy: sandbox
     content-type: application/json; charset=utf-8

@@ -309,6 +309,7 @@ async fn no_cookie_of_the_api_reaches_the_caller() {
     insta::assert_snapshot!(answer.photograph(), @r#"
     200 OK
     access-control-allow-origin: *
+    access-control-expose-headers: WWW-Authenticate, Retry-After, DPoP-Nonce
     cache-control: no-store
     content-security-policy: sandbox
     content-type: application/json; charset=utf-8

@@ -134,11 +134,11 @@ impl Dynamo {
     }
 
     /// Removes at most `limit` notices that were too old at `now`, the oldest first; never the
-    /// newest, which the next number follows.
-    pub(super) async fn sweep_feed(&self, now: Timestamp, limit: usize) -> Result<(), Fault> {
-        let Ok(limit) = i32::try_from(limit.min(1_000)) else { return Ok(()) };
+    /// newest, which the next number follows. How many.
+    pub(super) async fn sweep_feed(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+        let Ok(limit) = i32::try_from(limit.min(1_000)) else { return Ok(0) };
         if limit == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let last = self.last_notice().await?;
         let oldest = self
@@ -152,6 +152,7 @@ impl Dynamo {
             .limit(limit)
             .send()
             .await?;
+        let mut gone = 0;
         for item in oldest.items() {
             // Never past one that stays: holes would hide gaps.
             if number_of(item, "at").unwrap_or(u64::MAX) >= now.0.saturating_sub(KEPT) {
@@ -159,8 +160,9 @@ impl Dynamo {
             }
             let key = place(number_at(item)?);
             self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await?;
+            gone += 1;
         }
-        Ok(())
+        Ok(gone)
     }
 
     fn cursor(&self, at: u64) -> FeedCursor {

@@ -121,7 +121,7 @@ impl Store for Dynamo {
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.sweep_feed(now, limit).await?;
-        Ok(self.sweep_records(now, limit).await?)
+        let notices = self.sweep_feed(now, limit).await?;
+        Ok(self.sweep_records(now, limit).await?.max(notices))
     }
 }

@@ -153,11 +153,11 @@ impl FeedLog {
         Ok((entries, end))
     }
 
-    /// Removes at most `limit` notices that were too old at `now`, the oldest first.
-    pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<(), Fault> {
+    /// Removes at most `limit` notices that were too old at `now`, the oldest first; how many.
+    pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if limit == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let mut cursor = self.notices.find(doc! {}).sort(doc! { "_id": 1 }).limit(limit).await?;
         let mut until = None;
@@ -169,13 +169,12 @@ impl FeedLog {
             }
             until = Some(number(&notice)?);
         }
-        if let Some(until) = until {
-            // Written down before anybody can miss it.
-            let swept = doc! { "$max": { "swept": until } };
-            self.meta.update_one(doc! { "_id": COUNTER }, swept).await?;
-            self.notices.delete_many(doc! { "_id": { "$lte": until } }).await?;
-        }
-        Ok(())
+        let Some(until) = until else { return Ok(0) };
+        // Written down before anybody can miss it.
+        let swept = doc! { "$max": { "swept": until } };
+        self.meta.update_one(doc! { "_id": COUNTER }, swept).await?;
+        let gone = self.notices.delete_many(doc! { "_id": { "$lte": until } }).await?;
+        Ok(usize::try_from(gone.deleted_count).unwrap_or(usize::MAX))
     }
 
     fn cursor(&self, at: i64) -> FeedCursor {

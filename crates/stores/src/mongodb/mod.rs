@@ -118,8 +118,8 @@ impl Store for Mongo {
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.feed.sweep(now, limit).await?;
-        Ok(verbs::sweep(&self.records, now, limit).await?)
+        let notices = self.feed.sweep(now, limit).await?;
+        Ok(verbs::sweep(&self.records, now, limit).await?.max(notices))
     }
 
     async fn clock(&self) -> Result<Option<u64>, StoreError> {

@@ -34,12 +34,14 @@ impl Fault {
     }
 
     /// Whether a connection is of no use after it.
-    pub(super) const fn breaks_the_line(&self) -> bool {
+    pub(super) fn breaks_the_line(&self) -> bool {
         match self {
             Self::Unanswered => true,
-            Self::Sql(error) => {
-                !matches!(error, sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })
-            }
+            // What the server says as it hangs up comes as an answer.
+            Self::Sql(sqlx::Error::Database(said)) => said.code().is_some_and(|code| {
+                code.starts_with("57P") || code.starts_with("08") || code == "25P03"
+            }),
+            Self::Sql(error) => !matches!(error, sqlx::Error::ColumnDecode { .. }),
             Self::Damaged(_) | Self::Contended => false,
         }
     }

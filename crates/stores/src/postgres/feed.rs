@@ -45,7 +45,8 @@ const SWEEP: &str = "
         DELETE FROM castellan_feed f USING old WHERE f.seq = old.seq RETURNING f.xid
     )
     UPDATE castellan_meta SET swept = greatest(swept, newest)
-    FROM (SELECT max(xid) AS newest FROM gone) AS g WHERE newest IS NOT NULL";
+    FROM (SELECT max(xid) AS newest, count(*) AS many FROM gone) AS g WHERE newest IS NOT NULL
+    RETURNING g.many";
 
 /// Writes a notice alone.
 pub(super) async fn tell(connection: &mut PgConnection, subject: &Key) -> Result<(), Fault> {
@@ -98,16 +99,17 @@ fn snapshot_of<'a>(cursor: &'a str, database: &str) -> Option<&'a str> {
     good.then_some(snapshot)
 }
 
-/// Removes at most `limit` notices that were too old at `now`, the oldest first.
+/// Removes at most `limit` notices that were too old at `now`, the oldest first; how many.
 pub(super) async fn sweep(
     connection: &mut PgConnection,
     now: Timestamp,
     limit: usize,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let before = seconds(now).saturating_sub(KEPT);
-    sqlx::query(SWEEP).bind(before).bind(limit).execute(connection).await?;
-    Ok(())
+    let gone: Option<i64> =
+        sqlx::query_scalar(SWEEP).bind(before).bind(limit).fetch_optional(connection).await?;
+    Ok(gone.and_then(|gone| usize::try_from(gone).ok()).unwrap_or(0))
 }
 
 #[cfg(test)]

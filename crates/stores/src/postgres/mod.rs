@@ -131,7 +131,9 @@ impl Store for Postgres {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut line = self.connections.line().await?;
         let swept = match feed::sweep(&mut line, now, limit).await {
-            Ok(()) => verbs::sweep(&mut line, now, limit).await,
+            Ok(notices) => {
+                verbs::sweep(&mut line, now, limit).await.map(|records| records.max(notices))
+            }
             Err(fault) => Err(fault),
         };
         line.settle(swept)

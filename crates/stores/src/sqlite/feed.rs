@@ -89,8 +89,8 @@ fn entries(connection: &Connection, after: i64, end: i64) -> Result<Feed, Fault>
     Ok(Feed { entries, cursor: cursor(end), gap })
 }
 
-/// Removes at most `limit` notices that were too old at `now`, the oldest first.
-pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<(), Fault> {
+/// Removes at most `limit` notices that were too old at `now`, the oldest first; how many.
+pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, Fault> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut oldest = connection.prepare_cached("SELECT seq, at FROM feed ORDER BY seq LIMIT ?1")?;
     let mut rows = oldest.query([limit])?;
@@ -103,10 +103,8 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Re
         last = Some(row.get::<_, i64>(0)?);
     }
     drop(rows);
-    if let Some(last) = last {
-        connection.prepare_cached("DELETE FROM feed WHERE seq <= ?1")?.execute(params![last])?;
-    }
-    Ok(())
+    let Some(last) = last else { return Ok(0) };
+    Ok(connection.prepare_cached("DELETE FROM feed WHERE seq <= ?1")?.execute(params![last])?)
 }
 
 fn cursor(at: i64) -> FeedCursor {

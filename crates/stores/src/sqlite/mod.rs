@@ -137,8 +137,8 @@ impl Store for Sqlite {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.writer
             .run(move |connection| {
-                feed::sweep(connection, now, limit)?;
-                write::sweep(connection, now, limit)
+                let notices = feed::sweep(connection, now, limit)?;
+                Ok(write::sweep(connection, now, limit)?.max(notices))
             })
             .await
     }

@@ -23,6 +23,7 @@ use castellan_issuer::{
         Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
         StoreError, Taken,
     },
+    verify::Holder,
 };
 use castellan_proto::{FixedClock, Opaque, OpaqueKind, Timestamp};
 use castellan_stores::Migrate;
@@ -141,6 +142,7 @@ impl Work {
                 issuer: "https://id.castellan.test".to_owned(),
                 name: "Castellan".to_owned(),
                 alias_digests: std::iter::empty().collect(),
+                resources: Vec::new(),
             },
             settings: Settings::default(),
             clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
@@ -169,7 +171,7 @@ impl Work {
         let heard = self.heard.lock().unwrap().clone();
         let (liveness, store) = (self.issuer.liveness(), self.issuer.desk().store());
         let cursor = liveness.poll(store, heard.as_ref(), |_| {}).await.unwrap();
-        *self.heard.lock().unwrap() = Some(cursor);
+        *self.heard.lock().unwrap() = Some(cursor.cursor);
     }
 
     /// A token, and the round trips that it took.
@@ -180,7 +182,7 @@ impl Work {
         let ask = Params::from_pairs(pairs).unwrap();
         self.hear().await;
         let before = (self.trips)();
-        let answer = self.issuer.token(&ask, None).await.unwrap();
+        let answer = self.issuer.token(&ask, None, None).await.unwrap();
         (answer, (self.trips)() - before)
     }
 
@@ -188,7 +190,7 @@ impl Work {
     async fn check(&self, token: &str) -> usize {
         self.hear().await;
         let before = (self.trips)();
-        self.issuer.verify_access(token).await.unwrap();
+        self.issuer.verify_access(token, Holder::Bearer).await.unwrap();
         (self.trips)() - before
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use castellan_proto::Timestamp;
+
 use super::{END, NOW, before_end, draft, fleeting, get, insert, key, long_after, named};
 use crate::store::{Store, Taken};
 
@@ -9,6 +11,7 @@ pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
     a_sweep_removes_only_what_expired(&*open().await).await;
     a_sweep_is_bounded(&*open().await).await;
     a_sweep_frees_names(&*open().await).await;
+    a_sweep_counts_notices_where_they_are_more(&*open().await).await;
 }
 
 async fn a_sweep_removes_only_what_expired(store: &dyn Store) {
@@ -47,4 +50,14 @@ async fn a_sweep_frees_names(store: &dyn Store) {
     assert_eq!(store.sweep(END, 100).await.unwrap(), 1);
     insert(store, named("b", &["one"])).await;
     insert(store, named("a", &["two"])).await;
+}
+
+async fn a_sweep_counts_notices_where_they_are_more(store: &dyn Store) {
+    for _ in 0..3 {
+        store.notify(&key("told")).await.unwrap();
+    }
+    // Notices are as old as the machine's clock says, whatever `now` is.
+    let far = Timestamp(40_000_000_000);
+    let first = store.sweep(far, 2).await.unwrap();
+    assert!((1..=2).contains(&first), "{first}");
 }

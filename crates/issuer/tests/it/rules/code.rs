@@ -182,8 +182,8 @@ async fn a_confidential_client_redeems_only_with_its_secret() {
         castellan_issuer::params::Params::from_pairs(pairs).unwrap()
     };
     for secret in [None, secret_of("other"), Some("guess".to_owned())] {
-        let answer = house.issuer.token(&pairs(secret), None).await;
+        let answer = house.issuer.token(&pairs(secret), None, None).await;
         assert!(matches!(answer, Err(TokenError::InvalidClient { .. })));
     }
-    assert!(house.issuer.token(&pairs(secret_of("shop")), None).await.is_ok(), "not burnt");
+    assert!(house.issuer.token(&pairs(secret_of("shop")), None, None).await.is_ok(), "not burnt");
 }

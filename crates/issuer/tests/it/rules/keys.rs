@@ -79,7 +79,7 @@ async fn some_key_signs_at_every_moment_however_often_they_are_rotated() {
 async fn another_node_takes_over_new_keys_at_a_notice() {
     let (house, mut told) = (House::new().await, Vec::new());
     let other = house.again().await;
-    let cursor = other.issuer.liveness().poll(&*other.store, None, |_| {}).await.unwrap();
+    let cursor = other.issuer.liveness().poll(&*other.store, None, |_| {}).await.unwrap().cursor;
     house.issuer.rotate_keys().await.unwrap();
     let heard = |subject: &str| told.push(other.issuer.is_keyring(subject));
     other.issuer.liveness().poll(&*other.store, Some(&cursor), heard).await.unwrap();

@@ -23,7 +23,7 @@ fn claims(token: &str) -> Value {
 
 async fn is_refused_everywhere(house: &House, token: &str, why: &str) {
     assert!(!house.holds(token).await, "{why}");
-    assert!(house.issuer.userinfo(token).await.is_err(), "{why}");
+    assert!(house.issuer.userinfo(token, None).await.is_err(), "{why}");
     let introspected = house.introspect("shop", token).await.unwrap();
     assert_eq!(introspected, json!({"active": false}), "{why}");
     assert!(house.refresh("own", token, &[]).await.is_err(), "{why}");

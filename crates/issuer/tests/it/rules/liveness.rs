@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use castellan_issuer::{
     store::{FeedCursor, Kind},
-    verify::VerifyError,
+    verify::{Holder, VerifyError},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) async fn poll(house: &House, cursor: Option<&FeedCursor>) -> FeedCursor {
-    house.issuer.liveness().poll(&*house.store, cursor, |_| {}).await.unwrap()
+    house.issuer.liveness().poll(&*house.store, cursor, |_| {}).await.unwrap().cursor
 }
 
 /// How many verbs checking `token` takes.
@@ -95,7 +95,7 @@ async fn a_verdict_counts_for_a_minute_and_not_past_the_end_of_its_token() {
     house.later(539);
     cost(&house, &token).await;
     house.later(1);
-    let late = house.issuer.verify_access(&token).await;
+    let late = house.issuer.verify_access(&token, Holder::Bearer).await;
     assert!(matches!(late, Err(VerifyError::Expired)));
 }
 
@@ -109,10 +109,13 @@ async fn after_a_second_of_silence_every_token_is_read_anew_and_a_store_that_is_
     poll(&house, None).await;
     cost(&house, &token).await;
     house.store.arm(down);
-    assert!(house.issuer.verify_access(&token).await.is_ok(), "known, and heard a moment ago");
+    assert!(
+        house.issuer.verify_access(&token, Holder::Bearer).await.is_ok(),
+        "known, and heard a moment ago"
+    );
     std::thread::sleep(Duration::from_millis(1_100));
     assert!(!house.issuer.liveness().hears());
-    let silent = house.issuer.verify_access(&token).await;
+    let silent = house.issuer.verify_access(&token, Holder::Bearer).await;
     assert!(matches!(silent, Err(VerifyError::Store(_))));
     assert_eq!(cost(&house, &token).await, 2);
     assert_eq!(cost(&house, &token).await, 2);
@@ -124,7 +127,7 @@ async fn what_changes_while_it_is_read_is_not_remembered() {
     let answer = house.tokens("shop").await;
     let token = answer.access_token;
     poll(&house, None).await;
-    let live = house.issuer.verify_access(&token).await.unwrap();
+    let live = house.issuer.verify_access(&token, Holder::Bearer).await.unwrap();
     let family = (Kind::Family, live.family_id.clone());
     let client = (Kind::Client, "shop".to_owned());
     let person = (Kind::Account, "ada-1".to_owned());

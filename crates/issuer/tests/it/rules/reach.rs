@@ -63,7 +63,8 @@ async fn case_14_every_end_reaches_every_consumer_on_every_node() {
         // Known and remembered on both nodes.
         let mut cursor = None;
         for node in [&house, &other] {
-            let polled = node.issuer.liveness().poll(&*node.store, None, |_| {}).await.unwrap();
+            let polled =
+                node.issuer.liveness().poll(&*node.store, None, |_| {}).await.unwrap().cursor;
             cursor = Some(polled);
             assert!(node.holds(&access).await);
         }
@@ -72,7 +73,7 @@ async fn case_14_every_end_reaches_every_consumer_on_every_node() {
         for node in [&house, &other] {
             assert!(!node.holds(&access).await, "{end:?}");
             assert_eq!(node.introspect("other", &access).await.unwrap(), json!({"active": false}));
-            let userinfo = node.issuer.userinfo(&access).await;
+            let userinfo = node.issuer.userinfo(&access, None).await;
             assert!(matches!(userinfo, Err(TokenError::InvalidToken)), "{end:?}");
             assert!(node.refresh("shop", &refresh, &[]).await.is_err(), "{end:?}");
             match node.introspect("shop", &refresh).await {
@@ -125,7 +126,7 @@ async fn an_inactive_client_goes_nowhere() {
 async fn revoking_what_is_dead_is_told_again() {
     let house = House::new().await;
     let answer = house.tokens("own").await;
-    let cursor = house.issuer.liveness().poll(&*house.store, None, |_| {}).await.unwrap();
+    let cursor = house.issuer.liveness().poll(&*house.store, None, |_| {}).await.unwrap().cursor;
     for _ in 0..2 {
         house.revoke("own", &answer.access_token).await.unwrap();
     }

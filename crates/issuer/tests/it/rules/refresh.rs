@@ -1,5 +1,6 @@
 //! Refresh tokens (`design.md` rules 31 and 33).
 
+use castellan_issuer::verify::Holder;
 use castellan_issuer::{error::TokenError, mint::TokenAnswer};
 use castellan_proto::ErrorCode;
 use serde_json::json;
@@ -37,14 +38,14 @@ async fn an_opaque_token_that_was_narrowed_stays_narrow() {
     let first = house.tokens("lens").await;
     assert!(first.access_token.starts_with("csl_access_"));
     let narrow = house.refresh("lens", refresh_of(&first), &[("scope", "api:read")]).await.unwrap();
-    let live = house.issuer.verify_access(&narrow.access_token).await.unwrap();
+    let live = house.issuer.verify_access(&narrow.access_token, Holder::Bearer).await.unwrap();
     assert_eq!(live.scope.to_string(), "api:read");
     assert!(!house.holds(&first.access_token).await, "its scopes are forgotten, so it is over");
     let full = house.refresh("lens", refresh_of(&narrow), &[]).await.unwrap();
     assert!(!house.holds(&narrow.access_token).await, "it must not become a wide one");
     let again = house.refresh("lens", refresh_of(&full), &[]).await.unwrap();
     for answer in [full, again] {
-        let live = house.issuer.verify_access(&answer.access_token).await.unwrap();
+        let live = house.issuer.verify_access(&answer.access_token, Holder::Bearer).await.unwrap();
         assert!(live.scope.has_name("openid"));
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets of clients (`design.md` rule 46) and what must not print.
 
+use castellan_issuer::verify::Holder;
 use castellan_issuer::{
     client_auth::ClientProof,
     error::TokenError,
@@ -96,13 +97,13 @@ async fn a_client_proves_itself_in_one_way() {
         &[grant, ("client_id", "shop"), ("client_secret", &secret)][..],
         &[grant, ("client_id", "other")],
     ] {
-        let answer = house.issuer.token(&params(pairs), basic()).await;
+        let answer = house.issuer.token(&params(pairs), basic(), None).await;
         assert!(matches!(answer, Err(TokenError::TwoProofs)));
     }
-    let answer = house.issuer.token(&params(&[grant]), basic()).await;
+    let answer = house.issuer.token(&params(&[grant]), basic(), None).await;
     assert!(matches!(answer, Err(TokenError::Missing("code"))));
     assert!(matches!(
-        house.issuer.token(&params(&[grant]), None).await,
+        house.issuer.token(&params(&[grant]), None, None).await,
         Err(TokenError::Missing(_))
     ));
 }
@@ -120,7 +121,7 @@ async fn nothing_secret_prints() {
     let now = house.issuer.now();
     let ada = house.issuer.desk().get::<Account>("ada-1", now).await.unwrap().unwrap();
     assert!(!format!("{ada:?}").contains("argon2"));
-    let live = house.issuer.verify_access(&answer.access_token).await.unwrap();
+    let live = house.issuer.verify_access(&answer.access_token, Holder::Bearer).await.unwrap();
     assert!(!format!("{live:?}").contains("argon2"));
     house
         .apply(json!({"resourceType": "ApiCredential", "id": "n", "name": "N", "secret": "hush"}))

@@ -1,44 +1,26 @@
-//! The master key, what branches off it, and the ring of signing keys (`design.md` rules 45, 46).
+//! The ring of signing keys (`design.md` rule 45).
 
-use std::sync::{Arc, RwLock};
+mod master;
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf,
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use castellan_proto::{
     Timestamp,
-    jose::{Algorithm, HmacKey, Jwk, JwkSet, KeyError, SigningKey, VerifyingKey},
-    random,
+    jose::{Algorithm, Jwk, JwkSet, KeyError, SigningKey, VerifyingKey},
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use master::{Branch, MasterKey};
 
 use crate::{
     Settings,
     desk::{Desk, Held, Kept, Written},
     store::{Kind, Notice, StoreError},
 };
-
-/// 32 bytes from which every other symmetric key is derived.
-#[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
-
-/// What a branch of the master key is for. One branch, one use.
-#[derive(Clone, Copy, Debug)]
-pub enum Branch {
-    /// Keyed hashes of secrets that Castellan made.
-    Pepper,
-    /// Codes in refresh and opaque access tokens.
-    Refresh,
-    /// Sealing what must not be read from the store.
-    Seal,
-    /// Tokens of forms.
-    Csrf,
-    /// Exports.
-    Export,
-}
 
 /// The keyring could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -58,88 +40,12 @@ pub enum KeyringError {
     /// No key of that use and algorithm signs now.
     #[error("no key of that kind signs at the moment")]
     NoKey,
+    /// There is no key of that name.
+    #[error("there is no signing key of that name; `castellan key list` shows them")]
+    UnknownKey,
     /// The text is no master key.
     #[error("a master key is 32 bytes, written as 43 base64url characters")]
     MasterKey,
-}
-
-impl MasterKey {
-    /// A new one.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Zeroizing::new(random()))
-    }
-
-    /// Reads the text that [`MasterKey::text`] gives.
-    ///
-    /// # Errors
-    /// [`KeyringError::MasterKey`] for any other text.
-    pub fn read(text: &str) -> Result<Self, KeyringError> {
-        let bytes = Zeroizing::new(
-            URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| KeyringError::MasterKey)?,
-        );
-        let bytes: [u8; 32] = (&**bytes).try_into().map_err(|_| KeyringError::MasterKey)?;
-        Ok(Self(Zeroizing::new(bytes)))
-    }
-
-    /// As it is kept in a file.
-    #[must_use]
-    pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
-    }
-
-    /// The key of `branch` (RFC 5869).
-    #[must_use]
-    pub fn branch(&self, branch: Branch) -> Zeroizing<[u8; 32]> {
-        let info = match branch {
-            Branch::Pepper => "castellan pepper",
-            Branch::Refresh => "castellan refresh",
-            Branch::Seal => "castellan seal",
-            Branch::Csrf => "castellan csrf",
-            Branch::Export => "castellan export",
-        };
-        let mut out = Zeroizing::new([0; 32]);
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);
-        let filled =
-            prk.expand(&[info.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut *out));
-        // HKDF cannot fail for one block of output (RFC 5869 §2.3).
-        debug_assert!(filled.is_ok());
-        out
-    }
-
-    /// An HMAC key of `branch`.
-    #[must_use]
-    pub fn hmac(&self, branch: Branch) -> HmacKey {
-        HmacKey::new(&*self.branch(branch))
-    }
-
-    fn sealer(&self) -> Option<LessSafeKey> {
-        Some(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*self.branch(Branch::Seal)).ok()?))
-    }
-
-    /// Seals `plain`, bound to `label`.
-    fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
-        let nonce = random::<NONCE_LEN>();
-        let mut sealed = plain.to_vec();
-        self.sealer()?
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(label.as_bytes()),
-                &mut sealed,
-            )
-            .ok()?;
-        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
-    }
-
-    fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
-        let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
-        let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));
-        let length =
-            self.sealer()?.open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest).ok()?.len();
-        rest.truncate(length);
-        Some(rest)
-    }
 }
 
 /// What a signing key may sign. A key signs one kind of thing (`design.md` rule 26).
@@ -197,16 +103,21 @@ pub struct RingKey {
 /// The signing keys of a site. Nodes choose among them by time, so that no leader is needed.
 pub struct Keyring {
     keys: RwLock<Arc<Vec<RingKey>>>,
+    /// When it was last read again for a key that was not known.
+    asked: AtomicU64,
 }
 
 const RING: &str = "ring";
 /// From the making of a key to its first signature: longer than the JWKS may be cached (300 s),
 /// plus the bound of the feed and of clocks.
 const LEAD: u64 = 330;
+/// Tries of a change that others are in the way of.
+const TRIES: usize = 16;
 /// Longest life of anything signed, plus clocks.
 const LONGEST: u64 = 86_400 + 30;
 
-/// Uses and algorithms that every ring can serve.
+/// Uses and algorithms that every ring serves from the beginning. Others are made when the first
+/// client is to get such a token.
 const KINDS: [(KeyUse, Algorithm); 4] = [
     (KeyUse::Access, Algorithm::Es256),
     (KeyUse::Access, Algorithm::Rs256),
@@ -226,7 +137,8 @@ impl Keyring {
             Some(held) => held.body,
             None => make(desk, master, now).await?,
         };
-        Ok(Self { keys: RwLock::new(Arc::new(open_all(&ring, master)?)) })
+        let keys = RwLock::new(Arc::new(open_all(&ring, master)?));
+        Ok(Self { keys, asked: AtomicU64::new(0) })
     }
 
     /// Reads the ring again, after a notice or for an unknown key.
@@ -243,6 +155,12 @@ impl Keyring {
             self.set(open_all(&held.body, master)?);
         }
         Ok(())
+    }
+
+    /// Whether it is time to read the ring again for a key that is not known here; of any number
+    /// that ask in one second one is told so.
+    pub(crate) fn may_ask(&self, now: Timestamp) -> bool {
+        self.asked.swap(now.0, Ordering::AcqRel) != now.0
     }
 
     fn set(&self, keys: Vec<RingKey>) {
@@ -312,12 +230,18 @@ impl Keyring {
     ) -> Result<(), KeyringError> {
         let Some(mut held) = desk.get::<Ring>(RING, now).await? else { return Ok(()) };
         let turn = Timestamp(now.0 + LEAD);
+        let mut kinds = KINDS.to_vec();
+        for key in held.body.keys.iter().filter(|key| key.sign_until.is_none()) {
+            if !kinds.contains(&(key.usage, key.alg)) {
+                kinds.push((key.usage, key.alg));
+            }
+        }
         held.body.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
         for key in held.body.keys.iter_mut().filter(|key| key.sign_until.is_none()) {
             key.sign_until = Some(turn);
             key.drop_at = Some(Timestamp(turn.0 + LONGEST));
         }
-        for kind in KINDS {
+        for kind in kinds {
             held.body.keys.push(new_key(kind, master, (now, turn))?);
         }
         if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
@@ -326,6 +250,67 @@ impl Keyring {
         }
         // Another node was first: its turn is the turn.
         self.reload(desk, master, now).await
+    }
+}
+
+impl Keyring {
+    /// Makes a key of `kind` that signs at once, if there is none: nobody can know one that they
+    /// would have to know.
+    async fn ensure(
+        &self,
+        (desk, master): (&Desk, &MasterKey),
+        kind: (KeyUse, Algorithm),
+        now: Timestamp,
+    ) -> Result<(), KeyringError> {
+        for _ in 0..TRIES {
+            let held = desk.get::<Ring>(RING, now).await?;
+            let mut held = held.ok_or(KeyringError::NoKey)?;
+            if !held.body.signs(kind, now) {
+                held.body.keys.push(new_key(kind, master, (now, now))?);
+                if desk.replace(&held, Notice::Tell, now).await? != Written::Done {
+                    continue;
+                }
+            }
+            self.set(open_all(&held.body, master)?);
+            return Ok(());
+        }
+        Err(StoreError::new("the keyring is being written all the time").into())
+    }
+
+    /// Takes the key `kid` out: it signs no more, and nothing that it signed holds any more. Where
+    /// no other one would sign, a new one does, at once.
+    async fn retire(
+        &self,
+        (desk, master): (&Desk, &MasterKey),
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<(), KeyringError> {
+        for _ in 0..TRIES {
+            let held = desk.get::<Ring>(RING, now).await?;
+            let mut held = held.ok_or(KeyringError::NoKey)?;
+            let at = held.body.keys.iter().position(|key| key.kid == kid);
+            let taken = held.body.keys.remove(at.ok_or(KeyringError::UnknownKey)?);
+            let purpose = (taken.usage, taken.alg);
+            if !held.body.signs(purpose, now) {
+                held.body.keys.push(new_key(purpose, master, (now, now))?);
+            }
+            if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
+                self.set(open_all(&held.body, master)?);
+                return Ok(());
+            }
+        }
+        Err(StoreError::new("the keyring is being written all the time").into())
+    }
+}
+
+impl Ring {
+    /// Whether there is a key of `kind` that signs at `now`.
+    fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
+        self.keys.iter().any(|key| {
+            (key.usage, key.alg) == (usage, alg)
+                && key.sign_from <= now
+                && key.sign_until.is_none_or(|until| now < until)
+        })
     }
 }
 
@@ -397,6 +382,51 @@ impl crate::Issuer {
     /// [`KeyringError`] if the store fails.
     pub async fn rotate_keys(&self) -> Result<(), KeyringError> {
         self.keyring().rotate(self.desk(), self.master(), self.now()).await
+    }
+
+    /// Makes new ones if the present ones have signed for as long as `tokens.rotate_keys` says.
+    /// `true` if it was time. Of nodes that do it at once one does it.
+    ///
+    /// # Errors
+    /// [`KeyringError`] if the store fails.
+    pub async fn rotate_keys_if_due(&self) -> Result<bool, KeyringError> {
+        let (now, period) = (self.now(), self.settings().rotate_keys.get().as_secs());
+        // As it stands in the store, where another node may have been at it.
+        self.reload_keys().await?;
+        let newest = self.keyring().keys().iter().map(|key| key.sign_from).max();
+        let is_due = newest.is_some_and(|newest| newest.0.saturating_add(period) <= now.0);
+        if is_due {
+            self.rotate_keys().await?;
+        }
+        Ok(is_due)
+    }
+
+    /// Takes a key out at once, because somebody else may have it: nothing that it signed holds any
+    /// more, on any node, within the bound of the feed.
+    ///
+    /// # Errors
+    /// [`KeyringError::UnknownKey`] if there is no such key.
+    pub async fn retire_key(&self, kid: &str) -> Result<(), KeyringError> {
+        self.keyring().retire((self.desk(), self.master()), kid, self.now()).await?;
+        // What was found good under it is looked at again.
+        self.liveness().bump_all();
+        Ok(())
+    }
+
+    /// Signs `claims` by the key of `kind` whose turn it is, which is made if it is the first.
+    pub(crate) async fn sign(
+        &self,
+        kind: (KeyUse, Algorithm),
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, KeyringError> {
+        match self.keyring().sign(kind, typ, claims, self.now()) {
+            Err(KeyringError::NoKey) => {
+                self.keyring().ensure((self.desk(), self.master()), kind, self.now()).await?;
+                self.keyring().sign(kind, typ, claims, self.now())
+            }
+            signed => signed,
+        }
     }
 
     /// Whether `subject` of a notice is this site's ring of keys.

@@ -1,0 +1,127 @@
+//! The `claims` parameter (OIDC Core §5.5): what an app wants to know of the person. It never opens
+//! more than the scopes do.
+
+use castellan_proto::ErrorCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How people prove who they are here, as ID tokens say it (`acr`).
+pub const ACR: &str = "urn:castellan:acr:password";
+/// Bytes of the parameter at most.
+const LONGEST: usize = 4_096;
+
+/// What is asked for of the ID token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimsRequest {
+    /// The person that it must be.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Claims about the person that are to stand in the ID token, as far as scopes open them.
+    #[serde(default)]
+    pub id_token: Vec<String>,
+}
+
+/// Claims about the person that an ID token can have, and the scope that opens each
+/// (OIDC Core §5.4).
+pub(crate) const OF_THE_PERSON: [(&str, &str); 6] = [
+    ("name", "profile"),
+    ("preferred_username", "profile"),
+    ("given_name", "profile"),
+    ("family_name", "profile"),
+    ("email", "email"),
+    ("email_verified", "email"),
+];
+
+type Refused = (ErrorCode, &'static str);
+
+/// Reads the parameter.
+pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
+    let invalid = (ErrorCode::InvalidRequest, "claims is a JSON object of id_token and userinfo");
+    if text.len() > LONGEST {
+        return Err(invalid);
+    }
+    let asked: Map<String, Value> = serde_json::from_str(text).map_err(|_| invalid)?;
+    let mut request = ClaimsRequest::default();
+    for place in ["id_token", "userinfo"] {
+        let members = match asked.get(place) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Object(members)) => members,
+            Some(_) => return Err(invalid),
+        };
+        for (name, how) in members {
+            if !how.is_null() && !how.is_object() {
+                return Err(invalid);
+            }
+            read_one(&mut request, (place, name), how)?;
+        }
+    }
+    Ok(request)
+}
+
+fn read_one(
+    request: &mut ClaimsRequest,
+    (place, name): (&str, &str),
+    how: &Value,
+) -> Result<(), Refused> {
+    match (place, name) {
+        (_, "sub") => {
+            let Some(subject) = how.get("value") else { return Ok(()) };
+            let invalid = (ErrorCode::InvalidRequest, "claims: the value of sub is a text");
+            let subject = subject.as_str().ok_or(invalid)?.to_owned();
+            if request.subject.as_ref().is_some_and(|other| *other != subject) {
+                return Err((ErrorCode::InvalidRequest, "claims: sub is said to be two people"));
+            }
+            request.subject = Some(subject);
+        }
+        // An essential one that cannot be had is a failed sign-in (OIDC Core §5.5.1.1).
+        ("id_token", "acr") if how.get("essential") == Some(&Value::Bool(true)) => {
+            let one = how.get("value").into_iter();
+            let several = how.get("values").and_then(Value::as_array).into_iter().flatten();
+            let mut wanted = one.chain(several).peekable();
+            if wanted.peek().is_some() && !wanted.any(|value| value == ACR) {
+                let text = "people here prove who they are by a password";
+                return Err((ErrorCode::UnmetAuthenticationRequirements, text));
+            }
+        }
+        ("id_token", name) if OF_THE_PERSON.iter().any(|(known, _)| *known == name) => {
+            request.id_token.push(name.to_owned());
+        }
+        // Whatever else is asked for is not known here, and left out (§5.5).
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_read_and_what_is_not_known_left_out() {
+        let asked = r#"{"id_token": {"email": null, "zoneinfo": {"essential": true},
+            "sub": {"value": "ann"}, "acr": {"essential": true, "values": ["x", "urn:castellan:acr:password"]}},
+            "userinfo": {"name": {"essential": true}}, "other": 1}"#;
+        let request = read(asked).unwrap();
+        assert_eq!(request.subject.as_deref(), Some("ann"));
+        assert_eq!(request.id_token, ["email"]);
+    }
+
+    #[test]
+    fn what_is_no_such_request_is_refused() {
+        for bad in [
+            "",
+            "[]",
+            "{",
+            r#"{"id_token": 1}"#,
+            r#"{"id_token": {"name": 1}}"#,
+            r#"{"id_token": {"sub": {"value": 1}}}"#,
+            r#"{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}"#,
+        ] {
+            assert_eq!(read(bad).unwrap_err().0, ErrorCode::InvalidRequest, "{bad}");
+        }
+        let strong = r#"{"id_token": {"acr": {"essential": true, "value": "urn:mfa"}}}"#;
+        let refused = read(strong).unwrap_err().0;
+        assert_eq!(refused, ErrorCode::UnmetAuthenticationRequirements);
+        assert!(read(&strong.replace("true", "false")).is_ok(), "a wish");
+    }
+}

@@ -1,0 +1,119 @@
+//! `grant_type=urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4): a device looks whether
+//! the person has answered.
+
+use async_trait::async_trait;
+use castellan_proto::{Opaque, OpaqueKind};
+
+use super::{Authorized, DEVICE_CODE, GrantType, authorization_code::audience};
+use crate::{
+    Issuer,
+    client_auth::Proven,
+    desk::Written,
+    device::{Device, DeviceState},
+    error::TokenError,
+    flow::code_id,
+    footing::Gone,
+    params::Params,
+    records::{Client, Family, Origin},
+};
+
+pub(super) struct DeviceCode;
+
+#[async_trait]
+impl GrantType for DeviceCode {
+    fn name(&self) -> &'static str {
+        DEVICE_CODE
+    }
+
+    fn allows(&self, client: &Client) -> bool {
+        client.device.is_some()
+    }
+
+    fn needs_secret(&self, client: &Client) -> bool {
+        !client.is_public()
+    }
+
+    async fn redeem(
+        &self,
+        issuer: &Issuer,
+        client: &Proven,
+        params: &Params,
+    ) -> Result<Authorized, TokenError> {
+        let text = params.get("device_code").ok_or(TokenError::Missing("device_code"))?;
+        let code = Opaque::read(OpaqueKind::Device, text).ok_or(TokenError::CodeNotRedeemable)?;
+        let (id, now) = (code_id(&client.id, &code), issuer.now());
+        if let Some(held) = issuer.desk().get::<Device>(&id, now).await? {
+            if held.body.state == DeviceState::Denied {
+                return Err(TokenError::DeviceDenied);
+            }
+            if now >= held.body.ends {
+                return Err(TokenError::DeviceExpired);
+            }
+            if held.body.state == DeviceState::Waiting {
+                let too_often = issuer.looks().is_too_often(code.digest(), now);
+                return Err(if too_often { TokenError::SlowDown } else { TokenError::Pending });
+            }
+        }
+        // Answered, so it is used up: of any number of looks at once one goes on.
+        let taken = issuer.desk().take::<Device>(&id, now).await?;
+        let (device, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
+        let family = family(issuer, client, &device)?;
+        if !first {
+            // Somebody else has it too: as with codes (RFC 6749 §4.1.2).
+            let dead = Family { ended: true, ..family };
+            issuer.forestall_family(&device.family, &dead).await?;
+            return Err(TokenError::CodeNotRedeemable);
+        }
+        match issuer.gone(&family, &family.scope).await? {
+            None => {}
+            Some(Gone::Person) => return Err(TokenError::UserInactive),
+            Some(Gone::Client | Gone::Consent) => return Err(TokenError::CodeNotRedeemable),
+        }
+        match issuer.desk().insert(&device.family, &family, now).await? {
+            Written::Done => Ok(Authorized {
+                id: device.family,
+                family,
+                nonce: None,
+                id_claims: Vec::new(),
+                introduces: true,
+            }),
+            _ => Err(TokenError::CodeNotRedeemable),
+        }
+    }
+}
+
+fn family(issuer: &Issuer, client: &Proven, device: &Device) -> Result<Family, TokenError> {
+    let grant = client.client.device.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+    let DeviceState::Allowed { account, auth_time, agreement } = &device.state else {
+        return Err(TokenError::CodeNotRedeemable);
+    };
+    let (now, named) = (issuer.now(), device.resources.clone());
+    let mut family = Family {
+        client: client.id.clone(),
+        account: Some(account.clone()),
+        origin: Origin::Device,
+        scope: device.scope.clone(),
+        narrowed: None,
+        audience: named.unwrap_or_else(|| audience(issuer, &grant.audience)),
+        narrowed_audience: None,
+        generation: 0,
+        access_generation: 0,
+        opaque_from: 0,
+        renewed: now,
+        ends_previous: false,
+        access_seconds: grant
+            .access_seconds
+            .unwrap_or_else(|| issuer.settings().access_token.get().as_secs()),
+        refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
+        auth_time: Some(*auth_time),
+        dialect: None,
+        jkt: client.jkt.clone(),
+        by_consent: !agreement.is_empty(),
+        agreement: agreement.clone(),
+        ended: false,
+        created: now,
+        ends: None,
+    };
+    family.ends = family.useful_until(now);
+    Ok(family)
+}

@@ -1,0 +1,113 @@
+//! The master key, and what branches off it (`design.md` rule 46).
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{jose::HmacKey, random};
+use zeroize::Zeroizing;
+
+use super::KeyringError;
+
+/// 32 bytes from which every other symmetric key is derived.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+/// What a branch of the master key is for. One branch, one use.
+#[derive(Clone, Copy, Debug)]
+pub enum Branch {
+    /// Keyed hashes of secrets that Castellan made.
+    Pepper,
+    /// Codes in refresh and opaque access tokens.
+    Refresh,
+    /// Sealing what must not be read from the store.
+    Seal,
+    /// Tokens of forms.
+    Csrf,
+    /// Exports.
+    Export,
+    /// Nonces for proofs of possession.
+    Nonce,
+}
+
+impl MasterKey {
+    /// A new one.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Zeroizing::new(random()))
+    }
+
+    /// Reads the text that [`MasterKey::text`] gives.
+    ///
+    /// # Errors
+    /// [`KeyringError::MasterKey`] for any other text.
+    pub fn read(text: &str) -> Result<Self, KeyringError> {
+        let bytes = Zeroizing::new(
+            URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| KeyringError::MasterKey)?,
+        );
+        let bytes: [u8; 32] = (&**bytes).try_into().map_err(|_| KeyringError::MasterKey)?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// As it is kept in a file.
+    #[must_use]
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
+    }
+
+    /// The key of `branch` (RFC 5869).
+    #[must_use]
+    pub fn branch(&self, branch: Branch) -> Zeroizing<[u8; 32]> {
+        let info = match branch {
+            Branch::Pepper => "castellan pepper",
+            Branch::Refresh => "castellan refresh",
+            Branch::Seal => "castellan seal",
+            Branch::Csrf => "castellan csrf",
+            Branch::Export => "castellan export",
+            Branch::Nonce => "castellan nonce",
+        };
+        let mut out = Zeroizing::new([0; 32]);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);
+        let filled =
+            prk.expand(&[info.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut *out));
+        // HKDF cannot fail for one block of output (RFC 5869 §2.3).
+        debug_assert!(filled.is_ok());
+        out
+    }
+
+    /// An HMAC key of `branch`.
+    #[must_use]
+    pub fn hmac(&self, branch: Branch) -> HmacKey {
+        HmacKey::new(&*self.branch(branch))
+    }
+
+    fn sealer(&self) -> Option<LessSafeKey> {
+        Some(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*self.branch(Branch::Seal)).ok()?))
+    }
+
+    /// Seals `plain`, bound to `label`.
+    pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
+        let nonce = random::<NONCE_LEN>();
+        let mut sealed = plain.to_vec();
+        self.sealer()?
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(label.as_bytes()),
+                &mut sealed,
+            )
+            .ok()?;
+        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
+    }
+
+    /// What was sealed with `label`; none if that was not by this key, or not so.
+    pub(super) fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
+        let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
+        let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));
+        let length =
+            self.sealer()?.open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest).ok()?.len();
+        rest.truncate(length);
+        Some(rest)
+    }
+}

@@ -1,0 +1,46 @@
+//! The members of a JSON object that a reader has no name for.
+
+use std::{collections::HashSet, fmt};
+
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+/// The members passed over, of which nothing is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver;
+
+/// Passes over them, but lets none come twice and none of `refused` come at all, not even as
+/// `null`.
+///
+/// A name that comes twice means one thing to a reader that takes the first, and another to one
+/// that takes the last (RFC 7515 §4, RFC 7517 §4). The reader's own names are held to it by serde.
+pub(super) fn pass_over<'de, D: Deserializer<'de>>(
+    members: D,
+    refused: &'static [&'static str],
+) -> Result<PassedOver, D::Error> {
+    members.deserialize_map(Names { refused })
+}
+
+struct Names {
+    refused: &'static [&'static str],
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = PassedOver;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object whose members have different names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PassedOver, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some((name, IgnoredAny)) = map.next_entry::<String, _>()? {
+            if self.refused.contains(&&*name) {
+                return Err(A::Error::custom(format_args!("{name} must not be there")));
+            }
+            if !seen.insert(name) {
+                return Err(A::Error::custom("a member comes twice"));
+            }
+        }
+        Ok(PassedOver)
+    }
+}

@@ -1,0 +1,32 @@
+//! Carries an answer to an app in the body of a request (OAuth 2.0 Form Post Response Mode).
+
+use askama::Template;
+
+use super::{HOSTILE, Page};
+
+/// A form that sends itself, or by its button where no script runs.
+#[derive(Template)]
+#[template(path = "form_post.html")]
+pub(crate) struct FormPostPage<'a> {
+    /// What people call this place.
+    pub(crate) site: &'a str,
+    /// Where it goes: an address that the app has registered.
+    pub(crate) action: &'a str,
+    /// The host of that, for the person.
+    pub(crate) host: &'a str,
+    /// What it carries.
+    pub(crate) fields: &'a [(String, String)],
+}
+
+impl Page for FormPostPage<'_> {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let first = || Self {
+            site: "Casa Aurora",
+            action: "https://app.choir.example/cb",
+            host: "app.choir.example",
+            fields: &[],
+        };
+        let hostile = Self { site: HOSTILE, action: HOSTILE, host: HOSTILE, ..first() };
+        vec![("first", first()), ("hostile", hostile)]
+    }
+}

@@ -42,6 +42,8 @@ impl Issuer {
             "dpop_signing_alg_values_supported": algorithms,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
+            "userinfo_signing_alg_values_supported": algorithms,
+            "introspection_signing_alg_values_supported": algorithms,
             "scopes_supported": ["openid", "profile", "email"],
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name",

@@ -34,6 +34,7 @@ pub mod revoke;
 pub mod session;
 pub mod settings;
 pub mod setup;
+pub mod signed;
 pub mod store;
 pub mod token;
 pub mod usage;

@@ -55,10 +55,29 @@ impl Issuer {
         params: &Params,
         basic: Option<(String, Secret)>,
     ) -> Result<Value, TokenError> {
+        let caller = self.prove_introspector(params, basic).await?;
+        self.look_into(&caller, params).await
+    }
+
+    /// The client that asks about a token: nobody is told who does not prove who they are.
+    pub(crate) async fn prove_introspector(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Proven, TokenError> {
         let caller = self.prove_caller(params, basic).await?;
         if !caller.authenticated {
             return Err(TokenError::InvalidClient { basic: false });
         }
+        Ok(caller)
+    }
+
+    /// What is known of the token in `params`, for `caller`.
+    pub(crate) async fn look_into(
+        &self,
+        caller: &Proven,
+        params: &Params,
+    ) -> Result<Value, TokenError> {
         let token = params.get("token").ok_or(TokenError::Missing("token"))?;
         let inactive = json!({"active": false});
         if let Some(member) = self.read_member(OpaqueKind::Refresh, token) {

@@ -1,11 +1,13 @@
 //! Who the person behind an access token is (OIDC Core §5.3).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::{Issuer, dpop::Proof, error::TokenError, records::Account, verify::Live};
 
 impl Issuer {
-    /// The client of `token`, and the claims that its scopes open (OIDC Core §5.4).
+    /// What `token` rests on, and the claims that its scopes open (OIDC Core §5.4).
     ///
     /// # Errors
     /// [`TokenError::InvalidToken`] for a token that does not hold,
@@ -14,7 +16,7 @@ impl Issuer {
         &self,
         token: &str,
         proof: Option<&Proof<'_>>,
-    ) -> Result<(String, Value), TokenError> {
+    ) -> Result<(Arc<Live>, Value), TokenError> {
         let live = self.verify_shown(token, proof).await?;
         // A token that is for some APIs alone is none here (RFC 8707 §2).
         if !live.audience.contains(&self.place().issuer) {
@@ -24,7 +26,7 @@ impl Issuer {
             return Err(TokenError::Insufficient("openid"));
         }
         let claims = claims(&live).ok_or(TokenError::InvalidToken)?;
-        Ok((live.client_id.clone(), claims))
+        Ok((live, claims))
     }
 }
 

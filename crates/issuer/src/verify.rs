@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scopes};
+use castellan_proto::{
+    Digest, OpaqueKind, Timestamp,
+    jose::{Algorithm, Compact},
+    scope::Scopes,
+};
 use moka::sync::Cache;
 
 use crate::{
@@ -40,6 +44,8 @@ pub struct Live {
     pub audience: Vec<String>,
     /// The thumbprint of the key that must be shown with it, if it is bound to one.
     pub jkt: Option<String>,
+    /// How its client wants userinfo signed, if it does.
+    pub userinfo_alg: Option<Algorithm>,
     /// When it was issued.
     pub issued: Timestamp,
     /// First second at which it is worthless.
@@ -206,6 +212,7 @@ impl Issuer {
             dialect: family.dialect,
             client_id: family.client,
             client_scopes: client.scope,
+            userinfo_alg: client.userinfo_alg,
             account,
             scope,
             audience,

@@ -40,6 +40,8 @@ pub struct ClientDocument {
     allowed_origins: Vec<String>,
     access_token_signed_response_alg: Option<Algorithm>,
     id_token_signed_response_alg: Option<Algorithm>,
+    userinfo_signed_response_alg: Option<Algorithm>,
+    introspection_signed_response_alg: Option<Algorithm>,
     refresh_token_rotation: Option<Rotation>,
     /// The public keys by which it proves who it is (RFC 7591 §2).
     jwks: Option<Value>,
@@ -89,11 +91,9 @@ impl Document for ClientDocument {
         {
             redirect_uris.insert(0, uri);
         }
-        let code = if grants.code.is_some() {
-            Some(self.auth.code(has_secret, &grants, self.refresh_token_rotation)?)
-        } else {
-            None
-        };
+        let rotation = self.refresh_token_rotation;
+        let code =
+            grants.code.map(|_| self.auth.code(has_secret, &grants, rotation)).transpose()?;
         if code.is_some() && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
@@ -125,6 +125,8 @@ impl Document for ClientDocument {
             device,
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256),
+            userinfo_alg: self.userinfo_signed_response_alg,
+            introspection_alg: self.introspection_signed_response_alg,
             aidbox: grants.is_aidbox(),
             require_pushed: self.require_pushed_authorization_requests,
             dpop_bound: self.dpop_bound_access_tokens,
@@ -175,6 +177,12 @@ impl Document for ClientDocument {
         }
         if client.access_alg != Algorithm::Es256 {
             set("access_token_signed_response_alg", json!(client.access_alg));
+        }
+        if let Some(algorithm) = client.userinfo_alg {
+            set("userinfo_signed_response_alg", json!(algorithm));
+        }
+        if let Some(algorithm) = client.introspection_alg {
+            set("introspection_signed_response_alg", json!(algorithm));
         }
         if client.id_alg != Algorithm::Rs256 {
             set("id_token_signed_response_alg", json!(client.id_alg));
@@ -257,9 +265,13 @@ impl ClientDocument {
     }
 
     fn check_algorithms(&self) -> Result<(), Problem> {
-        let (access, id) =
-            (self.access_token_signed_response_alg, self.id_token_signed_response_alg);
-        if access == Some(Algorithm::Hs256) || id == Some(Algorithm::Hs256) {
+        let asked = [
+            self.access_token_signed_response_alg,
+            self.id_token_signed_response_alg,
+            self.userinfo_signed_response_alg,
+            self.introspection_signed_response_alg,
+        ];
+        if asked.contains(&Some(Algorithm::Hs256)) {
             return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
         }
         Ok(())

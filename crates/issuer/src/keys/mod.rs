@@ -56,6 +56,10 @@ pub enum KeyUse {
     Access,
     /// ID tokens.
     Id,
+    /// Userinfo answers.
+    Userinfo,
+    /// Introspection answers.
+    Introspection,
     /// `Castellan-Identity`, for what stands behind the gate.
     Identity,
 }
@@ -200,7 +204,8 @@ impl Keyring {
     /// The public keys of tokens that anybody may check (RFC 7517 §5).
     #[must_use]
     pub fn jwks(&self, now: Timestamp) -> JwkSet {
-        JwkSet { keys: self.published(now, &[KeyUse::Access, KeyUse::Id]) }
+        let for_anybody = [KeyUse::Access, KeyUse::Id, KeyUse::Userinfo, KeyUse::Introspection];
+        JwkSet { keys: self.published(now, &for_anybody) }
     }
 
     /// The public keys of `Castellan-Identity`.

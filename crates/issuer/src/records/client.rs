@@ -52,6 +52,12 @@ pub struct Client {
     pub access_alg: Algorithm,
     /// How its ID tokens are signed.
     pub id_alg: Algorithm,
+    /// How userinfo is signed for it, if it is (OIDC Core §5.3.2).
+    #[serde(default)]
+    pub userinfo_alg: Option<Algorithm>,
+    /// How introspection answers are signed for it that it asks for so (RFC 9701 §6).
+    #[serde(default)]
+    pub introspection_alg: Option<Algorithm>,
     /// Written as in `contracts/aidbox.md`: the token answer carries `userinfo`, and a refresh
     /// ends the access token before.
     #[serde(default)]

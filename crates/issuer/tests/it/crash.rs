@@ -4,8 +4,8 @@
 use crate::{
     shaky::Extent,
     stories::{
-        Apply, ClientCredentials, CodeWithConsent, KeyRotation, Refresh, Revoke, SetUp, SignIn,
-        SignOut, Story, Withdraw, at_every_verb,
+        Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Refresh, Revoke,
+        SetUp, SignIn, SignOut, Story, Withdraw, at_every_verb,
     },
 };
 
@@ -16,6 +16,11 @@ async fn survives(story: &dyn Story) {
 #[tokio::test]
 async fn a_code_survives_a_crash() {
     survives(&CodeWithConsent).await;
+}
+
+#[tokio::test]
+async fn a_device_survives_a_crash() {
+    survives(&DeviceStory).await;
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 use crate::{
     shaky::Extent,
     stories::{
-        Apply, ClientCredentials, CodeWithConsent, KeyRotation, Reading, Refresh, Revoke, SetUp,
-        SignIn, SignOut, Story, Withdraw, at_every_verb,
+        Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Reading, Refresh,
+        Revoke, SetUp, SignIn, SignOut, Story, Withdraw, at_every_verb,
     },
 };
 
@@ -16,6 +16,11 @@ async fn is_fatal_in(story: &dyn Story) {
 #[tokio::test]
 async fn case_41_a_fault_is_fatal_to_a_code() {
     is_fatal_in(&CodeWithConsent).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_device() {
+    is_fatal_in(&DeviceStory).await;
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub(crate) fn generated(seed: u8) -> String {
 /// What `client` shows besides its id.
 pub(crate) fn secret_of(client: &str) -> Option<String> {
     match client {
-        "own" | "phone" => None,
+        "own" | "phone" | "tv" => None,
         "portal" => Some(HUMAN_SECRET.to_owned()),
         "shop" => Some(generated(1)),
         "other" => Some(generated(2)),
@@ -99,7 +99,7 @@ pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
 
 /// The people and apps of every house. `own` is first party and public; `shop` and `other` are
 /// third party and confidential; `phone` is third party and public; `portal` is written as in the
-/// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself.
+/// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself; `tv` is a device.
 pub(crate) fn documents() -> Vec<Value> {
     let app = |id: &str, more: Value| {
         let mut app = json!({
@@ -148,6 +148,7 @@ pub(crate) fn documents() -> Vec<Value> {
             }),
         ),
         app("robot", json!({"grant_types": ["client_credentials"]})),
+        app("tv", json!({"grant_types": ["device_code", "refresh_token"]})),
     ]
 }
 

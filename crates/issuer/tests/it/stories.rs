@@ -3,19 +3,20 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
-use castellan_issuer::verify::Holder;
 use castellan_issuer::{
     apply::{Mode, ResourceKind},
     error::TokenError,
     flow::{Answer, FlowError, LoggedIn, Next},
+    grant::DEVICE_CODE,
     setup::{SetupError, SetupForm},
     store::Kind,
+    verify::Holder,
 };
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow},
+    house::{House, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow, params},
     shaky::{Extent, Moment, Plan},
 };
 
@@ -530,5 +531,59 @@ impl Story for Reading {
     async fn check(&self, house: &House, notes: &Notes) {
         assert!(house.holds(notes.get("access").unwrap()).await);
         assert!(house.knows(&notes.tab).await);
+    }
+}
+
+/// A device gets two codes, a person types one in and agrees, and the device gets tokens.
+pub(crate) struct DeviceStory;
+
+impl DeviceStory {
+    async fn look(house: &House, code: &str) -> Result<String, TokenError> {
+        let pairs = [("grant_type", DEVICE_CODE), ("device_code", code)];
+        house.ask("tv", &pairs).await.map(|answer| answer.access_token)
+    }
+}
+
+#[async_trait]
+impl Story for DeviceStory {
+    async fn prepare(&self, house: &House) -> Notes {
+        Notes::new(house.tab_of("ada-1").await)
+    }
+
+    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+        let begun = said(house.issuer.begin_device(&params(&[("client_id", "tv")]), None).await)?;
+        notes.note("code", &begun.device_code);
+        let browser = notes.tab.browser();
+        let next = said(house.issuer.enter_user_code(&begun.user_code, &browser).await)?;
+        let next = house.issuer.consent(&consent_flow(next), Answer::Allow, &browser).await;
+        assert!(matches!(said(next)?, Next::Device(Answer::Allow)));
+        notes.note("agreed", "");
+        notes.note("access", &said(Self::look(house, &begun.device_code).await)?);
+        Ok(())
+    }
+
+    async fn check(&self, house: &House, notes: &Notes) {
+        assert!(house.families().await.len() <= 1, "one code, one family");
+        let mut access = notes.get("access").map(ToOwned::to_owned);
+        if let Some(access) = &access {
+            assert!(house.holds(access).await);
+        }
+        let Some(code) = notes.get("code") else { return };
+        if access.is_none() {
+            match Self::look(house, code).await {
+                Ok(token) => access = Some(token),
+                // Whoever was told that they agreed does not have to again, but a code that was
+                // spent on the way stays so.
+                Err(TokenError::Pending) => assert!(!notes.has("agreed")),
+                Err(TokenError::CodeNotRedeemable) => assert!(notes.has("agreed")),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert!(house.families().await.len() <= 1, "one code, one family");
+        let Some(access) = access else { return };
+        assert!(house.holds(&access).await);
+        let replayed = Self::look(house, code).await;
+        assert!(matches!(replayed, Err(TokenError::CodeNotRedeemable)));
+        assert!(!house.holds(&access).await, "a replay ends the family");
     }
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::error::TokenError;
@@ -53,14 +53,23 @@ pub(super) async fn push(
     Ok(no_store((StatusCode::CREATED, Json(body)).into_response()))
 }
 
-/// `POST /auth/introspect` (RFC 7662 §2).
+/// `POST /auth/introspect` (RFC 7662 §2); signed for those who ask for that type (RFC 9701 §4).
 pub(super) async fn introspect(
     State(app): State<App>,
+    headers: HeaderMap,
     ClientRequest { params, basic, .. }: ClientRequest,
 ) -> Result<Response, Refusal> {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains(SIGNED)) {
+        let jwt = app.issuer().introspect_signed(&params, basic).await?;
+        return Ok(no_store(([(header::CONTENT_TYPE, SIGNED)], jwt).into_response()));
+    }
     let answer = app.issuer().introspect(&params, basic).await?;
     Ok(no_store(Json(answer).into_response()))
 }
+
+/// The type of a signed introspection answer (RFC 9701 §5).
+const SIGNED: &str = "application/token-introspection+jwt";
 
 /// The answer, good or bad, for scripts of the app's own origins as well.
 async fn readable(

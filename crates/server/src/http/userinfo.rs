@@ -3,10 +3,10 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
-    http::{HeaderMap, Method},
+    http::{HeaderMap, Method, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{dpop::Proof, error::TokenError, params::Repeated};
+use castellan_issuer::{dpop::Proof, error::TokenError, params::Repeated, signed::UserInfo};
 
 use super::{
     bearer,
@@ -43,8 +43,11 @@ async fn answer(
     }
     let url = app.at("/auth/userinfo");
     let proof = jws.map(|jws| Proof { jws, method: method.as_str(), url: &url });
-    let answer = app.issuer().userinfo(token, proof.as_ref()).await;
-    let (client, claims) = answer.map_err(Refusal::at_resource)?;
-    let response = no_store(Json(claims).into_response());
+    let answer = app.issuer().userinfo_as_wanted(token, proof.as_ref()).await;
+    let (client, info) = answer.map_err(Refusal::at_resource)?;
+    let response = no_store(match info {
+        UserInfo::Plain(claims) => Json(claims).into_response(),
+        UserInfo::Signed(jwt) => ([(header::CONTENT_TYPE, "application/jwt")], jwt).into_response(),
+    });
     Ok(origins::allow(app.issuer(), headers, Some(&client), response).await)
 }

@@ -1,13 +1,14 @@
 //! What an app may ask for in its authorization request besides the rest: how the answer comes back,
 //! what the ID token says, and for which APIs the tokens are.
 
+use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, assert_sent_back, text},
-    jose::claims,
+    jose::{claims, header, proven},
     wire::{Answer, Ask},
 };
 
@@ -182,4 +183,42 @@ async fn a_person_agrees_to_some_apis_and_each_token_is_for_fewer() {
         .send()
         .await;
     assert_eq!(seen.json()["aud"], json!([one, two]));
+}
+
+/// What an app shows to somebody else is signed, by keys that sign nothing else.
+#[tokio::test]
+async fn userinfo_and_introspection_are_signed_for_those_who_ask() {
+    let documents = DOCUMENTS
+        .replace("id: portal\n", "id: portal\nuserinfo_signed_response_alg: ES256\n")
+        .replace("id: svc\n", "id: svc\nintrospection_signed_response_alg: PS256\n");
+    let castellan = Castellan::with_documents(&documents).await;
+    let tokens = castellan.portal_tokens().await;
+    let token = text(&tokens, "access_token");
+    let info = castellan.userinfo(token).await;
+    assert_eq!(info.header("content-type"), Some("application/jwt"), "{info:?}");
+    let jwks = "/.well-known/jwks.json";
+    let said = proven(&castellan, jwks, (&info.body, Algorithm::Es256)).await;
+    assert_eq!((&said["sub"], &said["aud"]), (&json!("ann"), &json!("portal")));
+    assert_eq!(said["iss"], json!(castellan.url));
+    assert!(!castellan.said(&["doctor"]).contains("PROBLEM"));
+
+    let ask = |accept: &str| {
+        let pairs = [("client_id", "svc"), ("client_secret", "s3cr3t-svc"), ("token", token)];
+        Ask::post(&castellan.at("/auth/introspect")).form(&pairs).header("accept", accept)
+    };
+    let signed = ask("application/token-introspection+jwt").send().await;
+    let kind = Some("application/token-introspection+jwt");
+    assert_eq!(signed.header("content-type"), kind, "{signed:?}");
+    assert_eq!(header(&signed.body)["typ"], "token-introspection+jwt");
+    let said = proven(&castellan, jwks, (&signed.body, Algorithm::Ps256)).await;
+    assert_eq!((&said["aud"], &said["iss"]), (&json!("svc"), &json!(castellan.url)));
+    assert_eq!(said["token_introspection"], ask("application/json").send().await.json());
+    assert_eq!(said["token_introspection"]["active"], true);
+    let keys: std::collections::BTreeSet<String> =
+        [&info.body, &signed.body, token, text(&tokens, "id_token")]
+            .map(|jwt| header(jwt)["kid"].as_str().unwrap().to_owned())
+            .into();
+    assert_eq!(keys.len(), 4, "one key signs one kind of thing");
+    // An answer is no token.
+    assert_eq!(castellan.userinfo(&info.body).await.status, 401);
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use crate::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
-    fixtures::{Asking, DOCUMENTS, PORTAL, SPA, VERIFIER, assert_refused, assert_sent_back, text},
+    fixtures::{
+        Asking, CHALLENGE, DOCUMENTS, PORTAL, SPA, VERIFIER, assert_refused, assert_sent_back, text,
+    },
     trompa::{Stage, assert_denied, mint},
     upstream::Recorder,
     wire::{Answer, Ask, raw},
@@ -679,4 +681,64 @@ async fn case_42_errors_of_one_caller_say_nothing_of_another() {
         assert_eq!(answer.header("castellan-decision"), Some(&*decision));
         assert!(decisions.insert(decision), "two requests have one decision: {body}");
     }
+}
+
+/// A sign-in in progress is good once, in the browser that began it, and for half an hour.
+#[tokio::test]
+async fn case_13_a_sign_in_is_good_once_and_not_for_long() {
+    let castellan = Castellan::with_ann().await;
+    let mut browser = Browser::default();
+    let begin = async |browser: &mut Browser| {
+        let begun = browser.get(&Asking::spa().at(&castellan)).await;
+        let form = browser.get(&castellan.at(begun.location())).await;
+        form.hidden("flow").unwrap_or_else(|| panic!("no form: {form:?}"))
+    };
+    let submit = async |browser: &mut Browser, flow: &str| {
+        let pairs = [("flow", flow), ("username", "ann"), ("password", "pw-ann")];
+        browser.post(&castellan.at("/auth/login"), &pairs).await
+    };
+    let flow = begin(&mut browser).await;
+    let stranger = submit(&mut Browser::default(), &flow).await;
+    assert_eq!(stranger.status, 400, "another browser's: {stranger:?}");
+    let first = submit(&mut browser, &flow).await;
+    assert!(first.location_param("code").is_some(), "{first:?}");
+    assert_eq!(submit(&mut browser, &flow).await.status, 400, "once");
+    let mut late = Browser::default();
+    let flow = begin(&mut late).await;
+    castellan.advance_to(1_801);
+    assert_eq!(submit(&mut late, &flow).await.status, 400, "in time");
+}
+
+/// Nobody says of an address that it was checked: there is no field for it, and userinfo says no.
+#[tokio::test]
+async fn case_16_no_document_makes_an_address_verified() {
+    let castellan = Castellan::with_documents(
+        "resourceType: User\nid: eve\nuserName: eve\npassword: pw-eve\n\
+         emails: [{value: eve@example.test, primary: true}]\n---\n\
+         resourceType: Client\nid: app\nfirst_party: true\ngrant_types: [authorization_code]\n\
+         scope: [openid, email]\nredirect_uris: [\"https://spa.test/cb\"]\n",
+    )
+    .await;
+    for claim in [
+        "email_verified: true",
+        "emails: [{value: eve@example.test, verified: true}]",
+        "verified: true",
+    ] {
+        let document = format!("resourceType: User\nid: eve\nuserName: eve\n{claim}\n");
+        let applied = castellan.cli_with(&["apply", "-f", "-"], &document);
+        assert!(!applied.status.success(), "{claim}");
+    }
+    let mut browser = Browser::default();
+    let asking = Asking::of("app", "https://spa.test/cb")
+        .with("scope", "openid email")
+        .with("code_challenge", CHALLENGE)
+        .with("code_challenge_method", "S256");
+    let asked = browser.get(&asking.at(&castellan)).await;
+    let signed_in = browser.sign_in(&castellan, &asked, ("eve", "pw-eve")).await;
+    let code = signed_in.location_param("code").unwrap();
+    let client = [("client_id", "app"), ("code_verifier", VERIFIER)];
+    let tokens = castellan.redeem(&code, &client).await.json();
+    let info = castellan.userinfo(text(&tokens, "access_token")).await.json();
+    assert_eq!(info["email"], "eve@example.test");
+    assert_eq!(info["email_verified"], false);
 }

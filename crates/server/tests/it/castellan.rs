@@ -159,7 +159,7 @@ impl Castellan {
 
     /// Waits until `/readyz` answers 200 with what `is_enough`.
     async fn until(&self, is_enough: impl Fn(&str) -> bool) {
-        for _ in 0..400 {
+        for _ in 0..1_600 {
             let socket = self.url.replace("http://localhost", "127.0.0.1");
             if tokio::net::TcpStream::connect(&socket).await.is_ok() {
                 let ready = Ask::get(&format!("{}/readyz", self.url)).send().await;

@@ -195,6 +195,18 @@ async fn discovery_promises_what_is_served() {
         "PS256",
         "RS256"
       ],
+      "userinfo_signing_alg_values_supported": [
+        "ES256",
+        "EdDSA",
+        "PS256",
+        "RS256"
+      ],
+      "introspection_signing_alg_values_supported": [
+        "ES256",
+        "EdDSA",
+        "PS256",
+        "RS256"
+      ],
       "scopes_supported": [
         "openid",
         "profile",

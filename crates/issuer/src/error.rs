@@ -131,4 +131,13 @@ impl TokenError {
             }
         }
     }
+
+    /// Whether the data source is at fault: the same may do in a moment.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_) | Self::Proof(ProofError::Store(_)) | Self::Keys(KeyringError::Store(_))
+        )
+    }
 }

@@ -179,6 +179,10 @@ fn refuse(error: &TokenError) -> Response {
     if code == ErrorCode::ServerError {
         tracing::error!(error = error as &dyn std::error::Error, "a request failed");
         let body = Json(json!({"error": code.as_str()}));
+        if error.may_pass() {
+            let later = [(header::RETRY_AFTER, "1")];
+            return no_store((StatusCode::SERVICE_UNAVAILABLE, later, body).into_response());
+        }
         return no_store((StatusCode::INTERNAL_SERVER_ERROR, body).into_response());
     }
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);

@@ -44,6 +44,9 @@ impl IntoResponse for Refusal {
             json!({"error": code.as_str(), "error_description": error.to_string()})
         };
         let mut status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        if error.may_pass() {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
         let mut challenge = challenge(&error);
         if at_resource && let Some(asks) = proof_challenge(code) {
             (status, challenge) = (StatusCode::UNAUTHORIZED, Some(asks));

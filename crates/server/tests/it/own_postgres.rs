@@ -49,7 +49,7 @@ impl OwnPostgres {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let port = free_port();
         let server = Self::serve(&folder, port);
-        let own = Self { server, folder, port };
+        let mut own = Self { server, folder, port };
         own.until_it_answers();
         own
     }
@@ -67,8 +67,6 @@ impl OwnPostgres {
         for child in children.split_whitespace() {
             let _ = Command::new("kill").args(["-9", child]).output();
         }
-        // What is left of the dead: it is told apart from a server that runs.
-        let _ = std::fs::remove_file(self.folder.path().join("data/postmaster.pid"));
         self.server = Self::serve(&self.folder, self.port);
         self.until_it_answers();
     }
@@ -82,7 +80,7 @@ impl OwnPostgres {
         serve.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    fn until_it_answers(&self) {
+    fn until_it_answers(&mut self) {
         let began = Instant::now();
         let port = self.port.to_string();
         loop {
@@ -90,6 +88,10 @@ impl OwnPostgres {
             let asked = ask.args(["-h", "127.0.0.1", "-p", &port]).output().unwrap();
             if asked.status.success() {
                 return;
+            }
+            // It does not begin while a process of before is still on its way out.
+            if self.server.try_wait().unwrap().is_some() {
+                self.server = Self::serve(&self.folder, self.port);
             }
             assert!(began.elapsed() < Duration::from_mins(2), "PostgreSQL does not start");
             std::thread::sleep(Duration::from_millis(50));

@@ -268,10 +268,14 @@ pub fn bodies() -> Vec<(&'static str, Vec<u8>)> {
     bodies
 }
 
+/// Where clients prove who they are.
+const FOR_CLIENTS: [&str; 5] =
+    ["/auth/device", "/auth/introspect", "/auth/par", "/auth/revoke", "/auth/token"];
+
 #[tokio::test]
 async fn bad_input_bodies_of_clients() {
     let patient = Patient::new().await;
-    for path in ["/auth/token", "/auth/revoke", "/auth/introspect"] {
+    for path in FOR_CLIENTS {
         for (media_type, body) in bodies() {
             let of = format!("{path} {media_type} {}", String::from_utf8_lossy(&body));
             let answer = Ask::post(&patient.castellan.at(path)).body(media_type, body).send().await;
@@ -302,7 +306,7 @@ async fn bad_input_authorization_headers_of_clients() {
         "Basic cG9ydGFsOiVmZg==",
         "Basic AAAA",
     ] {
-        for path in ["/auth/token", "/auth/revoke", "/auth/introspect"] {
+        for path in FOR_CLIENTS {
             let form = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("token", "x")];
             let ask =
                 Ask::post(&patient.castellan.at(path)).form(&form).header("authorization", value);

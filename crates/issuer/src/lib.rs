@@ -20,6 +20,7 @@ pub mod flow;
 pub mod grant;
 pub mod key_jwt;
 pub mod keys;
+pub mod listing;
 pub mod liveness;
 pub mod logout;
 pub mod machine;

@@ -42,6 +42,10 @@ pub struct Settings {
     /// (`contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
     #[serde(skip)]
     pub decidim_access_seconds: u64,
+    /// Whether lists of people and consents that no filter narrows are given on a data source that
+    /// charges for what it reads. It is set as `data.allow_table_scans`. Default `false`.
+    #[serde(skip)]
+    pub allow_table_scans: bool,
 }
 
 /// Where it is remembered that a DPoP proof was used (`design.md` rule 38).
@@ -70,6 +74,7 @@ impl Default for Settings {
             dpop_nonce: false,
             dpop_replay: DpopReplay::Node,
             decidim_access_seconds: 7_200,
+            allow_table_scans: false,
         }
     }
 }

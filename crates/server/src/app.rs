@@ -153,7 +153,11 @@ async fn open_site(
         store,
         site: site.name.as_str().into(),
         place,
-        settings: Settings { decidim_access_seconds: minutes * 60, ..loaded.config.tokens.clone() },
+        settings: Settings {
+            decidim_access_seconds: minutes * 60,
+            allow_table_scans: loaded.config.data.allow_table_scans,
+            ..loaded.config.tokens.clone()
+        },
         clock: crate::clock::clock(),
         master,
         passwords,

@@ -11,7 +11,7 @@ use std::{
 
 use castellan_issuer::{keys::MasterKey, store::Store};
 use castellan_proto::Lifetime;
-use castellan_stores::{Migrate, OpenError};
+use castellan_stores::{Migrate, OpenError, Opened};
 
 use crate::config::{ConfigError, Loaded};
 
@@ -56,8 +56,16 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
     // Looked at before the database is made.
     let existed = database(loaded).is_some_and(|path| path.exists());
     let master = master(loaded, existed)?;
-    let migrate = if loaded.config.data.migrate { Migrate::Yes } else { Migrate::No };
-    Ok((open_store(loaded, url, migrate).await?, master))
+    let migrate = if loaded.config.data.migrate { Migrate::Widen } else { Migrate::No };
+    let Opened { store, standing } = open_store(loaded, url, migrate).await?;
+    if !standing.is_finished() {
+        tracing::info!(
+            "the data source is still shared with builds of format {}; when none is left, run \
+             `castellan migrate --finish`",
+            standing.format
+        );
+    }
+    Ok((store, master))
 }
 
 /// The file of the embedded database, if it is that.
@@ -87,7 +95,7 @@ pub(crate) async fn open_store(
     loaded: &Loaded,
     url: &str,
     migrate: Migrate,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<Opened, OpenError> {
     let url = match url.strip_prefix("sqlite://") {
         Some(path) => format!("sqlite://{}", loaded.folder.join(path).display()),
         None => url.to_owned(),
@@ -100,7 +108,7 @@ async fn open_patiently(
     url: &str,
     migrate: Migrate,
     wait: Option<Lifetime>,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<Opened, OpenError> {
     let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
     loop {
         match castellan_stores::open(url, migrate).await {

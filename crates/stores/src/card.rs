@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use castellan_issuer::store::Abilities;
+
 /// The capability card of a data source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Card {
@@ -9,17 +11,12 @@ pub struct Card {
     pub engine: &'static str,
     /// How many nodes may share it.
     pub nodes: &'static str,
-    /// By which attribute lists can be filtered, and how; there is no `ENDS_WITH`, and no filter
-    /// that reads the whole table.
-    pub filters: &'static [(&'static str, &'static str)],
-    /// In which order lists come.
-    pub order: &'static str,
+    /// What lists can be had of it.
+    pub abilities: Abilities,
     /// Whether a list shows what was written a moment ago.
     pub lists_are_consistent: bool,
-    /// Whether something reads the whole table, and what.
+    /// What is found without an index, by reading all of a kind.
     pub table_scans: &'static str,
-    /// How long the shortest text is that a filter takes.
-    pub shortest_filter: usize,
     /// What looking somebody up makes of letter case.
     pub letter_case: &'static str,
     /// Who removes what has expired.
@@ -30,12 +27,10 @@ pub struct Card {
 const COMMON: Card = Card {
     engine: "",
     nodes: "any number",
-    filters: &[("id", "EQUALS"), ("id", "STARTS_WITH")],
-    order: "by id, byte by byte, ascending",
+    abilities: Abilities::ALL,
     lists_are_consistent: true,
-    table_scans: "none",
-    shortest_filter: 1,
-    letter_case: "user names and e-mail addresses in any letter case; ids as they are written",
+    table_scans: "sorting",
+    letter_case: "no matter in user names and e-mail addresses; ids are as they are written",
     expiry: "a sweep of ours, once a minute, in batches",
 };
 
@@ -48,6 +43,8 @@ pub(crate) const POSTGRES: Card = Card { engine: "PostgreSQL", ..COMMON };
 #[cfg(feature = "mongodb")]
 pub(crate) const MONGODB: Card = Card {
     engine: "MongoDB",
+    abilities: Abilities { shortest_start: 3, ..Abilities::ALL },
+    table_scans: "sorting, ENDS_WITH",
     expiry: "a TTL index where the server has them, and a sweep of ours",
     ..COMMON
 };
@@ -55,21 +52,25 @@ pub(crate) const MONGODB: Card = Card {
 #[cfg(feature = "dynamodb")]
 pub(crate) const DYNAMODB: Card = Card {
     engine: "DynamoDB",
+    abilities: Abilities { lists_all: false, ends_with: false, sorts: false, shortest_start: 3 },
     lists_are_consistent: false,
-    table_scans: "the sweep, at most four pages a minute",
+    table_scans: "lists of people and consents without a filter, if data.allow_table_scans; the \
+        sweep, at most four pages a minute",
     expiry: "the table's time to live, and a sweep of ours",
     ..COMMON
 };
 
 impl fmt::Display for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let filters: Vec<_> = self.filters.iter().map(|(of, how)| format!("{of} {how}")).collect();
+        let Abilities { ends_with, sorts, shortest_start, .. } = self.abilities;
+        let filters = if ends_with { "STARTS_WITH, ENDS_WITH" } else { "STARTS_WITH" };
+        let sorts = if sorts { "created, lastModified, name" } else { "none" };
         let lists = if self.lists_are_consistent { "at once" } else { "a moment later" };
         writeln!(f, "engine           {}", self.engine)?;
         writeln!(f, "nodes            {}", self.nodes)?;
-        writeln!(f, "filters          {}", filters.join(", "))?;
-        writeln!(f, "shortest filter  {} character", self.shortest_filter)?;
-        writeln!(f, "order            {}", self.order)?;
+        writeln!(f, "filters          userName and email by {filters}")?;
+        writeln!(f, "shortest filter  {shortest_start} of STARTS_WITH")?;
+        writeln!(f, "sorts            {sorts}; otherwise by what is filtered, or by id")?;
         writeln!(f, "on a list        {lists}")?;
         writeln!(f, "table scans      {}", self.table_scans)?;
         writeln!(f, "letter case      {}", self.letter_case)?;

@@ -13,6 +13,7 @@ mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
+mod standing;
 #[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
 mod turnstile;
 
@@ -22,6 +23,7 @@ use castellan_issuer::store::Store;
 
 pub use card::Card;
 pub use open_error::OpenError;
+pub use standing::{Migrate, Standing};
 
 /// A data source that an address can name.
 struct Scheme {
@@ -35,7 +37,15 @@ struct Scheme {
     open: fn(&str, Migrate) -> Opening<'_>,
 }
 
-type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, OpenError>> + Send + 'a>>;
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send + 'a>>;
+
+/// An open data source.
+pub struct Opened {
+    /// The data source.
+    pub store: Arc<dyn Store>,
+    /// How far its layout is.
+    pub standing: Standing,
+}
 
 /// Every data source of this build.
 const SCHEMES: &[Scheme] = &[
@@ -43,7 +53,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["sqlite"],
         form: "sqlite://PATH",
         card: &card::SQLITE,
-        open: |rest, _| Box::pin(async move { sqlite::open(rest) }),
+        open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
@@ -75,16 +85,6 @@ const SCHEMES: &[Scheme] = &[
     },
 ];
 
-/// Whether tables and the like are made and upgraded when a data source is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Migrate {
-    /// They are.
-    #[default]
-    Yes,
-    /// What is missing or old refuses to open.
-    No,
-}
-
 /// Opens the data source at `url`, e.g. `sqlite://castellan.db` (relative to the working folder),
 /// `sqlite:///var/lib/castellan/castellan.db`, or `postgres://castellan@db.example.org/castellan`.
 ///
@@ -95,7 +95,7 @@ pub enum Migrate {
 /// [`OpenError`], whose text says what is wrong and what to do, and never repeats more of `url`
 /// than its scheme and, for files, the path. Nothing was changed in what is there already; a
 /// missing file may have been made, empty.
-pub async fn open(url: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let (name, rest) = url.split_once("://").ok_or_else(no_scheme)?;
     // A scheme that cannot be one is not repeated: it may be the front of a mistyped secret.
     let is_scheme_byte = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     async fn refusal_of(url: &str) -> String {
-        let opened = open(url, Migrate::Yes).await;
+        let opened = open(url, Migrate::Widen).await;
         opened.err().map(|error| error.to_string()).unwrap_or_default()
     }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-    StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice, PageQuery,
+    Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
 use tokio::{sync::Semaphore, time::timeout};
@@ -117,6 +117,18 @@ impl<S: Store> Store for Turnstile<S> {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         self.pass(PATIENCE, self.inner.page(query, now)).await
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        self.pass(PATIENCE, self.inner.page_by_name(query, now)).await
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

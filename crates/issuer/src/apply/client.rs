@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Document, Problem,
+    Document, Facts, Problem, Shown,
     grants::{self, Auth, Grants, grant_names},
     proof::Proof,
 };
 use crate::{
     Issuer,
-    records::{AppDialect, Client, Rotation},
+    records::{AppDialect, Client, Rotation, login_name},
 };
 
 /// An OAuth app, as written.
@@ -69,9 +69,74 @@ enum ClientType {
 const LOST_KEYS: &str =
     "jwks: this client had keys; keep them, give it a secret, or write type: public";
 
-impl Document for ClientDocument {
+impl Shown for ClientDocument {
     type Record = Client;
 
+    fn show(id: &str, client: &Client) -> Value {
+        let mut shown = json!({"resourceType": "Client", "id": id});
+        let mut set = |name: &str, value: Value| shown[name] = value;
+        if !client.name.is_empty() {
+            set("name", json!(client.name));
+        }
+        if let Some(uri) = &client.uri {
+            set("uri", json!(uri));
+        }
+        set("type", json!(if client.is_public() { "public" } else { "confidential" }));
+        if client.require_pushed {
+            set("require_pushed_authorization_requests", json!(true));
+        }
+        if client.dpop_bound {
+            set("dpop_bound_access_tokens", json!(true));
+        }
+        if let Some(dialect) = client.dialect {
+            set("dialect", json!(dialect));
+        }
+        if !client.jwks.is_empty() {
+            set("jwks", json!({"keys": client.jwks}));
+        }
+        if client.first_party {
+            set("first_party", json!(true));
+        }
+        if !client.active {
+            set("active", json!(false));
+        }
+        set("grant_types", json!(grant_names(client)));
+        set("scope", json!(client.scope));
+        if !client.redirect_uris.is_empty() {
+            set("redirect_uris", json!(client.redirect_uris));
+        }
+        if !client.post_logout_redirect_uris.is_empty() {
+            set("post_logout_redirect_uris", json!(client.post_logout_redirect_uris));
+        }
+        if !client.allowed_origins.is_empty() {
+            set("allowed_origins", json!(client.allowed_origins));
+        }
+        if client.access_alg != Algorithm::Es256 {
+            set("access_token_signed_response_alg", json!(client.access_alg));
+        }
+        if let Some(algorithm) = client.userinfo_alg {
+            set("userinfo_signed_response_alg", json!(algorithm));
+        }
+        if let Some(algorithm) = client.introspection_alg {
+            set("introspection_signed_response_alg", json!(algorithm));
+        }
+        if client.id_alg != Algorithm::Rs256 {
+            set("id_token_signed_response_alg", json!(client.id_alg));
+        }
+        grants::show(client, &mut shown);
+        shown
+    }
+
+    fn facts(id: &str, record: &Client) -> Facts {
+        Facts {
+            name: login_name(record.display_name(id)),
+            created: record.created,
+            modified: record.modified,
+        }
+    }
+}
+
+impl Document for ClientDocument {
     async fn record(
         self,
         issuer: &Issuer,
@@ -132,63 +197,9 @@ impl Document for ClientDocument {
             dpop_bound: self.dpop_bound_access_tokens,
             dialect: self.dialect,
             created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
         };
         Ok((client, changed))
-    }
-
-    fn show(id: &str, client: &Client) -> Value {
-        let mut shown = json!({"resourceType": "Client", "id": id});
-        let mut set = |name: &str, value: Value| shown[name] = value;
-        if !client.name.is_empty() {
-            set("name", json!(client.name));
-        }
-        if let Some(uri) = &client.uri {
-            set("uri", json!(uri));
-        }
-        set("type", json!(if client.is_public() { "public" } else { "confidential" }));
-        if client.require_pushed {
-            set("require_pushed_authorization_requests", json!(true));
-        }
-        if client.dpop_bound {
-            set("dpop_bound_access_tokens", json!(true));
-        }
-        if let Some(dialect) = client.dialect {
-            set("dialect", json!(dialect));
-        }
-        if !client.jwks.is_empty() {
-            set("jwks", json!({"keys": client.jwks}));
-        }
-        if client.first_party {
-            set("first_party", json!(true));
-        }
-        if !client.active {
-            set("active", json!(false));
-        }
-        set("grant_types", json!(grant_names(client)));
-        set("scope", json!(client.scope));
-        if !client.redirect_uris.is_empty() {
-            set("redirect_uris", json!(client.redirect_uris));
-        }
-        if !client.post_logout_redirect_uris.is_empty() {
-            set("post_logout_redirect_uris", json!(client.post_logout_redirect_uris));
-        }
-        if !client.allowed_origins.is_empty() {
-            set("allowed_origins", json!(client.allowed_origins));
-        }
-        if client.access_alg != Algorithm::Es256 {
-            set("access_token_signed_response_alg", json!(client.access_alg));
-        }
-        if let Some(algorithm) = client.userinfo_alg {
-            set("userinfo_signed_response_alg", json!(algorithm));
-        }
-        if let Some(algorithm) = client.introspection_alg {
-            set("introspection_signed_response_alg", json!(algorithm));
-        }
-        if client.id_alg != Algorithm::Rs256 {
-            set("id_token_signed_response_alg", json!(client.id_alg));
-        }
-        grants::show(client, &mut shown);
-        shown
     }
 }
 

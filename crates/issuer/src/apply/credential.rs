@@ -7,10 +7,10 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Problem};
+use super::{Document, Facts, Problem, Shown};
 use crate::{
     Issuer,
-    records::{ApiCredential, AuthKey, network},
+    records::{ApiCredential, AuthKey, login_name, network},
 };
 
 /// A machine user, as written.
@@ -33,9 +33,35 @@ pub struct ApiCredentialDocument {
     _used: Option<Timestamp>,
 }
 
-impl Document for ApiCredentialDocument {
+impl Shown for ApiCredentialDocument {
     type Record = ApiCredential;
 
+    fn show(id: &str, record: &ApiCredential) -> Value {
+        let mut shown = json!({
+            "resourceType": "ApiCredential",
+            "id": id,
+            "name": record.name,
+            "number": record.number,
+            "scope": record.scope,
+        });
+        if let Some(expires) = record.expires {
+            shown["expires"] = json!(expires);
+        }
+        if !record.addresses.is_empty() {
+            shown["addresses"] = json!(record.addresses);
+        }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
+        shown
+    }
+
+    fn facts(_: &str, record: &ApiCredential) -> Facts {
+        Facts { name: login_name(&record.name), created: record.created, modified: record.modified }
+    }
+}
+
+impl Document for ApiCredentialDocument {
     async fn record(
         self,
         issuer: &Issuer,
@@ -70,6 +96,7 @@ impl Document for ApiCredentialDocument {
             used: before.and_then(|before| before.used),
             generation: before.map_or(0, |before| before.generation),
             created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
         };
         if changed {
             // A secret that is written anew stops the one before at once, and its tokens with it.
@@ -78,26 +105,6 @@ impl Document for ApiCredentialDocument {
             record.previous = before.and_then(|before| before.previous.clone());
         }
         Ok((record, changed))
-    }
-
-    fn show(id: &str, record: &ApiCredential) -> Value {
-        let mut shown = json!({
-            "resourceType": "ApiCredential",
-            "id": id,
-            "name": record.name,
-            "number": record.number,
-            "scope": record.scope,
-        });
-        if let Some(expires) = record.expires {
-            shown["expires"] = json!(expires);
-        }
-        if !record.addresses.is_empty() {
-            shown["addresses"] = json!(record.addresses);
-        }
-        if let Some(used) = record.used {
-            shown["used"] = json!(used);
-        }
-        shown
     }
 }
 
@@ -128,9 +135,26 @@ pub struct AuthKeyDocument {
 /// Secrets of one key at most: more is no rotation.
 const MOST_SECRETS: usize = 8;
 
-impl Document for AuthKeyDocument {
+impl Shown for AuthKeyDocument {
     type Record = AuthKey;
 
+    fn show(id: &str, record: &AuthKey) -> Value {
+        let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
+        if record.secrets.len() > 1 {
+            shown["keys"] = json!(record.secrets.len());
+        }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
+        shown
+    }
+
+    fn facts(id: &str, record: &AuthKey) -> Facts {
+        Facts { name: login_name(id), created: record.created, modified: record.modified }
+    }
+}
+
+impl Document for AuthKeyDocument {
     async fn record(
         self,
         issuer: &Issuer,
@@ -155,21 +179,11 @@ impl Document for AuthKeyDocument {
             scopes: self.scopes,
             used: before.and_then(|before| before.used),
             created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
             secrets,
         };
         let changed = record.secrets != kept;
         Ok((record, changed))
-    }
-
-    fn show(id: &str, record: &AuthKey) -> Value {
-        let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
-        if record.secrets.len() > 1 {
-            shown["keys"] = json!(record.secrets.len());
-        }
-        if let Some(used) = record.used {
-            shown["used"] = json!(used);
-        }
-        shown
     }
 }
 

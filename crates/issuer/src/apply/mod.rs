@@ -11,7 +11,7 @@ mod proof;
 mod tests;
 mod user;
 
-use castellan_proto::is_identifier;
+use castellan_proto::{Timestamp, is_identifier};
 use serde_json::Value;
 
 use crate::{
@@ -137,7 +137,7 @@ impl ResourceKind {
         }
     }
 
-    fn prefix(self) -> &'static str {
+    pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::ApiCredential => "apicredential/",
             Self::AuthKey => "authkey/",
@@ -146,19 +146,34 @@ impl ResourceKind {
     }
 }
 
-/// What a kind of document can do; one room each.
-trait Document: serde::de::DeserializeOwned + Sized {
+/// What a list can be sorted by.
+pub(crate) struct Facts {
+    /// What it is called, folded.
+    pub(crate) name: String,
+    /// When it was made.
+    pub(crate) created: Timestamp,
+    /// When it was last changed.
+    pub(crate) modified: Timestamp,
+}
+
+/// A kind of record as people see it.
+pub(crate) trait Shown {
     type Record: Kept + Clone;
 
+    /// A record as a document, without its secrets.
+    fn show(id: &str, record: &Self::Record) -> Value;
+
+    fn facts(id: &str, record: &Self::Record) -> Facts;
+}
+
+/// A kind of record as people write it; one room each.
+trait Document: Shown + serde::de::DeserializeOwned + Sized {
     /// The record that it asks for, made over `before`. The flag says whether a secret changed.
     async fn record(
         self,
         issuer: &Issuer,
         before: Option<&Self::Record>,
     ) -> Result<(Self::Record, bool), Problem>;
-
-    /// A record as a document, without its secrets.
-    fn show(id: &str, record: &Self::Record) -> Value;
 }
 
 /// What is wrong with a document.
@@ -265,14 +280,11 @@ impl Issuer {
                 self.shown::<ApiCredentialDocument>(&record_id, id).await?
             }
             ResourceKind::AuthKey => self.shown::<AuthKeyDocument>(&record_id, id).await?,
-            ResourceKind::Grant => {
-                let held = self.desk().get::<Grant>(&record_id, self.now()).await?;
-                held.map(|held| show_grant(&held.id, &held.body))
-            }
+            ResourceKind::Grant => self.shown::<GrantDocument>(&record_id, id).await?,
         })
     }
 
-    async fn shown<D: Document>(
+    async fn shown<D: Shown>(
         &self,
         record_id: &str,
         id: &str,
@@ -299,14 +311,11 @@ impl Issuer {
                 self.listed::<ApiCredentialDocument>(kind, after, limit).await
             }
             ResourceKind::AuthKey => self.listed::<AuthKeyDocument>(kind, after, limit).await,
-            ResourceKind::Grant => {
-                let page = self.desk().page::<Grant>("", after, limit, self.now()).await?;
-                Ok(page.iter().map(|held| show_grant(&held.id, &held.body)).collect())
-            }
+            ResourceKind::Grant => self.listed::<GrantDocument>(kind, after, limit).await,
         }
     }
 
-    async fn listed<D: Document>(
+    async fn listed<D: Shown>(
         &self,
         kind: ResourceKind,
         after: Option<String>,
@@ -367,14 +376,25 @@ fn open(document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
     Ok((kind, id, Value::Object(members)))
 }
 
-fn show_grant(id: &str, grant: &Grant) -> Value {
-    let (user, client) = id.split_once('/').unwrap_or((id, ""));
-    serde_json::json!({
-        "resourceType": "Grant",
-        "id": id,
-        "user": {"resourceType": "User", "id": user},
-        "client": {"resourceType": "Client", "id": client},
-        "scope": grant.scope.to_string(),
-        "start": grant.start,
-    })
+/// What a person agreed to, as a document.
+pub(crate) struct GrantDocument;
+
+impl Shown for GrantDocument {
+    type Record = Grant;
+
+    fn show(id: &str, grant: &Grant) -> Value {
+        let (user, client) = id.split_once('/').unwrap_or((id, ""));
+        serde_json::json!({
+            "resourceType": "Grant",
+            "id": id,
+            "user": {"resourceType": "User", "id": user},
+            "client": {"resourceType": "Client", "id": client},
+            "scope": grant.scope.to_string(),
+            "start": grant.start,
+        })
+    }
+
+    fn facts(id: &str, grant: &Grant) -> Facts {
+        Facts { name: id.to_owned(), created: grant.start, modified: grant.start }
+    }
 }

@@ -4,10 +4,10 @@ use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Problem};
+use super::{Document, Facts, Problem, Shown};
 use crate::{
     Issuer,
-    records::{Account, Name},
+    records::{Account, Name, login_name},
 };
 
 /// A person, as written.
@@ -41,9 +41,46 @@ struct Group {
     value: String,
 }
 
-impl Document for UserDocument {
+impl Shown for UserDocument {
     type Record = Account;
 
+    fn show(id: &str, account: &Account) -> Value {
+        let mut shown = json!({
+            "resourceType": "User",
+            "id": id,
+            "userName": account.user_name,
+        });
+        if account.name != Name::default() {
+            shown["name"] = json!(account.name);
+        }
+        if !account.emails.is_empty() {
+            let emails = account.emails.iter().enumerate();
+            shown["emails"] = emails
+                .map(|(at, value)| match at {
+                    0 => json!({"value": value, "primary": true}),
+                    _ => json!({"value": value}),
+                })
+                .collect();
+        }
+        if !account.groups.is_empty() {
+            shown["groups"] = account.groups.iter().map(|value| json!({"value": value})).collect();
+        }
+        if !account.active {
+            shown["inactive"] = json!(true);
+        }
+        shown
+    }
+
+    fn facts(_: &str, record: &Account) -> Facts {
+        Facts {
+            name: login_name(&record.user_name),
+            created: record.created,
+            modified: record.modified,
+        }
+    }
+}
+
+impl Document for UserDocument {
     async fn record(
         self,
         issuer: &Issuer,
@@ -82,38 +119,12 @@ impl Document for UserDocument {
             groups: self.groups.into_iter().map(|group| group.value).collect(),
             active,
             created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
             password_set: match before {
                 Some(before) if !changed => before.password_set,
                 _ => issuer.now(),
             },
         };
         Ok((account, changed))
-    }
-
-    fn show(id: &str, account: &Account) -> Value {
-        let mut shown = json!({
-            "resourceType": "User",
-            "id": id,
-            "userName": account.user_name,
-        });
-        if account.name != Name::default() {
-            shown["name"] = json!(account.name);
-        }
-        if !account.emails.is_empty() {
-            let emails = account.emails.iter().enumerate();
-            shown["emails"] = emails
-                .map(|(at, value)| match at {
-                    0 => json!({"value": value, "primary": true}),
-                    _ => json!({"value": value}),
-                })
-                .collect();
-        }
-        if !account.groups.is_empty() {
-            shown["groups"] = account.groups.iter().map(|value| json!({"value": value})).collect();
-        }
-        if !account.active {
-            shown["inactive"] = json!(true);
-        }
-        shown
     }
 }

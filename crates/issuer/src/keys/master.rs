@@ -29,6 +29,8 @@ pub enum Branch {
     Export,
     /// Nonces for proofs of possession.
     Nonce,
+    /// Cursors of lists.
+    Cursor,
 }
 
 impl MasterKey {
@@ -66,6 +68,7 @@ impl MasterKey {
             Branch::Csrf => "castellan csrf",
             Branch::Export => "castellan export",
             Branch::Nonce => "castellan nonce",
+            Branch::Cursor => "castellan cursor",
         };
         let mut out = Zeroizing::new([0; 32]);
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);

@@ -27,6 +27,9 @@ pub struct Account {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+    /// When a document last changed it; not told by builds that did not write it down.
+    #[serde(default)]
+    pub modified: Timestamp,
     /// When the password was last made another; whoever proved the one before starts anew
     /// (`contracts/aidbox.md` §7).
     #[serde(default)]

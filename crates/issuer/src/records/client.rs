@@ -74,6 +74,9 @@ pub struct Client {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+    /// When a document last changed it; not told by builds that did not write it down.
+    #[serde(default)]
+    pub modified: Timestamp,
 }
 
 /// A contract that apps are written by.

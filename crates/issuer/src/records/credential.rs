@@ -22,6 +22,9 @@ pub struct AuthKey {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+    /// When a document last changed it; not told by builds that did not write it down.
+    #[serde(default)]
+    pub modified: Timestamp,
 }
 
 /// A machine user (`contracts/decidim.md` §8.2). Its record's id is `apicredential/` and its key.
@@ -53,6 +56,9 @@ pub struct ApiCredential {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
+    /// When a document last changed it; not told by builds that did not write it down.
+    #[serde(default)]
+    pub modified: Timestamp,
 }
 
 /// A secret that is on its way out.

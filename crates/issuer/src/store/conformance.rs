@@ -8,6 +8,7 @@
 mod expiry;
 mod feed;
 mod listing;
+mod names;
 mod races;
 mod records;
 mod sweep;
@@ -38,6 +39,7 @@ pub async fn run(open: impl AsyncFn() -> Arc<dyn Store>) {
     told("expiry", expiry::run(&open)).await;
     told("take", take::run(&open)).await;
     told("listing", listing::run(&open)).await;
+    told("names", names::run(&open)).await;
     told("feed", feed::run(&open)).await;
     told("sweep", sweep::run(&open)).await;
     told("races", races::run(&open)).await;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use castellan_proto::Timestamp;
 
 use super::{
-    Draft, Feed, FeedCursor, FeedEntry, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced,
-    Store, StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, FeedEntry, Inserted, Key, Kind, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 
 /// How long a notice is kept.
@@ -208,6 +208,18 @@ impl Store for Memory {
             .take(query.limit)
             .map(|held| held.record.clone())
             .collect())
+    }
+
+    async fn page_by_name(
+        &self,
+        _: &NameQuery,
+        _: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        Ok(None)
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

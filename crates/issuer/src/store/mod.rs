@@ -7,6 +7,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod memory;
+pub mod names;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use castellan_proto::Timestamp;
 
 pub use memory::Memory;
+pub use names::{NameEnd, NameQuery, Named};
 
 /// What a record is. Kinds never mix: a key of one kind says nothing about another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,6 +240,25 @@ pub struct Feed {
     pub gap: bool,
 }
 
+/// What lists for people can be had of an engine (`contracts/curity.md` §10). What cannot is refused
+/// with its cause; nothing that a grant or a sign-in needs is among it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Gives lists that no filter narrows without being allowed to first.
+    pub lists_all: bool,
+    /// Filters by how a name ends.
+    pub ends_with: bool,
+    /// Sorts by when a record was made or changed, and by its name.
+    pub sorts: bool,
+    /// Characters of the shortest text that names are filtered by how they start.
+    pub shortest_start: usize,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { lists_all: true, ends_with: true, sorts: true, shortest_start: 1 };
+}
+
 /// The engine could not do it.
 #[derive(Debug, thiserror::Error)]
 #[error("the data source failed")]
@@ -334,6 +355,21 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the engine cannot read.
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError>;
+
+    /// Lists records by their unique names, each under every name that matches, in the order of
+    /// [`NameEnd`]; `None` without an index for that, and then [`names::page`] walks over all of
+    /// the kind. Taken records are absent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError>;
+
+    /// What lists can be had of it.
+    fn abilities(&self) -> Abilities;
 
     /// How many records of `kind` `site` has. Taken records are absent.
     ///

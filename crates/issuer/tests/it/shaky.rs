@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Memory, Notice, PageQuery, Record, Replaced,
-    Store, StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, Memory, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
 
@@ -164,6 +164,18 @@ impl Store for Shaky {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         self.pass("page", self.inner.page(query, now)).await
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        self.pass("page_by_name", self.inner.page_by_name(query, now)).await
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

@@ -13,7 +13,7 @@ use castellan_issuer::{
     store::Store,
 };
 use castellan_proto::Timestamp;
-use castellan_stores::Migrate;
+use castellan_stores::{Migrate, Standing};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Where everything goes. The master key stays the same.
     #[arg(long, value_name = "URL", requires = "from")]
     to: Option<String>,
+    /// No older Castellan works with this data source any more, and none will: let it go.
+    #[arg(long, conflicts_with = "from")]
+    finish: bool,
     /// Compare both at the end, counts and contents. Ends with 1 if they differ.
     #[arg(long, requires = "to")]
     verify: bool,
@@ -65,12 +68,10 @@ const EVERY: usize = 1_000;
 
 pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCode, Failure> {
     let (Some(from), Some(to)) = (&arguments.from, &arguments.to) else {
-        data::open_store(loaded, &loaded.config.data.url, Migrate::Yes).await?;
-        println!("the data source is up to date");
-        return Ok(ExitCode::SUCCESS);
+        return upgrade(loaded, arguments.finish).await;
     };
-    let from = data::open_store(loaded, from, Migrate::No).await?;
-    let to = data::open_store(loaded, to, Migrate::Yes).await?;
+    let from = data::open_store(loaded, from, Migrate::No).await?.store;
+    let to = data::open_store(loaded, to, Migrate::Widen).await?.store;
     let (sites, now) = (sites(loaded), crate::clock::clock().now());
     let mut tally = Tally::default();
     let mut walk = Walk::new(&*from, &sites, now);
@@ -82,6 +83,22 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
     tally.close("moved");
     if arguments.verify {
         return compare(&*from, &*to, &sites, now).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes what is missing and brings along what is old; says how far the data source is.
+async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
+    let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
+    let Standing { format, newest } =
+        data::open_store(loaded, &loaded.config.data.url, migrate).await?.standing;
+    if format == newest {
+        println!("the data source is up to date (format {format})");
+    } else {
+        println!(
+            "the data source is ready for format {newest}; builds of format {format} can still \
+             work with it. When none is left, run `castellan migrate --finish`"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -155,7 +172,7 @@ pub(super) async fn import(
         )),
         None => Box::new(BufReader::new(std::io::stdin())),
     };
-    let store = data::open_store(loaded, &loaded.config.data.url, Migrate::Yes).await?;
+    let store = data::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
     let now = crate::clock::clock().now();
     let (mut tally, mut whole, mut seal) = (Tally::default(), false, None);
     for (at, line) in lines.lines().enumerate() {

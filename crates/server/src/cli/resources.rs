@@ -2,7 +2,14 @@
 
 use std::process::ExitCode;
 
-use castellan_issuer::{Issuer, apply::ResourceKind};
+use castellan_issuer::{
+    Issuer,
+    apply::ResourceKind,
+    listing::{
+        Cause, Filter, FilterAttribute, FilterType, ListError, Listing, Sort, SortAttribute,
+        SortOrder,
+    },
+};
 use serde_json::Value;
 
 use super::Failure;
@@ -16,6 +23,21 @@ pub(super) struct GetArguments {
     /// Which one; all without it.
     #[arg(allow_hyphen_values = true)]
     id: Option<String>,
+    /// Only people whose name or address begins so: `userName=ann`, `email=ann`. In any letter case.
+    #[arg(long, value_name = "ATTRIBUTE=TEXT", value_parser = attribute, conflicts_with_all = ["id", "ends_with"])]
+    starts_with: Option<(FilterAttribute, String)>,
+    /// Only people whose name or address ends so: `email=@example.org`.
+    #[arg(long, value_name = "ATTRIBUTE=TEXT", value_parser = attribute, conflicts_with = "id")]
+    ends_with: Option<(FilterAttribute, String)>,
+    /// In which order; by id without it, or by what is filtered.
+    #[arg(long, value_enum, conflicts_with = "id")]
+    sort: Option<SortBy>,
+    /// The greatest first.
+    #[arg(long, requires = "sort")]
+    descending: bool,
+    /// At most so many.
+    #[arg(long, value_name = "N", conflicts_with = "id")]
+    limit: Option<usize>,
     /// How to print them.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -40,6 +62,15 @@ pub(super) enum Format {
     Json,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SortBy {
+    Created,
+    #[value(name = "lastModified")]
+    LastModified,
+    Name,
+}
+
+/// Resources that are read at a time.
 const PAGE: usize = 200;
 
 pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<ExitCode, Failure> {
@@ -51,7 +82,38 @@ pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<Exit
         print(&found, arguments.format)?;
         return Ok(ExitCode::SUCCESS);
     }
-    list(issuer, kind, arguments.format).await
+    let filter = |given: Option<(FilterAttribute, String)>, how| {
+        given.map(|(by, value)| Filter { by, how, value })
+    };
+    let starts = filter(arguments.starts_with, FilterType::StartsWith);
+    let order = if arguments.descending { SortOrder::Descending } else { SortOrder::Ascending };
+    let listing = Listing {
+        filter: starts.or_else(|| filter(arguments.ends_with, FilterType::EndsWith)),
+        sort: arguments.sort.map(|by| Sort { by: by.into(), order }),
+        ..Listing::all(kind, PAGE)
+    };
+    print_all(issuer, listing, arguments.limit.unwrap_or(usize::MAX), arguments.format).await
+}
+
+impl From<SortBy> for SortAttribute {
+    fn from(by: SortBy) -> Self {
+        match by {
+            SortBy::Created => Self::Created,
+            SortBy::LastModified => Self::LastModified,
+            SortBy::Name => Self::Name,
+        }
+    }
+}
+
+/// Reads `ATTRIBUTE=TEXT`.
+fn attribute(text: &str) -> Result<(FilterAttribute, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write ATTRIBUTE=TEXT, e.g. userName=ann")?;
+    let by = match name {
+        "userName" => FilterAttribute::UserName,
+        "email" => FilterAttribute::Email,
+        _ => return Err("the attribute is userName or email"),
+    };
+    Ok((by, value.to_owned()))
 }
 
 /// Prints every resource of `kind`, page by page.
@@ -60,20 +122,46 @@ pub(super) async fn list(
     kind: ResourceKind,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let mut after: Option<String> = None;
-    loop {
-        let page = issuer.list(kind, after.as_deref(), PAGE).await?;
-        for (at, document) in page.iter().enumerate() {
-            if format == Format::Yaml && (at > 0 || after.is_some()) {
+    print_all(issuer, Listing::all(kind, PAGE), usize::MAX, format).await
+}
+
+async fn print_all(
+    issuer: &Issuer,
+    mut listing: Listing,
+    most: usize,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let mut printed = 0;
+    while printed < most {
+        listing.first = PAGE.min(most - printed);
+        let page = issuer.listing(&listing).await.map_err(refused)?;
+        for document in &page.documents {
+            if format == Format::Yaml && printed > 0 {
                 println!("---");
             }
             print(document, format)?;
+            printed += 1;
         }
-        match page.last().and_then(|last| last["id"].as_str()) {
-            Some(last) if page.len() == PAGE => after = Some(last.to_owned()),
-            _ => return Ok(ExitCode::SUCCESS),
+        listing.after = page.end_cursor;
+        if listing.after.is_none() {
+            break;
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the person at the terminal can do about it.
+fn refused(error: ListError) -> Failure {
+    let ListError::Unsupported(cause) = error else { return error.into() };
+    let remedy = match cause {
+        Cause::FilteringAbsent => {
+            "name some with --starts-with, or set data.allow_table_scans and pay for all of them"
+        }
+        Cause::FilteringEndsWith => "use --starts-with",
+        Cause::FilteringFilterTooSmall => "write at least three characters",
+        Cause::Sorting => "leave out --sort: they come in the order of what is filtered",
+    };
+    format!("{cause} by this data source ({}): {remedy}", cause.as_str()).into()
 }
 
 pub(super) async fn delete(

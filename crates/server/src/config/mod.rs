@@ -84,6 +84,9 @@ pub struct DataConfig {
     /// Whether tables and the like are made and upgraded at the start. Default `true`; otherwise
     /// `castellan migrate` does it.
     pub migrate: bool,
+    /// Whether lists of people and consents that no filter narrows are given where the data source
+    /// charges for what it reads (DynamoDB). Default `false`.
+    pub allow_table_scans: bool,
     /// How long a data source that does not answer at the start is tried again. Default: not at all.
     pub wait: Option<Lifetime>,
 }
@@ -187,6 +190,7 @@ impl Default for DataConfig {
             url: "sqlite://castellan.db".to_owned(),
             master_key: None,
             migrate: true,
+            allow_table_scans: false,
             wait: None,
         }
     }

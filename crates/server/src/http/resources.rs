@@ -13,6 +13,7 @@ use axum::{
 };
 use castellan_issuer::{
     apply::{ApplyError, Mode, ResourceKind},
+    listing::{ListError, Listing},
     verify::{Holder, VerifyError},
 };
 use castellan_proto::scope::{Scope, Scopes};
@@ -105,13 +106,21 @@ async fn list(
     authorize(app, headers, Right::Read(kind)).await?;
     let params = wire::query(query).map_err(|error| Outcome::Bad(error.to_string()))?;
     let broken = |error| Outcome::broken(&error);
+    let mut next = None;
     let entries = match (kind, params.get("user"), params.get("client")) {
         (ResourceKind::Grant, Some(user), Some(client)) => {
             let id = castellan_issuer::consent::grant_id(user, client);
             app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
         }
         (_, None, None) => {
-            app.issuer().list(kind, params.get("_after"), PAGE).await.map_err(broken)?
+            let after = params.get("_after").map(ToOwned::to_owned);
+            let listing = Listing { after, ..Listing::all(kind, PAGE) };
+            let page = app.issuer().listing(&listing).await.map_err(|error| match error {
+                ListError::Store(error) => Outcome::broken(&error),
+                error => Outcome::Bad(error.to_string()),
+            })?;
+            next = page.end_cursor;
+            page.documents
         }
         _ => {
             let text = "search: `user` and `client` together for Grant; `_after` for the next page";
@@ -120,8 +129,12 @@ async fn list(
     };
     let total = entries.len();
     let entries: Vec<Value> = entries.into_iter().map(|one| json!({"resource": one})).collect();
-    let bundle =
+    let mut bundle =
         json!({"resourceType": "Bundle", "type": "searchset", "total": total, "entry": entries});
+    if let Some(after) = next {
+        let url = format!("{}/{}?_after={after}", app.issuer().place().issuer, kind.as_str());
+        bundle["link"] = json!([{"relation": "next", "url": url}]);
+    }
     Ok(answer(StatusCode::OK, &bundle, headers))
 }
 

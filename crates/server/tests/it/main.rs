@@ -23,6 +23,7 @@ mod fixtures;
 mod jose;
 mod keys;
 mod killed;
+mod listing;
 mod liveness;
 mod logout;
 mod moving;

@@ -2,7 +2,8 @@
 //!
 //! `pk` and `sk` are the place; `v` the version, `e` the expiry in Unix seconds, `t` whether it is
 //! taken, `u` the unique names, `b` the body, `x` the expiry for the table's time to live, `o` the
-//! holder of a name; `g` and `s` are the place in the index, which lists records by room and id.
+//! holder of a name; `g` and `s` are the place in the index, which lists records by room and id, and
+//! names by room and name.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use castellan_issuer::store::{Draft, Key, Kind, Record};
@@ -34,6 +35,32 @@ pub(super) fn room(site: &str, kind: Kind) -> String {
 /// The place of an id in the index; never empty.
 pub(super) fn shelf(id: &str) -> String {
     format!("i{}", hex(id))
+}
+
+/// Where the names of records of `kind` on `site` are in the index.
+pub(super) fn name_room(site: &str, kind: Kind) -> String {
+    format!("n.{}", room(site, kind))
+}
+
+/// The place of a name in the index; never empty. A sort key has at most 1024 bytes, so that of a
+/// longer name is where it begins.
+pub(super) fn name_shelf(name: &str) -> String {
+    shelf_of_digits(&hex(name))
+}
+
+fn shelf_of_digits(digits: &str) -> String {
+    format!("n{}", digits.get(..1_022).unwrap_or(digits))
+}
+
+/// The place in the index of the name at `pk`: what [`name_item`] writes.
+pub(super) fn shelf_of_name(pk: &str) -> Option<(String, String)> {
+    let (room, digits) = pk.strip_prefix("n.")?.rsplit_once('.')?;
+    Some((format!("n.{room}"), shelf_of_digits(digits)))
+}
+
+/// The name at `pk`.
+pub(super) fn name_at(pk: &str) -> Option<String> {
+    unhex(pk.rsplit_once('.')?.1)
 }
 
 /// The `pk` of a record.
@@ -71,6 +98,8 @@ pub(super) fn record_item(draft: &Draft, version: u64) -> Item {
 pub(super) fn name_item(draft: &Draft, name: &str) -> Item {
     let mut item = at(name_place(&draft.key, name));
     item.insert("o".to_owned(), text(place(&draft.key)));
+    item.insert("g".to_owned(), text(name_room(&draft.key.site, draft.key.kind)));
+    item.insert("s".to_owned(), text(name_shelf(name)));
     expire(&mut item, draft.expires_at);
     item
 }

@@ -7,7 +7,9 @@
 
 mod fault;
 mod feed;
+mod format;
 mod item;
+mod lists;
 mod names;
 mod open;
 mod read;
@@ -22,10 +24,12 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-    StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameEnd, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
+
+use crate::{card, standing::Standing};
 
 pub(crate) use open::open;
 
@@ -38,6 +42,7 @@ struct Dynamo {
     table: String,
     /// Tells this table from every other.
     database: String,
+    standing: Standing,
     /// Where the last sweep stopped, if it did not get to the end of the table.
     swept_to: Mutex<Option<Item>>,
 }
@@ -106,6 +111,22 @@ impl Store for Dynamo {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         Ok(self.list(query, now).await?)
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        // Until it is narrowed, some names may not be in the index.
+        if query.end == NameEnd::Finish || !self.standing.is_finished() {
+            return Ok(None);
+        }
+        Ok(Some(self.list_names(query, now).await?))
+    }
+
+    fn abilities(&self) -> Abilities {
+        card::DYNAMODB.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

@@ -10,27 +10,20 @@ use aws_sdk_dynamodb::{
     Client,
     config::Credentials,
     error::SdkError,
-    operation::{
-        create_table::CreateTableError, describe_table::DescribeTableError, put_item::PutItemError,
-    },
+    operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
         Projection, ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
     },
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_issuer::store::Store;
 
-use super::{
-    Dynamo,
-    fault::chain,
-    item::{at, number, number_of, text, text_of},
-    read::INDEX,
+use super::{Dynamo, fault::chain, format, lists::INDEX};
+use crate::{
+    OpenError, Opened,
+    standing::{Migrate, Standing},
+    turnstile::Turnstile,
 };
-use crate::{Migrate, OpenError, turnstile::Turnstile};
 
-/// The format that this build reads and writes.
-const FORMAT: u64 = 1;
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Calls of one node at a time, and so connections, at most.
@@ -48,16 +41,17 @@ struct Address<'a> {
 }
 
 /// Opens the table at `dynamodb://` and `rest`: `REGION?table=NAME&endpoint=URL`.
-pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenError> {
+pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let address = read(rest).ok_or(OpenError::Malformed {
         scheme: "dynamodb",
         problem: "has an address that does not read",
         remedy: "write dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
     })?;
     let client = client(&address).await;
-    let database = prepare(&client, &address.table, migrate).await?;
-    let dynamo = Dynamo { client, table: address.table, database, swept_to: Mutex::default() };
-    Ok(Arc::new(Turnstile::before(dynamo, CALLS)))
+    let (standing, database) = prepare(&client, &address.table, migrate).await?;
+    let (table, swept_to) = (address.table, Mutex::default());
+    let dynamo = Dynamo { client, table, database, standing, swept_to };
+    Ok(Opened { store: Arc::new(Turnstile::before(dynamo, CALLS)), standing })
 }
 
 fn read(rest: &str) -> Option<Address<'_>> {
@@ -104,8 +98,12 @@ async fn client(address: &Address<'_>) -> Client {
     Client::new(&loader.load().await)
 }
 
-/// Makes or checks the table; what tells it from every other.
-async fn prepare(client: &Client, table: &str, migrate: Migrate) -> Result<String, OpenError> {
+/// Makes or checks the table; how far it is, and what tells it from every other.
+async fn prepare(
+    client: &Client,
+    table: &str,
+    migrate: Migrate,
+) -> Result<(Standing, String), OpenError> {
     let described = client.describe_table().table_name(table).send().await;
     if let Err(error) = described {
         let missing = matches!(
@@ -125,48 +123,7 @@ async fn prepare(client: &Client, table: &str, migrate: Migrate) -> Result<Strin
         make(client, table).await?;
     }
     until_active(client, table).await?;
-    let found = match meta(client, table).await? {
-        Some(found) => found,
-        None => begin(client, table).await?,
-    };
-    let format = number_of(&found, "format").unwrap_or(u64::MAX);
-    if format > FORMAT {
-        return Err(OpenError::server(
-            "dynamodb",
-            format!("was made by a newer Castellan (format {format}, this one knows {FORMAT})"),
-            "use that Castellan, or restore a copy from before it",
-        ));
-    }
-    Ok(text_of(&found, "database").unwrap_or_default().to_owned())
-}
-
-async fn meta(client: &Client, table: &str) -> Result<Option<super::Item>, OpenError> {
-    let get = client.get_item().table_name(table).set_key(Some(at("meta".to_owned())));
-    Ok(get.consistent_read(true).send().await.map_err(unreachable)?.item)
-}
-
-/// Writes down what the table is. Another node may be faster.
-async fn begin(client: &Client, table: &str) -> Result<super::Item, OpenError> {
-    let mut new = at("meta".to_owned());
-    new.insert("format".to_owned(), number(FORMAT));
-    let database = URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>());
-    new.insert("database".to_owned(), text(database));
-    let put = client
-        .put_item()
-        .table_name(table)
-        .set_item(Some(new.clone()))
-        .condition_expression("attribute_not_exists(pk)")
-        .send()
-        .await;
-    match put {
-        Ok(_) => Ok(new),
-        Err(error) => match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                Ok(meta(client, table).await?.unwrap_or(new))
-            }
-            _ => Err(unreachable(error)),
-        },
-    }
+    format::bring(client, table, migrate).await
 }
 
 async fn make(client: &Client, table: &str) -> Result<(), OpenError> {
@@ -248,7 +205,7 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> OpenError
 
 /// The service does not answer, or not to us.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
+pub(super) fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

@@ -1,26 +1,20 @@
 //! The verbs that read, and the one that takes. Consistently, but for lists.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
-    types::{
-        AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
-    },
+    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
+use castellan_issuer::store::{Key, Record, Taken};
 use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
     fault::Fault,
-    item::{
-        self, LIVE, at, is_live, is_taken, key_of, name_place, place, room, seconds, shelf, text,
-    },
+    item::{self, LIVE, at, is_live, is_taken, key_of, name_place, place, seconds},
 };
 
-/// The index that lists.
-pub(super) const INDEX: &str = "rooms";
 /// Keys that one request may name.
 const BATCH: usize = 100;
 
@@ -40,7 +34,21 @@ impl Dynamo {
         now: Timestamp,
     ) -> Result<Vec<Option<Record>>, Fault> {
         let places: Vec<String> = keys.iter().map(place).collect();
-        let mut wanted = places.clone();
+        let found = self.items(places.clone()).await?;
+        keys.iter()
+            .zip(&places)
+            .map(|(key, place)| {
+                let item = found.get(place).filter(|item| is_live(item, now) && !is_taken(item));
+                item.map(|item| item::record(key.clone(), item)).transpose()
+            })
+            .collect()
+    }
+
+    /// The items at `places` that are there, by place.
+    pub(super) async fn items(
+        &self,
+        mut wanted: Vec<String>,
+    ) -> Result<HashMap<String, Item>, Fault> {
         // One key twice would refuse the request.
         wanted.sort_unstable();
         wanted.dedup();
@@ -59,13 +67,7 @@ impl Dynamo {
                 asked = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
             }
         }
-        keys.iter()
-            .zip(&places)
-            .map(|(key, place)| {
-                let item = found.get(place).filter(|item| is_live(item, now) && !is_taken(item));
-                item.map(|item| item::record(key.clone(), item)).transpose()
-            })
-            .collect()
+        Ok(found)
     }
 
     /// The item at `pk`.
@@ -121,82 +123,6 @@ impl Dynamo {
                 }
                 _ => Err(error.into()),
             },
-        }
-    }
-
-    /// A list, from the index: what was written a moment ago may not be on it yet.
-    pub(super) async fn list(
-        &self,
-        query: &PageQuery,
-        now: Timestamp,
-    ) -> Result<Vec<Record>, Fault> {
-        let prefix = shelf(&query.prefix);
-        // Hexadecimal digits lie between `!` and `g`.
-        let from = match query.after.as_ref().filter(|after| **after >= query.prefix) {
-            Some(after) => format!("{}!", shelf(after)),
-            None => prefix.clone(),
-        };
-        let to = format!("{prefix}g");
-        let (mut records, mut start) = (Vec::new(), None);
-        if from > to {
-            return Ok(records);
-        }
-        while records.len() < query.limit {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(INDEX)
-                .key_condition_expression("g = :g AND s BETWEEN :from AND :to")
-                .filter_expression(format!("t = :no AND {LIVE}"))
-                .expression_attribute_values(":g", text(room(&query.site, query.kind)))
-                .expression_attribute_values(":from", text(&from))
-                .expression_attribute_values(":to", text(&to))
-                .expression_attribute_values(":no", AttributeValue::Bool(false))
-                .expression_attribute_values(":now", seconds(now))
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
-            for item in answer.items.unwrap_or_default() {
-                records.push(item::record(key_of(&query.site, query.kind, &item)?, &item)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        records.truncate(query.limit);
-        Ok(records)
-    }
-
-    /// How many are on the list.
-    pub(super) async fn count_all(
-        &self,
-        site: &Arc<str>,
-        kind: Kind,
-        now: Timestamp,
-    ) -> Result<u64, Fault> {
-        let (mut count, mut start) = (0, None);
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(INDEX)
-                .select(Select::Count)
-                .key_condition_expression("g = :g")
-                .filter_expression(format!("t = :no AND {LIVE}"))
-                .expression_attribute_values(":g", text(room(site, kind)))
-                .expression_attribute_values(":no", AttributeValue::Bool(false))
-                .expression_attribute_values(":now", seconds(now))
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
-            count += u64::try_from(answer.count).unwrap_or(0);
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(count);
-            }
         }
     }
 }

@@ -21,10 +21,12 @@ use ::mongodb::{
 };
 use async_trait::async_trait;
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-    StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameEnd, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
+
+use crate::card;
 
 pub(crate) use open::open;
 
@@ -102,6 +104,21 @@ impl Store for Mongo {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         Ok(verbs::page(&self.records, query, now).await?)
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        Ok(match query.end {
+            NameEnd::Start => Some(verbs::page_by_start(&self.records, query, now).await?),
+            NameEnd::Finish => None,
+        })
+    }
+
+    fn abilities(&self) -> Abilities {
+        card::MONGODB.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

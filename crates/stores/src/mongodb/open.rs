@@ -11,10 +11,13 @@ use ::mongodb::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_issuer::store::Store;
 
 use super::{Mongo, fault::is_duplicate, feed::FeedLog};
-use crate::{Migrate, OpenError, turnstile::Turnstile};
+use crate::{
+    OpenError, Opened,
+    standing::{Migrate, Standing, too_new},
+    turnstile::Turnstile,
+};
 
 /// The format that this build reads and writes.
 const FORMAT: i64 = 1;
@@ -32,7 +35,7 @@ pub(crate) async fn open(
     scheme: &'static str,
     rest: &str,
     migrate: Migrate,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<Opened, OpenError> {
     let mut options = ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| {
         OpenError::Malformed {
             scheme: "mongodb",
@@ -59,7 +62,8 @@ pub(crate) async fn open(
         feed: FeedLog { notices, meta: place.collection("castellan_meta"), database },
         place,
     };
-    Ok(Arc::new(Turnstile::before(mongo, CONNECTIONS as usize)))
+    let standing = Standing { format: 1, newest: 1 };
+    Ok(Opened { store: Arc::new(Turnstile::before(mongo, CONNECTIONS as usize)), standing })
 }
 
 /// Makes or checks the indexes; what tells this database from every other.
@@ -75,7 +79,7 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError
                 "run `castellan migrate`, or let the start make them",
             ));
         }
-        (None, Migrate::Yes) => {
+        (None, _) => {
             make(place).await.map_err(refused)?;
             let new = doc! {
                 "_id": "castellan",
@@ -95,11 +99,8 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError
     };
     let format = found.get_i64("format").unwrap_or(i64::MAX);
     if format > FORMAT {
-        return Err(OpenError::server(
-            "mongodb",
-            format!("was made by a newer Castellan (format {format}, this one knows {FORMAT})"),
-            "use that Castellan, or restore a copy from before it",
-        ));
+        let (problem, remedy) = too_new(format, 1);
+        return Err(OpenError::server("mongodb", problem, remedy));
     }
     Ok(found.get_str("database").unwrap_or_default().to_owned())
 }

@@ -8,7 +8,7 @@ use ::mongodb::{
     error::ErrorKind,
     options::ReturnDocument,
 };
-use castellan_issuer::store::{Key, Kind, PageQuery, Record, Taken};
+use castellan_issuer::store::{Key, Kind, NameQuery, Named, PageQuery, Record, Taken};
 use castellan_proto::Timestamp;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     fault::Fault,
     live,
 };
-use crate::hex::hex;
+use crate::hex::{hex, unhex};
 
 /// All documents that `filter` matches.
 async fn all(
@@ -132,6 +132,45 @@ pub(super) async fn page(
         .iter()
         .map(|found| document::record(key_of(&query.site, query.kind, found)?, found))
         .collect()
+}
+
+/// Names by how they start, from their index. By how they end there is none: what most documents
+/// lack, every index would have to hold.
+pub(super) async fn page_by_start(
+    records: &Collection<Document>,
+    query: &NameQuery,
+    now: Timestamp,
+) -> Result<Vec<Named>, Fault> {
+    let Some(limit) = i64::try_from(query.limit).ok().filter(|limit| *limit > 0) else {
+        return Ok(Vec::new());
+    };
+    let room = room(&query.site, query.kind);
+    let prefix = room.clone() + &hex(&query.part);
+    let mut range = doc! { "$gte": &prefix, "$lt": format!("{prefix}g") };
+    if let Some(after) = query.after.as_ref().filter(|after| **after >= query.part) {
+        range.insert("$gt", room.clone() + &hex(after));
+    }
+    let mut holders = doc! { "n": { "$elemMatch": &range }, "t": false };
+    holders.extend(live(now));
+    // Each document once per name, and then only the names that are meant.
+    let steps = [
+        doc! { "$match": holders },
+        doc! { "$addFields": { "m": "$n" } },
+        doc! { "$unwind": "$m" },
+        doc! { "$match": { "m": range } },
+        doc! { "$sort": { "m": 1 } },
+        doc! { "$limit": limit },
+    ];
+    let mut cursor = records.aggregate(steps).await?;
+    let mut found = Vec::new();
+    while cursor.advance().await? {
+        let document = cursor.deserialize_current()?;
+        let name = document.get_str("m").ok().and_then(|name| unhex(name.strip_prefix(&*room)?));
+        let key = key_of(&query.site, query.kind, &document)?;
+        let record = document::record(key, &document)?;
+        found.push(Named { name: name.ok_or(Fault::Damaged("names"))?, record });
+    }
+    Ok(found)
 }
 
 pub(super) async fn count(

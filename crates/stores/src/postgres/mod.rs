@@ -7,6 +7,8 @@
 mod connections;
 mod fault;
 mod feed;
+mod format;
+mod lists;
 mod named;
 mod open;
 mod row;
@@ -16,11 +18,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-    StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameEnd, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
 use connections::Connections;
+
+use crate::{card, standing::Standing};
 
 pub(crate) use open::open;
 
@@ -29,6 +33,7 @@ struct Postgres {
     connections: Connections,
     /// Tells this database from every other.
     database: String,
+    standing: Standing,
 }
 
 #[async_trait]
@@ -106,13 +111,31 @@ impl Store for Postgres {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         let mut line = self.connections.line().await?;
-        let came = verbs::page(&mut line, query, now).await;
+        let came = lists::page(&mut line, query, now).await;
         line.settle(came)
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        // Until it is narrowed, some names may not be there backwards.
+        if query.end == NameEnd::Finish && !self.standing.is_finished() {
+            return Ok(None);
+        }
+        let mut line = self.connections.line().await?;
+        let came = lists::page_by_name(&mut line, query, now).await;
+        line.settle(came.map(Some))
+    }
+
+    fn abilities(&self) -> Abilities {
+        card::POSTGRES.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
         let mut line = self.connections.line().await?;
-        let came = verbs::count(&mut line, site, kind, now).await;
+        let came = lists::count(&mut line, site, kind, now).await;
         line.settle(came)
     }
 

@@ -4,7 +4,7 @@
 //! The record's row is locked first, then the rows of its names in their order. Two that want each
 //! other's names are told apart by the database, which undoes one of them; that one tries again.
 
-use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced};
+use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, names::mirrored};
 use castellan_proto::Timestamp;
 use sqlx::{Connection as _, PgConnection};
 
@@ -36,10 +36,10 @@ const FREE: &str = "
 // A name is to be had if nobody has it, if this record has it, or if its holder has expired: all of
 // that stands in the one row that is locked.
 const HOLD: &str = "
-    INSERT INTO castellan_names AS n (site, kind, name, id, expires_at)
-    VALUES ($1, $2, $4, $3, $5)
+    INSERT INTO castellan_names AS n (site, kind, name, id, expires_at, mirrored)
+    VALUES ($1, $2, $4, $3, $5, $7)
     ON CONFLICT (site, kind, name) DO UPDATE
-        SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at
+        SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at, mirrored = EXCLUDED.mirrored
         WHERE n.id = EXCLUDED.id OR n.expires_at <= $6";
 
 /// Tries before a transaction that is in the way of others gives up.
@@ -166,6 +166,7 @@ async fn hold(
             .bind(name.as_bytes())
             .bind(expires_at.map(seconds))
             .bind(seconds(now))
+            .bind(mirrored(name).into_bytes())
             .execute(&mut *transaction)
             .await?;
         if held.rows_affected() == 0 {

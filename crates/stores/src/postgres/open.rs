@@ -2,12 +2,14 @@
 
 use std::{str::FromStr as _, sync::Arc};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_issuer::store::Store;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
-use super::{Postgres, connections::Connections, fault::Fault};
-use crate::{Migrate, OpenError, turnstile::Turnstile};
+use super::{Postgres, connections::Connections, fault::Fault, format};
+use crate::{
+    OpenError, Opened,
+    standing::{Migrate, Standing},
+    turnstile::Turnstile,
+};
 
 /// Connections of one node at most. More do not make a database faster.
 const CONNECTIONS: usize = 16;
@@ -17,13 +19,11 @@ const PATIENCE: [(&str, &str); 3] = [
     ("lock_timeout", "4000"),
     ("idle_in_transaction_session_timeout", "10000"),
 ];
-/// The format that this build reads and writes.
-const FORMAT: i64 = 1;
 /// The oldest server that has what the feed needs, as `server_version_num`.
 const OLDEST: i32 = 150_000;
 
 /// Opens the database at `postgres://` and `rest`.
-pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>, OpenError> {
+pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let options = PgConnectOptions::from_str(&format!("postgres://{rest}")).map_err(|_| {
         OpenError::Malformed {
             scheme: "postgres",
@@ -38,13 +38,17 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Arc<dyn Store>,
         .disable_statement_logging();
     let connections = Connections::new(options);
     let mut line = connections.line().await.map_err(unreachable)?;
-    let database = prepare(&mut line, migrate).await?;
+    let (standing, database) = prepare(&mut line, migrate).await?;
     line.settle(Ok(())).ok();
-    Ok(Arc::new(Turnstile::before(Postgres { connections, database }, CONNECTIONS)))
+    let postgres = Postgres { connections, database, standing };
+    Ok(Opened { store: Arc::new(Turnstile::before(postgres, CONNECTIONS)), standing })
 }
 
-/// Makes or checks the tables; what tells this database from every other.
-async fn prepare(connection: &mut PgConnection, migrate: Migrate) -> Result<String, OpenError> {
+/// Makes or checks the tables; how far they are, and what tells this database from every other.
+async fn prepare(
+    connection: &mut PgConnection,
+    migrate: Migrate,
+) -> Result<(Standing, String), OpenError> {
     let server: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut *connection)
         .await
@@ -56,70 +60,11 @@ async fn prepare(connection: &mut PgConnection, migrate: Migrate) -> Result<Stri
             "upgrade it",
         ));
     }
-    if exists(connection).await? {
-        return check(connection).await;
-    }
-    if migrate == Migrate::No {
-        return Err(OpenError::server(
-            "postgres",
-            "has no tables of Castellan's yet",
-            "run `castellan migrate`, or let the start make them",
-        ));
-    }
-    make(connection).await?;
-    check(connection).await
-}
-
-async fn exists(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
-        .fetch_one(connection)
-        .await
-        .map_err(unreachable)
-}
-
-/// Makes the tables. Several nodes may want to at a time: one does, the others find them made.
-async fn make(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let mut transaction = connection.begin().await.map_err(unreachable)?;
-    // Not on any path but this one.
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
-    lock.execute(&mut *transaction).await.map_err(refused)?;
-    let made: bool = sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(refused)?;
-    if !made {
-        sqlx::raw_sql(include_str!("schema.sql"))
-            .execute(&mut *transaction)
-            .await
-            .map_err(refused)?;
-        sqlx::query("INSERT INTO castellan_meta (format, database) VALUES ($1, $2)")
-            .bind(FORMAT)
-            .bind(URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>()))
-            .execute(&mut *transaction)
-            .await
-            .map_err(refused)?;
-    }
-    transaction.commit().await.map_err(refused)
-}
-
-async fn check(connection: &mut PgConnection) -> Result<String, OpenError> {
-    let (format, database): (i64, String) =
-        sqlx::query_as("SELECT format, database FROM castellan_meta")
-            .fetch_one(connection)
-            .await
-            .map_err(refused)?;
-    if format > FORMAT {
-        return Err(OpenError::server(
-            "postgres",
-            format!("was made by a newer Castellan (format {format}, this one knows {FORMAT})"),
-            "use that Castellan, or restore a copy from before it",
-        ));
-    }
-    Ok(database)
+    format::bring(connection, migrate).await
 }
 
 /// The database does not answer, or not to us.
-fn unreachable(error: impl Into<Fault>) -> OpenError {
+pub(super) fn unreachable(error: impl Into<Fault>) -> OpenError {
     let error = error.into();
     let (problem, remedy) = match &error {
         Fault::Sql(sqlx::Error::Database(said))
@@ -139,7 +84,7 @@ fn unreachable(error: impl Into<Fault>) -> OpenError {
 }
 
 /// The database answers and does not let us.
-fn refused(error: sqlx::Error) -> OpenError {
+pub(super) fn refused(error: sqlx::Error) -> OpenError {
     OpenError::server(
         "postgres",
         "refused to make or read Castellan's tables",

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use castellan_issuer::store::{
-    Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Taken,
-};
+use castellan_issuer::store::{Draft, Inserted, Key, Notice, Record, Replaced, Taken};
 use castellan_proto::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
@@ -82,17 +80,6 @@ const DELETE: &str = "
         INSERT INTO castellan_feed (subject) SELECT $6 FROM gone WHERE $6 IS NOT NULL
     )
     SELECT count(*) FROM gone";
-
-const PAGE: &str = "
-    SELECT id, version, expires_at, names, body FROM castellan_records
-    WHERE site = $1 AND kind = $2 AND id >= $3 AND ($4::bytea IS NULL OR id < $4)
-        AND id IS DISTINCT FROM $5
-        AND NOT taken AND (expires_at IS NULL OR expires_at > $6)
-    ORDER BY id LIMIT $7";
-
-const COUNT: &str = "
-    SELECT count(*) FROM castellan_records
-    WHERE site = $1 AND kind = $2 AND NOT taken AND (expires_at IS NULL OR expires_at > $3)";
 
 // Rows that somebody holds are left for the next time.
 const SWEEP: &str = "
@@ -237,54 +224,6 @@ pub(super) async fn delete(
         .fetch_one(connection)
         .await?;
     Ok(gone == 1)
-}
-
-pub(super) async fn page(
-    connection: &mut PgConnection,
-    query: &PageQuery,
-    now: Timestamp,
-) -> Result<Vec<Record>, Fault> {
-    // Only ids from `from` on, without `from` itself if that is where the last page ended.
-    let after = query.after.as_deref().filter(|after| *after >= &*query.prefix);
-    let from = after.unwrap_or(&query.prefix);
-    let rows = sqlx::query(PAGE)
-        .bind(&*query.site)
-        .bind(query.kind.as_str())
-        .bind(from.as_bytes())
-        .bind(end_of(&query.prefix))
-        .bind(after.map(str::as_bytes))
-        .bind(seconds(now))
-        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let id = row::text(row.try_get(0)?, "id")?;
-            row::record(Key::new(&query.site, query.kind, id), row, 1)
-        })
-        .collect()
-}
-
-/// The least bytes that are greater than all that begin with `prefix`; none if there are none.
-fn end_of(prefix: &str) -> Option<Vec<u8>> {
-    let mut bytes = prefix.as_bytes().to_vec();
-    while let Some(last) = bytes.pop() {
-        if let Some(next) = last.checked_add(1) {
-            bytes.push(next);
-            return Some(bytes);
-        }
-    }
-    None
-}
-
-pub(super) async fn count(
-    connection: &mut PgConnection,
-    site: &str,
-    kind: Kind,
-    now: Timestamp,
-) -> Result<u64, Fault> {
-    let count = sqlx::query_scalar(COUNT).bind(site).bind(kind.as_str()).bind(seconds(now));
-    row::version(count.fetch_one(connection).await?)
 }
 
 pub(super) async fn sweep(

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::fault::Fault;
+use super::format;
 use crate::OpenError;
+use crate::standing::{Migrate, Standing};
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,10 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// SQLite's own waits grow to 100 ms, with which the command line would never get in.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The format that this build reads and writes, as SQLite's `user_version`.
-const FORMAT: i64 = 1;
-/// SQLite's `application_id` of our files: the letters `CstN`.
-const APPLICATION: i64 = 0x4373_744e;
 /// The log is cut back to this many bytes after a flood.
 const LOG_LIMIT: i64 = 64 * 1024 * 1024;
 /// More than there are different statements.
@@ -43,7 +41,10 @@ pub(super) fn path_of(rest: &str) -> Result<PathBuf, OpenError> {
 }
 
 /// Opens the file at `path` for the writer; makes it and its tables if need be.
-pub(super) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn open_for_writing(
+    path: &Path,
+    migrate: Migrate,
+) -> Result<(Connection, Standing), OpenError> {
     if path.is_dir() {
         return Err(OpenError::file(path, "it is a folder", "name a file in it"));
     }
@@ -56,7 +57,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     }
     prepare(&connection).map_err(sql)?;
     // Before anything is changed: the file may be somebody else's.
-    check(path, &connection.unchecked_transaction().map_err(sql)?)?;
+    format::check(path, &connection.unchecked_transaction().map_err(sql)?)?;
     let mode = patiently(|| {
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
     });
@@ -64,8 +65,8 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
         let remedy = "put it on a local disk";
         return Err(OpenError::file(path, "its file system has no shared memory", remedy));
     }
-    migrate(path, &mut connection)?;
-    Ok(connection)
+    let standing = format::bring(path, &mut connection, migrate)?;
+    Ok((connection, standing))
 }
 
 /// Opens the file at `path` for a reader. The writer's connection must be open.
@@ -163,57 +164,4 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // A commit waits for the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
-}
-
-/// What a file is.
-enum Found {
-    /// Empty.
-    Nothing,
-    /// Of the present format.
-    Ours,
-}
-
-/// Refuses what is not ours or from the future. All of it is looked at in one `moment`, as another
-/// process may be about to make it ours.
-fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, OpenError> {
-    let number = |sql| {
-        patiently(|| moment.query_row(sql, [], |row| row.get::<_, i64>(0)))
-            .map_err(|error| explain(path, error.into()))
-    };
-    let application = number("PRAGMA application_id")?;
-    let format = number("PRAGMA user_version")?;
-    if application == APPLICATION {
-        return match format {
-            FORMAT => Ok(Found::Ours),
-            newer if newer > FORMAT => Err(OpenError::file(
-                path,
-                format!("made by a newer Castellan (format {newer}, this one knows {FORMAT})"),
-                "use that Castellan, or restore a copy from before it",
-            )),
-            other => Err(OpenError::file(
-                path,
-                format!("its format {other} was never one of Castellan's"),
-                "restore a copy of it",
-            )),
-        };
-    }
-    if application == 0 && format == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
-        return Ok(Found::Nothing);
-    }
-    let remedy = "name another file";
-    Err(OpenError::file(path, "it is the database of another program", remedy))
-}
-
-/// Brings an empty file to the present format.
-fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
-    let sql = |error: rusqlite::Error| explain(path, error.into());
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-    // Looked at again under the lock: another process may have been faster.
-    if let Found::Nothing = check(path, &transaction)? {
-        transaction.execute_batch(include_str!("schema.sql")).map_err(sql)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(sql)?;
-        transaction.pragma_update(None, "user_version", FORMAT).map_err(sql)?;
-    }
-    transaction.commit().map_err(sql)
 }

@@ -6,6 +6,7 @@ mod crew;
 mod fault;
 mod feed;
 mod file;
+mod format;
 mod read;
 mod reader;
 mod row;
@@ -16,12 +17,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
-    Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-    StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameEnd, NameQuery, Named, Notice,
+    PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 use castellan_proto::Timestamp;
 
-use crate::OpenError;
+use crate::{
+    OpenError, Opened, card,
+    standing::{Migrate, Standing},
+};
 use reader::Readers;
 use writer::Writer;
 
@@ -37,20 +41,23 @@ struct Sqlite {
     points: Readers,
     lists: Readers,
     writer: Writer,
+    standing: Standing,
 }
 
 /// Opens the file at `path`, and makes it if it does not exist.
-pub(crate) fn open(path: &str) -> Result<Arc<dyn Store>, OpenError> {
+pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path)?;
-    let connection = file::open_for_writing(&path)?;
+    let (connection, standing) = file::open_for_writing(&path, migrate)?;
     let open_reader = || file::open_for_reading(&path);
-    Ok(Arc::new(Sqlite {
+    let sqlite = Sqlite {
         points: Readers::start(POINT_READERS, open_reader)
             .map_err(|fault| file::explain(&path, fault))?,
         lists: Readers::start(LIST_READERS, open_reader)
             .map_err(|fault| file::explain(&path, fault))?,
         writer: Writer::start(connection).map_err(|fault| file::explain(&path, fault))?,
-    }))
+        standing,
+    };
+    Ok(Opened { store: Arc::new(sqlite), standing })
 }
 
 #[async_trait]
@@ -117,6 +124,26 @@ impl Store for Sqlite {
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         let query = query.clone();
         self.lists.run(move |reader| read::page(reader.connection(), &query, now)).await
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        // Until it is narrowed, some names may not be there backwards.
+        if query.end == NameEnd::Finish && !self.standing.is_finished() {
+            return Ok(None);
+        }
+        let query = query.clone();
+        let page = move |reader: &mut reader::Reader| {
+            read::page_by_name(reader.connection(), &query, now).map(Some)
+        };
+        self.lists.run(page).await
+    }
+
+    fn abilities(&self) -> Abilities {
+        card::SQLITE.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

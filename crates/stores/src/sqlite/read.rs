@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use castellan_issuer::store::{Key, Kind, PageQuery, Record};
+use castellan_issuer::store::{
+    Key, Kind, NameEnd, NameQuery, Named, PageQuery, Record, names::mirrored,
+};
 use castellan_proto::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
@@ -27,6 +29,21 @@ const PAGE: &str = "
     WHERE site = ?1 AND kind = ?2 AND id >= ?3 AND id < ?4 AND id IS NOT ?5
         AND taken = 0 AND (expires_at IS NULL OR expires_at > ?6)
     ORDER BY id LIMIT ?7";
+
+const BY_START: &str = "
+    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+    FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+    WHERE n.site = ?1 AND n.kind = ?2 AND n.name >= ?3 AND n.name < ?4 AND n.name IS NOT ?5
+        AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?6)
+    ORDER BY n.name LIMIT ?7";
+
+const BY_END: &str = "
+    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+    FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+    WHERE n.site = ?1 AND n.kind = ?2 AND n.mirrored >= ?3 AND n.mirrored < ?4
+        AND n.mirrored IS NOT ?5
+        AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?6)
+    ORDER BY n.mirrored LIMIT ?7";
 
 const COUNT: &str = "
     SELECT count(*) FROM records
@@ -86,6 +103,34 @@ pub(super) fn page(
         records.push(row::record(key, row, 1)?);
     }
     Ok(records)
+}
+
+pub(super) fn page_by_name(
+    connection: &Connection,
+    query: &NameQuery,
+    now: Timestamp,
+) -> Result<Vec<Named>, Fault> {
+    let (sql, part, after) = match query.end {
+        NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
+        NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
+    };
+    let after = after.filter(|after| *after >= part);
+    let mut page = connection.prepare_cached(sql)?;
+    let mut rows = page.query(params![
+        &*query.site,
+        query.kind.as_str(),
+        after.as_ref().unwrap_or(&part),
+        end_of(&part),
+        after,
+        seconds(now),
+        i64::try_from(query.limit).unwrap_or(i64::MAX),
+    ])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = Key::new(&query.site, query.kind, row.get::<_, String>(1)?);
+        found.push(Named { name: row.get(0)?, record: row::record(key, row, 2)? });
+    }
+    Ok(found)
 }
 
 /// The least value that is greater than every text that begins with `prefix`.

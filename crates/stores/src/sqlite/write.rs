@@ -3,7 +3,7 @@
 //! A verb that changes nothing leaves before its first write, so that what it shares its
 //! transaction with never sees half of it.
 
-use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, Taken};
+use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, Taken, names::mirrored};
 use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -39,7 +39,7 @@ const HELD_BY_ANOTHER: &str = "
         AND (r.expires_at IS NULL OR r.expires_at > ?5)";
 
 const CLAIM: &str = "
-    INSERT OR REPLACE INTO names (site, kind, name, id) VALUES (?1, ?2, ?3, ?4)";
+    INSERT OR REPLACE INTO names (site, kind, name, id, mirrored) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 // Not if it went on: the name of an expired record may have a new holder.
 const RELEASE: &str = "
@@ -206,7 +206,7 @@ fn put(connection: &Connection, draft: &Draft, version: u64) -> Result<(), Fault
     ])?;
     for name in &draft.unique {
         let mut claim = connection.prepare_cached(CLAIM)?;
-        claim.execute(params![place.site, place.kind, name, place.id])?;
+        claim.execute(params![place.site, place.kind, name, place.id, mirrored(name)])?;
     }
     Ok(())
 }

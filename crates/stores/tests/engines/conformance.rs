@@ -20,7 +20,10 @@ async fn sqlite() {
     conformance::run(async || {
         opened.set(opened.get() + 1);
         let file = folder.path().join(format!("{}.db", opened.get()));
-        castellan_stores::open(&format!("sqlite://{}", file.display()), Migrate::Yes).await.unwrap()
+        castellan_stores::open(&format!("sqlite://{}", file.display()), Migrate::Widen)
+            .await
+            .unwrap()
+            .store
     })
     .await;
 }
@@ -28,7 +31,7 @@ async fn sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres() {
     conformance::run(async || {
-        castellan_stores::open(&servers::postgres().await, Migrate::Yes).await.unwrap()
+        castellan_stores::open(&servers::postgres().await, Migrate::Widen).await.unwrap().store
     })
     .await;
 }
@@ -37,7 +40,7 @@ async fn postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mongodb() {
     conformance::run(async || {
-        castellan_stores::open(&servers::mongodb(), Migrate::Yes).await.unwrap()
+        castellan_stores::open(&servers::mongodb(), Migrate::Widen).await.unwrap().store
     })
     .await;
 }
@@ -46,7 +49,7 @@ async fn mongodb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dynamodb() {
     conformance::run(async || {
-        castellan_stores::open(&servers::dynamodb(), Migrate::Yes).await.unwrap()
+        castellan_stores::open(&servers::dynamodb(), Migrate::Widen).await.unwrap().store
     })
     .await;
 }

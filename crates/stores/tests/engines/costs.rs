@@ -20,8 +20,8 @@ use castellan_issuer::{
     session::Browser,
     settings::Place,
     store::{
-        Draft, Feed, FeedCursor, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store,
-        StoreError, Taken,
+        Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice,
+        PageQuery, Record, Replaced, Store, StoreError, Taken,
     },
     verify::Holder,
 };
@@ -106,6 +106,18 @@ impl Store for Counted {
 
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
         self.store().page(query, now).await
+    }
+
+    async fn page_by_name(
+        &self,
+        query: &NameQuery,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Named>>, StoreError> {
+        self.store().page_by_name(query, now).await
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.store().abilities()
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
@@ -247,9 +259,9 @@ async fn measure(work: &Work) -> [usize; 5] {
 
 async fn a_token_costs_two_round_trips_and_a_guarded_request_none(url: &str) {
     // Made beforehand, so that nothing but verbs goes over the line.
-    drop(castellan_stores::open(url, Migrate::Yes).await.unwrap());
+    drop(castellan_stores::open(url, Migrate::Widen).await.unwrap().store);
     let (line, url) = Line::through(url).await;
-    let store = castellan_stores::open(&url, Migrate::No).await.unwrap();
+    let store = castellan_stores::open(&url, Migrate::No).await.unwrap().store;
     let work = Work::on(store, Box::new(move || line.trips())).await;
     let [machine, code, refresh, new, seen] = measure(&work).await;
     assert!(machine <= 2 && code <= 2 && refresh <= 2, "{machine} {code} {refresh}");
@@ -262,7 +274,7 @@ on_each_server!(a_token_costs_two_round_trips_and_a_guarded_request_none);
 async fn a_token_costs_two_verbs_and_a_guarded_request_none_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("castellan.db").display());
-    let inner = castellan_stores::open(&url, Migrate::Yes).await.unwrap();
+    let inner = castellan_stores::open(&url, Migrate::Widen).await.unwrap().store;
     let verbs = Arc::new(AtomicUsize::new(0));
     let store = Arc::new(Counted { inner, verbs: Arc::clone(&verbs) });
     let work = Work::on(store, Box::new(move || verbs.load(Ordering::Relaxed))).await;

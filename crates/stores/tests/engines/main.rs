@@ -11,6 +11,7 @@ mod faults;
 mod line;
 mod servers;
 mod slow;
+mod upgrade;
 
 /// The tests of `$check`, one on each engine that stands behind a network.
 macro_rules! on_each_server {

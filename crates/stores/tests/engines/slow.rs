@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 64;
 
 async fn nobody_waits_for_ever(url: &str) {
     let (line, url) = Line::through(url).await;
-    let store = castellan_stores::open(&url, Migrate::Yes).await.unwrap();
+    let store = castellan_stores::open(&url, Migrate::Widen).await.unwrap().store;
     let key = Key::new(&"example.org".into(), Kind::Account, "ada");
     let draft = Draft { key: key.clone(), body: b"1".into(), unique: vec![], expires_at: None };
     store.insert(draft, Notice::Silent, NOW).await.unwrap();

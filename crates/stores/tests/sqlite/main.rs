@@ -21,9 +21,9 @@ const NOW: Timestamp = Timestamp(1_000_000);
 /// A file opens at once, so there is nothing to wait for.
 fn try_open(file: &Path) -> Result<Arc<dyn Store>, castellan_stores::OpenError> {
     let url = format!("sqlite://{}", file.display());
-    let opening = pin!(castellan_stores::open(&url, castellan_stores::Migrate::Yes));
+    let opening = pin!(castellan_stores::open(&url, castellan_stores::Migrate::Widen));
     match opening.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(opened) => opened,
+        Poll::Ready(opened) => opened.map(|opened| opened.store),
         Poll::Pending => panic!("a file made its opener wait"),
     }
 }

@@ -67,11 +67,11 @@ fn a_newer_format_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     drop(open(&file));
-    raw(&file).pragma_update(None, "user_version", 2).unwrap();
+    raw(&file).pragma_update(None, "user_version", 3).unwrap();
     assert_eq!(
         refusal_of(&file, folder.path()),
-        "cannot open the data source …/a.db: made by a newer Castellan (format 2, this one knows \
-         1); use that Castellan, or restore a copy from before it"
+        "cannot open the data source …/a.db: it was made by a newer Castellan (format 3, this one \
+         knows 2); use that Castellan, or restore a copy from before it"
     );
 }
 

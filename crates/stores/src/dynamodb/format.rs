@@ -1,0 +1,176 @@
+//! What the table is, and how it is brought to the present format.
+//!
+//! Format 2 has names in the index as well, which lists them by how they start. Nothing is to be
+//! made for that: builds of format 1 write names without a place in the index, and read the others.
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::Select,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    Item,
+    item::{at, number, number_of, shelf_of_name, text, text_of},
+    open::unreachable,
+};
+use crate::{
+    OpenError,
+    standing::{LEFT, Migrate, Progress, Standing, too_new},
+};
+
+/// The format that this build writes.
+const NEWEST: u64 = 2;
+/// Names that have no place in the index.
+const UNSHELVED: &str = "begins_with(pk, :name) AND attribute_not_exists(g)";
+
+/// Brings the table as far as `migrate` says; how far that is, and what tells this table from every
+/// other.
+pub(super) async fn bring(
+    client: &Client,
+    table: &str,
+    migrate: Migrate,
+) -> Result<(Standing, String), OpenError> {
+    let found = match meta(client, table).await? {
+        Some(found) => found,
+        None => begin(client, table).await?,
+    };
+    let mut format = number_of(&found, "format").unwrap_or(u64::MAX);
+    if format > NEWEST {
+        let (problem, remedy) = too_new(format, NEWEST);
+        return Err(OpenError::server("dynamodb", problem, remedy));
+    }
+    if format < NEWEST && migrate >= Migrate::Fill {
+        fill(client, table).await?;
+    }
+    if format < NEWEST && migrate >= Migrate::Finish {
+        format = narrow(client, table).await?;
+    }
+    let database = text_of(&found, "database").unwrap_or_default().to_owned();
+    Ok((Standing { format, newest: NEWEST }, database))
+}
+
+async fn meta(client: &Client, table: &str) -> Result<Option<Item>, OpenError> {
+    let get = client.get_item().table_name(table).set_key(Some(at("meta".to_owned())));
+    Ok(get.consistent_read(true).send().await.map_err(unreachable)?.item)
+}
+
+/// Writes down what the table is. Another node may be faster.
+async fn begin(client: &Client, table: &str) -> Result<Item, OpenError> {
+    let mut new = at("meta".to_owned());
+    new.insert("format".to_owned(), number(NEWEST));
+    let database = URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>());
+    new.insert("database".to_owned(), text(database));
+    let put = client
+        .put_item()
+        .table_name(table)
+        .set_item(Some(new.clone()))
+        .condition_expression("attribute_not_exists(pk)")
+        .send()
+        .await;
+    match put {
+        Ok(_) => Ok(new),
+        Err(error) => match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                Ok(meta(client, table).await?.unwrap_or(new))
+            }
+            _ => Err(unreachable(error)),
+        },
+    }
+}
+
+/// Brings along what builds of the format before wrote, one item at a time. Interrupted, it begins
+/// anew and passes over what is done.
+async fn fill(client: &Client, table: &str) -> Result<(), OpenError> {
+    let mut progress = Progress::begin(left(client, table).await?);
+    let mut start = None;
+    loop {
+        let page = client
+            .scan()
+            .table_name(table)
+            .consistent_read(true)
+            .filter_expression(UNSHELVED)
+            .expression_attribute_values(":name", text("n."))
+            .projection_expression("pk")
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        for item in page.items() {
+            if let Some(place) = text_of(item, "pk") {
+                give_place(client, table, place).await?;
+            }
+            progress.step(1);
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            progress.end();
+            return Ok(());
+        }
+    }
+}
+
+/// Gives the name at `pk` its place in the index, if it is still there.
+async fn give_place(client: &Client, table: &str, pk: &str) -> Result<(), OpenError> {
+    let Some((room, shelf)) = shelf_of_name(pk) else { return Ok(()) };
+    let updated = client
+        .update_item()
+        .table_name(table)
+        .set_key(Some(at(pk.to_owned())))
+        .update_expression("SET g = :g, s = :s")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_values(":g", text(room))
+        .expression_attribute_values(":s", text(shelf))
+        .send()
+        .await;
+    match updated {
+        Ok(_) => Ok(()),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            _ => Err(unreachable(error)),
+        },
+    }
+}
+
+/// How many names have no place in the index.
+async fn left(client: &Client, table: &str) -> Result<u64, OpenError> {
+    let (mut left, mut start) = (0, None);
+    loop {
+        let page = client
+            .scan()
+            .table_name(table)
+            .consistent_read(true)
+            .filter_expression(UNSHELVED)
+            .expression_attribute_values(":name", text("n."))
+            .select(Select::Count)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        left += u64::try_from(page.count).unwrap_or(0);
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return Ok(left);
+        }
+    }
+}
+
+/// Has the table refuse builds of the format before, if nothing of theirs is left.
+async fn narrow(client: &Client, table: &str) -> Result<u64, OpenError> {
+    if left(client, table).await? > 0 {
+        return Err(OpenError::server("dynamodb", LEFT.0, LEFT.1));
+    }
+    client
+        .update_item()
+        .table_name(table)
+        .set_key(Some(at("meta".to_owned())))
+        .update_expression("SET #format = :newest")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_names("#format", "format")
+        .expression_attribute_values(":newest", number(NEWEST))
+        .send()
+        .await
+        .map_err(unreachable)?;
+    Ok(NEWEST)
+}

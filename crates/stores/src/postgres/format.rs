@@ -1,0 +1,184 @@
+//! What the tables are, and how they are brought to the present format.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_issuer::store::names::mirrored;
+use sqlx::{Connection as _, PgConnection};
+
+use super::open::{refused, unreachable};
+use crate::{
+    OpenError,
+    standing::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
+};
+
+/// The format that this build writes.
+const NEWEST: u64 = 2;
+/// Names that are brought along in one statement, whose rows others wait for.
+const STEP: i64 = 1_000;
+
+/// What stands about the tables.
+struct Found {
+    format: u64,
+    /// Tells this database from every other.
+    database: String,
+    is_wide: bool,
+}
+
+/// Brings the tables as far as `migrate` says; how far that is, and what tells this database from
+/// every other.
+pub(super) async fn bring(
+    connection: &mut PgConnection,
+    migrate: Migrate,
+) -> Result<(Standing, String), OpenError> {
+    let mut found = look(connection).await?;
+    if found.as_ref().is_none_or(|found| !found.is_wide) {
+        if migrate == Migrate::No {
+            let (problem, remedy) = TOO_OLD;
+            return Err(OpenError::server("postgres", format!("{problem}, or none"), remedy));
+        }
+        widen(connection).await?;
+        found = look(connection).await?;
+    }
+    let Some(Found { mut format, database, .. }) = found else {
+        let remedy = "look whether something removes Castellan's tables, and start again";
+        return Err(OpenError::server("postgres", "lost the tables again", remedy));
+    };
+    if format < NEWEST && migrate >= Migrate::Fill {
+        fill(connection).await.map_err(refused)?;
+    }
+    if format < NEWEST && migrate >= Migrate::Finish {
+        format = narrow(connection).await?;
+    }
+    Ok((Standing { format, newest: NEWEST }, database))
+}
+
+/// What is there; nothing without tables of ours.
+async fn look(connection: &mut PgConnection) -> Result<Option<Found>, OpenError> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unreachable)?;
+    if !there {
+        return Ok(None);
+    }
+    let (format, database, is_wide): (i64, String, bool) = sqlx::query_as(
+        "SELECT format, database, EXISTS (
+             SELECT FROM pg_attribute WHERE attrelid = to_regclass('castellan_names')
+                 AND attname = 'mirrored' AND NOT attisdropped
+         ) FROM castellan_meta",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(refused)?;
+    if let Ok(format @ 1..=NEWEST) = u64::try_from(format) {
+        return Ok(Some(Found { format, database, is_wide }));
+    }
+    let (problem, remedy) = too_new(format, NEWEST);
+    Err(OpenError::server("postgres", problem, remedy))
+}
+
+/// Makes the tables, or has those of a format before take what this build writes. Several nodes
+/// may want to at a time: one does, the others find it done.
+async fn widen(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let mut moment = connection.begin().await.map_err(unreachable)?;
+    alone(&mut moment).await?;
+    match look(&mut moment).await? {
+        Some(found) if found.is_wide => {}
+        Some(_) => {
+            let wider = sqlx::raw_sql(include_str!("format-2.sql"));
+            wider.execute(&mut *moment).await.map_err(refused)?;
+        }
+        None => {
+            for sql in [include_str!("schema.sql"), include_str!("format-2.sql"), NARROW] {
+                sqlx::raw_sql(sql).execute(&mut *moment).await.map_err(refused)?;
+            }
+            sqlx::query("INSERT INTO castellan_meta (format, database) VALUES ($1, $2)")
+                .bind(i64::try_from(NEWEST).unwrap_or(i64::MAX))
+                .bind(URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>()))
+                .execute(&mut *moment)
+                .await
+                .map_err(refused)?;
+        }
+    }
+    moment.commit().await.map_err(refused)
+}
+
+/// Has every other node that is about to change tables wait until the transaction is over.
+async fn alone(moment: &mut PgConnection) -> Result<(), OpenError> {
+    // Not on any path but this one.
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
+    lock.execute(moment).await.map(drop).map_err(refused)
+}
+
+const UNMIRRORED: &str = "SELECT count(*) FROM castellan_names WHERE mirrored IS NULL";
+
+/// From here on a node of an older build that is still running cannot write what lists then lack.
+const NARROW: &str = "ALTER TABLE castellan_names ALTER COLUMN mirrored SET NOT NULL";
+
+/// Brings along what builds of the format before wrote, a step at a time so that nobody waits for
+/// long. Interrupted, it goes on where it was: what is done is done.
+async fn fill(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let left: i64 = sqlx::query_scalar(UNMIRRORED).fetch_one(&mut *connection).await?;
+    let mut progress = Progress::begin(u64::try_from(left).unwrap_or(0));
+    let mut last = (String::new(), String::new(), Vec::new());
+    loop {
+        let found: Vec<(String, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT site, kind, name FROM castellan_names
+             WHERE (site, kind, name) > ($1, $2, $3) AND mirrored IS NULL
+             ORDER BY site, kind, name LIMIT $4",
+        )
+        .bind(&last.0)
+        .bind(&last.1)
+        .bind(&last.2)
+        .bind(STEP)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(end) = found.last().cloned() else {
+            progress.end();
+            return Ok(());
+        };
+        last = end;
+        progress.step(found.len() as u64);
+        let (mut sites, mut kinds) = (Vec::new(), Vec::new());
+        let (mut names, mut backwards) = (Vec::new(), Vec::new());
+        for (site, kind, name) in found {
+            backwards.push(mirrored(&String::from_utf8_lossy(&name)).into_bytes());
+            sites.push(site);
+            kinds.push(kind);
+            names.push(name);
+        }
+        sqlx::query(
+            "UPDATE castellan_names n SET mirrored = k.mirrored
+             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
+                 AS k (site, kind, name, mirrored)
+             WHERE n.site = k.site AND n.kind = k.kind AND n.name = k.name",
+        )
+        .bind(sites)
+        .bind(kinds)
+        .bind(names)
+        .bind(backwards)
+        .execute(&mut *connection)
+        .await?;
+    }
+}
+
+/// Has the tables refuse builds of the format before, if nothing of theirs is left.
+async fn narrow(connection: &mut PgConnection) -> Result<u64, OpenError> {
+    let mut moment = connection.begin().await.map_err(unreachable)?;
+    alone(&mut moment).await?;
+    // Whoever writes next meets the new format.
+    let lock = sqlx::query("LOCK TABLE castellan_names IN SHARE ROW EXCLUSIVE MODE");
+    lock.execute(&mut *moment).await.map_err(refused)?;
+    let left: i64 =
+        sqlx::query_scalar(UNMIRRORED).fetch_one(&mut *moment).await.map_err(refused)?;
+    if left > 0 {
+        return Err(OpenError::server("postgres", LEFT.0, LEFT.1));
+    }
+    sqlx::raw_sql(NARROW).execute(&mut *moment).await.map_err(refused)?;
+    sqlx::query("UPDATE castellan_meta SET format = $1")
+        .bind(i64::try_from(NEWEST).unwrap_or(i64::MAX))
+        .execute(&mut *moment)
+        .await
+        .map_err(refused)?;
+    moment.commit().await.map_err(refused)?;
+    Ok(NEWEST)
+}

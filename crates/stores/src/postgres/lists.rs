@@ -1,0 +1,119 @@
+//! The verbs that list.
+
+use castellan_issuer::store::{
+    Key, Kind, NameEnd, NameQuery, Named, PageQuery, Record, names::mirrored,
+};
+use castellan_proto::Timestamp;
+use sqlx::{PgConnection, Row as _};
+
+use super::{
+    fault::Fault,
+    row::{self, seconds},
+};
+
+const PAGE: &str = "
+    SELECT id, version, expires_at, names, body FROM castellan_records
+    WHERE site = $1 AND kind = $2 AND id >= $3 AND ($4::bytea IS NULL OR id < $4)
+        AND id IS DISTINCT FROM $5
+        AND NOT taken AND (expires_at IS NULL OR expires_at > $6)
+    ORDER BY id LIMIT $7";
+
+const BY_START: &str = "
+    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+    FROM castellan_names n
+    JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+    WHERE n.site = $1 AND n.kind = $2 AND n.name >= $3 AND ($4::bytea IS NULL OR n.name < $4)
+        AND n.name IS DISTINCT FROM $5
+        AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $6)
+    ORDER BY n.name LIMIT $7";
+
+const BY_END: &str = "
+    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+    FROM castellan_names n
+    JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+    WHERE n.site = $1 AND n.kind = $2
+        AND n.mirrored >= $3 AND ($4::bytea IS NULL OR n.mirrored < $4)
+        AND n.mirrored IS DISTINCT FROM $5
+        AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $6)
+    ORDER BY n.mirrored LIMIT $7";
+
+const COUNT: &str = "
+    SELECT count(*) FROM castellan_records
+    WHERE site = $1 AND kind = $2 AND NOT taken AND (expires_at IS NULL OR expires_at > $3)";
+
+pub(super) async fn page(
+    connection: &mut PgConnection,
+    query: &PageQuery,
+    now: Timestamp,
+) -> Result<Vec<Record>, Fault> {
+    // Only ids from `from` on, without `from` itself if that is where the last page ended.
+    let after = query.after.as_deref().filter(|after| *after >= &*query.prefix);
+    let from = after.unwrap_or(&query.prefix);
+    let rows = sqlx::query(PAGE)
+        .bind(&*query.site)
+        .bind(query.kind.as_str())
+        .bind(from.as_bytes())
+        .bind(end_of(&query.prefix))
+        .bind(after.map(str::as_bytes))
+        .bind(seconds(now))
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let id = row::text(row.try_get(0)?, "id")?;
+            row::record(Key::new(&query.site, query.kind, id), row, 1)
+        })
+        .collect()
+}
+
+pub(super) async fn page_by_name(
+    connection: &mut PgConnection,
+    query: &NameQuery,
+    now: Timestamp,
+) -> Result<Vec<Named>, Fault> {
+    let (sql, part, after) = match query.end {
+        NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
+        NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
+    };
+    let after = after.filter(|after| *after >= part);
+    let rows = sqlx::query(sql)
+        .bind(&*query.site)
+        .bind(query.kind.as_str())
+        .bind(after.as_ref().unwrap_or(&part).as_bytes())
+        .bind(end_of(&part))
+        .bind(after.as_deref().map(str::as_bytes))
+        .bind(seconds(now))
+        .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let id = row::text(row.try_get(1)?, "id")?;
+            let record = row::record(Key::new(&query.site, query.kind, id), row, 2)?;
+            Ok(Named { name: row::text(row.try_get(0)?, "name")?, record })
+        })
+        .collect()
+}
+
+/// The least bytes that are greater than all that begin with `prefix`; none if there are none.
+fn end_of(prefix: &str) -> Option<Vec<u8>> {
+    let mut bytes = prefix.as_bytes().to_vec();
+    while let Some(last) = bytes.pop() {
+        if let Some(next) = last.checked_add(1) {
+            bytes.push(next);
+            return Some(bytes);
+        }
+    }
+    None
+}
+
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    site: &str,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let count = sqlx::query_scalar(COUNT).bind(site).bind(kind.as_str()).bind(seconds(now));
+    row::version(count.fetch_one(connection).await?)
+}

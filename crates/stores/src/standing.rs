@@ -1,0 +1,92 @@
+//! How far the layout of a data source is, and how it is brought along.
+//!
+//! A layout has a format. A build that brings a new one first only *widens* what is there, so that
+//! builds of the format before go on working beside it; brings the rows of before along; and
+//! *narrows* it when it is told that no older build is left. From then on an older build refuses to
+//! open it, and its writes fail where the engine can see to that.
+
+/// Whether tables and the like are made and brought along when a data source is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Migrate {
+    /// What is missing or too old refuses to open.
+    No,
+    /// What is missing is made, and what is old is widened. Quick, however much is there.
+    #[default]
+    Widen,
+    /// Then the rows of before are brought along.
+    Fill,
+    /// Then it is narrowed: no older build works with it any more.
+    Finish,
+}
+
+/// How far the layout of a data source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The format that a build has to know to work with it.
+    pub format: u64,
+    /// The newest format of its engine, which it is at least widened for.
+    pub newest: u64,
+}
+
+impl Standing {
+    /// Whether nothing is left to be done.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        self.format == self.newest
+    }
+}
+
+/// Tells how far rows have been brought along, so that nobody waits in the dark.
+pub(crate) struct Progress {
+    done: u64,
+    of: u64,
+    told: u64,
+}
+
+impl Progress {
+    /// Rows between two words about it.
+    const EVERY: u64 = 10_000;
+
+    /// `of` rows are to be brought along, as far as is known.
+    pub(crate) fn begin(of: u64) -> Self {
+        if of > 0 {
+            tracing::info!("{of} names are to be brought along");
+        }
+        Self { done: 0, of, told: 0 }
+    }
+
+    /// So many more are.
+    pub(crate) fn step(&mut self, more: u64) {
+        self.done += more;
+        if self.done - self.told >= Self::EVERY {
+            self.told = self.done;
+            tracing::info!("{} of {} names are brought along", self.done, self.of.max(self.done));
+        }
+    }
+
+    /// All are.
+    pub(crate) fn end(self) {
+        if self.done > 0 {
+            tracing::info!("{} names are brought along", self.done);
+        }
+    }
+}
+
+/// What refuses a layout that is newer than this build.
+pub(crate) fn too_new(format: impl std::fmt::Display, newest: u64) -> (String, &'static str) {
+    let problem =
+        format!("was made by a newer Castellan (format {format}, this one knows {newest})");
+    (problem, "use that Castellan, or restore a copy from before it")
+}
+
+/// What refuses a layout that is older than this build can work with as it is.
+pub(crate) const TOO_OLD: (&str, &str) = (
+    "has tables of an older Castellan",
+    "run `castellan migrate`, or let the start bring them along",
+);
+
+/// What refuses to narrow a layout in which some rows are not brought along.
+pub(crate) const LEFT: (&str, &str) = (
+    "still has names that an older Castellan wrote",
+    "end every older Castellan that works with it, and run it again",
+);

@@ -25,13 +25,13 @@ fn built_and_run(arguments: &[String]) -> Outcome {
         &[&["castellan-bench"], &["castellan-server", "--features", "castellan-server/full"]];
     for package in &builds[..if asks_for_help { 1 } else { 2 }] {
         let mut build = Command::new("cargo");
-        build.args(["build", "--release", "--quiet", "--package"]).args(*package);
+        build.args(["build", "--profile", "dist", "--quiet", "--package"]).args(*package);
         if let Outcome::Failed(why) = run_command(&mut build) {
             return Outcome::Failed(format!("the build of {} {why}", package[0]));
         }
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    let release = target.join("release");
+    let release = target.join("dist");
     let mut driver = Command::new(release.join("castellan-bench"));
     driver.arg("--castellan").arg(release.join("castellan")).args(arguments);
     run_command(&mut driver)

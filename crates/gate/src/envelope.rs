@@ -121,16 +121,25 @@ impl Envelope {
     /// The body that is sent on: exactly these members, in this order (`design.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut members = Map::new();
-        members.insert("query".to_owned(), Value::String(self.query.clone()));
-        if let Some(name) = &self.operation_name {
-            members.insert("operationName".to_owned(), Value::String(name.clone()));
-        }
-        if !self.variables.is_empty() {
-            members.insert("variables".to_owned(), Value::Object(self.variables.clone()));
-        }
-        Value::Object(members).to_string().into_bytes()
+        let sent = Sent {
+            query: &self.query,
+            operation_name: self.operation_name.as_deref(),
+            variables: &self.variables,
+        };
+        // Texts and values that were read are written without fail.
+        serde_json::to_vec(&sent).unwrap_or_default()
     }
+}
+
+/// What is sent on.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    query: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    variables: &'a Map<String, Value>,
 }
 
 /// A JSON value in which no object names a member twice: two readers of one text must not be able
@@ -165,6 +174,10 @@ impl<'de> serde::Deserialize<'de> for Strict {
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Strict, E> {
                 Ok(Strict(value.into()))
             }
 

@@ -1,5 +1,7 @@
 //! Headers between the caller and what stands behind the gate.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The id of one decision, in the header `Castellan-Decision` and in every refusal.
@@ -11,9 +13,13 @@ impl DecisionId {
     /// an option on a command line, where ids end up.
     #[must_use]
     pub fn generate() -> Self {
-        let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
-        let bytes = castellan_proto::random::<12>();
-        Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut id = String::with_capacity(24);
+        for byte in castellan_proto::random::<12>() {
+            id.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            id.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        Self(id)
     }
 
     /// The header's name.
@@ -32,7 +38,7 @@ impl DecisionId {
 /// (`security-cases.md` row 29).
 pub fn strip_request_headers(headers: &mut HeaderMap, also: &[String]) {
     let named = named_by_connection(headers);
-    let also: Vec<String> = also.iter().map(|name| dashed(name)).collect();
+    let also: Vec<_> = also.iter().map(|name| dashed(name)).collect();
     remove_if(headers, |name| {
         let dashed = dashed(name);
         HOP_BY_HOP.contains(&&*dashed)
@@ -44,7 +50,10 @@ pub fn strip_request_headers(headers: &mut HeaderMap, also: &[String]) {
 }
 
 /// The one spelling we compare: CGI-style servers read `-`, `_` and any other sign alike.
-fn dashed(name: &str) -> String {
+fn dashed(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return Cow::Borrowed(name);
+    }
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     name.chars().map(plain).collect()
 }

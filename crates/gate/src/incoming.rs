@@ -133,11 +133,11 @@ enum Scheme {
 fn token(value: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = value.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
-    let inside = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    let inside = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'/' | b'_' | b'~' | b'+');
     let unpadded = token.trim_end_matches('=');
-    let scheme = match &*scheme.to_ascii_lowercase() {
-        "bearer" => Scheme::Bearer,
-        "dpop" => Scheme::Dpop,
+    let scheme = match scheme {
+        bearer if bearer.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        dpop if dpop.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
         _ => return None,
     };
     (!unpadded.is_empty() && unpadded.bytes().all(inside)).then_some((scheme, token))

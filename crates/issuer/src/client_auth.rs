@@ -1,6 +1,6 @@
 //! Proving which client speaks (RFC 6749 §2.3), and how secrets are kept.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use crate::{
     Issuer, assertion,
-    desk::{Held, read},
+    desk::Held,
     error::TokenError,
     keys::Branch,
     params::Params,
@@ -35,7 +35,7 @@ pub struct Proven {
     /// Its `client_id`.
     pub id: String,
     /// Its record.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// Whether it showed its secret.
     pub authenticated: bool,
     /// The thumbprint of the key that its tokens are to be bound to, if it showed one
@@ -126,7 +126,7 @@ impl Issuer {
     async fn check_proof(
         &self,
         proof: &ClientProof,
-        found: Option<Held<Client>>,
+        found: Option<Held<Arc<Client>>>,
     ) -> Result<Proven, TokenError> {
         let stored = found.as_ref().and_then(|held| held.body.secret.as_deref());
         let authenticated = !matches!(proof, ClientProof::Named(_));
@@ -202,8 +202,8 @@ impl Issuer {
     }
 }
 
-fn client_of(near: Near) -> Result<Option<Held<Client>>, StoreError> {
-    near.records.into_iter().next().flatten().map(read).transpose()
+fn client_of(near: Near) -> Result<Option<Held<Arc<Client>>>, StoreError> {
+    near.records.into_iter().next().flatten().map(|shelved| shelved.read()).transpose()
 }
 
 const KEYED: &str = "keyed:";

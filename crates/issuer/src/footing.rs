@@ -1,11 +1,12 @@
 //! What a token family rests on besides itself: its client, its person, their consent.
 
+use std::sync::Arc;
+
 use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
     consent::grant_id,
-    desk::read,
     liveness::Snapshot,
     records::{Account, Client, Family, Grant},
     shelf::Near,
@@ -14,9 +15,9 @@ use crate::{
 
 /// What a family rests on.
 pub(crate) struct Footing {
-    pub(crate) client: Option<Client>,
-    pub(crate) account: Option<Account>,
-    grant: Option<Grant>,
+    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) account: Option<Arc<Account>>,
+    grant: Option<Arc<Grant>>,
     /// What the records rest on in their turn.
     pub(crate) snapshot: Snapshot,
 }
@@ -68,11 +69,11 @@ impl Footing {
     fn standing_on(near: Near) -> Result<Self, StoreError> {
         let mut footing =
             Self { client: None, account: None, grant: None, snapshot: near.snapshot };
-        for record in near.records.into_iter().flatten() {
-            match record.key.kind {
-                Kind::Client => footing.client = Some(read::<Client>(record)?.body),
-                Kind::Account => footing.account = Some(read::<Account>(record)?.body),
-                _ => footing.grant = Some(read::<Grant>(record)?.body),
+        for shelved in near.records.into_iter().flatten() {
+            match shelved.key().kind {
+                Kind::Client => footing.client = Some(shelved.read()?.body),
+                Kind::Account => footing.account = Some(shelved.read()?.body),
+                _ => footing.grant = Some(shelved.read()?.body),
             }
         }
         Ok(footing)
@@ -92,7 +93,7 @@ impl Footing {
         if family.account.is_some() && !person.is_some_and(|person| person.still_trusts(proven)) {
             return Some(Gone::Person);
         }
-        let agreed = |grant: &Grant| {
+        let agreed = |grant: &Arc<Grant>| {
             grant.agreement == family.agreement && grant.scope.first_uncovered(scope).is_none()
         };
         if family.by_consent && !self.grant.as_ref().is_some_and(agreed) {

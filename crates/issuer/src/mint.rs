@@ -8,7 +8,6 @@ use crate::{
     Issuer,
     claims::ACR,
     client_auth::Proven,
-    desk::read,
     error::TokenError,
     family::Member,
     grant::Authorized,
@@ -238,10 +237,10 @@ impl Issuer {
             return Ok(Value::Null);
         };
         let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
-        let Some(record) = near.records.into_iter().next().flatten() else {
+        let Some(shelved) = near.records.into_iter().next().flatten() else {
             return Ok(Value::Null);
         };
-        let account = read::<Account>(record)?.body;
+        let account = shelved.read::<Account>()?.body;
         let scope = family.current_scope();
         let mut about = crate::userinfo::claims_of(id, &account, |name| scope.has_name(name));
         if let Some(about) = about.as_object_mut() {
@@ -253,8 +252,8 @@ impl Issuer {
     /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
     async fn user_view(&self, id: &str) -> Result<Option<Value>, TokenError> {
         let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
-        let Some(record) = near.records.into_iter().next().flatten() else { return Ok(None) };
-        let account = read::<Account>(record)?.body;
+        let Some(shelved) = near.records.into_iter().next().flatten() else { return Ok(None) };
+        let account = shelved.read::<Account>()?.body;
         let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
         if let Some(email) = account.emails.first() {
             view["email"] = json!(email);

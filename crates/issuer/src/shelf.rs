@@ -3,13 +3,18 @@
 //!
 //! What stands here is enough for a yes: before a no, the store is asked.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use castellan_proto::Timestamp;
 use moka::sync::Cache;
 
 use crate::{
     Issuer,
+    desk::{Held, Kept},
     liveness::Snapshot,
     store::{Key, Record, StoreError},
 };
@@ -17,10 +22,37 @@ use crate::{
 /// What this node has read of late.
 pub(crate) struct Shelf(Cache<Key, Arc<Shelved>>);
 
-struct Shelved {
+/// A record as it was read. What it says is read once, however often it is looked at.
+pub(crate) struct Shelved {
     record: Record,
     snapshot: Snapshot,
     until: Timestamp,
+    body: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Shelved {
+    /// Which record it is.
+    pub(crate) const fn key(&self) -> &Key {
+        &self.record.key
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it holds something else.
+    pub(crate) fn read<T: Kept + Send + Sync + 'static>(&self) -> Result<Held<Arc<T>>, StoreError> {
+        let known = self.body.get().cloned().and_then(|body| body.downcast::<T>().ok());
+        let body = if let Some(body) = known {
+            body
+        } else {
+            let body: T = serde_json::from_slice(&self.record.body).map_err(StoreError::new)?;
+            let body = Arc::new(body);
+            // Whoever was faster has read the same.
+            let _ = self.body.set(Arc::<T>::clone(&body));
+            body
+        };
+        Ok(Held { id: self.record.key.id.clone(), version: self.record.version, body })
+    }
 }
 
 /// Nothing stands here longer than so many seconds, whatever is heard.
@@ -36,7 +68,7 @@ impl Default for Shelf {
 /// Records as they are, or were when they were last told of.
 pub(crate) struct Near {
     /// In the order of their keys.
-    pub(crate) records: Vec<Option<Record>>,
+    pub(crate) records: Vec<Option<Arc<Shelved>>>,
     /// What they rest on.
     pub(crate) snapshot: Snapshot,
     /// All of them were read just now.
@@ -64,7 +96,7 @@ impl Issuer {
                 }
                 None => missing.push((place, key.clone())),
             }
-            near.records.push(shelved.map(|shelved| shelved.record.clone()));
+            near.records.push(shelved);
         }
         if missing.is_empty() {
             return Ok(near);
@@ -85,13 +117,17 @@ impl Issuer {
         let snapshots: Vec<Snapshot> = keys.iter().map(of).collect();
         let now = self.now();
         let records = self.desk().store().get_many(keys, now).await?;
-        for (record, snapshot) in records.iter().zip(&snapshots) {
-            let Some(record) = record else { continue };
-            let longest = Timestamp(now.0 + LONGEST);
+        let longest = Timestamp(now.0 + LONGEST);
+        let shelve = |(record, snapshot): (Option<Record>, &Snapshot)| {
+            let record = record?;
             let until = record.expires_at.map_or(longest, |expires| expires.min(longest));
-            let shelved = Shelved { record: record.clone(), snapshot: snapshot.clone(), until };
-            self.shelf().0.insert(record.key.clone(), Arc::new(shelved));
-        }
+            let key = record.key.clone();
+            let body = OnceLock::new();
+            let shelved = Arc::new(Shelved { record, snapshot: snapshot.clone(), until, body });
+            self.shelf().0.insert(key, Arc::clone(&shelved));
+            Some(shelved)
+        };
+        let records = records.into_iter().zip(&snapshots).map(shelve).collect();
         let snapshot = snapshots
             .into_iter()
             .reduce(Snapshot::and)

@@ -32,7 +32,7 @@ impl Issuer {
     ) -> Result<(String, UserInfo), TokenError> {
         let (live, mut claims) = self.userinfo(token, proof).await?;
         let client = live.client_id.clone();
-        let Some(algorithm) = live.userinfo_alg else {
+        let Some(algorithm) = live.client.userinfo_alg else {
             return Ok((client, UserInfo::Plain(claims)));
         };
         claims["iss"] = json!(self.place().issuer);

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use castellan_proto::{
-    Digest, OpaqueKind, Timestamp,
-    jose::{Algorithm, Compact},
-    scope::Scopes,
-};
+use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scopes};
 use moka::sync::Cache;
 
 use crate::{
@@ -16,7 +12,7 @@ use crate::{
     keys::{KeyUse, KeyringError, RingKey},
     liveness::Snapshot,
     mint::{ACCESS_TYP, AccessClaims, access_jti},
-    records::{Account, AppDialect, Family},
+    records::{Account, AppDialect, Client, Family},
     store::{Kind, Record, StoreError},
 };
 
@@ -29,23 +25,21 @@ pub struct Live {
     pub jti: String,
     /// For which client.
     pub client_id: String,
-    /// What that client may have at all.
-    pub client_scopes: Scopes,
+    /// That client: what it may have at all, and how it wants things signed.
+    pub client: Arc<Client>,
     /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
     /// (`contracts/decidim.md` §4.1).
     pub named_audience: Option<String>,
     /// The contract that the app was written by when it got the token.
     pub dialect: Option<AppDialect>,
     /// For which person.
-    pub account: Option<(String, Account)>,
+    pub account: Option<(String, Arc<Account>)>,
     /// What it may do.
     pub scope: Scopes,
     /// Who it is for.
     pub audience: Vec<String>,
     /// The thumbprint of the key that must be shown with it, if it is bound to one.
     pub jkt: Option<String>,
-    /// How its client wants userinfo signed, if it does.
-    pub userinfo_alg: Option<Algorithm>,
     /// When it was issued.
     pub issued: Timestamp,
     /// First second at which it is worthless.
@@ -117,7 +111,7 @@ impl Live {
     /// Whether it has the named scope, and its client may still have it.
     #[must_use]
     pub fn may(&self, name: &str) -> bool {
-        self.scope.has_name(name) && self.client_scopes.has_name(name)
+        self.scope.has_name(name) && self.client.scope.has_name(name)
     }
 
     /// Whether it was issued to an app of `/oauth`.
@@ -211,8 +205,7 @@ impl Issuer {
             named_audience: (is_jwt && family.is_decidim()).then(|| family.client.clone()),
             dialect: family.dialect,
             client_id: family.client,
-            client_scopes: client.scope,
-            userinfo_alg: client.userinfo_alg,
+            client,
             account,
             scope,
             audience,

@@ -1,5 +1,7 @@
 //! The master key, and what branches off it (`design.md` rule 46).
 
+use std::sync::{Arc, OnceLock};
+
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf,
@@ -10,9 +12,15 @@ use zeroize::Zeroizing;
 
 use super::KeyringError;
 
-/// 32 bytes from which every other symmetric key is derived.
+/// 32 bytes from which every other symmetric key is derived. Cheap to clone.
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+pub struct MasterKey(Arc<Root>);
+
+struct Root {
+    bytes: Zeroizing<[u8; 32]>,
+    /// Derived when they are first asked for: deriving one costs more than what it is used for.
+    hmacs: [OnceLock<HmacKey>; Branch::COUNT],
+}
 
 /// What a branch of the master key is for. One branch, one use.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +41,19 @@ pub enum Branch {
     Cursor,
 }
 
+impl Branch {
+    const COUNT: usize = Self::Cursor as usize + 1;
+}
+
 impl MasterKey {
     /// A new one.
     #[must_use]
     pub fn generate() -> Self {
-        Self(Zeroizing::new(random()))
+        Self::of(Zeroizing::new(random()))
+    }
+
+    fn of(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(Arc::new(Root { bytes, hmacs: [const { OnceLock::new() }; Branch::COUNT] }))
     }
 
     /// Reads the text that [`MasterKey::text`] gives.
@@ -49,13 +65,13 @@ impl MasterKey {
             URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| KeyringError::MasterKey)?,
         );
         let bytes: [u8; 32] = (&**bytes).try_into().map_err(|_| KeyringError::MasterKey)?;
-        Ok(Self(Zeroizing::new(bytes)))
+        Ok(Self::of(Zeroizing::new(bytes)))
     }
 
     /// As it is kept in a file.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.bytes.as_slice()))
     }
 
     /// The key of `branch` (RFC 5869).
@@ -71,7 +87,7 @@ impl MasterKey {
             Branch::Cursor => "castellan cursor",
         };
         let mut out = Zeroizing::new([0; 32]);
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0.bytes);
         let filled =
             prk.expand(&[info.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut *out));
         // HKDF cannot fail for one block of output (RFC 5869 §2.3).
@@ -81,8 +97,8 @@ impl MasterKey {
 
     /// An HMAC key of `branch`.
     #[must_use]
-    pub fn hmac(&self, branch: Branch) -> HmacKey {
-        HmacKey::new(&*self.branch(branch))
+    pub fn hmac(&self, branch: Branch) -> &HmacKey {
+        self.0.hmacs[branch as usize].get_or_init(|| HmacKey::new(&*self.branch(branch)))
     }
 
     fn sealer(&self) -> Option<LessSafeKey> {

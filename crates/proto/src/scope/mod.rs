@@ -4,6 +4,8 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 pub use pattern::{InvalidPattern, ScopePattern};
 
 /// What one field of a request, or one REST call, asks for: `Operation:Type:Action`.
@@ -128,10 +130,10 @@ impl std::fmt::Display for Scope {
     }
 }
 
-/// Scopes in the order they were written, each once.
+/// Scopes in the order they were written, each once. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Scopes(Vec<Scope>);
+#[serde(from = "Vec<Scope>", into = "Vec<Scope>")]
+pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
     /// Reads the space-delimited form of RFC 6749 §3.3. An empty text is no scope.
@@ -152,7 +154,7 @@ impl Scopes {
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -195,7 +197,19 @@ impl FromIterator<Scope> for Scopes {
                 out.push(scope);
             }
         }
-        Self(out)
+        Self(out.into())
+    }
+}
+
+impl From<Vec<Scope>> for Scopes {
+    fn from(scopes: Vec<Scope>) -> Self {
+        Self(scopes.into())
+    }
+}
+
+impl From<Scopes> for Vec<Scope> {
+    fn from(scopes: Scopes) -> Self {
+        scopes.0.to_vec()
     }
 }
 

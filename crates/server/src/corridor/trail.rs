@@ -18,8 +18,10 @@ pub(super) struct Trail {
 impl Trail {
     pub(super) fn open(id: &DecisionId, method: &Method, uri: &Uri) -> Self {
         // The query may hold what must not be logged.
-        let path = uri.path().chars().take(128).collect();
-        let method = method.as_str().chars().take(16).collect();
+        let path = uri.path();
+        let path = path[..path.floor_char_boundary(128)].to_owned();
+        let method = method.as_str();
+        let method = method[..method.floor_char_boundary(16)].to_owned();
         Self { id: id.0.clone(), method, path, began: Instant::now(), status: None }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use castellan_gate::{Attestor, Caller};
+use castellan_gate::{Attestor, Caller, Identity};
 use castellan_issuer::{Issuer, keys::KeyUse};
 use castellan_proto::{Digest, jose::Algorithm, scope::Scopes};
 use http::HeaderValue;
@@ -35,28 +35,26 @@ impl Attestor for Signer {
         let person = identity.and_then(|identity| identity.person.as_ref()).map(|one| &*one.id);
         let client = identity.and_then(|identity| identity.client_id.as_deref());
         let credential = identity.and_then(|identity| identity.credential_id.as_deref());
+        let sub = person.or(credential).or(client).unwrap_or("anonymous");
+        let now = self.issuer.now();
+        // The time is in the key by halves of a life, so that a moved clock moves what is kept.
+        let half = now.0 / KEPT.as_secs();
+        let key = key(half, [kind, sub, client.unwrap_or_default()], identity);
+        if let Some(value) = self.signed.get(&key) {
+            return Some(value);
+        }
         let scope =
             identity.map_or_else(Scopes::default, |identity| match &identity.client_scopes {
                 Some(most) => most.narrow(&identity.token_scopes),
                 None => identity.token_scopes.clone(),
             });
-        let scope = scope.to_string();
-        let sub = person.or(credential).or(client).unwrap_or("anonymous");
-        let now = self.issuer.now();
-        // The time is in the key by halves of a life, so that a moved clock moves what is kept.
-        let half = now.0 / KEPT.as_secs();
-        let key = json!([half, kind, sub, client, scope]).to_string();
-        let key = Digest::of(key.as_bytes());
-        if let Some(value) = self.signed.get(&key) {
-            return Some(value);
-        }
         let claims = json!({
             "iss": self.iss,
             "aud": self.audience,
             "sub": sub,
             "client_id": client,
             "kind": kind,
-            "scope": scope,
+            "scope": scope.to_string(),
             "iat": now,
             "exp": now + LIFE,
         });
@@ -70,4 +68,26 @@ impl Attestor for Signer {
         self.signed.insert(key, value.clone());
         Some(value)
     }
+}
+
+/// What a signature depends on: each part with its length before it, so that no two callers have
+/// the same.
+fn key(half: u64, names: [&str; 3], identity: Option<&Identity>) -> Digest {
+    let mut text = Vec::with_capacity(512);
+    let mut add = |part: &str| {
+        text.extend_from_slice(&part.len().to_le_bytes());
+        text.extend_from_slice(part.as_bytes());
+    };
+    names.into_iter().for_each(&mut add);
+    if let Some(identity) = identity {
+        identity.token_scopes.iter().for_each(|scope| add(scope.as_str()));
+        // No scope is empty, so this parts one list from the other.
+        add("");
+        match &identity.client_scopes {
+            Some(most) => most.iter().for_each(|scope| add(scope.as_str())),
+            None => add(" "),
+        }
+    }
+    text.extend_from_slice(&half.to_le_bytes());
+    Digest::of(&text)
 }

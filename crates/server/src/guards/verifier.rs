@@ -74,7 +74,7 @@ impl GuardVerifier {
             client_id: Some(live.client_id.clone()),
             credential_id: None,
             token_scopes: live.scope.clone(),
-            client_scopes: Some(live.client_scopes.clone()),
+            client_scopes: Some(live.client.scope.clone()),
         })
     }
 }

@@ -78,7 +78,7 @@ async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), O
     let wanted = Scope::try_from(wanted).map_err(|_| Outcome::Forbidden)?;
     let covers = |scopes: &Scopes| scopes.cover(&wanted);
     let person = live.account.as_ref().is_none_or(|(_, account)| account.is_administrator());
-    if covers(&live.scope) && covers(&live.client_scopes) && person {
+    if covers(&live.scope) && covers(&live.client.scope) && person {
         Ok(())
     } else {
         Err(Outcome::Forbidden)

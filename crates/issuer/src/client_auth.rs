@@ -197,7 +197,7 @@ impl Issuer {
     }
 
     fn keyed(&self, secret: &Secret) -> String {
-        let code = self.master().hmac(Branch::Pepper).code(secret.expose().as_bytes());
+        let code = self.root().hmac(Branch::Pepper).code(secret.expose().as_bytes());
         format!("{KEYED}{}", URL_SAFE_NO_PAD.encode(code))
     }
 }

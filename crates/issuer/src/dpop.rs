@@ -221,7 +221,7 @@ impl Issuer {
 
     fn nonce_of(&self, slot: u64) -> String {
         let message = [self.desk().site().as_bytes(), b"\0", &slot.to_be_bytes()].concat();
-        let code = self.master().hmac(Branch::Nonce).code(&message);
+        let code = self.root().hmac(Branch::Nonce).code(&message);
         URL_SAFE_NO_PAD.encode(&code[..NONCE_CODE])
     }
 }

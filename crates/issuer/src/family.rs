@@ -66,7 +66,7 @@ impl Issuer {
         let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
         let site = self.desk().site().as_bytes();
         let message = [label, &[0], site, &[0], said].concat();
-        let full = self.master().hmac(Branch::Refresh).code(&message);
+        let full = self.root().hmac(Branch::Refresh).code(&message);
         let mut code = [0; CODE];
         code.copy_from_slice(&full[..CODE]);
         code

@@ -182,6 +182,11 @@ impl Issuer {
         &self.shared.liveness
     }
 
+    /// What symmetric keys branch off.
+    pub(crate) fn root(&self) -> keys::RootKey {
+        self.shared.keyring.root()
+    }
+
     pub(crate) fn master(&self) -> &MasterKey {
         &self.shared.master
     }

@@ -137,7 +137,7 @@ impl Issuer {
     #[must_use]
     pub fn csrf_token(&self, session: &str) -> String {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-        URL_SAFE_NO_PAD.encode(self.master().hmac(Branch::Csrf).code(session.as_bytes()))
+        URL_SAFE_NO_PAD.encode(self.root().hmac(Branch::Csrf).code(session.as_bytes()))
     }
 
     /// Whether `token` is that of a form of this session's.

@@ -13,7 +13,7 @@ use castellan_issuer::{keys::MasterKey, store::Store};
 use castellan_proto::Lifetime;
 use castellan_stores::{Migrate, OpenError, Opened};
 
-use crate::config::{ConfigError, Loaded};
+use crate::config::{ConfigError, Loaded, SecretRef};
 
 /// Why there is nothing to keep records in.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +77,20 @@ fn database(loaded: &Loaded) -> Option<PathBuf> {
 /// before that could need it.
 pub(crate) fn master(loaded: &Loaded, existed: bool) -> Result<MasterKey, DataError> {
     let database = database(loaded);
-    Ok(match (&loaded.config.data.master_key, &database) {
-        (Some(reference), _) => {
-            let secret = reference.resolve(&loaded.folder)?;
-            MasterKey::read(secret.expose()).map_err(|error| DataError::Key {
-                path: "data.master_key".to_owned(),
-                cause: error.to_string(),
-            })?
-        }
+    let named = |reference: &SecretRef, name: &str| -> Result<MasterKey, DataError> {
+        let secret = reference.resolve(&loaded.folder)?;
+        MasterKey::read(secret.expose())
+            .map_err(|error| DataError::Key { path: name.to_owned(), cause: error.to_string() })
+    };
+    let data = &loaded.config.data;
+    let master = match (&data.master_key, &database) {
+        (Some(reference), _) => named(reference, "data.master_key")?,
         (None, Some(database)) => key_beside(database, existed)?,
         (None, None) => return Err(DataError::NoKey),
+    };
+    Ok(match &data.previous_master_key {
+        Some(reference) => master.after(named(reference, "data.previous_master_key")?),
+        None => master,
     })
 }
 

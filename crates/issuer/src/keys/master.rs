@@ -12,9 +12,18 @@ use zeroize::Zeroizing;
 
 use super::KeyringError;
 
-/// 32 bytes from which every other symmetric key is derived. Cheap to clone.
+/// What seals the signing keys and the [`RootKey`], and exports. Cheap to clone.
 #[derive(Clone)]
-pub struct MasterKey(Arc<Root>);
+pub struct MasterKey {
+    present: RootKey,
+    /// Opens what was sealed before the key was changed.
+    previous: Option<RootKey>,
+}
+
+/// 32 bytes from which symmetric keys branch off. Kept under the master key, so that this one can
+/// stay when that one changes. Cheap to clone.
+#[derive(Clone)]
+pub struct RootKey(Arc<Root>);
 
 struct Root {
     bytes: Zeroizing<[u8; 32]>,
@@ -22,18 +31,18 @@ struct Root {
     hmacs: [OnceLock<HmacKey>; Branch::COUNT],
 }
 
-/// What a branch of the master key is for. One branch, one use.
+/// What a branch is for. One branch, one use.
 #[derive(Clone, Copy, Debug)]
 pub enum Branch {
     /// Keyed hashes of secrets that Castellan made.
     Pepper,
     /// Codes in refresh and opaque access tokens.
     Refresh,
-    /// Sealing what must not be read from the store.
+    /// Sealing what must not be read from the store; of the master key.
     Seal,
     /// Tokens of forms.
     Csrf,
-    /// Exports.
+    /// Exports; of the master key.
     Export,
     /// Nonces for proofs of possession.
     Nonce,
@@ -45,7 +54,7 @@ impl Branch {
     const COUNT: usize = Self::Cursor as usize + 1;
 }
 
-impl MasterKey {
+impl RootKey {
     /// A new one.
     #[must_use]
     pub fn generate() -> Self {
@@ -56,22 +65,12 @@ impl MasterKey {
         Self(Arc::new(Root { bytes, hmacs: [const { OnceLock::new() }; Branch::COUNT] }))
     }
 
-    /// Reads the text that [`MasterKey::text`] gives.
-    ///
-    /// # Errors
-    /// [`KeyringError::MasterKey`] for any other text.
-    pub fn read(text: &str) -> Result<Self, KeyringError> {
-        let bytes = Zeroizing::new(
-            URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| KeyringError::MasterKey)?,
-        );
-        let bytes: [u8; 32] = (&**bytes).try_into().map_err(|_| KeyringError::MasterKey)?;
-        Ok(Self::of(Zeroizing::new(bytes)))
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self::of(Zeroizing::new(bytes.try_into().ok()?)))
     }
 
-    /// As it is kept in a file.
-    #[must_use]
-    pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.bytes.as_slice()))
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.bytes.as_slice()
     }
 
     /// The key of `branch` (RFC 5869).
@@ -87,7 +86,7 @@ impl MasterKey {
             Branch::Cursor => "castellan cursor",
         };
         let mut out = Zeroizing::new([0; 32]);
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.0.bytes);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(self.bytes());
         let filled =
             prk.expand(&[info.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut *out));
         // HKDF cannot fail for one block of output (RFC 5869 §2.3).
@@ -105,11 +104,59 @@ impl MasterKey {
         Some(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*self.branch(Branch::Seal)).ok()?))
     }
 
+    fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
+        let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
+        let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));
+        let length =
+            self.sealer()?.open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest).ok()?.len();
+        rest.truncate(length);
+        Some(rest)
+    }
+}
+
+impl MasterKey {
+    /// A new one.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self { present: RootKey::generate(), previous: None }
+    }
+
+    /// Reads the text that [`MasterKey::text`] gives.
+    ///
+    /// # Errors
+    /// [`KeyringError::MasterKey`] for any other text.
+    pub fn read(text: &str) -> Result<Self, KeyringError> {
+        let bytes = Zeroizing::new(
+            URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| KeyringError::MasterKey)?,
+        );
+        let present = RootKey::from_bytes(&bytes).ok_or(KeyringError::MasterKey)?;
+        Ok(Self { present, previous: None })
+    }
+
+    /// This one, which also opens what `previous` sealed.
+    #[must_use]
+    pub fn after(self, previous: Self) -> Self {
+        Self { previous: Some(previous.present), ..self }
+    }
+
+    /// As it is kept in a file.
+    #[must_use]
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.present.bytes()))
+    }
+
+    /// The key of `branch`: exports alone hang on the master key itself.
+    pub(crate) fn branch(&self, branch: Branch) -> Zeroizing<[u8; 32]> {
+        self.present.branch(branch)
+    }
+
     /// Seals `plain`, bound to `label`.
     pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
         let nonce = random::<NONCE_LEN>();
         let mut sealed = plain.to_vec();
-        self.sealer()?
+        self.present
+            .sealer()?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(label.as_bytes()),
@@ -119,14 +166,17 @@ impl MasterKey {
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// What was sealed with `label`; none if that was not by this key, or not so.
+    /// What was sealed with `label`; none if that was by neither key, or not so.
     pub(super) fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
-        let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
-        let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));
-        let length =
-            self.sealer()?.open_in_place(nonce, Aad::from(label.as_bytes()), &mut rest).ok()?.len();
-        rest.truncate(length);
-        Some(rest)
+        self.all().find_map(|key| key.unseal(label, sealed))
+    }
+
+    /// The one of the two that opens what was sealed with `label`.
+    pub(super) fn which_opens(&self, label: &str, sealed: &str) -> Option<RootKey> {
+        self.all().find(|key| key.unseal(label, sealed).is_some()).cloned()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &RootKey> {
+        std::iter::once(&self.present).chain(&self.previous)
     }
 }

@@ -1,24 +1,26 @@
 //! The ring of signing keys (`design.md` rule 45).
 
 mod master;
+mod ring;
 
 use std::sync::{
-    Arc, RwLock,
+    Arc, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
 };
 
 use castellan_proto::{
     Timestamp,
-    jose::{Algorithm, Jwk, JwkSet, KeyError, SigningKey, VerifyingKey},
+    jose::{Algorithm, Jwk, JwkSet, KeyError},
 };
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-pub use master::{Branch, MasterKey};
+pub use master::{Branch, MasterKey, RootKey};
+pub use ring::RingKey;
+use ring::{Open, Ring, SealedKey};
 
 use crate::{
     Settings,
-    desk::{Desk, Held, Kept, Written},
+    desk::{Desk, Written},
     store::{Kind, Notice, StoreError},
 };
 
@@ -64,49 +66,10 @@ pub enum KeyUse {
     Identity,
 }
 
-/// A key as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct SealedKey {
-    usage: KeyUse,
-    alg: Algorithm,
-    kid: String,
-    pkcs8: String,
-    publish_at: Timestamp,
-    sign_from: Timestamp,
-    sign_until: Option<Timestamp>,
-    drop_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Ring {
-    keys: Vec<SealedKey>,
-}
-
-impl Kept for Ring {
-    const KIND: Kind = Kind::Keyring;
-}
-
-/// A key in use on this node.
-pub struct RingKey {
-    /// What it may sign.
-    pub usage: KeyUse,
-    /// The key itself.
-    pub signing: SigningKey,
-    /// Its public half, to check with.
-    pub verifying: VerifyingKey,
-    /// From when it is published.
-    pub publish_at: Timestamp,
-    /// From when it signs.
-    pub sign_from: Timestamp,
-    /// Until when it signs.
-    pub sign_until: Option<Timestamp>,
-    /// From when nothing it signed can still be good.
-    pub drop_at: Option<Timestamp>,
-}
-
 /// The signing keys of a site. Nodes choose among them by time, so that no leader is needed.
 pub struct Keyring {
     keys: RwLock<Arc<Vec<RingKey>>>,
+    root: RwLock<RootKey>,
     /// When it was last read again for a key that was not known.
     asked: AtomicU64,
 }
@@ -137,12 +100,9 @@ impl Keyring {
         _settings: &Settings,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        let ring = match desk.get::<Ring>(RING, now).await? {
-            Some(held) => held.body,
-            None => make(desk, master, now).await?,
-        };
-        let keys = RwLock::new(Arc::new(open_all(&ring, master)?));
-        Ok(Self { keys, asked: AtomicU64::new(0) })
+        let Open { keys, root } = Ring::of(desk, master, now).await?.open(master)?;
+        let (keys, root) = (RwLock::new(Arc::new(keys)), RwLock::new(root));
+        Ok(Self { keys, root, asked: AtomicU64::new(0) })
     }
 
     /// Reads the ring again, after a notice or for an unknown key.
@@ -156,7 +116,7 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<(), KeyringError> {
         if let Some(held) = desk.get::<Ring>(RING, now).await? {
-            self.set(open_all(&held.body, master)?);
+            self.set(held.body.open(master)?);
         }
         Ok(())
     }
@@ -167,10 +127,16 @@ impl Keyring {
         self.asked.swap(now.0, Ordering::AcqRel) != now.0
     }
 
-    fn set(&self, keys: Vec<RingKey>) {
-        if let Ok(mut slot) = self.keys.write() {
-            *slot = Arc::new(keys);
+    fn set(&self, Open { keys, root }: Open) {
+        if let (Ok(mut all), Ok(mut slot)) = (self.keys.write(), self.root.write()) {
+            (*all, *slot) = (Arc::new(keys), root);
         }
+    }
+
+    /// What every symmetric key but the seal's branches off.
+    #[must_use]
+    pub(crate) fn root(&self) -> RootKey {
+        self.root.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The keys as they stand.
@@ -223,17 +189,20 @@ impl Keyring {
     }
 
     /// Makes new keys that begin to sign once every reader of the JWKS must know them, and sets
-    /// the end of those before. Nodes that do it at the same time do it once.
-    ///
-    /// # Errors
-    /// [`KeyringError`] if the store fails.
-    pub async fn rotate(
+    /// the end of those before: at once, or if one has signed for `period` seconds. `true` if it
+    /// did. Nodes that do it at the same time do it once.
+    async fn rotate(
         &self,
-        desk: &Desk,
-        master: &MasterKey,
+        (desk, master): (&Desk, &MasterKey),
+        period: Option<u64>,
         now: Timestamp,
-    ) -> Result<(), KeyringError> {
-        let Some(mut held) = desk.get::<Ring>(RING, now).await? else { return Ok(()) };
+    ) -> Result<bool, KeyringError> {
+        let Some(mut held) = desk.get::<Ring>(RING, now).await? else { return Ok(false) };
+        // As it stands in the store, where another node may have been at it.
+        if period.is_some_and(|period| !held.body.is_due(period, now)) {
+            self.set(held.body.open(master)?);
+            return Ok(false);
+        }
         let turn = Timestamp(now.0 + LEAD);
         let mut kinds = KINDS.to_vec();
         for key in held.body.keys.iter().filter(|key| key.sign_until.is_none()) {
@@ -247,14 +216,15 @@ impl Keyring {
             key.drop_at = Some(Timestamp(turn.0 + LONGEST));
         }
         for kind in kinds {
-            held.body.keys.push(new_key(kind, master, (now, turn))?);
+            held.body.keys.push(SealedKey::generate(kind, master, (now, turn))?);
         }
         if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-            self.set(open_all(&held.body, master)?);
-            return Ok(());
+            self.set(held.body.open(master)?);
+            return Ok(true);
         }
         // Another node was first: its turn is the turn.
-        self.reload(desk, master, now).await
+        self.reload(desk, master, now).await?;
+        Ok(false)
     }
 }
 
@@ -271,13 +241,31 @@ impl Keyring {
             let held = desk.get::<Ring>(RING, now).await?;
             let mut held = held.ok_or(KeyringError::NoKey)?;
             if !held.body.signs(kind, now) {
-                held.body.keys.push(new_key(kind, master, (now, now))?);
+                held.body.keys.push(SealedKey::generate(kind, master, (now, now))?);
                 if desk.replace(&held, Notice::Tell, now).await? != Written::Done {
                     continue;
                 }
             }
-            self.set(open_all(&held.body, master)?);
+            self.set(held.body.open(master)?);
             return Ok(());
+        }
+        Err(StoreError::new("the keyring is being written all the time").into())
+    }
+
+    /// Seals the ring under the present master key.
+    async fn reseal(
+        &self,
+        (desk, master): (&Desk, &MasterKey),
+        now: Timestamp,
+    ) -> Result<(), KeyringError> {
+        for _ in 0..TRIES {
+            let held = desk.get::<Ring>(RING, now).await?;
+            let mut held = held.ok_or(KeyringError::NoKey)?;
+            held.body.reseal(master)?;
+            if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
+                self.set(held.body.open(master)?);
+                return Ok(());
+            }
         }
         Err(StoreError::new("the keyring is being written all the time").into())
     }
@@ -297,79 +285,15 @@ impl Keyring {
             let taken = held.body.keys.remove(at.ok_or(KeyringError::UnknownKey)?);
             let purpose = (taken.usage, taken.alg);
             if !held.body.signs(purpose, now) {
-                held.body.keys.push(new_key(purpose, master, (now, now))?);
+                held.body.keys.push(SealedKey::generate(purpose, master, (now, now))?);
             }
             if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-                self.set(open_all(&held.body, master)?);
+                self.set(held.body.open(master)?);
                 return Ok(());
             }
         }
         Err(StoreError::new("the keyring is being written all the time").into())
     }
-}
-
-impl Ring {
-    /// Whether there is a key of `kind` that signs at `now`.
-    fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
-        self.keys.iter().any(|key| {
-            (key.usage, key.alg) == (usage, alg)
-                && key.sign_from <= now
-                && key.sign_until.is_none_or(|until| now < until)
-        })
-    }
-}
-
-impl RingKey {
-    /// Whether readers of the JWKS see it.
-    #[must_use]
-    pub fn is_published(&self, now: Timestamp) -> bool {
-        self.publish_at <= now && self.drop_at.is_none_or(|at| now < at)
-    }
-}
-
-async fn make(desk: &Desk, master: &MasterKey, now: Timestamp) -> Result<Ring, KeyringError> {
-    let keys = KINDS.into_iter().map(|kind| new_key(kind, master, (now, now)));
-    let ring = Ring { keys: keys.collect::<Result<_, _>>()? };
-    match desk.insert(RING, &ring, now).await? {
-        Written::Done => Ok(ring),
-        // Another node was first: its ring is the ring.
-        _ => match desk.get::<Ring>(RING, now).await? {
-            Some(Held { body, .. }) => Ok(body),
-            None => Err(KeyringError::Sealed),
-        },
-    }
-}
-
-fn new_key(
-    (usage, alg): (KeyUse, Algorithm),
-    master: &MasterKey,
-    (publish_at, sign_from): (Timestamp, Timestamp),
-) -> Result<SealedKey, KeyringError> {
-    let (key, pkcs8) = SigningKey::generate(alg)?;
-    let pkcs8 = Zeroizing::new(pkcs8);
-    let kid = key.kid().to_owned();
-    let pkcs8 = master.seal(&kid, &pkcs8).ok_or(KeyringError::Sealed)?;
-    Ok(SealedKey { usage, alg, kid, pkcs8, publish_at, sign_from, sign_until: None, drop_at: None })
-}
-
-fn open_all(ring: &Ring, master: &MasterKey) -> Result<Vec<RingKey>, KeyringError> {
-    ring.keys
-        .iter()
-        .map(|key| {
-            let pkcs8 = master.unseal(&key.kid, &key.pkcs8).ok_or(KeyringError::Sealed)?;
-            let signing = SigningKey::from_pkcs8(key.alg, &pkcs8)?;
-            let verifying = VerifyingKey::from_jwk(key.alg, signing.jwk())?;
-            Ok(RingKey {
-                usage: key.usage,
-                signing,
-                verifying,
-                publish_at: key.publish_at,
-                sign_from: key.sign_from,
-                sign_until: key.sign_until,
-                drop_at: key.drop_at,
-            })
-        })
-        .collect()
 }
 
 impl crate::Issuer {
@@ -386,24 +310,17 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError`] if the store fails.
     pub async fn rotate_keys(&self) -> Result<(), KeyringError> {
-        self.keyring().rotate(self.desk(), self.master(), self.now()).await
+        self.keyring().rotate((self.desk(), self.master()), None, self.now()).await.map(drop)
     }
 
-    /// Makes new ones if the present ones have signed for as long as `tokens.rotate_keys` says.
-    /// `true` if it was time. Of nodes that do it at once one does it.
+    /// Makes new ones if one of the present ones has signed for as long as `tokens.rotate_keys`
+    /// says. `true` if it was time. Of nodes that do it at once one does it.
     ///
     /// # Errors
     /// [`KeyringError`] if the store fails.
     pub async fn rotate_keys_if_due(&self) -> Result<bool, KeyringError> {
-        let (now, period) = (self.now(), self.settings().rotate_keys.get().as_secs());
-        // As it stands in the store, where another node may have been at it.
-        self.reload_keys().await?;
-        let newest = self.keyring().keys().iter().map(|key| key.sign_from).max();
-        let is_due = newest.is_some_and(|newest| newest.0.saturating_add(period) <= now.0);
-        if is_due {
-            self.rotate_keys().await?;
-        }
-        Ok(is_due)
+        let period = Some(self.settings().rotate_keys.get().as_secs());
+        self.keyring().rotate((self.desk(), self.master()), period, self.now()).await
     }
 
     /// Takes a key out at once, because somebody else may have it: nothing that it signed holds any
@@ -416,6 +333,15 @@ impl crate::Issuer {
         // What was found good under it is looked at again.
         self.liveness().bump_all();
         Ok(())
+    }
+
+    /// Seals the signing keys, and the root that everything else hangs on, under the present master
+    /// key. From then on the one before opens nothing.
+    ///
+    /// # Errors
+    /// [`KeyringError::Sealed`] if neither the present nor the previous master key opens them.
+    pub async fn reseal_keys(&self) -> Result<(), KeyringError> {
+        self.keyring().reseal((self.desk(), self.master()), self.now()).await
     }
 
     /// Signs `claims` by the key of `kind` whose turn it is, which is made if it is the first.

@@ -57,7 +57,7 @@ impl Issuer {
         let Listing { kind, filter, sort, .. } = listing;
         // Every part is written so that it ends where it does and nowhere else.
         let question = format!("{:?}", (self.desk().site(), kind, filter, sort));
-        let code = self.master().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
+        let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);
         short

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use castellan_issuer::Issuer;
+use castellan_issuer::{Issuer, keys::MasterKey};
 
 use super::Failure;
+use crate::{app, config::Loaded};
 
-/// Signing keys.
+/// Signing keys, and the master key that seals them.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// List the signing keys and when they sign.
@@ -20,14 +21,40 @@ pub(super) enum Command {
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
+    /// Print a new master key. Nothing is changed by it: name it in `data.master_key`, the one of
+    /// before in `data.previous_master_key`, start every node anew, then `key reseal`.
+    NewMaster,
+    /// Seal the signing keys of every site under `data.master_key`. The one before opens nothing
+    /// from then on.
+    Reseal,
 }
 
-pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
+pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, Failure> {
+    let open = || app::open_issuer(loaded);
     match command {
-        Command::List => {}
-        Command::Rotate => issuer.rotate_keys().await?,
-        Command::Retire { kid } => issuer.retire_key(&kid).await?,
+        Command::List => list(&open().await?),
+        Command::Rotate => {
+            let issuer = open().await?;
+            issuer.rotate_keys().await?;
+            list(&issuer);
+        }
+        Command::Retire { kid } => {
+            let issuer = open().await?;
+            issuer.retire_key(&kid).await?;
+            list(&issuer);
+        }
+        Command::NewMaster => println!("{}", &*MasterKey::generate().text()),
+        Command::Reseal => {
+            for issuer in app::open_issuers(loaded).await? {
+                issuer.reseal_keys().await?;
+                println!("{}: sealed under the present master key", issuer.desk().site());
+            }
+        }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(issuer: &Issuer) {
     let now = issuer.now();
     println!("{:<45} {:<9} {:<6} state", "kid", "use", "alg");
     for key in issuer.keyring().keys().iter() {
@@ -41,5 +68,4 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
         let (kid, alg) = (key.signing.kid(), key.signing.algorithm().as_str());
         println!("{kid:<45} {usage:<9} {alg:<6} {state}");
     }
-    Ok(ExitCode::SUCCESS)
 }

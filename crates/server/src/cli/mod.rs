@@ -72,7 +72,7 @@ enum Command {
     /// Machine users: add one, give it a new secret, list them.
     #[command(subcommand)]
     Credential(credential::Command),
-    /// Signing keys: list and rotate them.
+    /// Signing keys, and the master key that seals them.
     #[command(subcommand)]
     Key(key::Command),
     /// Why was a request allowed or denied, and what would change it?
@@ -134,7 +134,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             let loaded = load()?;
             credential::run(&loaded, &open(&loaded).await?, command).await
         }
-        Command::Key(command) => key::run(&open(&load()?).await?, command).await,
+        Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;
             explain::run(&loaded, &open(&loaded).await?, arguments).await

@@ -81,6 +81,8 @@ pub struct DataConfig {
     pub url: String,
     /// The master key; without one, a file beside the database is used, and made if need be.
     pub master_key: Option<SecretRef>,
+    /// The master key before, while the key is being changed: what it sealed opens as well.
+    pub previous_master_key: Option<SecretRef>,
     /// Whether tables and the like are made and upgraded at the start. Default `true`; otherwise
     /// `castellan migrate` does it.
     pub migrate: bool,
@@ -189,6 +191,7 @@ impl Default for DataConfig {
         Self {
             url: "sqlite://castellan.db".to_owned(),
             master_key: None,
+            previous_master_key: None,
             migrate: true,
             allow_table_scans: false,
             wait: None,

@@ -26,6 +26,7 @@ mod killed;
 mod listing;
 mod liveness;
 mod logout;
+mod master_key;
 mod moving;
 mod nodes;
 mod own_postgres;

@@ -181,8 +181,9 @@ async fn the_doctor_says_what_the_data_source_can_do() {
     let said = castellan.said(&["doctor"]);
     for line in [
         "engine           SQLite",
-        "filters          id EQUALS, id STARTS_WITH",
-        "letter case      user names and e-mail addresses in any letter case",
+        "filters          userName and email by STARTS_WITH, ENDS_WITH",
+        "sorts            created, lastModified, name",
+        "letter case      no matter in user names and e-mail addresses",
         "open with the master key, and sign",
         "User             there are some",
         "All is well.",

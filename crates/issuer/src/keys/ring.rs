@@ -1,0 +1,227 @@
+//! The ring as it is kept: keys under the master key, and the root that everything else hangs on.
+
+use castellan_proto::{
+    Timestamp,
+    jose::{Algorithm, SigningKey, VerifyingKey},
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{KINDS, KeyUse, KeyringError, MasterKey, RING, RootKey};
+use crate::{
+    desk::{Desk, Held, Kept, Written},
+    store::Kind,
+};
+
+/// A key as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct SealedKey {
+    pub(super) usage: KeyUse,
+    pub(super) alg: Algorithm,
+    pub(super) kid: String,
+    pub(super) pkcs8: String,
+    pub(super) publish_at: Timestamp,
+    pub(super) sign_from: Timestamp,
+    pub(super) sign_until: Option<Timestamp>,
+    pub(super) drop_at: Option<Timestamp>,
+}
+
+/// The record.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Ring {
+    pub(super) keys: Vec<SealedKey>,
+    /// Sealed; absent in rings of before there was one: there the master key is the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+}
+
+impl Kept for Ring {
+    const KIND: Kind = Kind::Keyring;
+}
+
+/// A key in use on this node.
+pub struct RingKey {
+    /// What it may sign.
+    pub usage: KeyUse,
+    /// The key itself.
+    pub signing: SigningKey,
+    /// Its public half, to check with.
+    pub verifying: VerifyingKey,
+    /// From when it is published.
+    pub publish_at: Timestamp,
+    /// From when it signs.
+    pub sign_from: Timestamp,
+    /// Until when it signs.
+    pub sign_until: Option<Timestamp>,
+    /// From when nothing it signed can still be good.
+    pub drop_at: Option<Timestamp>,
+}
+
+impl Ring {
+    /// Whether there is a key of `kind` that signs at `now`.
+    pub(super) fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
+        self.keys.iter().any(|key| {
+            (key.usage, key.alg) == (usage, alg)
+                && key.sign_from <= now
+                && key.sign_until.is_none_or(|until| now < until)
+        })
+    }
+}
+
+impl Ring {
+    /// Whether a key has signed for `period` seconds that none is to follow yet.
+    pub(super) fn is_due(&self, period: u64, now: Timestamp) -> bool {
+        let current = self.keys.iter().filter(|key| key.sign_until.is_none());
+        current.map(|key| key.sign_from.0.saturating_add(period)).any(|due| due <= now.0)
+    }
+}
+
+impl RingKey {
+    /// Whether readers of the JWKS see it.
+    #[must_use]
+    pub fn is_published(&self, now: Timestamp) -> bool {
+        self.publish_at <= now && self.drop_at.is_none_or(|at| now < at)
+    }
+}
+
+/// A ring opened: what a node works with.
+pub(super) struct Open {
+    pub(super) keys: Vec<RingKey>,
+    pub(super) root: RootKey,
+}
+
+/// What the root is sealed as.
+const ROOT: &str = "root";
+
+impl Ring {
+    /// The ring of `desk`'s site, made if there is none.
+    pub(super) async fn of(
+        desk: &Desk,
+        master: &MasterKey,
+        now: Timestamp,
+    ) -> Result<Self, KeyringError> {
+        if let Some(held) = desk.get::<Self>(RING, now).await? {
+            return Ok(held.body);
+        }
+        let keys = KINDS.into_iter().map(|kind| SealedKey::generate(kind, master, (now, now)));
+        let root = RootKey::generate();
+        let root = Some(master.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?);
+        let ring = Self { keys: keys.collect::<Result<_, _>>()?, root };
+        match desk.insert(RING, &ring, now).await? {
+            Written::Done => Ok(ring),
+            // Another node was first: its ring is the ring.
+            _ => match desk.get::<Self>(RING, now).await? {
+                Some(Held { body, .. }) => Ok(body),
+                None => Err(KeyringError::Sealed),
+            },
+        }
+    }
+
+    /// Opens all of it.
+    pub(super) fn open(&self, master: &MasterKey) -> Result<Open, KeyringError> {
+        let keys = self.keys.iter().map(|key| key.open(master)).collect::<Result<_, _>>()?;
+        Ok(Open { keys, root: self.root(master)? })
+    }
+
+    fn root(&self, master: &MasterKey) -> Result<RootKey, KeyringError> {
+        match (&self.root, self.keys.first()) {
+            (Some(sealed), _) => {
+                let bytes = master.unseal(ROOT, sealed).ok_or(KeyringError::Sealed)?;
+                RootKey::from_bytes(&bytes).ok_or(KeyringError::Sealed)
+            }
+            // The master key that it was made with was the root.
+            (None, Some(key)) => {
+                master.which_opens(&key.kid, &key.pkcs8).ok_or(KeyringError::Sealed)
+            }
+            (None, None) => Err(KeyringError::Sealed),
+        }
+    }
+
+    /// Seals all of it under the present master key, whichever it was sealed under.
+    pub(super) fn reseal(&mut self, master: &MasterKey) -> Result<(), KeyringError> {
+        let root = self.root(master)?;
+        for key in &mut self.keys {
+            let pkcs8 = master.unseal(&key.kid, &key.pkcs8).ok_or(KeyringError::Sealed)?;
+            key.pkcs8 = master.seal(&key.kid, &pkcs8).ok_or(KeyringError::Sealed)?;
+        }
+        self.root = Some(master.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?);
+        Ok(())
+    }
+}
+
+impl SealedKey {
+    /// A new one.
+    pub(super) fn generate(
+        (usage, alg): (KeyUse, Algorithm),
+        master: &MasterKey,
+        (publish_at, sign_from): (Timestamp, Timestamp),
+    ) -> Result<Self, KeyringError> {
+        let (key, pkcs8) = SigningKey::generate(alg)?;
+        let pkcs8 = Zeroizing::new(pkcs8);
+        let kid = key.kid().to_owned();
+        let pkcs8 = master.seal(&kid, &pkcs8).ok_or(KeyringError::Sealed)?;
+        Ok(Self { usage, alg, kid, pkcs8, publish_at, sign_from, sign_until: None, drop_at: None })
+    }
+
+    fn open(&self, master: &MasterKey) -> Result<RingKey, KeyringError> {
+        let pkcs8 = master.unseal(&self.kid, &self.pkcs8).ok_or(KeyringError::Sealed)?;
+        let signing = SigningKey::from_pkcs8(self.alg, &pkcs8)?;
+        let verifying = VerifyingKey::from_jwk(self.alg, signing.jwk())?;
+        Ok(RingKey {
+            usage: self.usage,
+            signing,
+            verifying,
+            publish_at: self.publish_at,
+            sign_from: self.sign_from,
+            sign_until: self.sign_until,
+            drop_at: self.drop_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+    use crate::store::Memory;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    async fn new_ring(master: &MasterKey) -> Ring {
+        let desk = Desk::new(Arc::new(Memory::default()), Arc::from("default"));
+        Ring::of(&desk, master, NOW).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_master_key_takes_over_and_the_root_stays() {
+        let (before, after) = (MasterKey::generate(), MasterKey::generate());
+        let mut ring = new_ring(&before).await;
+        let root = ring.open(&before).unwrap().root;
+        assert!(matches!(ring.open(&after), Err(KeyringError::Sealed)));
+        let both = after.clone().after(before.clone());
+        assert_eq!(ring.open(&both).unwrap().root.bytes(), root.bytes());
+        ring.reseal(&both).unwrap();
+        assert_eq!(ring.open(&after).unwrap().root.bytes(), root.bytes());
+        assert!(matches!(ring.open(&before), Err(KeyringError::Sealed)));
+        let stranger = MasterKey::generate().after(before);
+        assert!(matches!(ring.reseal(&stranger), Err(KeyringError::Sealed)));
+        assert!(ring.open(&after).is_ok(), "what cannot be resealed stays as it is");
+    }
+
+    #[tokio::test]
+    async fn a_ring_of_before_there_were_roots_has_its_master_key_for_one() {
+        let (before, after) = (MasterKey::generate(), MasterKey::generate());
+        let mut ring = Ring { root: None, ..new_ring(&before).await };
+        let wanted = URL_SAFE_NO_PAD.decode(&*before.text()).unwrap();
+        let root_of =
+            |ring: &Ring, master: &MasterKey| ring.open(master).unwrap().root.bytes().to_vec();
+        assert_eq!(root_of(&ring, &before), wanted);
+        let both = after.clone().after(before);
+        assert_eq!(root_of(&ring, &both), wanted);
+        ring.reseal(&both).unwrap();
+        assert_eq!(root_of(&ring, &after), wanted);
+    }
+}

@@ -165,6 +165,20 @@ impl Desk {
         self.store.delete(&self.key(kind, id), None, Notice::Tell, now).await
     }
 
+    /// Deletes the record that `held` was read from, if it is as it was, and tells every node.
+    /// `false` if it is gone, or another by now.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the record is there, whole, or gone.
+    pub async fn delete_at<T: Kept>(
+        &self,
+        held: &Held<T>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = self.key(T::KIND, &held.id);
+        self.store.delete(&key, Some(held.version), Notice::Tell, now).await
+    }
+
     /// Records whose ids begin with `prefix`, at most `limit`, after the id `after`.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::{
     desk::{Held, Written},
     error::TokenError,
     params::Params,
-    records::{Client, Code, Flow, Grant},
+    records::{Client, Flow, Grant},
     session::{Browser, SignedIn},
     store::StoreError,
 };
@@ -215,8 +215,7 @@ impl Issuer {
         // The flow first, so that a form sent twice leaves nothing behind the second time.
         self.use_up(&held.id).await?;
         // A session of before, perhaps somebody else's, is over now.
-        self.sign_out(browser).await?;
-        let (cookie, signed_in) = self.open_session(account.id, account.body).await?;
+        let (cookie, signed_in) = self.take_over(browser, account).await?;
         let Some(request) = held.body.request else {
             return Ok(LoggedIn::Yes(cookie, Next::Home));
         };
@@ -318,7 +317,7 @@ impl Issuer {
     }
 
     /// Which agreement of the person's it is that tokens will rest on.
-    async fn agreement(
+    pub(crate) async fn agreement(
         &self,
         request: &AuthorizationRequest,
         person: &SignedIn,
@@ -327,41 +326,6 @@ impl Issuer {
         // Gone if it was taken back a moment ago.
         let held = self.desk().get::<Grant>(&id, self.now()).await?.ok_or(FlowError::Lost)?;
         Ok(held.body.agreement)
-    }
-
-    async fn answer_with_code(
-        &self,
-        request: &AuthorizationRequest,
-        client: &Client,
-        person: &SignedIn,
-    ) -> Result<Next, FlowError> {
-        let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
-        let agreement = if client.first_party {
-            String::new()
-        } else {
-            self.agreement(request, person).await?
-        };
-        let body = Code {
-            family: crate::family::new_id(),
-            account: person.account_id.clone(),
-            scope: request.scope.clone(),
-            redirect_uri: request.redirect_uri.clone(),
-            challenge: request.challenge,
-            nonce: request.nonce.clone(),
-            jkt: request.jkt.clone(),
-            resources: request.resources.clone(),
-            id_claims: request.claims.id_token.clone(),
-            auth_time: person.auth_time,
-            session: person.session.clone(),
-            by_consent: !client.first_party,
-            agreement,
-            ends: now + self.settings().code.get(),
-        };
-        let id = code_id(&request.client_id, &code);
-        if self.desk().insert(&id, &body, now).await? != Written::Done {
-            return Err(StoreError::new("a fresh code was in use").into());
-        }
-        Ok(self.answer(&request.back(), &[("code", &code.text())]))
     }
 
     /// The way back with an answer, `iss` always among it (RFC 9207 §2).

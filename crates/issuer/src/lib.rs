@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod dpop;
 pub mod error;
 pub mod family;
+pub mod farewell;
 pub mod flow;
 pub mod grant;
 pub mod key_jwt;
@@ -43,6 +44,7 @@ pub mod userinfo;
 pub mod verify;
 
 mod address;
+mod code;
 mod desk;
 mod footing;
 mod guesses;
@@ -85,6 +87,7 @@ struct Shared {
     seen_proofs: dpop::SeenProofs,
     wrong_codes: device::WrongCodes,
     looks: device::Looks,
+    outbox: farewell::Outbox,
 }
 
 /// What an issuer is made of.
@@ -130,6 +133,7 @@ impl Issuer {
             seen_proofs: dpop::SeenProofs::default(),
             wrong_codes: device::WrongCodes::default(),
             looks: device::Looks::default(),
+            outbox: farewell::Outbox::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -209,6 +213,10 @@ impl Issuer {
 
     pub(crate) fn looks(&self) -> &device::Looks {
         &self.shared.looks
+    }
+
+    pub(crate) fn outbox(&self) -> &farewell::Outbox {
+        &self.shared.outbox
     }
 
     pub(crate) fn shelf(&self) -> &shelf::Shelf {

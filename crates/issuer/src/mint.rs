@@ -227,6 +227,10 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
+        // The browser's session, and not the family that access tokens name so.
+        if let Some(sid) = &family.sid {
+            claims["sid"] = json!(sid);
+        }
         let kind = (KeyUse::Id, client.client.id_alg);
         Ok(self.sign(kind, "JWT", &claims).await?)
     }

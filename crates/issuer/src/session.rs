@@ -1,11 +1,15 @@
 //! Browser sessions: who is signed in here.
 
+use std::collections::BTreeMap;
+
 use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
 
 use crate::{
     Issuer,
     desk::{Held, Written},
     error::TokenError,
+    family::TRIES,
+    farewell::{Farewell, new_sid},
     keys::Branch,
     records::{Account, Session, login_name},
     store::{Kind, Notice, StoreError},
@@ -31,6 +35,10 @@ pub struct SignedIn {
     pub account: Account,
     /// When they proved who they are.
     pub auth_time: Timestamp,
+    /// What apps know the session by.
+    pub(crate) sid: Option<String>,
+    /// The apps that are to hear of its end, and since when.
+    pub(crate) apps: BTreeMap<String, Timestamp>,
 }
 
 /// A session is written as used at most so often.
@@ -58,7 +66,8 @@ impl Issuer {
             // Somebody else sliding it at the same time is as good.
             self.desk().replace(&held, Notice::Silent, now).await?;
         }
-        Ok(Some(SignedIn { session: id, account_id, account, auth_time }))
+        let Session { sid, apps, .. } = held.body;
+        Ok(Some(SignedIn { session: id, account_id, account, auth_time, sid, apps }))
     }
 
     /// Signs a person in by password. `None` if the name or the password is wrong: the same
@@ -104,33 +113,88 @@ impl Issuer {
         account_id: String,
         account: Account,
     ) -> Result<(Opaque, SignedIn), StoreError> {
+        self.open_session_after(None, (account_id, account)).await
+    }
+
+    /// Signs `account` in in a browser where somebody may be signed in already, which ends that
+    /// session. Where it was the same person's, the new one goes on for its apps.
+    pub(crate) async fn take_over(
+        &self,
+        browser: &Browser,
+        account: Held<Account>,
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        let before = self.end_session(browser, Some(&account)).await?.1;
+        self.open_session_after(before, (account.id, account.body)).await
+    }
+
+    async fn open_session_after(
+        &self,
+        before: Option<Session>,
+        (account_id, account): (String, Account),
+    ) -> Result<(Opaque, SignedIn), StoreError> {
         let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
         let settings = self.settings();
+        let (sid, apps) = before.map(|before| (before.sid, before.apps)).unwrap_or_default();
         let session = Session {
             account: account_id.clone(),
             auth_time: now,
             used: now,
             ends: now + settings.session_absolute.get(),
             idle_seconds: settings.session_idle.get().as_secs(),
+            sid: sid.or_else(|| Some(new_sid())),
+            apps,
         };
         let id = cookie.digest().text();
         if self.desk().insert(&id, &session, now).await? != Written::Done {
             return Err(StoreError::new("a fresh session id was in use"));
         }
-        let signed_in = SignedIn { session: id, account_id, account, auth_time: now };
-        Ok((cookie, signed_in))
+        let Session { sid, apps, .. } = session;
+        Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, sid, apps }))
     }
 
-    /// Ends the session of this browser, everywhere.
+    /// Ends the session of this browser, everywhere, and has its apps told.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
-    pub async fn sign_out(&self, browser: &Browser) -> Result<(), StoreError> {
-        let Some(cookie) = &browser.session else { return Ok(()) };
-        let id = cookie.digest().text();
-        self.desk().delete(Kind::Session, &id, self.now()).await?;
-        self.bump(Kind::Session, &id);
-        Ok(())
+    pub async fn sign_out(&self, browser: &Browser) -> Result<Farewell, StoreError> {
+        Ok(self.end_session(browser, None).await?.0)
+    }
+
+    /// Ends the session of this browser. Its apps are told, unless it is that of `successor`, for
+    /// whom it goes on under another id: then it comes back. One that a new password has ended is
+    /// nobody's.
+    async fn end_session(
+        &self,
+        browser: &Browser,
+        successor: Option<&Held<Account>>,
+    ) -> Result<(Farewell, Option<Session>), StoreError> {
+        let Some(cookie) = &browser.session else { return Ok((Farewell::default(), None)) };
+        let (id, now) = (cookie.digest().text(), self.now());
+        for _ in 0..TRIES {
+            let Some(held) = self.desk().get::<Session>(&id, now).await? else {
+                self.bump(Kind::Session, &id);
+                return Ok((Farewell::default(), None));
+            };
+            let goes_on = successor.is_some_and(|account| {
+                account.id == held.body.account && account.body.still_trusts(held.body.auth_time)
+            });
+            // Found out first: what could not be told is not over.
+            let (farewell, words) = if goes_on {
+                (Farewell::default(), Vec::new())
+            } else {
+                self.farewell(&held.body).await?
+            };
+            // As it was read: an app that was let in meanwhile is told as well.
+            let deleted = self.desk().delete_at(&held, now).await;
+            if matches!(deleted, Ok(false)) {
+                continue;
+            }
+            // Whoever does not know whether it is over tells it as well.
+            self.send_word(words);
+            self.bump(Kind::Session, &id);
+            return deleted.map(|_| (farewell, goes_on.then_some(held.body)));
+        }
+        Err(StoreError::new("the session is being written all the time"))
     }
 
     /// The token that forms of a signed-in page carry.

@@ -45,13 +45,21 @@ impl RedirectUri {
     /// the one around it (`10.0.2.2`): nothing crosses a network then.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let url = Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        match url.as_ref().and_then(Url::host) {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.octets() == [10, 0, 2, 2],
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        }
+        self.web().is_some_and(|url| {
+            let around =
+                matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.octets() == [10, 0, 2, 2]);
+            around || is_loopback(&url)
+        })
+    }
+
+    /// Its scheme, host and port (RFC 6454 §4), if it is an address of the web.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        self.web().map(|url| url.origin().ascii_serialization())
+    }
+
+    fn web(&self) -> Option<Url> {
+        Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 
     /// Whether an answer may go to `asked`.
@@ -72,6 +80,16 @@ impl RedirectUri {
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+/// Whether the host of `url` is this machine, as `localhost` or by a loopback address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 impl TryFrom<String> for RedirectUri {

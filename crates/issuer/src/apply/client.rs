@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Document, Facts, Problem, Shown,
     grants::{self, Auth, Grants, grant_names},
+    logout,
     proof::Proof,
 };
 use crate::{
@@ -36,6 +37,10 @@ pub struct ClientDocument {
     redirect_uris: Vec<RedirectUri>,
     #[serde(default)]
     post_logout_redirect_uris: Vec<RedirectUri>,
+    pub(super) backchannel_logout_uri: Option<String>,
+    pub(super) backchannel_logout_session_required: Option<bool>,
+    pub(super) frontchannel_logout_uri: Option<String>,
+    pub(super) frontchannel_logout_session_required: Option<bool>,
     #[serde(default)]
     allowed_origins: Vec<String>,
     access_token_signed_response_alg: Option<Algorithm>,
@@ -123,6 +128,7 @@ impl Shown for ClientDocument {
         if client.id_alg != Algorithm::Rs256 {
             set("id_token_signed_response_alg", json!(client.id_alg));
         }
+        logout::show(client, &mut shown);
         grants::show(client, &mut shown);
         shown
     }
@@ -149,13 +155,7 @@ impl Document for ClientDocument {
         self.check_type(has_secret)?;
         self.check_keys(has_secret, before)?;
         check_origins(&self.allowed_origins)?;
-        let mut redirect_uris = self.redirect_uris.clone();
-        let written = self.auth.authorization_code.as_ref();
-        if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
-            && !redirect_uris.contains(&uri)
-        {
-            redirect_uris.insert(0, uri);
-        }
+        let redirect_uris = self.all_redirect_uris();
         let rotation = self.refresh_token_rotation;
         let code =
             grants.code.map(|_| self.auth.code(has_secret, &grants, rotation)).transpose()?;
@@ -169,6 +169,8 @@ impl Document for ClientDocument {
         if decidim {
             self.check_decidim(&grants, &redirect_uris)?;
         }
+        let backchannel_logout = logout::back(&self)?;
+        let frontchannel_logout = logout::front(&self, &redirect_uris)?;
         let scope = if decidim && self.scope.is_empty() {
             Scope::try_from("profile".to_owned()).into_iter().collect()
         } else {
@@ -184,6 +186,8 @@ impl Document for ClientDocument {
             scope,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
+            backchannel_logout,
+            frontchannel_logout,
             allowed_origins: self.allowed_origins,
             code,
             machine,
@@ -204,6 +208,18 @@ impl Document for ClientDocument {
 }
 
 impl ClientDocument {
+    /// Those at its top, and the one that stands with the grant.
+    fn all_redirect_uris(&self) -> Vec<RedirectUri> {
+        let mut uris = self.redirect_uris.clone();
+        let written = self.auth.authorization_code.as_ref();
+        if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
+            && !uris.contains(&uri)
+        {
+            uris.insert(0, uri);
+        }
+        uris
+    }
+
     /// It does not lose its keys in silence.
     fn check_keys(&self, has_secret: bool, before: Option<&Client>) -> Result<(), Problem> {
         let had_keys = before.is_some_and(|before| !before.jwks.is_empty());

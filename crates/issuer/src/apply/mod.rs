@@ -6,6 +6,7 @@
 mod client;
 mod credential;
 mod grants;
+mod logout;
 mod proof;
 #[cfg(test)]
 mod tests;

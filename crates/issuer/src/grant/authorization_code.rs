@@ -117,6 +117,7 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
         access_seconds: grant.access_seconds.unwrap_or(default),
         refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(code.auth_time),
+        sid: code.sid.clone(),
         dialect: client.client.dialect,
         jkt: client.jkt.clone(),
         by_consent: code.by_consent,

@@ -60,6 +60,7 @@ impl GrantType for ClientCredentials {
             access_seconds,
             refresh: None,
             auth_time: None,
+            sid: None,
             dialect: None,
             jkt: client.jkt.clone(),
             by_consent: false,

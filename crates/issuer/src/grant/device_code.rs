@@ -106,6 +106,7 @@ fn family(issuer: &Issuer, client: &Proven, device: &Device) -> Result<Family, T
             .unwrap_or_else(|| issuer.settings().access_token.get().as_secs()),
         refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(*auth_time),
+        sid: None,
         dialect: None,
         jkt: client.jkt.clone(),
         by_consent: !agreement.is_empty(),

@@ -62,6 +62,8 @@ pub enum KeyUse {
     Userinfo,
     /// Introspection answers.
     Introspection,
+    /// Logout tokens.
+    Logout,
     /// `Castellan-Identity`, for what stands behind the gate.
     Identity,
 }
@@ -170,8 +172,8 @@ impl Keyring {
     /// The public keys of tokens that anybody may check (RFC 7517 §5).
     #[must_use]
     pub fn jwks(&self, now: Timestamp) -> JwkSet {
-        let for_anybody = [KeyUse::Access, KeyUse::Id, KeyUse::Userinfo, KeyUse::Introspection];
-        JwkSet { keys: self.published(now, &for_anybody) }
+        use KeyUse::{Access, Id, Introspection, Logout, Userinfo};
+        JwkSet { keys: self.published(now, &[Access, Id, Userinfo, Introspection, Logout]) }
     }
 
     /// The public keys of `Castellan-Identity`.

@@ -1,7 +1,7 @@
 //! An OAuth app.
 
 use castellan_proto::{
-    RedirectUri, Timestamp,
+    LogoutUri, RedirectUri, Timestamp,
     jose::{Algorithm, Jwk},
     scope::Scopes,
 };
@@ -38,6 +38,12 @@ pub struct Client {
     /// Where people may be sent after signing out.
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where the server itself tells it that somebody signed out (Back-Channel Logout 1.0 §2.2).
+    #[serde(default)]
+    pub backchannel_logout: Option<LogoutTarget>,
+    /// What a browser loads in a frame to tell it so (Front-Channel Logout 1.0 §2).
+    #[serde(default)]
+    pub frontchannel_logout: Option<LogoutTarget>,
     /// From which origins a browser may call the token endpoint.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
@@ -77,6 +83,15 @@ pub struct Client {
     /// When a document last changed it; not told by builds that did not write it down.
     #[serde(default)]
     pub modified: Timestamp,
+}
+
+/// Where an app is told that somebody signed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogoutTarget {
+    /// The address.
+    pub uri: LogoutUri,
+    /// The app cannot do without `sid`. It gets it in any case.
+    pub session_required: bool,
 }
 
 /// A contract that apps are written by.
@@ -189,6 +204,12 @@ impl Client {
     #[must_use]
     pub fn is_decidim(&self) -> bool {
         self.dialect == Some(AppDialect::Decidim)
+    }
+
+    /// Whether it wants to hear that somebody signed out.
+    #[must_use]
+    pub fn hears_of_sign_outs(&self) -> bool {
+        self.backchannel_logout.is_some() || self.frontchannel_logout.is_some()
     }
 
     /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).

@@ -21,6 +21,15 @@ pub struct Session {
     pub ends: Timestamp,
     /// Seconds it may lie unused.
     pub idle_seconds: u64,
+    /// What apps know it by (Front-Channel Logout 1.0 §3): random, so that it leads neither to the
+    /// cookie nor to this record, and kept, so that it outlives both where the same person proves
+    /// anew who they are. None for a session of before there were such names.
+    #[serde(default)]
+    pub sid: Option<String>,
+    /// The apps that want to hear of its end, and when the person came to each (Back-Channel Logout
+    /// 1.0 §2.3).
+    #[serde(default)]
+    pub apps: BTreeMap<String, Timestamp>,
 }
 
 /// What a person agreed to for one client. Its id is the account's, a slash, and the client's.
@@ -82,6 +91,9 @@ pub struct Code {
     pub auth_time: Timestamp,
     /// The browser session.
     pub session: String,
+    /// What apps know that session by.
+    #[serde(default)]
+    pub sid: Option<String>,
     /// Whether tokens rest on a consent that can be withdrawn.
     pub by_consent: bool,
     /// On which one.
@@ -129,6 +141,9 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
+    /// The `sid` of its ID tokens: the browser session that it comes of. None of a device's.
+    #[serde(default)]
+    pub sid: Option<String>,
     /// The contract that the app was written by then, which its tokens go on to follow.
     #[serde(default)]
     pub dialect: Option<AppDialect>,

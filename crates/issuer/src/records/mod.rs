@@ -7,7 +7,9 @@ mod credential;
 mod issued;
 
 pub use account::{Account, Name, login_name};
-pub use client::{AppDialect, Client, CodeGrant, DeviceGrant, MachineGrant, Rotation, TokenFormat};
+pub use client::{
+    AppDialect, Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
+};
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
 pub use issued::{Code, DecisionRecord, Family, Flow, Grant, Origin, Refresh, Session, Setup};

@@ -95,3 +95,25 @@ async fn a_client_that_comes_back_is_served_at_once() {
     house.again().await.edit("shop", |document| document["active"] = json!(true)).await;
     assert!(house.redeem("shop", &code).await.is_ok());
 }
+
+#[tokio::test]
+async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
+    let house = at_work().await;
+    let (tab, other) = (house.tab_of("ada-1").await, house.tab_of("ada-1").await);
+    let plain = verbs(&house, house.begin("own", &tab, &[])).await.1;
+    house.edit("own", |client| client["backchannel_logout_uri"] = json!("https://own.test")).await;
+    let plus = [&plain[..plain.len() - 1], &["get_many", "replace", "insert"]].concat();
+    for tab in [&tab, &other] {
+        assert_eq!(verbs(&house, house.begin("own", tab, &[])).await.1, plus);
+        assert_eq!(verbs(&house, house.begin("own", tab, &[])).await.1, plain);
+    }
+    assert_eq!(verbs(&house, house.begin("lens", &tab, &[])).await.1, plain);
+    house.tokens("own").await;
+    let code = house.code("own", &tab, &[]).await;
+    let (tokens, cost) = verbs(&house, house.redeem("own", &code)).await;
+    assert_eq!(cost, ["take", "insert"], "sid is in the code");
+    let refresh = tokens.unwrap().refresh_token.unwrap();
+    let (refreshed, cost) = verbs(&house, house.refresh("own", &refresh, &[])).await;
+    refreshed.unwrap();
+    assert_eq!(cost, ["get_many", "replace"], "and in the family");
+}

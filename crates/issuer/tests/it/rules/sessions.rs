@@ -2,14 +2,15 @@
 
 use castellan_issuer::{
     apply::ResourceKind,
-    flow::{LoggedIn, Next},
+    flow::{Answer, LoggedIn, Next},
     setup::SetupError,
 };
 use castellan_proto::Secret;
 use serde_json::json;
 
 use crate::{
-    house::{House, PASSWORD, Tab, gone, login_flow},
+    house::{House, PASSWORD, Tab, consent_flow, gone, login_flow},
+    shaky::{Extent, Moment, Plan},
     stories::setup_form,
 };
 
@@ -168,4 +169,70 @@ async fn a_link_survives_a_mistake_in_the_form_and_not_its_day() {
     assert!(matches!(late, Err(SetupError::Spent)));
     house.apply(json!({"resourceType": "User", "id": "cli", "userName": "cli"})).await;
     assert!(house.issuer.offer_setup().await.unwrap().is_none());
+}
+
+/// A house in which `own` hears of sign-outs.
+async fn house_that_tells() -> House {
+    let house = House::new().await;
+    house.edit("own", |client| client["backchannel_logout_uri"] = json!("https://own.test")).await;
+    house
+}
+
+#[tokio::test]
+async fn a_sign_out_that_says_it_is_done_has_told_of_it_whatever_went_wrong() {
+    for verb in 1.. {
+        for moment in [Moment::Before, Moment::After] {
+            let house = house_that_tells().await;
+            let tab = house.tab_of("ada-1").await;
+            house.code("own", &tab, &[]).await;
+            house.store.arm(Plan { verb, moment, extent: Extent::Once });
+            let outcome = house.issuer.sign_out(&tab.browser()).await;
+            let failed = house.store.failed();
+            assert_eq!(outcome.is_err(), failed);
+            house.store.arm(None);
+            house.issuer.sign_out(&tab.browser()).await.unwrap();
+            assert!(!house.knows(&tab).await);
+            let word = house.issuer.waiting_word().unwrap();
+            assert_eq!((&*word.client, &*word.uri), ("own", "https://own.test"));
+            if !failed {
+                assert_eq!(house.issuer.waiting_word(), None, "once");
+                assert!(verb > 1);
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_session_in_which_they_had_no_part() {
+    let house = house_that_tells().await;
+    let tab = house.tab_of("ada-1").await;
+    house.code("lens", &tab, &[]).await;
+    house.begin("own", &tab, &[("prompt", "login")]).await.unwrap();
+    house.issuer.sign_out(&tab.browser()).await.unwrap();
+    assert_eq!(house.issuer.waiting_word(), None);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_session_for_apps_as_well() {
+    let house = house_that_tells().await;
+    let before = house.tab_of("ada-1").await;
+    house.code("own", &before, &[]).await;
+    house.later(1);
+    house.edit("ada-1", |person| person["password"] = json!("another long password")).await;
+    house.edit("ada-1", |person| person["password"] = json!(PASSWORD)).await;
+    house.later(1);
+    sign_in(&house, &before, "ada").await;
+    assert!(house.issuer.waiting_word().is_some());
+}
+
+#[tokio::test]
+async fn whoever_is_somebody_else_ends_the_session_for_apps_as_well() {
+    let house = house_that_tells().await;
+    let tab = house.tab_of("ada-1").await;
+    house.code("own", &tab, &[]).await;
+    let flow = consent_flow(house.begin("shop", &tab, &[]).await.unwrap());
+    let next = house.issuer.consent(&flow, Answer::Switch, &tab.browser()).await.unwrap();
+    login_flow(next);
+    assert_eq!(house.issuer.waiting_word().unwrap().client, "own");
 }

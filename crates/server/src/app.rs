@@ -21,7 +21,9 @@ use crate::{
     data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
-    http, origins, wire,
+    http, origins,
+    teller::Teller,
+    wire,
 };
 
 /// What handlers work with. Cheap to clone.
@@ -191,14 +193,15 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
 pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<House, StartError> {
-    let (mut sites, mut usages) = (Vec::new(), Vec::new());
+    let (mut sites, mut usages, mut tellers) = (Vec::new(), Vec::new(), Vec::new());
     for (site, issuer) in loaded.sites.iter().zip(issuers) {
+        tellers.push(Teller::start(issuer.clone()));
         let usage = Usage::start(issuer.clone());
         sites.push(face(loaded, site, issuer, usage.clone()).await?);
         usages.push(usage);
     }
     let corridor = Corridor::new(sites, loaded.config.server.trusted_proxies.clone());
-    Ok(House { corridor, usages })
+    Ok(House { corridor, usages, tellers })
 }
 
 /// A whole server.
@@ -207,11 +210,14 @@ pub struct House {
     pub corridor: Corridor,
     /// What is counted and not yet written, per site.
     usages: Vec<Usage>,
+    /// What tells apps of sign-outs, per site.
+    tellers: Vec<Teller>,
 }
 
 impl House {
-    /// Writes what would be lost with the process.
-    pub async fn close(&self) {
+    /// Tells and writes what would be lost with the process.
+    pub async fn close(self) {
+        Teller::close_all(self.tellers).await;
         for usage in &self.usages {
             usage.flush().await;
         }

@@ -1,14 +1,16 @@
 //! The one client for what Castellan fetches on its own account (`design.md` rule 47).
 //!
-//! It reaches only origins that the configuration names, follows no redirect, and stops at a size
-//! and a time. Nothing in a request or in an answer can point it anywhere else.
+//! It reaches only origins that the configuration names, or an administrator in an app's document,
+//! follows no redirect, and stops at a size and a time. Nothing in a request or in an answer can
+//! point it anywhere else.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use castellan_proto::Secret;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -16,6 +18,7 @@ use hyper_util::{
 use url::Url;
 
 /// A client with a list of origins.
+#[derive(Clone)]
 pub(crate) struct Egress {
     client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
     origins: Vec<String>,
@@ -70,12 +73,34 @@ impl Egress {
         }
     }
 
+    /// The same client and its connections, for the origin of `url` and no other.
+    pub(crate) fn only(&self, url: &Url) -> Self {
+        Self { origins: vec![url.origin().ascii_serialization()], ..self.clone() }
+    }
+
+    /// The same client, which waits for an answer for `patience` at most.
+    pub(crate) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Posts a JSON body and returns the answer's, which must be 200.
     pub(crate) async fn post_json(&self, url: &Url, body: String) -> Result<Bytes, EgressError> {
         match self.send(Method::POST, url, None, body).await? {
             (StatusCode::OK, body) => Ok(body),
             (status, _) => Err(EgressError::Status(status)),
         }
+    }
+
+    /// Posts a form. Of the answer only its status is read.
+    pub(crate) async fn post_form(
+        &self,
+        url: &Url,
+        body: String,
+    ) -> Result<StatusCode, EgressError> {
+        let mut request = self.request(Method::POST, url, body)?;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, form);
+        self.in_time(async { Ok(self.answer(request).await?.status()) }).await
     }
 
     /// Sends a JSON body, with a bearer token if there is one.
@@ -86,14 +111,7 @@ impl Egress {
         token: Option<&Secret>,
         body: String,
     ) -> Result<(StatusCode, Bytes), EgressError> {
-        let origin = url.origin().ascii_serialization();
-        if !self.origins.contains(&origin) {
-            return Err(EgressError::Origin(origin));
-        }
-        let mut request = Request::new(Full::from(body));
-        *request.method_mut() = method;
-        *request.uri_mut() =
-            url.as_str().parse().map_err(|_| EgressError::Origin(origin.clone()))?;
+        let mut request = self.request(method, url, body)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(header::ACCEPT, json);
@@ -104,15 +122,43 @@ impl Egress {
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
         let fetch = async {
-            let response = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| EgressError::Unreachable(cause(&error)))?;
+            let response = self.answer(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), self.most).collect().await;
             Ok((status, body.map_err(|_| EgressError::Size(self.most))?.to_bytes()))
         };
+        self.in_time(fetch).await
+    }
+
+    /// A request to `url`, if that is where this client may go.
+    fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        body: String,
+    ) -> Result<Request<Full<Bytes>>, EgressError> {
+        let origin = url.origin().ascii_serialization();
+        if !self.origins.contains(&origin) {
+            return Err(EgressError::Origin(origin));
+        }
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = url.as_str().parse().map_err(|_| EgressError::Origin(origin))?;
+        Ok(request)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, EgressError> {
+        let answer = self.client.request(request).await;
+        answer.map_err(|error| EgressError::Unreachable(cause(&error)))
+    }
+
+    async fn in_time<T>(
+        &self,
+        fetch: impl Future<Output = Result<T, EgressError>>,
+    ) -> Result<T, EgressError> {
         let fetched = tokio::time::timeout(self.patience, fetch).await;
         fetched.map_err(|_| EgressError::Slow(self.patience))?
     }
@@ -165,6 +211,12 @@ mod tests {
             async move { egress.post_json(&url, "{}".to_owned()).await }
         };
         assert_eq!(post(good.clone()).await.unwrap(), "{}");
+        let (to_good, to_away) = (egress.only(&good), egress.only(&away));
+        let form = "a=b".to_owned();
+        assert_eq!(to_good.post_form(&good, form.clone()).await, Ok(StatusCode::OK));
+        let there = Err(EgressError::Origin(away.origin().ascii_serialization()));
+        assert_eq!(to_good.post_form(&away, form.clone()).await, there);
+        assert_eq!(to_away.post_form(&away, form).await, Ok(StatusCode::FOUND));
         let origin = unlisted.origin().ascii_serialization();
         assert_eq!(post(unlisted).await, Err(EgressError::Origin(origin)));
         assert_eq!(post(away).await, Err(EgressError::Status(StatusCode::FOUND)));

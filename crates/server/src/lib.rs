@@ -20,4 +20,5 @@ mod egress;
 mod housekeeping;
 mod origins;
 mod pages;
+mod teller;
 mod wire;

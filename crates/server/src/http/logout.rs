@@ -79,8 +79,11 @@ fn asked(params: &Params) -> Vec<(&'static str, &str)> {
 }
 
 async fn end(app: &App, visitor: &Visitor, back: Option<&str>) -> Result<Response, Refusal> {
-    app.issuer().sign_out(&visitor.browser).await.map_err(TokenError::from)?;
-    let mut response = signed_out(app, back);
+    let farewell = app.issuer().sign_out(&visitor.browser).await.map_err(TokenError::from)?;
+    let mut response = match &*farewell.frames {
+        [] => signed_out(app, back),
+        frames => page::farewell(app, frames, back),
+    };
     browser::clear_session(app, &mut response);
     Ok(response)
 }

@@ -34,6 +34,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/account/revoke", post(account::withdraw))
         .route("/assets/castellan.css", get(page::stylesheet))
         .route("/assets/continue.js", get(page::continue_script))
+        .route("/assets/farewell.js", get(page::farewell_script))
         .route("/assets/castellan.svg", get(page::mark))
         .route("/auth/authorize", get(authorize::get).post(authorize::post))
         .route("/auth/device", get(device::show).post(device::begin))

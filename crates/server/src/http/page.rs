@@ -1,5 +1,7 @@
 //! Answers that a person reads.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -16,7 +18,9 @@ use serde_json::json;
 use super::refusal::{Refusal, no_store};
 use crate::{
     app::App,
-    pages::{CONTINUE, FormPostPage, MARK, MessagePage, Page, STYLESHEET},
+    pages::{
+        CONTINUE, FAREWELL, FarewellPage, FormPostPage, MARK, MessagePage, Onward, Page, STYLESHEET,
+    },
 };
 
 /// Sends `page`. Forms on it may lead to `also`, the origin of a checked redirect URI, because
@@ -106,19 +110,44 @@ pub(super) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
 
 /// A form that carries `fields` to an app by itself.
 fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
-    let url = url::Url::parse(action).ok();
-    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
-    let page = FormPostPage { site: app.title(), action, host, fields };
+    let page = FormPostPage { site: app.title(), action, host: &host(action), fields };
     let mut response = html(StatusCode::OK, &page, form_target(action).as_deref());
+    // Ours, and three words long.
+    allow(&mut response, "script-src 'self'");
+    response
+}
+
+/// Lets apps load `frames`, and the person go on to `back`, if they are to go anywhere.
+pub(super) fn farewell(app: &App, frames: &[String], back: Option<&str>) -> Response {
+    let onward = back.map(|uri| (uri, host(uri)));
+    let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });
+    let may_go_on = onward.is_some();
+    let page = FarewellPage { site: app.title(), frames, onward };
+    let mut response = html(StatusCode::OK, &page, None);
+    let origins: BTreeSet<_> = frames.iter().filter_map(|frame| form_target(frame)).collect();
+    let origins: Vec<_> = origins.iter().map(|origin| format!(" {origin}")).collect();
+    allow(&mut response, &format!("frame-src{}", origins.concat()));
+    if may_go_on {
+        allow(&mut response, "script-src 'self'");
+    }
+    response
+}
+
+/// The host of `uri`, for the person.
+fn host(uri: &str) -> String {
+    let url = url::Url::parse(uri).ok();
+    url.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device").to_owned()
+}
+
+/// Opens the policy of a page for one thing more.
+fn allow(response: &mut Response, directive: &str) {
     let headers = response.headers_mut();
-    if let Some(policy) = headers.get(header::CONTENT_SECURITY_POLICY).cloned() {
-        // The one page with a script: ours, and three words long.
-        let with_script = [policy.as_bytes(), b"; script-src 'self'"].concat();
-        if let Ok(policy) = HeaderValue::from_bytes(&with_script) {
+    if let Some(policy) = headers.get(header::CONTENT_SECURITY_POLICY) {
+        let more = [policy.as_bytes(), b"; ", directive.as_bytes()].concat();
+        if let Ok(policy) = HeaderValue::from_bytes(&more) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
     }
-    response
 }
 
 /// An error that goes nowhere: HTML for people, JSON for everybody else
@@ -174,6 +203,11 @@ pub(super) async fn stylesheet() -> Response {
 /// What sends the form that carries an answer to an app.
 pub(super) async fn continue_script() -> Response {
     asset("text/javascript; charset=utf-8", CONTINUE)
+}
+
+/// What goes on from a sign-out.
+pub(super) async fn farewell_script() -> Response {
+    asset("text/javascript; charset=utf-8", FAREWELL)
 }
 
 /// The mark.

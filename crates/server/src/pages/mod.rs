@@ -2,11 +2,13 @@
 //!
 //! A page is a struct of plain words with one template beside it in `templates/`. It knows no
 //! record, no protocol and no server, so it cannot leak a row, and any caller can draw it.
-//! No page needs a script, an inline style or anything from another host; the one that carries an
-//! answer to an app has a button for where its script does not run.
+//! No page needs a script, an inline style or anything from another host. Two have a script: the one
+//! that carries an answer to an app, and the one that goes on when apps have heard of a sign-out.
+//! They have a button and a link for where it does not run.
 
 mod account;
 mod device;
+mod farewell;
 mod form_post;
 mod grant;
 mod login;
@@ -18,6 +20,7 @@ mod tests;
 
 pub(crate) use account::{AccountPage, App};
 pub(crate) use device::DevicePage;
+pub(crate) use farewell::{FarewellPage, Onward};
 pub(crate) use form_post::FormPostPage;
 pub(crate) use grant::{Ability, GrantPage};
 pub(crate) use login::LoginPage;
@@ -35,6 +38,9 @@ pub(crate) const MARK: &str = include_str!("castellan.svg");
 
 /// Sends the form of [`FormPostPage`]; that page links it as `/assets/continue.js`.
 pub(crate) const CONTINUE: &str = include_str!("continue.js");
+
+/// Goes on from [`FarewellPage`]; that page links it as `/assets/farewell.js`.
+pub(crate) const FAREWELL: &str = include_str!("farewell.js");
 
 /// One whole document for a browser.
 pub(crate) trait Page: askama::Template + Sized {

@@ -1,8 +1,8 @@
 //! Looks at every page in every state.
 
 use super::{
-    AccountPage, DevicePage, FormPostPage, GrantPage, HOSTILE, LoginPage, LogoutPage, MARK,
-    MessagePage, Page, STYLESHEET, SetupPage,
+    AccountPage, DevicePage, FarewellPage, FormPostPage, GrantPage, HOSTILE, LoginPage, LogoutPage,
+    MARK, MessagePage, Page, STYLESHEET, SetupPage,
 };
 
 #[test]
@@ -28,8 +28,12 @@ fn there_is_one_heading_and_one_main() {
 fn nothing_needs_more_than_the_strictest_policy_allows() {
     for (name, html) in album() {
         let html = html.to_ascii_lowercase();
-        let ours = "<script src=\"/assets/continue.js\"></script>";
-        let html = if name.starts_with("form_post") { html.replace(ours, "") } else { html };
+        let script = match name.split_once('_') {
+            Some(("form", _)) => "continue",
+            Some(("farewell", _)) => "farewell",
+            _ => "none",
+        };
+        let html = html.replace(&format!("<script src=\"/assets/{script}.js\"></script>"), "");
         assert!(!html.contains("<script"), "{name}");
         assert!(!html.contains("<style"), "{name}");
         for tag in tags(&html) {
@@ -59,7 +63,7 @@ fn hostile_words_stay_words() {
 #[test]
 fn every_page_has_a_hostile_state() {
     let hostile = album().iter().filter(|(name, _)| name.ends_with("_hostile")).count();
-    assert_eq!(hostile, 8);
+    assert_eq!(hostile, 9);
     assert!(HOSTILE.contains(['<', '"', '&', '\'']));
 }
 
@@ -117,6 +121,21 @@ fn a_problem_is_announced_and_tied_to_its_fields() {
     for (name, html) in album() {
         let told = html.contains("role=\"alert\"");
         assert_eq!(told, html.contains("aria-describedby=\"problem"), "{name}");
+    }
+}
+
+#[test]
+fn what_apps_load_is_out_of_sight_and_leads_nowhere() {
+    let frames = [HOSTILE.to_owned(), "https://choir.example/out?iss=a&sid=b".to_owned()];
+    let html = FarewellPage { site: "Casa Aurora", frames: &frames, onward: None }.html();
+    assert!(html.contains("src=\"https://choir.example/out?iss=a&#38;sid=b\""), "{html}");
+    assert!(!html.contains("<archive>") && !html.contains("<script"), "{html}");
+    let frames: Vec<_> = tags(&html).filter(|tag| tag.starts_with("iframe ")).collect();
+    assert_eq!(frames.len(), 2);
+    for frame in frames {
+        assert!(frame.ends_with(" hidden"), "{frame}");
+        let may = attribute(frame, "sandbox").unwrap_or("everything");
+        assert_eq!(may, "allow-scripts allow-same-origin", "and not the window around it");
     }
 }
 
@@ -192,6 +211,7 @@ fn album() -> Vec<(String, String)> {
     photograph::<SetupPage<'_>>("setup", &mut album);
     photograph::<AccountPage<'_>>("account", &mut album);
     photograph::<DevicePage<'_>>("device", &mut album);
+    photograph::<FarewellPage<'_>>("farewell", &mut album);
     photograph::<FormPostPage<'_>>("form_post", &mut album);
     photograph::<LogoutPage<'_>>("logout", &mut album);
     photograph::<MessagePage<'_>>("message", &mut album);

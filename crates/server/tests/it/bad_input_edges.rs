@@ -197,6 +197,7 @@ async fn bad_input_methods() {
         ("/account/revoke", "POST"),
         ("/assets/castellan.css", "GET"),
         ("/assets/continue.js", "GET"),
+        ("/assets/farewell.js", "GET"),
         ("/auth/authorize", "GET,POST"),
         ("/auth/device", "GET,POST"),
         ("/auth/device/code", "POST"),

@@ -7,6 +7,7 @@ use crate::{
     browser::Browser,
     castellan::Castellan,
     fixtures::{ANN, assert_refused, text},
+    jose::claims,
     nodes::within_the_bound,
     wire::{Answer, Ask},
 };
@@ -103,7 +104,8 @@ async fn a_device_gets_its_tokens_when_the_person_agrees() {
     let issued = look(&castellan, &begun, &TV).await;
     assert_eq!(issued.status, 200, "{issued:?}");
     let tokens = issued.json();
-    assert!(tokens["id_token"].is_string(), "{tokens}");
+    let said = claims(text(&tokens, "id_token"));
+    assert_eq!(said.get("sid"), None, "the browser's session is not the device's");
     let info = castellan.userinfo(text(&tokens, "access_token")).await;
     assert_eq!(info.json()["sub"], "ann", "{info:?}");
     let refreshed = castellan.refresh(text(&tokens, "refresh_token"), &TV).await;

@@ -37,6 +37,7 @@ mod scopes;
 mod sites;
 mod smoke;
 mod snapshots;
+mod told;
 mod trompa;
 mod trompa_keys;
 mod upstream;

@@ -128,6 +128,10 @@ async fn discovery_promises_what_is_served() {
       "device_authorization_endpoint": "http://castellan.test/auth/device",
       "require_pushed_authorization_requests": false,
       "end_session_endpoint": "http://castellan.test/auth/logout",
+      "backchannel_logout_supported": true,
+      "backchannel_logout_session_supported": true,
+      "frontchannel_logout_supported": true,
+      "frontchannel_logout_session_supported": true,
       "jwks_uri": "http://castellan.test/.well-known/jwks.json",
       "response_types_supported": [
         "code"
@@ -224,6 +228,7 @@ async fn discovery_promises_what_is_served() {
         "name",
         "acr",
         "amr",
+        "sid",
         "preferred_username",
         "given_name",
         "family_name",

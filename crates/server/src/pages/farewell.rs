@@ -1,0 +1,39 @@
+//! Says that somebody is signed out while their apps hear of it (OpenID Connect Front-Channel Logout
+//! 1.0).
+
+use askama::Template;
+
+use super::{HOSTILE, Page};
+
+/// One frame per app, out of sight. Goes on by itself, or by its link where no script runs.
+#[derive(Template)]
+#[template(path = "farewell.html")]
+pub(crate) struct FarewellPage<'a> {
+    /// What people call this place.
+    pub(crate) site: &'a str,
+    /// What is loaded: addresses that apps have registered.
+    pub(crate) frames: &'a [String],
+    /// Where the person goes afterwards, if an app asked for it.
+    pub(crate) onward: Option<Onward<'a>>,
+}
+
+/// An address that an app has registered.
+pub(crate) struct Onward<'a> {
+    /// The address.
+    pub(crate) uri: &'a str,
+    /// Its host, for the person.
+    pub(crate) host: &'a str,
+}
+
+impl Page for FarewellPage<'_> {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let plain = || Self { site: "Casa Aurora", frames: &[], onward: None };
+        let returning = Onward { uri: "https://choir.example/bye", host: "choir.example" };
+        let hostile = Onward { uri: HOSTILE, host: HOSTILE };
+        vec![
+            ("plain", plain()),
+            ("returning", Self { onward: Some(returning), ..plain() }),
+            ("hostile", Self { site: HOSTILE, onward: Some(hostile), ..plain() }),
+        ]
+    }
+}

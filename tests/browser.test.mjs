@@ -270,6 +270,90 @@ describe('the demo', () => {
   });
 });
 
+describe('apps that hear of a sign-out by frames', () => {
+  let castellan;
+  const at = {};
+  /** What was loaded of the app's sign-out page. */
+  const loaded = [];
+
+  before(async () => {
+    const html = (response, text) =>
+      response.setHeader('content-type', 'text/html').end(`<!doctype html><h1>${text}</h1>`);
+    const app = (out) => (request, response) =>
+      request.url.startsWith('/out') ? out(request, response) : html(response, request.url);
+    const hears = (request, response) => {
+      loaded.push(new URL(request.url, at.shop));
+      html(response, 'out');
+    };
+    at.shop = await listen(createServer(app(hears)));
+    at.mute = await listen(createServer(app(() => {})));
+    const client = (id) => `
+---
+resourceType: Client
+id: ${id}
+first_party: true
+grant_types: [authorization_code]
+scope: [openid]
+redirect_uris: ["${at[id]}/cb"]
+post_logout_redirect_uris: ["${at[id]}/bye"]
+frontchannel_logout_uri: "${at[id]}/out?kept=1"
+`;
+    const ada = 'resourceType: User\nid: ada\nuserName: ada\npassword: pw-ada\n';
+    castellan = await serve({ documents: ada + client('shop') + client('mute') });
+  });
+
+  beforeEach(() => {
+    loaded.length = 0;
+  });
+
+  /** Signs in to each of `apps`, and out again at the wish of the last one. */
+  async function visit(...apps) {
+    for (const id of apps) {
+      const ask = new URLSearchParams({
+        response_type: 'code',
+        client_id: id,
+        redirect_uri: `${at[id]}/cb`,
+        code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+        code_challenge_method: 'S256',
+      });
+      await page.goto(castellan.at(`/auth/authorize?${ask}`));
+      if (path() === '/auth/login') await signIn('ada', 'pw-ada');
+      await page.waitForURL(`${at[id]}/cb?**`);
+    }
+    const id = apps.at(-1);
+    const back = { client_id: id, post_logout_redirect_uri: `${at[id]}/bye`, state: 's' };
+    await page.goto(castellan.at(`/auth/logout?${new URLSearchParams(back)}`));
+    await page.getByRole('button', { name: 'Sign out' }).click();
+  }
+
+  it('tells them and goes on by itself', async () => {
+    await visit('shop');
+    await page.waitForURL(`${at.shop}/bye?state=s`);
+    assert.equal(loaded.length, 1);
+    assert.equal(loaded[0].searchParams.get('kept'), '1');
+    assert.equal(loaded[0].searchParams.get('iss'), castellan.url);
+    assert.match(loaded[0].searchParams.get('sid'), /^[\w-]{22}$/);
+  });
+
+  it('goes on without one that does not answer', async () => {
+    await visit('mute', 'shop');
+    await page.waitForURL(`${at.shop}/bye?state=s`);
+    assert.equal(loaded.length, 1);
+  });
+
+  it('has a link where no script runs', async () => {
+    await context.close();
+    context = await browser.newContext({ javaScriptEnabled: false });
+    page = await context.newPage();
+    await visit('shop');
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    await picture('farewell');
+    await page.getByRole('link', { name: 'Continue to 127.0.0.1' }).click();
+    await page.waitForURL(`${at.shop}/bye?state=s`);
+    assert.equal(loaded.length, 1);
+  });
+});
+
 describe('a server that is new', () => {
   it('makes the administrator by its link, once', async () => {
     const castellan = await serveFromNothing();

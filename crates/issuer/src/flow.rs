@@ -219,11 +219,21 @@ impl Issuer {
         let Some(request) = held.body.request else {
             return Ok(LoggedIn::Yes(cookie, Next::Home));
         };
-        let client = self.client_of(&request).await?;
-        // Nobody can be asked to be fresher than this.
-        let settled = Settled { proven: true, ..Settled::default() };
-        let next = self.advance((request, client), Some(signed_in), browser, settled).await?;
-        Ok(LoggedIn::Yes(cookie, next))
+        let next = async {
+            let client = self.client_of(&request).await?;
+            // Nobody can be asked to be fresher than this.
+            let settled = Settled { proven: true, ..Settled::default() };
+            self.advance((request, client), Some(signed_in), browser, settled).await
+        };
+        match next.await {
+            Ok(next) => Ok(LoggedIn::Yes(cookie, next)),
+            Err(error) => {
+                // Nobody gets the cookie, so the session is over, for its apps as well.
+                let lost = Browser { session: Some(cookie), mark: None };
+                self.sign_out(&lost).await?;
+                Err(error)
+            }
+        }
     }
 
     /// The person says whether they agree.

@@ -9,7 +9,7 @@ use crate::{
     desk::{Held, Written},
     error::TokenError,
     family::TRIES,
-    farewell::{Farewell, new_sid},
+    farewell::{Farewell, Word, new_sid},
     keys::Branch,
     records::{Account, Session, login_name},
     store::{Kind, Notice, StoreError},
@@ -39,6 +39,13 @@ pub struct SignedIn {
     pub(crate) sid: Option<String>,
     /// The apps that are to hear of its end, and since when.
     pub(crate) apps: BTreeMap<String, Timestamp>,
+}
+
+/// A session that is over, and who is to hear of it.
+struct Ended {
+    session: Session,
+    farewell: Farewell,
+    words: Vec<Word>,
 }
 
 /// A session is written as used at most so often.
@@ -117,14 +124,30 @@ impl Issuer {
     }
 
     /// Signs `account` in in a browser where somebody may be signed in already, which ends that
-    /// session. Where it was the same person's, the new one goes on for its apps.
+    /// session. Where it was the same person's, the new one goes on for its apps; one that a new
+    /// password had ended was nobody's.
     pub(crate) async fn take_over(
         &self,
         browser: &Browser,
         account: Held<Account>,
     ) -> Result<(Opaque, SignedIn), StoreError> {
-        let before = self.end_session(browser, Some(&account)).await?.1;
-        self.open_session_after(before, (account.id, account.body)).await
+        let goes_on = |session: &Session| {
+            session.account == account.id && account.body.still_trusts(session.auth_time)
+        };
+        let (mut before, mut words) = (None, Vec::new());
+        if let Some(ended) = self.end_session(browser).await? {
+            if goes_on(&ended.session) {
+                (before, words) = (Some(ended.session), ended.words);
+            } else {
+                self.send_word(ended.words);
+            }
+        }
+        let opened = self.open_session_after(before, (account.id, account.body)).await;
+        if opened.is_err() {
+            // It went on nowhere.
+            self.send_word(words);
+        }
+        opened
     }
 
     async fn open_session_after(
@@ -157,42 +180,36 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
     pub async fn sign_out(&self, browser: &Browser) -> Result<Farewell, StoreError> {
-        Ok(self.end_session(browser, None).await?.0)
+        let Some(ended) = self.end_session(browser).await? else { return Ok(Farewell::default()) };
+        self.send_word(ended.words);
+        Ok(ended.farewell)
     }
 
-    /// Ends the session of this browser. Its apps are told, unless it is that of `successor`, for
-    /// whom it goes on under another id: then it comes back. One that a new password has ended is
-    /// nobody's.
-    async fn end_session(
-        &self,
-        browser: &Browser,
-        successor: Option<&Held<Account>>,
-    ) -> Result<(Farewell, Option<Session>), StoreError> {
-        let Some(cookie) = &browser.session else { return Ok((Farewell::default(), None)) };
+    /// Ends the session of this browser, if there is one. Whoever calls has its apps told, or lets
+    /// it go on under another id.
+    async fn end_session(&self, browser: &Browser) -> Result<Option<Ended>, StoreError> {
+        let Some(cookie) = &browser.session else { return Ok(None) };
         let (id, now) = (cookie.digest().text(), self.now());
         for _ in 0..TRIES {
             let Some(held) = self.desk().get::<Session>(&id, now).await? else {
                 self.bump(Kind::Session, &id);
-                return Ok((Farewell::default(), None));
+                return Ok(None);
             };
-            let goes_on = successor.is_some_and(|account| {
-                account.id == held.body.account && account.body.still_trusts(held.body.auth_time)
-            });
             // Found out first: what could not be told is not over.
-            let (farewell, words) = if goes_on {
-                (Farewell::default(), Vec::new())
-            } else {
-                self.farewell(&held.body).await?
-            };
+            let (farewell, words) = self.farewell(&held.body).await?;
             // As it was read: an app that was let in meanwhile is told as well.
-            let deleted = self.desk().delete_at(&held, now).await;
-            if matches!(deleted, Ok(false)) {
-                continue;
+            match self.desk().delete_at(&held, now).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.bump(Kind::Session, &id);
+                    return Ok(Some(Ended { session: held.body, farewell, words }));
+                }
+                Err(error) => {
+                    // Perhaps it is over, so apps are told that it is.
+                    self.send_word(words);
+                    return Err(error);
+                }
             }
-            // Whoever does not know whether it is over tells it as well.
-            self.send_word(words);
-            self.bump(Kind::Session, &id);
-            return deleted.map(|_| (farewell, goes_on.then_some(held.body)));
         }
         Err(StoreError::new("the session is being written all the time"))
     }

@@ -233,7 +233,7 @@ impl Keyring {
 impl Keyring {
     /// Makes a key of `kind` that signs at once, if there is none: nobody can know one that they
     /// would have to know.
-    async fn ensure(
+    pub(crate) async fn ensure(
         &self,
         (desk, master): (&Desk, &MasterKey),
         kind: (KeyUse, Algorithm),

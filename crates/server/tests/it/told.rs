@@ -16,7 +16,7 @@ use crate::{
     fixtures::{ANN, Asking, DOCUMENTS, text},
     jose::{claims, header, now, proven},
     upstream::{Recorder, json_answer},
-    wire::Answer,
+    wire::{Answer, Ask},
 };
 
 const BEA: (&str, &str) = ("bea", "pw-bea");
@@ -130,6 +130,8 @@ async fn an_app_is_told_by_a_signed_token_that_names_person_and_session() {
     let of_shop = id_token(&castellan, &mut ann, "shop").await;
     let of_club = id_token(&castellan, &mut ann, "club").await;
     assert_eq!(sid(&of_shop), sid(&of_club), "one session, one name");
+    // Whoever keeps the keys by which they read their ID token has these keys as well.
+    let published = Ask::get(&castellan.at(JWKS)).send().await.body;
     let answer = sign_out(&castellan, &mut ann, ("shop", &of_shop)).await;
     assert_eq!(answer.location(), "https://shop.test/bye?state=s");
 
@@ -140,6 +142,7 @@ async fn an_app_is_told_by_a_signed_token_that_names_person_and_session() {
         assert_eq!(header(&token)["typ"], "logout+jwt");
         assert_eq!(header(&token)["alg"], alg.as_str());
         assert_ne!(header(&token)["kid"], header(id_token)["kid"], "a key signs one kind of thing");
+        assert!(published.contains(text(&header(&token), "kid")), "{published}");
         let said = proven(&castellan, JWKS, (&token, alg)).await;
         let issued = said["iat"].as_u64().unwrap();
         assert!(now() - issued < 60, "{said}");

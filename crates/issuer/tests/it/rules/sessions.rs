@@ -204,6 +204,34 @@ async fn a_sign_out_that_says_it_is_done_has_told_of_it_whatever_went_wrong() {
 }
 
 #[tokio::test]
+async fn a_session_goes_on_for_apps_or_they_are_told_whatever_went_wrong() {
+    for verb in 1.. {
+        for moment in [Moment::Before, Moment::After] {
+            let house = house_that_tells().await;
+            let tab = house.tab_of("ada-1").await;
+            house.code("own", &tab, &[]).await;
+            let flow = login_flow(house.begin("own", &tab, &[("prompt", "login")]).await.unwrap());
+            house.store.arm(Plan { verb, moment, extent: Extent::Once });
+            let outcome = house.log_in(&flow, "ada", &tab).await;
+            let failed = house.store.failed();
+            house.store.arm(None);
+            let told = house.issuer.waiting_word().is_some();
+            let Ok(LoggedIn::Yes(cookie, _)) = outcome else {
+                assert!(failed && (told || house.knows(&tab).await), "{verb} {moment:?}");
+                continue;
+            };
+            assert!(!told);
+            let tab = Tab { session: Some(cookie.text()), mark: tab.mark };
+            house.issuer.sign_out(&tab.browser()).await.unwrap();
+            assert!(house.issuer.waiting_word().is_some());
+            if !failed {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_told_of_a_session_in_which_they_had_no_part() {
     let house = house_that_tells().await;
     let tab = house.tab_of("ada-1").await;

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     Issuer,
     address::with_query,
-    desk::{Written, read},
+    desk::Written,
     error::TokenError,
     family::TRIES,
     flow::FlowError,
@@ -161,8 +161,8 @@ impl Issuer {
         };
         let keys: Vec<_> =
             session.apps.keys().map(|id| self.desk().key(Kind::Client, id)).collect();
-        for record in self.afresh(&keys).await?.records.into_iter().flatten() {
-            let held = read::<Client>(record)?;
+        for shelved in self.afresh(&keys).await?.records.into_iter().flatten() {
+            let held = shelved.read::<Client>()?;
             let (id, client) = (held.id, held.body);
             // One that is younger is another app under an old name.
             let is_same = session.apps.get(&id).is_some_and(|since| client.created <= *since);
@@ -173,9 +173,9 @@ impl Issuer {
                 let pairs = [("iss", &*self.place().issuer), ("sid", sid)];
                 farewell.frames.push(with_query(target.uri.as_str(), pairs));
             }
-            if let Some(target) = client.backchannel_logout {
+            if let Some(target) = &client.backchannel_logout {
                 let (alg, account) = (client.id_alg, session.account.clone());
-                let (uri, sid) = (target.uri.into(), sid.clone());
+                let (uri, sid) = (target.uri.as_str().to_owned(), sid.clone());
                 words.push(Word { client: id, uri, alg, account, sid });
             }
         }

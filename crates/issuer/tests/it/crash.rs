@@ -2,6 +2,7 @@
 //! issued twice, nothing acknowledged is lost, and what is dead stays dead.
 
 use crate::{
+    once::{Assertion, Bound, Pushed},
     shaky::Extent,
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Refresh, Revoke,
@@ -71,4 +72,19 @@ async fn a_rotation_of_keys_survives_a_crash() {
 #[tokio::test]
 async fn an_applied_document_survives_a_crash() {
     survives(&Apply).await;
+}
+
+#[tokio::test]
+async fn a_pushed_request_survives_a_crash() {
+    survives(&Pushed).await;
+}
+
+#[tokio::test]
+async fn an_assertion_survives_a_crash() {
+    survives(&Assertion::new()).await;
+}
+
+#[tokio::test]
+async fn a_proof_of_possession_survives_a_crash() {
+    survives(&Bound::new()).await;
 }

@@ -2,6 +2,7 @@
 //! any flow, is fatal to that request. Trying again gets there, or is refused as it should be.
 
 use crate::{
+    once::{Assertion, Bound, Pushed},
     shaky::Extent,
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Reading, Refresh,
@@ -72,4 +73,19 @@ async fn case_41_a_fault_is_fatal_to_an_applied_document() {
 #[tokio::test]
 async fn case_41_a_fault_is_fatal_to_reading() {
     is_fatal_in(&Reading).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_pushed_request() {
+    is_fatal_in(&Pushed).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_an_assertion() {
+    is_fatal_in(&Assertion::new()).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_proof_of_possession() {
+    is_fatal_in(&Bound::new()).await;
 }

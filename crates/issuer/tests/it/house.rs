@@ -97,6 +97,18 @@ pub(crate) fn params(pairs: &[(&str, &str)]) -> Params {
     Params::from_pairs(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))).unwrap()
 }
 
+/// What an app asks for on behalf of a person.
+pub(crate) fn request(client: &str) -> [(&str, &str); 6] {
+    [
+        ("response_type", "code"),
+        ("client_id", client),
+        ("state", "st"),
+        ("nonce", "n-0"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]
+}
+
 /// The people and apps of every house. `own` is first party and public; `shop` and `other` are
 /// third party and confidential; `phone` is third party and public; `portal` is written as in the
 /// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself; `tv` is a device.
@@ -277,15 +289,7 @@ impl House {
         tab: &Tab,
         more: &[(&str, &str)],
     ) -> Result<Next, FlowError> {
-        let mut pairs = vec![
-            ("response_type", "code"),
-            ("client_id", client),
-            ("state", "st"),
-            ("nonce", "n-0"),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ];
-        pairs.extend(more);
+        let pairs = [&request(client)[..], more].concat();
         self.issuer.begin(&params(&pairs), &tab.browser()).await
     }
 

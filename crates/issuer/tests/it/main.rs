@@ -7,6 +7,7 @@ mod costs;
 mod crash;
 mod faults;
 mod house;
+mod once;
 mod races;
 mod rules;
 mod shaky;

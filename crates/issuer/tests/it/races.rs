@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     house::{House, Plot, Tab, all, consent_flow, login_flow},
+    once::{follow, push},
     stories::setup_form,
 };
 
@@ -57,6 +58,23 @@ async fn of_64_that_redeem_one_code_at_most_one_wins_and_then_nobody_has_anythin
             assert!(!house.holds(&answer.access_token).await);
             assert!(house.refresh("own", &answer.refresh_token.unwrap(), &[]).await.is_err());
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_that_follow_one_pushed_request_one_gets_a_code() {
+    let house = Arc::new(House::new().await);
+    let tab = Arc::new(house.tab_of("ada-1").await);
+    for round in 0..ROUNDS {
+        let reference = push(&house, None).await.unwrap();
+        let answers = race(&house, {
+            let tab = Arc::clone(&tab);
+            move |house, _| {
+                let (tab, reference) = (Arc::clone(&tab), reference.clone());
+                async move { follow(&house, &tab, &reference).await.ok() }
+            }
+        });
+        assert_eq!(answers.into_iter().flatten().count(), 1, "round {round}");
     }
 }
 

@@ -23,29 +23,29 @@ use crate::{
 /// What somebody was told, which has to stay true.
 pub(crate) struct Notes {
     told: BTreeMap<&'static str, String>,
-    tab: Tab,
+    pub(crate) tab: Tab,
 }
 
 impl Notes {
-    fn new(tab: Tab) -> Self {
+    pub(crate) fn new(tab: Tab) -> Self {
         Self { told: BTreeMap::new(), tab }
     }
 
-    fn with(name: &'static str, text: &str) -> Self {
+    pub(crate) fn with(name: &'static str, text: &str) -> Self {
         let mut notes = Self::new(Tab::new());
         notes.note(name, text);
         notes
     }
 
-    fn note(&mut self, name: &'static str, text: &str) {
+    pub(crate) fn note(&mut self, name: &'static str, text: &str) {
         self.told.insert(name, text.to_owned());
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.told.get(name).map(String::as_str)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.told.contains_key(name)
     }
 }
@@ -94,7 +94,7 @@ pub(crate) async fn at_every_verb(story: &dyn Story, extent: Extent) {
     }
 }
 
-fn said<T, E: Debug>(outcome: Result<T, E>) -> Result<T, String> {
+pub(crate) fn said<T, E: Debug>(outcome: Result<T, E>) -> Result<T, String> {
     outcome.map_err(|error| format!("{error:?}"))
 }
 

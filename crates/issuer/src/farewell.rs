@@ -12,10 +12,9 @@ use crate::{
     Issuer,
     address::with_query,
     desk::Written,
-    error::TokenError,
     family::TRIES,
     flow::FlowError,
-    keys::{KeyUse, KeyringError, RingKey},
+    keys::{KeyUse, KeyringError},
     records::{Client, Session},
     session::SignedIn,
     store::{Kind, Notice, StoreError},
@@ -124,7 +123,6 @@ impl Issuer {
         if !client.hears_of_sign_outs() || is_remembered {
             return Ok(person.sid.clone());
         }
-        self.prepare_to_tell(client).await.map_err(TokenError::from)?;
         let now = self.now();
         for _ in 0..TRIES {
             // Over by now: an app that would not hear of it is let in no more.
@@ -137,17 +135,6 @@ impl Issuer {
             }
         }
         Err(StoreError::new("the session is being written all the time").into())
-    }
-
-    /// Makes the first key that signs what `client` is to hear: it is published when the app looks
-    /// for the key of its ID token, and no news to it at the first sign-out.
-    async fn prepare_to_tell(&self, client: &Client) -> Result<(), KeyringError> {
-        let kind = (KeyUse::Logout, client.id_alg);
-        let is_made = |key: &RingKey| (key.usage, key.signing.algorithm()) == kind;
-        if client.backchannel_logout.is_none() || self.keyring().keys().iter().any(is_made) {
-            return Ok(());
-        }
-        self.keyring().ensure((self.desk(), self.master()), kind, self.now()).await
     }
 
     /// Who is to hear that `session` is over, as the apps stand in the store now.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Issuer,
+    keys::KeyUse,
     records::{AppDialect, Client, Rotation, login_name},
 };
 
@@ -204,6 +205,16 @@ impl Document for ClientDocument {
             modified: issuer.now(),
         };
         Ok((client, changed))
+    }
+
+    fn signed_for(client: &Client) -> Vec<(KeyUse, Algorithm)> {
+        let others = [
+            client.userinfo_alg.map(|algorithm| (KeyUse::Userinfo, algorithm)),
+            client.introspection_alg.map(|algorithm| (KeyUse::Introspection, algorithm)),
+            client.backchannel_logout.as_ref().map(|_| (KeyUse::Logout, client.id_alg)),
+        ];
+        let tokens = [(KeyUse::Access, client.access_alg), (KeyUse::Id, client.id_alg)];
+        tokens.into_iter().chain(others.into_iter().flatten()).collect()
     }
 }
 

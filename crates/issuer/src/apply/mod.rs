@@ -12,12 +12,13 @@ mod proof;
 mod tests;
 mod user;
 
-use castellan_proto::{Timestamp, is_identifier};
+use castellan_proto::{Timestamp, is_identifier, jose::Algorithm};
 use serde_json::Value;
 
 use crate::{
     Issuer,
     desk::{Kept, Written},
+    keys::{KeyUse, KeyringError},
     password::Busy,
     records::Grant,
     store::{Kind, Notice, StoreError},
@@ -175,6 +176,11 @@ trait Document: Shown + serde::de::DeserializeOwned + Sized {
         issuer: &Issuer,
         before: Option<&Self::Record>,
     ) -> Result<(Self::Record, bool), Problem>;
+
+    /// What will be signed for it.
+    fn signed_for(_: &Self::Record) -> Vec<(KeyUse, Algorithm)> {
+        Vec::new()
+    }
 }
 
 /// What is wrong with a document.
@@ -246,6 +252,14 @@ impl Issuer {
         let applied = Applied { resource: resource.clone(), before, after, secret_changed };
         if mode == Mode::DryRun || !applied.changed() {
             return Ok(applied);
+        }
+        for kind in D::signed_for(&record) {
+            // Before anything can be signed: an app reads the keys once and then for long no more.
+            let ready = self.keyring().ensure((self.desk(), self.master()), kind, now).await;
+            ready.map_err(|error| match error {
+                KeyringError::Store(error) => error,
+                other => StoreError::new(other),
+            })?;
         }
         let written = match held {
             None => self.desk().insert(&record_id, &record, now).await?,

@@ -159,13 +159,8 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<String, KeyringError> {
         let keys = self.keys();
-        let turn = |key: &&RingKey| {
-            key.usage == usage
-                && key.signing.algorithm() == alg
-                && key.sign_from <= now
-                && key.sign_until.is_none_or(|until| now < until)
-        };
-        let key = keys.iter().filter(turn).max_by_key(|key| key.sign_from);
+        let turn = keys.iter().filter(|key| key.signs((usage, alg), now));
+        let key = turn.max_by_key(|key| key.sign_from);
         Ok(key.ok_or(KeyringError::NoKey)?.signing.sign(typ, claims)?)
     }
 
@@ -231,14 +226,17 @@ impl Keyring {
 }
 
 impl Keyring {
-    /// Makes a key of `kind` that signs at once, if there is none: nobody can know one that they
-    /// would have to know.
+    /// Makes a key of `kind` that signs at once, if there is none. It is there from when a client is
+    /// written that is to get what it signs, so that whoever reads the JWKS since then knows it.
     pub(crate) async fn ensure(
         &self,
         (desk, master): (&Desk, &MasterKey),
         kind: (KeyUse, Algorithm),
         now: Timestamp,
     ) -> Result<(), KeyringError> {
+        if self.keys().iter().any(|key| key.signs(kind, now)) {
+            return Ok(());
+        }
         for _ in 0..TRIES {
             let held = desk.get::<Ring>(RING, now).await?;
             let mut held = held.ok_or(KeyringError::NoKey)?;

@@ -2,13 +2,14 @@
 
 use castellan_issuer::{
     Issuer,
+    apply::Mode,
     keys::{KeyringError, MasterKey},
     store::Kind,
 };
 use castellan_proto::jose::Compact;
 use serde_json::json;
 
-use crate::house::{House, all};
+use crate::house::{House, all, documents};
 
 /// Leads, as `design.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.
 const LEAD: u64 = 330;
@@ -73,6 +74,32 @@ async fn some_key_signs_at_every_moment_however_often_they_are_rotated() {
             assert!(house.holds(&token).await);
         }
     }
+}
+
+/// An app reads the keys when it starts, and an ID token by another one is none to it.
+#[tokio::test]
+async fn what_an_app_is_to_get_is_signed_by_a_key_that_was_published_with_the_app() {
+    let house = House::new().await;
+    let mut document = documents().into_iter().find(|document| document["id"] == "own").unwrap();
+    document["id_token_signed_response_alg"] = json!("EdDSA");
+    document["access_token_signed_response_alg"] = json!("PS256");
+    document["userinfo_signed_response_alg"] = json!("ES256");
+    document["introspection_signed_response_alg"] = json!("ES256");
+    let before = published(&house).len();
+    house.issuer.apply(document.clone(), Mode::DryRun).await.unwrap();
+    assert_eq!(published(&house).len(), before, "nothing was written");
+    house.apply(document).await;
+    let known = published(&house);
+    assert_eq!(known.len(), before + 4);
+    let tab = house.tab_of("ada-1").await;
+    let code = house.code("own", &tab, &[("scope", "openid")]).await;
+    let tokens = house.redeem("own", &code).await.unwrap();
+    for token in [tokens.id_token.unwrap(), tokens.access_token] {
+        assert!(known.contains(&kid(&token)), "it was not published before it signed");
+    }
+    assert_eq!(published(&house).len(), known.len());
+    house.apply(documents().remove(2)).await;
+    assert_eq!(published(&house).len(), known.len(), "one key for all who ask for it");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What goes into a token.
 
-use castellan_proto::{Digest, OpaqueKind, Timestamp};
+use castellan_proto::{OpaqueKind, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -208,8 +208,8 @@ impl Issuer {
     ) -> Result<String, TokenError> {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         let now = self.now();
-        // The left half of the digest (OIDC Core §3.1.3.6).
-        let at_hash = URL_SAFE_NO_PAD.encode(&Digest::of(access_token.as_bytes()).0[..16]);
+        let algorithm = client.client.id_alg;
+        let at_hash = URL_SAFE_NO_PAD.encode(algorithm.half_digest(access_token.as_bytes()));
         let mut claims = json!({
             "iss": self.place().issuer,
             "sub": family.account,
@@ -231,7 +231,7 @@ impl Issuer {
         if let Some(sid) = &family.sid {
             claims["sid"] = json!(sid);
         }
-        let kind = (KeyUse::Id, client.client.id_alg);
+        let kind = (KeyUse::Id, algorithm);
         Ok(self.sign(kind, "JWT", &claims).await?)
     }
 

@@ -11,6 +11,8 @@ mod rsa;
 mod tests;
 mod verifying;
 
+use aws_lc_rs::digest;
+
 pub use compact::{Compact, Header};
 pub use jwk::{Jwk, JwkSet};
 pub use key::{HmacKey, KeyError, SigningKey};
@@ -59,5 +61,19 @@ impl Algorithm {
             Self::Ps256 => "PS256",
             Self::Hs256 => "HS256",
         }
+    }
+
+    /// The left half of the digest of `bytes`, by the hash that signatures of this algorithm use:
+    /// what binds an access token to an ID token as `at_hash` (OIDC Core §3.1.3.6).
+    #[must_use]
+    pub fn half_digest(self, bytes: &[u8]) -> Vec<u8> {
+        let hash = match self {
+            // Its name says none; it is that of Ed25519 (RFC 8032 §5.1).
+            Self::EdDsa => &digest::SHA512,
+            Self::Es256 | Self::Rs256 | Self::Ps256 | Self::Hs256 => &digest::SHA256,
+        };
+        let whole = digest::digest(hash, bytes);
+        let whole = whole.as_ref();
+        whole[..whole.len() / 2].to_vec()
     }
 }

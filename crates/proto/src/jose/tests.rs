@@ -195,3 +195,14 @@ fn a_key_is_for_one_algorithm() {
         }
     }
 }
+
+/// The digests of "abc" (FIPS 180-4, the examples of its appendix).
+#[test]
+fn an_algorithm_digests_by_the_hash_that_it_signs_by() {
+    let sha_256 = decode("ungWv48Bz-pBQUDeXa4iIw");
+    let sha_512 = decode("3a81oZNherrMQXNJriBBMRLm-k6JqX6iCp7u5ktV05o");
+    for algorithm in PAIRS {
+        let expected = if algorithm == Algorithm::EdDsa { &sha_512 } else { &sha_256 };
+        assert_eq!(&algorithm.half_digest(b"abc"), expected, "{algorithm:?}");
+    }
+}

@@ -82,13 +82,34 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Ctrl-C, or the signal that service managers send.
-pub(super) async fn stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
-        return drop(interrupted.await);
-    };
-    tokio::select! {
-        _ = interrupted => {}
-        _ = terminated.recv() => {}
+pub(super) fn stop() -> impl Future<Output = ()> {
+    // Heard from now on, not from when somebody waits for it: what has answered once may be told to
+    // stop, and shall do so in order.
+    let terminated = signal(SignalKind::terminate());
+    async move {
+        let interrupted = tokio::signal::ctrl_c();
+        let Ok(mut terminated) = terminated else {
+            return drop(interrupted.await);
+        };
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{self, Command};
+
+    use super::stop;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_before_anybody_waits_for_it_is_heard() -> std::io::Result<()> {
+        let stop = stop();
+        let kill = Command::new("kill").args(["-TERM", &process::id().to_string()]).status()?;
+        assert!(kill.success());
+        stop.await;
+        Ok(())
     }
 }

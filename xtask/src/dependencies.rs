@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, process::Command};
 
 use serde_json::Value;
 
-use crate::steps::Outcome;
+use crate::steps::{FEATURES, Outcome};
 
 /// Licences that go with ours.
 const LICENCES: &[&str] = &[
@@ -14,6 +14,7 @@ const LICENCES: &[&str] = &[
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    "CC0-1.0",
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
@@ -143,7 +144,14 @@ fn is_licensed(expression: &str) -> bool {
 
 fn metadata() -> Option<Value> {
     let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--all-features",
+            "--filter-platform",
+        ])
         .arg("x86_64-unknown-linux-gnu")
         .output()
         .ok()?;
@@ -153,22 +161,28 @@ fn metadata() -> Option<Value> {
 
 /// Leaves out packages that are locked and never built: `cargo tree` knows which features are on.
 fn resolved_only(mut metadata: Value) -> Option<Value> {
+    let built = tree(&["--workspace", "--features", FEATURES, "--edges", "normal,build,dev"])?;
+    let packages = metadata["packages"].as_array_mut()?;
+    packages.retain(|package| {
+        built.contains(&(text(package, "name").to_owned(), text(package, "version").to_owned()))
+    });
+    Some(metadata)
+}
+
+/// Names and versions of the packages that `cargo tree` shows with `arguments`.
+fn tree(arguments: &[&str]) -> Option<BTreeSet<(String, String)>> {
     let output = Command::new("cargo")
-        .args(["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p}"])
-        .args(["--edges", "normal,build,dev", "--target", "x86_64-unknown-linux-gnu"])
+        .args(["tree", "--locked", "--prefix", "none", "--format", "{p}"])
+        .args(["--target", "x86_64-unknown-linux-gnu"])
+        .args(arguments)
         .output()
         .ok()?;
-    let tree = String::from_utf8(output.stdout).ok()?;
-    let built: BTreeSet<(&str, &str)> = tree
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            Some((words.next()?, words.next()?.strip_prefix('v')?))
-        })
-        .collect();
-    let packages = metadata["packages"].as_array_mut()?;
-    packages.retain(|package| built.contains(&(text(package, "name"), text(package, "version"))));
-    Some(metadata)
+    let tree = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    let package = |line: &str| {
+        let mut words = line.split(' ');
+        Some((words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned()))
+    };
+    Some(tree.lines().filter_map(package).collect())
 }
 
 fn text<'a>(of: &'a Value, member: &str) -> &'a str {

@@ -37,6 +37,12 @@ const BANNED: &[(&str, &str)] = &[
     ("serde_yml", "an unsafe fork; serde-saphyr reads YAML"),
 ];
 
+/// Crates that tests may use and what is shipped may not, and why.
+const IN_TESTS_ALONE: &[(&str, &str)] = &[
+    ("rsa", "what it does with private keys shows in its time (RUSTSEC-2023-0071)"),
+    ("openidconnect", "it brings cryptography of its own, rsa among it"),
+];
+
 /// Crates that only one of ours may depend on.
 const WRAPPERS: &[(&str, &str)] = &[
     ("rusqlite", "castellan-stores"),
@@ -81,7 +87,15 @@ pub fn check() -> Outcome {
             }
         }
     }
-    println!("{} packages", packages.len());
+    let Some(shipped) = shipped() else {
+        return Outcome::Failed("`cargo tree` gave no answer".to_owned());
+    };
+    for (name, why) in IN_TESTS_ALONE {
+        if shipped.iter().any(|(other, _)| other == name) {
+            faults.push(format!("{name} is for tests alone: {why}"));
+        }
+    }
+    println!("{} packages, {} of them shipped", packages.len(), shipped.len());
     if faults.is_empty() { Outcome::Passed } else { Outcome::Failed(faults.join("; ")) }
 }
 
@@ -167,6 +181,11 @@ fn resolved_only(mut metadata: Value) -> Option<Value> {
         built.contains(&(text(package, "name").to_owned(), text(package, "version").to_owned()))
     });
     Some(metadata)
+}
+
+/// What a released binary is built from.
+fn shipped() -> Option<BTreeSet<(String, String)>> {
+    tree(&["--package", "castellan-server", "--features", "full", "--edges", "normal,build"])
 }
 
 /// Names and versions of the packages that `cargo tree` shows with `arguments`.

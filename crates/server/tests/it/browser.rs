@@ -83,10 +83,15 @@ impl Browser {
 
     /// Goes where `asking` sends it, signs in as Ann and agrees, if it is asked to.
     pub async fn walk(&mut self, castellan: &Castellan, asking: &Asking) -> Answer {
+        self.walk_to(castellan, &asking.at(castellan)).await
+    }
+
+    /// The same, for an address that somebody else has made.
+    pub async fn walk_to(&mut self, castellan: &Castellan, url: &str) -> Answer {
         let leads = |answer: &Answer, to: &str| {
             answer.header("location").is_some_and(|location| location.starts_with(to))
         };
-        let mut answer = self.get(&asking.at(castellan)).await;
+        let mut answer = self.get(url).await;
         if leads(&answer, "/auth/login") {
             answer = self.sign_in(castellan, &answer, ANN).await;
         }

@@ -71,7 +71,7 @@ async fn ask(castellan: &Castellan, browser: &mut Browser, user_code: &str) -> A
 }
 
 /// She answers it.
-async fn answer(castellan: &Castellan, user_code: &str, decision: &str) -> Answer {
+pub async fn answer(castellan: &Castellan, user_code: &str, decision: &str) -> Answer {
     let mut browser = Browser::default();
     let asked = ask(castellan, &mut browser, user_code).await;
     browser.decide(castellan, &asked, decision).await

@@ -31,6 +31,7 @@ mod moving;
 mod nodes;
 mod own_postgres;
 mod pushed;
+mod relying_party;
 mod resources;
 mod schemas;
 mod scopes;

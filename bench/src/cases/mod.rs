@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use crate::{
     fault::Fault,
     load::{self, Done, Measured, Slice, Work},
-    peers::{Ground, Peer, Standing},
+    peers::{Ground, Peer, Standing, source::Engine},
     report::{LoadRow, Report},
     wire::Wire,
 };
@@ -73,14 +73,14 @@ pub enum Kind {
     /// From a revocation until every node refuses the token.
     Revocation,
     /// Rows that are kept while flows go on.
-    Rows,
+    Rows(Engine),
 }
 
 impl Kind {
     /// Whether it takes so long that it is run only if it is named.
     #[must_use]
     pub const fn only_if_named(self) -> bool {
-        matches!(self, Self::Rows)
+        matches!(self, Self::Rows(_))
     }
 }
 
@@ -179,7 +179,7 @@ pub async fn run(
         Kind::Memory => rest::memory(case, (plan, ground), report).await,
         Kind::Million => rest::million(case, (plan, ground), report).await,
         Kind::Revocation => revocation::run(case, (plan, ground), report).await,
-        Kind::Rows => rows::run(case, (plan, ground), report).await,
+        Kind::Rows(engine) => rows::run((case, engine), (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,
     };
     match done {
@@ -262,7 +262,7 @@ async fn enter(
         | Kind::Memory
         | Kind::Million
         | Kind::Revocation
-        | Kind::Rows => Err(Fault::failed("this case is not one of load alone")),
+        | Kind::Rows(_) => Err(Fault::failed("this case is not one of load alone")),
     }
 }
 

@@ -253,15 +253,17 @@ async fn a_wrong_clock_is_told(url: &str) {
     for (ahead, status) in [(3, 503), (0, 200)] {
         castellan.advance_to(ahead);
         let mut last = Ask::get(&castellan.at("/readyz")).send().await;
+        // On a busy machine it may be unready for another reason first.
+        let is_told =
+            |last: &Answer| last.status == status && last.json()["clock"] == (status == 200);
         for _ in 0..400 {
-            if last.status == status {
+            if is_told(&last) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
             last = Ask::get(&castellan.at("/readyz")).send().await;
         }
-        assert_eq!(last.status, status, "{ahead} s ahead: {last:?}");
-        assert_eq!(last.json()["clock"], status == 200, "{last:?}");
+        assert!(is_told(&last), "{ahead} s ahead: {last:?}");
         let doctor = castellan.cli(&["doctor"]);
         let said = String::from_utf8_lossy(&doctor.stdout);
         assert_eq!(said.contains("clock            PROBLEM"), status == 503, "{said}");

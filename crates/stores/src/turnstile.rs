@@ -150,4 +150,8 @@ impl<S: Store> Store for Turnstile<S> {
     async fn clock(&self) -> Result<Option<u64>, StoreError> {
         self.pass_by(self.inner.clock()).await
     }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        self.pass(PATIENCE, self.inner.admits_older()).await
+    }
 }

@@ -257,8 +257,9 @@ impl Issuer {
             // Before anything can be signed: an app reads the keys once and then for long no more.
             let ready = self.keyring().ensure((self.desk(), self.master()), kind, now).await;
             ready.map_err(|error| match error {
-                KeyringError::Store(error) => error,
-                other => StoreError::new(other),
+                KeyringError::Store(error) => error.into(),
+                older @ KeyringError::Older => invalid(older.to_string()),
+                other => StoreError::new(other).into(),
             })?;
         }
         let written = match held {

@@ -104,6 +104,20 @@ impl RootKey {
         Some(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*self.branch(Branch::Seal)).ok()?))
     }
 
+    /// Seals `plain`, bound to `label`.
+    pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
+        let nonce = random::<NONCE_LEN>();
+        let mut sealed = plain.to_vec();
+        self.sealer()?
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(label.as_bytes()),
+                &mut sealed,
+            )
+            .ok()?;
+        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
+    }
+
     fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
         let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
@@ -151,19 +165,9 @@ impl MasterKey {
         self.present.branch(branch)
     }
 
-    /// Seals `plain`, bound to `label`.
-    pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
-        let nonce = random::<NONCE_LEN>();
-        let mut sealed = plain.to_vec();
-        self.present
-            .sealer()?
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(label.as_bytes()),
-                &mut sealed,
-            )
-            .ok()?;
-        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
+    /// What seals whatever is sealed from now on.
+    pub(super) const fn present(&self) -> &RootKey {
+        &self.present
     }
 
     /// What was sealed with `label`; none if that was by neither key, or not so.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use master::{Branch, MasterKey, RootKey};
 pub use ring::RingKey;
-use ring::{Open, Ring, SealedKey};
+use ring::{Open, Ring};
 
 use crate::{
     Settings,
@@ -42,6 +42,12 @@ pub enum KeyringError {
     /// No key of that use and algorithm signs now.
     #[error("no key of that kind signs at the moment")]
     NoKey,
+    /// Builds of a layout before may still work with the data source, and could not read that.
+    #[error(
+        "older versions may still work with this data source and could not read its keys any more; \
+         end them, and run `castellan migrate --finish`"
+    )]
+    Older,
     /// There is no key of that name.
     #[error("there is no signing key of that name; `castellan key list` shows them")]
     UnknownKey,
@@ -66,6 +72,13 @@ pub enum KeyUse {
     Logout,
     /// `Castellan-Identity`, for what stands behind the gate.
     Identity,
+}
+
+impl KeyUse {
+    /// Whether builds of the layout before the present one do not read it.
+    const fn is_new(self) -> bool {
+        matches!(self, Self::Logout)
+    }
 }
 
 /// The signing keys of a site. Nodes choose among them by time, so that no leader is needed.
@@ -207,14 +220,12 @@ impl Keyring {
                 kinds.push((key.usage, key.alg));
             }
         }
-        held.body.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
         for key in held.body.keys.iter_mut().filter(|key| key.sign_until.is_none()) {
             key.sign_until = Some(turn);
             key.drop_at = Some(Timestamp(turn.0 + LONGEST));
         }
-        for kind in kinds {
-            held.body.keys.push(SealedKey::generate(kind, master, (now, turn))?);
-        }
+        held.body.add(&kinds, master, (now, turn))?;
+        held.body.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
         if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
             self.set(held.body.open(master)?);
             return Ok(true);
@@ -237,11 +248,14 @@ impl Keyring {
         if self.keys().iter().any(|key| key.signs(kind, now)) {
             return Ok(());
         }
+        if kind.0.is_new() && desk.store().admits_older().await? {
+            return Err(KeyringError::Older);
+        }
         for _ in 0..TRIES {
             let held = desk.get::<Ring>(RING, now).await?;
             let mut held = held.ok_or(KeyringError::NoKey)?;
             if !held.body.signs(kind, now) {
-                held.body.keys.push(SealedKey::generate(kind, master, (now, now))?);
+                held.body.add(&[kind], master, (now, now))?;
                 if desk.replace(&held, Notice::Tell, now).await? != Written::Done {
                     continue;
                 }
@@ -258,6 +272,10 @@ impl Keyring {
         (desk, master): (&Desk, &MasterKey),
         now: Timestamp,
     ) -> Result<(), KeyringError> {
+        // They would take the master key for the root, and drop the root that is sealed now.
+        if desk.store().admits_older().await? {
+            return Err(KeyringError::Older);
+        }
         for _ in 0..TRIES {
             let held = desk.get::<Ring>(RING, now).await?;
             let mut held = held.ok_or(KeyringError::NoKey)?;
@@ -285,7 +303,7 @@ impl Keyring {
             let taken = held.body.keys.remove(at.ok_or(KeyringError::UnknownKey)?);
             let purpose = (taken.usage, taken.alg);
             if !held.body.signs(purpose, now) {
-                held.body.keys.push(SealedKey::generate(purpose, master, (now, now))?);
+                held.body.add(&[purpose], master, (now, now))?;
             }
             if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
                 self.set(held.body.open(master)?);
@@ -339,7 +357,8 @@ impl crate::Issuer {
     /// key. From then on the one before opens nothing.
     ///
     /// # Errors
-    /// [`KeyringError::Sealed`] if neither the present nor the previous master key opens them.
+    /// [`KeyringError::Sealed`] if neither the present nor the previous master key opens them,
+    /// [`KeyringError::Older`] while builds may work with them that know no root.
     pub async fn reseal_keys(&self) -> Result<(), KeyringError> {
         self.keyring().reseal((self.desk(), self.master()), self.now()).await
     }

@@ -30,7 +30,8 @@ pub(super) struct SealedKey {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ring {
     pub(super) keys: Vec<SealedKey>,
-    /// Sealed; absent in rings of before there was one: there the master key is the root.
+    /// Sealed; absent in rings of before there was one, and in those that builds of then may
+    /// still read: there the master key is the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<String>,
 }
@@ -110,9 +111,14 @@ impl Ring {
         if let Some(held) = desk.get::<Self>(RING, now).await? {
             return Ok(held.body);
         }
-        let keys = KINDS.into_iter().map(|kind| SealedKey::generate(kind, master, (now, now)));
-        let root = RootKey::generate();
-        let root = Some(master.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?);
+        let sealer = master.present();
+        let keys = KINDS.into_iter().map(|kind| SealedKey::generate(kind, sealer, (now, now)));
+        let root = if desk.store().admits_older().await? {
+            None // Nor do they know of one.
+        } else {
+            let root = RootKey::generate();
+            Some(sealer.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?)
+        };
         let ring = Self { keys: keys.collect::<Result<_, _>>()?, root };
         match desk.insert(RING, &ring, now).await? {
             Written::Done => Ok(ring),
@@ -144,29 +150,49 @@ impl Ring {
         }
     }
 
+    /// What seals new keys. Without a root of its own a ring stays with the master key that it was
+    /// made with, until it is resealed: that one is its root.
+    fn sealer(&self, master: &MasterKey) -> Result<RootKey, KeyringError> {
+        if self.root.is_some() { Ok(master.present().clone()) } else { self.root(master) }
+    }
+
+    /// Adds a new key of each of `kinds`.
+    pub(super) fn add(
+        &mut self,
+        kinds: &[(KeyUse, Algorithm)],
+        master: &MasterKey,
+        (publish_at, sign_from): (Timestamp, Timestamp),
+    ) -> Result<(), KeyringError> {
+        let sealer = self.sealer(master)?;
+        for kind in kinds {
+            self.keys.push(SealedKey::generate(*kind, &sealer, (publish_at, sign_from))?);
+        }
+        Ok(())
+    }
+
     /// Seals all of it under the present master key, whichever it was sealed under.
     pub(super) fn reseal(&mut self, master: &MasterKey) -> Result<(), KeyringError> {
         let root = self.root(master)?;
         for key in &mut self.keys {
             let pkcs8 = master.unseal(&key.kid, &key.pkcs8).ok_or(KeyringError::Sealed)?;
-            key.pkcs8 = master.seal(&key.kid, &pkcs8).ok_or(KeyringError::Sealed)?;
+            key.pkcs8 = master.present().seal(&key.kid, &pkcs8).ok_or(KeyringError::Sealed)?;
         }
-        self.root = Some(master.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?);
+        self.root = Some(master.present().seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?);
         Ok(())
     }
 }
 
 impl SealedKey {
     /// A new one.
-    pub(super) fn generate(
+    fn generate(
         (usage, alg): (KeyUse, Algorithm),
-        master: &MasterKey,
+        sealer: &RootKey,
         (publish_at, sign_from): (Timestamp, Timestamp),
     ) -> Result<Self, KeyringError> {
         let (key, pkcs8) = SigningKey::generate(alg)?;
         let pkcs8 = Zeroizing::new(pkcs8);
         let kid = key.kid().to_owned();
-        let pkcs8 = master.seal(&kid, &pkcs8).ok_or(KeyringError::Sealed)?;
+        let pkcs8 = sealer.seal(&kid, &pkcs8).ok_or(KeyringError::Sealed)?;
         Ok(Self { usage, alg, kid, pkcs8, publish_at, sign_from, sign_until: None, drop_at: None })
     }
 
@@ -226,8 +252,13 @@ mod tests {
         let root_of =
             |ring: &Ring, master: &MasterKey| ring.open(master).unwrap().root.bytes().to_vec();
         assert_eq!(root_of(&ring, &before), wanted);
-        let both = after.clone().after(before);
+        let both = after.clone().after(before.clone());
         assert_eq!(root_of(&ring, &both), wanted);
+        // Its first keys go, and the master key that they were sealed under is still the root.
+        ring.add(&KINDS, &both, (NOW, NOW)).unwrap();
+        ring.keys.drain(..KINDS.len());
+        assert_eq!(root_of(&ring, &both), wanted);
+        assert_eq!(root_of(&ring, &before), wanted);
         ring.reseal(&both).unwrap();
         assert_eq!(root_of(&ring, &after), wanted);
     }

@@ -266,4 +266,8 @@ impl Store for Memory {
         state.feed.drain(..old);
         Ok(expired.len().max(old))
     }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }

@@ -1,4 +1,5 @@
-//! The data source port (`design.md` §6): ten verbs over opaque records, and a look at the clock.
+//! The data source port (`design.md` §6): twelve verbs over opaque records, and a look at its clock
+//! and at which builds it admits.
 //!
 //! Every verb is atomic on its own and none spans two records, so that any engine with
 //! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
@@ -406,4 +407,11 @@ pub trait Store: Send + Sync {
     async fn clock(&self) -> Result<Option<u64>, StoreError> {
         Ok(None)
     }
+
+    /// Whether builds of a layout before this one's may still work with it, as it stands now. While
+    /// they may, nothing is written that they could not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the engine cannot read.
+    async fn admits_older(&self) -> Result<bool, StoreError>;
 }

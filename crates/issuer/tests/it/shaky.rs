@@ -1,6 +1,9 @@
 //! A store that counts its verbs and fails when it is told to.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
@@ -13,6 +16,7 @@ use castellan_proto::Timestamp;
 #[derive(Default)]
 pub(crate) struct Shaky {
     inner: Arc<Memory>,
+    admits_older: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -51,7 +55,13 @@ pub(crate) enum Extent {
 impl Shaky {
     /// The same records, through a connection that works.
     pub(crate) fn reconnect(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), state: Mutex::default() }
+        let (inner, admits_older) = (Arc::clone(&self.inner), Arc::clone(&self.admits_older));
+        Self { inner, admits_older, state: Mutex::default() }
+    }
+
+    /// Has older builds work with the same records, or no more.
+    pub(crate) fn admit_older(&self, admit: bool) {
+        self.admits_older.store(admit, Ordering::Relaxed);
     }
 
     /// Counts from here on, and fails by `plan`.
@@ -192,5 +202,10 @@ impl Store for Shaky {
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.pass("sweep", self.inner.sweep(now, limit)).await
+    }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        let admits = self.admits_older.load(Ordering::Relaxed);
+        self.pass("admits_older", async { Ok(admits) }).await
     }
 }

@@ -29,6 +29,7 @@ mod logout;
 mod master_key;
 mod moving;
 mod nodes;
+mod older;
 mod own_postgres;
 mod pushed;
 mod relying_party;

@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Item,
+    Dynamo, Item,
+    fault::Fault,
     item::{at, number, number_of, shelf_of_name, text, text_of},
     open::unreachable,
 };
@@ -41,7 +42,9 @@ pub(super) async fn bring(
         let (problem, remedy) = too_new(format, NEWEST);
         return Err(OpenError::server("dynamodb", problem, remedy));
     }
-    if format < NEWEST && migrate >= Migrate::Fill {
+    // Also when it is finished: nothing keeps a node of an older build, which somebody forgot, from
+    // writing names without a place.
+    if migrate >= Migrate::Fill {
         fill(client, table).await?;
     }
     if format < NEWEST && migrate >= Migrate::Finish {
@@ -49,6 +52,13 @@ pub(super) async fn bring(
     }
     let database = text_of(&found, "database").unwrap_or_default().to_owned();
     Ok((Standing { format, newest: NEWEST }, database))
+}
+
+/// Whether builds of a format before still work with the table.
+pub(super) async fn admits_older(dynamo: &Dynamo) -> Result<bool, Fault> {
+    let found = dynamo.item("meta".to_owned()).await?;
+    let format = found.and_then(|found| number_of(&found, "format"));
+    Ok(format.is_none_or(|format| format < NEWEST))
 }
 
 async fn meta(client: &Client, table: &str) -> Result<Option<Item>, OpenError> {

@@ -145,4 +145,11 @@ impl Store for Dynamo {
         let notices = self.sweep_feed(now, limit).await?;
         Ok(self.sweep_records(now, limit).await?.max(notices))
     }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        if self.standing.is_finished() {
+            return Ok(false);
+        }
+        Ok(format::admits_older(self).await?)
+    }
 }

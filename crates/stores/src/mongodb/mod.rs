@@ -26,7 +26,7 @@ use castellan_issuer::store::{
 };
 use castellan_proto::Timestamp;
 
-use crate::card;
+use crate::{card, standing::Standing};
 
 pub(crate) use open::open;
 
@@ -35,6 +35,7 @@ struct Mongo {
     place: Database,
     records: Collection<Document>,
     feed: feed::FeedLog,
+    standing: Standing,
 }
 
 #[async_trait]
@@ -141,6 +142,13 @@ impl Store for Mongo {
 
     async fn clock(&self) -> Result<Option<u64>, StoreError> {
         Ok(verbs::clock(&self.place).await?)
+    }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        if self.standing.is_finished() {
+            return Ok(false);
+        }
+        Ok(open::admits_older(&self.place).await?)
     }
 }
 

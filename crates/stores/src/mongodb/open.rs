@@ -12,15 +12,22 @@ use ::mongodb::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Mongo, fault::is_duplicate, feed::FeedLog};
+use super::{
+    Mongo,
+    fault::{Fault, is_duplicate},
+    feed::FeedLog,
+};
 use crate::{
     OpenError, Opened,
     standing::{Migrate, Standing, too_new},
     turnstile::Turnstile,
 };
 
-/// The format that this build reads and writes.
-const FORMAT: i64 = 1;
+/// The format that this build writes. The second has the collections of the first: it only keeps
+/// those out that could not read every record.
+const NEWEST: u64 = 2;
+/// Where it stands what the database is.
+const META: &str = "castellan_meta";
 /// How long a verb waits for a server, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a server is looked at, and so how soon one that was away is found to be back.
@@ -55,20 +62,20 @@ pub(crate) async fn open(
     let name = options.default_database.clone().unwrap_or_else(|| DEFAULT.to_owned());
     let client = Client::with_options(options).map_err(unreachable)?;
     let place = client.database(&name);
-    let database = prepare(&place, migrate).await?;
+    let (standing, database) = prepare(&place, migrate).await?;
     let notices = place.collection("castellan_feed");
     let mongo = Mongo {
         records: place.collection("castellan_records"),
-        feed: FeedLog { notices, meta: place.collection("castellan_meta"), database },
+        feed: FeedLog { notices, meta: place.collection(META), database },
         place,
+        standing,
     };
-    let standing = Standing { format: 1, newest: 1 };
     Ok(Opened { store: Arc::new(Turnstile::before(mongo, CONNECTIONS as usize)), standing })
 }
 
-/// Makes or checks the indexes; what tells this database from every other.
-async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError> {
-    let meta: Collection<Document> = place.collection("castellan_meta");
+/// Makes or checks the indexes; how far they are, and what tells this database from every other.
+async fn prepare(place: &Database, migrate: Migrate) -> Result<(Standing, String), OpenError> {
+    let meta: Collection<Document> = place.collection(META);
     let found = meta.find_one(doc! { "_id": "castellan" }).await.map_err(unreachable)?;
     let found = match (found, migrate) {
         (Some(found), _) => found,
@@ -83,7 +90,7 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError
             make(place).await.map_err(refused)?;
             let new = doc! {
                 "_id": "castellan",
-                "format": FORMAT,
+                "format": number(NEWEST),
                 "database": URL_SAFE_NO_PAD.encode(castellan_proto::random::<12>()),
             };
             match meta.insert_one(&new).await {
@@ -97,12 +104,33 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<String, OpenError
             }
         }
     };
-    let format = found.get_i64("format").unwrap_or(i64::MAX);
-    if format > FORMAT {
-        let (problem, remedy) = too_new(format, 1);
+    let mut format = format_of(&found);
+    if format > NEWEST {
+        let (problem, remedy) = too_new(format, NEWEST);
         return Err(OpenError::server("mongodb", problem, remedy));
     }
-    Ok(found.get_str("database").unwrap_or_default().to_owned())
+    if format < NEWEST && migrate >= Migrate::Finish {
+        let narrow = doc! { "$set": { "format": number(NEWEST) } };
+        meta.update_one(doc! { "_id": "castellan" }, narrow).await.map_err(refused)?;
+        format = NEWEST;
+    }
+    let database = found.get_str("database").unwrap_or_default().to_owned();
+    Ok((Standing { format, newest: NEWEST }, database))
+}
+
+fn number(format: u64) -> i64 {
+    i64::try_from(format).unwrap_or(i64::MAX)
+}
+
+fn format_of(meta: &Document) -> u64 {
+    meta.get_i64("format").ok().and_then(|format| u64::try_from(format).ok()).unwrap_or(u64::MAX)
+}
+
+/// Whether builds of a format before still work with the database.
+pub(super) async fn admits_older(place: &Database) -> Result<bool, Fault> {
+    let meta: Collection<Document> = place.collection(META);
+    let found = meta.find_one(doc! { "_id": "castellan" }).await?;
+    Ok(found.is_none_or(|found| format_of(&found) < NEWEST))
 }
 
 /// Makes the indexes. Done again, it changes nothing.

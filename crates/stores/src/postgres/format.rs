@@ -4,7 +4,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::store::names::mirrored;
 use sqlx::{Connection as _, PgConnection};
 
-use super::open::{refused, unreachable};
+use super::{
+    fault::Fault,
+    open::{refused, unreachable},
+};
 use crate::{
     OpenError,
     standing::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
@@ -49,6 +52,12 @@ pub(super) async fn bring(
         format = narrow(connection).await?;
     }
     Ok((Standing { format, newest: NEWEST }, database))
+}
+
+/// Whether builds of a format before still work with the tables.
+pub(super) async fn admits_older(connection: &mut PgConnection) -> Result<bool, Fault> {
+    let format = sqlx::query_scalar("SELECT format < $1 FROM castellan_meta");
+    Ok(format.bind(i64::try_from(NEWEST).unwrap_or(i64::MAX)).fetch_one(connection).await?)
 }
 
 /// What is there; nothing without tables of ours.

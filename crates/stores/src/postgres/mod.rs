@@ -129,6 +129,15 @@ impl Store for Postgres {
         line.settle(came.map(Some))
     }
 
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        if self.standing.is_finished() {
+            return Ok(false);
+        }
+        let mut line = self.connections.line().await?;
+        let came = format::admits_older(&mut line).await;
+        line.settle(came)
+    }
+
     fn abilities(&self) -> Abilities {
         card::POSTGRES.abilities
     }

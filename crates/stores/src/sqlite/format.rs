@@ -61,6 +61,12 @@ pub(super) fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, Open
     Err(OpenError::file(path, "it is the database of another program", remedy))
 }
 
+/// Whether builds of a format before still open the file.
+pub(super) fn admits_older(connection: &Connection) -> Result<bool, Fault> {
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(format < row::int(NEWEST))
+}
+
 /// Brings a file as far as `migrate` says.
 pub(super) fn bring(
     path: &Path,

@@ -169,4 +169,11 @@ impl Store for Sqlite {
             })
             .await
     }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        if self.standing.is_finished() {
+            return Ok(false);
+        }
+        self.points.run(|reader| format::admits_older(reader.connection())).await
+    }
 }

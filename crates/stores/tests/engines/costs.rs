@@ -135,6 +135,10 @@ impl Store for Counted {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.store().sweep(now, limit).await
     }
+
+    async fn admits_older(&self) -> Result<bool, StoreError> {
+        self.store().admits_older().await
+    }
 }
 
 /// An issuer at work, and how many round trips it has made.

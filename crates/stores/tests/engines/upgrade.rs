@@ -87,6 +87,7 @@ async fn it_is_brought_along(url: &str, old: impl Old) {
     let is = |format| Standing { format, newest: 2 };
     let (store, standing) = open(url, Migrate::Widen).await;
     assert_eq!(standing, is(1));
+    assert!(store.admits_older().await.unwrap());
     everybody_is_listed(&*store, &[]).await;
     // Side by side.
     write(&*store, "new").await;
@@ -107,8 +108,12 @@ async fn it_is_brought_along(url: &str, old: impl Old) {
 
     // The older build is still there, until it is let go.
     assert!(old.write("late@example.org").await);
+    let before = store;
     let (store, standing) = open(url, Migrate::Finish).await;
     assert_eq!((standing, old.left().await), (is(2), 0));
+    for store in [&store, &before] {
+        assert!(!store.admits_older().await.unwrap(), "nodes that run already know it at once");
+    }
     let mut more: Vec<&str> = many.iter().map(String::as_str).collect();
     more.extend(["new", "old", "late@example.org"]);
     everybody_is_listed(&*store, &more).await;
@@ -395,5 +400,49 @@ mod dynamodb {
             table.put(item.map(|(name, value)| (name.clone(), attribute(value))).collect()).await;
         }
         it_is_brought_along(&url, &table).await;
+
+        // Nothing keeps a node of before, which somebody forgot, from writing.
+        assert!(Old::write(&&table, "forgotten").await);
+        assert_eq!(open(&url, Migrate::Widen).await.1.format, 2);
+        assert_eq!((&table).left().await, 1);
+        open(&url, Migrate::Fill).await;
+        assert_eq!((&table).left().await, 0);
+    }
+}
+
+#[cfg(feature = "mongodb")]
+mod mongodb {
+    use ::mongodb::{
+        Client, Collection,
+        bson::{Document, doc},
+    };
+
+    use super::*;
+
+    /// Format 2 has the collections of format 1, so that only their number tells them apart.
+    #[tokio::test]
+    async fn format_1_is_brought_along() {
+        let url = servers::mongodb();
+        let (_, standing) = open(&url, Migrate::Widen).await;
+        assert!(standing.is_finished(), "what is new is of the newest format");
+        let place = Client::with_uri_str(&url).await.unwrap().default_database().unwrap();
+        let meta: Collection<Document> = place.collection("castellan_meta");
+        meta.update_one(doc! {}, doc! { "$set": { "format": 1_i64 } }).await.unwrap();
+
+        let is = |format| Standing { format, newest: 2 };
+        let mut before = Vec::new();
+        for migrate in [Migrate::No, Migrate::Widen, Migrate::Fill] {
+            let (store, standing) = open(&url, migrate).await;
+            assert_eq!((standing, store.admits_older().await.unwrap()), (is(1), true));
+            before.push(store);
+        }
+        let (store, standing) = open(&url, Migrate::Finish).await;
+        assert_eq!(standing, is(2));
+        before.push(store);
+        for store in before {
+            assert!(!store.admits_older().await.unwrap(), "nodes that run already know it at once");
+        }
+        let found = meta.find_one(doc! {}).await.unwrap().unwrap();
+        assert_eq!(found.get_i64("format").unwrap(), 2, "which builds of format 1 refuse");
     }
 }

@@ -2,9 +2,9 @@
 
 use castellan_issuer::{
     Issuer,
-    apply::Mode,
+    apply::{Mode, ResourceKind},
     keys::{KeyringError, MasterKey},
-    store::Kind,
+    store::{Kind, Notice, Store as _},
 };
 use castellan_proto::jose::Compact;
 use serde_json::json;
@@ -156,4 +156,36 @@ async fn no_private_key_is_readable_in_the_store() {
         };
         assert!(castellan_proto::jose::SigningKey::from_pkcs8(alg, &sealed).is_err());
     }
+}
+
+/// The ring as it is kept.
+async fn ring(house: &House) -> serde_json::Value {
+    serde_json::from_slice(&all(&house.issuer, Kind::Keyring).await[0].body).unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_put_in_the_ring_that_an_older_build_could_not_read() {
+    let house = House::new().await;
+    let record = all(&house.issuer, Kind::Keyring).await.remove(0);
+    house.store.delete(&record.key, None, Notice::Silent, house.issuer.now()).await.unwrap();
+    house.store.admit_older(true);
+    let house = house.again().await;
+    let made = ring(&house).await;
+    assert_eq!(made.as_object().unwrap().keys().collect::<Vec<_>>(), ["keys"]);
+    let mut document = documents().remove(2);
+    document["backchannel_logout_uri"] = json!("https://portal.example/gone");
+
+    let refused = house.issuer.apply(document.clone(), Mode::Write).await.unwrap_err();
+    assert!(refused.to_string().contains("`castellan migrate --finish`"), "{refused}");
+    assert!(matches!(house.issuer.reseal_keys().await, Err(KeyringError::Older)));
+    assert_eq!(ring(&house).await, made, "nothing was changed");
+    let client = house.issuer.describe(ResourceKind::Client, "own").await.unwrap().unwrap();
+    assert_eq!(client.get("backchannel_logout_uri"), None);
+
+    house.store.admit_older(false);
+    house.apply(document).await;
+    house.issuer.reseal_keys().await.unwrap();
+    let now = ring(&house).await;
+    assert!(now["root"].is_string());
+    assert!(now["keys"].as_array().unwrap().iter().any(|key| key["usage"] == "logout"));
 }

@@ -15,6 +15,9 @@ pub struct Jwk {
     /// What it is for; always `sig` here.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
+    /// What may be done with it, where that is said; of use here is `verify` (RFC 7517 §4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_ops: Option<Vec<String>>,
     /// The one algorithm it is used with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alg: Option<Algorithm>,

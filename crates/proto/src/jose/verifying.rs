@@ -21,7 +21,8 @@ impl VerifyingKey {
     /// [`KeyError`] if the key is for another algorithm ([`Jwk::algorithm`]) or not for signatures,
     /// is an RSA key outside 2048 to 8192 bits or one that is known to be weak, or does not read.
     pub fn from_jwk(algorithm: Algorithm, jwk: &Jwk) -> Result<Self, KeyError> {
-        let is_for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
+        let is_for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
+            && jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
         if jwk.algorithm() != Some(algorithm) || !is_for_signatures {
             return Err(KeyError(algorithm));
         }

@@ -7,3 +7,4 @@ mod forge;
 mod keys;
 mod published;
 mod refusals;
+mod wycheproof;

@@ -1,44 +1,52 @@
 //! `castellan scopes`: what a schema's scopes are, what is odd about grants against it, and what is
 //! used of them.
 
+mod drift;
+mod finding;
+mod held;
 mod lint;
+mod shape;
+#[cfg(test)]
+mod tests;
 mod usage;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
-use castellan_gate::{GuardSchema, Naming, Root, SchemaSettings};
+use castellan_gate::{GuardSchema, Naming, Root, Rules, SchemaSettings};
 use castellan_issuer::{Issuer, apply::ResourceKind};
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
 
-use self::lint::{Finding, Held};
+use self::{
+    finding::Finding,
+    held::{Held, Judge},
+    shape::Shape,
+};
 use super::Failure;
 use crate::{
-    config::{Config, Loaded},
-    guards::fetch_sdl,
+    app,
+    config::{Dialect, GuardConfig, Loaded},
+    dialects,
+    guards::{self, fetch_sdl},
 };
 
 /// The scopes of a schema.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// List every scope that a schema has, each with its fields.
-    List(Source),
-    /// Look for grants, keys and public patterns that are dead, too wide, or missing. Ends with 1
-    /// if there is a warning; notes are only told.
-    Lint {
+    List {
         #[command(flatten)]
         source: Source,
-        /// An older schema: what its scopes meant and no longer mean.
-        #[arg(long, value_name = "FILE|URL")]
-        against: Option<String>,
-        /// What anybody may ask for; default: what the configured guards say.
-        #[arg(long = "public", value_name = "PATTERN")]
-        public: Vec<String>,
+        /// How to print. There is no SARIF: that is for what `lint` finds.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
     },
+    /// Look for grants, keys and public patterns that are dead, too wide, or missing.
+    ///
+    /// Ends with 0 if all is well, with 1 if there is a warning (notes are only told), and with 2 if
+    /// it could not look.
+    #[command(after_help = finding::rules())]
+    Lint(LintArguments),
     /// What each app and key used of its scopes and never used, and the narrower grant that would
     /// have done.
     Usage(usage::Arguments),
@@ -47,15 +55,33 @@ pub(super) enum Command {
 /// The kind of keys that stand in the configuration, beside those of resources.
 const CONFIGURED: &str = "JWT_AUTH_KEYS";
 
-/// Which schema, and how to read and print it.
+/// Which schema, and how to read it.
 #[derive(clap::Args)]
 pub(super) struct Source {
     /// An SDL file, or the URL of a GraphQL API that shows its schema.
     #[arg(long, value_name = "FILE|URL")]
     schema: String,
+    /// Read it as this guard does, with its naming, overrides and session field; `lint` goes by its
+    /// rules alone, and by who may come there. Without it by the rules of all guards with an
+    /// upstream together.
+    #[arg(long, value_name = "NAME")]
+    guard: Option<String>,
     /// How the names of mutations are read.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "guard")]
     naming: NamingRule,
+}
+
+/// What to hold against the schema, and how to print.
+#[derive(clap::Args)]
+pub(super) struct LintArguments {
+    #[command(flatten)]
+    source: Source,
+    /// An older schema: what its scopes meant and no longer mean.
+    #[arg(long, value_name = "FILE|URL")]
+    against: Option<String>,
+    /// What anybody may ask for; default: what the configured guards say.
+    #[arg(long = "public", value_name = "PATTERN")]
+    public: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -70,86 +96,201 @@ enum NamingRule {
     Trompa,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub(super) enum ListFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum Format {
     #[default]
     Text,
     Json,
+    /// For what shows findings beside the code: SARIF 2.1.0.
     Sarif,
 }
 
+/// A schema as a guard reads it, and as it is written.
+struct Surface {
+    schema: GuardSchema,
+    shape: Shape,
+}
+
+/// How it ends if it could not look.
+const COULD_NOT: u8 = 2;
+
 pub(super) async fn run(loaded: Loaded, command: Command) -> Result<ExitCode, Failure> {
-    match command {
-        Command::List(source) => {
-            let schema = read(&source.schema, source.naming).await?;
-            list(&schema, source.format);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Lint { source, against, public } => {
-            let schema = read(&source.schema, source.naming).await?;
-            let issuer = crate::app::open_issuer(&loaded).await?;
-            let held = Held {
-                public: patterns(&loaded.config, &public)?,
-                aliases: aliases(&loaded),
-                grants: grants(&loaded, &issuer).await?,
-            };
-            let mut findings = lint::lint(&schema, &held);
-            if let Some(older) = against {
-                findings.extend(lint::drift(&read(&older, source.naming).await?, &schema));
-            }
-            lint::print(&findings, source.format, &source.schema);
-            let good = !findings.iter().any(Finding::is_warning);
-            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+    let done = match command {
+        Command::List { source, format } => list(&loaded, &source, format).await,
+        Command::Lint(arguments) => lint(&loaded, &arguments).await,
         Command::Usage(arguments) => {
-            let issuer = crate::app::open_issuer(&loaded).await?;
+            let issuer = app::open_issuer(&loaded).await?;
             let meaning = Meaning { aliases: aliases(&loaded), required: required(&loaded) };
-            usage::run(&issuer, &grants(&loaded, &issuer).await?, &meaning, &arguments).await
+            let grants = grants(&loaded, &issuer).await?;
+            return usage::run(&issuer, &grants, &meaning, &arguments).await;
         }
-    }
+    };
+    Ok(done.unwrap_or_else(|error| {
+        super::fail(&*error);
+        ExitCode::from(COULD_NOT)
+    }))
 }
 
-async fn read(place: &str, naming: NamingRule) -> Result<GuardSchema, Failure> {
-    let sdl = match url::Url::parse(place) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => fetch_sdl(&url).await?,
-        _ => std::fs::read_to_string(Path::new(place))
-            .map_err(|error| format!("{}: {error}", PathBuf::from(place).display()))?,
-    };
-    let naming = match naming {
-        NamingRule::Verbs => Naming::Verbs,
-        NamingRule::Trompa => Naming::Trompa,
-    };
-    Ok(GuardSchema::build(&sdl, &SchemaSettings { naming, ..SchemaSettings::default() })?)
-}
-
-fn list(schema: &GuardSchema, format: Format) {
+async fn list(loaded: &Loaded, source: &Source, format: ListFormat) -> Result<ExitCode, Failure> {
+    let guard = find_guard(loaded, source)?;
+    let surface = read(&source.schema, &settings(source, guard.as_ref())).await?;
     let mut scopes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (root, field, entry) in schema.entries() {
-        scopes.entry(entry.demand.as_str()).or_default().push(format!("{}.{field}", root.as_str()));
+    for (root, field, entry) in surface.schema.entries() {
+        scopes.entry(entry.demand.as_str()).or_default().push(place_of(root, field));
     }
-    if format == Format::Text {
-        for (scope, fields) in &scopes {
-            println!("{scope:<48} {}", fields.join(" "));
+    match format {
+        ListFormat::Text => {
+            for (scope, fields) in &scopes {
+                println!("{scope:<48} {}", fields.join(" "));
+            }
         }
-    } else {
-        println!("{}", json!(scopes));
+        ListFormat::Json => println!("{}", json!(scopes)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn lint(loaded: &Loaded, arguments: &LintArguments) -> Result<ExitCode, Failure> {
+    let source = &arguments.source;
+    let guard = find_guard(loaded, source)?;
+    let settings = settings(source, guard.as_ref());
+    let surface = read(&source.schema, &settings).await?;
+    let older = match &arguments.against {
+        Some(place) => Some(read_older(place, settings).await?),
+        None => None,
+    };
+    let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
+    let issuer = app::open_issuer(loaded).await?;
+    let mut held = Held::new(judges, grants(loaded, &issuer).await?);
+    if guard.is_some() {
+        held = held.admitted();
+    }
+    let mut findings = lint::lint(&surface, &held);
+    if let Some(older) = older {
+        findings.extend(drift::drift(&older.schema, &surface.schema, &held));
+    }
+    match arguments.format {
+        Format::Text => finding::print_text(&findings),
+        Format::Json => println!("{}", finding::to_json(&findings)),
+        Format::Sarif => {
+            println!("{}", finding::to_sarif(&findings, &source.schema, &surface.shape));
+        }
+    }
+    let good = !findings.iter().any(Finding::is_warning);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// As it is written in a guard's overrides.
+fn place_of(root: Root, field: &str) -> String {
+    format!("{}.{field}", root.as_str())
+}
+
+/// The guard that is named, if one is.
+fn find_guard(loaded: &Loaded, source: &Source) -> Result<Option<GuardConfig>, Failure> {
+    let Some(name) = &source.guard else { return Ok(None) };
+    let mut guards = app::guards(loaded, &loaded.site);
+    let at = guards.iter().position(|guard| guard.name == *name).ok_or_else(|| {
+        let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
+        format!("there is no guard {name:?}; there are {}", known.join(", "))
+    })?;
+    Ok(Some(guards.swap_remove(at)))
+}
+
+/// How a schema is read: as the guard does, or as said.
+fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
+    let Some(guard) = guard else {
+        let naming = match source.naming {
+            NamingRule::Verbs => Naming::Verbs,
+            NamingRule::Trompa => Naming::Trompa,
+        };
+        return SchemaSettings { naming, ..SchemaSettings::default() };
+    };
+    let default = match guard.dialect {
+        Some(Dialect::Trompa) => Naming::Trompa,
+        _ => Naming::Verbs,
+    };
+    SchemaSettings {
+        naming: guard.naming.unwrap_or(default),
+        overrides: guard.overrides.clone(),
+        session: guard.session_field(),
     }
 }
 
-/// What is public: as said, or as the guards with an upstream say.
-fn patterns(config: &Config, said: &[String]) -> Result<Vec<ScopePattern>, Failure> {
-    if said.is_empty() {
-        let guards = config.guard.iter().filter(|guard| guard.upstream.is_some());
-        return Ok(guards.flat_map(|guard| crate::guards::rules(guard).public).collect());
+/// `place`, if it is no file.
+fn as_url(place: &str) -> Option<url::Url> {
+    url::Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+async fn sdl_at(place: &str) -> Result<String, Failure> {
+    Ok(match as_url(place) {
+        Some(url) => fetch_sdl(&url).await?,
+        None => std::fs::read_to_string(Path::new(place))
+            .map_err(|error| format!("{place}: {error}"))?,
+    })
+}
+
+async fn read(place: &str, settings: &SchemaSettings) -> Result<Surface, Failure> {
+    Surface::build(place, &sdl_at(place).await?, settings)
+}
+
+/// Reads a schema of which the guard may name fields that it did not have yet.
+async fn read_older(place: &str, mut settings: SchemaSettings) -> Result<Surface, Failure> {
+    let sdl = sdl_at(place).await?;
+    // This naming reads every field.
+    let plain = SchemaSettings { session: settings.session, ..SchemaSettings::default() };
+    let plain = Surface::build(place, &sdl, &plain)?;
+    let fields = plain.schema.entries().map(|(root, field, _)| place_of(root, field));
+    let fields: Vec<String> = fields.collect();
+    settings.overrides.retain(|field, _| fields.contains(field));
+    Surface::build(place, &sdl, &settings)
+}
+
+impl Surface {
+    fn build(place: &str, sdl: &str, settings: &SchemaSettings) -> Result<Self, Failure> {
+        let schema =
+            GuardSchema::build(sdl, settings).map_err(|error| format!("{place}: {error}"))?;
+        Ok(Self { schema, shape: Shape::read(sdl) })
     }
-    said.iter().map(|text| Ok(ScopePattern::try_from(text.clone())?)).collect()
+}
+
+/// Whose rules are asked: the guard's that is named, those of all guards with an upstream, or none
+/// but what named scopes stand for. What is public is as said, if it is said.
+fn judges(
+    loaded: &Loaded,
+    guard: Option<&GuardConfig>,
+    said: &[String],
+) -> Result<Vec<Judge>, Failure> {
+    let guards = match guard {
+        Some(guard) => vec![guard.clone()],
+        None => app::guards(loaded, &loaded.site)
+            .into_iter()
+            .filter(|guard| guard.upstream.is_some())
+            .collect(),
+    };
+    let mut judges: Vec<Judge> = guards.iter().map(Judge::at).collect();
+    if judges.is_empty() {
+        judges.push(Judge::by(Rules { aliases: aliases(loaded), ..dialects::rules(None) }));
+    }
+    if said.is_empty() {
+        return Ok(judges);
+    }
+    let public: Result<Vec<_>, _> =
+        said.iter().map(|text| ScopePattern::try_from(text.clone())).collect();
+    let public = public?;
+    Ok(judges.into_iter().map(|judge| judge.with_public(&public)).collect())
 }
 
 /// What named scopes stand for, over all guards.
 fn aliases(loaded: &Loaded) -> BTreeMap<String, Vec<ScopePattern>> {
     let mut aliases: BTreeMap<String, Vec<ScopePattern>> = BTreeMap::new();
-    for guard in crate::app::guards(loaded, &loaded.site) {
-        for (name, patterns) in crate::guards::rules(&guard).aliases {
+    for guard in app::guards(loaded, &loaded.site) {
+        for (name, patterns) in guards::rules(&guard).aliases {
             aliases.entry(name).or_default().extend(patterns);
         }
     }
@@ -166,8 +307,8 @@ struct Meaning {
 
 /// The named scopes that guards require besides.
 fn required(loaded: &Loaded) -> Vec<(Root, String)> {
-    let guards = crate::app::guards(loaded, &loaded.site);
-    let rules = guards.iter().map(crate::guards::rules);
+    let guards = app::guards(loaded, &loaded.site);
+    let rules = guards.iter().map(guards::rules);
     rules
         .flat_map(|rules| rules.requires)
         .flat_map(|(root, names)| names.into_iter().map(move |name| (root, name)))

@@ -1,0 +1,83 @@
+//! What scopes meant in an older schema and no longer mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use castellan_gate::GuardSchema;
+use castellan_proto::scope::Demand;
+
+use super::{
+    finding::{Finding, Rule},
+    held::Held,
+    place_of,
+};
+
+pub(super) fn drift(older: &GuardSchema, newer: &GuardSchema, held: &Held) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (root, field, was) in older.entries() {
+        let subject = place_of(root, field);
+        match newer.entry(root, field) {
+            None => {
+                let still = who("still", &held.holders_of(root, was));
+                let text = format!("is gone; it demanded {}{still}", was.demand);
+                findings.push(Finding::warning(Rule::FieldRemoved, subject, text));
+            }
+            Some(is) if is.demand != was.demand => {
+                let text = format!("demands {} where it demanded {}", is.demand, was.demand);
+                findings.push(Finding::warning(Rule::DemandChanged, subject, text));
+            }
+            Some(_) => {}
+        }
+    }
+    for (root, field, is) in newer.entries() {
+        if older.entry(root, field).is_none() {
+            let subject = place_of(root, field);
+            let already = who("already", &held.holders_of(root, is));
+            let text = format!("is new, and demands {}{already}", is.demand);
+            findings.push(Finding::warning(Rule::FieldAdded, subject, text));
+        }
+    }
+    findings.extend(moved(older, newer));
+    findings
+}
+
+/// Scopes that open something else in place of what they opened.
+fn moved(older: &GuardSchema, newer: &GuardSchema) -> Vec<Finding> {
+    let (was, is) = (fields(older), fields(newer));
+    let mut findings = Vec::new();
+    for (demand, now) in &is {
+        let Some(then) = was.get(demand) else { continue };
+        let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| {
+            these.difference(those).cloned().collect::<Vec<_>>().join(", ")
+        };
+        let (gained, lost) = (only(now, then), only(then, now));
+        if !gained.is_empty() && !lost.is_empty() {
+            let text = format!("opens {gained} where it opened {lost}");
+            findings.push(Finding::warning(Rule::ScopeMoved, demand.to_string(), text));
+        }
+    }
+    findings
+}
+
+fn fields(schema: &GuardSchema) -> BTreeMap<&Demand, BTreeSet<String>> {
+    let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (root, field, entry) in schema.entries() {
+        fields.entry(&entry.demand).or_default().insert(place_of(root, field));
+    }
+    fields
+}
+
+/// So many are named.
+const MOST: usize = 5;
+
+/// Who may have it, in an aside.
+fn who(when: &str, holders: &[&str]) -> String {
+    if holders.is_empty() {
+        return String::new();
+    }
+    let named = holders[..holders.len().min(MOST)].join(", ");
+    let more = match holders.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(", which {named}{more} may {when} have")
+}

@@ -1,0 +1,185 @@
+//! What is odd, and how it is printed.
+
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+
+use serde_json::{Value, json};
+
+use super::shape::Shape;
+
+/// Which check it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rule {
+    DeadScope,
+    OpensEverything,
+    PublicMutation,
+    UnreachableMutation,
+    SharedScope,
+    WeakerInterface,
+    PublicFields,
+    FieldRemoved,
+    DemandChanged,
+    FieldAdded,
+    ScopeMoved,
+}
+
+impl Rule {
+    const ALL: [Self; 11] = [
+        Self::DeadScope,
+        Self::OpensEverything,
+        Self::PublicMutation,
+        Self::UnreachableMutation,
+        Self::SharedScope,
+        Self::WeakerInterface,
+        Self::PublicFields,
+        Self::FieldRemoved,
+        Self::DemandChanged,
+        Self::FieldAdded,
+        Self::ScopeMoved,
+    ];
+
+    /// Its code and what it is about, for people and for CI to go by.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::DeadScope => ("dead-scope", "a scope or public pattern opens nothing"),
+            Self::OpensEverything => ("opens-everything", "a scope opens everything"),
+            Self::PublicMutation => ("public-mutation", "anybody may send a mutation"),
+            Self::UnreachableMutation => ("unreachable-mutation", "nobody may send a mutation"),
+            Self::SharedScope => {
+                ("shared-scope", "one scope opens several fields; a note where that is its type's")
+            }
+            Self::WeakerInterface => (
+                "weaker-interface",
+                "an interface or union is a way around its members' own scopes",
+            ),
+            Self::PublicFields => ("public-fields", "what a public pattern opens; always a note"),
+            Self::FieldRemoved => ("field-removed", "--against: a field is gone"),
+            Self::DemandChanged => ("demand-changed", "--against: a field demands another scope"),
+            Self::FieldAdded => ("field-added", "--against: a field is new"),
+            Self::ScopeMoved => ("scope-moved", "--against: a scope opens another field"),
+        }
+    }
+}
+
+/// The rules in words, for the help.
+pub(super) fn rules() -> String {
+    Rule::ALL.into_iter().fold("Findings:\n".to_owned(), |mut out, rule| {
+        let (code, about) = rule.words();
+        let _ = writeln!(out, "  {code:<21} {about}");
+        out
+    })
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Somebody should look at it: the command ends with 1.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// One thing that is odd.
+pub(super) struct Finding {
+    pub(super) rule: Rule,
+    /// What it is about: a field, a scope, or a grant.
+    pub(super) subject: String,
+    pub(super) text: String,
+    level: Level,
+}
+
+impl Finding {
+    pub(super) fn warning(rule: Rule, subject: String, text: String) -> Self {
+        Self { rule, subject, text, level: Level::Warning }
+    }
+
+    pub(super) fn note(rule: Rule, subject: String, text: String) -> Self {
+        Self { rule, subject, text, level: Level::Note }
+    }
+
+    /// Whether somebody should look at it.
+    pub(super) fn is_warning(&self) -> bool {
+        self.level == Level::Warning
+    }
+
+    pub(super) const fn code(&self) -> &'static str {
+        self.rule.words().0
+    }
+
+    const fn level(&self) -> &'static str {
+        match self.level {
+            Level::Warning => "warning",
+            Level::Note => "note",
+        }
+    }
+}
+
+pub(super) fn print_text(findings: &[Finding]) {
+    for finding in findings {
+        let Finding { subject, text, .. } = finding;
+        println!("{}: {}: {subject} {text}", finding.level(), finding.code());
+    }
+    let warnings = findings.iter().filter(|one| one.is_warning()).count();
+    println!("{warnings} warnings, {} notes", findings.len() - warnings);
+}
+
+pub(super) fn to_json(findings: &[Finding]) -> Value {
+    let one = |one: &Finding| json!({"rule": one.code(), "level": one.level(), "subject": one.subject, "text": one.text});
+    findings.iter().map(one).collect()
+}
+
+/// The findings in the Static Analysis Results Interchange Format 2.1.0, about the schema at `place`.
+pub(super) fn to_sarif(findings: &[Finding], place: &str, shape: &Shape) -> Value {
+    let rules: BTreeSet<Rule> = findings.iter().map(|one| one.rule).collect();
+    let rules: Vec<Value> = rules
+        .into_iter()
+        .map(Rule::words)
+        .map(|(id, about)| json!({"id": id, "shortDescription": {"text": about}}))
+        .collect();
+    let (uri, is_file) = uri(place);
+    let results: Vec<Value> = findings
+        .iter()
+        .map(|one| {
+            let mut physical = json!({"artifactLocation": {"uri": uri}});
+            if is_file {
+                // Those who show results beside the code want a line, even where none is meant.
+                let line = shape.line(&one.subject).unwrap_or(1);
+                physical["region"] = json!({"startLine": line});
+            }
+            json!({
+                "ruleId": one.code(),
+                "level": one.level(),
+                "message": {"text": format!("{} {}", one.subject, one.text)},
+                "locations": [{
+                    "physicalLocation": physical,
+                    "logicalLocations": [{"fullyQualifiedName": one.subject}],
+                }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "castellan scopes lint",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            }},
+            "results": results,
+        }],
+    })
+}
+
+/// `place` as a URI reference, and whether it is a file.
+fn uri(place: &str) -> (String, bool) {
+    if super::as_url(place).is_some() {
+        return (place.to_owned(), false);
+    }
+    let path = Path::new(place);
+    let uri = match url::Url::from_file_path(Path::new("/").join(path)) {
+        Ok(url) if path.is_absolute() => url.to_string(),
+        Ok(url) => url.path().trim_start_matches('/').to_owned(),
+        Err(()) => place.to_owned(),
+    };
+    (uri, true)
+}

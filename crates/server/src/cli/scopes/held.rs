@@ -1,0 +1,173 @@
+//! Who may have what: every app and key, held against the rules of guards.
+
+use castellan_gate::{Ask, Caller, Entry, Identity, Root, Rules, Verdict, decide};
+use castellan_issuer::apply::ResourceKind;
+use castellan_proto::scope::{Scope, ScopePattern, Scopes};
+
+use crate::{
+    config::{Dialect, GuardConfig, Method},
+    dialects, guards,
+};
+
+/// The rules that are asked, and those who are held against them.
+pub(super) struct Held {
+    judges: Vec<Judge>,
+    pub(super) holders: Vec<Holder>,
+}
+
+/// The rules of one guard.
+pub(super) struct Judge {
+    rules: Rules,
+    /// The same, with nothing public.
+    closed: Rules,
+    /// What is public in its dialect.
+    default: Vec<ScopePattern>,
+    /// Whom it lets in; everybody without one.
+    guard: Option<GuardConfig>,
+}
+
+/// An app or a key.
+pub(super) struct Holder {
+    pub(super) name: String,
+    /// The most that it may have.
+    pub(super) scopes: Scopes,
+    kind: Kind,
+    /// How it calls with all of that.
+    caller: Caller,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nobody,
+    App,
+    Key,
+    Machine,
+}
+
+impl Judge {
+    /// What a guard would say.
+    pub(super) fn at(guard: &GuardConfig) -> Self {
+        let default = dialects::rules(guard.dialect).public;
+        Self { default, guard: Some(guard.clone()), ..Self::by(guards::rules(guard)) }
+    }
+
+    /// What `rules` say to everybody.
+    pub(super) fn by(rules: Rules) -> Self {
+        let closed = Rules { public: Vec::new(), ..rules.clone() };
+        Self { rules, closed, default: Vec::new(), guard: None }
+    }
+
+    /// With `public` in place of its own.
+    pub(super) fn with_public(mut self, public: &[ScopePattern]) -> Self {
+        self.rules.public = public.to_vec();
+        self
+    }
+
+    /// Whether tokens of this kind are any good there, as the guard's verifier has it.
+    fn admits(&self, kind: Kind) -> bool {
+        let Some(guard) = &self.guard else { return true };
+        let methods = guard.authenticate.list();
+        let (decidim, trompa) =
+            (guard.dialect == Some(Dialect::Decidim), guard.dialect == Some(Dialect::Trompa));
+        match kind {
+            Kind::Nobody => true,
+            Kind::App => methods.contains(&Method::Oauth),
+            Kind::Key => !decidim && (trompa || methods.contains(&Method::Jwt)),
+            Kind::Machine => decidim,
+        }
+    }
+}
+
+impl Holder {
+    /// Whoever shows no credential.
+    pub(super) fn nobody() -> Self {
+        Self {
+            name: "whoever is not known".to_owned(),
+            scopes: Scopes::default(),
+            kind: Kind::Nobody,
+            caller: Caller::NOBODY,
+        }
+    }
+
+    fn new((name, scopes): (String, Scopes)) -> Self {
+        let kind = match name.split_once('/').and_then(|(kind, _)| ResourceKind::named(kind)) {
+            Some(ResourceKind::Client) => Kind::App,
+            Some(ResourceKind::ApiCredential) => Kind::Machine,
+            // Those of the configuration as well.
+            _ => Kind::Key,
+        };
+        let (token_scopes, client_scopes) = match kind {
+            // A machine user is a user of its own.
+            Kind::Machine => {
+                let user = Scope::Named("user".to_owned());
+                (scopes.iter().cloned().chain([user]).collect(), None)
+            }
+            _ => (scopes.clone(), Some(scopes.clone())),
+        };
+        let identity = Identity { token_scopes, client_scopes, ..Identity::default() };
+        Self { name, scopes, kind, caller: Caller::known(identity) }
+    }
+}
+
+impl Held {
+    pub(super) fn new(judges: Vec<Judge>, grants: Vec<(String, Scopes)>) -> Self {
+        Self { judges, holders: grants.into_iter().map(Holder::new).collect() }
+    }
+
+    /// Without those whom no guard lets in.
+    pub(super) fn admitted(mut self) -> Self {
+        let judges = &self.judges;
+        self.holders.retain(|one| judges.iter().any(|judge| judge.admits(one.kind)));
+        self
+    }
+
+    /// What is public, each pattern once, and whether that is a dialect's default.
+    pub(super) fn public(&self) -> Vec<(&ScopePattern, bool)> {
+        let mut all: Vec<(&ScopePattern, bool)> = Vec::new();
+        for judge in &self.judges {
+            for pattern in &judge.rules.public {
+                if !all.iter().any(|(known, _)| *known == pattern) {
+                    all.push((pattern, judge.default.contains(pattern)));
+                }
+            }
+        }
+        all
+    }
+
+    pub(super) fn is_public(&self, entry: &Entry) -> bool {
+        self.public().into_iter().any(|(pattern, _)| opens(pattern, entry))
+    }
+
+    /// Whether `who` may have a field, be it because it is public.
+    pub(super) fn may(&self, who: &Holder, root: Root, entry: &Entry) -> bool {
+        self.judges
+            .iter()
+            .any(|judge| judge.admits(who.kind) && passes(&judge.rules, who, root, entry))
+    }
+
+    /// Those who may have a field by their scopes.
+    pub(super) fn holders_of(&self, root: Root, entry: &Entry) -> Vec<&str> {
+        let may = |who: &&Holder| {
+            let mut judges = self.judges.iter();
+            judges.any(|judge| judge.admits(who.kind) && passes(&judge.closed, who, root, entry))
+        };
+        self.holders.iter().filter(may).map(|who| &*who.name).collect()
+    }
+
+    /// Named scopes that must be held besides for anything of `root`, where one guard is asked.
+    pub(super) fn required(&self, root: Root) -> Vec<&str> {
+        let [judge] = &*self.judges else { return Vec::new() };
+        judge.rules.requires.get(&root).into_iter().flatten().map(String::as_str).collect()
+    }
+}
+
+/// Whether `pattern` opens a field: some are opened by their name alone.
+pub(super) fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
+    if entry.by_name_only { pattern.names(&entry.demand) } else { pattern.matches(&entry.demand) }
+}
+
+fn passes(rules: &Rules, who: &Holder, root: Root, entry: &Entry) -> bool {
+    let Entry { demand, by_name_only, local, .. } = entry;
+    let ask = Ask::Field { root, demand, by_name_only: *by_name_only, local: *local };
+    !matches!(decide(ask, &who.caller, rules), Verdict::Deny(_))
+}

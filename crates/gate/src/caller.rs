@@ -3,9 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use castellan_proto::scope::Scopes;
+use castellan_proto::{jose::Algorithm, scope::Scopes};
 
 /// Whoever sent a request, whatever method told us.
+///
+/// Whoever stands around the gate may know callers by something else than a token, and put a `Caller`
+/// among the request's extensions: it counts where no token was sent.
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// Nobody that we know; with a taint if a credential was sent that is no good.
@@ -21,6 +24,13 @@ pub enum Taint {
     Expired,
     /// Anything else: malformed, unknown, revoked, forged, or meant for somebody else.
     Invalid,
+    /// It is bound to a key, and came as one that is not (RFC 9449 §7.2).
+    Unproven,
+    /// What should prove possession of its key is missing or proves nothing.
+    ProofInvalid,
+    /// The proof lacks the nonce of the moment (RFC 9449 §9). Whoever stands around the gate hands
+    /// that out in the header `DPoP-Nonce`; the gate knows no nonces.
+    NonceMissing,
 }
 
 /// What a good credential says of its bearer.
@@ -93,6 +103,12 @@ pub trait Verifier: Send + Sync {
     /// # Errors
     /// [`Unavailable`] if that cannot be told.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable>;
+
+    /// The algorithms of proofs of possession that it takes, for challenges (RFC 9449 §7.1). With
+    /// none of them, the default, nobody is asked for a proof.
+    fn proof_algorithms(&self) -> &[Algorithm] {
+        &[]
+    }
 }
 
 impl Caller {
@@ -108,7 +124,13 @@ impl Caller {
     /// Somebody whose credential is no good.
     #[must_use]
     pub const fn invalid() -> Self {
-        Self::Anonymous(Some(Taint::Invalid))
+        Self::tainted(Taint::Invalid)
+    }
+
+    /// Somebody whose credential is no good, and why.
+    #[must_use]
+    pub const fn tainted(taint: Taint) -> Self {
+        Self::Anonymous(Some(taint))
     }
 
     /// The identity, if there is one.

@@ -129,7 +129,7 @@ pub(crate) const fn unknown(caller: &Caller) -> Option<Reason> {
     match caller {
         Caller::Anonymous(None) => Some(Reason::NoCredential),
         Caller::Anonymous(Some(Taint::Expired)) => Some(Reason::CredentialExpired),
-        Caller::Anonymous(Some(Taint::Invalid)) => Some(Reason::CredentialInvalid),
+        Caller::Anonymous(Some(_)) => Some(Reason::CredentialInvalid),
         Caller::Known(_) => None,
     }
 }

@@ -1,12 +1,12 @@
 //! What comes in: the envelope and the credential, each read by one strict reader.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
-    Caller, Credential, Envelope, Possession, Source, Verifier, layer::BoxError, media,
+    Caller, Credential, Envelope, Possession, Source, Taint, Verifier, layer::BoxError, media,
     reply::RequestRefusal,
 };
 
@@ -65,13 +65,21 @@ fn bad(message: &str, code: &str) -> RequestRefusal {
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 
+/// Who calls, and how they said so.
+pub(crate) struct Arrival {
+    pub(crate) caller: Caller,
+    pub(crate) scheme: Scheme,
+}
+
+fn several() -> RequestRefusal {
+    bad("Send one credential, in one Authorization header.", "SEVERAL_CREDENTIALS")
+}
+
 /// Who calls. One credential at most, read by one strict parser (`security-cases.md` row 32).
 pub(crate) async fn find_caller(
     verifier: &dyn Verifier,
     parts: &Parts,
-) -> Result<Caller, RequestRefusal> {
-    let several =
-        || bad("Send one credential, in one Authorization header.", "SEVERAL_CREDENTIALS");
+) -> Result<Arrival, RequestRefusal> {
     let query = parts.uri.query().unwrap_or_default();
     let in_query = pairs(query).any(|(name, _)| name == "access_token");
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
@@ -79,24 +87,40 @@ pub(crate) async fn find_caller(
     if second.is_some() || (in_query && first.is_some()) {
         return Err(several());
     }
+    let by_bearer = |caller| Ok(Arrival { caller, scheme: Scheme::Bearer });
     let Some(value) = first else {
+        if let (Some(caller), false) = (parts.extensions.get::<Caller>(), in_query) {
+            return by_bearer(caller.clone());
+        }
         // A token in the URL is no credential, but it was meant as one.
-        return Ok(if in_query { Caller::invalid() } else { Caller::NOBODY });
+        return by_bearer(if in_query { Caller::invalid() } else { Caller::NOBODY });
     };
     if value.is_empty() {
-        return Ok(Caller::NOBODY);
+        return by_bearer(Caller::NOBODY);
     }
-    let Some((scheme, bearer)) = value.to_str().ok().and_then(token) else {
-        return Ok(Caller::invalid());
+    let scheme = Scheme::of(value);
+    let caller = match value.to_str().ok().and_then(token) {
+        Some(bearer) => check(verifier, parts, scheme, bearer).await?,
+        None => Caller::invalid(),
     };
+    Ok(Arrival { caller, scheme })
+}
+
+/// What `verifier` says of the token `bearer`, and of what came with it.
+async fn check(
+    verifier: &dyn Verifier,
+    parts: &Parts,
+    scheme: Scheme,
+    bearer: &str,
+) -> Result<Caller, RequestRefusal> {
     let possession = match scheme {
         Scheme::Bearer => None,
         Scheme::Dpop => {
             let mut proofs = parts.headers.get_all(DPOP).iter();
-            let (Some(proof), None) = (proofs.next(), proofs.next()) else {
-                return Ok(Caller::invalid());
+            let (Some(Ok(proof)), None) = (proofs.next().map(HeaderValue::to_str), proofs.next())
+            else {
+                return Ok(Caller::tainted(Taint::ProofInvalid));
             };
-            let Ok(proof) = proof.to_str() else { return Ok(Caller::invalid()) };
             let (method, path) = (parts.method.as_str(), parts.uri.path());
             Some(Possession { proof, method, path })
         }
@@ -121,26 +145,31 @@ pub(crate) async fn find_caller(
 
 /// How a token is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
+pub(crate) enum Scheme {
     /// RFC 6750 §2.1.
     Bearer,
     /// RFC 9449 §7.1.
     Dpop,
 }
 
+impl Scheme {
+    /// By its name alone, whatever follows: who uses it is answered in it. All others are answered
+    /// as bearers.
+    fn of(value: &HeaderValue) -> Self {
+        let name = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"dpop") { Self::Dpop } else { Self::Bearer }
+    }
+}
+
 /// The token of an `Authorization` value: the scheme in any case, blanks, one `b64token`
 /// (RFC 6750 §2.1), whose `=` stand at its end.
-fn token(value: &str) -> Option<(Scheme, &str)> {
+fn token(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
     let inside = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'/' | b'_' | b'~' | b'+');
     let unpadded = token.trim_end_matches('=');
-    let scheme = match scheme {
-        bearer if bearer.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
-        dpop if dpop.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
-        _ => return None,
-    };
-    (!unpadded.is_empty() && unpadded.bytes().all(inside)).then_some((scheme, token))
+    let known = ["bearer", "dpop"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    (known && !unpadded.is_empty() && unpadded.bytes().all(inside)).then_some(token)
 }
 
 /// Decoded pairs of a URL query, `+` read as a blank.
@@ -196,14 +225,17 @@ mod tests {
             ("abc", None),
             ("Basic abc", None),
         ] {
-            assert_eq!(token(value), read.map(|text| (Scheme::Bearer, text)), "{value:?}");
+            assert_eq!(token(value), read, "{value:?}");
+            assert_eq!(Scheme::of(&HeaderValue::from_static(value)), Scheme::Bearer, "{value:?}");
         }
     }
 
     #[test]
     fn a_bound_token_is_sent_by_a_scheme_of_its_own() {
-        assert_eq!(token("dpop abc"), Some((Scheme::Dpop, "abc")));
-        assert_eq!(token("DPoP"), None);
+        for (value, read) in [("dpop abc", Some("abc")), ("DPoP", None), ("DPoP a,b", None)] {
+            assert_eq!(token(value), read, "{value:?}");
+            assert_eq!(Scheme::of(&HeaderValue::from_static(value)), Scheme::Dpop, "{value:?}");
+        }
     }
 
     #[test]

@@ -197,13 +197,16 @@ where
     let id = parts.extensions.get::<DecisionId>().cloned().unwrap_or_else(DecisionId::generate);
     let wanted = Wanted::of(&parts.headers);
     // Before anything else is said: to some, nothing else is.
-    let caller = match find_caller(&*shared.verifier, &parts).await {
-        Ok(caller) => caller,
+    let arrival = match find_caller(&*shared.verifier, &parts).await {
+        Ok(arrival) => arrival,
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
     };
+    let challenge = reply::challenge(&arrival, shared.verifier.proof_algorithms());
+    let caller = arrival.caller;
     if shared.rules.known_callers_only && caller.identity().is_none() {
         shared.record_unknown(&id, &caller);
-        return reply::unknown_caller(&shared.rules, &caller, wanted.unwrap_or(Wanted::Any), &id);
+        let wanted = wanted.unwrap_or(Wanted::Any);
+        return reply::unknown_caller(&shared.rules, &caller, challenge, wanted, &id);
     }
     let Some(wanted) = wanted else {
         let message = "Answers are application/graphql-response+json or application/json.";
@@ -229,8 +232,8 @@ where
         }
         Err(refusal) => refused(refusal),
     };
-    if let Caller::Anonymous(Some(_)) = caller {
-        response.headers_mut().insert(WWW_AUTHENTICATE, reply::INVALID_TOKEN);
+    if let Some(challenge) = challenge {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -1,11 +1,18 @@
 //! Answers that the gate gives itself.
 
 use bytes::Bytes;
+use castellan_proto::jose::Algorithm;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::{Caller, DecisionId, Reason, Rules, decide::unknown, layer::ReplyBody, media::Wanted};
+use crate::{
+    Caller, DecisionId, Reason, Rules, Taint,
+    decide::unknown,
+    incoming::{Arrival, Scheme},
+    layer::ReplyBody,
+    media::Wanted,
+};
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
 pub(crate) struct RequestRefusal {
@@ -57,22 +64,37 @@ impl RequestRefusal {
     }
 }
 
-/// The challenge to a credential that is no good (RFC 6750 §3.1).
-pub(crate) const INVALID_TOKEN: HeaderValue =
-    HeaderValue::from_static("Bearer error=\"invalid_token\"");
+/// The challenge to a bearer token that is no good (RFC 6750 §3.1).
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+/// The challenge to whoever sent a credential that is no good, in the scheme in which it was sent or
+/// should have been (RFC 9449 §7.1). `algorithms` are those that proofs may have; with none of them
+/// there are bearer tokens alone.
+pub(crate) fn challenge(arrival: &Arrival, algorithms: &[Algorithm]) -> Option<HeaderValue> {
+    let Caller::Anonymous(Some(taint)) = arrival.caller else { return None };
+    let error = match taint {
+        _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
+        Taint::NonceMissing => "use_dpop_nonce",
+        Taint::ProofInvalid => "invalid_dpop_proof",
+        Taint::Unproven => "invalid_token",
+        Taint::Expired | Taint::Invalid if arrival.scheme == Scheme::Dpop => "invalid_token",
+        Taint::Expired | Taint::Invalid => return Some(INVALID_TOKEN),
+    };
+    let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+    let text = format!("DPoP error=\"{error}\", algs=\"{}\"", algorithms.join(" "));
+    Some(HeaderValue::from_str(&text).unwrap_or(INVALID_TOKEN))
+}
 
 /// 401 for whoever is not known, where only known callers are let in.
 pub(crate) fn unknown_caller(
     rules: &Rules,
     caller: &Caller,
+    challenge: Option<HeaderValue>,
     wanted: Wanted,
     id: &DecisionId,
 ) -> Response<ReplyBody> {
     let reason = unknown(caller).unwrap_or(Reason::NoCredential);
-    let challenge = match reason {
-        Reason::NoCredential => HeaderValue::from_static("Bearer"),
-        _ => INVALID_TOKEN,
-    };
+    let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
     let status = StatusCode::UNAUTHORIZED;
     let mut response = if let Some(body) = rules.wording.refused {
         let body = serde_json::from_str(body).unwrap_or_default();
@@ -120,5 +142,23 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
             rules.wording.insufficient
         }
         Reason::IntrospectionClosed => ("The schema is not shown here.", "INTROSPECTION_CLOSED"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verifier that knows no proofs must not make clients send some.
+    #[test]
+    fn nobody_is_asked_for_a_proof_that_is_not_taken() {
+        let said = |taint, algorithms: &[Algorithm]| {
+            let arrival = Arrival { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
+            challenge(&arrival, algorithms).unwrap()
+        };
+        for taint in [Taint::Expired, Taint::Invalid, Taint::ProofInvalid] {
+            assert_eq!(said(taint, &[]), INVALID_TOKEN);
+            assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
+        }
     }
 }

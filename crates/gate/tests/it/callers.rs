@@ -1,7 +1,7 @@
 //! Who calls, and what the service behind is told of it (`design.md` rules 3 and 39).
 
 use bytes::Bytes;
-use castellan_gate::{GuardSchema, SchemaSettings, SessionField};
+use castellan_gate::{GuardSchema, Rules, SchemaSettings, SessionField};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
@@ -89,6 +89,48 @@ async fn a_tainted_caller_gets_what_is_public_and_a_challenge() {
     assert_eq!(reply.status, 400);
     assert!(reply.headers.contains_key("www-authenticate"));
     assert!(rig.nothing_sent());
+}
+
+/// RFC 9449 §7.1 and §9: what is wrong is told in the scheme by which a credential was sent, or
+/// should have been, and what is public is answered all the same.
+#[tokio::test]
+async fn a_challenge_speaks_the_callers_scheme() {
+    let public = rig();
+    let closed = Rules { known_callers_only: true, ..rules(&["Query:id:Get"]) };
+    let closed = Rig::new(SDL, closed, &[("ada", "*")]);
+    let dpop = |error: &str| format!("DPoP error=\"{error}\", algs=\"ES256 EdDSA\"");
+    let bearer = || "Bearer error=\"invalid_token\"".to_owned();
+    for (authorization, proofs, challenge) in [
+        ("DPoP nobody", &["proof"][..], dpop("invalid_token")),
+        ("dpop expired", &["proof"], dpop("invalid_token")),
+        ("DPoP forged", &["proof"], dpop("invalid_dpop_proof")),
+        ("DPoP late", &["proof"], dpop("use_dpop_nonce")),
+        ("DPoP ada", &[], dpop("invalid_dpop_proof")),
+        ("DPoP ada", &["one", "two"], dpop("invalid_dpop_proof")),
+        ("DPoP ada", &["é"], dpop("invalid_dpop_proof")),
+        ("DPoP a,b", &["proof"], dpop("invalid_token")),
+        ("DPoP é", &["proof"], dpop("invalid_token")),
+        ("DPoP", &[], dpop("invalid_token")),
+        ("Bearer bound", &[], dpop("invalid_token")),
+        ("Bearer nobody", &[], bearer()),
+        ("Bearer nobody", &["proof"], bearer()),
+        ("DPoPx nobody", &["proof"], bearer()),
+    ] {
+        let mut headers = vec![("authorization", authorization)];
+        headers.extend(proofs.iter().map(|proof| ("dpop", *proof)));
+        let reply = public.send(with("/", &headers)).await;
+        let told = (reply.status.as_u16(), &reply.json()["data"]["id"]) == (200, &json!("1"));
+        assert!(told, "{authorization}: {reply:?}");
+        assert_eq!(reply.headers["www-authenticate"], challenge, "{authorization}");
+        assert!(!public.only().query().contains("secret"));
+        let reply = closed.send(with("/", &headers)).await;
+        assert_eq!(reply.status, 401, "{authorization}");
+        assert_eq!(reply.headers["www-authenticate"], challenge, "{authorization}");
+    }
+    let reply = public.send(with("/", &[("authorization", "DPoP ada"), ("dpop", "proof")])).await;
+    assert!(!reply.headers.contains_key("www-authenticate"), "{reply:?}");
+    let reply = closed.send(with("/", &[])).await;
+    assert_eq!(reply.headers["www-authenticate"], "Bearer");
 }
 
 /// `security-cases.md` row 29: no spelling of an identity header gets in, and `Connection` cannot

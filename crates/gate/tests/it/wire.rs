@@ -12,7 +12,10 @@ use castellan_gate::{
     Attestor, Caller, Credential, Denial, Gate, GuardSchema, Identity, Recorder, Rules,
     SchemaSettings, Taint, Unavailable, Verifier,
 };
-use castellan_proto::scope::{ScopePattern, Scopes};
+use castellan_proto::{
+    jose::Algorithm,
+    scope::{ScopePattern, Scopes},
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -125,6 +128,10 @@ impl Verifier for Keys {
             name => Ok(self.0.get(name).cloned().unwrap_or(Caller::invalid())),
         }
     }
+
+    fn proof_algorithms(&self) -> &[Algorithm] {
+        &[Algorithm::Es256, Algorithm::EdDsa]
+    }
 }
 
 struct Denials(Arc<Mutex<Vec<Denial>>>);
@@ -170,7 +177,13 @@ impl Rig {
         let schema = Arc::new(GuardSchema::build(sdl, settings).unwrap());
         let mut callers: BTreeMap<_, _> =
             keys.iter().map(|(name, scopes)| (*name, known(scopes))).collect();
-        callers.insert("expired", Caller::Anonymous(Some(Taint::Expired)));
+        let no_good = [
+            ("expired", Taint::Expired),
+            ("bound", Taint::Unproven),
+            ("forged", Taint::ProofInvalid),
+            ("late", Taint::NonceMissing),
+        ];
+        callers.extend(no_good.map(|(name, taint)| (name, Caller::tainted(taint))));
         let denials = Arc::new(Mutex::new(Vec::new()));
         let gate = Gate::new(schema, rules, Arc::new(Keys(callers))).with(
             Arc::new(Denials(Arc::clone(&denials))),

@@ -78,7 +78,8 @@ for (const nonces of [false, true]) {
     for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
       it(`are of use with it alone (${alg})`, async () => {
         const config = await discover(castellan, 'bound');
-        const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg));
+        const pair = await client.randomDPoPKeyPair(alg);
+        const DPoP = client.getDPoPHandle(config, pair);
         const begun = await begin(config, { DPoP });
         const browser = new ScriptedBrowser(castellan.url);
         const { callback } = await browser.signInAndAllow(begun.url, 'ada', PASSWORD);
@@ -104,7 +105,9 @@ for (const nonces of [false, true]) {
           )
             .catch((error) => error.response ?? Promise.reject(error));
         const wrote = async (answer) => (await answer.json()).data?.CreatePerson?.name === 'Ada';
-        if (nonces) await write(tokens.access_token, { DPoP });
+        // This handle was told no nonce yet; at the guard's challenge the library asks again.
+        const fresh = client.getDPoPHandle(config, pair);
+        assert.ok(await wrote(await write(tokens.access_token, { DPoP: fresh })));
         assert.ok(await wrote(await write(tokens.access_token, { DPoP })));
         assert.ok(!(await wrote(await write(tokens.access_token))), 'as a bearer token');
         const thief = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg));

@@ -35,6 +35,10 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// Whether and what the person is to be asked.
     pub prompt: Prompt,
+    /// With [`Prompt::Consent`]: ask who they are as well, and before. No prompt of its own, which
+    /// older builds could not read.
+    #[serde(default)]
+    pub sign_in_too: bool,
     /// Seconds since the person last proved who they are, at most.
     pub max_age: Option<u64>,
     /// How the answer gets there.
@@ -71,7 +75,7 @@ pub enum Prompt {
     Needed,
     /// Ask nothing; fail instead.
     None,
-    /// Ask who they are.
+    /// Ask who they are; there is no other way here to select an account.
     Login,
     /// Ask whether they agree.
     Consent,
@@ -119,6 +123,11 @@ impl AuthorizationRequest {
     #[must_use]
     pub fn back(&self) -> Back {
         Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone(), mode: self.mode }
+    }
+
+    /// Whether the person is to say who they are, signed in or not.
+    pub(crate) fn asks_anew(&self) -> bool {
+        self.prompt == Prompt::Login || self.sign_in_too
     }
 
     /// An error for the client.
@@ -183,7 +192,28 @@ impl Issuer {
         let also = client.code.as_ref().map_or(&[][..], |grant| &grant.audience);
         request.resources = resources_within(params, &self.targets(also))
             .map_err(|error| refuse(error.code(), error.to_string()))?;
+        self.mean_hinted(&mut request, params)
+            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
         Ok((request, client))
+    }
+
+    /// Takes the person of `id_token_hint` for the one that is meant, if nobody is to be asked.
+    /// Otherwise a hint changes nothing (OIDC Core §3.1.2.1).
+    fn mean_hinted(
+        &self,
+        request: &mut AuthorizationRequest,
+        params: &Params,
+    ) -> Result<(), Refused> {
+        let silent = request.prompt == Prompt::None;
+        let Some(token) = params.get("id_token_hint").filter(|_| silent) else { return Ok(()) };
+        let unread = (ErrorCode::LoginRequired, "id_token_hint is no ID token of this issuer");
+        let hinted = self.read_hint(token).ok_or(unread)?.sub;
+        if request.claims.subject.as_ref().is_some_and(|subject| *subject != hinted) {
+            let text = "claims and id_token_hint mean two people";
+            return Err((ErrorCode::LoginRequired, text));
+        }
+        request.claims.subject = Some(hinted);
+        Ok(())
     }
 }
 
@@ -241,7 +271,7 @@ fn check(
     if client.scope.first_uncovered(&scope).is_some() {
         return Err(wrong_scope);
     }
-    let prompt = prompt(params.get("prompt"))?;
+    let (prompt, sign_in_too) = prompt(params.get("prompt"))?;
     let max_age = match params.get("max_age").map(str::parse) {
         None => None,
         Some(Ok(seconds)) => Some(seconds),
@@ -257,6 +287,7 @@ fn check(
         nonce: params.get("nonce").map(ToOwned::to_owned),
         login_hint: params.get("login_hint").map(ToOwned::to_owned),
         prompt,
+        sign_in_too,
         max_age,
         mode: back.mode,
         claims: params.get("claims").map(claims::read).transpose()?.unwrap_or_default(),
@@ -295,17 +326,19 @@ fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
     }
 }
 
-fn prompt(text: Option<&str>) -> Result<Prompt, Refused> {
-    let mut words = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
-    let (first, second) = (words.next(), words.next());
-    match (first, second) {
-        (None, _) | (Some("select_account"), None) => Ok(Prompt::Needed),
-        (Some("none"), None) => Ok(Prompt::None),
-        (Some("none"), Some(_)) | (_, Some("none")) => {
-            Err((ErrorCode::InvalidRequest, "prompt=none goes with no other"))
-        }
-        (Some("login"), _) | (_, Some("login")) => Ok(Prompt::Login),
-        (Some("consent"), _) | (_, Some("consent")) => Ok(Prompt::Consent),
-        _ => Err((ErrorCode::InvalidRequest, "prompt is none, login or consent")),
+/// What `prompt` asks for, and whether that is a sign-in besides consent.
+fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
+    let words = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let words: Vec<_> = words.collect();
+    let invalid = |text| Err((ErrorCode::InvalidRequest, text));
+    let has = |word| words.contains(&word);
+    let signs_in = has("login") || has("select_account");
+    match &*words {
+        [] => Ok((Prompt::Needed, false)),
+        ["none"] => Ok((Prompt::None, false)),
+        _ if has("none") => invalid("prompt=none goes with no other"),
+        _ if has("consent") => Ok((Prompt::Consent, signs_in)),
+        _ if signs_in => Ok((Prompt::Login, false)),
+        _ => invalid("prompt is none, login, consent or select_account"),
     }
 }

@@ -1,6 +1,6 @@
 //! Proving which client speaks (RFC 6749 §2.3), and how secrets are kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
@@ -97,8 +97,21 @@ impl Issuer {
     /// An unknown client and a wrong secret cost the same time and give the same answer.
     ///
     /// # Errors
-    /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret.
-    pub async fn prove_client(&self, proof: ClientProof) -> Result<Proven, TokenError> {
+    /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret;
+    /// [`TokenError::Throttled`] if too many wrong ones were shown from `source`.
+    pub async fn prove_client(
+        &self,
+        proof: ClientProof,
+        source: Option<IpAddr>,
+    ) -> Result<Proven, TokenError> {
+        let is_secret = matches!(proof, ClientProof::Basic(..) | ClientProof::Post(..));
+        let guess = self.guess_from(source.filter(|_| is_secret))?;
+        let proven = self.prove_uncounted(proof).await?;
+        guess.was_right();
+        Ok(proven)
+    }
+
+    async fn prove_uncounted(&self, proof: ClientProof) -> Result<Proven, TokenError> {
         let id = match &proof {
             ClientProof::Basic(id, _)
             | ClientProof::Post(id, _)

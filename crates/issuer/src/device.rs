@@ -186,6 +186,8 @@ impl Issuer {
     /// [`FlowError::WrongCode`] if no device waits for an answer to it.
     pub async fn enter_user_code(&self, text: &str, browser: &Browser) -> Result<Next, FlowError> {
         let now = self.now();
+        // One source that guesses does not use up what all have together.
+        let guess = self.guess_from(browser.source)?;
         if let Some(seconds) = self.wrong_codes().count(now) {
             return Err(TokenError::Throttled(seconds).into());
         }
@@ -199,6 +201,7 @@ impl Issuer {
             return Err(FlowError::WrongCode);
         };
         self.wrong_codes().uncount();
+        guess.was_right();
         let request = AuthorizationRequest {
             client_id: held.body.client,
             scope: held.body.scope,

@@ -131,10 +131,10 @@ impl Issuer {
     pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
         let (request, client) = self.read_authorization(params).await?;
         let signed_in = self.signed_in(browser).await?;
-        let fresh_since = match (request.prompt, request.max_age) {
-            (Prompt::Login, _) => Some(Timestamp(self.now().0 + 1)),
-            (_, Some(seconds)) => Some(Timestamp(self.now().0.saturating_sub(seconds))),
-            _ => None,
+        let fresh_since = match request.max_age {
+            _ if request.asks_anew() => Some(Timestamp(self.now().0 + 1)),
+            Some(seconds) => Some(Timestamp(self.now().0.saturating_sub(seconds))),
+            None => None,
         };
         let settled = Settled { fresh_since, ..Settled::default() };
         self.advance((request, client), signed_in, browser, settled).await
@@ -208,7 +208,7 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<LoggedIn, FlowError> {
         let held = self.flow(flow, browser).await?;
-        let found = self.check_password((name, password), browser.mark.as_ref()).await?;
+        let found = self.check_password((name, password), browser).await?;
         let Some(account) = found else {
             return Ok(LoggedIn::No);
         };
@@ -229,7 +229,7 @@ impl Issuer {
             Ok(next) => Ok(LoggedIn::Yes(cookie, next)),
             Err(error) => {
                 // Nobody gets the cookie, so the session is over, for its apps as well.
-                let lost = Browser { session: Some(cookie), mark: None };
+                let lost = Browser { session: Some(cookie), ..Browser::default() };
                 self.sign_out(&lost).await?;
                 Err(error)
             }

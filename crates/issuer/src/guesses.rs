@@ -1,17 +1,19 @@
-//! Guesses at passwords, counted per person (`design.md` rule 48).
+//! Guesses at passwords, counted per person (`design.md` rule 48), and per source ([`sources`]).
 //!
 //! A guess is counted before it is checked, so that guesses at the same time count, too. The
 //! subject is the account whatever name was typed, and a name that leads to nobody counts as if it
 //! did. A browser in which the person has signed in before is not held up: nobody can be locked
 //! out from outside.
 
-use castellan_proto::{Digest, Opaque, Timestamp};
+use castellan_proto::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
     desk::{Held, Kept, Written},
     error::TokenError,
+    session::Browser,
+    sources,
     store::{Kind, Notice, StoreError},
 };
 
@@ -50,6 +52,8 @@ pub(crate) struct Guess {
     subject: String,
     device: Option<String>,
     known: bool,
+    /// The same guess, counted where it came from; not in a browser that is known.
+    source: Option<sources::Guess>,
 }
 
 impl Issuer {
@@ -60,10 +64,10 @@ impl Issuer {
     pub(crate) async fn count_guess(
         &self,
         subject: &str,
-        mark: Option<&Opaque>,
+        browser: &Browser,
     ) -> Result<Guess, TokenError> {
         let now = self.now();
-        let device = mark.map(|mark| {
+        let device = browser.mark.as_ref().map(|mark| {
             let both = format!("{subject}\0{}", mark.digest().text());
             format!("device/{}", Digest::of(both.as_bytes()).text())
         });
@@ -73,8 +77,9 @@ impl Issuer {
             None => false,
         };
         if known {
-            return Ok(Guess { subject, device, known });
+            return Ok(Guess { subject, device, known, source: None });
         }
+        let source = Some(self.guess_from(browser.source)?);
         for _ in 0..TRIES {
             let ends = Timestamp(now.0 + FORGOTTEN);
             let written = match self.desk().get::<Guesses>(&subject, now).await? {
@@ -95,7 +100,7 @@ impl Issuer {
                 }
             };
             if written == Written::Done {
-                return Ok(Guess { subject, device, known });
+                return Ok(Guess { subject, device, known, source });
             }
         }
         Err(TokenError::Throttled(1))
@@ -106,6 +111,9 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the count may stand.
     pub(crate) async fn guess_was_good(&self, guess: Guess) -> Result<(), StoreError> {
+        if let Some(source) = guess.source {
+            source.was_right();
+        }
         if guess.known {
             return Ok(());
         }

@@ -1,10 +1,10 @@
 //! Scoped JWTs for API keys (`contracts/trompa.md` §§2, 3): a kind of credential of its own, HS256
 //! with a secret of its own, good only at guards that list it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use castellan_proto::{
-    Secret, Timestamp, constant_time_eq,
+    Digest, Secret, Timestamp, constant_time_eq,
     jose::{Compact, HmacKey, KeyError},
     scope::{Scope, Scopes},
 };
@@ -12,13 +12,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    desk::Held,
+    desk::{Held, Written},
+    error::TokenError,
     records::{AuthKey, is_news},
-    store::{Notice, StoreError},
+    store::{Kind, Notice, StoreError},
+    verdicts::Verdicts,
 };
 
 /// What trades keys for tokens and checks those tokens.
 pub struct KeyTokens {
+    terms: KeyTerms,
+    verdicts: Verdicts<KeyCaller>,
+}
+
+/// How keys are traded.
+pub struct KeyTerms {
     /// The shared secret.
     pub secret: HmacKey,
     /// The `iss` claim.
@@ -27,6 +35,16 @@ pub struct KeyTokens {
     pub lifetime: i64,
     /// Keys from the configuration, by id.
     pub keys: BTreeMap<String, Vec<ConfiguredKey>>,
+}
+
+/// What somebody shows who wants a token.
+pub struct KeyProof<'a> {
+    /// The key's id.
+    pub id: &'a str,
+    /// The secret.
+    pub api_key: &'a Secret,
+    /// From where they come.
+    pub source: Option<IpAddr>,
 }
 
 /// A key from the configuration.
@@ -45,6 +63,9 @@ struct Claims {
     scopes: Vec<String>,
     iat: i64,
     exp: i64,
+    /// Of tokens that others made with the same secret: ours have none.
+    #[serde(default, skip_serializing)]
+    nbf: Option<i64>,
     iss: String,
 }
 
@@ -61,8 +82,8 @@ pub enum TradeError {
     #[error("the token could not be signed")]
     Sign(#[from] KeyError),
     /// Ours.
-    #[error("the store failed")]
-    Token(#[from] crate::error::TokenError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// A key's token that holds.
@@ -93,7 +114,19 @@ pub enum KeyVerifyError {
     Store(#[from] StoreError),
 }
 
+/// Secrets that a wrong one is compared with at least, so that a key that is being rotated costs
+/// no more than one that does not exist.
+const COMPARED: usize = 2;
+/// Characters of an id at most.
+const LONGEST_ID: usize = 256;
+
 impl KeyTokens {
+    /// Trades keys on `terms`.
+    #[must_use]
+    pub fn new(terms: KeyTerms) -> Self {
+        Self { terms, verdicts: Verdicts::default() }
+    }
+
     /// Trades a key for a token with exactly the scopes asked for.
     ///
     /// # Errors
@@ -101,10 +134,12 @@ impl KeyTokens {
     pub async fn issue(
         &self,
         issuer: &Issuer,
-        (id, api_key): (&str, &Secret),
+        proof: KeyProof<'_>,
         asked: &[String],
     ) -> Result<String, TradeError> {
-        let scopes = self.prove(issuer, id, api_key).await?.ok_or(TradeError::Unknown)?;
+        let (id, guess) = (proof.id, issuer.guess_from(proof.source)?);
+        let scopes = self.prove(issuer, id, proof.api_key).await?.ok_or(TradeError::Unknown)?;
+        guess.was_right();
         for text in asked {
             let covered = Scope::try_from(text.clone()).is_ok_and(|scope| scopes.cover(&scope));
             if !covered {
@@ -116,10 +151,11 @@ impl KeyTokens {
             id: id.to_owned(),
             scopes: asked.to_vec(),
             iat,
-            exp: iat.saturating_add(self.lifetime),
-            iss: self.issuer.clone(),
+            exp: iat.saturating_add(self.terms.lifetime),
+            nbf: None,
+            iss: self.terms.issuer.clone(),
         };
-        Ok(self.secret.sign(&claims)?)
+        Ok(self.terms.secret.sign(&claims)?)
     }
 
     /// The scopes of the key with this id and secret.
@@ -128,28 +164,28 @@ impl KeyTokens {
         issuer: &Issuer,
         id: &str,
         api_key: &Secret,
-    ) -> Result<Option<Scopes>, TradeError> {
+    ) -> Result<Option<Scopes>, TokenError> {
         let same = |key: &&ConfiguredKey| {
             constant_time_eq(key.api_key.expose().as_bytes(), api_key.expose().as_bytes())
         };
-        if let Some(key) = self.keys.get(id).into_iter().flatten().find(same) {
+        if let Some(key) = self.terms.keys.get(id).into_iter().flatten().find(same) {
             return Ok(Some(key.scopes.clone()));
         }
-        let record = self.record(issuer, id).await.map_err(crate::error::TokenError::from)?;
-        let Some(record) = record else {
-            // As long as for a key that exists.
-            issuer.secret_matches(api_key, None).await.map_err(crate::error::TokenError::from)?;
-            return Ok(None);
-        };
-        for stored in &record.body.secrets {
-            let right = issuer.secret_matches(api_key, Some(stored)).await;
-            if right.map_err(crate::error::TokenError::from)? {
-                let scopes = record.body.scopes.clone();
-                note_use(issuer, record).await.map_err(crate::error::TokenError::from)?;
-                return Ok(Some(scopes));
+        // No key has a longer one, and not every engine could look for it.
+        let record = if id.len() > LONGEST_ID { None } else { self.record(issuer, id).await? };
+        let stored = record.as_ref().map_or(&[][..], |record| &record.body.secrets);
+        let mut right = false;
+        for at in 0..stored.len().max(COMPARED) {
+            let stored = stored.get(at).map(String::as_str);
+            right = issuer.secret_matches(api_key, stored).await?;
+            if right {
+                break;
             }
         }
-        Ok(None)
+        let Some(record) = record.filter(|_| right) else { return Ok(None) };
+        let scopes = record.body.scopes.clone();
+        note_use(issuer, record).await?;
+        Ok(Some(scopes))
     }
 
     async fn record(&self, issuer: &Issuer, id: &str) -> Result<Option<Held<AuthKey>>, StoreError> {
@@ -169,24 +205,71 @@ impl KeyTokens {
         if compact.header().kid.is_some() || compact.header().alg != "HS256" {
             return Err(KeyVerifyError::NotOne);
         }
-        let payload = compact.verified_by_hmac(&self.secret).ok_or(KeyVerifyError::Invalid)?;
+        let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
+        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+            return Ok(caller);
+        }
+        let payload =
+            compact.verified_by_hmac(&self.terms.secret).ok_or(KeyVerifyError::Invalid)?;
         let claims: Claims =
             serde_json::from_slice(payload).map_err(|_| KeyVerifyError::Invalid)?;
-        if Timestamp(u64::try_from(claims.exp).unwrap_or(0)) <= issuer.now() {
+        let second = |at: i64| Timestamp(u64::try_from(at).unwrap_or(0));
+        let ends = second(claims.exp);
+        if ends <= now {
             return Err(KeyVerifyError::Expired);
         }
-        if claims.iss != self.issuer {
+        let begins = claims.nbf.map_or(now, second);
+        if claims.iss != self.terms.issuer || begins > now || claims.id.len() > LONGEST_ID {
             return Err(KeyVerifyError::Invalid);
         }
-        let key_scopes = if let Some(keys) = self.keys.get(&claims.id) {
-            keys.iter().flat_map(|key| key.scopes.iter().cloned()).collect()
-        } else {
-            let record = self.record(issuer, &claims.id).await?;
-            record.ok_or(KeyVerifyError::Invalid)?.body.scopes
-        };
         let scopes: Result<Scopes, _> = claims.scopes.into_iter().map(Scope::try_from).collect();
         let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;
-        Ok(Arc::new(KeyCaller { id: claims.id, scopes, key_scopes }))
+        let key = issuer.desk().key(Kind::Credential, &auth_key_id(&claims.id));
+        // Captured before anything is read: what changes in between is seen as a change.
+        let snapshot = issuer.liveness().snapshot([&*key.text()]);
+        let key_scopes =
+            self.scopes_of(issuer, &claims.id).await?.ok_or(KeyVerifyError::Invalid)?;
+        let caller = Arc::new(KeyCaller { id: claims.id, scopes, key_scopes });
+        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
+        Ok(caller)
+    }
+
+    /// What the keys of this id may do, those of the configuration and the kept one together: a
+    /// token does not say which of them it was traded for.
+    async fn scopes_of(&self, issuer: &Issuer, id: &str) -> Result<Option<Scopes>, StoreError> {
+        let configured = self.terms.keys.get(id);
+        let record = self.record(issuer, id).await?;
+        if configured.is_none() && record.is_none() {
+            return Ok(None);
+        }
+        let configured = configured.into_iter().flatten().flat_map(|key| key.scopes.iter());
+        let kept = record.iter().flat_map(|record| record.body.scopes.iter());
+        Ok(Some(configured.chain(kept).cloned().collect()))
+    }
+}
+
+impl Issuer {
+    /// Gives the key `id` a new secret. Those of before stop at once, but for the newest of them if
+    /// it is to be kept. `false` if there is no such key.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the store or the pool of hashes fails; the old secrets stand then.
+    pub async fn rotate_auth_key(
+        &self,
+        id: &str,
+        secret: &Secret,
+        keep: bool,
+    ) -> Result<bool, TokenError> {
+        let (now, id) = (self.now(), auth_key_id(id));
+        let Some(mut held) = self.desk().get::<AuthKey>(&id, now).await? else { return Ok(false) };
+        let last = held.body.secrets.pop().filter(|_| keep);
+        held.body.secrets = last.into_iter().chain([self.keep_secret(secret).await?]).collect();
+        held.body.modified = now;
+        if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
+            return Err(StoreError::new("somebody else changed the key").into());
+        }
+        self.bump(Kind::Credential, &id);
+        Ok(true)
     }
 }
 

@@ -49,6 +49,8 @@ mod desk;
 mod footing;
 mod guesses;
 mod shelf;
+mod sources;
+mod verdicts;
 
 use std::sync::Arc;
 
@@ -63,7 +65,8 @@ use crate::{
     password::Passwords,
     settings::Place,
     store::Store,
-    verify::Verdicts,
+    verdicts::Verdicts,
+    verify::Live,
 };
 
 /// One site's issuer. Cheap to clone: all of it is shared.
@@ -81,13 +84,14 @@ struct Shared {
     keyring: Keyring,
     passwords: Passwords,
     liveness: Arc<Liveness>,
-    verdicts: Verdicts,
+    verdicts: Verdicts<Live>,
     memo: client_auth::Memo,
     shelf: shelf::Shelf,
     seen_proofs: dpop::SeenProofs,
     wrong_codes: device::WrongCodes,
     looks: device::Looks,
     outbox: farewell::Outbox,
+    sources: sources::Sources,
 }
 
 /// What an issuer is made of.
@@ -134,6 +138,7 @@ impl Issuer {
             wrong_codes: device::WrongCodes::default(),
             looks: device::Looks::default(),
             outbox: farewell::Outbox::default(),
+            sources: sources::Sources::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -195,7 +200,7 @@ impl Issuer {
         &self.shared.master
     }
 
-    pub(crate) fn verdicts(&self) -> &Verdicts {
+    pub(crate) fn verdicts(&self) -> &Verdicts<Live> {
         &self.shared.verdicts
     }
 
@@ -217,6 +222,10 @@ impl Issuer {
 
     pub(crate) fn outbox(&self) -> &farewell::Outbox {
         &self.shared.outbox
+    }
+
+    pub(crate) fn sources(&self) -> &sources::Sources {
+        &self.shared.sources
     }
 
     pub(crate) fn shelf(&self) -> &shelf::Shelf {

@@ -23,9 +23,9 @@ pub struct LogoutRequest {
 
 /// What is read of an ID token. That it has expired is no matter (RP-Initiated Logout §2).
 #[derive(Deserialize)]
-struct Hint {
+pub(crate) struct Hint {
     iss: String,
-    sub: String,
+    pub(crate) sub: String,
     aud: String,
 }
 
@@ -70,7 +70,8 @@ impl Issuer {
         Ok(LogoutRequest { subject: hint.map(|hint| hint.sub), back })
     }
 
-    fn read_hint(&self, token: &str) -> Option<Hint> {
+    /// What `token` says, if it is an ID token of ours by a key that is still known.
+    pub(crate) fn read_hint(&self, token: &str) -> Option<Hint> {
         let compact = Compact::read(token)?;
         // Without `typ`, an access token would do as well.
         if !compact.header().typ.as_deref()?.eq_ignore_ascii_case("JWT") {

@@ -11,7 +11,6 @@ use castellan_proto::{
     scope::Scopes,
 };
 use ipnet::IpNet;
-use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,22 +18,16 @@ use crate::{
     desk::{Held, Written, read},
     error::TokenError,
     keys::KeyringError,
-    liveness::Snapshot,
     records::{ApiCredential, MachineToken, Previous, admits, is_news},
     store::{Kind, Notice, StoreError},
+    verdicts::Verdicts,
 };
 
 /// What signs machine users in and checks their tokens.
 pub struct MachineTokens {
     secret: HmacKey,
     lifetime: Duration,
-    verdicts: Cache<Digest, Arc<Verdict>>,
-}
-
-struct Verdict {
-    caller: Arc<MachineCaller>,
-    snapshot: Snapshot,
-    until: Timestamp,
+    verdicts: Verdicts<MachineCaller>,
 }
 
 /// The claims, exactly these (`contracts/decidim.md` §4).
@@ -111,31 +104,27 @@ pub enum MachineVerifyError {
 
 /// The login realm of machine users.
 const REALM: &str = "api_user";
-/// A verdict lives at most so long, whatever is heard.
-const LONGEST: u64 = 60;
 
 impl MachineTokens {
     /// Tokens signed with `secret` that live for `lifetime`.
     #[must_use]
     pub fn new(secret: HmacKey, lifetime: Duration) -> Self {
-        let verdicts = Cache::builder()
-            .max_capacity(100_000)
-            .time_to_live(Duration::from_secs(LONGEST))
-            .build();
-        Self { secret, lifetime, verdicts }
+        Self { secret, lifetime, verdicts: Verdicts::default() }
     }
 
     /// Signs a machine user in. `None` for an unknown key, for a wrong secret and from an address
     /// that is not the user's: the same answer at the same time.
     ///
     /// # Errors
-    /// [`TokenError`] if the store or the pool of hashes fails; nobody is signed in then.
+    /// [`TokenError`] if the store or the pool of hashes fails, [`TokenError::Throttled`] after too
+    /// many wrong guesses from there; nobody is signed in then.
     pub async fn sign_in(
         &self,
         issuer: &Issuer,
         proof: MachineProof<'_>,
     ) -> Result<Option<MachineSignIn>, TokenError> {
         let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
+        let guess = issuer.guess_from(source)?;
         let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
         // Who may not sign in at all is as good as unknown, whatever the secret.
         let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
@@ -150,6 +139,7 @@ impl MachineTokens {
             right = issuer.secret_matches(secret, previous).await?;
         }
         let Some(mut held) = held.filter(|_| right) else { return Ok(None) };
+        guess.was_right();
         let claims = Claims {
             sub: held.body.number.to_string(),
             scp: REALM.to_owned(),
@@ -190,11 +180,8 @@ impl MachineTokens {
         token: &str,
     ) -> Result<Arc<MachineCaller>, MachineVerifyError> {
         let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
-        if let Some(verdict) = self.verdicts.get(&digest)
-            && now < verdict.until
-            && issuer.liveness().holds(&verdict.snapshot)
-        {
-            return Ok(Arc::clone(&verdict.caller));
+        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+            return Ok(caller);
         }
         let claims = self.read(token)?;
         if claims.exp <= now {
@@ -215,8 +202,7 @@ impl MachineTokens {
         if !same || !user.is_alive(now) {
             return Err(MachineVerifyError::Invalid);
         }
-        let until =
-            claims.exp.min(Timestamp(now.0 + LONGEST)).min(user.expires.unwrap_or(claims.exp));
+        let ends = claims.exp.min(user.expires.unwrap_or(claims.exp));
         let caller = Arc::new(MachineCaller {
             id: claims.sub,
             key: record.key,
@@ -226,10 +212,7 @@ impl MachineTokens {
             audience: claims.aud,
             addresses: user.addresses,
         });
-        if issuer.liveness().holds(&snapshot) {
-            let verdict = Verdict { caller: Arc::clone(&caller), snapshot, until };
-            self.verdicts.insert(digest, Arc::new(verdict));
-        }
+        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
         Ok(caller)
     }
 

@@ -1,6 +1,6 @@
 //! Parameters of an OAuth request, each at most once.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 use castellan_proto::Secret;
 
@@ -10,7 +10,10 @@ const RESOURCE: &str = "resource";
 /// The parameters of one request. A repeated one is refused at the door (RFC 6749 §3.1, §3.2;
 /// `security-cases.md` row 3); one without a value counts as omitted.
 #[derive(Default)]
-pub struct Params(Vec<(String, String)>);
+pub struct Params {
+    pairs: Vec<(String, String)>,
+    source: Option<IpAddr>,
+}
 
 /// A parameter came more than once.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,19 +33,39 @@ impl Params {
             }
             kept.push((name, value));
         }
-        Ok(Self(kept))
+        Ok(Self { pairs: kept, source: None })
+    }
+
+    /// The same, which came from `source`.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// From where they came, as far as is known.
+    #[must_use]
+    pub const fn source(&self) -> Option<IpAddr> {
+        self.source
     }
 
     /// The value of `name`; none if it is absent or empty (RFC 6749 §3.1).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, v)| &**v)
+        self.pairs
+            .iter()
+            .find(|(other, value)| other == name && !value.is_empty())
+            .map(|(_, v)| &**v)
     }
 
     /// Every value of `resource`.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
         let of_one = |(name, value): &(String, String)| name == RESOURCE && !value.is_empty();
-        self.0.iter().filter(move |pair| of_one(pair)).map(|(_, value)| &**value)
+        self.pairs.iter().filter(move |pair| of_one(pair)).map(|(_, value)| &**value)
+    }
+
+    /// Names and values as they came.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// The value of `name`, out of sight.

@@ -35,6 +35,31 @@ impl Issuer {
         let all = std::iter::once(&place.issuer).chain(&place.resources).chain(also);
         all.cloned().collect()
     }
+
+    /// Who the next access token of `family` is for, if `params` say so. The issuer's name stands
+    /// for each of its guards, so what is for it may be narrowed to some of them (RFC 8707 §2.2).
+    ///
+    /// # Errors
+    /// [`TokenError::Target`] naming the first resource that the family is not for.
+    pub(crate) fn narrowed_audience(
+        &self,
+        params: &Params,
+        family: &Family,
+    ) -> Result<Option<Vec<String>>, TokenError> {
+        let place = self.place();
+        let for_all = family.audience.contains(&place.issuer);
+        let guards = if for_all { &*place.resources } else { &[] };
+        let most: Vec<_> = family.audience.iter().chain(guards).cloned().collect();
+        let mut named = resources_within(params, &most)?;
+        // An app of `/oauth` is always named (`contracts/decidim.md` §4).
+        if let Some(named) = &mut named
+            && family.is_decidim()
+            && !named.contains(&family.client)
+        {
+            named.push(family.client.clone());
+        }
+        Ok(named)
+    }
 }
 
 impl Family {

@@ -137,7 +137,7 @@ impl Issuer {
     ) -> Result<Proven, TokenError> {
         let proof = ClientProof::read(params, basic)?;
         let by_basic = matches!(proof, ClientProof::Basic(..));
-        let client = self.prove_client(proof).await?;
+        let client = self.prove_client(proof, params.source()).await?;
         if !client.client.is_public() && !client.authenticated {
             return Err(TokenError::InvalidClient { basic: by_basic });
         }

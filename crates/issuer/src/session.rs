@@ -1,6 +1,6 @@
 //! Browser sessions: who is signed in here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
 
@@ -22,6 +22,8 @@ pub struct Browser {
     pub session: Option<Opaque>,
     /// The mark that binds a sign-in in progress to this browser, if it reads as one.
     pub mark: Option<Opaque>,
+    /// From where it comes, as far as is known.
+    pub source: Option<IpAddr>,
 }
 
 /// Somebody who is signed in.
@@ -87,22 +89,21 @@ impl Issuer {
         name: &str,
         password: &Secret,
     ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
-        let found = self.check_password((name, password), None).await?;
+        let found = self.check_password((name, password), &Browser::default()).await?;
         let Some(held) = found else { return Ok(None) };
         Ok(Some(self.open_session(held.id, held.body).await?))
     }
 
-    /// The account that `name` and `password` lead to, if it may sign in; `mark` is that of the
-    /// browser, if there is one.
+    /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
     pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
-        mark: Option<&Opaque>,
+        browser: &Browser,
     ) -> Result<Option<Held<Account>>, TokenError> {
         let found = self.find_account(name).await?;
         let folded = login_name(name);
         let subject = found.as_ref().map_or(&folded, |held| &held.id);
-        let guess = self.count_guess(subject, mark).await?;
+        let guess = self.count_guess(subject, browser).await?;
         let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
         let right = self.passwords().verify(password, phc).await?;
         if right {

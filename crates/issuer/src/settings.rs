@@ -18,6 +18,9 @@ pub struct Settings {
     pub code: Lifetime,
     /// How long a refresh token may lie unused unless its client says otherwise. Default `"30d"`.
     pub refresh_idle: Lifetime,
+    /// How long a refresh token may lie unused at most, whatever its client says, and if it says
+    /// that its tokens do not expire. Counts for what is issued from then on. Default: no bound.
+    pub refresh_longest: Option<Lifetime>,
     /// How long after a rotation the token before is still answered with the same successor.
     /// `"0s"` is not a lifetime: leave it out and set `refresh_grace_off`. Default `"10s"`.
     pub refresh_grace: Lifetime,
@@ -65,6 +68,7 @@ impl Default for Settings {
             id_token: Lifetime::seconds(600),
             code: Lifetime::seconds(60),
             refresh_idle: Lifetime::seconds(30 * 86_400),
+            refresh_longest: None,
             refresh_grace: Lifetime::seconds(10),
             refresh_grace_off: false,
             session_idle: Lifetime::seconds(8 * 3_600),

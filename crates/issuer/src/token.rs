@@ -25,7 +25,7 @@ impl Issuer {
             .ok_or(TokenError::UnknownGrant)?;
         let shown = ClientProof::read(params, basic)?;
         let by_basic = matches!(shown, ClientProof::Basic(..));
-        let mut client = self.prove_client(shown).await?;
+        let mut client = self.prove_client(shown, params.source()).await?;
         if grant.needs_secret(&client.client) && !client.authenticated {
             return Err(TokenError::InvalidClient { basic: by_basic });
         }

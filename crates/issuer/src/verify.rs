@@ -1,9 +1,8 @@
 //! Whether an access token holds: proven to be ours, in time, and everything it rests on alive.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scopes};
-use moka::sync::Cache;
 
 use crate::{
     Issuer,
@@ -58,25 +57,6 @@ pub enum VerifyError {
     /// Ours: it cannot be told.
     #[error("the store failed")]
     Store(#[from] StoreError),
-}
-
-/// Verdicts of this node on tokens seen before.
-pub struct Verdicts(Cache<Digest, Arc<Verdict>>);
-
-struct Verdict {
-    live: Arc<Live>,
-    snapshot: Snapshot,
-    until: Timestamp,
-}
-
-/// A verdict lives at most so long, whatever is heard.
-const LONGEST: u64 = 60;
-
-impl Default for Verdicts {
-    fn default() -> Self {
-        let lifetime = Duration::from_secs(LONGEST);
-        Self(Cache::builder().max_capacity(100_000).time_to_live(lifetime).build())
-    }
 }
 
 /// What a token says of itself, proven to be ours.
@@ -143,11 +123,8 @@ impl Issuer {
 
     async fn verify_access_of_anybody(&self, token: &str) -> Result<Arc<Live>, VerifyError> {
         let (digest, now) = (Digest::of(token.as_bytes()), self.now());
-        if let Some(verdict) = self.verdicts().0.get(&digest)
-            && now < verdict.until
-            && self.liveness().holds(&verdict.snapshot)
-        {
-            return Ok(Arc::clone(&verdict.live));
+        if let Some(live) = self.verdicts().get(self, &digest) {
+            return Ok(live);
         }
         let said = match self.read_access(token) {
             Some(said) => said,
@@ -166,12 +143,7 @@ impl Issuer {
         let records = self.desk().store().get_many(&[family_key], now).await?;
         let family = body::<Family>(records.into_iter().next().flatten())?;
         let (live, snapshot) = self.check_alive(said, family).await?;
-        if self.liveness().holds(&before) {
-            let until = live.expires.min(Timestamp(now.0 + LONGEST));
-            let snapshot = snapshot.and(before);
-            let verdict = Verdict { live: Arc::clone(&live), snapshot, until };
-            self.verdicts().0.insert(digest, Arc::new(verdict));
-        }
+        self.verdicts().keep(self, digest, (&live, snapshot.and(before)), live.expires);
         Ok(live)
     }
 

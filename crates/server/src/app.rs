@@ -271,7 +271,7 @@ async fn face(
     }
     let mut open = vec!["/.well-known/".to_owned()];
     routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
-    open.extend(["/api/sign_in", "/api/sign_out"].map(ToOwned::to_owned));
+    open.extend(["/api/sign_in", "/api/sign_out", "/api/sign_out/"].map(ToOwned::to_owned));
     for guard in app.guards() {
         open.push(guard.config.path.clone());
         let (path, guard) = (guard.config.path.clone(), guard.clone());
@@ -287,7 +287,8 @@ async fn face(
             async move { hand_a_nonce(&issuer, request, next).await }
         }));
     }
-    Ok(Face { hosts: site.hosts.clone(), routes, open, by_client: &origins::PATHS })
+    let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
+    Ok(Face { hosts, https, routes, open, by_client: &origins::PATHS })
 }
 
 /// Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).

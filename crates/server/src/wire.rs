@@ -1,4 +1,7 @@
-//! Bodies of OAuth requests: a form or a JSON object, each parameter once.
+//! What comes in beside GraphQL: bodies of OAuth requests, a form or a JSON object with each
+//! parameter once, and cookies.
+
+use std::net::IpAddr;
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -6,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, Request, header},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use castellan_gate::Source;
 use castellan_issuer::{
     dpop::{Proof, ProofError},
     error::TokenError,
@@ -45,12 +49,13 @@ impl ClientRequest {
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
+        let source = source(&request);
         let params = match media_type(request.headers()).as_deref() {
             Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
             Some("application/json") => json(&whole(request).await?)?,
             _ => return Err(TokenError::Unreadable),
         };
-        Ok(Self { params, basic, dpop })
+        Ok(Self { params: params.from_source(source), basic, dpop })
     }
 
     /// The same, or a multipart form, which some contracts have.
@@ -63,9 +68,34 @@ impl ClientRequest {
         }
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
+        let source = source(&request);
         let pairs = multipart(request).await.ok_or(TokenError::Unreadable)?;
-        Ok(Self { params: Params::from_pairs(pairs)?, basic, dpop })
+        Ok(Self { params: Params::from_pairs(pairs)?.from_source(source), basic, dpop })
     }
+}
+
+/// The session cookie's name, which `contracts/aidbox.md` §4.2 sets.
+pub(crate) const SESSION: &str = "ASID";
+
+/// The value of the cookie `name`; none if it came more than once, which no browser does.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut found = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(other, _)| *other == name)
+        .map(|(_, value)| value);
+    match (found.next(), found.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// From where a request came, as far as is known.
+pub(crate) fn source<B>(request: &Request<B>) -> Option<IpAddr> {
+    request.extensions().get::<Source>().map(|source| source.0)
 }
 
 /// The pairs of a form that a browser sent.

@@ -13,7 +13,6 @@ use crate::{
     footing::Gone,
     params::Params,
     records::{Client, Code, Family, Origin},
-    resource::resources_within,
 };
 
 pub(super) struct AuthorizationCode;
@@ -55,7 +54,7 @@ impl GrantType for AuthorizationCode {
         if code.jkt.is_some() && code.jkt != client.jkt {
             return Err(TokenError::CodeNotRedeemable);
         }
-        family.narrowed_audience = resources_within(params, &family.audience)?;
+        family.narrowed_audience = issuer.narrowed_audience(params, &family)?;
         match issuer.gone(&family, &family.scope).await? {
             None => {}
             Some(Gone::Person) => return Err(TokenError::UserInactive),

@@ -57,13 +57,14 @@ impl GrantType for DeviceCode {
         // Answered, so it is used up: of any number of looks at once one goes on.
         let taken = issuer.desk().take::<Device>(&id, now).await?;
         let (device, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
-        let family = family(issuer, client, &device)?;
+        let mut family = family(issuer, client, &device)?;
         if !first {
             // Somebody else has it too: as with codes (RFC 6749 §4.1.2).
             let dead = Family { ended: true, ..family };
             issuer.forestall_family(&device.family, &dead).await?;
             return Err(TokenError::CodeNotRedeemable);
         }
+        family.narrowed_audience = issuer.narrowed_audience(params, &family)?;
         match issuer.gone(&family, &family.scope).await? {
             None => {}
             Some(Gone::Person) => return Err(TokenError::UserInactive),

@@ -17,7 +17,11 @@ use crate::{
     error::TokenError,
     params::Params,
     records::{Client, Family, Refresh},
+    store::StoreError,
 };
+
+/// Apps that are read at a time.
+const PAGE: usize = 200;
 
 /// The name of the device grant (RFC 8628 §3.4).
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -69,11 +73,67 @@ pub const ROSTER: [&dyn GrantType; 4] = [
 ];
 
 impl Issuer {
-    /// `refresh` with the server's own bound where `client` has none. One that is written as in
-    /// `contracts/aidbox.md` §2.1 means what it says: without a number its tokens do not expire.
+    /// `refresh` within the server's bounds. A client that is written as in `contracts/aidbox.md`
+    /// §2.1 means what it says: without a number its tokens do not expire, unless the server has a
+    /// longest time for all.
     fn bounded(&self, refresh: Refresh, client: &Client) -> Refresh {
-        let ours = (!client.aidbox).then(|| self.settings().refresh_idle.get().as_secs());
-        Refresh { idle_seconds: refresh.idle_seconds.or(ours), ..refresh }
+        let settings = self.settings();
+        let ours = (!client.aidbox).then(|| settings.refresh_idle.get().as_secs());
+        let longest = settings.refresh_longest.map(|longest| longest.get().as_secs());
+        let idle = refresh.idle_seconds.or(ours);
+        let idle_seconds = match (idle, longest) {
+            (Some(idle), Some(longest)) => Some(idle.min(longest)),
+            (idle, longest) => idle.or(longest),
+        };
+        Refresh { idle_seconds, ..refresh }
+    }
+
+    /// Ids of the apps whose refresh tokens do not expire, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn apps_without_end(&self, limit: usize) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        self.each_client(|id, client| {
+            let code = client.code.as_ref().and_then(|grant| grant.refresh);
+            let device = client.device.as_ref().and_then(|grant| grant.refresh);
+            let mut refresh = [code, device].into_iter().flatten();
+            let is_endless = |one| self.bounded(one, client).idle_seconds.is_none();
+            if found.len() < limit && refresh.any(is_endless) {
+                found.push(id.to_owned());
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Seconds that the longest access token of any client lives.
+    pub(crate) async fn longest_access(&self) -> Result<u64, StoreError> {
+        let settings = self.settings();
+        let mut longest =
+            settings.access_token.get().as_secs().max(settings.decidim_access_seconds);
+        self.each_client(|_, client| {
+            let code = client.code.as_ref().and_then(|grant| grant.access_seconds);
+            let machine = client.machine.as_ref().and_then(|grant| grant.access_seconds);
+            let device = client.device.as_ref().and_then(|grant| grant.access_seconds);
+            for seconds in [code, machine, device].into_iter().flatten() {
+                longest = longest.max(seconds);
+            }
+        })
+        .await?;
+        Ok(longest)
+    }
+
+    async fn each_client(&self, mut look: impl FnMut(&str, &Client)) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.desk().page::<Client>("", after, PAGE, self.now()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id.clone());
+            for held in &page {
+                look(&held.id, &held.body);
+            }
+        }
     }
 }
 

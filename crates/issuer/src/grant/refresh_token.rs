@@ -13,7 +13,6 @@ use crate::{
     footing::Gone,
     params::Params,
     records::{Client, Family, Origin, Refresh, Rotation},
-    resource::resources_within,
     store::{Kind, Notice, StoreError},
 };
 
@@ -68,7 +67,7 @@ impl GrantType for RefreshToken {
                 return Ok(authorized(held));
             }
             check_footing(issuer, family, &scope).await?;
-            let audience = resources_within(params, &family.audience)?;
+            let audience = issuer.narrowed_audience(params, family)?;
             let mut next = held;
             next.body.jkt = jkt;
             let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());

@@ -95,8 +95,10 @@ const RING: &str = "ring";
 const LEAD: u64 = 330;
 /// Tries of a change that others are in the way of.
 const TRIES: usize = 16;
-/// Longest life of anything signed, plus clocks.
-const LONGEST: u64 = 86_400 + 30;
+/// Life of anything signed that no client has a say in, at most.
+const LONGEST: u64 = 86_400;
+/// How far clocks may be apart.
+const SKEW: u64 = 30;
 
 /// Uses and algorithms that every ring serves from the beginning. Others are made when the first
 /// client is to get such a token.
@@ -140,6 +142,14 @@ impl Keyring {
     /// that ask in one second one is told so.
     pub(crate) fn may_ask(&self, now: Timestamp) -> bool {
         self.asked.swap(now.0, Ordering::AcqRel) != now.0
+    }
+
+    /// Whether, as far as this node knows, a key has signed for `period` seconds that none is to
+    /// follow yet.
+    fn is_due(&self, period: u64, now: Timestamp) -> bool {
+        let keys = self.keys();
+        let mut current = keys.iter().filter(|key| key.sign_until.is_none());
+        current.any(|key| key.sign_from.0.saturating_add(period) <= now.0)
     }
 
     fn set(&self, Open { keys, root }: Open) {
@@ -199,12 +209,13 @@ impl Keyring {
     }
 
     /// Makes new keys that begin to sign once every reader of the JWKS must know them, and sets
-    /// the end of those before: at once, or if one has signed for `period` seconds. `true` if it
-    /// did. Nodes that do it at the same time do it once.
+    /// the end of those before: at once, or if one has signed for `period` seconds. Nothing that those
+    /// signed lives for more than `longest` seconds. `true` if it did. Nodes that do it at the same
+    /// time do it once.
     async fn rotate(
         &self,
         (desk, master): (&Desk, &MasterKey),
-        period: Option<u64>,
+        (period, longest): (Option<u64>, u64),
         now: Timestamp,
     ) -> Result<bool, KeyringError> {
         let Some(mut held) = desk.get::<Ring>(RING, now).await? else { return Ok(false) };
@@ -222,7 +233,7 @@ impl Keyring {
         }
         for key in held.body.keys.iter_mut().filter(|key| key.sign_until.is_none()) {
             key.sign_until = Some(turn);
-            key.drop_at = Some(Timestamp(turn.0 + LONGEST));
+            key.drop_at = Some(Timestamp(turn.0.saturating_add(longest.max(LONGEST) + SKEW)));
         }
         held.body.add(&kinds, master, (now, turn))?;
         held.body.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
@@ -328,7 +339,7 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError`] if the store fails.
     pub async fn rotate_keys(&self) -> Result<(), KeyringError> {
-        self.keyring().rotate((self.desk(), self.master()), None, self.now()).await.map(drop)
+        self.rotate(None).await.map(drop)
     }
 
     /// Makes new ones if one of the present ones has signed for as long as `tokens.rotate_keys`
@@ -337,8 +348,15 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError`] if the store fails.
     pub async fn rotate_keys_if_due(&self) -> Result<bool, KeyringError> {
-        let period = Some(self.settings().rotate_keys.get().as_secs());
-        self.keyring().rotate((self.desk(), self.master()), period, self.now()).await
+        self.rotate(Some(self.settings().rotate_keys.get().as_secs())).await
+    }
+
+    async fn rotate(&self, period: Option<u64>) -> Result<bool, KeyringError> {
+        let is_near = |period| self.keyring().is_due(period, self.now());
+        // Every client is asked for it, so not if it is plain that nothing will come of it.
+        let longest = if period.is_none_or(is_near) { self.longest_access().await? } else { 0 };
+        let keys = (self.desk(), self.master());
+        self.keyring().rotate(keys, (period, longest), self.now()).await
     }
 
     /// Takes a key out at once, because somebody else may have it: nothing that it signed holds any

@@ -1,8 +1,14 @@
 //! What a request costs in round trips to the store, on a node that has been at work
 //! (`design.md` rules 27 and 38), and that nothing is too late for being cheap.
 
-use castellan_issuer::{client_auth::ClientProof, error::TokenError};
-use castellan_proto::Secret;
+use std::collections::BTreeMap;
+
+use castellan_issuer::{
+    client_auth::ClientProof,
+    error::TokenError,
+    key_jwt::{KeyProof, KeyTerms, KeyTokens},
+};
+use castellan_proto::{Secret, jose::HmacKey};
 use serde_json::json;
 
 use crate::{
@@ -55,9 +61,36 @@ async fn a_token_of_an_app_that_is_known_costs_one_when_it_is_new_and_none_after
     assert_eq!(cost(&house, &token).await, 0);
 }
 
+#[tokio::test]
+async fn a_token_for_an_api_key_costs_none_once_it_was_seen_and_ends_with_its_key() {
+    let house = House::new().await;
+    let cursor = poll(&house, None).await;
+    let terms = KeyTerms {
+        secret: HmacKey::new(b"a secret of at least thirty-two bytes"),
+        issuer: "https://ce.example".to_owned(),
+        lifetime: 600,
+        keys: BTreeMap::new(),
+    };
+    let (keys, api_key) = (KeyTokens::new(terms), generated(7));
+    let document = |scope: &str| json!({"resourceType": "AuthKey", "id": "sync", "apiKey": api_key, "scopes": [scope]});
+    house.apply(document("Query:*")).await;
+    let secret = Secret::new(api_key.clone());
+    let proof = KeyProof { id: "sync", api_key: &secret, source: None };
+    let token = keys.issue(&house.issuer, proof, &["Query:Person".to_owned()]).await.unwrap();
+    for cost in [1, 0] {
+        let (caller, verbs) = verbs(&house, keys.verify(&house.issuer, &token)).await;
+        assert_eq!((caller.unwrap().id.as_str(), verbs.len()), ("sync", cost));
+    }
+    // By another node: within the bound of the feed.
+    house.again().await.apply(document("Query:Place")).await;
+    poll(&house, Some(&cursor)).await;
+    let caller = keys.verify(&house.issuer, &token).await.unwrap();
+    assert_eq!(caller.key_scopes.to_string(), "Query:Place");
+}
+
 async fn shows(house: &House, secret: &str) -> Result<(), TokenError> {
     let proof = ClientProof::Post("shop".to_owned(), Secret::new(secret.to_owned()));
-    house.issuer.prove_client(proof).await.map(drop)
+    house.issuer.prove_client(proof, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -79,7 +112,7 @@ async fn a_wrong_secret_costs_one_round_trip_whether_its_client_is_known_or_not(
     let house = at_work().await;
     let (_, known) = verbs(&house, shows(&house, &generated(9))).await;
     let proof = ClientProof::Post("nobody".to_owned(), Secret::new(generated(9)));
-    let (_, unknown) = verbs(&house, house.issuer.prove_client(proof)).await;
+    let (_, unknown) = verbs(&house, house.issuer.prove_client(proof, None)).await;
     assert_eq!(known, unknown);
 }
 

@@ -1,8 +1,11 @@
 //! An issuer with people and apps, and the way through it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use castellan_issuer::{
@@ -61,17 +64,20 @@ pub(crate) struct House {
 pub(crate) struct Tab {
     pub(crate) session: Option<String>,
     pub(crate) mark: String,
+    pub(crate) source: Option<IpAddr>,
 }
 
 impl Tab {
     pub(crate) fn new() -> Self {
-        Self { session: None, mark: Opaque::generate(OpaqueKind::Browser).text() }
+        let mark = Opaque::generate(OpaqueKind::Browser).text();
+        Self { session: None, mark, source: None }
     }
 
     pub(crate) fn browser(&self) -> Browser {
         Browser {
             session: self.session.as_deref().and_then(|s| Opaque::read(OpaqueKind::Session, s)),
             mark: Opaque::read(OpaqueKind::Browser, &self.mark),
+            source: self.source,
         }
     }
 }

@@ -11,11 +11,12 @@ use castellan_issuer::{
     flow::{Answer, LoggedIn, Next},
     store::Kind,
 };
+use castellan_proto::jose::{Algorithm, SigningKey};
 use serde_json::json;
 use tokio::runtime::Handle;
 
 use crate::{
-    house::{House, Plot, Tab, all, consent_flow, login_flow},
+    house::{House, ISSUER, Plot, Tab, all, consent_flow, login_flow, params},
     once::{follow, push},
     stories::setup_form,
 };
@@ -75,6 +76,77 @@ async fn of_64_that_follow_one_pushed_request_one_gets_a_code() {
             }
         });
         assert_eq!(answers.into_iter().flatten().count(), 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_that_look_with_one_device_code_one_gets_tokens() {
+    let house = Arc::new(House::new().await);
+    let nodes = Arc::new([house.again().await, house.again().await]);
+    for round in 0..ROUNDS {
+        let begun = house.issuer.begin_device(&params(&[("client_id", "tv")]), None).await.unwrap();
+        let browser = house.tab_of("ada-1").await.browser();
+        let next = house.issuer.enter_user_code(&begun.user_code, &browser).await.unwrap();
+        house.issuer.consent(&consent_flow(next), Answer::Allow, &browser).await.unwrap();
+        let answers = race(&house, {
+            let nodes = Arc::clone(&nodes);
+            move |_, number| {
+                let (nodes, code) = (Arc::clone(&nodes), begun.device_code.clone());
+                async move {
+                    let look = params(&[
+                        ("client_id", "tv"),
+                        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                        ("device_code", &code),
+                    ]);
+                    nodes[number % nodes.len()].issuer.token(&look, None, None).await
+                }
+            }
+        });
+        let won = answers.into_iter().flatten().count();
+        assert!(won <= 1, "round {round}: {won}");
+        assert!(house.families().await.len() <= round + 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_that_show_one_assertion_one_is_believed() {
+    let house = Arc::new(House::new().await);
+    let (key, _) = SigningKey::generate(Algorithm::Es256).unwrap();
+    house
+        .apply(json!({
+            "resourceType": "Client", "id": "signer", "grant_types": ["client_credentials"],
+            "scope": ["api:read"], "jwks": {"keys": [key.jwk()]},
+        }))
+        .await;
+    let nodes = Arc::new([house.again().await, house.again().await]);
+    for round in 0..ROUNDS {
+        let claims = json!({
+            "iss": "signer", "sub": "signer", "aud": ISSUER, "jti": format!("one-{round}"),
+            "exp": house.issuer.now().0 + 60,
+        });
+        let assertion = key.sign("JWT", &claims).unwrap();
+        let answers = race(&house, {
+            let nodes = Arc::clone(&nodes);
+            move |_, number| {
+                let (nodes, assertion) = (Arc::clone(&nodes), assertion.clone());
+                async move {
+                    let ask = params(&[
+                        (
+                            "client_assertion_type",
+                            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                        ),
+                        ("client_assertion", &assertion),
+                        ("grant_type", "client_credentials"),
+                    ]);
+                    nodes[number % nodes.len()].issuer.token(&ask, None, None).await
+                }
+            }
+        });
+        let (won, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1, "round {round}");
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, TokenError::InvalidClient { .. }), "{error:?}");
+        }
     }
 }
 
@@ -174,7 +246,7 @@ async fn a_form_submitted_64_times_counts_once() {
     assert!(won.next().is_none());
     assert_eq!(all(&house.issuer, Kind::Session).await.len(), 1, "no session is left behind");
 
-    let tab = Arc::new(Tab { session: Some(cookie.text()), mark: tab.mark.clone() });
+    let tab = Arc::new(Tab { session: Some(cookie.text()), mark: tab.mark.clone(), source: None });
     let flow = consent_flow(next);
     let answers = race(&house, move |house, _| {
         let (flow, tab) = (flow.clone(), Arc::clone(&tab));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use apollo_compiler::ast::OperationType;
-use castellan_issuer::{Issuer, apply::Mode};
+use castellan_issuer::{Issuer, apply::Mode, key_jwt::KeyProof};
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 use serde_json::{Value, json};
 use url::Url;
@@ -178,7 +178,8 @@ impl Demo {
         let keys = loaded.key_tokens(&loaded.site)?.ok_or("no secret")?;
         let api_key = Secret::new(self.api_key.clone());
         let scopes = [if self.is_sample { "Mutation:*:Create" } else { "Mutation:*" }.to_owned()];
-        Ok(keys.issue(issuer, ("archivist", &api_key), &scopes).await?)
+        let proof = KeyProof { id: "archivist", api_key: &api_key, source: None };
+        Ok(keys.issue(issuer, proof, &scopes).await?)
     }
 
     fn print(&self, counts: Option<&[(&str, usize)]>, app: &str, token: &str) {

@@ -7,6 +7,9 @@ use castellan_issuer::{Issuer, apply::ResourceKind, keys::KeyUse};
 use super::Failure;
 use crate::{app, config::Loaded};
 
+/// Apps that are named in a warning at most.
+const NAMED: usize = 10;
+
 /// Prints what it finds, good and bad.
 pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
     if let Some(card) = castellan_stores::card(&loaded.config.data.url) {
@@ -44,6 +47,14 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
         for kind in [ResourceKind::User, ResourceKind::Client] {
             let some = !issuer.list(kind, None, 1).await?.is_empty();
             println!("{:<16} {}", kind.as_str(), if some { "there are some" } else { "none yet" });
+        }
+        let endless = issuer.apps_without_end(NAMED).await?;
+        if !endless.is_empty() {
+            println!(
+                "refresh tokens   WARNING: those of {} never expire; set \
+                 `refresh_token_expiration` there, or `tokens.refresh_longest` for all",
+                endless.join(", ")
+            );
         }
     }
     println!("\n{}", if good { "All is well." } else { "Something is wrong; see above." });

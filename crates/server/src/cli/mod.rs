@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod auth_key;
 mod client;
 mod completions;
 mod config_check;
@@ -72,6 +73,9 @@ enum Command {
     /// Machine users: add one, give it a new secret, list them.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// API keys for `/jwt`: add one, give it a new secret, list them.
+    #[command(subcommand)]
+    AuthKey(auth_key::Command),
     /// Signing keys, and the master key that seals them.
     #[command(subcommand)]
     Key(key::Command),
@@ -134,6 +138,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             let loaded = load()?;
             credential::run(&loaded, &open(&loaded).await?, command).await
         }
+        Command::AuthKey(command) => auth_key::run(&open(&load()?).await?, command).await,
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;

@@ -117,7 +117,8 @@ pub enum Method {
     Oauth,
     /// JWTs for API keys (`contracts/trompa.md` §3).
     Jwt,
-    /// Browser sessions; not served yet.
+    /// Browser sessions of pages of the same origin, with `dialect = "decidim"`
+    /// (`contracts/decidim.md` §5.2). A request must carry `X-Requested-With`.
     Session,
     /// Not served yet.
     Basic,
@@ -248,10 +249,19 @@ impl GuardConfig {
             return wrong("protocol = \"http\" is not served yet; GraphQL is".to_owned());
         }
         for method in self.authenticate.list() {
-            if !matches!(method, Method::Oauth | Method::Jwt) {
-                return wrong(
-                    "authenticate: \"oauth\" and \"jwt\" are served at present".to_owned(),
-                );
+            match method {
+                Method::Oauth | Method::Jwt => {}
+                Method::Session if self.dialect == Some(Dialect::Decidim) => {}
+                Method::Session => {
+                    let problem = "authenticate: \"session\" goes with dialect = \"decidim\" alone: \
+                                   elsewhere no scopes are a person's own";
+                    return wrong(problem.to_owned());
+                }
+                Method::Basic | Method::ClientCertificate => {
+                    let problem = "authenticate: \"oauth\", \"jwt\" and, with dialect = \
+                                   \"decidim\", \"session\" are served at present";
+                    return wrong(problem.to_owned());
+                }
             }
         }
         if let Some(upstream) = &self.upstream

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use castellan_issuer::key_jwt::{ConfiguredKey, KeyTokens};
+use castellan_issuer::key_jwt::{ConfiguredKey, KeyTerms, KeyTokens};
 use castellan_proto::{
     Secret,
     scope::{Scope, Scopes},
@@ -190,12 +190,12 @@ impl JwtConfig {
             let configured = ConfiguredKey { api_key: key.api_key.clone(), scopes: scopes(key)? };
             keys.entry(key.id.clone()).or_default().push(configured);
         }
-        Ok(Some(KeyTokens {
+        Ok(Some(KeyTokens::new(KeyTerms {
             secret: site.signing_key(&secret),
             issuer: self.issuer.clone(),
             lifetime: self.expires.0,
             keys,
-        }))
+        })))
     }
 }
 

@@ -21,7 +21,7 @@ fn a_misspelt_key_stops_the_start() {
       |
     2 | acces_token = "5m"
       | ^^^^^^^^^^^
-    unknown field `acces_token`, expected one of `access_token`, `id_token`, `code`, `refresh_idle`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`
+    unknown field `acces_token`, expected one of `access_token`, `id_token`, `code`, `refresh_idle`, `refresh_longest`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`
     "#);
 }
 

@@ -1,6 +1,7 @@
-//! The corridor that every request walks: trail, normalised path, site, cross-origin rules, and then
-//! one of our own routes or a guard. Nothing skips a step.
+//! The corridor that every request walks: trail, normalised path, site, credentials that came in
+//! the clear, cross-origin rules, and then one of our own routes or a guard. Nothing skips a step.
 
+mod clear;
 mod cors;
 mod normalise;
 mod site;
@@ -53,17 +54,17 @@ impl Corridor {
             request.extensions_mut().insert(source);
         }
         let mut response = match normalise::check(&request) {
-            Err(problem) => {
-                let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-                (StatusCode::BAD_REQUEST, text, format!("{problem}\n")).into_response()
-            }
+            Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),
             Ok(()) => {
                 if let Some(site) = self.sites.of(&request) {
-                    pass(site, request, &id).await
+                    if site.https && clear::are_credentials(request.headers(), peer, &self.proxies)
+                    {
+                        plain(StatusCode::FORBIDDEN, clear::SAID)
+                    } else {
+                        pass(site, request, &id).await
+                    }
                 } else {
-                    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-                    let said = "No site answers to this host.\n";
-                    (StatusCode::NOT_FOUND, text, said).into_response()
+                    plain(StatusCode::NOT_FOUND, "No site answers to this host.\n")
                 }
             }
         };
@@ -71,6 +72,12 @@ impl Corridor {
         trail.close(response.status());
         response
     }
+}
+
+/// An answer to somebody who did not get as far as a route.
+fn plain(status: StatusCode, said: &str) -> Response<Body> {
+    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status, text, said.to_owned()).into_response()
 }
 
 async fn pass<B>(site: &Face, request: Request<B>, id: &DecisionId) -> Response<Body>

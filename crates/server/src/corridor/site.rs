@@ -11,6 +11,8 @@ use axum::{
 pub struct Face {
     /// What a request's host must be; with a port, exactly, without one at any. Empty: every host.
     pub hosts: Vec<String>,
+    /// Whether the world reaches it over https.
+    pub https: bool,
     /// Everything behind it.
     pub routes: Router,
     /// Paths that any origin may call, without credentials of the browser.
@@ -68,7 +70,7 @@ mod tests {
 
     fn face(hosts: &[&str]) -> Face {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Face { hosts, routes: Router::new(), open: Vec::new(), by_client: &[] }
+        Face { hosts, https: true, routes: Router::new(), open: Vec::new(), by_client: &[] }
     }
 
     #[test]

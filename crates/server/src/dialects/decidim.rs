@@ -11,9 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
-use castellan_gate::{Manner, Root, Rules, Source, Wording};
+use castellan_gate::{Manner, Root, Rules, Wording};
 use castellan_issuer::{
     Issuer,
+    error::TokenError,
     machine::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
 };
 use castellan_proto::Secret;
@@ -51,7 +52,9 @@ struct Desk {
 /// `POST /api/sign_in` (§2), if there are machine users, and `DELETE /api/sign_out` (§3), which apps
 /// use as well.
 pub(crate) fn routes(issuer: Issuer, machines: Option<Arc<MachineTokens>>) -> Router {
-    let mut routes = Router::new().route("/api/sign_out", delete(sign_out));
+    let mut routes = Router::new()
+        .route("/api/sign_out", delete(sign_out))
+        .route("/api/sign_out/", delete(sign_out));
     if machines.is_some() {
         routes = routes.route("/api/sign_in", post(sign_in));
     }
@@ -64,12 +67,17 @@ async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
         Ok(audience) => audience.map(ToOwned::to_owned),
         Err(()) => return signed_in(None),
     };
-    let source = request.extensions().get::<Source>().map(|source| source.0);
+    let source = wire::source(&request);
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
     let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
     let Some(machines) = &desk.machines else { return signed_in(None) };
     match machines.sign_in(&desk.issuer, proof).await {
         Ok(done) => signed_in(done.as_ref()),
+        Err(TokenError::Throttled(seconds)) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let wait = [(header::RETRY_AFTER, seconds.to_string())];
+            (status, wait, signed_in(None)).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "a machine user could not sign in");
             StatusCode::SERVICE_UNAVAILABLE.into_response()

@@ -7,19 +7,21 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::post,
 };
 use castellan_gate::{Manner, OnDeny, Rules, Wording};
 use castellan_issuer::{
     Issuer,
-    key_jwt::{KeyTokens, TradeError},
+    error::TokenError,
+    key_jwt::{KeyProof, KeyTokens, TradeError},
 };
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
 use super::patterns;
+use crate::wire;
 
 const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
 
@@ -58,7 +60,9 @@ pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
 const MOST: usize = 100 * 1024;
 
 /// §2.1, in the order of its rows.
-async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Body) -> Response {
+async fn trade(State(desk): State<Desk>, request: Request<Body>) -> Response {
+    let source = wire::source(&request);
+    let (Parts { headers, .. }, body) = request.into_parts();
     let refuse =
         |status, message: &str| answer(status, Some(json!({"success": false, "message": message})));
     let is_json = headers
@@ -87,7 +91,8 @@ async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Body) -> Resp
         return refuse(StatusCode::UNAUTHORIZED, message);
     };
     let api_key = Secret::new(api_key.to_owned());
-    match desk.keys.issue(&desk.issuer, (id, &api_key), &scopes).await {
+    let proof = KeyProof { id, api_key: &api_key, source };
+    match desk.keys.issue(&desk.issuer, proof, &scopes).await {
         Ok(jwt) => answer(StatusCode::OK, Some(json!({"success": true, "jwt": jwt}))),
         Err(TradeError::Unknown) => {
             refuse(StatusCode::FORBIDDEN, "The apiKey and id combination is not correct")
@@ -96,6 +101,11 @@ async fn trade(State(desk): State<Desk>, headers: HeaderMap, body: Body) -> Resp
             StatusCode::FORBIDDEN,
             &format!("You don't have access to the requested '{scope}' scope"),
         ),
+        Err(TradeError::Token(TokenError::Throttled(seconds))) => {
+            let message = format!("Too many attempts; try again in {seconds} s");
+            let refused = refuse(StatusCode::TOO_MANY_REQUESTS, &message);
+            ([(header::RETRY_AFTER, seconds.to_string())], refused).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "a key could not be traded");
             refuse(StatusCode::SERVICE_UNAVAILABLE, "The token cannot be issued at the moment")

@@ -1,5 +1,6 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod browser;
 mod denials;
 mod identity;
 mod introspection;
@@ -17,15 +18,15 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{Method, Request, Response, StatusCode, header},
+    http::{self, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Gate, Gated, GuardSchema, Rules, Terms};
+use castellan_gate::{Caller, Gate, Gated, GuardSchema, Rules, Terms};
 use castellan_issuer::{Issuer, key_jwt::KeyTokens, machine::MachineTokens};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{Anonymous, GuardConfig, Term},
+    config::{Anonymous, GuardConfig, Method, Term},
     dialects,
 };
 
@@ -40,6 +41,7 @@ pub(crate) use verifier::GuardVerifier;
 pub struct Guard {
     /// Its settings.
     pub config: Arc<GuardConfig>,
+    issuer: Issuer,
     /// Empty until its schema is known: then it answers 503.
     gated: Arc<RwLock<Option<Gated<upstream::Upstream>>>>,
 }
@@ -65,7 +67,8 @@ impl Guard {
         config: GuardConfig,
         parts: GuardParts,
     ) -> Result<Self, schema_source::SchemaProblem> {
-        let guard = Self { config: Arc::new(config), gated: Arc::default() };
+        let (config, issuer) = (Arc::new(config), parts.issuer.clone());
+        let guard = Self { config, issuer, gated: Arc::default() };
         match schema_source::build(&guard.config, &parts.folder).await {
             Ok(schema) => guard.set(schema, &parts),
             Err(problem) if problem.may_pass() => {
@@ -127,7 +130,18 @@ impl Guard {
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
     /// in, is asked who they are (`contracts/decidim.md` §5.4).
-    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
+        if self.config.authenticate.list().contains(&Method::Session) {
+            match browser::caller(&self.issuer, request.headers()).await {
+                Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a session could not be looked at");
+                    let wait = [(header::RETRY_AFTER, "1")];
+                    return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
+                }
+            }
+        }
         let refuses = self.config.anonymous == Some(Anonymous::Refused);
         if refuses && is_a_person_nobody_knows(&request) {
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
@@ -150,7 +164,9 @@ impl Guard {
 fn is_a_person_nobody_knows(request: &Request<Body>) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let page = accept.is_some_and(|text| text.contains("text/html") && !text.contains("json"));
-    page && matches!(*request.method(), Method::GET | Method::HEAD)
+    let known = request.extensions().get::<Caller>().is_some_and(|one| one.identity().is_some());
+    page && !known
+        && matches!(*request.method(), http::Method::GET | http::Method::HEAD)
         && !request.headers().contains_key(header::AUTHORIZATION)
 }
 

@@ -10,10 +10,9 @@ use castellan_issuer::{
     key_jwt::{KeyTokens, KeyVerifyError},
     machine::{MachineCaller, MachineTokens, MachineVerifyError},
     records::admits,
-    verify::{Live, VerifyError},
+    verify::{Holder, Live, VerifyError},
 };
-
-use castellan_proto::scope::Scope;
+use castellan_proto::{jose::Algorithm, scope::Scope};
 
 use super::GuardParts;
 use crate::config::{Dialect, GuardConfig, Method};
@@ -117,7 +116,7 @@ impl GuardVerifier {
                 ..Identity::default()
             }),
             Err(KeyVerifyError::NotOne) => return Ok(None),
-            Err(KeyVerifyError::Expired) => Caller::Anonymous(Some(Taint::Expired)),
+            Err(KeyVerifyError::Expired) => Caller::tainted(Taint::Expired),
             Err(KeyVerifyError::Invalid) => Caller::invalid(),
             Err(KeyVerifyError::Store(error)) => return Err(unavailable(&error)),
         }))
@@ -135,9 +134,18 @@ impl GuardVerifier {
             }
             Ok(_) | Err(MachineVerifyError::Invalid) => Caller::invalid(),
             Err(MachineVerifyError::NotOne) => return Ok(None),
-            Err(MachineVerifyError::Expired) => Caller::Anonymous(Some(Taint::Expired)),
+            Err(MachineVerifyError::Expired) => Caller::tainted(Taint::Expired),
             Err(MachineVerifyError::Store(error)) => return Err(unavailable(&error)),
         }))
+    }
+
+    /// Why `token`, which came with no proof, is no good: with one it may be.
+    async fn unproven(&self, token: &str) -> Result<Caller, Unavailable> {
+        match self.issuer.verify_access(token, Holder::Asks).await {
+            Ok(live) if live.jkt.is_some() => Ok(Caller::tainted(Taint::Unproven)),
+            Err(VerifyError::Store(error)) => Err(unavailable(&error)),
+            _ => Ok(Caller::invalid()),
+        }
     }
 }
 
@@ -166,16 +174,24 @@ impl Verifier for GuardVerifier {
         });
         match self.issuer.verify_shown(credential.bearer, proof.as_ref()).await {
             Ok(live) => Ok(self.known(&live, credential)),
-            Err(ShownError::Token(VerifyError::Expired)) => {
-                Ok(Caller::Anonymous(Some(Taint::Expired)))
-            }
+            Err(ShownError::Token(VerifyError::Expired)) => Ok(Caller::tainted(Taint::Expired)),
             Err(
                 ShownError::Token(VerifyError::Store(error))
                 | ShownError::Proof(ProofError::Store(error)),
             ) => Err(unavailable(&error)),
-            Err(ShownError::Token(VerifyError::Invalid) | ShownError::Proof(_)) => {
-                Ok(Caller::invalid())
+            Err(ShownError::Proof(ProofError::Nonce)) => Ok(Caller::tainted(Taint::NonceMissing)),
+            Err(ShownError::Proof(ProofError::Invalid(_))) => {
+                Ok(Caller::tainted(Taint::ProofInvalid))
             }
+            Err(ShownError::Token(VerifyError::Invalid)) if proof.is_none() => {
+                self.unproven(credential.bearer).await
+            }
+            Err(ShownError::Token(VerifyError::Invalid)) => Ok(Caller::invalid()),
         }
+    }
+
+    fn proof_algorithms(&self) -> &[Algorithm] {
+        // Tokens of the other kinds are bound to no key.
+        if self.oauth { &Algorithm::ASYMMETRIC } else { &[] }
     }
 }

@@ -13,6 +13,10 @@ use castellan_proto::ErrorCode;
 use super::{browser::Visitor, page, refusal::Refusal, wire};
 use crate::app::App;
 
+/// Bytes of a query that are carried on: what everything in between is asked to take
+/// (RFC 9110 §4.1), less the rest of the address.
+const LONGEST: usize = 7_500;
+
 /// The parameters are in the query.
 pub(super) async fn get(
     State(app): State<App>,
@@ -24,15 +28,24 @@ pub(super) async fn get(
     begin(&app, &visitor, params, &headers).await
 }
 
-/// The parameters are in the body.
+/// The parameters are in the body, and led to the query: a browser keeps its cookies from a form of
+/// another site, and not from the page that it is led to. Without them whoever is signed in looks
+/// like nobody, and the mark that a sign-in in progress rests on would be set anew.
 pub(super) async fn post(
     State(app): State<App>,
-    visitor: Visitor,
     headers: HeaderMap,
     form: Result<wire::Form, Refusal>,
 ) -> Response {
-    let params = form.map(|wire::Form(params)| params).map_err(|_| TokenError::Unreadable);
-    begin(&app, &visitor, params, &headers).await
+    let Ok(wire::Form(params)) = form else {
+        return page::refused(nowhere(TokenError::Unreadable.to_string()), &app, &headers);
+    };
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params.pairs()).finish();
+    if query.len() > LONGEST {
+        let why = "the request is too long for an address: push it (RFC 9126)";
+        return page::refused(nowhere(why.to_owned()), &app, &headers);
+    }
+    page::see_other(&format!("/auth/authorize?{query}"))
 }
 
 async fn begin(
@@ -44,12 +57,14 @@ async fn begin(
     let step = match params {
         Ok(params) => app.issuer().begin(&params, &visitor.browser).await,
         // Which of two values is meant cannot be told, so neither can where to answer.
-        Err(error) => Err(FlowError::Authorize(AuthorizeError::Page {
-            code: ErrorCode::InvalidRequest,
-            text: error.to_string(),
-        })),
+        Err(error) => Err(nowhere(error.to_string())),
     };
     let mut response = page::next(step, app, headers);
     visitor.remember(app, &mut response);
     response
+}
+
+/// A request that cannot be answered to anybody but the person.
+fn nowhere(text: String) -> FlowError {
+    FlowError::Authorize(AuthorizeError::Page { code: ErrorCode::InvalidRequest, text })
 }

@@ -5,13 +5,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use castellan_gate::Source;
 use castellan_issuer::session::Browser;
 use castellan_proto::{Opaque, OpaqueKind};
 
-use crate::app::App;
-
-/// The session cookie's name, which `contracts/aidbox.md` §4.2 sets.
-const SESSION: &str = "ASID";
+use crate::{
+    app::App,
+    wire::{SESSION, cookie},
+};
 
 /// The browser behind a request, with a mark made for it if it had none.
 pub(super) struct Visitor {
@@ -31,7 +32,8 @@ impl FromRequestParts<App> for Visitor {
         let mark = mark.and_then(|text| Opaque::read(OpaqueKind::Browser, text));
         let is_new = mark.is_none();
         let mark = mark.unwrap_or_else(|| Opaque::generate(OpaqueKind::Browser));
-        Ok(Self { browser: Browser { session, mark: Some(mark) }, is_new })
+        let source = parts.extensions.get::<Source>().map(|source| source.0);
+        Ok(Self { browser: Browser { session, mark: Some(mark), source }, is_new })
     }
 }
 
@@ -62,22 +64,6 @@ fn set(app: &App, response: &mut Response, (name, value): (&str, &str), age: u64
     let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().append(header::SET_COOKIE, value);
-    }
-}
-
-/// The value of the cookie `name`; none if it came more than once, which no browser does.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut found = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(other, _)| *other == name)
-        .map(|(_, value)| value);
-    match (found.next(), found.next()) {
-        (Some(value), None) => Some(value),
-        _ => None,
     }
 }
 

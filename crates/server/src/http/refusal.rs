@@ -47,6 +47,10 @@ impl IntoResponse for Refusal {
         if error.may_pass() {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
+        let mut wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let TokenError::Throttled(seconds) = error {
+            (status, wait) = (StatusCode::TOO_MANY_REQUESTS, Some(seconds));
+        }
         let mut challenge = challenge(&error);
         if at_resource && let Some(asks) = proof_challenge(code) {
             (status, challenge) = (StatusCode::UNAUTHORIZED, Some(asks));
@@ -56,8 +60,8 @@ impl IntoResponse for Refusal {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(wait) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response
     }

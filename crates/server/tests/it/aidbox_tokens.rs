@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     browser::Browser,
-    castellan::Castellan,
+    castellan::{Castellan, Plan},
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, VERIFIER, assert_refused, text},
     jose,
     wire::{Answer, Ask},
@@ -216,6 +216,26 @@ async fn aidbox_30_without_a_configured_end_a_refresh_token_has_none() {
     castellan.advance_to(TEN_YEARS);
     let answer = castellan.refresh(text(&tokens, "refresh_token"), &PORTAL).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// The trap of document 002: as written, with a warning, and with an end if the server has one.
+#[tokio::test]
+async fn a_refresh_token_without_an_end_is_warned_of_and_may_be_given_one() {
+    let documents = DOCUMENTS.replace("refresh_token_expiration: 86400", "");
+    let castellan = Castellan::with_documents(&documents).await;
+    let said = castellan.said(&["doctor"]);
+    assert!(said.contains("WARNING: those of portal, spa never expire"), "{said}");
+    let castellan = Castellan::start(Plan {
+        config: "[tokens]\nrefresh_longest = \"1d\"\n".to_owned(),
+        documents,
+        ..Plan::default()
+    })
+    .await;
+    assert!(!castellan.said(&["doctor"]).contains("never expire"));
+    let tokens = castellan.portal_tokens().await;
+    castellan.advance_to(86_400);
+    let answer = castellan.refresh(text(&tokens, "refresh_token"), &PORTAL).await;
+    assert_refused(&answer, 400, "invalid_grant");
 }
 
 #[tokio::test]

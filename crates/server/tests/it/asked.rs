@@ -5,6 +5,7 @@ use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::{
+    bad_input::{assert_clean, hostile},
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, assert_sent_back, text},
@@ -92,6 +93,53 @@ async fn an_app_may_say_whom_it_means() {
     // Ann is asked who she is, and is still not Bob.
     let other = browser.walk(&castellan, &meant("bob")).await;
     assert_sent_back(&other, "https://spa.test/cb", "login_required");
+}
+
+/// What a browser sends if a form of another site leads to us: no cookies.
+async fn post(castellan: &Castellan, asking: &Asking, accept: &str) -> Answer {
+    let ask = Ask::post(&castellan.at("/auth/authorize")).form(&asking.pairs());
+    let ask = ask.header("origin", "https://evil.test").header("sec-fetch-site", "cross-site");
+    let answer = ask.header("accept", accept).send().await;
+    assert_eq!(answer.header("set-cookie"), None, "{answer:?}");
+    answer
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_led_to_the_address_and_leaves_cookies_alone() {
+    let castellan = Castellan::with_ann().await;
+    let mut browser = Browser::as_ann(&castellan).await;
+    let both = Asking::spa().and("resource", &castellan.url).and("resource", &castellan.url);
+    for asking in [Asking::spa(), both] {
+        let led = post(&castellan, &asking, "text/html").await;
+        assert_eq!(led.status, 303, "{led:?}");
+        assert_eq!(castellan.at(led.location()), asking.at(&castellan));
+        let answer = browser.get(&castellan.at(led.location())).await;
+        assert!(answer.location().starts_with("https://spa.test/cb?code="), "{answer:?}");
+    }
+    for value in hostile().into_iter().filter(|value| value.len() < 1_000) {
+        let led = post(&castellan, &Asking::spa().with("state", &value), "*/*").await;
+        assert_clean(&led, &value);
+        let answer = browser.get(&castellan.at(led.location())).await;
+        assert_eq!(answer.location_param("state"), Some(value), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_no_address_can_carry_goes_nowhere() {
+    let castellan = Castellan::with_ann().await;
+    let long = Asking::spa().with("state", &"é".repeat(1_000));
+    assert_eq!(post(&castellan, &long, "*/*").await.status, 303);
+    for asking in [
+        long.with("nonce", &"x".repeat(2_000)),
+        Asking::spa().with("state", &"x".repeat(100_000)),
+        Asking::spa().and("state", "otherstate"),
+        Asking::spa().and("client_id", "portal"),
+    ] {
+        assert_refused(&post(&castellan, &asking, "*/*").await, 400, "invalid_request");
+        let page = post(&castellan, &asking, "text/html").await;
+        assert_eq!((page.status.as_u16(), page.header("location")), (400, None), "{page:?}");
+        assert!(page.body.contains("This request cannot be answered"), "{page:?}");
+    }
 }
 
 const SVC: [(&str, &str); 3] =
@@ -183,6 +231,32 @@ async fn a_person_agrees_to_some_apis_and_each_token_is_for_fewer() {
         .send()
         .await;
     assert_eq!(seen.json()["aud"], json!([one, two]));
+}
+
+/// Nothing was said of APIs, so they are for all, and each token may be for fewer.
+#[tokio::test]
+async fn a_token_may_be_for_one_api_though_the_request_named_none() {
+    let archive = Archive::start().await;
+    let castellan = guarding_two(&archive).await;
+    let (one, two) = (castellan.at("/graphql"), castellan.at("/other"));
+    let mut browser = Browser::default();
+    let mut redeem = async |resource: &str| {
+        let code = browser.code(&castellan, &Asking::spa()).await;
+        castellan.redeem(&code, &[&SPA[..], &[("resource", resource)]].concat()).await
+    };
+    assert_refused(&redeem("https://evil.test/").await, 400, "invalid_target");
+    let first = redeem(&one).await.json();
+    assert_eq!(claims(text(&first, "access_token"))["aud"], json!(one));
+    let refresh = async |before: &Value, resource: &[(&str, &str)]| {
+        let token = text(before, "refresh_token");
+        castellan.refresh(token, &[&[("client_id", "spa")], resource].concat()).await
+    };
+    let second = refresh(&first, &[("resource", &two)]).await.json();
+    assert_eq!(claims(text(&second, "access_token"))["aud"], json!(two));
+    let odd = refresh(&second, &[("resource", "https://evil.test/")]).await;
+    assert_refused(&odd, 400, "invalid_target");
+    let third = refresh(&second, &[]).await.json();
+    assert_eq!(claims(text(&third, "access_token"))["aud"], json!(castellan.url));
 }
 
 /// What an app shows to somebody else is signed, by keys that sign nothing else.

@@ -395,3 +395,44 @@ async fn people_and_apps_are_added_by_hand() {
     let broken = castellan.cli(&["apply", "-f", file.path().to_str().unwrap()]);
     assert!(!broken.status.success() && !err(&broken).contains("panicked"), "{}", err(&broken));
 }
+
+#[tokio::test]
+async fn an_app_is_added_with_all_that_it_may_say_of_itself() {
+    let castellan = Castellan::with_ann().await;
+    let uri = "https://shop.test/about";
+    let added = castellan.said(&[
+        "client",
+        "add",
+        "shop",
+        "--name",
+        "The shop",
+        "--uri",
+        uri,
+        "--public",
+        "--redirect-uri",
+        "https://shop.test/cb",
+        "--scope",
+        "openid",
+        "--scope",
+        "Query:*",
+        "--refresh-tokens",
+        "false",
+        "--first-party",
+    ]);
+    assert!(added.contains("created Client/shop") && !added.contains("secret"), "{added}");
+    let shop: Value =
+        serde_json::from_str(&castellan.said(&["get", "Client", "shop", "--format", "json"]))
+            .unwrap();
+    let wanted = json!({
+        "name": "The shop", "uri": uri, "type": "public", "first_party": true,
+        "grant_types": ["authorization_code"], "redirect_uris": ["https://shop.test/cb"],
+        "scope": ["openid", "Query:*"],
+    });
+    for (name, value) in wanted.as_object().unwrap() {
+        assert_eq!(&shop[name], value, "{name}: {shop}");
+    }
+    assert_eq!(shop["auth"]["authorization_code"]["pkce"], true, "{shop}");
+    let again = castellan.cli(&["client", "add", "shop", "--machine"]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("already"), "{said}");
+}

@@ -414,6 +414,35 @@ async fn a_machine_user_may_be_limited_to_addresses() {
 }
 
 #[tokio::test]
+async fn a_machine_user_that_expires_is_nobody_from_then_on() {
+    let castellan = start("", vec![]).await;
+    let said = castellan.said(&["credential", "add", "A week", "--expires-in", "7d"]);
+    let of = |name: &str| said.split(name).nth(1).unwrap().split_whitespace().next().unwrap();
+    let (key, secret) = (of("key:"), of("secret:"));
+    assert!(castellan.said(&["get", "ApiCredential", key]).contains("expires: "));
+    let pairs = [("api_user[key]", key), ("api_user[secret]", secret)];
+    let sign_in = || Ask::post(&castellan.at("/api/sign_in")).form(&pairs);
+    castellan.advance_to(7 * 86_400 - 60);
+    let answer = sign_in().send().await;
+    let token =
+        answer.json()["jwt_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
+    assert!(probe(&castellan, &token, None).await["user"].is_object());
+    castellan.advance_to(7 * 86_400 + 60);
+    assert_failed(&sign_in().send().await);
+    assert_eq!(probe(&castellan, &token, None).await, json!(null), "its token is over with it");
+}
+
+#[tokio::test]
+async fn signing_out_with_a_slash_at_the_end_revokes_as_well() {
+    let castellan = start("", vec![]).await;
+    let token = token(&castellan).await;
+    let url = castellan.at("/api/sign_out/");
+    let answer = Ask::new(http::Method::DELETE, &url).bearer(&token).send().await;
+    assert_eq!((answer.status.as_u16(), &*answer.body), (200, ""));
+    assert_eq!(probe(&castellan, &token, None).await, json!(null));
+}
+
+#[tokio::test]
 async fn decidim_43_an_audience_named_at_sign_in_is_named_ever_after() {
     let castellan = start("", vec![]).await;
     let answer = sign_in(&castellan, SECRET).header("x-jwt-aud", "z").send().await;

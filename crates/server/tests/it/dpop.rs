@@ -83,14 +83,23 @@ async fn tokens(castellan: &Castellan, pairs: &[(&str, &str)], key: &Holder) -> 
     ask(castellan, pairs, &key.proves("POST", &castellan.at("/auth/token")).text()).await
 }
 
-/// A write at the guard, by whoever has `token` and shows `proof`.
-async fn write(castellan: &Castellan, authorization: &str, proof: Option<&str>) -> Answer {
-    let ask = Ask::post(&castellan.at("/graphql")).json(&json!({"query": WRITE}));
-    let ask = ask.header("authorization", authorization);
+/// What the guard at `url` says to `query`, by whoever has `authorization` and shows `proof`.
+async fn at_guard(url: &str, query: &str, authorization: &str, proof: Option<&str>) -> Answer {
+    let ask = Ask::post(url).json(&json!({"query": query})).header("authorization", authorization);
     match proof {
         Some(proof) => ask.header("dpop", proof).send().await,
         None => ask.send().await,
     }
+}
+
+/// A write at the guard, by whoever has `authorization` and shows `proof`.
+async fn write(castellan: &Castellan, authorization: &str, proof: Option<&str>) -> Answer {
+    at_guard(&castellan.at("/graphql"), WRITE, authorization, proof).await
+}
+
+/// What a refused caller of ours is told who came by `DPoP`, or should have.
+fn dpop_challenge(error: &str) -> String {
+    format!("DPoP error=\"{error}\", algs=\"ES256 EdDSA PS256 RS256\"")
 }
 
 async fn with_archive(archive: &Archive, config: &str) -> Castellan {
@@ -154,6 +163,64 @@ async fn a_bound_token_writes_with_its_key_and_with_nothing_else() {
     let proof = key.proves_with("POST", &castellan.at("/graphql"), token).text();
     let answer = write(&castellan, &format!("DPoP {token}"), Some(&proof)).await;
     assert!(!wrote(&answer), "a token that is bound to nothing is not sent so");
+}
+
+/// RFC 9449 §7.1: where anybody may read, the challenge comes with the data, and else with a no.
+#[tokio::test]
+async fn a_guard_tells_what_is_wrong_in_the_scheme_of_its_caller() {
+    let archive = Archive::start().await;
+    let closed = format!(
+        "[[guard]]\nname = \"closed\"\npath = \"/closed\"\nanonymous = \"refused\"\n\
+         upstream = \"{}\"\n",
+        archive.url
+    );
+    let castellan = with_archive(&archive, &closed).await;
+    let (key, other) = (Holder::new(Algorithm::Es256), Holder::new(Algorithm::Es256));
+    let issued = tokens(&castellan, &SVC, &key).await.json();
+    let (bound, dpop) = (text(&issued, "access_token"), dpop_challenge);
+    let free = castellan.token(&SVC).await.json();
+    let free = text(&free, "access_token");
+    for (path, status) in [("/graphql", 200), ("/closed", 401)] {
+        let url = castellan.at(path);
+        let good = key.proves_with("POST", &url, bound).text();
+        let query = "{ Person(first: 1) { name } }";
+        let used = at_guard(&url, query, &format!("DPoP {bound}"), Some(&good)).await;
+        assert_eq!((used.status.as_u16(), used.header("www-authenticate")), (200, None));
+        let old = key.proves_with("POST", &url, bound).with("iat", json!(now() - 120)).text();
+        for (authorization, proof, challenge) in [
+            (format!("DPoP {bound}"), None, dpop("invalid_dpop_proof")),
+            (format!("DPoP {bound}"), Some(good), dpop("invalid_dpop_proof")),
+            (format!("DPoP {bound}"), Some(old), dpop("invalid_dpop_proof")),
+            (
+                format!("DPoP {bound}"),
+                Some(other.proves_with("POST", &url, bound).text()),
+                dpop("invalid_token"),
+            ),
+            (
+                format!("DPoP {free}"),
+                Some(key.proves_with("POST", &url, free).text()),
+                dpop("invalid_token"),
+            ),
+            (
+                "DPoP x".to_owned(),
+                Some(key.proves_with("POST", &url, "x").text()),
+                dpop("invalid_token"),
+            ),
+            (format!("Bearer {bound}"), None, dpop("invalid_token")),
+            (
+                format!("Bearer {bound}"),
+                Some(key.proves_with("POST", &url, bound).text()),
+                dpop("invalid_token"),
+            ),
+            ("Bearer x".to_owned(), None, "Bearer error=\"invalid_token\"".to_owned()),
+        ] {
+            let answer = at_guard(&url, query, &authorization, proof.as_deref()).await;
+            assert_eq!(answer.status, status, "{authorization}: {answer:?}");
+            assert_eq!(answer.header("www-authenticate"), Some(&*challenge), "{authorization}");
+            let read = answer.json()["data"]["Person"][0]["name"].is_string();
+            assert_eq!(read, status == 200, "{authorization}: {answer:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -253,16 +320,13 @@ async fn a_public_apps_family_stays_with_its_key() {
     let seen = get("DPoP").header("dpop", &proof).send().await;
     assert_eq!(seen.json()["sub"], "ann", "{seen:?}");
     for (ask, challenge) in [
-        (get("Bearer"), "Bearer error=\"invalid_token\""),
-        (get("DPoP"), "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA PS256 RS256\""),
-        (
-            get("DPoP").header("dpop", &proof),
-            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA PS256 RS256\"",
-        ),
+        (get("Bearer"), "Bearer error=\"invalid_token\"".to_owned()),
+        (get("DPoP"), dpop_challenge("invalid_dpop_proof")),
+        (get("DPoP").header("dpop", &proof), dpop_challenge("invalid_dpop_proof")),
     ] {
         let refused = ask.send().await;
         assert_eq!(refused.status, 401, "{refused:?}");
-        assert_eq!(refused.header("www-authenticate"), Some(challenge), "{refused:?}");
+        assert_eq!(refused.header("www-authenticate"), Some(&*challenge), "{refused:?}");
     }
     let pairs = [&PORTAL[..], &[("token", &*token)]].concat();
     let known = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await.json();
@@ -356,6 +420,8 @@ async fn a_nonce_is_handed_out_and_asked_for() {
     let without = key.proves_with("POST", &guard, token).text();
     let refused = write(&castellan, &dpop, Some(&without)).await;
     assert!(!wrote(&refused), "{refused:?}");
+    let challenge = refused.header("www-authenticate");
+    assert_eq!(challenge, Some(&*dpop_challenge("use_dpop_nonce")), "{refused:?}");
     let nonce = refused.header("dpop-nonce").expect("a nonce at the guard").to_owned();
     let proof = key.proves_with("POST", &guard, token).with("nonce", json!(nonce)).text();
     assert!(wrote(&write(&castellan, &dpop, Some(&proof)).await));

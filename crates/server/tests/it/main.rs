@@ -4,6 +4,7 @@
 
 mod aidbox;
 mod aidbox_tokens;
+mod answers;
 mod asked;
 mod assertion;
 mod bad_input;
@@ -20,9 +21,12 @@ mod decidim_oauth;
 mod device;
 mod dpop;
 mod fixtures;
+mod guesses;
+mod https;
 mod jose;
 mod keys;
 mod killed;
+mod lint;
 mod listing;
 mod liveness;
 mod logout;
@@ -31,6 +35,7 @@ mod moving;
 mod nodes;
 mod older;
 mod own_postgres;
+mod people;
 mod pushed;
 mod relying_party;
 mod resources;

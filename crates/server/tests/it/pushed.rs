@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     browser::Browser,
     castellan::Castellan,
-    fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, text},
+    fixtures::{ANN, Asking, DOCUMENTS, PORTAL, SPA, assert_refused, text},
     wire::{Answer, Ask},
 };
 
@@ -94,6 +94,36 @@ async fn a_reference_is_its_apps_own_and_does_not_last() {
         let url = castellan.at(&format!("/auth/authorize?client_id=portal&request_uri={junk}"));
         assert_refused(&Ask::get(&url).send().await, 400, "invalid_request");
     }
+}
+
+#[tokio::test]
+async fn a_reference_in_a_form_is_spent_where_the_form_is_led_to() {
+    let castellan = start().await;
+    let pushed = push(&castellan, &Asking::portal(), &PORTAL).await.json();
+    let pairs = [("client_id", "portal"), ("request_uri", text(&pushed, "request_uri"))];
+    for _ in 0..2 {
+        let led = Ask::post(&castellan.at("/auth/authorize")).form(&pairs).send().await;
+        assert_eq!((led.status.as_u16(), led.header("set-cookie")), (303, None), "{led:?}");
+        assert_eq!(castellan.at(led.location()), reference(&castellan, "portal", &pushed));
+    }
+    let mut browser = Browser::as_ann(&castellan).await;
+    let asked = browser.get(&reference(&castellan, "portal", &pushed)).await;
+    assert!(asked.location().starts_with("/auth/grant"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn what_is_pushed_may_ask_for_a_sign_in_and_for_consent() {
+    let castellan = start().await;
+    let mut browser = Browser::default();
+    browser.code(&castellan, &Asking::portal()).await;
+    let asking = Asking::portal().with("prompt", "login consent");
+    let pushed = push(&castellan, &asking, &PORTAL).await.json();
+    let asked = browser.get(&reference(&castellan, "portal", &pushed)).await;
+    assert!(asked.location().starts_with("/auth/login"), "{asked:?}");
+    let asked = browser.sign_in(&castellan, &asked, ANN).await;
+    assert!(asked.location().starts_with("/auth/grant"), "{asked:?}");
+    let answer = browser.decide(&castellan, &asked, "allow").await;
+    assert!(answer.location_param("code").is_some(), "{answer:?}");
 }
 
 #[tokio::test]

@@ -413,3 +413,81 @@ async fn a_kept_key_is_rotated_without_a_gap() {
     apply("apiKey: k-new");
     assert_eq!((status("k-old").await, status("k-new").await), (403, 200));
 }
+
+#[tokio::test]
+async fn a_key_that_moves_from_the_environment_to_a_record_works_on_either_side() {
+    let stage = Stage::start().await;
+    let document =
+        "resourceType: AuthKey\nid: persons\napiKey: k-new\nscopes: [\"Mutation:Place:*\"]\n";
+    let output = stage.castellan.cli_with(&["apply", "-f", "-"], document);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (api_key, kind) in [("k-persons", "Person"), ("k-new", "Place")] {
+        let scope = format!("Mutation:{kind}:Create");
+        let body = json!({"id": "persons", "apiKey": api_key, "scopes": [scope]});
+        let answer = jwt(&stage.castellan, &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let create =
+            format!("mutation {{ Create{kind}(identifier: \"x\", name: \"x\") {{ identifier }} }}");
+        let token = answer.json()["jwt"].as_str().unwrap().to_owned();
+        let done = stage.send(Some(&token), &create).await;
+        assert_eq!(done.json()["errors"], Value::Null, "{done:?}");
+    }
+    // And a record of the same id covers nothing for the key of the environment.
+    let body = json!({"id": "persons", "apiKey": "k-persons", "scopes": ["Mutation:Place:Create"]});
+    assert_eq!(jwt(&stage.castellan, &body).await.status, 403);
+}
+
+/// §3.1: what begins later is not good yet.
+#[tokio::test]
+async fn a_token_of_the_future_is_not_good_yet() {
+    let stage = Stage::start().await;
+    let now = jose::now();
+    for (begins, denied) in [(now + 600, true), (now - 1, false)] {
+        let claims = json!({
+            "id": "admin", "scopes": ["*"], "iat": now, "exp": now + 900, "nbf": begins,
+            "iss": "https://ce.example",
+        });
+        let token = jose::signed_with(SECRET, &claims);
+        let answer =
+            stage.send(Some(&token), "mutation { CreatePerson(name: \"n\") { name } }").await;
+        assert_eq!(answer.json()["data"]["CreatePerson"].is_null(), denied, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_and_rotated_on_the_command_line() {
+    let castellan = Castellan::start(plan(None)).await;
+    let shown = |said: &str| {
+        said.split("apiKey: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    let added = castellan.said(&["auth-key", "add", "sync", "--scope", "Mutation:Person:*"]);
+    let first = shown(&added);
+    assert!(added.contains("created AuthKey/sync") && first.starts_with("csl_key_"), "{added}");
+    let status = async |api_key: &str| {
+        let body = json!({"id": "sync", "apiKey": api_key, "scopes": ["Mutation:Person:Create"]});
+        jwt(&castellan, &body).await.status.as_u16()
+    };
+    assert_eq!(status(&first).await, 200);
+    let second = shown(&castellan.said(&["auth-key", "rotate", "sync", "--keep"]));
+    assert_eq!((status(&first).await, status(&second).await), (200, 200));
+    let third = shown(&castellan.said(&["auth-key", "rotate", "sync", "--keep"]));
+    assert_eq!((status(&first).await, status(&second).await), (403, 200));
+    let fourth = shown(&castellan.said(&["auth-key", "rotate", "sync"]));
+    for (api_key, expected) in [(&second, 403), (&third, 403), (&fourth, 200)] {
+        assert_eq!(status(api_key).await, expected);
+    }
+    // Nothing that is kept holds a secret, nor shows one.
+    let file = std::fs::read(castellan.path("castellan.db")).unwrap();
+    let listed = castellan.said(&["auth-key", "list"]);
+    for api_key in [&first, &second, &third, &fourth] {
+        assert!(!listed.contains(&**api_key));
+        assert!(!file.windows(api_key.len()).any(|part| part == api_key.as_bytes()));
+    }
+    for refused in [
+        ["auth-key", "add", "sync", "--scope", "Query:*"],
+        ["auth-key", "add", "other", "--scope", "openid"],
+    ] {
+        assert!(!castellan.cli(&refused).status.success(), "{refused:?}");
+    }
+    assert!(!castellan.cli(&["auth-key", "rotate", "nobody"]).status.success());
+}

@@ -218,6 +218,7 @@ impl Work {
         let browser = Browser {
             session: Opaque::read(OpaqueKind::Session, &session.text()),
             mark: Opaque::read(OpaqueKind::Browser, &mark.text()),
+            source: None,
         };
         let pairs = [
             ("response_type", "code"),

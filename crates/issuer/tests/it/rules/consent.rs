@@ -109,7 +109,7 @@ async fn case_12_forms_belong_to_the_browser_that_began() {
     let agreed = house.issuer.consent(&flow, Answer::Allow, &victim.browser()).await;
     assert!(matches!(agreed, Err(FlowError::Lost)));
     // Not even in the same browser, if another session came in.
-    let mixed = Tab { session: victim.session.clone(), mark: attacker.mark.clone() };
+    let mixed = Tab { session: victim.session.clone(), mark: attacker.mark.clone(), source: None };
     let agreed = house.issuer.consent(&flow, Answer::Allow, &mixed.browser()).await;
     assert!(matches!(agreed, Err(FlowError::Lost)));
     assert!(house.issuer.agreed("ada-1").await.unwrap().is_empty());

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Barrier};
 
-use castellan_issuer::error::TokenError;
-use castellan_proto::Secret;
+use castellan_issuer::{client_auth::ClientProof, error::TokenError, flow::FlowError};
+use castellan_proto::{Opaque, OpaqueKind, Secret};
 
 use crate::house::{House, Tab, login_flow};
 
@@ -88,4 +88,45 @@ async fn a_known_browser_is_not_held_up() {
     log_in(&tab).await.unwrap();
     let stranger = Tab::new();
     assert!(log_in(&stranger).await.is_err());
+}
+
+/// Shows a wrong secret of "robot", which costs no password hash, from `source`.
+async fn wrong_secret(house: &House, source: &str) -> Result<(), u64> {
+    let secret = Opaque::generate(OpaqueKind::ClientSecret).text();
+    let proof = ClientProof::Post("robot".to_owned(), Secret::new(secret));
+    match house.issuer.prove_client(proof, source.parse().ok()).await {
+        Err(TokenError::InvalidClient { .. }) => Ok(()),
+        Err(TokenError::Throttled(seconds)) => Err(seconds),
+        other => panic!("{:?}", other.map(|client| client.id)),
+    }
+}
+
+#[tokio::test]
+async fn whoever_guesses_at_one_door_waits_at_all_of_them() {
+    const GUESSER: &str = "192.0.2.1";
+    let house = House::new().await;
+    let mut known = house.tab_of("ada-1").await;
+    let log_in = async |name: &str, tab: &Tab| {
+        let flow = login_flow(house.begin("own", tab, &[("prompt", "login")]).await.unwrap());
+        house.log_in(&flow, name, tab).await
+    };
+    log_in("ada", &known).await.unwrap();
+    for _ in 0..100 {
+        assert_eq!(wrong_secret(&house, GUESSER).await, Ok(()));
+    }
+    assert_eq!(wrong_secret(&house, GUESSER).await, Err(3));
+    assert_eq!(wrong_secret(&house, "192.0.2.2").await, Ok(()));
+
+    // At the sign-in page as well, but in a browser that is known: nobody is locked out.
+    let mut stranger = Tab::new();
+    (known.source, stranger.source) = (GUESSER.parse().ok(), GUESSER.parse().ok());
+    let refused = log_in("bob", &stranger).await;
+    assert!(matches!(refused, Err(FlowError::Token(TokenError::Throttled(3)))));
+    assert!(log_in("ada", &known).await.is_ok());
+    let refused = house.issuer.enter_user_code("BBBB-BBBB", &stranger.browser()).await;
+    assert!(matches!(refused, Err(FlowError::Token(TokenError::Throttled(3)))));
+
+    house.later(3);
+    assert_eq!(wrong_secret(&house, GUESSER).await, Ok(()));
+    assert_eq!(wrong_secret(&house, GUESSER).await, Err(3));
 }

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
-    key_jwt::{KeyTokens, KeyVerifyError},
+    key_jwt::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError},
     keys::KeyUse,
 };
 use castellan_proto::{
@@ -169,12 +169,13 @@ async fn the_clients_algorithm_signs_its_tokens() {
 #[tokio::test]
 async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     let house = House::new().await;
-    let keys = KeyTokens {
+    let keys = KeyTokens::new(KeyTerms {
         secret: HmacKey::new(&[7; 32]),
         issuer: "castellan".to_owned(),
         lifetime: 60,
         keys: std::collections::BTreeMap::new(),
-    };
+    });
+    let shown = |id, api_key| KeyProof { id, api_key, source: None };
     let secret = castellan_proto::Secret::new("a key's secret".to_owned());
     house
         .apply(json!({
@@ -183,16 +184,16 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
         }))
         .await;
     let asked = ["Mutation:Order:Make".to_owned()];
-    let token = keys.issue(&house.issuer, ("k1", &secret), &asked).await.unwrap();
+    let token = keys.issue(&house.issuer, shown("k1", &secret), &asked).await.unwrap();
     let caller = keys.verify(&house.issuer, &token).await.unwrap();
     assert_eq!(caller.scopes.to_string(), "Mutation:Order:Make");
     is_refused_everywhere(&house, &token, "a key's token").await;
 
     let wider = ["Mutation:*".to_owned()];
-    assert!(keys.issue(&house.issuer, ("k1", &secret), &wider).await.is_err());
+    assert!(keys.issue(&house.issuer, shown("k1", &secret), &wider).await.is_err());
     let wrong = castellan_proto::Secret::new("another".to_owned());
     for id in ["k1", "k2"] {
-        let error = keys.issue(&house.issuer, (id, &wrong), &asked).await.unwrap_err();
+        let error = keys.issue(&house.issuer, shown(id, &wrong), &asked).await.unwrap_err();
         assert_eq!(error.to_string(), "no such key");
     }
     for other in [house.tokens("own").await.access_token, house.tokens("lens").await.access_token] {
@@ -202,7 +203,7 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     house.later(60);
     let late = keys.verify(&house.issuer, &token).await;
     assert!(matches!(late, Err(KeyVerifyError::Expired)));
-    let token = keys.issue(&house.issuer, ("k1", &secret), &asked).await.unwrap();
+    let token = keys.issue(&house.issuer, shown("k1", &secret), &asked).await.unwrap();
     house.issuer.remove(castellan_issuer::apply::ResourceKind::AuthKey, "k1").await.unwrap();
     let gone = keys.verify(&house.issuer, &token).await;
     assert!(matches!(gone, Err(KeyVerifyError::Invalid)), "a deleted key's token");

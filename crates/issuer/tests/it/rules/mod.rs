@@ -1,5 +1,6 @@
 //! Each rule is one test, named as a sentence.
 
+mod asked;
 mod code;
 mod consent;
 mod guesses;

@@ -17,7 +17,7 @@ async fn client(house: &House, id: &str) -> Client {
 
 async fn prove(house: &House, id: &str, secret: &str) -> Result<(), TokenError> {
     let proof = ClientProof::Basic(id.to_owned(), Secret::new(secret.to_owned()));
-    house.issuer.prove_client(proof).await.map(|_| ())
+    house.issuer.prove_client(proof, None).await.map(|_| ())
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn sign_in(house: &House, tab: &Tab, name: &str) -> Tab {
         panic!("no");
     };
     gone(next);
-    Tab { session: Some(cookie.text()), mark: tab.mark.clone() }
+    Tab { session: Some(cookie.text()), mark: tab.mark.clone(), source: None }
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_session_goes_on_for_apps_or_they_are_told_whatever_went_wrong() {
                 continue;
             };
             assert!(!told);
-            let tab = Tab { session: Some(cookie.text()), mark: tab.mark };
+            let tab = Tab { session: Some(cookie.text()), ..tab };
             house.issuer.sign_out(&tab.browser()).await.unwrap();
             assert!(house.issuer.waiting_word().is_some());
             if !failed {

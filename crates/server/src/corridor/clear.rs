@@ -1,0 +1,70 @@
+//! Credentials that came in the clear, to a site that the world reaches over https: whoever stood on
+//! the way has them too, so they are refused and the caller learns why (`security-cases.md`, the trap
+//! of document 000).
+//!
+//! The listener speaks plain HTTP behind a proxy that ends TLS. On this machine nobody stands in
+//! between; from elsewhere only a proxy that `server.trusted_proxies` names is believed to have had
+//! it over https, unless it says otherwise.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
+
+/// What a caller is told.
+pub(super) const SAID: &str = "Credentials came in the clear, and this server is reached over \
+    https. If a proxy of yours ends TLS, name it in server.trusted_proxies.\n";
+
+/// Whether `headers`, from `peer`, carry credentials that others could read on their way.
+pub(super) fn are_credentials(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
+    let carried = [header::AUTHORIZATION, header::COOKIE];
+    carried.iter().any(|name| headers.contains_key(name)) && !is_covered(headers, peer, proxies)
+}
+
+fn is_covered(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    if !proxies.iter().any(|net| net.contains(&peer)) {
+        return peer.is_loopback();
+    }
+    // The last word is the nearest proxy's own.
+    let said = headers.get_all("x-forwarded-proto").iter().next_back();
+    let last = said.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
+    last.is_none_or(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_covered_here_and_behind_a_proxy_of_ours() {
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, name, schemes, clear) in [
+            ("192.0.2.1", "authorization", &[][..], true),
+            ("192.0.2.1", "cookie", &[], true),
+            ("192.0.2.1", "accept", &[], false),
+            // Not believed: it is no proxy of ours.
+            ("192.0.2.1", "authorization", &["https"], true),
+            ("127.0.0.1", "authorization", &[], false),
+            ("::1", "authorization", &[], false),
+            ("::ffff:127.0.0.1", "authorization", &[], false),
+            ("10.0.0.1", "authorization", &[], false),
+            ("::ffff:10.0.0.1", "authorization", &["HTTPS"], false),
+            ("10.0.0.1", "authorization", &["http"], true),
+            ("10.0.0.1", "cookie", &["https, http"], true),
+            ("10.0.0.1", "cookie", &["https", "http"], true),
+            ("10.0.0.1", "cookie", &["http, https"], false),
+            ("10.0.0.1", "cookie", &[""], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+            for scheme in schemes {
+                headers.append("x-forwarded-proto", HeaderValue::from_static(scheme));
+            }
+            let found = are_credentials(&headers, peer.parse().unwrap(), &proxies);
+            assert_eq!(found, clear, "{peer} {name} {schemes:?}");
+        }
+    }
+}

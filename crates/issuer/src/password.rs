@@ -55,8 +55,12 @@ impl Passwords {
                 tracing::error!(%error, "a password thread could not be started");
             }
         }
-        // Made now, so that the first wrong name does not take longer.
-        LazyLock::force(&DECOY);
+        // Made now, so that the first wrong name does not take longer, and by the pool, so that the
+        // start does not wait for it.
+        let decoy: Job = Box::new(|| {
+            LazyLock::force(&DECOY);
+        });
+        let _ = jobs.try_send(decoy);
         Self { jobs }
     }
 
@@ -74,10 +78,12 @@ impl Passwords {
     /// # Errors
     /// [`Busy`] if too many wait already.
     pub async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<bool, Busy> {
-        let (password, known) = (password.clone(), phc.is_some());
-        let phc = phc.unwrap_or(&DECOY).to_owned();
-        let matches = self.run(move || matches(password.expose(), &phc)).await?;
-        Ok(matches && known)
+        let (password, phc) = (password.clone(), phc.map(ToOwned::to_owned));
+        let check = move || {
+            let matches = matches(password.expose(), phc.as_ref().unwrap_or(&DECOY));
+            matches && phc.is_some()
+        };
+        self.run(check).await
     }
 
     async fn run<T: Send + 'static>(

@@ -105,6 +105,9 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    // The first random number of a process takes some 40 ms: the library measures how the processor's
+    // timing wavers, as a source besides the system's. Begun now, it is there when it is needed.
+    std::thread::spawn(castellan_proto::random::<1>);
     // Two providers of cryptography may be linked by accident; this one is ours.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let filter = tracing_subscriber::EnvFilter::try_from_env("CASTELLAN_LOG")

@@ -53,7 +53,7 @@ impl Issuer {
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name",
                 "acr", "amr", "sid", "preferred_username", "given_name", "family_name", "email", "email_verified",
             ],
-            "prompt_values_supported": ["none", "login", "consent"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
             "acr_values_supported": [ACR],

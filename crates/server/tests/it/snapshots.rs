@@ -238,7 +238,8 @@ async fn discovery_promises_what_is_served() {
       "prompt_values_supported": [
         "none",
         "login",
-        "consent"
+        "consent",
+        "select_account"
       ],
       "authorization_response_iss_parameter_supported": true,
       "claims_parameter_supported": true,

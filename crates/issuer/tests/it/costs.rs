@@ -68,6 +68,7 @@ async fn a_token_for_an_api_key_costs_none_once_it_was_seen_and_ends_with_its_ke
     let terms = KeyTerms {
         secret: HmacKey::new(b"a secret of at least thirty-two bytes"),
         issuer: "https://ce.example".to_owned(),
+        check_issuer: true,
         lifetime: 600,
         keys: BTreeMap::new(),
     };

@@ -53,11 +53,12 @@ impl DecidimConfig {
         };
         let number = |name: &str| match find(name) {
             None => Ok(None),
-            Some(value) => value.parse().map(Some).map_err(|_| {
-                ConfigError::Environment(format!(
+            Some(value) => match value.parse() {
+                Ok(number @ 1_u32..) => Ok(Some(number)),
+                _ => Err(ConfigError::Environment(format!(
                     "{name}: {value:?} is not a whole number above zero"
-                ))
-            }),
+                ))),
+            },
         };
         if let Some(secret) = find("DECIDIM_API_JWT_SECRET") {
             self.api_jwt_secret = Some(SecretRef::Text(Secret::new(secret.clone())));
@@ -81,15 +82,22 @@ impl DecidimConfig {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
         let good = |minutes: u32| (1..=LONGEST).contains(&minutes);
         if !self.api_jwt_expires_in.is_none_or(good) {
-            return wrong("decidim.api_jwt_expires_in is in minutes, from 1 to 525600 (a year)");
+            return wrong(
+                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) is in minutes, from 1 to \
+                 525600 (a year)",
+            );
         }
         if !good(self.oauth_access_token_expires_in) {
             return wrong(
-                "decidim.oauth_access_token_expires_in is in minutes, from 1 to 525600 (a year)",
+                "decidim.oauth_access_token_expires_in (DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN) is in \
+                 minutes, from 1 to 525600 (a year)",
             );
         }
         if !(16..=128).contains(&self.api_users_secret_length) {
-            return wrong("decidim.api_users_secret_length must be from 16 to 128 characters");
+            return wrong(
+                "decidim.api_users_secret_length (DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH) must be \
+                 from 16 to 128 characters",
+            );
         }
         Ok(())
     }

@@ -21,6 +21,9 @@ pub struct JwtConfig {
     pub expires: Lifetime,
     /// The `iss` claim (`JWT_ISSUER`).
     pub issuer: String,
+    /// Whether tokens must say so (`contracts/trompa.md` §3.1). Default: true. Where it is false, a
+    /// new issuer ends no token, and tokens that others sign with the same secret count.
+    pub check_issuer: bool,
     /// The keys (`JWT_AUTH_KEYS`, as JSON).
     pub keys: Vec<KeyEntry>,
 }
@@ -61,6 +64,7 @@ impl Default for JwtConfig {
             secret: None,
             expires: Lifetime(86_400),
             issuer: "https://trompamusic.eu".to_owned(),
+            check_issuer: true,
             keys: Vec::new(),
         }
     }
@@ -193,6 +197,7 @@ impl JwtConfig {
         Ok(Some(KeyTokens::new(KeyTerms {
             secret: site.signing_key(&secret),
             issuer: self.issuer.clone(),
+            check_issuer: self.check_issuer,
             lifetime: self.expires.0,
             keys,
         })))

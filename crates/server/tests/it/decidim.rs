@@ -22,6 +22,19 @@ async fn decidim_02_reads_are_public() {
     let answer = castellan.graphql("/api", None, "{ __typename }").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json(), json!({"data": {"__typename": "Query"}}));
+
+    let archive = Archive::start().await;
+    let castellan = Castellan::start(Plan {
+        config: format!(
+            "[[guard]]\nname = \"api\"\npath = \"/api\"\ndialect = \"decidim\"\nupstream = \"{}\"\n",
+            archive.url
+        ),
+        ..Plan::default()
+    })
+    .await;
+    let answer = castellan.graphql("/api", None, "{ Person(first: 1) { name } }").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.json()["data"]["Person"][0]["name"].is_string(), "{answer:?}");
 }
 
 #[tokio::test]

@@ -413,6 +413,38 @@ async fn a_machine_user_may_be_limited_to_addresses() {
     }
 }
 
+/// §7: each variable means what it says, and what it cannot mean stops the start and names it.
+#[tokio::test]
+async fn the_variables_of_the_contract_are_read() {
+    let castellan = start(
+        "",
+        vec![
+            ("DECIDIM_API_JWT_EXPIRES_IN", "5".to_owned()),
+            ("DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH", "40".to_owned()),
+        ],
+    )
+    .await;
+    let said = claims(&token(&castellan).await);
+    assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 300);
+    let added = castellan.said(&["credential", "add", "Long"]);
+    let secret = added.split("secret: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert_eq!(secret.len(), 40, "{added}");
+    for name in [
+        "DECIDIM_API_JWT_EXPIRES_IN",
+        "DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN",
+        "DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH",
+    ] {
+        for value in ["0", "-1", "1.5", "2 hours", "x", "4294967296", "1000000"] {
+            let environment = vec![
+                ("DECIDIM_API_JWT_SECRET", "s3cret-of-the-api".to_owned()),
+                (name, value.to_owned()),
+            ];
+            let why = Castellan::refuses(Plan { environment, ..Plan::default() }).await;
+            assert!(why.contains(name), "{name}={value}: {why}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_machine_user_that_expires_is_nobody_from_then_on() {
     let castellan = start("", vec![]).await;

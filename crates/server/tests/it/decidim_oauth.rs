@@ -386,6 +386,15 @@ async fn decidim_28_scopes_decide_what_a_token_is_and_reads() {
     let nothing = json!({"data": null});
     assert_eq!(ask(&castellan, text(&user, "access_token"), Some("pub"), PROBE).await, nothing);
     assert_eq!(ask(&castellan, text(&user, "access_token"), Some("pub"), read).await, nothing);
+    for (scope, audience) in [("api:write", None), ("user api:write", Some("pub"))] {
+        let writer = tokens(&castellan, scope).await;
+        let writer = text(&writer, "access_token");
+        let dots = if audience.is_some() { 2 } else { 0 };
+        assert_eq!(writer.matches('.').count(), dots, "{scope}: {writer}");
+        for query in [PROBE, read] {
+            assert_eq!(ask(&castellan, writer, audience, query).await, nothing, "{scope}");
+        }
+    }
     let reader = tokens(&castellan, "api:read").await;
     let reader = text(&reader, "access_token");
     assert_eq!(claims(reader)["scp"], "anonymous");

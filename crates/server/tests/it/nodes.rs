@@ -12,6 +12,7 @@ use crate::{
     browser::Browser,
     castellan::{Castellan, Plan, free_port},
     cut::Cut,
+    device,
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, text},
     wire::{Answer, Ask},
 };
@@ -191,6 +192,34 @@ async fn one_time_things_stay_one_time(url: &str) {
         })
         .collect();
     assert_eq!(children.len(), 1, "one generation, and one child");
+    a_device_is_answered_once(&nodes).await;
+}
+
+async fn a_device_is_answered_once(nodes: &Nodes) {
+    let tv = "resourceType: Client\nid: tv\ngrant_types: [device_code]\nscope: [openid]\n";
+    assert!(nodes.one.cli_with(&["apply", "-f", "-"], tv).status.success());
+    let ask_for_codes =
+        |node: &Castellan| Ask::post(&node.at("/auth/device")).form(&[("client_id", "tv")]).send();
+    for node in nodes.all() {
+        within_the_bound("the app is not known", async || ask_for_codes(node).await.status == 200)
+            .await;
+    }
+    let begun = ask_for_codes(&nodes.one).await.json();
+    let agreed = device::answer(&nodes.two, text(&begun, "user_code"), "allow").await;
+    assert_eq!(agreed.status, 200, "{agreed:?}");
+    let look = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("device_code", text(&begun, "device_code")),
+        ("client_id", "tv"),
+    ];
+    let answers = nodes.race("/auth/token", &look).await;
+    let good = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!(good <= 1, "{good} were given tokens");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        let json = answer.json();
+        let error = text(&json, "error");
+        assert!(matches!(error, "invalid_grant" | "slow_down"), "{answer:?}");
+    }
 }
 
 /// A node that loses its data source refuses, says that it is not ready, and comes back by itself.

@@ -24,6 +24,12 @@ id: idle
 secret: s3cr3t-idle
 grant_types: [client_credentials]
 scope: ["Query:*"]
+---
+resourceType: Client
+id: busy
+secret: s3cr3t-busy
+grant_types: [client_credentials]
+scope: ["Mutation:Person:*", "Mutation:Place:*"]
 "#;
 
 async fn start(archive: &Archive) -> Castellan {
@@ -57,6 +63,17 @@ fn report(castellan: &Castellan, resource: &str) -> Value {
     serde_json::from_str(&said).unwrap()
 }
 
+/// The app `busy` makes three places.
+async fn an_app_writes(castellan: &Castellan) {
+    let client = [("client_id", "busy"), ("client_secret", "s3cr3t-busy")];
+    let ask = [&client[..], &[("grant_type", "client_credentials")]].concat();
+    let app = castellan.token(&ask).await.json()["access_token"].as_str().unwrap().to_owned();
+    let write_one = "mutation { CreatePlace(name: \"A\") { name } }";
+    for _ in 0..3 {
+        castellan.graphql("/graphql", Some(&app), write_one).await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_used_of_a_grant_is_counted() {
     let archive = Archive::start().await;
@@ -77,8 +94,17 @@ async fn what_is_used_of_a_grant_is_counted() {
     let answer = Ask::post(&castellan.at("/api/sign_in")).form(&pairs).send().await.json();
     let machine = answer["jwt_token"].as_str().unwrap();
     castellan.graphql("/api", Some(machine), "{ Person(first: 1) { name } }").await;
+    an_app_writes(&castellan).await;
     // What is counted is written at the stop at the latest.
     castellan.stop();
+
+    let busy = report(&castellan, "Client/busy");
+    let counts: Vec<_> =
+        busy["scopes"].as_array().unwrap().iter().map(|one| &one["count"]).collect();
+    assert_eq!(
+        (counts, &busy["narrower"]),
+        (vec![&json!(0), &json!(3)], &json!(["Mutation:Place:Create"]))
+    );
 
     let editor = report(&castellan, "AuthKey/editor");
     let counts: Vec<_> =

@@ -2,14 +2,17 @@
 
 use castellan_issuer::{
     Issuer,
-    apply::{Mode, ResourceKind},
+    apply::{ApplyError, Mode, ResourceKind},
     keys::{KeyringError, MasterKey},
     store::{Kind, Notice, Store as _},
 };
 use castellan_proto::jose::Compact;
 use serde_json::json;
 
-use crate::house::{House, all, documents};
+use crate::{
+    house::{House, all, documents},
+    shaky::{Extent, Moment, Plan},
+};
 
 /// Leads, as `design.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.
 const LEAD: u64 = 330;
@@ -132,11 +135,7 @@ async fn a_ring_of_another_master_key_refuses_to_open_and_nothing_is_made_beside
 #[tokio::test]
 async fn a_ring_that_cannot_be_read_is_not_replaced() {
     let house = House::new().await;
-    house.store.arm(crate::shaky::Plan {
-        verb: 1,
-        moment: crate::shaky::Moment::Before,
-        extent: crate::shaky::Extent::Once,
-    });
+    house.store.arm(Plan { verb: 1, moment: Moment::Before, extent: Extent::Once });
     assert!(matches!(Issuer::open(house.parts()).await, Err(KeyringError::Store(_))));
     assert_eq!(house.store.verbs(), ["get_many"]);
 }
@@ -184,7 +183,21 @@ async fn nothing_is_put_in_the_ring_that_an_older_build_could_not_read() {
     let client = house.issuer.describe(ResourceKind::Client, "own").await.unwrap().unwrap();
     assert_eq!(client.get("backchannel_logout_uri"), None);
 
+    // Whoever cannot tell does not write it either.
     house.store.admit_older(false);
+    for verb in 1.. {
+        house.store.arm(Plan { verb, moment: Moment::Before, extent: Extent::Once });
+        let done = house.issuer.apply(document.clone(), Mode::Write).await;
+        let (failed, verbs) = (house.store.failed(), house.store.verbs());
+        house.store.arm(None);
+        if !failed {
+            break;
+        }
+        assert!(matches!(done, Err(ApplyError::Store(_))), "{verbs:?}: {done:?}");
+        if verbs.last() == Some(&"admits_older") {
+            assert_eq!(ring(&house).await, made, "{verbs:?}");
+        }
+    }
     house.apply(document).await;
     house.issuer.reseal_keys().await.unwrap();
     let now = ring(&house).await;

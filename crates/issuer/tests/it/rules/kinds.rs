@@ -172,6 +172,7 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     let keys = KeyTokens::new(KeyTerms {
         secret: HmacKey::new(&[7; 32]),
         issuer: "castellan".to_owned(),
+        check_issuer: true,
         lifetime: 60,
         keys: std::collections::BTreeMap::new(),
     });

@@ -2,6 +2,7 @@
 //! issued twice, nothing acknowledged is lost, and what is dead stays dead.
 
 use crate::{
+    ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     once::{Assertion, Bound, Pushed},
     shaky::Extent,
     stories::{
@@ -87,4 +88,47 @@ async fn an_assertion_survives_a_crash() {
 #[tokio::test]
 async fn a_proof_of_possession_survives_a_crash() {
     survives(&Bound::new()).await;
+}
+
+#[tokio::test]
+async fn a_machine_users_sign_out_survives_a_crash() {
+    survives(&MachineSignOut).await;
+}
+
+#[tokio::test]
+async fn a_new_secret_of_a_machine_user_survives_a_crash() {
+    survives(&MachineSecret { overlap: 0 }).await;
+    survives(&MachineSecret { overlap: 60 }).await;
+}
+
+#[tokio::test]
+async fn a_new_secret_of_a_key_survives_a_crash() {
+    survives(&KeyTrade { keep: false }).await;
+    survives(&KeyTrade { keep: true }).await;
+}
+
+#[tokio::test]
+async fn the_end_of_what_a_person_may_do_survives_a_crash() {
+    survives(&Leaving::Person).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_person_survives_a_crash() {
+    survives(&Leaving::PersonForGood).await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_app_survives_a_crash() {
+    survives(&Leaving::App("shop")).await;
+    survives(&Leaving::App("lens")).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_signing_key_survives_a_crash() {
+    survives(&Retire).await;
+}
+
+#[tokio::test]
+async fn another_master_key_survives_a_crash() {
+    survives(&Reseal::new()).await;
 }

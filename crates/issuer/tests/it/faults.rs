@@ -2,6 +2,7 @@
 //! any flow, is fatal to that request. Trying again gets there, or is refused as it should be.
 
 use crate::{
+    ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     once::{Assertion, Bound, Pushed},
     shaky::Extent,
     stories::{
@@ -88,4 +89,47 @@ async fn case_41_a_fault_is_fatal_to_an_assertion() {
 #[tokio::test]
 async fn case_41_a_fault_is_fatal_to_a_proof_of_possession() {
     is_fatal_in(&Bound::new()).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_machine_users_token() {
+    is_fatal_in(&MachineSignOut).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_machine_users_secret() {
+    is_fatal_in(&MachineSecret { overlap: 0 }).await;
+    is_fatal_in(&MachineSecret { overlap: 60 }).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_keys_secret() {
+    is_fatal_in(&KeyTrade { keep: false }).await;
+    is_fatal_in(&KeyTrade { keep: true }).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_what_a_person_may_do() {
+    is_fatal_in(&Leaving::Person).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_person() {
+    is_fatal_in(&Leaving::PersonForGood).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_an_app() {
+    is_fatal_in(&Leaving::App("shop")).await;
+    is_fatal_in(&Leaving::App("lens")).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_signing_key() {
+    is_fatal_in(&Retire).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_a_master_key() {
+    is_fatal_in(&Reseal::new()).await;
 }

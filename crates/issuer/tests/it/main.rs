@@ -5,6 +5,7 @@
 
 mod costs;
 mod crash;
+mod ends;
 mod faults;
 mod house;
 mod once;

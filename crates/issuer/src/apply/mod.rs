@@ -250,7 +250,13 @@ impl Issuer {
         let before = held.as_ref().map(|held| D::show(id, &held.body));
         let after = D::show(id, &record);
         let applied = Applied { resource: resource.clone(), before, after, secret_changed };
-        if mode == Mode::DryRun || !applied.changed() {
+        if mode == Mode::DryRun {
+            return Ok(applied);
+        }
+        if !applied.changed() {
+            // Perhaps this is said again because the first answer was lost: what was decided here
+            // before that must not count any more.
+            self.bump(kind.record_id(id).0, &record_id);
             return Ok(applied);
         }
         for kind in D::signed_for(&record) {

@@ -42,13 +42,24 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`] naming the member at fault.
     pub fn from_json(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let Strict(value) = serde_json::from_slice(body).map_err(|_| EnvelopeError::NotJson)?;
-        let mut members = match value {
-            Value::Object(members) => members,
-            Value::Array(_) => return Err(EnvelopeError::Batch),
-            _ => return Err(EnvelopeError::NotJson),
-        };
+        Self::from_members(read_members(body)?)
+    }
+
+    /// Reads a JSON body as [`Envelope::from_json`] does, and one whose `variables` are a JSON text
+    /// besides (`contracts/decidim.md` §5).
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] naming the member at fault.
+    pub fn from_json_with_texts(body: &[u8]) -> Result<Self, EnvelopeError> {
+        let mut members = read_members(body)?;
+        if let Some(Value::String(text)) = members.get("variables") {
+            let variables = read_text(Some(text), "variables")?;
+            members.insert("variables".to_owned(), variables);
+        }
+        Self::from_members(members)
+    }
+
+    fn from_members(mut members: Map<String, Value>) -> Result<Self, EnvelopeError> {
         let text = |value: Option<Value>, name| match value {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -72,7 +83,7 @@ impl Envelope {
         })
     }
 
-    /// Reads decoded pairs of a URL query, as `GET` sends them.
+    /// Reads decoded pairs of a URL query, as `GET` sends them, or of a form.
     ///
     /// # Errors
     /// [`EnvelopeError`] naming the parameter at fault.
@@ -98,12 +109,6 @@ impl Envelope {
                 return Err(EnvelopeError::Repeated(name));
             }
         }
-        let json = |text: Option<String>, name| match text.filter(|text| !text.is_empty()) {
-            None => Ok(Value::Null),
-            Some(text) => serde_json::from_str::<Strict>(&text)
-                .map(|Strict(value)| value)
-                .map_err(|_| EnvelopeError::WrongType(name)),
-        };
         let mut members = Map::new();
         if persisted {
             members.insert("id".to_owned(), Value::Null);
@@ -113,9 +118,9 @@ impl Envelope {
             "operationName".to_owned(),
             operation_name.filter(|name| !name.is_empty()).map_or(Value::Null, Value::String),
         );
-        members.insert("variables".to_owned(), json(variables, "variables")?);
-        members.insert("extensions".to_owned(), json(extensions, "extensions")?);
-        Self::from_json(Value::Object(members).to_string().as_bytes())
+        members.insert("variables".to_owned(), read_text(variables.as_deref(), "variables")?);
+        members.insert("extensions".to_owned(), read_text(extensions.as_deref(), "extensions")?);
+        Self::from_members(members)
     }
 
     /// The body that is sent on: exactly these members, in this order (`design.md` rule 7).
@@ -128,6 +133,28 @@ impl Envelope {
         };
         // Texts and values that were read are written without fail.
         serde_json::to_vec(&sent).unwrap_or_default()
+    }
+}
+
+/// The members of a JSON body.
+fn read_members(body: &[u8]) -> Result<Map<String, Value>, EnvelopeError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let Strict(value) = serde_json::from_slice(body).map_err(|_| EnvelopeError::NotJson)?;
+    match value {
+        Value::Object(members) => Ok(members),
+        Value::Array(_) => Err(EnvelopeError::Batch),
+        _ => Err(EnvelopeError::NotJson),
+    }
+}
+
+/// What the JSON text in the member `name` says; an empty one is as good as none.
+fn read_text(text: Option<&str>, name: &'static str) -> Result<Value, EnvelopeError> {
+    match text.filter(|text| !text.is_empty()) {
+        None => Ok(Value::Null),
+        Some(text) => match serde_json::from_str(text) {
+            Ok(Strict(value)) => Ok(value),
+            Err(_) => Err(EnvelopeError::WrongType(name)),
+        },
     }
 }
 
@@ -250,8 +277,26 @@ mod tests {
         ] {
             assert_eq!(Envelope::from_json(body.as_bytes()), Err(error), "{body}");
         }
+        for text in [r#"{\"x\":1,\"x\":2}"#, "[]", "x"] {
+            let body = format!(r#"{{"query":"{{a}}","variables":"{text}"}}"#);
+            let wrong = Err(EnvelopeError::WrongType("variables"));
+            assert_eq!(Envelope::from_json_with_texts(body.as_bytes()), wrong, "{body}");
+        }
         let twice = ["query", "query"].map(|name| (name.to_owned(), "{a}".to_owned()));
         assert_eq!(Envelope::from_pairs(twice.into_iter()), Err(EnvelopeError::Repeated("query")));
+    }
+
+    #[test]
+    fn variables_may_be_a_text_where_forms_are_read() {
+        let none = r#"{"query":"{ a }"}"#;
+        let one = r#"{"query":"{ a }","variables":{"x":[1]}}"#;
+        for (variables, read) in
+            [(r#""{\"x\": [1]}""#, one), (r#"{"x": [1]}"#, one), ("\"\"", none), ("null", none)]
+        {
+            let body = format!(r#"{{"query":"{{ a }}","variables":{variables}}}"#);
+            let envelope = Envelope::from_json_with_texts(body.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(envelope.to_json()).unwrap(), read);
+        }
     }
 
     proptest! {

@@ -6,16 +6,27 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
-    Caller, Credential, Envelope, Possession, Source, Taint, Verifier, layer::BoxError, media,
-    reply::RequestRefusal,
+    Caller, Credential, Envelope, Possession, Rules, Source, Taint, Verifier, layer::BoxError,
+    media, reply::RequestRefusal,
 };
 
-/// Reads the envelope of a request; bodies larger than `limit` bytes are not read to their end.
+/// How a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// In the URL.
+    Get,
+    /// As JSON, which no page sends to another origin unasked.
+    Json,
+    /// As a form.
+    Form,
+}
+
+/// Reads the envelope of a request; bodies larger than the rules allow are not read to their end.
 pub(crate) async fn read_envelope<B>(
-    limit: usize,
+    rules: &Rules,
     parts: &Parts,
     body: B,
-) -> Result<Envelope, RequestRefusal>
+) -> Result<(Envelope, Sent), RequestRefusal>
 where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
@@ -23,24 +34,56 @@ where
     if parts.headers.contains_key(header::UPGRADE) {
         return Err(bad("Subscriptions over sockets are not served here.", "UPGRADE_REFUSED"));
     }
-    match parts.method {
-        Method::GET => Envelope::from_pairs(pairs(parts.uri.query().unwrap_or_default())),
+    let (envelope, sent) = match parts.method {
+        Method::GET => {
+            (Envelope::from_pairs(pairs(parts.uri.query().unwrap_or_default())), Sent::Get)
+        }
         Method::POST => {
-            if !media::is_json(&parts.headers) {
-                let message = "Send one JSON object as application/json in UTF-8, uncompressed; \
-                               forms, multipart and plain text are not read here.";
-                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                return Err(RequestRefusal::new(status, message, "UNSUPPORTED_MEDIA_TYPE"));
-            }
-            Envelope::from_json(&read_body(limit, body).await?)
+            let sent = sent_as(rules, parts)?;
+            let body = read_body(rules.limits.body_bytes, body).await?;
+            let envelope = match sent {
+                Sent::Form => Envelope::from_pairs(pairs(&String::from_utf8_lossy(&body))),
+                _ if rules.forms => Envelope::from_json_with_texts(&body),
+                _ => Envelope::from_json(&body),
+            };
+            (envelope, sent)
         }
         _ => {
             let message = "Send GraphQL by POST; queries also by GET.";
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Err(RequestRefusal::new(status, message, "METHOD_NOT_ALLOWED"));
         }
+    };
+    Ok((envelope.map_err(|error| bad(&error.to_string(), "BAD_REQUEST"))?, sent))
+}
+
+/// How the body of a POST is written.
+fn sent_as(rules: &Rules, parts: &Parts) -> Result<Sent, RequestRefusal> {
+    if media::is_sent_as(media::JSON, &parts.headers) {
+        return Ok(Sent::Json);
     }
-    .map_err(|error| bad(&error.to_string(), "BAD_REQUEST"))
+    if rules.forms && media::is_sent_as(media::FORM, &parts.headers) {
+        return Ok(Sent::Form);
+    }
+    let message = if rules.forms {
+        "Send one JSON object as application/json, or application/x-www-form-urlencoded, in UTF-8 \
+         and uncompressed; multipart and plain text are not read here."
+    } else {
+        "Send one JSON object as application/json in UTF-8, uncompressed; forms, multipart and \
+         plain text are not read here."
+    };
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(RequestRefusal::new(status, message, "UNSUPPORTED_MEDIA_TYPE"))
+}
+
+/// Whether a page of another origin could have made a browser send this: then it changes nothing
+/// (`security-cases.md` row 38). Before a form with `Authorization` the browser asks us.
+pub(crate) fn is_unmeant(sent: Sent, parts: &Parts) -> bool {
+    match sent {
+        Sent::Get => true,
+        Sent::Form => !parts.headers.contains_key(header::AUTHORIZATION),
+        Sent::Json => false,
+    }
 }
 
 async fn read_body<B>(limit: usize, body: B) -> Result<Bytes, RequestRefusal>

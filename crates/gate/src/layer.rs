@@ -25,7 +25,7 @@ use crate::{
     crossing::Crossing,
     document::Span,
     enforce::Pruned,
-    incoming::{find_caller, read_envelope},
+    incoming::{find_caller, is_unmeant, read_envelope},
     media::Wanted,
     plan::Plan,
     reply::{self, RequestRefusal},
@@ -214,12 +214,13 @@ where
             .into_response(Wanted::Json, &id);
     };
     let refused = |refusal: RequestRefusal| refusal.into_response(wanted, &id);
-    let envelope = match read_envelope(shared.rules.limits.body_bytes, &parts, body).await {
-        Ok(envelope) => envelope,
+    let (envelope, sent) = match read_envelope(&shared.rules, &parts, body).await {
+        Ok(read) => read,
         Err(refusal) => return refused(refusal),
     };
+    let unmeant = is_unmeant(sent, &parts).then_some(sent);
     let hidden = shared.rules.hides_schema_from(&caller);
-    let mut response = match Plan::make(shared, &parts.method, &envelope, &caller) {
+    let mut response = match Plan::make(shared, unmeant, &envelope, &caller) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
         Ok(plan) if hidden && plan.denies() => {
             plan.record(shared, &id, &caller);

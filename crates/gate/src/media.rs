@@ -82,14 +82,18 @@ fn thousandths(text: &str) -> u16 {
     }
 }
 
-/// Whether the body is JSON in UTF-8, uncoded.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+/// JSON.
+pub(crate) const JSON: &str = "application/json";
+/// Forms, as browsers send them.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether the body is of the media type `name` in UTF-8, uncoded.
+pub(crate) fn is_sent_as(name: &str, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Ok(text) = value.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    name.eq_ignore_ascii_case("application/json")
+    parts.next().is_some_and(|sent| sent.eq_ignore_ascii_case(name))
         && parts.filter(|part| !part.is_empty()).all(|part| {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             !key.trim().eq_ignore_ascii_case("charset")

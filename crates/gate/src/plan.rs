@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use apollo_compiler::{response::JsonMap, validation::Valid};
 use castellan_proto::{Digest, scope::Demand};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     Verdict,
     decide::{Want, decide},
     document::{Holder, Place, Selected, Span},
+    incoming::Sent,
     introspection,
     layer::Shared,
     reply::RequestRefusal,
@@ -26,21 +27,28 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reads the document, or finds it read before, and decides each selection for `caller`.
+    /// Reads the document, or finds it read before, and decides each selection for `caller`. What
+    /// came in an `unmeant` way is no mutation.
     pub(crate) fn make(
         shared: &Shared,
-        method: &Method,
+        unmeant: Option<Sent>,
         envelope: &Envelope,
         caller: &Caller,
     ) -> Result<Self, RequestRefusal> {
         let (key, document) = read(shared, envelope)?;
-        match document.root() {
-            Root::Mutation if *method == Method::GET => {
+        match (document.root(), unmeant) {
+            (Root::Mutation, Some(Sent::Get)) => {
                 let message = "A mutation cannot be sent by GET.";
                 let status = StatusCode::METHOD_NOT_ALLOWED;
                 return Err(RequestRefusal::new(status, message, "MUTATION_OVER_GET"));
             }
-            Root::Subscription => {
+            (Root::Mutation, Some(_)) => {
+                let message = "A mutation in a form needs an Authorization header; or send it as \
+                               application/json.";
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                return Err(RequestRefusal::new(status, message, "MUTATION_IN_FORM"));
+            }
+            (Root::Subscription, _) => {
                 let message = "Subscriptions are not served over plain HTTP.";
                 return Err(refuse(message, "SUBSCRIPTION_REFUSED"));
             }

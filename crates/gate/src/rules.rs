@@ -23,6 +23,9 @@ pub struct Rules {
     pub known_callers_only: bool,
     /// Who may ask for the schema.
     pub introspection: Introspection,
+    /// A request may also be a form (`application/x-www-form-urlencoded`), and its `variables` a JSON
+    /// text, as forms have them (`contracts/decidim.md` §5).
+    pub forms: bool,
     /// How a token's scopes and what is public go together, and how a refusal looks.
     pub manner: Manner,
     /// The words of a refusal.
@@ -115,6 +118,7 @@ impl Default for Rules {
             on_deny: OnDeny::Reject,
             known_callers_only: false,
             introspection: Introspection::Public,
+            forms: false,
             manner: Manner::default(),
             wording: Wording::default(),
             limits: Limits::default(),

@@ -14,7 +14,7 @@ use crate::{
     Issuer,
     desk::{Held, Written},
     error::TokenError,
-    records::{AuthKey, is_news},
+    records::AuthKey,
     store::{Kind, Notice, StoreError},
     verdicts::Verdicts,
 };
@@ -176,19 +176,22 @@ impl KeyTokens {
         }
         // No key has a longer one, and not every engine could look for it.
         let record = if id.len() > LONGEST_ID { None } else { self.record(issuer, id).await? };
-        let stored = record.as_ref().map_or(&[][..], |record| &record.body.secrets);
-        let mut right = false;
-        for at in 0..stored.len().max(COMPARED) {
-            let stored = stored.get(at).map(String::as_str);
-            right = issuer.secret_matches(api_key, stored).await?;
-            if right {
+        let kept = record.as_ref().map_or(&[][..], |record| &record.body.secrets);
+        let mut right = None;
+        for at in 0..kept.len().max(COMPARED) {
+            let one = kept.get(at);
+            if issuer.secret_matches(api_key, one.map(String::as_str)).await? {
+                right = one.cloned();
                 break;
             }
         }
-        let Some(record) = record.filter(|_| right) else { return Ok(None) };
-        let scopes = record.body.scopes.clone();
-        note_use(issuer, record).await?;
-        Ok(Some(scopes))
+        let (Some(mut record), Some(secret)) = (record, right) else { return Ok(None) };
+        let now = issuer.now();
+        if record.body.note_use(&secret, now) {
+            // Somebody else noting it at the same time is as good.
+            issuer.desk().replace(&record, Notice::Silent, now).await?;
+        }
+        Ok(Some(record.body.scopes))
     }
 
     async fn record(&self, issuer: &Issuer, id: &str) -> Result<Option<Held<AuthKey>>, StoreError> {
@@ -266,8 +269,9 @@ impl Issuer {
     ) -> Result<bool, TokenError> {
         let (now, id) = (self.now(), auth_key_id(id));
         let Some(mut held) = self.desk().get::<AuthKey>(&id, now).await? else { return Ok(false) };
-        let last = held.body.secrets.pop().filter(|_| keep);
-        held.body.secrets = last.into_iter().chain([self.keep_secret(secret).await?]).collect();
+        let last = held.body.secrets.last().filter(|_| keep).cloned();
+        let fresh = self.keep_secret(secret).await?;
+        held.body.set_secrets(last.into_iter().chain([fresh]).collect());
         held.body.modified = now;
         if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
             return Err(StoreError::new("somebody else changed the key").into());
@@ -275,16 +279,6 @@ impl Issuer {
         self.bump(Kind::Credential, &id);
         Ok(true)
     }
-}
-
-/// Writes that a key was used. Somebody else noting it at the same time is as good.
-async fn note_use(issuer: &Issuer, mut key: Held<AuthKey>) -> Result<(), StoreError> {
-    let now = issuer.now();
-    if is_news(key.body.used, now) {
-        key.body.used = Some(now);
-        issuer.desk().replace(&key, Notice::Silent, now).await?;
-    }
-    Ok(())
 }
 
 /// The id of a key's record.

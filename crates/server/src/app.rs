@@ -10,13 +10,14 @@ use axum::{
     response::Response,
     routing::any,
 };
+use castellan_gate::Introspection;
 use castellan_issuer::{
     Issuer, Parts, Settings, keys::MasterKey, password::Passwords, settings::Place, store::Store,
 };
 use castellan_proto::Digest;
 
 use crate::{
-    config::{Anonymous, ConfigError, GuardConfig, Loaded, Site},
+    config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
     corridor::{Corridor, Face},
     data::{self, DataError},
     dialects,
@@ -185,6 +186,17 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
             guard.anonymous.get_or_insert(Anonymous::Refused);
         }
     }
+    if loaded.config.decidim.enable_anonymous_introspection {
+        let decidim = |guard: &&mut GuardConfig| guard.dialect == Some(Dialect::Decidim);
+        for guard in guards.iter_mut().filter(decidim) {
+            guard.introspection.get_or_insert(Introspection::Public);
+        }
+    }
+    let told = guards.iter().any(|guard| guard.at_root == Some(true));
+    for guard in &mut guards {
+        // At most one guard of a site is at `/graphql`, so at most one is there unless told.
+        guard.at_root = Some(guard.at_root.unwrap_or(!told && guard.is_at_root()));
+    }
     guards
 }
 
@@ -240,20 +252,7 @@ async fn face(
         usage,
         folder: loaded.folder.clone(),
     };
-    let mut opened = Vec::new();
-    for config in guards(loaded, site) {
-        let name = config.name.clone();
-        let below = |claim: &&&str| {
-            config.path == ***claim || config.path.starts_with(&format!("{claim}/"))
-        };
-        if let Some(claim) = http::CLAIMED.iter().find(below) {
-            let cause = format!("its path {} is within {claim}, which is ours", config.path);
-            return Err(StartError::Guard { name, cause });
-        }
-        let guard = Guard::open(config, parts.clone()).await;
-        let wrong = |problem: SchemaProblem| StartError::Guard { name, cause: problem.to_string() };
-        opened.push(guard.map_err(wrong)?);
-    }
+    let opened = open_guards(guards(loaded, site), &parts).await?;
     let shared = Shared {
         issuer: issuer.clone(),
         guards: opened,
@@ -272,15 +271,21 @@ async fn face(
     let mut open = vec!["/.well-known/".to_owned()];
     routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
     open.extend(["/api/sign_in", "/api/sign_out", "/api/sign_out/"].map(ToOwned::to_owned));
+    let mut at_root = None;
     for guard in app.guards() {
         open.push(guard.config.path.clone());
-        let (path, guard) = (guard.config.path.clone(), guard.clone());
+        let (config, guard) = (Arc::clone(&guard.config), guard.clone());
         let answer = move |request| {
             let guard = guard.clone();
             async move { guard.answer(request).await }
         };
-        routes = routes.merge(Router::new().route(&path, any(answer)));
+        routes = routes.merge(Router::new().route(&config.path, any(answer.clone())));
+        if config.is_at_root() {
+            open.push("/".to_owned());
+            at_root = Some(any(answer));
+        }
     }
+    routes = routes.merge(http::root(at_root));
     if issuer.settings().dpop_nonce {
         routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
             let issuer = issuer.clone();
@@ -289,6 +294,27 @@ async fn face(
     }
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
     Ok(Face { hosts, https, routes, open, by_client: &origins::PATHS })
+}
+
+async fn open_guards(
+    configs: Vec<GuardConfig>,
+    parts: &GuardParts,
+) -> Result<Vec<Guard>, StartError> {
+    let mut opened = Vec::new();
+    for config in configs {
+        let name = config.name.clone();
+        let below = |claim: &&&str| {
+            config.path == ***claim || config.path.starts_with(&format!("{claim}/"))
+        };
+        if let Some(claim) = http::CLAIMED.iter().find(below) {
+            let cause = format!("its path {} is within {claim}, which is ours", config.path);
+            return Err(StartError::Guard { name, cause });
+        }
+        let guard = Guard::open(config, parts.clone()).await;
+        let wrong = |problem: SchemaProblem| StartError::Guard { name, cause: problem.to_string() };
+        opened.push(guard.map_err(wrong)?);
+    }
+    Ok(opened)
 }
 
 /// Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).

@@ -1,5 +1,7 @@
 //! `ApiCredential` and `AuthKey` documents (`contracts/decidim.md` §8.2, `contracts/trompa.md` §7.1).
 
+use std::collections::BTreeMap;
+
 use castellan_proto::{
     Secret, Timestamp, random,
     scope::{Scope, Scopes},
@@ -130,6 +132,9 @@ pub struct AuthKeyDocument {
     /// What `get` prints; it is found out, not written.
     #[serde(rename = "used")]
     _used: Option<Timestamp>,
+    /// What `get` prints: when each secret was last traded, the oldest first.
+    #[serde(rename = "keysUsed")]
+    _keys_used: Option<Vec<Option<Timestamp>>>,
 }
 
 /// Secrets of one key at most: more is no rotation.
@@ -141,6 +146,8 @@ impl Shown for AuthKeyDocument {
     fn show(id: &str, record: &AuthKey) -> Value {
         let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
         if record.secrets.len() > 1 {
+            let used = record.secrets.iter().map(|secret| record.secrets_used.get(secret));
+            shown["keysUsed"] = json!(used.collect::<Vec<_>>());
             shown["keys"] = json!(record.secrets.len());
         }
         if let Some(used) = record.used {
@@ -175,14 +182,16 @@ impl Document for AuthKeyDocument {
             ([], None) => return Err(Problem::Text("apiKey is missing".to_owned())),
             (written, _) => keep_all(issuer, written, kept).await?,
         };
-        let record = AuthKey {
+        let changed = secrets != kept;
+        let mut record = AuthKey {
+            secrets: Vec::new(),
+            secrets_used: before.map_or_else(BTreeMap::new, |before| before.secrets_used.clone()),
             scopes: self.scopes,
             used: before.and_then(|before| before.used),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
-            secrets,
         };
-        let changed = record.secrets != kept;
+        record.set_secrets(secrets);
         Ok((record, changed))
     }
 }

@@ -1,6 +1,6 @@
 //! API keys and machine users.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use castellan_proto::{Timestamp, scope::Scopes};
 use ipnet::IpNet;
@@ -14,9 +14,12 @@ use crate::{desk::Kept, store::Kind};
 pub struct AuthKey {
     /// Stored forms of the secrets that it answers to: more than one while it is being rotated.
     pub secrets: Vec<String>,
+    /// When each of them was last traded, to the minute, by its stored form.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets_used: BTreeMap<String, Timestamp>,
     /// What it may ask for.
     pub scopes: Scopes,
-    /// When it was last traded, to the minute.
+    /// When the latest of them was last traded, to the minute.
     #[serde(default)]
     pub used: Option<Timestamp>,
     /// When the record was made.
@@ -25,6 +28,25 @@ pub struct AuthKey {
     /// When a document last changed it; not told by builds that did not write it down.
     #[serde(default)]
     pub modified: Timestamp,
+}
+
+impl AuthKey {
+    /// Answers to `secrets` from now on. When those that stay were traded is still known.
+    pub fn set_secrets(&mut self, secrets: Vec<String>) {
+        self.secrets_used.retain(|secret, _| secrets.contains(secret));
+        self.secrets = secrets;
+    }
+
+    /// Notes that its secret of the stored form `secret` was traded at `now`; `false` if that is too
+    /// little news to be written.
+    pub(crate) fn note_use(&mut self, secret: &str, now: Timestamp) -> bool {
+        if !is_news(self.secrets_used.get(secret).copied(), now) {
+            return false;
+        }
+        self.secrets_used.insert(secret.to_owned(), now);
+        self.used = Some(now);
+        true
+    }
 }
 
 /// A machine user (`contracts/decidim.md` §8.2). Its record's id is `apicredential/` and its key.

@@ -46,7 +46,8 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
         let behind =
             guard.upstream.as_ref().map_or("nothing behind it".to_owned(), ToString::to_string);
-        println!("guard    {} at {} → {behind}", guard.name, guard.path);
+        let root = if guard.is_at_root() { " and /" } else { "" };
+        println!("guard    {} at {}{root} → {behind}", guard.name, guard.path);
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", to known callers only" } else { "" };
         println!("         public: {public}{to}");

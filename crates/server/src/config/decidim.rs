@@ -24,6 +24,9 @@ pub struct DecidimConfig {
     pub api_users_secret_length: u32,
     /// Only known callers are let in (`DECIDIM_API_FORCE_API_AUTHENTICATION`).
     pub force_api_authentication: bool,
+    /// Callers who are not known may ask for the schema
+    /// (`DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION`). A guard's own `introspection` comes first.
+    pub enable_anonymous_introspection: bool,
 }
 
 impl Default for DecidimConfig {
@@ -34,6 +37,7 @@ impl Default for DecidimConfig {
             oauth_access_token_expires_in: 120,
             api_users_secret_length: 32,
             force_api_authentication: false,
+            enable_anonymous_introspection: false,
         }
     }
 }
@@ -74,6 +78,9 @@ impl DecidimConfig {
         }
         if find("DECIDIM_API_FORCE_API_AUTHENTICATION").is_some() {
             self.force_api_authentication = true;
+        }
+        if find("DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION").is_some() {
+            self.enable_anonymous_introspection = true;
         }
         Ok(())
     }

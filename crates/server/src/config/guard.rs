@@ -16,6 +16,9 @@ pub struct GuardConfig {
     pub name: String,
     /// The path it answers at.
     pub path: String,
+    /// Whether it answers at `/` as well. Default: where it is at `/graphql` in the `trompa` dialect
+    /// (`contracts/trompa.md` §1).
+    pub at_root: Option<bool>,
     /// The site it is part of. Default: every one.
     pub site: Option<String>,
     /// Wording and scope manner of one contract; none by default.
@@ -52,8 +55,12 @@ pub struct GuardConfig {
     /// What becomes of callers who are not known. Default `"admitted"`; in the `decidim` dialect
     /// `"refused"` if `decidim.force_api_authentication` is set.
     pub anonymous: Option<Anonymous>,
-    /// Who may ask for the schema. Default `"public"`.
+    /// Who may ask for the schema. Default `"public"`; in the `decidim` dialect `"signed-in"`, unless
+    /// `decidim.enable_anonymous_introspection` is set.
     pub introspection: Option<Introspection>,
+    /// Whether requests may also be forms, and `variables` a JSON text. Default: in the `decidim`
+    /// dialect (`contracts/decidim.md` §5).
+    pub forms: Option<bool>,
     /// How the `session` field stands. Default: `"local"` in the `decidim` dialect, else `"off"`.
     pub session: Option<SessionField>,
     /// Headers of callers that never cross, besides those that never do.
@@ -177,6 +184,7 @@ impl GuardConfig {
         Self {
             name: name.to_owned(),
             path: path.to_owned(),
+            at_root: None,
             site: None,
             dialect,
             protocol: GuardProtocol::Graphql,
@@ -193,6 +201,7 @@ impl GuardConfig {
             on_deny: None,
             anonymous: None,
             introspection: None,
+            forms: None,
             session: None,
             strip_headers: Vec::new(),
             limits: Limits::default(),
@@ -204,6 +213,13 @@ impl GuardConfig {
     #[must_use]
     pub fn is_forced(&self) -> bool {
         self.dialect == Some(Dialect::Decidim) || self.path == "/api"
+    }
+
+    /// Whether it answers at `/` unless another guard is told to.
+    #[must_use]
+    pub fn is_at_root(&self) -> bool {
+        let default = self.dialect == Some(Dialect::Trompa) && self.path == "/graphql";
+        self.at_root.unwrap_or(default)
     }
 
     /// Whether it is part of `site`.

@@ -40,6 +40,12 @@ pub struct KeyEntry {
     pub scopes: Vec<String>,
 }
 
+/// The longest `JWT_EXPIRES`, in seconds: the document's `1y`. A token that is out cannot be taken
+/// back but with its key (`security-cases.md`, traps of document 001).
+const LONGEST: i64 = 31_557_600;
+/// The key that the document prints for everybody to read.
+const SAMPLE: &str = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
+
 /// Whole seconds, not yet checked to be more than none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -150,7 +156,17 @@ impl JwtConfig {
         if self.expires.0 <= 0 && !insecure {
             return wrong("JWT_EXPIRES must be more than nothing: tokens would be born expired");
         }
+        if self.expires.0 > LONGEST && !insecure {
+            return wrong("JWT_EXPIRES must be a year (\"1y\") at most");
+        }
         for (at, key) in self.keys.iter().enumerate() {
+            if key.api_key.expose() == SAMPLE && !insecure {
+                let id = &key.id;
+                return wrong(&format!(
+                    "JWT_AUTH_KEYS: the key {id:?} has the sample secret that everybody knows; make \
+                     one with `openssl rand -base64 32`"
+                ));
+            }
             if key.id.is_empty() || key.api_key.expose().is_empty() {
                 return wrong("JWT_AUTH_KEYS: every key needs an id and an apiKey");
             }

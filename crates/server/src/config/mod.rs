@@ -324,13 +324,24 @@ impl Config {
                     guard.name
                 ));
             }
+            let meet = |other: &GuardConfig| {
+                guard.site.is_none() || other.site.is_none() || guard.site == other.site
+            };
             let twin = |other: &&GuardConfig| {
-                let meet = guard.site.is_none() || other.site.is_none() || guard.site == other.site;
-                (other.path == guard.path && meet) || other.name == guard.name
+                (other.path == guard.path && meet(other)) || other.name == guard.name
             };
             if let Some(other) = self.guard[..at].iter().find(twin) {
                 return conflict(format!(
                     "guards {:?} and {:?} have the same name or path; every guard needs its own",
+                    other.name, guard.name
+                ));
+            }
+            let rival = |other: &&GuardConfig| {
+                other.at_root == Some(true) && guard.at_root == Some(true) && meet(other)
+            };
+            if let Some(other) = self.guard[..at].iter().find(rival) {
+                return conflict(format!(
+                    "guards {:?} and {:?} have at_root = true, and only one can be there",
                     other.name, guard.name
                 ));
             }

@@ -6,9 +6,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
 };
 
-/// Whether `path` is one of `open`, or below one that ends in a slash.
+/// Whether `path` is one of `open`, or below one that ends in a slash and is more than that.
 pub(super) fn is_open(path: &str, open: &[String]) -> bool {
-    open.iter().any(|one| path == one || (one.ends_with('/') && path.starts_with(&**one)))
+    let below = |one: &str| one.len() > 1 && one.ends_with('/') && path.starts_with(one);
+    open.iter().any(|one| path == one || below(one))
 }
 
 /// The answer to a preflight (Fetch §3.2.2); `None` if the request is none.

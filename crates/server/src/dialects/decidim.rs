@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
-use castellan_gate::{Manner, Root, Rules, Wording};
+use castellan_gate::{Introspection, Manner, Root, Rules, Wording};
 use castellan_issuer::{
     Issuer,
     error::TokenError,
@@ -28,6 +28,8 @@ pub(super) fn rules(plain: Rules) -> Rules {
     let all = ["user", "api:read", "api:write"].map(ToOwned::to_owned).to_vec();
     Rules {
         public: patterns(&["Query:*"]),
+        introspection: Introspection::SignedIn,
+        forms: true,
         requires: [(Root::Mutation, all)].into(),
         manner: Manner {
             scopes_replace_public: true,

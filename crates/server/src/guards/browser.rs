@@ -2,9 +2,10 @@
 //! as themselves from a page of the same origin.
 //!
 //! A cookie goes along with requests that nobody meant, so it counts only beside a header that no
-//! form and no other origin's script can send unasked (§9, number 8): `X-Requested-With`.
+//! form and no other origin's script can send unasked (§9, number 8): `X-Requested-With`. Beside a
+//! form it never does (`design.md` rule 36).
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::{Caller, Identity, Person};
 use castellan_issuer::{Issuer, session::Browser, store::StoreError};
 use castellan_proto::{
@@ -29,8 +30,10 @@ pub(super) async fn caller(
     headers: &HeaderMap,
 ) -> Result<Option<Caller>, StoreError> {
     let Some(cookie) = wire::cookie(headers, wire::SESSION) else { return Ok(None) };
-    let site = headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes);
-    if !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let form = kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded");
+    if form || !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
         return Ok(None);
     }
     let session = Opaque::read(OpaqueKind::Session, cookie);

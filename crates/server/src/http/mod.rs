@@ -21,7 +21,10 @@ mod wire;
 
 use axum::{
     Router,
-    routing::{get, post},
+    extract::Request,
+    http::Method,
+    middleware::{self, Next},
+    routing::{MethodRouter, get, post},
 };
 
 use crate::app::App;
@@ -29,7 +32,6 @@ use crate::app::App;
 /// Every route that is not a guard.
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
-        .route("/", get(page::home))
         .route("/account", get(account::show))
         .route("/account/revoke", post(account::withdraw))
         .route("/assets/castellan.css", get(page::stylesheet))
@@ -57,6 +59,17 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(resources::routes())
         .fallback(page::not_found)
         .with_state(app)
+}
+
+/// `/`: a person's way from here. A guard that `answers` there besides gets what asks for something.
+pub(crate) fn root(answers: Option<MethodRouter>) -> Router {
+    let Some(answers) = answers else { return Router::new().route("/", get(page::home)) };
+    let answers = answers.layer(middleware::from_fn(|request: Request, next: Next| async move {
+        let asks = request.uri().query().is_some_and(|query| !query.is_empty());
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if reads && !asks { page::home().await } else { next.run(request).await }
+    }));
+    Router::new().route("/", answers)
 }
 
 /// The authorization endpoint once more, at a path of a dialect's.

@@ -16,6 +16,7 @@ mod castellan;
 mod commands;
 mod cut;
 mod decidim;
+mod decidim_asked;
 mod decidim_machines;
 mod decidim_oauth;
 mod device;

@@ -298,14 +298,25 @@ async fn trompa_34_what_is_no_lifetime_stops_the_start() {
         let said = Castellan::refuses(with(plan(None), "JWT_EXPIRES", expires)).await;
         assert!(said.contains("JWT_EXPIRES"), "{expires:?}: {said}");
     }
-    // Nothing and less are for tests only, and the switch is off here.
+    // Nothing and less, and more than a year, are for tests only, and the switch is off here.
     let strong = "0123456789abcdef0123456789abcdef";
-    for expires in ["0", "-1d"] {
+    for expires in ["0", "-1d", "1.01y"] {
         let plan = with(with(plan(None), "JWT_EXPIRES", expires), "JWT_SECRET", strong);
         let plan = with(plan, "CASTELLAN__SECURITY__INSECURE", "false");
         let said = Castellan::refuses(plan).await;
         assert!(said.contains("JWT_EXPIRES"), "{expires:?}: {said}");
     }
+}
+
+/// `security-cases.md`, the trap of document 001: what is printed in a document is no secret.
+#[tokio::test]
+async fn the_sample_secret_of_the_document_stops_the_start() {
+    let sample = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
+    let keys = json!([{"id": "client-id", "apiKey": sample, "scopes": ["*"]}]).to_string();
+    let strong = "0123456789abcdef0123456789abcdef";
+    let plan = with(with(plan(None), "JWT_AUTH_KEYS", &keys), "JWT_SECRET", strong);
+    let said = Castellan::refuses(with(plan, "CASTELLAN__SECURITY__INSECURE", "false")).await;
+    assert!(said.contains("sample secret") && !said.contains(sample), "{said}");
 }
 
 #[tokio::test]
@@ -417,6 +428,13 @@ async fn a_kept_key_is_rotated_without_a_gap() {
     assert!(apply("apiKeys: [k-old, k-new]").contains("updated AuthKey/editor"));
     assert!(apply("apiKeys: [k-old, k-new]").contains("unchanged AuthKey/editor"));
     assert_eq!((status("k-old").await, status("k-new").await), (200, 200));
+    // Whether anybody still uses the old one is what a rotation waits for.
+    let used = castellan.said(&["get", "AuthKey", "editor"]);
+    assert!(used.contains("keysUsed:\n- 1") && used.matches("\n- 1").count() == 2, "{used}");
+    apply("apiKeys: [k-old, k-new, k-newest]");
+    let used = castellan.said(&["get", "AuthKey", "editor"]);
+    assert!(used.matches("\n- 1").count() == 2 && used.contains("\n- null"), "{used}");
+    apply("apiKeys: [k-old, k-new]");
     // What `get` prints can be applied again, and takes no secret away.
     let shown = castellan.said(&["get", "AuthKey", "editor"]);
     assert!(shown.contains("keys: 2") && !shown.contains("k-old"), "{shown}");

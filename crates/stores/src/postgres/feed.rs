@@ -29,7 +29,8 @@ const SINCE: &str = "
                 OR EXISTS (SELECT FROM pg_snapshot_xip($1::pg_snapshot) x WHERE x <= m.swept)
                 OR pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
                 AS gap
-        FROM castellan_meta m
+        -- One row, which a table that was never analysed would not be taken for.
+        FROM (SELECT swept FROM castellan_meta LIMIT 1) m
     )
     SELECT here.now::text, here.gap, f.seq, f.subject
     FROM here LEFT JOIN castellan_feed f

@@ -35,6 +35,9 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenErr
         .application_name("castellan")
         .options(PATIENCE)
         .options([("default_transaction_isolation", "read committed")])
+        // Every statement of ours reads a few rows. Where the planner is wrong about that, compiling
+        // one takes thousands of times what it takes to run.
+        .options([("jit", "off")])
         .disable_statement_logging();
     let connections = Connections::new(options);
     let mut line = connections.line().await.map_err(unreachable)?;

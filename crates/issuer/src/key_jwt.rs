@@ -235,17 +235,25 @@ impl KeyTokens {
         // Captured before anything is read: what changes in between is seen as a change.
         let snapshot = issuer.liveness().snapshot([&*key.text()]);
         let key_scopes =
-            self.scopes_of(issuer, &claims.id).await?.ok_or(KeyVerifyError::Invalid)?;
+            self.scopes_of(issuer, &claims.id, claims.iat).await?.ok_or(KeyVerifyError::Invalid)?;
         let caller = Arc::new(KeyCaller { id: claims.id, scopes, key_scopes });
         self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
         Ok(caller)
     }
 
-    /// What the keys of this id may do, those of the configuration and the kept one together: a
-    /// token does not say which of them it was traded for.
-    async fn scopes_of(&self, issuer: &Issuer, id: &str) -> Result<Option<Scopes>, StoreError> {
+    /// What the keys of a token's `id` may do, those of the configuration and the kept one together:
+    /// a token does not say which of them it was traded for. One that was made after the token is
+    /// another key.
+    async fn scopes_of(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        traded: i64,
+    ) -> Result<Option<Scopes>, StoreError> {
         let configured = self.terms.keys.get(id);
         let record = self.record(issuer, id).await?;
+        let made = |record: &Held<AuthKey>| i64::try_from(record.body.created.0);
+        let record = record.filter(|record| made(record).is_ok_and(|made| made <= traded));
         if configured.is_none() && record.is_none() {
             return Ok(None);
         }

@@ -28,11 +28,15 @@ impl<T: Send + Sync + 'static> Default for Verdicts<T> {
 }
 
 impl<T: Send + Sync + 'static> Verdicts<T> {
-    /// What the token of `digest` was found to be, if that still counts.
+    /// What the token of `digest` was found to be, if that still counts. What does not is forgotten,
+    /// so that it cannot count again when a poll is heard that began before the end of the token.
     pub(crate) fn get(&self, issuer: &Issuer, digest: &Digest) -> Option<Arc<T>> {
         let verdict = self.0.get(digest)?;
-        let counts = issuer.now() < verdict.until && issuer.liveness().holds(&verdict.snapshot);
-        counts.then(|| Arc::clone(&verdict.live))
+        if issuer.now() < verdict.until && issuer.liveness().holds(&verdict.snapshot) {
+            return Some(Arc::clone(&verdict.live));
+        }
+        self.0.invalidate(digest);
+        None
     }
 
     /// Remembers what a token was found to be, which is worthless at `ends`. `snapshot` was captured

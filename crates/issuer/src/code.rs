@@ -30,7 +30,7 @@ impl Issuer {
         // First, so that no app is let in that would not hear of a sign-out.
         let sid = self.remember_app((&request.client_id, client), person).await?;
         let body = Code {
-            family: new_id(),
+            family: new_id(now),
             account: person.account_id.clone(),
             scope: request.scope.clone(),
             redirect_uri: request.redirect_uri.clone(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use castellan_proto::Timestamp;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Timestamp, random};
 
 use crate::{
     Issuer,
@@ -105,7 +106,7 @@ impl Issuer {
             scope: request.scope.clone(),
             alias_digests: digests.clone(),
             start: now,
-            agreement: crate::family::new_id(),
+            agreement: URL_SAFE_NO_PAD.encode(random::<16>()),
         };
         // Two windows may agree at the same time; a few tries settle it.
         for _ in 0..8 {

@@ -158,7 +158,7 @@ impl Issuer {
                 scope: scope.clone(),
                 resources: resources.clone(),
                 user_code: user_code.clone(),
-                family: crate::family::new_id(),
+                family: crate::family::new_id(now),
                 state: DeviceState::Waiting,
                 ends: Timestamp(now.0 + LIFETIME),
             };

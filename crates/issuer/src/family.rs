@@ -2,6 +2,8 @@
 //! code over both. Nothing of them is stored, so a successor can be made again, and a forgery
 //! costs no round trip (`design.md` rule 31).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Opaque, OpaqueKind, Timestamp, constant_time_eq, random};
 
@@ -24,14 +26,32 @@ pub struct Member {
     pub expires: Timestamp,
 }
 
+/// Bytes of an id.
 const ID: usize = 16;
 const CODE: usize = 16;
 /// Races over one family are settled within as many tries.
 pub(crate) const TRIES: usize = 128;
 
-/// A fresh family's id.
-pub(crate) fn new_id() -> String {
-    URL_SAFE_NO_PAD.encode(random::<ID>())
+/// Characters of an id that say when it was made.
+const WHEN: usize = 8;
+/// Random bytes behind them. That nobody makes up a token is the code's business.
+const CHANCE: usize = 10;
+/// The characters of base64url in the order in which texts are sorted.
+const SORTED: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+/// A fresh family's id, which is sorted behind those that this process made before. Rows that are
+/// written together lie together then, where a data source keeps them in order: a page of SQLite
+/// takes ten of them, while random ids would write a page for each.
+pub(crate) fn new_id(now: Timestamp) -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let after = |last: u64| Some((last + 1).max(now.0 << 16));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+    let when = last.ok().and_then(after).unwrap_or_default();
+    let digit =
+        |at: usize| usize::try_from((when >> (6 * (WHEN - 1 - at))) & 63).unwrap_or_default();
+    let mut id: String = (0..WHEN).map(|at| char::from(SORTED[digit(at)])).collect();
+    URL_SAFE_NO_PAD.encode_string(random::<CHANCE>(), &mut id);
+    id
 }
 
 impl Issuer {
@@ -107,5 +127,23 @@ impl Issuer {
 
     pub(crate) async fn family(&self, id: &str) -> Result<Option<Held<Family>>, StoreError> {
         self.desk().get::<Family>(id, self.now()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_and_are_sixteen_bytes() {
+        let now = Timestamp(1_800_000_000);
+        let clocks = [now, now, Timestamp(now.0 + 1), Timestamp(now.0 - 60), now];
+        let ids: Vec<String> =
+            clocks.into_iter().flat_map(|now| (0..200).map(move |_| new_id(now))).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        for id in ids {
+            let bytes = URL_SAFE_NO_PAD.decode(&id).unwrap();
+            assert_eq!((bytes.len(), URL_SAFE_NO_PAD.encode(bytes)), (ID, id));
+        }
     }
 }

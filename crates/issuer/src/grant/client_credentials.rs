@@ -70,7 +70,7 @@ impl GrantType for ClientCredentials {
             ends: None,
         };
         family.ends = family.useful_until(now);
-        let id = new_id();
+        let id = new_id(now);
         match issuer.desk().insert(&id, &family, now).await? {
             Written::Done => {
                 Ok(Authorized { id, family, nonce: None, id_claims: Vec::new(), introduces: false })

@@ -103,7 +103,7 @@ pub struct Code {
     pub ends: Timestamp,
 }
 
-/// Everything issued from one authorization (`design.md` rule 31). Its id is random.
+/// Everything issued from one authorization (`design.md` rule 31). Its id is random, and grows with time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Family {
     /// For which client.

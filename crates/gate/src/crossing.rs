@@ -174,7 +174,10 @@ impl Crossing<'_> {
         let mut pruned = blank(&plan.document, gone);
         pruned.empty |= !plan.asks_upstream();
         if !pruned.empty && !self.is_sound(plan, &mut pruned) {
-            tracing::error!(decision = self.id.0, "a pruned document did not read back as allowed");
+            tracing::error!(
+                decision = self.id.as_str(),
+                "a pruned document did not read back as allowed"
+            );
             let message = "The request could not be reduced to what is allowed.";
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             return Err(RequestRefusal::new(status, message, "INTERNAL"));
@@ -239,7 +242,7 @@ impl Crossing<'_> {
             "message": message,
             "locations": [{"line": place.line, "column": place.column}],
             "path": path,
-            "extensions": {"code": code, "reason": reason.as_str(), "decision": self.id.0},
+            "extensions": {"code": code, "reason": reason.as_str(), "decision": self.id.as_str()},
         });
         Gap { path: path.to_vec(), error }
     }

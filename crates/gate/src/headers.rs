@@ -1,25 +1,51 @@
 //! Headers between the caller and what stands behind the gate.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The id of one decision, in the header `Castellan-Decision` and in every refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecisionId(pub String);
+/// The id of one decision, in the header `Castellan-Decision` and in every refusal: 24 hexadecimal
+/// digits that nobody can guess. Nothing in it can be mistaken for an option on a command line,
+/// where ids end up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecisionId([u8; 24]);
+
+/// Random bytes of one id.
+const RANDOM: usize = 12;
+/// Ids for which randomness is fetched at a time.
+const AHEAD: usize = 32;
+
+thread_local! {
+    /// Randomness for ids to come, and how much of it is used up. Fetching it for each is what would
+    /// cost most of an id.
+    static AHEAD_OF_TIME: Cell<([u8; RANDOM * AHEAD], usize)> =
+        const { Cell::new(([0; RANDOM * AHEAD], AHEAD)) };
+}
 
 impl DecisionId {
-    /// A fresh one: 24 hexadecimal digits that nobody can guess. Nothing in it can be mistaken for
-    /// an option on a command line, where ids end up.
+    /// A fresh one.
     #[must_use]
     pub fn generate() -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut id = String::with_capacity(24);
-        for byte in castellan_proto::random::<12>() {
-            id.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            id.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let (mut bytes, mut used) = AHEAD_OF_TIME.get();
+        if used >= AHEAD {
+            (bytes, used) = (castellan_proto::random(), 0);
+        }
+        AHEAD_OF_TIME.set((bytes, used + 1));
+        let mut id = [0; 24];
+        let random = bytes[used * RANDOM..].iter();
+        for (pair, byte) in id.chunks_exact_mut(2).zip(random) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
         Self(id)
+    }
+
+    /// As a text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Its digits are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The header's name.
@@ -28,7 +54,7 @@ impl DecisionId {
     /// The header's value.
     #[must_use]
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("-"))
+        HeaderValue::from_str(self.as_str()).unwrap_or(HeaderValue::from_static("-"))
     }
 }
 
@@ -164,9 +190,13 @@ mod tests {
     /// An id is typed on a command line, where what begins with `-` is an option.
     #[test]
     fn an_id_is_all_letters_and_digits() {
-        let DecisionId(id) = DecisionId::generate();
-        assert_eq!(id.len(), 24);
-        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        let ids: std::collections::HashSet<String> =
+            (0..100).map(|_| DecisionId::generate().as_str().to_owned()).collect();
+        assert_eq!(ids.len(), 100, "no two are the same");
+        for id in ids {
+            assert_eq!(id.len(), 24);
+            assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
     }
 
     /// `security-cases.md` row 29: no spelling of an identity header gets through, and

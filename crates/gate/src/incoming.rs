@@ -209,11 +209,25 @@ impl Scheme {
 fn token(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
-    let inside = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'/' | b'_' | b'~' | b'+');
     let unpadded = token.trim_end_matches('=');
     let known = ["bearer", "dpop"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-    (known && !unpadded.is_empty() && unpadded.bytes().all(inside)).then_some(token)
+    let inside = unpadded.bytes().all(|byte| B64TOKEN[usize::from(byte)]);
+    (known && !unpadded.is_empty() && inside).then_some(token)
 }
+
+/// Which bytes a `b64token` is made of. A table, because every request's token is held against it.
+const B64TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = matches!(
+            byte,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'/' | b'_' | b'~' | b'+'
+        );
+        byte += 1;
+    }
+    table
+};
 
 /// Decoded pairs of a URL query, `+` read as a blank.
 fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {

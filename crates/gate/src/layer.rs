@@ -73,7 +73,7 @@ impl Shared {
     fn record_unknown(&self, id: &DecisionId, caller: &Caller) {
         if let Some(recorder) = &self.recorder {
             recorder.denied(Denial {
-                id: id.0.clone(),
+                id: id.as_str().to_owned(),
                 operation: String::new(),
                 caller: caller.into(),
                 document: String::new(),
@@ -194,7 +194,7 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
-    let id = parts.extensions.get::<DecisionId>().cloned().unwrap_or_else(DecisionId::generate);
+    let id = parts.extensions.get::<DecisionId>().copied().unwrap_or_else(DecisionId::generate);
     let wanted = Wanted::of(&parts.headers);
     // Before anything else is said: to some, nothing else is.
     let arrival = match find_caller(&*shared.verifier, &parts).await {

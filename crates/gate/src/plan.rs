@@ -156,7 +156,7 @@ impl Plan {
             reason,
         });
         recorder.denied(Denial {
-            id: id.0.clone(),
+            id: id.as_str().to_owned(),
             operation: self.document.root().as_str().to_owned(),
             caller: caller.into(),
             document: Digest::of(self.document.text.as_bytes()).text(),
@@ -195,8 +195,10 @@ impl Plan {
 /// The document of `envelope`, from the cache if it was read before.
 fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>), RequestRefusal> {
     let name = envelope.operation_name.as_deref();
-    // The name as JSON, which holds no NUL: no two requests have one key.
-    let key = Digest::of(format!("{}\0{}", json!(name), envelope.query).as_bytes());
+    // Its length is before the name, or that there is none: no two requests have one key.
+    let length = name.map_or(u64::MAX, |name| name.len() as u64).to_le_bytes();
+    let parts = [&length[..], name.unwrap_or_default().as_bytes(), envelope.query.as_bytes()];
+    let key = Digest::of_all(&parts);
     if let Some(document) = shared.documents.get(&key) {
         return Ok((key, document));
     }

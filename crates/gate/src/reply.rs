@@ -47,7 +47,7 @@ impl RequestRefusal {
             if let Some(members) = error.as_object_mut() {
                 let extensions = members.entry("extensions").or_insert_with(|| json!({}));
                 if let Some(extensions) = extensions.as_object_mut() {
-                    extensions.insert("decision".to_owned(), json!(id.0));
+                    extensions.insert("decision".to_owned(), json!(id.as_str()));
                 }
             }
         }

@@ -137,11 +137,19 @@ pub struct GuardSchema {
     /// What a document must be valid against before it is sent on.
     pub(crate) upstream: Valid<Schema>,
     pub(crate) implementers: HashMap<Name, Implementers>,
-    entries: BTreeMap<(Root, String), Entry>,
+    entries: BTreeMap<Root, BTreeMap<String, Entry>>,
     roots: Vec<(Root, Name)>,
     /// Types from which a field of a root type can be reached, root types included.
     reach_roots: BTreeSet<Name>,
     hash: Digest,
+}
+
+fn each(
+    entries: &BTreeMap<Root, BTreeMap<String, Entry>>,
+) -> impl Iterator<Item = (Root, &str, &Entry)> {
+    entries.iter().flat_map(|(root, fields)| {
+        fields.iter().map(|(field, entry)| (*root, field.as_str(), entry))
+    })
 }
 
 const DIRECTIVE: &str = "directive @castellan(scope: String!) on FIELD_DEFINITION";
@@ -195,7 +203,7 @@ impl GuardSchema {
             .into_iter()
             .filter_map(|root| Some((root, composed.root_operation(root.operation())?.clone())))
             .collect();
-        let mut entries = BTreeMap::new();
+        let mut entries: BTreeMap<Root, BTreeMap<String, Entry>> = BTreeMap::new();
         for (root, name) in &roots {
             let Some(object) = composed.get_object(name) else { continue };
             for (field, definition) in &object.fields {
@@ -203,12 +211,12 @@ impl GuardSchema {
                 entry.local = *root == Root::Query
                     && field == "session"
                     && settings.session == SessionField::Local;
-                entries.insert((*root, field.to_string()), entry);
+                entries.entry(*root).or_default().insert(field.to_string(), entry);
             }
         }
         for place in settings.overrides.keys() {
             let known = place.split_once('.').is_some_and(|(root, field)| {
-                entries.keys().any(|(r, f)| r.as_str() == root && f == field)
+                entries.iter().any(|(r, fields)| r.as_str() == root && fields.contains_key(field))
             });
             if !known {
                 return Err(SchemaError::Override(format!(
@@ -218,7 +226,7 @@ impl GuardSchema {
         }
         let implementers = composed.implementers_map();
         let reach_roots = reach::roots(&composed, &roots, &implementers);
-        let table = entries.iter().fold(String::new(), |mut table, ((root, field), entry)| {
+        let table = each(&entries).fold(String::new(), |mut table, (root, field, entry)| {
             let _ = writeln!(table, "{}.{field} {}", root.as_str(), entry.demand);
             table
         });
@@ -229,13 +237,12 @@ impl GuardSchema {
     /// What is known of `field` on `root`.
     #[must_use]
     pub fn entry(&self, root: Root, field: &str) -> Option<&Entry> {
-        // A borrowed tuple key cannot be looked up without owning the name.
-        self.entries.get(&(root, field.to_owned()))
+        self.entries.get(&root)?.get(field)
     }
 
     /// Every root field, sorted.
     pub fn entries(&self) -> impl Iterator<Item = (Root, &str, &Entry)> {
-        self.entries.iter().map(|((root, field), entry)| (*root, field.as_str(), entry))
+        each(&self.entries)
     }
 
     /// The table of demands, to be kept beside the configuration.

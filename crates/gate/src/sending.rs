@@ -51,7 +51,7 @@ impl Crossing<'_> {
     ) -> Result<Response<ReplyBody>, RequestRefusal> {
         let response = behind(request).await.map_err(|error| {
             tracing::warn!(
-                decision = self.id.0,
+                decision = self.id.as_str(),
                 error = &*error as &dyn Error,
                 "no answer from upstream"
             );

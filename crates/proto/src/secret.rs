@@ -49,6 +49,18 @@ impl Digest {
         Self(out)
     }
 
+    /// The digest of `parts`, one after the other.
+    #[must_use]
+    pub fn of_all(parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        Self(out)
+    }
+
     /// As 43 base64url characters.
     #[must_use]
     pub fn text(&self) -> String {

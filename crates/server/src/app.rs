@@ -1,15 +1,10 @@
 //! A server, put together from its configuration.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use axum::{
-    Router,
-    extract::Request,
-    http::HeaderValue,
-    middleware::{self, Next},
-    response::Response,
-    routing::any,
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
+
 use castellan_gate::Introspection;
 use castellan_issuer::{
     Issuer, Parts, Settings, keys::MasterKey, password::Passwords, settings::Place, store::Store,
@@ -18,13 +13,12 @@ use castellan_proto::Digest;
 
 use crate::{
     config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
-    corridor::{Corridor, Face},
+    corridor::{Corridor, Face, Nonce},
     data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
     http, origins,
     teller::Teller,
-    wire,
 };
 
 /// What handlers work with. Cheap to clone.
@@ -271,29 +265,18 @@ async fn face(
     let mut open = vec!["/.well-known/".to_owned()];
     routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
     open.extend(["/api/sign_in", "/api/sign_out", "/api/sign_out/"].map(ToOwned::to_owned));
-    let mut at_root = None;
+    let mut guards = HashMap::new();
     for guard in app.guards() {
-        open.push(guard.config.path.clone());
-        let (config, guard) = (Arc::clone(&guard.config), guard.clone());
-        let answer = move |request| {
-            let guard = guard.clone();
-            async move { guard.answer(request).await }
-        };
-        routes = routes.merge(Router::new().route(&config.path, any(answer.clone())));
-        if config.is_at_root() {
-            open.push("/".to_owned());
-            at_root = Some(any(answer));
+        let root = guard.config.is_at_root().then(|| "/".to_owned());
+        for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
+            open.push(path.clone());
+            guards.insert(path, guard.clone());
         }
     }
-    routes = routes.merge(http::root(at_root));
-    if issuer.settings().dpop_nonce {
-        routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let issuer = issuer.clone();
-            async move { hand_a_nonce(&issuer, request, next).await }
-        }));
-    }
+    let wants_nonces = issuer.settings().dpop_nonce;
+    let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
-    Ok(Face { hosts, https, routes, open, by_client: &origins::PATHS })
+    Ok(Face { hosts, https, nonce, guards, routes, open, by_client: &origins::PATHS })
 }
 
 async fn open_guards(
@@ -315,16 +298,6 @@ async fn open_guards(
         opened.push(guard.map_err(wrong)?);
     }
     Ok(opened)
-}
-
-/// Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).
-async fn hand_a_nonce(issuer: &Issuer, request: Request, next: Next) -> Response {
-    let is_asked = request.headers().contains_key(wire::DPOP);
-    let mut response = next.run(request).await;
-    if is_asked && let Ok(nonce) = HeaderValue::from_str(&issuer.dpop_nonce()) {
-        response.headers_mut().insert("dpop-nonce", nonce);
-    }
-    response
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

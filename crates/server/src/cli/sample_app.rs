@@ -69,8 +69,7 @@ impl SampleApp {
         });
         let routes =
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
-        let face =
-            Face { hosts: Vec::new(), https: false, routes, open: Vec::new(), by_client: &[] };
+        let face = Face::of(routes);
         let corridor = Corridor::new(vec![face], Vec::new());
         tokio::spawn(crate::listener::serve(listener, corridor, async move {
             drop(stop.changed().await);

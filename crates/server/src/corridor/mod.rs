@@ -12,17 +12,18 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode, header},
+    http::{HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
+use crate::wire;
 use site::Sites;
 use trail::Trail;
 
-pub use site::Face;
+pub use site::{Face, Nonce};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,7 +50,7 @@ impl Corridor {
     {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
-        let mut trail = Trail::open(&id, request.method(), request.uri());
+        let mut trail = Trail::open(id, request.method(), request.uri());
         if let Some(source) = source::of(request.headers(), peer, &self.proxies) {
             request.extensions_mut().insert(source);
         }
@@ -61,7 +62,7 @@ impl Corridor {
                     {
                         plain(StatusCode::FORBIDDEN, clear::SAID)
                     } else {
-                        pass(site, request, &id).await
+                        pass(site, request, id).await
                     }
                 } else {
                     plain(StatusCode::NOT_FOUND, "No site answers to this host.\n")
@@ -80,7 +81,7 @@ fn plain(status: StatusCode, said: &str) -> Response<Body> {
     (status, text, said.to_owned()).into_response()
 }
 
-async fn pass<B>(site: &Face, request: Request<B>, id: &DecisionId) -> Response<Body>
+async fn pass<B>(site: &Face, request: Request<B>, id: DecisionId) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
@@ -92,16 +93,34 @@ where
     {
         return answer;
     }
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(id.clone());
-    let answered = tokio::time::timeout(PATIENCE, site.routes.clone().oneshot(request)).await;
-    let mut response = match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
-    };
+    let shows_proof = request.headers().contains_key(wire::DPOP);
+    let mut request = request;
+    request.extensions_mut().insert(id);
+    let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;
+    let mut response = answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    // Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).
+    if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
+        && let Ok(nonce) = HeaderValue::from_str(&nonce())
+    {
+        response.headers_mut().insert("dpop-nonce", nonce);
+    }
     if open {
         cors::allow(response.headers_mut());
     }
     response
+}
+
+/// By the guard whose path it is, or one of our own routes.
+async fn answer<B>(site: &Face, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    if let Some(guard) = site.guard(&request) {
+        return guard.answer(request).await;
+    }
+    match site.routes.clone().oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }

@@ -29,6 +29,17 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
 }
 
 fn check_path(path: &str) -> Result<(), Ambiguous> {
+    // Nearly all paths are segments of these, and then nothing of what follows can be in them.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
+    let mut before = 0;
+    let is_plain = path.bytes().all(|byte| {
+        let good = if byte == b'/' { before != b'/' } else { before != 0 && plain(byte) };
+        before = byte;
+        good
+    });
+    if is_plain && !path.is_empty() {
+        return Ok(());
+    }
     let lower = path.to_ascii_lowercase();
     // Encoded slashes, dots, backslashes, per cent signs, semicolons, question marks and NUL are
     // decoded by some servers and not by others.

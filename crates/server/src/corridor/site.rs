@@ -4,8 +4,13 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{Request, header},
+    http::{Method, Request, header},
 };
+
+use crate::guards::Guard;
+
+/// Gives the nonce of the moment (RFC 9449 §8).
+pub type Nonce = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What one site answers.
 pub struct Face {
@@ -13,12 +18,41 @@ pub struct Face {
     pub hosts: Vec<String>,
     /// Whether the world reaches it over https.
     pub https: bool,
-    /// Everything behind it.
+    /// What the next proof of possession must carry, if proofs need a nonce.
+    pub nonce: Option<Nonce>,
+    /// Its guards, by path.
+    pub guards: HashMap<String, Guard>,
+    /// Everything else behind it.
     pub routes: Router,
     /// Paths that any origin may call, without credentials of the browser.
     pub open: Vec<String>,
     /// Paths that origins may call which the app names that it is about; their handlers say so.
     pub by_client: &'static [&'static str],
+}
+
+impl Face {
+    /// A site of `routes` and nothing else, for every host.
+    #[must_use]
+    pub fn of(routes: Router) -> Self {
+        Self {
+            hosts: Vec::new(),
+            https: false,
+            nonce: None,
+            guards: HashMap::new(),
+            routes,
+            open: Vec::new(),
+            by_client: &[],
+        }
+    }
+
+    /// The guard that `request` is for: its path is the guard's. At `/` whoever asks for nothing is
+    /// sent on by a route of ours.
+    pub(super) fn guard<B>(&self, request: &Request<B>) -> Option<&Guard> {
+        let uri = request.uri();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let asks = uri.query().is_some_and(|query| !query.is_empty());
+        self.guards.get(uri.path()).filter(|_| uri.path() != "/" || !reads || asks)
+    }
 }
 
 /// Every site, by host.
@@ -70,7 +104,7 @@ mod tests {
 
     fn face(hosts: &[&str]) -> Face {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Face { hosts, https: true, routes: Router::new(), open: Vec::new(), by_client: &[] }
+        Face { hosts, ..Face::of(Router::new()) }
     }
 
     #[test]

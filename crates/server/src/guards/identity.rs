@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use castellan_gate::{Attestor, Caller, Identity};
 use castellan_issuer::{Issuer, keys::KeyUse};
-use castellan_proto::{Digest, jose::Algorithm, scope::Scopes};
+use castellan_proto::{jose::Algorithm, scope::Scopes};
 use http::HeaderValue;
 use moka::sync::Cache;
 use serde_json::json;
@@ -14,7 +14,7 @@ pub(super) struct Signer {
     issuer: Issuer,
     iss: String,
     audience: String,
-    signed: Cache<Digest, HeaderValue>,
+    signed: Cache<Box<[u8]>, HeaderValue>,
 }
 
 const LIFE: Duration = Duration::from_mins(1);
@@ -72,8 +72,8 @@ impl Attestor for Signer {
 
 /// What a signature depends on: each part with its length before it, so that no two callers have
 /// the same.
-fn key(half: u64, names: [&str; 3], identity: Option<&Identity>) -> Digest {
-    let mut text = Vec::with_capacity(512);
+fn key(half: u64, names: [&str; 3], identity: Option<&Identity>) -> Box<[u8]> {
+    let mut text = Vec::with_capacity(256);
     let mut add = |part: &str| {
         text.extend_from_slice(&part.len().to_le_bytes());
         text.extend_from_slice(part.as_bytes());
@@ -89,5 +89,5 @@ fn key(half: u64, names: [&str; 3], identity: Option<&Identity>) -> Digest {
         }
     }
     text.extend_from_slice(&half.to_le_bytes());
-    Digest::of(&text)
+    text.into_boxed_slice()
 }

@@ -130,7 +130,11 @@ impl Guard {
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
     /// in, is asked who they are (`contracts/decidim.md` §5.4).
-    pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
+    pub async fn answer<B>(&self, mut request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
         if self.config.authenticate.list().contains(&Method::Session) {
             match browser::caller(&self.issuer, request.headers()).await {
                 Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
@@ -161,7 +165,7 @@ impl Guard {
 }
 
 /// A browser that asks for a page and shows no credential.
-fn is_a_person_nobody_knows(request: &Request<Body>) -> bool {
+fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let page = accept.is_some_and(|text| text.contains("text/html") && !text.contains("json"));
     let known = request.extensions().get::<Caller>().is_some_and(|one| one.identity().is_some());

@@ -21,10 +21,7 @@ mod wire;
 
 use axum::{
     Router,
-    extract::Request,
-    http::Method,
-    middleware::{self, Next},
-    routing::{MethodRouter, get, post},
+    routing::{get, post},
 };
 
 use crate::app::App;
@@ -32,6 +29,7 @@ use crate::app::App;
 /// Every route that is not a guard.
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
+        .route("/", get(page::home))
         .route("/account", get(account::show))
         .route("/account/revoke", post(account::withdraw))
         .route("/assets/castellan.css", get(page::stylesheet))
@@ -61,24 +59,13 @@ pub(crate) fn routes(app: App) -> Router {
         .with_state(app)
 }
 
-/// `/`: a person's way from here. A guard that `answers` there besides gets what asks for something.
-pub(crate) fn root(answers: Option<MethodRouter>) -> Router {
-    let Some(answers) = answers else { return Router::new().route("/", get(page::home)) };
-    let answers = answers.layer(middleware::from_fn(|request: Request, next: Next| async move {
-        let asks = request.uri().query().is_some_and(|query| !query.is_empty());
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        if reads && !asks { page::home().await } else { next.run(request).await }
-    }));
-    Router::new().route("/", answers)
-}
-
 /// The authorization endpoint once more, at a path of a dialect's.
 pub(crate) fn authorization(path: &str, app: App) -> Router {
     Router::new().route(path, get(authorize::get)).with_state(app)
 }
 
 /// Paths of [`routes`] and of the dialects, which no guard may claim.
-pub(crate) const CLAIMED: [&str; 14] = [
+pub(crate) const CLAIMED: [&str; 16] = [
     "/.well-known",
     "/ApiCredential",
     "/AuthKey",
@@ -86,6 +73,8 @@ pub(crate) const CLAIMED: [&str; 14] = [
     "/Grant",
     "/User",
     "/account",
+    "/api/sign_in",
+    "/api/sign_out",
     "/assets",
     "/auth",
     "/console",

@@ -26,14 +26,11 @@ impl Params {
     /// # Errors
     /// [`Repeated`] naming the first parameter that came twice.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Repeated> {
-        let (mut kept, mut seen) = (Vec::new(), HashSet::new());
-        for (name, value) in pairs {
-            if !seen.insert(name.clone()) && name != RESOURCE {
-                return Err(Repeated(name.chars().take(64).collect()));
-            }
-            kept.push((name, value));
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        match repeated(&pairs) {
+            Some(name) => Err(Repeated(name.chars().take(64).collect())),
+            None => Ok(Self { pairs, source: None }),
         }
-        Ok(Self { pairs: kept, source: None })
     }
 
     /// The same, which came from `source`.
@@ -72,5 +69,41 @@ impl Params {
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name).map(|value| Secret::new(value.to_owned()))
+    }
+}
+
+/// So many parameters are held against each other, which no request of ours exceeds.
+const FEW: usize = 24;
+
+/// The first parameter that came before and must not.
+fn repeated(pairs: &[(String, String)]) -> Option<&str> {
+    let mut names = pairs.iter().map(|(name, _)| &**name);
+    if pairs.len() <= FEW {
+        let before = |at: usize| pairs[..at].iter().map(|(name, _)| &**name);
+        let twice = |at: usize, name: &str| before(at).any(|other| other == name);
+        return names
+            .enumerate()
+            .find_map(|(at, name)| (name != RESOURCE && twice(at, name)).then_some(name));
+    }
+    let mut seen = HashSet::new();
+    names.find(|name| *name != RESOURCE && !seen.insert(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_comes_once_among_few_and_among_many() {
+        for others in [0, 1, FEW, 10 * FEW] {
+            let others = || (0..others).map(|at| format!("p{at}"));
+            let read = |names: &[&str]| {
+                let names = names.iter().map(|name| (*name).to_owned());
+                Params::from_pairs(others().chain(names).map(|name| (name, "x".to_owned())))
+                    .map(|params| params.pairs().count())
+            };
+            assert_eq!(read(&["a", RESOURCE, "b", RESOURCE]), Ok(others().count() + 4));
+            assert_eq!(read(&["a", "b", "a", "b"]), Err(Repeated("a".to_owned())));
+        }
     }
 }

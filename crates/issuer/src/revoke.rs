@@ -1,17 +1,67 @@
 //! Revocation (RFC 7009) and introspection (RFC 7662).
 
+use std::sync::Arc;
+
 use castellan_proto::{OpaqueKind, Secret};
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     Issuer,
     client_auth::{ClientProof, Proven},
     error::TokenError,
-    mint::{AccessClaims, Audience, token_type},
+    mint::{AccessClaims, Audience, Confirmation, token_type},
     params::Params,
+    records::Family,
     store::StoreError,
     verify::{Holder, Live, VerifyError},
 };
+
+/// What is known of a token (RFC 7662 §2.2), to be serialised. Of one that does not hold, that alone
+/// is told.
+#[derive(Debug)]
+pub enum Introspection {
+    /// It does not hold, or is none.
+    Inactive,
+    /// An access token, by the issuer of this name.
+    Access(String, Arc<Live>),
+    /// The newest refresh token of a family, by the issuer of this name.
+    Refresh(String, Box<Family>),
+}
+
+impl Serialize for Introspection {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut answer = to.serialize_map(None)?;
+        answer.serialize_entry("active", &!matches!(self, Self::Inactive))?;
+        match self {
+            Self::Inactive => {}
+            Self::Access(iss, live) => {
+                let sub = live.account.as_ref().map_or(&live.client_id, |(id, _)| id);
+                answer.serialize_entry("iss", iss)?;
+                answer.serialize_entry("sub", sub)?;
+                answer.serialize_entry("client_id", &live.client_id)?;
+                answer.serialize_entry("scope", &live.scope.to_string())?;
+                answer.serialize_entry("aud", &Audience::from(live.audience.clone()))?;
+                answer.serialize_entry("iat", &live.issued)?;
+                answer.serialize_entry("exp", &live.expires)?;
+                answer.serialize_entry("jti", &live.jti)?;
+                answer.serialize_entry("token_type", token_type(live.jkt.as_deref()))?;
+                if let Some(jkt) = &live.jkt {
+                    answer.serialize_entry("cnf", &Confirmation { jkt: jkt.clone() })?;
+                }
+                if let Some((_, account)) = &live.account {
+                    answer.serialize_entry("username", &account.user_name)?;
+                }
+            }
+            Self::Refresh(iss, family) => {
+                answer.serialize_entry("client_id", &family.client)?;
+                answer.serialize_entry("sub", &family.account)?;
+                answer.serialize_entry("scope", &family.scope.to_string())?;
+                answer.serialize_entry("iss", iss)?;
+            }
+        }
+        answer.end()
+    }
+}
 
 /// What became of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +104,7 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<Value, TokenError> {
+    ) -> Result<Introspection, TokenError> {
         let caller = self.prove_introspector(params, basic).await?;
         self.look_into(&caller, params).await
     }
@@ -77,9 +127,10 @@ impl Issuer {
         &self,
         caller: &Proven,
         params: &Params,
-    ) -> Result<Value, TokenError> {
+    ) -> Result<Introspection, TokenError> {
         let token = params.get("token").ok_or(TokenError::Missing("token"))?;
-        let inactive = json!({"active": false});
+        let inactive = Introspection::Inactive;
+        let iss = || self.place().issuer.clone();
         if let Some(member) = self.read_member(OpaqueKind::Refresh, token) {
             let now = self.now();
             let Some(held) = self.family(&member.family).await? else { return Ok(inactive) };
@@ -93,41 +144,13 @@ impl Issuer {
             {
                 return Ok(inactive);
             }
-            return Ok(json!({
-                "active": true,
-                "client_id": family.client,
-                "sub": family.account,
-                "scope": family.scope.to_string(),
-                "iss": self.place().issuer,
-            }));
+            return Ok(Introspection::Refresh(iss(), Box::new(family)));
         }
         match self.verify_access(token, Holder::Asks).await {
-            Ok(live) => Ok(self.introspection(&live)),
+            Ok(live) => Ok(Introspection::Access(iss(), live)),
             Err(VerifyError::Store(error)) => Err(error.into()),
             Err(_) => Ok(inactive),
         }
-    }
-
-    fn introspection(&self, live: &Live) -> Value {
-        let mut answer = json!({
-            "active": true,
-            "iss": self.place().issuer,
-            "sub": live.account.as_ref().map_or(&live.client_id, |(id, _)| id),
-            "client_id": live.client_id,
-            "scope": live.scope.to_string(),
-            "aud": Audience::from(live.audience.clone()),
-            "iat": live.issued,
-            "exp": live.expires,
-            "jti": live.jti,
-            "token_type": token_type(live.jkt.as_deref()),
-        });
-        if let Some(jkt) = &live.jkt {
-            answer["cnf"] = json!({"jkt": jkt});
-        }
-        if let Some((_, account)) = &live.account {
-            answer["username"] = json!(account.user_name);
-        }
-        answer
     }
 
     pub(crate) async fn prove_caller(

@@ -3,13 +3,13 @@
 mod master;
 mod ring;
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use castellan_proto::{
-    Timestamp,
+    Digest, Timestamp,
     jose::{Algorithm, Jwk, JwkSet, KeyError},
 };
 use serde::{Deserialize, Serialize};
@@ -85,8 +85,8 @@ impl KeyUse {
 pub struct Keyring {
     keys: RwLock<Arc<Vec<RingKey>>>,
     root: RwLock<RootKey>,
-    /// When it was last read again for a key that was not known.
-    asked: AtomicU64,
+    /// For which keys that were not known it was read again, and when.
+    asked: Mutex<Vec<(Digest, Timestamp)>>,
 }
 
 const RING: &str = "ring";
@@ -97,6 +97,8 @@ const LEAD: u64 = 330;
 const TRIES: usize = 16;
 /// Life of anything signed that no client has a say in, at most.
 const LONGEST: u64 = 86_400;
+/// How long a key is not asked for again that was not there.
+const UNKNOWN: Duration = Duration::from_secs(30);
 /// How far clocks may be apart.
 const SKEW: u64 = 30;
 
@@ -119,7 +121,7 @@ impl Keyring {
     ) -> Result<Self, KeyringError> {
         let Open { keys, root } = Ring::of(desk, master, now).await?.open(master)?;
         let (keys, root) = (RwLock::new(Arc::new(keys)), RwLock::new(root));
-        Ok(Self { keys, root, asked: AtomicU64::new(0) })
+        Ok(Self { keys, root, asked: Mutex::default() })
     }
 
     /// Reads the ring again, after a notice or for an unknown key.
@@ -138,10 +140,19 @@ impl Keyring {
         Ok(())
     }
 
-    /// Whether it is time to read the ring again for a key that is not known here; of any number
-    /// that ask in one second one is told so.
-    pub(crate) fn may_ask(&self, now: Timestamp) -> bool {
-        self.asked.swap(now.0, Ordering::AcqRel) != now.0
+    /// Whether it is time to read the ring again for the key `kid`, which is not known here: of any
+    /// number that ask in one second one is told so, and for the next half minute nobody who asks
+    /// for the same key.
+    pub(crate) fn may_ask(&self, kid: &str, now: Timestamp) -> bool {
+        let kid = Digest::of(kid.as_bytes());
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        // One for each second at most, so there are never many.
+        asked.retain(|(_, at)| *at <= now && now.since(*at) < UNKNOWN);
+        let again = asked.iter().any(|(other, at)| *other == kid || *at == now);
+        if !again {
+            asked.push((kid, now));
+        }
+        !again
     }
 
     /// Whether, as far as this node knows, a key has signed for `period` seconds that none is to

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
     client_auth::ClientProof,
     error::TokenError,
@@ -153,4 +154,25 @@ async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
     let (refreshed, cost) = verbs(&house, house.refresh("own", &refresh, &[])).await;
     refreshed.unwrap();
     assert_eq!(cost, ["get_many", "replace"], "and in the family");
+}
+
+/// `design.md` rule 45: what is not there is not looked for all the time, whoever asks.
+#[tokio::test]
+async fn a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
+    let house = at_work().await;
+    let looks = async |kid: &str, after: u64| {
+        house.later(after);
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid}).to_string();
+        let token = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header));
+        let (holds, cost) = verbs(&house, house.holds(&token)).await;
+        assert!(!holds);
+        cost.len()
+    };
+    assert_eq!(looks("one", 0).await, 1);
+    // Another one in the same second has to wait, and is not taken for one that was looked for.
+    assert_eq!(looks("two", 0).await, 0);
+    assert_eq!(looks("one", 1).await, 0);
+    assert_eq!(looks("two", 0).await, 1);
+    assert_eq!(looks("one", 28).await, 0);
+    assert_eq!(looks("one", 1).await, 1);
 }

@@ -363,7 +363,8 @@ impl House {
         let secret = secret_of(client);
         let mut pairs = vec![("client_id", client), ("token", token)];
         pairs.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
-        self.issuer.introspect(&params(&pairs), None).await
+        let answer = self.issuer.introspect(&params(&pairs), None).await?;
+        Ok(serde_json::to_value(answer).unwrap())
     }
 
     /// Whether an access token holds.

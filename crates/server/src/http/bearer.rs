@@ -4,6 +4,7 @@
 use axum::http::{HeaderMap, header};
 use castellan_issuer::error::TokenError;
 
+use super::refusal::Scheme;
 use crate::wire;
 
 /// The one token of the one `Authorization` header.
@@ -22,6 +23,14 @@ pub(super) fn token_and_proof(headers: &HeaderMap) -> Result<(&str, Option<&str>
             Ok((token, Some(wire::dpop(headers)?.ok_or(TokenError::ProofMissing)?)))
         }
         _ => Err(TokenError::InvalidToken),
+    }
+}
+
+/// By which scheme a token was sent, as far as that can be told.
+pub(super) fn scheme(headers: &HeaderMap) -> Scheme {
+    match credential(headers) {
+        Ok((scheme, _)) if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        _ => Scheme::Bearer,
     }
 }
 

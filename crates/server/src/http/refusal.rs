@@ -12,20 +12,30 @@ use serde_json::json;
 /// A no of the token endpoint, or of one beside it.
 pub(crate) struct Refusal {
     error: TokenError,
-    /// Not by the token endpoint or one beside it, but where a token is used.
-    at_resource: bool,
+    /// How the token was sent, where it is not the token endpoint's no, or that of one beside it, but
+    /// of where a token is used.
+    at_resource: Option<Scheme>,
+}
+
+/// How a token is sent, and so how its sender is challenged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer,
+    /// RFC 9449 §7.1.
+    Dpop,
 }
 
 impl Refusal {
-    /// A no to a token.
-    pub(crate) const fn at_resource(error: TokenError) -> Self {
-        Self { error, at_resource: true }
+    /// A no to a token that was sent by `scheme`.
+    pub(crate) const fn at_resource(error: TokenError, scheme: Scheme) -> Self {
+        Self { error, at_resource: Some(scheme) }
     }
 }
 
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
-        Self { error, at_resource: false }
+        Self { error, at_resource: None }
     }
 }
 
@@ -52,8 +62,13 @@ impl IntoResponse for Refusal {
             (status, wait) = (StatusCode::TOO_MANY_REQUESTS, Some(seconds));
         }
         let mut challenge = challenge(&error);
-        if at_resource && let Some(asks) = proof_challenge(code) {
-            (status, challenge) = (StatusCode::UNAUTHORIZED, Some(asks));
+        if let Some(scheme) = at_resource
+            && let Some(asks) = proof_challenge(code, scheme)
+        {
+            challenge = Some(asks);
+            if code != ErrorCode::InsufficientScope {
+                status = StatusCode::UNAUTHORIZED;
+            }
         }
         let mut response = no_store((status, Json(body)).into_response());
         if let Some(challenge) = challenge {
@@ -79,15 +94,22 @@ const fn challenge(error: &TokenError) -> Option<&'static str> {
     }
 }
 
-/// RFC 9449 §7.1: where a token is used, what is wrong with a proof is a challenge.
-const fn proof_challenge(code: ErrorCode) -> Option<&'static str> {
-    match code {
-        ErrorCode::InvalidDpopProof => {
+/// RFC 9449 §7.1: where a token is used, what is wrong with a proof is a challenge, and whoever came
+/// with one is challenged in the same scheme.
+const fn proof_challenge(code: ErrorCode, scheme: Scheme) -> Option<&'static str> {
+    match (code, scheme) {
+        (ErrorCode::InvalidDpopProof, _) => {
             Some("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA PS256 RS256\"")
         }
-        ErrorCode::UseDpopNonce => {
+        (ErrorCode::UseDpopNonce, _) => {
             Some("DPoP error=\"use_dpop_nonce\", algs=\"ES256 EdDSA PS256 RS256\"")
         }
+        (ErrorCode::InvalidToken, Scheme::Dpop) => {
+            Some("DPoP error=\"invalid_token\", algs=\"ES256 EdDSA PS256 RS256\"")
+        }
+        (ErrorCode::InsufficientScope, Scheme::Dpop) => Some(
+            "DPoP error=\"insufficient_scope\", scope=\"openid\", algs=\"ES256 EdDSA PS256 RS256\"",
+        ),
         _ => None,
     }
 }

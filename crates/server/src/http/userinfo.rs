@@ -35,7 +35,8 @@ async fn answer(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (token, jws) = bearer::token_and_proof(headers).map_err(Refusal::at_resource)?;
+    let refused = |error| Refusal::at_resource(error, bearer::scheme(headers));
+    let (token, jws) = bearer::token_and_proof(headers).map_err(refused)?;
     // A second credential: which is meant cannot be told (RFC 6750 §2).
     let name = "access_token";
     if wire::query(query)?.get(name).is_some() {
@@ -44,7 +45,7 @@ async fn answer(
     let url = app.at("/auth/userinfo");
     let proof = jws.map(|jws| Proof { jws, method: method.as_str(), url: &url });
     let answer = app.issuer().userinfo_as_wanted(token, proof.as_ref()).await;
-    let (client, info) = answer.map_err(Refusal::at_resource)?;
+    let (client, info) = answer.map_err(refused)?;
     let response = no_store(match info {
         UserInfo::Plain(claims) => Json(claims).into_response(),
         UserInfo::Signed(jwt) => ([(header::CONTENT_TYPE, "application/jwt")], jwt).into_response(),

@@ -332,6 +332,15 @@ async fn a_public_apps_family_stays_with_its_key() {
     let known = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await.json();
     assert_eq!(known["cnf"], json!({"jkt": key.jkt()}));
     assert_eq!(known["token_type"], "DPoP");
+
+    // Who comes with a proof is challenged for one, whatever is wrong.
+    let pairs = [("token", &*token), ("client_id", "spa")];
+    assert_eq!(Ask::post(&castellan.at("/auth/revoke")).form(&pairs).send().await.status, 200);
+    let proof = key.proves_with("GET", &url, &token).text();
+    let refused = get("DPoP").header("dpop", &proof).send().await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let challenge = dpop_challenge("invalid_token");
+    assert_eq!(refused.header("www-authenticate"), Some(&*challenge), "{refused:?}");
 }
 
 /// Whoever stole the refresh token of a family without a key cannot make it theirs by showing one.

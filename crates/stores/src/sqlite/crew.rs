@@ -57,15 +57,10 @@ impl<J> Drop for Crew<J> {
 }
 
 impl<J> Queue<J> {
-    /// The next job, once there is one. `None` when there will be no more.
-    pub(super) fn next(&self) -> Option<J> {
-        // Whoever waits for a job holds the lock and the others wait for it: one wakes per job.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
-    }
-
     /// All jobs that wait, at most `most` and at least one, once there is one. None at all when
     /// there will be no more.
     pub(super) fn next_many(&self, batch: &mut Vec<J>, most: usize) -> usize {
+        // Whoever waits holds the lock and the others wait for it: one wakes for what has come.
         let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.blocking_recv_many(batch, most)
     }

@@ -54,8 +54,8 @@ pub(super) fn get_many(
     keys: Vec<Key>,
     now: Timestamp,
 ) -> Result<Vec<Option<Record>>, Fault> {
-    // All from one moment, and the locks of the file are taken once.
-    let _moment = connection.unchecked_transaction()?;
+    // All from one moment, and the locks of the file are taken once. One alone is of one moment.
+    let _moment = if keys.len() > 1 { Some(connection.unchecked_transaction()?) } else { None };
     let mut get = connection.prepare_cached(GET)?;
     let mut read = |key: Key| {
         let place = params![&*key.site, key.kind.as_str(), key.id, seconds(now)];

@@ -10,6 +10,10 @@ use super::feed::Mark;
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
+/// Reads that a thread takes at a time: to hand one over costs more than to read a record. Few, so
+/// that the other threads have some as well.
+const BATCH: usize = 8;
+
 /// Some threads that share one queue of reads.
 pub(super) struct Readers(Crew<Job>);
 
@@ -35,8 +39,9 @@ impl Readers {
         let hand = || -> rusqlite::Result<_> {
             let mut reader = Reader { connection: open()?, mark: None };
             Ok(move |queue: Queue<Job>| {
-                while let Some(job) = queue.next() {
-                    job(&mut reader);
+                let mut batch = Vec::with_capacity(BATCH);
+                while queue.next_many(&mut batch, BATCH) > 0 {
+                    batch.drain(..).for_each(|job| job(&mut reader));
                 }
             })
         };

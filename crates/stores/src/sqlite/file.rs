@@ -78,6 +78,15 @@ pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the file at `path` for the one who moves the log to it. The writer's connection must be open.
+pub(super) fn open_for_moving(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
 /// Moves what is in the log to the file, as far as other processes let it, and closes.
 pub(super) fn close(connection: Connection) {
     // The log is as durable as the file, so nothing is lost if this fails.

@@ -2,6 +2,7 @@
 //!
 //! Several processes may have the file open at once, the server and the command line for example.
 
+mod checkpoint;
 mod crew;
 mod fault;
 mod feed;
@@ -48,13 +49,14 @@ struct Sqlite {
 pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path)?;
     let (connection, standing) = file::open_for_writing(&path, migrate)?;
+    let mover = file::open_for_moving(&path).map_err(|error| file::explain(&path, error.into()))?;
     let open_reader = || file::open_for_reading(&path);
     let sqlite = Sqlite {
         points: Readers::start(POINT_READERS, open_reader)
             .map_err(|fault| file::explain(&path, fault))?,
         lists: Readers::start(LIST_READERS, open_reader)
             .map_err(|fault| file::explain(&path, fault))?,
-        writer: Writer::start(connection).map_err(|fault| file::explain(&path, fault))?,
+        writer: Writer::start(connection, mover).map_err(|fault| file::explain(&path, fault))?,
         standing,
     };
     Ok(Opened { store: Arc::new(sqlite), standing })

@@ -9,6 +9,7 @@ use castellan_issuer::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::crew::{Crew, Queue};
 use super::fault::{Fault, shared};
 use super::file;
@@ -60,9 +61,11 @@ where
 }
 
 impl Writer {
-    /// Starts the thread, which owns `connection` from here on.
-    pub(super) fn start(connection: Connection) -> Result<Self, Fault> {
-        let hand = move |queue: Queue<Box<dyn Job>>| work(connection, &queue);
+    /// Starts the thread, which owns `connection` from here on, and one beside it that moves the log
+    /// to the file over `mover`.
+    pub(super) fn start(connection: Connection, mover: Connection) -> Result<Self, Fault> {
+        let checkpoints = Checkpoints::start(&connection, mover)?;
+        let hand = move |queue: Queue<Box<dyn Job>>| work(connection, checkpoints, &queue);
         Ok(Self(Crew::start("sqlite-writer", vec![hand])?))
     }
 
@@ -80,14 +83,16 @@ impl Writer {
 }
 
 /// What the thread does until the store is dropped.
-fn work(connection: Connection, queue: &Queue<Box<dyn Job>>) {
+fn work(connection: Connection, mut checkpoints: Checkpoints, queue: &Queue<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.next_many(&mut batch, BATCH) > 0 {
         let failure = commit(&connection, &mut batch).err().map(Arc::new);
         for job in batch.drain(..) {
             job.answer(failure.as_ref());
         }
+        checkpoints.after_commit(&connection);
     }
+    drop(checkpoints);
     file::close(connection);
 }
 

@@ -1,6 +1,8 @@
 //! Several stores and several processes on one file.
 
-use castellan_issuer::store::{Inserted, Kind, Notice, Replaced, Taken};
+use std::sync::Arc;
+
+use castellan_issuer::store::{Draft, Inserted, Kind, Notice, Replaced, Taken};
 
 use crate::child::{PRIZES, race_of_two};
 use crate::{NOW, draft, get, key, open, raw, site};
@@ -115,4 +117,37 @@ async fn two_processes_never_get_the_same_name() {
     }
     let all = u64::try_from(PRIZES).unwrap();
     assert_eq!(store.count(&site(), Kind::Account, NOW).await.unwrap(), all);
+}
+
+/// Sixteen writers at once, of ten times what the log may hold, while one reader reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_begins_anew_under_load_and_is_gone_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    let log = folder.path().join("a.db-wal");
+    let store = open(&file);
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for n in 0..250 {
+                    let body = vec![b'x'; 12_000];
+                    let draft = Draft { body, ..draft(&format!("{writer}-{n}")) };
+                    let done = store.insert(draft, Notice::Silent, NOW).await.unwrap();
+                    assert_eq!(done, Inserted::Done);
+                    assert!(get(&*store, &format!("{writer}-{n}")).await.is_some());
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    // 48 MB were written, many pages twice.
+    let length = std::fs::metadata(&log).unwrap().len();
+    assert!(length < 40 * 1024 * 1024, "{length} bytes");
+    assert_eq!(store.count(&site(), Kind::Account, NOW).await.unwrap(), 4_000);
+    drop(store);
+    assert!(!log.exists(), "all of it is in the file");
+    assert_eq!(open(&file).count(&site(), Kind::Account, NOW).await.unwrap(), 4_000);
 }

@@ -1,0 +1,94 @@
+//! Moving what stands in the log to the file, beside the commits and not within them.
+//!
+//! Left to itself SQLite moves all of it within the commit that makes the log too long, and whoever
+//! waits for that commit waits for the move. Here a connection of its own moves the bulk while the
+//! writer goes on; between two commits the writer moves what came since, which is little, and then
+//! the log begins anew.
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+
+use super::fault::Fault;
+
+/// Pages of the log from which on they are moved, as many as SQLite has by default.
+const LONG: i32 = 1_000;
+/// Pages from which on the writer does not wait for anybody: 64 MiB.
+const TOO_LONG: i32 = 16_384;
+
+thread_local! {
+    /// Pages of the log after the last commit of this thread.
+    static PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// When to move what. It lives in the writer's thread.
+pub(super) struct Checkpoints {
+    /// `None` only while it is dropped.
+    ask: Option<SyncSender<()>>,
+    /// The bulk has been moved.
+    moved: Arc<AtomicBool>,
+    underway: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpoints {
+    /// Starts the thread that moves the bulk over `aside`.
+    pub(super) fn start(writer: &Connection, aside: Connection) -> Result<Self, Fault> {
+        writer.wal_hook(Some(|_, pages| {
+            PAGES.set(pages);
+            Ok(())
+        }));
+        let (ask, asked) = mpsc::sync_channel(1);
+        let moved = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&moved);
+        let work = move || {
+            while asked.recv().is_ok() {
+                move_pages(&aside);
+                done.store(true, Ordering::Release);
+            }
+        };
+        let thread = thread::Builder::new().name("sqlite-mover".to_owned()).spawn(work);
+        let thread = Some(thread.map_err(Fault::Thread)?);
+        Ok(Self { ask: Some(ask), moved, underway: false, thread })
+    }
+
+    /// To be called between two commits.
+    pub(super) fn after_commit(&mut self, writer: &Connection) {
+        let pages = PAGES.get();
+        if self.moved.swap(false, Ordering::AcqRel) {
+            self.underway = false;
+            move_pages(writer);
+        } else if pages >= TOO_LONG {
+            move_pages(writer);
+        } else if pages >= LONG && !self.underway {
+            self.underway = self.ask.as_ref().is_some_and(|ask| ask.try_send(()).is_ok());
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        // Closing the channel is what tells the thread to end.
+        self.ask = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that moves the log had panicked");
+        }
+    }
+}
+
+/// Moves as much as nobody else is in the way of. Nothing is lost if it fails: the log is as durable
+/// as the file.
+fn move_pages(connection: &Connection) {
+    let moved = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)");
+    if let Err(error) = moved.and_then(|mut pragma| pragma.query_row([], |_| Ok(()))) {
+        tracing::debug!(%error, "the log was not moved to the file");
+    }
+}

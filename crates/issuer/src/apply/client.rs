@@ -207,6 +207,10 @@ impl Document for ClientDocument {
         Ok((client, changed))
     }
 
+    fn longest_access(client: &Client) -> u64 {
+        client.longest_access()
+    }
+
     fn signed_for(client: &Client) -> Vec<(KeyUse, Algorithm)> {
         let others = [
             client.userinfo_alg.map(|algorithm| (KeyUse::Userinfo, algorithm)),

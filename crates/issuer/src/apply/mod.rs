@@ -181,6 +181,11 @@ trait Document: Shown + serde::de::DeserializeOwned + Sized {
     fn signed_for(_: &Self::Record) -> Vec<(KeyUse, Algorithm)> {
         Vec::new()
     }
+
+    /// Seconds that the longest access token of it lives, if it says so.
+    fn longest_access(_: &Self::Record) -> u64 {
+        0
+    }
 }
 
 /// What is wrong with a document.
@@ -259,15 +264,12 @@ impl Issuer {
             self.bump(kind.record_id(id).0, &record_id);
             return Ok(applied);
         }
-        for kind in D::signed_for(&record) {
-            // Before anything can be signed: an app reads the keys once and then for long no more.
-            let ready = self.keyring().ensure((self.desk(), self.master()), kind, now).await;
-            ready.map_err(|error| match error {
-                KeyringError::Store(error) => error.into(),
-                older @ KeyringError::Older => invalid(older.to_string()),
-                other => StoreError::new(other).into(),
-            })?;
-        }
+        // Before anything can be signed: an app reads the keys once and then for long no more.
+        self.ready_keys_for::<D>(&record).await.map_err(|error| match error {
+            KeyringError::Store(error) => error.into(),
+            older @ KeyringError::Older => invalid(older.to_string()),
+            other => StoreError::new(other).into(),
+        })?;
         let written = match held {
             None => self.desk().insert(&record_id, &record, now).await?,
             Some(mut held) => {
@@ -283,6 +285,15 @@ impl Issuer {
             Written::Conflict => Err(ApplyError::Conflict(resource)),
             Written::Clash(name) => Err(ApplyError::Clash { resource, name }),
         }
+    }
+
+    /// Sees to it that keys are there for what `record` is to get, and stay for as long as that lives.
+    async fn ready_keys_for<D: Document>(&self, record: &D::Record) -> Result<(), KeyringError> {
+        let (keys, now) = ((self.desk(), self.master()), self.now());
+        for kind in D::signed_for(record) {
+            self.keyring().ensure(keys, kind, now).await?;
+        }
+        self.keyring().keep_for(keys, D::longest_access(record), now).await
     }
 
     /// The document of one resource, without its secrets.

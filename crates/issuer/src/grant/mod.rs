@@ -113,12 +113,7 @@ impl Issuer {
         let mut longest =
             settings.access_token.get().as_secs().max(settings.decidim_access_seconds);
         self.each_client(|_, client| {
-            let code = client.code.as_ref().and_then(|grant| grant.access_seconds);
-            let machine = client.machine.as_ref().and_then(|grant| grant.access_seconds);
-            let device = client.device.as_ref().and_then(|grant| grant.access_seconds);
-            for seconds in [code, machine, device].into_iter().flatten() {
-                longest = longest.max(seconds);
-            }
+            longest = longest.max(client.longest_access());
         })
         .await?;
         Ok(longest)

@@ -1,5 +1,6 @@
 //! The ring of signing keys (`design.md` rule 45).
 
+mod changes;
 mod master;
 mod ring;
 
@@ -20,8 +21,8 @@ use ring::{Open, Ring};
 
 use crate::{
     Settings,
-    desk::{Desk, Written},
-    store::{Kind, Notice, StoreError},
+    desk::Desk,
+    store::{Kind, StoreError},
 };
 
 /// The keyring could not be opened or changed.
@@ -218,122 +219,6 @@ impl Keyring {
             .map(|key| key.signing.jwk().clone())
             .collect()
     }
-
-    /// Makes new keys that begin to sign once every reader of the JWKS must know them, and sets
-    /// the end of those before: at once, or if one has signed for `period` seconds. Nothing that those
-    /// signed lives for more than `longest` seconds. `true` if it did. Nodes that do it at the same
-    /// time do it once.
-    async fn rotate(
-        &self,
-        (desk, master): (&Desk, &MasterKey),
-        (period, longest): (Option<u64>, u64),
-        now: Timestamp,
-    ) -> Result<bool, KeyringError> {
-        let Some(mut held) = desk.get::<Ring>(RING, now).await? else { return Ok(false) };
-        // As it stands in the store, where another node may have been at it.
-        if period.is_some_and(|period| !held.body.is_due(period, now)) {
-            self.set(held.body.open(master)?);
-            return Ok(false);
-        }
-        let turn = Timestamp(now.0 + LEAD);
-        let mut kinds = KINDS.to_vec();
-        for key in held.body.keys.iter().filter(|key| key.sign_until.is_none()) {
-            if !kinds.contains(&(key.usage, key.alg)) {
-                kinds.push((key.usage, key.alg));
-            }
-        }
-        for key in held.body.keys.iter_mut().filter(|key| key.sign_until.is_none()) {
-            key.sign_until = Some(turn);
-            key.drop_at = Some(Timestamp(turn.0.saturating_add(longest.max(LONGEST) + SKEW)));
-        }
-        held.body.add(&kinds, master, (now, turn))?;
-        held.body.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
-        if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-            self.set(held.body.open(master)?);
-            return Ok(true);
-        }
-        // Another node was first: its turn is the turn.
-        self.reload(desk, master, now).await?;
-        Ok(false)
-    }
-}
-
-impl Keyring {
-    /// Makes a key of `kind` that signs at once, if there is none. It is there from when a client is
-    /// written that is to get what it signs, so that whoever reads the JWKS since then knows it.
-    pub(crate) async fn ensure(
-        &self,
-        (desk, master): (&Desk, &MasterKey),
-        kind: (KeyUse, Algorithm),
-        now: Timestamp,
-    ) -> Result<(), KeyringError> {
-        if self.keys().iter().any(|key| key.signs(kind, now)) {
-            return Ok(());
-        }
-        if kind.0.is_new() && desk.store().admits_older().await? {
-            return Err(KeyringError::Older);
-        }
-        for _ in 0..TRIES {
-            let held = desk.get::<Ring>(RING, now).await?;
-            let mut held = held.ok_or(KeyringError::NoKey)?;
-            if !held.body.signs(kind, now) {
-                held.body.add(&[kind], master, (now, now))?;
-                if desk.replace(&held, Notice::Tell, now).await? != Written::Done {
-                    continue;
-                }
-            }
-            self.set(held.body.open(master)?);
-            return Ok(());
-        }
-        Err(StoreError::new("the keyring is being written all the time").into())
-    }
-
-    /// Seals the ring under the present master key.
-    async fn reseal(
-        &self,
-        (desk, master): (&Desk, &MasterKey),
-        now: Timestamp,
-    ) -> Result<(), KeyringError> {
-        // They would take the master key for the root, and drop the root that is sealed now.
-        if desk.store().admits_older().await? {
-            return Err(KeyringError::Older);
-        }
-        for _ in 0..TRIES {
-            let held = desk.get::<Ring>(RING, now).await?;
-            let mut held = held.ok_or(KeyringError::NoKey)?;
-            held.body.reseal(master)?;
-            if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-                self.set(held.body.open(master)?);
-                return Ok(());
-            }
-        }
-        Err(StoreError::new("the keyring is being written all the time").into())
-    }
-
-    /// Takes the key `kid` out: it signs no more, and nothing that it signed holds any more. Where
-    /// no other one would sign, a new one does, at once.
-    async fn retire(
-        &self,
-        (desk, master): (&Desk, &MasterKey),
-        kid: &str,
-        now: Timestamp,
-    ) -> Result<(), KeyringError> {
-        for _ in 0..TRIES {
-            let held = desk.get::<Ring>(RING, now).await?;
-            let mut held = held.ok_or(KeyringError::NoKey)?;
-            let at = held.body.keys.iter().position(|key| key.kid == kid);
-            let taken = held.body.keys.remove(at.ok_or(KeyringError::UnknownKey)?);
-            let purpose = (taken.usage, taken.alg);
-            if !held.body.signs(purpose, now) {
-                held.body.add(&[purpose], master, (now, now))?;
-            }
-            if desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-                self.set(held.body.open(master)?);
-                return Ok(());
-            }
-        }
-        Err(StoreError::new("the keyring is being written all the time").into())
-    }
 }
 
 impl crate::Issuer {
@@ -345,12 +230,13 @@ impl crate::Issuer {
         self.keyring().reload(self.desk(), self.master(), self.now()).await
     }
 
-    /// Makes new signing keys, which begin to sign when every reader must know them.
+    /// Makes new signing keys, which begin to sign when every reader must know them. `false` if new
+    /// ones are on their way already.
     ///
     /// # Errors
     /// [`KeyringError`] if the store fails.
-    pub async fn rotate_keys(&self) -> Result<(), KeyringError> {
-        self.rotate(None).await.map(drop)
+    pub async fn rotate_keys(&self) -> Result<bool, KeyringError> {
+        self.rotate(None).await
     }
 
     /// Makes new ones if one of the present ones has signed for as long as `tokens.rotate_keys`

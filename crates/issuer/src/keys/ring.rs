@@ -7,7 +7,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KINDS, KeyUse, KeyringError, MasterKey, RING, RootKey};
+use super::{KINDS, KeyUse, KeyringError, LONGEST, MasterKey, RING, RootKey, SKEW};
 use crate::{
     desk::{Desk, Held, Kept, Written},
     store::Kind,
@@ -60,9 +60,9 @@ pub struct RingKey {
 
 impl Ring {
     /// Whether there is a key of `kind` that signs at `now`.
-    pub(super) fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
+    pub(super) fn signs(&self, kind: (KeyUse, Algorithm), now: Timestamp) -> bool {
         self.keys.iter().any(|key| {
-            (key.usage, key.alg) == (usage, alg)
+            key.kind() == kind
                 && key.sign_from <= now
                 && key.sign_until.is_none_or(|until| now < until)
         })
@@ -70,6 +70,20 @@ impl Ring {
 }
 
 impl Ring {
+    /// The kinds that keys are there for, and those that every ring serves, of which no key is to
+    /// follow at `now`.
+    pub(super) fn unfollowed(&self, now: Timestamp) -> Vec<(KeyUse, Algorithm)> {
+        let mut kinds = KINDS.to_vec();
+        for key in self.keys.iter().filter(|key| key.sign_until.is_none()) {
+            if !kinds.contains(&key.kind()) {
+                kinds.push(key.kind());
+            }
+        }
+        kinds
+            .retain(|kind| !self.keys.iter().any(|key| key.kind() == *kind && now < key.sign_from));
+        kinds
+    }
+
     /// Whether a key has signed for `period` seconds that none is to follow yet.
     pub(super) fn is_due(&self, period: u64, now: Timestamp) -> bool {
         let current = self.keys.iter().filter(|key| key.sign_until.is_none());
@@ -183,6 +197,18 @@ impl Ring {
 }
 
 impl SealedKey {
+    /// What it signs.
+    pub(super) const fn kind(&self) -> (KeyUse, Algorithm) {
+        (self.usage, self.alg)
+    }
+
+    /// Signs until `turn`. Nothing that it signed lives for more than `longest` seconds.
+    pub(super) fn ends(&mut self, turn: Timestamp, longest: u64) {
+        let over = Timestamp(turn.0.saturating_add(longest.max(LONGEST) + SKEW));
+        self.sign_until = Some(turn);
+        self.drop_at = Some(self.drop_at.unwrap_or_default().max(over));
+    }
+
     /// A new one.
     fn generate(
         (usage, alg): (KeyUse, Algorithm),

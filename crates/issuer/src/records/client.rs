@@ -200,6 +200,15 @@ impl Client {
         if self.name.is_empty() { id } else { &self.name }
     }
 
+    /// Seconds that its longest access token lives; none if that is for the server to say.
+    #[must_use]
+    pub fn longest_access(&self) -> u64 {
+        let code = self.code.as_ref().and_then(|grant| grant.access_seconds);
+        let machine = self.machine.as_ref().and_then(|grant| grant.access_seconds);
+        let device = self.device.as_ref().and_then(|grant| grant.access_seconds);
+        code.max(machine).max(device).unwrap_or_default()
+    }
+
     /// Whether it is an app of `/oauth`.
     #[must_use]
     pub fn is_decidim(&self) -> bool {

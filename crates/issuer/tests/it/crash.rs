@@ -4,6 +4,7 @@
 use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     once::{Assertion, Bound, Pushed},
+    rotation::{Cause, Retirement, Rotation, Taken},
     shaky::Extent,
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Refresh, Revoke,
@@ -131,4 +132,26 @@ async fn the_end_of_a_signing_key_survives_a_crash() {
 #[tokio::test]
 async fn another_master_key_survives_a_crash() {
     survives(&Reseal::new()).await;
+}
+
+#[tokio::test]
+async fn new_signing_keys_in_time_survive_a_crash() {
+    survives(&Rotation::new(Cause::Time)).await;
+}
+
+#[tokio::test]
+async fn new_signing_keys_by_hand_survive_a_crash() {
+    survives(&Rotation::new(Cause::Hand)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_any_signing_key_survives_a_crash() {
+    for taken in [Taken::Only, Taken::Present, Taken::Past] {
+        survives(&Retirement::new(taken)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_signing_key_before_its_turn_survives_a_crash() {
+    survives(&Retirement::new(Taken::Next)).await;
 }

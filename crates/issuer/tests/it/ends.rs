@@ -32,7 +32,7 @@ const LAST: u8 = 23;
 /// The machine user, or the key.
 const NIGHT: &str = "night";
 /// Seconds from the making of a key to its first signature.
-const LEAD: u64 = 330;
+pub(crate) const LEAD: u64 = 330;
 
 fn secret(seed: u8) -> Secret {
     Secret::new(generated(seed))
@@ -99,15 +99,15 @@ async fn holds(house: &House, token: &str) -> bool {
 }
 
 /// Another process, which stands by and has found tokens good.
-struct Neighbour {
-    node: House,
+pub(crate) struct Neighbour {
+    pub(crate) node: House,
     guard: Guard,
     cursor: FeedCursor,
     tokens: Vec<String>,
 }
 
 impl Neighbour {
-    async fn of(house: &House, tokens: &[&str]) -> Self {
+    pub(crate) async fn of(house: &House, tokens: &[&str]) -> Self {
         let (node, guard) = (house.again().await, Guard::new());
         let cursor = poll(&node, None).await;
         for token in tokens {
@@ -118,7 +118,7 @@ impl Neighbour {
     }
 
     /// Whatever became of the other one, what this one has heard is how things are.
-    async fn agrees(&self) {
+    pub(crate) async fn agrees(&self) {
         let (issuer, mut keys_changed) = (&self.node.issuer, false);
         let heard = |subject: &str| keys_changed |= issuer.is_keyring(subject);
         issuer.liveness().poll(&*self.node.store, Some(&self.cursor), heard).await.unwrap();
@@ -427,18 +427,18 @@ impl Story for Leaving {
 pub(crate) struct Retire;
 
 /// What there always is a key for.
-const KINDS: [(KeyUse, Algorithm); 4] = [
+pub(crate) const KINDS: [(KeyUse, Algorithm); 4] = [
     (KeyUse::Access, Algorithm::Es256),
     (KeyUse::Access, Algorithm::Rs256),
     (KeyUse::Id, Algorithm::Rs256),
     (KeyUse::Identity, Algorithm::Es256),
 ];
 
-fn kid(token: &str) -> String {
+pub(crate) fn kid(token: &str) -> String {
     Compact::read(token).unwrap().header().kid.clone().unwrap()
 }
 
-async fn signed(house: &House) -> String {
+pub(crate) async fn signed(house: &House) -> String {
     let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
     answer.access_token
 }

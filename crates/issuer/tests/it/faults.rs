@@ -4,6 +4,7 @@
 use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     once::{Assertion, Bound, Pushed},
+    rotation::{Cause, Retirement, Rotation, Taken},
     shaky::Extent,
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Reading, Refresh,
@@ -132,4 +133,17 @@ async fn case_41_a_fault_is_fatal_to_what_ends_a_signing_key() {
 #[tokio::test]
 async fn case_41_a_fault_is_fatal_to_what_ends_a_master_key() {
     is_fatal_in(&Reseal::new()).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_new_signing_keys() {
+    is_fatal_in(&Rotation::new(Cause::Time)).await;
+    is_fatal_in(&Rotation::new(Cause::Hand)).await;
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_what_ends_any_signing_key() {
+    for taken in [Taken::Only, Taken::Present, Taken::Past] {
+        is_fatal_in(&Retirement::new(taken)).await;
+    }
 }

@@ -10,6 +10,7 @@ mod faults;
 mod house;
 mod once;
 mod races;
+mod rotation;
 mod rules;
 mod shaky;
 mod stories;

@@ -310,6 +310,27 @@ async fn of_64_who_want_one_name_one_gets_it() {
     assert!(refused.iter().all(|error| matches!(error, ApplyError::Clash { .. })));
 }
 
+/// Whatever else changes the ring at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_is_told_of_has_been() {
+    let house = Arc::new(House::new().await);
+    let kid = house.issuer.keyring().keys()[0].signing.kid().to_owned();
+    let nodes = Arc::new([house.again().await, house.again().await]);
+    race(&house, move |_, number| {
+        let (nodes, kid) = (Arc::clone(&nodes), kid.clone());
+        async move {
+            match number {
+                0 => assert!(nodes[0].issuer.rotate_keys().await.unwrap()),
+                1 => nodes[1].issuer.retire_key(&kid).await.unwrap(),
+                _ => {}
+            }
+        }
+    });
+    let (keys, now) = (house.again().await.issuer.keyring().keys(), house.issuer.now());
+    assert_eq!(keys.iter().filter(|key| now < key.sign_from).count(), 4);
+    assert!(!house.again().await.issuer.rotate_keys().await.unwrap(), "they are on their way");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_rotate_at_once_rotate_once() {
     let house = Arc::new(House::new().await);

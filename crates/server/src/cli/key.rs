@@ -35,7 +35,9 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
         Command::List => list(&open().await?),
         Command::Rotate => {
             let issuer = open().await?;
-            issuer.rotate_keys().await?;
+            if !issuer.rotate_keys().await? {
+                println!("New keys are on their way already; nothing was made.");
+            }
             list(&issuer);
         }
         Command::Retire { kid } => {

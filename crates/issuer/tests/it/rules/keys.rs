@@ -81,6 +81,20 @@ async fn some_key_signs_at_every_moment_however_often_they_are_rotated() {
     }
 }
 
+/// What an app's tokens live for may be changed while their key is on its way out.
+#[tokio::test]
+async fn a_key_is_kept_for_a_life_that_was_lengthened_before_its_last_signature() {
+    let house = House::new().await;
+    house.issuer.rotate_keys().await.unwrap();
+    let month = json!({"client_credentials": {"access_token_expiration": 30 * DAY}});
+    house.edit("robot", |robot| robot["auth"] = month).await;
+    let issued = token(&house).await;
+    house.later(30 * DAY - 1);
+    assert!(house.again().await.holds(&issued).await, "to its last second");
+    house.later(1 + LEAD + 30);
+    assert!(!published(&house).contains(&kid(&issued)));
+}
+
 /// An app reads the keys when it starts, and an ID token by another one is none to it.
 #[tokio::test]
 async fn what_an_app_is_to_get_is_signed_by_a_key_that_was_published_with_the_app() {

@@ -7,8 +7,8 @@ use crate::{
     rotation::{Cause, Retirement, Rotation, Taken},
     shaky::Extent,
     stories::{
-        Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Refresh, Revoke,
-        SetUp, SignIn, SignOut, Story, Withdraw, at_every_verb,
+        Apply, ClientCredentials, CodeWithConsent, DeviceStory, Refresh, Revoke, SetUp, SignIn,
+        SignOut, Story, Withdraw, at_every_verb,
     },
 };
 
@@ -64,11 +64,6 @@ async fn a_sign_out_survives_a_crash() {
 #[tokio::test]
 async fn the_set_up_survives_a_crash() {
     survives(&SetUp).await;
-}
-
-#[tokio::test]
-async fn a_rotation_of_keys_survives_a_crash() {
-    survives(&KeyRotation).await;
 }
 
 #[tokio::test]

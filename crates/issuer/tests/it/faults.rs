@@ -7,8 +7,8 @@ use crate::{
     rotation::{Cause, Retirement, Rotation, Taken},
     shaky::Extent,
     stories::{
-        Apply, ClientCredentials, CodeWithConsent, DeviceStory, KeyRotation, Reading, Refresh,
-        Revoke, SetUp, SignIn, SignOut, Story, Withdraw, at_every_verb,
+        Apply, ClientCredentials, CodeWithConsent, DeviceStory, Reading, Refresh, Revoke, SetUp,
+        SignIn, SignOut, Story, Withdraw, at_every_verb,
     },
 };
 
@@ -60,11 +60,6 @@ async fn case_41_a_fault_is_fatal_to_a_sign_out() {
 #[tokio::test]
 async fn case_41_a_fault_is_fatal_to_the_set_up() {
     is_fatal_in(&SetUp).await;
-}
-
-#[tokio::test]
-async fn case_41_a_fault_is_fatal_to_a_rotation_of_keys() {
-    is_fatal_in(&KeyRotation).await;
 }
 
 #[tokio::test]

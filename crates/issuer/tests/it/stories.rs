@@ -423,36 +423,6 @@ impl Story for SetUp {
     }
 }
 
-/// The signing keys are changed.
-pub(crate) struct KeyRotation;
-
-#[async_trait]
-impl Story for KeyRotation {
-    async fn prepare(&self, house: &House) -> Notes {
-        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
-        Notes::with("access", &answer.access_token)
-    }
-
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        said(house.issuer.rotate_keys().await)?;
-        notes.note("rotated", "");
-        Ok(())
-    }
-
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(house.holds(notes.get("access").unwrap()).await);
-        let keys = house.again().await.issuer.keyring().keys().len();
-        assert!(keys == 8 || (keys == 4 && !notes.has("rotated")), "{keys}");
-        for _ in 0..2 {
-            let answer =
-                house.again().await.ask("robot", &[("grant_type", "client_credentials")]).await;
-            assert!(house.again().await.holds(&answer.unwrap().access_token).await);
-            house.later(331);
-        }
-        house.issuer.rotate_keys().await.unwrap();
-    }
-}
-
 /// A resource is made, changed and deleted.
 pub(crate) struct Apply;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Ask, Caller, Document, GuardSchema, Identity, NamedBy, Person, Reason, Root, Rules, Verdict,
     decide::{Want, decide},
-    demand::is_by_name_only,
+    schema::required_scope::is_by_name_only,
 };
 
 /// A denial as it is kept, so that it can be explained later.

@@ -22,13 +22,12 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use crate::{
     Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
-    crossing::Crossing,
-    document::Span,
-    enforce::Pruned,
-    incoming::{find_caller, is_unmeant, read_envelope},
+    document::{Span, prune::Pruned},
+    forward::Crossing,
     media::Wanted,
     plan::Plan,
-    reply::{self, RequestRefusal},
+    request::{find_caller, is_unmeant, read_envelope},
+    response::{self, RequestRefusal},
 };
 
 /// The body of an answer: the upstream's, streamed, or one of our own.
@@ -201,12 +200,12 @@ where
         Ok(arrival) => arrival,
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
     };
-    let challenge = reply::challenge(&arrival, shared.verifier.proof_algorithms());
+    let challenge = response::challenge(&arrival, shared.verifier.proof_algorithms());
     let caller = arrival.caller;
     if shared.rules.known_callers_only && caller.identity().is_none() {
         shared.record_unknown(&id, &caller);
         let wanted = wanted.unwrap_or(Wanted::Any);
-        return reply::unknown_caller(&shared.rules, &caller, challenge, wanted, &id);
+        return response::unknown_caller(&shared.rules, &caller, challenge, wanted, &id);
     }
     let Some(wanted) = wanted else {
         let message = "Answers are application/graphql-response+json or application/json.";

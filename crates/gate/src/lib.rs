@@ -61,38 +61,30 @@
 //! enforce → the service behind → weave.
 
 mod caller;
-mod crossing;
 mod decide;
-mod demand;
 mod document;
-mod enforce;
 mod envelope;
 mod explain;
+mod forward;
 mod headers;
-mod incoming;
-mod introspection;
 mod layer;
 mod limits;
 mod local;
 mod media;
-mod naming;
+mod merge;
 mod plan;
-mod reach;
-mod reply;
-mod returns;
+mod request;
+mod response;
 mod rules;
 mod schema;
-mod sending;
-mod shape;
-mod walk;
-mod weave;
+mod upstream;
 
 pub use caller::{
     Caller, Credential, Identity, Person, Possession, Source, Taint, Unavailable, Verifier,
 };
 pub use decide::{Ask, Reason, Verdict, decide};
+pub use document::prune::prune;
 pub use document::{Document, DocumentError, Selected};
-pub use enforce::prune;
 pub use envelope::{Envelope, EnvelopeError};
 pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
@@ -101,9 +93,9 @@ pub use explain::{
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};
 pub use limits::Limits;
-pub use naming::{Naming, name_mutation};
-pub use returns::Returns;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
+pub use schema::naming::{Naming, name_mutation};
+pub use schema::returns::Returns;
 pub use schema::{
     Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField, parse_lock,
 };

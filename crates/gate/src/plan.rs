@@ -11,11 +11,10 @@ use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
     Verdict,
     decide::{Want, decide},
-    document::{Holder, Place, Selected, Span},
-    incoming::Sent,
-    introspection,
+    document::{Holder, Place, Selected, Span, introspection_cost},
     layer::Shared,
-    reply::RequestRefusal,
+    request::Sent,
+    response::RequestRefusal,
 };
 
 /// One request, decided.
@@ -73,7 +72,7 @@ impl Plan {
                 None => Verdict::Deny(Reason::TokenScope),
             })
             .collect();
-        introspection::check_cost(&document).map_err(refuse_document)?;
+        introspection_cost::check_cost(&document).map_err(refuse_document)?;
         Ok(Self { document, key, variables, verdicts })
     }
 

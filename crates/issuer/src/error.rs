@@ -3,7 +3,8 @@
 use castellan_proto::ErrorCode;
 
 use crate::{
-    dpop::ProofError, keys::KeyringError, params::Repeated, password::Busy, store::StoreError,
+    keys::KeyringError, request::params::Repeated, sign_in::password::Busy, store::StoreError,
+    tokens::dpop::ProofError,
 };
 
 /// Why a verb of the token endpoint, and those beside it, said no.

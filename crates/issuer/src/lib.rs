@@ -5,68 +5,39 @@
 //! endpoint ([`token`]) with one room per grant ([`grant`]), what a token says ([`mint`]) and
 //! whether it still holds ([`verify`], [`liveness`]).
 
-pub mod apply;
-pub mod assertion;
-pub mod authorize;
-pub mod claims;
+pub mod authorization;
+pub mod cache;
 pub mod client_auth;
-pub mod consent;
-pub mod device;
-pub mod discovery;
-pub mod dpop;
+pub mod endpoint;
 pub mod error;
-pub mod family;
-pub mod farewell;
-pub mod flow;
 pub mod grant;
-pub mod key_jwt;
 pub mod keys;
-pub mod listing;
-pub mod liveness;
-pub mod logout;
 pub mod machine;
-pub mod mint;
-pub mod moving;
-pub mod params;
-pub mod password;
-pub mod pushed;
 pub mod records;
-pub mod resource;
-pub mod revoke;
+pub mod request;
+pub mod resources;
 pub mod session;
 pub mod settings;
-pub mod setup;
-pub mod signed;
+pub mod sign_in;
 pub mod store;
-pub mod token;
-pub mod usage;
-pub mod userinfo;
-pub mod verify;
-
-mod address;
-mod code;
-mod desk;
-mod footing;
-mod guesses;
-mod shelf;
-mod sources;
-mod verdicts;
+pub mod throttle;
+pub mod tokens;
+pub mod transfer;
 
 use std::sync::Arc;
 
 use castellan_proto::{Clock, Timestamp};
 
-pub use desk::Desk;
+pub use records::repository::Desk;
 pub use settings::Settings;
 
 use crate::{
+    cache::{liveness::Liveness, verdicts::Verdicts},
     keys::{Keyring, MasterKey},
-    liveness::Liveness,
-    password::Passwords,
     settings::Place,
+    sign_in::password::Passwords,
     store::Store,
-    verdicts::Verdicts,
-    verify::Live,
+    tokens::verify::Live,
 };
 
 /// One site's issuer. Cheap to clone: all of it is shared.
@@ -86,12 +57,12 @@ struct Shared {
     liveness: Arc<Liveness>,
     verdicts: Verdicts<Live>,
     memo: client_auth::Memo,
-    shelf: shelf::Shelf,
-    seen_proofs: dpop::SeenProofs,
-    wrong_codes: device::WrongCodes,
-    looks: device::Looks,
-    outbox: farewell::Outbox,
-    sources: sources::Sources,
+    shelf: cache::records::Shelf,
+    seen_proofs: tokens::dpop::SeenProofs,
+    wrong_codes: authorization::device::WrongCodes,
+    looks: authorization::device::Looks,
+    outbox: session::logout_notice::Outbox,
+    sources: throttle::per_source::Sources,
 }
 
 /// What an issuer is made of.
@@ -133,12 +104,12 @@ impl Issuer {
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             memo: client_auth::Memo::default(),
-            shelf: shelf::Shelf::default(),
-            seen_proofs: dpop::SeenProofs::default(),
-            wrong_codes: device::WrongCodes::default(),
-            looks: device::Looks::default(),
-            outbox: farewell::Outbox::default(),
-            sources: sources::Sources::default(),
+            shelf: cache::records::Shelf::default(),
+            seen_proofs: tokens::dpop::SeenProofs::default(),
+            wrong_codes: authorization::device::WrongCodes::default(),
+            looks: authorization::device::Looks::default(),
+            outbox: session::logout_notice::Outbox::default(),
+            sources: throttle::per_source::Sources::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -208,27 +179,27 @@ impl Issuer {
         &self.shared.memo
     }
 
-    pub(crate) fn seen_proofs(&self) -> &dpop::SeenProofs {
+    pub(crate) fn seen_proofs(&self) -> &tokens::dpop::SeenProofs {
         &self.shared.seen_proofs
     }
 
-    pub(crate) fn wrong_codes(&self) -> &device::WrongCodes {
+    pub(crate) fn wrong_codes(&self) -> &authorization::device::WrongCodes {
         &self.shared.wrong_codes
     }
 
-    pub(crate) fn looks(&self) -> &device::Looks {
+    pub(crate) fn looks(&self) -> &authorization::device::Looks {
         &self.shared.looks
     }
 
-    pub(crate) fn outbox(&self) -> &farewell::Outbox {
+    pub(crate) fn outbox(&self) -> &session::logout_notice::Outbox {
         &self.shared.outbox
     }
 
-    pub(crate) fn sources(&self) -> &sources::Sources {
+    pub(crate) fn sources(&self) -> &throttle::per_source::Sources {
         &self.shared.sources
     }
 
-    pub(crate) fn shelf(&self) -> &shelf::Shelf {
+    pub(crate) fn shelf(&self) -> &cache::records::Shelf {
         &self.shared.shelf
     }
 }

@@ -7,18 +7,20 @@ use std::{
 
 use castellan_gate::Introspection;
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, password::Passwords, settings::Place, store::Store,
+    Issuer, Parts, Settings, keys::MasterKey, settings::Place, sign_in::password::Passwords,
+    store::Store,
 };
 use castellan_proto::Digest;
 
 use crate::{
+    background::logout_delivery::Teller,
     config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
     corridor::{Corridor, Face, Nonce},
-    data::{self, DataError},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
-    http, origins,
-    teller::Teller,
+    http,
+    startup::data_source::{self, DataError},
+    wire::cors,
 };
 
 /// What handlers work with. Cheap to clone.
@@ -113,7 +115,7 @@ impl App {
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
-    let (store, master) = data::open(loaded).await?;
+    let (store, master) = data_source::open(loaded).await?;
     open_site(loaded, &loaded.site, (store, master, Passwords::start())).await
 }
 
@@ -122,7 +124,7 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
-    let (store, master) = data::open(loaded).await?;
+    let (store, master) = data_source::open(loaded).await?;
     let data = (store, master, Passwords::start());
     let mut issuers = Vec::new();
     for site in &loaded.sites {
@@ -276,7 +278,7 @@ async fn face(
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
-    Ok(Face { hosts, https, nonce, guards, routes, open, by_client: &origins::PATHS })
+    Ok(Face { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS })
 }
 
 async fn open_guards(

@@ -4,21 +4,18 @@
 //! routes ([`http`]) or a guard ([`guards`]) with the gate and an API behind it.
 
 pub mod app;
+mod background;
 pub mod cli;
 pub mod config;
 pub mod corridor;
 pub mod dialects;
 pub mod guards;
 pub mod http;
-pub mod listener;
-
-mod archive;
-mod clock;
-mod data;
-mod documents;
-mod egress;
-mod housekeeping;
-mod origins;
-mod pages;
-mod teller;
+mod http_client;
+mod sample_api;
+mod startup;
 mod wire;
+mod yaml;
+
+mod clock;
+mod pages;

@@ -2,28 +2,28 @@
 //!
 //! Nothing outside learns which one it got: [`open`] gives a [`Store`] and keeps its name.
 
-mod card;
+mod capabilities;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod format_state;
 #[cfg(any(feature = "dynamodb", feature = "mongodb"))]
 mod hex;
+#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
+mod limiter;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
-mod standing;
-#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
-mod turnstile;
 
 use std::{pin::Pin, sync::Arc};
 
 use castellan_issuer::store::Store;
 
-pub use card::Card;
+pub use capabilities::Card;
+pub use format_state::{Migrate, Standing};
 pub use open_error::OpenError;
-pub use standing::{Migrate, Standing};
 
 /// A data source that an address can name.
 struct Scheme {
@@ -52,35 +52,35 @@ const SCHEMES: &[Scheme] = &[
     Scheme {
         names: &["sqlite"],
         form: "sqlite://PATH",
-        card: &card::SQLITE,
+        card: &capabilities::SQLITE,
         open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
         names: &["dynamodb"],
         form: "dynamodb://REGION?table=NAME",
-        card: &card::DYNAMODB,
+        card: &capabilities::DYNAMODB,
         open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb"],
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
-        card: &card::MONGODB,
+        card: &capabilities::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb+srv"],
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
-        card: &card::MONGODB,
+        card: &capabilities::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
     Scheme {
         names: &["postgres", "postgresql"],
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
-        card: &card::POSTGRES,
+        card: &capabilities::POSTGRES,
         open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
     },
 ];

@@ -6,13 +6,12 @@ use castellan_proto::{CodeVerifier, Opaque, OpaqueKind};
 use super::{Authorized, GrantType};
 use crate::{
     Issuer,
+    authorization::flow::code_id,
     client_auth::Proven,
-    desk::Written,
     error::TokenError,
-    flow::code_id,
-    footing::Gone,
-    params::Params,
-    records::{Client, Code, Family, Origin},
+    records::{Client, Code, Family, Origin, repository::Written},
+    request::params::Params,
+    tokens::dependencies::Gone,
 };
 
 pub(super) struct AuthorizationCode;

@@ -6,13 +6,11 @@ use super::{Authorized, GrantType, authorization_code::audience, scope_within};
 use crate::{
     Issuer,
     client_auth::Proven,
-    desk::Written,
     error::TokenError,
-    family::new_id,
-    params::Params,
-    records::{Client, Family, Origin},
-    resource::resources_within,
+    records::{Client, Family, Origin, repository::Written},
+    request::{params::Params, resource::resources_within},
     store::StoreError,
+    tokens::family::new_id,
 };
 
 pub(super) struct ClientCredentials;

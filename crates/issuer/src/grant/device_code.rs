@@ -7,14 +7,15 @@ use castellan_proto::{Opaque, OpaqueKind};
 use super::{Authorized, DEVICE_CODE, GrantType, authorization_code::audience};
 use crate::{
     Issuer,
+    authorization::{
+        device::{Device, DeviceState},
+        flow::code_id,
+    },
     client_auth::Proven,
-    desk::Written,
-    device::{Device, DeviceState},
     error::TokenError,
-    flow::code_id,
-    footing::Gone,
-    params::Params,
-    records::{Client, Family, Origin},
+    records::{Client, Family, Origin, repository::Written},
+    request::params::Params,
+    tokens::dependencies::Gone,
 };
 
 pub(super) struct DeviceCode;

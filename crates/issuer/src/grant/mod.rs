@@ -1,7 +1,7 @@
 //! The grants that the token endpoint serves: one room and one line in the roster each.
 //!
 //! What surrounds a grant (proving the client, minting, answering) is the conductor's
-//! ([`crate::token`]), so that no grant can forget it.
+//! ([`crate::endpoint::token`]), so that no grant can forget it.
 
 mod authorization_code;
 mod client_credentials;
@@ -15,8 +15,8 @@ use crate::{
     Issuer,
     client_auth::Proven,
     error::TokenError,
-    params::Params,
     records::{Client, Family, Refresh},
+    request::params::Params,
     store::StoreError,
 };
 

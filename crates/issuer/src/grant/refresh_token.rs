@@ -7,13 +7,17 @@ use super::{Authorized, GrantType, scope_within};
 use crate::{
     Issuer,
     client_auth::Proven,
-    desk::{Held, Written},
     error::TokenError,
-    family::{Member, TRIES},
-    footing::Gone,
-    params::Params,
-    records::{Client, Family, Origin, Refresh, Rotation},
+    records::{
+        Client, Family, Origin, Refresh, Rotation,
+        repository::{Held, Written},
+    },
+    request::params::Params,
     store::{Kind, Notice, StoreError},
+    tokens::{
+        dependencies::Gone,
+        family::{Member, TRIES},
+    },
 };
 
 pub(super) struct RefreshToken;

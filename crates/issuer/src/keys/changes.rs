@@ -7,7 +7,7 @@ use super::{
     ring::{Ring, SealedKey},
 };
 use crate::{
-    desk::{Desk, Written},
+    records::repository::{Desk, Written},
     store::{Notice, StoreError},
 };
 

@@ -21,7 +21,7 @@ use ring::{Open, Ring};
 
 use crate::{
     Settings,
-    desk::Desk,
+    records::repository::Desk,
     store::{Kind, StoreError},
 };
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{KINDS, KeyUse, KeyringError, LONGEST, MasterKey, RING, RootKey, SKEW};
 use crate::{
-    desk::{Desk, Held, Kept, Written},
+    records::repository::{Desk, Held, Kept, Written},
     store::Kind,
 };
 

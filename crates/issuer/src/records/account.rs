@@ -4,7 +4,7 @@ use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{desk::Kept, store::Kind};
+use crate::{records::repository::Kept, store::Kind};
 
 /// A person who can sign in.
 #[derive(Clone, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use castellan_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{desk::Kept, store::Kind};
+use crate::{records::repository::Kept, store::Kind};
 
 /// An app that may ask for tokens. Its id is the `client_id`.
 #[derive(Clone, Serialize, Deserialize)]

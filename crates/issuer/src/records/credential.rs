@@ -6,7 +6,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{desk::Kept, store::Kind};
+use crate::{records::repository::Kept, store::Kind};
 
 /// A key that is traded for a scoped JWT (`contracts/trompa.md` §2). Its record's id is
 /// `authkey/` and the key's id.

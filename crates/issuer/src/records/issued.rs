@@ -6,7 +6,11 @@ use castellan_proto::{CodeChallenge, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 pub use super::client::Refresh;
-use crate::{authorize::AuthorizationRequest, desk::Kept, records::AppDialect, store::Kind};
+use crate::{
+    authorization::request::AuthorizationRequest,
+    records::{AppDialect, repository::Kept},
+    store::Kind,
+};
 
 /// A browser session. Its id is the digest of the cookie.
 #[derive(Clone, Debug, Serialize, Deserialize)]

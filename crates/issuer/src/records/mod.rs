@@ -5,6 +5,7 @@ mod account;
 mod client;
 mod credential;
 mod issued;
+pub(crate) mod repository;
 
 pub use account::{Account, Name, login_name};
 pub use client::{

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
     client_auth::ClientProof,
     error::TokenError,
-    key_jwt::{KeyProof, KeyTerms, KeyTokens},
+    machine::api_key::{KeyProof, KeyTerms, KeyTokens},
 };
 use castellan_proto::{Secret, jose::HmacKey};
 use serde_json::json;

@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use castellan_issuer::{
     Issuer, Parts,
-    apply::{Mode, ResourceKind},
     error::TokenError,
-    key_jwt::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError, TradeError},
     keys::{KeyUse, KeyringError, MasterKey},
-    machine::{MachineProof, MachineTokens, MachineVerifyError},
+    machine::{
+        api_key::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError, TradeError},
+        machine_user::{MachineProof, MachineTokens, MachineVerifyError},
+    },
+    resources::{Mode, ResourceKind},
     store::{Draft, FeedCursor, Kind, Notice, Record, Store as _},
-    verify::{Holder, VerifyError},
+    tokens::verify::{Holder, VerifyError},
 };
 use castellan_proto::{
     Secret,

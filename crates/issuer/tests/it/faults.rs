@@ -3,9 +3,9 @@
 
 use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
+    faulty_store::Extent,
     once::{Assertion, Bound, Pushed},
     rotation::{Cause, Retirement, Rotation, Taken},
-    shaky::Extent,
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, Reading, Refresh, Revoke, SetUp,
         SignIn, SignOut, Story, Withdraw, at_every_verb,

@@ -10,23 +10,25 @@ use std::{
 
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    apply::Mode,
+    authorization::flow::{Answer, FlowError, LoggedIn, Next},
     error::TokenError,
-    flow::{Answer, FlowError, LoggedIn, Next},
     keys::MasterKey,
-    mint::TokenAnswer,
-    params::Params,
     records::{Account, Family},
+    request::params::Params,
+    resources::Mode,
     session::Browser,
     settings::Place,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
-    verify::{Holder, VerifyError},
+    tokens::{
+        mint::TokenAnswer,
+        verify::{Holder, VerifyError},
+    },
 };
 use castellan_proto::{Clock, Opaque, OpaqueKind, Secret, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::shaky::Shaky;
+use crate::faulty_store::Shaky;
 
 /// RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -205,7 +207,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         master: MasterKey::read(&"A".repeat(43)).unwrap(),
-        passwords: castellan_issuer::password::Passwords::start(),
+        passwords: castellan_issuer::sign_in::password::Passwords::start(),
     }
 }
 

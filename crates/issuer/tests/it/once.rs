@@ -3,14 +3,15 @@
 
 use async_trait::async_trait;
 use castellan_issuer::{
-    authorize::AuthorizeError,
-    dpop::{Proof, ProofError, ShownError},
+    authorization::{flow::FlowError, request::AuthorizeError},
     error::TokenError,
-    flow::FlowError,
-    mint::TokenAnswer,
     settings::DpopReplay,
     store::Kind,
-    verify::Holder,
+    tokens::{
+        dpop::{Proof, ProofError, ShownError},
+        mint::TokenAnswer,
+        verify::Holder,
+    },
 };
 use castellan_proto::{
     Digest, ErrorCode,

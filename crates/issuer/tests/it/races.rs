@@ -6,9 +6,9 @@ use std::{
 };
 
 use castellan_issuer::{
-    apply::{ApplyError, Mode, ResourceKind},
+    authorization::flow::{Answer, LoggedIn, Next},
     error::TokenError,
-    flow::{Answer, LoggedIn, Next},
+    resources::{ApplyError, Mode, ResourceKind},
     store::Kind,
 };
 use castellan_proto::jose::{Algorithm, SigningKey};

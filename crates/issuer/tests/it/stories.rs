@@ -4,20 +4,20 @@ use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
 use castellan_issuer::{
-    apply::{Mode, ResourceKind},
+    authorization::flow::{Answer, FlowError, LoggedIn, Next},
     error::TokenError,
-    flow::{Answer, FlowError, LoggedIn, Next},
     grant::DEVICE_CODE,
-    setup::{SetupError, SetupForm},
+    resources::{Mode, ResourceKind},
+    sign_in::setup::{SetupError, SetupForm},
     store::Kind,
-    verify::Holder,
+    tokens::verify::Holder,
 };
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
 use crate::{
+    faulty_store::{Extent, Moment, Plan},
     house::{House, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow, params},
-    shaky::{Extent, Moment, Plan},
 };
 
 /// What somebody was told, which has to stay true.

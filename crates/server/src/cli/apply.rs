@@ -4,7 +4,7 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use castellan_issuer::{
     Issuer,
-    apply::{Applied, Mode, ResourceKind},
+    resources::{Applied, Mode, ResourceKind},
 };
 use castellan_proto::{Secret, is_identifier};
 use http::{Method, StatusCode};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Failure;
-use crate::{documents, egress::Egress};
+use crate::{http_client::Egress, yaml};
 
 /// Create or update resources from YAML or JSON documents.
 #[derive(clap::Args)]
@@ -92,8 +92,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
         } else {
             std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
         };
-        let read =
-            documents::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let read = yaml::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         all.extend(read.into_iter().enumerate().map(|(at, document)| Read {
             place: format!("{}: document {}", path.display(), at + 1),
             document,
@@ -112,8 +111,8 @@ fn report(applied: &Applied, mode: Mode) -> Result<(), Failure> {
     };
     println!("{done} {}", applied.resource);
     if mode == Mode::DryRun && applied.changed() {
-        let before = applied.before.as_ref().map(documents::write).transpose()?.unwrap_or_default();
-        for line in documents::difference(&before, &documents::write(&applied.after)?) {
+        let before = applied.before.as_ref().map(yaml::write).transpose()?.unwrap_or_default();
+        for line in yaml::difference(&before, &yaml::write(&applied.after)?) {
             println!("    {line}");
         }
         if applied.secret_changed {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use castellan_issuer::{
     Issuer,
-    apply::{Mode, ResourceKind},
+    resources::{Mode, ResourceKind},
 };
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 use serde_json::json;

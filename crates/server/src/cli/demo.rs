@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use apollo_compiler::ast::OperationType;
-use castellan_issuer::{Issuer, apply::Mode, key_jwt::KeyProof};
+use castellan_issuer::{Issuer, machine::api_key::KeyProof, resources::Mode};
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 use serde_json::{Value, json};
 use url::Url;
@@ -14,10 +14,10 @@ use super::{
     serve,
 };
 use crate::{
-    archive::Archive,
     config::{Config, Loaded},
     guards::fetch_sdl,
-    listener,
+    sample_api::Archive,
+    startup::listener,
 };
 
 /// Run a server with a sample API behind its gate.

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use castellan_issuer::{Issuer, apply::ResourceKind, keys::KeyUse};
+use castellan_issuer::{Issuer, keys::KeyUse, resources::ResourceKind};
 
 use super::Failure;
 use crate::{app, config::Loaded};

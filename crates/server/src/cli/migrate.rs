@@ -9,8 +9,8 @@ use std::{
 };
 
 use castellan_issuer::{
-    moving::{Arrived, LineSeal, Moved, Walk},
     store::Store,
+    transfer::{Arrived, LineSeal, Moved, Walk},
 };
 use castellan_proto::Timestamp;
 use castellan_stores::{Migrate, Standing};
@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Failure;
-use crate::{config::Loaded, data};
+use crate::{config::Loaded, startup::data_source};
 
 /// Make and upgrade tables, or move everything from one data source to another.
 #[derive(clap::Args)]
@@ -70,8 +70,8 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
     let (Some(from), Some(to)) = (&arguments.from, &arguments.to) else {
         return upgrade(loaded, arguments.finish).await;
     };
-    let from = data::open_store(loaded, from, Migrate::No).await?.store;
-    let to = data::open_store(loaded, to, Migrate::Widen).await?.store;
+    let from = data_source::open_store(loaded, from, Migrate::No).await?.store;
+    let to = data_source::open_store(loaded, to, Migrate::Widen).await?.store;
     let (sites, now) = (sites(loaded), crate::clock::clock().now());
     let mut tally = Tally::default();
     let mut walk = Walk::new(&*from, &sites, now);
@@ -91,7 +91,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
     let Standing { format, newest } =
-        data::open_store(loaded, &loaded.config.data.url, migrate).await?.standing;
+        data_source::open_store(loaded, &loaded.config.data.url, migrate).await?.standing;
     if format == newest {
         println!("the data source is up to date (format {format})");
     } else {
@@ -135,7 +135,7 @@ pub(super) async fn export(
     loaded: &Loaded,
     arguments: ExportArguments,
 ) -> Result<ExitCode, Failure> {
-    let (store, master) = data::open(loaded).await?;
+    let (store, master) = data_source::open(loaded).await?;
     let now = crate::clock::clock().now();
     let out: Box<dyn Write> = match &arguments.file {
         Some(path) => Box::new(BufWriter::new(secret_file(path)?)),
@@ -172,7 +172,8 @@ pub(super) async fn import(
         )),
         None => Box::new(BufReader::new(std::io::stdin())),
     };
-    let store = data::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
+    let store =
+        data_source::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
     let now = crate::clock::clock().now();
     let (mut tally, mut whole, mut seal) = (Tally::default(), false, None);
     for (at, line) in lines.lines().enumerate() {
@@ -181,7 +182,7 @@ pub(super) async fn import(
         if at == 0 {
             if let Some(stream) = head(&line).map_err(|problem| wrong(problem.to_owned()))? {
                 // None is made for it: it is the one that it was sealed under, or none.
-                let master = data::master(loaded, true)?;
+                let master = data_source::master(loaded, true)?;
                 seal = Some(LineSeal::of(&master, &stream).ok_or(NOT_THIS_KEY)?);
             }
             if arguments.seal && seal.is_none() {

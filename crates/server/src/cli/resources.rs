@@ -4,16 +4,18 @@ use std::process::ExitCode;
 
 use castellan_issuer::{
     Issuer,
-    apply::ResourceKind,
-    listing::{
-        Cause, Filter, FilterAttribute, FilterType, ListError, Listing, Sort, SortAttribute,
-        SortOrder,
+    resources::{
+        ResourceKind,
+        search::{
+            Cause, Filter, FilterAttribute, FilterType, ListError, Listing, Sort, SortAttribute,
+            SortOrder,
+        },
     },
 };
 use serde_json::Value;
 
 use super::Failure;
-use crate::documents;
+use crate::yaml;
 
 /// Read resources.
 #[derive(clap::Args)]
@@ -186,7 +188,7 @@ fn kind(name: &str) -> Result<ResourceKind, Failure> {
 
 fn print(document: &Value, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Yaml => print!("{}", documents::write(document)?),
+        Format::Yaml => print!("{}", yaml::write(document)?),
         Format::Json => println!("{document}"),
     }
     Ok(())

@@ -21,7 +21,7 @@ use url::Url;
 use super::{Failure, serve};
 use crate::{
     corridor::{Corridor, Face},
-    egress::Egress,
+    http_client::Egress,
 };
 
 /// What the app asks for, and the document that it shows to try with it.
@@ -71,7 +71,7 @@ impl SampleApp {
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
         let face = Face::of(routes);
         let corridor = Corridor::new(vec![face], Vec::new());
-        tokio::spawn(crate::listener::serve(listener, corridor, async move {
+        tokio::spawn(crate::startup::listener::serve(listener, corridor, async move {
             drop(stop.changed().await);
         }));
         Ok(Self { address, redirect_uri })

@@ -11,9 +11,10 @@ use tokio::{
 use super::Failure;
 use crate::{
     app::{self, House},
-    archive::Archive,
+    background::housekeeping,
     config::Loaded,
-    housekeeping, listener,
+    sample_api::Archive,
+    startup::listener,
 };
 
 /// Run the server.

@@ -4,7 +4,7 @@ use std::{io::Read as _, process::ExitCode};
 
 use castellan_issuer::{
     Issuer,
-    apply::{Mode, ResourceKind},
+    resources::{Mode, ResourceKind},
 };
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use castellan_issuer::machine::MachineTokens;
+use castellan_issuer::machine::machine_user::MachineTokens;
 use castellan_proto::Secret;
 use serde::Deserialize;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use castellan_issuer::key_jwt::{ConfiguredKey, KeyTerms, KeyTokens};
+use castellan_issuer::machine::api_key::{ConfiguredKey, KeyTerms, KeyTokens};
 use castellan_proto::{
     Secret,
     scope::{Scope, Scopes},

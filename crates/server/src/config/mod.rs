@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use castellan_issuer::{key_jwt::KeyTokens, machine::MachineTokens};
+use castellan_issuer::machine::{api_key::KeyTokens, machine_user::MachineTokens};
 
 use castellan_proto::Lifetime;
 use ipnet::IpNet;

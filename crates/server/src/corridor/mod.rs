@@ -1,12 +1,12 @@
 //! The corridor that every request walks: trail, normalised path, site, credentials that came in
 //! the clear, cross-origin rules, and then one of our own routes or a guard. Nothing skips a step.
 
-mod clear;
+mod access_log;
+mod client_ip;
 mod cors;
 mod normalise;
+mod plaintext;
 mod site;
-mod source;
-mod trail;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -19,9 +19,9 @@ use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use crate::wire;
+use crate::wire::request;
+use access_log::Trail;
 use site::Sites;
-use trail::Trail;
 
 pub use site::{Face, Nonce};
 
@@ -51,16 +51,17 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut trail = Trail::open(id, request.method(), request.uri());
-        if let Some(source) = source::of(request.headers(), peer, &self.proxies) {
+        if let Some(source) = client_ip::of(request.headers(), peer, &self.proxies) {
             request.extensions_mut().insert(source);
         }
         let mut response = match normalise::check(&request) {
             Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),
             Ok(()) => {
                 if let Some(site) = self.sites.of(&request) {
-                    if site.https && clear::are_credentials(request.headers(), peer, &self.proxies)
+                    if site.https
+                        && plaintext::are_credentials(request.headers(), peer, &self.proxies)
                     {
-                        plain(StatusCode::FORBIDDEN, clear::SAID)
+                        plain(StatusCode::FORBIDDEN, plaintext::SAID)
                     } else {
                         pass(site, request, id).await
                     }
@@ -93,7 +94,7 @@ where
     {
         return answer;
     }
-    let shows_proof = request.headers().contains_key(wire::DPOP);
+    let shows_proof = request.headers().contains_key(request::DPOP);
     let mut request = request;
     request.extensions_mut().insert(id);
     let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;

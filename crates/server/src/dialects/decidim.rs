@@ -15,14 +15,14 @@ use castellan_gate::{Introspection, Manner, Root, Rules, Wording};
 use castellan_issuer::{
     Issuer,
     error::TokenError,
-    machine::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
+    machine::machine_user::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
 };
 use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{bearer, patterns};
-use crate::wire;
+use crate::wire::request;
 
 pub(super) fn rules(plain: Rules) -> Rules {
     let all = ["user", "api:read", "api:write"].map(ToOwned::to_owned).to_vec();
@@ -69,7 +69,7 @@ async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
         Ok(audience) => audience.map(ToOwned::to_owned),
         Err(()) => return signed_in(None),
     };
-    let source = wire::source(&request);
+    let source = request::source(&request);
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
     let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
     let Some(machines) = &desk.machines else { return signed_in(None) };
@@ -158,7 +158,7 @@ async fn read(request: Request<Body>) -> Option<(String, Secret)> {
     let media_type = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
     let media_type = media_type.split(';').next()?.trim().to_ascii_lowercase();
     if media_type == "multipart/form-data" {
-        return from_pairs(wire::multipart(request).await?.into_iter());
+        return from_pairs(request::multipart(request).await?.into_iter());
     }
     let body = axum::body::to_bytes(request.into_body(), MOST).await.ok()?;
     match &*media_type {

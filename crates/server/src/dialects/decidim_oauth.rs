@@ -12,16 +12,16 @@ use axum::{
 };
 use castellan_issuer::{
     Issuer,
+    endpoint::revocation::Revoked,
     error::TokenError,
-    params::Params,
-    revoke::Revoked,
-    verify::{Holder, VerifyError},
+    request::params::Params,
+    tokens::verify::{Holder, VerifyError},
 };
 use castellan_proto::ErrorCode;
 use serde_json::{Value, json};
 
 use super::bearer;
-use crate::{origins, wire::ClientRequest};
+use crate::wire::{cors, request::ClientRequest};
 
 /// The endpoints; `authorization` is the authorization endpoint, mounted at `/oauth/authorize`.
 pub(crate) fn routes(issuer: Issuer, authorization: Router) -> Router {
@@ -68,7 +68,7 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
             no_store(Json(body).into_response())
         }
     };
-    origins::allow(&issuer, &headers, client.as_deref(), response).await
+    cors::allow(&issuer, &headers, client.as_deref(), response).await
 }
 
 /// The two grants that are served here, and what they take.
@@ -102,7 +102,7 @@ async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Respons
         }
         Err(error) => refuse(&error),
     };
-    origins::allow(&issuer, &headers, client.as_deref(), response).await
+    cors::allow(&issuer, &headers, client.as_deref(), response).await
 }
 
 /// `POST /oauth/introspect`.
@@ -125,7 +125,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         let status = StatusCode::UNAUTHORIZED;
         let response =
             challenged(status.into_response(), ErrorCode::InvalidToken, &error.to_string());
-        origins::allow_any(&headers, response)
+        cors::allow_any(&headers, response)
     };
     let Some(token) = bearer(&headers) else { return invalid() };
     let live = match issuer.verify_access(token, Holder::Bearer).await {
@@ -140,7 +140,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     }
     if !live.may("profile") {
         let response = no_store(StatusCode::FORBIDDEN.into_response());
-        return origins::allow(&issuer, &headers, Some(&live.client_id), response).await;
+        return cors::allow(&issuer, &headers, Some(&live.client_id), response).await;
     }
     // To an app of another kind people showed their address only if it asked for that.
     let email = account.emails.first().filter(|_| live.is_decidim() || live.may("email"));
@@ -152,7 +152,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         "image": null,
     });
     let response = no_store(Json(body).into_response());
-    origins::allow(&issuer, &headers, Some(&live.client_id), response).await
+    cors::allow(&issuer, &headers, Some(&live.client_id), response).await
 }
 
 /// An id as that contract has it: a number where it is one.

@@ -15,13 +15,13 @@ use castellan_gate::{Manner, OnDeny, Rules, Wording};
 use castellan_issuer::{
     Issuer,
     error::TokenError,
-    key_jwt::{KeyProof, KeyTokens, TradeError},
+    machine::api_key::{KeyProof, KeyTokens, TradeError},
 };
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
 use super::patterns;
-use crate::wire;
+use crate::wire::request;
 
 const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
 
@@ -61,7 +61,7 @@ const MOST: usize = 100 * 1024;
 
 /// §2.1, in the order of its rows.
 async fn trade(State(desk): State<Desk>, request: Request<Body>) -> Response {
-    let source = wire::source(&request);
+    let source = request::source(&request);
     let (Parts { headers, .. }, body) = request.into_parts();
     let refuse =
         |status, message: &str| answer(status, Some(json!({"success": false, "message": message})));

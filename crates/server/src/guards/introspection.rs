@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_an_api_shows_reads_back_as_its_schema() {
-        let sdl = crate::archive::Archive::sdl();
+        let sdl = crate::sample_api::Archive::sdl();
         let schema = Schema::parse_and_validate(&sdl, "archive").unwrap();
         let document =
             ExecutableDocument::parse_and_validate(&schema, INTROSPECTION_QUERY, "q").unwrap();

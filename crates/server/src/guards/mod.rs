@@ -1,14 +1,12 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
-mod browser;
-mod denials;
-mod identity;
+mod identity_header;
 mod introspection;
 mod recorder;
 mod schema_source;
+mod session;
 mod upstream;
-mod usage;
-mod verifier;
+pub(crate) mod verifier;
 
 use std::{
     path::PathBuf,
@@ -22,7 +20,10 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{Caller, Gate, Gated, GuardSchema, Rules, Terms};
-use castellan_issuer::{Issuer, key_jwt::KeyTokens, machine::MachineTokens};
+use castellan_issuer::{
+    Issuer,
+    machine::{api_key::KeyTokens, machine_user::MachineTokens},
+};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
@@ -30,10 +31,10 @@ use crate::{
     dialects,
 };
 
-pub use denials::Denials;
+pub use crate::background::denials::Denials;
+pub use crate::background::usage::Usage;
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};
-pub use usage::Usage;
 pub(crate) use verifier::GuardVerifier;
 
 /// One protected area. Cheap to clone.
@@ -109,7 +110,7 @@ impl Guard {
             let audience = config.upstream_id.clone();
             let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());
             let issuer = parts.issuer.clone();
-            Arc::new(identity::Signer::new(issuer, &config.name, audience)) as _
+            Arc::new(identity_header::Signer::new(issuer, &config.name, audience)) as _
         });
         let gate = Gate::new(Arc::new(schema), rules(config), Arc::new(verifier)).with(
             recorder,
@@ -136,7 +137,7 @@ impl Guard {
         B::Error: Into<axum::BoxError>,
     {
         if self.config.authenticate.list().contains(&Method::Session) {
-            match browser::caller(&self.issuer, request.headers()).await {
+            match session::caller(&self.issuer, request.headers()).await {
                 Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
                 Ok(None) => {}
                 Err(error) => {

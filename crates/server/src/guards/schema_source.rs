@@ -11,7 +11,7 @@ use url::Url;
 use super::introspection::{INTROSPECTION_QUERY, sdl_of};
 use crate::{
     config::{Dialect, GuardConfig},
-    egress::{Egress, EgressError},
+    http_client::{Egress, EgressError},
 };
 
 /// Why there is no schema.

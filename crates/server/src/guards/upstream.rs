@@ -18,7 +18,7 @@ use hyper_util::{
 use tower::Service;
 use url::Url;
 
-use crate::egress::connector;
+use crate::http_client::connector;
 
 type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

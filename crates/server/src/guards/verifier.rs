@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use castellan_gate::{Caller, Credential, Identity, Person, Taint, Unavailable, Verifier};
 use castellan_issuer::{
     Issuer,
-    dpop::{Proof, ProofError, ShownError},
-    key_jwt::{KeyTokens, KeyVerifyError},
-    machine::{MachineCaller, MachineTokens, MachineVerifyError},
+    machine::{
+        api_key::{KeyTokens, KeyVerifyError},
+        machine_user::{MachineCaller, MachineTokens, MachineVerifyError},
+    },
     records::admits,
-    verify::{Holder, Live, VerifyError},
+    tokens::{
+        dpop::{Proof, ProofError, ShownError},
+        verify::{Holder, Live, VerifyError},
+    },
 };
 use castellan_proto::{jose::Algorithm, scope::Scope};
 
@@ -18,7 +22,7 @@ use super::GuardParts;
 use crate::config::{Dialect, GuardConfig, Method};
 
 /// The kind of callers with a JWT for an API key.
-pub(super) const API_KEY_JWT: &str = "api_key_jwt";
+pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
 
 /// Asks the issuer in this process.
 pub(crate) struct GuardVerifier {

@@ -7,26 +7,26 @@
 //! They have a button and a link for where it does not run.
 
 mod account;
+mod consent;
 mod device;
-mod farewell;
 mod form_post;
-mod grant;
 mod login;
 mod logout;
 mod message;
 mod setup;
+mod signed_out;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use account::{AccountPage, App};
+pub(crate) use consent::{Ability, GrantPage};
 pub(crate) use device::DevicePage;
-pub(crate) use farewell::{FarewellPage, Onward};
 pub(crate) use form_post::FormPostPage;
-pub(crate) use grant::{Ability, GrantPage};
 pub(crate) use login::LoginPage;
 pub(crate) use logout::LogoutPage;
 pub(crate) use message::MessagePage;
 pub(crate) use setup::SetupPage;
+pub(crate) use signed_out::{FarewellPage, Onward};
 
 /// The one stylesheet; every page links it as `/assets/castellan.css`.
 pub(crate) const STYLESHEET: &str = include_str!("castellan.css");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
     fixtures::{CHALLENGE, VERIFIER},

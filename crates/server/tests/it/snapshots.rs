@@ -4,11 +4,13 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::{
-    browser::Browser,
-    castellan::Castellan,
-    fixtures::{Asking, PORTAL},
-    trompa::{Stage, plan},
-    wire::{Answer, Ask},
+    dialects::trompa_guard::{Stage, plan},
+    support::{
+        browser::Browser,
+        castellan::Castellan,
+        fixtures::{Asking, PORTAL},
+        wire::{Answer, Ask},
+    },
 };
 
 /// An answer without what differs from run to run.

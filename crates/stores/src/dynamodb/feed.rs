@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    fault::Fault,
+    error::Fault,
     item::{number, number_of, text, text_of},
     names::pause,
 };

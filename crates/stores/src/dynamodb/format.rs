@@ -12,13 +12,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Dynamo, Item,
-    fault::Fault,
+    error::Fault,
     item::{at, number, number_of, shelf_of_name, text, text_of},
     open::unreachable,
 };
 use crate::{
     OpenError,
-    standing::{LEFT, Migrate, Progress, Standing, too_new},
+    format_state::{LEFT, Migrate, Progress, Standing, too_new},
 };
 
 /// The format that this build writes.

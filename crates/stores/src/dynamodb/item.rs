@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
-use super::{Item, fault::Fault};
+use super::{Item, error::Fault};
 use crate::hex::{hex, unhex};
 
 /// What exists at `:now`.

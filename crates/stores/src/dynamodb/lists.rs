@@ -8,7 +8,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo,
-    fault::Fault,
+    error::Fault,
     item::{
         self, LIVE, is_live, is_taken, key_of, name_at, name_room, name_shelf, room, seconds,
         shelf, text, text_of,

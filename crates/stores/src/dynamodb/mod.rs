@@ -5,7 +5,7 @@
 //! write that touches neither names nor the feed is one conditional write. Whatever decides is read
 //! consistently from the table; the index serves listings alone.
 
-mod fault;
+mod error;
 mod feed;
 mod format;
 mod item;
@@ -29,7 +29,7 @@ use castellan_issuer::store::{
 };
 use castellan_proto::Timestamp;
 
-use crate::{card, standing::Standing};
+use crate::{capabilities, format_state::Standing};
 
 pub(crate) use open::open;
 
@@ -126,7 +126,7 @@ impl Store for Dynamo {
     }
 
     fn abilities(&self) -> Abilities {
-        card::DYNAMODB.abilities
+        capabilities::DYNAMODB.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    fault::{Fault, Part, parts},
+    error::{Fault, Part, parts},
     feed::notice_item,
     item::{
         LIVE, at, is_live, name_item, name_place, names_of, number, number_of, place, record_item,

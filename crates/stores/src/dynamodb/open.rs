@@ -17,11 +17,11 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::{Dynamo, fault::chain, format, lists::INDEX};
+use super::{Dynamo, error::chain, format, lists::INDEX};
 use crate::{
     OpenError, Opened,
-    standing::{Migrate, Standing},
-    turnstile::Turnstile,
+    format_state::{Migrate, Standing},
+    limiter::Turnstile,
 };
 
 /// How long a call may take.

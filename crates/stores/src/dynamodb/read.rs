@@ -11,7 +11,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    fault::Fault,
+    error::Fault,
     item::{self, LIVE, at, is_live, is_taken, key_of, name_place, place, seconds},
 };
 

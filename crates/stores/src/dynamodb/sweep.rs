@@ -11,7 +11,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    fault::{Fault, parts},
+    error::{Fault, parts},
     item::{names_of, seconds, text, text_of},
 };
 

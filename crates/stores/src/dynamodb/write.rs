@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    fault::Fault,
+    error::Fault,
     item::{LIVE, at, is_live, is_taken, number, number_of, place, record_item, seconds},
 };
 

@@ -8,7 +8,7 @@ use ::mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype
 use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
-use super::fault::Fault;
+use super::error::Fault;
 use crate::hex::{hex, unhex};
 
 /// Seconds as MongoDB has them. What is beyond its range is so far off that it is all the same.

@@ -18,7 +18,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::seconds,
-    fault::{Fault, is_duplicate},
+    error::{Fault, is_duplicate},
 };
 
 /// How long a notice is kept at least, in seconds.

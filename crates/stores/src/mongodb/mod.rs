@@ -7,7 +7,7 @@
 //! write, as one that is pending, and is settled after it ([`feed`]).
 
 mod document;
-mod fault;
+mod error;
 mod feed;
 mod open;
 mod verbs;
@@ -26,7 +26,7 @@ use castellan_issuer::store::{
 };
 use castellan_proto::Timestamp;
 
-use crate::{card, standing::Standing};
+use crate::{capabilities, format_state::Standing};
 
 pub(crate) use open::open;
 
@@ -119,7 +119,7 @@ impl Store for Mongo {
     }
 
     fn abilities(&self) -> Abilities {
-        card::MONGODB.abilities
+        capabilities::MONGODB.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

@@ -14,13 +14,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Mongo,
-    fault::{Fault, is_duplicate},
+    error::{Fault, is_duplicate},
     feed::FeedLog,
 };
 use crate::{
     OpenError, Opened,
-    standing::{Migrate, Standing, too_new},
-    turnstile::Turnstile,
+    format_state::{Migrate, Standing, too_new},
+    limiter::Turnstile,
 };
 
 /// The format that this build writes. The second has the collections of the first: it only keeps

@@ -13,7 +13,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::{self, int, key_of, place, room, seconds},
-    fault::Fault,
+    error::Fault,
     live,
 };
 use crate::hex::{hex, unhex};

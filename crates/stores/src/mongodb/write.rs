@@ -10,7 +10,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::{document, int, names, place, seconds},
-    fault::{Fault, is_duplicate},
+    error::{Fault, is_duplicate},
     live,
 };
 

@@ -13,7 +13,7 @@ use castellan_issuer::store::StoreError;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// How long a new connection may take.
 const CONNECT: Duration = Duration::from_secs(3);

@@ -5,12 +5,12 @@ use castellan_issuer::store::names::mirrored;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    fault::Fault,
+    error::Fault,
     open::{refused, unreachable},
 };
 use crate::{
     OpenError,
-    standing::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
+    format_state::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
 };
 
 /// The format that this build writes.

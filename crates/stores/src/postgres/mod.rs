@@ -5,7 +5,7 @@
 //! that it locks.
 
 mod connections;
-mod fault;
+mod error;
 mod feed;
 mod format;
 mod lists;
@@ -24,7 +24,7 @@ use castellan_issuer::store::{
 use castellan_proto::Timestamp;
 use connections::Connections;
 
-use crate::{card, standing::Standing};
+use crate::{capabilities, format_state::Standing};
 
 pub(crate) use open::open;
 
@@ -139,7 +139,7 @@ impl Store for Postgres {
     }
 
     fn abilities(&self) -> Abilities {
-        card::POSTGRES.abilities
+        capabilities::POSTGRES.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    fault::Fault,
+    error::Fault,
     row::{self, int, names, seconds},
     verbs::told,
 };

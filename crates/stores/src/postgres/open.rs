@@ -4,11 +4,11 @@ use std::{str::FromStr as _, sync::Arc};
 
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
-use super::{Postgres, connections::Connections, fault::Fault, format};
+use super::{Postgres, connections::Connections, error::Fault, format};
 use crate::{
     OpenError, Opened,
-    standing::{Migrate, Standing},
-    turnstile::Turnstile,
+    format_state::{Migrate, Standing},
+    limiter::Turnstile,
 };
 
 /// Connections of one node at most. More do not make a database faster.

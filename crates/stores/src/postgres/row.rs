@@ -4,7 +4,7 @@ use castellan_issuer::store::{Key, Record};
 use castellan_proto::Timestamp;
 use sqlx::{Row as _, postgres::PgRow};
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// Seconds as PostgreSQL has them. What is beyond its range is so far off that it is all the same.
 pub(super) fn seconds(time: Timestamp) -> i64 {

@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    fault::Fault,
+    error::Fault,
     row::{self, int, seconds},
 };
 

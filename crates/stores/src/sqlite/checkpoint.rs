@@ -17,7 +17,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// Pages of the log from which on they are moved, as many as SQLite has by default.
 const LONG: i32 = 1_000;

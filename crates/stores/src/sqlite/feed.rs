@@ -4,7 +4,7 @@ use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key, Notice};
 use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::reader::Reader;
 use super::row::seconds;
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::format;
 use crate::OpenError;
-use crate::standing::{Migrate, Standing};
+use crate::format_state::{Migrate, Standing};
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,13 +6,13 @@ use castellan_issuer::store::names::mirrored;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    fault::Fault,
+    error::Fault,
     file::{explain, patiently},
     row,
 };
 use crate::{
     OpenError,
-    standing::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
+    format_state::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
 };
 
 /// The format that this build writes, as SQLite's `user_version`.

@@ -3,14 +3,14 @@
 //! Several processes may have the file open at once, the server and the command line for example.
 
 mod checkpoint;
-mod crew;
-mod fault;
+mod error;
 mod feed;
 mod file;
 mod format;
 mod read;
 mod reader;
 mod row;
+mod workers;
 mod write;
 mod writer;
 
@@ -24,8 +24,8 @@ use castellan_issuer::store::{
 use castellan_proto::Timestamp;
 
 use crate::{
-    OpenError, Opened, card,
-    standing::{Migrate, Standing},
+    OpenError, Opened, capabilities,
+    format_state::{Migrate, Standing},
 };
 use reader::Readers;
 use writer::Writer;
@@ -145,7 +145,7 @@ impl Store for Sqlite {
     }
 
     fn abilities(&self) -> Abilities {
-        card::SQLITE.abilities
+        capabilities::SQLITE.abilities
     }
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {

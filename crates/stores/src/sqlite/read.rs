@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::row::{self, seconds};
 
 const GET: &str = "

@@ -4,9 +4,9 @@ use castellan_issuer::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::crew::{Crew, Queue};
-use super::fault::Fault;
+use super::error::Fault;
 use super::feed::Mark;
+use super::workers::{Crew, Queue};
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 

@@ -7,7 +7,7 @@ use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, Taken, nam
 use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::feed;
 use super::row::{self, int, seconds};
 

@@ -10,9 +10,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
-use super::crew::{Crew, Queue};
-use super::fault::{Fault, shared};
+use super::error::{Fault, shared};
 use super::file;
+use super::workers::{Crew, Queue};
 
 /// At most so many jobs in one commit, so that the first is not kept waiting by the last.
 const BATCH: usize = 256;

@@ -10,20 +10,19 @@ use std::sync::{
 use async_trait::async_trait;
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    apply::Mode,
-    flow::Next,
+    authorization::flow::Next,
     keys::MasterKey,
-    mint::TokenAnswer,
-    params::Params,
-    password::Passwords,
     records::Account,
+    request::params::Params,
+    resources::Mode,
     session::Browser,
     settings::Place,
+    sign_in::password::Passwords,
     store::{
         Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice,
         PageQuery, Record, Replaced, Store, StoreError, Taken,
     },
-    verify::Holder,
+    tokens::{mint::TokenAnswer, verify::Holder},
 };
 use castellan_proto::{FixedClock, Opaque, OpaqueKind, Timestamp};
 use castellan_stores::Migrate;

@@ -1,9 +1,11 @@
 //! Authorization codes (`design.md` rule 32, RFC 7636).
 
 use castellan_issuer::{
-    authorize::AuthorizeError,
+    authorization::{
+        flow::{FlowError, Next},
+        request::AuthorizeError,
+    },
     error::TokenError,
-    flow::{FlowError, Next},
 };
 use castellan_proto::ErrorCode;
 
@@ -179,7 +181,7 @@ async fn a_confidential_client_redeems_only_with_its_secret() {
             ("code_verifier".to_owned(), VERIFIER.to_owned()),
         ];
         pairs.extend(secret.map(|secret| ("client_secret".to_owned(), secret)));
-        castellan_issuer::params::Params::from_pairs(pairs).unwrap()
+        castellan_issuer::request::params::Params::from_pairs(pairs).unwrap()
     };
     for secret in [None, secret_of("other"), Some("guess".to_owned())] {
         let answer = house.issuer.token(&pairs(secret), None, None).await;

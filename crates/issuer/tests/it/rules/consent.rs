@@ -1,10 +1,12 @@
 //! Consent (`design.md` rule 35) and what binds it to a browser and a person.
 
 use castellan_issuer::{
-    apply::ResourceKind,
-    authorize::AuthorizeError,
+    authorization::{
+        flow::{Answer, FlowError, LoggedIn, Next},
+        request::AuthorizeError,
+    },
     error::TokenError,
-    flow::{Answer, FlowError, LoggedIn, Next},
+    resources::ResourceKind,
 };
 use castellan_proto::ErrorCode;
 

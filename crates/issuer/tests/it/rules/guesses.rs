@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Barrier};
 
-use castellan_issuer::{client_auth::ClientProof, error::TokenError, flow::FlowError};
+use castellan_issuer::{
+    authorization::flow::FlowError, client_auth::ClientProof, error::TokenError,
+};
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 
 use crate::house::{House, Tab, login_flow};

@@ -2,16 +2,16 @@
 
 use castellan_issuer::{
     Issuer,
-    apply::{ApplyError, Mode, ResourceKind},
     keys::{KeyringError, MasterKey},
+    resources::{ApplyError, Mode, ResourceKind},
     store::{Kind, Notice, Store as _},
 };
 use castellan_proto::jose::Compact;
 use serde_json::json;
 
 use crate::{
+    faulty_store::{Extent, Moment, Plan},
     house::{House, all, documents},
-    shaky::{Extent, Moment, Plan},
 };
 
 /// Leads, as `design.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
-    key_jwt::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError},
     keys::KeyUse,
+    machine::api_key::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError},
 };
 use castellan_proto::{
     Opaque, OpaqueKind,
@@ -205,7 +205,7 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     let late = keys.verify(&house.issuer, &token).await;
     assert!(matches!(late, Err(KeyVerifyError::Expired)));
     let token = keys.issue(&house.issuer, shown("k1", &secret), &asked).await.unwrap();
-    house.issuer.remove(castellan_issuer::apply::ResourceKind::AuthKey, "k1").await.unwrap();
+    house.issuer.remove(castellan_issuer::resources::ResourceKind::AuthKey, "k1").await.unwrap();
     let gone = keys.verify(&house.issuer, &token).await;
     assert!(matches!(gone, Err(KeyVerifyError::Invalid)), "a deleted key's token");
 }

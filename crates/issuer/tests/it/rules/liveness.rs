@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use castellan_issuer::{
     store::{FeedCursor, Kind},
-    verify::{Holder, VerifyError},
+    tokens::verify::{Holder, VerifyError},
 };
 
 use crate::{
+    faulty_store::{Extent, Moment, Plan},
     house::House,
-    shaky::{Extent, Moment, Plan},
 };
 
 pub(crate) async fn poll(house: &House, cursor: Option<&FeedCursor>) -> FeedCursor {

@@ -1,6 +1,6 @@
 //! Each rule is one test, named as a sentence.
 
-mod asked;
+mod authorization_parameters;
 mod code;
 mod consent;
 mod guesses;

@@ -1,8 +1,8 @@
 //! Names are folded once (`design.md` rule 42).
 
 use castellan_issuer::{
-    apply::{ApplyError, Mode},
     records::login_name,
+    resources::{ApplyError, Mode},
 };
 use castellan_proto::Secret;
 use proptest::prelude::*;

@@ -1,9 +1,8 @@
 //! Parameters and addresses, as properties (`security-cases.md` rows 2 and 3).
 
 use castellan_issuer::{
-    authorize::AuthorizeError,
-    flow::FlowError,
-    params::{Params, Repeated},
+    authorization::{flow::FlowError, request::AuthorizeError},
+    request::params::{Params, Repeated},
 };
 use castellan_proto::RedirectUri;
 use proptest::prelude::*;

@@ -1,9 +1,9 @@
 //! How far an end reaches (`security-cases.md` row 14): every end of a token, at every consumer.
 
 use castellan_issuer::{
-    apply::ResourceKind,
+    authorization::flow::{FlowError, LoggedIn},
     error::TokenError,
-    flow::{FlowError, LoggedIn},
+    resources::ResourceKind,
 };
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Refresh tokens (`design.md` rules 31 and 33).
 
-use castellan_issuer::verify::Holder;
-use castellan_issuer::{error::TokenError, mint::TokenAnswer};
+use castellan_issuer::tokens::verify::Holder;
+use castellan_issuer::{error::TokenError, tokens::mint::TokenAnswer};
 use castellan_proto::ErrorCode;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Secrets of clients (`design.md` rule 46) and what must not print.
 
-use castellan_issuer::verify::Holder;
+use castellan_issuer::tokens::verify::Holder;
 use castellan_issuer::{
     client_auth::ClientProof,
     error::TokenError,

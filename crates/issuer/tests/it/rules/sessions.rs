@@ -1,16 +1,16 @@
 //! Browser sessions (`design.md` rule 36) and the set-up link.
 
 use castellan_issuer::{
-    apply::ResourceKind,
-    flow::{Answer, LoggedIn, Next},
-    setup::SetupError,
+    authorization::flow::{Answer, LoggedIn, Next},
+    resources::ResourceKind,
+    sign_in::setup::SetupError,
 };
 use castellan_proto::Secret;
 use serde_json::json;
 
 use crate::{
+    faulty_store::{Extent, Moment, Plan},
     house::{House, PASSWORD, Tab, consent_flow, gone, login_flow},
-    shaky::{Extent, Moment, Plan},
     stories::setup_form,
 };
 

@@ -1,7 +1,7 @@
 //! Who may have what: every app and key, held against the rules of guards.
 
 use castellan_gate::{Ask, Caller, Entry, Identity, Root, Rules, Verdict, decide};
-use castellan_issuer::apply::ResourceKind;
+use castellan_issuer::resources::ResourceKind;
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 
 use crate::{

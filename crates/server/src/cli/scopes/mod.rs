@@ -13,7 +13,7 @@ mod usage;
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use castellan_gate::{GuardSchema, Naming, Root, Rules, SchemaSettings};
-use castellan_issuer::{Issuer, apply::ResourceKind};
+use castellan_issuer::{Issuer, resources::ResourceKind};
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
 

@@ -9,8 +9,10 @@ use std::{
 use castellan_gate::Root;
 use castellan_issuer::{
     Issuer,
-    apply::ResourceKind,
-    usage::{Usage, Used},
+    resources::{
+        ResourceKind,
+        usage::{Usage, Used},
+    },
 };
 use castellan_proto::{
     Timestamp,

@@ -1,0 +1,251 @@
+//! One decided request on its way over: what becomes of what is denied, allowed and ours.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use http::{Response, StatusCode, request::Parts};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Ask, Caller, DecisionId, Document, Envelope, OnDeny, Reason, Root, Verdict,
+    decide::decide,
+    document::{
+        Place, Span,
+        prune::{Pruned, blank},
+    },
+    layer::{Behind, ReplyBody, Shared},
+    local,
+    media::Wanted,
+    merge::{Gap, Upstream, weave},
+    plan::Plan,
+    response::{RequestRefusal, json_response, words},
+};
+
+/// What is the same all the way over.
+pub(crate) struct Crossing<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) id: &'a DecisionId,
+    pub(crate) wanted: Wanted,
+    pub(crate) caller: &'a Caller,
+}
+
+impl Crossing<'_> {
+    /// The answer to `plan`; asks what stands `behind` at most once.
+    pub(crate) async fn answer(
+        &self,
+        behind: Behind,
+        parts: Parts,
+        envelope: &Envelope,
+        plan: Plan,
+    ) -> Response<ReplyBody> {
+        let mut gaps = match self.denials(&plan) {
+            Ok(gaps) => gaps,
+            Err(nothing) => return nothing,
+        };
+        plan.record_use(self.shared, self.caller);
+        let gone = plan.gone();
+        let alone = plan.document.executable.operations.len() == 1;
+        let answered = if plan.asks_upstream() && gone.is_empty() && alone {
+            let request = self.request(parts, envelope.to_json());
+            match request {
+                Ok(request) => self.send(behind, request).await.map(|answer| self.stream(answer)),
+                Err(refusal) => Err(refusal),
+            }
+        } else {
+            match self.prune(&plan, &gone) {
+                Ok(pruned) => match self.emptied(&plan, &pruned, &mut gaps) {
+                    Some(nothing) => Ok(nothing),
+                    None => self
+                        .ask(behind, parts, envelope, &pruned)
+                        .await
+                        .map(|upstream| self.woven(&plan, upstream, gaps)),
+                },
+                Err(refusal) => Err(refusal),
+            }
+        };
+        answered.unwrap_or_else(|refusal| refusal.into_response(self.wanted, self.id))
+    }
+
+    /// What is denied and would run; or the answer, if that means that nothing runs.
+    #[expect(clippy::result_large_err, reason = "the other half is an answer, made once")]
+    fn denials(&self, plan: &Plan) -> Result<Vec<Gap>, Response<ReplyBody>> {
+        let denied = plan.denied();
+        if denied.is_empty() {
+            return Ok(Vec::new());
+        }
+        let manner = &self.shared.rules.manner;
+        if plan.document.root() == Root::Query && manner.denied_query_is_null {
+            return Err(self.json(StatusCode::OK, &json!({"data": null})));
+        }
+        let mut breaks = self.all_or_nothing(plan);
+        let gaps = denied
+            .iter()
+            .map(|(selected, reason)| {
+                let gap = self.gap(&selected.path, &selected.place, *reason);
+                let path = plan.null_for(&selected.path, &selected.place);
+                breaks |= path.is_none();
+                Gap { path: path.unwrap_or_default(), ..gap }
+            })
+            .collect();
+        if breaks { Err(self.nothing_runs(gaps)) } else { Ok(gaps) }
+    }
+
+    fn all_or_nothing(&self, plan: &Plan) -> bool {
+        plan.document.root() == Root::Mutation && self.shared.rules.on_deny == OnDeny::Reject
+    }
+
+    /// Adds a gap for each field of which nothing is left, the outermost of those within each
+    /// other; or gives the answer, if that means that nothing runs.
+    fn emptied(
+        &self,
+        plan: &Plan,
+        pruned: &Pruned,
+        gaps: &mut Vec<Gap>,
+    ) -> Option<Response<ReplyBody>> {
+        // What one selection of a response key has lost, another may still have.
+        let lives = |path: &[String]| {
+            plan.document.holders.iter().any(|other| {
+                other.path == path
+                    && other.place.runs(&plan.variables)
+                    && !pruned.emptied.contains(&other.place.span)
+            })
+        };
+        let mut outermost: Vec<&[String]> = Vec::new();
+        for holder in &plan.document.holders {
+            if !pruned.emptied.contains(&holder.place.span)
+                || !holder.place.runs(&plan.variables)
+                || lives(&holder.path)
+                || outermost.iter().any(|path| holder.path.starts_with(path))
+            {
+                continue;
+            }
+            outermost.push(&holder.path);
+            let below = plan.decided().find_map(|(selected, verdict)| match verdict {
+                Verdict::Deny(reason) if selected.path.starts_with(&holder.path) => Some(reason),
+                _ => None,
+            });
+            let reason = below.unwrap_or(Reason::TokenScope);
+            let path = plan.null_for(&holder.path, &holder.place);
+            let breaks = self.all_or_nothing(plan) || path.is_none();
+            let gap = self.gap(&holder.path, &holder.place, reason);
+            gaps.push(Gap { path: path.unwrap_or_default(), ..gap });
+            if breaks {
+                return Some(self.nothing_runs(std::mem::take(gaps)));
+            }
+        }
+        None
+    }
+
+    fn woven(&self, plan: &Plan, mut upstream: Upstream, gaps: Vec<Gap>) -> Response<ReplyBody> {
+        let (schema, document) = (&self.shared.schema, &plan.document);
+        let (local, errors) = if plan.answers_itself() {
+            local::answer(schema, document, &plan.variables, self.caller)
+        } else {
+            (Map::new(), Vec::new())
+        };
+        let ours: Map<String, Value> = plan
+            .decided()
+            .filter(|(selected, verdict)| *verdict == Verdict::Local && selected.path.len() == 1)
+            .filter_map(|(one, _)| Some((one.path[0].clone(), local.get(&one.path[0])?.clone())))
+            .collect();
+        let of_ours =
+            |error: &Value| error["path"][0].as_str().is_some_and(|key| ours.contains_key(key));
+        let errors = errors.iter().filter_map(|error| serde_json::to_value(error).ok());
+        upstream.errors.extend(errors.filter(of_ours));
+        let mut keys: Vec<&str> = Vec::new();
+        for selected in document.selected() {
+            let key = &*selected.path[0];
+            if selected.path.len() == 1
+                && selected.place.runs(&plan.variables)
+                && !keys.contains(&key)
+            {
+                keys.push(key);
+            }
+        }
+        let failed = upstream.data.is_none()
+            && (upstream.status.is_client_error() || upstream.status.is_server_error());
+        let status = if failed { upstream.status } else { StatusCode::OK };
+        self.json(status, &weave(&keys, upstream, ours, gaps))
+    }
+
+    /// The document without what is gone, read and decided once more before it counts.
+    fn prune(&self, plan: &Plan, gone: &BTreeSet<Span>) -> Result<Arc<Pruned>, RequestRefusal> {
+        let key = (plan.key, gone.iter().copied().collect::<Vec<_>>());
+        if let Some(pruned) = self.shared.pruned.get(&key) {
+            return Ok(pruned);
+        }
+        let mut pruned = blank(&plan.document, gone);
+        pruned.empty |= !plan.asks_upstream();
+        if !pruned.empty && !self.is_sound(plan, &mut pruned) {
+            tracing::error!(
+                decision = self.id.as_str(),
+                "a pruned document did not read back as allowed"
+            );
+            let message = "The request could not be reduced to what is allowed.";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(RequestRefusal::new(status, message, "INTERNAL"));
+        }
+        let pruned = Arc::new(pruned);
+        self.shared.pruned.insert(key, Arc::clone(&pruned));
+        Ok(pruned)
+    }
+
+    /// Whether all that is left is allowed, and every field that has been emptied is known to us.
+    fn is_sound(&self, plan: &Plan, pruned: &mut Pruned) -> bool {
+        let (schema, rules) = (&self.shared.schema, &self.shared.rules);
+        let name = plan.document.operation_name();
+        let Ok(left) = Document::reread(schema, &pruned.text, name, &rules.limits) else {
+            return false;
+        };
+        let mut asks = left.selected().iter().map(|selected| selected.ask(schema));
+        // Names of types alone are nothing to ask for.
+        pruned.empty = asks.clone().all(|ask| ask == Some(Ask::Typename));
+        let known =
+            |span: &Span| plan.document.holders.iter().any(|holder| holder.place.span == *span);
+        pruned.emptied.iter().all(known)
+            && asks.all(|ask| {
+                ask.is_some_and(|ask| {
+                    ask == Ask::Typename || decide(ask, self.caller, rules) == Verdict::Allow
+                })
+            })
+    }
+
+    async fn ask(
+        &self,
+        behind: Behind,
+        parts: Parts,
+        envelope: &Envelope,
+        pruned: &Pruned,
+    ) -> Result<Upstream, RequestRefusal> {
+        if pruned.empty {
+            return Ok(Upstream::unasked());
+        }
+        let kept = |name: &String| pruned.variables.contains(name);
+        let variables = envelope.variables.iter().filter(|(name, _)| kept(name));
+        let reduced = Envelope {
+            query: pruned.text.clone(),
+            operation_name: envelope.operation_name.clone(),
+            variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        self.hold(behind, self.request(parts, reduced.to_json())?).await
+    }
+
+    fn nothing_runs(&self, gaps: Vec<Gap>) -> Response<ReplyBody> {
+        let errors: Vec<Value> = gaps.into_iter().map(|gap| gap.error).collect();
+        self.json(StatusCode::OK, &json!({"errors": errors, "data": null}))
+    }
+
+    fn json(&self, status: StatusCode, body: &Value) -> Response<ReplyBody> {
+        json_response(status, body, self.wanted, self.id)
+    }
+
+    fn gap(&self, path: &[String], place: &Place, reason: Reason) -> Gap {
+        let (message, code) = words(&self.shared.rules, reason);
+        let error = json!({
+            "message": message,
+            "locations": [{"line": place.line, "column": place.column}],
+            "path": path,
+            "extensions": {"code": code, "reason": reason.as_str(), "decision": self.id.as_str()},
+        });
+        Gap { path: path.to_vec(), error }
+    }
+}

@@ -1,0 +1,164 @@
+//! Answers that the gate gives itself.
+
+use bytes::Bytes;
+use castellan_proto::jose::Algorithm;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use crate::{
+    Caller, DecisionId, Reason, Rules, Taint,
+    decide::unknown,
+    layer::ReplyBody,
+    media::Wanted,
+    request::{Arrival, Scheme},
+};
+
+/// A refusal of the request as a whole: nothing was decided, nothing ran.
+pub(crate) struct RequestRefusal {
+    pub(crate) status: StatusCode,
+    pub(crate) errors: Vec<Value>,
+    /// A well-formed request that GraphQL refuses: 200 for clients that ask for plain JSON.
+    pub(crate) graphql: bool,
+}
+
+impl RequestRefusal {
+    /// One error with `message` and `code`.
+    pub(crate) fn new(status: StatusCode, message: &str, code: &str) -> Self {
+        let errors = vec![json!({"message": message, "extensions": {"code": code}})];
+        Self { status, errors, graphql: false }
+    }
+
+    /// The refusal of a document.
+    pub(crate) const fn of_document(errors: Vec<Value>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, errors, graphql: true }
+    }
+
+    /// One answer for every document that a caller who may not see the schema cannot have: not
+    /// valid, or with a field that is denied.
+    pub(crate) fn of_hidden() -> Self {
+        let message = "The document is not valid for the schema that this caller may see.";
+        let code = "GRAPHQL_VALIDATION_FAILED";
+        Self { graphql: true, ..Self::new(StatusCode::BAD_REQUEST, message, code) }
+    }
+
+    pub(crate) fn into_response(mut self, wanted: Wanted, id: &DecisionId) -> Response<ReplyBody> {
+        for error in &mut self.errors {
+            if let Some(members) = error.as_object_mut() {
+                let extensions = members.entry("extensions").or_insert_with(|| json!({}));
+                if let Some(extensions) = extensions.as_object_mut() {
+                    extensions.insert("decision".to_owned(), json!(id.as_str()));
+                }
+            }
+        }
+        let status =
+            if self.graphql && wanted == Wanted::Json { StatusCode::OK } else { self.status };
+        let mut response = json_response(status, &json!({"errors": self.errors}), wanted, id);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// The challenge to a bearer token that is no good (RFC 6750 §3.1).
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+/// The challenge to whoever sent a credential that is no good, in the scheme in which it was sent or
+/// should have been (RFC 9449 §7.1). `algorithms` are those that proofs may have; with none of them
+/// there are bearer tokens alone.
+pub(crate) fn challenge(arrival: &Arrival, algorithms: &[Algorithm]) -> Option<HeaderValue> {
+    let Caller::Anonymous(Some(taint)) = arrival.caller else { return None };
+    let error = match taint {
+        _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
+        Taint::NonceMissing => "use_dpop_nonce",
+        Taint::ProofInvalid => "invalid_dpop_proof",
+        Taint::Unproven => "invalid_token",
+        Taint::Expired | Taint::Invalid if arrival.scheme == Scheme::Dpop => "invalid_token",
+        Taint::Expired | Taint::Invalid => return Some(INVALID_TOKEN),
+    };
+    let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+    let text = format!("DPoP error=\"{error}\", algs=\"{}\"", algorithms.join(" "));
+    Some(HeaderValue::from_str(&text).unwrap_or(INVALID_TOKEN))
+}
+
+/// 401 for whoever is not known, where only known callers are let in.
+pub(crate) fn unknown_caller(
+    rules: &Rules,
+    caller: &Caller,
+    challenge: Option<HeaderValue>,
+    wanted: Wanted,
+    id: &DecisionId,
+) -> Response<ReplyBody> {
+    let reason = unknown(caller).unwrap_or(Reason::NoCredential);
+    let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
+    let status = StatusCode::UNAUTHORIZED;
+    let mut response = if let Some(body) = rules.wording.refused {
+        let body = serde_json::from_str(body).unwrap_or_default();
+        json_response(status, &body, Wanted::Json, id)
+    } else {
+        let (message, code) = words(rules, reason);
+        RequestRefusal::new(status, message, code).into_response(wanted, id)
+    };
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// An answer with `body`, safe on any origin.
+pub(crate) fn json_response(
+    status: StatusCode,
+    body: &Value,
+    wanted: Wanted,
+    id: &DecisionId,
+) -> Response<ReplyBody> {
+    let bytes = Bytes::from(body.to_string());
+    let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, wanted.content_type());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    dress(headers, id);
+    response
+}
+
+/// The headers that every answer of a guard carries.
+pub(crate) fn dress(headers: &mut http::HeaderMap, id: &DecisionId) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(DecisionId::HEADER, id.value());
+}
+
+/// The message and `extensions.code` for `reason`, in the words of the guard.
+pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::NoCredential => rules.wording.no_credential,
+        Reason::CredentialExpired => rules.wording.expired,
+        Reason::CredentialInvalid => rules.wording.invalid,
+        Reason::TokenScope | Reason::ClientScope | Reason::PersonPolicy | Reason::RequiredScope => {
+            rules.wording.insufficient
+        }
+        Reason::IntrospectionClosed => ("The schema is not shown here.", "INTROSPECTION_CLOSED"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verifier that knows no proofs must not make clients send some.
+    #[test]
+    fn nobody_is_asked_for_a_proof_that_is_not_taken() {
+        let said = |taint, algorithms: &[Algorithm]| {
+            let arrival = Arrival { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
+            challenge(&arrival, algorithms).unwrap()
+        };
+        for taint in [Taint::Expired, Taint::Invalid, Taint::ProofInvalid] {
+            assert_eq!(said(taint, &[]), INVALID_TOKEN);
+            assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
+        }
+    }
+}

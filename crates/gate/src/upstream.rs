@@ -1,0 +1,117 @@
+//! To the service behind and back: headers, and what counts as an answer.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request::Parts,
+};
+use http_body_util::{BodyExt as _, Full};
+
+use crate::{
+    DecisionId,
+    forward::Crossing,
+    headers::{strip_request_headers, strip_response_headers},
+    layer::{Behind, IDENTITY, ReplyBody},
+    merge::Upstream,
+    response::{RequestRefusal, dress},
+};
+
+impl Crossing<'_> {
+    /// The request as it is sent on: our body, our headers, and what is left of the caller's.
+    pub(crate) fn request(
+        &self,
+        mut parts: Parts,
+        body: Vec<u8>,
+    ) -> Result<Request<Full<Bytes>>, RequestRefusal> {
+        strip_request_headers(&mut parts.headers, &self.shared.strip);
+        let headers = &mut parts.headers;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = "application/graphql-response+json, application/json;q=0.9";
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(DecisionId::HEADER, self.id.value());
+        if let Some(attestor) = &self.shared.attestor {
+            let identity = attestor.attest(self.caller).ok_or_else(|| {
+                let message = "The caller cannot be named to the API at the moment.";
+                RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "UNAVAILABLE")
+            })?;
+            headers.insert(IDENTITY, identity);
+        }
+        parts.method = http::Method::POST;
+        parts.version = Version::default();
+        parts.uri = parts.uri.path().parse().unwrap_or_default();
+        Ok(Request::from_parts(parts, Full::from(body)))
+    }
+
+    /// Asks the service behind.
+    pub(crate) async fn send(
+        &self,
+        behind: Behind,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<ReplyBody>, RequestRefusal> {
+        let response = behind(request).await.map_err(|error| {
+            tracing::warn!(
+                decision = self.id.as_str(),
+                error = &*error as &dyn Error,
+                "no answer from upstream"
+            );
+            bad_gateway("The API behind this guard did not answer.")
+        })?;
+        if is_graphql(response.headers()) {
+            Ok(response)
+        } else {
+            Err(bad_gateway("The API behind this guard gave no GraphQL answer."))
+        }
+    }
+
+    /// The answer of the service behind as it comes, under our headers.
+    pub(crate) fn stream(&self, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+        let headers = response.headers_mut();
+        strip_response_headers(headers);
+        headers.insert(header::CONTENT_TYPE, self.wanted.content_type());
+        // Whatever the upstream says: it does not know that the answer depends on the caller.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        dress(headers, self.id);
+        response
+    }
+
+    /// Asks the service behind and holds its answer, to be woven.
+    pub(crate) async fn hold(
+        &self,
+        behind: Behind,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Upstream, RequestRefusal> {
+        let (head, body) = self.send(behind, request).await?.into_parts();
+        let body = held(body, self.shared.rules.limits.answer_bytes).await.ok_or_else(|| {
+            bad_gateway("The answer of the API broke off, or is too large to be put together.")
+        })?;
+        Upstream::read(head.status, &body)
+            .ok_or_else(|| bad_gateway("The API behind this guard gave no GraphQL answer."))
+    }
+}
+
+/// All of `body`; `None` if it breaks off or is longer than `limit` bytes.
+async fn held(mut body: ReplyBody, limit: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            if data.len() > limit - out.len() {
+                return None;
+            }
+            out.extend_from_slice(&data);
+        }
+    }
+    Some(out)
+}
+
+fn bad_gateway(message: &str) -> RequestRefusal {
+    RequestRefusal::new(StatusCode::BAD_GATEWAY, message, "UPSTREAM")
+}
+
+/// Whether an answer is of a media type that the issuer's origin may pass on (`design.md` rule 37).
+fn is_graphql(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let name = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json")
+        || name.eq_ignore_ascii_case("application/graphql-response+json")
+}

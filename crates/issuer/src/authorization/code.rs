@@ -1,0 +1,56 @@
+//! An authorization code, once there is nothing left to ask the person.
+
+use castellan_proto::{Opaque, OpaqueKind};
+
+use crate::{
+    Issuer,
+    authorization::{
+        flow::{FlowError, Next, code_id},
+        request::AuthorizationRequest,
+    },
+    records::{Client, Code, repository::Written},
+    session::SignedIn,
+    store::StoreError,
+    tokens::family::new_id,
+};
+
+impl Issuer {
+    /// Answers `request` with a code.
+    pub(crate) async fn answer_with_code(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<Next, FlowError> {
+        let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
+        let agreement = if client.first_party {
+            String::new()
+        } else {
+            self.agreement(request, person).await?
+        };
+        // First, so that no app is let in that would not hear of a sign-out.
+        let sid = self.remember_app((&request.client_id, client), person).await?;
+        let body = Code {
+            family: new_id(now),
+            account: person.account_id.clone(),
+            scope: request.scope.clone(),
+            redirect_uri: request.redirect_uri.clone(),
+            challenge: request.challenge,
+            nonce: request.nonce.clone(),
+            jkt: request.jkt.clone(),
+            resources: request.resources.clone(),
+            id_claims: request.claims.id_token.clone(),
+            auth_time: person.auth_time,
+            session: person.session.clone(),
+            sid,
+            by_consent: !client.first_party,
+            agreement,
+            ends: now + self.settings().code.get(),
+        };
+        let id = code_id(&request.client_id, &code);
+        if self.desk().insert(&id, &body, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh code was in use").into());
+        }
+        Ok(self.answer(&request.back(), &[("code", &code.text())]))
+    }
+}

@@ -1,0 +1,141 @@
+//! What a person agreed to, and taking it back.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Timestamp, random};
+
+use crate::{
+    Issuer,
+    authorization::request::{AuthorizationRequest, Prompt},
+    records::{Client, Grant, repository::Written},
+    session::SignedIn,
+    store::{Kind, Notice, StoreError},
+};
+
+/// One app that a person lets in.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// The app's `client_id`.
+    pub client_id: String,
+    /// What to call it.
+    pub client_name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Issuer {
+    /// What `account` agreed to; at most 100 apps.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn agreed(&self, account: &str) -> Result<Vec<Agreed>, StoreError> {
+        let prefix = grant_id(account, "");
+        let grants = self.desk().page::<Grant>(&prefix, None, 100, self.now()).await?;
+        let mut agreed = Vec::new();
+        for held in grants {
+            let client_id = held.id[prefix.len()..].to_owned();
+            let client = self.desk().get::<Client>(&client_id, self.now()).await?;
+            let name =
+                client.as_ref().map(|client| client.body.display_name(&client_id).to_owned());
+            agreed.push(Agreed {
+                client_name: name.unwrap_or_else(|| client_id.clone()),
+                scopes: held.body.scope.iter().map(ToString::to_string).collect(),
+                since: held.body.start,
+                client_id,
+            });
+        }
+        Ok(agreed)
+    }
+
+    /// Takes back what `account` agreed to for `client`: one write, and every token that rests on
+    /// it is over. `false` if there was nothing to take back.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; it may or may not be over.
+    pub async fn withdraw(&self, account: &str, client: &str) -> Result<bool, StoreError> {
+        let id = grant_id(account, client);
+        let there = self.desk().delete(Kind::Grant, &id, self.now()).await?;
+        self.bump(Kind::Grant, &id);
+        Ok(there)
+    }
+
+    /// Whether the person is to be asked (`design.md` rule 35).
+    pub(crate) async fn needs_consent(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<bool, StoreError> {
+        if client.first_party && request.prompt != Prompt::Consent {
+            return Ok(false);
+        }
+        if client.is_public() || request.prompt == Prompt::Consent {
+            return Ok(true);
+        }
+        let id = grant_id(&person.account_id, &request.client_id);
+        let Some(held) = self.desk().get::<Grant>(&id, self.now()).await? else { return Ok(true) };
+        if is_anothers(&held.body, client, person) {
+            return Ok(true);
+        }
+        let widened = request.scope.iter().any(|scope| {
+            let now = self.place().alias_digests.get(scope.as_str());
+            now.is_some() && now != held.body.alias_digests.get(scope.as_str())
+        });
+        Ok(widened || held.body.scope.first_uncovered(&request.scope).is_some())
+    }
+
+    /// Writes that the person agreed: to what they agreed to before, and to this.
+    pub(crate) async fn remember_consent(
+        &self,
+        request: &AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<(), StoreError> {
+        let (id, now) = (grant_id(&person.account_id, &request.client_id), self.now());
+        let digests: BTreeMap<_, _> = request
+            .scope
+            .iter()
+            .filter_map(|scope| self.place().alias_digests.get_key_value(scope.as_str()))
+            .map(|(name, digest)| (name.clone(), digest.clone()))
+            .collect();
+        let new = Grant {
+            scope: request.scope.clone(),
+            alias_digests: digests.clone(),
+            start: now,
+            agreement: URL_SAFE_NO_PAD.encode(random::<16>()),
+        };
+        // Two windows may agree at the same time; a few tries settle it.
+        for _ in 0..8 {
+            let written = match self.desk().get::<Grant>(&id, now).await? {
+                None => self.desk().insert(&id, &new, now).await?,
+                Some(mut held) if is_anothers(&held.body, client, person) => {
+                    held.body = new.clone();
+                    self.desk().replace(&held, Notice::Tell, now).await?
+                }
+                Some(mut held) => {
+                    held.body.scope = held.body.scope.union(&request.scope);
+                    held.body.alias_digests.extend(digests.clone());
+                    self.desk().replace(&held, Notice::Silent, now).await?
+                }
+            };
+            if written == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(StoreError::new("the consent could not be written"))
+    }
+}
+
+/// The id of what `account` agreed to for `client`.
+#[must_use]
+pub fn grant_id(account: &str, client: &str) -> String {
+    format!("{account}/{client}")
+}
+
+/// Whether `grant` was given to a client, or by a person, that had the same id before.
+fn is_anothers(grant: &Grant, client: &Client, person: &SignedIn) -> bool {
+    grant.start < client.created.max(person.account.created)
+}

@@ -1,0 +1,316 @@
+//! The device grant up to the person's answer (RFC 8628 §§3.1 to 3.3): a device without a browser gets
+//! two codes, keeps one, and shows the other to a person, who types it in elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+
+use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    authorization::{
+        flow::{FlowError, Next, code_id},
+        request::{AuthorizationRequest, Prompt},
+    },
+    error::TokenError,
+    grant::scope_within,
+    records::repository::{Kept, Written},
+    request::{params::Params, resource::resources_within},
+    session::{Browser, SignedIn},
+    store::{Kind, Notice, StoreError},
+};
+
+/// Seconds that both codes are good.
+const LIFETIME: u64 = 600;
+/// Seconds that the record outlives them, so that a late device is told so.
+const AFTERWARDS: u64 = 300;
+/// Seconds between two looks of a device at the token endpoint.
+pub(crate) const INTERVAL: u64 = 5;
+/// Letters that cannot be mistaken for one another, nor spell a word (RFC 8628 §6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+const LENGTH: usize = 8;
+/// Wrong codes a minute that a node takes before it takes none for the rest of it: with twenty
+/// letters in eight places nobody finds one in ten minutes (RFC 8628 §5.1).
+const WRONG_CODES: u32 = 300;
+
+/// What a device waits for. Its id is the digest of the client and the device code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// For which client.
+    pub client: String,
+    /// What is asked for, all of which the client may have.
+    pub scope: Scopes,
+    /// What tokens are to be for, if the request said so (RFC 8707).
+    #[serde(default)]
+    pub resources: Option<Vec<String>>,
+    /// What the person types in, without its hyphen.
+    pub user_code: String,
+    /// The family that redeeming it makes.
+    pub family: String,
+    /// What the person said.
+    pub state: DeviceState,
+    /// First second at which the codes are worthless.
+    pub ends: Timestamp,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// Nobody has answered yet.
+    Waiting,
+    /// Somebody said no.
+    Denied,
+    /// Somebody said yes.
+    Allowed {
+        /// Who.
+        account: String,
+        /// When they proved who they are.
+        auth_time: Timestamp,
+        /// To which agreement of theirs that belongs.
+        agreement: String,
+    },
+}
+
+impl Kept for Device {
+    const KIND: Kind = Kind::Device;
+
+    fn unique(&self) -> Vec<String> {
+        vec![self.user_code.clone()]
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.ends.0 + AFTERWARDS))
+    }
+}
+
+/// Which device a flow is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceAsk {
+    /// Its record.
+    pub id: String,
+    /// What stands on its screen.
+    pub user_code: String,
+}
+
+/// What a device is told (RFC 8628 §3.2).
+#[derive(Serialize)]
+pub struct DeviceAnswer {
+    /// What it shows at the token endpoint.
+    pub device_code: String,
+    /// What it shows to the person.
+    pub user_code: String,
+    /// Where the person goes.
+    pub verification_uri: String,
+    /// The same with the code in it, for those who scan it.
+    pub verification_uri_complete: String,
+    /// Seconds until both codes are worthless.
+    pub expires_in: u64,
+    /// Seconds between two looks.
+    pub interval: u64,
+}
+
+/// How many wrong codes this node was shown, and in which minute.
+#[derive(Default)]
+pub(crate) struct WrongCodes(Mutex<(u64, u32)>);
+
+impl WrongCodes {
+    /// Counts one more, before anybody knows whether it is wrong; seconds to wait if there were too
+    /// many already.
+    fn count(&self, now: Timestamp) -> Option<u64> {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.0 != now.0 / 60 {
+            *counted = (now.0 / 60, 0);
+        }
+        if counted.1 >= WRONG_CODES {
+            return Some(60 - now.0 % 60);
+        }
+        counted.1 += 1;
+        None
+    }
+
+    /// The one that was counted was right.
+    fn uncount(&self) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.1 = counted.1.saturating_sub(1);
+    }
+}
+
+impl Issuer {
+    /// Hands out the two codes.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the client is not proven, or may not have this; nothing was kept then.
+    pub async fn begin_device(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<DeviceAnswer, TokenError> {
+        let client = self.prove_caller(params, basic).await?;
+        let grant = client.client.device.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+        let resources = resources_within(params, &self.targets(&grant.audience))?;
+        let scope = scope_within(params, &client.client.scope)?;
+        let now = self.now();
+        // A code that is on another screen just now is not handed out twice.
+        for _ in 0..8 {
+            let (code, user_code) = (Opaque::generate(OpaqueKind::Device), new_user_code());
+            let device = Device {
+                client: client.id.clone(),
+                scope: scope.clone(),
+                resources: resources.clone(),
+                user_code: user_code.clone(),
+                family: crate::tokens::family::new_id(now),
+                state: DeviceState::Waiting,
+                ends: Timestamp(now.0 + LIFETIME),
+            };
+            let id = code_id(&client.id, &code);
+            if self.desk().insert(&id, &device, now).await? == Written::Done {
+                let (first, second) = user_code.split_at(LENGTH / 2);
+                let shown = format!("{first}-{second}");
+                let page = format!("{}/auth/device", self.place().issuer);
+                return Ok(DeviceAnswer {
+                    device_code: code.text(),
+                    verification_uri_complete: format!("{page}?user_code={shown}"),
+                    verification_uri: page,
+                    user_code: shown,
+                    expires_in: LIFETIME,
+                    interval: INTERVAL,
+                });
+            }
+        }
+        Err(StoreError::new("no user code was free").into())
+    }
+
+    /// The person types in what their device shows.
+    ///
+    /// # Errors
+    /// [`FlowError::WrongCode`] if no device waits for an answer to it.
+    pub async fn enter_user_code(&self, text: &str, browser: &Browser) -> Result<Next, FlowError> {
+        let now = self.now();
+        // One source that guesses does not use up what all have together.
+        let guess = self.guess_from(browser.source)?;
+        if let Some(seconds) = self.wrong_codes().count(now) {
+            return Err(TokenError::Throttled(seconds).into());
+        }
+        let found = match user_code(text) {
+            Some(code) => self.desk().find::<Device>(&code, now).await?,
+            None => None,
+        };
+        let waiting =
+            found.filter(|held| held.body.state == DeviceState::Waiting && now < held.body.ends);
+        let Some(held) = waiting else {
+            return Err(FlowError::WrongCode);
+        };
+        self.wrong_codes().uncount();
+        guess.was_right();
+        let request = AuthorizationRequest {
+            client_id: held.body.client,
+            scope: held.body.scope,
+            device: Some(DeviceAsk { id: held.id, user_code: held.body.user_code }),
+            prompt: Prompt::Needed,
+            ..AuthorizationRequest::default()
+        };
+        self.begin_checked(request, browser).await
+    }
+
+    /// The person says yes, once, to a device that still waits.
+    pub(crate) async fn allow_device(
+        &self,
+        ask: &DeviceAsk,
+        (person, agreement): (&SignedIn, String),
+    ) -> Result<(), FlowError> {
+        let (account, auth_time) = (person.account_id.clone(), person.auth_time);
+        self.settle_device(ask, DeviceState::Allowed { account, auth_time, agreement }).await
+    }
+
+    /// The person says no.
+    pub(crate) async fn deny_device(&self, ask: &DeviceAsk) -> Result<(), FlowError> {
+        self.settle_device(ask, DeviceState::Denied).await
+    }
+
+    async fn settle_device(&self, ask: &DeviceAsk, state: DeviceState) -> Result<(), FlowError> {
+        let now = self.now();
+        let held = self.desk().get::<Device>(&ask.id, now).await?.ok_or(FlowError::Lost)?;
+        if held.body.state != DeviceState::Waiting || now >= held.body.ends {
+            return Err(FlowError::Lost);
+        }
+        let mut next = held;
+        next.body.state = state;
+        match self.desk().replace(&next, Notice::Silent, now).await? {
+            Written::Done => Ok(()),
+            _ => Err(FlowError::Lost),
+        }
+    }
+}
+
+/// A fresh user code: each of its letters as likely as any other.
+fn new_user_code() -> String {
+    let mut code = String::new();
+    while code.len() < LENGTH {
+        for byte in random::<16>() {
+            // What does not divide evenly is thrown away.
+            if byte < 240 && code.len() < LENGTH {
+                code.push(char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
+            }
+        }
+    }
+    code
+}
+
+/// What somebody typed, in the form that it is kept in; none if it can be no code.
+fn user_code(text: &str) -> Option<String> {
+    let letters = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-');
+    let code: String = letters.take(LENGTH + 1).map(|letter| letter.to_ascii_uppercase()).collect();
+    let good = code.len() == LENGTH && code.bytes().all(|byte| LETTERS.contains(&byte));
+    good.then_some(code)
+}
+
+/// When devices last looked, on this node, and how long each was told to wait.
+pub(crate) struct Looks(moka::sync::Cache<Digest, (Timestamp, u64)>);
+
+impl Default for Looks {
+    fn default() -> Self {
+        let lifetime = std::time::Duration::from_secs(LIFETIME);
+        Self(moka::sync::Cache::builder().max_capacity(100_000).time_to_live(lifetime).build())
+    }
+}
+
+impl Looks {
+    /// Whether the device of `code` looks too often; then it has to wait longer from now on
+    /// (RFC 8628 §3.5).
+    pub(crate) fn is_too_often(&self, code: Digest, now: Timestamp) -> bool {
+        let before = self.0.get(&code);
+        let (last, interval) = before.unwrap_or((Timestamp(0), INTERVAL));
+        // A second of leave, because seconds are whole here.
+        let too_often = now.0 + 1 < last.0 + interval;
+        let interval = if too_often { interval + INTERVAL } else { interval };
+        self.0.insert(code, (now, interval));
+        too_often
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_code_is_read_as_people_type_it() {
+        assert_eq!(user_code(" wdjb-mjht ").as_deref(), Some("WDJBMJHT"));
+        assert_eq!(user_code("WDJB MJHT").as_deref(), Some("WDJBMJHT"));
+        for bad in ["", "WDJB-MJH", "WDJB-MJHTT", "WDJB-MJHA", "WDJB-MJH1", "ſDJB-MJHT"] {
+            assert_eq!(user_code(bad), None, "{bad}");
+        }
+        let code = new_user_code();
+        assert_eq!(user_code(&code), Some(code));
+    }
+
+    #[test]
+    fn who_looks_too_often_waits_longer() {
+        let (looks, code) = (Looks::default(), Digest::of(b"x"));
+        assert!(!looks.is_too_often(code, Timestamp(100)));
+        assert!(!looks.is_too_often(code, Timestamp(105)));
+        assert!(looks.is_too_often(code, Timestamp(107)));
+        assert!(looks.is_too_often(code, Timestamp(112)), "ten seconds by now");
+        assert!(!looks.is_too_often(code, Timestamp(127)));
+    }
+}

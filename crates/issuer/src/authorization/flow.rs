@@ -1,0 +1,426 @@
+//! The browser's way through an authorization: one state machine. Steps never call each other; each
+//! hands what it learnt to one place (`advance`), which decides what is next.
+
+use castellan_proto::{
+    Digest, ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp, constant_time_eq,
+};
+
+use crate::{
+    Issuer,
+    authorization::{
+        consent::grant_id,
+        request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
+    },
+    error::TokenError,
+    records::{
+        Client, Flow, Grant,
+        repository::{Held, Written},
+    },
+    request::{params::Params, url::with_query},
+    session::{Browser, SignedIn},
+    store::StoreError,
+};
+
+/// What the browser is to do next.
+pub enum Next {
+    /// Ask who the person is; the text names the flow.
+    Login(String),
+    /// Ask whether they agree; the text names the flow.
+    Consent(String),
+    /// Go to this address: the client's, with its answer.
+    Go(String),
+    /// Carry these to this address in a body: the client's, with its answer.
+    Post(String, Vec<(String, String)>),
+    /// There was no app: show the account.
+    Home,
+    /// Whoever asks is a device: it hears of the answer, which was yes or no, by itself.
+    Device(Answer),
+}
+
+/// What a page shows of a flow.
+#[derive(Debug)]
+pub struct FlowView {
+    /// What to call the app; none if somebody only signs in here.
+    pub client_name: Option<String>,
+    /// Where people can read about it.
+    pub client_uri: Option<String>,
+    /// It is an app of `/oauth`.
+    pub is_decidim: bool,
+    /// Fills the name in the sign-in form.
+    pub login_hint: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Where the answer goes.
+    pub redirect_uri: Option<String>,
+    /// What stands on the device that asks.
+    pub user_code: Option<String>,
+    /// Who is asked to agree.
+    pub account_name: Option<String>,
+}
+
+/// What came of a sign-in.
+pub enum LoggedIn {
+    /// The cookie of a new session, and what is next.
+    Yes(Opaque, Next),
+    /// Name or password is wrong. Ask again.
+    No,
+}
+
+/// Why a step goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// Over, unknown, or begun in another browser: one answer for all three
+    /// (`security-cases.md` row 12).
+    #[error("this sign-in has expired, or was begun in another browser")]
+    Lost,
+    /// No device waits for an answer to that code.
+    #[error("no device waits with this code")]
+    WrongCode,
+    /// The authorization goes no further.
+    #[error(transparent)]
+    Authorize(#[from] AuthorizeError),
+    /// The person could not be checked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+impl std::fmt::Debug for Next {
+    /// Flows and codes are secrets of the browser's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Login(_) => "Login(…)",
+            Self::Consent(_) => "Consent(…)",
+            Self::Go(_) => "Go(…)",
+            Self::Post(..) => "Post(…)",
+            Self::Home => "Home",
+            Self::Device(_) => "Device(…)",
+        })
+    }
+}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
+/// What a person answers when asked for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// They agree.
+    Allow,
+    /// They do not.
+    Deny,
+    /// They are somebody else.
+    Switch,
+}
+
+/// What has been settled so far.
+#[derive(Clone, Copy, Default)]
+struct Settled {
+    /// A session made before this time does not count.
+    fresh_since: Option<Timestamp>,
+    /// The person has just agreed.
+    consented: bool,
+    /// The person has just proved who they are.
+    proven: bool,
+}
+
+impl Issuer {
+    /// Begins: an app sent the person here.
+    ///
+    /// # Errors
+    /// [`FlowError::Authorize`] if the request is not to be served.
+    pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
+        let (request, client) = self.read_authorization(params).await?;
+        let signed_in = self.signed_in(browser).await?;
+        let fresh_since = match request.max_age {
+            _ if request.asks_anew() => Some(Timestamp(self.now().0 + 1)),
+            Some(seconds) => Some(Timestamp(self.now().0.saturating_sub(seconds))),
+            None => None,
+        };
+        let settled = Settled { fresh_since, ..Settled::default() };
+        self.advance((request, client), signed_in, browser, settled).await
+    }
+
+    /// Begins for a request that was checked already.
+    pub(crate) async fn begin_checked(
+        &self,
+        request: AuthorizationRequest,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
+        let client = self.client_of(&request).await?;
+        let signed_in = self.signed_in(browser).await?;
+        self.advance((request, client), signed_in, browser, Settled::default()).await
+    }
+
+    /// Begins without an app: somebody wants to sign in here.
+    ///
+    /// # Errors
+    /// [`FlowError`] if the store fails.
+    pub async fn begin_here(&self, browser: &Browser) -> Result<Next, FlowError> {
+        if self.signed_in(browser).await?.is_some() {
+            return Ok(Next::Home);
+        }
+        Ok(Next::Login(self.keep_flow(None, browser, None, None).await?))
+    }
+
+    /// What the page of a flow shows.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser.
+    pub async fn view_flow(&self, flow: &str, browser: &Browser) -> Result<FlowView, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let account_name = match &held.body.session {
+            Some(_) => self.signed_in(browser).await?.map(|person| person.account.display_name()),
+            None => None,
+        };
+        let Some(request) = &held.body.request else {
+            return Ok(FlowView {
+                client_name: None,
+                client_uri: None,
+                is_decidim: false,
+                login_hint: String::new(),
+                scopes: Vec::new(),
+                redirect_uri: None,
+                user_code: None,
+                account_name,
+            });
+        };
+        let client = self.client_of(request).await?;
+        Ok(FlowView {
+            client_name: Some(client.display_name(&request.client_id).to_owned()),
+            client_uri: client.uri.clone(),
+            is_decidim: client.is_decidim(),
+            login_hint: request.login_hint.clone().unwrap_or_default(),
+            scopes: request.scope.iter().map(ToString::to_string).collect(),
+            redirect_uri: request.device.is_none().then(|| request.redirect_uri.clone()),
+            user_code: request.device.as_ref().map(|device| device.user_code.clone()),
+            account_name,
+        })
+    }
+
+    /// The person says who they are.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser.
+    pub async fn log_in(
+        &self,
+        flow: &str,
+        (name, password): (&str, &Secret),
+        browser: &Browser,
+    ) -> Result<LoggedIn, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let found = self.check_password((name, password), browser).await?;
+        let Some(account) = found else {
+            return Ok(LoggedIn::No);
+        };
+        // The flow first, so that a form sent twice leaves nothing behind the second time.
+        self.use_up(&held.id).await?;
+        // A session of before, perhaps somebody else's, is over now.
+        let (cookie, signed_in) = self.take_over(browser, account).await?;
+        let Some(request) = held.body.request else {
+            return Ok(LoggedIn::Yes(cookie, Next::Home));
+        };
+        let next = async {
+            let client = self.client_of(&request).await?;
+            // Nobody can be asked to be fresher than this.
+            let settled = Settled { proven: true, ..Settled::default() };
+            self.advance((request, client), Some(signed_in), browser, settled).await
+        };
+        match next.await {
+            Ok(next) => Ok(LoggedIn::Yes(cookie, next)),
+            Err(error) => {
+                // Nobody gets the cookie, so the session is over, for its apps as well.
+                let lost = Browser { session: Some(cookie), ..Browser::default() };
+                self.sign_out(&lost).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The person says whether they agree.
+    ///
+    /// # Errors
+    /// [`FlowError::Lost`] if there is no such flow in this browser, or another person is signed
+    /// in by now; [`FlowError::Authorize`] if they do not agree.
+    pub async fn consent(
+        &self,
+        flow: &str,
+        answer: Answer,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
+        let held = self.flow(flow, browser).await?;
+        let signed_in = self.signed_in(browser).await?;
+        let (Some(request), Some(person)) = (held.body.request, signed_in) else {
+            return Err(FlowError::Lost);
+        };
+        if held.body.session.as_deref() != Some(&*person.session) {
+            return Err(FlowError::Lost);
+        }
+        self.use_up(&held.id).await?;
+        let client = self.client_of(&request).await?;
+        match answer {
+            Answer::Deny => {
+                if let Some(device) = &request.device {
+                    self.deny_device(device).await?;
+                    return Ok(Next::Device(Answer::Deny));
+                }
+                Err(request.refuse(ErrorCode::AccessDenied, "the person did not agree").into())
+            }
+            Answer::Switch => {
+                self.sign_out(browser).await?;
+                self.advance((request, client), None, browser, Settled::default()).await
+            }
+            Answer::Allow => {
+                self.remember_consent(&request, &client, &person).await?;
+                let settled = Settled { consented: true, ..Settled::default() };
+                self.advance((request, client), Some(person), browser, settled).await
+            }
+        }
+    }
+
+    /// What is next, from what is known: sign in, agree, or go back with a code.
+    async fn advance(
+        &self,
+        (request, client): (AuthorizationRequest, Client),
+        signed_in: Option<SignedIn>,
+        browser: &Browser,
+        settled: Settled,
+    ) -> Result<Next, FlowError> {
+        let fresh = |person: &SignedIn| settled.fresh_since.is_none_or(|at| person.auth_time >= at);
+        let meant = request.claims.subject.clone();
+        let is_meant =
+            |person: &SignedIn| meant.as_ref().is_none_or(|meant| person.account_id == *meant);
+        let silent = request.prompt == Prompt::None;
+        let Some(person) = signed_in.filter(fresh).filter(is_meant) else {
+            if settled.proven {
+                let text = "somebody else signed in than is meant";
+                return Err(request.refuse(ErrorCode::LoginRequired, text).into());
+            }
+            if silent {
+                return Err(request.refuse(ErrorCode::LoginRequired, "nobody is signed in").into());
+            }
+            let flow = self.keep_flow(Some(request), browser, None, settled.fresh_since).await?;
+            return Ok(Next::Login(flow));
+        };
+        // Whose device it is only the person can tell (RFC 8628 §5.4).
+        let asks =
+            request.device.is_some() || self.needs_consent(&request, &client, &person).await?;
+        if !settled.consented && asks {
+            if silent {
+                // Nobody learns who is signed in by asking for one after the other.
+                let code = if meant.is_some() {
+                    ErrorCode::LoginRequired
+                } else {
+                    ErrorCode::ConsentRequired
+                };
+                return Err(request.refuse(code, "the person has not agreed yet").into());
+            }
+            let session = Some(person.session);
+            return Ok(Next::Consent(self.keep_flow(Some(request), browser, session, None).await?));
+        }
+        if let Some(device) = &request.device {
+            // Even a first-party app's: it was agreed to on some device, and can be taken back.
+            let agreement = self.agreement(&request, &person).await?;
+            self.allow_device(device, (&person, agreement)).await?;
+            return Ok(Next::Device(Answer::Allow));
+        }
+        self.answer_with_code(&request, &client, &person).await
+    }
+
+    /// Which agreement of the person's it is that tokens will rest on.
+    pub(crate) async fn agreement(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+    ) -> Result<String, FlowError> {
+        let id = grant_id(&person.account_id, &request.client_id);
+        // Gone if it was taken back a moment ago.
+        let held = self.desk().get::<Grant>(&id, self.now()).await?.ok_or(FlowError::Lost)?;
+        Ok(held.body.agreement)
+    }
+
+    /// The way back with an answer, `iss` always among it (RFC 9207 §2).
+    #[must_use]
+    pub fn answer(&self, back: &Back, pairs: &[(&str, &str)]) -> Next {
+        let state = back.state.as_deref().map(|state| ("state", state));
+        let iss = ("iss", &*self.place().issuer);
+        let pairs = pairs.iter().copied().chain(state).chain([iss]);
+        match back.mode {
+            ResponseMode::Query => Next::Go(with_query(&back.redirect_uri, pairs)),
+            ResponseMode::FormPost => {
+                let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                Next::Post(back.redirect_uri.clone(), pairs.map(own).collect())
+            }
+        }
+    }
+
+    async fn keep_flow(
+        &self,
+        request: Option<AuthorizationRequest>,
+        browser: &Browser,
+        session: Option<String>,
+        fresh_since: Option<Timestamp>,
+    ) -> Result<String, FlowError> {
+        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
+        let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
+        let body = Flow {
+            request,
+            browser: mark.digest().text(),
+            session,
+            fresh_since,
+            ends: now + self.settings().flow.get(),
+        };
+        if self.desk().insert(&flow.digest().text(), &body, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh flow was in use").into());
+        }
+        Ok(flow.text())
+    }
+
+    async fn flow(&self, text: &str, browser: &Browser) -> Result<Held<Flow>, FlowError> {
+        let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Lost)?;
+        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
+        let held = self.desk().get::<Flow>(&flow.digest().text(), self.now()).await?;
+        let held = held.ok_or(FlowError::Lost)?;
+        let same = constant_time_eq(held.body.browser.as_bytes(), mark.digest().text().as_bytes());
+        if same { Ok(held) } else { Err(FlowError::Lost) }
+    }
+
+    /// One step forward per flow: a form sent twice counts once.
+    async fn use_up(&self, id: &str) -> Result<(), FlowError> {
+        match self.desk().take::<Flow>(id, self.now()).await? {
+            Some((_, true)) => Ok(()),
+            _ => Err(FlowError::Lost),
+        }
+    }
+
+    /// The client of a request, looked at again: it may have changed in the meantime
+    /// (`security-cases.md` row 4).
+    async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
+        self.client_as_asked(request).await?.ok_or(FlowError::Lost)
+    }
+
+    /// The client of `request`, if it may still have what is asked for.
+    pub(crate) async fn client_as_asked(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<Option<Client>, StoreError> {
+        let found = self.desk().get::<Client>(&request.client_id, self.now()).await?;
+        let still = |client: &Client| {
+            let admits = |uri: &RedirectUri| uri.admits(&request.redirect_uri);
+            let may_ask = if request.device.is_some() {
+                client.device.is_some()
+            } else {
+                client.code.is_some() && client.redirect_uris.iter().any(admits)
+            };
+            client.active && may_ask && client.scope.first_uncovered(&request.scope).is_none()
+        };
+        Ok(found.map(|held| held.body).filter(still))
+    }
+}
+
+/// What the store knows a code by: bound to its client, so that no other can burn it.
+pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
+    Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
+}

@@ -1,0 +1,10 @@
+//! From an authorization request to a code: the request, the browser's way through sign-in and
+//! consent, and devices.
+
+pub mod claims_parameter;
+pub(crate) mod code;
+pub mod consent;
+pub mod device;
+pub mod flow;
+pub mod pushed;
+pub mod request;

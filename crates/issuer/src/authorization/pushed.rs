@@ -1,0 +1,123 @@
+//! Pushed authorization requests (RFC 9126): the app hands its request over itself, proven, and the
+//! browser carries no more than a reference to it.
+
+use castellan_proto::{ErrorCode, Opaque, OpaqueKind, Secret, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    authorization::request::{AuthorizationRequest, AuthorizeError},
+    error::TokenError,
+    records::{
+        Client,
+        repository::{Kept, Written},
+    },
+    request::params::Params,
+    store::{Kind, StoreError},
+    tokens::dpop::Proof,
+};
+
+/// What a reference begins with (RFC 9126 §2.2).
+const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+/// Seconds that a reference waits to be used.
+const LIFETIME: u64 = 60;
+
+/// A request that was handed over. Its id is the digest of the reference.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PushedRequest {
+    /// What is asked for, checked.
+    pub request: AuthorizationRequest,
+    /// First second at which it is worthless.
+    pub ends: Timestamp,
+}
+
+/// The answer to an app that handed its request over.
+pub struct Pushed {
+    /// The reference.
+    pub request_uri: String,
+    /// Seconds until it is worthless.
+    pub expires_in: u64,
+}
+
+impl Kept for PushedRequest {
+    const KIND: Kind = Kind::Pushed;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
+    }
+}
+
+impl Issuer {
+    /// Takes a request from an app that has proven who it is, as it would have to at the token
+    /// endpoint, and checks it as if a browser had brought it.
+    ///
+    /// # Errors
+    /// [`TokenError`] saying what is wrong with it; nothing was kept then.
+    pub async fn push_authorization(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<Pushed, TokenError> {
+        let client = self.prove_caller(params, basic).await?;
+        if params.get("request_uri").is_some() {
+            return Err(TokenError::Pushed(
+                ErrorCode::InvalidRequest,
+                "request_uri stands for a request that was pushed, and is no part of one"
+                    .to_owned(),
+            ));
+        }
+        let named = params.get("client_id").unwrap_or(&client.id);
+        let (mut request, _) =
+            self.check_authorization(named, params).await.map_err(|error| match error {
+                AuthorizeError::Page { code, text } | AuthorizeError::Client { code, text, .. } => {
+                    TokenError::Pushed(code, text)
+                }
+                AuthorizeError::Store(error) => error.into(),
+            })?;
+        if let Some(proof) = proof {
+            // The code is bound to the key that was shown already here (RFC 9449 §10.1).
+            let jkt = Some(self.prove_key(proof).await.map_err(TokenError::Proof)?);
+            if request.jkt.is_some() && request.jkt != jkt {
+                let text = "dpop_jkt is not of the key that signed the DPoP proof".to_owned();
+                return Err(TokenError::Pushed(ErrorCode::InvalidRequest, text));
+            }
+            request.jkt = jkt;
+        }
+        let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
+        let body = PushedRequest { request, ends: Timestamp(now.0 + LIFETIME) };
+        if self.desk().insert(&reference.digest().text(), &body, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh reference was in use").into());
+        }
+        Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })
+    }
+
+    /// The request that `reference` stands for, if `client_id` handed it over and may still have
+    /// it. A reference is good once (RFC 9126 §4).
+    pub(crate) async fn pushed_authorization(
+        &self,
+        client_id: &str,
+        reference: &str,
+    ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
+        // Unknown, used, expired and another app's: one answer for all.
+        let unknown = || AuthorizeError::Page {
+            code: ErrorCode::InvalidRequest,
+            text: "request_uri is unknown, used or expired, or was pushed by another client"
+                .to_owned(),
+        };
+        let opaque = reference.strip_prefix(PREFIX);
+        let opaque = opaque.and_then(|text| Opaque::read(OpaqueKind::RequestUri, text));
+        let id = opaque.ok_or_else(unknown)?.digest().text();
+        let held = self.desk().get::<PushedRequest>(&id, self.now()).await?.ok_or_else(unknown)?;
+        if held.body.request.client_id != client_id {
+            return Err(unknown());
+        }
+        let Some((PushedRequest { request, .. }, true)) =
+            self.desk().take::<PushedRequest>(&id, self.now()).await?
+        else {
+            return Err(unknown());
+        };
+        let client = self.client_as_asked(&request).await?.ok_or_else(unknown)?;
+        Ok((request, client))
+    }
+}

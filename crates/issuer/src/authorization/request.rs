@@ -1,0 +1,345 @@
+//! The authorization request, checked line by line (RFC 6749 §4.1.1, RFC 7636 §4.3).
+
+use castellan_proto::{CodeChallenge, ErrorCode, RedirectUri, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    authorization::{
+        claims_parameter::{self, ClaimsRequest},
+        device::DeviceAsk,
+    },
+    records::Client,
+    request::{params::Params, resource::resources_within},
+    store::StoreError,
+};
+
+/// What an app asks for, checked. Kept while the person signs in and agrees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Which client asks.
+    pub client_id: String,
+    /// Where the answer goes: registered, and admitted. Empty if a device asks.
+    pub redirect_uri: String,
+    /// Given back as it came.
+    pub state: Option<String>,
+    /// What is asked for, all of which the client may have.
+    pub scope: Scopes,
+    /// What the verifier must meet.
+    pub challenge: Option<CodeChallenge>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub jkt: Option<String>,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// Fills the name in the sign-in form.
+    pub login_hint: Option<String>,
+    /// Whether and what the person is to be asked.
+    pub prompt: Prompt,
+    /// With [`Prompt::Consent`]: ask who they are as well, and before. No prompt of its own, which
+    /// older builds could not read.
+    #[serde(default)]
+    pub sign_in_too: bool,
+    /// Seconds since the person last proved who they are, at most.
+    pub max_age: Option<u64>,
+    /// How the answer gets there.
+    #[serde(default)]
+    pub mode: ResponseMode,
+    /// What is asked for of the ID token (OIDC Core §5.5).
+    #[serde(default)]
+    pub claims: ClaimsRequest,
+    /// What tokens are to be for, if the request says so (RFC 8707).
+    #[serde(default)]
+    pub resources: Option<Vec<String>>,
+    /// It is a device that asks (RFC 8628).
+    #[serde(default)]
+    pub device: Option<DeviceAsk>,
+}
+
+/// How an answer gets to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of its address (RFC 6749 §4.1.2).
+    #[default]
+    Query,
+    /// In the body of a POST (OAuth 2.0 Form Post Response Mode §2).
+    FormPost,
+}
+
+/// The `prompt` parameter (OIDC Core §3.1.2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Ask what has to be asked.
+    #[default]
+    Needed,
+    /// Ask nothing; fail instead.
+    None,
+    /// Ask who they are; there is no other way here to select an account.
+    Login,
+    /// Ask whether they agree.
+    Consent,
+}
+
+/// Why an authorization request goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizeError {
+    /// Told to the person, on a page of ours: we do not know where else it may go.
+    #[error("{text}")]
+    Page {
+        /// Which error.
+        code: ErrorCode,
+        /// In words.
+        text: String,
+    },
+    /// Told to the client, at its registered address.
+    #[error("{text}")]
+    Client {
+        /// Which error.
+        code: ErrorCode,
+        /// In words.
+        text: String,
+        /// Where it goes.
+        back: Back,
+    },
+    /// Ours.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// The way back to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// A registered address.
+    pub redirect_uri: String,
+    /// Given back as it came.
+    pub state: Option<String>,
+    /// How.
+    pub mode: ResponseMode,
+}
+
+impl AuthorizationRequest {
+    /// The way back.
+    #[must_use]
+    pub fn back(&self) -> Back {
+        Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone(), mode: self.mode }
+    }
+
+    /// Whether the person is to say who they are, signed in or not.
+    pub(crate) fn asks_anew(&self) -> bool {
+        self.prompt == Prompt::Login || self.sign_in_too
+    }
+
+    /// An error for the client.
+    pub(crate) fn refuse(&self, code: ErrorCode, text: &str) -> AuthorizeError {
+        AuthorizeError::Client { code, text: text.to_owned(), back: self.back() }
+    }
+}
+
+impl Issuer {
+    /// Checks `params`. Until client and redirect URI are known to belong together, nothing is
+    /// sent anywhere.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`]: `Page` as long as there is no address to trust, then `Client`.
+    pub async fn read_authorization(
+        &self,
+        params: &Params,
+    ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
+        let missing = || AuthorizeError::Page {
+            code: ErrorCode::InvalidRequest,
+            text: "client_id is required".to_owned(),
+        };
+        let client_id = params.get("client_id").ok_or_else(missing)?;
+        if let Some(reference) = params.get("request_uri") {
+            // Whatever else is in the query does not count (RFC 9126 §4).
+            return self.pushed_authorization(client_id, reference).await;
+        }
+        let (request, client) = self.check_authorization(client_id, params).await?;
+        if client.require_pushed {
+            let text = "this client hands its requests over itself (RFC 9126)";
+            return Err(request.refuse(ErrorCode::InvalidRequest, text));
+        }
+        Ok((request, client))
+    }
+
+    /// Checks `params` for the client `client_id`.
+    pub(crate) async fn check_authorization(
+        &self,
+        client_id: &str,
+        params: &Params,
+    ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
+        let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
+        let found = self.desk().get::<Client>(client_id, self.now()).await?;
+        let Some(client) = found.map(|held| held.body).filter(|client| client.active) else {
+            return Err(page(ErrorCode::InvalidClient, "no such client"));
+        };
+        let asked = params.get("redirect_uri");
+        let redirect_uri = redirect_uri(&client, asked)
+            // Apps of `/oauth` must name theirs (`contracts/decidim.md` §6.1).
+            .filter(|_| asked.is_some() || !client.is_decidim())
+            .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
+        let mode = match params.get("response_mode") {
+            Some("form_post") => ResponseMode::FormPost,
+            // One that is not known is told by the way that is.
+            _ => ResponseMode::Query,
+        };
+        let state = params.get("state").map(ToOwned::to_owned);
+        let back = Back { redirect_uri, state, mode };
+        let refuse = |code, text| AuthorizeError::Client { code, text, back: back.clone() };
+        let mut request = check(client_id, &client, params, &back)
+            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
+        let also = client.code.as_ref().map_or(&[][..], |grant| &grant.audience);
+        request.resources = resources_within(params, &self.targets(also))
+            .map_err(|error| refuse(error.code(), error.to_string()))?;
+        self.mean_hinted(&mut request, params)
+            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
+        Ok((request, client))
+    }
+
+    /// Takes the person of `id_token_hint` for the one that is meant, if nobody is to be asked.
+    /// Otherwise a hint changes nothing (OIDC Core §3.1.2.1).
+    fn mean_hinted(
+        &self,
+        request: &mut AuthorizationRequest,
+        params: &Params,
+    ) -> Result<(), Refused> {
+        let silent = request.prompt == Prompt::None;
+        let Some(token) = params.get("id_token_hint").filter(|_| silent) else { return Ok(()) };
+        let unread = (ErrorCode::LoginRequired, "id_token_hint is no ID token of this issuer");
+        let hinted = self.read_hint(token).ok_or(unread)?.sub;
+        if request.claims.subject.as_ref().is_some_and(|subject| *subject != hinted) {
+            let text = "claims and id_token_hint mean two people";
+            return Err((ErrorCode::LoginRequired, text));
+        }
+        request.claims.subject = Some(hinted);
+        Ok(())
+    }
+}
+
+/// The registered address that was asked for, or the only one if none was.
+fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
+    match (asked, &*client.redirect_uris) {
+        (Some(asked), registered) => {
+            registered.iter().any(|uri| uri.admits(asked)).then(|| asked.to_owned())
+        }
+        (None, [only]) => Some(RedirectUri::as_str(only).to_owned()),
+        _ => None,
+    }
+}
+
+type Refused = (ErrorCode, &'static str);
+
+fn check(
+    client_id: &str,
+    client: &Client,
+    params: &Params,
+    back: &Back,
+) -> Result<AuthorizationRequest, Refused> {
+    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    match params.get("response_type") {
+        Some("code") => {}
+        None => return Err(invalid("response_type is required")),
+        Some(_) => {
+            return Err((ErrorCode::UnsupportedResponseType, "only response_type=code is served"));
+        }
+    }
+    if ["state", "nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
+        return Err(invalid("state, nonce and login_hint have 2048 bytes at most"));
+    }
+    let Some(grant) = &client.code else {
+        let text = "this client may not use the authorization code grant";
+        return Err((ErrorCode::UnauthorizedClient, text));
+    };
+    if params.get("request").is_some() {
+        return Err(invalid("request objects are not read"));
+    }
+    if params.get("response_mode").is_some_and(|mode| mode != "query" && mode != "form_post") {
+        return Err(invalid("response_mode is query or form_post"));
+    }
+    let challenge = challenge(params)?;
+    if challenge.is_none() && (grant.pkce || client.is_public()) {
+        return Err(invalid("code_challenge is required"));
+    }
+    let wrong_scope = (ErrorCode::InvalidScope, "a scope asked for is not this client's");
+    let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
+        Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
+        // `contracts/decidim.md` §6.1.
+        None if client.is_decidim() => Scopes::parse("profile").map_err(|_| wrong_scope)?,
+        None => client.scope.clone(),
+    };
+    if client.scope.first_uncovered(&scope).is_some() {
+        return Err(wrong_scope);
+    }
+    let (prompt, sign_in_too) = prompt(params.get("prompt"))?;
+    let max_age = match params.get("max_age").map(str::parse) {
+        None => None,
+        Some(Ok(seconds)) => Some(seconds),
+        Some(Err(_)) => return Err(invalid("max_age is a number of seconds")),
+    };
+    Ok(AuthorizationRequest {
+        client_id: client_id.to_owned(),
+        redirect_uri: back.redirect_uri.clone(),
+        state: back.state.clone(),
+        scope,
+        challenge,
+        jkt: thumbprint(params.get("dpop_jkt"))?,
+        nonce: params.get("nonce").map(ToOwned::to_owned),
+        login_hint: params.get("login_hint").map(ToOwned::to_owned),
+        prompt,
+        sign_in_too,
+        max_age,
+        mode: back.mode,
+        claims: params.get("claims").map(claims_parameter::read).transpose()?.unwrap_or_default(),
+        resources: None,
+        device: None,
+    })
+}
+
+/// Whether a text is longer than anything that is kept until somebody has signed in.
+fn is_too_long(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.len() > 2_048)
+}
+
+fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {
+    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    match (params.get("code_challenge"), params.get("code_challenge_method")) {
+        (None, None) => Ok(None),
+        (Some(text), Some("S256")) => CodeChallenge::try_from(text)
+            .map(Some)
+            .map_err(|_| invalid("code_challenge must be the base64url form of a SHA-256 digest")),
+        (Some(_), _) => Err(invalid("code_challenge_method must be S256")),
+        (None, Some(_)) => Err(invalid("code_challenge is required")),
+    }
+}
+
+/// A key's thumbprint by SHA-256 (RFC 7638).
+fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
+    let is_one = |text: &str| {
+        text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match text {
+        Some(text) if !is_one(text) => {
+            Err((ErrorCode::InvalidRequest, "dpop_jkt is the SHA-256 thumbprint of a key"))
+        }
+        text => Ok(text.map(ToOwned::to_owned)),
+    }
+}
+
+/// What `prompt` asks for, and whether that is a sign-in besides consent.
+fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
+    let words = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let words: Vec<_> = words.collect();
+    let invalid = |text| Err((ErrorCode::InvalidRequest, text));
+    let has = |word| words.contains(&word);
+    let signs_in = has("login") || has("select_account");
+    match &*words {
+        [] => Ok((Prompt::Needed, false)),
+        ["none"] => Ok((Prompt::None, false)),
+        _ if has("none") => invalid("prompt=none goes with no other"),
+        _ if has("consent") => Ok((Prompt::Consent, signs_in)),
+        _ if signs_in => Ok((Prompt::Login, false)),
+        _ => invalid("prompt is none, login, consent or select_account"),
+    }
+}

@@ -1,0 +1,141 @@
+//! Records that were read a moment ago: the clients, people and consents that every token rests
+//! on, and that seldom change. One counts as long as nothing is told of it (`design.md` rule 27).
+//!
+//! What stands here is enough for a yes: before a no, the store is asked.
+
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use castellan_proto::Timestamp;
+use moka::sync::Cache;
+
+use crate::{
+    Issuer,
+    cache::liveness::Snapshot,
+    records::repository::{Held, Kept},
+    store::{Key, Record, StoreError},
+};
+
+/// What this node has read of late.
+pub(crate) struct Shelf(Cache<Key, Arc<Shelved>>);
+
+/// A record as it was read. What it says is read once, however often it is looked at.
+pub(crate) struct Shelved {
+    record: Record,
+    snapshot: Snapshot,
+    until: Timestamp,
+    body: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Shelved {
+    /// Which record it is.
+    pub(crate) const fn key(&self) -> &Key {
+        &self.record.key
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it holds something else.
+    pub(crate) fn read<T: Kept + Send + Sync + 'static>(&self) -> Result<Held<Arc<T>>, StoreError> {
+        let known = self.body.get().cloned().and_then(|body| body.downcast::<T>().ok());
+        let body = if let Some(body) = known {
+            body
+        } else {
+            let body: T = serde_json::from_slice(&self.record.body).map_err(StoreError::new)?;
+            let body = Arc::new(body);
+            // Whoever was faster has read the same.
+            let _ = self.body.set(Arc::<T>::clone(&body));
+            body
+        };
+        Ok(Held { id: self.record.key.id.clone(), version: self.record.version, body })
+    }
+}
+
+/// Nothing stands here longer than so many seconds, whatever is heard.
+const LONGEST: u64 = 60;
+
+impl Default for Shelf {
+    fn default() -> Self {
+        let lifetime = Duration::from_secs(LONGEST);
+        Self(Cache::builder().max_capacity(20_000).time_to_live(lifetime).build())
+    }
+}
+
+/// Records as they are, or were when they were last told of.
+pub(crate) struct Near {
+    /// In the order of their keys.
+    pub(crate) records: Vec<Option<Arc<Shelved>>>,
+    /// What they rest on.
+    pub(crate) snapshot: Snapshot,
+    /// All of them were read just now.
+    pub(crate) is_fresh: bool,
+}
+
+impl Issuer {
+    /// The records of `keys`, in at most one round trip and in none if all of them are at hand.
+    ///
+    /// To be used for kinds alone of which every change is told, and for what may be as late as the
+    /// feed. Who is refused by them is refused only after a look at the store ([`Issuer::afresh`]).
+    pub(crate) async fn near(&self, keys: &[Key]) -> Result<Near, StoreError> {
+        let mut near = Near {
+            records: Vec::with_capacity(keys.len()),
+            snapshot: self.liveness().snapshot([]),
+            is_fresh: true,
+        };
+        let mut missing = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            let shelved = self.shelf().0.get(key).filter(|shelved| self.still_counts(shelved));
+            match &shelved {
+                Some(shelved) => {
+                    near.is_fresh = false;
+                    near.snapshot = near.snapshot.and(shelved.snapshot.clone());
+                }
+                None => missing.push((place, key.clone())),
+            }
+            near.records.push(shelved);
+        }
+        if missing.is_empty() {
+            return Ok(near);
+        }
+        let (places, keys): (Vec<usize>, Vec<Key>) = missing.into_iter().unzip();
+        let Near { records, snapshot, .. } = self.afresh(&keys).await?;
+        near.snapshot = near.snapshot.and(snapshot);
+        for (place, record) in places.into_iter().zip(records) {
+            near.records[place] = record;
+        }
+        Ok(near)
+    }
+
+    /// The records of `keys` as the store has them now, in one round trip.
+    pub(crate) async fn afresh(&self, keys: &[Key]) -> Result<Near, StoreError> {
+        // Captured before they are read: what changes in between is seen as a change.
+        let of = |key: &Key| self.liveness().snapshot([&*key.text()]);
+        let snapshots: Vec<Snapshot> = keys.iter().map(of).collect();
+        let now = self.now();
+        let records = self.desk().store().get_many(keys, now).await?;
+        let longest = Timestamp(now.0 + LONGEST);
+        let shelve = |(record, snapshot): (Option<Record>, &Snapshot)| {
+            let record = record?;
+            let until = record.expires_at.map_or(longest, |expires| expires.min(longest));
+            let key = record.key.clone();
+            let body = OnceLock::new();
+            let shelved = Arc::new(Shelved { record, snapshot: snapshot.clone(), until, body });
+            self.shelf().0.insert(key, Arc::clone(&shelved));
+            Some(shelved)
+        };
+        let records = records.into_iter().zip(&snapshots).map(shelve).collect();
+        let snapshot = snapshots
+            .into_iter()
+            .reduce(Snapshot::and)
+            .unwrap_or_else(|| self.liveness().snapshot([]));
+        Ok(Near { records, snapshot, is_fresh: true })
+    }
+
+    fn still_counts(&self, shelved: &Shelved) -> bool {
+        self.now() < shelved.until && self.liveness().holds(&shelved.snapshot)
+    }
+}

@@ -1,0 +1,229 @@
+//! Proving which client speaks (RFC 6749 §2.3), and how secrets are kept.
+
+pub mod private_key_jwt;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
+use moka::sync::Cache;
+
+use crate::{
+    Issuer,
+    cache::records::Near,
+    error::TokenError,
+    keys::Branch,
+    records::{Client, repository::Held},
+    request::params::Params,
+    sign_in::password::Busy,
+    store::{Kind, StoreError},
+};
+
+/// What a client showed of itself.
+pub enum ClientProof {
+    /// `Authorization: Basic` (RFC 6749 §2.3.1).
+    Basic(String, Secret),
+    /// `client_id` and `client_secret` in the body.
+    Post(String, Secret),
+    /// A statement that it signed (RFC 7523 §2.2), and the client that this claims to be.
+    Assertion(String, String),
+    /// `client_id` alone.
+    Named(String),
+}
+
+/// A client that is who it says, as far as it showed.
+pub struct Proven {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its record.
+    pub client: Arc<Client>,
+    /// Whether it showed its secret.
+    pub authenticated: bool,
+    /// The thumbprint of the key that its tokens are to be bound to, if it showed one
+    /// (RFC 9449 §6).
+    pub jkt: Option<String>,
+}
+
+/// Secrets chosen by people that were found right a short while ago, so that a busy machine
+/// client does not cost a password hash per token.
+pub struct Memo(Cache<Digest, ()>);
+
+impl Default for Memo {
+    fn default() -> Self {
+        let lifetime = Duration::from_mins(5);
+        Self(Cache::builder().max_capacity(10_000).time_to_live(lifetime).build())
+    }
+}
+
+impl ClientProof {
+    /// Reads what a request shows; `basic` is the decoded header.
+    ///
+    /// # Errors
+    /// [`TokenError::TwoProofs`] if it shows two secrets, or names two clients;
+    /// [`TokenError::Missing`] if it names none.
+    pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, TokenError> {
+        let named = params.get("client_id").map(ToOwned::to_owned);
+        let secret = params.secret("client_secret");
+        match (params.get("client_assertion_type"), params.get("client_assertion")) {
+            (None, None) => {}
+            (Some(private_key_jwt::TYPE), Some(signed)) => {
+                if basic.is_some() || secret.is_some() {
+                    return Err(TokenError::TwoProofs);
+                }
+                let invalid = TokenError::InvalidClient { basic: false };
+                let claimed = private_key_jwt::claimed_client(signed).ok_or(invalid)?;
+                if named.is_some_and(|named| named != claimed) {
+                    return Err(TokenError::TwoProofs);
+                }
+                return Ok(Self::Assertion(claimed, signed.to_owned()));
+            }
+            (Some(_), None) => return Err(TokenError::Missing("client_assertion")),
+            (None, Some(_)) => return Err(TokenError::Missing("client_assertion_type")),
+            (Some(_), Some(_)) => return Err(TokenError::InvalidClient { basic: false }),
+        }
+        match (basic, named, secret) {
+            (Some(_), _, Some(_)) => Err(TokenError::TwoProofs),
+            (Some((id, _)), Some(named), None) if id != named => Err(TokenError::TwoProofs),
+            (Some((id, secret)), _, None) => Ok(Self::Basic(id, secret)),
+            (None, Some(id), Some(secret)) => Ok(Self::Post(id, secret)),
+            (None, Some(id), None) => Ok(Self::Named(id)),
+            (None, None, _) => Err(TokenError::Missing("client_id")),
+        }
+    }
+}
+
+impl Issuer {
+    /// Finds the client that `proof` names and checks the secret it shows, if it shows one.
+    ///
+    /// An unknown client and a wrong secret cost the same time and give the same answer.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret;
+    /// [`TokenError::Throttled`] if too many wrong ones were shown from `source`.
+    pub async fn prove_client(
+        &self,
+        proof: ClientProof,
+        source: Option<IpAddr>,
+    ) -> Result<Proven, TokenError> {
+        let is_secret = matches!(proof, ClientProof::Basic(..) | ClientProof::Post(..));
+        let guess = self.guess_from(source.filter(|_| is_secret))?;
+        let proven = self.prove_uncounted(proof).await?;
+        guess.was_right();
+        Ok(proven)
+    }
+
+    async fn prove_uncounted(&self, proof: ClientProof) -> Result<Proven, TokenError> {
+        let id = match &proof {
+            ClientProof::Basic(id, _)
+            | ClientProof::Post(id, _)
+            | ClientProof::Assertion(id, _)
+            | ClientProof::Named(id) => id.clone(),
+        };
+        let key = [self.desk().key(Kind::Client, &id)];
+        let near = self.near(&key).await?;
+        let is_fresh = near.is_fresh;
+        let found = client_of(near)?;
+        let version = found.as_ref().map(|held| held.version);
+        let refused = match self.check_proof(&proof, found).await {
+            Err(refused @ TokenError::InvalidClient { .. }) if !is_fresh => refused,
+            done => return done,
+        };
+        // It may have another secret by now. One that has not costs no second hash, so that the
+        // time tells nothing.
+        let found = client_of(self.afresh(&key).await?)?;
+        if found.as_ref().map(|held| held.version) == version {
+            return Err(refused);
+        }
+        self.check_proof(&proof, found).await
+    }
+
+    async fn check_proof(
+        &self,
+        proof: &ClientProof,
+        found: Option<Held<Arc<Client>>>,
+    ) -> Result<Proven, TokenError> {
+        let stored = found.as_ref().and_then(|held| held.body.secret.as_deref());
+        let authenticated = !matches!(proof, ClientProof::Named(_));
+        let is_right = match proof {
+            ClientProof::Named(_) => true,
+            ClientProof::Basic(_, secret) | ClientProof::Post(_, secret) => {
+                self.secret_matches(secret, stored).await?
+            }
+            ClientProof::Assertion(id, signed) => match &found {
+                Some(held) if held.body.active => {
+                    self.assertion_proves(id, &held.body, signed).await?
+                }
+                _ => false,
+            },
+        };
+        match found {
+            Some(held) if is_right && held.body.active => {
+                Ok(Proven { id: held.id, client: held.body, authenticated, jkt: None })
+            }
+            _ => Err(TokenError::InvalidClient { basic: matches!(proof, ClientProof::Basic(..)) }),
+        }
+    }
+
+    /// The stored form of `secret`: a keyed hash for what Castellan made, Argon2id for all else.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait to be hashed.
+    pub async fn keep_secret(&self, secret: &Secret) -> Result<String, Busy> {
+        if is_generated(secret) {
+            return Ok(self.keyed(secret));
+        }
+        self.passwords().hash(secret).await
+    }
+
+    /// Whether `secret` is the one that `stored` was made from. With nothing stored the answer is
+    /// no, as late as ever.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait to be checked.
+    pub async fn secret_matches(
+        &self,
+        secret: &Secret,
+        stored: Option<&str>,
+    ) -> Result<bool, Busy> {
+        if is_generated(secret) {
+            // Never kept in another form, so whatever is there, and even if nothing is, there is
+            // no password hash to wait for.
+            let ours = self.keyed(secret);
+            return Ok(
+                stored.is_some_and(|kept| constant_time_eq(kept.as_bytes(), ours.as_bytes()))
+            );
+        }
+        let remembered = stored.map(|stored| {
+            // Bound to the stored form, so that a changed secret is forgotten at once.
+            Digest::of(format!("{}\0{stored}", self.keyed(secret)).as_bytes())
+        });
+        if let Some(remembered) = &remembered
+            && self.memo().0.contains_key(remembered)
+        {
+            return Ok(true);
+        }
+        let stored = stored.filter(|stored| !stored.starts_with(KEYED));
+        let matches = self.passwords().verify(secret, stored).await?;
+        if let (true, Some(remembered)) = (matches, remembered) {
+            self.memo().0.insert(remembered, ());
+        }
+        Ok(matches)
+    }
+
+    fn keyed(&self, secret: &Secret) -> String {
+        let code = self.root().hmac(Branch::Pepper).code(secret.expose().as_bytes());
+        format!("{KEYED}{}", URL_SAFE_NO_PAD.encode(code))
+    }
+}
+
+fn client_of(near: Near) -> Result<Option<Held<Arc<Client>>>, StoreError> {
+    near.records.into_iter().next().flatten().map(|shelved| shelved.read()).transpose()
+}
+
+const KEYED: &str = "keyed:";
+
+fn is_generated(secret: &Secret) -> bool {
+    [OpaqueKind::ClientSecret, OpaqueKind::ApiKey]
+        .into_iter()
+        .any(|kind| Opaque::read(kind, secret.expose()).is_some())
+}

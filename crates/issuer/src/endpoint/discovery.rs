@@ -1,0 +1,65 @@
+//! What clients can find out by themselves (RFC 8414, OIDC Discovery §3), computed from the
+//! rosters, so that it cannot promise what is not served.
+
+use castellan_proto::jose::Algorithm;
+use serde_json::{Value, json};
+
+use crate::{Issuer, authorization::claims_parameter::ACR, grant::ROSTER};
+
+impl Issuer {
+    /// The metadata document. One for both well-known paths.
+    #[must_use]
+    pub fn metadata(&self) -> Value {
+        let issuer = &*self.place().issuer;
+        let at = |path: &str| format!("{issuer}{path}");
+        let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
+        let grants: Vec<_> = ROSTER.iter().map(|grant| grant.name()).collect();
+        json!({
+            "issuer": issuer,
+            "authorization_endpoint": at("/auth/authorize"),
+            "token_endpoint": at("/auth/token"),
+            "userinfo_endpoint": at("/auth/userinfo"),
+            "revocation_endpoint": at("/auth/revoke"),
+            "introspection_endpoint": at("/auth/introspect"),
+            "pushed_authorization_request_endpoint": at("/auth/par"),
+            "device_authorization_endpoint": at("/auth/device"),
+            "require_pushed_authorization_requests": false,
+            "end_session_endpoint": at("/auth/logout"),
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
+            "frontchannel_logout_supported": true,
+            "frontchannel_logout_session_supported": true,
+            "jwks_uri": at("/.well-known/jwks.json"),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query", "form_post"],
+            "grant_types_supported": grants,
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+            "dpop_signing_alg_values_supported": algorithms,
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": algorithms,
+            "userinfo_signing_alg_values_supported": algorithms,
+            "introspection_signing_alg_values_supported": algorithms,
+            "scopes_supported": ["openid", "profile", "email"],
+            "claims_supported": [
+                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name",
+                "acr", "amr", "sid", "preferred_username", "given_name", "family_name", "email", "email_verified",
+            ],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": true,
+            "acr_values_supported": [ACR],
+            "ui_locales_supported": ["en"],
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
+        })
+    }
+}

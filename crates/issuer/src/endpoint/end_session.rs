@@ -1,0 +1,88 @@
+//! What an app asks when it sends a person here to sign out (OpenID Connect RP-Initiated Logout 1.0).
+
+use castellan_proto::{ErrorCode, jose::Compact};
+use serde::Deserialize;
+
+use crate::{
+    Issuer,
+    authorization::request::AuthorizeError,
+    keys::{KeyUse, RingKey},
+    records::Client,
+    request::{params::Params, url::with_query},
+};
+
+/// A person is to be signed out, checked.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LogoutRequest {
+    /// Whom the app means: the `sub` of an ID token of ours. Anybody else is asked first.
+    pub subject: Option<String>,
+    /// Where the browser goes afterwards, `state` included.
+    pub back: Option<String>,
+}
+
+/// What is read of an ID token. That it has expired is no matter (RP-Initiated Logout §2).
+#[derive(Deserialize)]
+pub(crate) struct Hint {
+    iss: String,
+    pub(crate) sub: String,
+    aud: String,
+}
+
+impl Issuer {
+    /// Checks `params`. An `id_token_hint` that is not ours, or whose key has been forgotten, tells
+    /// nothing, and is as if it were not there.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`], but never `Client`: an address that is not registered for the client is
+    /// never gone to.
+    pub async fn read_logout(&self, params: &Params) -> Result<LogoutRequest, AuthorizeError> {
+        let page = |text: &str| AuthorizeError::Page {
+            code: ErrorCode::InvalidRequest,
+            text: text.to_owned(),
+        };
+        let hint = params.get("id_token_hint").and_then(|token| self.read_hint(token));
+        let hinted = hint.as_ref().map(|hint| &*hint.aud);
+        let named = params.get("client_id");
+        if let (Some(hinted), Some(named)) = (hinted, named)
+            && hinted != named
+        {
+            return Err(page("client_id and id_token_hint are of two clients"));
+        }
+        let back = match params.get("post_logout_redirect_uri") {
+            None => None,
+            Some(asked) => {
+                let id = hinted.or(named).ok_or_else(|| {
+                    page("post_logout_redirect_uri needs client_id, or an id_token_hint of ours")
+                })?;
+                let client = self.desk().get::<Client>(id, self.now()).await?;
+                let admitted = client.is_some_and(|held| {
+                    let uris = &held.body.post_logout_redirect_uris;
+                    held.body.active && uris.iter().any(|uri| uri.admits(asked))
+                });
+                if !admitted {
+                    return Err(page("post_logout_redirect_uri mismatch"));
+                }
+                let state = params.get("state").map(|state| ("state", state));
+                Some(with_query(asked, state))
+            }
+        };
+        Ok(LogoutRequest { subject: hint.map(|hint| hint.sub), back })
+    }
+
+    /// What `token` says, if it is an ID token of ours by a key that is still known.
+    pub(crate) fn read_hint(&self, token: &str) -> Option<Hint> {
+        let compact = Compact::read(token)?;
+        // Without `typ`, an access token would do as well.
+        if !compact.header().typ.as_deref()?.eq_ignore_ascii_case("JWT") {
+            return None;
+        }
+        let (kid, keys, now) =
+            (compact.header().kid.as_deref()?, self.keyring().keys(), self.now());
+        let known = |key: &&RingKey| {
+            key.usage == KeyUse::Id && key.signing.kid() == kid && key.is_published(now)
+        };
+        let payload = compact.verified_by(&keys.iter().find(known)?.verifying)?;
+        let hint: Hint = serde_json::from_slice(payload).ok()?;
+        (hint.iss == self.place().issuer).then_some(hint)
+    }
+}

@@ -1,0 +1,8 @@
+//! One module per endpoint of the protocol, without HTTP.
+
+pub mod discovery;
+pub mod end_session;
+pub mod revocation;
+pub mod signed_response;
+pub mod token;
+pub mod userinfo;

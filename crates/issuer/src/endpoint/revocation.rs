@@ -1,0 +1,204 @@
+//! Revocation (RFC 7009) and introspection (RFC 7662).
+
+use std::sync::Arc;
+
+use castellan_proto::{OpaqueKind, Secret};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::{
+    Issuer,
+    client_auth::{ClientProof, Proven},
+    error::TokenError,
+    records::Family,
+    request::params::Params,
+    store::StoreError,
+    tokens::{
+        mint::{AccessClaims, Audience, Confirmation, token_type},
+        verify::{Holder, Live, VerifyError},
+    },
+};
+
+/// What is known of a token (RFC 7662 §2.2), to be serialised. Of one that does not hold, that alone
+/// is told.
+#[derive(Debug)]
+pub enum Introspection {
+    /// It does not hold, or is none.
+    Inactive,
+    /// An access token, by the issuer of this name.
+    Access(String, Arc<Live>),
+    /// The newest refresh token of a family, by the issuer of this name.
+    Refresh(String, Box<Family>),
+}
+
+impl Serialize for Introspection {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut answer = to.serialize_map(None)?;
+        answer.serialize_entry("active", &!matches!(self, Self::Inactive))?;
+        match self {
+            Self::Inactive => {}
+            Self::Access(iss, live) => {
+                let sub = live.account.as_ref().map_or(&live.client_id, |(id, _)| id);
+                answer.serialize_entry("iss", iss)?;
+                answer.serialize_entry("sub", sub)?;
+                answer.serialize_entry("client_id", &live.client_id)?;
+                answer.serialize_entry("scope", &live.scope.to_string())?;
+                answer.serialize_entry("aud", &Audience::from(live.audience.clone()))?;
+                answer.serialize_entry("iat", &live.issued)?;
+                answer.serialize_entry("exp", &live.expires)?;
+                answer.serialize_entry("jti", &live.jti)?;
+                answer.serialize_entry("token_type", token_type(live.jkt.as_deref()))?;
+                if let Some(jkt) = &live.jkt {
+                    answer.serialize_entry("cnf", &Confirmation { jkt: jkt.clone() })?;
+                }
+                if let Some((_, account)) = &live.account {
+                    answer.serialize_entry("username", &account.user_name)?;
+                }
+            }
+            Self::Refresh(iss, family) => {
+                answer.serialize_entry("client_id", &family.client)?;
+                answer.serialize_entry("sub", &family.account)?;
+                answer.serialize_entry("scope", &family.scope.to_string())?;
+                answer.serialize_entry("iss", iss)?;
+            }
+        }
+        answer.end()
+    }
+}
+
+/// What became of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token holds no more; perhaps it never did.
+    Over,
+    /// The token is another client's and was left alone.
+    NotYours,
+}
+
+impl Issuer {
+    /// Ends the family of the token shown, be it an access or a refresh token. A token that is
+    /// unknown, or another client's, changes nothing.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the client is not proven or the store fails; then nothing is promised.
+    pub async fn revoke(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Revoked, TokenError> {
+        let client = self.prove_caller(params, basic).await?;
+        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+        let Some(id) = self.family_of(token) else { return Ok(Revoked::Over) };
+        match self.family(&id).await? {
+            Some(held) if held.body.client != client.id => Ok(Revoked::NotYours),
+            _ => {
+                self.end_family(&id).await?;
+                Ok(Revoked::Over)
+            }
+        }
+    }
+
+    /// What is known of a token (RFC 7662 §2.2). Anything that does not hold is `active: false`
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the caller is no confidential client, or the store fails.
+    pub async fn introspect(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Introspection, TokenError> {
+        let caller = self.prove_introspector(params, basic).await?;
+        self.look_into(&caller, params).await
+    }
+
+    /// The client that asks about a token: nobody is told who does not prove who they are.
+    pub(crate) async fn prove_introspector(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Proven, TokenError> {
+        let caller = self.prove_caller(params, basic).await?;
+        if !caller.authenticated {
+            return Err(TokenError::InvalidClient { basic: false });
+        }
+        Ok(caller)
+    }
+
+    /// What is known of the token in `params`, for `caller`.
+    pub(crate) async fn look_into(
+        &self,
+        caller: &Proven,
+        params: &Params,
+    ) -> Result<Introspection, TokenError> {
+        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+        let inactive = Introspection::Inactive;
+        let iss = || self.place().issuer.clone();
+        if let Some(member) = self.read_member(OpaqueKind::Refresh, token) {
+            let now = self.now();
+            let Some(held) = self.family(&member.family).await? else { return Ok(inactive) };
+            let family = held.body;
+            let good = !family.ended
+                && member.generation == family.generation
+                && !family.refresh_is_over(now);
+            if !good
+                || family.client != caller.id
+                || self.gone(&family, &family.scope).await?.is_some()
+            {
+                return Ok(inactive);
+            }
+            return Ok(Introspection::Refresh(iss(), Box::new(family)));
+        }
+        match self.verify_access(token, Holder::Asks).await {
+            Ok(live) => Ok(Introspection::Access(iss(), live)),
+            Err(VerifyError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(inactive),
+        }
+    }
+
+    pub(crate) async fn prove_caller(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<Proven, TokenError> {
+        let proof = ClientProof::read(params, basic)?;
+        let by_basic = matches!(proof, ClientProof::Basic(..));
+        let client = self.prove_client(proof, params.source()).await?;
+        if !client.client.is_public() && !client.authenticated {
+            return Err(TokenError::InvalidClient { basic: by_basic });
+        }
+        Ok(client)
+    }
+
+    /// The family a token belongs to, if it is one of ours; expired ones too, so that revoking
+    /// a late access token ends its refresh token.
+    fn family_of(&self, token: &str) -> Option<String> {
+        let member = self
+            .read_member(OpaqueKind::Refresh, token)
+            .or_else(|| self.read_member(OpaqueKind::Access, token));
+        if let Some(member) = member {
+            return Some(member.family);
+        }
+        let claims: AccessClaims = self.proven_claims(token)?;
+        Some(claims.sid)
+    }
+
+    /// Ends the family of an access token of the client `client`, expired or over as it may be.
+    /// `false` if it is no token of ours, or not of that client.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; then nothing is promised.
+    pub async fn end_token_of(&self, client: &str, token: &str) -> Result<bool, StoreError> {
+        let member = self.read_member(OpaqueKind::Access, token).map(|member| member.family);
+        let claims = self.proven_claims(token);
+        let said = claims.as_ref().map(|claims| &*claims.client_id);
+        let Some(id) = member.or_else(|| claims.as_ref().map(|claims| claims.sid.clone())) else {
+            return Ok(false);
+        };
+        let family = self.family(&id).await?;
+        if family.as_ref().map(|held| &*held.body.client).or(said) != Some(client) {
+            return Ok(false);
+        }
+        self.end_family(&id).await?;
+        Ok(true)
+    }
+}

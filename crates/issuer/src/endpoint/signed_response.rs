@@ -1,0 +1,66 @@
+//! Answers as signed JWTs, for those who have to show them to somebody else: userinfo (OIDC Core
+//! §5.3.2) and introspection (RFC 9701). Each is signed by keys of its own, so that neither can pass
+//! for an ID token.
+
+use castellan_proto::{Secret, jose::Algorithm};
+use serde_json::{Value, json};
+
+use crate::{
+    Issuer, client_auth::Proven, error::TokenError, keys::KeyUse, request::params::Params,
+    tokens::dpop::Proof,
+};
+
+/// Who a person is, as the app wants to be told.
+pub enum UserInfo {
+    /// As JSON.
+    Plain(Value),
+    /// As a JWT.
+    Signed(String),
+}
+
+/// The algorithm of an introspection answer if the app does not say (RFC 9701 §6).
+const DEFAULT: Algorithm = Algorithm::Rs256;
+
+impl Issuer {
+    /// The client of `token`, and who the person is, signed if that client wants it so.
+    ///
+    /// # Errors
+    /// As [`Issuer::userinfo`].
+    pub async fn userinfo_as_wanted(
+        &self,
+        token: &str,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<(String, UserInfo), TokenError> {
+        let (live, mut claims) = self.userinfo(token, proof).await?;
+        let client = live.client_id.clone();
+        let Some(algorithm) = live.client.userinfo_alg else {
+            return Ok((client, UserInfo::Plain(claims)));
+        };
+        claims["iss"] = json!(self.place().issuer);
+        claims["aud"] = json!(client);
+        let jwt = self.sign((KeyUse::Userinfo, algorithm), "JWT", &claims).await?;
+        Ok((client, UserInfo::Signed(jwt)))
+    }
+
+    /// What is known of a token, signed for whoever asks (RFC 9701 §5).
+    ///
+    /// # Errors
+    /// As [`Issuer::introspect`].
+    pub async fn introspect_signed(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+    ) -> Result<String, TokenError> {
+        let caller = self.prove_introspector(params, basic).await?;
+        let answer = self.look_into(&caller, params).await?;
+        let Proven { id, client, .. } = caller;
+        let claims = json!({
+            "iss": self.place().issuer,
+            "aud": id,
+            "iat": self.now(),
+            "token_introspection": answer,
+        });
+        let kind = (KeyUse::Introspection, client.introspection_alg.unwrap_or(DEFAULT));
+        Ok(self.sign(kind, "token-introspection+jwt", &claims).await?)
+    }
+}

@@ -1,0 +1,58 @@
+//! The token endpoint without HTTP: prove the client, let one grant play its part, mint.
+
+use castellan_proto::Secret;
+
+use crate::{
+    Issuer,
+    client_auth::ClientProof,
+    error::TokenError,
+    grant::ROSTER,
+    records::Client,
+    request::params::Params,
+    tokens::{dpop::Proof, mint::TokenAnswer},
+};
+
+impl Issuer {
+    /// Answers a token request (RFC 6749 §3.2).
+    ///
+    /// # Errors
+    /// [`TokenError`] saying what is wrong with it.
+    pub async fn token(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<TokenAnswer, TokenError> {
+        let name = params.get("grant_type").ok_or(TokenError::Missing("grant_type"))?;
+        let grant = ROSTER
+            .into_iter()
+            .find(|grant| grant.name() == name)
+            .ok_or(TokenError::UnknownGrant)?;
+        let shown = ClientProof::read(params, basic)?;
+        let by_basic = matches!(shown, ClientProof::Basic(..));
+        let mut client = self.prove_client(shown, params.source()).await?;
+        if grant.needs_secret(&client.client) && !client.authenticated {
+            return Err(TokenError::InvalidClient { basic: by_basic });
+        }
+        if !grant.allows(&client.client) {
+            return Err(TokenError::GrantNotAllowed);
+        }
+        client.jkt = self.key_shown(&client.client, proof).await?;
+        let authorized = grant.redeem(self, &client, params).await?;
+        self.mint(&client, authorized).await
+    }
+
+    /// The thumbprint of the key that `proof` shows, which is owed by clients whose tokens are
+    /// bound to one.
+    pub(crate) async fn key_shown(
+        &self,
+        client: &Client,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<Option<String>, TokenError> {
+        match proof {
+            Some(proof) => Ok(Some(self.prove_key(proof).await.map_err(TokenError::Proof)?)),
+            None if client.dpop_bound => Err(TokenError::ProofMissing),
+            None => Ok(None),
+        }
+    }
+}

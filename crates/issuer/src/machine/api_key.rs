@@ -1,0 +1,298 @@
+//! Scoped JWTs for API keys (`contracts/trompa.md` §§2, 3): a kind of credential of its own, HS256
+//! with a secret of its own, good only at guards that list it.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use castellan_proto::{
+    Digest, Secret, Timestamp, constant_time_eq,
+    jose::{Compact, HmacKey, KeyError},
+    scope::{Scope, Scopes},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    cache::verdicts::Verdicts,
+    error::TokenError,
+    records::{
+        AuthKey,
+        repository::{Held, Written},
+    },
+    store::{Kind, Notice, StoreError},
+};
+
+/// What trades keys for tokens and checks those tokens.
+pub struct KeyTokens {
+    terms: KeyTerms,
+    verdicts: Verdicts<KeyCaller>,
+}
+
+/// How keys are traded.
+pub struct KeyTerms {
+    /// The shared secret.
+    pub secret: HmacKey,
+    /// The `iss` claim.
+    pub issuer: String,
+    /// Whether tokens must have that claim.
+    pub check_issuer: bool,
+    /// Seconds a token lives; zero or less only in tests.
+    pub lifetime: i64,
+    /// Keys from the configuration, by id.
+    pub keys: BTreeMap<String, Vec<ConfiguredKey>>,
+}
+
+/// What somebody shows who wants a token.
+pub struct KeyProof<'a> {
+    /// The key's id.
+    pub id: &'a str,
+    /// The secret.
+    pub api_key: &'a Secret,
+    /// From where they come.
+    pub source: Option<IpAddr>,
+}
+
+/// A key from the configuration.
+pub struct ConfiguredKey {
+    /// The secret.
+    pub api_key: Secret,
+    /// What it may ask for.
+    pub scopes: Scopes,
+}
+
+/// The claims, exactly these (`contracts/trompa.md` §3).
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    id: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+    iat: i64,
+    exp: i64,
+    /// Of tokens that others made with the same secret: ours have none.
+    #[serde(default, skip_serializing)]
+    nbf: Option<i64>,
+    #[serde(default)]
+    iss: String,
+}
+
+/// Why no token was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum TradeError {
+    /// No key has this id and secret.
+    #[error("no such key")]
+    Unknown,
+    /// A scope that the key does not cover; the first in the order asked.
+    #[error("the key does not cover {0}")]
+    Scope(String),
+    /// Ours.
+    #[error("the token could not be signed")]
+    Sign(#[from] KeyError),
+    /// Ours.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// A key's token that holds.
+#[derive(Clone, Debug)]
+pub struct KeyCaller {
+    /// The key's id.
+    pub id: String,
+    /// What the token may do.
+    pub scopes: Scopes,
+    /// What the key may do at all.
+    pub key_scopes: Scopes,
+}
+
+/// Why a key's token does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyVerifyError {
+    /// It is no token of this kind at all.
+    #[error("not a token of this kind")]
+    NotOne,
+    /// Its time has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// Forged, malformed, or its key is gone.
+    #[error("the token is not valid")]
+    Invalid,
+    /// Ours.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Secrets that a wrong one is compared with at least, so that a key that is being rotated costs
+/// no more than one that does not exist.
+const COMPARED: usize = 2;
+/// Characters of an id at most.
+const LONGEST_ID: usize = 256;
+
+impl KeyTokens {
+    /// Trades keys on `terms`.
+    #[must_use]
+    pub fn new(terms: KeyTerms) -> Self {
+        Self { terms, verdicts: Verdicts::default() }
+    }
+
+    /// Trades a key for a token with exactly the scopes asked for.
+    ///
+    /// # Errors
+    /// [`TradeError`]; nothing is issued then.
+    pub async fn issue(
+        &self,
+        issuer: &Issuer,
+        proof: KeyProof<'_>,
+        asked: &[String],
+    ) -> Result<String, TradeError> {
+        let (id, guess) = (proof.id, issuer.guess_from(proof.source)?);
+        let scopes = self.prove(issuer, id, proof.api_key).await?.ok_or(TradeError::Unknown)?;
+        guess.was_right();
+        for text in asked {
+            let covered = Scope::try_from(text.clone()).is_ok_and(|scope| scopes.cover(&scope));
+            if !covered {
+                return Err(TradeError::Scope(text.clone()));
+            }
+        }
+        let iat = i64::try_from(issuer.now().0).unwrap_or(i64::MAX);
+        let claims = Claims {
+            id: id.to_owned(),
+            scopes: asked.to_vec(),
+            iat,
+            exp: iat.saturating_add(self.terms.lifetime),
+            nbf: None,
+            iss: self.terms.issuer.clone(),
+        };
+        Ok(self.terms.secret.sign(&claims)?)
+    }
+
+    /// The scopes of the key with this id and secret.
+    async fn prove(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        api_key: &Secret,
+    ) -> Result<Option<Scopes>, TokenError> {
+        let same = |key: &&ConfiguredKey| {
+            constant_time_eq(key.api_key.expose().as_bytes(), api_key.expose().as_bytes())
+        };
+        if let Some(key) = self.terms.keys.get(id).into_iter().flatten().find(same) {
+            return Ok(Some(key.scopes.clone()));
+        }
+        // No key has a longer one, and not every engine could look for it.
+        let record = if id.len() > LONGEST_ID { None } else { self.record(issuer, id).await? };
+        let kept = record.as_ref().map_or(&[][..], |record| &record.body.secrets);
+        let mut right = None;
+        for at in 0..kept.len().max(COMPARED) {
+            let one = kept.get(at);
+            if issuer.secret_matches(api_key, one.map(String::as_str)).await? {
+                right = one.cloned();
+                break;
+            }
+        }
+        let (Some(mut record), Some(secret)) = (record, right) else { return Ok(None) };
+        let now = issuer.now();
+        if record.body.note_use(&secret, now) {
+            // Somebody else noting it at the same time is as good.
+            issuer.desk().replace(&record, Notice::Silent, now).await?;
+        }
+        Ok(Some(record.body.scopes))
+    }
+
+    async fn record(&self, issuer: &Issuer, id: &str) -> Result<Option<Held<AuthKey>>, StoreError> {
+        issuer.desk().get::<AuthKey>(&auth_key_id(id), issuer.now()).await
+    }
+
+    /// Whether `token` is of this kind and holds. The signature is looked at before the time.
+    ///
+    /// # Errors
+    /// [`KeyVerifyError`]; a failing store is never a yes.
+    pub async fn verify(
+        &self,
+        issuer: &Issuer,
+        token: &str,
+    ) -> Result<Arc<KeyCaller>, KeyVerifyError> {
+        let compact = Compact::read(token).ok_or(KeyVerifyError::NotOne)?;
+        if compact.header().kid.is_some() || compact.header().alg != "HS256" {
+            return Err(KeyVerifyError::NotOne);
+        }
+        let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
+        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+            return Ok(caller);
+        }
+        let payload =
+            compact.verified_by_hmac(&self.terms.secret).ok_or(KeyVerifyError::Invalid)?;
+        let claims: Claims =
+            serde_json::from_slice(payload).map_err(|_| KeyVerifyError::Invalid)?;
+        let second = |at: i64| Timestamp(u64::try_from(at).unwrap_or(0));
+        let ends = second(claims.exp);
+        if ends <= now {
+            return Err(KeyVerifyError::Expired);
+        }
+        let begins = claims.nbf.map_or(now, second);
+        let ours = !self.terms.check_issuer || claims.iss == self.terms.issuer;
+        if !ours || begins > now || claims.id.len() > LONGEST_ID {
+            return Err(KeyVerifyError::Invalid);
+        }
+        let scopes: Result<Scopes, _> = claims.scopes.into_iter().map(Scope::try_from).collect();
+        let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;
+        let key = issuer.desk().key(Kind::Credential, &auth_key_id(&claims.id));
+        // Captured before anything is read: what changes in between is seen as a change.
+        let snapshot = issuer.liveness().snapshot([&*key.text()]);
+        let key_scopes =
+            self.scopes_of(issuer, &claims.id, claims.iat).await?.ok_or(KeyVerifyError::Invalid)?;
+        let caller = Arc::new(KeyCaller { id: claims.id, scopes, key_scopes });
+        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
+        Ok(caller)
+    }
+
+    /// What the keys of a token's `id` may do, those of the configuration and the kept one together:
+    /// a token does not say which of them it was traded for. One that was made after the token is
+    /// another key.
+    async fn scopes_of(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        traded: i64,
+    ) -> Result<Option<Scopes>, StoreError> {
+        let configured = self.terms.keys.get(id);
+        let record = self.record(issuer, id).await?;
+        let made = |record: &Held<AuthKey>| i64::try_from(record.body.created.0);
+        let record = record.filter(|record| made(record).is_ok_and(|made| made <= traded));
+        if configured.is_none() && record.is_none() {
+            return Ok(None);
+        }
+        let configured = configured.into_iter().flatten().flat_map(|key| key.scopes.iter());
+        let kept = record.iter().flat_map(|record| record.body.scopes.iter());
+        Ok(Some(configured.chain(kept).cloned().collect()))
+    }
+}
+
+impl Issuer {
+    /// Gives the key `id` a new secret. Those of before stop at once, but for the newest of them if
+    /// it is to be kept. `false` if there is no such key.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the store or the pool of hashes fails; the old secrets stand then.
+    pub async fn rotate_auth_key(
+        &self,
+        id: &str,
+        secret: &Secret,
+        keep: bool,
+    ) -> Result<bool, TokenError> {
+        let (now, id) = (self.now(), auth_key_id(id));
+        let Some(mut held) = self.desk().get::<AuthKey>(&id, now).await? else { return Ok(false) };
+        let last = held.body.secrets.last().filter(|_| keep).cloned();
+        let fresh = self.keep_secret(secret).await?;
+        held.body.set_secrets(last.into_iter().chain([fresh]).collect());
+        held.body.modified = now;
+        if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
+            return Err(StoreError::new("somebody else changed the key").into());
+        }
+        self.bump(Kind::Credential, &id);
+        Ok(true)
+    }
+}
+
+/// The id of a key's record.
+#[must_use]
+pub fn auth_key_id(id: &str) -> String {
+    format!("authkey/{id}")
+}

@@ -1,0 +1,294 @@
+//! Machine users: they sign in with a key and a secret and get a JWT, which they can sign out of
+//! (`contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of its
+//! own, alive as long as its record is.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use castellan_proto::{
+    Digest, Secret, Timestamp,
+    jose::{Compact, HmacKey},
+    random,
+    scope::Scopes,
+};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Issuer,
+    cache::verdicts::Verdicts,
+    error::TokenError,
+    keys::KeyringError,
+    records::{
+        ApiCredential, MachineToken, Previous, admits, is_news,
+        repository::{Held, Written, read},
+    },
+    store::{Kind, Notice, StoreError},
+};
+
+/// What signs machine users in and checks their tokens.
+pub struct MachineTokens {
+    secret: HmacKey,
+    lifetime: Duration,
+    verdicts: Verdicts<MachineCaller>,
+}
+
+/// The claims, exactly these (`contracts/decidim.md` §4).
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    scp: String,
+    aud: Option<String>,
+    iat: Timestamp,
+    exp: Timestamp,
+    jti: String,
+}
+
+/// What somebody shows who wants to sign in as a machine user.
+pub struct MachineProof<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The secret.
+    pub secret: &'a Secret,
+    /// The audience that tokens are to be for.
+    pub audience: Option<&'a str>,
+    /// From where they come.
+    pub source: Option<IpAddr>,
+}
+
+/// A machine user that has signed in.
+#[derive(Debug)]
+pub struct MachineSignIn {
+    /// Its number.
+    pub number: u64,
+    /// What it is called.
+    pub name: String,
+    /// Its short name, without an `@`.
+    pub nickname: String,
+    /// The token.
+    pub token: String,
+}
+
+/// A machine user's token that holds.
+#[derive(Clone, Debug)]
+pub struct MachineCaller {
+    /// Its number, as a text.
+    pub id: String,
+    /// Its key.
+    pub key: String,
+    /// What it is called.
+    pub name: String,
+    /// Its short name, without an `@`.
+    pub nickname: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The audience that it named when it signed in.
+    pub audience: Option<String>,
+    /// From where it may call; from anywhere if empty.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Why a machine user's token does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineVerifyError {
+    /// It is no token of this kind at all.
+    #[error("not a token of this kind")]
+    NotOne,
+    /// Its time has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// Forged, malformed, signed out of, or its user is gone.
+    #[error("the token is not valid")]
+    Invalid,
+    /// Ours.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// The login realm of machine users.
+const REALM: &str = "api_user";
+
+impl MachineTokens {
+    /// Tokens signed with `secret` that live for `lifetime`.
+    #[must_use]
+    pub fn new(secret: HmacKey, lifetime: Duration) -> Self {
+        Self { secret, lifetime, verdicts: Verdicts::default() }
+    }
+
+    /// Signs a machine user in. `None` for an unknown key, for a wrong secret and from an address
+    /// that is not the user's: the same answer at the same time.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the store or the pool of hashes fails, [`TokenError::Throttled`] after too
+    /// many wrong guesses from there; nobody is signed in then.
+    pub async fn sign_in(
+        &self,
+        issuer: &Issuer,
+        proof: MachineProof<'_>,
+    ) -> Result<Option<MachineSignIn>, TokenError> {
+        let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
+        let guess = issuer.guess_from(source)?;
+        let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
+        // Who may not sign in at all is as good as unknown, whatever the secret.
+        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
+        let held = held.filter(|held| may(&held.body));
+        let stored = held.as_ref().map(|held| held.body.secret.as_str());
+        let mut right = issuer.secret_matches(secret, stored).await?;
+        if !right {
+            // Looked at even if there is none, so that a key that is being rotated costs no more.
+            let previous = held.as_ref().and_then(|held| held.body.previous.as_ref());
+            let previous = previous.filter(|previous| now < previous.until);
+            let previous = previous.map(|previous| previous.secret.as_str());
+            right = issuer.secret_matches(secret, previous).await?;
+        }
+        let Some(mut held) = held.filter(|_| right) else { return Ok(None) };
+        guess.was_right();
+        let claims = Claims {
+            sub: held.body.number.to_string(),
+            scp: REALM.to_owned(),
+            aud: audience.map(ToOwned::to_owned),
+            iat: now,
+            exp: now + self.lifetime,
+            jti: uuid(),
+        };
+        let record = MachineToken {
+            key: key.to_owned(),
+            generation: held.body.generation,
+            ends: claims.exp,
+        };
+        if issuer.desk().insert(&claims.jti, &record, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh token id was in use").into());
+        }
+        let token = self.secret.sign(&claims).map_err(KeyringError::from)?;
+        if is_news(held.body.used, now) {
+            held.body.used = Some(now);
+            // Somebody else noting it at the same time is as good.
+            issuer.desk().replace(&held, Notice::Silent, now).await?;
+        }
+        Ok(Some(MachineSignIn {
+            number: held.body.number,
+            nickname: held.body.nickname(),
+            name: held.body.name,
+            token,
+        }))
+    }
+
+    /// Whether `token` is of this kind and holds. One that this node has seen costs no round trip.
+    ///
+    /// # Errors
+    /// [`MachineVerifyError`]; a failing store is never a yes.
+    pub async fn verify(
+        &self,
+        issuer: &Issuer,
+        token: &str,
+    ) -> Result<Arc<MachineCaller>, MachineVerifyError> {
+        let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
+        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+            return Ok(caller);
+        }
+        let claims = self.read(token)?;
+        if claims.exp <= now {
+            return Err(MachineVerifyError::Expired);
+        }
+        let record = issuer.desk().key(Kind::MachineToken, &claims.jti);
+        // Captured before anything is read: what changes in between is seen as a change.
+        let before = issuer.liveness().snapshot([&*record.text()]);
+        let found = issuer.desk().store().get_many(&[record], now).await?;
+        let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
+        let record = read::<MachineToken>(found)?.body;
+        let user = issuer.desk().key(Kind::Credential, &credential_id(&record.key));
+        let snapshot = issuer.liveness().snapshot([&*user.text()]).and(before);
+        let found = issuer.desk().store().get_many(&[user], now).await?;
+        let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
+        let user = read::<ApiCredential>(found)?.body;
+        let same = user.number.to_string() == claims.sub && user.generation == record.generation;
+        if !same || !user.is_alive(now) {
+            return Err(MachineVerifyError::Invalid);
+        }
+        let ends = claims.exp.min(user.expires.unwrap_or(claims.exp));
+        let caller = Arc::new(MachineCaller {
+            id: claims.sub,
+            key: record.key,
+            nickname: user.nickname(),
+            name: user.name,
+            scopes: user.scope,
+            audience: claims.aud,
+            addresses: user.addresses,
+        });
+        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
+        Ok(caller)
+    }
+
+    /// Signs out of `token`, everywhere. One that is over already is told again.
+    ///
+    /// # Errors
+    /// [`MachineVerifyError`]: `NotOne` and `Invalid` for what was never a token of ours, `Store`
+    /// if the store fails; then nothing is promised.
+    pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), MachineVerifyError> {
+        let (claims, now) = (self.read(token)?, issuer.now());
+        let key = issuer.desk().key(Kind::MachineToken, &claims.jti);
+        // Told again as long as the token could be taken for good.
+        if !issuer.desk().delete(Kind::MachineToken, &claims.jti, now).await? && now < claims.exp {
+            issuer.desk().store().notify(&key).await?;
+        }
+        issuer.liveness().bump(&key.text());
+        Ok(())
+    }
+
+    /// The claims of a token that we signed.
+    fn read(&self, token: &str) -> Result<Claims, MachineVerifyError> {
+        let compact = Compact::read(token).ok_or(MachineVerifyError::NotOne)?;
+        if compact.header().kid.is_some() || compact.header().alg != "HS256" {
+            return Err(MachineVerifyError::NotOne);
+        }
+        let payload = compact.verified_by_hmac(&self.secret).ok_or(MachineVerifyError::Invalid)?;
+        let claims: Claims =
+            serde_json::from_slice(payload).map_err(|_| MachineVerifyError::Invalid)?;
+        if claims.scp == REALM { Ok(claims) } else { Err(MachineVerifyError::Invalid) }
+    }
+}
+
+impl Issuer {
+    /// Gives a machine user a new secret. The one before counts for `overlap` seconds more; with
+    /// none it stops at once, and its tokens with it. `false` if there is no such user.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the store or the pool of hashes fails; the old secret stands then.
+    pub async fn rotate_api_secret(
+        &self,
+        key: &str,
+        secret: &Secret,
+        overlap: u64,
+    ) -> Result<bool, TokenError> {
+        let (now, id) = (self.now(), credential_id(key));
+        let found = self.desk().get::<ApiCredential>(&id, now).await?;
+        let Some(Held { version, mut body, .. }) = found else { return Ok(false) };
+        let old = std::mem::replace(&mut body.secret, self.keep_secret(secret).await?);
+        body.previous = None;
+        if overlap > 0 {
+            let until = Timestamp(now.0.saturating_add(overlap));
+            body.previous = Some(Previous { secret: old, until });
+        } else {
+            body.generation = body.generation.saturating_add(1);
+        }
+        let held = Held { id: id.clone(), version, body };
+        if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
+            return Err(StoreError::new("somebody else changed the credential").into());
+        }
+        self.bump(Kind::Credential, &id);
+        Ok(true)
+    }
+}
+
+/// The id of a machine user's record.
+fn credential_id(key: &str) -> String {
+    format!("apicredential/{key}")
+}
+
+/// A random UUID (RFC 9562 §5.4).
+fn uuid() -> String {
+    let mut bytes = random::<16>();
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,5 @@
+//! What every request of the protocol is made of: parameters, scopes, resources, addresses.
+
+pub mod params;
+pub mod resource;
+pub(crate) mod url;

@@ -1,0 +1,340 @@
+//! `Client` documents (`product.md`, `contracts/aidbox.md` §2.1).
+
+pub(crate) mod grant_types;
+pub(crate) mod logout;
+pub(crate) mod secret;
+
+use castellan_proto::{
+    RedirectUri, Secret, is_origin,
+    jose::Algorithm,
+    scope::{Scope, Scopes},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Document, Facts, Problem, Shown,
+    client::{
+        grant_types::{Auth, Grants, grant_names},
+        secret::Proof,
+    },
+};
+use crate::{
+    Issuer,
+    keys::KeyUse,
+    records::{AppDialect, Client, Rotation, login_name},
+};
+
+/// An OAuth app, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientDocument {
+    name: Option<String>,
+    uri: Option<String>,
+    secret: Option<Secret>,
+    #[serde(default)]
+    first_party: bool,
+    active: Option<bool>,
+    #[serde(default)]
+    scope: Scopes,
+    #[serde(default)]
+    grant_types: Vec<String>,
+    #[serde(default)]
+    redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<RedirectUri>,
+    pub(crate) backchannel_logout_uri: Option<String>,
+    pub(crate) backchannel_logout_session_required: Option<bool>,
+    pub(crate) frontchannel_logout_uri: Option<String>,
+    pub(crate) frontchannel_logout_session_required: Option<bool>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+    access_token_signed_response_alg: Option<Algorithm>,
+    id_token_signed_response_alg: Option<Algorithm>,
+    userinfo_signed_response_alg: Option<Algorithm>,
+    introspection_signed_response_alg: Option<Algorithm>,
+    refresh_token_rotation: Option<Rotation>,
+    /// The public keys by which it proves who it is (RFC 7591 §2).
+    jwks: Option<Value>,
+    /// RFC 9126 §6.
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
+    #[serde(default)]
+    auth: Auth,
+    /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
+    #[serde(rename = "type")]
+    kind: Option<ClientType>,
+    dialect: Option<AppDialect>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ClientType {
+    Public,
+    Confidential,
+}
+
+/// It would be public from now on, which nobody means by leaving something out.
+const LOST_KEYS: &str =
+    "jwks: this client had keys; keep them, give it a secret, or write type: public";
+
+impl Shown for ClientDocument {
+    type Record = Client;
+
+    fn show(id: &str, client: &Client) -> Value {
+        let mut shown = json!({"resourceType": "Client", "id": id});
+        let mut set = |name: &str, value: Value| shown[name] = value;
+        if !client.name.is_empty() {
+            set("name", json!(client.name));
+        }
+        if let Some(uri) = &client.uri {
+            set("uri", json!(uri));
+        }
+        set("type", json!(if client.is_public() { "public" } else { "confidential" }));
+        if client.require_pushed {
+            set("require_pushed_authorization_requests", json!(true));
+        }
+        if client.dpop_bound {
+            set("dpop_bound_access_tokens", json!(true));
+        }
+        if let Some(dialect) = client.dialect {
+            set("dialect", json!(dialect));
+        }
+        if !client.jwks.is_empty() {
+            set("jwks", json!({"keys": client.jwks}));
+        }
+        if client.first_party {
+            set("first_party", json!(true));
+        }
+        if !client.active {
+            set("active", json!(false));
+        }
+        set("grant_types", json!(grant_names(client)));
+        set("scope", json!(client.scope));
+        if !client.redirect_uris.is_empty() {
+            set("redirect_uris", json!(client.redirect_uris));
+        }
+        if !client.post_logout_redirect_uris.is_empty() {
+            set("post_logout_redirect_uris", json!(client.post_logout_redirect_uris));
+        }
+        if !client.allowed_origins.is_empty() {
+            set("allowed_origins", json!(client.allowed_origins));
+        }
+        if client.access_alg != Algorithm::Es256 {
+            set("access_token_signed_response_alg", json!(client.access_alg));
+        }
+        if let Some(algorithm) = client.userinfo_alg {
+            set("userinfo_signed_response_alg", json!(algorithm));
+        }
+        if let Some(algorithm) = client.introspection_alg {
+            set("introspection_signed_response_alg", json!(algorithm));
+        }
+        if client.id_alg != Algorithm::Rs256 {
+            set("id_token_signed_response_alg", json!(client.id_alg));
+        }
+        logout::show(client, &mut shown);
+        grant_types::show(client, &mut shown);
+        shown
+    }
+
+    fn facts(id: &str, record: &Client) -> Facts {
+        Facts {
+            name: login_name(record.display_name(id)),
+            created: record.created,
+            modified: record.modified,
+        }
+    }
+}
+
+impl Document for ClientDocument {
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&Client>,
+    ) -> Result<(Client, bool), Problem> {
+        let grants = Grants::read(&self.grant_types)?;
+        let Proof { secret, jwks, changed } =
+            Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
+        let has_secret = secret.is_some() || !jwks.is_empty();
+        self.check_type(has_secret)?;
+        self.check_keys(has_secret, before)?;
+        check_origins(&self.allowed_origins)?;
+        let redirect_uris = self.all_redirect_uris();
+        let rotation = self.refresh_token_rotation;
+        let code =
+            grants.code.map(|_| self.auth.code(has_secret, &grants, rotation)).transpose()?;
+        if code.is_some() && redirect_uris.is_empty() {
+            return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
+        }
+        let machine = if grants.machine { Some(self.auth.machine(has_secret)?) } else { None };
+        let device = if grants.device { Some(self.auth.device(&grants)?) } else { None };
+        self.check_algorithms()?;
+        let decidim = self.dialect == Some(AppDialect::Decidim);
+        if decidim {
+            self.check_decidim(&grants, &redirect_uris)?;
+        }
+        let backchannel_logout = logout::back(&self)?;
+        let frontchannel_logout = logout::front(&self, &redirect_uris)?;
+        let scope = if decidim && self.scope.is_empty() {
+            Scope::try_from("profile".to_owned()).into_iter().collect()
+        } else {
+            self.scope
+        };
+        let client = Client {
+            name: self.name.unwrap_or_default(),
+            uri: self.uri,
+            secret,
+            jwks,
+            first_party: self.first_party,
+            active: self.active != Some(false),
+            scope,
+            redirect_uris,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
+            backchannel_logout,
+            frontchannel_logout,
+            allowed_origins: self.allowed_origins,
+            code,
+            machine,
+            device,
+            access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
+            id_alg: self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256),
+            userinfo_alg: self.userinfo_signed_response_alg,
+            introspection_alg: self.introspection_signed_response_alg,
+            aidbox: grants.is_aidbox(),
+            require_pushed: self.require_pushed_authorization_requests,
+            dpop_bound: self.dpop_bound_access_tokens,
+            dialect: self.dialect,
+            created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
+        };
+        Ok((client, changed))
+    }
+
+    fn longest_access(client: &Client) -> u64 {
+        client.longest_access()
+    }
+
+    fn signed_for(client: &Client) -> Vec<(KeyUse, Algorithm)> {
+        let others = [
+            client.userinfo_alg.map(|algorithm| (KeyUse::Userinfo, algorithm)),
+            client.introspection_alg.map(|algorithm| (KeyUse::Introspection, algorithm)),
+            client.backchannel_logout.as_ref().map(|_| (KeyUse::Logout, client.id_alg)),
+        ];
+        let tokens = [(KeyUse::Access, client.access_alg), (KeyUse::Id, client.id_alg)];
+        tokens.into_iter().chain(others.into_iter().flatten()).collect()
+    }
+}
+
+impl ClientDocument {
+    /// Those at its top, and the one that stands with the grant.
+    fn all_redirect_uris(&self) -> Vec<RedirectUri> {
+        let mut uris = self.redirect_uris.clone();
+        let written = self.auth.authorization_code.as_ref();
+        if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
+            && !uris.contains(&uri)
+        {
+            uris.insert(0, uri);
+        }
+        uris
+    }
+
+    /// It does not lose its keys in silence.
+    fn check_keys(&self, has_secret: bool, before: Option<&Client>) -> Result<(), Problem> {
+        let had_keys = before.is_some_and(|before| !before.jwks.is_empty());
+        if had_keys && !has_secret && self.kind != Some(ClientType::Public) {
+            return Err(Problem::Text(LOST_KEYS.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_type(&self, has_secret: bool) -> Result<(), Problem> {
+        let problem = match self.kind {
+            Some(ClientType::Public) if has_secret => "type: a public client has no secret",
+            Some(ClientType::Confidential) if !has_secret => {
+                "type: a confidential client has a secret"
+            }
+            _ => return Ok(()),
+        };
+        Err(Problem::Text(problem.to_owned()))
+    }
+
+    /// The rules of `contracts/decidim.md` §8.1.
+    fn check_decidim(&self, grants: &Grants, redirect_uris: &[RedirectUri]) -> Result<(), Problem> {
+        let wrong = |text: String| Err(Problem::Text(text));
+        let Some(kind) = self.kind else {
+            return wrong("type: say public or confidential".to_owned());
+        };
+        if grants.code.is_none() || grants.is_aidbox() || grants.machine || grants.device {
+            return wrong(
+                "grant_types: an app of /oauth has authorization_code, and refresh_token if it is \
+                 to get refresh tokens"
+                    .to_owned(),
+            );
+        }
+        if let Some(problem) = self.against_decidim(kind) {
+            return wrong(problem.to_owned());
+        }
+        for uri in redirect_uris {
+            let (good, rule) = match kind {
+                ClientType::Public => (uri.scheme() != "http", "must not be http"),
+                ClientType::Confidential => (uri.scheme() == "https", "must be https"),
+            };
+            if !good && !uri.is_local() {
+                let uri = uri.as_str();
+                return wrong(format!("redirect_uris: {uri:?} {rule}, but for this device's own"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What an app of `/oauth` may not say.
+    fn against_decidim(&self, kind: ClientType) -> Option<&'static str> {
+        let code = self.auth.authorization_code.as_ref();
+        let keep = Some(Rotation::Keep);
+        let keeps = self.refresh_token_rotation == keep
+            || code.is_some_and(|code| code.refresh_token_rotation == keep);
+        let hides = code.is_some_and(|code| code.secret_required == Some(false));
+        if kind == ClientType::Confidential && hides {
+            Some("secret_required: a confidential app of /oauth shows its secret")
+        } else if keeps {
+            Some("refresh_token_rotation: a refresh token of /oauth is good once")
+        } else if code.is_some_and(|code| code.token_format.is_some()) {
+            Some("token_format: what a token of /oauth looks like follows from its scopes")
+        } else if kind == ClientType::Public && self.first_party {
+            Some("first_party: people are always asked about a public app of /oauth")
+        } else if self.scope.iter().any(|scope| !is_decidim_scope(scope)) {
+            Some("scope: an app of /oauth may have profile, user, api:read and api:write")
+        } else {
+            None
+        }
+    }
+
+    fn check_algorithms(&self) -> Result<(), Problem> {
+        let asked = [
+            self.access_token_signed_response_alg,
+            self.id_token_signed_response_alg,
+            self.userinfo_signed_response_alg,
+            self.introspection_signed_response_alg,
+        ];
+        if asked.contains(&Some(Algorithm::Hs256)) {
+            return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn check_origins(origins: &[String]) -> Result<(), Problem> {
+    let wrong = origins.iter().find(|origin| !is_origin(origin));
+    wrong.map_or(Ok(()), |origin| {
+        let text = format!("allowed_origins: {origin:?} is no origin (https://app.example.org)");
+        Err(Problem::Text(text))
+    })
+}
+
+/// The scopes of `contracts/decidim.md` §8.1.
+fn is_decidim_scope(scope: &Scope) -> bool {
+    matches!(scope, Scope::Named(name)
+        if ["profile", "user", "api:read", "api:write"].contains(&&**name))
+}

@@ -1,0 +1,89 @@
+//! How an app proves who it is, as written: by a secret or by keys.
+
+use castellan_proto::{
+    Secret,
+    jose::{Jwk, VerifyingKey},
+};
+use serde_json::Value;
+
+use crate::resources::{Problem, credential::keep};
+use crate::{Issuer, records::Client};
+
+/// What is stored of a proof. With neither a secret nor keys the app is public.
+pub(crate) struct Proof {
+    /// The stored form of its secret.
+    pub(crate) secret: Option<String>,
+    /// Its public keys.
+    pub(crate) jwks: Vec<Jwk>,
+    /// Whether the secret is another one than before.
+    pub(crate) changed: bool,
+}
+
+impl Proof {
+    /// A secret that is not written stays.
+    pub(crate) async fn read(
+        issuer: &Issuer,
+        secret: Option<&Secret>,
+        jwks: Option<&Value>,
+        before: Option<&Client>,
+    ) -> Result<Self, Problem> {
+        let kept = before.and_then(|before| before.secret.as_deref());
+        match (secret, jwks) {
+            (Some(_), Some(_)) => {
+                Err(Problem::Text("jwks: either keys or a secret, not both".to_owned()))
+            }
+            // Who proves themselves by a key must not be let in by a secret of before.
+            (None, Some(set)) => {
+                Ok(Self { secret: None, jwks: public_keys(set)?, changed: kept.is_some() })
+            }
+            (None, None) => {
+                Ok(Self { secret: kept.map(ToOwned::to_owned), jwks: Vec::new(), changed: false })
+            }
+            (Some(secret), None) if secret.expose().is_empty() => {
+                Err(Problem::Text("secret must not be empty".to_owned()))
+            }
+            (Some(secret), None) => {
+                let (stored, changed) = keep(issuer, secret, kept).await?;
+                Ok(Self { secret: Some(stored), jwks: Vec::new(), changed })
+            }
+        }
+    }
+}
+
+/// Keys of a client at most.
+const MOST_KEYS: usize = 8;
+
+/// The public keys of a JWK Set, each of which can be used, and none of which gives a private one
+/// away.
+fn public_keys(set: &Value) -> Result<Vec<Jwk>, Problem> {
+    let wrong = |text: &str| Problem::Text(format!("jwks: {text}"));
+    let keys = set.get("keys").and_then(Value::as_array);
+    let keys = keys.ok_or_else(|| wrong("write {keys: [...]}, a JWK Set of public keys"))?;
+    if keys.is_empty() || keys.len() > MOST_KEYS {
+        return Err(wrong("between one and eight keys"));
+    }
+    let mut read = Vec::new();
+    for key in keys {
+        if Jwk::PRIVATE.iter().any(|member| key.get(member).is_some()) {
+            return Err(wrong(
+                "a private key is among them; make new keys, and give the public ones",
+            ));
+        }
+        let key: Jwk = serde_json::from_value(key.clone()).map_err(|_| {
+            wrong(
+                "a key does not read, or has another algorithm than ES256, EdDSA, PS256 and RS256",
+            )
+        })?;
+        let usable = key
+            .algorithm()
+            .is_some_and(|algorithm| VerifyingKey::from_jwk(algorithm, &key).is_ok());
+        if !usable {
+            return Err(wrong(
+                "a key must be EC on P-256, OKP on Ed25519, or RSA of 2048 to 8192 bits with an \
+                 exponent above 65536, for signatures",
+            ));
+        }
+        read.push(key);
+    }
+    Ok(read)
+}

@@ -1,0 +1,243 @@
+//! `ApiCredential` and `AuthKey` documents (`contracts/decidim.md` §8.2, `contracts/trompa.md` §7.1).
+
+use std::collections::BTreeMap;
+
+use castellan_proto::{
+    Secret, Timestamp, random,
+    scope::{Scope, Scopes},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Document, Facts, Problem, Shown};
+use crate::{
+    Issuer,
+    records::{ApiCredential, AuthKey, login_name, network},
+};
+
+/// A machine user, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiCredentialDocument {
+    name: String,
+    secret: Option<Secret>,
+    #[serde(default)]
+    scope: Scopes,
+    /// Seconds since the Unix epoch.
+    expires: Option<Timestamp>,
+    /// Addresses and networks from which it may sign in and call.
+    #[serde(default)]
+    addresses: Vec<String>,
+    /// What `get` prints; it is given when the record is made and stays.
+    number: Option<u64>,
+    /// What `get` prints; it is found out, not written.
+    #[serde(rename = "used")]
+    _used: Option<Timestamp>,
+}
+
+impl Shown for ApiCredentialDocument {
+    type Record = ApiCredential;
+
+    fn show(id: &str, record: &ApiCredential) -> Value {
+        let mut shown = json!({
+            "resourceType": "ApiCredential",
+            "id": id,
+            "name": record.name,
+            "number": record.number,
+            "scope": record.scope,
+        });
+        if let Some(expires) = record.expires {
+            shown["expires"] = json!(expires);
+        }
+        if !record.addresses.is_empty() {
+            shown["addresses"] = json!(record.addresses);
+        }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
+        shown
+    }
+
+    fn facts(_: &str, record: &ApiCredential) -> Facts {
+        Facts { name: login_name(&record.name), created: record.created, modified: record.modified }
+    }
+}
+
+impl Document for ApiCredentialDocument {
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&ApiCredential>,
+    ) -> Result<(ApiCredential, bool), Problem> {
+        if self.name.trim().is_empty() || self.name.len() > 256 {
+            return Err(Problem::Text("name must have 1 to 256 characters".to_owned()));
+        }
+        let (secret, changed) = match (&self.secret, before) {
+            (None, Some(before)) => (before.secret.clone(), false),
+            (None, None) => return Err(Problem::Text("secret is missing".to_owned())),
+            (Some(secret), before) => {
+                let kept = before.map(|before| before.secret.as_str());
+                keep(issuer, secret, kept).await?
+            }
+        };
+        let number = before.map_or_else(fresh_number, |before| before.number);
+        if self.number.is_some_and(|written| written != number) {
+            return Err(Problem::Text("number is given when the record is made".to_owned()));
+        }
+        let addresses: Result<Vec<_>, _> =
+            self.addresses.iter().map(|text| network(text)).collect();
+        let addresses = addresses.map_err(|problem| format!("addresses: {problem}"))?;
+        let mut record = ApiCredential {
+            name: self.name,
+            number,
+            secret,
+            previous: None,
+            scope: self.scope,
+            expires: self.expires,
+            addresses,
+            used: before.and_then(|before| before.used),
+            generation: before.map_or(0, |before| before.generation),
+            created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
+        };
+        if changed {
+            // A secret that is written anew stops the one before at once, and its tokens with it.
+            record.generation = record.generation.saturating_add(1);
+        } else {
+            record.previous = before.and_then(|before| before.previous.clone());
+        }
+        Ok((record, changed))
+    }
+}
+
+/// A number that hardly anybody else has; a unique name makes sure.
+fn fresh_number() -> u64 {
+    u64::from(u32::from_be_bytes(random()) >> 1)
+}
+
+/// A key for `/jwt`, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthKeyDocument {
+    /// The secret; with several, all of them count.
+    #[serde(rename = "apiKey")]
+    api_key: Option<Secret>,
+    /// The secrets that it answers to while it is being rotated.
+    #[serde(rename = "apiKeys", default)]
+    api_keys: Vec<Secret>,
+    scopes: Scopes,
+    /// What `get` prints: how many secrets there are.
+    #[serde(rename = "keys")]
+    _keys: Option<usize>,
+    /// What `get` prints; it is found out, not written.
+    #[serde(rename = "used")]
+    _used: Option<Timestamp>,
+    /// What `get` prints: when each secret was last traded, the oldest first.
+    #[serde(rename = "keysUsed")]
+    _keys_used: Option<Vec<Option<Timestamp>>>,
+}
+
+/// Secrets of one key at most: more is no rotation.
+const MOST_SECRETS: usize = 8;
+
+impl Shown for AuthKeyDocument {
+    type Record = AuthKey;
+
+    fn show(id: &str, record: &AuthKey) -> Value {
+        let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
+        if record.secrets.len() > 1 {
+            let used = record.secrets.iter().map(|secret| record.secrets_used.get(secret));
+            shown["keysUsed"] = json!(used.collect::<Vec<_>>());
+            shown["keys"] = json!(record.secrets.len());
+        }
+        if let Some(used) = record.used {
+            shown["used"] = json!(used);
+        }
+        shown
+    }
+
+    fn facts(id: &str, record: &AuthKey) -> Facts {
+        Facts { name: login_name(id), created: record.created, modified: record.modified }
+    }
+}
+
+impl Document for AuthKeyDocument {
+    async fn record(
+        self,
+        issuer: &Issuer,
+        before: Option<&AuthKey>,
+    ) -> Result<(AuthKey, bool), Problem> {
+        if self.scopes.is_empty() {
+            return Err(Problem::Text("scopes must hold at least one scope".to_owned()));
+        }
+        if let Some(named) = self.scopes.iter().find(|scope| matches!(scope, Scope::Named(_))) {
+            return Err(Problem::Text(format!(
+                "scopes: {named} is not of the form Operation:Type:Action"
+            )));
+        }
+        let kept = before.map_or(&[][..], |before| &before.secrets);
+        let written: Vec<Secret> = self.api_key.into_iter().chain(self.api_keys).collect();
+        let secrets = match (&*written, before) {
+            ([], Some(_)) => kept.to_vec(),
+            ([], None) => return Err(Problem::Text("apiKey is missing".to_owned())),
+            (written, _) => keep_all(issuer, written, kept).await?,
+        };
+        let changed = secrets != kept;
+        let mut record = AuthKey {
+            secrets: Vec::new(),
+            secrets_used: before.map_or_else(BTreeMap::new, |before| before.secrets_used.clone()),
+            scopes: self.scopes,
+            used: before.and_then(|before| before.used),
+            created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
+        };
+        record.set_secrets(secrets);
+        Ok((record, changed))
+    }
+}
+
+/// The stored forms of `secrets`, each as it was `kept` if it was.
+async fn keep_all(
+    issuer: &Issuer,
+    secrets: &[Secret],
+    kept: &[String],
+) -> Result<Vec<String>, Problem> {
+    if secrets.len() > MOST_SECRETS {
+        return Err(Problem::Text(format!("apiKeys: {MOST_SECRETS} at most")));
+    }
+    let mut stored: Vec<String> = Vec::new();
+    for secret in secrets {
+        if secret.expose().is_empty() {
+            return Err(Problem::Text("apiKey must not be empty".to_owned()));
+        }
+        let mut found = None;
+        for one in kept {
+            if issuer.secret_matches(secret, Some(one)).await? {
+                found = Some(one.clone());
+                break;
+            }
+        }
+        let one = match found {
+            Some(one) => one,
+            None => issuer.keep_secret(secret).await?,
+        };
+        if !stored.contains(&one) {
+            stored.push(one);
+        }
+    }
+    Ok(stored)
+}
+
+/// The stored form of `secret`, and whether it is another than `kept`.
+pub(crate) async fn keep(
+    issuer: &Issuer,
+    secret: &Secret,
+    kept: Option<&str>,
+) -> Result<(String, bool), Problem> {
+    match kept {
+        Some(kept) if issuer.secret_matches(secret, Some(kept)).await? => {
+            Ok((kept.to_owned(), false))
+        }
+        _ => Ok((issuer.keep_secret(secret).await?, true)),
+    }
+}

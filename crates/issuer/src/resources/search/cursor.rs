@@ -1,0 +1,65 @@
+//! Where a page ends (`design.md` rule 43): a typed place under a code of ours, good for the same
+//! question at the same site alone, so that nobody finds out what is there by making them up.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::constant_time_eq;
+use serde::{Deserialize, Serialize};
+
+use super::{ListError, Listing};
+use crate::{Issuer, keys::Branch};
+
+/// Bytes of the code.
+const CODE: usize = 16;
+
+/// What something is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum SortKey {
+    /// A time, in Unix seconds.
+    Time(u64),
+    /// A name, folded.
+    Name(String),
+}
+
+/// The last thing of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Place {
+    /// Its id, where ids are the order.
+    Id(String),
+    /// Its name, where names are.
+    Name(String),
+    /// What it is sorted by, and its id.
+    Sorted(SortKey, String),
+}
+
+impl Issuer {
+    /// The cursor for what comes after `place`.
+    pub(crate) fn cursor(&self, listing: &Listing, place: &Place) -> Option<String> {
+        let place = serde_json::to_vec(place).ok()?;
+        let code = self.cursor_code(listing, &place);
+        Some(URL_SAFE_NO_PAD.encode([&code[..], &place].concat()))
+    }
+
+    /// Where the page that `listing` asks for begins; `None`: at the beginning.
+    pub(crate) fn begin_after(&self, listing: &Listing) -> Result<Option<Place>, ListError> {
+        let cursor = listing.after.as_deref().filter(|cursor| !cursor.is_empty());
+        let Some(cursor) = cursor else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| ListError::Cursor)?;
+        let (code, place) = bytes.split_at_checked(CODE).ok_or(ListError::Cursor)?;
+        if !constant_time_eq(code, &self.cursor_code(listing, place)) {
+            return Err(ListError::Cursor);
+        }
+        serde_json::from_slice(place).map(Some).map_err(|_| ListError::Cursor)
+    }
+
+    fn cursor_code(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
+        let Listing { kind, filter, sort, .. } = listing;
+        // Every part is written so that it ends where it does and nowhere else.
+        let question = format!("{:?}", (self.desk().site(), kind, filter, sort));
+        let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
+        let mut short = [0; CODE];
+        short.copy_from_slice(&code[..CODE]);
+        short
+    }
+}

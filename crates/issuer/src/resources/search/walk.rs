@@ -1,0 +1,223 @@
+//! How a page is read.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{
+    Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
+    cursor::{Place, SortKey},
+};
+use crate::{
+    Issuer,
+    records::{
+        Account, login_name,
+        repository::{Held, read},
+    },
+    resources::{Shown, UserDocument},
+    store::{NameQuery, names},
+};
+
+/// Records that are read at a time.
+const STEP: usize = 200;
+
+/// The least so many of what it is offered, in order.
+struct Least<T> {
+    sort: Sort,
+    most: usize,
+    after: Option<(SortKey, String)>,
+    /// Keyed as is, or reversed where the greatest comes first.
+    kept: BTreeMap<Order, T>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Up(SortKey, String),
+    Down(Reverse<(SortKey, String)>),
+}
+
+impl Order {
+    fn of(order: SortOrder, (key, id): (SortKey, String)) -> Self {
+        match order {
+            SortOrder::Ascending => Self::Up(key, id),
+            SortOrder::Descending => Self::Down(Reverse((key, id))),
+        }
+    }
+
+    fn place(self) -> Place {
+        match self {
+            Self::Up(key, id) | Self::Down(Reverse((key, id))) => Place::Sorted(key, id),
+        }
+    }
+}
+
+impl<T> Least<T> {
+    fn offer(&mut self, key: SortKey, id: String, thing: T) {
+        let order = Order::of(self.sort.order, (key, id));
+        let after = self.after.clone().map(|after| Order::of(self.sort.order, after));
+        if after.is_none_or(|after| order > after) {
+            self.kept.insert(order, thing);
+            if self.kept.len() > self.most {
+                self.kept.pop_last();
+            }
+        }
+    }
+}
+
+impl Issuer {
+    /// All of one kind, in the order of the ids or sorted.
+    pub(crate) async fn everything<D: Shown>(
+        &self,
+        listing: &Listing,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError> {
+        let prefix = listing.kind.prefix();
+        let begin = self.begin_after(listing)?;
+        let Some(sort) = sort else {
+            let after = match begin {
+                Some(Place::Id(id)) => Some(id),
+                None => None,
+                Some(_) => return Err(ListError::Cursor),
+            };
+            let most = listing.first.saturating_add(1);
+            let found = self.desk().page::<D::Record>(prefix, after, most, self.now()).await?;
+            return Ok(self.page_of::<D, _>(listing, found, |held| Place::Id(held.id.clone())));
+        };
+        let mut least = least(listing, sort, begin)?;
+        let mut after = None;
+        loop {
+            let step = self.desk().page::<D::Record>(prefix, after, STEP, self.now()).await?;
+            let is_last = step.len() < STEP;
+            after = step.last().map(|held| held.id.clone());
+            for held in step {
+                least.offer(key_of::<D>(listing, sort.by, &held), held.id.clone(), held);
+            }
+            if is_last {
+                return Ok(self.sorted_page::<D>(listing, least));
+            }
+        }
+    }
+
+    /// The people whom a filter admits, in the order of the names that it looks at or sorted.
+    pub(crate) async fn people(
+        &self,
+        listing: &Listing,
+        filter: &Filter,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError> {
+        let begin = self.begin_after(listing)?;
+        let mut query = NameQuery {
+            site: self.desk().site().clone(),
+            kind: crate::store::Kind::Account,
+            end: filter.how.end(),
+            part: login_name(&filter.value),
+            after: None,
+            limit: STEP,
+        };
+        let mut sorted = match (sort, begin) {
+            (Some(sort), begin) => Some((sort, least(listing, sort, begin)?)),
+            (None, Some(Place::Name(name))) => {
+                query.after = Some(name);
+                None
+            }
+            (None, None) => None,
+            (None, Some(_)) => return Err(ListError::Cursor),
+        };
+        let mut found: Vec<(String, Held<Account>)> = Vec::new();
+        loop {
+            let step = names::page(self.desk().store(), &query, self.now()).await?;
+            let is_last = step.len() < STEP;
+            query.after = step.last().map(|named| named.name.clone());
+            for named in step {
+                let held: Held<Account> = read(named.record)?;
+                if !is_meant(filter.by, &query, &named.name, &held.body) {
+                    continue;
+                }
+                match &mut sorted {
+                    None => found.push((named.name, held)),
+                    Some((sort, least)) => {
+                        let key = key_of::<UserDocument>(listing, sort.by, &held);
+                        least.offer(key, held.id.clone(), held);
+                    }
+                }
+            }
+            if is_last || (sorted.is_none() && found.len() > listing.first) {
+                break;
+            }
+        }
+        if let Some((_, least)) = sorted {
+            return Ok(self.sorted_page::<UserDocument>(listing, least));
+        }
+        found.truncate(listing.first.saturating_add(1));
+        let (names, people): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let mut names = names.into_iter();
+        Ok(self.page_of::<UserDocument, _>(listing, people, move |_| {
+            Place::Name(names.next().unwrap_or_default())
+        }))
+    }
+
+    fn sorted_page<D: Shown>(&self, listing: &Listing, least: Least<Held<D::Record>>) -> Listed {
+        let (orders, found): (Vec<_>, Vec<_>) = least.kept.into_iter().unzip();
+        let mut orders = orders.into_iter();
+        self.page_of::<D, _>(listing, found, move |held| match orders.next() {
+            Some(order) => order.place(),
+            None => Place::Id(held.id.clone()),
+        })
+    }
+
+    /// The first of `found`, which has one more than asked for if there is more.
+    fn page_of<D: Shown, P>(
+        &self,
+        listing: &Listing,
+        mut found: Vec<Held<D::Record>>,
+        place: P,
+    ) -> Listed
+    where
+        P: FnMut(&Held<D::Record>) -> Place,
+    {
+        let there_is_more = found.len() > listing.first;
+        found.truncate(listing.first);
+        // Places come one by one, in order.
+        let last = found.iter().map(place).last().filter(|_| there_is_more);
+        let prefix = listing.kind.prefix();
+        let shown = |held: &Held<D::Record>| {
+            D::show(held.id.strip_prefix(prefix).unwrap_or(&held.id), &held.body)
+        };
+        Listed {
+            documents: found.iter().map(shown).collect(),
+            end_cursor: last.and_then(|place| self.cursor(listing, &place)),
+        }
+    }
+}
+
+fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least<T>, ListError> {
+    let after = match begin {
+        Some(Place::Sorted(key, id)) => Some((key, id)),
+        None => None,
+        Some(_) => return Err(ListError::Cursor),
+    };
+    Ok(Least { sort, most: listing.first.saturating_add(1), after, kept: BTreeMap::new() })
+}
+
+fn key_of<D: Shown>(listing: &Listing, by: SortAttribute, held: &Held<D::Record>) -> SortKey {
+    let id = held.id.strip_prefix(listing.kind.prefix()).unwrap_or(&held.id);
+    let facts = D::facts(id, &held.body);
+    match by {
+        SortAttribute::Created => SortKey::Time(facts.created.0),
+        SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),
+        SortAttribute::Name => SortKey::Name(facts.name),
+    }
+}
+
+/// Whether `name` is what `account` is listed under. Somebody with two addresses that match is
+/// listed once, under the first.
+fn is_meant(by: FilterAttribute, query: &NameQuery, name: &str, account: &Account) -> bool {
+    match by {
+        FilterAttribute::UserName => login_name(&account.user_name) == name,
+        FilterAttribute::Email => {
+            let emails = account.emails.iter().map(|email| login_name(email));
+            let first = emails
+                .filter(|email| query.admits(email))
+                .min_by_key(|email| query.end.order(email));
+            first.is_some_and(|first| first == name)
+        }
+    }
+}

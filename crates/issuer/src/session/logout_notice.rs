@@ -1,0 +1,175 @@
+//! Which apps hear that a session is over, and what they hear: by the server itself (OpenID Connect
+//! Back-Channel Logout 1.0), and by frames of the browser's (Front-Channel Logout 1.0).
+//!
+//! This room decides whom to tell and makes the tokens. Whoever serves the issuer carries them.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{jose::Algorithm, random};
+use serde_json::json;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{
+    Issuer,
+    authorization::flow::FlowError,
+    keys::{KeyUse, KeyringError},
+    records::{Client, Session, repository::Written},
+    request::url::with_query,
+    session::SignedIn,
+    store::{Kind, Notice, StoreError},
+    tokens::family::TRIES,
+};
+
+/// What a browser has left to do once its session is over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// What it loads in frames, so that apps hear of it (Front-Channel Logout 1.0 §2).
+    pub frames: Vec<String>,
+}
+
+/// Word for one app that a session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The app's `client_id`.
+    pub client: String,
+    /// Where it is to be told: an address that it has registered.
+    pub uri: String,
+    alg: Algorithm,
+    account: String,
+    sid: String,
+}
+
+/// Words that nobody has carried yet.
+pub(crate) struct Outbox {
+    sender: mpsc::Sender<Word>,
+    receiver: Mutex<mpsc::Receiver<Word>>,
+}
+
+/// Words that wait at most; an app that is not told has its person signed in for longer.
+const MOST: usize = 10_000;
+/// Seconds that a logout token is good (Back-Channel Logout 1.0 §2.4 recommends two minutes at most).
+const LIFETIME: u64 = 120;
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(MOST);
+        Self { sender, receiver: Mutex::new(receiver) }
+    }
+}
+
+impl Outbox {
+    fn put(&self, words: Vec<Word>) {
+        for word in words {
+            if let Err(error) = self.sender.try_send(word) {
+                let client = error.into_inner().client;
+                tracing::warn!(client, "an app is not told of a sign-out: too many are waiting");
+            }
+        }
+    }
+}
+
+/// A fresh name of a session for apps.
+pub(crate) fn new_sid() -> String {
+    URL_SAFE_NO_PAD.encode(random::<16>())
+}
+
+impl Issuer {
+    /// The next app to be told; waits until there is one. Nothing is lost if it is given up.
+    pub async fn next_word(&self) -> Word {
+        let mut receiver = self.outbox().receiver.lock().await;
+        match receiver.recv().await {
+            Some(word) => word,
+            // The sender is as old as the receiver.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next app to be told, if there is one already.
+    #[must_use]
+    pub fn waiting_word(&self) -> Option<Word> {
+        self.outbox().receiver.try_lock().ok()?.try_recv().ok()
+    }
+
+    /// The token that tells the app of `word` (Back-Channel Logout 1.0 §2.4), good from now on.
+    ///
+    /// Signed by a key of its own use, so that it can pass for no ID token here, in the algorithm
+    /// that the app reads ID tokens in.
+    ///
+    /// # Errors
+    /// [`KeyringError`] if there is no key and none can be made.
+    pub async fn logout_token(&self, word: &Word) -> Result<String, KeyringError> {
+        let now = self.now();
+        let claims = json!({
+            "iss": self.place().issuer,
+            "aud": word.client,
+            "iat": now,
+            "exp": now.0 + LIFETIME,
+            "jti": URL_SAFE_NO_PAD.encode(random::<16>()),
+            "sub": word.account,
+            "sid": word.sid,
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        self.sign((KeyUse::Logout, word.alg), "logout+jwt", &claims).await
+    }
+
+    /// Remembers that the person came to an app that wants to hear of their sign-out, once per
+    /// session and app, and says what the app is to know the session by.
+    pub(crate) async fn remember_app(
+        &self,
+        (id, client): (&str, &Client),
+        person: &SignedIn,
+    ) -> Result<Option<String>, FlowError> {
+        let is_remembered = person.apps.get(id).is_some_and(|since| client.created <= *since);
+        if !client.hears_of_sign_outs() || is_remembered {
+            return Ok(person.sid.clone());
+        }
+        let now = self.now();
+        for _ in 0..TRIES {
+            // Over by now: an app that would not hear of it is let in no more.
+            let held = self.desk().get::<Session>(&person.session, now).await?;
+            let mut held = held.ok_or(FlowError::Lost)?;
+            held.body.apps.insert(id.to_owned(), now);
+            let sid = held.body.sid.get_or_insert_with(new_sid).clone();
+            if self.desk().replace(&held, Notice::Silent, now).await? == Written::Done {
+                return Ok(Some(sid));
+            }
+        }
+        Err(StoreError::new("the session is being written all the time").into())
+    }
+
+    /// Who is to hear that `session` is over, as the apps stand in the store now.
+    pub(crate) async fn farewell(
+        &self,
+        session: &Session,
+    ) -> Result<(Farewell, Vec<Word>), StoreError> {
+        let (mut farewell, mut words) = (Farewell::default(), Vec::new());
+        let Some(sid) = session.sid.as_ref().filter(|_| !session.apps.is_empty()) else {
+            return Ok((farewell, words));
+        };
+        let keys: Vec<_> =
+            session.apps.keys().map(|id| self.desk().key(Kind::Client, id)).collect();
+        for shelved in self.afresh(&keys).await?.records.into_iter().flatten() {
+            let held = shelved.read::<Client>()?;
+            let (id, client) = (held.id, held.body);
+            // One that is younger is another app under an old name.
+            let is_same = session.apps.get(&id).is_some_and(|since| client.created <= *since);
+            if !client.active || !is_same {
+                continue;
+            }
+            if let Some(target) = &client.frontchannel_logout {
+                let pairs = [("iss", &*self.place().issuer), ("sid", sid)];
+                farewell.frames.push(with_query(target.uri.as_str(), pairs));
+            }
+            if let Some(target) = &client.backchannel_logout {
+                let (alg, account) = (client.id_alg, session.account.clone());
+                let (uri, sid) = (target.uri.as_str().to_owned(), sid.clone());
+                words.push(Word { client: id, uri, alg, account, sid });
+            }
+        }
+        Ok((farewell, words))
+    }
+
+    /// Has `words` carried.
+    pub(crate) fn send_word(&self, words: Vec<Word>) {
+        self.outbox().put(words);
+    }
+}

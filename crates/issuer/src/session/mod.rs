@@ -1,0 +1,253 @@
+//! Browser sessions: who is signed in here.
+
+pub mod logout_notice;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
+
+use crate::{
+    Issuer,
+    error::TokenError,
+    keys::Branch,
+    records::{
+        Account, Session, login_name,
+        repository::{Held, Written},
+    },
+    session::logout_notice::{Farewell, Word, new_sid},
+    store::{Kind, Notice, StoreError},
+    tokens::family::TRIES,
+};
+
+/// What a browser brings along.
+#[derive(Default)]
+pub struct Browser {
+    /// The session cookie, if it reads as one.
+    pub session: Option<Opaque>,
+    /// The mark that binds a sign-in in progress to this browser, if it reads as one.
+    pub mark: Option<Opaque>,
+    /// From where it comes, as far as is known.
+    pub source: Option<IpAddr>,
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The session's id.
+    pub session: String,
+    /// The account's id.
+    pub account_id: String,
+    /// The account.
+    pub account: Account,
+    /// When they proved who they are.
+    pub auth_time: Timestamp,
+    /// What apps know the session by.
+    pub(crate) sid: Option<String>,
+    /// The apps that are to hear of its end, and since when.
+    pub(crate) apps: BTreeMap<String, Timestamp>,
+}
+
+/// A session that is over, and who is to hear of it.
+struct Ended {
+    session: Session,
+    farewell: Farewell,
+    words: Vec<Word>,
+}
+
+/// A session is written as used at most so often.
+const SLIDE_SECONDS: u64 = 60;
+
+impl Issuer {
+    /// Who is signed in in this browser. Slides the session's idle time, at most once a minute.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn signed_in(&self, browser: &Browser) -> Result<Option<SignedIn>, StoreError> {
+        let Some(cookie) = &browser.session else { return Ok(None) };
+        let (id, now) = (cookie.digest().text(), self.now());
+        let Some(mut held) = self.desk().get::<Session>(&id, now).await? else { return Ok(None) };
+        let account_id = held.body.account.clone();
+        let auth_time = held.body.auth_time;
+        let account = self.desk().get::<Account>(&account_id, now).await?;
+        let Some(account) =
+            account.map(|held| held.body).filter(|account| account.still_trusts(auth_time))
+        else {
+            return Ok(None);
+        };
+        if now.since(held.body.used).as_secs() >= SLIDE_SECONDS {
+            held.body.used = now;
+            // Somebody else sliding it at the same time is as good.
+            self.desk().replace(&held, Notice::Silent, now).await?;
+        }
+        let Session { sid, apps, .. } = held.body;
+        Ok(Some(SignedIn { session: id, account_id, account, auth_time, sid, apps }))
+    }
+
+    /// Signs a person in by password. `None` if the name or the password is wrong: the same
+    /// answer at the same time.
+    ///
+    /// # Errors
+    /// [`TokenError::Busy`] or [`TokenError::Store`]; nobody is signed in then.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
+        let found = self.check_password((name, password), &Browser::default()).await?;
+        let Some(held) = found else { return Ok(None) };
+        Ok(Some(self.open_session(held.id, held.body).await?))
+    }
+
+    /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
+    pub(crate) async fn check_password(
+        &self,
+        (name, password): (&str, &Secret),
+        browser: &Browser,
+    ) -> Result<Option<Held<Account>>, TokenError> {
+        let found = self.find_account(name).await?;
+        let folded = login_name(name);
+        let subject = found.as_ref().map_or(&folded, |held| &held.id);
+        let guess = self.count_guess(subject, browser).await?;
+        let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
+        let right = self.passwords().verify(password, phc).await?;
+        if right {
+            self.guess_was_good(guess).await?;
+        }
+        Ok(found.filter(|held| right && held.body.active))
+    }
+
+    /// A new session for `account`; always a new id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn open_session(
+        &self,
+        account_id: String,
+        account: Account,
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        self.open_session_after(None, (account_id, account)).await
+    }
+
+    /// Signs `account` in in a browser where somebody may be signed in already, which ends that
+    /// session. Where it was the same person's, the new one goes on for its apps; one that a new
+    /// password had ended was nobody's.
+    pub(crate) async fn take_over(
+        &self,
+        browser: &Browser,
+        account: Held<Account>,
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        let goes_on = |session: &Session| {
+            session.account == account.id && account.body.still_trusts(session.auth_time)
+        };
+        let (mut before, mut words) = (None, Vec::new());
+        if let Some(ended) = self.end_session(browser).await? {
+            if goes_on(&ended.session) {
+                (before, words) = (Some(ended.session), ended.words);
+            } else {
+                self.send_word(ended.words);
+            }
+        }
+        let opened = self.open_session_after(before, (account.id, account.body)).await;
+        if opened.is_err() {
+            // It went on nowhere.
+            self.send_word(words);
+        }
+        opened
+    }
+
+    async fn open_session_after(
+        &self,
+        before: Option<Session>,
+        (account_id, account): (String, Account),
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
+        let settings = self.settings();
+        let (sid, apps) = before.map(|before| (before.sid, before.apps)).unwrap_or_default();
+        let session = Session {
+            account: account_id.clone(),
+            auth_time: now,
+            used: now,
+            ends: now + settings.session_absolute.get(),
+            idle_seconds: settings.session_idle.get().as_secs(),
+            sid: sid.or_else(|| Some(new_sid())),
+            apps,
+        };
+        let id = cookie.digest().text();
+        if self.desk().insert(&id, &session, now).await? != Written::Done {
+            return Err(StoreError::new("a fresh session id was in use"));
+        }
+        let Session { sid, apps, .. } = session;
+        Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, sid, apps }))
+    }
+
+    /// Ends the session of this browser, everywhere, and has its apps told.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the session may or may not be over.
+    pub async fn sign_out(&self, browser: &Browser) -> Result<Farewell, StoreError> {
+        let Some(ended) = self.end_session(browser).await? else { return Ok(Farewell::default()) };
+        self.send_word(ended.words);
+        Ok(ended.farewell)
+    }
+
+    /// Ends the session of this browser, if there is one. Whoever calls has its apps told, or lets
+    /// it go on under another id.
+    async fn end_session(&self, browser: &Browser) -> Result<Option<Ended>, StoreError> {
+        let Some(cookie) = &browser.session else { return Ok(None) };
+        let (id, now) = (cookie.digest().text(), self.now());
+        for _ in 0..TRIES {
+            let Some(held) = self.desk().get::<Session>(&id, now).await? else {
+                self.bump(Kind::Session, &id);
+                return Ok(None);
+            };
+            // Found out first: what could not be told is not over.
+            let (farewell, words) = self.farewell(&held.body).await?;
+            // As it was read: an app that was let in meanwhile is told as well.
+            match self.desk().delete_at(&held, now).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.bump(Kind::Session, &id);
+                    return Ok(Some(Ended { session: held.body, farewell, words }));
+                }
+                Err(error) => {
+                    // Perhaps it is over, so apps are told that it is.
+                    self.send_word(words);
+                    return Err(error);
+                }
+            }
+        }
+        Err(StoreError::new("the session is being written all the time"))
+    }
+
+    /// The token that forms of a signed-in page carry.
+    #[must_use]
+    pub fn csrf_token(&self, session: &str) -> String {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        URL_SAFE_NO_PAD.encode(self.root().hmac(Branch::Csrf).code(session.as_bytes()))
+    }
+
+    /// Whether `token` is that of a form of this session's.
+    #[must_use]
+    pub fn csrf_matches(&self, session: &str, token: &str) -> bool {
+        constant_time_eq(self.csrf_token(session).as_bytes(), token.as_bytes())
+    }
+
+    /// The account that `name` signs in to: its id, its user name or an e-mail address.
+    pub(crate) async fn find_account(
+        &self,
+        name: &str,
+    ) -> Result<Option<Held<Account>>, StoreError> {
+        let now = self.now();
+        let named = self.desk().find::<Account>(&login_name(name), now).await?;
+        if !is_identifier(name) {
+            return Ok(named);
+        }
+        // Read even if it is not needed: a name that is known costs what an unknown one does.
+        let by_id = self.desk().get::<Account>(name, now).await?;
+        Ok(named.or(by_id))
+    }
+
+    pub(crate) fn bump(&self, kind: Kind, id: &str) {
+        self.liveness().bump(&self.desk().key(kind, id).text());
+    }
+}

@@ -1,0 +1,113 @@
+//! The first administrator, made through a one-time link.
+
+use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, is_identifier};
+
+use crate::{
+    Issuer,
+    error::TokenError,
+    records::{Account, Setup, repository::Written},
+    session::SignedIn,
+    store::{Kind, StoreError},
+};
+
+/// Why the first administrator was not made. Nothing was changed, and the link still works unless
+/// it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Unknown, used or expired.
+    #[error(
+        "This link has been used already, or has expired. Start the server again for a new one."
+    )]
+    Spent,
+    /// The name cannot be used.
+    #[error("A user name has 1 to 128 letters, digits, dots, dashes and underscores.")]
+    Name,
+    /// The name is in use.
+    #[error("Somebody has this name already.")]
+    Taken,
+    /// The password is too short.
+    #[error("Choose a password of at least 12 characters.")]
+    Short,
+    /// The two passwords differ.
+    #[error("The two passwords are not the same.")]
+    Differ,
+    /// Ours.
+    #[error("The server could not do it. Try again.")]
+    Token(#[from] TokenError),
+}
+
+/// What the form of the link carries.
+pub struct SetupForm {
+    /// The link's token.
+    pub token: String,
+    /// The name to sign in with.
+    pub user_name: String,
+    /// The password.
+    pub password: Secret,
+    /// The password once more.
+    pub again: Secret,
+}
+
+const SHORTEST: usize = 12;
+const LINK_SECONDS: u64 = 86_400;
+
+impl Issuer {
+    /// A link's token, if nobody can sign in yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn offer_setup(&self) -> Result<Option<Opaque>, StoreError> {
+        let (site, now) = (self.desk().site(), self.now());
+        if self.desk().store().count(site, Kind::Account, now).await? > 0 {
+            return Ok(None);
+        }
+        let token = Opaque::generate(OpaqueKind::Setup);
+        let setup = Setup { ends: Timestamp(now.0 + LINK_SECONDS) };
+        self.desk().insert(&token.digest().text(), &setup, now).await?;
+        Ok(Some(token))
+    }
+
+    /// Makes the first administrator and signs them in.
+    ///
+    /// # Errors
+    /// [`SetupError`] saying what to do about it.
+    pub async fn set_up(&self, form: SetupForm) -> Result<(Opaque, SignedIn), SetupError> {
+        let token = Opaque::read(OpaqueKind::Setup, &form.token).ok_or(SetupError::Spent)?;
+        if !is_identifier(&form.user_name) {
+            return Err(SetupError::Name);
+        }
+        if form.password.expose().chars().count() < SHORTEST {
+            return Err(SetupError::Short);
+        }
+        if form.password != form.again {
+            return Err(SetupError::Differ);
+        }
+        let (id, now) = (token.digest().text(), self.now());
+        let store = |error: StoreError| SetupError::Token(error.into());
+        // Looked at before it is used up, so that a link that is good makes somebody.
+        let found = self.desk().get::<Setup>(&id, now).await.map_err(store)?;
+        found.ok_or(SetupError::Spent)?;
+        // Two starts of an empty server make two links: the second one makes no second first.
+        let site = self.desk().site();
+        if self.desk().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
+            return Err(SetupError::Spent);
+        }
+        let phc = self.passwords().hash(&form.password).await.map_err(TokenError::from)?;
+        let account = Account {
+            user_name: form.user_name.clone(),
+            password: Some(phc),
+            groups: vec!["administrators".to_owned()],
+            active: true,
+            created: now,
+            ..Account::default()
+        };
+        match self.desk().take::<Setup>(&id, now).await.map_err(store)? {
+            Some((_, true)) => {}
+            _ => return Err(SetupError::Spent),
+        }
+        match self.desk().insert(&form.user_name, &account, now).await.map_err(store)? {
+            Written::Done => Ok(self.open_session(form.user_name, account).await.map_err(store)?),
+            _ => Err(SetupError::Taken),
+        }
+    }
+}

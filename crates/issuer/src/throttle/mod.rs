@@ -1,0 +1,4 @@
+//! Limits on guessing, per account and per source.
+
+pub(crate) mod per_account;
+pub(crate) mod per_source;

@@ -1,0 +1,151 @@
+//! Token families: refresh tokens and opaque access tokens are a family's id, a generation and a
+//! code over both. Nothing of them is stored, so a successor can be made again, and a forgery
+//! costs no round trip (`design.md` rule 31).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Opaque, OpaqueKind, Timestamp, constant_time_eq, random};
+
+use crate::{
+    Issuer,
+    keys::Branch,
+    records::{
+        Family,
+        repository::{Held, Written},
+    },
+    store::{Kind, Notice, StoreError},
+};
+
+/// What a refresh token or an opaque access token says, proven to be ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The family's id.
+    pub family: String,
+    /// Which refresh token, or which access token, of the family.
+    pub generation: u32,
+    /// When an access token expires; nothing for a refresh token.
+    pub expires: Timestamp,
+}
+
+/// Bytes of an id.
+const ID: usize = 16;
+const CODE: usize = 16;
+/// Races over one family are settled within as many tries.
+pub(crate) const TRIES: usize = 128;
+
+/// Characters of an id that say when it was made.
+const WHEN: usize = 8;
+/// Random bytes behind them. That nobody makes up a token is the code's business.
+const CHANCE: usize = 10;
+/// The characters of base64url in the order in which texts are sorted.
+const SORTED: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+/// A fresh family's id, which is sorted behind those that this process made before. Rows that are
+/// written together lie together then, where a data source keeps them in order: a page of SQLite
+/// takes ten of them, while random ids would write a page for each.
+pub(crate) fn new_id(now: Timestamp) -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let after = |last: u64| Some((last + 1).max(now.0 << 16));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+    let when = last.ok().and_then(after).unwrap_or_default();
+    let digit =
+        |at: usize| usize::try_from((when >> (6 * (WHEN - 1 - at))) & 63).unwrap_or_default();
+    let mut id: String = (0..WHEN).map(|at| char::from(SORTED[digit(at)])).collect();
+    URL_SAFE_NO_PAD.encode_string(random::<CHANCE>(), &mut id);
+    id
+}
+
+impl Issuer {
+    /// The text of `member`.
+    pub(crate) fn member_text(&self, kind: OpaqueKind, member: &Member) -> Option<String> {
+        let mut payload =
+            URL_SAFE_NO_PAD.decode(&member.family).ok().filter(|id| id.len() == ID)?;
+        payload.extend(member.generation.to_be_bytes());
+        payload.extend(member.expires.0.to_be_bytes());
+        let code = self.member_code(kind, &payload);
+        payload.extend(code);
+        Some(Opaque::carrying(kind, payload).text())
+    }
+
+    /// Reads `text`; `None` if this site did not make it.
+    pub(crate) fn read_member(&self, kind: OpaqueKind, text: &str) -> Option<Member> {
+        let opaque = Opaque::read(kind, text)?;
+        let (said, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
+        if !constant_time_eq(&self.member_code(kind, said), code) {
+            return None;
+        }
+        let (id, rest) = said.split_at(ID);
+        let (generation, expires) = rest.split_at(4);
+        Some(Member {
+            family: URL_SAFE_NO_PAD.encode(id),
+            generation: u32::from_be_bytes(generation.try_into().ok()?),
+            expires: Timestamp(u64::from_be_bytes(expires.try_into().ok()?)),
+        })
+    }
+
+    fn member_code(&self, kind: OpaqueKind, said: &[u8]) -> [u8; CODE] {
+        let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
+        let site = self.desk().site().as_bytes();
+        let message = [label, &[0], site, &[0], said].concat();
+        let full = self.root().hmac(Branch::Refresh).code(&message);
+        let mut code = [0; CODE];
+        code.copy_from_slice(&full[..CODE]);
+        code
+    }
+
+    /// Ends a family for good: the record, then the feed, then this node (`design.md` rule 30).
+    /// One that is dead already is told again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the family may or may not be over.
+    pub async fn end_family(&self, id: &str) -> Result<(), StoreError> {
+        let (now, key) = (self.now(), self.desk().key(Kind::Family, id));
+        for _ in 0..TRIES {
+            let over = match self.desk().get::<Family>(id, now).await? {
+                Some(mut held) if !held.body.ended => {
+                    held.body.ended = true;
+                    self.desk().replace(&held, Notice::Tell, now).await? == Written::Done
+                }
+                _ => {
+                    self.desk().store().notify(&key).await?;
+                    true
+                }
+            };
+            if over {
+                self.bump(Kind::Family, id);
+                return Ok(());
+            }
+        }
+        Err(StoreError::new("the family is being written all the time"))
+    }
+
+    /// Makes sure that a family that may not exist yet never comes to life.
+    pub(crate) async fn forestall_family(&self, id: &str, dead: &Family) -> Result<(), StoreError> {
+        self.desk().insert(id, dead, self.now()).await?;
+        // Whichever was first: what is there now is ended.
+        self.end_family(id).await
+    }
+
+    pub(crate) async fn family(&self, id: &str) -> Result<Option<Held<Family>>, StoreError> {
+        self.desk().get::<Family>(id, self.now()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_and_are_sixteen_bytes() {
+        let now = Timestamp(1_800_000_000);
+        let clocks = [now, now, Timestamp(now.0 + 1), Timestamp(now.0 - 60), now];
+        let ids: Vec<String> =
+            clocks.into_iter().flat_map(|now| (0..200).map(move |_| new_id(now))).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        for id in ids {
+            let bytes = URL_SAFE_NO_PAD.decode(&id).unwrap();
+            assert_eq!((bytes.len(), URL_SAFE_NO_PAD.encode(bytes)), (ID, id));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What goes into a token.
+
+use castellan_proto::{OpaqueKind, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    Issuer,
+    authorization::claims_parameter::ACR,
+    client_auth::Proven,
+    error::TokenError,
+    grant::Authorized,
+    keys::{KeyUse, KeyringError},
+    records::{Account, Family, Origin, TokenFormat},
+    store::Kind,
+    tokens::family::Member,
+};
+
+/// What the token endpoint answers (RFC 6749 §5.1).
+#[derive(Serialize)]
+pub struct TokenAnswer {
+    /// The access token.
+    pub access_token: String,
+    /// `Bearer`, or `DPoP` if it is bound to a key.
+    pub token_type: &'static str,
+    /// Seconds until it expires.
+    pub expires_in: u64,
+    /// The refresh token, if the client gets one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// The ID token, if `openid` was granted (OIDC Core §3.1.3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    /// What was granted.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// The person, for clients written as in `contracts/aidbox.md` §6.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo: Option<Value>,
+    /// When it was issued; some dialects say it.
+    #[serde(skip)]
+    pub created_at: Timestamp,
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who issued it.
+    pub iss: String,
+    /// Whom it speaks for: the person, or the client itself.
+    pub sub: String,
+    /// Who it is for.
+    pub aud: Audience,
+    /// For which client.
+    pub client_id: String,
+    /// What it may do.
+    pub scope: String,
+    /// When it was issued.
+    pub iat: Timestamp,
+    /// First second at which it is worthless.
+    pub exp: Timestamp,
+    /// Its own name.
+    pub jti: String,
+    /// Its family.
+    pub sid: String,
+    /// Which access token of the family.
+    #[serde(rename = "gen")]
+    pub generation: u32,
+    /// The key that it is bound to (RFC 7800 §3.1, RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// The login realm, for apps of `/oauth` (`contracts/decidim.md` §4); not what it may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scp: Option<String>,
+}
+
+/// What proves that a token is its bearer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a key (RFC 9449 §6.1).
+    pub jkt: String,
+}
+
+/// How a token is to be used, bound to the key `jkt` or to none.
+pub(crate) const fn token_type(jkt: Option<&str>) -> &'static str {
+    if jkt.is_some() { "DPoP" } else { "Bearer" }
+}
+
+/// One audience as a text, several as a list (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether there are any, and every one is among `names`.
+    #[must_use]
+    pub fn are_all_of(&self, names: &[String]) -> bool {
+        match self {
+            Self::One(one) => names.contains(one),
+            Self::Many(many) => !many.is_empty() && many.iter().all(|one| names.contains(one)),
+        }
+    }
+
+    /// As a list.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut names: Vec<String>) -> Self {
+        if names.len() == 1 { Self::One(names.swap_remove(0)) } else { Self::Many(names) }
+    }
+}
+
+/// The media type of access tokens (RFC 9068 §2.1).
+pub(crate) const ACCESS_TYP: &str = "at+jwt";
+
+impl Issuer {
+    pub(crate) async fn mint(
+        &self,
+        client: &Proven,
+        authorized: Authorized,
+    ) -> Result<TokenAnswer, TokenError> {
+        let Authorized { id, family, nonce, id_claims, introduces } = authorized;
+        let access_token = self.access_token(client, &id, &family).await?;
+        let newest =
+            Member { family: id.clone(), generation: family.generation, expires: Timestamp(0) };
+        let refresh_token =
+            family.refresh.and_then(|_| self.member_text(OpaqueKind::Refresh, &newest));
+        let openid = family.current_scope().has_name("openid") && family.account.is_some();
+        let id_token = if openid {
+            let about = self.claims_about(&family, &id_claims).await?;
+            Some(self.id_token(client, &family, (nonce.as_deref(), about), &access_token).await?)
+        } else {
+            None
+        };
+        let userinfo = match &family.account {
+            Some(account) if introduces && client.client.aidbox => self.user_view(account).await?,
+            _ => None,
+        };
+        Ok(TokenAnswer {
+            access_token,
+            token_type: token_type(family.jkt.as_deref()),
+            expires_in: family.access_seconds,
+            refresh_token,
+            id_token,
+            scope: family.current_scope().to_string(),
+            userinfo,
+            created_at: family.renewed,
+        })
+    }
+
+    async fn access_token(
+        &self,
+        client: &Proven,
+        id: &str,
+        family: &Family,
+    ) -> Result<String, TokenError> {
+        let exp = Timestamp(family.renewed.0.saturating_add(family.access_seconds));
+        let scope = family.current_scope();
+        if token_format(client, family) == TokenFormat::Opaque {
+            let generation = family.access_generation;
+            let member = Member { family: id.to_owned(), generation, expires: exp };
+            return Ok(self.member_text(OpaqueKind::Access, &member).ok_or(KeyringError::NoKey)?);
+        }
+        let claims = AccessClaims {
+            iss: self.place().issuer.clone(),
+            sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
+            aud: family.current_audience().to_vec().into(),
+            client_id: family.client.clone(),
+            scope: scope.to_string(),
+            iat: family.renewed,
+            exp,
+            jti: access_jti(id, family.access_generation),
+            sid: id.to_owned(),
+            generation: family.access_generation,
+            cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
+            scp: family
+                .is_decidim()
+                .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
+        };
+        let kind = (KeyUse::Access, client.client.access_alg);
+        Ok(self.sign(kind, ACCESS_TYP, &claims).await?)
+    }
+
+    async fn id_token(
+        &self,
+        client: &Proven,
+        family: &Family,
+        (nonce, about): (Option<&str>, Value),
+        access_token: &str,
+    ) -> Result<String, TokenError> {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let now = self.now();
+        let algorithm = client.client.id_alg;
+        let at_hash = URL_SAFE_NO_PAD.encode(algorithm.half_digest(access_token.as_bytes()));
+        let mut claims = json!({
+            "iss": self.place().issuer,
+            "sub": family.account,
+            "aud": family.client,
+            "iat": now,
+            "exp": now + self.settings().id_token.get(),
+            "auth_time": family.auth_time,
+            "at_hash": at_hash,
+            "acr": ACR,
+            "amr": ["pwd"],
+        });
+        for (name, value) in about.as_object().into_iter().flatten() {
+            claims[name] = value.clone();
+        }
+        if let Some(nonce) = nonce {
+            claims["nonce"] = json!(nonce);
+        }
+        // The browser's session, and not the family that access tokens name so.
+        if let Some(sid) = &family.sid {
+            claims["sid"] = json!(sid);
+        }
+        let kind = (KeyUse::Id, algorithm);
+        Ok(self.sign(kind, "JWT", &claims).await?)
+    }
+
+    /// What `names` say of the person, as far as the scopes of `family` open it (OIDC Core §5.5).
+    async fn claims_about(&self, family: &Family, names: &[String]) -> Result<Value, TokenError> {
+        let Some(id) = family.account.as_ref().filter(|_| !names.is_empty()) else {
+            return Ok(Value::Null);
+        };
+        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
+        let Some(shelved) = near.records.into_iter().next().flatten() else {
+            return Ok(Value::Null);
+        };
+        let account = shelved.read::<Account>()?.body;
+        let scope = family.current_scope();
+        let mut about =
+            crate::endpoint::userinfo::claims_of(id, &account, |name| scope.has_name(name));
+        if let Some(about) = about.as_object_mut() {
+            about.retain(|name, _| names.contains(name));
+        }
+        Ok(about)
+    }
+
+    /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
+    async fn user_view(&self, id: &str) -> Result<Option<Value>, TokenError> {
+        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
+        let Some(shelved) = near.records.into_iter().next().flatten() else { return Ok(None) };
+        let account = shelved.read::<Account>()?.body;
+        let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
+        if let Some(email) = account.emails.first() {
+            view["email"] = json!(email);
+        }
+        if account.name != crate::records::Name::default() {
+            view["name"] = json!(account.name);
+        }
+        Ok(Some(view))
+    }
+}
+
+/// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
+/// (`contracts/decidim.md` §4).
+fn token_format(client: &Proven, family: &Family) -> TokenFormat {
+    if family.is_decidim() {
+        let scope = family.current_scope();
+        let read = scope.has_name("user") || scope.has_name("api:read");
+        return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };
+    }
+    let format = match family.origin {
+        Origin::AuthorizationCode => client.client.code.as_ref().map(|grant| grant.format),
+        Origin::ClientCredentials => client.client.machine.as_ref().map(|grant| grant.format),
+        Origin::Device => client.client.device.as_ref().map(|grant| grant.format),
+    };
+    format.unwrap_or_default()
+}
+
+/// The `jti` of one access token of a family.
+pub(crate) fn access_jti(family: &str, generation: u32) -> String {
+    format!("{family}.{generation}")
+}

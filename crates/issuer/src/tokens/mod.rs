@@ -1,0 +1,7 @@
+//! Tokens: what they say, how they are made, and whether they still hold.
+
+pub(crate) mod dependencies;
+pub mod dpop;
+pub mod family;
+pub mod mint;
+pub mod verify;

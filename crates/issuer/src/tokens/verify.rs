@@ -1,0 +1,260 @@
+//! Whether an access token holds: proven to be ours, in time, and everything it rests on alive.
+
+use std::sync::Arc;
+
+use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scopes};
+
+use crate::{
+    Issuer,
+    cache::liveness::Snapshot,
+    keys::{KeyUse, KeyringError, RingKey},
+    records::{
+        Account, AppDialect, Client, Family,
+        repository::{Kept, read},
+    },
+    store::{Kind, Record, StoreError},
+    tokens::{
+        dependencies::Footing,
+        mint::{ACCESS_TYP, AccessClaims, access_jti},
+    },
+};
+
+/// An access token that holds, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Its family.
+    pub family_id: String,
+    /// Its own name.
+    pub jti: String,
+    /// For which client.
+    pub client_id: String,
+    /// That client: what it may have at all, and how it wants things signed.
+    pub client: Arc<Client>,
+    /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
+    /// (`contracts/decidim.md` §4.1).
+    pub named_audience: Option<String>,
+    /// The contract that the app was written by when it got the token.
+    pub dialect: Option<AppDialect>,
+    /// For which person.
+    pub account: Option<(String, Arc<Account>)>,
+    /// What it may do.
+    pub scope: Scopes,
+    /// Who it is for.
+    pub audience: Vec<String>,
+    /// The thumbprint of the key that must be shown with it, if it is bound to one.
+    pub jkt: Option<String>,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// First second at which it is worthless.
+    pub expires: Timestamp,
+}
+
+/// Why an access token does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Its time has passed.
+    #[error("the access token has expired")]
+    Expired,
+    /// Not ours, not whole, or something it rests on is over: one answer for all.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// Ours: it cannot be told.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// What a token says of itself, proven to be ours.
+struct Said {
+    family: String,
+    generation: u32,
+    issued: Option<Timestamp>,
+    expires: Timestamp,
+    /// What a JWT carries; an opaque token's is its family's.
+    carried: Option<Carried>,
+}
+
+/// What a JWT carries itself.
+struct Carried {
+    scope: Scopes,
+    audience: Vec<String>,
+    jkt: Option<String>,
+}
+
+/// What whoever sends a token shows besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder<'a> {
+    /// Nothing: `Authorization: Bearer`. A token that is bound to a key is none for them.
+    Bearer,
+    /// The key of this thumbprint: `Authorization: DPoP`. A token that is bound to none is none.
+    Key(&'a str),
+    /// It is not they who use it: they ask about it.
+    Asks,
+}
+
+impl Live {
+    /// Whether it has the named scope, and its client may still have it.
+    #[must_use]
+    pub fn may(&self, name: &str) -> bool {
+        self.scope.has_name(name) && self.client.scope.has_name(name)
+    }
+
+    /// Whether it was issued to an app of `/oauth`.
+    #[must_use]
+    pub fn is_decidim(&self) -> bool {
+        self.dialect == Some(AppDialect::Decidim)
+    }
+}
+
+impl Issuer {
+    /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
+    /// one (`design.md` rule 27), and one more if this node does not know its client and person.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; a failing store is never a yes.
+    pub async fn verify_access(
+        &self,
+        token: &str,
+        holder: Holder<'_>,
+    ) -> Result<Arc<Live>, VerifyError> {
+        let live = self.verify_access_of_anybody(token).await?;
+        let is_theirs = match holder {
+            Holder::Bearer => live.jkt.is_none(),
+            Holder::Key(jkt) => live.jkt.as_deref() == Some(jkt),
+            Holder::Asks => true,
+        };
+        if is_theirs { Ok(live) } else { Err(VerifyError::Invalid) }
+    }
+
+    async fn verify_access_of_anybody(&self, token: &str) -> Result<Arc<Live>, VerifyError> {
+        let (digest, now) = (Digest::of(token.as_bytes()), self.now());
+        if let Some(live) = self.verdicts().get(self, &digest) {
+            return Ok(live);
+        }
+        let said = match self.read_access(token) {
+            Some(said) => said,
+            // By a key that another node has made a moment ago, perhaps.
+            None if self.hears_of_a_key(token).await? => {
+                self.read_access(token).ok_or(VerifyError::Invalid)?
+            }
+            None => return Err(VerifyError::Invalid),
+        };
+        if said.expires <= now {
+            return Err(VerifyError::Expired);
+        }
+        let family_key = self.desk().key(Kind::Family, &said.family);
+        // Captured before anything is read: what changes in between is seen as a change.
+        let before = self.liveness().snapshot([&*family_key.text()]);
+        let records = self.desk().store().get_many(&[family_key], now).await?;
+        let family = body::<Family>(records.into_iter().next().flatten())?;
+        let (live, snapshot) = self.check_alive(said, family).await?;
+        self.verdicts().keep(self, digest, (&live, snapshot.and(before)), live.expires);
+        Ok(live)
+    }
+
+    async fn check_alive(
+        &self,
+        said: Said,
+        family: Family,
+    ) -> Result<(Arc<Live>, Snapshot), VerifyError> {
+        let outdated = family.ends_previous && said.generation != family.access_generation;
+        let rescoped = said.carried.is_none() && said.generation < family.opaque_from;
+        if family.ended || outdated || rescoped {
+            return Err(VerifyError::Invalid);
+        }
+        let is_jwt = said.carried.is_some();
+        let Carried { scope, audience, jkt } = said.carried.unwrap_or_else(|| Carried {
+            scope: family.current_scope().clone(),
+            audience: family.current_audience().to_vec(),
+            jkt: family.jkt.clone(),
+        });
+        let (footing, gone) = Footing::of(self, &family, &scope).await?;
+        if gone.is_some() {
+            return Err(VerifyError::Invalid);
+        }
+        let client = footing.client.ok_or(VerifyError::Invalid)?;
+        let account = family.account.clone().zip(footing.account);
+        // An opaque token does not say when it was made, but how long before its end that was.
+        let made = Timestamp(said.expires.0.saturating_sub(family.access_seconds));
+        let live = Live {
+            jti: access_jti(&said.family, said.generation),
+            family_id: said.family,
+            named_audience: (is_jwt && family.is_decidim()).then(|| family.client.clone()),
+            dialect: family.dialect,
+            client_id: family.client,
+            client,
+            account,
+            scope,
+            audience,
+            jkt,
+            issued: said.issued.unwrap_or(made),
+            expires: said.expires,
+        };
+        Ok((Arc::new(live), footing.snapshot))
+    }
+
+    /// The claims of a JWT access token that this issuer signed, expired or not.
+    pub(crate) fn proven_claims(&self, token: &str) -> Option<AccessClaims> {
+        let compact = Compact::read(token)?;
+        let typ = compact.header().typ.as_deref()?;
+        let access = [ACCESS_TYP, "application/at+jwt"];
+        if !access.iter().any(|known| typ.eq_ignore_ascii_case(known)) {
+            return None;
+        }
+        let (kid, keys) = (compact.header().kid.as_deref()?, self.keyring().keys());
+        let known = |key: &&RingKey| {
+            key.usage == KeyUse::Access && key.signing.kid() == kid && key.is_published(self.now())
+        };
+        let payload = compact.verified_by(&keys.iter().find(known)?.verifying)?;
+        let claims: AccessClaims = serde_json::from_slice(payload).ok()?;
+        (claims.iss == self.place().issuer).then_some(claims)
+    }
+
+    /// Reads the keys again if `token` names one that is not known here; whether it did. Once a
+    /// second at most, whatever comes, and once in half a minute for one name (`design.md` rule 45).
+    async fn hears_of_a_key(&self, token: &str) -> Result<bool, VerifyError> {
+        let compact = Compact::read(token);
+        let Some(kid) = compact.as_ref().and_then(|compact| compact.header().kid.as_deref()) else {
+            return Ok(false);
+        };
+        if self.keyring().keys().iter().any(|key| key.signing.kid() == kid)
+            || !self.keyring().may_ask(kid, self.now())
+        {
+            return Ok(false);
+        }
+        match self.reload_keys().await {
+            Ok(()) => Ok(true),
+            Err(KeyringError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn read_access(&self, token: &str) -> Option<Said> {
+        if let Some(member) = self.read_member(OpaqueKind::Access, token) {
+            return Some(Said {
+                family: member.family,
+                generation: member.generation,
+                issued: None,
+                expires: member.expires,
+                carried: None,
+            });
+        }
+        let claims = self.proven_claims(token)?;
+        let scope = Scopes::parse(&claims.scope).ok()?;
+        Some(Said {
+            family: claims.sid,
+            generation: claims.generation,
+            issued: Some(claims.iat),
+            expires: claims.exp,
+            carried: Some(Carried {
+                scope,
+                audience: claims.aud.into_vec(),
+                jkt: claims.cnf.map(|cnf| cnf.jkt),
+            }),
+        })
+    }
+}
+
+/// The body of a record that must be there.
+fn body<T: Kept>(record: Option<Record>) -> Result<T, VerifyError> {
+    Ok(read::<T>(record.ok_or(VerifyError::Invalid)?)?.body)
+}

@@ -1,0 +1,119 @@
+//! What a running server does by itself: hear of changes, clear what has expired, renew its
+//! signing keys, and see that its clock is right.
+
+use std::time::Duration;
+
+use castellan_issuer::{Issuer, cache::liveness::POLL};
+
+/// How often expired records are cleared, and how many at a time.
+const SWEEP: Duration = Duration::from_mins(1);
+const BATCH: usize = 1_000;
+
+/// How often the clock is compared with the data source's.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether new signing keys are due.
+const KEYS: Duration = Duration::from_hours(1);
+
+/// Begins all of it. It ends with the runtime.
+pub(crate) async fn start(issuers: &[Issuer]) {
+    for issuer in issuers {
+        let heard = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
+        tokio::spawn(listen(issuer.clone(), heard.ok().map(|heard| heard.cursor)));
+        tokio::spawn(renew_keys(issuer.clone()));
+    }
+    // The sites share one data source, which is swept as a whole.
+    if let Some(issuer) = issuers.first() {
+        tokio::spawn(sweep(issuer.clone()));
+        compare_clocks(issuers).await;
+        tokio::spawn(watch_the_clock(issuers.to_vec()));
+    }
+}
+
+async fn renew_keys(issuer: Issuer) {
+    let mut every = tokio::time::interval(KEYS);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        match issuer.rotate_keys_if_due().await {
+            Ok(true) => tracing::info!(site = %issuer.desk().site(), "new signing keys are made"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "new signing keys could not be made"),
+        }
+    }
+}
+
+async fn watch_the_clock(issuers: Vec<Issuer>) {
+    let mut every = tokio::time::interval(CLOCKS);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        compare_clocks(&issuers).await;
+    }
+}
+
+async fn compare_clocks(issuers: &[Issuer]) {
+    for issuer in issuers {
+        let (liveness, store) = (issuer.liveness(), issuer.desk().store());
+        let was_in_time = liveness.is_in_time();
+        match liveness.compare_clocks(store, issuer.clock()).await {
+            Ok(Some(ahead)) if was_in_time && !liveness.is_in_time() => tracing::error!(
+                "this machine's clock is {ahead} ms ahead of the data source's: set it by NTP; \
+                 until then this node is not ready"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the data source's clock could not be read"),
+        }
+    }
+}
+
+async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::FeedCursor>) {
+    let mut every = tokio::time::interval(POLL);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Until they have been read again, whatever goes wrong meanwhile; and once at the start, for
+    // what was told between the opening and the first look.
+    let mut keys_changed = true;
+    loop {
+        every.tick().await;
+        let store = issuer.desk().store();
+        let heard = |subject: &str| keys_changed |= issuer.is_keyring(subject);
+        match issuer.liveness().poll(store, cursor.as_ref(), heard).await {
+            Ok(heard) => {
+                // What was missed may have been about them.
+                keys_changed |= heard.gap;
+                cursor = Some(heard.cursor);
+            }
+            Err(error) => tracing::warn!(%error, "the feed could not be read"),
+        }
+        if keys_changed {
+            match issuer.reload_keys().await {
+                // One may have been taken out: what it signed is looked at again.
+                Ok(()) => issuer.liveness().bump_all(),
+                Err(error) => {
+                    tracing::error!(%error, "the signing keys could not be read again");
+                    continue;
+                }
+            }
+            keys_changed = false;
+        }
+    }
+}
+
+async fn sweep(issuer: Issuer) {
+    let mut every = tokio::time::interval(SWEEP);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        loop {
+            match issuer.desk().store().sweep(issuer.now(), BATCH).await {
+                // More than one batch is done a batch at a time, so that writers get in between.
+                Ok(BATCH) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "expired records could not be cleared");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What runs beside the requests.
+
+pub(crate) mod denials;
+pub(crate) mod housekeeping;
+pub(crate) mod logout_delivery;
+pub(crate) mod usage;

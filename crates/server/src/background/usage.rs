@@ -1,0 +1,113 @@
+//! What callers use of their scopes: counted in memory, and added to the store every few seconds
+//! and at the stop, so that no request costs a write.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use castellan_gate::Identity;
+use castellan_issuer::{Issuer, resources::ResourceKind};
+use castellan_proto::{Timestamp, scope::Demand};
+
+/// The counts of one site since they were last added to the store. Cheap to clone.
+#[derive(Clone)]
+pub struct Usage {
+    issuer: Issuer,
+    counts: Arc<Mutex<Counts>>,
+    /// Held by whoever writes, so that the stop waits for what is on its way.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Per kind and id of a resource, how often each demand was met.
+type Counts = HashMap<ResourceKind, HashMap<String, Count>>;
+
+/// What one caller used, and since when that is counted.
+struct Count {
+    since: Timestamp,
+    demands: BTreeMap<String, u64>,
+}
+
+/// How often counts are added to the store.
+const EVERY: Duration = Duration::from_secs(10);
+/// Apps and keys that are counted between two writes at most.
+const MOST: usize = 10_000;
+
+impl Usage {
+    /// Begins to count, and to write what was counted.
+    #[must_use]
+    pub fn start(issuer: Issuer) -> Self {
+        let usage = Self { issuer, counts: Arc::default(), writing: Arc::default() };
+        let writing = usage.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(EVERY);
+            every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                every.tick().await;
+                writing.flush().await;
+            }
+        });
+        usage
+    }
+
+    pub(crate) fn count(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &Demand>) {
+        let Some((kind, id)) = resource(caller) else { return };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = counts.entry(kind).or_default();
+        if !of_kind.contains_key(id) {
+            if of_kind.len() >= MOST {
+                return;
+            }
+            let count = Count { since: self.issuer.now(), demands: BTreeMap::new() };
+            of_kind.insert(id.to_owned(), count);
+        }
+        let Some(of_caller) = of_kind.get_mut(id) else { return };
+        for demand in demands {
+            match of_caller.demands.get_mut(demand.as_str()) {
+                Some(count) => *count += 1,
+                None => drop(of_caller.demands.insert(demand.as_str().to_owned(), 1)),
+            }
+        }
+    }
+
+    /// Adds what was counted to the store. What cannot be added is counted on.
+    pub async fn flush(&self) {
+        let _one_at_a_time = self.writing.lock().await;
+        let counts = {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *counts)
+        };
+        for (kind, of_kind) in counts {
+            for (id, of_caller) in of_kind {
+                let (counts, since) = (&of_caller.demands, of_caller.since);
+                if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
+                    tracing::warn!(%error, "what was used could not be added to the store");
+                    self.put_back(kind, id, of_caller);
+                }
+            }
+        }
+    }
+
+    fn put_back(&self, kind: ResourceKind, id: String, of_caller: Count) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of_kind, since) = (counts.entry(kind).or_default(), of_caller.since);
+        let kept = of_kind.entry(id).or_insert(Count { since, demands: BTreeMap::new() });
+        kept.since = kept.since.min(since);
+        for (demand, more) in of_caller.demands {
+            *kept.demands.entry(demand).or_default() += more;
+        }
+    }
+}
+
+/// The resource whose scopes a caller uses.
+fn resource(caller: &Identity) -> Option<(ResourceKind, &str)> {
+    match (&caller.client_id, &caller.credential_id, caller.kind) {
+        (Some(client), _, _) => Some((ResourceKind::Client, client)),
+        (None, Some(key), crate::guards::verifier::API_KEY_JWT) => {
+            Some((ResourceKind::AuthKey, key))
+        }
+        (None, Some(key), _) => Some((ResourceKind::ApiCredential, key)),
+        (None, None, _) => None,
+    }
+}

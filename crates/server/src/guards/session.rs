@@ -1,0 +1,64 @@
+//! Browser sessions at guards that list `session` (`contracts/decidim.md` §5.2): a person uses the API
+//! as themselves from a page of the same origin.
+//!
+//! A cookie goes along with requests that nobody meant, so it counts only beside a header that no
+//! form and no other origin's script can send unasked (§9, number 8): `X-Requested-With`. Beside a
+//! form it never does (`design.md` rule 36).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use castellan_gate::{Caller, Identity, Person};
+use castellan_issuer::{Issuer, session::Browser, store::StoreError};
+use castellan_proto::{
+    Opaque, OpaqueKind,
+    scope::{Scope, Scopes},
+};
+
+use crate::wire::request;
+
+/// The kind of callers with a browser session.
+const KIND: &str = "session";
+/// What a page sends that means its request.
+const MEANT: &str = "x-requested-with";
+
+/// Who sits in front of the browser that sent `headers`; none if it shows no session, or did not
+/// mean to. One that is over is no good, and not as good as none.
+///
+/// # Errors
+/// [`StoreError`] if that cannot be told.
+pub(super) async fn caller(
+    issuer: &Issuer,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, StoreError> {
+    let Some(cookie) = request::cookie(headers, request::SESSION) else { return Ok(None) };
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let form = kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded");
+    if form || !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
+        return Ok(None);
+    }
+    let session = Opaque::read(OpaqueKind::Session, cookie);
+    let browser = Browser { session, ..Browser::default() };
+    let Some(signed_in) = issuer.signed_in(&browser).await? else {
+        return Ok(Some(Caller::invalid()));
+    };
+    let account = signed_in.account;
+    let person = Person {
+        id: signed_in.account_id,
+        name: Some(account.display_name()),
+        nickname: Some(account.user_name),
+    };
+    Ok(Some(Caller::known(Identity {
+        kind: KIND,
+        person: Some(person),
+        token_scopes: everything(),
+        ..Identity::default()
+    })))
+}
+
+/// A person may do with the API whatever it has scopes for.
+fn everything() -> Scopes {
+    ["user", "api:read", "api:write"]
+        .map(|name| Scope::Named(name.to_owned()))
+        .into_iter()
+        .collect()
+}

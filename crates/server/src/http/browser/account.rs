@@ -1,0 +1,111 @@
+//! `/account`: what a person lets in, and how they take it back.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::{error::TokenError, session::SignedIn};
+
+use super::{
+    cookies::{self, Visitor},
+    respond,
+};
+use crate::wire::{error::Refusal, extract::Form};
+use crate::{
+    app::App,
+    pages::{AccountPage, App as AppRow},
+};
+
+/// The page; whoever is not signed in is asked to.
+pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, Refusal> {
+    let Some(person) = signed_in(&app, &visitor).await? else {
+        return Ok(respond::see_other("/auth/login"));
+    };
+    let agreed = app.issuer().agreed(&person.account_id).await.map_err(TokenError::from)?;
+    let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
+    let apps: Vec<_> = agreed
+        .iter()
+        .zip(&since)
+        .map(|(one, since)| AppRow {
+            client_id: &one.client_id,
+            name: &one.client_name,
+            scopes: &one.scopes,
+            since,
+        })
+        .collect();
+    let shown = AccountPage {
+        site: app.title(),
+        account_name: &person.account.display_name(),
+        user_name: &person.account.user_name,
+        csrf: &app.issuer().csrf_token(&person.session),
+        apps: &apps,
+    };
+    Ok(respond::html(StatusCode::OK, &shown, None))
+}
+
+/// Takes back what was agreed to for one app.
+pub(crate) async fn withdraw(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Result<Response, Refusal> {
+    let Some(person) = signed_in(&app, &visitor).await? else {
+        return Ok(respond::see_other("/auth/login"));
+    };
+    let token = params.get("csrf").unwrap_or_default();
+    if !cookies::is_same_origin(&app, &headers)
+        || !app.issuer().csrf_matches(&person.session, token)
+    {
+        return Ok(cookies::cross_site());
+    }
+    let client = params.get("client_id").ok_or(TokenError::Missing("client_id"))?;
+    app.issuer().withdraw(&person.account_id, client).await.map_err(TokenError::from)?;
+    Ok(respond::see_other("/account").into_response())
+}
+
+pub(crate) async fn signed_in(app: &App, visitor: &Visitor) -> Result<Option<SignedIn>, Refusal> {
+    Ok(app.issuer().signed_in(&visitor.browser).await.map_err(TokenError::from)?)
+}
+
+/// A day as people write it, in UTC.
+fn day(seconds: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    // Days since 1 March 0000 split into eras of 400 years (H. Hinnant's civil calendar).
+    let days = seconds / 86_400 + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = (shifted + 2) % 12;
+    let year = era * 400 + year + u64::from(month < 2);
+    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
+    format!("{day} {month} {year}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day;
+
+    #[test]
+    fn days_read_as_people_write_them() {
+        assert_eq!(day(0), "1 January 1970");
+        assert_eq!(day(951_782_400), "29 February 2000");
+        assert_eq!(day(1_795_392_000), "23 November 2026");
+    }
+}

@@ -1,0 +1,87 @@
+//! `/auth/device`: where devices begin by POST (RFC 8628 §3.1), and where people type in what a device
+//! shows (§3.3).
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::{authorization::flow::FlowError, error::TokenError};
+
+use super::{
+    cookies::{self, Visitor},
+    respond,
+};
+use crate::wire::{
+    error::{Refusal, no_store},
+    extract::{self, ClientRequest, Form},
+};
+use crate::{app::App, pages::DevicePage};
+
+/// A device begins.
+pub(crate) async fn begin(
+    State(app): State<App>,
+    ClientRequest { params, basic, .. }: ClientRequest,
+) -> Result<Response, Refusal> {
+    let answer = app.issuer().begin_device(&params, basic).await?;
+    Ok(no_store(Json(answer).into_response()))
+}
+
+/// The form. A code in the query fills it in; the person still has to send it, so that no link
+/// connects a device by itself.
+pub(crate) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = extract::query(query.as_deref()).unwrap_or_default();
+    let scanned: String = params.get("user_code").unwrap_or_default().chars().take(16).collect();
+    let mut response = form(&app, &scanned, (StatusCode::OK, None));
+    visitor.remember(&app, &mut response);
+    response
+}
+
+/// The form comes back.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !cookies::is_same_origin(&app, &headers) {
+        return cookies::cross_site();
+    }
+    let code = params.get("user_code").unwrap_or_default();
+    let mut response = match app.issuer().enter_user_code(code, &visitor.browser).await {
+        Err(FlowError::Token(TokenError::Throttled(seconds))) => later(&app, seconds),
+        step => respond::next(step, &app, &headers),
+    };
+    visitor.remember(&app, &mut response);
+    response
+}
+
+/// The form once more: nothing is told of codes that were good once.
+pub(crate) fn wrong_code(app: &App) -> Response {
+    let problem = "No device waits with this code. Look at it again, or begin anew on the device.";
+    form(app, "", (StatusCode::BAD_REQUEST, Some(problem)))
+}
+
+fn later(app: &App, seconds: u64) -> Response {
+    let problem = format!("Too many attempts. Try again in {seconds} s.");
+    let mut response = form(app, "", (StatusCode::TOO_MANY_REQUESTS, Some(&problem)));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn form(app: &App, user_code: &str, (status, problem): (StatusCode, Option<&str>)) -> Response {
+    respond::html(status, &DevicePage { site: app.title(), user_code, problem }, None)
+}
+
+/// A user code as devices show it.
+pub(crate) fn hyphenated(code: &str) -> String {
+    match code.split_at_checked(code.len() / 2) {
+        Some((first, second)) => format!("{first}-{second}"),
+        None => code.to_owned(),
+    }
+}

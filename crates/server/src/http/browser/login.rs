@@ -1,0 +1,123 @@
+//! `/auth/login`: who are you?
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::{
+    authorization::flow::{FlowError, FlowView, LoggedIn},
+    error::TokenError,
+};
+use castellan_proto::Secret;
+
+use super::{
+    cookies::{self, Visitor},
+    respond,
+};
+use crate::wire::{
+    error::Refusal,
+    extract::{self, Form},
+};
+use crate::{app::App, pages::LoginPage};
+
+/// The form. Without a flow, somebody wants to sign in here.
+pub(crate) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let params = match extract::query(query.as_deref()) {
+        Ok(params) => params,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let Some(flow) = params.get("flow") else {
+        let step = app.issuer().begin_here(&visitor.browser).await;
+        let mut response = respond::next(step, &app, &headers);
+        visitor.remember(&app, &mut response);
+        return response;
+    };
+    match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => form(&app, flow, &view, (StatusCode::OK, None)),
+        Err(error) => respond::refused(error, &app, &headers),
+    }
+}
+
+/// The form comes back.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !cookies::is_same_origin(&app, &headers) {
+        return cookies::cross_site();
+    }
+    let flow = params.get("flow").unwrap_or_default();
+    let name = params.get("username").unwrap_or_default();
+    let password = params.secret("password").unwrap_or_else(|| Secret::new(String::new()));
+    match app.issuer().log_in(flow, (name, &password), &visitor.browser).await {
+        Ok(LoggedIn::Yes(cookie, next)) => {
+            let mut response = respond::next(Ok(next), &app, &headers);
+            cookies::set_session(&app, &mut response, &cookie);
+            response
+        }
+        Ok(LoggedIn::No) => again(&app, &visitor, (flow, name), &headers).await,
+        Err(FlowError::Token(TokenError::Throttled(seconds))) => {
+            later(&app, &visitor, (flow, name), seconds).await
+        }
+        Err(FlowError::Token(error @ TokenError::Busy(_))) => Refusal::from(error).into_response(),
+        Err(error) => respond::refused(error, &app, &headers),
+    }
+}
+
+/// The form once more, with the name as it was typed.
+async fn again(
+    app: &App,
+    visitor: &Visitor,
+    (flow, name): (&str, &str),
+    headers: &HeaderMap,
+) -> Response {
+    // The same words whether the name or the password is wrong.
+    let problem = "User name and password do not match.";
+    match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => {
+            let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            form(app, flow, &view, (StatusCode::UNAUTHORIZED, Some(problem)))
+        }
+        Err(error) => respond::refused(error, app, headers),
+    }
+}
+
+/// The form once more, for later: the same words whether there is such a person or not.
+async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds: u64) -> Response {
+    let problem = format!("Too many attempts. Try again in {seconds} s.");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
+        Ok(view) => {
+            let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            form(app, flow, &view, (status, Some(&problem)))
+        }
+        Err(_) => respond::message(app, status, "Too many attempts", &problem),
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn form(
+    app: &App,
+    flow: &str,
+    view: &FlowView,
+    (status, problem): (StatusCode, Option<&str>),
+) -> Response {
+    let login = LoginPage {
+        site: app.title(),
+        client_name: view.client_name.as_deref(),
+        flow,
+        login_hint: &view.login_hint,
+        problem,
+    };
+    let target = view.redirect_uri.as_deref().and_then(respond::form_target);
+    respond::html(status, &login, target.as_deref())
+}

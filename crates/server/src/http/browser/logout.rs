@@ -1,0 +1,105 @@
+//! `/auth/logout`: signing out of this browser, at an app's request or one's own.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use castellan_issuer::{error::TokenError, request::params::Params};
+
+use super::{
+    account::signed_in,
+    cookies::{self, Visitor},
+    respond,
+};
+use crate::wire::{
+    error::Refusal,
+    extract::{self, Form},
+};
+use crate::{app::App, pages::LogoutPage};
+
+/// What an app may send along (RP-Initiated Logout §2); it comes back with the answer.
+const ASKED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+
+/// The question; spared if the app shows whom it means, and that is who is signed in.
+pub(crate) async fn ask(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let params = extract::query(query.as_deref())?;
+    let request = match app.issuer().read_logout(&params).await {
+        Ok(request) => request,
+        Err(error) => return Ok(respond::refused(error.into(), &app, &headers)),
+    };
+    let back = request.back.as_deref();
+    let Some(person) = signed_in(&app, &visitor).await? else { return Ok(signed_out(&app, back)) };
+    if request.subject.is_some_and(|subject| subject == person.account_id) {
+        return end(&app, &visitor, back).await;
+    }
+    let shown = LogoutPage {
+        site: app.title(),
+        account_name: &person.account.display_name(),
+        csrf: &app.issuer().csrf_token(&person.session),
+        hidden: &asked(&params),
+    };
+    Ok(respond::html(StatusCode::OK, &shown, back.and_then(respond::form_target).as_deref()))
+}
+
+/// The answer, or the question as a form that an app has a browser send.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Result<Response, Refusal> {
+    let asked = asked(&params);
+    let Some(token) = params.get("csrf").or(asked.is_empty().then_some("")) else {
+        // A browser keeps the session's cookie from a form of another site, and not from the page
+        // that it is led to.
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        return Ok(respond::see_other(&format!("/auth/logout?{query}")));
+    };
+    let request = match app.issuer().read_logout(&params).await {
+        Ok(request) => request,
+        Err(error) => return Ok(respond::refused(error.into(), &app, &headers)),
+    };
+    let back = request.back.as_deref();
+    let Some(person) = signed_in(&app, &visitor).await? else { return Ok(signed_out(&app, back)) };
+    if !cookies::is_same_origin(&app, &headers)
+        || !app.issuer().csrf_matches(&person.session, token)
+    {
+        return Ok(cookies::cross_site());
+    }
+    end(&app, &visitor, back).await
+}
+
+fn asked(params: &Params) -> Vec<(&'static str, &str)> {
+    ASKED.into_iter().filter_map(|name| Some((name, params.get(name)?))).collect()
+}
+
+async fn end(app: &App, visitor: &Visitor, back: Option<&str>) -> Result<Response, Refusal> {
+    let farewell = app.issuer().sign_out(&visitor.browser).await.map_err(TokenError::from)?;
+    let mut response = match &*farewell.frames {
+        [] => signed_out(app, back),
+        frames => respond::farewell(app, frames, back),
+    };
+    cookies::clear_session(app, &mut response);
+    Ok(response)
+}
+
+fn signed_out(app: &App, back: Option<&str>) -> Response {
+    back.map_or_else(
+        || {
+            respond::message(
+                app,
+                StatusCode::OK,
+                "You are signed out",
+                "You can close this window.",
+            )
+        },
+        respond::found,
+    )
+}

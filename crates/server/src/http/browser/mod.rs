@@ -1,0 +1,11 @@
+//! Pages for people and their browsers.
+
+pub(crate) mod account;
+pub(crate) mod consent;
+pub(crate) mod cookies;
+pub(crate) mod device;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod respond;
+pub(crate) mod scope_text;
+pub(crate) mod setup;

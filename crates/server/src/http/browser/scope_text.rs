@@ -1,0 +1,56 @@
+//! What a scope lets an app do, in words for the person who is asked.
+
+/// A phrase, and whether it is about changing something.
+///
+/// To an app of `/oauth` the profile holds the address, too (`contracts/decidim.md` §6.5).
+pub(crate) fn words(scope: &str, decidim: bool) -> (String, bool) {
+    let known = match scope {
+        "profile" if decidim => Some(("Read your name and your e-mail address", false)),
+        "openid" => Some(("Know who you are", false)),
+        "profile" => Some(("Read your name", false)),
+        "email" => Some(("Read your e-mail address", false)),
+        "user" => Some(("Act as you", true)),
+        "offline_access" => Some(("Stay signed in while you are away", true)),
+        "api:read" => Some(("Read all that the API shows you", false)),
+        "api:write" => Some(("Change all that the API lets you change", true)),
+        "*" => Some(("Read and change everything that you can", true)),
+        _ => None,
+    };
+    if let Some((text, writes)) = known {
+        return (text.to_owned(), writes);
+    }
+    let mut parts = scope.split(':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("Mutation"), Some(of), Some(action), None) => (phrase(action, "Change", of), true),
+        (Some("Query"), Some(of), Some(action), None) => (phrase(action, "Read", of), false),
+        (Some("Query"), ..) => (format!("Read what {scope} covers"), false),
+        _ => (format!("Use {scope}"), true),
+    }
+}
+
+fn phrase(action: &str, any: &str, of: &str) -> String {
+    let verb = if action.contains('*') { any } else { action };
+    match of {
+        "*" => format!("{verb} anything"),
+        of => format!("{verb} {of}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn a_scope_reads_as_a_phrase() {
+        for (scope, text, writes) in [
+            ("Mutation:Person:Create", "Create Person", true),
+            ("Mutation:Person:*", "Change Person", true),
+            ("Mutation:*:*", "Change anything", true),
+            ("Query:Person:List", "List Person", false),
+            ("Mutation:*", "Use Mutation:*", true),
+            ("email", "Read your e-mail address", false),
+        ] {
+            assert_eq!(words(scope, false), (text.to_owned(), writes));
+        }
+    }
+}

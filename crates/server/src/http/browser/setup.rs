@@ -1,0 +1,70 @@
+//! `/auth/setup`: the first administrator.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use castellan_issuer::sign_in::setup::{SetupError, SetupForm};
+use castellan_proto::Secret;
+
+use super::{cookies, respond};
+use crate::wire::{
+    error::Refusal,
+    extract::{self, Form},
+};
+use crate::{app::App, pages::SetupPage};
+
+/// The form.
+pub(crate) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    match extract::query(query.as_deref()) {
+        Ok(params) => {
+            form(&app, params.get("token").unwrap_or_default(), "admin", (StatusCode::OK, None))
+        }
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+/// The form comes back.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    if !cookies::is_same_origin(&app, &headers) {
+        return cookies::cross_site();
+    }
+    let secret = |name: &str| params.secret(name).unwrap_or_else(|| Secret::new(String::new()));
+    let (token, name) = (params.get("token"), params.get("username"));
+    let (token, name) = (token.unwrap_or_default(), name.unwrap_or_default());
+    let filled = SetupForm {
+        token: token.to_owned(),
+        user_name: name.to_owned(),
+        password: secret("password"),
+        again: secret("password_again"),
+    };
+    match app.issuer().set_up(filled).await {
+        Ok((cookie, _)) => {
+            let mut response = respond::see_other("/account");
+            cookies::set_session(&app, &mut response, &cookie);
+            response
+        }
+        Err(SetupError::Token(error)) => Refusal::from(error).into_response(),
+        Err(problem) => {
+            let status = match problem {
+                SetupError::Spent => StatusCode::GONE,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            form(&app, token, name, (status, Some(&problem.to_string())))
+        }
+    }
+}
+
+fn form(
+    app: &App,
+    token: &str,
+    user_name: &str,
+    (status, problem): (StatusCode, Option<&str>),
+) -> Response {
+    respond::html(status, &SetupPage { site: app.title(), token, user_name, problem }, None)
+}

@@ -1,0 +1,75 @@
+//! `/auth/authorize` (RFC 6749 §3.1): by GET, and by POST as OIDC Core §3.1.2.1 has it.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::Response,
+};
+use castellan_issuer::{
+    authorization::{flow::FlowError, request::AuthorizeError},
+    error::TokenError,
+    request::params::Params,
+};
+use castellan_proto::ErrorCode;
+
+use crate::app::App;
+use crate::{
+    http::browser::{cookies::Visitor, respond},
+    wire::{error::Refusal, extract},
+};
+
+/// Bytes of a query that are carried on: what everything in between is asked to take
+/// (RFC 9110 §4.1), less the rest of the address.
+const LONGEST: usize = 7_500;
+
+/// The parameters are in the query.
+pub(crate) async fn get(
+    State(app): State<App>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let params = extract::query(query.as_deref());
+    begin(&app, &visitor, params, &headers).await
+}
+
+/// The parameters are in the body, and led to the query: a browser keeps its cookies from a form of
+/// another site, and not from the page that it is led to. Without them whoever is signed in looks
+/// like nobody, and the mark that a sign-in in progress rests on would be set anew.
+pub(crate) async fn post(
+    State(app): State<App>,
+    headers: HeaderMap,
+    form: Result<extract::Form, Refusal>,
+) -> Response {
+    let Ok(extract::Form(params)) = form else {
+        return respond::refused(nowhere(TokenError::Unreadable.to_string()), &app, &headers);
+    };
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params.pairs()).finish();
+    if query.len() > LONGEST {
+        let why = "the request is too long for an address: push it (RFC 9126)";
+        return respond::refused(nowhere(why.to_owned()), &app, &headers);
+    }
+    respond::see_other(&format!("/auth/authorize?{query}"))
+}
+
+async fn begin(
+    app: &App,
+    visitor: &Visitor,
+    params: Result<Params, TokenError>,
+    headers: &HeaderMap,
+) -> Response {
+    let step = match params {
+        Ok(params) => app.issuer().begin(&params, &visitor.browser).await,
+        // Which of two values is meant cannot be told, so neither can where to answer.
+        Err(error) => Err(nowhere(error.to_string())),
+    };
+    let mut response = respond::next(step, app, headers);
+    visitor.remember(app, &mut response);
+    response
+}
+
+/// A request that cannot be answered to anybody but the person.
+fn nowhere(text: String) -> FlowError {
+    FlowError::Authorize(AuthorizeError::Page { code: ErrorCode::InvalidRequest, text })
+}

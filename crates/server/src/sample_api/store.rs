@@ -1,0 +1,291 @@
+//! What the archive holds, in memory, changed by one caller at a time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::model::{KINDS, Kind, Reach, Relation};
+use super::refused::Refused;
+
+/// How many things of one type fit, so that a demo left running cannot fill the memory.
+pub(crate) const MOST_PER_KIND: usize = 10_000;
+
+/// How many arrows of one relation may start at one thing.
+pub(crate) const MOST_ARROWS: usize = 1_000;
+
+/// How many bytes an identifier or a scalar may have.
+pub(crate) const LONGEST_TEXT: usize = 4_000;
+
+/// One thing.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Its type.
+    pub(crate) kind: &'static Kind,
+    /// Its key within the type.
+    pub(crate) identifier: String,
+    /// Its scalars, without those that are null.
+    pub(crate) texts: BTreeMap<&'static str, String>,
+    /// The identifiers its relations point to.
+    pub(crate) arrows: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// New values for scalars; `None` makes one null.
+pub(crate) type Changes = BTreeMap<&'static str, Option<String>>;
+
+/// Which things to list.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    /// Only the one with this identifier.
+    pub(crate) identifier: Option<String>,
+    /// Only those with exactly this name.
+    pub(crate) name: Option<String>,
+    /// Only those whose name holds this text, whatever the case.
+    pub(crate) substring: Option<String>,
+    /// How many to pass over.
+    pub(crate) offset: usize,
+    /// How many to return at most.
+    pub(crate) first: usize,
+}
+
+type Shelf = BTreeMap<String, Arc<Node>>;
+type Shelves = BTreeMap<&'static str, Shelf>;
+
+/// Everything in the archive.
+#[derive(Debug, Default)]
+pub(crate) struct Store(Mutex<Shelves>);
+
+impl Store {
+    /// How many things there are of each type.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, usize)> {
+        let shelves = self.lock();
+        let count = |kind: &Kind| shelves.get(kind.name).map_or(0, Shelf::len);
+        KINDS.iter().map(|kind| (kind.name, count(kind))).collect()
+    }
+
+    /// The thing with this identifier.
+    pub(crate) fn get(&self, kind: &'static Kind, identifier: &str) -> Option<Arc<Node>> {
+        self.lock().get(kind.name)?.get(identifier).cloned()
+    }
+
+    /// The things that pass `filter`, in the order of their identifiers.
+    pub(crate) fn list(&self, kind: &'static Kind, filter: &Filter) -> Vec<Arc<Node>> {
+        let sought = filter.substring.as_ref().map(|text| text.to_lowercase());
+        self.lock()
+            .get(kind.name)
+            .into_iter()
+            .flat_map(Shelf::values)
+            .filter(|node| {
+                filter.identifier.as_ref().is_none_or(|wanted| *wanted == node.identifier)
+            })
+            .filter(|node| filter.name.as_ref().is_none_or(|name| node.name() == Some(name)))
+            .filter(|node| {
+                sought.as_ref().is_none_or(|text| {
+                    node.name().is_some_and(|name| name.to_lowercase().contains(text))
+                })
+            })
+            .skip(filter.offset)
+            .take(filter.first)
+            .cloned()
+            .collect()
+    }
+
+    /// Adds a thing; without an identifier it gets one made from its name.
+    pub(crate) fn create(
+        &self,
+        kind: &'static Kind,
+        identifier: Option<String>,
+        changes: Changes,
+    ) -> Result<Arc<Node>, Refused> {
+        let mut shelves = self.lock();
+        let nodes = shelves.entry(kind.name).or_default();
+        let identifier = match identifier {
+            Some(identifier) if nodes.contains_key(&identifier) => {
+                return Err(Refused::Taken(kind, identifier));
+            }
+            Some(identifier) => identifier,
+            None => free_identifier(nodes, kind, &changes),
+        };
+        insert(nodes, kind, identifier, changes)
+    }
+
+    /// Changes a thing that is there.
+    pub(crate) fn update(
+        &self,
+        kind: &'static Kind,
+        identifier: &str,
+        changes: Changes,
+    ) -> Result<Arc<Node>, Refused> {
+        let mut shelves = self.lock();
+        let node = find(&mut shelves, kind, identifier)?;
+        change(node, changes)
+    }
+
+    /// Changes a thing, or adds it.
+    pub(crate) fn merge(
+        &self,
+        kind: &'static Kind,
+        identifier: String,
+        changes: Changes,
+    ) -> Result<Arc<Node>, Refused> {
+        let mut shelves = self.lock();
+        let nodes = shelves.entry(kind.name).or_default();
+        match nodes.get_mut(&identifier) {
+            Some(node) => change(node, changes),
+            None => insert(nodes, kind, identifier, changes),
+        }
+    }
+
+    /// Removes a thing and every arrow to it, and returns it as it was.
+    pub(crate) fn delete(
+        &self,
+        kind: &'static Kind,
+        identifier: &str,
+    ) -> Result<Arc<Node>, Refused> {
+        let mut shelves = self.lock();
+        let removed = shelves.get_mut(kind.name).and_then(|shelf| shelf.remove(identifier));
+        let removed = removed.ok_or_else(|| Refused::Unknown(kind, identifier.to_owned()))?;
+        for node in shelves.values_mut().flat_map(Shelf::values_mut) {
+            let incoming = node.kind.relations.iter().filter(|rel| rel.target.name == kind.name);
+            for relation in incoming {
+                wipe(node, relation, identifier);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Draws an arrow; one that is there stays alone, and a relation to one thing forgets the old.
+    pub(crate) fn relate(
+        &self,
+        kind: &'static Kind,
+        relation: &'static Relation,
+        ends: (&str, &str),
+    ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
+        let mut shelves = self.lock();
+        let to = Arc::clone(find(&mut shelves, relation.target, ends.1)?);
+        let from = find(&mut shelves, kind, ends.0)?;
+        let arrows = from.arrows.get(relation.name).map_or(&[][..], Vec::as_slice);
+        if !arrows.contains(&to.identifier) {
+            if relation.reach == Reach::Many && arrows.len() >= MOST_ARROWS {
+                return Err(Refused::Crowded(relation));
+            }
+            let arrows = Arc::make_mut(from).arrows.entry(relation.name).or_default();
+            if relation.reach == Reach::One {
+                arrows.clear();
+            }
+            arrows.push(to.identifier.clone());
+        }
+        both_ends(&mut shelves, kind, relation, ends)
+    }
+
+    /// Wipes an arrow; one that is not there is no error, for the caller has what it wanted.
+    pub(crate) fn unrelate(
+        &self,
+        kind: &'static Kind,
+        relation: &'static Relation,
+        ends: (&str, &str),
+    ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
+        let mut shelves = self.lock();
+        find(&mut shelves, relation.target, ends.1)?;
+        wipe(find(&mut shelves, kind, ends.0)?, relation, ends.1);
+        both_ends(&mut shelves, kind, relation, ends)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelves> {
+        // No verb leaves the shelves half changed, so what a panic elsewhere left is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node {
+    fn name(&self) -> Option<&String> {
+        self.texts.get("name")
+    }
+}
+
+/// Reads the ends again, because after a change an arrow to itself has two of them to show.
+fn both_ends(
+    shelves: &mut Shelves,
+    kind: &'static Kind,
+    relation: &'static Relation,
+    (from, to): (&str, &str),
+) -> Result<(Arc<Node>, Arc<Node>), Refused> {
+    let from = Arc::clone(find(shelves, kind, from)?);
+    let to = Arc::clone(find(shelves, relation.target, to)?);
+    Ok((from, to))
+}
+
+fn find<'s>(
+    shelves: &'s mut Shelves,
+    kind: &'static Kind,
+    identifier: &str,
+) -> Result<&'s mut Arc<Node>, Refused> {
+    shelves
+        .get_mut(kind.name)
+        .and_then(|shelf| shelf.get_mut(identifier))
+        .ok_or_else(|| Refused::Unknown(kind, identifier.to_owned()))
+}
+
+fn insert(
+    shelf: &mut Shelf,
+    kind: &'static Kind,
+    identifier: String,
+    changes: Changes,
+) -> Result<Arc<Node>, Refused> {
+    if shelf.len() >= MOST_PER_KIND {
+        return Err(Refused::Full(kind));
+    }
+    if identifier.trim().is_empty() {
+        return Err(Refused::Blank);
+    }
+    if identifier.len() > LONGEST_TEXT {
+        return Err(Refused::TooLong);
+    }
+    let (texts, arrows) = (BTreeMap::new(), BTreeMap::new());
+    let mut node = Arc::new(Node { kind, identifier: identifier.clone(), texts, arrows });
+    change(&mut node, changes)?;
+    shelf.insert(identifier, Arc::clone(&node));
+    Ok(node)
+}
+
+fn change(node: &mut Arc<Node>, changes: Changes) -> Result<Arc<Node>, Refused> {
+    if changes.values().flatten().any(|text| text.len() > LONGEST_TEXT) {
+        return Err(Refused::TooLong);
+    }
+    let texts = &mut Arc::make_mut(node).texts;
+    for (name, text) in changes {
+        match text {
+            Some(text) => texts.insert(name, text),
+            None => texts.remove(name),
+        };
+    }
+    Ok(Arc::clone(node))
+}
+
+fn wipe(node: &mut Arc<Node>, relation: &'static Relation, identifier: &str) {
+    let arrows = node.arrows.get(relation.name);
+    if arrows.is_some_and(|arrows| arrows.iter().any(|to| to == identifier)) {
+        let arrows = Arc::make_mut(node).arrows.entry(relation.name).or_default();
+        arrows.retain(|to| to != identifier);
+    }
+}
+
+fn free_identifier(shelf: &Shelf, kind: &Kind, changes: &Changes) -> String {
+    let name = changes.get("name").and_then(Option::as_deref).unwrap_or_default();
+    let letters: String = name
+        .to_lowercase()
+        .chars()
+        .take(60)
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    let mut slug = letters.split_whitespace().collect::<Vec<_>>().join("-");
+    if slug.is_empty() {
+        slug = kind.name.to_lowercase();
+    }
+    if !shelf.contains_key(&slug) {
+        return slug;
+    }
+    // The shelf holds fewer names than there are numbers, so the search ends.
+    (2..=shelf.len() + 2)
+        .map(|number| format!("{slug}-{number}"))
+        .find(|candidate| !shelf.contains_key(candidate))
+        .unwrap_or(slug)
+}

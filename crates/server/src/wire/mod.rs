@@ -1,0 +1,7 @@
+//! How requests are read and answers written, for every endpoint.
+
+pub(crate) mod bearer;
+pub(crate) mod cors;
+pub(crate) mod error;
+pub(crate) mod extract;
+pub(crate) mod request;

@@ -1,0 +1,292 @@
+//! What comes in beside GraphQL: bodies of OAuth requests, a form or a JSON object with each
+//! parameter once, and cookies.
+
+use std::net::IpAddr;
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest as _, Multipart},
+    http::{HeaderMap, HeaderName, Request, header},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use castellan_gate::Source;
+use castellan_issuer::{
+    error::TokenError,
+    request::params::Params,
+    tokens::dpop::{Proof, ProofError},
+};
+use castellan_proto::Secret;
+
+/// Bytes of a body at most.
+const MOST: usize = 64 * 1024;
+
+/// What a client sent to the token endpoint and those beside it.
+pub(crate) struct ClientRequest {
+    /// The parameters of the body.
+    pub(crate) params: Params,
+    /// The decoded `Authorization: Basic`, if there is one.
+    pub(crate) basic: Option<(String, Secret)>,
+    /// The header `DPoP`, if there is one (RFC 9449 §4.1).
+    pub(crate) dpop: Option<String>,
+}
+
+impl ClientRequest {
+    /// The `client_id` that it names, proven or not.
+    pub(crate) fn client(&self) -> Option<String> {
+        let named = self.basic.as_ref().map(|(id, _)| id.clone());
+        named.or_else(|| self.params.get("client_id").map(ToOwned::to_owned))
+    }
+
+    /// What it shows of a key, as a POST to `url`.
+    pub(crate) fn proof<'a>(&'a self, url: &'a str) -> Option<Proof<'a>> {
+        self.dpop.as_deref().map(|jws| Proof { jws, method: "POST", url })
+    }
+
+    /// Reads a form or a JSON object.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it is neither, or holds something twice.
+    pub(crate) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
+        let basic = basic(request.headers())?;
+        let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
+        let source = source(&request);
+        let params = match media_type(request.headers()).as_deref() {
+            Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
+            Some("application/json") => json(&whole(request).await?)?,
+            _ => return Err(TokenError::Unreadable),
+        };
+        Ok(Self { params: params.from_source(source), basic, dpop })
+    }
+
+    /// The same, or a multipart form, which some contracts have.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it is none of them, or holds something twice.
+    pub(crate) async fn read_multipart_too(request: Request<Body>) -> Result<Self, TokenError> {
+        if media_type(request.headers()).as_deref() != Some("multipart/form-data") {
+            return Self::read(request).await;
+        }
+        let basic = basic(request.headers())?;
+        let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
+        let source = source(&request);
+        let pairs = multipart(request).await.ok_or(TokenError::Unreadable)?;
+        Ok(Self { params: Params::from_pairs(pairs)?.from_source(source), basic, dpop })
+    }
+}
+
+/// The session cookie's name, which `contracts/aidbox.md` §4.2 sets.
+pub(crate) const SESSION: &str = "ASID";
+
+/// The value of the cookie `name`; none if it came more than once, which no browser does.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut found = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(other, _)| *other == name)
+        .map(|(_, value)| value);
+    match (found.next(), found.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// From where a request came, as far as is known.
+pub(crate) fn source<B>(request: &Request<B>) -> Option<IpAddr> {
+    request.extensions().get::<Source>().map(|source| source.0)
+}
+
+/// The pairs of a form that a browser sent.
+///
+/// # Errors
+/// [`TokenError`] if it is no form, or holds something twice.
+pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, TokenError> {
+    match media_type(request.headers()).as_deref() {
+        Some("application/x-www-form-urlencoded") => form(&whole(request).await?),
+        _ => Err(TokenError::Unreadable),
+    }
+}
+
+/// The texts of a multipart form; none if it is none.
+pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, String)>> {
+    let limited = request.map(|body| Body::new(http_body_util::Limited::new(body, MOST)));
+    let mut form = Multipart::from_request(limited, &()).await.ok()?;
+    let mut pairs = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name()?.to_owned();
+        // Not `text`, which would read other charsets, and put signs in place of what is no text.
+        pairs.push((name, String::from_utf8(field.bytes().await.ok()?.into()).ok()?));
+    }
+    Some(pairs)
+}
+
+async fn whole(request: Request<Body>) -> Result<Bytes, TokenError> {
+    to_bytes(request.into_body(), MOST).await.map_err(|_| TokenError::Unreadable)
+}
+
+/// The parameters of a URL query.
+pub(crate) fn query(text: Option<&str>) -> Result<Params, TokenError> {
+    form(&Bytes::copy_from_slice(text.unwrap_or_default().as_bytes()))
+}
+
+fn form(body: &Bytes) -> Result<Params, TokenError> {
+    let parts = body.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+    let pairs: Option<Vec<_>> = parts.map(pair).collect();
+    Ok(Params::from_pairs(pairs.ok_or(TokenError::Unreadable)?)?)
+}
+
+/// One pair of a form; `None` if it is no text.
+fn pair(part: &[u8]) -> Option<(String, String)> {
+    if part.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        let (name, value) = url::form_urlencoded::parse(part).into_owned().next()?;
+        // What stands in place of bytes that are no text.
+        let odd = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+        return (!odd(&name) && !odd(&value)).then_some((name, value));
+    }
+    // As nearly all are, tokens among them: there is nothing to decode.
+    let text = std::str::from_utf8(part).ok()?;
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    Some((name.to_owned(), value.to_owned()))
+}
+
+fn json(body: &Bytes) -> Result<Params, TokenError> {
+    let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| TokenError::Unreadable)?;
+    Ok(Params::from_pairs(pairs)?)
+}
+
+/// The members of a JSON object, all texts, doubles included so that they can be refused.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> serde::Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
+                    pairs.push((name, value.unwrap_or_default()));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        from.deserialize_map(Visitor)
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+/// The proof of possession in `headers` (RFC 9449 §4.1).
+///
+/// # Errors
+/// [`TokenError::Proof`] if there are several, or it is no text.
+pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
+    let mut values = headers.get_all(DPOP).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let unreadable = TokenError::Proof(ProofError::Invalid("is no signed JWT"));
+            value.to_str().map(Some).map_err(|_| unreadable)
+        }
+        (Some(_), Some(_)) => Err(TokenError::Proof(ProofError::Invalid("came more than once"))),
+    }
+}
+
+/// The header of proofs.
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
+/// authentication; one that does not read is refused.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, TokenError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
+    if second.is_some() {
+        return Err(TokenError::TwoProofs);
+    }
+    let invalid = || TokenError::InvalidClient { basic: true };
+    let value = value.to_str().map_err(|_| invalid())?;
+    let (scheme, rest) = value.split_once(' ').ok_or_else(invalid)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(invalid());
+    }
+    let bytes = STANDARD.decode(rest.trim()).map_err(|_| invalid())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    let (id, secret) = text.split_once(':').ok_or_else(invalid)?;
+    Ok(Some((form_decoded(id), Secret::new(form_decoded(secret)))))
+}
+
+fn form_decoded(text: &str) -> String {
+    let blanks = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&blanks).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_json_body_is_an_object_of_texts_each_once() {
+        let read = |text: &'static str| json(&Bytes::from_static(text.as_bytes()));
+        assert_eq!(read(r#"{"a":"1","b":null}"#).ok().unwrap().get("a"), Some("1"));
+        for bad in ["", "[]", r#"{"a":1}"#, r#"{"a":{}}"#, r#"{"a":"1""#] {
+            assert!(matches!(read(bad), Err(TokenError::Unreadable)), "{bad}");
+        }
+        assert!(matches!(read(r#"{"a":"1","a":"1"}"#), Err(TokenError::Repeated(_))));
+    }
+
+    #[test]
+    fn basic_is_form_decoded_and_never_trimmed() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            let value = format!("basic {}", STANDARD.encode(text));
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+            basic(&headers).ok().flatten().map(|(id, secret)| (id, secret.expose().to_owned()))
+        };
+        assert_eq!(read("a%20b:c+d%3A"), Some(("a b".to_owned(), "c d:".to_owned())));
+        assert_eq!(read("basic:secret\n"), Some(("basic".to_owned(), "secret\n".to_owned())));
+        assert_eq!(read("no colon"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn forms_are_read_as_their_library_reads_them(body in "[ab=&%+2é]{0,24}") {
+            let theirs: Vec<(String, String)> =
+                url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+            let odd = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
+            let ours = form(&Bytes::from(body));
+            if theirs.iter().any(|(name, value)| odd(name) || odd(value)) {
+                prop_assert!(matches!(ours, Err(TokenError::Unreadable)));
+            } else if let Ok(ours) = ours {
+                let theirs = theirs.iter().map(|(name, value)| (&**name, &**value));
+                prop_assert!(ours.pairs().eq(theirs));
+            } else {
+                prop_assert!(Params::from_pairs(theirs).is_err());
+            }
+        }
+
+        #[test]
+        fn bodies_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let body = Bytes::from(body);
+            let _ = form(&body);
+            let _ = json(&body);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What people meet in their browsers.
+
+pub(crate) mod bad_input;
+pub(crate) mod sessions_at_guards;

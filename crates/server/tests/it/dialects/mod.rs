@@ -1,0 +1,10 @@
+//! The contracts of `docs/contracts/`, check by check.
+
+pub(crate) mod aidbox_clients;
+pub(crate) mod aidbox_tokens;
+pub(crate) mod decidim_api;
+pub(crate) mod decidim_machines;
+pub(crate) mod decidim_oauth;
+pub(crate) mod decidim_requests;
+pub(crate) mod trompa_guard;
+pub(crate) mod trompa_keys;

@@ -1,0 +1,6 @@
+//! Guards: what reaches an API behind the gate, and what comes back.
+
+pub(crate) mod bad_input;
+pub(crate) mod schema_sources;
+pub(crate) mod scope_usage;
+pub(crate) mod upstream_bytes;

@@ -1,0 +1,440 @@
+//! The command line, as an operator meets it.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    dialects::trompa_guard::{Stage, mint, plan},
+    support::{
+        browser::Browser,
+        castellan::{Archive, Castellan, Plan, command, end, free_port},
+        fixtures::{Asking, DOCUMENTS, PORTAL, text},
+        jose,
+        wire::Ask,
+    },
+};
+
+/// A server in a folder without a configuration.
+pub struct Bare {
+    server: Child,
+    pub folder: TempDir,
+    pub url: String,
+    /// What it has printed until it was asked.
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Bare {
+    pub fn start(folder: TempDir, arguments: &[&str]) -> Self {
+        let port = free_port();
+        let listen = format!("127.0.0.1:{port}");
+        let mut server = command(&[])
+            .current_dir(folder.path())
+            .env("TMPDIR", folder.path())
+            .args(arguments)
+            .args(["--listen", &listen])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(server.stdout.take().unwrap());
+        let (told, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in output.lines() {
+                let Ok(line) = line else { return };
+                if told.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { server, folder, url: format!("http://localhost:{port}"), lines }
+    }
+
+    /// What it prints up to and with the first line that holds `last`.
+    pub fn prints(&self, last: &str) -> String {
+        let mut printed = String::new();
+        while !printed.contains(last) {
+            let line = self.lines.recv_timeout(Duration::from_secs(20));
+            let line = line.unwrap_or_else(|_| panic!("{last:?} was not printed: {printed}"));
+            printed.push_str(&line);
+            printed.push('\n');
+        }
+        printed
+    }
+
+    fn interrupt(&self) {
+        let id = self.server.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
+    /// Whether it has ended well.
+    async fn ended_well(&mut self) -> bool {
+        for _ in 0..600 {
+            if let Some(status) = self.server.try_wait().unwrap() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("it goes on");
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+/// Runs a command in `folder`, without a configuration.
+pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+    command(&[]).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Folders of demos in `folder`.
+fn left_over(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("castellan-demo-")).collect()
+}
+
+#[tokio::test]
+async fn the_demo_serves_what_it_prints_and_leaves_nothing() {
+    let mut demo = Bare::start(tempfile::tempdir().unwrap(), &["demo"]);
+    let printed = demo.prints("leaves nothing behind");
+    assert!(printed.contains(&format!("{}/graphql", demo.url)), "{printed}");
+    let url = format!("{}/graphql", demo.url);
+    let read = json!({"query": "{ Person(first: 3) { identifier name birthDate } }"});
+    let answer = Ask::post(&url).json(&read).send().await;
+    assert_eq!(answer.json()["data"]["Person"].as_array().map(Vec::len), Some(3), "{answer:?}");
+    let write = json!({"query": "mutation { CreatePerson(name: \"Ada\") { identifier name } }"});
+    let denied = Ask::post(&url).json(&write).send().await;
+    assert_eq!(denied.json()["data"], json!({"CreatePerson": null}), "{denied:?}");
+    // The token that it prints opens what it says.
+    let token = printed.split("Authorization: Bearer ").nth(1).unwrap();
+    let token = token.split('\'').next().unwrap();
+    let allowed = Ask::post(&url).json(&write).bearer(token).send().await;
+    assert_eq!(allowed.json()["data"]["CreatePerson"]["name"], "Ada", "{allowed:?}");
+    // And so does its explanation.
+    let config = printed.split("castellan --config ").nth(1).unwrap();
+    let config = config.split(' ').next().unwrap();
+    let query = write["query"].as_str().unwrap();
+    let why = run_in(demo.folder.path(), &["--config", config, "explain", "--query", query]);
+    assert!(out(&why).contains("Mutation:Person:Create"), "{why:?}");
+    assert_eq!(left_over(demo.folder.path()).len(), 1);
+    demo.interrupt();
+    assert!(demo.ended_well().await);
+    assert_eq!(left_over(demo.folder.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_first_start_makes_one_administrator_and_no_more() {
+    let bare = Bare::start(tempfile::tempdir().unwrap(), &["serve"]);
+    let printed = bare.prints("Castellan serves");
+    let token = printed.split("/auth/setup?token=").nth(1).unwrap_or_else(|| panic!("{printed}"));
+    let token = token.split_whitespace().next().unwrap();
+    let url = format!("{}/auth/setup", bare.url);
+    let mut browser = Browser::default();
+    let form = browser.get(&format!("{url}?token={token}")).await;
+    assert_eq!(form.hidden("token").as_deref(), Some(token), "{form:?}");
+    let fill = |token, name, password, again| {
+        [("token", token), ("username", name), ("password", password), ("password_again", again)]
+    };
+    let (good, other) = ("a long enough password", "another long password");
+    for (pairs, status) in [
+        (fill("csl_setup_x", "root", good, good), 410),
+        (fill(token, "root", "short", "short"), 422),
+        (fill(token, "root", good, other), 422),
+        (fill(token, "no name", good, good), 422),
+    ] {
+        let answer = browser.post(&url, &pairs).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(!answer.body.contains(good), "{answer:?}");
+    }
+    assert_eq!(browser.cookie("ASID"), None);
+    let made = browser.post(&url, &fill(token, "root", good, good)).await;
+    assert_eq!(made.location(), "/account", "{made:?}");
+    let account = browser.get(&format!("{}/account", bare.url)).await;
+    assert!(account.body.contains("root"), "{account:?}");
+    let again = browser.post(&url, &fill(token, "mallory", good, good)).await;
+    assert_eq!(again.status, 410, "{again:?}");
+    let users = out(&run_in(bare.folder.path(), &["get", "User", "--format", "json"]));
+    assert_eq!(users.lines().count(), 1, "{users}");
+    let user: Value = serde_json::from_str(&users).unwrap();
+    assert_eq!(
+        (&user["id"], &user["groups"]),
+        (&json!("root"), &json!([{"value": "administrators"}]))
+    );
+    // The next start offers nothing.
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["castellan.db", "castellan.db-wal", "castellan.db-shm", "castellan.key"] {
+        let _ = std::fs::copy(bare.folder.path().join(name), folder.path().join(name));
+    }
+    drop(bare);
+    let next = Bare::start(folder, &["serve"]);
+    assert!(!next.prints("Castellan serves").contains("/auth/setup"));
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_difference_and_writes_nothing() {
+    let castellan = Castellan::with_ann().await;
+    let before = castellan.resources();
+    let documents = DOCUMENTS
+        .replace("name: The portal", "name: Another name")
+        .replace("secret: s3cr3t-svc", "secret: s3cr3t-new")
+        .replace("id: kiosk", "id: stall");
+    let run = castellan.cli_with(&["apply", "--dry-run", "-f", "-"], &documents);
+    assert!(run.status.success(), "{}", err(&run));
+    let said = out(&run);
+    for line in [
+        "unchanged User/ann",
+        "would update Client/portal",
+        "    - name: The portal",
+        "    + name: Another name",
+        "would create Client/stall",
+        "would update Client/svc",
+        "    + (a new secret)",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("s3cr3t") && !said.contains("pw-ann"), "{said}");
+    assert_eq!(castellan.resources(), before);
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "svc"),
+        ("client_secret", "s3cr3t-svc"),
+    ];
+    assert_eq!(castellan.token(&pairs).await.status, 200, "the old secret still holds");
+    let none =
+        castellan.cli_with(&["apply", "-f", "-"], "resourceType: User\nid: eve\nadmin: true\n");
+    assert!(!none.status.success() && err(&none).contains("admin"), "{}", err(&none));
+    assert_eq!(castellan.resources(), before);
+}
+
+#[tokio::test]
+async fn config_check_says_what_would_be_served() {
+    let archive = Archive::start().await;
+    let castellan = Castellan::start(plan(Some(&archive))).await;
+    let said = castellan.said(&["config", "check"]);
+    for text in [&*castellan.url, "archive at /graphql", "api at /api", "Query:*", "All is well."] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains("not-so-secret") && !said.contains("k-admin"), "{said}");
+    let file = castellan.path("castellan.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    for (wrong, named) in [
+        ("[tokens]\ncod = \"1m\"\n", "cod"),
+        (
+            "[[guard]]\nname = \"x\"\npath = \"/graphql\"\nupstream = \"http://a.test/\"\n",
+            "\"archive\"",
+        ),
+        ("[[guard]]\nname = \"x\"\npath = \"/x\"\n", "upstream"),
+    ] {
+        std::fs::write(&file, format!("{good}\n{wrong}")).unwrap();
+        let checked = castellan.cli(&["config", "check"]);
+        assert!(!checked.status.success(), "{}", out(&checked));
+        assert!(err(&checked).contains(named), "{named}: {}", err(&checked));
+    }
+}
+
+#[tokio::test]
+async fn completions_are_for_this_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let printed = run_in(folder.path(), &["completions", shell]);
+        assert!(printed.status.success() && out(&printed).contains("castellan"), "{printed:?}");
+        assert!(out(&printed).contains("rotate"), "{shell}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has written something");
+}
+
+/// The keys of `use` and their states, as `key list` prints them.
+fn keys(castellan: &Castellan, usage: &str) -> Vec<(String, String)> {
+    let said = castellan.said(&["key", "list"]);
+    let line = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        (words[1..3].join(" ") == usage).then(|| (words[0].to_owned(), words[3..].join(" ")))
+    };
+    said.lines().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn keys_rotate_without_a_gap() {
+    let castellan = Castellan::with_ann().await;
+    let before = keys(&castellan, "access RS256");
+    assert_eq!(before.len(), 1);
+    assert_eq!(before[0].1, "signs");
+    let mut browser = Browser::default();
+    let old = castellan.tokens(&mut browser, &Asking::portal(), &PORTAL).await;
+    let old = text(&old, "access_token");
+    assert_eq!(jose::header(old)["kid"], *before[0].0);
+    castellan.said(&["key", "rotate"]);
+    let after = keys(&castellan, "access RS256");
+    assert_eq!(after.len(), 2, "{after:?}");
+    let (new, state) = after.iter().find(|(kid, _)| *kid != before[0].0).unwrap();
+    assert!(state.starts_with("signs in "), "{state}");
+    // The new key is published at once, signs only when everybody can know it, and what the old
+    // one signed still holds.
+    published(&castellan, new).await;
+    let early = castellan.tokens(&mut browser, &Asking::portal(), &PORTAL).await;
+    assert_eq!(jose::header(text(&early, "access_token"))["kid"], *before[0].0);
+    castellan.advance_to(400);
+    let late = castellan.tokens(&mut browser, &Asking::portal(), &PORTAL).await;
+    assert_eq!(jose::header(text(&late, "access_token"))["kid"], **new);
+    assert_eq!(castellan.userinfo(old).await.status, 200);
+    assert_eq!(castellan.userinfo(text(&late, "access_token")).await.status, 200);
+    published(&castellan, &before[0].0).await;
+}
+
+/// Waits until `kid` is in the JWKS, for as long as the feed may take.
+async fn published(castellan: &Castellan, kid: &str) {
+    for _ in 0..100 {
+        let jwks = Ask::get(&castellan.at("/.well-known/jwks.json")).send().await;
+        if jwks.body.contains(kid) {
+            assert!(!jwks.body.contains("\"d\""), "a private key is published: {jwks:?}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{kid} is not published");
+}
+
+#[tokio::test]
+async fn explain_says_why_by_the_id_of_a_denial() {
+    let stage = Stage::start().await;
+    let token = mint("persons", &["Mutation:Person:Create"]);
+    let query = "mutation { gone: DeletePerson(identifier: \"hush\") { name } }";
+    let denied = stage.send(Some(&token), query).await;
+    let id = denied.json()["errors"][0]["extensions"]["decision"].as_str().unwrap().to_owned();
+    assert_eq!(denied.header("castellan-decision"), Some(&*id));
+    let mut why = stage.castellan.cli(&["explain", &id]);
+    // Denials are written after the answer.
+    for _ in 0..100 {
+        if why.status.success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        why = stage.castellan.cli(&["explain", &id]);
+    }
+    let said = out(&why);
+    for text in [
+        "archive",
+        "gone (Mutation.DeletePerson)",
+        "Mutation:Person:Delete",
+        "persons",
+        "smallest grant",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains("hush") && !said.contains(&token), "{said}");
+    let json: Value =
+        serde_json::from_str(&stage.castellan.said(&["explain", &id, "--json"])).unwrap();
+    assert!(json.to_string().contains("Mutation:Person:Delete"), "{json}");
+    let unknown = stage.castellan.cli(&["explain", "nothing"]);
+    assert!(!unknown.status.success() && err(&unknown).contains("nothing is known"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn explain_decides_a_document_for_a_token() {
+    let stage = Stage::start().await;
+    let token = mint("persons", &["Mutation:Person:Create"]);
+    let query = "mutation { CreatePerson(name: \"x\") { name } CreatePlace(name: \"x\") { name } }";
+    let said = stage.castellan.said(&["explain", "--token", &token, "--query", query]);
+    assert!(said.contains("CreatePerson (Mutation.CreatePerson)  ALLOWED"), "{said}");
+    assert!(said.contains("CreatePlace (Mutation.CreatePlace)  DENIED"), "{said}");
+    assert!(said.contains("Mutation:Place:Create") && !said.contains(&token), "{said}");
+    let nobody = stage.castellan.said(&["explain", "--query", query]);
+    assert_eq!(nobody.matches("DENIED").count(), 2, "{nobody}");
+    let file = stage.castellan.path("query.graphql");
+    std::fs::write(&file, query).unwrap();
+    let from_file = format!("@{}", file.display());
+    assert_eq!(stage.castellan.said(&["explain", "--query", &from_file]), nobody);
+    let wrong = stage.castellan.cli(&["explain", "--query", "{ nothing }"]);
+    assert!(!wrong.status.success() && err(&wrong).contains("nothing"), "{wrong:?}");
+    let allowed = stage.archive.ask("{ Person(name: \"x\") { name } }").await;
+    assert_eq!(allowed, json!({"data": {"Person": []}}), "explaining runs nothing");
+}
+
+#[tokio::test]
+async fn people_and_apps_are_added_by_hand() {
+    let castellan = Castellan::start(Plan::default()).await;
+    let added = castellan.cli_with(
+        &["user", "add", "ann", "--name", "Ann Roe", "--email", "ann@example.test"],
+        "pw-ann-pw-ann\n",
+    );
+    assert!(added.status.success(), "{}", err(&added));
+    let short = castellan.cli_with(&["user", "add", "bob"], "short\n");
+    assert!(!short.status.success(), "{}", out(&short));
+    let machine = ["client", "add", "sync", "--machine", "--scope", "Query:*"];
+    let said = castellan.said(&machine);
+    let secret =
+        said.split("secret: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let pairs = |secret| {
+        [("grant_type", "client_credentials"), ("client_id", "sync"), ("client_secret", secret)]
+    };
+    assert_eq!(castellan.token(&pairs(&secret)).await.status, 200);
+    assert!(!castellan.said(&["client", "list"]).contains(&secret));
+    assert!(!castellan.cli(&machine).status.success(), "there is one already");
+    let rotated = castellan.said(&["client", "rotate-secret", "sync"]);
+    let new = rotated.split("secret: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert_eq!(castellan.token(&pairs(new)).await.status, 200);
+    assert_eq!(castellan.token(&pairs(&secret)).await.status, 401);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"not: [yaml").unwrap();
+    let broken = castellan.cli(&["apply", "-f", file.path().to_str().unwrap()]);
+    assert!(!broken.status.success() && !err(&broken).contains("panicked"), "{}", err(&broken));
+}
+
+#[tokio::test]
+async fn an_app_is_added_with_all_that_it_may_say_of_itself() {
+    let castellan = Castellan::with_ann().await;
+    let uri = "https://shop.test/about";
+    let added = castellan.said(&[
+        "client",
+        "add",
+        "shop",
+        "--name",
+        "The shop",
+        "--uri",
+        uri,
+        "--public",
+        "--redirect-uri",
+        "https://shop.test/cb",
+        "--scope",
+        "openid",
+        "--scope",
+        "Query:*",
+        "--refresh-tokens",
+        "false",
+        "--first-party",
+    ]);
+    assert!(added.contains("created Client/shop") && !added.contains("secret"), "{added}");
+    let shop: Value =
+        serde_json::from_str(&castellan.said(&["get", "Client", "shop", "--format", "json"]))
+            .unwrap();
+    let wanted = json!({
+        "name": "The shop", "uri": uri, "type": "public", "first_party": true,
+        "grant_types": ["authorization_code"], "redirect_uris": ["https://shop.test/cb"],
+        "scope": ["openid", "Query:*"],
+    });
+    for (name, value) in wanted.as_object().unwrap() {
+        assert_eq!(&shop[name], value, "{name}: {shop}");
+    }
+    assert_eq!(shop["auth"]["authorization_code"]["pkce"], true, "{shop}");
+    let again = castellan.cli(&["client", "add", "shop", "--machine"]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("already"), "{said}");
+}

@@ -1,0 +1,196 @@
+//! Records that move from one data source to another, and tables that are made when somebody says so.
+
+use crate::{
+    operations::nodes::{address, config},
+    support::{
+        browser::Browser,
+        castellan::{Castellan, Plan},
+        fixtures::{Asking, DOCUMENTS, PORTAL, text},
+    },
+};
+
+const KEY: (&str, &str) = ("CASTELLAN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+
+fn plan(config: &str, documents: &str, issuer: Option<&str>) -> Plan {
+    Plan {
+        config: config.to_owned(),
+        documents: documents.to_owned(),
+        environment: vec![(KEY.0, KEY.1.to_owned())],
+        issuer: issuer.map(ToOwned::to_owned),
+        ..Plan::default()
+    }
+}
+
+/// Everything that was issued before goes on as if nothing had happened.
+async fn everything_goes_along(to: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let from = format!("sqlite://{}", folder.path().join("old.db").display());
+    let old_config = config(&from);
+    let mut old = Castellan::start(plan(&old_config, DOCUMENTS, None)).await;
+    let mut browser = Browser::default();
+    let tokens = old.tokens(&mut browser, &Asking::portal(), &PORTAL).await;
+    let code = browser.code(&old, &Asking::portal()).await;
+    old.stop();
+
+    let migrate = ["migrate", "--from", &from, "--to", to, "--verify"];
+    let said = old.said(&migrate);
+    assert!(said.contains(" new, 0 the same already, 0 written over"), "{said}");
+    assert!(said.contains(", 0 differences"), "{said}");
+    let said = old.said(&migrate);
+    assert!(said.contains("records: 0 new, "), "done again, it changes nothing: {said}");
+
+    let new_config = old_config.replace(&from, to);
+    let new = Castellan::start(plan(&new_config, "", Some(&old.url))).await;
+    let token = text(&tokens, "access_token");
+    assert_eq!(new.userinfo(token).await.status, 200, "a token of before holds");
+    let refreshed = new.refresh(text(&tokens, "refresh_token"), &PORTAL).await;
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+    assert_eq!(new.redeem(&code, &PORTAL).await.status, 200, "a code of before is redeemed");
+    let again = browser.get(&Asking::portal().at(&new)).await;
+    assert!(again.location().starts_with("https://portal.test/cb"), "still signed in: {again:?}");
+    Browser::as_ann(&new).await;
+
+    // What has changed in the meantime is named: there the code is used up, here it is not.
+    let back = old.cli(&["migrate", "--from", to, "--to", &from, "--verify"]);
+    let said = String::from_utf8_lossy(&back.stdout).into_owned();
+    assert!(!back.status.success() && said.contains(", 1 differences"), "{said}");
+    let differs = said.lines().find(|line| line.starts_with("differs: ")).unwrap();
+    assert!(differs.contains("/code/") && differs.ends_with(" of the destination"), "{said}");
+}
+
+#[tokio::test]
+async fn postgres_everything_goes_along() {
+    everything_goes_along(&address("CASTELLAN_TEST_POSTGRES")).await;
+}
+
+#[tokio::test]
+async fn mongodb_everything_goes_along() {
+    everything_goes_along(&format!("{}/moved", address("CASTELLAN_TEST_MONGODB"))).await;
+}
+
+#[tokio::test]
+async fn dynamodb_everything_goes_along() {
+    let server = address("CASTELLAN_TEST_DYNAMODB");
+    everything_goes_along(&format!("dynamodb://local?table=moved&endpoint={server}")).await;
+}
+
+#[tokio::test]
+async fn what_is_exported_can_be_imported() {
+    let mut old = Castellan::with_documents(DOCUMENTS).await;
+    let tokens = old.portal_tokens().await;
+    old.stop();
+    let file = old.path("all.jsonl").display().to_string();
+    old.said(&["export", "--file", &file]);
+    let text_of = std::fs::read_to_string(&file).unwrap();
+    assert!(!text_of.contains("pw-ann") && !text_of.contains("s3cr3t"), "no secret in clear");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!old.cli(&["export", "--file", &file]).status.success(), "nothing is written over");
+
+    let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
+    let data = "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n";
+    let mut new = Castellan::start(Plan {
+        config: data.to_owned(),
+        files: vec![("old.key", key)],
+        issuer: Some(old.url.clone()),
+        ..Plan::default()
+    })
+    .await;
+    new.stop();
+    let broken = |text: String| {
+        let output = new.cli_with(&["import"], &text);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let first = text_of.split_once('\n').unwrap().1;
+    assert!(broken(first.to_owned()).contains("line 1: this is no export"), "no head");
+    let cut = text_of.rsplit_once("{\"records\"").unwrap().0;
+    assert!(broken(cut.to_owned()).contains("the export breaks off"), "no end");
+    assert!(
+        broken(text_of.replace("\"kind\":\"client\"", "\"kind\":\"cleint\"")).contains("no kind")
+    );
+    let said = new.said(&["import", "--file", &file]);
+    assert!(said.starts_with("imported "), "{said}");
+    new.restart().await;
+    assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
+    assert!(new.refresh(text(&tokens, "refresh_token"), &PORTAL).await.status == 200);
+}
+
+#[tokio::test]
+async fn a_sealed_export_opens_with_its_master_key_and_whole() {
+    let mut old = Castellan::with_documents(DOCUMENTS).await;
+    let tokens = old.portal_tokens().await;
+    old.stop();
+    let sealed = old.said(&["export", "--seal"]);
+    // Random text may hold any three letters.
+    for clear in ["portal", "\"ann\"", "records", "client"] {
+        assert!(!sealed.contains(clear), "{clear} can be read");
+    }
+    let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
+    let start = async |key: String| {
+        let mut new = Castellan::start(Plan {
+            config: "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n"
+                .to_owned(),
+            files: vec![("old.key", key)],
+            issuer: Some(old.url.clone()),
+            ..Plan::default()
+        })
+        .await;
+        new.stop();
+        new
+    };
+    let refused = |castellan: &Castellan, text: &str| {
+        let output = castellan.cli_with(&["import"], text);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let stranger = start(KEY.1.to_owned()).await;
+    let said = refused(&stranger, &sealed);
+    assert!(said.contains("line 2: it does not open: this is another master key"), "{said}");
+    assert!(!stranger.resources().contains("portal"), "nothing of it is there");
+
+    let mut new = start(key).await;
+    let lines: Vec<&str> = sealed.lines().collect();
+    let without_third = [&lines[..2], &lines[3..]].concat().join("\n");
+    let said = refused(&new, &without_third);
+    assert!(said.contains("line 3: it does not open"), "{said}");
+    let cut = lines[..lines.len() - 1].join("\n");
+    assert!(refused(&new, &cut).contains("the export breaks off"));
+    let plain = new.cli_with(&["import", "--seal"], "{\"castellan-export\":1}\n{\"records\":0}\n");
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("line 1: this export is not sealed"));
+    assert!(new.cli_with(&["import", "--seal"], &sealed).status.success());
+    new.restart().await;
+    assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
+}
+
+#[tokio::test]
+async fn mongodb_tables_are_made_when_somebody_says_so() {
+    let place = format!("{}/fresh_{}", address("CASTELLAN_TEST_MONGODB"), std::process::id());
+    let config = config(&place).replace("[data]\n", "[data]\nmigrate = false\n");
+    let said = Castellan::refuses(plan(&config, "", None)).await;
+    assert!(
+        said.contains("has no collections of Castellan's yet; run `castellan migrate`"),
+        "{said}"
+    );
+    let made = Castellan::refused(plan(&config, "", None));
+    assert!(made.said(&["migrate"]).contains("up to date"));
+    Castellan::start(plan(&config, "", None)).await;
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_the_data_source_can_do() {
+    let castellan = Castellan::with_documents(DOCUMENTS).await;
+    let said = castellan.said(&["doctor"]);
+    for line in [
+        "engine           SQLite",
+        "filters          userName and email by STARTS_WITH, ENDS_WITH",
+        "sorts            created, lastModified, name",
+        "letter case      no matter in user names and e-mail addresses",
+        "open with the master key, and sign",
+        "User             there are some",
+        "All is well.",
+    ] {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
+}

@@ -1,0 +1,307 @@
+//! The real binary, started for a test and ended with it.
+
+use std::{
+    io::Write as _,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::wire::{Answer, Ask};
+
+/// A running server with a folder of its own.
+pub struct Castellan {
+    server: Child,
+    pub url: String,
+    pub folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// The sample API, alone.
+pub struct Archive {
+    server: Child,
+    pub url: String,
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_castellan");
+
+/// A port that was free a moment ago and that no other test of this run was given.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut given = GIVEN.lock().unwrap();
+        if !given.contains(&port) {
+            given.push(port);
+            return port;
+        }
+    }
+}
+
+/// The binary, with `environment` and nothing else around it.
+pub fn command(environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(BINARY);
+    // Nothing of the machine's own settings gets in.
+    command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
+    command
+}
+
+/// What a server is started with.
+#[derive(Default)]
+pub struct Plan {
+    /// Tables for `castellan.toml`, after the ones that every test has.
+    pub config: String,
+    /// Documents to apply before the start.
+    pub documents: String,
+    /// Variables of the environment.
+    pub environment: Vec<(&'static str, String)>,
+    /// Files beside the configuration.
+    pub files: Vec<(&'static str, String)>,
+    /// Where the world reaches it; its own address without it.
+    pub issuer: Option<String>,
+}
+
+impl Castellan {
+    /// A server with nothing but the defaults and `documents`.
+    pub async fn with_documents(documents: &str) -> Self {
+        Self::start(Plan { documents: documents.to_owned(), ..Plan::default() }).await
+    }
+
+    pub async fn start(plan: Plan) -> Self {
+        let castellan = Self::begin(plan);
+        castellan.until_ready().await;
+        castellan
+    }
+
+    /// A server that listens, whether its guards are ready or not.
+    pub async fn start_unready(plan: Plan) -> Self {
+        let castellan = Self::begin(plan);
+        castellan.until(|body| body.contains("\"store\":true")).await;
+        castellan
+    }
+
+    /// A server that does not start: its command line is there all the same.
+    pub fn refused(plan: Plan) -> Self {
+        let mut castellan = Self::begin(plan);
+        assert!(!castellan.server.wait().unwrap().success());
+        castellan
+    }
+
+    /// What a server says that does not start.
+    pub async fn refuses(plan: Plan) -> String {
+        let mut castellan = Self::begin(plan);
+        for _ in 0..400 {
+            if let Some(status) = castellan.server.try_wait().unwrap() {
+                assert!(!status.success(), "it ended as if all were well");
+                return std::fs::read_to_string(castellan.path("stderr")).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server started");
+    }
+
+    fn begin(plan: Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let url = format!("http://localhost:{port}");
+        let issuer = plan.issuer.as_deref().unwrap_or(&url);
+        let config = format!(
+            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\n{}",
+            plan.config
+        );
+        std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        for (name, text) in plan.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let clock = folder.path().join("clock").display().to_string();
+        let environment: Vec<_> = plan
+            .environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain([("CASTELLAN_TEST_CLOCK".to_owned(), clock)])
+            .collect();
+        if !plan.documents.is_empty() {
+            let applied = run(&environment, &folder, &["apply", "-f", "-"], &plan.documents);
+            assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        }
+        let server = serve(&environment, &folder);
+        Self { server, url, folder, environment }
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Ends the process as a power cut would, and starts it again on the same data.
+    pub async fn restart(&mut self) {
+        end(&mut self.server);
+        self.server = serve(&self.environment, &self.folder);
+        self.until_ready().await;
+    }
+
+    /// Asks the process to stop, as a service manager does, and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.server.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.server.wait().unwrap().success());
+    }
+
+    pub async fn until_ready(&self) {
+        self.until(|body| !body.contains("false")).await;
+    }
+
+    /// Waits until `/readyz` answers 200 with what `is_enough`.
+    async fn until(&self, is_enough: impl Fn(&str) -> bool) {
+        for _ in 0..1_600 {
+            let socket = self.url.replace("http://localhost", "127.0.0.1");
+            if tokio::net::TcpStream::connect(&socket).await.is_ok() {
+                let ready = Ask::get(&format!("{}/readyz", self.url)).send().await;
+                if ready.status == 200 && is_enough(&ready.body) {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server did not become ready");
+    }
+
+    /// Runs the command line on this server's configuration.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        run(&self.environment, &self.folder, arguments, "")
+    }
+
+    /// Runs the command line with `input` on its standard input.
+    pub fn cli_with(&self, arguments: &[&str], input: &str) -> Output {
+        run(&self.environment, &self.folder, arguments, input)
+    }
+
+    /// What the command line prints; it must succeed.
+    pub fn said(&self, arguments: &[&str]) -> String {
+        let output = self.cli(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, once it succeeds: what is written in the background may take a moment.
+    pub async fn until_said(&self, arguments: &[&str]) -> String {
+        for _ in 0..100 {
+            let output = self.cli(arguments);
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{arguments:?} does not succeed");
+    }
+
+    /// Moves the server's clock `seconds` ahead of the machine's.
+    pub fn advance_to(&self, seconds: u64) {
+        std::fs::write(self.folder.path().join("clock"), seconds.to_string()).unwrap();
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Sends a GraphQL document to `path`.
+    pub async fn graphql(&self, path: &str, token: Option<&str>, query: &str) -> Answer {
+        let ask = Ask::post(&self.at(path)).json(&json!({"query": query}));
+        match token {
+            Some(token) => ask.bearer(token).send().await,
+            None => ask.send().await,
+        }
+    }
+
+    /// Sends a form to the token endpoint.
+    pub async fn token(&self, pairs: &[(&str, &str)]) -> Answer {
+        Ask::post(&self.at("/auth/token")).form(pairs).send().await
+    }
+
+    /// A file beside the configuration.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for Castellan {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+impl Archive {
+    pub async fn start() -> Self {
+        Self::start_at(free_port()).await
+    }
+
+    pub async fn start_at(port: u16) -> Self {
+        let address = format!("127.0.0.1:{port}");
+        let server = command(&[])
+            .args(["archive", "--listen", &address])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let archive = Self { server, url: format!("http://{address}/") };
+        for _ in 0..400 {
+            if tokio::net::TcpStream::connect(&address).await.is_ok() {
+                return archive;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the archive did not start");
+    }
+
+    /// Asks the archive itself, past the gate.
+    pub async fn ask(&self, query: &str) -> Value {
+        Ask::post(&self.url).json(&json!({"query": query})).send().await.json()
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
+}
+
+/// Kills a process, if it is there, and waits for its end.
+pub fn end(server: &mut Child) {
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
+fn serve(environment: &[(String, String)], folder: &TempDir) -> Child {
+    let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
+    command(environment)
+        .args(["serve", "--config"])
+        .arg(folder.path().join("castellan.toml"))
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap()
+}
+
+fn run(
+    environment: &[(String, String)],
+    folder: &TempDir,
+    arguments: &[&str],
+    input: &str,
+) -> Output {
+    let mut child = command(environment)
+        .arg("--config")
+        .arg(folder.path().join("castellan.toml"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}

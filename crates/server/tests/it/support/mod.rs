@@ -1,0 +1,10 @@
+//! What the tests are written with: the server, browsers, APIs, plain HTTP.
+
+pub(crate) mod browser;
+pub(crate) mod castellan;
+pub(crate) mod fixtures;
+pub(crate) mod jose;
+pub(crate) mod postgres;
+pub(crate) mod tcp_proxy;
+pub(crate) mod upstream;
+pub(crate) mod wire;

@@ -13,7 +13,7 @@ use crate::{
     load::{self, Done, Slice, Work},
     peers::{
         Format, Ground, Peer, Provider, Standing, bare,
-        castellan::{GATE, House, Wants},
+        castellan::{GATE, Instance, Wants},
         haproxy, nginx,
     },
     wire::{Request, Wire},
@@ -37,9 +37,10 @@ pub async fn enter(
 ) -> Result<Contestant, Fault> {
     let api = bare::start("upstream", ground).await?;
     // Whoever checks tokens checks ours.
-    let house = House::furnish(ground, Wants { upstream: Some(api.address), ..Wants::default() })?;
-    let issuer = house.open().await?;
-    let token = house.provider.one_token(Format::Es256).await?;
+    let instance =
+        Instance::furnish(ground, Wants { upstream: Some(api.address), ..Wants::default() })?;
+    let issuer = instance.open().await?;
+    let token = instance.provider.one_token(Format::Es256).await?;
     let standing = match peer {
         Peer::Castellan => Standing::before(issuer, api),
         Peer::Nginx => {
@@ -48,7 +49,7 @@ pub async fn enter(
             Standing::before(nginx::start(ground, api.address).await?, api)
         }
         Peer::Haproxy => {
-            let signed = (house.provider.address, &*token);
+            let signed = (instance.provider.address, &*token);
             let server = haproxy::start(ground, api.address, signed).await?;
             drop(issuer);
             Standing::before(server, api)
@@ -60,7 +61,7 @@ pub async fn enter(
     let ask = Ask { address: standing.server.address, body: document.body().into() };
     let stage: Box<dyn Stage> = match (freshness, peer) {
         (Freshness::NewToken, Peer::Castellan) => {
-            Box::new(Issuing { provider: house.provider, ask, tokens: Rc::default() })
+            Box::new(Issuing { provider: instance.provider, ask, tokens: Rc::default() })
         }
         (Freshness::NewDocument, _) => {
             let request = ask.with(&token);

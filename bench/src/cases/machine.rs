@@ -11,7 +11,7 @@ use crate::{
     load::{Done, Work},
     peers::{
         Format, Ground, Peer, Provider, Standing, bare,
-        castellan::{House, Wants, person},
+        castellan::{Instance, Wants, person},
         oidc_provider,
     },
     wire::{Request, Wire},
@@ -28,8 +28,8 @@ pub async fn provider(
 ) -> Result<(Standing, Provider), Fault> {
     match peer {
         Peer::Castellan => {
-            let house = House::furnish(ground, Wants { people, ..Wants::default() })?;
-            Ok((house.open().await?.into(), house.provider))
+            let instance = Instance::furnish(ground, Wants { people, ..Wants::default() })?;
+            Ok((instance.open().await?.into(), instance.provider))
         }
         Peer::OidcProvider => {
             let setup = oidc_provider::Setup::new(ground)?;

@@ -15,7 +15,7 @@ use crate::{
     load::{self, Done, Measured, Work},
     peers::{
         Format, Ground, Peer, Provider,
-        castellan::{House, Wants, guest},
+        castellan::{Instance, Wants, guest},
     },
     report::{Report, Single, median},
     wire::Wire,
@@ -51,9 +51,9 @@ pub async fn flood(
     if taking_part(case, plan).next().is_none() {
         return Ok(());
     }
-    let house = House::furnish(ground, Wants { guests: GUESSERS, ..Wants::default() })?;
-    let server = house.open().await?;
-    let mut issuing = machine::issuing(&house.provider, Format::Es256);
+    let instance = Instance::furnish(ground, Wants { guests: GUESSERS, ..Wants::default() })?;
+    let server = instance.open().await?;
+    let mut issuing = machine::issuing(&instance.provider, Format::Es256);
     let (mut quiet, mut flooded, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         let of = (server.address, &server.tree()?);
@@ -61,7 +61,7 @@ pub async fn flood(
         report.turn((case.name, "castellan, quiet"), round, &measured);
         quiet.push(millis(&measured));
         let (measured, per_second) =
-            while_guessing(&house.provider, load::run(&plan.slice, of, |at| issuing.work(at)))
+            while_guessing(&instance.provider, load::run(&plan.slice, of, |at| issuing.work(at)))
                 .await?;
         report.turn((case.name, "castellan, flooded"), round, &measured);
         flooded.push(millis(&measured));

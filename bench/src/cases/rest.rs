@@ -11,7 +11,7 @@ use crate::{
     load::{self, Done, Work},
     peers::{
         Format, Ground, Peer, bare,
-        castellan::{House, Wants},
+        castellan::{Instance, Wants},
         haproxy, nginx, oidc_provider,
     },
     process::Server,
@@ -24,26 +24,26 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// A server that can be started again and again on the data that it has.
 enum Startable {
-    Castellan(House),
+    Castellan(Instance),
     OidcProvider(oidc_provider::Setup),
     /// These have no data: a configuration is written each time, and the API stands already.
     Nginx(Server),
-    Haproxy(Server, House, String),
+    Haproxy(Server, Instance, String),
 }
 
 impl Startable {
     async fn new(peer: Peer, ground: &Ground) -> Result<Self, Fault> {
         let wants = Wants::default();
         match peer {
-            Peer::Castellan => Ok(Self::Castellan(House::furnish(ground, wants)?)),
+            Peer::Castellan => Ok(Self::Castellan(Instance::furnish(ground, wants)?)),
             Peer::OidcProvider => Ok(Self::OidcProvider(oidc_provider::Setup::new(ground)?)),
             Peer::Nginx => Ok(Self::Nginx(bare::start("upstream", ground).await?)),
             Peer::Haproxy => {
                 let api = bare::start("upstream", ground).await?;
-                let house = House::furnish(ground, wants)?;
-                let _issuer = house.open().await?;
-                let token = house.provider.one_token(Format::Es256).await?;
-                Ok(Self::Haproxy(api, house, token))
+                let instance = Instance::furnish(ground, wants)?;
+                let _issuer = instance.open().await?;
+                let token = instance.provider.one_token(Format::Es256).await?;
+                Ok(Self::Haproxy(api, instance, token))
             }
             Peer::Axum => Err(Fault::failed("the bare server has nothing to start with")),
         }
@@ -52,12 +52,12 @@ impl Startable {
     /// Starts it, until its first good answer.
     async fn open(&self, ground: &Ground) -> Result<Server, Fault> {
         match self {
-            Self::Castellan(house) => house.open().await,
+            Self::Castellan(instance) => instance.open().await,
             Self::OidcProvider(setup) => setup.open().await,
             Self::Nginx(api) => nginx::start(ground, api.address).await,
-            Self::Haproxy(api, house, token) => {
-                let _issuer = house.open().await?;
-                haproxy::start(ground, api.address, (house.provider.address, token)).await
+            Self::Haproxy(api, instance, token) => {
+                let _issuer = instance.open().await?;
+                haproxy::start(ground, api.address, (instance.provider.address, token)).await
             }
         }
     }
@@ -148,7 +148,7 @@ pub async fn million(
     for (peer, startable) in put_up(case, (plan, ground), report).await? {
         let server = startable.open(ground).await?;
         let provider = match &startable {
-            Startable::Castellan(house) => &house.provider,
+            Startable::Castellan(instance) => &instance.provider,
             Startable::OidcProvider(setup) => &setup.provider,
             Startable::Nginx(_) | Startable::Haproxy(..) => continue,
         };
@@ -167,16 +167,16 @@ pub async fn million(
             target: Some(*memory).filter(|_| judged),
         });
         drop(server);
-        let Startable::Castellan(house) = &startable else { continue };
+        let Startable::Castellan(instance) = &startable else { continue };
         let mut times = Vec::new();
         for _ in 0..plan.rounds {
-            let server = house.open().await?;
+            let server = instance.open().await?;
             times.push(millis(server.ready_after));
         }
         report.single(Single {
             case: case.name,
             peer,
-            what: format!("start {with}, {:.0} MB of database", megabytes(house.size())),
+            what: format!("start {with}, {:.0} MB of database", megabytes(instance.size())),
             value: median(times),
             unit: "ms",
             target: Some(*start).filter(|_| judged),

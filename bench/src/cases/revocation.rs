@@ -19,7 +19,7 @@ use crate::{
     histogram::Histogram,
     peers::{
         Format, Ground, Provider,
-        castellan::{House, REVOKE, Wants},
+        castellan::{Instance, REVOKE, Wants},
         source::{Engine, Source},
     },
     process::Server,
@@ -95,27 +95,27 @@ pub async fn run(
 struct Nodes {
     /// These end first.
     running: Vec<Server>,
-    houses: Vec<House>,
+    houses: Vec<Instance>,
     _source: Source,
 }
 
 impl Nodes {
     /// One, to begin with.
     async fn on(source: Source, ground: &Ground) -> Result<Self, Fault> {
-        let house = House::furnish_on(source.data.clone(), ground, Wants::default())?;
-        let running = vec![house.open().await?];
-        Ok(Self { running, houses: vec![house], _source: source })
+        let instance = Instance::furnish_on(source.data.clone(), ground, Wants::default())?;
+        let running = vec![instance.open().await?];
+        Ok(Self { running, houses: vec![instance], _source: source })
     }
 
     async fn add(&mut self, ground: &Ground) -> Result<(), Fault> {
-        let house = self.houses[0].another(ground)?;
-        self.running.push(house.open().await?);
-        self.houses.push(house);
+        let instance = self.houses[0].another(ground)?;
+        self.running.push(instance.open().await?);
+        self.houses.push(instance);
         Ok(())
     }
 
     fn providers(&self) -> Rc<[Provider]> {
-        self.houses.iter().map(|house| house.provider.clone()).collect()
+        self.houses.iter().map(|instance| instance.provider.clone()).collect()
     }
 }
 

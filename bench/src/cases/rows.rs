@@ -22,7 +22,7 @@ use crate::{
     load::{self, Done, Work},
     peers::{
         Ground, Peer, Provider,
-        castellan::{House, REVOKE, Wants, person},
+        castellan::{Instance, REVOKE, Wants, person},
         source::{Engine, Source},
     },
     report::{Report, Single},
@@ -106,14 +106,14 @@ async fn count_rows(engine: Engine, plan: &Plan, ground: &Ground) -> Result<Coun
     source.can_be_asked()?;
     let people = plan.slice.connections;
     let wants = Wants { people, lifetime: Some(LIFETIME), ..Wants::default() };
-    let house = House::furnish_on(source.data.clone(), ground, wants)?;
-    let server = house.open().await?;
+    let instance = Instance::furnish_on(source.data.clone(), ground, wants)?;
+    let server = instance.open().await?;
     let opened = Instant::now();
-    let browsers = sign_in(&house.provider, people).await?;
+    let browsers = sign_in(&instance.provider, people).await?;
     let tally = Rc::new(Tally::of(plan));
     let before = count(&source, &tally).await?;
     let work = |at: usize| -> Box<dyn Work> {
-        let (provider, browser) = (house.provider.clone(), browsers[at].clone());
+        let (provider, browser) = (instance.provider.clone(), browsers[at].clone());
         Box::new(Flow { provider, browser, tally: Rc::clone(&tally) })
     };
     let flows = load::until_dry((server.address, people), plan.flow_time, work);

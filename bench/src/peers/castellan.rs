@@ -44,7 +44,7 @@ pub struct Data {
 }
 
 /// A Castellan with its data, whether it runs or not.
-pub struct House {
+pub struct Instance {
     /// As its clients see it.
     pub provider: Provider,
     binary: PathBuf,
@@ -89,7 +89,7 @@ impl Data {
     }
 }
 
-impl House {
+impl Instance {
     /// Makes the data: clients, people and the schema of the API.
     ///
     /// # Errors
@@ -112,21 +112,21 @@ impl House {
         };
         let binary = ground.castellan.clone();
         let issuer = format!("http://localhost:{}", address.port());
-        let house = Self { provider, binary, threads: ground.threads, folder, issuer, data };
-        house.write_config(wants)?;
-        fs::write(house.folder.join("schema.graphql"), SCHEMA)?;
+        let instance = Self { provider, binary, threads: ground.threads, folder, issuer, data };
+        instance.write_config(wants)?;
+        fs::write(instance.folder.join("schema.graphql"), SCHEMA)?;
         let people = (0..wants.people).map(|at| user(&person(at), None));
         let guests = (0..wants.guests).map(|at| user(&guest(at), Some(PASSWORD)));
-        let documents: Vec<String> = clients(&house.provider.secret, wants.lifetime)
+        let documents: Vec<String> = clients(&instance.provider.secret, wants.lifetime)
             .into_iter()
             .chain(people)
             .chain(guests)
             .collect();
-        house.command(&["apply", "-f", "-"], &documents.join("\n---\n"))?;
+        instance.command(&["apply", "-f", "-"], &documents.join("\n---\n"))?;
         if wants.people > 0 {
-            house.cheapen()?;
+            instance.cheapen()?;
         }
-        Ok(house)
+        Ok(instance)
     }
 
     /// Another node on the same data, which it must share.

@@ -12,14 +12,14 @@ use castellan_proto::{jose::Algorithm, scope::Scopes};
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// Nobody that we know; with a taint if a credential was sent that is no good.
-    Anonymous(Option<Taint>),
+    Anonymous(Option<CredentialProblem>),
     /// Somebody with a good credential.
     Known(Arc<Identity>),
 }
 
 /// Why a credential that was sent is no good. A tainted caller reaches only what is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taint {
+pub enum CredentialProblem {
     /// It was good once; its time has passed.
     Expired,
     /// Anything else: malformed, unknown, revoked, forged, or meant for somebody else.
@@ -124,12 +124,12 @@ impl Caller {
     /// Somebody whose credential is no good.
     #[must_use]
     pub const fn invalid() -> Self {
-        Self::tainted(Taint::Invalid)
+        Self::tainted(CredentialProblem::Invalid)
     }
 
     /// Somebody whose credential is no good, and why.
     #[must_use]
-    pub const fn tainted(taint: Taint) -> Self {
+    pub const fn tainted(taint: CredentialProblem) -> Self {
         Self::Anonymous(Some(taint))
     }
 

@@ -1,8 +1,8 @@
 //! The decision: pure, without I/O and without a clock (`design.md` rules 2 to 4).
 
-use castellan_proto::scope::{Demand, Scope, Scopes};
+use castellan_proto::scope::{RequiredScope, Scope, Scopes};
 
-use crate::{Caller, Introspection, Root, Rules, Taint};
+use crate::{Caller, CredentialProblem, Introspection, Root, Rules};
 
 /// One thing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Ask<'a> {
         /// Of which root type.
         root: Root,
         /// What it demands.
-        demand: &'a Demand,
+        demand: &'a RequiredScope,
         /// It reaches past the types of the schema, so that only a pattern that spells it out
         /// opens it: `_entities`, `_service`, `node`, `nodes`.
         by_name_only: bool,
@@ -128,7 +128,7 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
 pub(crate) const fn unknown(caller: &Caller) -> Option<Reason> {
     match caller {
         Caller::Anonymous(None) => Some(Reason::NoCredential),
-        Caller::Anonymous(Some(Taint::Expired)) => Some(Reason::CredentialExpired),
+        Caller::Anonymous(Some(CredentialProblem::Expired)) => Some(Reason::CredentialExpired),
         Caller::Anonymous(Some(_)) => Some(Reason::CredentialInvalid),
         Caller::Known(_) => None,
     }
@@ -153,7 +153,7 @@ fn introspection(caller: &Caller, rules: &Rules) -> Verdict {
 /// What one field wants, matched against scopes at a guard.
 #[derive(Clone, Copy)]
 pub(crate) struct Want<'a> {
-    pub(crate) demand: &'a Demand,
+    pub(crate) demand: &'a RequiredScope,
     pub(crate) by_name_only: bool,
 }
 

@@ -126,7 +126,7 @@ impl Envelope {
     /// The body that is sent on: exactly these members, in this order (`design.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let sent = Sent {
+        let sent = Members {
             query: &self.query,
             operation_name: self.operation_name.as_deref(),
             variables: &self.variables,
@@ -161,7 +161,7 @@ fn read_text(text: Option<&str>, name: &'static str) -> Result<Value, EnvelopeEr
 /// What is sent on.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Sent<'a> {
+struct Members<'a> {
     query: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation_name: Option<&'a str>,

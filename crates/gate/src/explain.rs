@@ -1,6 +1,6 @@
 //! Why a request was decided as it was, and the least that would change it.
 
-use castellan_proto::scope::{Demand, Scopes};
+use castellan_proto::scope::{RequiredScope, Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -34,7 +34,7 @@ pub struct DeniedField {
     /// The field's name, with its root type before it.
     pub field: String,
     /// What it demands.
-    pub demand: Option<Demand>,
+    pub demand: Option<RequiredScope>,
     /// Why it was denied.
     pub reason: Reason,
 }
@@ -68,7 +68,7 @@ pub trait Recorder: Send + Sync {
 
     /// Takes note of what the scopes of a known caller opened, one demand for each field that is
     /// let through; what is public to everybody is none of it.
-    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &Demand>) {
+    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &RequiredScope>) {
         let _ = (caller, demands);
     }
 }
@@ -316,7 +316,7 @@ fn absent(term: &'static str, detail: &str) -> Step {
 /// The least that would have to be granted.
 fn smallest_grant(
     reason: Reason,
-    demand: &Demand,
+    demand: &RequiredScope,
     (caller, rules): (&Caller, &Rules),
     root: Root,
 ) -> Option<String> {

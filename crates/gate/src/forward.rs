@@ -15,20 +15,20 @@ use crate::{
     layer::{Behind, ReplyBody, Shared},
     local,
     media::Wanted,
-    merge::{Gap, Upstream, weave},
+    merge::{FieldError, Upstream, merge},
     plan::Plan,
     response::{RequestRefusal, json_response, words},
 };
 
 /// What is the same all the way over.
-pub(crate) struct Crossing<'a> {
+pub(crate) struct Forward<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) id: &'a DecisionId,
     pub(crate) wanted: Wanted,
     pub(crate) caller: &'a Caller,
 }
 
-impl Crossing<'_> {
+impl Forward<'_> {
     /// The answer to `plan`; asks what stands `behind` at most once.
     pub(crate) async fn answer(
         &self,
@@ -37,27 +37,27 @@ impl Crossing<'_> {
         envelope: &Envelope,
         plan: Plan,
     ) -> Response<ReplyBody> {
-        let mut gaps = match self.denials(&plan) {
-            Ok(gaps) => gaps,
+        let mut field_errors = match self.denials(&plan) {
+            Ok(field_errors) => field_errors,
             Err(nothing) => return nothing,
         };
         plan.record_use(self.shared, self.caller);
-        let gone = plan.gone();
+        let removed = plan.removed();
         let alone = plan.document.executable.operations.len() == 1;
-        let answered = if plan.asks_upstream() && gone.is_empty() && alone {
+        let answered = if plan.asks_upstream() && removed.is_empty() && alone {
             let request = self.request(parts, envelope.to_json());
             match request {
                 Ok(request) => self.send(behind, request).await.map(|answer| self.stream(answer)),
                 Err(refusal) => Err(refusal),
             }
         } else {
-            match self.prune(&plan, &gone) {
-                Ok(pruned) => match self.emptied(&plan, &pruned, &mut gaps) {
+            match self.prune(&plan, &removed) {
+                Ok(pruned) => match self.empty_parents(&plan, &pruned, &mut field_errors) {
                     Some(nothing) => Ok(nothing),
                     None => self
                         .ask(behind, parts, envelope, &pruned)
                         .await
-                        .map(|upstream| self.woven(&plan, upstream, gaps)),
+                        .map(|upstream| self.merged(&plan, upstream, field_errors)),
                 },
                 Err(refusal) => Err(refusal),
             }
@@ -67,7 +67,7 @@ impl Crossing<'_> {
 
     /// What is denied and would run; or the answer, if that means that nothing runs.
     #[expect(clippy::result_large_err, reason = "the other half is an answer, made once")]
-    fn denials(&self, plan: &Plan) -> Result<Vec<Gap>, Response<ReplyBody>> {
+    fn denials(&self, plan: &Plan) -> Result<Vec<FieldError>, Response<ReplyBody>> {
         let denied = plan.denied();
         if denied.is_empty() {
             return Ok(Vec::new());
@@ -77,16 +77,16 @@ impl Crossing<'_> {
             return Err(self.json(StatusCode::OK, &json!({"data": null})));
         }
         let mut breaks = self.all_or_nothing(plan);
-        let gaps = denied
+        let field_errors = denied
             .iter()
             .map(|(selected, reason)| {
-                let gap = self.gap(&selected.path, &selected.place, *reason);
+                let field_error = self.field_error(&selected.path, &selected.place, *reason);
                 let path = plan.null_for(&selected.path, &selected.place);
                 breaks |= path.is_none();
-                Gap { path: path.unwrap_or_default(), ..gap }
+                FieldError { path: path.unwrap_or_default(), ..field_error }
             })
             .collect();
-        if breaks { Err(self.nothing_runs(gaps)) } else { Ok(gaps) }
+        if breaks { Err(self.nothing_runs(field_errors)) } else { Ok(field_errors) }
     }
 
     fn all_or_nothing(&self, plan: &Plan) -> bool {
@@ -95,23 +95,23 @@ impl Crossing<'_> {
 
     /// Adds a gap for each field of which nothing is left, the outermost of those within each
     /// other; or gives the answer, if that means that nothing runs.
-    fn emptied(
+    fn empty_parents(
         &self,
         plan: &Plan,
         pruned: &Pruned,
-        gaps: &mut Vec<Gap>,
+        field_errors: &mut Vec<FieldError>,
     ) -> Option<Response<ReplyBody>> {
         // What one selection of a response key has lost, another may still have.
         let lives = |path: &[String]| {
             plan.document.holders.iter().any(|other| {
                 other.path == path
                     && other.place.runs(&plan.variables)
-                    && !pruned.emptied.contains(&other.place.span)
+                    && !pruned.empty_parents.contains(&other.place.span)
             })
         };
         let mut outermost: Vec<&[String]> = Vec::new();
         for holder in &plan.document.holders {
-            if !pruned.emptied.contains(&holder.place.span)
+            if !pruned.empty_parents.contains(&holder.place.span)
                 || !holder.place.runs(&plan.variables)
                 || lives(&holder.path)
                 || outermost.iter().any(|path| holder.path.starts_with(path))
@@ -126,16 +126,21 @@ impl Crossing<'_> {
             let reason = below.unwrap_or(Reason::TokenScope);
             let path = plan.null_for(&holder.path, &holder.place);
             let breaks = self.all_or_nothing(plan) || path.is_none();
-            let gap = self.gap(&holder.path, &holder.place, reason);
-            gaps.push(Gap { path: path.unwrap_or_default(), ..gap });
+            let field_error = self.field_error(&holder.path, &holder.place, reason);
+            field_errors.push(FieldError { path: path.unwrap_or_default(), ..field_error });
             if breaks {
-                return Some(self.nothing_runs(std::mem::take(gaps)));
+                return Some(self.nothing_runs(std::mem::take(field_errors)));
             }
         }
         None
     }
 
-    fn woven(&self, plan: &Plan, mut upstream: Upstream, gaps: Vec<Gap>) -> Response<ReplyBody> {
+    fn merged(
+        &self,
+        plan: &Plan,
+        mut upstream: Upstream,
+        field_errors: Vec<FieldError>,
+    ) -> Response<ReplyBody> {
         let (schema, document) = (&self.shared.schema, &plan.document);
         let (local, errors) = if plan.answers_itself() {
             local::answer(schema, document, &plan.variables, self.caller)
@@ -164,16 +169,16 @@ impl Crossing<'_> {
         let failed = upstream.data.is_none()
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
-        self.json(status, &weave(&keys, upstream, ours, gaps))
+        self.json(status, &merge(&keys, upstream, ours, field_errors))
     }
 
     /// The document without what is gone, read and decided once more before it counts.
-    fn prune(&self, plan: &Plan, gone: &BTreeSet<Span>) -> Result<Arc<Pruned>, RequestRefusal> {
-        let key = (plan.key, gone.iter().copied().collect::<Vec<_>>());
+    fn prune(&self, plan: &Plan, removed: &BTreeSet<Span>) -> Result<Arc<Pruned>, RequestRefusal> {
+        let key = (plan.key, removed.iter().copied().collect::<Vec<_>>());
         if let Some(pruned) = self.shared.pruned.get(&key) {
             return Ok(pruned);
         }
-        let mut pruned = blank(&plan.document, gone);
+        let mut pruned = blank(&plan.document, removed);
         pruned.empty |= !plan.asks_upstream();
         if !pruned.empty && !self.is_sound(plan, &mut pruned) {
             tracing::error!(
@@ -201,7 +206,7 @@ impl Crossing<'_> {
         pruned.empty = asks.clone().all(|ask| ask == Some(Ask::Typename));
         let known =
             |span: &Span| plan.document.holders.iter().any(|holder| holder.place.span == *span);
-        pruned.emptied.iter().all(known)
+        pruned.empty_parents.iter().all(known)
             && asks.all(|ask| {
                 ask.is_some_and(|ask| {
                     ask == Ask::Typename || decide(ask, self.caller, rules) == Verdict::Allow
@@ -229,8 +234,9 @@ impl Crossing<'_> {
         self.hold(behind, self.request(parts, reduced.to_json())?).await
     }
 
-    fn nothing_runs(&self, gaps: Vec<Gap>) -> Response<ReplyBody> {
-        let errors: Vec<Value> = gaps.into_iter().map(|gap| gap.error).collect();
+    fn nothing_runs(&self, field_errors: Vec<FieldError>) -> Response<ReplyBody> {
+        let errors: Vec<Value> =
+            field_errors.into_iter().map(|field_error| field_error.error).collect();
         self.json(StatusCode::OK, &json!({"errors": errors, "data": null}))
     }
 
@@ -238,7 +244,7 @@ impl Crossing<'_> {
         json_response(status, body, self.wanted, self.id)
     }
 
-    fn gap(&self, path: &[String], place: &Place, reason: Reason) -> Gap {
+    fn field_error(&self, path: &[String], place: &Place, reason: Reason) -> FieldError {
         let (message, code) = words(&self.shared.rules, reason);
         let error = json!({
             "message": message,
@@ -246,6 +252,6 @@ impl Crossing<'_> {
             "path": path,
             "extensions": {"code": code, "reason": reason.as_str(), "decision": self.id.as_str()},
         });
-        Gap { path: path.to_vec(), error }
+        FieldError { path: path.to_vec(), error }
     }
 }

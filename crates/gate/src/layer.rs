@@ -23,10 +23,10 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::{
     Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
     document::{Span, prune::Pruned},
-    forward::Crossing,
+    forward::Forward,
     media::Wanted,
     plan::Plan,
-    request::{find_caller, is_unmeant, read_envelope},
+    request::{find_caller, is_csrf_unsafe, read_envelope},
     response::{self, RequestRefusal},
 };
 
@@ -106,8 +106,8 @@ impl Gate {
                 .build(),
             pruned: Cache::builder()
                 .max_capacity(CACHE_BYTES)
-                .weigher(move |(_, gone): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
-                    weight(pruned.text.len() + (gone.len() + pruned.emptied.len()) * 4)
+                .weigher(move |(_, removed): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
+                    weight(pruned.text.len() + (removed.len() + pruned.empty_parents.len()) * 4)
                 })
                 .build(),
         };
@@ -217,9 +217,9 @@ where
         Ok(read) => read,
         Err(refusal) => return refused(refusal),
     };
-    let unmeant = is_unmeant(sent, &parts).then_some(sent);
+    let csrf_unsafe = is_csrf_unsafe(sent, &parts).then_some(sent);
     let hidden = shared.rules.hides_schema_from(&caller);
-    let mut response = match Plan::make(shared, unmeant, &envelope, &caller) {
+    let mut response = match Plan::make(shared, csrf_unsafe, &envelope, &caller) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
         Ok(plan) if hidden && plan.denies() => {
             plan.record(shared, &id, &caller);
@@ -227,8 +227,8 @@ where
         }
         Ok(plan) => {
             plan.record(shared, &id, &caller);
-            let crossing = Crossing { shared, id: &id, wanted, caller: &caller };
-            crossing.answer(behind, parts, &envelope, plan).await
+            let forward = Forward { shared, id: &id, wanted, caller: &caller };
+            forward.answer(behind, parts, &envelope, plan).await
         }
         Err(refusal) => refused(refusal),
     };

@@ -80,7 +80,8 @@ mod schema;
 mod upstream;
 
 pub use caller::{
-    Caller, Credential, Identity, Person, Possession, Source, Taint, Unavailable, Verifier,
+    Caller, Credential, CredentialProblem, Identity, Person, Possession, Source, Unavailable,
+    Verifier,
 };
 pub use decide::{Ask, Reason, Verdict, decide};
 pub use document::prune::prune;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// A denied or emptied field that would have run, as it appears in the answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Gap {
+pub(crate) struct FieldError {
     pub(crate) path: Vec<String>,
     pub(crate) error: Value,
 }
@@ -45,37 +45,40 @@ impl Upstream {
 }
 
 /// The answer: `keys` in document order, each from the upstream, from us, or null.
-pub(crate) fn weave(
+pub(crate) fn merge(
     keys: &[&str],
     upstream: Upstream,
     mut local: Map<String, Value>,
-    gaps: Vec<Gap>,
+    field_errors: Vec<FieldError>,
 ) -> Value {
     let Upstream { data, mut errors, extensions, .. } = upstream;
     let data = match data {
         Some(Value::Object(mut theirs)) => {
-            let mut woven = Map::new();
+            let mut merged = Map::new();
             for key in keys {
-                let denied = gaps.iter().any(|gap| gap.path.len() == 1 && gap.path[0] == *key);
+                let denied = field_errors
+                    .iter()
+                    .any(|field_error| field_error.path.len() == 1 && field_error.path[0] == *key);
                 let value = if denied {
                     Some(Value::Null)
                 } else {
                     local.shift_remove(*key).or_else(|| theirs.shift_remove(*key))
                 };
                 if let Some(value) = value {
-                    woven.insert((*key).to_owned(), value);
+                    merged.insert((*key).to_owned(), value);
                 }
             }
-            let mut data = Value::Object(woven);
-            for gap in gaps.iter().filter(|gap| gap.path.len() > 1) {
-                leave_null(&mut data, &gap.path);
+            let mut data = Value::Object(merged);
+            for field_error in field_errors.iter().filter(|field_error| field_error.path.len() > 1)
+            {
+                leave_null(&mut data, &field_error.path);
             }
             Some(data)
         }
         // The upstream's null has gone all the way up, or it refused the request.
         other => other,
     };
-    errors.extend(gaps.into_iter().map(|gap| gap.error));
+    errors.extend(field_errors.into_iter().map(|field_error| field_error.error));
     let mut answer = Map::new();
     if !errors.is_empty() {
         answer.insert("errors".to_owned(), Value::Array(errors));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use apollo_compiler::{response::JsonMap, validation::Valid};
-use castellan_proto::{Digest, scope::Demand};
+use castellan_proto::{Digest, scope::RequiredScope};
 use http::StatusCode;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{
     decide::{Want, decide},
     document::{Holder, Place, Selected, Span, introspection_cost},
     layer::Shared,
-    request::Sent,
+    request::RequestForm,
     response::RequestRefusal,
 };
 
@@ -30,13 +30,13 @@ impl Plan {
     /// came in an `unmeant` way is no mutation.
     pub(crate) fn make(
         shared: &Shared,
-        unmeant: Option<Sent>,
+        csrf_unsafe: Option<RequestForm>,
         envelope: &Envelope,
         caller: &Caller,
     ) -> Result<Self, RequestRefusal> {
         let (key, document) = read(shared, envelope)?;
-        match (document.root(), unmeant) {
-            (Root::Mutation, Some(Sent::Get)) => {
+        match (document.root(), csrf_unsafe) {
+            (Root::Mutation, Some(RequestForm::Get)) => {
                 let message = "A mutation cannot be sent by GET.";
                 let status = StatusCode::METHOD_NOT_ALLOWED;
                 return Err(RequestRefusal::new(status, message, "MUTATION_OVER_GET"));
@@ -130,7 +130,7 @@ impl Plan {
     ///
     /// A `__typename` in a named fragment stays: the fragment may be spread where only the upstream
     /// can answer it, and it says nothing that is not in the schema.
-    pub(crate) fn gone(&self) -> BTreeSet<Span> {
+    pub(crate) fn removed(&self) -> BTreeSet<Span> {
         let stays =
             |one: &Selected| one.field == "__typename" && self.document.in_fragment(one.place.span);
         self.decided()
@@ -171,7 +171,7 @@ impl Plan {
         let (Some(recorder), Some(identity)) = (&shared.recorder, caller.identity()) else {
             return;
         };
-        let mut demands: Vec<&Demand> = self
+        let mut demands: Vec<&RequiredScope> = self
             .decided()
             .filter(|(_, verdict)| !matches!(verdict, Verdict::Deny(_)))
             .filter(|(selected, _)| selected.place.runs(&self.variables))

@@ -6,13 +6,13 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{
-    Caller, Credential, Envelope, Possession, Rules, Source, Taint, Verifier, layer::BoxError,
-    media, response::RequestRefusal,
+    Caller, Credential, CredentialProblem, Envelope, Possession, Rules, Source, Verifier,
+    layer::BoxError, media, response::RequestRefusal,
 };
 
 /// How a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum RequestForm {
     /// In the URL.
     Get,
     /// As JSON, which no page sends to another origin unasked.
@@ -26,7 +26,7 @@ pub(crate) async fn read_envelope<B>(
     rules: &Rules,
     parts: &Parts,
     body: B,
-) -> Result<(Envelope, Sent), RequestRefusal>
+) -> Result<(Envelope, RequestForm), RequestRefusal>
 where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
@@ -36,13 +36,13 @@ where
     }
     let (envelope, sent) = match parts.method {
         Method::GET => {
-            (Envelope::from_pairs(pairs(parts.uri.query().unwrap_or_default())), Sent::Get)
+            (Envelope::from_pairs(pairs(parts.uri.query().unwrap_or_default())), RequestForm::Get)
         }
         Method::POST => {
             let sent = sent_as(rules, parts)?;
             let body = read_body(rules.limits.body_bytes, body).await?;
             let envelope = match sent {
-                Sent::Form => Envelope::from_pairs(pairs(&String::from_utf8_lossy(&body))),
+                RequestForm::Form => Envelope::from_pairs(pairs(&String::from_utf8_lossy(&body))),
                 _ if rules.forms => Envelope::from_json_with_texts(&body),
                 _ => Envelope::from_json(&body),
             };
@@ -58,12 +58,12 @@ where
 }
 
 /// How the body of a POST is written.
-fn sent_as(rules: &Rules, parts: &Parts) -> Result<Sent, RequestRefusal> {
+fn sent_as(rules: &Rules, parts: &Parts) -> Result<RequestForm, RequestRefusal> {
     if media::is_sent_as(media::JSON, &parts.headers) {
-        return Ok(Sent::Json);
+        return Ok(RequestForm::Json);
     }
     if rules.forms && media::is_sent_as(media::FORM, &parts.headers) {
-        return Ok(Sent::Form);
+        return Ok(RequestForm::Form);
     }
     let message = if rules.forms {
         "Send one JSON object as application/json, or application/x-www-form-urlencoded, in UTF-8 \
@@ -78,11 +78,11 @@ fn sent_as(rules: &Rules, parts: &Parts) -> Result<Sent, RequestRefusal> {
 
 /// Whether a page of another origin could have made a browser send this: then it changes nothing
 /// (`security-cases.md` row 38). Before a form with `Authorization` the browser asks us.
-pub(crate) fn is_unmeant(sent: Sent, parts: &Parts) -> bool {
+pub(crate) fn is_csrf_unsafe(sent: RequestForm, parts: &Parts) -> bool {
     match sent {
-        Sent::Get => true,
-        Sent::Form => !parts.headers.contains_key(header::AUTHORIZATION),
-        Sent::Json => false,
+        RequestForm::Get => true,
+        RequestForm::Form => !parts.headers.contains_key(header::AUTHORIZATION),
+        RequestForm::Json => false,
     }
 }
 
@@ -109,7 +109,7 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 
 /// Who calls, and how they said so.
-pub(crate) struct Arrival {
+pub(crate) struct PresentedCredential {
     pub(crate) caller: Caller,
     pub(crate) scheme: Scheme,
 }
@@ -122,7 +122,7 @@ fn several() -> RequestRefusal {
 pub(crate) async fn find_caller(
     verifier: &dyn Verifier,
     parts: &Parts,
-) -> Result<Arrival, RequestRefusal> {
+) -> Result<PresentedCredential, RequestRefusal> {
     let query = parts.uri.query().unwrap_or_default();
     let in_query = pairs(query).any(|(name, _)| name == "access_token");
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
@@ -130,7 +130,7 @@ pub(crate) async fn find_caller(
     if second.is_some() || (in_query && first.is_some()) {
         return Err(several());
     }
-    let by_bearer = |caller| Ok(Arrival { caller, scheme: Scheme::Bearer });
+    let by_bearer = |caller| Ok(PresentedCredential { caller, scheme: Scheme::Bearer });
     let Some(value) = first else {
         if let (Some(caller), false) = (parts.extensions.get::<Caller>(), in_query) {
             return by_bearer(caller.clone());
@@ -146,7 +146,7 @@ pub(crate) async fn find_caller(
         Some(bearer) => check(verifier, parts, scheme, bearer).await?,
         None => Caller::invalid(),
     };
-    Ok(Arrival { caller, scheme })
+    Ok(PresentedCredential { caller, scheme })
 }
 
 /// What `verifier` says of the token `bearer`, and of what came with it.
@@ -162,7 +162,7 @@ async fn check(
             let mut proofs = parts.headers.get_all(DPOP).iter();
             let (Some(Ok(proof)), None) = (proofs.next().map(HeaderValue::to_str), proofs.next())
             else {
-                return Ok(Caller::tainted(Taint::ProofInvalid));
+                return Ok(Caller::tainted(CredentialProblem::ProofInvalid));
             };
             let (method, path) = (parts.method.as_str(), parts.uri.path());
             Some(Possession { proof, method, path })

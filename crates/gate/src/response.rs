@@ -7,11 +7,11 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, DecisionId, Reason, Rules, Taint,
+    Caller, CredentialProblem, DecisionId, Reason, Rules,
     decide::unknown,
     layer::ReplyBody,
     media::Wanted,
-    request::{Arrival, Scheme},
+    request::{PresentedCredential, Scheme},
 };
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
@@ -70,15 +70,22 @@ const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"inva
 /// The challenge to whoever sent a credential that is no good, in the scheme in which it was sent or
 /// should have been (RFC 9449 §7.1). `algorithms` are those that proofs may have; with none of them
 /// there are bearer tokens alone.
-pub(crate) fn challenge(arrival: &Arrival, algorithms: &[Algorithm]) -> Option<HeaderValue> {
+pub(crate) fn challenge(
+    arrival: &PresentedCredential,
+    algorithms: &[Algorithm],
+) -> Option<HeaderValue> {
     let Caller::Anonymous(Some(taint)) = arrival.caller else { return None };
     let error = match taint {
         _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
-        Taint::NonceMissing => "use_dpop_nonce",
-        Taint::ProofInvalid => "invalid_dpop_proof",
-        Taint::Unproven => "invalid_token",
-        Taint::Expired | Taint::Invalid if arrival.scheme == Scheme::Dpop => "invalid_token",
-        Taint::Expired | Taint::Invalid => return Some(INVALID_TOKEN),
+        CredentialProblem::NonceMissing => "use_dpop_nonce",
+        CredentialProblem::ProofInvalid => "invalid_dpop_proof",
+        CredentialProblem::Unproven => "invalid_token",
+        CredentialProblem::Expired | CredentialProblem::Invalid
+            if arrival.scheme == Scheme::Dpop =>
+        {
+            "invalid_token"
+        }
+        CredentialProblem::Expired | CredentialProblem::Invalid => return Some(INVALID_TOKEN),
     };
     let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
     let text = format!("DPoP error=\"{error}\", algs=\"{}\"", algorithms.join(" "));
@@ -121,12 +128,12 @@ pub(crate) fn json_response(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, wanted.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    dress(headers, id);
+    set_common_headers(headers, id);
     response
 }
 
 /// The headers that every answer of a guard carries.
-pub(crate) fn dress(headers: &mut http::HeaderMap, id: &DecisionId) {
+pub(crate) fn set_common_headers(headers: &mut http::HeaderMap, id: &DecisionId) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.insert(DecisionId::HEADER, id.value());
@@ -153,10 +160,15 @@ mod tests {
     #[test]
     fn nobody_is_asked_for_a_proof_that_is_not_taken() {
         let said = |taint, algorithms: &[Algorithm]| {
-            let arrival = Arrival { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
+            let arrival =
+                PresentedCredential { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
             challenge(&arrival, algorithms).unwrap()
         };
-        for taint in [Taint::Expired, Taint::Invalid, Taint::ProofInvalid] {
+        for taint in [
+            CredentialProblem::Expired,
+            CredentialProblem::Invalid,
+            CredentialProblem::ProofInvalid,
+        ] {
             assert_eq!(said(taint, &[]), INVALID_TOKEN);
             assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
         }

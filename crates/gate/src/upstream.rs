@@ -10,14 +10,14 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::{
     DecisionId,
-    forward::Crossing,
+    forward::Forward,
     headers::{strip_request_headers, strip_response_headers},
     layer::{Behind, IDENTITY, ReplyBody},
     merge::Upstream,
-    response::{RequestRefusal, dress},
+    response::{RequestRefusal, set_common_headers},
 };
 
-impl Crossing<'_> {
+impl Forward<'_> {
     /// The request as it is sent on: our body, our headers, and what is left of the caller's.
     pub(crate) fn request(
         &self,
@@ -71,7 +71,7 @@ impl Crossing<'_> {
         headers.insert(header::CONTENT_TYPE, self.wanted.content_type());
         // Whatever the upstream says: it does not know that the answer depends on the caller.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        dress(headers, self.id);
+        set_common_headers(headers, self.id);
         response
     }
 

@@ -12,7 +12,7 @@ use crate::{
 /// Each variant carries exactly one [`ErrorCode`]; the HTTP status follows from the code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TokenError {
+pub enum OAuthError {
     /// A required parameter is absent.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -99,7 +99,7 @@ pub enum TokenError {
     Keys(#[from] KeyringError),
 }
 
-impl TokenError {
+impl OAuthError {
     /// The code that the client sees.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {

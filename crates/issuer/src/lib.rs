@@ -28,13 +28,13 @@ use std::sync::Arc;
 
 use castellan_proto::{Clock, Timestamp};
 
-pub use records::repository::Desk;
+pub use records::repository::Repository;
 pub use settings::Settings;
 
 use crate::{
     cache::{liveness::Liveness, verdicts::Verdicts},
     keys::{Keyring, MasterKey},
-    settings::Place,
+    settings::SiteAddress,
     sign_in::password::Passwords,
     store::Store,
     tokens::verify::Live,
@@ -47,21 +47,21 @@ pub struct Issuer {
 }
 
 struct Shared {
-    desk: Desk,
+    repository: Repository,
     settings: Settings,
-    place: Place,
+    address: SiteAddress,
     clock: Arc<dyn Clock>,
     master: MasterKey,
     keyring: Keyring,
     passwords: Passwords,
     liveness: Arc<Liveness>,
     verdicts: Verdicts<Live>,
-    memo: client_auth::Memo,
-    shelf: cache::records::Shelf,
+    verified_secrets: client_auth::VerifiedSecrets,
+    record_cache: cache::records::RecordCache,
     seen_proofs: tokens::dpop::SeenProofs,
-    wrong_codes: authorization::device::WrongCodes,
-    looks: authorization::device::Looks,
-    outbox: session::logout_notice::Outbox,
+    user_code_throttle: authorization::device::UserCodeThrottle,
+    poll_intervals: authorization::device::PollIntervals,
+    logout_queue: session::logout_notice::Queue,
     sources: throttle::per_source::Sources,
 }
 
@@ -72,7 +72,7 @@ pub struct Parts {
     /// Whose records: the site's name.
     pub site: Arc<str>,
     /// Where the site is reached.
-    pub place: Place,
+    pub address: SiteAddress,
     /// How tokens are issued.
     pub settings: Settings,
     /// What time it is.
@@ -90,25 +90,25 @@ impl Issuer {
     /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
     /// key; nothing is generated beside it.
     pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
-        let Parts { store, site, place, settings, clock, master, passwords } = parts;
-        let desk = Desk::new(store, site);
-        let keyring = Keyring::open(&desk, &master, &settings, clock.now()).await?;
+        let Parts { store, site, address, settings, clock, master, passwords } = parts;
+        let repository = Repository::new(store, site);
+        let keyring = Keyring::open(&repository, &master, &settings, clock.now()).await?;
         let shared = Shared {
-            desk,
+            repository,
             settings,
-            place,
+            address,
             clock,
             master,
             keyring,
             passwords,
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
-            memo: client_auth::Memo::default(),
-            shelf: cache::records::Shelf::default(),
+            verified_secrets: client_auth::VerifiedSecrets::default(),
+            record_cache: cache::records::RecordCache::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
-            wrong_codes: authorization::device::WrongCodes::default(),
-            looks: authorization::device::Looks::default(),
-            outbox: session::logout_notice::Outbox::default(),
+            user_code_throttle: authorization::device::UserCodeThrottle::default(),
+            poll_intervals: authorization::device::PollIntervals::default(),
+            logout_queue: session::logout_notice::Queue::default(),
             sources: throttle::per_source::Sources::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -128,14 +128,14 @@ impl Issuer {
 
     /// The records of this site.
     #[must_use]
-    pub fn desk(&self) -> &Desk {
-        &self.shared.desk
+    pub fn repository(&self) -> &Repository {
+        &self.shared.repository
     }
 
     /// Where the site is reached.
     #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.shared.place
+    pub fn address(&self) -> &SiteAddress {
+        &self.shared.address
     }
 
     /// How tokens are issued.
@@ -175,31 +175,31 @@ impl Issuer {
         &self.shared.verdicts
     }
 
-    pub(crate) fn memo(&self) -> &client_auth::Memo {
-        &self.shared.memo
+    pub(crate) fn verified_secrets(&self) -> &client_auth::VerifiedSecrets {
+        &self.shared.verified_secrets
     }
 
     pub(crate) fn seen_proofs(&self) -> &tokens::dpop::SeenProofs {
         &self.shared.seen_proofs
     }
 
-    pub(crate) fn wrong_codes(&self) -> &authorization::device::WrongCodes {
-        &self.shared.wrong_codes
+    pub(crate) fn user_code_throttle(&self) -> &authorization::device::UserCodeThrottle {
+        &self.shared.user_code_throttle
     }
 
-    pub(crate) fn looks(&self) -> &authorization::device::Looks {
-        &self.shared.looks
+    pub(crate) fn poll_intervals(&self) -> &authorization::device::PollIntervals {
+        &self.shared.poll_intervals
     }
 
-    pub(crate) fn outbox(&self) -> &session::logout_notice::Outbox {
-        &self.shared.outbox
+    pub(crate) fn logout_queue(&self) -> &session::logout_notice::Queue {
+        &self.shared.logout_queue
     }
 
     pub(crate) fn sources(&self) -> &throttle::per_source::Sources {
         &self.shared.sources
     }
 
-    pub(crate) fn shelf(&self) -> &cache::records::Shelf {
-        &self.shared.shelf
+    pub(crate) fn record_cache(&self) -> &cache::records::RecordCache {
+        &self.shared.record_cache
     }
 }

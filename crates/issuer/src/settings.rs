@@ -93,7 +93,7 @@ impl Settings {
 
 /// Where the site is reached, and what its scopes mean there.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct SiteAddress {
     /// The issuer identifier (RFC 8414 §2); no slash at its end.
     pub issuer: String,
     /// What it is called on pages.

@@ -7,15 +7,15 @@ use std::{
 
 use castellan_gate::Introspection;
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, settings::Place, sign_in::password::Passwords,
+    Issuer, Parts, Settings, keys::MasterKey, settings::SiteAddress, sign_in::password::Passwords,
     store::Store,
 };
 use castellan_proto::Digest;
 
 use crate::{
-    background::logout_delivery::Teller,
+    background::logout_delivery::LogoutDelivery,
     config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
-    corridor::{Corridor, Face, Nonce},
+    corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
     guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
     http,
@@ -82,7 +82,7 @@ impl App {
     /// Where the world reaches `path`.
     #[must_use]
     pub fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.shared.issuer.place().issuer)
+        format!("{}{path}", self.shared.issuer.address().issuer)
     }
 
     /// What the site is called.
@@ -138,7 +138,7 @@ async fn open_site(
     site: &Site,
     (store, master, passwords): (Arc<dyn Store>, MasterKey, Passwords),
 ) -> Result<Issuer, StartError> {
-    let place = Place {
+    let address = SiteAddress {
         issuer: site.issuer.as_str().to_owned(),
         name: site.title.clone(),
         alias_digests: alias_digests(&guards(loaded, site)),
@@ -151,7 +151,7 @@ async fn open_site(
     let parts = Parts {
         store,
         site: site.name.as_str().into(),
-        place,
+        address,
         settings: Settings {
             decidim_access_seconds: minutes * 60,
             allow_table_scans: loaded.config.data.allow_table_scans,
@@ -200,32 +200,32 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<House, StartError> {
-    let (mut sites, mut usages, mut tellers) = (Vec::new(), Vec::new(), Vec::new());
+pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, StartError> {
+    let (mut sites, mut usages, mut logout_deliveries) = (Vec::new(), Vec::new(), Vec::new());
     for (site, issuer) in loaded.sites.iter().zip(issuers) {
-        tellers.push(Teller::start(issuer.clone()));
+        logout_deliveries.push(LogoutDelivery::start(issuer.clone()));
         let usage = Usage::start(issuer.clone());
-        sites.push(face(loaded, site, issuer, usage.clone()).await?);
+        sites.push(site_routes(loaded, site, issuer, usage.clone()).await?);
         usages.push(usage);
     }
     let corridor = Corridor::new(sites, loaded.config.server.trusted_proxies.clone());
-    Ok(House { corridor, usages, tellers })
+    Ok(Server { corridor, usages, logout_deliveries })
 }
 
 /// A whole server.
-pub struct House {
+pub struct Server {
     /// What every request walks.
     pub corridor: Corridor,
     /// What is counted and not yet written, per site.
     usages: Vec<Usage>,
     /// What tells apps of sign-outs, per site.
-    tellers: Vec<Teller>,
+    logout_deliveries: Vec<LogoutDelivery>,
 }
 
-impl House {
+impl Server {
     /// Tells and writes what would be lost with the process.
     pub async fn close(self) {
-        Teller::close_all(self.tellers).await;
+        LogoutDelivery::close_all(self.logout_deliveries).await;
         for usage in &self.usages {
             usage.flush().await;
         }
@@ -233,12 +233,12 @@ impl House {
 }
 
 /// Everything that one site answers.
-async fn face(
+async fn site_routes(
     loaded: &Loaded,
     site: &Site,
     issuer: Issuer,
     usage: Usage,
-) -> Result<Face, StartError> {
+) -> Result<SiteRoutes, StartError> {
     let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
     let parts = GuardParts {
         issuer: issuer.clone(),
@@ -278,7 +278,7 @@ async fn face(
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
-    Ok(Face { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS })
+    Ok(SiteRoutes { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS })
 }
 
 async fn open_guards(

@@ -19,7 +19,7 @@ use url::Url;
 
 /// A client with a list of origins.
 #[derive(Clone)]
-pub(crate) struct Egress {
+pub(crate) struct HttpClient {
     client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
     origins: Vec<String>,
     patience: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Egress {
 
 /// Why nothing was fetched.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum EgressError {
+pub(crate) enum HttpClientError {
     /// The origin is not in the configuration.
     #[error("{0} is not an origin that the configuration names")]
     Origin(String),
@@ -62,7 +62,7 @@ pub(crate) fn connector() -> hyper_rustls::HttpsConnector<HttpConnector> {
         .wrap_connector(http)
 }
 
-impl Egress {
+impl HttpClient {
     /// A client that reaches the origins of `urls` and no other.
     pub(crate) fn to<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
         Self {
@@ -84,10 +84,14 @@ impl Egress {
     }
 
     /// Posts a JSON body and returns the answer's, which must be 200.
-    pub(crate) async fn post_json(&self, url: &Url, body: String) -> Result<Bytes, EgressError> {
+    pub(crate) async fn post_json(
+        &self,
+        url: &Url,
+        body: String,
+    ) -> Result<Bytes, HttpClientError> {
         match self.send(Method::POST, url, None, body).await? {
             (StatusCode::OK, body) => Ok(body),
-            (status, _) => Err(EgressError::Status(status)),
+            (status, _) => Err(HttpClientError::Status(status)),
         }
     }
 
@@ -96,7 +100,7 @@ impl Egress {
         &self,
         url: &Url,
         body: String,
-    ) -> Result<StatusCode, EgressError> {
+    ) -> Result<StatusCode, HttpClientError> {
         let mut request = self.request(Method::POST, url, body)?;
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, form);
@@ -110,14 +114,14 @@ impl Egress {
         url: &Url,
         token: Option<&Secret>,
         body: String,
-    ) -> Result<(StatusCode, Bytes), EgressError> {
+    ) -> Result<(StatusCode, Bytes), HttpClientError> {
         let mut request = self.request(method, url, body)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(header::ACCEPT, json);
         if let Some(token) = token {
             let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-            let mut bearer = bearer.map_err(|_| EgressError::Token)?;
+            let mut bearer = bearer.map_err(|_| HttpClientError::Token)?;
             bearer.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
@@ -125,7 +129,7 @@ impl Egress {
             let response = self.answer(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), self.most).collect().await;
-            Ok((status, body.map_err(|_| EgressError::Size(self.most))?.to_bytes()))
+            Ok((status, body.map_err(|_| HttpClientError::Size(self.most))?.to_bytes()))
         };
         self.in_time(fetch).await
     }
@@ -136,31 +140,31 @@ impl Egress {
         method: Method,
         url: &Url,
         body: String,
-    ) -> Result<Request<Full<Bytes>>, EgressError> {
+    ) -> Result<Request<Full<Bytes>>, HttpClientError> {
         let origin = url.origin().ascii_serialization();
         if !self.origins.contains(&origin) {
-            return Err(EgressError::Origin(origin));
+            return Err(HttpClientError::Origin(origin));
         }
         let mut request = Request::new(Full::from(body));
         *request.method_mut() = method;
-        *request.uri_mut() = url.as_str().parse().map_err(|_| EgressError::Origin(origin))?;
+        *request.uri_mut() = url.as_str().parse().map_err(|_| HttpClientError::Origin(origin))?;
         Ok(request)
     }
 
     async fn answer(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, EgressError> {
+    ) -> Result<Response<Incoming>, HttpClientError> {
         let answer = self.client.request(request).await;
-        answer.map_err(|error| EgressError::Unreachable(cause(&error)))
+        answer.map_err(|error| HttpClientError::Unreachable(cause(&error)))
     }
 
     async fn in_time<T>(
         &self,
-        fetch: impl Future<Output = Result<T, EgressError>>,
-    ) -> Result<T, EgressError> {
+        fetch: impl Future<Output = Result<T, HttpClientError>>,
+    ) -> Result<T, HttpClientError> {
         let fetched = tokio::time::timeout(self.patience, fetch).await;
-        fetched.map_err(|_| EgressError::Slow(self.patience))?
+        fetched.map_err(|_| HttpClientError::Slow(self.patience))?
     }
 }
 
@@ -203,7 +207,7 @@ mod tests {
         .await;
         let large = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{   }").await;
         let silent = answering("").await;
-        let mut egress = Egress::to([&good, &away, &large, &silent]);
+        let mut egress = HttpClient::to([&good, &away, &large, &silent]);
         egress.most = 4;
         egress.patience = Duration::from_millis(300);
         let post = |url: Url| {
@@ -214,13 +218,13 @@ mod tests {
         let (to_good, to_away) = (egress.only(&good), egress.only(&away));
         let form = "a=b".to_owned();
         assert_eq!(to_good.post_form(&good, form.clone()).await, Ok(StatusCode::OK));
-        let there = Err(EgressError::Origin(away.origin().ascii_serialization()));
+        let there = Err(HttpClientError::Origin(away.origin().ascii_serialization()));
         assert_eq!(to_good.post_form(&away, form.clone()).await, there);
         assert_eq!(to_away.post_form(&away, form).await, Ok(StatusCode::FOUND));
         let origin = unlisted.origin().ascii_serialization();
-        assert_eq!(post(unlisted).await, Err(EgressError::Origin(origin)));
-        assert_eq!(post(away).await, Err(EgressError::Status(StatusCode::FOUND)));
-        assert_eq!(post(large).await, Err(EgressError::Size(4)));
+        assert_eq!(post(unlisted).await, Err(HttpClientError::Origin(origin)));
+        assert_eq!(post(away).await, Err(HttpClientError::Status(StatusCode::FOUND)));
+        assert_eq!(post(large).await, Err(HttpClientError::Size(4)));
         assert!(post(silent).await.is_err());
     }
 }

@@ -6,7 +6,7 @@ use castellan_issuer::store::Abilities;
 
 /// The capability card of a data source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Card {
+pub struct Capabilities {
     /// What it is called.
     pub engine: &'static str,
     /// How many nodes may share it.
@@ -24,7 +24,7 @@ pub struct Card {
 }
 
 /// What all of them have in common.
-const COMMON: Card = Card {
+const COMMON: Capabilities = Capabilities {
     engine: "",
     nodes: "any number",
     abilities: Abilities::ALL,
@@ -34,14 +34,14 @@ const COMMON: Card = Card {
     expiry: "a sweep of ours, once a minute, in batches",
 };
 
-pub(crate) const SQLITE: Card =
-    Card { engine: "SQLite", nodes: "several processes on one machine", ..COMMON };
+pub(crate) const SQLITE: Capabilities =
+    Capabilities { engine: "SQLite", nodes: "several processes on one machine", ..COMMON };
 
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: Card = Card { engine: "PostgreSQL", ..COMMON };
+pub(crate) const POSTGRES: Capabilities = Capabilities { engine: "PostgreSQL", ..COMMON };
 
 #[cfg(feature = "mongodb")]
-pub(crate) const MONGODB: Card = Card {
+pub(crate) const MONGODB: Capabilities = Capabilities {
     engine: "MongoDB",
     abilities: Abilities { shortest_start: 3, ..Abilities::ALL },
     table_scans: "sorting, ENDS_WITH",
@@ -50,7 +50,7 @@ pub(crate) const MONGODB: Card = Card {
 };
 
 #[cfg(feature = "dynamodb")]
-pub(crate) const DYNAMODB: Card = Card {
+pub(crate) const DYNAMODB: Capabilities = Capabilities {
     engine: "DynamoDB",
     abilities: Abilities { lists_all: false, ends_with: false, sorts: false, shortest_start: 3 },
     lists_are_consistent: false,
@@ -60,7 +60,7 @@ pub(crate) const DYNAMODB: Card = Card {
     ..COMMON
 };
 
-impl fmt::Display for Card {
+impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Abilities { ends_with, sorts, shortest_start, .. } = self.abilities;
         let filters = if ends_with { "STARTS_WITH, ENDS_WITH" } else { "STARTS_WITH" };

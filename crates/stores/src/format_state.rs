@@ -21,14 +21,14 @@ pub enum Migrate {
 
 /// How far the layout of a data source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct FormatState {
     /// The format that a build has to know to work with it.
     pub format: u64,
     /// The newest format of its engine, which it is at least widened for.
     pub newest: u64,
 }
 
-impl Standing {
+impl FormatState {
     /// Whether nothing is left to be done.
     #[must_use]
     pub const fn is_finished(self) -> bool {

@@ -21,8 +21,8 @@ use std::{pin::Pin, sync::Arc};
 
 use castellan_issuer::store::Store;
 
-pub use capabilities::Card;
-pub use format_state::{Migrate, Standing};
+pub use capabilities::Capabilities;
+pub use format_state::{FormatState, Migrate};
 pub use open_error::OpenError;
 
 /// A data source that an address can name.
@@ -32,7 +32,7 @@ struct Scheme {
     /// How an address of it is written.
     form: &'static str,
     /// What it can do.
-    card: &'static Card,
+    capabilities: &'static Capabilities,
     /// Opens what stands behind `://`.
     open: fn(&str, Migrate) -> Opening<'_>,
 }
@@ -44,7 +44,7 @@ pub struct Opened {
     /// The data source.
     pub store: Arc<dyn Store>,
     /// How far its layout is.
-    pub standing: Standing,
+    pub format_state: FormatState,
 }
 
 /// Every data source of this build.
@@ -52,35 +52,35 @@ const SCHEMES: &[Scheme] = &[
     Scheme {
         names: &["sqlite"],
         form: "sqlite://PATH",
-        card: &capabilities::SQLITE,
+        capabilities: &capabilities::SQLITE,
         open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
         names: &["dynamodb"],
         form: "dynamodb://REGION?table=NAME",
-        card: &capabilities::DYNAMODB,
+        capabilities: &capabilities::DYNAMODB,
         open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb"],
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
-        card: &capabilities::MONGODB,
+        capabilities: &capabilities::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
         names: &["mongodb+srv"],
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
-        card: &capabilities::MONGODB,
+        capabilities: &capabilities::MONGODB,
         open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
     Scheme {
         names: &["postgres", "postgresql"],
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
-        card: &capabilities::POSTGRES,
+        capabilities: &capabilities::POSTGRES,
         open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
     },
 ];
@@ -111,10 +111,10 @@ pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
 
 /// What the data source at `url` can do; `None` if this build has none of that scheme.
 #[must_use]
-pub fn card(url: &str) -> Option<&'static Card> {
+pub fn capabilities(url: &str) -> Option<&'static Capabilities> {
     let (name, _) = url.split_once("://")?;
     let known = |scheme: &&Scheme| scheme.names.iter().any(|one| one.eq_ignore_ascii_case(name));
-    SCHEMES.iter().find(known).map(|scheme| scheme.card)
+    SCHEMES.iter().find(known).map(|scheme| scheme.capabilities)
 }
 
 fn no_scheme() -> OpenError {

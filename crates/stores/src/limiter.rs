@@ -20,7 +20,7 @@ const SWEEP: Duration = Duration::from_secs(30);
 
 /// Why a verb did not come to its end.
 #[derive(Debug, thiserror::Error)]
-enum Late {
+enum Timeout {
     /// Too many were before it.
     #[error("no verb came to its end for {} s: the engine is slow, or away", WAIT.as_secs())]
     Crowded,
@@ -29,13 +29,13 @@ enum Late {
     Silent(Duration),
 }
 
-/// A data source behind a turnstile.
-pub(crate) struct Turnstile<S> {
+/// A data source behind a limiter.
+pub(crate) struct Limiter<S> {
     inner: S,
     places: Semaphore,
 }
 
-impl<S: Store> Turnstile<S> {
+impl<S: Store> Limiter<S> {
     /// Lets `places` verbs at a time through to `inner`.
     pub(crate) const fn before(inner: S, places: usize) -> Self {
         Self { inner, places: Semaphore::const_new(places) }
@@ -48,8 +48,9 @@ impl<S: Store> Turnstile<S> {
     ) -> Result<T, StoreError> {
         let place = timeout(WAIT, self.places.acquire()).await;
         // Held until the verb is over, and given back if its caller goes away.
-        let _place = place.map_err(|_| StoreError::new(Late::Crowded))?.map_err(StoreError::new)?;
-        timeout(patience, verb).await.map_err(|_| StoreError::new(Late::Silent(patience)))?
+        let _place =
+            place.map_err(|_| StoreError::new(Timeout::Crowded))?.map_err(StoreError::new)?;
+        timeout(patience, verb).await.map_err(|_| StoreError::new(Timeout::Silent(patience)))?
     }
 
     /// For what is asked by the clock, never by a crowd: a node that hears nothing because verbs
@@ -58,12 +59,12 @@ impl<S: Store> Turnstile<S> {
         &self,
         verb: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        timeout(PATIENCE, verb).await.map_err(|_| StoreError::new(Late::Silent(PATIENCE)))?
+        timeout(PATIENCE, verb).await.map_err(|_| StoreError::new(Timeout::Silent(PATIENCE)))?
     }
 }
 
 #[async_trait]
-impl<S: Store> Store for Turnstile<S> {
+impl<S: Store> Store for Limiter<S> {
     async fn get_many(
         &self,
         keys: &[Key],

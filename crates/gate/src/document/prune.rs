@@ -19,7 +19,7 @@ pub(crate) struct Pruned {
     /// Variables that the operation still declares.
     pub(crate) variables: Vec<String>,
     /// Fields that were not to be taken out and of which nothing would have been left.
-    pub(crate) emptied: Vec<Span>,
+    pub(crate) empty_parents: Vec<Span>,
 }
 
 /// What is left of `document` without the selections that begin at the byte offsets `denied`.
@@ -33,12 +33,12 @@ pub fn prune(document: &Document, denied: &BTreeSet<usize>) -> Option<String> {
 }
 
 /// Blanks `gone`, all that is empty or unused without it, and every other operation.
-pub(crate) fn blank(document: &Document, gone: &BTreeSet<Span>) -> Pruned {
+pub(crate) fn blank(document: &Document, removed: &BTreeSet<Span>) -> Pruned {
     let Some(operation) = document.operation() else {
         let text = String::new();
-        return Pruned { text, empty: true, variables: Vec::new(), emptied: Vec::new() };
+        return Pruned { text, empty: true, variables: Vec::new(), empty_parents: Vec::new() };
     };
-    let mut removal = Removal::new(document, gone);
+    let mut removal = Removal::new(document, removed);
     removal.settle(&operation.selection_set);
     let empty = removal.all_gone(&operation.selection_set);
     let mut kept = Kept::default();
@@ -77,8 +77,8 @@ pub(crate) fn blank(document: &Document, gone: &BTreeSet<Span>) -> Pruned {
         unused.extend(parentheses(&document.text, start.start, last.end));
     }
     blanks.extend(unused);
-    let emptied = removal.fields.difference(gone).copied().collect();
-    Pruned { text: overwrite(&document.text, &blanks), empty, variables, emptied }
+    let empty_parents = removal.fields.difference(removed).copied().collect();
+    Pruned { text: overwrite(&document.text, &blanks), empty, variables, empty_parents }
 }
 
 fn span_of(location: Option<apollo_compiler::parser::SourceSpan>) -> Option<Span> {
@@ -94,8 +94,8 @@ struct Removal<'a> {
 }
 
 impl<'a> Removal<'a> {
-    fn new(document: &'a Document, gone: &BTreeSet<Span>) -> Self {
-        Self { document, fields: gone.clone(), fragments: BTreeSet::new() }
+    fn new(document: &'a Document, removed: &BTreeSet<Span>) -> Self {
+        Self { document, fields: removed.clone(), fragments: BTreeSet::new() }
     }
 
     fn settle(&mut self, operation: &SelectionSet) {

@@ -17,7 +17,7 @@ use apollo_compiler::{
     schema::Implementers,
     validation::Valid,
 };
-use castellan_proto::{Digest, scope::Demand};
+use castellan_proto::{Digest, scope::RequiredScope};
 
 use crate::Naming;
 
@@ -73,7 +73,7 @@ pub struct SchemaSettings {
     /// How the names of mutations are read.
     pub naming: Naming,
     /// Demands that are set by hand, by `Root.field`.
-    pub overrides: BTreeMap<String, Demand>,
+    pub overrides: BTreeMap<String, RequiredScope>,
     /// How `session` stands.
     pub session: SessionField,
 }
@@ -93,7 +93,7 @@ pub enum NamedBy {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What it demands.
-    pub demand: Demand,
+    pub demand: RequiredScope,
     /// Where that comes from.
     pub named_by: NamedBy,
     /// Castellan answers it.

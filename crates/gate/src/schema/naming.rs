@@ -1,6 +1,6 @@
 //! From the name of a mutation to what it demands (`design.md` rule 25).
 
-use castellan_proto::scope::Demand;
+use castellan_proto::scope::RequiredScope;
 
 /// How the names of mutations are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -68,14 +68,14 @@ const VERBS: &[&str] = &[
 
 /// What the mutation field `field` demands; `None` if `naming` cannot read the name.
 #[must_use]
-pub fn name_mutation(naming: Naming, field: &str) -> Option<Demand> {
+pub fn name_mutation(naming: Naming, field: &str) -> Option<RequiredScope> {
     let (action, of) = match naming {
         Naming::Trompa => split_trompa(field)?,
         Naming::Verbs => {
             split_verbs(field).unwrap_or_else(|| ("Call".to_owned(), field.to_owned()))
         }
     };
-    Demand::try_from(format!("Mutation:{of}:{action}")).ok()
+    RequiredScope::try_from(format!("Mutation:{of}:{action}")).ok()
 }
 
 /// A capital and its lower-case run, then a capital and at least one more word character.

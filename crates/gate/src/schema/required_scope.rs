@@ -6,7 +6,7 @@ use apollo_compiler::{
     ast::Type,
     schema::{ExtendedType, FieldDefinition},
 };
-use castellan_proto::scope::Demand;
+use castellan_proto::scope::RequiredScope;
 
 use crate::{Entry, NamedBy, Root, SchemaError, SchemaSettings, name_mutation};
 
@@ -38,7 +38,7 @@ pub(crate) fn entry(
             .specified_argument_by_name("scope")
             .and_then(|value| value.as_str())
             .unwrap_or_default();
-        let demand = Demand::try_from(text.to_owned())
+        let demand = RequiredScope::try_from(text.to_owned())
             .map_err(|error| SchemaError::Override(format!("@castellan on {place}: {error}")))?;
         return Ok(made(demand, NamedBy::Directive));
     }
@@ -47,7 +47,7 @@ pub(crate) fn entry(
         Root::Query | Root::Subscription => {
             let (of, action) = returned(schema, &definition.ty);
             let of = of.unwrap_or_else(|| field.to_owned());
-            Demand::try_from(format!("{}:{of}:{action}", root.as_str())).ok()
+            RequiredScope::try_from(format!("{}:{of}:{action}", root.as_str())).ok()
         }
     };
     Ok(made(demand.ok_or(SchemaError::Unreadable(field.to_owned()))?, NamedBy::Rule))

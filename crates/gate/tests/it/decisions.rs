@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fs, sync::Arc};
 
 use castellan_gate::{
-    Ask, Caller, Identity, Introspection, Manner, Reason, Root, Rules, Taint, Verdict, decide,
+    Ask, Caller, CredentialProblem, Identity, Introspection, Manner, Reason, Root, Rules, Verdict,
+    decide,
 };
-use castellan_proto::scope::{Demand, ScopePattern, Scopes};
+use castellan_proto::scope::{RequiredScope, ScopePattern, Scopes};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -72,7 +73,7 @@ impl CallerText {
     fn caller(&self) -> Caller {
         match self {
             Self::Nobody => Caller::NOBODY,
-            Self::Expired => Caller::Anonymous(Some(Taint::Expired)),
+            Self::Expired => Caller::Anonymous(Some(CredentialProblem::Expired)),
             Self::Invalid => Caller::invalid(),
             Self::Known { token, client } => {
                 let scopes = |text: &str| Scopes::parse(text).unwrap();
@@ -89,7 +90,7 @@ impl CallerText {
 /// of the words for what has no demand.
 fn verdict(asked: &str, caller: &Caller, rules: &Rules) -> String {
     let (what, how) = asked.split_once(", ").unwrap_or((asked, ""));
-    let demand = Demand::try_from(what.to_owned());
+    let demand = RequiredScope::try_from(what.to_owned());
     let ask = match (what, &demand) {
         ("__typename", _) => Ask::Typename,
         ("__schema", _) => Ask::Introspection,
@@ -214,7 +215,7 @@ proptest! {
                 ..Identity::with_scopes(scopes(token))
             })
         });
-        let asked = Demand::try_from(demand.clone()).unwrap();
+        let asked = RequiredScope::try_from(demand.clone()).unwrap();
         let ask =
             Ask::Field { root: Root::Query, demand: &asked, by_name_only: by_name, local: false };
         let expected = oracle(&demand, &public, &known, replace, by_name);

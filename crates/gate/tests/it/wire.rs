@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use castellan_gate::{
-    Attestor, Caller, Credential, Denial, Gate, GuardSchema, Identity, Recorder, Rules,
-    SchemaSettings, Taint, Unavailable, Verifier,
+    Attestor, Caller, Credential, CredentialProblem, Denial, Gate, GuardSchema, Identity, Recorder,
+    Rules, SchemaSettings, Unavailable, Verifier,
 };
 use castellan_proto::{
     jose::Algorithm,
@@ -178,10 +178,10 @@ impl Rig {
         let mut callers: BTreeMap<_, _> =
             keys.iter().map(|(name, scopes)| (*name, known(scopes))).collect();
         let no_good = [
-            ("expired", Taint::Expired),
-            ("bound", Taint::Unproven),
-            ("forged", Taint::ProofInvalid),
-            ("late", Taint::NonceMissing),
+            ("expired", CredentialProblem::Expired),
+            ("bound", CredentialProblem::Unproven),
+            ("forged", CredentialProblem::ProofInvalid),
+            ("late", CredentialProblem::NonceMissing),
         ];
         callers.extend(no_good.map(|(name, taint)| (name, Caller::tainted(taint))));
         let denials = Arc::new(Mutex::new(Vec::new()));

@@ -48,7 +48,7 @@ impl Issuer {
             ends: now + self.settings().code.get(),
         };
         let id = code_id(&request.client_id, &code);
-        if self.desk().insert(&id, &body, now).await? != Written::Done {
+        if self.repository().insert(&id, &body, now).await? != Written::Done {
             return Err(StoreError::new("a fresh code was in use").into());
         }
         Ok(self.answer(&request.back(), &[("code", &code.text())]))

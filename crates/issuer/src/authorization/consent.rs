@@ -8,7 +8,7 @@ use castellan_proto::{Timestamp, random};
 use crate::{
     Issuer,
     authorization::request::{AuthorizationRequest, Prompt},
-    records::{Client, Grant, repository::Written},
+    records::{Client, Consent, repository::Written},
     session::SignedIn,
     store::{Kind, Notice, StoreError},
 };
@@ -32,18 +32,18 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn agreed(&self, account: &str) -> Result<Vec<Agreed>, StoreError> {
-        let prefix = grant_id(account, "");
-        let grants = self.desk().page::<Grant>(&prefix, None, 100, self.now()).await?;
+        let prefix = consent_id(account, "");
+        let grants = self.repository().page::<Consent>(&prefix, None, 100, self.now()).await?;
         let mut agreed = Vec::new();
-        for held in grants {
-            let client_id = held.id[prefix.len()..].to_owned();
-            let client = self.desk().get::<Client>(&client_id, self.now()).await?;
+        for stored in grants {
+            let client_id = stored.id[prefix.len()..].to_owned();
+            let client = self.repository().get::<Client>(&client_id, self.now()).await?;
             let name =
                 client.as_ref().map(|client| client.body.display_name(&client_id).to_owned());
             agreed.push(Agreed {
                 client_name: name.unwrap_or_else(|| client_id.clone()),
-                scopes: held.body.scope.iter().map(ToString::to_string).collect(),
-                since: held.body.start,
+                scopes: stored.body.scope.iter().map(ToString::to_string).collect(),
+                since: stored.body.start,
                 client_id,
             });
         }
@@ -56,9 +56,9 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; it may or may not be over.
     pub async fn withdraw(&self, account: &str, client: &str) -> Result<bool, StoreError> {
-        let id = grant_id(account, client);
-        let there = self.desk().delete(Kind::Grant, &id, self.now()).await?;
-        self.bump(Kind::Grant, &id);
+        let id = consent_id(account, client);
+        let there = self.repository().delete(Kind::Consent, &id, self.now()).await?;
+        self.bump(Kind::Consent, &id);
         Ok(there)
     }
 
@@ -75,16 +75,18 @@ impl Issuer {
         if client.is_public() || request.prompt == Prompt::Consent {
             return Ok(true);
         }
-        let id = grant_id(&person.account_id, &request.client_id);
-        let Some(held) = self.desk().get::<Grant>(&id, self.now()).await? else { return Ok(true) };
-        if is_anothers(&held.body, client, person) {
+        let id = consent_id(&person.account_id, &request.client_id);
+        let Some(stored) = self.repository().get::<Consent>(&id, self.now()).await? else {
+            return Ok(true);
+        };
+        if is_anothers(&stored.body, client, person) {
             return Ok(true);
         }
         let widened = request.scope.iter().any(|scope| {
-            let now = self.place().alias_digests.get(scope.as_str());
-            now.is_some() && now != held.body.alias_digests.get(scope.as_str())
+            let now = self.address().alias_digests.get(scope.as_str());
+            now.is_some() && now != stored.body.alias_digests.get(scope.as_str())
         });
-        Ok(widened || held.body.scope.first_uncovered(&request.scope).is_some())
+        Ok(widened || stored.body.scope.first_uncovered(&request.scope).is_some())
     }
 
     /// Writes that the person agreed: to what they agreed to before, and to this.
@@ -94,14 +96,14 @@ impl Issuer {
         client: &Client,
         person: &SignedIn,
     ) -> Result<(), StoreError> {
-        let (id, now) = (grant_id(&person.account_id, &request.client_id), self.now());
+        let (id, now) = (consent_id(&person.account_id, &request.client_id), self.now());
         let digests: BTreeMap<_, _> = request
             .scope
             .iter()
-            .filter_map(|scope| self.place().alias_digests.get_key_value(scope.as_str()))
+            .filter_map(|scope| self.address().alias_digests.get_key_value(scope.as_str()))
             .map(|(name, digest)| (name.clone(), digest.clone()))
             .collect();
-        let new = Grant {
+        let new = Consent {
             scope: request.scope.clone(),
             alias_digests: digests.clone(),
             start: now,
@@ -109,16 +111,16 @@ impl Issuer {
         };
         // Two windows may agree at the same time; a few tries settle it.
         for _ in 0..8 {
-            let written = match self.desk().get::<Grant>(&id, now).await? {
-                None => self.desk().insert(&id, &new, now).await?,
-                Some(mut held) if is_anothers(&held.body, client, person) => {
-                    held.body = new.clone();
-                    self.desk().replace(&held, Notice::Tell, now).await?
+            let written = match self.repository().get::<Consent>(&id, now).await? {
+                None => self.repository().insert(&id, &new, now).await?,
+                Some(mut stored) if is_anothers(&stored.body, client, person) => {
+                    stored.body = new.clone();
+                    self.repository().replace(&stored, Notice::Tell, now).await?
                 }
-                Some(mut held) => {
-                    held.body.scope = held.body.scope.union(&request.scope);
-                    held.body.alias_digests.extend(digests.clone());
-                    self.desk().replace(&held, Notice::Silent, now).await?
+                Some(mut stored) => {
+                    stored.body.scope = stored.body.scope.union(&request.scope);
+                    stored.body.alias_digests.extend(digests.clone());
+                    self.repository().replace(&stored, Notice::Silent, now).await?
                 }
             };
             if written == Written::Done {
@@ -131,11 +133,11 @@ impl Issuer {
 
 /// The id of what `account` agreed to for `client`.
 #[must_use]
-pub fn grant_id(account: &str, client: &str) -> String {
+pub fn consent_id(account: &str, client: &str) -> String {
     format!("{account}/{client}")
 }
 
 /// Whether `grant` was given to a client, or by a person, that had the same id before.
-fn is_anothers(grant: &Grant, client: &Client, person: &SignedIn) -> bool {
+fn is_anothers(grant: &Consent, client: &Client, person: &SignedIn) -> bool {
     grant.start < client.created.max(person.account.created)
 }

@@ -12,9 +12,9 @@ use crate::{
         flow::{FlowError, Next, code_id},
         request::{AuthorizationRequest, Prompt},
     },
-    error::TokenError,
+    error::OAuthError,
     grant::scope_within,
-    records::repository::{Kept, Written},
+    records::repository::{Stored, Written},
     request::{params::Params, resource::resources_within},
     session::{Browser, SignedIn},
     store::{Kind, Notice, StoreError},
@@ -72,7 +72,7 @@ pub enum DeviceState {
     },
 }
 
-impl Kept for Device {
+impl Stored for Device {
     const KIND: Kind = Kind::Device;
 
     fn unique(&self) -> Vec<String> {
@@ -112,9 +112,9 @@ pub struct DeviceAnswer {
 
 /// How many wrong codes this node was shown, and in which minute.
 #[derive(Default)]
-pub(crate) struct WrongCodes(Mutex<(u64, u32)>);
+pub(crate) struct UserCodeThrottle(Mutex<(u64, u32)>);
 
-impl WrongCodes {
+impl UserCodeThrottle {
     /// Counts one more, before anybody knows whether it is wrong; seconds to wait if there were too
     /// many already.
     fn count(&self, now: Timestamp) -> Option<u64> {
@@ -140,14 +140,14 @@ impl Issuer {
     /// Hands out the two codes.
     ///
     /// # Errors
-    /// [`TokenError`] if the client is not proven, or may not have this; nothing was kept then.
+    /// [`OAuthError`] if the client is not proven, or may not have this; nothing was kept then.
     pub async fn begin_device(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<DeviceAnswer, TokenError> {
-        let client = self.prove_caller(params, basic).await?;
-        let grant = client.client.device.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+    ) -> Result<DeviceAnswer, OAuthError> {
+        let client = self.authenticate_caller(params, basic).await?;
+        let grant = client.client.device.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
         let resources = resources_within(params, &self.targets(&grant.audience))?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = self.now();
@@ -164,10 +164,10 @@ impl Issuer {
                 ends: Timestamp(now.0 + LIFETIME),
             };
             let id = code_id(&client.id, &code);
-            if self.desk().insert(&id, &device, now).await? == Written::Done {
+            if self.repository().insert(&id, &device, now).await? == Written::Done {
                 let (first, second) = user_code.split_at(LENGTH / 2);
                 let shown = format!("{first}-{second}");
-                let page = format!("{}/auth/device", self.place().issuer);
+                let page = format!("{}/auth/device", self.address().issuer);
                 return Ok(DeviceAnswer {
                     device_code: code.text(),
                     verification_uri_complete: format!("{page}?user_code={shown}"),
@@ -189,24 +189,24 @@ impl Issuer {
         let now = self.now();
         // One source that guesses does not use up what all have together.
         let guess = self.guess_from(browser.source)?;
-        if let Some(seconds) = self.wrong_codes().count(now) {
-            return Err(TokenError::Throttled(seconds).into());
+        if let Some(seconds) = self.user_code_throttle().count(now) {
+            return Err(OAuthError::Throttled(seconds).into());
         }
         let found = match user_code(text) {
-            Some(code) => self.desk().find::<Device>(&code, now).await?,
+            Some(code) => self.repository().find::<Device>(&code, now).await?,
             None => None,
         };
-        let waiting =
-            found.filter(|held| held.body.state == DeviceState::Waiting && now < held.body.ends);
-        let Some(held) = waiting else {
+        let waiting = found
+            .filter(|stored| stored.body.state == DeviceState::Waiting && now < stored.body.ends);
+        let Some(stored) = waiting else {
             return Err(FlowError::WrongCode);
         };
-        self.wrong_codes().uncount();
+        self.user_code_throttle().uncount();
         guess.was_right();
         let request = AuthorizationRequest {
-            client_id: held.body.client,
-            scope: held.body.scope,
-            device: Some(DeviceAsk { id: held.id, user_code: held.body.user_code }),
+            client_id: stored.body.client,
+            scope: stored.body.scope,
+            device: Some(DeviceAsk { id: stored.id, user_code: stored.body.user_code }),
             prompt: Prompt::Needed,
             ..AuthorizationRequest::default()
         };
@@ -230,15 +230,16 @@ impl Issuer {
 
     async fn settle_device(&self, ask: &DeviceAsk, state: DeviceState) -> Result<(), FlowError> {
         let now = self.now();
-        let held = self.desk().get::<Device>(&ask.id, now).await?.ok_or(FlowError::Lost)?;
-        if held.body.state != DeviceState::Waiting || now >= held.body.ends {
-            return Err(FlowError::Lost);
+        let stored =
+            self.repository().get::<Device>(&ask.id, now).await?.ok_or(FlowError::Expired)?;
+        if stored.body.state != DeviceState::Waiting || now >= stored.body.ends {
+            return Err(FlowError::Expired);
         }
-        let mut next = held;
+        let mut next = stored;
         next.body.state = state;
-        match self.desk().replace(&next, Notice::Silent, now).await? {
+        match self.repository().replace(&next, Notice::Silent, now).await? {
             Written::Done => Ok(()),
-            _ => Err(FlowError::Lost),
+            _ => Err(FlowError::Expired),
         }
     }
 }
@@ -266,16 +267,16 @@ fn user_code(text: &str) -> Option<String> {
 }
 
 /// When devices last looked, on this node, and how long each was told to wait.
-pub(crate) struct Looks(moka::sync::Cache<Digest, (Timestamp, u64)>);
+pub(crate) struct PollIntervals(moka::sync::Cache<Digest, (Timestamp, u64)>);
 
-impl Default for Looks {
+impl Default for PollIntervals {
     fn default() -> Self {
         let lifetime = std::time::Duration::from_secs(LIFETIME);
         Self(moka::sync::Cache::builder().max_capacity(100_000).time_to_live(lifetime).build())
     }
 }
 
-impl Looks {
+impl PollIntervals {
     /// Whether the device of `code` looks too often; then it has to wait longer from now on
     /// (RFC 8628 §3.5).
     pub(crate) fn is_too_often(&self, code: Digest, now: Timestamp) -> bool {
@@ -306,11 +307,11 @@ mod tests {
 
     #[test]
     fn who_looks_too_often_waits_longer() {
-        let (looks, code) = (Looks::default(), Digest::of(b"x"));
-        assert!(!looks.is_too_often(code, Timestamp(100)));
-        assert!(!looks.is_too_often(code, Timestamp(105)));
-        assert!(looks.is_too_often(code, Timestamp(107)));
-        assert!(looks.is_too_often(code, Timestamp(112)), "ten seconds by now");
-        assert!(!looks.is_too_often(code, Timestamp(127)));
+        let (poll_intervals, code) = (PollIntervals::default(), Digest::of(b"x"));
+        assert!(!poll_intervals.is_too_often(code, Timestamp(100)));
+        assert!(!poll_intervals.is_too_often(code, Timestamp(105)));
+        assert!(poll_intervals.is_too_often(code, Timestamp(107)));
+        assert!(poll_intervals.is_too_often(code, Timestamp(112)), "ten seconds by now");
+        assert!(!poll_intervals.is_too_often(code, Timestamp(127)));
     }
 }

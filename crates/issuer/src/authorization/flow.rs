@@ -8,13 +8,13 @@ use castellan_proto::{
 use crate::{
     Issuer,
     authorization::{
-        consent::grant_id,
+        consent::consent_id,
         request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
     },
-    error::TokenError,
+    error::OAuthError,
     records::{
-        Client, Flow, Grant,
-        repository::{Held, Written},
+        Client, Consent, Flow,
+        repository::{Versioned, Written},
     },
     request::{params::Params, url::with_query},
     session::{Browser, SignedIn},
@@ -59,7 +59,7 @@ pub struct FlowView {
 }
 
 /// What came of a sign-in.
-pub enum LoggedIn {
+pub enum SignInOutcome {
     /// The cookie of a new session, and what is next.
     Yes(Opaque, Next),
     /// Name or password is wrong. Ask again.
@@ -72,7 +72,7 @@ pub enum FlowError {
     /// Over, unknown, or begun in another browser: one answer for all three
     /// (`security-cases.md` row 12).
     #[error("this sign-in has expired, or was begun in another browser")]
-    Lost,
+    Expired,
     /// No device waits for an answer to that code.
     #[error("no device waits with this code")]
     WrongCode,
@@ -81,7 +81,7 @@ pub enum FlowError {
     Authorize(#[from] AuthorizeError),
     /// The person could not be checked.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] OAuthError),
 }
 
 impl std::fmt::Debug for Next {
@@ -158,24 +158,24 @@ impl Issuer {
     ///
     /// # Errors
     /// [`FlowError`] if the store fails.
-    pub async fn begin_here(&self, browser: &Browser) -> Result<Next, FlowError> {
+    pub async fn begin_sign_in(&self, browser: &Browser) -> Result<Next, FlowError> {
         if self.signed_in(browser).await?.is_some() {
             return Ok(Next::Home);
         }
-        Ok(Next::Login(self.keep_flow(None, browser, None, None).await?))
+        Ok(Next::Login(self.save_flow(None, browser, None, None).await?))
     }
 
     /// What the page of a flow shows.
     ///
     /// # Errors
-    /// [`FlowError::Lost`] if there is no such flow in this browser.
+    /// [`FlowError::Expired`] if there is no such flow in this browser.
     pub async fn view_flow(&self, flow: &str, browser: &Browser) -> Result<FlowView, FlowError> {
-        let held = self.flow(flow, browser).await?;
-        let account_name = match &held.body.session {
+        let stored = self.flow(flow, browser).await?;
+        let account_name = match &stored.body.session {
             Some(_) => self.signed_in(browser).await?.map(|person| person.account.display_name()),
             None => None,
         };
-        let Some(request) = &held.body.request else {
+        let Some(request) = &stored.body.request else {
             return Ok(FlowView {
                 client_name: None,
                 client_uri: None,
@@ -203,24 +203,24 @@ impl Issuer {
     /// The person says who they are.
     ///
     /// # Errors
-    /// [`FlowError::Lost`] if there is no such flow in this browser.
-    pub async fn log_in(
+    /// [`FlowError::Expired`] if there is no such flow in this browser.
+    pub async fn sign_in(
         &self,
         flow: &str,
         (name, password): (&str, &Secret),
         browser: &Browser,
-    ) -> Result<LoggedIn, FlowError> {
-        let held = self.flow(flow, browser).await?;
+    ) -> Result<SignInOutcome, FlowError> {
+        let stored = self.flow(flow, browser).await?;
         let found = self.check_password((name, password), browser).await?;
         let Some(account) = found else {
-            return Ok(LoggedIn::No);
+            return Ok(SignInOutcome::No);
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
-        self.use_up(&held.id).await?;
+        self.use_up(&stored.id).await?;
         // A session of before, perhaps somebody else's, is over now.
         let (cookie, signed_in) = self.take_over(browser, account).await?;
-        let Some(request) = held.body.request else {
-            return Ok(LoggedIn::Yes(cookie, Next::Home));
+        let Some(request) = stored.body.request else {
+            return Ok(SignInOutcome::Yes(cookie, Next::Home));
         };
         let next = async {
             let client = self.client_of(&request).await?;
@@ -229,7 +229,7 @@ impl Issuer {
             self.advance((request, client), Some(signed_in), browser, settled).await
         };
         match next.await {
-            Ok(next) => Ok(LoggedIn::Yes(cookie, next)),
+            Ok(next) => Ok(SignInOutcome::Yes(cookie, next)),
             Err(error) => {
                 // Nobody gets the cookie, so the session is over, for its apps as well.
                 let lost = Browser { session: Some(cookie), ..Browser::default() };
@@ -242,7 +242,7 @@ impl Issuer {
     /// The person says whether they agree.
     ///
     /// # Errors
-    /// [`FlowError::Lost`] if there is no such flow in this browser, or another person is signed
+    /// [`FlowError::Expired`] if there is no such flow in this browser, or another person is signed
     /// in by now; [`FlowError::Authorize`] if they do not agree.
     pub async fn consent(
         &self,
@@ -250,15 +250,15 @@ impl Issuer {
         answer: Answer,
         browser: &Browser,
     ) -> Result<Next, FlowError> {
-        let held = self.flow(flow, browser).await?;
+        let stored = self.flow(flow, browser).await?;
         let signed_in = self.signed_in(browser).await?;
-        let (Some(request), Some(person)) = (held.body.request, signed_in) else {
-            return Err(FlowError::Lost);
+        let (Some(request), Some(person)) = (stored.body.request, signed_in) else {
+            return Err(FlowError::Expired);
         };
-        if held.body.session.as_deref() != Some(&*person.session) {
-            return Err(FlowError::Lost);
+        if stored.body.session.as_deref() != Some(&*person.session) {
+            return Err(FlowError::Expired);
         }
-        self.use_up(&held.id).await?;
+        self.use_up(&stored.id).await?;
         let client = self.client_of(&request).await?;
         match answer {
             Answer::Deny => {
@@ -301,7 +301,7 @@ impl Issuer {
             if silent {
                 return Err(request.refuse(ErrorCode::LoginRequired, "nobody is signed in").into());
             }
-            let flow = self.keep_flow(Some(request), browser, None, settled.fresh_since).await?;
+            let flow = self.save_flow(Some(request), browser, None, settled.fresh_since).await?;
             return Ok(Next::Login(flow));
         };
         // Whose device it is only the person can tell (RFC 8628 §5.4).
@@ -318,7 +318,7 @@ impl Issuer {
                 return Err(request.refuse(code, "the person has not agreed yet").into());
             }
             let session = Some(person.session);
-            return Ok(Next::Consent(self.keep_flow(Some(request), browser, session, None).await?));
+            return Ok(Next::Consent(self.save_flow(Some(request), browser, session, None).await?));
         }
         if let Some(device) = &request.device {
             // Even a first-party app's: it was agreed to on some device, and can be taken back.
@@ -335,17 +335,18 @@ impl Issuer {
         request: &AuthorizationRequest,
         person: &SignedIn,
     ) -> Result<String, FlowError> {
-        let id = grant_id(&person.account_id, &request.client_id);
-        // Gone if it was taken back a moment ago.
-        let held = self.desk().get::<Grant>(&id, self.now()).await?.ok_or(FlowError::Lost)?;
-        Ok(held.body.agreement)
+        let id = consent_id(&person.account_id, &request.client_id);
+        // Missing if it was taken back a moment ago.
+        let stored =
+            self.repository().get::<Consent>(&id, self.now()).await?.ok_or(FlowError::Expired)?;
+        Ok(stored.body.agreement)
     }
 
     /// The way back with an answer, `iss` always among it (RFC 9207 §2).
     #[must_use]
     pub fn answer(&self, back: &Back, pairs: &[(&str, &str)]) -> Next {
         let state = back.state.as_deref().map(|state| ("state", state));
-        let iss = ("iss", &*self.place().issuer);
+        let iss = ("iss", &*self.address().issuer);
         let pairs = pairs.iter().copied().chain(state).chain([iss]);
         match back.mode {
             ResponseMode::Query => Next::Go(with_query(&back.redirect_uri, pairs)),
@@ -356,14 +357,14 @@ impl Issuer {
         }
     }
 
-    async fn keep_flow(
+    async fn save_flow(
         &self,
         request: Option<AuthorizationRequest>,
         browser: &Browser,
         session: Option<String>,
         fresh_since: Option<Timestamp>,
     ) -> Result<String, FlowError> {
-        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
+        let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
         let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
         let body = Flow {
             request,
@@ -372,33 +373,34 @@ impl Issuer {
             fresh_since,
             ends: now + self.settings().flow.get(),
         };
-        if self.desk().insert(&flow.digest().text(), &body, now).await? != Written::Done {
+        if self.repository().insert(&flow.digest().text(), &body, now).await? != Written::Done {
             return Err(StoreError::new("a fresh flow was in use").into());
         }
         Ok(flow.text())
     }
 
-    async fn flow(&self, text: &str, browser: &Browser) -> Result<Held<Flow>, FlowError> {
-        let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Lost)?;
-        let mark = browser.mark.as_ref().ok_or(FlowError::Lost)?;
-        let held = self.desk().get::<Flow>(&flow.digest().text(), self.now()).await?;
-        let held = held.ok_or(FlowError::Lost)?;
-        let same = constant_time_eq(held.body.browser.as_bytes(), mark.digest().text().as_bytes());
-        if same { Ok(held) } else { Err(FlowError::Lost) }
+    async fn flow(&self, text: &str, browser: &Browser) -> Result<Versioned<Flow>, FlowError> {
+        let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Expired)?;
+        let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
+        let stored = self.repository().get::<Flow>(&flow.digest().text(), self.now()).await?;
+        let stored = stored.ok_or(FlowError::Expired)?;
+        let same =
+            constant_time_eq(stored.body.browser.as_bytes(), mark.digest().text().as_bytes());
+        if same { Ok(stored) } else { Err(FlowError::Expired) }
     }
 
     /// One step forward per flow: a form sent twice counts once.
     async fn use_up(&self, id: &str) -> Result<(), FlowError> {
-        match self.desk().take::<Flow>(id, self.now()).await? {
+        match self.repository().take::<Flow>(id, self.now()).await? {
             Some((_, true)) => Ok(()),
-            _ => Err(FlowError::Lost),
+            _ => Err(FlowError::Expired),
         }
     }
 
     /// The client of a request, looked at again: it may have changed in the meantime
     /// (`security-cases.md` row 4).
     async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
-        self.client_as_asked(request).await?.ok_or(FlowError::Lost)
+        self.client_as_asked(request).await?.ok_or(FlowError::Expired)
     }
 
     /// The client of `request`, if it may still have what is asked for.
@@ -406,7 +408,7 @@ impl Issuer {
         &self,
         request: &AuthorizationRequest,
     ) -> Result<Option<Client>, StoreError> {
-        let found = self.desk().get::<Client>(&request.client_id, self.now()).await?;
+        let found = self.repository().get::<Client>(&request.client_id, self.now()).await?;
         let still = |client: &Client| {
             let admits = |uri: &RedirectUri| uri.admits(&request.redirect_uri);
             let may_ask = if request.device.is_some() {
@@ -416,7 +418,7 @@ impl Issuer {
             };
             client.active && may_ask && client.scope.first_uncovered(&request.scope).is_none()
         };
-        Ok(found.map(|held| held.body).filter(still))
+        Ok(found.map(|stored| stored.body).filter(still))
     }
 }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     authorization::request::{AuthorizationRequest, AuthorizeError},
-    error::TokenError,
+    error::OAuthError,
     records::{
         Client,
-        repository::{Kept, Written},
+        repository::{Stored, Written},
     },
     request::params::Params,
     store::{Kind, StoreError},
@@ -39,7 +39,7 @@ pub struct Pushed {
     pub expires_in: u64,
 }
 
-impl Kept for PushedRequest {
+impl Stored for PushedRequest {
     const KIND: Kind = Kind::Pushed;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -52,16 +52,16 @@ impl Issuer {
     /// endpoint, and checks it as if a browser had brought it.
     ///
     /// # Errors
-    /// [`TokenError`] saying what is wrong with it; nothing was kept then.
+    /// [`OAuthError`] saying what is wrong with it; nothing was kept then.
     pub async fn push_authorization(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
         proof: Option<&Proof<'_>>,
-    ) -> Result<Pushed, TokenError> {
-        let client = self.prove_caller(params, basic).await?;
+    ) -> Result<Pushed, OAuthError> {
+        let client = self.authenticate_caller(params, basic).await?;
         if params.get("request_uri").is_some() {
-            return Err(TokenError::Pushed(
+            return Err(OAuthError::Pushed(
                 ErrorCode::InvalidRequest,
                 "request_uri stands for a request that was pushed, and is no part of one"
                     .to_owned(),
@@ -71,22 +71,23 @@ impl Issuer {
         let (mut request, _) =
             self.check_authorization(named, params).await.map_err(|error| match error {
                 AuthorizeError::Page { code, text } | AuthorizeError::Client { code, text, .. } => {
-                    TokenError::Pushed(code, text)
+                    OAuthError::Pushed(code, text)
                 }
                 AuthorizeError::Store(error) => error.into(),
             })?;
         if let Some(proof) = proof {
             // The code is bound to the key that was shown already here (RFC 9449 §10.1).
-            let jkt = Some(self.prove_key(proof).await.map_err(TokenError::Proof)?);
+            let jkt = Some(self.prove_key(proof).await.map_err(OAuthError::Proof)?);
             if request.jkt.is_some() && request.jkt != jkt {
                 let text = "dpop_jkt is not of the key that signed the DPoP proof".to_owned();
-                return Err(TokenError::Pushed(ErrorCode::InvalidRequest, text));
+                return Err(OAuthError::Pushed(ErrorCode::InvalidRequest, text));
             }
             request.jkt = jkt;
         }
         let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
         let body = PushedRequest { request, ends: Timestamp(now.0 + LIFETIME) };
-        if self.desk().insert(&reference.digest().text(), &body, now).await? != Written::Done {
+        if self.repository().insert(&reference.digest().text(), &body, now).await? != Written::Done
+        {
             return Err(StoreError::new("a fresh reference was in use").into());
         }
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })
@@ -108,12 +109,13 @@ impl Issuer {
         let opaque = reference.strip_prefix(PREFIX);
         let opaque = opaque.and_then(|text| Opaque::read(OpaqueKind::RequestUri, text));
         let id = opaque.ok_or_else(unknown)?.digest().text();
-        let held = self.desk().get::<PushedRequest>(&id, self.now()).await?.ok_or_else(unknown)?;
-        if held.body.request.client_id != client_id {
+        let stored =
+            self.repository().get::<PushedRequest>(&id, self.now()).await?.ok_or_else(unknown)?;
+        if stored.body.request.client_id != client_id {
             return Err(unknown());
         }
         let Some((PushedRequest { request, .. }, true)) =
-            self.desk().take::<PushedRequest>(&id, self.now()).await?
+            self.repository().take::<PushedRequest>(&id, self.now()).await?
         else {
             return Err(unknown());
         };

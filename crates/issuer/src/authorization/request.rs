@@ -171,8 +171,8 @@ impl Issuer {
         params: &Params,
     ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
         let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
-        let found = self.desk().get::<Client>(client_id, self.now()).await?;
-        let Some(client) = found.map(|held| held.body).filter(|client| client.active) else {
+        let found = self.repository().get::<Client>(client_id, self.now()).await?;
+        let Some(client) = found.map(|stored| stored.body).filter(|client| client.active) else {
             return Err(page(ErrorCode::InvalidClient, "no such client"));
         };
         let asked = params.get("redirect_uri");
@@ -193,14 +193,14 @@ impl Issuer {
         let also = client.code.as_ref().map_or(&[][..], |grant| &grant.audience);
         request.resources = resources_within(params, &self.targets(also))
             .map_err(|error| refuse(error.code(), error.to_string()))?;
-        self.mean_hinted(&mut request, params)
+        self.apply_id_token_hint(&mut request, params)
             .map_err(|(code, text)| refuse(code, text.to_owned()))?;
         Ok((request, client))
     }
 
     /// Takes the person of `id_token_hint` for the one that is meant, if nobody is to be asked.
     /// Otherwise a hint changes nothing (OIDC Core §3.1.2.1).
-    fn mean_hinted(
+    fn apply_id_token_hint(
         &self,
         request: &mut AuthorizationRequest,
         params: &Params,

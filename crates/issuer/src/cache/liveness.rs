@@ -116,7 +116,7 @@ impl Liveness {
         self.in_time.load(Ordering::Acquire)
     }
 
-    /// Looks at both clocks: how many milliseconds this node's is ahead of the data source's at
+    /// PollIntervals at both clocks: how many milliseconds this node's is ahead of the data source's at
     /// least, behind if it is negative, whatever the answer took. A node that is more than a second
     /// off is not ready (`design.md` rule 28). `None` if the data source has no clock of its own.
     ///

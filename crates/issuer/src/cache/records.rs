@@ -15,22 +15,22 @@ use moka::sync::Cache;
 use crate::{
     Issuer,
     cache::liveness::Snapshot,
-    records::repository::{Held, Kept},
+    records::repository::{Stored, Versioned},
     store::{Key, Record, StoreError},
 };
 
 /// What this node has read of late.
-pub(crate) struct Shelf(Cache<Key, Arc<Shelved>>);
+pub(crate) struct RecordCache(Cache<Key, Arc<CachedRecord>>);
 
 /// A record as it was read. What it says is read once, however often it is looked at.
-pub(crate) struct Shelved {
+pub(crate) struct CachedRecord {
     record: Record,
     snapshot: Snapshot,
     until: Timestamp,
     body: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
-impl Shelved {
+impl CachedRecord {
     /// Which record it is.
     pub(crate) const fn key(&self) -> &Key {
         &self.record.key
@@ -40,7 +40,9 @@ impl Shelved {
     ///
     /// # Errors
     /// [`StoreError`] if it holds something else.
-    pub(crate) fn read<T: Kept + Send + Sync + 'static>(&self) -> Result<Held<Arc<T>>, StoreError> {
+    pub(crate) fn read<T: Stored + Send + Sync + 'static>(
+        &self,
+    ) -> Result<Versioned<Arc<T>>, StoreError> {
         let known = self.body.get().cloned().and_then(|body| body.downcast::<T>().ok());
         let body = if let Some(body) = known {
             body
@@ -51,14 +53,14 @@ impl Shelved {
             let _ = self.body.set(Arc::<T>::clone(&body));
             body
         };
-        Ok(Held { id: self.record.key.id.clone(), version: self.record.version, body })
+        Ok(Versioned { id: self.record.key.id.clone(), version: self.record.version, body })
     }
 }
 
 /// Nothing stands here longer than so many seconds, whatever is heard.
 const LONGEST: u64 = 60;
 
-impl Default for Shelf {
+impl Default for RecordCache {
     fn default() -> Self {
         let lifetime = Duration::from_secs(LONGEST);
         Self(Cache::builder().max_capacity(20_000).time_to_live(lifetime).build())
@@ -66,9 +68,9 @@ impl Default for Shelf {
 }
 
 /// Records as they are, or were when they were last told of.
-pub(crate) struct Near {
+pub(crate) struct Lookup {
     /// In the order of their keys.
-    pub(crate) records: Vec<Option<Arc<Shelved>>>,
+    pub(crate) records: Vec<Option<Arc<CachedRecord>>>,
     /// What they rest on.
     pub(crate) snapshot: Snapshot,
     /// All of them were read just now.
@@ -79,63 +81,68 @@ impl Issuer {
     /// The records of `keys`, in at most one round trip and in none if all of them are at hand.
     ///
     /// To be used for kinds alone of which every change is told, and for what may be as late as the
-    /// feed. Who is refused by them is refused only after a look at the store ([`Issuer::afresh`]).
-    pub(crate) async fn near(&self, keys: &[Key]) -> Result<Near, StoreError> {
-        let mut near = Near {
+    /// feed. Who is refused by them is refused only after a look at the store ([`Issuer::fresh`]).
+    pub(crate) async fn cached(&self, keys: &[Key]) -> Result<Lookup, StoreError> {
+        let mut lookup = Lookup {
             records: Vec::with_capacity(keys.len()),
             snapshot: self.liveness().snapshot([]),
             is_fresh: true,
         };
         let mut missing = Vec::new();
         for (place, key) in keys.iter().enumerate() {
-            let shelved = self.shelf().0.get(key).filter(|shelved| self.still_counts(shelved));
-            match &shelved {
-                Some(shelved) => {
-                    near.is_fresh = false;
-                    near.snapshot = near.snapshot.and(shelved.snapshot.clone());
+            let cached_record = self
+                .record_cache()
+                .0
+                .get(key)
+                .filter(|cached_record| self.still_counts(cached_record));
+            match &cached_record {
+                Some(cached_record) => {
+                    lookup.is_fresh = false;
+                    lookup.snapshot = lookup.snapshot.and(cached_record.snapshot.clone());
                 }
                 None => missing.push((place, key.clone())),
             }
-            near.records.push(shelved);
+            lookup.records.push(cached_record);
         }
         if missing.is_empty() {
-            return Ok(near);
+            return Ok(lookup);
         }
         let (places, keys): (Vec<usize>, Vec<Key>) = missing.into_iter().unzip();
-        let Near { records, snapshot, .. } = self.afresh(&keys).await?;
-        near.snapshot = near.snapshot.and(snapshot);
+        let Lookup { records, snapshot, .. } = self.fresh(&keys).await?;
+        lookup.snapshot = lookup.snapshot.and(snapshot);
         for (place, record) in places.into_iter().zip(records) {
-            near.records[place] = record;
+            lookup.records[place] = record;
         }
-        Ok(near)
+        Ok(lookup)
     }
 
     /// The records of `keys` as the store has them now, in one round trip.
-    pub(crate) async fn afresh(&self, keys: &[Key]) -> Result<Near, StoreError> {
+    pub(crate) async fn fresh(&self, keys: &[Key]) -> Result<Lookup, StoreError> {
         // Captured before they are read: what changes in between is seen as a change.
         let of = |key: &Key| self.liveness().snapshot([&*key.text()]);
         let snapshots: Vec<Snapshot> = keys.iter().map(of).collect();
         let now = self.now();
-        let records = self.desk().store().get_many(keys, now).await?;
+        let records = self.repository().store().get_many(keys, now).await?;
         let longest = Timestamp(now.0 + LONGEST);
-        let shelve = |(record, snapshot): (Option<Record>, &Snapshot)| {
+        let keep = |(record, snapshot): (Option<Record>, &Snapshot)| {
             let record = record?;
             let until = record.expires_at.map_or(longest, |expires| expires.min(longest));
             let key = record.key.clone();
             let body = OnceLock::new();
-            let shelved = Arc::new(Shelved { record, snapshot: snapshot.clone(), until, body });
-            self.shelf().0.insert(key, Arc::clone(&shelved));
-            Some(shelved)
+            let cached_record =
+                Arc::new(CachedRecord { record, snapshot: snapshot.clone(), until, body });
+            self.record_cache().0.insert(key, Arc::clone(&cached_record));
+            Some(cached_record)
         };
-        let records = records.into_iter().zip(&snapshots).map(shelve).collect();
+        let records = records.into_iter().zip(&snapshots).map(keep).collect();
         let snapshot = snapshots
             .into_iter()
             .reduce(Snapshot::and)
             .unwrap_or_else(|| self.liveness().snapshot([]));
-        Ok(Near { records, snapshot, is_fresh: true })
+        Ok(Lookup { records, snapshot, is_fresh: true })
     }
 
-    fn still_counts(&self, shelved: &Shelved) -> bool {
-        self.now() < shelved.until && self.liveness().holds(&shelved.snapshot)
+    fn still_counts(&self, cached_record: &CachedRecord) -> bool {
+        self.now() < cached_record.until && self.liveness().holds(&cached_record.snapshot)
     }
 }

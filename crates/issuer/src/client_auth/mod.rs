@@ -10,17 +10,17 @@ use moka::sync::Cache;
 
 use crate::{
     Issuer,
-    cache::records::Near,
-    error::TokenError,
+    cache::records::Lookup,
+    error::OAuthError,
     keys::Branch,
-    records::{Client, repository::Held},
+    records::{Client, repository::Versioned},
     request::params::Params,
     sign_in::password::Busy,
     store::{Kind, StoreError},
 };
 
 /// What a client showed of itself.
-pub enum ClientProof {
+pub enum ClientCredentials {
     /// `Authorization: Basic` (RFC 6749 §2.3.1).
     Basic(String, Secret),
     /// `client_id` and `client_secret` in the body.
@@ -32,7 +32,7 @@ pub enum ClientProof {
 }
 
 /// A client that is who it says, as far as it showed.
-pub struct Proven {
+pub struct AuthenticatedClient {
     /// Its `client_id`.
     pub id: String,
     /// Its record.
@@ -46,48 +46,48 @@ pub struct Proven {
 
 /// Secrets chosen by people that were found right a short while ago, so that a busy machine
 /// client does not cost a password hash per token.
-pub struct Memo(Cache<Digest, ()>);
+pub struct VerifiedSecrets(Cache<Digest, ()>);
 
-impl Default for Memo {
+impl Default for VerifiedSecrets {
     fn default() -> Self {
         let lifetime = Duration::from_mins(5);
         Self(Cache::builder().max_capacity(10_000).time_to_live(lifetime).build())
     }
 }
 
-impl ClientProof {
+impl ClientCredentials {
     /// Reads what a request shows; `basic` is the decoded header.
     ///
     /// # Errors
-    /// [`TokenError::TwoProofs`] if it shows two secrets, or names two clients;
-    /// [`TokenError::Missing`] if it names none.
-    pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, TokenError> {
+    /// [`OAuthError::TwoProofs`] if it shows two secrets, or names two clients;
+    /// [`OAuthError::Missing`] if it names none.
+    pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, OAuthError> {
         let named = params.get("client_id").map(ToOwned::to_owned);
         let secret = params.secret("client_secret");
         match (params.get("client_assertion_type"), params.get("client_assertion")) {
             (None, None) => {}
             (Some(private_key_jwt::TYPE), Some(signed)) => {
                 if basic.is_some() || secret.is_some() {
-                    return Err(TokenError::TwoProofs);
+                    return Err(OAuthError::TwoProofs);
                 }
-                let invalid = TokenError::InvalidClient { basic: false };
+                let invalid = OAuthError::InvalidClient { basic: false };
                 let claimed = private_key_jwt::claimed_client(signed).ok_or(invalid)?;
                 if named.is_some_and(|named| named != claimed) {
-                    return Err(TokenError::TwoProofs);
+                    return Err(OAuthError::TwoProofs);
                 }
                 return Ok(Self::Assertion(claimed, signed.to_owned()));
             }
-            (Some(_), None) => return Err(TokenError::Missing("client_assertion")),
-            (None, Some(_)) => return Err(TokenError::Missing("client_assertion_type")),
-            (Some(_), Some(_)) => return Err(TokenError::InvalidClient { basic: false }),
+            (Some(_), None) => return Err(OAuthError::Missing("client_assertion")),
+            (None, Some(_)) => return Err(OAuthError::Missing("client_assertion_type")),
+            (Some(_), Some(_)) => return Err(OAuthError::InvalidClient { basic: false }),
         }
         match (basic, named, secret) {
-            (Some(_), _, Some(_)) => Err(TokenError::TwoProofs),
-            (Some((id, _)), Some(named), None) if id != named => Err(TokenError::TwoProofs),
+            (Some(_), _, Some(_)) => Err(OAuthError::TwoProofs),
+            (Some((id, _)), Some(named), None) if id != named => Err(OAuthError::TwoProofs),
             (Some((id, secret)), _, None) => Ok(Self::Basic(id, secret)),
             (None, Some(id), Some(secret)) => Ok(Self::Post(id, secret)),
             (None, Some(id), None) => Ok(Self::Named(id)),
-            (None, None, _) => Err(TokenError::Missing("client_id")),
+            (None, None, _) => Err(OAuthError::Missing("client_id")),
         }
     }
 }
@@ -98,40 +98,43 @@ impl Issuer {
     /// An unknown client and a wrong secret cost the same time and give the same answer.
     ///
     /// # Errors
-    /// [`TokenError::InvalidClient`] if it is unknown, inactive or showed a wrong secret;
-    /// [`TokenError::Throttled`] if too many wrong ones were shown from `source`.
-    pub async fn prove_client(
+    /// [`OAuthError::InvalidClient`] if it is unknown, inactive or showed a wrong secret;
+    /// [`OAuthError::Throttled`] if too many wrong ones were shown from `source`.
+    pub async fn authenticate_client(
         &self,
-        proof: ClientProof,
+        proof: ClientCredentials,
         source: Option<IpAddr>,
-    ) -> Result<Proven, TokenError> {
-        let is_secret = matches!(proof, ClientProof::Basic(..) | ClientProof::Post(..));
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let is_secret = matches!(proof, ClientCredentials::Basic(..) | ClientCredentials::Post(..));
         let guess = self.guess_from(source.filter(|_| is_secret))?;
         let proven = self.prove_uncounted(proof).await?;
         guess.was_right();
         Ok(proven)
     }
 
-    async fn prove_uncounted(&self, proof: ClientProof) -> Result<Proven, TokenError> {
+    async fn prove_uncounted(
+        &self,
+        proof: ClientCredentials,
+    ) -> Result<AuthenticatedClient, OAuthError> {
         let id = match &proof {
-            ClientProof::Basic(id, _)
-            | ClientProof::Post(id, _)
-            | ClientProof::Assertion(id, _)
-            | ClientProof::Named(id) => id.clone(),
+            ClientCredentials::Basic(id, _)
+            | ClientCredentials::Post(id, _)
+            | ClientCredentials::Assertion(id, _)
+            | ClientCredentials::Named(id) => id.clone(),
         };
-        let key = [self.desk().key(Kind::Client, &id)];
-        let near = self.near(&key).await?;
-        let is_fresh = near.is_fresh;
-        let found = client_of(near)?;
-        let version = found.as_ref().map(|held| held.version);
+        let key = [self.repository().key(Kind::Client, &id)];
+        let lookup = self.cached(&key).await?;
+        let is_fresh = lookup.is_fresh;
+        let found = client_of(lookup)?;
+        let version = found.as_ref().map(|stored| stored.version);
         let refused = match self.check_proof(&proof, found).await {
-            Err(refused @ TokenError::InvalidClient { .. }) if !is_fresh => refused,
+            Err(refused @ OAuthError::InvalidClient { .. }) if !is_fresh => refused,
             done => return done,
         };
         // It may have another secret by now. One that has not costs no second hash, so that the
         // time tells nothing.
-        let found = client_of(self.afresh(&key).await?)?;
-        if found.as_ref().map(|held| held.version) == version {
+        let found = client_of(self.fresh(&key).await?)?;
+        if found.as_ref().map(|stored| stored.version) == version {
             return Err(refused);
         }
         self.check_proof(&proof, found).await
@@ -139,28 +142,33 @@ impl Issuer {
 
     async fn check_proof(
         &self,
-        proof: &ClientProof,
-        found: Option<Held<Arc<Client>>>,
-    ) -> Result<Proven, TokenError> {
-        let stored = found.as_ref().and_then(|held| held.body.secret.as_deref());
-        let authenticated = !matches!(proof, ClientProof::Named(_));
+        proof: &ClientCredentials,
+        found: Option<Versioned<Arc<Client>>>,
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let stored = found.as_ref().and_then(|stored| stored.body.secret.as_deref());
+        let authenticated = !matches!(proof, ClientCredentials::Named(_));
         let is_right = match proof {
-            ClientProof::Named(_) => true,
-            ClientProof::Basic(_, secret) | ClientProof::Post(_, secret) => {
+            ClientCredentials::Named(_) => true,
+            ClientCredentials::Basic(_, secret) | ClientCredentials::Post(_, secret) => {
                 self.secret_matches(secret, stored).await?
             }
-            ClientProof::Assertion(id, signed) => match &found {
-                Some(held) if held.body.active => {
-                    self.assertion_proves(id, &held.body, signed).await?
+            ClientCredentials::Assertion(id, signed) => match &found {
+                Some(stored) if stored.body.active => {
+                    self.assertion_proves(id, &stored.body, signed).await?
                 }
                 _ => false,
             },
         };
         match found {
-            Some(held) if is_right && held.body.active => {
-                Ok(Proven { id: held.id, client: held.body, authenticated, jkt: None })
-            }
-            _ => Err(TokenError::InvalidClient { basic: matches!(proof, ClientProof::Basic(..)) }),
+            Some(stored) if is_right && stored.body.active => Ok(AuthenticatedClient {
+                id: stored.id,
+                client: stored.body,
+                authenticated,
+                jkt: None,
+            }),
+            _ => Err(OAuthError::InvalidClient {
+                basic: matches!(proof, ClientCredentials::Basic(..)),
+            }),
         }
     }
 
@@ -198,14 +206,14 @@ impl Issuer {
             Digest::of(format!("{}\0{stored}", self.keyed(secret)).as_bytes())
         });
         if let Some(remembered) = &remembered
-            && self.memo().0.contains_key(remembered)
+            && self.verified_secrets().0.contains_key(remembered)
         {
             return Ok(true);
         }
         let stored = stored.filter(|stored| !stored.starts_with(KEYED));
         let matches = self.passwords().verify(secret, stored).await?;
         if let (true, Some(remembered)) = (matches, remembered) {
-            self.memo().0.insert(remembered, ());
+            self.verified_secrets().0.insert(remembered, ());
         }
         Ok(matches)
     }
@@ -216,8 +224,14 @@ impl Issuer {
     }
 }
 
-fn client_of(near: Near) -> Result<Option<Held<Arc<Client>>>, StoreError> {
-    near.records.into_iter().next().flatten().map(|shelved| shelved.read()).transpose()
+fn client_of(lookup: Lookup) -> Result<Option<Versioned<Arc<Client>>>, StoreError> {
+    lookup
+        .records
+        .into_iter()
+        .next()
+        .flatten()
+        .map(|cached_record| cached_record.read())
+        .transpose()
 }
 
 const KEYED: &str = "keyed:";

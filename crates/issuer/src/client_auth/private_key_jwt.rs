@@ -11,7 +11,7 @@ use crate::{
     Issuer,
     records::{
         Client,
-        repository::{Kept, Written},
+        repository::{Stored, Written},
     },
     store::{Kind, StoreError},
     tokens::mint::Audience,
@@ -48,7 +48,7 @@ pub struct UsedAssertion {
     pub ends: Timestamp,
 }
 
-impl Kept for UsedAssertion {
+impl Stored for UsedAssertion {
     const KIND: Kind = Kind::Assertion;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -78,7 +78,7 @@ impl Issuer {
     ) -> Result<bool, StoreError> {
         let Some(claims) = proven(client, assertion) else { return Ok(false) };
         let now = self.now();
-        let issuer = &*self.place().issuer;
+        let issuer = &*self.address().issuer;
         let here =
             [issuer.to_owned(), format!("{issuer}/auth/token"), format!("{issuer}/auth/par")];
         let ahead = Timestamp(now.0 + SKEW);
@@ -97,7 +97,7 @@ impl Issuer {
         let used = UsedAssertion { ends: Timestamp(claims.exp.0 + SKEW) };
         let key = Digest::of(&[id.as_bytes(), &[0], claims.jti.as_bytes()].concat()).text();
         // Of any number that show it, on any node, one inserts.
-        Ok(self.desk().insert(&key, &used, now).await? == Written::Done)
+        Ok(self.repository().insert(&key, &used, now).await? == Written::Done)
     }
 }
 

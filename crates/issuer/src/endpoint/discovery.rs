@@ -10,7 +10,7 @@ impl Issuer {
     /// The metadata document. One for both well-known paths.
     #[must_use]
     pub fn metadata(&self) -> Value {
-        let issuer = &*self.place().issuer;
+        let issuer = &*self.address().issuer;
         let at = |path: &str| format!("{issuer}{path}");
         let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
         let grants: Vec<_> = ROSTER.iter().map(|grant| grant.name()).collect();

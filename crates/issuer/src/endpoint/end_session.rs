@@ -54,10 +54,10 @@ impl Issuer {
                 let id = hinted.or(named).ok_or_else(|| {
                     page("post_logout_redirect_uri needs client_id, or an id_token_hint of ours")
                 })?;
-                let client = self.desk().get::<Client>(id, self.now()).await?;
-                let admitted = client.is_some_and(|held| {
-                    let uris = &held.body.post_logout_redirect_uris;
-                    held.body.active && uris.iter().any(|uri| uri.admits(asked))
+                let client = self.repository().get::<Client>(id, self.now()).await?;
+                let admitted = client.is_some_and(|stored| {
+                    let uris = &stored.body.post_logout_redirect_uris;
+                    stored.body.active && uris.iter().any(|uri| uri.admits(asked))
                 });
                 if !admitted {
                     return Err(page("post_logout_redirect_uri mismatch"));
@@ -83,6 +83,6 @@ impl Issuer {
         };
         let payload = compact.verified_by(&keys.iter().find(known)?.verifying)?;
         let hint: Hint = serde_json::from_slice(payload).ok()?;
-        (hint.iss == self.place().issuer).then_some(hint)
+        (hint.iss == self.address().issuer).then_some(hint)
     }
 }

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     Issuer,
-    client_auth::{ClientProof, Proven},
-    error::TokenError,
+    client_auth::{AuthenticatedClient, ClientCredentials},
+    error::OAuthError,
     records::Family,
     request::params::Params,
     store::StoreError,
@@ -79,17 +79,17 @@ impl Issuer {
     /// unknown, or another client's, changes nothing.
     ///
     /// # Errors
-    /// [`TokenError`] if the client is not proven or the store fails; then nothing is promised.
+    /// [`OAuthError`] if the client is not proven or the store fails; then nothing is promised.
     pub async fn revoke(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<Revoked, TokenError> {
-        let client = self.prove_caller(params, basic).await?;
-        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+    ) -> Result<Revoked, OAuthError> {
+        let client = self.authenticate_caller(params, basic).await?;
+        let token = params.get("token").ok_or(OAuthError::Missing("token"))?;
         let Some(id) = self.family_of(token) else { return Ok(Revoked::Over) };
         match self.family(&id).await? {
-            Some(held) if held.body.client != client.id => Ok(Revoked::NotYours),
+            Some(stored) if stored.body.client != client.id => Ok(Revoked::NotYours),
             _ => {
                 self.end_family(&id).await?;
                 Ok(Revoked::Over)
@@ -101,12 +101,12 @@ impl Issuer {
     /// and nothing else.
     ///
     /// # Errors
-    /// [`TokenError`] if the caller is no confidential client, or the store fails.
+    /// [`OAuthError`] if the caller is no confidential client, or the store fails.
     pub async fn introspect(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<Introspection, TokenError> {
+    ) -> Result<Introspection, OAuthError> {
         let caller = self.prove_introspector(params, basic).await?;
         self.look_into(&caller, params).await
     }
@@ -116,10 +116,10 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<Proven, TokenError> {
-        let caller = self.prove_caller(params, basic).await?;
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let caller = self.authenticate_caller(params, basic).await?;
         if !caller.authenticated {
-            return Err(TokenError::InvalidClient { basic: false });
+            return Err(OAuthError::InvalidClient { basic: false });
         }
         Ok(caller)
     }
@@ -127,22 +127,24 @@ impl Issuer {
     /// What is known of the token in `params`, for `caller`.
     pub(crate) async fn look_into(
         &self,
-        caller: &Proven,
+        caller: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Introspection, TokenError> {
-        let token = params.get("token").ok_or(TokenError::Missing("token"))?;
+    ) -> Result<Introspection, OAuthError> {
+        let token = params.get("token").ok_or(OAuthError::Missing("token"))?;
         let inactive = Introspection::Inactive;
-        let iss = || self.place().issuer.clone();
-        if let Some(member) = self.read_member(OpaqueKind::Refresh, token) {
+        let iss = || self.address().issuer.clone();
+        if let Some(family_token) = self.read_family_token(OpaqueKind::Refresh, token) {
             let now = self.now();
-            let Some(held) = self.family(&member.family).await? else { return Ok(inactive) };
-            let family = held.body;
+            let Some(stored) = self.family(&family_token.family).await? else {
+                return Ok(inactive);
+            };
+            let family = stored.body;
             let good = !family.ended
-                && member.generation == family.generation
+                && family_token.generation == family.generation
                 && !family.refresh_is_over(now);
             if !good
                 || family.client != caller.id
-                || self.gone(&family, &family.scope).await?.is_some()
+                || self.missing(&family, &family.scope).await?.is_some()
             {
                 return Ok(inactive);
             }
@@ -155,16 +157,16 @@ impl Issuer {
         }
     }
 
-    pub(crate) async fn prove_caller(
+    pub(crate) async fn authenticate_caller(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<Proven, TokenError> {
-        let proof = ClientProof::read(params, basic)?;
-        let by_basic = matches!(proof, ClientProof::Basic(..));
-        let client = self.prove_client(proof, params.source()).await?;
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let proof = ClientCredentials::read(params, basic)?;
+        let by_basic = matches!(proof, ClientCredentials::Basic(..));
+        let client = self.authenticate_client(proof, params.source()).await?;
         if !client.client.is_public() && !client.authenticated {
-            return Err(TokenError::InvalidClient { basic: by_basic });
+            return Err(OAuthError::InvalidClient { basic: by_basic });
         }
         Ok(client)
     }
@@ -172,11 +174,11 @@ impl Issuer {
     /// The family a token belongs to, if it is one of ours; expired ones too, so that revoking
     /// a late access token ends its refresh token.
     fn family_of(&self, token: &str) -> Option<String> {
-        let member = self
-            .read_member(OpaqueKind::Refresh, token)
-            .or_else(|| self.read_member(OpaqueKind::Access, token));
-        if let Some(member) = member {
-            return Some(member.family);
+        let family_token = self
+            .read_family_token(OpaqueKind::Refresh, token)
+            .or_else(|| self.read_family_token(OpaqueKind::Access, token));
+        if let Some(family_token) = family_token {
+            return Some(family_token.family);
         }
         let claims: AccessClaims = self.proven_claims(token)?;
         Some(claims.sid)
@@ -188,14 +190,17 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; then nothing is promised.
     pub async fn end_token_of(&self, client: &str, token: &str) -> Result<bool, StoreError> {
-        let member = self.read_member(OpaqueKind::Access, token).map(|member| member.family);
+        let family_token = self
+            .read_family_token(OpaqueKind::Access, token)
+            .map(|family_token| family_token.family);
         let claims = self.proven_claims(token);
         let said = claims.as_ref().map(|claims| &*claims.client_id);
-        let Some(id) = member.or_else(|| claims.as_ref().map(|claims| claims.sid.clone())) else {
+        let Some(id) = family_token.or_else(|| claims.as_ref().map(|claims| claims.sid.clone()))
+        else {
             return Ok(false);
         };
         let family = self.family(&id).await?;
-        if family.as_ref().map(|held| &*held.body.client).or(said) != Some(client) {
+        if family.as_ref().map(|stored| &*stored.body.client).or(said) != Some(client) {
             return Ok(false);
         }
         self.end_family(&id).await?;

@@ -6,8 +6,8 @@ use castellan_proto::{Secret, jose::Algorithm};
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, client_auth::Proven, error::TokenError, keys::KeyUse, request::params::Params,
-    tokens::dpop::Proof,
+    Issuer, client_auth::AuthenticatedClient, error::OAuthError, keys::KeyUse,
+    request::params::Params, tokens::dpop::Proof,
 };
 
 /// Who a person is, as the app wants to be told.
@@ -30,13 +30,13 @@ impl Issuer {
         &self,
         token: &str,
         proof: Option<&Proof<'_>>,
-    ) -> Result<(String, UserInfo), TokenError> {
+    ) -> Result<(String, UserInfo), OAuthError> {
         let (live, mut claims) = self.userinfo(token, proof).await?;
         let client = live.client_id.clone();
         let Some(algorithm) = live.client.userinfo_alg else {
             return Ok((client, UserInfo::Plain(claims)));
         };
-        claims["iss"] = json!(self.place().issuer);
+        claims["iss"] = json!(self.address().issuer);
         claims["aud"] = json!(client);
         let jwt = self.sign((KeyUse::Userinfo, algorithm), "JWT", &claims).await?;
         Ok((client, UserInfo::Signed(jwt)))
@@ -50,12 +50,12 @@ impl Issuer {
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
-    ) -> Result<String, TokenError> {
+    ) -> Result<String, OAuthError> {
         let caller = self.prove_introspector(params, basic).await?;
         let answer = self.look_into(&caller, params).await?;
-        let Proven { id, client, .. } = caller;
+        let AuthenticatedClient { id, client, .. } = caller;
         let claims = json!({
-            "iss": self.place().issuer,
+            "iss": self.address().issuer,
             "aud": id,
             "iat": self.now(),
             "token_introspection": answer,

@@ -4,8 +4,8 @@ use castellan_proto::Secret;
 
 use crate::{
     Issuer,
-    client_auth::ClientProof,
-    error::TokenError,
+    client_auth::ClientCredentials,
+    error::OAuthError,
     grant::ROSTER,
     records::Client,
     request::params::Params,
@@ -16,26 +16,26 @@ impl Issuer {
     /// Answers a token request (RFC 6749 §3.2).
     ///
     /// # Errors
-    /// [`TokenError`] saying what is wrong with it.
+    /// [`OAuthError`] saying what is wrong with it.
     pub async fn token(
         &self,
         params: &Params,
         basic: Option<(String, Secret)>,
         proof: Option<&Proof<'_>>,
-    ) -> Result<TokenAnswer, TokenError> {
-        let name = params.get("grant_type").ok_or(TokenError::Missing("grant_type"))?;
+    ) -> Result<TokenAnswer, OAuthError> {
+        let name = params.get("grant_type").ok_or(OAuthError::Missing("grant_type"))?;
         let grant = ROSTER
             .into_iter()
             .find(|grant| grant.name() == name)
-            .ok_or(TokenError::UnknownGrant)?;
-        let shown = ClientProof::read(params, basic)?;
-        let by_basic = matches!(shown, ClientProof::Basic(..));
-        let mut client = self.prove_client(shown, params.source()).await?;
+            .ok_or(OAuthError::UnknownGrant)?;
+        let shown = ClientCredentials::read(params, basic)?;
+        let by_basic = matches!(shown, ClientCredentials::Basic(..));
+        let mut client = self.authenticate_client(shown, params.source()).await?;
         if grant.needs_secret(&client.client) && !client.authenticated {
-            return Err(TokenError::InvalidClient { basic: by_basic });
+            return Err(OAuthError::InvalidClient { basic: by_basic });
         }
         if !grant.allows(&client.client) {
-            return Err(TokenError::GrantNotAllowed);
+            return Err(OAuthError::GrantNotAllowed);
         }
         client.jkt = self.key_shown(&client.client, proof).await?;
         let authorized = grant.redeem(self, &client, params).await?;
@@ -48,10 +48,10 @@ impl Issuer {
         &self,
         client: &Client,
         proof: Option<&Proof<'_>>,
-    ) -> Result<Option<String>, TokenError> {
+    ) -> Result<Option<String>, OAuthError> {
         match proof {
-            Some(proof) => Ok(Some(self.prove_key(proof).await.map_err(TokenError::Proof)?)),
-            None if client.dpop_bound => Err(TokenError::ProofMissing),
+            Some(proof) => Ok(Some(self.prove_key(proof).await.map_err(OAuthError::Proof)?)),
+            None if client.dpop_bound => Err(OAuthError::ProofMissing),
             None => Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Issuer,
-    error::TokenError,
+    error::OAuthError,
     records::Account,
     tokens::{dpop::Proof, verify::Live},
 };
@@ -15,22 +15,22 @@ impl Issuer {
     /// What `token` rests on, and the claims that its scopes open (OIDC Core §5.4).
     ///
     /// # Errors
-    /// [`TokenError::InvalidToken`] for a token that does not hold,
-    /// [`TokenError::Insufficient`] for one without `openid`.
+    /// [`OAuthError::InvalidToken`] for a token that does not hold,
+    /// [`OAuthError::Insufficient`] for one without `openid`.
     pub async fn userinfo(
         &self,
         token: &str,
         proof: Option<&Proof<'_>>,
-    ) -> Result<(Arc<Live>, Value), TokenError> {
+    ) -> Result<(Arc<Live>, Value), OAuthError> {
         let live = self.verify_shown(token, proof).await?;
         // A token that is for some APIs alone is none here (RFC 8707 §2).
-        if !live.audience.contains(&self.place().issuer) {
-            return Err(TokenError::InvalidToken);
+        if !live.audience.contains(&self.address().issuer) {
+            return Err(OAuthError::InvalidToken);
         }
         if !live.may("openid") {
-            return Err(TokenError::Insufficient("openid"));
+            return Err(OAuthError::Insufficient("openid"));
         }
-        let claims = claims(&live).ok_or(TokenError::InvalidToken)?;
+        let claims = claims(&live).ok_or(OAuthError::InvalidToken)?;
         Ok((live, claims))
     }
 }

@@ -7,11 +7,11 @@ use super::{Authorized, GrantType};
 use crate::{
     Issuer,
     authorization::flow::code_id,
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     records::{Client, Code, Family, Origin, repository::Written},
     request::params::Params,
-    tokens::dependencies::Gone,
+    tokens::dependencies::Missing,
 };
 
 pub(super) struct AuthorizationCode;
@@ -33,61 +33,66 @@ impl GrantType for AuthorizationCode {
     async fn redeem(
         &self,
         issuer: &Issuer,
-        client: &Proven,
+        client: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Authorized, TokenError> {
-        let text = params.get("code").ok_or(TokenError::Missing("code"))?;
-        let code = Opaque::read(OpaqueKind::Code, text).ok_or(TokenError::CodeNotRedeemable)?;
+    ) -> Result<Authorized, OAuthError> {
+        let text = params.get("code").ok_or(OAuthError::Missing("code"))?;
+        let code = Opaque::read(OpaqueKind::Code, text).ok_or(OAuthError::CodeNotRedeemable)?;
         // Spent even if refused below: a code somebody fumbled with is worth nothing any more.
-        let taken = issuer.desk().take::<Code>(&code_id(&client.id, &code), issuer.now()).await?;
-        let (code, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
+        let taken =
+            issuer.repository().take::<Code>(&code_id(&client.id, &code), issuer.now()).await?;
+        let (code, first) = taken.ok_or(OAuthError::CodeNotRedeemable)?;
         let mut family = family(issuer, client, &code)?;
         if !first {
             // Somebody else has it too. What the first one got ends (RFC 6749 §4.1.2), and if the
             // first one is not done yet, its insert will find a dead family in its place.
             let dead = Family { ended: true, ..family };
             issuer.forestall_family(&code.family, &dead).await?;
-            return Err(TokenError::CodeNotRedeemable);
+            return Err(OAuthError::CodeNotRedeemable);
         }
         check(&code, params)?;
         if code.jkt.is_some() && code.jkt != client.jkt {
-            return Err(TokenError::CodeNotRedeemable);
+            return Err(OAuthError::CodeNotRedeemable);
         }
         family.narrowed_audience = issuer.narrowed_audience(params, &family)?;
-        match issuer.gone(&family, &family.scope).await? {
+        match issuer.missing(&family, &family.scope).await? {
             None => {}
-            Some(Gone::Person) => return Err(TokenError::UserInactive),
-            Some(Gone::Client | Gone::Consent) => return Err(TokenError::CodeNotRedeemable),
+            Some(Missing::Person) => return Err(OAuthError::UserInactive),
+            Some(Missing::Client | Missing::Consent) => return Err(OAuthError::CodeNotRedeemable),
         }
-        match issuer.desk().insert(&code.family, &family, issuer.now()).await? {
+        match issuer.repository().insert(&code.family, &family, issuer.now()).await? {
             Written::Done => {
                 let (id, nonce, id_claims) = (code.family, code.nonce, code.id_claims);
                 Ok(Authorized { id, family, nonce, id_claims, introduces: true })
             }
-            _ => Err(TokenError::CodeNotRedeemable),
+            _ => Err(OAuthError::CodeNotRedeemable),
         }
     }
 }
 
-fn check(code: &Code, params: &Params) -> Result<(), TokenError> {
+fn check(code: &Code, params: &Params) -> Result<(), OAuthError> {
     if params.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
-        return Err(TokenError::CodeNotRedeemable);
+        return Err(OAuthError::CodeNotRedeemable);
     }
     match (&code.challenge, params.get("code_verifier")) {
         (None, None) => Ok(()),
         // No challenge and yet a verifier: somebody took the challenge out (RFC 9700 §4.8.2).
-        (None, Some(_)) => Err(TokenError::VerifierMismatch),
-        (Some(_), None) => Err(TokenError::VerifierMissing),
+        (None, Some(_)) => Err(OAuthError::VerifierMismatch),
+        (Some(_), None) => Err(OAuthError::VerifierMissing),
         (Some(challenge), Some(text)) => {
             let verifier =
-                CodeVerifier::try_from(text).map_err(|_| TokenError::VerifierMismatch)?;
-            if challenge.is_met_by(&verifier) { Ok(()) } else { Err(TokenError::VerifierMismatch) }
+                CodeVerifier::try_from(text).map_err(|_| OAuthError::VerifierMismatch)?;
+            if challenge.is_met_by(&verifier) { Ok(()) } else { Err(OAuthError::VerifierMismatch) }
         }
     }
 }
 
-fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, TokenError> {
-    let grant = client.client.code.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+fn family(
+    issuer: &Issuer,
+    client: &AuthenticatedClient,
+    code: &Code,
+) -> Result<Family, OAuthError> {
+    let grant = client.client.code.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
     let (now, settings) = (issuer.now(), issuer.settings());
     let default = if client.client.is_decidim() {
         settings.decidim_access_seconds
@@ -130,5 +135,5 @@ fn family(issuer: &Issuer, client: &Proven, code: &Code) -> Result<Family, Token
 
 /// Every guard of this server, which its issuer identifier names, and whoever else is meant.
 pub(super) fn audience(issuer: &Issuer, also: &[String]) -> Vec<String> {
-    std::iter::once(issuer.place().issuer.clone()).chain(also.iter().cloned()).collect()
+    std::iter::once(issuer.address().issuer.clone()).chain(also.iter().cloned()).collect()
 }

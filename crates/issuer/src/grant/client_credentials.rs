@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::{Authorized, GrantType, authorization_code::audience, scope_within};
 use crate::{
     Issuer,
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     records::{Client, Family, Origin, repository::Written},
     request::{params::Params, resource::resources_within},
     store::StoreError,
@@ -32,10 +32,10 @@ impl GrantType for ClientCredentials {
     async fn redeem(
         &self,
         issuer: &Issuer,
-        client: &Proven,
+        client: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Authorized, TokenError> {
-        let grant = client.client.machine.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+    ) -> Result<Authorized, OAuthError> {
+        let grant = client.client.machine.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = issuer.now();
         let access_seconds =
@@ -69,7 +69,7 @@ impl GrantType for ClientCredentials {
         };
         family.ends = family.useful_until(now);
         let id = new_id(now);
-        match issuer.desk().insert(&id, &family, now).await? {
+        match issuer.repository().insert(&id, &family, now).await? {
             Written::Done => {
                 Ok(Authorized { id, family, nonce: None, id_claims: Vec::new(), introduces: false })
             }

@@ -11,11 +11,11 @@ use crate::{
         device::{Device, DeviceState},
         flow::code_id,
     },
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     records::{Client, Family, Origin, repository::Written},
     request::params::Params,
-    tokens::dependencies::Gone,
+    tokens::dependencies::Missing,
 };
 
 pub(super) struct DeviceCode;
@@ -37,41 +37,41 @@ impl GrantType for DeviceCode {
     async fn redeem(
         &self,
         issuer: &Issuer,
-        client: &Proven,
+        client: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Authorized, TokenError> {
-        let text = params.get("device_code").ok_or(TokenError::Missing("device_code"))?;
-        let code = Opaque::read(OpaqueKind::Device, text).ok_or(TokenError::CodeNotRedeemable)?;
+    ) -> Result<Authorized, OAuthError> {
+        let text = params.get("device_code").ok_or(OAuthError::Missing("device_code"))?;
+        let code = Opaque::read(OpaqueKind::Device, text).ok_or(OAuthError::CodeNotRedeemable)?;
         let (id, now) = (code_id(&client.id, &code), issuer.now());
-        if let Some(held) = issuer.desk().get::<Device>(&id, now).await? {
-            if held.body.state == DeviceState::Denied {
-                return Err(TokenError::DeviceDenied);
+        if let Some(stored) = issuer.repository().get::<Device>(&id, now).await? {
+            if stored.body.state == DeviceState::Denied {
+                return Err(OAuthError::DeviceDenied);
             }
-            if now >= held.body.ends {
-                return Err(TokenError::DeviceExpired);
+            if now >= stored.body.ends {
+                return Err(OAuthError::DeviceExpired);
             }
-            if held.body.state == DeviceState::Waiting {
-                let too_often = issuer.looks().is_too_often(code.digest(), now);
-                return Err(if too_often { TokenError::SlowDown } else { TokenError::Pending });
+            if stored.body.state == DeviceState::Waiting {
+                let too_often = issuer.poll_intervals().is_too_often(code.digest(), now);
+                return Err(if too_often { OAuthError::SlowDown } else { OAuthError::Pending });
             }
         }
         // Answered, so it is used up: of any number of looks at once one goes on.
-        let taken = issuer.desk().take::<Device>(&id, now).await?;
-        let (device, first) = taken.ok_or(TokenError::CodeNotRedeemable)?;
+        let taken = issuer.repository().take::<Device>(&id, now).await?;
+        let (device, first) = taken.ok_or(OAuthError::CodeNotRedeemable)?;
         let mut family = family(issuer, client, &device)?;
         if !first {
             // Somebody else has it too: as with codes (RFC 6749 §4.1.2).
             let dead = Family { ended: true, ..family };
             issuer.forestall_family(&device.family, &dead).await?;
-            return Err(TokenError::CodeNotRedeemable);
+            return Err(OAuthError::CodeNotRedeemable);
         }
         family.narrowed_audience = issuer.narrowed_audience(params, &family)?;
-        match issuer.gone(&family, &family.scope).await? {
+        match issuer.missing(&family, &family.scope).await? {
             None => {}
-            Some(Gone::Person) => return Err(TokenError::UserInactive),
-            Some(Gone::Client | Gone::Consent) => return Err(TokenError::CodeNotRedeemable),
+            Some(Missing::Person) => return Err(OAuthError::UserInactive),
+            Some(Missing::Client | Missing::Consent) => return Err(OAuthError::CodeNotRedeemable),
         }
-        match issuer.desk().insert(&device.family, &family, now).await? {
+        match issuer.repository().insert(&device.family, &family, now).await? {
             Written::Done => Ok(Authorized {
                 id: device.family,
                 family,
@@ -79,15 +79,19 @@ impl GrantType for DeviceCode {
                 id_claims: Vec::new(),
                 introduces: true,
             }),
-            _ => Err(TokenError::CodeNotRedeemable),
+            _ => Err(OAuthError::CodeNotRedeemable),
         }
     }
 }
 
-fn family(issuer: &Issuer, client: &Proven, device: &Device) -> Result<Family, TokenError> {
-    let grant = client.client.device.as_ref().ok_or(TokenError::GrantNotAllowed)?;
+fn family(
+    issuer: &Issuer,
+    client: &AuthenticatedClient,
+    device: &Device,
+) -> Result<Family, OAuthError> {
+    let grant = client.client.device.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
     let DeviceState::Allowed { account, auth_time, agreement } = &device.state else {
-        return Err(TokenError::CodeNotRedeemable);
+        return Err(OAuthError::CodeNotRedeemable);
     };
     let (now, named) = (issuer.now(), device.resources.clone());
     let mut family = Family {

@@ -13,8 +13,8 @@ use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     records::{Client, Family, Refresh},
     request::params::Params,
     store::StoreError,
@@ -41,13 +41,13 @@ pub trait GrantType: Send + Sync {
     /// Checks what was sent and writes the family, or its next generation.
     ///
     /// # Errors
-    /// [`TokenError`] saying what is wrong; a one-time thing that was shown is spent even so.
+    /// [`OAuthError`] saying what is wrong; a one-time thing that was shown is spent even so.
     async fn redeem(
         &self,
         issuer: &Issuer,
-        client: &Proven,
+        client: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Authorized, TokenError>;
+    ) -> Result<Authorized, OAuthError>;
 }
 
 /// What a grant came to.
@@ -122,23 +122,23 @@ impl Issuer {
     async fn each_client(&self, mut look: impl FnMut(&str, &Client)) -> Result<(), StoreError> {
         let mut after = None;
         loop {
-            let page = self.desk().page::<Client>("", after, PAGE, self.now()).await?;
+            let page = self.repository().page::<Client>("", after, PAGE, self.now()).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id.clone());
-            for held in &page {
-                look(&held.id, &held.body);
+            for stored in &page {
+                look(&stored.id, &stored.body);
             }
         }
     }
 }
 
 /// The scopes that `params` ask for, within `most`; all of `most` if they ask for none.
-pub(crate) fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, TokenError> {
+pub(crate) fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, OAuthError> {
     let Some(text) = params.get("scope") else { return Ok(most.clone()) };
-    let asked = Scopes::parse(text).map_err(|_| TokenError::Scope(shorten(text)))?;
+    let asked = Scopes::parse(text).map_err(|_| OAuthError::Scope(shorten(text)))?;
     match most.first_uncovered(&asked) {
         None => Ok(asked),
-        Some(scope) => Err(TokenError::Scope(scope.to_string())),
+        Some(scope) => Err(OAuthError::Scope(scope.to_string())),
     }
 }
 

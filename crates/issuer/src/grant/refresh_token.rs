@@ -6,17 +6,17 @@ use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
 use super::{Authorized, GrantType, scope_within};
 use crate::{
     Issuer,
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     records::{
         Client, Family, Origin, Refresh, Rotation,
-        repository::{Held, Written},
+        repository::{Versioned, Written},
     },
     request::params::Params,
     store::{Kind, Notice, StoreError},
     tokens::{
-        dependencies::Gone,
-        family::{Member, TRIES},
+        dependencies::Missing,
+        family::{FamilyToken, TRIES},
     },
 };
 
@@ -43,21 +43,22 @@ impl GrantType for RefreshToken {
     async fn redeem(
         &self,
         issuer: &Issuer,
-        client: &Proven,
+        client: &AuthenticatedClient,
         params: &Params,
-    ) -> Result<Authorized, TokenError> {
-        let text = params.get("refresh_token").ok_or(TokenError::Missing("refresh_token"))?;
-        let member =
-            issuer.read_member(OpaqueKind::Refresh, text).ok_or(TokenError::RefreshNotUsable)?;
+    ) -> Result<Authorized, OAuthError> {
+        let text = params.get("refresh_token").ok_or(OAuthError::Missing("refresh_token"))?;
+        let family_token = issuer
+            .read_family_token(OpaqueKind::Refresh, text)
+            .ok_or(OAuthError::RefreshNotUsable)?;
         for _ in 0..TRIES {
-            let held = issuer.family(&member.family).await?;
-            let held = held.ok_or(TokenError::RefreshNotUsable)?;
-            let (family, refresh) = usable(issuer, &held, client)?;
+            let stored = issuer.family(&family_token.family).await?;
+            let stored = stored.ok_or(OAuthError::RefreshNotUsable)?;
+            let (family, refresh) = usable(issuer, &stored, client)?;
             let grace = if family.is_decidim() { 0 } else { issuer.settings().grace_seconds() };
-            let turn = Turn::of((family, refresh), &member, grace, issuer.now());
+            let turn = Turn::of((family, refresh), &family_token, grace, issuer.now());
             if turn == Turn::Reuse {
-                issuer.end_family(&held.id).await?;
-                return Err(TokenError::RefreshNotUsable);
+                issuer.end_family(&stored.id).await?;
+                return Err(OAuthError::RefreshNotUsable);
             }
             // An old one ends its family whatever key came with it; only then the key counts.
             let jkt = key_of_next(family, client)?;
@@ -65,20 +66,20 @@ impl GrantType for RefreshToken {
             let scope = scope_within(params, &client.client.scope.narrow(&family.scope))?;
             if turn == Turn::Again {
                 if jkt != family.jkt {
-                    return Err(TokenError::RefreshNotUsable);
+                    return Err(OAuthError::RefreshNotUsable);
                 }
                 check_footing(issuer, family, family.current_scope()).await?;
-                return Ok(authorized(held));
+                return Ok(authorized(stored));
             }
             check_footing(issuer, family, &scope).await?;
             let audience = issuer.narrowed_audience(params, family)?;
-            let mut next = held;
+            let mut next = stored;
             next.body.jkt = jkt;
             let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());
             // Only then is an earlier access token dead, which other nodes have to hear.
             let dead = next.body.ends_previous || rescoped;
             let notice = if dead { Notice::Tell } else { Notice::Silent };
-            if issuer.desk().replace(&next, notice, issuer.now()).await? == Written::Done {
+            if issuer.repository().replace(&next, notice, issuer.now()).await? == Written::Done {
                 if notice == Notice::Tell {
                     issuer.bump(Kind::Family, &next.id);
                 }
@@ -103,15 +104,15 @@ enum Turn {
 impl Turn {
     fn of(
         (family, refresh): (&Family, Refresh),
-        member: &Member,
+        family_token: &FamilyToken,
         grace: u64,
         now: Timestamp,
     ) -> Self {
         let since = now.since(family.renewed).as_secs();
-        if member.generation == family.generation {
+        if family_token.generation == family.generation {
             Self::Next
         } else if refresh.rotation == Rotation::Rotate
-            && member.generation.checked_add(1) == Some(family.generation)
+            && family_token.generation.checked_add(1) == Some(family.generation)
             && grace > 0
             && since <= grace
         {
@@ -124,12 +125,12 @@ impl Turn {
 
 fn usable<'a>(
     issuer: &Issuer,
-    held: &'a Held<Family>,
-    client: &Proven,
-) -> Result<(&'a Family, Refresh), TokenError> {
-    let family = &held.body;
+    stored: &'a Versioned<Family>,
+    client: &AuthenticatedClient,
+) -> Result<(&'a Family, Refresh), OAuthError> {
+    let family = &stored.body;
     if family.client != client.id || family.ended || family.refresh_is_over(issuer.now()) {
-        return Err(TokenError::RefreshNotUsable);
+        return Err(OAuthError::RefreshNotUsable);
     }
     // What the client may do by now with a family of this origin.
     let (refresh, owes_secret) = match family.origin {
@@ -147,29 +148,32 @@ fn usable<'a>(
         Origin::ClientCredentials => (None, true),
     };
     if refresh.is_none() || (owes_secret && !client.authenticated) {
-        return Err(TokenError::RefreshNotUsable);
+        return Err(OAuthError::RefreshNotUsable);
     }
-    Ok((family, family.refresh.ok_or(TokenError::RefreshNotUsable)?))
+    Ok((family, family.refresh.ok_or(OAuthError::RefreshNotUsable)?))
 }
 
 /// The key that the next tokens of `family` are bound to. A bound family stays bound. A client that
 /// proves itself may change its key, as its refresh tokens are bound to itself; for one that cannot,
 /// the key is the proof, and none is added to a family without: whoever shows a stolen token would
 /// make it theirs (RFC 9449 §5, `design.md` rule 31).
-fn key_of_next(family: &Family, client: &Proven) -> Result<Option<String>, TokenError> {
+fn key_of_next(
+    family: &Family,
+    client: &AuthenticatedClient,
+) -> Result<Option<String>, OAuthError> {
     match (&family.jkt, &client.jkt) {
         (bound, shown) if bound == shown => Ok(family.jkt.clone()),
         (_, Some(_)) if client.authenticated => Ok(client.jkt.clone()),
         (None, _) => Ok(None),
-        (Some(_), _) => Err(TokenError::RefreshNotUsable),
+        (Some(_), _) => Err(OAuthError::RefreshNotUsable),
     }
 }
 
-async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Result<(), TokenError> {
-    match issuer.gone(family, scope).await? {
+async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Result<(), OAuthError> {
+    match issuer.missing(family, scope).await? {
         None => Ok(()),
-        Some(Gone::Person) => Err(TokenError::UserInactive),
-        Some(Gone::Client | Gone::Consent) => Err(TokenError::RefreshNotUsable),
+        Some(Missing::Person) => Err(OAuthError::UserInactive),
+        Some(Missing::Client | Missing::Consent) => Err(OAuthError::RefreshNotUsable),
     }
 }
 
@@ -196,10 +200,10 @@ fn advance(
     rescoped
 }
 
-fn authorized(held: Held<Family>) -> Authorized {
+fn authorized(stored: Versioned<Family>) -> Authorized {
     Authorized {
-        id: held.id,
-        family: held.body,
+        id: stored.id,
+        family: stored.body,
         nonce: None,
         id_claims: Vec::new(),
         introduces: false,

@@ -7,7 +7,7 @@ use super::{
     ring::{Ring, SealedKey},
 };
 use crate::{
-    records::repository::{Desk, Written},
+    records::repository::{Repository, Written},
     store::{Notice, StoreError},
 };
 
@@ -18,7 +18,7 @@ impl Keyring {
     /// perhaps because another node did it at the same time, or if it is not time.
     pub(super) async fn rotate(
         &self,
-        keys: (&Desk, &MasterKey),
+        keys: (&Repository, &MasterKey),
         (period, longest): (Option<u64>, u64),
         now: Timestamp,
     ) -> Result<bool, KeyringError> {
@@ -45,7 +45,7 @@ impl Keyring {
     /// live, which is `longest` seconds by now.
     pub(crate) async fn keep_for(
         &self,
-        keys: (&Desk, &MasterKey),
+        keys: (&Repository, &MasterKey),
         longest: u64,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
@@ -73,7 +73,7 @@ impl Keyring {
     /// written that is to get what it signs, so that whoever reads the JWKS since then knows it.
     pub(crate) async fn ensure(
         &self,
-        keys: (&Desk, &MasterKey),
+        keys: (&Repository, &MasterKey),
         kind: (KeyUse, Algorithm),
         now: Timestamp,
     ) -> Result<(), KeyringError> {
@@ -96,7 +96,7 @@ impl Keyring {
     /// Seals the ring under the present master key.
     pub(super) async fn reseal(
         &self,
-        keys: (&Desk, &MasterKey),
+        keys: (&Repository, &MasterKey),
         now: Timestamp,
     ) -> Result<(), KeyringError> {
         // They would take the master key for the root, and drop the root that is sealed now.
@@ -112,7 +112,7 @@ impl Keyring {
     /// another one is to follow, and the one before it signs until then.
     pub(super) async fn retire(
         &self,
-        keys: (&Desk, &MasterKey),
+        keys: (&Repository, &MasterKey),
         kid: &str,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
@@ -143,16 +143,16 @@ impl Keyring {
     /// changed anything; anew if somebody else was faster. Either way this node knows the ring then.
     async fn change(
         &self,
-        (desk, master): (&Desk, &MasterKey),
+        (repository, master): (&Repository, &MasterKey),
         now: Timestamp,
         edit: impl Fn(&mut Ring) -> Result<bool, KeyringError> + Send,
     ) -> Result<bool, KeyringError> {
         for _ in 0..TRIES {
-            let held = desk.get::<Ring>(RING, now).await?;
-            let mut held = held.ok_or(KeyringError::NoKey)?;
-            let changed = edit(&mut held.body)?;
-            if !changed || desk.replace(&held, Notice::Tell, now).await? == Written::Done {
-                self.set(held.body.open(master)?);
+            let stored = repository.get::<Ring>(RING, now).await?;
+            let mut stored = stored.ok_or(KeyringError::NoKey)?;
+            let changed = edit(&mut stored.body)?;
+            if !changed || repository.replace(&stored, Notice::Tell, now).await? == Written::Done {
+                self.set(stored.body.open(master)?);
                 return Ok(changed);
             }
         }

@@ -21,7 +21,7 @@ use ring::{Open, Ring};
 
 use crate::{
     Settings,
-    records::repository::Desk,
+    records::repository::Repository,
     store::{Kind, StoreError},
 };
 
@@ -113,14 +113,14 @@ const KINDS: [(KeyUse, Algorithm); 4] = [
 ];
 
 impl Keyring {
-    /// Opens the ring of `desk`'s site, or makes one where there is none.
+    /// Opens the ring of `repository`'s site, or makes one where there is none.
     pub(crate) async fn open(
-        desk: &Desk,
+        repository: &Repository,
         master: &MasterKey,
         _settings: &Settings,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        let Open { keys, root } = Ring::of(desk, master, now).await?.open(master)?;
+        let Open { keys, root } = Ring::of(repository, master, now).await?.open(master)?;
         let (keys, root) = (RwLock::new(Arc::new(keys)), RwLock::new(root));
         Ok(Self { keys, root, asked: Mutex::default() })
     }
@@ -131,12 +131,12 @@ impl Keyring {
     /// [`KeyringError`] if it cannot be read; then the keys of before stay.
     pub async fn reload(
         &self,
-        desk: &Desk,
+        repository: &Repository,
         master: &MasterKey,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
-        if let Some(held) = desk.get::<Ring>(RING, now).await? {
-            self.set(held.body.open(master)?);
+        if let Some(stored) = repository.get::<Ring>(RING, now).await? {
+            self.set(stored.body.open(master)?);
         }
         Ok(())
     }
@@ -227,7 +227,7 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError`] if they cannot be read; then the keys of before stay.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
-        self.keyring().reload(self.desk(), self.master(), self.now()).await
+        self.keyring().reload(self.repository(), self.master(), self.now()).await
     }
 
     /// Makes new signing keys, which begin to sign when every reader must know them. `false` if new
@@ -252,7 +252,7 @@ impl crate::Issuer {
         let is_near = |period| self.keyring().is_due(period, self.now());
         // Every client is asked for it, so not if it is plain that nothing will come of it.
         let longest = if period.is_none_or(is_near) { self.longest_access().await? } else { 0 };
-        let keys = (self.desk(), self.master());
+        let keys = (self.repository(), self.master());
         self.keyring().rotate(keys, (period, longest), self.now()).await
     }
 
@@ -262,7 +262,7 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError::UnknownKey`] if there is no such key.
     pub async fn retire_key(&self, kid: &str) -> Result<(), KeyringError> {
-        self.keyring().retire((self.desk(), self.master()), kid, self.now()).await?;
+        self.keyring().retire((self.repository(), self.master()), kid, self.now()).await?;
         // What was found good under it is looked at again.
         self.liveness().bump_all();
         Ok(())
@@ -275,7 +275,7 @@ impl crate::Issuer {
     /// [`KeyringError::Sealed`] if neither the present nor the previous master key opens them,
     /// [`KeyringError::Older`] while builds may work with them that know no root.
     pub async fn reseal_keys(&self) -> Result<(), KeyringError> {
-        self.keyring().reseal((self.desk(), self.master()), self.now()).await
+        self.keyring().reseal((self.repository(), self.master()), self.now()).await
     }
 
     /// Signs `claims` by the key of `kind` whose turn it is, which is made if it is the first.
@@ -287,7 +287,7 @@ impl crate::Issuer {
     ) -> Result<String, KeyringError> {
         match self.keyring().sign(kind, typ, claims, self.now()) {
             Err(KeyringError::NoKey) => {
-                self.keyring().ensure((self.desk(), self.master()), kind, self.now()).await?;
+                self.keyring().ensure((self.repository(), self.master()), kind, self.now()).await?;
                 self.keyring().sign(kind, typ, claims, self.now())
             }
             signed => signed,
@@ -297,6 +297,6 @@ impl crate::Issuer {
     /// Whether `subject` of a notice is this site's ring of keys.
     #[must_use]
     pub fn is_keyring(&self, subject: &str) -> bool {
-        self.desk().key(Kind::Keyring, RING).text() == subject
+        self.repository().key(Kind::Keyring, RING).text() == subject
     }
 }

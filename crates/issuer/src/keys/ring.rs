@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{KINDS, KeyUse, KeyringError, LONGEST, MasterKey, RING, RootKey, SKEW};
 use crate::{
-    records::repository::{Desk, Held, Kept, Written},
+    records::repository::{Repository, Stored, Versioned, Written},
     store::Kind,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Ring {
     root: Option<String>,
 }
 
-impl Kept for Ring {
+impl Stored for Ring {
     const KIND: Kind = Kind::Keyring;
 }
 
@@ -116,29 +116,29 @@ pub(super) struct Open {
 const ROOT: &str = "root";
 
 impl Ring {
-    /// The ring of `desk`'s site, made if there is none.
+    /// The ring of `repository`'s site, made if there is none.
     pub(super) async fn of(
-        desk: &Desk,
+        repository: &Repository,
         master: &MasterKey,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        if let Some(held) = desk.get::<Self>(RING, now).await? {
-            return Ok(held.body);
+        if let Some(stored) = repository.get::<Self>(RING, now).await? {
+            return Ok(stored.body);
         }
         let sealer = master.present();
         let keys = KINDS.into_iter().map(|kind| SealedKey::generate(kind, sealer, (now, now)));
-        let root = if desk.store().admits_older().await? {
+        let root = if repository.store().admits_older().await? {
             None // Nor do they know of one.
         } else {
             let root = RootKey::generate();
             Some(sealer.seal(ROOT, root.bytes()).ok_or(KeyringError::Sealed)?)
         };
         let ring = Self { keys: keys.collect::<Result<_, _>>()?, root };
-        match desk.insert(RING, &ring, now).await? {
+        match repository.insert(RING, &ring, now).await? {
             Written::Done => Ok(ring),
             // Another node was first: its ring is the ring.
-            _ => match desk.get::<Self>(RING, now).await? {
-                Some(Held { body, .. }) => Ok(body),
+            _ => match repository.get::<Self>(RING, now).await? {
+                Some(Versioned { body, .. }) => Ok(body),
                 None => Err(KeyringError::Sealed),
             },
         }
@@ -250,8 +250,8 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
     async fn new_ring(master: &MasterKey) -> Ring {
-        let desk = Desk::new(Arc::new(Memory::default()), Arc::from("default"));
-        Ring::of(&desk, master, NOW).await.unwrap()
+        let repository = Repository::new(Arc::new(Memory::default()), Arc::from("default"));
+        Ring::of(&repository, master, NOW).await.unwrap()
     }
 
     #[tokio::test]

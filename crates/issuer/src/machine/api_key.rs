@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     cache::verdicts::Verdicts,
-    error::TokenError,
+    error::OAuthError,
     records::{
         AuthKey,
-        repository::{Held, Written},
+        repository::{Versioned, Written},
     },
     store::{Kind, Notice, StoreError},
 };
@@ -88,7 +88,7 @@ pub enum TradeError {
     Sign(#[from] KeyError),
     /// Ours.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] OAuthError),
 }
 
 /// A key's token that holds.
@@ -169,7 +169,7 @@ impl KeyTokens {
         issuer: &Issuer,
         id: &str,
         api_key: &Secret,
-    ) -> Result<Option<Scopes>, TokenError> {
+    ) -> Result<Option<Scopes>, OAuthError> {
         let same = |key: &&ConfiguredKey| {
             constant_time_eq(key.api_key.expose().as_bytes(), api_key.expose().as_bytes())
         };
@@ -191,13 +191,17 @@ impl KeyTokens {
         let now = issuer.now();
         if record.body.note_use(&secret, now) {
             // Somebody else noting it at the same time is as good.
-            issuer.desk().replace(&record, Notice::Silent, now).await?;
+            issuer.repository().replace(&record, Notice::Silent, now).await?;
         }
         Ok(Some(record.body.scopes))
     }
 
-    async fn record(&self, issuer: &Issuer, id: &str) -> Result<Option<Held<AuthKey>>, StoreError> {
-        issuer.desk().get::<AuthKey>(&auth_key_id(id), issuer.now()).await
+    async fn record(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+    ) -> Result<Option<Versioned<AuthKey>>, StoreError> {
+        issuer.repository().get::<AuthKey>(&auth_key_id(id), issuer.now()).await
     }
 
     /// Whether `token` is of this kind and holds. The signature is looked at before the time.
@@ -233,7 +237,7 @@ impl KeyTokens {
         }
         let scopes: Result<Scopes, _> = claims.scopes.into_iter().map(Scope::try_from).collect();
         let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;
-        let key = issuer.desk().key(Kind::Credential, &auth_key_id(&claims.id));
+        let key = issuer.repository().key(Kind::Credential, &auth_key_id(&claims.id));
         // Captured before anything is read: what changes in between is seen as a change.
         let snapshot = issuer.liveness().snapshot([&*key.text()]);
         let key_scopes =
@@ -254,7 +258,7 @@ impl KeyTokens {
     ) -> Result<Option<Scopes>, StoreError> {
         let configured = self.terms.keys.get(id);
         let record = self.record(issuer, id).await?;
-        let made = |record: &Held<AuthKey>| i64::try_from(record.body.created.0);
+        let made = |record: &Versioned<AuthKey>| i64::try_from(record.body.created.0);
         let record = record.filter(|record| made(record).is_ok_and(|made| made <= traded));
         if configured.is_none() && record.is_none() {
             return Ok(None);
@@ -270,20 +274,22 @@ impl Issuer {
     /// it is to be kept. `false` if there is no such key.
     ///
     /// # Errors
-    /// [`TokenError`] if the store or the pool of hashes fails; the old secrets stand then.
+    /// [`OAuthError`] if the store or the pool of hashes fails; the old secrets stand then.
     pub async fn rotate_auth_key(
         &self,
         id: &str,
         secret: &Secret,
         keep: bool,
-    ) -> Result<bool, TokenError> {
+    ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), auth_key_id(id));
-        let Some(mut held) = self.desk().get::<AuthKey>(&id, now).await? else { return Ok(false) };
-        let last = held.body.secrets.last().filter(|_| keep).cloned();
+        let Some(mut stored) = self.repository().get::<AuthKey>(&id, now).await? else {
+            return Ok(false);
+        };
+        let last = stored.body.secrets.last().filter(|_| keep).cloned();
         let fresh = self.keep_secret(secret).await?;
-        held.body.set_secrets(last.into_iter().chain([fresh]).collect());
-        held.body.modified = now;
-        if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
+        stored.body.set_secrets(last.into_iter().chain([fresh]).collect());
+        stored.body.modified = now;
+        if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
             return Err(StoreError::new("somebody else changed the key").into());
         }
         self.bump(Kind::Credential, &id);

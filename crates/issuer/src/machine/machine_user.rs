@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     cache::verdicts::Verdicts,
-    error::TokenError,
+    error::OAuthError,
     keys::KeyringError,
     records::{
         ApiCredential, MachineToken, Previous, admits, is_news,
-        repository::{Held, Written, read},
+        repository::{Versioned, Written, read},
     },
     store::{Kind, Notice, StoreError},
 };
@@ -118,32 +118,32 @@ impl MachineTokens {
     /// that is not the user's: the same answer at the same time.
     ///
     /// # Errors
-    /// [`TokenError`] if the store or the pool of hashes fails, [`TokenError::Throttled`] after too
+    /// [`OAuthError`] if the store or the pool of hashes fails, [`OAuthError::Throttled`] after too
     /// many wrong guesses from there; nobody is signed in then.
     pub async fn sign_in(
         &self,
         issuer: &Issuer,
         proof: MachineProof<'_>,
-    ) -> Result<Option<MachineSignIn>, TokenError> {
+    ) -> Result<Option<MachineSignIn>, OAuthError> {
         let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
         let guess = issuer.guess_from(source)?;
-        let held = issuer.desk().get::<ApiCredential>(&credential_id(key), now).await?;
+        let stored = issuer.repository().get::<ApiCredential>(&credential_id(key), now).await?;
         // Who may not sign in at all is as good as unknown, whatever the secret.
         let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
-        let held = held.filter(|held| may(&held.body));
-        let stored = held.as_ref().map(|held| held.body.secret.as_str());
-        let mut right = issuer.secret_matches(secret, stored).await?;
+        let stored = stored.filter(|stored| may(&stored.body));
+        let stored_secret = stored.as_ref().map(|stored| stored.body.secret.as_str());
+        let mut right = issuer.secret_matches(secret, stored_secret).await?;
         if !right {
             // Looked at even if there is none, so that a key that is being rotated costs no more.
-            let previous = held.as_ref().and_then(|held| held.body.previous.as_ref());
+            let previous = stored.as_ref().and_then(|stored| stored.body.previous.as_ref());
             let previous = previous.filter(|previous| now < previous.until);
             let previous = previous.map(|previous| previous.secret.as_str());
             right = issuer.secret_matches(secret, previous).await?;
         }
-        let Some(mut held) = held.filter(|_| right) else { return Ok(None) };
+        let Some(mut stored) = stored.filter(|_| right) else { return Ok(None) };
         guess.was_right();
         let claims = Claims {
-            sub: held.body.number.to_string(),
+            sub: stored.body.number.to_string(),
             scp: REALM.to_owned(),
             aud: audience.map(ToOwned::to_owned),
             iat: now,
@@ -152,22 +152,22 @@ impl MachineTokens {
         };
         let record = MachineToken {
             key: key.to_owned(),
-            generation: held.body.generation,
+            generation: stored.body.generation,
             ends: claims.exp,
         };
-        if issuer.desk().insert(&claims.jti, &record, now).await? != Written::Done {
+        if issuer.repository().insert(&claims.jti, &record, now).await? != Written::Done {
             return Err(StoreError::new("a fresh token id was in use").into());
         }
         let token = self.secret.sign(&claims).map_err(KeyringError::from)?;
-        if is_news(held.body.used, now) {
-            held.body.used = Some(now);
+        if is_news(stored.body.used, now) {
+            stored.body.used = Some(now);
             // Somebody else noting it at the same time is as good.
-            issuer.desk().replace(&held, Notice::Silent, now).await?;
+            issuer.repository().replace(&stored, Notice::Silent, now).await?;
         }
         Ok(Some(MachineSignIn {
-            number: held.body.number,
-            nickname: held.body.nickname(),
-            name: held.body.name,
+            number: stored.body.number,
+            nickname: stored.body.nickname(),
+            name: stored.body.name,
             token,
         }))
     }
@@ -189,15 +189,15 @@ impl MachineTokens {
         if claims.exp <= now {
             return Err(MachineVerifyError::Expired);
         }
-        let record = issuer.desk().key(Kind::MachineToken, &claims.jti);
+        let record = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // Captured before anything is read: what changes in between is seen as a change.
         let before = issuer.liveness().snapshot([&*record.text()]);
-        let found = issuer.desk().store().get_many(&[record], now).await?;
+        let found = issuer.repository().store().get_many(&[record], now).await?;
         let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
         let record = read::<MachineToken>(found)?.body;
-        let user = issuer.desk().key(Kind::Credential, &credential_id(&record.key));
+        let user = issuer.repository().key(Kind::Credential, &credential_id(&record.key));
         let snapshot = issuer.liveness().snapshot([&*user.text()]).and(before);
-        let found = issuer.desk().store().get_many(&[user], now).await?;
+        let found = issuer.repository().store().get_many(&[user], now).await?;
         let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
         let user = read::<ApiCredential>(found)?.body;
         let same = user.number.to_string() == claims.sub && user.generation == record.generation;
@@ -225,10 +225,12 @@ impl MachineTokens {
     /// if the store fails; then nothing is promised.
     pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), MachineVerifyError> {
         let (claims, now) = (self.read(token)?, issuer.now());
-        let key = issuer.desk().key(Kind::MachineToken, &claims.jti);
+        let key = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // Told again as long as the token could be taken for good.
-        if !issuer.desk().delete(Kind::MachineToken, &claims.jti, now).await? && now < claims.exp {
-            issuer.desk().store().notify(&key).await?;
+        if !issuer.repository().delete(Kind::MachineToken, &claims.jti, now).await?
+            && now < claims.exp
+        {
+            issuer.repository().store().notify(&key).await?;
         }
         issuer.liveness().bump(&key.text());
         Ok(())
@@ -252,16 +254,16 @@ impl Issuer {
     /// none it stops at once, and its tokens with it. `false` if there is no such user.
     ///
     /// # Errors
-    /// [`TokenError`] if the store or the pool of hashes fails; the old secret stands then.
+    /// [`OAuthError`] if the store or the pool of hashes fails; the old secret stands then.
     pub async fn rotate_api_secret(
         &self,
         key: &str,
         secret: &Secret,
         overlap: u64,
-    ) -> Result<bool, TokenError> {
+    ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), credential_id(key));
-        let found = self.desk().get::<ApiCredential>(&id, now).await?;
-        let Some(Held { version, mut body, .. }) = found else { return Ok(false) };
+        let found = self.repository().get::<ApiCredential>(&id, now).await?;
+        let Some(Versioned { version, mut body, .. }) = found else { return Ok(false) };
         let old = std::mem::replace(&mut body.secret, self.keep_secret(secret).await?);
         body.previous = None;
         if overlap > 0 {
@@ -270,8 +272,8 @@ impl Issuer {
         } else {
             body.generation = body.generation.saturating_add(1);
         }
-        let held = Held { id: id.clone(), version, body };
-        if self.desk().replace(&held, Notice::Tell, now).await? != Written::Done {
+        let stored = Versioned { id: id.clone(), version, body };
+        if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
             return Err(StoreError::new("somebody else changed the credential").into());
         }
         self.bump(Kind::Credential, &id);

@@ -4,7 +4,7 @@ use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{records::repository::Kept, store::Kind};
+use crate::{records::repository::Stored, store::Kind};
 
 /// A person who can sign in.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl Account {
     }
 }
 
-impl Kept for Account {
+impl Stored for Account {
     const KIND: Kind = Kind::Account;
 
     /// User name and e-mail addresses are one namespace: nobody can take another's way in.

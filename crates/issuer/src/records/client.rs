@@ -7,7 +7,7 @@ use castellan_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{records::repository::Kept, store::Kind};
+use crate::{records::repository::Stored, store::Kind};
 
 /// An app that may ask for tokens. Its id is the `client_id`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -228,6 +228,6 @@ impl Client {
     }
 }
 
-impl Kept for Client {
+impl Stored for Client {
     const KIND: Kind = Kind::Client;
 }

@@ -6,7 +6,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{records::repository::Kept, store::Kind};
+use crate::{records::repository::Stored, store::Kind};
 
 /// A key that is traded for a scoped JWT (`contracts/trompa.md` §2). Its record's id is
 /// `authkey/` and the key's id.
@@ -177,11 +177,11 @@ impl std::fmt::Debug for ApiCredential {
     }
 }
 
-impl Kept for AuthKey {
+impl Stored for AuthKey {
     const KIND: Kind = Kind::Credential;
 }
 
-impl Kept for ApiCredential {
+impl Stored for ApiCredential {
     const KIND: Kind = Kind::Credential;
 
     fn unique(&self) -> Vec<String> {
@@ -189,7 +189,7 @@ impl Kept for ApiCredential {
     }
 }
 
-impl Kept for MachineToken {
+impl Stored for MachineToken {
     const KIND: Kind = Kind::MachineToken;
 
     fn expires_at(&self) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use super::client::Refresh;
 use crate::{
     authorization::request::AuthorizationRequest,
-    records::{AppDialect, repository::Kept},
+    records::{AppDialect, repository::Stored},
     store::Kind,
 };
 
@@ -38,7 +38,7 @@ pub struct Session {
 
 /// What a person agreed to for one client. Its id is the account's, a slash, and the client's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Grant {
+pub struct Consent {
     /// All that was agreed to so far.
     pub scope: Scopes,
     /// What named scopes stood for then.
@@ -199,7 +199,7 @@ pub struct DecisionRecord {
     pub denial: serde_json::Value,
 }
 
-impl Kept for Session {
+impl Stored for Session {
     const KIND: Kind = Kind::Session;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -207,11 +207,11 @@ impl Kept for Session {
     }
 }
 
-impl Kept for Grant {
-    const KIND: Kind = Kind::Grant;
+impl Stored for Consent {
+    const KIND: Kind = Kind::Consent;
 }
 
-impl Kept for Flow {
+impl Stored for Flow {
     const KIND: Kind = Kind::Flow;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -219,7 +219,7 @@ impl Kept for Flow {
     }
 }
 
-impl Kept for Code {
+impl Stored for Code {
     const KIND: Kind = Kind::Code;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -227,7 +227,7 @@ impl Kept for Code {
     }
 }
 
-impl Kept for Family {
+impl Stored for Family {
     const KIND: Kind = Kind::Family;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -235,7 +235,7 @@ impl Kept for Family {
     }
 }
 
-impl Kept for Setup {
+impl Stored for Setup {
     const KIND: Kind = Kind::Setup;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -243,7 +243,7 @@ impl Kept for Setup {
     }
 }
 
-impl Kept for DecisionRecord {
+impl Stored for DecisionRecord {
     const KIND: Kind = Kind::Decision;
 
     /// A day (`design.md` rule 5).

@@ -13,4 +13,4 @@ pub use client::{
 };
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
-pub use issued::{Code, DecisionRecord, Family, Flow, Grant, Origin, Refresh, Session, Setup};
+pub use issued::{Code, Consent, DecisionRecord, Family, Flow, Origin, Refresh, Session, Setup};

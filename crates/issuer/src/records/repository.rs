@@ -11,13 +11,13 @@ use crate::store::{
 
 /// The records of one site.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Repository {
     store: Arc<dyn Store>,
     site: Arc<str>,
 }
 
 /// A body with a place in the store.
-pub trait Kept: Serialize + DeserializeOwned {
+pub trait Stored: Serialize + DeserializeOwned {
     /// What it is.
     const KIND: Kind;
 
@@ -34,7 +34,7 @@ pub trait Kept: Serialize + DeserializeOwned {
 
 /// A body as it was read, and what is needed to replace it.
 #[derive(Clone, Debug)]
-pub struct Held<T> {
+pub struct Versioned<T> {
     /// Its name.
     pub id: String,
     /// Its version.
@@ -54,7 +54,7 @@ pub enum Written {
     Clash(String),
 }
 
-impl Desk {
+impl Repository {
     /// The records of `site` in `store`.
     #[must_use]
     pub const fn new(store: Arc<dyn Store>, site: Arc<str>) -> Self {
@@ -83,11 +83,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or holds something else there.
-    pub async fn get<T: Kept>(
+    pub async fn get<T: Stored>(
         &self,
         id: &str,
         now: Timestamp,
-    ) -> Result<Option<Held<T>>, StoreError> {
+    ) -> Result<Option<Versioned<T>>, StoreError> {
         let found = self.store.get_many(&[self.key(T::KIND, id)], now).await?;
         found.into_iter().next().flatten().map(read).transpose()
     }
@@ -96,11 +96,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or holds something else there.
-    pub async fn find<T: Kept>(
+    pub async fn find<T: Stored>(
         &self,
         name: &str,
         now: Timestamp,
-    ) -> Result<Option<Held<T>>, StoreError> {
+    ) -> Result<Option<Versioned<T>>, StoreError> {
         self.store.find(&self.site, T::KIND, name, now).await?.map(read).transpose()
     }
 
@@ -108,7 +108,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the record may or may not be there.
-    pub async fn insert<T: Kept>(
+    pub async fn insert<T: Stored>(
         &self,
         id: &str,
         body: &T,
@@ -126,14 +126,14 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the old or the new record is there.
-    pub async fn replace<T: Kept>(
+    pub async fn replace<T: Stored>(
         &self,
-        held: &Held<T>,
+        stored: &Versioned<T>,
         notice: Notice,
         now: Timestamp,
     ) -> Result<Written, StoreError> {
-        let draft = self.draft(&held.id, &held.body)?;
-        Ok(match self.store.replace(draft, held.version, notice, now).await? {
+        let draft = self.draft(&stored.id, &stored.body)?;
+        Ok(match self.store.replace(draft, stored.version, notice, now).await? {
             Replaced::Done(_) => Written::Done,
             Replaced::Stale => Written::Conflict,
             Replaced::Clash(name) => Written::Clash(name),
@@ -144,7 +144,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the record may or may not be used up.
-    pub async fn take<T: Kept>(
+    pub async fn take<T: Stored>(
         &self,
         id: &str,
         now: Timestamp,
@@ -170,26 +170,26 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the record is there, whole, or gone.
-    pub async fn delete_at<T: Kept>(
+    pub async fn delete_at<T: Stored>(
         &self,
-        held: &Held<T>,
+        stored: &Versioned<T>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let key = self.key(T::KIND, &held.id);
-        self.store.delete(&key, Some(held.version), Notice::Tell, now).await
+        let key = self.key(T::KIND, &stored.id);
+        self.store.delete(&key, Some(stored.version), Notice::Tell, now).await
     }
 
     /// Records whose ids begin with `prefix`, at most `limit`, after the id `after`.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or holds something else there.
-    pub async fn page<T: Kept>(
+    pub async fn page<T: Stored>(
         &self,
         prefix: &str,
         after: Option<String>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<Held<T>>, StoreError> {
+    ) -> Result<Vec<Versioned<T>>, StoreError> {
         let query = PageQuery {
             site: Arc::clone(&self.site),
             kind: T::KIND,
@@ -200,7 +200,7 @@ impl Desk {
         self.store.page(&query, now).await?.into_iter().map(read).collect()
     }
 
-    fn draft<T: Kept>(&self, id: &str, body: &T) -> Result<Draft, StoreError> {
+    fn draft<T: Stored>(&self, id: &str, body: &T) -> Result<Draft, StoreError> {
         Ok(Draft {
             key: self.key(T::KIND, id),
             body: serde_json::to_vec(body).map_err(StoreError::new)?,
@@ -214,7 +214,7 @@ impl Desk {
 ///
 /// # Errors
 /// [`StoreError`] if it holds something else.
-pub fn read<T: Kept>(record: Record) -> Result<Held<T>, StoreError> {
+pub fn read<T: Stored>(record: Record) -> Result<Versioned<T>, StoreError> {
     let body = serde_json::from_slice(&record.body).map_err(StoreError::new)?;
-    Ok(Held { id: record.key.id, version: record.version, body })
+    Ok(Versioned { id: record.key.id, version: record.version, body })
 }

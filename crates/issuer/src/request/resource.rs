@@ -1,6 +1,6 @@
 //! Resource indicators (RFC 8707): for which APIs a token is meant to be, if not for all of them.
 
-use crate::{Issuer, error::TokenError, records::Family, request::params::Params};
+use crate::{Issuer, error::OAuthError, records::Family, request::params::Params};
 
 /// Resources of one request at most.
 const MOST: usize = 16;
@@ -8,17 +8,17 @@ const MOST: usize = 16;
 /// What `params` name of `most`; none if they name nothing.
 ///
 /// # Errors
-/// [`TokenError::Target`] naming the first that is not among `most`.
+/// [`OAuthError::Target`] naming the first that is not among `most`.
 pub(crate) fn resources_within(
     params: &Params,
     most: &[String],
-) -> Result<Option<Vec<String>>, TokenError> {
+) -> Result<Option<Vec<String>>, OAuthError> {
     let mut named: Vec<String> = Vec::new();
     for resource in params.resources() {
         let known = most.iter().any(|one| one == resource);
         if !known || named.len() == MOST {
             let shown = resource.chars().filter(char::is_ascii_graphic).take(128).collect();
-            return Err(TokenError::Target(shown));
+            return Err(OAuthError::Target(shown));
         }
         if !named.iter().any(|other| other == resource) {
             named.push(resource.to_owned());
@@ -31,7 +31,7 @@ impl Issuer {
     /// Everything that a client's tokens may be for: this issuer, each of its guards, and what the
     /// client names besides.
     pub(crate) fn targets(&self, also: &[String]) -> Vec<String> {
-        let place = self.place();
+        let place = self.address();
         let all = std::iter::once(&place.issuer).chain(&place.resources).chain(also);
         all.cloned().collect()
     }
@@ -40,13 +40,13 @@ impl Issuer {
     /// for each of its guards, so what is for it may be narrowed to some of them (RFC 8707 §2.2).
     ///
     /// # Errors
-    /// [`TokenError::Target`] naming the first resource that the family is not for.
+    /// [`OAuthError::Target`] naming the first resource that the family is not for.
     pub(crate) fn narrowed_audience(
         &self,
         params: &Params,
         family: &Family,
-    ) -> Result<Option<Vec<String>>, TokenError> {
-        let place = self.place();
+    ) -> Result<Option<Vec<String>>, OAuthError> {
+        let place = self.address();
         let for_all = family.audience.contains(&place.issuer);
         let guards = if for_all { &*place.resources } else { &[] };
         let most: Vec<_> = family.audience.iter().chain(guards).cloned().collect();

@@ -18,8 +18,8 @@ use crate::{
     Issuer,
     keys::{KeyUse, KeyringError},
     records::{
-        Grant,
-        repository::{Kept, Written},
+        Consent,
+        repository::{Stored, Written},
     },
     sign_in::password::Busy,
     store::{Kind, Notice, StoreError},
@@ -136,7 +136,7 @@ impl ResourceKind {
             Self::Client => (Kind::Client, id.to_owned()),
             Self::ApiCredential => (Kind::Credential, format!("apicredential/{id}")),
             Self::AuthKey => (Kind::Credential, crate::machine::api_key::auth_key_id(id)),
-            Self::Grant => (Kind::Grant, id.to_owned()),
+            Self::Grant => (Kind::Consent, id.to_owned()),
         }
     }
 
@@ -161,7 +161,7 @@ pub(crate) struct Facts {
 
 /// A kind of record as people see it.
 pub(crate) trait Shown {
-    type Record: Kept + Clone;
+    type Record: Stored + Clone;
 
     /// A record as a document, without its secrets.
     fn show(id: &str, record: &Self::Record) -> Value;
@@ -246,14 +246,14 @@ impl Issuer {
         let document: D =
             serde_json::from_value(members).map_err(|error| invalid(error.to_string()))?;
         let (record_id, now) = (kind.record_id(id).1, self.now());
-        let held = self.desk().get::<D::Record>(&record_id, now).await?;
-        let wanted = document.record(self, held.as_ref().map(|held| &held.body)).await;
+        let stored = self.repository().get::<D::Record>(&record_id, now).await?;
+        let wanted = document.record(self, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) = wanted.map_err(|problem| match problem {
             Problem::Text(text) => invalid(text),
             Problem::Busy(busy) => busy.into(),
             Problem::Store(error) => error.into(),
         })?;
-        let before = held.as_ref().map(|held| D::show(id, &held.body));
+        let before = stored.as_ref().map(|stored| D::show(id, &stored.body));
         let after = D::show(id, &record);
         let applied = Applied { resource: resource.clone(), before, after, secret_changed };
         if mode == Mode::DryRun {
@@ -271,11 +271,11 @@ impl Issuer {
             older @ KeyringError::Older => invalid(older.to_string()),
             other => StoreError::new(other).into(),
         })?;
-        let written = match held {
-            None => self.desk().insert(&record_id, &record, now).await?,
-            Some(mut held) => {
-                held.body = record;
-                self.desk().replace(&held, Notice::Tell, now).await?
+        let written = match stored {
+            None => self.repository().insert(&record_id, &record, now).await?,
+            Some(mut stored) => {
+                stored.body = record;
+                self.repository().replace(&stored, Notice::Tell, now).await?
             }
         };
         match written {
@@ -290,7 +290,7 @@ impl Issuer {
 
     /// Sees to it that keys are there for what `record` is to get, and stay for as long as that lives.
     async fn ready_keys_for<D: Document>(&self, record: &D::Record) -> Result<(), KeyringError> {
-        let (keys, now) = ((self.desk(), self.master()), self.now());
+        let (keys, now) = ((self.repository(), self.master()), self.now());
         for kind in D::signed_for(record) {
             self.keyring().ensure(keys, kind, now).await?;
         }
@@ -314,7 +314,7 @@ impl Issuer {
                 self.shown::<ApiCredentialDocument>(&record_id, id).await?
             }
             ResourceKind::AuthKey => self.shown::<AuthKeyDocument>(&record_id, id).await?,
-            ResourceKind::Grant => self.shown::<GrantDocument>(&record_id, id).await?,
+            ResourceKind::Grant => self.shown::<ConsentDocument>(&record_id, id).await?,
         })
     }
 
@@ -323,8 +323,8 @@ impl Issuer {
         record_id: &str,
         id: &str,
     ) -> Result<Option<Value>, StoreError> {
-        let held = self.desk().get::<D::Record>(record_id, self.now()).await?;
-        Ok(held.map(|held| D::show(id, &held.body)))
+        let stored = self.repository().get::<D::Record>(record_id, self.now()).await?;
+        Ok(stored.map(|stored| D::show(id, &stored.body)))
     }
 
     /// Documents of `kind` in the order of their ids, at most `limit`, after the id `after`.
@@ -345,7 +345,7 @@ impl Issuer {
                 self.listed::<ApiCredentialDocument>(kind, after, limit).await
             }
             ResourceKind::AuthKey => self.listed::<AuthKeyDocument>(kind, after, limit).await,
-            ResourceKind::Grant => self.listed::<GrantDocument>(kind, after, limit).await,
+            ResourceKind::Grant => self.listed::<ConsentDocument>(kind, after, limit).await,
         }
     }
 
@@ -356,9 +356,9 @@ impl Issuer {
         limit: usize,
     ) -> Result<Vec<Value>, StoreError> {
         let prefix = kind.prefix();
-        let page = self.desk().page::<D::Record>(prefix, after, limit, self.now()).await?;
-        let shown = |held: &crate::records::repository::Held<D::Record>| {
-            D::show(held.id.strip_prefix(prefix).unwrap_or(&held.id), &held.body)
+        let page = self.repository().page::<D::Record>(prefix, after, limit, self.now()).await?;
+        let shown = |stored: &crate::records::repository::Versioned<D::Record>| {
+            D::show(stored.id.strip_prefix(prefix).unwrap_or(&stored.id), &stored.body)
         };
         Ok(page.iter().map(shown).collect())
     }
@@ -369,13 +369,13 @@ impl Issuer {
     /// [`StoreError`] if the store fails; the resource is there, whole, or gone.
     pub async fn remove(&self, kind: ResourceKind, id: &str) -> Result<bool, StoreError> {
         let (record, record_id) = kind.record_id(id);
-        let there = self.desk().delete(record, &record_id, self.now()).await?;
+        let there = self.repository().delete(record, &record_id, self.now()).await?;
         self.bump(record, &record_id);
         // Another one of this id starts to be counted anew.
         let used = crate::resources::usage::usage_id(kind, id);
-        self.desk()
+        self.repository()
             .store()
-            .delete(&self.desk().key(Kind::Usage, &used), None, Notice::Silent, self.now())
+            .delete(&self.repository().key(Kind::Usage, &used), None, Notice::Silent, self.now())
             .await?;
         Ok(there)
     }
@@ -411,12 +411,12 @@ fn open(document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
 }
 
 /// What a person agreed to, as a document.
-pub(crate) struct GrantDocument;
+pub(crate) struct ConsentDocument;
 
-impl Shown for GrantDocument {
-    type Record = Grant;
+impl Shown for ConsentDocument {
+    type Record = Consent;
 
-    fn show(id: &str, grant: &Grant) -> Value {
+    fn show(id: &str, grant: &Consent) -> Value {
         let (user, client) = id.split_once('/').unwrap_or((id, ""));
         serde_json::json!({
             "resourceType": "Grant",
@@ -428,7 +428,7 @@ impl Shown for GrantDocument {
         })
     }
 
-    fn facts(id: &str, grant: &Grant) -> Facts {
+    fn facts(id: &str, grant: &Consent) -> Facts {
         Facts { name: id.to_owned(), created: grant.start, modified: grant.start }
     }
 }

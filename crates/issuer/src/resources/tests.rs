@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::{Parts, Settings, keys::MasterKey, settings::Place, store::Memory};
+use crate::{Parts, Settings, keys::MasterKey, settings::SiteAddress, store::Memory};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -20,7 +20,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
     let parts = Parts {
         store: Arc::new(Memory::default()),
         site: Arc::from("main"),
-        place: Place {
+        address: SiteAddress {
             issuer: "https://id.castellan.test".to_owned(),
             name: "Castellan".to_owned(),
             alias_digests: std::collections::BTreeMap::new(),
@@ -54,8 +54,8 @@ async fn round_trip(document: Value) -> Result<(), TestCaseError> {
     let mut stored = Vec::new();
     for _ in 0..2 {
         let (record, record_id) = kind.record_id(&id);
-        let key = issuer.desk().key(record, &record_id);
-        let found = issuer.desk().store().get_many(&[key], issuer.now()).await.unwrap();
+        let key = issuer.repository().key(record, &record_id);
+        let found = issuer.repository().store().get_many(&[key], issuer.now()).await.unwrap();
         stored.push(found.into_iter().next().flatten().unwrap());
         let applied = issuer.apply(shown.clone(), Mode::Write).await;
         prop_assert!(applied.is_ok(), "{:?} of {}", applied, shown);

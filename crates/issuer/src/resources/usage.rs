@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    records::repository::{Kept, Written},
+    records::repository::{Stored, Written},
     resources::ResourceKind,
     store::{Kind, Notice, StoreError},
 };
@@ -48,7 +48,7 @@ const MOST: usize = 4_096;
 /// Days that a count is kept after the last use.
 const KEPT: u64 = 400;
 
-impl Kept for Usage {
+impl Stored for Usage {
     const KIND: Kind = Kind::Usage;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -71,8 +71,9 @@ impl Issuer {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let (record, record_id) = kind.record_id(id);
-        let key = self.desk().key(record, &record_id);
-        let found = self.desk().store().get_many(&[key], now).await?.into_iter().next().flatten();
+        let key = self.repository().key(record, &record_id);
+        let found =
+            self.repository().store().get_many(&[key], now).await?.into_iter().next().flatten();
         let made = found.map(|record| serde_json::from_slice::<Made>(&record.body));
         match made.transpose().map_err(StoreError::new)? {
             Some(made) if made.created > since => return Ok(()),
@@ -82,14 +83,14 @@ impl Issuer {
         }
         let id = usage_id(kind, id);
         for _ in 0..64 {
-            let held = self.desk().get::<Usage>(&id, now).await?;
-            let written = if let Some(mut held) = held {
-                held.body.add(counts, now);
-                self.desk().replace(&held, Notice::Silent, now).await?
+            let stored = self.repository().get::<Usage>(&id, now).await?;
+            let written = if let Some(mut stored) = stored {
+                stored.body.add(counts, now);
+                self.repository().replace(&stored, Notice::Silent, now).await?
             } else {
                 let mut usage = Usage { since: now, ..Usage::default() };
                 usage.add(counts, now);
-                self.desk().insert(&id, &usage, now).await?
+                self.repository().insert(&id, &usage, now).await?
             };
             if written == Written::Done {
                 return Ok(());
@@ -103,8 +104,8 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn usage(&self, kind: ResourceKind, id: &str) -> Result<Option<Usage>, StoreError> {
-        let held = self.desk().get::<Usage>(&usage_id(kind, id), self.now()).await?;
-        Ok(held.map(|held| held.body))
+        let stored = self.repository().get::<Usage>(&usage_id(kind, id), self.now()).await?;
+        Ok(stored.map(|stored| stored.body))
     }
 }
 

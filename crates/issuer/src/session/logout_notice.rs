@@ -21,14 +21,14 @@ use crate::{
 
 /// What a browser has left to do once its session is over.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Farewell {
+pub struct FrontchannelLogout {
     /// What it loads in frames, so that apps hear of it (Front-Channel Logout 1.0 §2).
     pub frames: Vec<String>,
 }
 
-/// Word for one app that a session is over.
+/// LogoutNotification for one app that a session is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct LogoutNotification {
     /// The app's `client_id`.
     pub client: String,
     /// Where it is to be told: an address that it has registered.
@@ -39,9 +39,9 @@ pub struct Word {
 }
 
 /// Words that nobody has carried yet.
-pub(crate) struct Outbox {
-    sender: mpsc::Sender<Word>,
-    receiver: Mutex<mpsc::Receiver<Word>>,
+pub(crate) struct Queue {
+    sender: mpsc::Sender<LogoutNotification>,
+    receiver: Mutex<mpsc::Receiver<LogoutNotification>>,
 }
 
 /// Words that wait at most; an app that is not told has its person signed in for longer.
@@ -49,17 +49,17 @@ const MOST: usize = 10_000;
 /// Seconds that a logout token is good (Back-Channel Logout 1.0 §2.4 recommends two minutes at most).
 const LIFETIME: u64 = 120;
 
-impl Default for Outbox {
+impl Default for Queue {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(MOST);
         Self { sender, receiver: Mutex::new(receiver) }
     }
 }
 
-impl Outbox {
-    fn put(&self, words: Vec<Word>) {
-        for word in words {
-            if let Err(error) = self.sender.try_send(word) {
+impl Queue {
+    fn put(&self, notifications: Vec<LogoutNotification>) {
+        for notification in notifications {
+            if let Err(error) = self.sender.try_send(notification) {
                 let client = error.into_inner().client;
                 tracing::warn!(client, "an app is not told of a sign-out: too many are waiting");
             }
@@ -74,10 +74,10 @@ pub(crate) fn new_sid() -> String {
 
 impl Issuer {
     /// The next app to be told; waits until there is one. Nothing is lost if it is given up.
-    pub async fn next_word(&self) -> Word {
-        let mut receiver = self.outbox().receiver.lock().await;
+    pub async fn next_notification(&self) -> LogoutNotification {
+        let mut receiver = self.logout_queue().receiver.lock().await;
         match receiver.recv().await {
-            Some(word) => word,
+            Some(notification) => notification,
             // The sender is as old as the receiver.
             None => std::future::pending().await,
         }
@@ -85,8 +85,8 @@ impl Issuer {
 
     /// The next app to be told, if there is one already.
     #[must_use]
-    pub fn waiting_word(&self) -> Option<Word> {
-        self.outbox().receiver.try_lock().ok()?.try_recv().ok()
+    pub fn waiting_notification(&self) -> Option<LogoutNotification> {
+        self.logout_queue().receiver.try_lock().ok()?.try_recv().ok()
     }
 
     /// The token that tells the app of `word` (Back-Channel Logout 1.0 §2.4), good from now on.
@@ -96,19 +96,22 @@ impl Issuer {
     ///
     /// # Errors
     /// [`KeyringError`] if there is no key and none can be made.
-    pub async fn logout_token(&self, word: &Word) -> Result<String, KeyringError> {
+    pub async fn logout_token(
+        &self,
+        notification: &LogoutNotification,
+    ) -> Result<String, KeyringError> {
         let now = self.now();
         let claims = json!({
-            "iss": self.place().issuer,
-            "aud": word.client,
+            "iss": self.address().issuer,
+            "aud": notification.client,
             "iat": now,
             "exp": now.0 + LIFETIME,
             "jti": URL_SAFE_NO_PAD.encode(random::<16>()),
-            "sub": word.account,
-            "sid": word.sid,
+            "sub": notification.account,
+            "sid": notification.sid,
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
         });
-        self.sign((KeyUse::Logout, word.alg), "logout+jwt", &claims).await
+        self.sign((KeyUse::Logout, notification.alg), "logout+jwt", &claims).await
     }
 
     /// Remembers that the person came to an app that wants to hear of their sign-out, once per
@@ -125,11 +128,11 @@ impl Issuer {
         let now = self.now();
         for _ in 0..TRIES {
             // Over by now: an app that would not hear of it is let in no more.
-            let held = self.desk().get::<Session>(&person.session, now).await?;
-            let mut held = held.ok_or(FlowError::Lost)?;
-            held.body.apps.insert(id.to_owned(), now);
-            let sid = held.body.sid.get_or_insert_with(new_sid).clone();
-            if self.desk().replace(&held, Notice::Silent, now).await? == Written::Done {
+            let stored = self.repository().get::<Session>(&person.session, now).await?;
+            let mut stored = stored.ok_or(FlowError::Expired)?;
+            stored.body.apps.insert(id.to_owned(), now);
+            let sid = stored.body.sid.get_or_insert_with(new_sid).clone();
+            if self.repository().replace(&stored, Notice::Silent, now).await? == Written::Done {
                 return Ok(Some(sid));
             }
         }
@@ -137,39 +140,39 @@ impl Issuer {
     }
 
     /// Who is to hear that `session` is over, as the apps stand in the store now.
-    pub(crate) async fn farewell(
+    pub(crate) async fn logout_notices(
         &self,
         session: &Session,
-    ) -> Result<(Farewell, Vec<Word>), StoreError> {
-        let (mut farewell, mut words) = (Farewell::default(), Vec::new());
+    ) -> Result<(FrontchannelLogout, Vec<LogoutNotification>), StoreError> {
+        let (mut logout_notices, mut notifications) = (FrontchannelLogout::default(), Vec::new());
         let Some(sid) = session.sid.as_ref().filter(|_| !session.apps.is_empty()) else {
-            return Ok((farewell, words));
+            return Ok((logout_notices, notifications));
         };
         let keys: Vec<_> =
-            session.apps.keys().map(|id| self.desk().key(Kind::Client, id)).collect();
-        for shelved in self.afresh(&keys).await?.records.into_iter().flatten() {
-            let held = shelved.read::<Client>()?;
-            let (id, client) = (held.id, held.body);
+            session.apps.keys().map(|id| self.repository().key(Kind::Client, id)).collect();
+        for cached_record in self.fresh(&keys).await?.records.into_iter().flatten() {
+            let stored = cached_record.read::<Client>()?;
+            let (id, client) = (stored.id, stored.body);
             // One that is younger is another app under an old name.
             let is_same = session.apps.get(&id).is_some_and(|since| client.created <= *since);
             if !client.active || !is_same {
                 continue;
             }
             if let Some(target) = &client.frontchannel_logout {
-                let pairs = [("iss", &*self.place().issuer), ("sid", sid)];
-                farewell.frames.push(with_query(target.uri.as_str(), pairs));
+                let pairs = [("iss", &*self.address().issuer), ("sid", sid)];
+                logout_notices.frames.push(with_query(target.uri.as_str(), pairs));
             }
             if let Some(target) = &client.backchannel_logout {
                 let (alg, account) = (client.id_alg, session.account.clone());
                 let (uri, sid) = (target.uri.as_str().to_owned(), sid.clone());
-                words.push(Word { client: id, uri, alg, account, sid });
+                notifications.push(LogoutNotification { client: id, uri, alg, account, sid });
             }
         }
-        Ok((farewell, words))
+        Ok((logout_notices, notifications))
     }
 
     /// Has `words` carried.
-    pub(crate) fn send_word(&self, words: Vec<Word>) {
-        self.outbox().put(words);
+    pub(crate) fn queue_notifications(&self, notifications: Vec<LogoutNotification>) {
+        self.logout_queue().put(notifications);
     }
 }

@@ -8,13 +8,13 @@ use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, i
 
 use crate::{
     Issuer,
-    error::TokenError,
+    error::OAuthError,
     keys::Branch,
     records::{
         Account, Session, login_name,
-        repository::{Held, Written},
+        repository::{Versioned, Written},
     },
-    session::logout_notice::{Farewell, Word, new_sid},
+    session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
     store::{Kind, Notice, StoreError},
     tokens::family::TRIES,
 };
@@ -50,8 +50,8 @@ pub struct SignedIn {
 /// A session that is over, and who is to hear of it.
 struct Ended {
     session: Session,
-    farewell: Farewell,
-    words: Vec<Word>,
+    logout_notices: FrontchannelLogout,
+    notifications: Vec<LogoutNotification>,
 }
 
 /// A session is written as used at most so often.
@@ -65,21 +65,23 @@ impl Issuer {
     pub async fn signed_in(&self, browser: &Browser) -> Result<Option<SignedIn>, StoreError> {
         let Some(cookie) = &browser.session else { return Ok(None) };
         let (id, now) = (cookie.digest().text(), self.now());
-        let Some(mut held) = self.desk().get::<Session>(&id, now).await? else { return Ok(None) };
-        let account_id = held.body.account.clone();
-        let auth_time = held.body.auth_time;
-        let account = self.desk().get::<Account>(&account_id, now).await?;
+        let Some(mut stored) = self.repository().get::<Session>(&id, now).await? else {
+            return Ok(None);
+        };
+        let account_id = stored.body.account.clone();
+        let auth_time = stored.body.auth_time;
+        let account = self.repository().get::<Account>(&account_id, now).await?;
         let Some(account) =
-            account.map(|held| held.body).filter(|account| account.still_trusts(auth_time))
+            account.map(|stored| stored.body).filter(|account| account.still_trusts(auth_time))
         else {
             return Ok(None);
         };
-        if now.since(held.body.used).as_secs() >= SLIDE_SECONDS {
-            held.body.used = now;
+        if now.since(stored.body.used).as_secs() >= SLIDE_SECONDS {
+            stored.body.used = now;
             // Somebody else sliding it at the same time is as good.
-            self.desk().replace(&held, Notice::Silent, now).await?;
+            self.repository().replace(&stored, Notice::Silent, now).await?;
         }
-        let Session { sid, apps, .. } = held.body;
+        let Session { sid, apps, .. } = stored.body;
         Ok(Some(SignedIn { session: id, account_id, account, auth_time, sid, apps }))
     }
 
@@ -87,15 +89,15 @@ impl Issuer {
     /// answer at the same time.
     ///
     /// # Errors
-    /// [`TokenError::Busy`] or [`TokenError::Store`]; nobody is signed in then.
-    pub async fn sign_in(
+    /// [`OAuthError::Busy`] or [`OAuthError::Store`]; nobody is signed in then.
+    pub async fn sign_in_with_password(
         &self,
         name: &str,
         password: &Secret,
-    ) -> Result<Option<(Opaque, SignedIn)>, TokenError> {
+    ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
         let found = self.check_password((name, password), &Browser::default()).await?;
-        let Some(held) = found else { return Ok(None) };
-        Ok(Some(self.open_session(held.id, held.body).await?))
+        let Some(stored) = found else { return Ok(None) };
+        Ok(Some(self.open_session(stored.id, stored.body).await?))
     }
 
     /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
@@ -103,17 +105,17 @@ impl Issuer {
         &self,
         (name, password): (&str, &Secret),
         browser: &Browser,
-    ) -> Result<Option<Held<Account>>, TokenError> {
+    ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
         let folded = login_name(name);
-        let subject = found.as_ref().map_or(&folded, |held| &held.id);
+        let subject = found.as_ref().map_or(&folded, |stored| &stored.id);
         let guess = self.count_guess(subject, browser).await?;
-        let phc = found.as_ref().and_then(|held| held.body.password.as_deref());
+        let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let right = self.passwords().verify(password, phc).await?;
         if right {
             self.guess_was_good(guess).await?;
         }
-        Ok(found.filter(|held| right && held.body.active))
+        Ok(found.filter(|stored| right && stored.body.active))
     }
 
     /// A new session for `account`; always a new id.
@@ -134,23 +136,23 @@ impl Issuer {
     pub(crate) async fn take_over(
         &self,
         browser: &Browser,
-        account: Held<Account>,
+        account: Versioned<Account>,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         let goes_on = |session: &Session| {
             session.account == account.id && account.body.still_trusts(session.auth_time)
         };
-        let (mut before, mut words) = (None, Vec::new());
+        let (mut before, mut notifications) = (None, Vec::new());
         if let Some(ended) = self.end_session(browser).await? {
             if goes_on(&ended.session) {
-                (before, words) = (Some(ended.session), ended.words);
+                (before, notifications) = (Some(ended.session), ended.notifications);
             } else {
-                self.send_word(ended.words);
+                self.queue_notifications(ended.notifications);
             }
         }
         let opened = self.open_session_after(before, (account.id, account.body)).await;
         if opened.is_err() {
             // It went on nowhere.
-            self.send_word(words);
+            self.queue_notifications(notifications);
         }
         opened
     }
@@ -173,7 +175,7 @@ impl Issuer {
             apps,
         };
         let id = cookie.digest().text();
-        if self.desk().insert(&id, &session, now).await? != Written::Done {
+        if self.repository().insert(&id, &session, now).await? != Written::Done {
             return Err(StoreError::new("a fresh session id was in use"));
         }
         let Session { sid, apps, .. } = session;
@@ -184,10 +186,12 @@ impl Issuer {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
-    pub async fn sign_out(&self, browser: &Browser) -> Result<Farewell, StoreError> {
-        let Some(ended) = self.end_session(browser).await? else { return Ok(Farewell::default()) };
-        self.send_word(ended.words);
-        Ok(ended.farewell)
+    pub async fn sign_out(&self, browser: &Browser) -> Result<FrontchannelLogout, StoreError> {
+        let Some(ended) = self.end_session(browser).await? else {
+            return Ok(FrontchannelLogout::default());
+        };
+        self.queue_notifications(ended.notifications);
+        Ok(ended.logout_notices)
     }
 
     /// Ends the session of this browser, if there is one. Whoever calls has its apps told, or lets
@@ -196,22 +200,22 @@ impl Issuer {
         let Some(cookie) = &browser.session else { return Ok(None) };
         let (id, now) = (cookie.digest().text(), self.now());
         for _ in 0..TRIES {
-            let Some(held) = self.desk().get::<Session>(&id, now).await? else {
+            let Some(stored) = self.repository().get::<Session>(&id, now).await? else {
                 self.bump(Kind::Session, &id);
                 return Ok(None);
             };
             // Found out first: what could not be told is not over.
-            let (farewell, words) = self.farewell(&held.body).await?;
+            let (logout_notices, notifications) = self.logout_notices(&stored.body).await?;
             // As it was read: an app that was let in meanwhile is told as well.
-            match self.desk().delete_at(&held, now).await {
+            match self.repository().delete_at(&stored, now).await {
                 Ok(false) => {}
                 Ok(true) => {
                     self.bump(Kind::Session, &id);
-                    return Ok(Some(Ended { session: held.body, farewell, words }));
+                    return Ok(Some(Ended { session: stored.body, logout_notices, notifications }));
                 }
                 Err(error) => {
                     // Perhaps it is over, so apps are told that it is.
-                    self.send_word(words);
+                    self.queue_notifications(notifications);
                     return Err(error);
                 }
             }
@@ -236,18 +240,18 @@ impl Issuer {
     pub(crate) async fn find_account(
         &self,
         name: &str,
-    ) -> Result<Option<Held<Account>>, StoreError> {
+    ) -> Result<Option<Versioned<Account>>, StoreError> {
         let now = self.now();
-        let named = self.desk().find::<Account>(&login_name(name), now).await?;
+        let named = self.repository().find::<Account>(&login_name(name), now).await?;
         if !is_identifier(name) {
             return Ok(named);
         }
         // Read even if it is not needed: a name that is known costs what an unknown one does.
-        let by_id = self.desk().get::<Account>(name, now).await?;
+        let by_id = self.repository().get::<Account>(name, now).await?;
         Ok(named.or(by_id))
     }
 
     pub(crate) fn bump(&self, kind: Kind, id: &str) {
-        self.liveness().bump(&self.desk().key(kind, id).text());
+        self.liveness().bump(&self.repository().key(kind, id).text());
     }
 }

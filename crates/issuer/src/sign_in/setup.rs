@@ -4,7 +4,7 @@ use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, is_identifier};
 
 use crate::{
     Issuer,
-    error::TokenError,
+    error::OAuthError,
     records::{Account, Setup, repository::Written},
     session::SignedIn,
     store::{Kind, StoreError},
@@ -33,7 +33,7 @@ pub enum SetupError {
     Differ,
     /// Ours.
     #[error("The server could not do it. Try again.")]
-    Token(#[from] TokenError),
+    Token(#[from] OAuthError),
 }
 
 /// What the form of the link carries.
@@ -57,13 +57,13 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn offer_setup(&self) -> Result<Option<Opaque>, StoreError> {
-        let (site, now) = (self.desk().site(), self.now());
-        if self.desk().store().count(site, Kind::Account, now).await? > 0 {
+        let (site, now) = (self.repository().site(), self.now());
+        if self.repository().store().count(site, Kind::Account, now).await? > 0 {
             return Ok(None);
         }
         let token = Opaque::generate(OpaqueKind::Setup);
         let setup = Setup { ends: Timestamp(now.0 + LINK_SECONDS) };
-        self.desk().insert(&token.digest().text(), &setup, now).await?;
+        self.repository().insert(&token.digest().text(), &setup, now).await?;
         Ok(Some(token))
     }
 
@@ -85,14 +85,14 @@ impl Issuer {
         let (id, now) = (token.digest().text(), self.now());
         let store = |error: StoreError| SetupError::Token(error.into());
         // Looked at before it is used up, so that a link that is good makes somebody.
-        let found = self.desk().get::<Setup>(&id, now).await.map_err(store)?;
+        let found = self.repository().get::<Setup>(&id, now).await.map_err(store)?;
         found.ok_or(SetupError::Spent)?;
         // Two starts of an empty server make two links: the second one makes no second first.
-        let site = self.desk().site();
-        if self.desk().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
+        let site = self.repository().site();
+        if self.repository().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
             return Err(SetupError::Spent);
         }
-        let phc = self.passwords().hash(&form.password).await.map_err(TokenError::from)?;
+        let phc = self.passwords().hash(&form.password).await.map_err(OAuthError::from)?;
         let account = Account {
             user_name: form.user_name.clone(),
             password: Some(phc),
@@ -101,11 +101,11 @@ impl Issuer {
             created: now,
             ..Account::default()
         };
-        match self.desk().take::<Setup>(&id, now).await.map_err(store)? {
+        match self.repository().take::<Setup>(&id, now).await.map_err(store)? {
             Some((_, true)) => {}
             _ => return Err(SetupError::Spent),
         }
-        match self.desk().insert(&form.user_name, &account, now).await.map_err(store)? {
+        match self.repository().insert(&form.user_name, &account, now).await.map_err(store)? {
             Written::Done => Ok(self.open_session(form.user_name, account).await.map_err(store)?),
             _ => Err(SetupError::Taken),
         }

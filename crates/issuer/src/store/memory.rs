@@ -23,7 +23,7 @@ pub struct Memory(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    records: BTreeMap<Key, Held>,
+    records: BTreeMap<Key, Slot>,
     feed: VecDeque<Told>,
     /// The number of the last notice ever written.
     end: u64,
@@ -32,7 +32,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Held {
+struct Slot {
     record: Record,
     taken: bool,
 }
@@ -44,7 +44,7 @@ struct Told {
     subject: String,
 }
 
-impl Held {
+impl Slot {
     fn is_live(&self, now: Timestamp) -> bool {
         self.record.expires_at.is_none_or(|end| end > now)
     }
@@ -52,7 +52,7 @@ impl Held {
 
 impl State {
     /// The record of `key`, or its tombstone.
-    fn held(&mut self, key: &Key, now: Timestamp) -> Option<&mut Held> {
+    fn held(&mut self, key: &Key, now: Timestamp) -> Option<&mut Slot> {
         self.records.get_mut(key).filter(|held| held.is_live(now))
     }
 
@@ -63,7 +63,7 @@ impl State {
         kind: Kind,
         from: &str,
         now: Timestamp,
-    ) -> impl Iterator<Item = &Held> {
+    ) -> impl Iterator<Item = &Slot> {
         self.records
             .range(Key::new(site, kind, from)..)
             .map(|(_, held)| held)
@@ -84,7 +84,7 @@ impl State {
     fn put(&mut self, draft: Draft, version: u64) {
         let Draft { key, body, unique, expires_at } = draft;
         let record = Record { key: key.clone(), version, body, unique, expires_at };
-        self.records.insert(key, Held { record, taken: false });
+        self.records.insert(key, Slot { record, taken: false });
     }
 
     fn tell(&mut self, subject: &Key, notice: Notice) {

@@ -30,7 +30,7 @@ pub enum Kind {
     /// A browser session.
     Session,
     /// What a person agreed to, per client.
-    Grant,
+    Consent,
     /// A token family: everything issued from one authorization.
     Family,
     /// An authorization code.
@@ -64,7 +64,7 @@ impl Kind {
         Self::Client,
         Self::Credential,
         Self::Session,
-        Self::Grant,
+        Self::Consent,
         Self::Family,
         Self::Code,
         Self::Flow,
@@ -87,7 +87,7 @@ impl Kind {
             Self::Client => "client",
             Self::Credential => "credential",
             Self::Session => "session",
-            Self::Grant => "grant",
+            Self::Consent => "grant",
             Self::Family => "family",
             Self::Code => "code",
             Self::Flow => "flow",

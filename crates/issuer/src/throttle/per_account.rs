@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    error::TokenError,
-    records::repository::{Held, Kept, Written},
+    error::OAuthError,
+    records::repository::{Stored, Versioned, Written},
     session::Browser,
     store::{Kind, Notice, StoreError},
     throttle::per_source,
@@ -28,7 +28,7 @@ struct Guesses {
     ends: Timestamp,
 }
 
-impl Kept for Guesses {
+impl Stored for Guesses {
     const KIND: Kind = Kind::Guesses;
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -60,12 +60,12 @@ impl Issuer {
     /// Counts a guess at `subject` before it is checked.
     ///
     /// # Errors
-    /// [`TokenError::Throttled`] if there were too many; then nothing is to be checked.
+    /// [`OAuthError::Throttled`] if there were too many; then nothing is to be checked.
     pub(crate) async fn count_guess(
         &self,
         subject: &str,
         browser: &Browser,
-    ) -> Result<Guess, TokenError> {
+    ) -> Result<Guess, OAuthError> {
         let now = self.now();
         let device = browser.mark.as_ref().map(|mark| {
             let both = format!("{subject}\0{}", mark.digest().text());
@@ -73,7 +73,7 @@ impl Issuer {
         });
         let subject = format!("subject/{}", Digest::of(subject.as_bytes()).text());
         let known = match &device {
-            Some(device) => self.desk().get::<Guesses>(device, now).await?.is_some(),
+            Some(device) => self.repository().get::<Guesses>(device, now).await?.is_some(),
             None => false,
         };
         if known {
@@ -82,28 +82,28 @@ impl Issuer {
         let source = Some(self.guess_from(browser.source)?);
         for _ in 0..TRIES {
             let ends = Timestamp(now.0 + FORGOTTEN);
-            let written = match self.desk().get::<Guesses>(&subject, now).await? {
+            let written = match self.repository().get::<Guesses>(&subject, now).await? {
                 None => {
                     let first = Guesses { count: 1, last: now, ends };
-                    self.desk().insert(&subject, &first, now).await?
+                    self.repository().insert(&subject, &first, now).await?
                 }
-                Some(Held { id, version, body }) => {
+                Some(Versioned { id, version, body }) => {
                     let waited = now.since(body.last).as_secs();
                     if let Some(left) =
                         wait(body.count).checked_sub(waited).filter(|left| *left > 0)
                     {
-                        return Err(TokenError::Throttled(left));
+                        return Err(OAuthError::Throttled(left));
                     }
                     let count = body.count.saturating_add(1);
-                    let next = Held { id, version, body: Guesses { count, last: now, ends } };
-                    self.desk().replace(&next, Notice::Silent, now).await?
+                    let next = Versioned { id, version, body: Guesses { count, last: now, ends } };
+                    self.repository().replace(&next, Notice::Silent, now).await?
                 }
             };
             if written == Written::Done {
                 return Ok(Guess { subject, device, known, source });
             }
         }
-        Err(TokenError::Throttled(1))
+        Err(OAuthError::Throttled(1))
     }
 
     /// The guess was good: what was counted is forgotten, and the browser is known from now on.
@@ -118,11 +118,11 @@ impl Issuer {
             return Ok(());
         }
         let now = self.now();
-        let key = self.desk().key(Kind::Guesses, &guess.subject);
-        self.desk().store().delete(&key, None, Notice::Silent, now).await?;
+        let key = self.repository().key(Kind::Guesses, &guess.subject);
+        self.repository().store().delete(&key, None, Notice::Silent, now).await?;
         if let Some(device) = guess.device {
             let known = Guesses { count: 0, last: now, ends: Timestamp(now.0 + KNOWN) };
-            self.desk().insert(&device, &known, now).await?;
+            self.repository().insert(&device, &known, now).await?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::{
 use castellan_proto::Timestamp;
 use moka::sync::Cache;
 
-use crate::{Issuer, error::TokenError};
+use crate::{Issuer, error::OAuthError};
 
 /// Wrong guesses that one source has at once.
 const MOST: u64 = 100;
@@ -45,7 +45,7 @@ impl Default for Sources {
 
 impl Sources {
     /// Counts a guess from `source`.
-    fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Result<Guess, TokenError> {
+    fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Result<Guess, OAuthError> {
         let Some(source) = source.map(whole).filter(|source| !source.is_loopback()) else {
             return Ok(Guess(None));
         };
@@ -62,7 +62,7 @@ impl Sources {
             };
             if bucket.count >= MOST {
                 let waited = now.since(bucket.at).as_secs();
-                return Err(TokenError::Throttled(REFILL.saturating_sub(waited).max(1)));
+                return Err(OAuthError::Throttled(REFILL.saturating_sub(waited).max(1)));
             }
             bucket.count += 1;
         }
@@ -84,8 +84,8 @@ impl Issuer {
     /// Counts a guess at a secret before it is checked.
     ///
     /// # Errors
-    /// [`TokenError::Throttled`] if too many from there were wrong; then nothing is to be checked.
-    pub(crate) fn guess_from(&self, source: Option<IpAddr>) -> Result<Guess, TokenError> {
+    /// [`OAuthError::Throttled`] if too many from there were wrong; then nothing is to be checked.
+    pub(crate) fn guess_from(&self, source: Option<IpAddr>) -> Result<Guess, OAuthError> {
         self.sources().count(source, self.now())
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         let source = source.parse().ok();
         match sources.count(source, Timestamp(NOW + seconds)) {
             Ok(_guess) => Ok(()),
-            Err(TokenError::Throttled(seconds)) => Err(seconds),
+            Err(OAuthError::Throttled(seconds)) => Err(seconds),
             Err(other) => panic!("{other:?}"),
         }
     }

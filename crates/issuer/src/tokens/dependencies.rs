@@ -6,24 +6,24 @@ use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
-    authorization::consent::grant_id,
-    cache::{liveness::Snapshot, records::Near},
-    records::{Account, Client, Family, Grant},
+    authorization::consent::consent_id,
+    cache::{liveness::Snapshot, records::Lookup},
+    records::{Account, Client, Consent, Family},
     store::{Key, Kind, StoreError},
 };
 
 /// What a family rests on.
-pub(crate) struct Footing {
+pub(crate) struct Dependencies {
     pub(crate) client: Option<Arc<Client>>,
     pub(crate) account: Option<Arc<Account>>,
-    grant: Option<Arc<Grant>>,
+    grant: Option<Arc<Consent>>,
     /// What the records rest on in their turn.
     pub(crate) snapshot: Snapshot,
 }
 
 /// What is gone from under a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
+pub(crate) enum Missing {
     /// The client is inactive or deleted.
     Client,
     /// The person is inactive or deleted, or has another password.
@@ -32,14 +32,16 @@ pub(crate) enum Gone {
     Consent,
 }
 
-impl Footing {
+impl Dependencies {
     /// The records that `family` rests on.
     fn keys(issuer: &Issuer, family: &Family) -> Vec<Key> {
-        let mut keys = vec![issuer.desk().key(Kind::Client, &family.client)];
+        let mut keys = vec![issuer.repository().key(Kind::Client, &family.client)];
         if let Some(account) = &family.account {
-            keys.push(issuer.desk().key(Kind::Account, account));
+            keys.push(issuer.repository().key(Kind::Account, account));
             if family.by_consent {
-                keys.push(issuer.desk().key(Kind::Grant, &grant_id(account, &family.client)));
+                keys.push(
+                    issuer.repository().key(Kind::Consent, &consent_id(account, &family.client)),
+                );
             }
         }
         keys
@@ -50,53 +52,53 @@ impl Footing {
         issuer: &Issuer,
         family: &Family,
         scope: &Scopes,
-    ) -> Result<(Self, Option<Gone>), StoreError> {
+    ) -> Result<(Self, Option<Missing>), StoreError> {
         let keys = Self::keys(issuer, family);
-        let near = issuer.near(&keys).await?;
-        let is_fresh = near.is_fresh;
-        let footing = Self::standing_on(near)?;
-        match footing.gone(family, scope) {
+        let lookup = issuer.cached(&keys).await?;
+        let is_fresh = lookup.is_fresh;
+        let dependencies = Self::read(lookup)?;
+        match dependencies.missing(family, scope) {
             Some(_) if !is_fresh => {
-                let footing = Self::standing_on(issuer.afresh(&keys).await?)?;
-                let gone = footing.gone(family, scope);
-                Ok((footing, gone))
+                let dependencies = Self::read(issuer.fresh(&keys).await?)?;
+                let missing = dependencies.missing(family, scope);
+                Ok((dependencies, missing))
             }
-            gone => Ok((footing, gone)),
+            missing => Ok((dependencies, missing)),
         }
     }
 
-    fn standing_on(near: Near) -> Result<Self, StoreError> {
-        let mut footing =
-            Self { client: None, account: None, grant: None, snapshot: near.snapshot };
-        for shelved in near.records.into_iter().flatten() {
-            match shelved.key().kind {
-                Kind::Client => footing.client = Some(shelved.read()?.body),
-                Kind::Account => footing.account = Some(shelved.read()?.body),
-                _ => footing.grant = Some(shelved.read()?.body),
+    fn read(lookup: Lookup) -> Result<Self, StoreError> {
+        let mut dependencies =
+            Self { client: None, account: None, grant: None, snapshot: lookup.snapshot };
+        for cached_record in lookup.records.into_iter().flatten() {
+            match cached_record.key().kind {
+                Kind::Client => dependencies.client = Some(cached_record.read()?.body),
+                Kind::Account => dependencies.account = Some(cached_record.read()?.body),
+                _ => dependencies.grant = Some(cached_record.read()?.body),
             }
         }
-        Ok(footing)
+        Ok(dependencies)
     }
 
     /// What is gone from under `family`, for a token with `scope`; nothing if it stands.
     ///
     /// A record younger than the family is another one under the same name: what was issued
     /// before does not come back with it.
-    fn gone(&self, family: &Family, scope: &Scopes) -> Option<Gone> {
+    fn missing(&self, family: &Family, scope: &Scopes) -> Option<Missing> {
         let client = self.client.as_ref();
         if !client.is_some_and(|client| client.active && client.created <= family.created) {
-            return Some(Gone::Client);
+            return Some(Missing::Client);
         }
         let proven = family.auth_time.unwrap_or(family.created);
         let person = self.account.as_ref();
         if family.account.is_some() && !person.is_some_and(|person| person.still_trusts(proven)) {
-            return Some(Gone::Person);
+            return Some(Missing::Person);
         }
-        let agreed = |grant: &Arc<Grant>| {
+        let agreed = |grant: &Arc<Consent>| {
             grant.agreement == family.agreement && grant.scope.first_uncovered(scope).is_none()
         };
         if family.by_consent && !self.grant.as_ref().is_some_and(agreed) {
-            return Some(Gone::Consent);
+            return Some(Missing::Consent);
         }
         None
     }
@@ -104,11 +106,11 @@ impl Footing {
 
 impl Issuer {
     /// What is gone from under `family`, for a token with `scope`.
-    pub(crate) async fn gone(
+    pub(crate) async fn missing(
         &self,
         family: &Family,
         scope: &Scopes,
-    ) -> Result<Option<Gone>, StoreError> {
-        Ok(Footing::of(self, family, scope).await?.1)
+    ) -> Result<Option<Missing>, StoreError> {
+        Ok(Dependencies::of(self, family, scope).await?.1)
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::{
     Issuer,
     client_auth::private_key_jwt::UsedAssertion,
-    error::TokenError,
+    error::OAuthError,
     keys::Branch,
     records::repository::Written,
     settings::DpopReplay,
@@ -66,7 +66,7 @@ pub enum ShownError {
     Token(#[from] VerifyError),
 }
 
-impl From<ShownError> for TokenError {
+impl From<ShownError> for OAuthError {
     fn from(error: ShownError) -> Self {
         match error {
             ShownError::Proof(error) => Self::Proof(error),
@@ -158,7 +158,7 @@ impl Issuer {
     async fn use_proof_everywhere(&self, good: &Good) -> Result<(), ProofError> {
         let now = self.now();
         let used = UsedAssertion { ends: Timestamp(now.0 + 2 * WINDOW + 1) };
-        match self.desk().insert(&good.id.text(), &used, now).await? {
+        match self.repository().insert(&good.id.text(), &used, now).await? {
             Written::Done => Ok(()),
             _ => Err(ProofError::Invalid("was used before")),
         }
@@ -220,7 +220,7 @@ impl Issuer {
     }
 
     fn nonce_of(&self, slot: u64) -> String {
-        let message = [self.desk().site().as_bytes(), b"\0", &slot.to_be_bytes()].concat();
+        let message = [self.repository().site().as_bytes(), b"\0", &slot.to_be_bytes()].concat();
         let code = self.root().hmac(Branch::Nonce).code(&message);
         URL_SAFE_NO_PAD.encode(&code[..NONCE_CODE])
     }

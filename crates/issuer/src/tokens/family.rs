@@ -12,14 +12,14 @@ use crate::{
     keys::Branch,
     records::{
         Family,
-        repository::{Held, Written},
+        repository::{Versioned, Written},
     },
     store::{Kind, Notice, StoreError},
 };
 
 /// What a refresh token or an opaque access token says, proven to be ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct FamilyToken {
     /// The family's id.
     pub family: String,
     /// Which refresh token, or which access token, of the family.
@@ -58,18 +58,22 @@ pub(crate) fn new_id(now: Timestamp) -> String {
 
 impl Issuer {
     /// The text of `member`.
-    pub(crate) fn member_text(&self, kind: OpaqueKind, member: &Member) -> Option<String> {
+    pub(crate) fn family_token_text(
+        &self,
+        kind: OpaqueKind,
+        family_token: &FamilyToken,
+    ) -> Option<String> {
         let mut payload =
-            URL_SAFE_NO_PAD.decode(&member.family).ok().filter(|id| id.len() == ID)?;
-        payload.extend(member.generation.to_be_bytes());
-        payload.extend(member.expires.0.to_be_bytes());
+            URL_SAFE_NO_PAD.decode(&family_token.family).ok().filter(|id| id.len() == ID)?;
+        payload.extend(family_token.generation.to_be_bytes());
+        payload.extend(family_token.expires.0.to_be_bytes());
         let code = self.member_code(kind, &payload);
         payload.extend(code);
         Some(Opaque::carrying(kind, payload).text())
     }
 
     /// Reads `text`; `None` if this site did not make it.
-    pub(crate) fn read_member(&self, kind: OpaqueKind, text: &str) -> Option<Member> {
+    pub(crate) fn read_family_token(&self, kind: OpaqueKind, text: &str) -> Option<FamilyToken> {
         let opaque = Opaque::read(kind, text)?;
         let (said, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
         if !constant_time_eq(&self.member_code(kind, said), code) {
@@ -77,7 +81,7 @@ impl Issuer {
         }
         let (id, rest) = said.split_at(ID);
         let (generation, expires) = rest.split_at(4);
-        Some(Member {
+        Some(FamilyToken {
             family: URL_SAFE_NO_PAD.encode(id),
             generation: u32::from_be_bytes(generation.try_into().ok()?),
             expires: Timestamp(u64::from_be_bytes(expires.try_into().ok()?)),
@@ -86,7 +90,7 @@ impl Issuer {
 
     fn member_code(&self, kind: OpaqueKind, said: &[u8]) -> [u8; CODE] {
         let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
-        let site = self.desk().site().as_bytes();
+        let site = self.repository().site().as_bytes();
         let message = [label, &[0], site, &[0], said].concat();
         let full = self.root().hmac(Branch::Refresh).code(&message);
         let mut code = [0; CODE];
@@ -100,15 +104,15 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the family may or may not be over.
     pub async fn end_family(&self, id: &str) -> Result<(), StoreError> {
-        let (now, key) = (self.now(), self.desk().key(Kind::Family, id));
+        let (now, key) = (self.now(), self.repository().key(Kind::Family, id));
         for _ in 0..TRIES {
-            let over = match self.desk().get::<Family>(id, now).await? {
-                Some(mut held) if !held.body.ended => {
-                    held.body.ended = true;
-                    self.desk().replace(&held, Notice::Tell, now).await? == Written::Done
+            let over = match self.repository().get::<Family>(id, now).await? {
+                Some(mut stored) if !stored.body.ended => {
+                    stored.body.ended = true;
+                    self.repository().replace(&stored, Notice::Tell, now).await? == Written::Done
                 }
                 _ => {
-                    self.desk().store().notify(&key).await?;
+                    self.repository().store().notify(&key).await?;
                     true
                 }
             };
@@ -122,13 +126,13 @@ impl Issuer {
 
     /// Makes sure that a family that may not exist yet never comes to life.
     pub(crate) async fn forestall_family(&self, id: &str, dead: &Family) -> Result<(), StoreError> {
-        self.desk().insert(id, dead, self.now()).await?;
+        self.repository().insert(id, dead, self.now()).await?;
         // Whichever was first: what is there now is ended.
         self.end_family(id).await
     }
 
-    pub(crate) async fn family(&self, id: &str) -> Result<Option<Held<Family>>, StoreError> {
-        self.desk().get::<Family>(id, self.now()).await
+    pub(crate) async fn family(&self, id: &str) -> Result<Option<Versioned<Family>>, StoreError> {
+        self.repository().get::<Family>(id, self.now()).await
     }
 }
 

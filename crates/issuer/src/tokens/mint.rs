@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::{
     Issuer,
     authorization::claims_parameter::ACR,
-    client_auth::Proven,
-    error::TokenError,
+    client_auth::AuthenticatedClient,
+    error::OAuthError,
     grant::Authorized,
     keys::{KeyUse, KeyringError},
     records::{Account, Family, Origin, TokenFormat},
     store::Kind,
-    tokens::family::Member,
+    tokens::family::FamilyToken,
 };
 
 /// What the token endpoint answers (RFC 6749 §5.1).
@@ -134,15 +134,18 @@ pub(crate) const ACCESS_TYP: &str = "at+jwt";
 impl Issuer {
     pub(crate) async fn mint(
         &self,
-        client: &Proven,
+        client: &AuthenticatedClient,
         authorized: Authorized,
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenAnswer, OAuthError> {
         let Authorized { id, family, nonce, id_claims, introduces } = authorized;
         let access_token = self.access_token(client, &id, &family).await?;
-        let newest =
-            Member { family: id.clone(), generation: family.generation, expires: Timestamp(0) };
+        let newest = FamilyToken {
+            family: id.clone(),
+            generation: family.generation,
+            expires: Timestamp(0),
+        };
         let refresh_token =
-            family.refresh.and_then(|_| self.member_text(OpaqueKind::Refresh, &newest));
+            family.refresh.and_then(|_| self.family_token_text(OpaqueKind::Refresh, &newest));
         let openid = family.current_scope().has_name("openid") && family.account.is_some();
         let id_token = if openid {
             let about = self.claims_about(&family, &id_claims).await?;
@@ -168,19 +171,21 @@ impl Issuer {
 
     async fn access_token(
         &self,
-        client: &Proven,
+        client: &AuthenticatedClient,
         id: &str,
         family: &Family,
-    ) -> Result<String, TokenError> {
+    ) -> Result<String, OAuthError> {
         let exp = Timestamp(family.renewed.0.saturating_add(family.access_seconds));
         let scope = family.current_scope();
         if token_format(client, family) == TokenFormat::Opaque {
             let generation = family.access_generation;
-            let member = Member { family: id.to_owned(), generation, expires: exp };
-            return Ok(self.member_text(OpaqueKind::Access, &member).ok_or(KeyringError::NoKey)?);
+            let family_token = FamilyToken { family: id.to_owned(), generation, expires: exp };
+            return Ok(self
+                .family_token_text(OpaqueKind::Access, &family_token)
+                .ok_or(KeyringError::NoKey)?);
         }
         let claims = AccessClaims {
-            iss: self.place().issuer.clone(),
+            iss: self.address().issuer.clone(),
             sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
             aud: family.current_audience().to_vec().into(),
             client_id: family.client.clone(),
@@ -201,17 +206,17 @@ impl Issuer {
 
     async fn id_token(
         &self,
-        client: &Proven,
+        client: &AuthenticatedClient,
         family: &Family,
         (nonce, about): (Option<&str>, Value),
         access_token: &str,
-    ) -> Result<String, TokenError> {
+    ) -> Result<String, OAuthError> {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         let now = self.now();
         let algorithm = client.client.id_alg;
         let at_hash = URL_SAFE_NO_PAD.encode(algorithm.half_digest(access_token.as_bytes()));
         let mut claims = json!({
-            "iss": self.place().issuer,
+            "iss": self.address().issuer,
             "sub": family.account,
             "aud": family.client,
             "iat": now,
@@ -236,15 +241,15 @@ impl Issuer {
     }
 
     /// What `names` say of the person, as far as the scopes of `family` open it (OIDC Core §5.5).
-    async fn claims_about(&self, family: &Family, names: &[String]) -> Result<Value, TokenError> {
+    async fn claims_about(&self, family: &Family, names: &[String]) -> Result<Value, OAuthError> {
         let Some(id) = family.account.as_ref().filter(|_| !names.is_empty()) else {
             return Ok(Value::Null);
         };
-        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
-        let Some(shelved) = near.records.into_iter().next().flatten() else {
+        let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
+        let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
             return Ok(Value::Null);
         };
-        let account = shelved.read::<Account>()?.body;
+        let account = cached_record.read::<Account>()?.body;
         let scope = family.current_scope();
         let mut about =
             crate::endpoint::userinfo::claims_of(id, &account, |name| scope.has_name(name));
@@ -255,10 +260,12 @@ impl Issuer {
     }
 
     /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
-    async fn user_view(&self, id: &str) -> Result<Option<Value>, TokenError> {
-        let near = self.near(&[self.desk().key(Kind::Account, id)]).await?;
-        let Some(shelved) = near.records.into_iter().next().flatten() else { return Ok(None) };
-        let account = shelved.read::<Account>()?.body;
+    async fn user_view(&self, id: &str) -> Result<Option<Value>, OAuthError> {
+        let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
+        let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        let account = cached_record.read::<Account>()?.body;
         let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
         if let Some(email) = account.emails.first() {
             view["email"] = json!(email);
@@ -272,7 +279,7 @@ impl Issuer {
 
 /// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
 /// (`contracts/decidim.md` §4).
-fn token_format(client: &Proven, family: &Family) -> TokenFormat {
+fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {
     if family.is_decidim() {
         let scope = family.current_scope();
         let read = scope.has_name("user") || scope.has_name("api:read");

@@ -10,11 +10,11 @@ use crate::{
     keys::{KeyUse, KeyringError, RingKey},
     records::{
         Account, AppDialect, Client, Family,
-        repository::{Kept, read},
+        repository::{Stored, read},
     },
     store::{Kind, Record, StoreError},
     tokens::{
-        dependencies::Footing,
+        dependencies::Dependencies,
         mint::{ACCESS_TYP, AccessClaims, access_jti},
     },
 };
@@ -141,10 +141,10 @@ impl Issuer {
         if said.expires <= now {
             return Err(VerifyError::Expired);
         }
-        let family_key = self.desk().key(Kind::Family, &said.family);
+        let family_key = self.repository().key(Kind::Family, &said.family);
         // Captured before anything is read: what changes in between is seen as a change.
         let before = self.liveness().snapshot([&*family_key.text()]);
-        let records = self.desk().store().get_many(&[family_key], now).await?;
+        let records = self.repository().store().get_many(&[family_key], now).await?;
         let family = body::<Family>(records.into_iter().next().flatten())?;
         let (live, snapshot) = self.check_alive(said, family).await?;
         self.verdicts().keep(self, digest, (&live, snapshot.and(before)), live.expires);
@@ -167,12 +167,12 @@ impl Issuer {
             audience: family.current_audience().to_vec(),
             jkt: family.jkt.clone(),
         });
-        let (footing, gone) = Footing::of(self, &family, &scope).await?;
-        if gone.is_some() {
+        let (dependencies, missing) = Dependencies::of(self, &family, &scope).await?;
+        if missing.is_some() {
             return Err(VerifyError::Invalid);
         }
-        let client = footing.client.ok_or(VerifyError::Invalid)?;
-        let account = family.account.clone().zip(footing.account);
+        let client = dependencies.client.ok_or(VerifyError::Invalid)?;
+        let account = family.account.clone().zip(dependencies.account);
         // An opaque token does not say when it was made, but how long before its end that was.
         let made = Timestamp(said.expires.0.saturating_sub(family.access_seconds));
         let live = Live {
@@ -189,7 +189,7 @@ impl Issuer {
             issued: said.issued.unwrap_or(made),
             expires: said.expires,
         };
-        Ok((Arc::new(live), footing.snapshot))
+        Ok((Arc::new(live), dependencies.snapshot))
     }
 
     /// The claims of a JWT access token that this issuer signed, expired or not.
@@ -206,7 +206,7 @@ impl Issuer {
         };
         let payload = compact.verified_by(&keys.iter().find(known)?.verifying)?;
         let claims: AccessClaims = serde_json::from_slice(payload).ok()?;
-        (claims.iss == self.place().issuer).then_some(claims)
+        (claims.iss == self.address().issuer).then_some(claims)
     }
 
     /// Reads the keys again if `token` names one that is not known here; whether it did. Once a
@@ -229,12 +229,12 @@ impl Issuer {
     }
 
     fn read_access(&self, token: &str) -> Option<Said> {
-        if let Some(member) = self.read_member(OpaqueKind::Access, token) {
+        if let Some(family_token) = self.read_family_token(OpaqueKind::Access, token) {
             return Some(Said {
-                family: member.family,
-                generation: member.generation,
+                family: family_token.family,
+                generation: family_token.generation,
                 issued: None,
-                expires: member.expires,
+                expires: family_token.expires,
                 carried: None,
             });
         }
@@ -255,6 +255,6 @@ impl Issuer {
 }
 
 /// The body of a record that must be there.
-fn body<T: Kept>(record: Option<Record>) -> Result<T, VerifyError> {
+fn body<T: Stored>(record: Option<Record>) -> Result<T, VerifyError> {
     Ok(read::<T>(record.ok_or(VerifyError::Invalid)?)?.body)
 }

@@ -157,11 +157,11 @@ impl Moved {
                 Inserted::Clash(name) => return Err(clash(name)),
                 Inserted::Exists => {}
             }
-            let held = store.get_many(std::slice::from_ref(&key), now).await?;
-            match held.into_iter().next().flatten() {
-                Some(held) if same(&held, &draft) => return Ok(Arrived::Same),
-                Some(held) => {
-                    let over = store.replace(draft.clone(), held.version, Notice::Tell, now);
+            let stored = store.get_many(std::slice::from_ref(&key), now).await?;
+            match stored.into_iter().next().flatten() {
+                Some(stored) if same(&stored, &draft) => return Ok(Arrived::Same),
+                Some(stored) => {
+                    let over = store.replace(draft.clone(), stored.version, Notice::Tell, now);
                     match over.await? {
                         Replaced::Done(_) => return Ok(Arrived::Changed),
                         Replaced::Clash(name) => return Err(clash(name)),
@@ -181,11 +181,13 @@ impl Moved {
     /// [`MoveError`] if it cannot be told.
     pub async fn is_at(&self, store: &dyn Store, now: Timestamp) -> Result<bool, MoveError> {
         let draft = self.draft()?;
-        let held = store.get_many(std::slice::from_ref(&draft.key), now).await?;
-        Ok(held.into_iter().next().flatten().is_some_and(|held| same(&held, &draft)))
+        let stored = store.get_many(std::slice::from_ref(&draft.key), now).await?;
+        Ok(stored.into_iter().next().flatten().is_some_and(|stored| same(&stored, &draft)))
     }
 }
 
-fn same(held: &Record, draft: &Draft) -> bool {
-    held.body == draft.body && held.unique == draft.unique && held.expires_at == draft.expires_at
+fn same(stored: &Record, draft: &Draft) -> bool {
+    stored.body == draft.body
+        && stored.unique == draft.unique
+        && stored.expires_at == draft.expires_at
 }

@@ -5,50 +5,50 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
-    client_auth::ClientProof,
-    error::TokenError,
+    client_auth::ClientCredentials,
+    error::OAuthError,
     machine::api_key::{KeyProof, KeyTerms, KeyTokens},
 };
 use castellan_proto::{Secret, jose::HmacKey};
 use serde_json::json;
 
 use crate::{
-    house::{House, generated, secret_of},
+    harness::{Harness, generated, secret_of},
     rules::liveness::{cost, poll},
 };
 
 const MACHINE: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
-/// A house that hears, and has given a token to every app already.
-async fn at_work() -> House {
-    let house = House::new().await;
-    poll(&house, None).await;
+/// A harness that hears, and has given a token to every app already.
+async fn at_work() -> Harness {
+    let harness = Harness::new().await;
+    poll(&harness, None).await;
     for client in ["shop", "portal", "lens"] {
-        house.tokens(client).await;
+        harness.tokens(client).await;
     }
-    house.ask("robot", &MACHINE).await.unwrap();
-    house
+    harness.ask("robot", &MACHINE).await.unwrap();
+    harness
 }
 
 /// The verbs that `this` took.
-async fn verbs<T>(house: &House, this: impl Future<Output = T>) -> (T, Vec<&'static str>) {
-    house.store.arm(None);
+async fn verbs<T>(harness: &Harness, this: impl Future<Output = T>) -> (T, Vec<&'static str>) {
+    harness.store.arm(None);
     let done = this.await;
-    (done, house.store.verbs())
+    (done, harness.store.verbs())
 }
 
 #[tokio::test]
 async fn a_token_costs_two_round_trips_at_most() {
-    let house = at_work().await;
-    let (_, cost) = verbs(&house, house.ask("robot", &MACHINE)).await;
+    let harness = at_work().await;
+    let (_, cost) = verbs(&harness, harness.ask("robot", &MACHINE)).await;
     assert_eq!(cost, ["insert"]);
     for client in ["shop", "portal", "lens"] {
-        let tab = house.tab_of("ada-1").await;
-        let code = house.code(client, &tab, &[]).await;
-        let (tokens, cost) = verbs(&house, house.redeem(client, &code)).await;
+        let tab = harness.tab_of("ada-1").await;
+        let code = harness.code(client, &tab, &[]).await;
+        let (tokens, cost) = verbs(&harness, harness.redeem(client, &code)).await;
         assert_eq!(cost, ["take", "insert"], "a code of {client}");
         let refresh = tokens.unwrap().refresh_token.unwrap();
-        let (refreshed, cost) = verbs(&house, house.refresh(client, &refresh, &[])).await;
+        let (refreshed, cost) = verbs(&harness, harness.refresh(client, &refresh, &[])).await;
         refreshed.unwrap();
         assert_eq!(cost, ["get_many", "replace"], "a refresh of {client}");
     }
@@ -56,16 +56,16 @@ async fn a_token_costs_two_round_trips_at_most() {
 
 #[tokio::test]
 async fn a_token_of_an_app_that_is_known_costs_one_when_it_is_new_and_none_after_that() {
-    let house = at_work().await;
-    let token = house.tokens("shop").await.access_token;
-    assert_eq!(cost(&house, &token).await, 1);
-    assert_eq!(cost(&house, &token).await, 0);
+    let harness = at_work().await;
+    let token = harness.tokens("shop").await.access_token;
+    assert_eq!(cost(&harness, &token).await, 1);
+    assert_eq!(cost(&harness, &token).await, 0);
 }
 
 #[tokio::test]
 async fn a_token_for_an_api_key_costs_none_once_it_was_seen_and_ends_with_its_key() {
-    let house = House::new().await;
-    let cursor = poll(&house, None).await;
+    let harness = Harness::new().await;
+    let cursor = poll(&harness, None).await;
     let terms = KeyTerms {
         secret: HmacKey::new(b"a secret of at least thirty-two bytes"),
         issuer: "https://ce.example".to_owned(),
@@ -75,83 +75,85 @@ async fn a_token_for_an_api_key_costs_none_once_it_was_seen_and_ends_with_its_ke
     };
     let (keys, api_key) = (KeyTokens::new(terms), generated(7));
     let document = |scope: &str| json!({"resourceType": "AuthKey", "id": "sync", "apiKey": api_key, "scopes": [scope]});
-    house.apply(document("Query:*")).await;
+    harness.apply(document("Query:*")).await;
     let secret = Secret::new(api_key.clone());
     let proof = KeyProof { id: "sync", api_key: &secret, source: None };
-    let token = keys.issue(&house.issuer, proof, &["Query:Person".to_owned()]).await.unwrap();
+    let token = keys.issue(&harness.issuer, proof, &["Query:Person".to_owned()]).await.unwrap();
     for cost in [1, 0] {
-        let (caller, verbs) = verbs(&house, keys.verify(&house.issuer, &token)).await;
+        let (caller, verbs) = verbs(&harness, keys.verify(&harness.issuer, &token)).await;
         assert_eq!((caller.unwrap().id.as_str(), verbs.len()), ("sync", cost));
     }
     // By another node: within the bound of the feed.
-    house.again().await.apply(document("Query:Place")).await;
-    poll(&house, Some(&cursor)).await;
-    let caller = keys.verify(&house.issuer, &token).await.unwrap();
+    harness.again().await.apply(document("Query:Place")).await;
+    poll(&harness, Some(&cursor)).await;
+    let caller = keys.verify(&harness.issuer, &token).await.unwrap();
     assert_eq!(caller.key_scopes.to_string(), "Query:Place");
 }
 
-async fn shows(house: &House, secret: &str) -> Result<(), TokenError> {
-    let proof = ClientProof::Post("shop".to_owned(), Secret::new(secret.to_owned()));
-    house.issuer.prove_client(proof, None).await.map(drop)
+async fn shows(harness: &Harness, secret: &str) -> Result<(), OAuthError> {
+    let proof = ClientCredentials::Post("shop".to_owned(), Secret::new(secret.to_owned()));
+    harness.issuer.authenticate_client(proof, None).await.map(drop)
 }
 
 #[tokio::test]
 async fn a_new_secret_is_good_everywhere_at_once_and_an_old_one_is_over_with_the_next_poll() {
-    let house = House::new().await;
-    let cursor = poll(&house, None).await;
+    let harness = Harness::new().await;
+    let cursor = poll(&harness, None).await;
     let (old, new) = (secret_of("shop").unwrap(), generated(9));
-    shows(&house, &old).await.unwrap();
-    house.again().await.edit("shop", |document| document["secret"] = json!(new)).await;
-    shows(&house, &new).await.unwrap();
-    assert!(matches!(shows(&house, &old).await, Err(TokenError::InvalidClient { .. })));
-    poll(&house, Some(&cursor)).await;
-    assert!(matches!(shows(&house, &old).await, Err(TokenError::InvalidClient { .. })));
-    shows(&house, &new).await.unwrap();
+    shows(&harness, &old).await.unwrap();
+    harness.again().await.edit("shop", |document| document["secret"] = json!(new)).await;
+    shows(&harness, &new).await.unwrap();
+    assert!(matches!(shows(&harness, &old).await, Err(OAuthError::InvalidClient { .. })));
+    poll(&harness, Some(&cursor)).await;
+    assert!(matches!(shows(&harness, &old).await, Err(OAuthError::InvalidClient { .. })));
+    shows(&harness, &new).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_wrong_secret_costs_one_round_trip_whether_its_client_is_known_or_not() {
-    let house = at_work().await;
-    let (_, known) = verbs(&house, shows(&house, &generated(9))).await;
-    let proof = ClientProof::Post("nobody".to_owned(), Secret::new(generated(9)));
-    let (_, unknown) = verbs(&house, house.issuer.prove_client(proof, None)).await;
+    let harness = at_work().await;
+    let (_, known) = verbs(&harness, shows(&harness, &generated(9))).await;
+    let proof = ClientCredentials::Post("nobody".to_owned(), Secret::new(generated(9)));
+    let (_, unknown) = verbs(&harness, harness.issuer.authenticate_client(proof, None)).await;
     assert_eq!(known, unknown);
 }
 
 #[tokio::test]
 async fn a_client_that_comes_back_is_served_at_once() {
-    let house = House::new().await;
-    let tab = house.tab_of("ada-1").await;
-    let code = house.code("shop", &tab, &[]).await;
-    house.edit("shop", |document| document["active"] = json!(false)).await;
-    poll(&house, None).await;
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let code = harness.code("shop", &tab, &[]).await;
+    harness.edit("shop", |document| document["active"] = json!(false)).await;
+    poll(&harness, None).await;
     // Read, and so at hand, while it is out of service.
-    assert!(house.redeem("shop", "csl_code_x").await.is_err());
-    house.again().await.edit("shop", |document| document["active"] = json!(true)).await;
-    assert!(house.redeem("shop", &code).await.is_ok());
+    assert!(harness.redeem("shop", "csl_code_x").await.is_err());
+    harness.again().await.edit("shop", |document| document["active"] = json!(true)).await;
+    assert!(harness.redeem("shop", &code).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
-    let house = at_work().await;
-    let (tab, other) = (house.tab_of("ada-1").await, house.tab_of("ada-1").await);
-    let first = house.tab_of("ada-1").await;
-    let plain = verbs(&house, house.begin("own", &tab, &[])).await.1;
-    house.edit("own", |client| client["backchannel_logout_uri"] = json!("https://own.test")).await;
+    let harness = at_work().await;
+    let (tab, other) = (harness.tab_of("ada-1").await, harness.tab_of("ada-1").await);
+    let first = harness.tab_of("ada-1").await;
+    let plain = verbs(&harness, harness.begin("own", &tab, &[])).await.1;
+    harness
+        .edit("own", |client| client["backchannel_logout_uri"] = json!("https://own.test"))
+        .await;
     // The first of all makes the key that signs what such apps hear.
-    house.begin("own", &first, &[]).await.unwrap();
+    harness.begin("own", &first, &[]).await.unwrap();
     let plus = [&plain[..plain.len() - 1], &["get_many", "replace", "insert"]].concat();
     for tab in [&tab, &other] {
-        assert_eq!(verbs(&house, house.begin("own", tab, &[])).await.1, plus);
-        assert_eq!(verbs(&house, house.begin("own", tab, &[])).await.1, plain);
+        assert_eq!(verbs(&harness, harness.begin("own", tab, &[])).await.1, plus);
+        assert_eq!(verbs(&harness, harness.begin("own", tab, &[])).await.1, plain);
     }
-    assert_eq!(verbs(&house, house.begin("lens", &tab, &[])).await.1, plain);
-    house.tokens("own").await;
-    let code = house.code("own", &tab, &[]).await;
-    let (tokens, cost) = verbs(&house, house.redeem("own", &code)).await;
+    assert_eq!(verbs(&harness, harness.begin("lens", &tab, &[])).await.1, plain);
+    harness.tokens("own").await;
+    let code = harness.code("own", &tab, &[]).await;
+    let (tokens, cost) = verbs(&harness, harness.redeem("own", &code)).await;
     assert_eq!(cost, ["take", "insert"], "sid is in the code");
     let refresh = tokens.unwrap().refresh_token.unwrap();
-    let (refreshed, cost) = verbs(&house, house.refresh("own", &refresh, &[])).await;
+    let (refreshed, cost) = verbs(&harness, harness.refresh("own", &refresh, &[])).await;
     refreshed.unwrap();
     assert_eq!(cost, ["get_many", "replace"], "and in the family");
 }
@@ -159,12 +161,12 @@ async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
 /// `design.md` rule 45: what is not there is not looked for all the time, whoever asks.
 #[tokio::test]
 async fn a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
-    let house = at_work().await;
+    let harness = at_work().await;
     let looks = async |kid: &str, after: u64| {
-        house.later(after);
+        harness.later(after);
         let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid}).to_string();
         let token = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header));
-        let (holds, cost) = verbs(&house, house.holds(&token)).await;
+        let (holds, cost) = verbs(&harness, harness.holds(&token)).await;
         assert!(!holds);
         cost.len()
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use castellan_issuer::{
     Issuer, Parts,
-    error::TokenError,
+    error::OAuthError,
     keys::{KeyUse, KeyringError, MasterKey},
     machine::{
         api_key::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError, TradeError},
@@ -22,7 +22,7 @@ use castellan_proto::{
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, PASSWORD, Tab, all, documents, generated, params, secret_of},
+    harness::{Harness, PASSWORD, Tab, all, documents, generated, params, secret_of},
     rules::liveness::poll,
     stories::{Notes, Story, said},
 };
@@ -77,18 +77,18 @@ impl Guard {
     }
 
     /// A token of the machine user's, if this is its secret.
-    async fn sign_in(&self, house: &House, seed: u8) -> Result<Option<String>, String> {
+    async fn sign_in(&self, harness: &Harness, seed: u8) -> Result<Option<String>, String> {
         let secret = secret(seed);
         let proof = MachineProof { key: NIGHT, secret: &secret, audience: None, source: None };
-        let signed_in = said(self.machines.sign_in(&house.issuer, proof).await)?;
+        let signed_in = said(self.machines.sign_in(&harness.issuer, proof).await)?;
         Ok(signed_in.map(|signed_in| signed_in.token))
     }
 
     /// A token of the key's, if this is one of its secrets.
-    async fn trade(&self, house: &House, seed: u8) -> Result<Option<String>, String> {
+    async fn trade(&self, harness: &Harness, seed: u8) -> Result<Option<String>, String> {
         let secret = secret(seed);
         let proof = KeyProof { id: NIGHT, api_key: &secret, source: None };
-        match self.keys.issue(&house.issuer, proof, &["Query:Order".to_owned()]).await {
+        match self.keys.issue(&harness.issuer, proof, &["Query:Order".to_owned()]).await {
             Err(TradeError::Unknown) => Ok(None),
             traded => said(traded).map(Some),
         }
@@ -96,21 +96,21 @@ impl Guard {
 }
 
 /// Whether `token` holds in a process that has never seen it.
-async fn holds(house: &House, token: &str) -> bool {
-    Guard::new().finds(&house.issuer, token).await.unwrap()
+async fn holds(harness: &Harness, token: &str) -> bool {
+    Guard::new().finds(&harness.issuer, token).await.unwrap()
 }
 
 /// Another process, which stands by and has found tokens good.
 pub(crate) struct Neighbour {
-    pub(crate) node: House,
+    pub(crate) node: Harness,
     guard: Guard,
     cursor: FeedCursor,
     tokens: Vec<String>,
 }
 
 impl Neighbour {
-    pub(crate) async fn of(house: &House, tokens: &[&str]) -> Self {
-        let (node, guard) = (house.again().await, Guard::new());
+    pub(crate) async fn of(harness: &Harness, tokens: &[&str]) -> Self {
+        let (node, guard) = (harness.again().await, Guard::new());
         let cursor = poll(&node, None).await;
         for token in tokens {
             assert!(guard.finds(&node.issuer, token).await.unwrap());
@@ -137,13 +137,13 @@ impl Neighbour {
 }
 
 /// A machine user with the old secret.
-async fn hire(house: &House) {
+async fn hire(harness: &Harness) {
     let user = json!({
         "resourceType": "ApiCredential", "id": NIGHT, "name": "Night sync",
         "secret": generated(OLD), "scope": ["api:read"],
     });
-    house.apply(user).await;
-    poll(house, None).await;
+    harness.apply(user).await;
+    poll(harness, None).await;
 }
 
 /// A machine user signs in and out.
@@ -151,16 +151,16 @@ pub(crate) struct MachineSignOut;
 
 #[async_trait]
 impl Story for MachineSignOut {
-    async fn prepare(&self, house: &House) -> Notes {
-        hire(house).await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        hire(harness).await;
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let (guard, issuer) = (Guard::new(), &house.issuer);
-        let token = guard.sign_in(house, OLD).await?.unwrap();
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let (guard, issuer) = (Guard::new(), &harness.issuer);
+        let token = guard.sign_in(harness, OLD).await?.unwrap();
         notes.note("token", &token);
-        let neighbour = Neighbour::of(house, &[&token]).await;
+        let neighbour = Neighbour::of(harness, &[&token]).await;
         let found = guard.finds(issuer, &token).await;
         if found.is_err() {
             notes.note("untouched", "");
@@ -174,23 +174,23 @@ impl Story for MachineSignOut {
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let guard = Guard::new();
-        let left = all(&house.issuer, Kind::MachineToken).await.len();
+        let left = all(&harness.issuer, Kind::MachineToken).await.len();
         assert!(left <= usize::from(!notes.has("out")), "one sign-in, one token");
         if let Some(token) = notes.get("token") {
             if notes.has("untouched") {
-                assert!(holds(house, token).await, "told to the machine, and lost");
+                assert!(holds(harness, token).await, "told to the machine, and lost");
             }
             for told in [notes.has("out"), true] {
-                for house in [house, &house.again().await] {
-                    assert!(!(told && holds(house, token).await), "signed out of");
+                for harness in [harness, &harness.again().await] {
+                    assert!(!(told && holds(harness, token).await), "signed out of");
                 }
-                guard.machines.sign_out(&house.issuer, token).await.unwrap();
+                guard.machines.sign_out(&harness.issuer, token).await.unwrap();
             }
         }
-        let token = guard.sign_in(house, OLD).await.unwrap().unwrap();
-        assert!(holds(&house.again().await, &token).await);
+        let token = guard.sign_in(harness, OLD).await.unwrap().unwrap();
+        assert!(holds(&harness.again().await, &token).await);
     }
 }
 
@@ -201,46 +201,47 @@ pub(crate) struct MachineSecret {
 
 #[async_trait]
 impl Story for MachineSecret {
-    async fn prepare(&self, house: &House) -> Notes {
-        hire(house).await;
-        Notes::with("token", &Guard::new().sign_in(house, OLD).await.unwrap().unwrap())
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        hire(harness).await;
+        Notes::with("token", &Guard::new().sign_in(harness, OLD).await.unwrap().unwrap())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let (guard, token) = (Guard::new(), notes.get("token").unwrap().to_owned());
-        let neighbour = Neighbour::of(house, &[&token]).await;
-        assert!(guard.finds(&house.issuer, &token).await?);
-        let rotated = house.issuer.rotate_api_secret(NIGHT, &secret(NEW), self.overlap).await;
+        let neighbour = Neighbour::of(harness, &[&token]).await;
+        assert!(guard.finds(&harness.issuer, &token).await?);
+        let rotated = harness.issuer.rotate_api_secret(NIGHT, &secret(NEW), self.overlap).await;
         neighbour.agrees().await;
         assert!(said(rotated)?);
         notes.note("rotated", "");
-        assert_eq!(guard.finds(&house.issuer, &token).await?, self.overlap > 0);
-        notes.note("next", &guard.sign_in(house, NEW).await?.unwrap());
+        assert_eq!(guard.finds(&harness.issuer, &token).await?, self.overlap > 0);
+        notes.note("next", &guard.sign_in(harness, NEW).await?.unwrap());
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let (guard, token) = (Guard::new(), notes.get("token").unwrap());
-        let opens = async |house: &House, seed| guard.sign_in(house, seed).await.unwrap().is_some();
-        let rotated = opens(house, NEW).await;
+        let opens =
+            async |harness: &Harness, seed| guard.sign_in(harness, seed).await.unwrap().is_some();
+        let rotated = opens(harness, NEW).await;
         assert!(rotated || !notes.has("rotated"), "told, and lost");
-        for house in [house, &house.again().await] {
+        for harness in [harness, &harness.again().await] {
             let kept = !rotated || self.overlap > 0;
-            assert_eq!(opens(house, NEW).await, rotated);
-            assert_eq!(opens(house, OLD).await, kept, "rotated: {rotated}");
-            assert_eq!(holds(house, token).await, kept, "rotated: {rotated}");
+            assert_eq!(opens(harness, NEW).await, rotated);
+            assert_eq!(opens(harness, OLD).await, kept, "rotated: {rotated}");
+            assert_eq!(holds(harness, token).await, kept, "rotated: {rotated}");
         }
-        house.later(self.overlap);
-        assert_eq!(opens(house, OLD).await, !rotated, "its time is over");
+        harness.later(self.overlap);
+        assert_eq!(opens(harness, OLD).await, !rotated, "its time is over");
         if let Some(next) = notes.get("next") {
-            assert!(holds(house, next).await);
+            assert!(holds(harness, next).await);
         }
-        assert!(house.issuer.rotate_api_secret(NIGHT, &secret(LAST), 0).await.unwrap());
-        for house in [house, &house.again().await] {
-            assert!(!opens(house, OLD).await && !opens(house, NEW).await);
-            assert!(opens(house, LAST).await);
+        assert!(harness.issuer.rotate_api_secret(NIGHT, &secret(LAST), 0).await.unwrap());
+        for harness in [harness, &harness.again().await] {
+            assert!(!opens(harness, OLD).await && !opens(harness, NEW).await);
+            assert!(opens(harness, LAST).await);
             for token in [Some(token), notes.get("next")].into_iter().flatten() {
-                assert!(!holds(house, token).await, "its secret has stopped");
+                assert!(!holds(harness, token).await, "its secret has stopped");
             }
         }
     }
@@ -253,43 +254,44 @@ pub(crate) struct KeyTrade {
 
 #[async_trait]
 impl Story for KeyTrade {
-    async fn prepare(&self, house: &House) -> Notes {
+    async fn prepare(&self, harness: &Harness) -> Notes {
         let key = json!({
             "resourceType": "AuthKey", "id": NIGHT, "apiKey": generated(OLD),
             "scopes": ["Query:*"],
         });
-        house.apply(key).await;
-        poll(house, None).await;
+        harness.apply(key).await;
+        poll(harness, None).await;
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let guard = Guard::new();
-        notes.note("token", &guard.trade(house, OLD).await?.unwrap());
-        let rotated = house.issuer.rotate_auth_key(NIGHT, &secret(NEW), self.keep).await;
+        notes.note("token", &guard.trade(harness, OLD).await?.unwrap());
+        let rotated = harness.issuer.rotate_auth_key(NIGHT, &secret(NEW), self.keep).await;
         assert!(said(rotated)?);
         notes.note("rotated", "");
-        assert_eq!(guard.trade(house, OLD).await?.is_some(), self.keep);
-        notes.note("next", &guard.trade(house, NEW).await?.unwrap());
+        assert_eq!(guard.trade(harness, OLD).await?.is_some(), self.keep);
+        notes.note("next", &guard.trade(harness, NEW).await?.unwrap());
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let guard = Guard::new();
-        let opens = async |house: &House, seed| guard.trade(house, seed).await.unwrap().is_some();
-        let rotated = opens(house, NEW).await;
+        let opens =
+            async |harness: &Harness, seed| guard.trade(harness, seed).await.unwrap().is_some();
+        let rotated = opens(harness, NEW).await;
         assert!(rotated || !notes.has("rotated"), "told, and lost");
-        for house in [house, &house.again().await] {
-            assert_eq!(opens(house, NEW).await, rotated);
-            assert_eq!(opens(house, OLD).await, !rotated || self.keep, "rotated: {rotated}");
+        for harness in [harness, &harness.again().await] {
+            assert_eq!(opens(harness, NEW).await, rotated);
+            assert_eq!(opens(harness, OLD).await, !rotated || self.keep, "rotated: {rotated}");
             for token in ["token", "next"].into_iter().filter_map(|name| notes.get(name)) {
-                assert!(holds(house, token).await, "it is the key's, not the secret's");
+                assert!(holds(harness, token).await, "it is the key's, not the secret's");
             }
         }
-        assert!(house.issuer.rotate_auth_key(NIGHT, &secret(LAST), false).await.unwrap());
-        for house in [house, &house.again().await] {
-            assert!(!opens(house, OLD).await && !opens(house, NEW).await);
-            assert!(opens(house, LAST).await);
+        assert!(harness.issuer.rotate_auth_key(NIGHT, &secret(LAST), false).await.unwrap());
+        for harness in [harness, &harness.again().await] {
+            assert!(!opens(harness, OLD).await && !opens(harness, NEW).await);
+            assert!(opens(harness, LAST).await);
         }
     }
 }
@@ -318,17 +320,17 @@ impl Leaving {
         if let Self::App(id) = self { id } else { "ada-1" }
     }
 
-    async fn go(self, house: &House) -> Result<(), String> {
+    async fn go(self, harness: &Harness) -> Result<(), String> {
         match self {
             Self::Person => {
                 let mut person = self.document();
                 person["active"] = json!(false);
-                said(house.issuer.apply(person, Mode::Write).await).map(drop)
+                said(harness.issuer.apply(person, Mode::Write).await).map(drop)
             }
             Self::PersonForGood => {
-                said(house.issuer.remove(ResourceKind::User, self.id()).await).map(drop)
+                said(harness.issuer.remove(ResourceKind::User, self.id()).await).map(drop)
             }
-            Self::App(id) => said(house.issuer.remove(ResourceKind::Client, id).await).map(drop),
+            Self::App(id) => said(harness.issuer.remove(ResourceKind::Client, id).await).map(drop),
         }
     }
 
@@ -337,40 +339,40 @@ impl Leaving {
     }
 
     /// Everything, or nothing: whether it holds.
-    async fn stands(self, house: &House, notes: &Notes) -> bool {
+    async fn stands(self, harness: &Harness, notes: &Notes) -> bool {
         let mut found = Vec::new();
         for app in self.apps() {
-            found.push(house.holds(notes.get(app).unwrap()).await);
+            found.push(harness.holds(notes.get(app).unwrap()).await);
         }
         if !matches!(self, Self::App(_)) {
-            found.push(house.knows(&notes.tab).await);
+            found.push(harness.knows(&notes.tab).await);
         }
         assert!(found.iter().all(|one| *one == found[0]), "half of it: {found:?}");
         found[0]
     }
 
     /// Nothing can be had by what was given before.
-    async fn assert_over(self, house: &House, notes: &Notes) {
-        assert!(!self.stands(house, notes).await, "{self:?}");
+    async fn assert_over(self, harness: &Harness, notes: &Notes) {
+        assert!(!self.stands(harness, notes).await, "{self:?}");
         for (app, [refresh, code]) in self.apps().into_iter().zip(NAMES) {
-            let renewed = house.refresh(app, notes.get(refresh).unwrap(), &[]).await;
-            let redeemed = house.redeem(app, notes.get(code).unwrap()).await;
+            let renewed = harness.refresh(app, notes.get(refresh).unwrap(), &[]).await;
+            let redeemed = harness.redeem(app, notes.get(code).unwrap()).await;
             for outcome in [renewed, redeemed] {
                 let is_refused = matches!(
                     outcome,
-                    Err(TokenError::RefreshNotUsable
-                        | TokenError::CodeNotRedeemable
-                        | TokenError::UserInactive
-                        | TokenError::InvalidClient { .. })
+                    Err(OAuthError::RefreshNotUsable
+                        | OAuthError::CodeNotRedeemable
+                        | OAuthError::UserInactive
+                        | OAuthError::InvalidClient { .. })
                 );
                 assert!(is_refused, "{outcome:?}");
             }
         }
         let secret = Secret::new(PASSWORD.to_owned());
-        let signed_in = house.issuer.sign_in("Ada", &secret).await.unwrap();
+        let signed_in = harness.issuer.sign_in_with_password("Ada", &secret).await.unwrap();
         assert_eq!(signed_in.is_some(), matches!(self, Self::App(_)));
         // Nobody else's.
-        assert!(house.holds(notes.get("other").unwrap()).await);
+        assert!(harness.holds(notes.get("other").unwrap()).await);
     }
 }
 
@@ -379,48 +381,48 @@ const NAMES: [[&str; 2]; 3] = [["r0", "c0"], ["r1", "c1"], ["r2", "c2"]];
 
 #[async_trait]
 impl Story for Leaving {
-    async fn prepare(&self, house: &House) -> Notes {
-        let mut notes = Notes::new(house.tab_of("ada-1").await);
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let mut notes = Notes::new(harness.tab_of("ada-1").await);
         for (app, [refresh, code]) in self.apps().into_iter().zip(NAMES) {
-            let answer = house.tokens(app).await;
+            let answer = harness.tokens(app).await;
             notes.note(app, &answer.access_token);
             notes.note(refresh, &answer.refresh_token.unwrap());
-            notes.note(code, &house.code(app, &notes.tab, &[]).await);
+            notes.note(code, &harness.code(app, &notes.tab, &[]).await);
         }
-        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+        let answer = harness.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
         notes.note("other", &answer.access_token);
-        poll(house, None).await;
-        assert!(self.stands(house, &notes).await);
+        poll(harness, None).await;
+        assert!(self.stands(harness, &notes).await);
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let tokens: Vec<&str> = self.apps().into_iter().filter_map(|app| notes.get(app)).collect();
-        let neighbour = Neighbour::of(house, &tokens).await;
-        let gone = self.go(house).await;
+        let neighbour = Neighbour::of(harness, &tokens).await;
+        let gone = self.go(harness).await;
         neighbour.agrees().await;
         gone?;
         let guard = Guard::new();
         for token in tokens {
-            assert!(!guard.finds(&house.issuer, token).await?, "this process had found it good");
+            assert!(!guard.finds(&harness.issuer, token).await?, "this process had found it good");
         }
         notes.note("gone", "");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        let stands = self.stands(&house.again().await, notes).await;
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        let stands = self.stands(&harness.again().await, notes).await;
         assert!(!(stands && notes.has("gone")), "told, and there again");
-        self.go(house).await.unwrap();
-        self.assert_over(house, notes).await;
-        self.assert_over(&house.again().await, notes).await;
+        self.go(harness).await.unwrap();
+        self.assert_over(harness, notes).await;
+        self.assert_over(&harness.again().await, notes).await;
         if *self != Self::Person {
             // Another one under the same name gets nothing of it.
-            house.later(1);
-            house.apply(self.document()).await;
-            assert!(!self.stands(&house.again().await, notes).await);
+            harness.later(1);
+            harness.apply(self.document()).await;
+            assert!(!self.stands(&harness.again().await, notes).await);
             let app = self.apps()[0];
-            assert!(house.holds(&house.tokens(app).await.access_token).await);
+            assert!(harness.holds(&harness.tokens(app).await.access_token).await);
         }
     }
 }
@@ -440,74 +442,74 @@ pub(crate) fn kid(token: &str) -> String {
     Compact::read(token).unwrap().header().kid.clone().unwrap()
 }
 
-pub(crate) async fn signed(house: &House) -> String {
-    let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+pub(crate) async fn signed(harness: &Harness) -> String {
+    let answer = harness.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
     answer.access_token
 }
 
 /// Some key signs whatever is to be signed, now and when it is the turn of the next ones.
-fn assert_signs(house: &House) {
-    let now = house.issuer.now();
+fn assert_signs(harness: &Harness) {
+    let now = harness.issuer.now();
     for kind in KINDS {
         for at in [now, now + Duration::from_secs(LEAD)] {
-            house.issuer.keyring().sign(kind, "JWT", &json!({}), at).unwrap();
+            harness.issuer.keyring().sign(kind, "JWT", &json!({}), at).unwrap();
         }
     }
 }
 
 #[async_trait]
 impl Story for Retire {
-    async fn prepare(&self, house: &House) -> Notes {
-        poll(house, None).await;
-        let token = signed(house).await;
-        assert!(house.holds(&token).await);
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        poll(harness, None).await;
+        let token = signed(harness).await;
+        assert!(harness.holds(&token).await);
         Notes::with("token", &token)
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let token = notes.get("token").unwrap().to_owned();
-        let neighbour = Neighbour::of(house, &[&token]).await;
-        said(house.issuer.rotate_keys().await)?;
+        let neighbour = Neighbour::of(harness, &[&token]).await;
+        said(harness.issuer.rotate_keys().await)?;
         notes.note("rotated", "");
-        let retired = house.issuer.retire_key(&kid(&token)).await;
+        let retired = harness.issuer.retire_key(&kid(&token)).await;
         neighbour.agrees().await;
         assert_signs(&neighbour.node);
         said(retired)?;
         notes.note("retired", "");
-        assert!(!Guard::new().finds(&house.issuer, &token).await?, "found good before");
+        assert!(!Guard::new().finds(&harness.issuer, &token).await?, "found good before");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let token = notes.get("token").unwrap();
-        let fresh = house.again().await;
+        let fresh = harness.again().await;
         assert_signs(&fresh);
         let ring = fresh.issuer.keyring().keys();
         let there = ring.iter().any(|key| key.signing.kid() == kid(token));
         assert!(ring.len() == 8 || (ring.len() == 4 && !notes.has("rotated")), "{}", ring.len());
         assert!(!(there && notes.has("retired")), "told, and there again");
         assert_eq!(fresh.holds(token).await, there);
-        match house.issuer.retire_key(&kid(token)).await {
+        match harness.issuer.retire_key(&kid(token)).await {
             Ok(()) => assert!(!notes.has("retired")),
             // It was taken out, whoever was told.
             Err(KeyringError::UnknownKey) => assert!(!there),
             Err(error) => panic!("{error:?}"),
         }
         // As whoever hears of it does.
-        house.issuer.reload_keys().await.unwrap();
-        house.issuer.liveness().bump_all();
-        for house in [house, &house.again().await] {
-            assert_signs(house);
-            assert!(!house.holds(token).await);
-            let next = signed(house).await;
+        harness.issuer.reload_keys().await.unwrap();
+        harness.issuer.liveness().bump_all();
+        for harness in [harness, &harness.again().await] {
+            assert_signs(harness);
+            assert!(!harness.holds(token).await);
+            let next = signed(harness).await;
             assert_ne!(kid(&next), kid(token));
-            assert!(house.again().await.holds(&next).await);
+            assert!(harness.again().await.holds(&next).await);
         }
     }
 }
 
 /// The master key is changed, and the ring is sealed anew. On a site of its own: every other
-/// process of the house's opens its site with the house's master key alone.
+/// process of the harness's opens its site with the harness's master key alone.
 pub(crate) struct Reseal {
     new: MasterKey,
 }
@@ -519,24 +521,24 @@ impl Reseal {
         Self { new: MasterKey::generate() }
     }
 
-    async fn open(house: &House, master: MasterKey) -> Result<Issuer, KeyringError> {
-        Issuer::open(Parts { site: Arc::from(SITE), master, ..house.parts() }).await
+    async fn open(harness: &Harness, master: MasterKey) -> Result<Issuer, KeyringError> {
+        Issuer::open(Parts { site: Arc::from(SITE), master, ..harness.parts() }).await
     }
 
-    async fn with_old(house: &House) -> Result<Issuer, KeyringError> {
-        Self::open(house, house.parts().master).await
+    async fn with_old(harness: &Harness) -> Result<Issuer, KeyringError> {
+        Self::open(harness, harness.parts().master).await
     }
 
-    async fn with_new(&self, house: &House) -> Result<Issuer, KeyringError> {
-        Self::open(house, self.new.clone()).await
+    async fn with_new(&self, harness: &Harness) -> Result<Issuer, KeyringError> {
+        Self::open(harness, self.new.clone()).await
     }
 
-    async fn with_both(&self, house: &House) -> Result<Issuer, KeyringError> {
-        Self::open(house, self.new.clone().after(house.parts().master)).await
+    async fn with_both(&self, harness: &Harness) -> Result<Issuer, KeyringError> {
+        Self::open(harness, self.new.clone().after(harness.parts().master)).await
     }
 
     /// A token of the robot's, whose secret is kept as a keyed hash.
-    async fn ask(issuer: &Issuer) -> Result<String, TokenError> {
+    async fn ask(issuer: &Issuer) -> Result<String, OAuthError> {
         let shown = secret_of("robot").unwrap();
         let pairs = params(&[
             ("client_id", "robot"),
@@ -557,36 +559,37 @@ impl Reseal {
 
 #[async_trait]
 impl Story for Reseal {
-    async fn prepare(&self, house: &House) -> Notes {
+    async fn prepare(&self, harness: &Harness) -> Notes {
         for kind in [Kind::Keyring, Kind::Client] {
-            for Record { mut key, body, unique, expires_at, .. } in all(&house.issuer, kind).await {
+            for Record { mut key, body, unique, expires_at, .. } in all(&harness.issuer, kind).await
+            {
                 key.site = Arc::from(SITE);
                 let draft = Draft { key, body, unique, expires_at };
-                house.store.insert(draft, Notice::Silent, house.issuer.now()).await.unwrap();
+                harness.store.insert(draft, Notice::Silent, harness.issuer.now()).await.unwrap();
             }
         }
-        let issuer = Self::with_old(house).await.unwrap();
+        let issuer = Self::with_old(harness).await.unwrap();
         Notes::with("before", &Self::ask(&issuer).await.unwrap())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let issuer = said(self.with_both(house).await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let issuer = said(self.with_both(harness).await)?;
         said(issuer.reseal_keys().await)?;
         notes.note("resealed", "");
         notes.note("after", &said(Self::ask(&issuer).await)?);
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let sealed = |opened: &Result<Issuer, _>| matches!(opened, Err(KeyringError::Sealed));
-        Self::assert_good(&self.with_both(house).await.unwrap(), notes).await;
-        let (old, new) = (Self::with_old(house).await, self.with_new(house).await);
+        Self::assert_good(&self.with_both(harness).await.unwrap(), notes).await;
+        let (old, new) = (Self::with_old(harness).await, self.with_new(harness).await);
         assert!(sealed(&old) != sealed(&new), "one of the two seals all of it");
         assert!(!(sealed(&new) && notes.has("resealed")), "told, and lost");
         Self::assert_good(&old.or(new).unwrap_or_else(|error| panic!("{error:?}")), notes).await;
-        self.with_both(house).await.unwrap().reseal_keys().await.unwrap();
-        Self::assert_good(&self.with_both(house).await.unwrap(), notes).await;
-        Self::assert_good(&self.with_new(house).await.unwrap(), notes).await;
-        assert!(sealed(&Self::with_old(house).await), "the one before opens nothing");
+        self.with_both(harness).await.unwrap().reseal_keys().await.unwrap();
+        Self::assert_good(&self.with_both(harness).await.unwrap(), notes).await;
+        Self::assert_good(&self.with_new(harness).await.unwrap(), notes).await;
+        assert!(sealed(&Self::with_old(harness).await), "the one before opens nothing");
     }
 }

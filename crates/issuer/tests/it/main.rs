@@ -8,7 +8,7 @@ mod crash;
 mod ends;
 mod faults;
 mod faulty_store;
-mod house;
+mod harness;
 mod once;
 mod races;
 mod rotation;

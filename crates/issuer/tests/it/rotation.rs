@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     ends::{KINDS, LEAD, Neighbour, kid, signed},
-    house::House,
+    harness::Harness,
     rules::liveness::poll,
     stories::{Notes, Story, said},
 };
@@ -23,51 +23,51 @@ const DAY: u64 = 86_400;
 const LIFE: u64 = 3 * DAY;
 /// How far clocks may be apart.
 const SKEW: u64 = 30;
-/// Seconds from the making of the house's keys to its first moment.
+/// Seconds from the making of the harness's keys to its first moment.
 const AGE: u64 = 100;
 
 /// The keys that are published, whoever reads them.
-fn known(house: &House) -> Vec<String> {
-    let (ring, now) = (house.issuer.keyring(), house.issuer.now());
+fn known(harness: &Harness) -> Vec<String> {
+    let (ring, now) = (harness.issuer.keyring(), harness.issuer.now());
     let all = [ring.jwks(now).keys, ring.identity_jwks(now).keys].concat();
     all.into_iter().map(|key| key.kid.unwrap()).collect()
 }
 
 /// All there are.
-fn ring(house: &House) -> Vec<String> {
-    house.issuer.keyring().keys().iter().map(|key| key.signing.kid().to_owned()).collect()
+fn ring(harness: &Harness) -> Vec<String> {
+    harness.issuer.keyring().keys().iter().map(|key| key.signing.kid().to_owned()).collect()
 }
 
 /// What signs each kind `seconds` from now, if nothing is done about it.
-fn signers(house: &House, seconds: u64) -> [String; 4] {
-    let at = house.issuer.now() + Duration::from_secs(seconds);
-    KINDS.map(|kind| kid(&house.issuer.keyring().sign(kind, "JWT", &json!({}), at).unwrap()))
+fn signers(harness: &Harness, seconds: u64) -> [String; 4] {
+    let at = harness.issuer.now() + Duration::from_secs(seconds);
+    KINDS.map(|kind| kid(&harness.issuer.keyring().sign(kind, "JWT", &json!({}), at).unwrap()))
 }
 
 /// How many keys of each kind are there whose turn has not come.
-fn coming(house: &House) -> [usize; 4] {
-    let (keys, now) = (house.issuer.keyring().keys(), house.issuer.now());
+fn coming(harness: &Harness) -> [usize; 4] {
+    let (keys, now) = (harness.issuer.keyring().keys(), harness.issuer.now());
     let coming = || keys.iter().filter(|key| now < key.sign_from);
     KINDS.map(|kind| coming().filter(|key| (key.usage, key.signing.algorithm()) == kind).count())
 }
 
 /// Whether `token` holds, in a process that may die of it.
-async fn finds(house: &House, token: &str) -> Result<bool, String> {
-    match house.issuer.verify_access(token, Holder::Bearer).await {
+async fn finds(harness: &Harness, token: &str) -> Result<bool, String> {
+    match harness.issuer.verify_access(token, Holder::Bearer).await {
         Err(VerifyError::Store(error)) => said(Err(error)),
         found => Ok(found.is_ok()),
     }
 }
 
 /// A token of the robot's, in a process that may die of it.
-async fn ask(house: &House) -> Result<String, String> {
-    let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await;
+async fn ask(harness: &Harness) -> Result<String, String> {
+    let answer = harness.ask("robot", &[("grant_type", "client_credentials")]).await;
     said(answer).map(|answer| answer.access_token)
 }
 
 /// Each of `all` issues a token that holds at all of them, by a key that is published at all of
 /// them; those keys.
-async fn at_each_other(all: &[&House]) -> Vec<String> {
+async fn at_each_other(all: &[&Harness]) -> Vec<String> {
     let mut kids = Vec::new();
     for node in all {
         let token = signed(node).await;
@@ -81,9 +81,9 @@ async fn at_each_other(all: &[&House]) -> Vec<String> {
 }
 
 /// As whoever hears of it does; a node that only stumbled heard of nothing yet.
-async fn hears(house: &House) {
-    house.issuer.reload_keys().await.unwrap();
-    house.issuer.liveness().bump_all();
+async fn hears(harness: &Harness) {
+    harness.issuer.reload_keys().await.unwrap();
+    harness.issuer.liveness().bump_all();
 }
 
 /// Who says that the keys are to be others.
@@ -106,16 +106,16 @@ impl Rotation {
     }
 
     /// Whether new ones were made.
-    async fn rotate(&self, house: &House) -> Result<bool, KeyringError> {
+    async fn rotate(&self, harness: &Harness) -> Result<bool, KeyringError> {
         match self.cause {
-            Cause::Time => house.issuer.rotate_keys_if_due().await,
-            Cause::Hand => house.issuer.rotate_keys().await,
+            Cause::Time => harness.issuer.rotate_keys_if_due().await,
+            Cause::Hand => harness.issuer.rotate_keys().await,
         }
     }
 
     /// The new ones are published at once, and take over when everybody must know them: nobody has
     /// to do anything about it.
-    async fn go_through(all: &[&House]) {
+    async fn go_through(all: &[&Harness]) {
         let published = known(all[0]);
         let (old, new) = (signers(all[0], 0), signers(all[0], LEAD));
         for (old, new) in old.iter().zip(&new) {
@@ -131,7 +131,7 @@ impl Rotation {
     }
 
     /// Whoever is asked to, whether he was there or not, makes what is missing and no more.
-    async fn say_again(&self, all: &[&House], mut rotated: bool) {
+    async fn say_again(&self, all: &[&Harness], mut rotated: bool) {
         for node in all {
             assert_eq!(self.rotate(node).await.unwrap(), !rotated, "once, whoever does it");
             rotated = true;
@@ -142,36 +142,36 @@ impl Rotation {
 
 #[async_trait]
 impl Story for Rotation {
-    async fn prepare(&self, house: &House) -> Notes {
+    async fn prepare(&self, harness: &Harness) -> Notes {
         let edit = |robot: &mut Value| {
             robot["auth"] = json!({"client_credentials": {"access_token_expiration": LIFE}});
         };
-        house.edit("robot", edit).await;
+        harness.edit("robot", edit).await;
         if self.cause == Cause::Time {
-            house.later(PERIOD - AGE - 1);
-            assert!(!self.rotate(house).await.unwrap(), "not yet");
-            house.later(1);
+            harness.later(PERIOD - AGE - 1);
+            assert!(!self.rotate(harness).await.unwrap(), "not yet");
+            harness.later(1);
         }
-        poll(house, None).await;
-        let token = signed(house).await;
-        assert!(house.holds(&token).await);
-        *self.neighbour.lock().unwrap() = Some(Neighbour::of(house, &[&token]).await);
+        poll(harness, None).await;
+        let token = signed(harness).await;
+        assert!(harness.holds(&token).await);
+        *self.neighbour.lock().unwrap() = Some(Neighbour::of(harness, &[&token]).await);
         Notes::with("before", &token)
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        assert!(said(self.rotate(house).await)?);
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        assert!(said(self.rotate(harness).await)?);
         notes.note("rotated", "");
-        notes.note("after", &ask(house).await?);
+        notes.note("after", &ask(harness).await?);
         for token in ["before", "after"] {
-            assert!(finds(house, notes.get(token).unwrap()).await?);
+            assert!(finds(harness, notes.get(token).unwrap()).await?);
         }
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let neighbour = self.neighbour.lock().unwrap().take().unwrap();
-        let fresh = house.again().await;
+        let fresh = harness.again().await;
         neighbour.agrees().await;
         assert_eq!(ring(&neighbour.node), ring(&fresh), "heard of, or not");
         let rotated = match coming(&fresh) {
@@ -182,37 +182,37 @@ impl Story for Rotation {
         assert!(rotated || !notes.has("rotated"), "told, and lost");
         let told = ["before", "after"].into_iter().filter_map(|name| notes.get(name));
         let told: Vec<&str> = told.collect();
-        let stand = async |all: &[&House]| {
+        let stand = async |all: &[&Harness]| {
             for node in all {
                 for token in &told {
                     assert!(node.holds(token).await, "told to the robot, and lost");
                 }
             }
         };
-        stand(&[house, &fresh, &neighbour.node]).await;
+        stand(&[harness, &fresh, &neighbour.node]).await;
 
-        self.say_again(&[&fresh, &neighbour.node, house], rotated).await;
+        self.say_again(&[&fresh, &neighbour.node, harness], rotated).await;
         neighbour.agrees().await;
-        for node in [house, &fresh] {
+        for node in [harness, &fresh] {
             hears(node).await;
         }
-        let all = [house, &fresh, &neighbour.node];
+        let all = [harness, &fresh, &neighbour.node];
         stand(&all).await;
         Self::go_through(&all).await;
 
-        house.later(LIFE - LEAD - 1);
-        stand(&[house, &fresh, &neighbour.node, &house.again().await]).await;
-        house.later(1 + LEAD + SKEW);
+        harness.later(LIFE - LEAD - 1);
+        stand(&[harness, &fresh, &neighbour.node, &harness.again().await]).await;
+        harness.later(1 + LEAD + SKEW);
         for node in all {
             assert_eq!(known(node).len(), 4, "nothing of theirs is good any more");
         }
         if self.cause == Cause::Time {
-            house.later(PERIOD - LIFE - SKEW - 1);
+            harness.later(PERIOD - LIFE - SKEW - 1);
             assert!(!self.rotate(&fresh).await.unwrap(), "these have not signed for that long");
-            house.later(1);
+            harness.later(1);
         }
         // Those of before are forgotten, so that no rotation leaves more than two of a kind.
-        self.say_again(&[house, &fresh, &neighbour.node], false).await;
+        self.say_again(&[harness, &fresh, &neighbour.node], false).await;
     }
 }
 
@@ -241,7 +241,7 @@ impl Retirement {
     }
 
     /// What the key signed holds until it is taken out; what others signed holds whatever happens.
-    async fn assert_dead(notes: &Notes, all: &[&House], dead: bool) {
+    async fn assert_dead(notes: &Notes, all: &[&Harness], dead: bool) {
         for node in all {
             if let Some(doomed) = notes.get("doomed") {
                 assert_eq!(node.holds(doomed).await, !dead, "what it signed");
@@ -255,53 +255,53 @@ impl Retirement {
 
 #[async_trait]
 impl Story for Retirement {
-    async fn prepare(&self, house: &House) -> Notes {
+    async fn prepare(&self, harness: &Harness) -> Notes {
         let long = json!({"access_token_expiration": LIFE});
-        house.edit("robot", |robot| robot["auth"] = json!({"client_credentials": long})).await;
+        harness.edit("robot", |robot| robot["auth"] = json!({"client_credentials": long})).await;
         let edit = |shop: &mut Value| {
             shop["auth"] = json!({"authorization_code": long});
             // Signed by a key of another kind.
             shop["access_token_signed_response_alg"] = json!("RS256");
         };
-        house.edit("shop", edit).await;
-        let (doomed, spared) = (signed(house).await, house.tokens("shop").await.access_token);
+        harness.edit("shop", edit).await;
+        let (doomed, spared) = (signed(harness).await, harness.tokens("shop").await.access_token);
         assert_ne!(kid(&doomed), kid(&spared));
         if self.taken != Taken::Only {
-            house.issuer.rotate_keys().await.unwrap();
+            harness.issuer.rotate_keys().await.unwrap();
         }
         if self.taken == Taken::Past {
-            house.later(LEAD);
+            harness.later(LEAD);
         }
         let mut notes = Notes::with("spared", &spared);
         let mut tokens = vec![&*spared];
         if self.taken == Taken::Next {
-            notes.note("kid", &signers(house, LEAD)[0]);
+            notes.note("kid", &signers(harness, LEAD)[0]);
         } else {
             notes.note("kid", &kid(&doomed));
             notes.note("doomed", &doomed);
             tokens.push(&doomed);
         }
-        poll(house, None).await;
-        Self::assert_dead(&notes, &[house], false).await;
-        *self.neighbour.lock().unwrap() = Some(Neighbour::of(house, &tokens).await);
+        poll(harness, None).await;
+        Self::assert_dead(&notes, &[harness], false).await;
+        *self.neighbour.lock().unwrap() = Some(Neighbour::of(harness, &tokens).await);
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        said(house.issuer.retire_key(notes.get("kid").unwrap()).await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        said(harness.issuer.retire_key(notes.get("kid").unwrap()).await)?;
         notes.note("retired", "");
         if let Some(doomed) = notes.get("doomed") {
-            assert!(!finds(house, doomed).await?, "this process had found it good");
+            assert!(!finds(harness, doomed).await?, "this process had found it good");
         }
-        let token = ask(house).await?;
+        let token = ask(harness).await?;
         notes.note("after", &token);
-        assert!(finds(house, &token).await?);
+        assert!(finds(harness, &token).await?);
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let neighbour = self.neighbour.lock().unwrap().take().unwrap();
-        let (fresh, taken) = (house.again().await, notes.get("kid").unwrap());
+        let (fresh, taken) = (harness.again().await, notes.get("kid").unwrap());
         neighbour.agrees().await;
         assert_eq!(ring(&neighbour.node), ring(&fresh), "heard of, or not");
         let there = ring(&fresh).iter().any(|kid| kid == taken);
@@ -309,7 +309,7 @@ impl Story for Retirement {
         Self::assert_dead(notes, &[&fresh, &neighbour.node], !there).await;
 
         // Said again, at a node that was there and at one that was not.
-        for (node, there) in [(&fresh, there), (&neighbour.node, false), (house, false)] {
+        for (node, there) in [(&fresh, there), (&neighbour.node, false), (harness, false)] {
             match node.issuer.retire_key(taken).await {
                 Ok(()) => assert!(there),
                 Err(KeyringError::UnknownKey) => assert!(!there),
@@ -317,11 +317,11 @@ impl Story for Retirement {
             }
         }
         neighbour.agrees().await;
-        for node in [house, &fresh] {
+        for node in [harness, &fresh] {
             hears(node).await;
         }
-        let last = house.again().await;
-        let all = [house, &fresh, &neighbour.node, &last];
+        let last = harness.again().await;
+        let all = [harness, &fresh, &neighbour.node, &last];
         Self::assert_dead(notes, &all, true).await;
         let keys = match self.taken {
             Taken::Only => 4,
@@ -341,7 +341,7 @@ impl Story for Retirement {
         for node in all {
             assert!(signers(node, LEAD).iter().all(|kid| published.contains(kid)));
         }
-        house.later(LEAD);
+        harness.later(LEAD);
         signs().await;
         Self::assert_dead(notes, &all, true).await;
     }

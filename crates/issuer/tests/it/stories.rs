@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
 use castellan_issuer::{
-    authorization::flow::{Answer, FlowError, LoggedIn, Next},
-    error::TokenError,
+    authorization::flow::{Answer, FlowError, Next, SignInOutcome},
+    error::OAuthError,
     grant::DEVICE_CODE,
     resources::{Mode, ResourceKind},
     sign_in::setup::{SetupError, SetupForm},
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     faulty_store::{Extent, Moment, Plan},
-    house::{House, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow, params},
+    harness::{Harness, PASSWORD, Tab, all, code_in, consent_flow, gone, login_flow, params},
 };
 
 /// What somebody was told, which has to stay true.
@@ -54,19 +54,19 @@ impl Notes {
 #[async_trait]
 pub(crate) trait Story: Sync {
     /// Where it plays.
-    async fn house(&self) -> House {
-        House::new().await
+    async fn harness(&self) -> Harness {
+        Harness::new().await
     }
 
     /// What is there before.
-    async fn prepare(&self, house: &House) -> Notes;
+    async fn prepare(&self, harness: &Harness) -> Notes;
 
     /// Does it, noting every answer. Ends at the first error.
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String>;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String>;
 
     /// Nothing was given twice, nothing that was told is lost, what is dead stays dead, and trying
     /// again gets there.
-    async fn check(&self, house: &House, notes: &Notes);
+    async fn check(&self, harness: &Harness, notes: &Notes);
 }
 
 /// Plays `story` once for each verb and each side of its effect, and checks what is left.
@@ -74,11 +74,11 @@ pub(crate) async fn at_every_verb(story: &dyn Story, extent: Extent) {
     for verb in 1.. {
         for moment in [Moment::Before, Moment::After] {
             let plan = Plan { verb, moment, extent };
-            let house = story.house().await;
-            let mut notes = story.prepare(&house).await;
-            house.store.arm(plan);
-            let outcome = story.play(&house, &mut notes).await;
-            let (verbs, failed) = (house.store.verbs(), house.store.failed());
+            let harness = story.harness().await;
+            let mut notes = story.prepare(&harness).await;
+            harness.store.arm(plan);
+            let outcome = story.play(&harness, &mut notes).await;
+            let (verbs, failed) = (harness.store.verbs(), harness.store.failed());
             println!("{plan:?} of {verbs:?}: {outcome:?}");
             if !failed {
                 assert_eq!(outcome, Ok(()));
@@ -86,10 +86,10 @@ pub(crate) async fn at_every_verb(story: &dyn Story, extent: Extent) {
                 return;
             }
             assert!(outcome.is_err(), "the store failed and nobody was told");
-            house.store.arm(None);
+            harness.store.arm(None);
             // A dead process is followed by a fresh one; one that only stumbled goes on.
-            let house = if extent == Extent::Forever { house.again().await } else { house };
-            story.check(&house, &notes).await;
+            let harness = if extent == Extent::Forever { harness.again().await } else { harness };
+            story.check(&harness, &notes).await;
         }
     }
 }
@@ -98,10 +98,10 @@ pub(crate) fn said<T, E: Debug>(outcome: Result<T, E>) -> Result<T, String> {
     outcome.map_err(|error| format!("{error:?}"))
 }
 
-fn yes(outcome: Result<LoggedIn, FlowError>) -> Result<(String, Next), String> {
+fn yes(outcome: Result<SignInOutcome, FlowError>) -> Result<(String, Next), String> {
     match said(outcome)? {
-        LoggedIn::Yes(cookie, next) => Ok((cookie.text(), next)),
-        LoggedIn::No => panic!("the password is right"),
+        SignInOutcome::Yes(cookie, next) => Ok((cookie.text(), next)),
+        SignInOutcome::No => panic!("the password is right"),
     }
 }
 
@@ -110,58 +110,58 @@ pub(crate) struct CodeWithConsent;
 
 #[async_trait]
 impl Story for CodeWithConsent {
-    async fn prepare(&self, _: &House) -> Notes {
+    async fn prepare(&self, _: &Harness) -> Notes {
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let flow = login_flow(said(house.begin("shop", &notes.tab, &[]).await)?);
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let flow = login_flow(said(harness.begin("shop", &notes.tab, &[]).await)?);
         notes.note("login", &flow);
-        let (cookie, next) = yes(house.log_in(&flow, "ada", &notes.tab).await)?;
+        let (cookie, next) = yes(harness.sign_in(&flow, "ada", &notes.tab).await)?;
         notes.note("cookie", &cookie);
         notes.tab.session = Some(cookie);
         let flow = consent_flow(next);
         let browser = notes.tab.browser();
-        let next = said(house.issuer.consent(&flow, Answer::Allow, &browser).await)?;
+        let next = said(harness.issuer.consent(&flow, Answer::Allow, &browser).await)?;
         let code = code_in(&gone(next));
         notes.note("code", &code);
-        let answer = said(house.redeem("shop", &code).await)?;
+        let answer = said(harness.redeem("shop", &code).await)?;
         notes.note("access", &answer.access_token);
         notes.note("refresh", &answer.refresh_token.unwrap());
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(house.families().await.len() <= 1, "one code, one family");
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert!(harness.families().await.len() <= 1, "one code, one family");
         if notes.has("cookie") {
-            assert!(house.knows(&notes.tab).await);
-            let again = house.log_in(notes.get("login").unwrap(), "ada", &notes.tab).await;
-            assert!(matches!(again, Err(FlowError::Lost)), "one form, one sign-in");
+            assert!(harness.knows(&notes.tab).await);
+            let again = harness.sign_in(notes.get("login").unwrap(), "ada", &notes.tab).await;
+            assert!(matches!(again, Err(FlowError::Expired)), "one form, one sign-in");
         }
         let mut access = notes.get("access").map(ToOwned::to_owned);
         if let Some(access) = &access {
-            assert!(house.holds(access).await);
-            house.refresh("shop", notes.get("refresh").unwrap(), &[]).await.unwrap();
+            assert!(harness.holds(access).await);
+            harness.refresh("shop", notes.get("refresh").unwrap(), &[]).await.unwrap();
         }
         if let Some(code) = notes.get("code") {
-            let agreed = house.issuer.agreed("ada-1").await.unwrap();
+            let agreed = harness.issuer.agreed("ada-1").await.unwrap();
             assert_eq!(agreed[0].client_id, "shop", "told to the app, so agreed to");
             if access.is_none() {
-                match house.redeem("shop", code).await {
+                match harness.redeem("shop", code).await {
                     Ok(answer) => access = Some(answer.access_token),
-                    Err(TokenError::CodeNotRedeemable) => {}
+                    Err(OAuthError::CodeNotRedeemable) => {}
                     Err(error) => panic!("{error:?}"),
                 }
             }
-            assert!(house.families().await.len() <= 1, "one code, one family");
-            let replayed = house.redeem("shop", code).await;
-            assert!(matches!(replayed, Err(TokenError::CodeNotRedeemable)));
-            assert!(house.families().await.is_empty(), "a replay ends the family");
+            assert!(harness.families().await.len() <= 1, "one code, one family");
+            let replayed = harness.redeem("shop", code).await;
+            assert!(matches!(replayed, Err(OAuthError::CodeNotRedeemable)));
+            assert!(harness.families().await.is_empty(), "a replay ends the family");
             if let Some(access) = access {
-                assert!(!house.holds(&access).await);
+                assert!(!harness.holds(&access).await);
             }
         }
-        assert!(house.holds(&house.tokens("shop").await.access_token).await);
+        assert!(harness.holds(&harness.tokens("shop").await.access_token).await);
     }
 }
 
@@ -170,23 +170,23 @@ pub(crate) struct ClientCredentials;
 
 #[async_trait]
 impl Story for ClientCredentials {
-    async fn prepare(&self, _: &House) -> Notes {
+    async fn prepare(&self, _: &Harness) -> Notes {
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let answer = harness.ask("robot", &[("grant_type", "client_credentials")]).await;
         notes.note("access", &said(answer)?.access_token);
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(house.families().await.len() <= 1);
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert!(harness.families().await.len() <= 1);
         if let Some(access) = notes.get("access") {
-            assert!(house.holds(access).await);
+            assert!(harness.holds(access).await);
         }
-        let answer = house.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
-        assert!(house.holds(&answer.access_token).await);
+        let answer = harness.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+        assert!(harness.holds(&answer.access_token).await);
     }
 }
 
@@ -198,53 +198,53 @@ pub(crate) struct Refresh {
 
 impl Refresh {
     /// Renewing with one token twice gives one and the same successor.
-    async fn one_successor(&self, house: &House, token: &str, known: Option<&str>) -> String {
-        let first = house.refresh(self.client, token, &[]).await.unwrap();
-        let second = house.refresh(self.client, token, &[]).await.unwrap();
+    async fn one_successor(&self, harness: &Harness, token: &str, known: Option<&str>) -> String {
+        let first = harness.refresh(self.client, token, &[]).await.unwrap();
+        let second = harness.refresh(self.client, token, &[]).await.unwrap();
         assert_eq!(first.refresh_token, second.refresh_token);
         let next = first.refresh_token.unwrap();
         assert_eq!(self.keeps, next == token);
         assert!(known.is_none_or(|known| known == next), "one generation, one successor");
-        assert!(house.holds(&second.access_token).await);
+        assert!(harness.holds(&second.access_token).await);
         next
     }
 }
 
 #[async_trait]
 impl Story for Refresh {
-    async fn prepare(&self, house: &House) -> Notes {
-        let answer = house.tokens(self.client).await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let answer = harness.tokens(self.client).await;
         Notes::with("r0", &answer.refresh_token.unwrap())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         for (old, new, access) in [("r0", "r1", "a1"), ("r1", "r2", "a2")] {
             let token = notes.get(old).unwrap().to_owned();
-            let answer = said(house.refresh(self.client, &token, &[]).await)?;
+            let answer = said(harness.refresh(self.client, &token, &[]).await)?;
             notes.note(new, &answer.refresh_token.unwrap());
             notes.note(access, &answer.access_token);
         }
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert_eq!(house.families().await.len(), 1);
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert_eq!(harness.families().await.len(), 1);
         if !self.keeps
             && let Some(access) = notes.get("a1")
         {
-            assert!(house.holds(access).await);
+            assert!(harness.holds(access).await);
         }
         let (last, known) = match (notes.get("r1"), notes.get("r2")) {
             (Some(r1), known) => (r1, known),
             (None, _) => (notes.get("r0").unwrap(), None),
         };
-        let next = self.one_successor(house, last, known).await;
-        let last = self.one_successor(house, &next, None).await;
+        let next = self.one_successor(harness, last, known).await;
+        let last = self.one_successor(harness, &next, None).await;
         if !self.keeps {
-            let stolen = house.refresh(self.client, notes.get("r0").unwrap(), &[]).await;
-            assert!(matches!(stolen, Err(TokenError::RefreshNotUsable)));
-            let over = house.refresh(self.client, &last, &[]).await;
-            assert!(matches!(over, Err(TokenError::RefreshNotUsable)), "reuse ends the family");
+            let stolen = harness.refresh(self.client, notes.get("r0").unwrap(), &[]).await;
+            assert!(matches!(stolen, Err(OAuthError::RefreshNotUsable)));
+            let over = harness.refresh(self.client, &last, &[]).await;
+            assert!(matches!(over, Err(OAuthError::RefreshNotUsable)), "reuse ends the family");
         }
     }
 }
@@ -254,28 +254,28 @@ pub(crate) struct Revoke;
 
 #[async_trait]
 impl Story for Revoke {
-    async fn prepare(&self, house: &House) -> Notes {
-        let answer = house.tokens("own").await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let answer = harness.tokens("own").await;
         let mut notes = Notes::with("access", &answer.access_token);
         notes.note("refresh", &answer.refresh_token.unwrap());
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        said(house.revoke("own", notes.get("access").unwrap()).await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        said(harness.revoke("own", notes.get("access").unwrap()).await)?;
         notes.note("revoked", "");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
         if !notes.has("revoked") {
-            house.revoke("own", access).await.unwrap();
+            harness.revoke("own", access).await.unwrap();
         }
-        for house in [house, &house.again().await] {
-            assert!(!house.holds(access).await);
-            let renewed = house.refresh("own", refresh, &[]).await;
-            assert!(matches!(renewed, Err(TokenError::RefreshNotUsable)));
+        for harness in [harness, &harness.again().await] {
+            assert!(!harness.holds(access).await);
+            let renewed = harness.refresh("own", refresh, &[]).await;
+            assert!(matches!(renewed, Err(OAuthError::RefreshNotUsable)));
         }
     }
 }
@@ -285,31 +285,31 @@ pub(crate) struct Withdraw;
 
 #[async_trait]
 impl Story for Withdraw {
-    async fn prepare(&self, house: &House) -> Notes {
-        let answer = house.tokens("shop").await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let answer = harness.tokens("shop").await;
         let mut notes = Notes::with("access", &answer.access_token);
         notes.note("refresh", &answer.refresh_token.unwrap());
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        said(house.issuer.withdraw("ada-1", "shop").await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        said(harness.issuer.withdraw("ada-1", "shop").await)?;
         notes.note("withdrawn", "");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
         if !notes.has("withdrawn") {
-            house.issuer.withdraw("ada-1", "shop").await.unwrap();
+            harness.issuer.withdraw("ada-1", "shop").await.unwrap();
         }
         for agrees_again in [false, true] {
             if agrees_again {
-                assert!(house.holds(&house.tokens("shop").await.access_token).await);
+                assert!(harness.holds(&harness.tokens("shop").await.access_token).await);
             }
-            assert!(!house.holds(access).await, "agreed again: {agrees_again}");
-            let renewed = house.refresh("shop", refresh, &[]).await;
-            assert!(matches!(renewed, Err(TokenError::RefreshNotUsable)));
+            assert!(!harness.holds(access).await, "agreed again: {agrees_again}");
+            let renewed = harness.refresh("shop", refresh, &[]).await;
+            assert!(matches!(renewed, Err(OAuthError::RefreshNotUsable)));
         }
     }
 }
@@ -319,30 +319,30 @@ pub(crate) struct SignIn;
 
 #[async_trait]
 impl Story for SignIn {
-    async fn prepare(&self, house: &House) -> Notes {
-        let tab = house.tab_of("bob-1").await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let tab = harness.tab_of("bob-1").await;
         let mut notes = Notes::with("bobs", tab.session.as_deref().unwrap());
         notes.tab = tab;
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let next = house.begin("own", &notes.tab, &[("prompt", "login")]).await;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let next = harness.begin("own", &notes.tab, &[("prompt", "login")]).await;
         let flow = login_flow(said(next)?);
-        let (cookie, _) = yes(house.log_in(&flow, "ada@example.ORG", &notes.tab).await)?;
+        let (cookie, _) = yes(harness.sign_in(&flow, "ada@example.ORG", &notes.tab).await)?;
         notes.note("cookie", &cookie);
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(all(&house.issuer, Kind::Session).await.len() <= 2);
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert!(all(&harness.issuer, Kind::Session).await.len() <= 2);
         if let Some(cookie) = notes.get("cookie") {
-            assert!(house.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
+            assert!(harness.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
             let bobs = Tab { session: Some(notes.get("bobs").unwrap().to_owned()), ..Tab::new() };
-            assert!(!house.knows(&bobs).await, "the session before is over");
+            assert!(!harness.knows(&bobs).await, "the session before is over");
         }
-        let next = house.begin("own", &notes.tab, &[("prompt", "login")]).await.unwrap();
-        yes(house.log_in(&login_flow(next), "ada-1", &notes.tab).await).unwrap();
+        let next = harness.begin("own", &notes.tab, &[("prompt", "login")]).await.unwrap();
+        yes(harness.sign_in(&login_flow(next), "ada-1", &notes.tab).await).unwrap();
     }
 }
 
@@ -351,22 +351,22 @@ pub(crate) struct SignOut;
 
 #[async_trait]
 impl Story for SignOut {
-    async fn prepare(&self, house: &House) -> Notes {
-        Notes::new(house.tab_of("ada-1").await)
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        Notes::new(harness.tab_of("ada-1").await)
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        said(house.issuer.sign_out(&notes.tab.browser()).await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        said(harness.issuer.sign_out(&notes.tab.browser()).await)?;
         notes.note("out", "");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
+    async fn check(&self, harness: &Harness, notes: &Notes) {
         if !notes.has("out") {
-            house.issuer.sign_out(&notes.tab.browser()).await.unwrap();
+            harness.issuer.sign_out(&notes.tab.browser()).await.unwrap();
         }
-        assert!(!house.knows(&notes.tab).await);
-        assert!(!house.again().await.knows(&notes.tab).await);
+        assert!(!harness.knows(&notes.tab).await);
+        assert!(!harness.again().await.knows(&notes.tab).await);
     }
 }
 
@@ -384,40 +384,40 @@ pub(crate) fn setup_form(token: &str, name: &str) -> SetupForm {
 
 #[async_trait]
 impl Story for SetUp {
-    async fn house(&self) -> House {
-        House::empty().await
+    async fn harness(&self) -> Harness {
+        Harness::empty().await
     }
 
-    async fn prepare(&self, _: &House) -> Notes {
+    async fn prepare(&self, _: &Harness) -> Notes {
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let token = said(house.issuer.offer_setup().await)?.unwrap().text();
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let token = said(harness.issuer.offer_setup().await)?.unwrap().text();
         notes.note("link", &token);
-        let (cookie, _) = said(house.issuer.set_up(setup_form(&token, "root")).await)?;
+        let (cookie, _) = said(harness.issuer.set_up(setup_form(&token, "root")).await)?;
         notes.note("cookie", &cookie.text());
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        let people = async || all(&house.issuer, Kind::Account).await.len();
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        let people = async || all(&harness.issuer, Kind::Account).await.len();
         if let Some(cookie) = notes.get("cookie") {
-            assert!(house.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
+            assert!(harness.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
         }
         if let Some(link) = notes.get("link") {
-            match house.issuer.set_up(setup_form(link, "second")).await {
+            match harness.issuer.set_up(setup_form(link, "second")).await {
                 Ok(_) => assert!(!notes.has("cookie")),
                 Err(SetupError::Spent) => {}
                 Err(error) => panic!("{error:?}"),
             }
             assert!(people().await <= 1, "one link, one administrator");
-            let again = house.issuer.set_up(setup_form(link, "third")).await;
+            let again = harness.issuer.set_up(setup_form(link, "third")).await;
             assert!(matches!(again, Err(SetupError::Spent)) || people().await == 0);
         }
         // Whatever happened to the link, somebody can be the first.
-        if let Some(link) = house.issuer.offer_setup().await.unwrap() {
-            house.issuer.set_up(setup_form(&link.text(), "fourth")).await.unwrap();
+        if let Some(link) = harness.issuer.offer_setup().await.unwrap() {
+            harness.issuer.set_up(setup_form(&link.text(), "fourth")).await.unwrap();
         }
         assert_eq!(people().await, 1);
     }
@@ -432,22 +432,22 @@ fn document(name: &str) -> Value {
 
 #[async_trait]
 impl Story for Apply {
-    async fn prepare(&self, _: &House) -> Notes {
+    async fn prepare(&self, _: &Harness) -> Notes {
         Notes::new(Tab::new())
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         for name in ["made", "changed"] {
-            said(house.issuer.apply(document(name), Mode::Write).await)?;
+            said(harness.issuer.apply(document(name), Mode::Write).await)?;
             notes.note(name, "");
         }
-        said(house.issuer.remove(ResourceKind::User, "eve").await)?;
+        said(harness.issuer.remove(ResourceKind::User, "eve").await)?;
         notes.note("removed", "");
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        let found = house.issuer.describe(ResourceKind::User, "eve").await.unwrap();
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        let found = harness.issuer.describe(ResourceKind::User, "eve").await.unwrap();
         let name = found.as_ref().and_then(|found| found["userName"].as_str());
         match name {
             None => assert!(notes.has("changed") || !notes.has("made")),
@@ -455,9 +455,9 @@ impl Story for Apply {
             Some(_) => assert!(notes.has("made") && !notes.has("removed")),
         }
         for name in ["made", "changed"] {
-            house.apply(document(name)).await;
+            harness.apply(document(name)).await;
         }
-        assert!(house.issuer.remove(ResourceKind::User, "eve").await.unwrap());
+        assert!(harness.issuer.remove(ResourceKind::User, "eve").await.unwrap());
     }
 }
 
@@ -466,41 +466,41 @@ pub(crate) struct Reading;
 
 #[async_trait]
 impl Story for Reading {
-    async fn prepare(&self, house: &House) -> Notes {
-        let answer = house.tokens("shop").await;
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        let answer = harness.tokens("shop").await;
         let mut notes = Notes::with("access", &answer.access_token);
         notes.note("refresh", &answer.refresh_token.unwrap());
-        notes.tab = house.tab_of("ada-1").await;
-        let next = house.begin("phone", &notes.tab, &[]).await.unwrap();
+        notes.tab = harness.tab_of("ada-1").await;
+        let next = harness.begin("phone", &notes.tab, &[]).await.unwrap();
         notes.note("flow", &consent_flow(next));
         // Long enough for the session to be noted as used.
-        house.later(61);
+        harness.later(61);
         notes
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let (issuer, browser) = (&house.issuer, notes.tab.browser());
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let (issuer, browser) = (&harness.issuer, notes.tab.browser());
         let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
         said(issuer.verify_access(access, Holder::Bearer).await)?;
         said(issuer.userinfo(access, None).await)?;
-        assert_eq!(said(house.introspect("other", access).await)?["active"], true);
-        assert_eq!(said(house.introspect("shop", refresh).await)?["active"], true);
+        assert_eq!(said(harness.introspect("other", access).await)?["active"], true);
+        assert_eq!(said(harness.introspect("shop", refresh).await)?["active"], true);
         said(issuer.signed_in(&browser).await)?;
         said(issuer.view_flow(notes.get("flow").unwrap(), &browser).await)?;
-        said(issuer.begin_here(&browser).await)?;
+        said(issuer.begin_sign_in(&browser).await)?;
         said(issuer.agreed("ada-1").await)?;
         said(issuer.describe(ResourceKind::Client, "shop").await)?;
         said(issuer.list(ResourceKind::User, None, 10).await)?;
         said(issuer.offer_setup().await)?;
         said(issuer.reload_keys().await)?;
         let wrong = ("ada", Secret::new("wrong".to_owned()));
-        assert!(said(issuer.sign_in(wrong.0, &wrong.1).await)?.is_none());
+        assert!(said(issuer.sign_in_with_password(wrong.0, &wrong.1).await)?.is_none());
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(house.holds(notes.get("access").unwrap()).await);
-        assert!(house.knows(&notes.tab).await);
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert!(harness.holds(notes.get("access").unwrap()).await);
+        assert!(harness.knows(&notes.tab).await);
     }
 }
 
@@ -508,52 +508,52 @@ impl Story for Reading {
 pub(crate) struct DeviceStory;
 
 impl DeviceStory {
-    async fn look(house: &House, code: &str) -> Result<String, TokenError> {
+    async fn look(harness: &Harness, code: &str) -> Result<String, OAuthError> {
         let pairs = [("grant_type", DEVICE_CODE), ("device_code", code)];
-        house.ask("tv", &pairs).await.map(|answer| answer.access_token)
+        harness.ask("tv", &pairs).await.map(|answer| answer.access_token)
     }
 }
 
 #[async_trait]
 impl Story for DeviceStory {
-    async fn prepare(&self, house: &House) -> Notes {
-        Notes::new(house.tab_of("ada-1").await)
+    async fn prepare(&self, harness: &Harness) -> Notes {
+        Notes::new(harness.tab_of("ada-1").await)
     }
 
-    async fn play(&self, house: &House, notes: &mut Notes) -> Result<(), String> {
-        let begun = said(house.issuer.begin_device(&params(&[("client_id", "tv")]), None).await)?;
+    async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+        let begun = said(harness.issuer.begin_device(&params(&[("client_id", "tv")]), None).await)?;
         notes.note("code", &begun.device_code);
         let browser = notes.tab.browser();
-        let next = said(house.issuer.enter_user_code(&begun.user_code, &browser).await)?;
-        let next = house.issuer.consent(&consent_flow(next), Answer::Allow, &browser).await;
+        let next = said(harness.issuer.enter_user_code(&begun.user_code, &browser).await)?;
+        let next = harness.issuer.consent(&consent_flow(next), Answer::Allow, &browser).await;
         assert!(matches!(said(next)?, Next::Device(Answer::Allow)));
         notes.note("agreed", "");
-        notes.note("access", &said(Self::look(house, &begun.device_code).await)?);
+        notes.note("access", &said(Self::look(harness, &begun.device_code).await)?);
         Ok(())
     }
 
-    async fn check(&self, house: &House, notes: &Notes) {
-        assert!(house.families().await.len() <= 1, "one code, one family");
+    async fn check(&self, harness: &Harness, notes: &Notes) {
+        assert!(harness.families().await.len() <= 1, "one code, one family");
         let mut access = notes.get("access").map(ToOwned::to_owned);
         if let Some(access) = &access {
-            assert!(house.holds(access).await);
+            assert!(harness.holds(access).await);
         }
         let Some(code) = notes.get("code") else { return };
         if access.is_none() {
-            match Self::look(house, code).await {
+            match Self::look(harness, code).await {
                 Ok(token) => access = Some(token),
                 // Whoever was told that they agreed does not have to again, but a code that was
                 // spent on the way stays so.
-                Err(TokenError::Pending) => assert!(!notes.has("agreed")),
-                Err(TokenError::CodeNotRedeemable) => assert!(notes.has("agreed")),
+                Err(OAuthError::Pending) => assert!(!notes.has("agreed")),
+                Err(OAuthError::CodeNotRedeemable) => assert!(notes.has("agreed")),
                 Err(error) => panic!("{error:?}"),
             }
         }
-        assert!(house.families().await.len() <= 1, "one code, one family");
+        assert!(harness.families().await.len() <= 1, "one code, one family");
         let Some(access) = access else { return };
-        assert!(house.holds(&access).await);
-        let replayed = Self::look(house, code).await;
-        assert!(matches!(replayed, Err(TokenError::CodeNotRedeemable)));
-        assert!(!house.holds(&access).await, "a replay ends the family");
+        assert!(harness.holds(&access).await);
+        let replayed = Self::look(harness, code).await;
+        assert!(matches!(replayed, Err(OAuthError::CodeNotRedeemable)));
+        assert!(!harness.holds(&access).await, "a replay ends the family");
     }
 }

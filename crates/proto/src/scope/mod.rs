@@ -15,14 +15,14 @@ pub use pattern::{InvalidPattern, ScopePattern};
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(try_from = "String", into = "String")]
-pub struct Demand(String);
+pub struct RequiredScope(String);
 
 /// The text is not three names joined by colons.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not of the form Operation:Type:Action")]
 pub struct InvalidDemand(String);
 
-impl Demand {
+impl RequiredScope {
     /// The whole text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -30,7 +30,7 @@ impl Demand {
     }
 }
 
-impl TryFrom<String> for Demand {
+impl TryFrom<String> for RequiredScope {
     type Error = InvalidDemand;
 
     fn try_from(text: String) -> Result<Self, InvalidDemand> {
@@ -46,13 +46,13 @@ impl TryFrom<String> for Demand {
     }
 }
 
-impl From<Demand> for String {
-    fn from(demand: Demand) -> Self {
+impl From<RequiredScope> for String {
+    fn from(demand: RequiredScope) -> Self {
         demand.0
     }
 }
 
-impl std::fmt::Display for Demand {
+impl std::fmt::Display for RequiredScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }

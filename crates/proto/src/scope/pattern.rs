@@ -1,6 +1,6 @@
 //! Patterns over demands, and when one lies within another (`design.md` rules 21 to 23).
 
-use super::Demand;
+use super::RequiredScope;
 
 /// A glob over `Operation:Type:Action`: `*` any run of characters, colons included; `?` one
 /// character; `{a,b}` alternatives. Whole-string and case-sensitive.
@@ -46,13 +46,13 @@ impl ScopePattern {
 
     /// Whether `demand` is one of the things this pattern stands for.
     #[must_use]
-    pub fn matches(&self, demand: &Demand) -> bool {
+    pub fn matches(&self, demand: &RequiredScope) -> bool {
         self.alternatives.iter().any(|glob| glob.absorbs(demand.as_str().as_bytes()))
     }
 
     /// Whether `demand` is written out in this pattern, without any wildcard.
     #[must_use]
-    pub fn names(&self, demand: &Demand) -> bool {
+    pub fn names(&self, demand: &RequiredScope) -> bool {
         self.alternatives.iter().any(|glob| glob.0 == demand.as_str().as_bytes())
     }
 

@@ -8,8 +8,8 @@ fn pattern(text: &str) -> ScopePattern {
     ScopePattern::try_from(text.to_owned()).unwrap()
 }
 
-fn demand(text: &str) -> Demand {
-    Demand::try_from(text.to_owned()).unwrap()
+fn demand(text: &str) -> RequiredScope {
+    RequiredScope::try_from(text.to_owned()).unwrap()
 }
 
 fn scope(text: &str) -> Scope {
@@ -133,7 +133,7 @@ fn words(longest: usize) -> Vec<String> {
 }
 
 /// A demand `a:b:…` whose last name is `word`, matched by a pattern with the same head.
-fn dressed(word: &str) -> Demand {
+fn dressed(word: &str) -> RequiredScope {
     demand(&format!("a:b:_{word}"))
 }
 
@@ -169,6 +169,6 @@ proptest! {
     fn a_scope_never_panics(text in "\\PC{0,80}") {
         let _ = Scope::try_from(text.clone());
         let _ = Scopes::parse(&text);
-        let _ = Demand::try_from(text);
+        let _ = RequiredScope::try_from(text);
     }
 }

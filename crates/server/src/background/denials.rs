@@ -57,7 +57,7 @@ async fn write(issuer: &Issuer, guard: &str, denial: Denial) {
     let id = denial.id.clone();
     let Ok(denial) = serde_json::to_value(&denial) else { return };
     let record = DecisionRecord { at: issuer.now(), guard: guard.to_owned(), denial };
-    if let Err(error) = issuer.desk().insert(&id, &record, issuer.now()).await {
+    if let Err(error) = issuer.repository().insert(&id, &record, issuer.now()).await {
         tracing::warn!(%error, decision = id, "a denial could not be kept");
     }
 }

@@ -18,7 +18,7 @@ const KEYS: Duration = Duration::from_hours(1);
 /// Begins all of it. It ends with the runtime.
 pub(crate) async fn start(issuers: &[Issuer]) {
     for issuer in issuers {
-        let heard = issuer.liveness().poll(issuer.desk().store(), None, |_| {}).await;
+        let heard = issuer.liveness().poll(issuer.repository().store(), None, |_| {}).await;
         tokio::spawn(listen(issuer.clone(), heard.ok().map(|heard| heard.cursor)));
         tokio::spawn(renew_keys(issuer.clone()));
     }
@@ -36,7 +36,9 @@ async fn renew_keys(issuer: Issuer) {
     loop {
         every.tick().await;
         match issuer.rotate_keys_if_due().await {
-            Ok(true) => tracing::info!(site = %issuer.desk().site(), "new signing keys are made"),
+            Ok(true) => {
+                tracing::info!(site = %issuer.repository().site(), "new signing keys are made")
+            }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "new signing keys could not be made"),
         }
@@ -54,7 +56,7 @@ async fn watch_the_clock(issuers: Vec<Issuer>) {
 
 async fn compare_clocks(issuers: &[Issuer]) {
     for issuer in issuers {
-        let (liveness, store) = (issuer.liveness(), issuer.desk().store());
+        let (liveness, store) = (issuer.liveness(), issuer.repository().store());
         let was_in_time = liveness.is_in_time();
         match liveness.compare_clocks(store, issuer.clock()).await {
             Ok(Some(ahead)) if was_in_time && !liveness.is_in_time() => tracing::error!(
@@ -75,7 +77,7 @@ async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::Feed
     let mut keys_changed = true;
     loop {
         every.tick().await;
-        let store = issuer.desk().store();
+        let store = issuer.repository().store();
         let heard = |subject: &str| keys_changed |= issuer.is_keyring(subject);
         match issuer.liveness().poll(store, cursor.as_ref(), heard).await {
             Ok(heard) => {
@@ -105,7 +107,7 @@ async fn sweep(issuer: Issuer) {
     loop {
         every.tick().await;
         loop {
-            match issuer.desk().store().sweep(issuer.now(), BATCH).await {
+            match issuer.repository().store().sweep(issuer.now(), BATCH).await {
                 // More than one batch is done a batch at a time, so that writers get in between.
                 Ok(BATCH) => {}
                 Ok(_) => break,

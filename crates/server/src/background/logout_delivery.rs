@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use castellan_issuer::{Issuer, keys::KeyringError, session::logout_notice::Word};
+use castellan_issuer::{Issuer, keys::KeyringError, session::logout_notice::LogoutNotification};
 use http::StatusCode;
 use tokio::{
     sync::watch,
@@ -14,10 +14,10 @@ use tokio::{
 };
 use url::Url;
 
-use crate::http_client::{Egress, EgressError};
+use crate::http_client::{HttpClient, HttpClientError};
 
 /// What tells the apps of one site.
-pub(crate) struct Teller {
+pub(crate) struct LogoutDelivery {
     stopping: watch::Sender<bool>,
     work: JoinHandle<()>,
 }
@@ -34,22 +34,22 @@ const LAST: Duration = Duration::from_secs(10);
 
 /// Why an app was not told.
 #[derive(Debug, thiserror::Error)]
-enum Untold {
+enum DeliveryError {
     #[error("the logout token could not be made: {0}")]
     Token(#[from] KeyringError),
     #[error("its address does not parse: {0}")]
     Address(#[from] url::ParseError),
     #[error(transparent)]
-    Egress(#[from] EgressError),
+    HttpClient(#[from] HttpClientError),
     #[error("the app answered {0}")]
     Status(StatusCode),
 }
 
-impl Teller {
+impl LogoutDelivery {
     /// Begins to tell the apps of `issuer`.
     pub(crate) fn start(issuer: Issuer) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let round = Round { issuer, egress: Egress::to([]).within(PATIENCE), stop };
+        let round = Round { issuer, egress: HttpClient::to([]).within(PATIENCE), stop };
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
@@ -61,13 +61,13 @@ impl Teller {
     }
 
     /// Ends all of `tellers`, within a bound for all of them.
-    pub(crate) async fn close_all(tellers: Vec<Self>) {
+    pub(crate) async fn close_all(logout_deliveries: Vec<Self>) {
         let deadline = Instant::now() + LAST;
-        for teller in &tellers {
-            teller.stopping.send_replace(true);
+        for logout_delivery in &logout_deliveries {
+            logout_delivery.stopping.send_replace(true);
         }
-        for teller in tellers {
-            teller.close(deadline).await;
+        for logout_delivery in logout_deliveries {
+            logout_delivery.close(deadline).await;
         }
     }
 }
@@ -75,7 +75,7 @@ impl Teller {
 /// What telling takes.
 struct Round {
     issuer: Issuer,
-    egress: Egress,
+    egress: HttpClient,
     stop: watch::Receiver<bool>,
 }
 
@@ -83,38 +83,38 @@ async fn tell_all(round: Arc<Round>) {
     let (mut under_way, mut stop) = (JoinSet::new(), round.stop.clone());
     loop {
         tokio::select! {
-            word = round.issuer.next_word(), if under_way.len() < MOST => {
-                under_way.spawn(tell(Arc::clone(&round), word));
+            notification = round.issuer.next_notification(), if under_way.len() < MOST => {
+                under_way.spawn(deliver(Arc::clone(&round), notification));
             }
             Some(_) = under_way.join_next() => {}
             _ = stop.wait_for(|is_over| *is_over) => break,
         }
     }
-    while let Some(word) = round.issuer.waiting_word() {
-        under_way.spawn(tell(Arc::clone(&round), word));
+    while let Some(notification) = round.issuer.waiting_notification() {
+        under_way.spawn(deliver(Arc::clone(&round), notification));
     }
     while under_way.join_next().await.is_some() {}
 }
 
 /// Tells one app, and tries again for a while.
-async fn tell(round: Arc<Round>, word: Word) {
-    let (client, mut stop) = (&*word.client, round.stop.clone());
+async fn deliver(round: Arc<Round>, notification: LogoutNotification) {
+    let (client, mut stop) = (&*notification.client, round.stop.clone());
     for pause in PAUSES {
-        let Err(error) = round.tell_once(&word).await else { return };
+        let Err(error) = round.deliver_once(&notification).await else { return };
         tracing::debug!(client, %error, "an app was not told of a sign-out yet");
         // The stop leaves no time for pauses.
         let _ = tokio::time::timeout(pause, stop.wait_for(|is_over| *is_over)).await;
     }
-    if let Err(error) = round.tell_once(&word).await {
+    if let Err(error) = round.deliver_once(&notification).await {
         tracing::warn!(client, %error, "an app was not told of a sign-out");
     }
 }
 
 impl Round {
-    async fn tell_once(&self, word: &Word) -> Result<(), Untold> {
-        let url: Url = word.uri.parse()?;
+    async fn deliver_once(&self, notification: &LogoutNotification) -> Result<(), DeliveryError> {
+        let url: Url = notification.uri.parse()?;
         // A new one each time, so that it is as good at the last try as at the first.
-        let token = self.issuer.logout_token(word).await?;
+        let token = self.issuer.logout_token(notification).await?;
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)
             .finish();
@@ -122,7 +122,7 @@ impl Round {
         match self.egress.only(&url).post_form(&url, body).await? {
             // Back-Channel Logout 1.0 §2.8.
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            status => Err(Untold::Status(status)),
+            status => Err(DeliveryError::Status(status)),
         }
     }
 }

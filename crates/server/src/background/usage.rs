@@ -9,7 +9,7 @@ use std::{
 
 use castellan_gate::Identity;
 use castellan_issuer::{Issuer, resources::ResourceKind};
-use castellan_proto::{Timestamp, scope::Demand};
+use castellan_proto::{Timestamp, scope::RequiredScope};
 
 /// The counts of one site since they were last added to the store. Cheap to clone.
 #[derive(Clone)]
@@ -51,7 +51,11 @@ impl Usage {
         usage
     }
 
-    pub(crate) fn count(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &Demand>) {
+    pub(crate) fn count(
+        &self,
+        caller: &Identity,
+        demands: &mut dyn Iterator<Item = &RequiredScope>,
+    ) {
         let Some((kind, id)) = resource(caller) else { return };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let of_kind = counts.entry(kind).or_default();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Failure;
-use crate::{http_client::Egress, yaml};
+use crate::{http_client::HttpClient, yaml};
 
 /// Create or update resources from YAML or JSON documents.
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCod
 pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failure> {
     let server = arguments.server.ok_or("say --server")?;
     let token = Secret::new(arguments.token.ok_or("say --token")?);
-    let egress = Egress::to([&server]);
+    let egress = HttpClient::to([&server]);
     for Read { place, document } in read(&arguments.files)? {
         let text = |member: &str| document[member].as_str().unwrap_or_default().to_owned();
         let (kind, id) = (text("resourceType"), text("id"));

@@ -12,7 +12,7 @@ const NAMED: usize = 10;
 
 /// Prints what it finds, good and bad.
 pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
-    if let Some(card) = castellan_stores::card(&loaded.config.data.url) {
+    if let Some(card) = castellan_stores::capabilities(&loaded.config.data.url) {
         println!("{card}\n");
     }
     let began = Instant::now();
@@ -20,9 +20,13 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
     println!("data source      opens in {} ms", began.elapsed().as_millis());
     let mut good = true;
     for issuer in &issuers {
-        println!("\nsite             {} at {}", issuer.desk().site(), issuer.place().issuer);
+        println!(
+            "\nsite             {} at {}",
+            issuer.repository().site(),
+            issuer.address().issuer
+        );
         let began = Instant::now();
-        let feed = issuer.desk().store().feed(None).await;
+        let feed = issuer.repository().store().feed(None).await;
         match feed {
             Ok(_) => println!("feed             answers in {} ms", began.elapsed().as_millis()),
             Err(error) => {
@@ -64,7 +68,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
 /// Prints how far the clocks are apart; whether that is little enough.
 async fn clocks(issuer: &Issuer) -> bool {
     let liveness = issuer.liveness();
-    let problem = match liveness.compare_clocks(issuer.desk().store(), issuer.clock()).await {
+    let problem = match liveness.compare_clocks(issuer.repository().store(), issuer.clock()).await {
         Ok(None) => {
             println!("clock            the machine's own");
             return true;

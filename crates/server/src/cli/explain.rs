@@ -61,7 +61,7 @@ async fn by_id(
     id: &str,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let found = issuer.desk().get::<DecisionRecord>(id, issuer.now()).await?;
+    let found = issuer.repository().get::<DecisionRecord>(id, issuer.now()).await?;
     let record = found.ok_or_else(|| {
         format!("nothing is known of {id:?}: denials are kept for a day, and nothing else is kept")
     })?;

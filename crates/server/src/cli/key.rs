@@ -49,7 +49,7 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
         Command::Reseal => {
             for issuer in app::open_issuers(loaded).await? {
                 issuer.reseal_keys().await?;
-                println!("{}: sealed under the present master key", issuer.desk().site());
+                println!("{}: sealed under the present master key", issuer.repository().site());
             }
         }
     }

@@ -13,7 +13,7 @@ use castellan_issuer::{
     transfer::{Arrived, LineSeal, Moved, Walk},
 };
 use castellan_proto::Timestamp;
-use castellan_stores::{Migrate, Standing};
+use castellan_stores::{FormatState, Migrate};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -90,8 +90,8 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 /// Makes what is missing and brings along what is old; says how far the data source is.
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
-    let Standing { format, newest } =
-        data_source::open_store(loaded, &loaded.config.data.url, migrate).await?.standing;
+    let FormatState { format, newest } =
+        data_source::open_store(loaded, &loaded.config.data.url, migrate).await?.format_state;
     if format == newest {
         println!("the data source is up to date (format {format})");
     } else {

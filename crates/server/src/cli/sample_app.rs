@@ -20,8 +20,8 @@ use url::Url;
 
 use super::{Failure, serve};
 use crate::{
-    corridor::{Corridor, Face},
-    http_client::Egress,
+    corridor::{Corridor, SiteRoutes},
+    http_client::HttpClient,
 };
 
 /// What the app asks for, and the document that it shows to try with it.
@@ -40,7 +40,7 @@ struct Shared {
     issuer: String,
     redirect_uri: String,
     offer: Offer,
-    egress: Egress,
+    egress: HttpClient,
     token_endpoint: Url,
     /// Verifiers of sign-ins in progress, by state. Few: it is a demo.
     verifiers: Mutex<HashMap<String, String>>,
@@ -63,13 +63,13 @@ impl SampleApp {
             issuer: issuer.to_owned(),
             redirect_uri: redirect_uri.clone(),
             offer,
-            egress: Egress::to([&token_endpoint]),
+            egress: HttpClient::to([&token_endpoint]),
             token_endpoint,
             verifiers: Mutex::default(),
         });
         let routes =
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
-        let face = Face::of(routes);
+        let face = SiteRoutes::of(routes);
         let corridor = Corridor::new(vec![face], Vec::new());
         tokio::spawn(crate::startup::listener::serve(listener, corridor, async move {
             drop(stop.changed().await);

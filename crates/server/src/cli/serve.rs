@@ -10,7 +10,7 @@ use tokio::{
 
 use super::Failure;
 use crate::{
-    app::{self, House},
+    app::{self, Server},
     background::housekeeping,
     config::Loaded,
     sample_api::Archive,
@@ -48,7 +48,7 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
     let listener = bind(listen).await?;
     let house = start(&loaded, &issuers).await?;
     for issuer in &issuers {
-        let place = &*issuer.place().issuer;
+        let place = &*issuer.address().issuer;
         if let Some(token) = issuer.offer_setup().await? {
             println!(
                 "Nobody can sign in at {place} yet. Make the first administrator here, within a day:\n"
@@ -56,7 +56,7 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
             println!("    {place}/auth/setup?token={}\n", token.text());
         }
     }
-    let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.place().issuer).collect();
+    let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
     listener::serve(listener, house.corridor.clone(), stop()).await?;
     house.close().await;
@@ -64,7 +64,7 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
 }
 
 /// Puts the server together and begins what it does by itself.
-pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<House, Failure> {
+pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
     Ok(app::build(loaded, issuers.to_vec()).await?)
 }

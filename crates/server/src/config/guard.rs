@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use castellan_gate::{Introspection, Limits, Naming, OnDeny, SessionField};
-use castellan_proto::scope::{Demand, ScopePattern};
+use castellan_proto::scope::{RequiredScope, ScopePattern};
 use serde::Deserialize;
 
 use super::{ConfigError, Site};
@@ -46,7 +46,7 @@ pub struct GuardConfig {
     pub naming: Option<Naming>,
     /// Demands set by hand: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
     #[serde(default)]
-    pub overrides: BTreeMap<String, Demand>,
+    pub overrides: BTreeMap<String, RequiredScope>,
     /// Terms, besides the token's scopes, that must be there and hold.
     #[serde(default)]
     pub require: Vec<Term>,

@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode, Uri};
 use castellan_gate::DecisionId;
 
 /// An open trail; dropping it writes it.
-pub(super) struct Trail {
+pub(super) struct AccessLogEntry {
     id: DecisionId,
     method: Method,
     uri: Uri,
@@ -15,7 +15,7 @@ pub(super) struct Trail {
     status: Option<StatusCode>,
 }
 
-impl Trail {
+impl AccessLogEntry {
     pub(super) fn open(id: DecisionId, method: &Method, uri: &Uri) -> Self {
         let (method, uri) = (method.clone(), uri.clone());
         Self { id, method, uri, began: Instant::now(), status: None }
@@ -26,7 +26,7 @@ impl Trail {
     }
 }
 
-impl Drop for Trail {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
         // The query may hold what must not be logged.

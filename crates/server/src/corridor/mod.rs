@@ -20,10 +20,10 @@ use ipnet::IpNet;
 use tower::ServiceExt as _;
 
 use crate::wire::request;
-use access_log::Trail;
+use access_log::AccessLogEntry;
 use site::Sites;
 
-pub use site::{Face, Nonce};
+pub use site::{Nonce, SiteRoutes};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,7 +38,7 @@ pub struct Corridor {
 impl Corridor {
     /// A corridor to `sites`, which believes `proxies` from where a request came.
     #[must_use]
-    pub fn new(sites: Vec<Face>, proxies: Vec<IpNet>) -> Self {
+    pub fn new(sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) -> Self {
         Self { sites: std::sync::Arc::new(Sites::new(sites)), proxies: proxies.into() }
     }
 
@@ -50,7 +50,7 @@ impl Corridor {
     {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
-        let mut trail = Trail::open(id, request.method(), request.uri());
+        let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
         if let Some(source) = client_ip::of(request.headers(), peer, &self.proxies) {
             request.extensions_mut().insert(source);
         }
@@ -71,7 +71,7 @@ impl Corridor {
             }
         };
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
-        trail.close(response.status());
+        entry.close(response.status());
         response
     }
 }
@@ -82,7 +82,7 @@ fn plain(status: StatusCode, said: &str) -> Response<Body> {
     (status, text, said.to_owned()).into_response()
 }
 
-async fn pass<B>(site: &Face, request: Request<B>, id: DecisionId) -> Response<Body>
+async fn pass<B>(site: &SiteRoutes, request: Request<B>, id: DecisionId) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
@@ -112,7 +112,7 @@ where
 }
 
 /// By the guard whose path it is, or one of our own routes.
-async fn answer<B>(site: &Face, request: Request<B>) -> Response<Body>
+async fn answer<B>(site: &SiteRoutes, request: Request<B>) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,

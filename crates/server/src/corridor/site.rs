@@ -13,7 +13,7 @@ use crate::guards::Guard;
 pub type Nonce = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What one site answers.
-pub struct Face {
+pub struct SiteRoutes {
     /// What a request's host must be; with a port, exactly, without one at any. Empty: every host.
     pub hosts: Vec<String>,
     /// Whether the world reaches it over https.
@@ -30,7 +30,7 @@ pub struct Face {
     pub by_client: &'static [&'static str],
 }
 
-impl Face {
+impl SiteRoutes {
     /// A site of `routes` and nothing else, for every host.
     #[must_use]
     pub fn of(routes: Router) -> Self {
@@ -57,36 +57,36 @@ impl Face {
 
 /// Every site, by host.
 pub(super) struct Sites {
-    faces: Vec<Face>,
+    sites: Vec<SiteRoutes>,
     by_host: HashMap<String, usize>,
 }
 
 impl Sites {
-    pub(super) fn new(faces: Vec<Face>) -> Self {
-        let named = |(at, face): (usize, &Face)| {
-            face.hosts.iter().map(move |host| (host.clone(), at)).collect::<Vec<_>>()
+    pub(super) fn new(sites: Vec<SiteRoutes>) -> Self {
+        let named = |(at, site_routes): (usize, &SiteRoutes)| {
+            site_routes.hosts.iter().map(move |host| (host.clone(), at)).collect::<Vec<_>>()
         };
-        let by_host = faces.iter().enumerate().flat_map(named).collect();
-        Self { faces, by_host }
+        let by_host = sites.iter().enumerate().flat_map(named).collect();
+        Self { sites, by_host }
     }
 
     /// The site that `request` is for; none if no site answers to its host.
-    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<&Face> {
-        if let [only] = &*self.faces
+    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<&SiteRoutes> {
+        if let [only] = &*self.sites
             && only.hosts.is_empty()
         {
             return Some(only);
         }
         // Whoever looks after the machine asks by address.
         if matches!(request.uri().path(), "/healthz" | "/readyz") {
-            return self.faces.first();
+            return self.sites.first();
         }
         let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host =
             header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
         let host = host.to_ascii_lowercase();
         let found = self.by_host.get(&host).or_else(|| self.by_host.get(without_port(&host)));
-        found.and_then(|at| self.faces.get(*at))
+        found.and_then(|at| self.sites.get(*at))
     }
 }
 
@@ -102,17 +102,20 @@ fn without_port(host: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn face(hosts: &[&str]) -> Face {
+    fn site_routes(hosts: &[&str]) -> SiteRoutes {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Face { hosts, ..Face::of(Router::new()) }
+        SiteRoutes { hosts, ..SiteRoutes::of(Router::new()) }
     }
 
     #[test]
     fn a_host_leads_to_one_site_or_to_none() {
-        let sites = Sites::new(vec![face(&["a.test", "[::1]"]), face(&["b.test", "a.test:81"])]);
+        let sites = Sites::new(vec![
+            site_routes(&["a.test", "[::1]"]),
+            site_routes(&["b.test", "a.test:81"]),
+        ]);
         let of = |host: &str| {
             let request = Request::builder().uri("/").header("host", host).body(()).unwrap();
-            sites.of(&request).map(|face| face.hosts[0].clone())
+            sites.of(&request).map(|site_routes| site_routes.hosts[0].clone())
         };
         assert_eq!(of("a.test").as_deref(), Some("a.test"));
         assert_eq!(of("A.TEST:8080").as_deref(), Some("a.test"));

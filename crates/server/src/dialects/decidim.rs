@@ -14,7 +14,7 @@ use axum::{
 use castellan_gate::{Introspection, Manner, Root, Rules, Wording};
 use castellan_issuer::{
     Issuer,
-    error::TokenError,
+    error::OAuthError,
     machine::machine_user::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
 };
 use castellan_proto::Secret;
@@ -46,7 +46,7 @@ pub(super) fn rules(plain: Rules) -> Rules {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct DecidimState {
     issuer: Issuer,
     machines: Option<Arc<MachineTokens>>,
 }
@@ -60,11 +60,11 @@ pub(crate) fn routes(issuer: Issuer, machines: Option<Arc<MachineTokens>>) -> Ro
     if machines.is_some() {
         routes = routes.route("/api/sign_in", post(sign_in));
     }
-    routes.with_state(Desk { issuer, machines })
+    routes.with_state(DecidimState { issuer, machines })
 }
 
 /// Every failure is the same answer.
-async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
+async fn sign_in(State(state): State<DecidimState>, request: Request<Body>) -> Response {
     let audience = match audience(request.headers()) {
         Ok(audience) => audience.map(ToOwned::to_owned),
         Err(()) => return signed_in(None),
@@ -72,10 +72,10 @@ async fn sign_in(State(desk): State<Desk>, request: Request<Body>) -> Response {
     let source = request::source(&request);
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
     let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
-    let Some(machines) = &desk.machines else { return signed_in(None) };
-    match machines.sign_in(&desk.issuer, proof).await {
+    let Some(machines) = &state.machines else { return signed_in(None) };
+    match machines.sign_in(&state.issuer, proof).await {
         Ok(done) => signed_in(done.as_ref()),
-        Err(TokenError::Throttled(seconds)) => {
+        Err(OAuthError::Throttled(seconds)) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
             let wait = [(header::RETRY_AFTER, seconds.to_string())];
             (status, wait, signed_in(None)).into_response()
@@ -109,7 +109,7 @@ fn signed_in(done: Option<&MachineSignIn>) -> Response {
 }
 
 /// Without a credential there is nothing to sign out of, which is done at once (§3).
-async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+async fn sign_out(State(state): State<DecidimState>, headers: HeaderMap) -> Response {
     if !headers.contains_key(header::AUTHORIZATION) {
         return StatusCode::OK.into_response();
     }
@@ -118,8 +118,8 @@ async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
         (StatusCode::UNAUTHORIZED, challenge).into_response()
     };
     let Some(token) = bearer(&headers) else { return invalid() };
-    if let Some(machines) = &desk.machines {
-        match machines.sign_out(&desk.issuer, token).await {
+    if let Some(machines) = &state.machines {
+        match machines.sign_out(&state.issuer, token).await {
             Ok(()) => return StatusCode::OK.into_response(),
             Err(MachineVerifyError::Store(error)) => return unavailable(&error),
             Err(MachineVerifyError::NotOne) => {}
@@ -128,7 +128,7 @@ async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Response {
     }
     // An app's token, if its app is named besides (§3).
     let Ok(Some(client)) = audience(&headers) else { return invalid() };
-    match desk.issuer.end_token_of(client, token).await {
+    match state.issuer.end_token_of(client, token).await {
         Ok(true) => StatusCode::OK.into_response(),
         Ok(false) => invalid(),
         Err(error) => unavailable(&error),

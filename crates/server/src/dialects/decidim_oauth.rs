@@ -13,7 +13,7 @@ use axum::{
 use castellan_issuer::{
     Issuer,
     endpoint::revocation::Revoked,
-    error::TokenError,
+    error::OAuthError,
     request::params::Params,
     tokens::verify::{Holder, VerifyError},
 };
@@ -55,7 +55,7 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
         let answered = issuer.token(&params, basic, None).await;
         answered.map_err(|error| match error {
             // An app that has no refresh tokens shows somebody else's.
-            TokenError::GrantNotAllowed => TokenError::RefreshNotUsable,
+            OAuthError::GrantNotAllowed => OAuthError::RefreshNotUsable,
             other => other,
         })
     };
@@ -72,17 +72,17 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
 }
 
 /// The two grants that are served here, and what they take.
-fn check(params: &Params) -> Result<(), TokenError> {
+fn check(params: &Params) -> Result<(), OAuthError> {
     match params.get("grant_type") {
-        None => Err(TokenError::Missing("grant_type")),
+        None => Err(OAuthError::Missing("grant_type")),
         Some("authorization_code") if params.get("redirect_uri").is_none() => {
-            Err(TokenError::Missing("redirect_uri"))
+            Err(OAuthError::Missing("redirect_uri"))
         }
         Some("refresh_token") if params.get("refresh_token").is_none() => {
-            Err(TokenError::Missing("refresh_token"))
+            Err(OAuthError::Missing("refresh_token"))
         }
         Some("authorization_code" | "refresh_token") => Ok(()),
-        Some(_) => Err(TokenError::UnknownGrant),
+        Some(_) => Err(OAuthError::UnknownGrant),
     }
 }
 
@@ -97,7 +97,7 @@ async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Respons
     let response = match answer.await {
         Ok(Revoked::Over) => no_store(Json(json!({})).into_response()),
         Ok(Revoked::NotYours) => unauthorized("the token is another client's"),
-        Err(TokenError::InvalidClient { .. } | TokenError::Missing("client_id")) => {
+        Err(OAuthError::InvalidClient { .. } | OAuthError::Missing("client_id")) => {
             unauthorized("the client is unknown, or did not prove who it is")
         }
         Err(error) => refuse(&error),
@@ -121,7 +121,7 @@ async fn introspect(State(issuer): State<Issuer>, request: Request<Body>) -> Res
 /// `GET /oauth/me` (§6.5).
 async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     let invalid = || {
-        let error = TokenError::InvalidToken;
+        let error = OAuthError::InvalidToken;
         let status = StatusCode::UNAUTHORIZED;
         let response =
             challenged(status.into_response(), ErrorCode::InvalidToken, &error.to_string());
@@ -135,7 +135,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     };
     let Some((id, account)) = &live.account else { return invalid() };
     // A token that is for some APIs alone is none here (RFC 8707 §2).
-    if !live.audience.contains(&issuer.place().issuer) {
+    if !live.audience.contains(&issuer.address().issuer) {
         return invalid();
     }
     if !live.may("profile") {
@@ -171,9 +171,9 @@ fn unauthorized(text: &str) -> Response {
 }
 
 /// §6.2: JSON, and the same once more as a challenge.
-fn refuse(error: &TokenError) -> Response {
+fn refuse(error: &OAuthError) -> Response {
     let code = match error {
-        TokenError::VerifierMissing => ErrorCode::InvalidRequest,
+        OAuthError::VerifierMissing => ErrorCode::InvalidRequest,
         other => other.code(),
     };
     if code == ErrorCode::ServerError {

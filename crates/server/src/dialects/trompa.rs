@@ -14,7 +14,7 @@ use axum::{
 use castellan_gate::{Manner, OnDeny, Rules, Wording};
 use castellan_issuer::{
     Issuer,
-    error::TokenError,
+    error::OAuthError,
     machine::api_key::{KeyProof, KeyTokens, TradeError},
 };
 use castellan_proto::Secret;
@@ -42,7 +42,7 @@ pub(super) fn rules(plain: Rules) -> Rules {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct TrompaState {
     issuer: Issuer,
     keys: Arc<KeyTokens>,
 }
@@ -53,14 +53,14 @@ pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
     let preflight = || async { answer(StatusCode::NO_CONTENT, None) };
     Router::new()
         .route("/jwt", post(trade).options(preflight).fallback(other))
-        .with_state(Desk { issuer, keys })
+        .with_state(TrompaState { issuer, keys })
 }
 
 /// Bytes of a body at most (§2.1, row 10).
 const MOST: usize = 100 * 1024;
 
 /// §2.1, in the order of its rows.
-async fn trade(State(desk): State<Desk>, request: Request<Body>) -> Response {
+async fn trade(State(state): State<TrompaState>, request: Request<Body>) -> Response {
     let source = request::source(&request);
     let (Parts { headers, .. }, body) = request.into_parts();
     let refuse =
@@ -92,7 +92,7 @@ async fn trade(State(desk): State<Desk>, request: Request<Body>) -> Response {
     };
     let api_key = Secret::new(api_key.to_owned());
     let proof = KeyProof { id, api_key: &api_key, source };
-    match desk.keys.issue(&desk.issuer, proof, &scopes).await {
+    match state.keys.issue(&state.issuer, proof, &scopes).await {
         Ok(jwt) => answer(StatusCode::OK, Some(json!({"success": true, "jwt": jwt}))),
         Err(TradeError::Unknown) => {
             refuse(StatusCode::FORBIDDEN, "The apiKey and id combination is not correct")
@@ -101,7 +101,7 @@ async fn trade(State(desk): State<Desk>, request: Request<Body>) -> Response {
             StatusCode::FORBIDDEN,
             &format!("You don't have access to the requested '{scope}' scope"),
         ),
-        Err(TradeError::Token(TokenError::Throttled(seconds))) => {
+        Err(TradeError::Token(OAuthError::Throttled(seconds))) => {
             let message = format!("Too many attempts; try again in {seconds} s");
             let refused = refuse(StatusCode::TOO_MANY_REQUESTS, &message);
             ([(header::RETRY_AFTER, seconds.to_string())], refused).into_response()

@@ -22,7 +22,7 @@ const KEPT: Duration = Duration::from_secs(30);
 
 impl Signer {
     pub(super) fn new(issuer: Issuer, guard: &str, audience: String) -> Self {
-        let iss = format!("{}/guard/{guard}", issuer.place().issuer);
+        let iss = format!("{}/guard/{guard}", issuer.address().issuer);
         let signed = Cache::builder().max_capacity(10_000).time_to_live(KEPT).build();
         Self { issuer, iss, audience, signed }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use castellan_gate::{Denial, Identity, Recorder};
-use castellan_proto::scope::Demand;
+use castellan_proto::scope::RequiredScope;
 
 use super::{Denials, Usage};
 
@@ -19,7 +19,7 @@ impl Recorder for GuardRecorder {
         self.denials.tell(&self.guard, denial);
     }
 
-    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &Demand>) {
+    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &RequiredScope>) {
         self.usage.count(caller, demands);
     }
 }

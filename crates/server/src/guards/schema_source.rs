@@ -11,7 +11,7 @@ use url::Url;
 use super::introspection::{INTROSPECTION_QUERY, sdl_of};
 use crate::{
     config::{Dialect, GuardConfig},
-    http_client::{Egress, EgressError},
+    http_client::{HttpClient, HttpClientError},
 };
 
 /// Why there is no schema.
@@ -34,7 +34,7 @@ pub(crate) enum SchemaProblem {
         /// Which API.
         url: String,
         /// Why.
-        cause: EgressError,
+        cause: HttpClientError,
     },
     /// The API does not show its schema.
     #[error("{0} does not show its schema (introspection): name an SDL file with `schema`")]
@@ -94,7 +94,7 @@ async fn cached(guard: &GuardConfig, url: &Url, folder: &Path) -> Result<String,
 /// The schema of the API at `url`, as it shows it.
 pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
     let body = serde_json::json!({"query": INTROSPECTION_QUERY}).to_string();
-    let answer = Egress::to([url])
+    let answer = HttpClient::to([url])
         .post_json(url, body)
         .await
         .map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })?;

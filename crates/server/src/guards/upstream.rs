@@ -20,13 +20,13 @@ use url::Url;
 
 use crate::http_client::connector;
 
-type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+type PooledClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends requests to one URL, over connections that are kept.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    client: HttpClient,
+    client: PooledClient,
     target: Option<Uri>,
 }
 

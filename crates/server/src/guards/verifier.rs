@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use castellan_gate::{Caller, Credential, Identity, Person, Taint, Unavailable, Verifier};
+use castellan_gate::{
+    Caller, Credential, CredentialProblem, Identity, Person, Unavailable, Verifier,
+};
 use castellan_issuer::{
     Issuer,
     machine::{
@@ -41,7 +43,7 @@ impl GuardVerifier {
         let methods = config.authenticate.list();
         let trompa = config.dialect == Some(Dialect::Trompa);
         let decidim = config.dialect == Some(Dialect::Decidim);
-        let issuer = parts.issuer.place().issuer.clone();
+        let issuer = parts.issuer.address().issuer.clone();
         let own = config.audience_at(&issuer);
         Self {
             issuer: parts.issuer.clone(),
@@ -120,7 +122,7 @@ impl GuardVerifier {
                 ..Identity::default()
             }),
             Err(KeyVerifyError::NotOne) => return Ok(None),
-            Err(KeyVerifyError::Expired) => Caller::tainted(Taint::Expired),
+            Err(KeyVerifyError::Expired) => Caller::tainted(CredentialProblem::Expired),
             Err(KeyVerifyError::Invalid) => Caller::invalid(),
             Err(KeyVerifyError::Store(error)) => return Err(unavailable(&error)),
         }))
@@ -138,7 +140,7 @@ impl GuardVerifier {
             }
             Ok(_) | Err(MachineVerifyError::Invalid) => Caller::invalid(),
             Err(MachineVerifyError::NotOne) => return Ok(None),
-            Err(MachineVerifyError::Expired) => Caller::tainted(Taint::Expired),
+            Err(MachineVerifyError::Expired) => Caller::tainted(CredentialProblem::Expired),
             Err(MachineVerifyError::Store(error)) => return Err(unavailable(&error)),
         }))
     }
@@ -146,7 +148,7 @@ impl GuardVerifier {
     /// Why `token`, which came with no proof, is no good: with one it may be.
     async fn unproven(&self, token: &str) -> Result<Caller, Unavailable> {
         match self.issuer.verify_access(token, Holder::Asks).await {
-            Ok(live) if live.jkt.is_some() => Ok(Caller::tainted(Taint::Unproven)),
+            Ok(live) if live.jkt.is_some() => Ok(Caller::tainted(CredentialProblem::Unproven)),
             Err(VerifyError::Store(error)) => Err(unavailable(&error)),
             _ => Ok(Caller::invalid()),
         }
@@ -170,7 +172,7 @@ impl Verifier for GuardVerifier {
         }
         let url = credential
             .possession
-            .map(|shown| format!("{}{}", self.issuer.place().issuer, shown.path));
+            .map(|shown| format!("{}{}", self.issuer.address().issuer, shown.path));
         let proof = credential.possession.zip(url.as_deref()).map(|(shown, url)| Proof {
             jws: shown.proof,
             method: shown.method,
@@ -178,14 +180,18 @@ impl Verifier for GuardVerifier {
         });
         match self.issuer.verify_shown(credential.bearer, proof.as_ref()).await {
             Ok(live) => Ok(self.known(&live, credential)),
-            Err(ShownError::Token(VerifyError::Expired)) => Ok(Caller::tainted(Taint::Expired)),
+            Err(ShownError::Token(VerifyError::Expired)) => {
+                Ok(Caller::tainted(CredentialProblem::Expired))
+            }
             Err(
                 ShownError::Token(VerifyError::Store(error))
                 | ShownError::Proof(ProofError::Store(error)),
             ) => Err(unavailable(&error)),
-            Err(ShownError::Proof(ProofError::Nonce)) => Ok(Caller::tainted(Taint::NonceMissing)),
+            Err(ShownError::Proof(ProofError::Nonce)) => {
+                Ok(Caller::tainted(CredentialProblem::NonceMissing))
+            }
             Err(ShownError::Proof(ProofError::Invalid(_))) => {
-                Ok(Caller::tainted(Taint::ProofInvalid))
+                Ok(Caller::tainted(CredentialProblem::ProofInvalid))
             }
             Err(ShownError::Token(VerifyError::Invalid)) if proof.is_none() => {
                 self.unproven(credential.bearer).await

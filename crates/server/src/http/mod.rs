@@ -20,7 +20,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/account/revoke", post(browser::account::withdraw))
         .route("/assets/castellan.css", get(browser::respond::stylesheet))
         .route("/assets/continue.js", get(browser::respond::continue_script))
-        .route("/assets/farewell.js", get(browser::respond::farewell_script))
+        .route("/assets/farewell.js", get(browser::respond::signed_out_script))
         .route("/assets/castellan.svg", get(browser::respond::mark))
         .route("/auth/authorize", get(oauth::authorize::get).post(oauth::authorize::post))
         .route("/auth/device", get(browser::device::show).post(browser::device::begin))

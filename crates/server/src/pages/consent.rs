@@ -9,7 +9,7 @@ use super::{HOSTILE, Page};
 /// `switch` means that somebody else wants to sign in.
 #[derive(Template)]
 #[template(path = "grant.html")]
-pub(crate) struct GrantPage<'a> {
+pub(crate) struct ConsentPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,
     /// What the app calls itself.
@@ -39,7 +39,7 @@ pub(crate) struct Ability<'a> {
     pub(crate) writes: bool,
 }
 
-impl GrantPage<'_> {
+impl ConsentPage<'_> {
     fn reads_something(&self) -> bool {
         self.abilities.iter().any(|ability| !ability.writes)
     }
@@ -59,7 +59,7 @@ impl GrantPage<'_> {
     }
 }
 
-impl Page for GrantPage<'_> {
+impl Page for ConsentPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
         const READ: Ability<'_> = Ability {
             scope: "api:read",

@@ -19,14 +19,14 @@ mod signed_out;
 mod tests;
 
 pub(crate) use account::{AccountPage, App};
-pub(crate) use consent::{Ability, GrantPage};
+pub(crate) use consent::{Ability, ConsentPage};
 pub(crate) use device::DevicePage;
 pub(crate) use form_post::FormPostPage;
 pub(crate) use login::LoginPage;
 pub(crate) use logout::LogoutPage;
 pub(crate) use message::MessagePage;
 pub(crate) use setup::SetupPage;
-pub(crate) use signed_out::{FarewellPage, Onward};
+pub(crate) use signed_out::{Onward, SignedOutPage};
 
 /// The one stylesheet; every page links it as `/assets/castellan.css`.
 pub(crate) const STYLESHEET: &str = include_str!("castellan.css");
@@ -39,8 +39,8 @@ pub(crate) const MARK: &str = include_str!("castellan.svg");
 /// Sends the form of [`FormPostPage`]; that page links it as `/assets/continue.js`.
 pub(crate) const CONTINUE: &str = include_str!("continue.js");
 
-/// Goes on from [`FarewellPage`]; that page links it as `/assets/farewell.js`.
-pub(crate) const FAREWELL: &str = include_str!("farewell.js");
+/// Goes on from [`SignedOutPage`]; that page links it as `/assets/farewell.js`.
+pub(crate) const SIGNED_OUT: &str = include_str!("farewell.js");
 
 /// One whole document for a browser.
 pub(crate) trait Page: askama::Template + Sized {

@@ -8,7 +8,7 @@ use super::{HOSTILE, Page};
 /// One frame per app, out of sight. Goes on by itself, or by its link where no script runs.
 #[derive(Template)]
 #[template(path = "farewell.html")]
-pub(crate) struct FarewellPage<'a> {
+pub(crate) struct SignedOutPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,
     /// What is loaded: addresses that apps have registered.
@@ -25,7 +25,7 @@ pub(crate) struct Onward<'a> {
     pub(crate) host: &'a str,
 }
 
-impl Page for FarewellPage<'_> {
+impl Page for SignedOutPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
         let plain = || Self { site: "Casa Aurora", frames: &[], onward: None };
         let returning = Onward { uri: "https://choir.example/bye", host: "choir.example" };

@@ -1,8 +1,8 @@
 //! Looks at every page in every state.
 
 use super::{
-    AccountPage, DevicePage, FarewellPage, FormPostPage, GrantPage, HOSTILE, LoginPage, LogoutPage,
-    MARK, MessagePage, Page, STYLESHEET, SetupPage,
+    AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
+    MessagePage, Page, STYLESHEET, SetupPage, SignedOutPage,
 };
 
 #[test]
@@ -127,7 +127,7 @@ fn a_problem_is_announced_and_tied_to_its_fields() {
 #[test]
 fn what_apps_load_is_out_of_sight_and_leads_nowhere() {
     let frames = [HOSTILE.to_owned(), "https://choir.example/out?iss=a&sid=b".to_owned()];
-    let html = FarewellPage { site: "Casa Aurora", frames: &frames, onward: None }.html();
+    let html = SignedOutPage { site: "Casa Aurora", frames: &frames, onward: None }.html();
     assert!(html.contains("src=\"https://choir.example/out?iss=a&#38;sid=b\""), "{html}");
     assert!(!html.contains("<archive>") && !html.contains("<script"), "{html}");
     let frames: Vec<_> = tags(&html).filter(|tag| tag.starts_with("iframe ")).collect();
@@ -142,8 +142,8 @@ fn what_apps_load_is_out_of_sight_and_leads_nowhere() {
 #[test]
 fn an_app_cannot_choose_a_dangerous_link() {
     let page = |client_uri| {
-        let (_, page) = GrantPage::samples().remove(0);
-        GrantPage { client_uri: Some(client_uri), ..page }.html()
+        let (_, page) = ConsentPage::samples().remove(0);
+        ConsentPage { client_uri: Some(client_uri), ..page }.html()
     };
     for uri in [
         "",
@@ -165,7 +165,7 @@ fn an_app_cannot_choose_a_dangerous_link() {
 
 #[test]
 fn reading_and_changing_stand_apart() {
-    for (state, page) in GrantPage::samples() {
+    for (state, page) in ConsentPage::samples() {
         let html = page.html();
         let reads = page.abilities.iter().any(|ability| !ability.writes);
         let writes = page.abilities.iter().any(|ability| ability.writes);
@@ -207,11 +207,11 @@ fn text_can_be_read_on_its_ground() {
 fn album() -> Vec<(String, String)> {
     let mut album = Vec::new();
     photograph::<LoginPage<'_>>("login", &mut album);
-    photograph::<GrantPage<'_>>("grant", &mut album);
+    photograph::<ConsentPage<'_>>("grant", &mut album);
     photograph::<SetupPage<'_>>("setup", &mut album);
     photograph::<AccountPage<'_>>("account", &mut album);
     photograph::<DevicePage<'_>>("device", &mut album);
-    photograph::<FarewellPage<'_>>("farewell", &mut album);
+    photograph::<SignedOutPage<'_>>("farewell", &mut album);
     photograph::<FormPostPage<'_>>("form_post", &mut album);
     photograph::<LogoutPage<'_>>("logout", &mut album);
     photograph::<MessagePage<'_>>("message", &mut album);

@@ -11,7 +11,7 @@ use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Schema};
 
 use super::mutation::Verb;
-use super::read::{Desk, QueryRoot};
+use super::read::{QueryRoot, State};
 use super::store::Store;
 use super::write::MutationRoot;
 
@@ -105,11 +105,11 @@ impl Service {
             .operation(operation)
             .raw_variable_values(ask.variables.as_ref().unwrap_or(&none))
             .enable_schema_introspection(true);
-        let desk = Desk::new(&self.store);
+        let state = State::new(&self.store);
         if operation.operation_type.is_mutation() {
-            execution.execute_sync(&MutationRoot { desk: &desk, verbs: &self.verbs })
+            execution.execute_sync(&MutationRoot { state: &state, verbs: &self.verbs })
         } else {
-            execution.execute_sync(&QueryRoot(&desk))
+            execution.execute_sync(&QueryRoot(&state))
         }
     }
 }

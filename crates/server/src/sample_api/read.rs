@@ -19,21 +19,21 @@ const DEEPEST: usize = 8;
 const LONGEST_LIST: i64 = 500;
 
 /// What one request reads and writes, and how much more it may ask for.
-pub(crate) struct Desk<'a> {
+pub(crate) struct State<'a> {
     /// The archive.
     pub(crate) store: &'a Store,
     left: Cell<usize>,
 }
 
-impl<'a> Desk<'a> {
-    /// A desk for a new request.
+impl<'a> State<'a> {
+    /// A repository for a new request.
     pub(crate) fn new(store: &'a Store) -> Self {
         Self { store, left: Cell::new(MOST_FIELDS) }
     }
 
     /// `node` as an object that `depth` others enclose.
     pub(crate) fn object(&'a self, node: Arc<Node>, depth: usize) -> ResolvedValue<'a> {
-        ResolvedValue::object(Thing { desk: self, node, depth })
+        ResolvedValue::object(Thing { state: self, node, depth })
     }
 
     fn objects(&'a self, nodes: Vec<Arc<Node>>, depth: usize) -> ResolvedValue<'a> {
@@ -51,7 +51,7 @@ impl<'a> Desk<'a> {
 }
 
 /// The query type.
-pub(crate) struct QueryRoot<'a>(pub(crate) &'a Desk<'a>);
+pub(crate) struct QueryRoot<'a>(pub(crate) &'a State<'a>);
 
 impl ObjectValue for QueryRoot<'_> {
     fn type_name(&self) -> &'static str {
@@ -75,7 +75,7 @@ impl ObjectValue for QueryRoot<'_> {
 }
 
 struct Thing<'a> {
-    desk: &'a Desk<'a>,
+    state: &'a State<'a>,
     node: Arc<Node>,
     depth: usize,
 }
@@ -89,7 +89,7 @@ impl ObjectValue for Thing<'_> {
         &'a self,
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
-        self.desk.count_field();
+        self.state.count_field();
         let name = info.field_name();
         if name == "identifier" {
             return Ok(ResolvedValue::leaf(self.node.identifier.as_str()));
@@ -114,12 +114,12 @@ impl Thing<'_> {
             return Err(refusal(format!("things may nest {DEEPEST} deep at most")));
         }
         let arrows = self.node.arrows.get(relation.name).map_or(&[][..], Vec::as_slice);
-        let mut nodes = arrows.iter().filter_map(|to| self.desk.store.get(relation.target, to));
+        let mut nodes = arrows.iter().filter_map(|to| self.state.store.get(relation.target, to));
         let depth = self.depth + 1;
         Ok(match relation.reach {
-            Reach::Many => self.desk.objects(nodes.collect(), depth),
+            Reach::Many => self.state.objects(nodes.collect(), depth),
             Reach::One => {
-                nodes.next().map_or_else(ResolvedValue::null, |node| self.desk.object(node, depth))
+                nodes.next().map_or_else(ResolvedValue::null, |node| self.state.object(node, depth))
             }
         })
     }

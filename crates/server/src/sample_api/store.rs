@@ -46,8 +46,8 @@ pub(crate) struct Filter {
     pub(crate) first: usize,
 }
 
-type Shelf = BTreeMap<String, Arc<Node>>;
-type Shelves = BTreeMap<&'static str, Shelf>;
+type Collection = BTreeMap<String, Arc<Node>>;
+type Shelves = BTreeMap<&'static str, Collection>;
 
 /// Everything in the archive.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Store {
     /// How many things there are of each type.
     pub(crate) fn counts(&self) -> Vec<(&'static str, usize)> {
         let shelves = self.lock();
-        let count = |kind: &Kind| shelves.get(kind.name).map_or(0, Shelf::len);
+        let count = |kind: &Kind| shelves.get(kind.name).map_or(0, Collection::len);
         KINDS.iter().map(|kind| (kind.name, count(kind))).collect()
     }
 
@@ -72,7 +72,7 @@ impl Store {
         self.lock()
             .get(kind.name)
             .into_iter()
-            .flat_map(Shelf::values)
+            .flat_map(Collection::values)
             .filter(|node| {
                 filter.identifier.as_ref().is_none_or(|wanted| *wanted == node.identifier)
             })
@@ -143,7 +143,7 @@ impl Store {
         let mut shelves = self.lock();
         let removed = shelves.get_mut(kind.name).and_then(|shelf| shelf.remove(identifier));
         let removed = removed.ok_or_else(|| Refused::Unknown(kind, identifier.to_owned()))?;
-        for node in shelves.values_mut().flat_map(Shelf::values_mut) {
+        for node in shelves.values_mut().flat_map(Collection::values_mut) {
             let incoming = node.kind.relations.iter().filter(|rel| rel.target.name == kind.name);
             for relation in incoming {
                 wipe(node, relation, identifier);
@@ -225,7 +225,7 @@ fn find<'s>(
 }
 
 fn insert(
-    shelf: &mut Shelf,
+    shelf: &mut Collection,
     kind: &'static Kind,
     identifier: String,
     changes: Changes,
@@ -268,7 +268,7 @@ fn wipe(node: &mut Arc<Node>, relation: &'static Relation, identifier: &str) {
     }
 }
 
-fn free_identifier(shelf: &Shelf, kind: &Kind, changes: &Changes) -> String {
+fn free_identifier(shelf: &Collection, kind: &Kind, changes: &Changes) -> String {
     let name = changes.get("name").and_then(Option::as_deref).unwrap_or_default();
     let letters: String = name
         .to_lowercase()

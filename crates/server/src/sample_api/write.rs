@@ -8,7 +8,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::model::{CONTROL_ACTION, Kind, Relation};
 use super::mutation::{Stroke, Verb};
-use super::read::{Desk, QueryRoot, id};
+use super::read::{QueryRoot, State, id};
 use super::refused::Refused;
 use super::sdl::REQUESTED;
 use super::store::{Changes, Node};
@@ -16,7 +16,7 @@ use super::store::{Changes, Node};
 /// The mutation type.
 pub(crate) struct MutationRoot<'a> {
     /// Where the changes go.
-    pub(crate) desk: &'a Desk<'a>,
+    pub(crate) state: &'a State<'a>,
     /// What each field does.
     pub(crate) verbs: &'a HashMap<String, Verb>,
 }
@@ -32,7 +32,7 @@ impl ObjectValue for MutationRoot<'_> {
     ) -> Result<ResolvedValue<'a>, FieldError> {
         let verb =
             *self.verbs.get(info.field_name()).ok_or_else(|| self.unknown_field_error(info))?;
-        let (store, given) = (self.desk.store, info.arguments());
+        let (store, given) = (self.state.store, info.arguments());
         let node = match verb {
             Verb::Create(kind) => store.create(kind, key(given), changes(kind, given)),
             Verb::Update(kind) => store.update(kind, &wanted(given)?, changes(kind, given)),
@@ -44,10 +44,10 @@ impl ObjectValue for MutationRoot<'_> {
             Verb::Relate(stroke, kind, relation) => {
                 let (from, to) = self.relate(stroke, (kind, relation), given)?;
                 let name = info.field_definition().ty.inner_named_type().as_str();
-                return Ok(ResolvedValue::object(Ends { desk: self.desk, name, from, to }));
+                return Ok(ResolvedValue::object(Ends { state: self.state, name, from, to }));
             }
         }?;
-        Ok(self.desk.object(node, 1))
+        Ok(self.state.object(node, 1))
     }
 }
 
@@ -60,15 +60,15 @@ impl MutationRoot<'_> {
     ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
         let (from, to) = (end(arguments, "from")?, end(arguments, "to")?);
         match stroke {
-            Stroke::Add | Stroke::Merge => self.desk.store.relate(kind, relation, (&from, &to)),
-            Stroke::Remove => self.desk.store.unrelate(kind, relation, (&from, &to)),
+            Stroke::Add | Stroke::Merge => self.state.store.relate(kind, relation, (&from, &to)),
+            Stroke::Remove => self.state.store.unrelate(kind, relation, (&from, &to)),
         }
     }
 }
 
 /// What a mutation of a relation returns.
 struct Ends<'a> {
-    desk: &'a Desk<'a>,
+    state: &'a State<'a>,
     name: &'a str,
     from: Arc<Node>,
     to: Arc<Node>,
@@ -84,9 +84,9 @@ impl ObjectValue for Ends<'_> {
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
         match info.field_name() {
-            "from" => Ok(self.desk.object(Arc::clone(&self.from), 1)),
-            "to" => Ok(self.desk.object(Arc::clone(&self.to), 1)),
-            "query" => Ok(ResolvedValue::object(QueryRoot(self.desk))),
+            "from" => Ok(self.state.object(Arc::clone(&self.from), 1)),
+            "to" => Ok(self.state.object(Arc::clone(&self.to), 1)),
+            "query" => Ok(ResolvedValue::object(QueryRoot(self.state))),
             _ => Err(self.unknown_field_error(info)),
         }
     }

@@ -57,12 +57,12 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
     let existed = database(loaded).is_some_and(|path| path.exists());
     let master = master(loaded, existed)?;
     let migrate = if loaded.config.data.migrate { Migrate::Widen } else { Migrate::No };
-    let Opened { store, standing } = open_store(loaded, url, migrate).await?;
-    if !standing.is_finished() {
+    let Opened { store, format_state } = open_store(loaded, url, migrate).await?;
+    if !format_state.is_finished() {
         tracing::info!(
             "the data source is still shared with builds of format {}; when none is left, run \
              `castellan migrate --finish`",
-            standing.format
+            format_state.format
         );
     }
     Ok((store, master))

@@ -2,27 +2,27 @@
 //! §2.1, RFC 9449 §7.1).
 
 use axum::http::{HeaderMap, header};
-use castellan_issuer::error::TokenError;
+use castellan_issuer::error::OAuthError;
 
 use super::error::Scheme;
 use crate::wire::request;
 
 /// The one token of the one `Authorization` header.
-pub(crate) fn token(headers: &HeaderMap) -> Result<&str, TokenError> {
+pub(crate) fn token(headers: &HeaderMap) -> Result<&str, OAuthError> {
     match credential(headers)? {
         (scheme, token) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
-        _ => Err(TokenError::InvalidToken),
+        _ => Err(OAuthError::InvalidToken),
     }
 }
 
 /// The same, or one that is bound to a key, with the proof of that.
-pub(crate) fn token_and_proof(headers: &HeaderMap) -> Result<(&str, Option<&str>), TokenError> {
+pub(crate) fn token_and_proof(headers: &HeaderMap) -> Result<(&str, Option<&str>), OAuthError> {
     match credential(headers)? {
         (scheme, token) if scheme.eq_ignore_ascii_case("bearer") => Ok((token, None)),
         (scheme, token) if scheme.eq_ignore_ascii_case("dpop") => {
-            Ok((token, Some(request::dpop(headers)?.ok_or(TokenError::ProofMissing)?)))
+            Ok((token, Some(request::dpop(headers)?.ok_or(OAuthError::ProofMissing)?)))
         }
-        _ => Err(TokenError::InvalidToken),
+        _ => Err(OAuthError::InvalidToken),
     }
 }
 
@@ -34,12 +34,12 @@ pub(crate) fn scheme(headers: &HeaderMap) -> Scheme {
     }
 }
 
-fn credential(headers: &HeaderMap) -> Result<(&str, &str), TokenError> {
+fn credential(headers: &HeaderMap) -> Result<(&str, &str), OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(TokenError::InvalidToken);
+        return Err(OAuthError::InvalidToken);
     };
-    let value = value.to_str().map_err(|_| TokenError::InvalidToken)?;
-    let (scheme, token) = value.split_once(' ').ok_or(TokenError::InvalidToken)?;
+    let value = value.to_str().map_err(|_| OAuthError::InvalidToken)?;
+    let (scheme, token) = value.split_once(' ').ok_or(OAuthError::InvalidToken)?;
     Ok((scheme, token.trim_start()))
 }

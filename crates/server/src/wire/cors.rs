@@ -32,7 +32,7 @@ pub(crate) async fn allow(
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(client) = client else { return response };
     // An error here is no reason to withhold an answer from those who need no leave.
-    let found = issuer.desk().get::<Client>(client, issuer.now()).await.ok().flatten();
+    let found = issuer.repository().get::<Client>(client, issuer.now()).await.ok().flatten();
     let named = |client: &Client| {
         client.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
     };

@@ -5,13 +5,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::error::TokenError;
+use castellan_issuer::error::OAuthError;
 use castellan_proto::ErrorCode;
 use serde_json::json;
 
 /// A no of the token endpoint, or of one beside it.
 pub(crate) struct Refusal {
-    error: TokenError,
+    error: OAuthError,
     /// How the token was sent, where it is not the token endpoint's no, or that of one beside it, but
     /// of where a token is used.
     at_resource: Option<Scheme>,
@@ -28,13 +28,13 @@ pub(crate) enum Scheme {
 
 impl Refusal {
     /// A no to a token that was sent by `scheme`.
-    pub(crate) const fn at_resource(error: TokenError, scheme: Scheme) -> Self {
+    pub(crate) const fn at_resource(error: OAuthError, scheme: Scheme) -> Self {
         Self { error, at_resource: Some(scheme) }
     }
 }
 
-impl From<TokenError> for Refusal {
-    fn from(error: TokenError) -> Self {
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
         Self { error, at_resource: None }
     }
 }
@@ -58,7 +58,7 @@ impl IntoResponse for Refusal {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
         let mut wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-        if let TokenError::Throttled(seconds) = error {
+        if let OAuthError::Throttled(seconds) = error {
             (status, wait) = (StatusCode::TOO_MANY_REQUESTS, Some(seconds));
         }
         let mut challenge = challenge(&error);
@@ -83,11 +83,11 @@ impl IntoResponse for Refusal {
 }
 
 /// RFC 6749 §5.2, RFC 6750 §3.
-const fn challenge(error: &TokenError) -> Option<&'static str> {
+const fn challenge(error: &OAuthError) -> Option<&'static str> {
     match error {
-        TokenError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
-        TokenError::InvalidToken => Some("Bearer error=\"invalid_token\""),
-        TokenError::Insufficient(_) => {
+        OAuthError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
+        OAuthError::InvalidToken => Some("Bearer error=\"invalid_token\""),
+        OAuthError::Insufficient(_) => {
             Some("Bearer error=\"insufficient_scope\", scope=\"openid\"")
         }
         _ => None,

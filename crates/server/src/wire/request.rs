@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_gate::Source;
 use castellan_issuer::{
-    error::TokenError,
+    error::OAuthError,
     request::params::Params,
     tokens::dpop::{Proof, ProofError},
 };
@@ -45,15 +45,15 @@ impl ClientRequest {
     /// Reads a form or a JSON object.
     ///
     /// # Errors
-    /// [`TokenError`] if it is neither, or holds something twice.
-    pub(crate) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
+    /// [`OAuthError`] if it is neither, or holds something twice.
+    pub(crate) async fn read(request: Request<Body>) -> Result<Self, OAuthError> {
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let source = source(&request);
         let params = match media_type(request.headers()).as_deref() {
             Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
             Some("application/json") => json(&whole(request).await?)?,
-            _ => return Err(TokenError::Unreadable),
+            _ => return Err(OAuthError::Unreadable),
         };
         Ok(Self { params: params.from_source(source), basic, dpop })
     }
@@ -61,15 +61,15 @@ impl ClientRequest {
     /// The same, or a multipart form, which some contracts have.
     ///
     /// # Errors
-    /// [`TokenError`] if it is none of them, or holds something twice.
-    pub(crate) async fn read_multipart_too(request: Request<Body>) -> Result<Self, TokenError> {
+    /// [`OAuthError`] if it is none of them, or holds something twice.
+    pub(crate) async fn read_multipart_too(request: Request<Body>) -> Result<Self, OAuthError> {
         if media_type(request.headers()).as_deref() != Some("multipart/form-data") {
             return Self::read(request).await;
         }
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let source = source(&request);
-        let pairs = multipart(request).await.ok_or(TokenError::Unreadable)?;
+        let pairs = multipart(request).await.ok_or(OAuthError::Unreadable)?;
         Ok(Self { params: Params::from_pairs(pairs)?.from_source(source), basic, dpop })
     }
 }
@@ -101,11 +101,11 @@ pub(crate) fn source<B>(request: &Request<B>) -> Option<IpAddr> {
 /// The pairs of a form that a browser sent.
 ///
 /// # Errors
-/// [`TokenError`] if it is no form, or holds something twice.
-pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, TokenError> {
+/// [`OAuthError`] if it is no form, or holds something twice.
+pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, OAuthError> {
     match media_type(request.headers()).as_deref() {
         Some("application/x-www-form-urlencoded") => form(&whole(request).await?),
-        _ => Err(TokenError::Unreadable),
+        _ => Err(OAuthError::Unreadable),
     }
 }
 
@@ -122,19 +122,19 @@ pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, Str
     Some(pairs)
 }
 
-async fn whole(request: Request<Body>) -> Result<Bytes, TokenError> {
-    to_bytes(request.into_body(), MOST).await.map_err(|_| TokenError::Unreadable)
+async fn whole(request: Request<Body>) -> Result<Bytes, OAuthError> {
+    to_bytes(request.into_body(), MOST).await.map_err(|_| OAuthError::Unreadable)
 }
 
 /// The parameters of a URL query.
-pub(crate) fn query(text: Option<&str>) -> Result<Params, TokenError> {
+pub(crate) fn query(text: Option<&str>) -> Result<Params, OAuthError> {
     form(&Bytes::copy_from_slice(text.unwrap_or_default().as_bytes()))
 }
 
-fn form(body: &Bytes) -> Result<Params, TokenError> {
+fn form(body: &Bytes) -> Result<Params, OAuthError> {
     let parts = body.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
     let pairs: Option<Vec<_>> = parts.map(pair).collect();
-    Ok(Params::from_pairs(pairs.ok_or(TokenError::Unreadable)?)?)
+    Ok(Params::from_pairs(pairs.ok_or(OAuthError::Unreadable)?)?)
 }
 
 /// One pair of a form; `None` if it is no text.
@@ -151,8 +151,8 @@ fn pair(part: &[u8]) -> Option<(String, String)> {
     Some((name.to_owned(), value.to_owned()))
 }
 
-fn json(body: &Bytes) -> Result<Params, TokenError> {
-    let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| TokenError::Unreadable)?;
+fn json(body: &Bytes) -> Result<Params, OAuthError> {
+    let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| OAuthError::Unreadable)?;
     Ok(Params::from_pairs(pairs)?)
 }
 
@@ -194,16 +194,16 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 /// The proof of possession in `headers` (RFC 9449 §4.1).
 ///
 /// # Errors
-/// [`TokenError::Proof`] if there are several, or it is no text.
-pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
+/// [`OAuthError::Proof`] if there are several, or it is no text.
+pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     let mut values = headers.get_all(DPOP).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
-            let unreadable = TokenError::Proof(ProofError::Invalid("is no signed JWT"));
+            let unreadable = OAuthError::Proof(ProofError::Invalid("is no signed JWT"));
             value.to_str().map(Some).map_err(|_| unreadable)
         }
-        (Some(_), Some(_)) => Err(TokenError::Proof(ProofError::Invalid("came more than once"))),
+        (Some(_), Some(_)) => Err(OAuthError::Proof(ProofError::Invalid("came more than once"))),
     }
 }
 
@@ -212,13 +212,13 @@ pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
 /// authentication; one that does not read is refused.
-fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, TokenError> {
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
     if second.is_some() {
-        return Err(TokenError::TwoProofs);
+        return Err(OAuthError::TwoProofs);
     }
-    let invalid = || TokenError::InvalidClient { basic: true };
+    let invalid = || OAuthError::InvalidClient { basic: true };
     let value = value.to_str().map_err(|_| invalid())?;
     let (scheme, rest) = value.split_once(' ').ok_or_else(invalid)?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -247,9 +247,9 @@ mod tests {
         let read = |text: &'static str| json(&Bytes::from_static(text.as_bytes()));
         assert_eq!(read(r#"{"a":"1","b":null}"#).ok().unwrap().get("a"), Some("1"));
         for bad in ["", "[]", r#"{"a":1}"#, r#"{"a":{}}"#, r#"{"a":"1""#] {
-            assert!(matches!(read(bad), Err(TokenError::Unreadable)), "{bad}");
+            assert!(matches!(read(bad), Err(OAuthError::Unreadable)), "{bad}");
         }
-        assert!(matches!(read(r#"{"a":"1","a":"1"}"#), Err(TokenError::Repeated(_))));
+        assert!(matches!(read(r#"{"a":"1","a":"1"}"#), Err(OAuthError::Repeated(_))));
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
             let odd = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
             let ours = form(&Bytes::from(body));
             if theirs.iter().any(|(name, value)| odd(name) || odd(value)) {
-                prop_assert!(matches!(ours, Err(TokenError::Unreadable)));
+                prop_assert!(matches!(ours, Err(OAuthError::Unreadable)));
             } else if let Ok(ours) = ours {
                 let theirs = theirs.iter().map(|(name, value)| (&**name, &**value));
                 prop_assert!(ours.pairs().eq(theirs));

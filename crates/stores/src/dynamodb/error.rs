@@ -5,7 +5,7 @@ use castellan_issuer::store::StoreError;
 
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DriverError {
     /// DynamoDB said no, or did not answer.
     #[error("{0}")]
     Service(Box<dyn std::error::Error + Send + Sync>),
@@ -17,13 +17,13 @@ pub(super) enum Fault {
     Contended,
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<DriverError> for StoreError {
+    fn from(fault: DriverError) -> Self {
         Self::new(fault)
     }
 }
 
-impl<E, R> From<SdkError<E, R>> for Fault
+impl<E, R> From<SdkError<E, R>> for DriverError
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

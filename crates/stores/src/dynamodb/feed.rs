@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    error::Fault,
+    error::DriverError,
     item::{number, number_of, text, text_of},
     names::pause,
 };
@@ -39,13 +39,13 @@ fn padded(number: u64) -> String {
     format!("{number:020}")
 }
 
-fn number_at(item: &Item) -> Result<u64, Fault> {
-    text_of(item, "sk").and_then(|number| number.parse().ok()).ok_or(Fault::Damaged("number"))
+fn number_at(item: &Item) -> Result<u64, DriverError> {
+    text_of(item, "sk").and_then(|number| number.parse().ok()).ok_or(DriverError::Damaged("number"))
 }
 
 impl Dynamo {
     /// The number of the last notice; the newest one is never swept.
-    pub(super) async fn last_notice(&self) -> Result<u64, Fault> {
+    pub(super) async fn last_notice(&self) -> Result<u64, DriverError> {
         let newest = self
             .client
             .query()
@@ -61,7 +61,7 @@ impl Dynamo {
     }
 
     /// Writes a notice alone.
-    pub(super) async fn tell(&self, subject: &Key) -> Result<(), Fault> {
+    pub(super) async fn tell(&self, subject: &Key) -> Result<(), DriverError> {
         for again in 0..TRIES {
             let next = self.last_notice().await? + 1;
             let put = self
@@ -81,11 +81,11 @@ impl Dynamo {
                 _ => return Err(error.into()),
             }
         }
-        Err(Fault::Contended)
+        Err(DriverError::Contended)
     }
 
     /// The notices after the cursor `after`.
-    pub(super) async fn since(&self, after: Option<&FeedCursor>) -> Result<Feed, Fault> {
+    pub(super) async fn since(&self, after: Option<&FeedCursor>) -> Result<Feed, DriverError> {
         let known = after.and_then(|after| self.number_of(&after.0));
         if let Some(known) = known
             && let Some((entries, end)) = self.notices(known).await?
@@ -97,7 +97,7 @@ impl Dynamo {
     }
 
     /// The notices after `known` and the last number; `None` if some are missing.
-    async fn notices(&self, known: u64) -> Result<Option<(Vec<FeedEntry>, u64)>, Fault> {
+    async fn notices(&self, known: u64) -> Result<Option<(Vec<FeedEntry>, u64)>, DriverError> {
         let (mut entries, mut end, mut start, mut any) = (Vec::new(), known, None, false);
         loop {
             let answer = self
@@ -120,7 +120,7 @@ impl Dynamo {
                 if number != end + 1 || entries.len() >= MOST {
                     return Ok(None);
                 }
-                let subject = text_of(&item, "n").ok_or(Fault::Damaged("subject"))?;
+                let subject = text_of(&item, "n").ok_or(DriverError::Damaged("subject"))?;
                 entries.push(FeedEntry { id: number.to_string(), subject: subject.to_owned() });
                 end = number;
             }
@@ -135,7 +135,11 @@ impl Dynamo {
 
     /// Removes at most `limit` notices that were too old at `now`, the oldest first; never the
     /// newest, which the next number follows. How many.
-    pub(super) async fn sweep_feed(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    pub(super) async fn sweep_feed(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, DriverError> {
         let Ok(limit) = i32::try_from(limit.min(1_000)) else { return Ok(0) };
         if limit == 0 {
             return Ok(0);

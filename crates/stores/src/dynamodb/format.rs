@@ -12,13 +12,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Dynamo, Item,
-    error::Fault,
-    item::{at, number, number_of, shelf_of_name, text, text_of},
+    error::DriverError,
+    item::{at, number, number_of, sort_key_of_name, text, text_of},
     open::unreachable,
 };
 use crate::{
     OpenError,
-    format_state::{LEFT, Migrate, Progress, Standing, too_new},
+    format_state::{FormatState, LEFT, Migrate, Progress, too_new},
 };
 
 /// The format that this build writes.
@@ -32,7 +32,7 @@ pub(super) async fn bring(
     client: &Client,
     table: &str,
     migrate: Migrate,
-) -> Result<(Standing, String), OpenError> {
+) -> Result<(FormatState, String), OpenError> {
     let found = match meta(client, table).await? {
         Some(found) => found,
         None => begin(client, table).await?,
@@ -51,11 +51,11 @@ pub(super) async fn bring(
         format = narrow(client, table).await?;
     }
     let database = text_of(&found, "database").unwrap_or_default().to_owned();
-    Ok((Standing { format, newest: NEWEST }, database))
+    Ok((FormatState { format, newest: NEWEST }, database))
 }
 
 /// Whether builds of a format before still work with the table.
-pub(super) async fn admits_older(dynamo: &Dynamo) -> Result<bool, Fault> {
+pub(super) async fn admits_older(dynamo: &Dynamo) -> Result<bool, DriverError> {
     let found = dynamo.item("meta".to_owned()).await?;
     let format = found.and_then(|found| number_of(&found, "format"));
     Ok(format.is_none_or(|format| format < NEWEST))
@@ -123,7 +123,7 @@ async fn fill(client: &Client, table: &str) -> Result<(), OpenError> {
 
 /// Gives the name at `pk` its place in the index, if it is still there.
 async fn give_place(client: &Client, table: &str, pk: &str) -> Result<(), OpenError> {
-    let Some((room, shelf)) = shelf_of_name(pk) else { return Ok(()) };
+    let Some((room, sort_key)) = sort_key_of_name(pk) else { return Ok(()) };
     let updated = client
         .update_item()
         .table_name(table)
@@ -131,7 +131,7 @@ async fn give_place(client: &Client, table: &str, pk: &str) -> Result<(), OpenEr
         .update_expression("SET g = :g, s = :s")
         .condition_expression("attribute_exists(pk)")
         .expression_attribute_values(":g", text(room))
-        .expression_attribute_values(":s", text(shelf))
+        .expression_attribute_values(":s", text(sort_key))
         .send()
         .await;
     match updated {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
-use super::{Item, error::Fault};
+use super::{Item, error::DriverError};
 use crate::hex::{hex, unhex};
 
 /// What exists at `:now`.
@@ -33,7 +33,7 @@ pub(super) fn room(site: &str, kind: Kind) -> String {
 }
 
 /// The place of an id in the index; never empty.
-pub(super) fn shelf(id: &str) -> String {
+pub(super) fn sort_key(id: &str) -> String {
     format!("i{}", hex(id))
 }
 
@@ -53,7 +53,7 @@ fn shelf_of_digits(digits: &str) -> String {
 }
 
 /// The place in the index of the name at `pk`: what [`name_item`] writes.
-pub(super) fn shelf_of_name(pk: &str) -> Option<(String, String)> {
+pub(super) fn sort_key_of_name(pk: &str) -> Option<(String, String)> {
     let (room, digits) = pk.strip_prefix("n.")?.rsplit_once('.')?;
     Some((format!("n.{room}"), shelf_of_digits(digits)))
 }
@@ -82,7 +82,7 @@ pub(super) fn at(pk: String) -> Item {
 pub(super) fn record_item(draft: &Draft, version: u64) -> Item {
     let mut item = at(place(&draft.key));
     item.insert("g".to_owned(), text(room(&draft.key.site, draft.key.kind)));
-    item.insert("s".to_owned(), text(shelf(&draft.key.id)));
+    item.insert("s".to_owned(), text(sort_key(&draft.key.id)));
     item.insert("v".to_owned(), number(version));
     item.insert("t".to_owned(), AttributeValue::Bool(false));
     item.insert("b".to_owned(), AttributeValue::B(Blob::new(draft.body.clone())));
@@ -131,31 +131,36 @@ pub(super) fn is_taken(item: &Item) -> bool {
 }
 
 /// The unique names in `item`.
-pub(super) fn names_of(item: &Item) -> Result<Vec<String>, Fault> {
+pub(super) fn names_of(item: &Item) -> Result<Vec<String>, DriverError> {
     let Some(names) = item.get("u") else { return Ok(Vec::new()) };
-    let names = names.as_l().map_err(|_| Fault::Damaged("names"))?;
-    let name = |name: &AttributeValue| name.as_s().cloned().map_err(|_| Fault::Damaged("names"));
+    let names = names.as_l().map_err(|_| DriverError::Damaged("names"))?;
+    let name =
+        |name: &AttributeValue| name.as_s().cloned().map_err(|_| DriverError::Damaged("names"));
     names.iter().map(name).collect()
 }
 
 /// The record of `key` that `item` holds.
-pub(super) fn record(key: Key, item: &Item) -> Result<Record, Fault> {
+pub(super) fn record(key: Key, item: &Item) -> Result<Record, DriverError> {
     let body = item.get("b").and_then(|body| body.as_b().ok());
     let expires_at = match item.get("e") {
         None => None,
-        Some(_) => Some(Timestamp(number_of(item, "e").ok_or(Fault::Damaged("expiry"))?)),
+        Some(_) => Some(Timestamp(number_of(item, "e").ok_or(DriverError::Damaged("expiry"))?)),
     };
     Ok(Record {
         key,
-        version: number_of(item, "v").ok_or(Fault::Damaged("version"))?,
-        body: body.ok_or(Fault::Damaged("body"))?.as_ref().to_vec(),
+        version: number_of(item, "v").ok_or(DriverError::Damaged("version"))?,
+        body: body.ok_or(DriverError::Damaged("body"))?.as_ref().to_vec(),
         unique: names_of(item)?,
         expires_at,
     })
 }
 
 /// The key of a listed item.
-pub(super) fn key_of(site: &std::sync::Arc<str>, kind: Kind, item: &Item) -> Result<Key, Fault> {
-    let id = text_of(item, "s").and_then(|shelf| shelf.strip_prefix('i')).and_then(unhex);
-    Ok(Key::new(site, kind, id.ok_or(Fault::Damaged("id"))?))
+pub(super) fn key_of(
+    site: &std::sync::Arc<str>,
+    kind: Kind,
+    item: &Item,
+) -> Result<Key, DriverError> {
+    let id = text_of(item, "s").and_then(|sort_key| sort_key.strip_prefix('i')).and_then(unhex);
+    Ok(Key::new(site, kind, id.ok_or(DriverError::Damaged("id"))?))
 }

@@ -8,10 +8,10 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo,
-    error::Fault,
+    error::DriverError,
     item::{
         self, LIVE, is_live, is_taken, key_of, name_at, name_room, name_shelf, room, seconds,
-        shelf, text, text_of,
+        sort_key, text, text_of,
     },
 };
 
@@ -26,11 +26,11 @@ impl Dynamo {
         &self,
         query: &PageQuery,
         now: Timestamp,
-    ) -> Result<Vec<Record>, Fault> {
-        let prefix = shelf(&query.prefix);
+    ) -> Result<Vec<Record>, DriverError> {
+        let prefix = sort_key(&query.prefix);
         // Hexadecimal digits lie between `!` and `g`.
         let from = match query.after.as_ref().filter(|after| **after >= query.prefix) {
-            Some(after) => format!("{}!", shelf(after)),
+            Some(after) => format!("{}!", sort_key(after)),
             None => prefix.clone(),
         };
         let to = format!("{prefix}g");
@@ -71,7 +71,7 @@ impl Dynamo {
         &self,
         query: &NameQuery,
         now: Timestamp,
-    ) -> Result<Vec<Named>, Fault> {
+    ) -> Result<Vec<Named>, DriverError> {
         let prefix = name_shelf(&query.part);
         let from = match query.after.as_ref().filter(|after| **after >= query.part) {
             Some(after) => format!("{}!", name_shelf(after)),
@@ -100,7 +100,7 @@ impl Dynamo {
             let holders = self.items(holders).await?;
             for marker in answer.items() {
                 let name = text_of(marker, "pk").and_then(name_at);
-                let name = name.ok_or(Fault::Damaged("name"))?;
+                let name = name.ok_or(DriverError::Damaged("name"))?;
                 let holder = text_of(marker, "o").and_then(|place| holders.get(place));
                 let Some(item) = holder.filter(|item| is_live(item, now) && !is_taken(item)) else {
                     continue;
@@ -125,7 +125,7 @@ impl Dynamo {
         site: &Arc<str>,
         kind: Kind,
         now: Timestamp,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, DriverError> {
         let (mut count, mut start) = (0, None);
         loop {
             let answer = self

@@ -29,7 +29,7 @@ use castellan_issuer::store::{
 };
 use castellan_proto::Timestamp;
 
-use crate::{capabilities, format_state::Standing};
+use crate::{capabilities, format_state::FormatState};
 
 pub(crate) use open::open;
 
@@ -42,7 +42,7 @@ struct Dynamo {
     table: String,
     /// Tells this table from every other.
     database: String,
-    standing: Standing,
+    format_state: FormatState,
     /// Where the last sweep stopped, if it did not get to the end of the table.
     swept_to: Mutex<Option<Item>>,
 }
@@ -119,7 +119,7 @@ impl Store for Dynamo {
         now: Timestamp,
     ) -> Result<Option<Vec<Named>>, StoreError> {
         // Until it is narrowed, some names may not be in the index.
-        if query.end == NameEnd::Finish || !self.standing.is_finished() {
+        if query.end == NameEnd::Finish || !self.format_state.is_finished() {
             return Ok(None);
         }
         Ok(Some(self.list_names(query, now).await?))
@@ -147,7 +147,7 @@ impl Store for Dynamo {
     }
 
     async fn admits_older(&self) -> Result<bool, StoreError> {
-        if self.standing.is_finished() {
+        if self.format_state.is_finished() {
             return Ok(false);
         }
         Ok(format::admits_older(self).await?)

@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    error::{Fault, Part, parts},
+    error::{DriverError, Part, parts},
     feed::notice_item,
     item::{
         LIVE, at, is_live, name_item, name_place, names_of, number, number_of, place, record_item,
@@ -32,7 +32,7 @@ impl Dynamo {
         draft: &Draft,
         notice: Notice,
         now: Timestamp,
-    ) -> Result<Inserted, Fault> {
+    ) -> Result<Inserted, DriverError> {
         for again in 0..TRIES {
             let before = self.item(place(&draft.key)).await?;
             if before.as_ref().is_some_and(|item| is_live(item, now)) {
@@ -61,7 +61,7 @@ impl Dynamo {
                 Went::Refused(_) => pause(again).await,
             }
         }
-        Err(Fault::Contended)
+        Err(DriverError::Contended)
     }
 
     /// Lets go of the names in `item`, the record of `key`, that it still has and that are not
@@ -71,7 +71,7 @@ impl Dynamo {
         key: &Key,
         item: &Item,
         kept: &[String],
-    ) -> Result<Vec<TransactWriteItem>, Fault> {
+    ) -> Result<Vec<TransactWriteItem>, DriverError> {
         let mut writes = Vec::new();
         for name in names_of(item)?.iter().filter(|name| !kept.contains(name)) {
             // One that went on to another holder stays with that.
@@ -89,7 +89,7 @@ impl Dynamo {
         version: u64,
         notice: Notice,
         now: Timestamp,
-    ) -> Result<Replaced, Fault> {
+    ) -> Result<Replaced, DriverError> {
         let before = self.item(place(&draft.key)).await?;
         let Some(before) = before.filter(|item| is_at(item, version, now)) else {
             return Ok(Replaced::Stale);
@@ -121,7 +121,7 @@ impl Dynamo {
         version: Option<u64>,
         notice: Notice,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, DriverError> {
         for _ in 0..TRIES {
             let Some(before) = self.item(place(key)).await?.filter(|item| is_live(item, now))
             else {
@@ -137,7 +137,7 @@ impl Dynamo {
                 .condition_expression(format!("v = :v AND {LIVE}"))
                 .expression_attribute_values(":v", number(found))
                 .expression_attribute_values(":now", seconds(now));
-            let record = record.build().map_err(|error| Fault::Service(error.into()))?;
+            let record = record.build().map_err(|error| DriverError::Service(error.into()))?;
             let mut writes = vec![TransactWriteItem::builder().delete(record).build()];
             writes.extend(self.let_go(key, &before, &[]).await?);
             if matches!(self.transact(writes, key, notice).await?, Went::Done) {
@@ -145,23 +145,28 @@ impl Dynamo {
             }
             // It changed in between: looked at again.
         }
-        Err(Fault::Contended)
+        Err(DriverError::Contended)
     }
 
     /// Lets `name` go, which the record of `key` has.
-    pub(super) fn free(&self, key: &Key, name: &str) -> Result<TransactWriteItem, Fault> {
+    pub(super) fn free(&self, key: &Key, name: &str) -> Result<TransactWriteItem, DriverError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(at(name_place(key, name))))
             .condition_expression("attribute_not_exists(pk) OR o = :me")
             .expression_attribute_values(":me", text(place(key)));
-        let delete = delete.build().map_err(|error| Fault::Service(error.into()))?;
+        let delete = delete.build().map_err(|error| DriverError::Service(error.into()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// Gives `name` to the record of `draft`: if nobody has it, if that record has it, or if its
     /// holder has expired.
-    fn hold(&self, draft: &Draft, name: &str, now: Timestamp) -> Result<TransactWriteItem, Fault> {
+    fn hold(
+        &self,
+        draft: &Draft,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, DriverError> {
         put(self
             .put(name_item(draft, name))
             .condition_expression("attribute_not_exists(pk) OR o = :me OR e <= :now")
@@ -179,7 +184,7 @@ impl Dynamo {
         writes: Vec<TransactWriteItem>,
         subject: &Key,
         notice: Notice,
-    ) -> Result<Went, Fault> {
+    ) -> Result<Went, DriverError> {
         for again in 0..TRIES {
             let mut all = writes.clone();
             if notice == Notice::Tell {
@@ -199,16 +204,18 @@ impl Dynamo {
             // Another transaction was at it, or had the number.
             pause(again).await;
         }
-        Err(Fault::Contended)
+        Err(DriverError::Contended)
     }
 }
 
-fn version_of(item: &Item) -> Result<u64, Fault> {
-    number_of(item, "v").ok_or(Fault::Damaged("version"))
+fn version_of(item: &Item) -> Result<u64, DriverError> {
+    number_of(item, "v").ok_or(DriverError::Damaged("version"))
 }
 
-fn put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Fault> {
-    let put = put.build().map_err(|error| Fault::Service(error.into()))?;
+fn put(
+    put: aws_sdk_dynamodb::types::builders::PutBuilder,
+) -> Result<TransactWriteItem, DriverError> {
+    let put = put.build().map_err(|error| DriverError::Service(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 

@@ -20,8 +20,8 @@ use aws_sdk_dynamodb::{
 use super::{Dynamo, error::chain, format, lists::INDEX};
 use crate::{
     OpenError, Opened,
-    format_state::{Migrate, Standing},
-    limiter::Turnstile,
+    format_state::{FormatState, Migrate},
+    limiter::Limiter,
 };
 
 /// How long a call may take.
@@ -48,10 +48,10 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenErr
         remedy: "write dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
     })?;
     let client = client(&address).await;
-    let (standing, database) = prepare(&client, &address.table, migrate).await?;
+    let (format_state, database) = prepare(&client, &address.table, migrate).await?;
     let (table, swept_to) = (address.table, Mutex::default());
-    let dynamo = Dynamo { client, table, database, standing, swept_to };
-    Ok(Opened { store: Arc::new(Turnstile::before(dynamo, CALLS)), standing })
+    let dynamo = Dynamo { client, table, database, format_state, swept_to };
+    Ok(Opened { store: Arc::new(Limiter::before(dynamo, CALLS)), format_state })
 }
 
 fn read(rest: &str) -> Option<Address<'_>> {
@@ -103,7 +103,7 @@ async fn prepare(
     client: &Client,
     table: &str,
     migrate: Migrate,
-) -> Result<(Standing, String), OpenError> {
+) -> Result<(FormatState, String), OpenError> {
     let described = client.describe_table().table_name(table).send().await;
     if let Err(error) = described {
         let missing = matches!(

@@ -11,7 +11,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    error::Fault,
+    error::DriverError,
     item::{self, LIVE, at, is_live, is_taken, key_of, name_place, place, seconds},
 };
 
@@ -19,12 +19,12 @@ use super::{
 const BATCH: usize = 100;
 
 /// A consistent look at `keys`.
-fn consistently(keys: Vec<Item>) -> Result<KeysAndAttributes, Fault> {
+fn consistently(keys: Vec<Item>) -> Result<KeysAndAttributes, DriverError> {
     KeysAndAttributes::builder()
         .set_keys(Some(keys))
         .consistent_read(true)
         .build()
-        .map_err(|error| Fault::Service(error.into()))
+        .map_err(|error| DriverError::Service(error.into()))
 }
 
 impl Dynamo {
@@ -32,7 +32,7 @@ impl Dynamo {
         &self,
         keys: &[Key],
         now: Timestamp,
-    ) -> Result<Vec<Option<Record>>, Fault> {
+    ) -> Result<Vec<Option<Record>>, DriverError> {
         let places: Vec<String> = keys.iter().map(place).collect();
         let found = self.items(places.clone()).await?;
         keys.iter()
@@ -48,7 +48,7 @@ impl Dynamo {
     pub(super) async fn items(
         &self,
         mut wanted: Vec<String>,
-    ) -> Result<HashMap<String, Item>, Fault> {
+    ) -> Result<HashMap<String, Item>, DriverError> {
         // One key twice would refuse the request.
         wanted.sort_unstable();
         wanted.dedup();
@@ -61,7 +61,7 @@ impl Dynamo {
                     self.client.batch_get_item().request_items(&self.table, request).send().await?;
                 let items = answer.responses.unwrap_or_default().remove(&self.table);
                 for item in items.into_iter().flatten() {
-                    let place = item::text_of(&item, "pk").ok_or(Fault::Damaged("place"))?;
+                    let place = item::text_of(&item, "pk").ok_or(DriverError::Damaged("place"))?;
                     found.insert(place.to_owned(), item);
                 }
                 asked = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
@@ -71,7 +71,7 @@ impl Dynamo {
     }
 
     /// The item at `pk`.
-    pub(super) async fn item(&self, pk: String) -> Result<Option<Item>, Fault> {
+    pub(super) async fn item(&self, pk: String) -> Result<Option<Item>, DriverError> {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(at(pk)));
         Ok(get.consistent_read(true).send().await?.item)
     }
@@ -81,10 +81,10 @@ impl Dynamo {
         &self,
         name: &Key,
         now: Timestamp,
-    ) -> Result<Option<Record>, Fault> {
+    ) -> Result<Option<Record>, DriverError> {
         let marker = self.item(name_place(name, &name.id)).await?;
         let Some(marker) = marker.filter(|marker| is_live(marker, now)) else { return Ok(None) };
-        let holder = item::text_of(&marker, "o").ok_or(Fault::Damaged("holder"))?;
+        let holder = item::text_of(&marker, "o").ok_or(DriverError::Damaged("holder"))?;
         let Some(item) = self.item(holder.to_owned()).await? else { return Ok(None) };
         let key = key_of(&name.site, name.kind, &item)?;
         let record = item::record(key, &item)?;
@@ -92,7 +92,7 @@ impl Dynamo {
         Ok(holds.then_some(record))
     }
 
-    pub(super) async fn use_up(&self, key: &Key, now: Timestamp) -> Result<Taken, Fault> {
+    pub(super) async fn use_up(&self, key: &Key, now: Timestamp) -> Result<Taken, DriverError> {
         let taken = self
             .client
             .update_item()
@@ -109,7 +109,7 @@ impl Dynamo {
             .await;
         match taken {
             Ok(done) => {
-                let item = done.attributes.ok_or(Fault::Damaged("answer"))?;
+                let item = done.attributes.ok_or(DriverError::Damaged("answer"))?;
                 Ok(Taken::First(item::record(key.clone(), &item)?))
             }
             Err(error) => match error.as_service_error() {

@@ -11,7 +11,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    error::{Fault, parts},
+    error::{DriverError, parts},
     item::{names_of, seconds, text, text_of},
 };
 
@@ -19,7 +19,11 @@ use super::{
 const PAGES: usize = 4;
 
 impl Dynamo {
-    pub(super) async fn sweep_records(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    pub(super) async fn sweep_records(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, DriverError> {
         if limit == 0 {
             return Ok(0);
         }
@@ -58,8 +62,8 @@ impl Dynamo {
     }
 
     /// Removes what `item` was if it is still expired. Whether that was a record.
-    async fn remove_expired(&self, item: &Item, now: Timestamp) -> Result<bool, Fault> {
-        let place = text_of(item, "pk").ok_or(Fault::Damaged("place"))?;
+    async fn remove_expired(&self, item: &Item, now: Timestamp) -> Result<bool, DriverError> {
+        let place = text_of(item, "pk").ok_or(DriverError::Damaged("place"))?;
         let names = names_of(item)?;
         let is_record = place.starts_with("r.");
         let key: Item = item
@@ -87,8 +91,8 @@ impl Dynamo {
         }
         // Its names with it; one that went on to another holder stays with that.
         let built = |delete: aws_sdk_dynamodb::types::builders::DeleteBuilder| {
-            let delete = delete.build().map_err(|error| Fault::Service(error.into()))?;
-            Ok::<_, Fault>(TransactWriteItem::builder().delete(delete).build())
+            let delete = delete.build().map_err(|error| DriverError::Service(error.into()))?;
+            Ok::<_, DriverError>(TransactWriteItem::builder().delete(delete).build())
         };
         let record = Delete::builder()
             .table_name(&self.table)
@@ -97,7 +101,7 @@ impl Dynamo {
             .expression_attribute_values(":now", seconds(now));
         let mut writes = vec![built(record)?];
         let room = place.strip_prefix("r.").and_then(|rest| rest.rsplit_once('.'));
-        let (room, _) = room.ok_or(Fault::Damaged("place"))?;
+        let (room, _) = room.ok_or(DriverError::Damaged("place"))?;
         for name in names {
             let marker = format!("n.{room}.{}", crate::hex::hex(&name));
             let own = self.item(marker.clone()).await?;

@@ -9,14 +9,18 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
-    error::Fault,
+    error::DriverError,
     item::{LIVE, at, is_live, is_taken, number, number_of, place, record_item, seconds},
 };
 
 impl Dynamo {
     /// Writes a record where there is none, or an expired one without names. One with names has to
     /// let go of them, in a transaction.
-    pub(super) async fn put_new(&self, draft: &Draft, now: Timestamp) -> Result<Inserted, Fault> {
+    pub(super) async fn put_new(
+        &self,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<Inserted, DriverError> {
         let put = self
             .client
             .put_item()
@@ -49,7 +53,7 @@ impl Dynamo {
         draft: &Draft,
         version: u64,
         now: Timestamp,
-    ) -> Result<Option<Replaced>, Fault> {
+    ) -> Result<Option<Replaced>, DriverError> {
         let next = version.saturating_add(1);
         let put = self
             .client
@@ -86,7 +90,7 @@ impl Dynamo {
         version: Option<u64>,
         notice: Notice,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, DriverError> {
         if notice == Notice::Tell {
             return self.remove_with(key, version, notice, now).await;
         }

@@ -8,7 +8,7 @@ use ::mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype
 use castellan_issuer::store::{Draft, Key, Kind, Record};
 use castellan_proto::Timestamp;
 
-use super::error::Fault;
+use super::error::DriverError;
 use crate::hex::{hex, unhex};
 
 /// Seconds as MongoDB has them. What is beyond its range is so far off that it is all the same.
@@ -61,29 +61,29 @@ pub(super) fn document(draft: &Draft, version: u64) -> Document {
 }
 
 /// The record of `key` that `document` holds.
-pub(super) fn record(key: Key, document: &Document) -> Result<Record, Fault> {
+pub(super) fn record(key: Key, document: &Document) -> Result<Record, DriverError> {
     let version = document.get_i64("v").ok().and_then(|version| u64::try_from(version).ok());
     let expires_at = match document.get("e") {
         None | Some(Bson::Null) => None,
         Some(Bson::Int64(end)) => {
-            Some(Timestamp(u64::try_from(*end).map_err(|_| Fault::Damaged("expiry"))?))
+            Some(Timestamp(u64::try_from(*end).map_err(|_| DriverError::Damaged("expiry"))?))
         }
-        Some(_) => return Err(Fault::Damaged("expiry")),
+        Some(_) => return Err(DriverError::Damaged("expiry")),
     };
     let room = room(&key.site, key.kind);
     let mut unique = Vec::new();
-    for name in document.get_array("n").map_err(|_| Fault::Damaged("names"))? {
-        let name = name.as_str().ok_or(Fault::Damaged("names"))?;
+    for name in document.get_array("n").map_err(|_| DriverError::Damaged("names"))? {
+        let name = name.as_str().ok_or(DriverError::Damaged("names"))?;
         if name.starts_with("none:") {
             continue;
         }
         let name = name.strip_prefix(&room).and_then(unhex);
-        unique.push(name.ok_or(Fault::Damaged("names"))?);
+        unique.push(name.ok_or(DriverError::Damaged("names"))?);
     }
     Ok(Record {
         key,
-        version: version.ok_or(Fault::Damaged("version"))?,
-        body: document.get_binary_generic("b").map_err(|_| Fault::Damaged("body"))?.clone(),
+        version: version.ok_or(DriverError::Damaged("version"))?,
+        body: document.get_binary_generic("b").map_err(|_| DriverError::Damaged("body"))?.clone(),
         unique,
         expires_at,
     })
@@ -94,8 +94,8 @@ pub(super) fn key_of(
     site: &std::sync::Arc<str>,
     kind: Kind,
     document: &Document,
-) -> Result<Key, Fault> {
-    let place = document.get_str("_id").map_err(|_| Fault::Damaged("place"))?;
+) -> Result<Key, DriverError> {
+    let place = document.get_str("_id").map_err(|_| DriverError::Damaged("place"))?;
     let id = place.strip_prefix(&room(site, kind)).and_then(unhex);
-    Ok(Key::new(site, kind, id.ok_or(Fault::Damaged("place"))?))
+    Ok(Key::new(site, kind, id.ok_or(DriverError::Damaged("place"))?))
 }

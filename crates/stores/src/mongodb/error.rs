@@ -5,7 +5,7 @@ use castellan_issuer::store::StoreError;
 
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DriverError {
     /// The server said no, or did not answer.
     #[error(transparent)]
     Mongo(#[from] ::mongodb::error::Error),
@@ -17,11 +17,11 @@ pub(super) enum Fault {
     Contended,
     /// So long passed before the write that it was not begun.
     #[error("the server took too long")]
-    Late,
+    Timeout,
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<DriverError> for StoreError {
+    fn from(fault: DriverError) -> Self {
         Self::new(fault)
     }
 }

@@ -18,7 +18,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::seconds,
-    error::{Fault, is_duplicate},
+    error::{DriverError, is_duplicate},
 };
 
 /// How long a notice is kept at least, in seconds.
@@ -50,7 +50,7 @@ impl FeedLog {
         &self,
         subject: &Key,
         notice: Notice,
-    ) -> Result<Option<Pending>, Fault> {
+    ) -> Result<Option<Pending>, DriverError> {
         if notice == Notice::Silent {
             return Ok(None);
         }
@@ -64,7 +64,7 @@ impl FeedLog {
                 Ok(_) if began.elapsed() < PATIENCE => return Ok(Some(Pending(number))),
                 Ok(_) => {
                     self.settle(Some(Pending(number)), false).await?;
-                    return Err(Fault::Late);
+                    return Err(DriverError::Timeout);
                 }
                 // Where find-and-modify is not atomic two may count to one number.
                 Err(error) if is_duplicate(&error) && began.elapsed() < PATIENCE => {}
@@ -74,18 +74,20 @@ impl FeedLog {
     }
 
     /// The next number.
-    async fn count(&self) -> Result<i64, Fault> {
+    async fn count(&self) -> Result<i64, DriverError> {
         let counted = self
             .meta
             .find_one_and_update(doc! { "_id": COUNTER }, doc! { "$inc": { "seq": 1_i64 } })
             .upsert(true)
             .return_document(ReturnDocument::After)
             .await?;
-        counted.and_then(|counted| counted.get_i64("seq").ok()).ok_or(Fault::Damaged("counter"))
+        counted
+            .and_then(|counted| counted.get_i64("seq").ok())
+            .ok_or(DriverError::Damaged("counter"))
     }
 
     /// The last number that was given out, and the last of which the notice was swept.
-    async fn counted(&self) -> Result<(i64, i64), Fault> {
+    async fn counted(&self) -> Result<(i64, i64), DriverError> {
         let counter = self.meta.find_one(doc! { "_id": COUNTER }).await?.unwrap_or_default();
         let number = |name| counter.get_i64(name).unwrap_or(0);
         Ok((number("seq"), number("swept")))
@@ -97,7 +99,7 @@ impl FeedLog {
         &self,
         pending: Option<Pending>,
         happened: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), DriverError> {
         if let Some(Pending(number)) = pending {
             let settled = doc! { "$set": { "p": false, "told": happened } };
             self.notices.update_one(doc! { "_id": number }, settled).await?;
@@ -106,7 +108,7 @@ impl FeedLog {
     }
 
     /// The notices after the cursor `after`.
-    pub(super) async fn since(&self, after: Option<&FeedCursor>) -> Result<Feed, Fault> {
+    pub(super) async fn since(&self, after: Option<&FeedCursor>) -> Result<Feed, DriverError> {
         let (last, swept) = self.counted().await?;
         let known = after.and_then(|after| self.number_of(&after.0));
         if let Some(known) = known.filter(|known| (swept..=last).contains(known)) {
@@ -124,7 +126,7 @@ impl FeedLog {
     }
 
     /// The notices after `known`, and how far it goes without a gap.
-    async fn walk(&self, known: i64) -> Result<(Vec<FeedEntry>, i64), Fault> {
+    async fn walk(&self, known: i64) -> Result<(Vec<FeedEntry>, i64), DriverError> {
         let limit = i64::try_from(MOST).unwrap_or(i64::MAX).saturating_add(1);
         let mut cursor = self
             .notices
@@ -146,7 +148,7 @@ impl FeedLog {
                 end = number;
             }
             if notice.get_bool("told").unwrap_or(true) {
-                let subject = notice.get_str("s").map_err(|_| Fault::Damaged("subject"))?;
+                let subject = notice.get_str("s").map_err(|_| DriverError::Damaged("subject"))?;
                 entries.push(FeedEntry { id: number.to_string(), subject: subject.to_owned() });
             }
         }
@@ -154,7 +156,7 @@ impl FeedLog {
     }
 
     /// Removes at most `limit` notices that were too old at `now`, the oldest first; how many.
-    pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    pub(super) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, DriverError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if limit == 0 {
             return Ok(0);
@@ -187,8 +189,8 @@ impl FeedLog {
     }
 }
 
-fn number(notice: &Document) -> Result<i64, Fault> {
-    notice.get_i64("_id").map_err(|_| Fault::Damaged("number"))
+fn number(notice: &Document) -> Result<i64, DriverError> {
+    notice.get_i64("_id").map_err(|_| DriverError::Damaged("number"))
 }
 
 /// Unix seconds by this machine's clock: the age of notices, which no decision rests on.

@@ -26,7 +26,7 @@ use castellan_issuer::store::{
 };
 use castellan_proto::Timestamp;
 
-use crate::{capabilities, format_state::Standing};
+use crate::{capabilities, format_state::FormatState};
 
 pub(crate) use open::open;
 
@@ -35,7 +35,7 @@ struct Mongo {
     place: Database,
     records: Collection<Document>,
     feed: feed::FeedLog,
-    standing: Standing,
+    format_state: FormatState,
 }
 
 #[async_trait]
@@ -145,7 +145,7 @@ impl Store for Mongo {
     }
 
     async fn admits_older(&self) -> Result<bool, StoreError> {
-        if self.standing.is_finished() {
+        if self.format_state.is_finished() {
             return Ok(false);
         }
         Ok(open::admits_older(&self.place).await?)

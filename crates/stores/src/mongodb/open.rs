@@ -14,13 +14,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Mongo,
-    error::{Fault, is_duplicate},
+    error::{DriverError, is_duplicate},
     feed::FeedLog,
 };
 use crate::{
     OpenError, Opened,
-    format_state::{Migrate, Standing, too_new},
-    limiter::Turnstile,
+    format_state::{FormatState, Migrate, too_new},
+    limiter::Limiter,
 };
 
 /// The format that this build writes. The second has the collections of the first: it only keeps
@@ -62,19 +62,19 @@ pub(crate) async fn open(
     let name = options.default_database.clone().unwrap_or_else(|| DEFAULT.to_owned());
     let client = Client::with_options(options).map_err(unreachable)?;
     let place = client.database(&name);
-    let (standing, database) = prepare(&place, migrate).await?;
+    let (format_state, database) = prepare(&place, migrate).await?;
     let notices = place.collection("castellan_feed");
     let mongo = Mongo {
         records: place.collection("castellan_records"),
         feed: FeedLog { notices, meta: place.collection(META), database },
         place,
-        standing,
+        format_state,
     };
-    Ok(Opened { store: Arc::new(Turnstile::before(mongo, CONNECTIONS as usize)), standing })
+    Ok(Opened { store: Arc::new(Limiter::before(mongo, CONNECTIONS as usize)), format_state })
 }
 
 /// Makes or checks the indexes; how far they are, and what tells this database from every other.
-async fn prepare(place: &Database, migrate: Migrate) -> Result<(Standing, String), OpenError> {
+async fn prepare(place: &Database, migrate: Migrate) -> Result<(FormatState, String), OpenError> {
     let meta: Collection<Document> = place.collection(META);
     let found = meta.find_one(doc! { "_id": "castellan" }).await.map_err(unreachable)?;
     let found = match (found, migrate) {
@@ -115,7 +115,7 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<(Standing, String
         format = NEWEST;
     }
     let database = found.get_str("database").unwrap_or_default().to_owned();
-    Ok((Standing { format, newest: NEWEST }, database))
+    Ok((FormatState { format, newest: NEWEST }, database))
 }
 
 fn number(format: u64) -> i64 {
@@ -127,7 +127,7 @@ fn format_of(meta: &Document) -> u64 {
 }
 
 /// Whether builds of a format before still work with the database.
-pub(super) async fn admits_older(place: &Database) -> Result<bool, Fault> {
+pub(super) async fn admits_older(place: &Database) -> Result<bool, DriverError> {
     let meta: Collection<Document> = place.collection(META);
     let found = meta.find_one(doc! { "_id": "castellan" }).await?;
     Ok(found.is_none_or(|found| format_of(&found) < NEWEST))

@@ -13,7 +13,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::{self, int, key_of, place, room, seconds},
-    error::Fault,
+    error::DriverError,
     live,
 };
 use crate::hex::{hex, unhex};
@@ -24,7 +24,7 @@ async fn all(
     filter: Document,
     order: Option<Document>,
     limit: Option<i64>,
-) -> Result<Vec<Document>, Fault> {
+) -> Result<Vec<Document>, DriverError> {
     let mut find = records.find(filter);
     if let Some(order) = order {
         find = find.sort(order);
@@ -44,13 +44,13 @@ pub(super) async fn get_many(
     records: &Collection<Document>,
     keys: &[Key],
     now: Timestamp,
-) -> Result<Vec<Option<Record>>, Fault> {
+) -> Result<Vec<Option<Record>>, DriverError> {
     let places: Vec<String> = keys.iter().map(place).collect();
     let mut filter = doc! { "_id": { "$in": &places }, "t": false };
     filter.extend(live(now));
     let mut found: HashMap<String, Document> = HashMap::new();
     for document in all(records, filter, None, None).await? {
-        let place = document.get_str("_id").map_err(|_| Fault::Damaged("place"))?.to_owned();
+        let place = document.get_str("_id").map_err(|_| DriverError::Damaged("place"))?.to_owned();
         found.insert(place, document);
     }
     keys.iter()
@@ -66,7 +66,7 @@ pub(super) async fn find(
     records: &Collection<Document>,
     name: &Key,
     now: Timestamp,
-) -> Result<Option<Record>, Fault> {
+) -> Result<Option<Record>, DriverError> {
     let mut filter = doc! { "n": place(name), "t": false };
     filter.extend(live(now));
     let Some(document) = records.find_one(filter).await? else { return Ok(None) };
@@ -77,7 +77,7 @@ pub(super) async fn take(
     records: &Collection<Document>,
     key: &Key,
     now: Timestamp,
-) -> Result<Taken, Fault> {
+) -> Result<Taken, DriverError> {
     let mut filter = doc! { "_id": place(key), "t": false };
     filter.extend(live(now));
     let taken = records
@@ -100,7 +100,7 @@ pub(super) async fn delete(
     key: &Key,
     version: Option<u64>,
     now: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<bool, DriverError> {
     let mut filter = doc! { "_id": place(key) };
     if let Some(version) = version {
         filter.insert("v", int(version));
@@ -113,7 +113,7 @@ pub(super) async fn page(
     records: &Collection<Document>,
     query: &PageQuery,
     now: Timestamp,
-) -> Result<Vec<Record>, Fault> {
+) -> Result<Vec<Record>, DriverError> {
     if query.limit == 0 {
         return Ok(Vec::new());
     }
@@ -140,7 +140,7 @@ pub(super) async fn page_by_start(
     records: &Collection<Document>,
     query: &NameQuery,
     now: Timestamp,
-) -> Result<Vec<Named>, Fault> {
+) -> Result<Vec<Named>, DriverError> {
     let Some(limit) = i64::try_from(query.limit).ok().filter(|limit| *limit > 0) else {
         return Ok(Vec::new());
     };
@@ -168,7 +168,7 @@ pub(super) async fn page_by_start(
         let name = document.get_str("m").ok().and_then(|name| unhex(name.strip_prefix(&*room)?));
         let key = key_of(&query.site, query.kind, &document)?;
         let record = document::record(key, &document)?;
-        found.push(Named { name: name.ok_or(Fault::Damaged("names"))?, record });
+        found.push(Named { name: name.ok_or(DriverError::Damaged("names"))?, record });
     }
     Ok(found)
 }
@@ -178,7 +178,7 @@ pub(super) async fn count(
     site: &Arc<str>,
     kind: Kind,
     now: Timestamp,
-) -> Result<u64, Fault> {
+) -> Result<u64, DriverError> {
     let room = room(site, kind);
     let mut filter = doc! { "_id": { "$gte": &room, "$lt": format!("{room}g") }, "t": false };
     filter.extend(live(now));
@@ -190,7 +190,7 @@ pub(super) async fn sweep(
     records: &Collection<Document>,
     now: Timestamp,
     limit: usize,
-) -> Result<usize, Fault> {
+) -> Result<usize, DriverError> {
     if limit == 0 {
         return Ok(0);
     }
@@ -208,7 +208,7 @@ pub(super) async fn sweep(
 }
 
 /// What time it is at the primary, in milliseconds since the Unix epoch, if it says.
-pub(super) async fn clock(place: &Database) -> Result<Option<u64>, Fault> {
+pub(super) async fn clock(place: &Database) -> Result<Option<u64>, DriverError> {
     // The same under two names: what speaks the protocol knows at least one.
     for greeting in ["hello", "isMaster"] {
         match place.run_command(doc! { greeting: 1 }).await {

@@ -10,7 +10,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     document::{document, int, names, place, seconds},
-    error::{Fault, is_duplicate},
+    error::{DriverError, is_duplicate},
     live,
 };
 
@@ -21,7 +21,7 @@ pub(super) async fn insert(
     records: &Collection<Document>,
     draft: &Draft,
     now: Timestamp,
-) -> Result<Inserted, Fault> {
+) -> Result<Inserted, DriverError> {
     let new = document(draft, 1);
     for _ in 0..TRIES {
         match records.insert_one(&new).await {
@@ -47,7 +47,7 @@ pub(super) async fn insert(
             return Ok(Inserted::Clash(name));
         }
     }
-    Err(Fault::Contended)
+    Err(DriverError::Contended)
 }
 
 pub(super) async fn replace(
@@ -55,7 +55,7 @@ pub(super) async fn replace(
     draft: &Draft,
     version: u64,
     now: Timestamp,
-) -> Result<Replaced, Fault> {
+) -> Result<Replaced, DriverError> {
     let next = version.saturating_add(1);
     let new = document(draft, next);
     for _ in 0..TRIES {
@@ -71,7 +71,7 @@ pub(super) async fn replace(
             return Ok(Replaced::Clash(name));
         }
     }
-    Err(Fault::Contended)
+    Err(DriverError::Contended)
 }
 
 /// The first name of `draft` that another one has. Others that have expired let go of theirs.
@@ -79,12 +79,12 @@ async fn clash(
     records: &Collection<Document>,
     draft: &Draft,
     now: Timestamp,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, DriverError> {
     let own = place(&draft.key);
     for (name, indexed) in draft.unique.iter().zip(names(&draft.key, &draft.unique)) {
         let held = doc! { "n": &indexed, "_id": { "$ne": &own } };
         let Some(holder) = records.find_one(held).await? else { continue };
-        let place = holder.get_str("_id").map_err(|_| Fault::Damaged("place"))?;
+        let place = holder.get_str("_id").map_err(|_| DriverError::Damaged("place"))?;
         let expired = holder.get_i64("e").is_ok_and(|end| end <= seconds(now));
         if !expired {
             return Ok(Some(name.clone()));

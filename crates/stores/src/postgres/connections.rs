@@ -1,4 +1,4 @@
-//! The connections of one node. How many there are at most is the turnstile's business.
+//! The connections of one node. How many there are at most is the limiter's business.
 //!
 //! The library's own pool looks at a connection after every use, which costs a round trip as dear as
 //! the verb; here a connection is proven by being used.
@@ -13,7 +13,7 @@ use castellan_issuer::store::StoreError;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-use super::error::Fault;
+use super::error::DriverError;
 
 /// How long a new connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -39,12 +39,12 @@ impl Connections {
     }
 
     /// A connection, a new one if none is idle.
-    pub(super) async fn line(&self) -> Result<Line<'_>, Fault> {
+    pub(super) async fn line(&self) -> Result<Line<'_>, DriverError> {
         if let Some(connection) = self.idle_one() {
             return Ok(Line { home: self, connection });
         }
         let connection = timeout(CONNECT, self.options.connect()).await;
-        let connection = connection.map_err(|_| Fault::Unanswered)??;
+        let connection = connection.map_err(|_| DriverError::Unanswered)??;
         Ok(Line { home: self, connection })
     }
 
@@ -58,7 +58,7 @@ impl Connections {
 
 impl Line<'_> {
     /// Hands on what came of a verb, and the connection to the next one if it still is one.
-    pub(super) fn settle<T>(self, came: Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn settle<T>(self, came: Result<T, DriverError>) -> Result<T, StoreError> {
         let Self { home, connection } = self;
         let mut idle = home.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match &came {

@@ -4,7 +4,7 @@ use castellan_issuer::store::StoreError;
 
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DriverError {
     /// PostgreSQL said no, or did not answer.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
@@ -19,13 +19,13 @@ pub(super) enum Fault {
     Contended,
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<DriverError> for StoreError {
+    fn from(fault: DriverError) -> Self {
         Self::new(fault)
     }
 }
 
-impl Fault {
+impl DriverError {
     /// Whether the database undid the transaction because another was in its way (a deadlock, or a
     /// serialization failure): to do it again is safe, and all that has to be done.
     pub(super) fn is_a_clash(&self) -> bool {

@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     row::{self, seconds},
 };
 
@@ -50,7 +50,7 @@ const SWEEP: &str = "
     RETURNING g.many";
 
 /// Writes a notice alone.
-pub(super) async fn tell(connection: &mut PgConnection, subject: &Key) -> Result<(), Fault> {
+pub(super) async fn tell(connection: &mut PgConnection, subject: &Key) -> Result<(), DriverError> {
     let tell = sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)");
     tell.bind(subject.text().into_bytes()).execute(connection).await?;
     Ok(())
@@ -61,7 +61,7 @@ pub(super) async fn since(
     connection: &mut PgConnection,
     database: &str,
     after: Option<&FeedCursor>,
-) -> Result<Feed, Fault> {
+) -> Result<Feed, DriverError> {
     let cursor = |snapshot: &str| FeedCursor(format!("{database}/{snapshot}"));
     let Some(after) = after else {
         let end: String = sqlx::query_scalar(END).fetch_one(&mut *connection).await?;
@@ -72,7 +72,7 @@ pub(super) async fn since(
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
     };
     let rows = sqlx::query(SINCE).bind(snapshot).bind(MOST + 1).fetch_all(connection).await?;
-    let first = rows.first().ok_or(Fault::Damaged("format"))?;
+    let first = rows.first().ok_or(DriverError::Damaged("format"))?;
     let end: String = first.try_get(0)?;
     let gap: bool = first.try_get(1)?;
     if gap || i64::try_from(rows.len()).unwrap_or(i64::MAX) > MOST {
@@ -105,7 +105,7 @@ pub(super) async fn sweep(
     connection: &mut PgConnection,
     now: Timestamp,
     limit: usize,
-) -> Result<usize, Fault> {
+) -> Result<usize, DriverError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let before = seconds(now).saturating_sub(KEPT);
     let gone: Option<i64> =

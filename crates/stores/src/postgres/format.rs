@@ -5,12 +5,12 @@ use castellan_issuer::store::names::mirrored;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     open::{refused, unreachable},
 };
 use crate::{
     OpenError,
-    format_state::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
+    format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, too_new},
 };
 
 /// The format that this build writes.
@@ -31,7 +31,7 @@ struct Found {
 pub(super) async fn bring(
     connection: &mut PgConnection,
     migrate: Migrate,
-) -> Result<(Standing, String), OpenError> {
+) -> Result<(FormatState, String), OpenError> {
     let mut found = look(connection).await?;
     if found.as_ref().is_none_or(|found| !found.is_wide) {
         if migrate == Migrate::No {
@@ -51,11 +51,11 @@ pub(super) async fn bring(
     if format < NEWEST && migrate >= Migrate::Finish {
         format = narrow(connection).await?;
     }
-    Ok((Standing { format, newest: NEWEST }, database))
+    Ok((FormatState { format, newest: NEWEST }, database))
 }
 
 /// Whether builds of a format before still work with the tables.
-pub(super) async fn admits_older(connection: &mut PgConnection) -> Result<bool, Fault> {
+pub(super) async fn admits_older(connection: &mut PgConnection) -> Result<bool, DriverError> {
     let format = sqlx::query_scalar("SELECT format < $1 FROM castellan_meta");
     Ok(format.bind(i64::try_from(NEWEST).unwrap_or(i64::MAX)).fetch_one(connection).await?)
 }

@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     row::{self, seconds},
 };
 
@@ -45,7 +45,7 @@ pub(super) async fn page(
     connection: &mut PgConnection,
     query: &PageQuery,
     now: Timestamp,
-) -> Result<Vec<Record>, Fault> {
+) -> Result<Vec<Record>, DriverError> {
     // Only ids from `from` on, without `from` itself if that is where the last page ended.
     let after = query.after.as_deref().filter(|after| *after >= &*query.prefix);
     let from = after.unwrap_or(&query.prefix);
@@ -71,7 +71,7 @@ pub(super) async fn page_by_name(
     connection: &mut PgConnection,
     query: &NameQuery,
     now: Timestamp,
-) -> Result<Vec<Named>, Fault> {
+) -> Result<Vec<Named>, DriverError> {
     let (sql, part, after) = match query.end {
         NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
         NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
@@ -113,7 +113,7 @@ pub(super) async fn count(
     site: &str,
     kind: Kind,
     now: Timestamp,
-) -> Result<u64, Fault> {
+) -> Result<u64, DriverError> {
     let count = sqlx::query_scalar(COUNT).bind(site).bind(kind.as_str()).bind(seconds(now));
     row::version(count.fetch_one(connection).await?)
 }

@@ -24,7 +24,7 @@ use castellan_issuer::store::{
 use castellan_proto::Timestamp;
 use connections::Connections;
 
-use crate::{capabilities, format_state::Standing};
+use crate::{capabilities, format_state::FormatState};
 
 pub(crate) use open::open;
 
@@ -33,7 +33,7 @@ struct Postgres {
     connections: Connections,
     /// Tells this database from every other.
     database: String,
-    standing: Standing,
+    format_state: FormatState,
 }
 
 #[async_trait]
@@ -121,7 +121,7 @@ impl Store for Postgres {
         now: Timestamp,
     ) -> Result<Option<Vec<Named>>, StoreError> {
         // Until it is narrowed, some names may not be there backwards.
-        if query.end == NameEnd::Finish && !self.standing.is_finished() {
+        if query.end == NameEnd::Finish && !self.format_state.is_finished() {
             return Ok(None);
         }
         let mut line = self.connections.line().await?;
@@ -130,7 +130,7 @@ impl Store for Postgres {
     }
 
     async fn admits_older(&self) -> Result<bool, StoreError> {
-        if self.standing.is_finished() {
+        if self.format_state.is_finished() {
             return Ok(false);
         }
         let mut line = self.connections.line().await?;

@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     row::{self, int, names, seconds},
     verbs::told,
 };
@@ -50,14 +50,14 @@ pub(super) async fn insert(
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
-) -> Result<Inserted, Fault> {
+) -> Result<Inserted, DriverError> {
     for _ in 0..TRIES {
         match try_insert(connection, draft, notice, now).await {
             Err(fault) if fault.is_a_clash() => {}
             done => return done,
         }
     }
-    Err(Fault::Contended)
+    Err(DriverError::Contended)
 }
 
 async fn try_insert(
@@ -65,7 +65,7 @@ async fn try_insert(
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
-) -> Result<Inserted, Fault> {
+) -> Result<Inserted, DriverError> {
     let mut transaction = connection.begin().await?;
     let Draft { key, body, unique, expires_at } = draft;
     let put = sqlx::query(INSERT)
@@ -97,14 +97,14 @@ pub(super) async fn replace(
     version: u64,
     notice: Notice,
     now: Timestamp,
-) -> Result<Replaced, Fault> {
+) -> Result<Replaced, DriverError> {
     for _ in 0..TRIES {
         match try_replace(connection, draft, version, notice, now).await {
             Err(fault) if fault.is_a_clash() => {}
             done => return done,
         }
     }
-    Err(Fault::Contended)
+    Err(DriverError::Contended)
 }
 
 async fn try_replace(
@@ -113,7 +113,7 @@ async fn try_replace(
     version: u64,
     notice: Notice,
     now: Timestamp,
-) -> Result<Replaced, Fault> {
+) -> Result<Replaced, DriverError> {
     let mut transaction = connection.begin().await?;
     let Draft { key, body, unique, expires_at } = draft;
     let put: Option<i64> = sqlx::query_scalar(REPLACE)
@@ -146,7 +146,7 @@ async fn hold(
     transaction: &mut PgConnection,
     draft: &Draft,
     now: Timestamp,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, DriverError> {
     let Draft { key, unique, expires_at, .. } = draft;
     sqlx::query(FREE)
         .bind(&*key.site)
@@ -176,7 +176,11 @@ async fn hold(
     Ok(unique.iter().find(|name| clashes.contains(name)).cloned())
 }
 
-async fn tell(transaction: &mut PgConnection, key: &Key, notice: Notice) -> Result<(), Fault> {
+async fn tell(
+    transaction: &mut PgConnection,
+    key: &Key,
+    notice: Notice,
+) -> Result<(), DriverError> {
     if let Some(subject) = told(key, notice) {
         sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)")
             .bind(subject)

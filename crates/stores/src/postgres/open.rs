@@ -4,11 +4,11 @@ use std::{str::FromStr as _, sync::Arc};
 
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
-use super::{Postgres, connections::Connections, error::Fault, format};
+use super::{Postgres, connections::Connections, error::DriverError, format};
 use crate::{
     OpenError, Opened,
-    format_state::{Migrate, Standing},
-    limiter::Turnstile,
+    format_state::{FormatState, Migrate},
+    limiter::Limiter,
 };
 
 /// Connections of one node at most. More do not make a database faster.
@@ -41,17 +41,17 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenErr
         .disable_statement_logging();
     let connections = Connections::new(options);
     let mut line = connections.line().await.map_err(unreachable)?;
-    let (standing, database) = prepare(&mut line, migrate).await?;
+    let (format_state, database) = prepare(&mut line, migrate).await?;
     line.settle(Ok(())).ok();
-    let postgres = Postgres { connections, database, standing };
-    Ok(Opened { store: Arc::new(Turnstile::before(postgres, CONNECTIONS)), standing })
+    let postgres = Postgres { connections, database, format_state };
+    Ok(Opened { store: Arc::new(Limiter::before(postgres, CONNECTIONS)), format_state })
 }
 
 /// Makes or checks the tables; how far they are, and what tells this database from every other.
 async fn prepare(
     connection: &mut PgConnection,
     migrate: Migrate,
-) -> Result<(Standing, String), OpenError> {
+) -> Result<(FormatState, String), OpenError> {
     let server: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut *connection)
         .await
@@ -67,18 +67,20 @@ async fn prepare(
 }
 
 /// The database does not answer, or not to us.
-pub(super) fn unreachable(error: impl Into<Fault>) -> OpenError {
+pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
     let error = error.into();
     let (problem, remedy) = match &error {
-        Fault::Sql(sqlx::Error::Database(said))
+        DriverError::Sql(sqlx::Error::Database(said))
             if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
             ("does not let this user in", "check user and password, and pg_hba.conf")
         }
-        Fault::Sql(sqlx::Error::Database(said)) if said.code().as_deref() == Some("3D000") => {
+        DriverError::Sql(sqlx::Error::Database(said))
+            if said.code().as_deref() == Some("3D000") =>
+        {
             ("has no such database", "make it with `createdb`")
         }
-        Fault::Sql(sqlx::Error::Tls(_)) => {
+        DriverError::Sql(sqlx::Error::Tls(_)) => {
             ("does not speak TLS as it should", "see sslmode and sslrootcert")
         }
         _ => ("does not answer", "check host and port, and that it runs"),

@@ -4,7 +4,7 @@ use castellan_issuer::store::{Key, Record};
 use castellan_proto::Timestamp;
 use sqlx::{Row as _, postgres::PgRow};
 
-use super::error::Fault;
+use super::error::DriverError;
 
 /// Seconds as PostgreSQL has them. What is beyond its range is so far off that it is all the same.
 pub(super) fn seconds(time: Timestamp) -> i64 {
@@ -23,7 +23,7 @@ pub(super) fn names(names: &[String]) -> Vec<&[u8]> {
 
 /// The record of `key` from the columns `version, expires_at, names, body`, the first of them at
 /// `first`.
-pub(super) fn record(key: Key, row: &PgRow, first: usize) -> Result<Record, Fault> {
+pub(super) fn record(key: Key, row: &PgRow, first: usize) -> Result<Record, DriverError> {
     let names: Vec<Vec<u8>> = row.try_get(first + 2)?;
     Ok(Record {
         key,
@@ -34,16 +34,16 @@ pub(super) fn record(key: Key, row: &PgRow, first: usize) -> Result<Record, Faul
     })
 }
 
-pub(super) fn version(stored: i64) -> Result<u64, Fault> {
-    u64::try_from(stored).map_err(|_| Fault::Damaged("version"))
+pub(super) fn version(stored: i64) -> Result<u64, DriverError> {
+    u64::try_from(stored).map_err(|_| DriverError::Damaged("version"))
 }
 
-fn expires_at(stored: Option<i64>) -> Result<Option<Timestamp>, Fault> {
+fn expires_at(stored: Option<i64>) -> Result<Option<Timestamp>, DriverError> {
     let time = |stored| u64::try_from(stored).map(Timestamp);
-    stored.map(time).transpose().map_err(|_| Fault::Damaged("expiry"))
+    stored.map(time).transpose().map_err(|_| DriverError::Damaged("expiry"))
 }
 
 /// A text that stands as bytes.
-pub(super) fn text(bytes: Vec<u8>, what: &'static str) -> Result<String, Fault> {
-    String::from_utf8(bytes).map_err(|_| Fault::Damaged(what))
+pub(super) fn text(bytes: Vec<u8>, what: &'static str) -> Result<String, DriverError> {
+    String::from_utf8(bytes).map_err(|_| DriverError::Damaged(what))
 }

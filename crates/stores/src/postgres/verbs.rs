@@ -7,7 +7,7 @@ use castellan_proto::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     row::{self, int, seconds},
 };
 
@@ -107,7 +107,7 @@ pub(super) async fn get_many(
     connection: &mut PgConnection,
     keys: &[Key],
     now: Timestamp,
-) -> Result<Vec<Option<Record>>, Fault> {
+) -> Result<Vec<Option<Record>>, DriverError> {
     let sites: Vec<&str> = keys.iter().map(|key| &*key.site).collect();
     let kinds: Vec<&str> = keys.iter().map(|key| key.kind.as_str()).collect();
     let ids: Vec<&[u8]> = keys.iter().map(|key| key.id.as_bytes()).collect();
@@ -115,7 +115,7 @@ pub(super) async fn get_many(
     let mut found: HashMap<usize, Record> = HashMap::new();
     for row in get.fetch_all(connection).await? {
         let place = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0).wrapping_sub(1);
-        let key = keys.get(place).ok_or(Fault::Damaged("place"))?;
+        let key = keys.get(place).ok_or(DriverError::Damaged("place"))?;
         found.insert(place, row::record(key.clone(), &row, 1)?);
     }
     Ok((0..keys.len()).map(|place| found.remove(&place)).collect())
@@ -126,7 +126,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     name: &Key,
     now: Timestamp,
-) -> Result<Option<Record>, Fault> {
+) -> Result<Option<Record>, DriverError> {
     let find = sqlx::query(FIND).bind(&*name.site).bind(name.kind.as_str());
     let Some(row) =
         find.bind(name.id.as_bytes()).bind(seconds(now)).fetch_optional(connection).await?
@@ -143,7 +143,7 @@ pub(super) async fn insert(
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
-) -> Result<Inserted, Fault> {
+) -> Result<Inserted, DriverError> {
     let Draft { key, body, expires_at, .. } = draft;
     let put: i64 = sqlx::query_scalar(INSERT)
         .bind(&*key.site)
@@ -165,7 +165,7 @@ pub(super) async fn replace(
     version: u64,
     notice: Notice,
     now: Timestamp,
-) -> Result<Replaced, Fault> {
+) -> Result<Replaced, DriverError> {
     let Draft { key, body, expires_at, .. } = draft;
     let put: Option<i64> = sqlx::query_scalar(REPLACE)
         .bind(&*key.site)
@@ -188,7 +188,7 @@ pub(super) async fn take(
     connection: &mut PgConnection,
     key: &Key,
     now: Timestamp,
-) -> Result<Taken, Fault> {
+) -> Result<Taken, DriverError> {
     if let Some(record) = look(connection, TAKE, key, now).await? {
         return Ok(Taken::First(record));
     }
@@ -201,7 +201,7 @@ async fn look(
     sql: &'static str,
     key: &Key,
     now: Timestamp,
-) -> Result<Option<Record>, Fault> {
+) -> Result<Option<Record>, DriverError> {
     let look = sqlx::query(sql).bind(&*key.site).bind(key.kind.as_str());
     let found = look.bind(key.id.as_bytes()).bind(seconds(now)).fetch_optional(connection).await?;
     found.map(|row| row::record(key.clone(), &row, 0)).transpose()
@@ -213,7 +213,7 @@ pub(super) async fn delete(
     version: Option<u64>,
     notice: Notice,
     now: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<bool, DriverError> {
     let gone: i64 = sqlx::query_scalar(DELETE)
         .bind(&*key.site)
         .bind(key.kind.as_str())
@@ -230,7 +230,7 @@ pub(super) async fn sweep(
     connection: &mut PgConnection,
     now: Timestamp,
     limit: usize,
-) -> Result<usize, Fault> {
+) -> Result<usize, DriverError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let gone: i64 =
         sqlx::query_scalar(SWEEP).bind(seconds(now)).bind(limit).fetch_one(connection).await?;
@@ -238,6 +238,6 @@ pub(super) async fn sweep(
 }
 
 /// What time it is, in milliseconds since the Unix epoch.
-pub(super) async fn clock(connection: &mut PgConnection) -> Result<u64, Fault> {
+pub(super) async fn clock(connection: &mut PgConnection) -> Result<u64, DriverError> {
     row::version(sqlx::query_scalar(CLOCK).fetch_one(connection).await?)
 }

@@ -17,7 +17,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::error::Fault;
+use super::error::DriverError;
 
 /// Pages of the log from which on they are moved, as many as SQLite has by default.
 const LONG: i32 = 1_000;
@@ -41,7 +41,7 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Starts the thread that moves the bulk over `aside`.
-    pub(super) fn start(writer: &Connection, aside: Connection) -> Result<Self, Fault> {
+    pub(super) fn start(writer: &Connection, aside: Connection) -> Result<Self, DriverError> {
         writer.wal_hook(Some(|_, pages| {
             PAGES.set(pages);
             Ok(())
@@ -56,7 +56,7 @@ impl Checkpoints {
             }
         };
         let thread = thread::Builder::new().name("sqlite-mover".to_owned()).spawn(work);
-        let thread = Some(thread.map_err(Fault::Thread)?);
+        let thread = Some(thread.map_err(DriverError::Thread)?);
         Ok(Self { ask: Some(ask), moved, underway: false, thread })
     }
 

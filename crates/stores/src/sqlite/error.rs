@@ -6,7 +6,7 @@ use castellan_issuer::store::StoreError;
 
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DriverError {
     /// SQLite said no.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
@@ -21,13 +21,13 @@ pub(super) enum Fault {
     Thread(#[source] std::io::Error),
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<DriverError> for StoreError {
+    fn from(fault: DriverError) -> Self {
         Self::new(fault)
     }
 }
 
 /// The error of everyone in a group that failed together.
-pub(super) fn shared(fault: &Arc<Fault>) -> StoreError {
+pub(super) fn shared(fault: &Arc<DriverError>) -> StoreError {
     StoreError::new(Arc::clone(fault))
 }

@@ -4,7 +4,7 @@ use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key, Notice};
 use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::error::Fault;
+use super::error::DriverError;
 use super::reader::Reader;
 use super::row::seconds;
 
@@ -24,7 +24,11 @@ pub(super) struct Mark {
 }
 
 /// Writes a notice about `subject`, if `notice` says so, in the open transaction.
-pub(super) fn tell(connection: &Connection, subject: &Key, notice: Notice) -> Result<(), Fault> {
+pub(super) fn tell(
+    connection: &Connection,
+    subject: &Key,
+    notice: Notice,
+) -> Result<(), DriverError> {
     if notice == Notice::Tell {
         let mut tell = connection.prepare_cached("INSERT INTO feed (subject) VALUES (?1)")?;
         tell.execute([subject.text()])?;
@@ -34,7 +38,7 @@ pub(super) fn tell(connection: &Connection, subject: &Key, notice: Notice) -> Re
 
 /// The notices after the cursor `after`. While nothing changes in the file it is one look at a
 /// counter in shared memory.
-pub(super) fn since(reader: &mut Reader, after: Option<&FeedCursor>) -> Result<Feed, Fault> {
+pub(super) fn since(reader: &mut Reader, after: Option<&FeedCursor>) -> Result<Feed, DriverError> {
     // First the counter, then the end: what is committed in between is seen now and, because the
     // counter has moved, looked for again next time.
     let data_version = reader
@@ -69,7 +73,7 @@ fn nothing(end: i64, gap: bool) -> Feed {
 }
 
 /// The number of the last notice ever written.
-fn end(connection: &Connection) -> Result<i64, Fault> {
+fn end(connection: &Connection) -> Result<i64, DriverError> {
     let mut end =
         connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'feed'")?;
     // No row until the first notice.
@@ -77,7 +81,7 @@ fn end(connection: &Connection) -> Result<i64, Fault> {
 }
 
 /// The notices after `after`, the last of which is `end`.
-fn entries(connection: &Connection, after: i64, end: i64) -> Result<Feed, Fault> {
+fn entries(connection: &Connection, after: i64, end: i64) -> Result<Feed, DriverError> {
     let mut entries =
         connection.prepare_cached("SELECT seq, subject FROM feed WHERE seq > ?1 ORDER BY seq")?;
     let entry = |row: &rusqlite::Row<'_>| {
@@ -90,7 +94,11 @@ fn entries(connection: &Connection, after: i64, end: i64) -> Result<Feed, Fault>
 }
 
 /// Removes at most `limit` notices that were too old at `now`, the oldest first; how many.
-pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+pub(super) fn sweep(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, DriverError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut oldest = connection.prepare_cached("SELECT seq, at FROM feed ORDER BY seq LIMIT ?1")?;
     let mut rows = oldest.query([limit])?;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::Fault;
+use super::error::DriverError;
 use super::format;
 use crate::OpenError;
-use crate::format_state::{Migrate, Standing};
+use crate::format_state::{FormatState, Migrate};
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ pub(super) fn path_of(rest: &str) -> Result<PathBuf, OpenError> {
 pub(super) fn open_for_writing(
     path: &Path,
     migrate: Migrate,
-) -> Result<(Connection, Standing), OpenError> {
+) -> Result<(Connection, FormatState), OpenError> {
     if path.is_dir() {
         return Err(OpenError::file(path, "it is a folder", "name a file in it"));
     }
@@ -65,8 +65,8 @@ pub(super) fn open_for_writing(
         let remedy = "put it on a local disk";
         return Err(OpenError::file(path, "its file system has no shared memory", remedy));
     }
-    let standing = format::bring(path, &mut connection, migrate)?;
-    Ok((connection, standing))
+    let format_state = format::bring(path, &mut connection, migrate)?;
+    Ok((connection, format_state))
 }
 
 /// Opens the file at `path` for a reader. The writer's connection must be open.
@@ -117,9 +117,9 @@ pub(super) fn patiently<T>(
 }
 
 /// What `fault` at opening means to the operator.
-pub(super) fn explain(path: &Path, fault: Fault) -> OpenError {
+pub(super) fn explain(path: &Path, fault: DriverError) -> OpenError {
     let code = match &fault {
-        Fault::Sql(error) => error.sqlite_error_code(),
+        DriverError::Sql(error) => error.sqlite_error_code(),
         _ => None,
     };
     let (problem, remedy) = match code {

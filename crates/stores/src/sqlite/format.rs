@@ -6,13 +6,13 @@ use castellan_issuer::store::names::mirrored;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    error::Fault,
+    error::DriverError,
     file::{explain, patiently},
     row,
 };
 use crate::{
     OpenError,
-    format_state::{LEFT, Migrate, Progress, Standing, TOO_OLD, too_new},
+    format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, too_new},
 };
 
 /// The format that this build writes, as SQLite's `user_version`.
@@ -62,7 +62,7 @@ pub(super) fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, Open
 }
 
 /// Whether builds of a format before still open the file.
-pub(super) fn admits_older(connection: &Connection) -> Result<bool, Fault> {
+pub(super) fn admits_older(connection: &Connection) -> Result<bool, DriverError> {
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(format < row::int(NEWEST))
 }
@@ -72,7 +72,7 @@ pub(super) fn bring(
     path: &Path,
     connection: &mut Connection,
     migrate: Migrate,
-) -> Result<Standing, OpenError> {
+) -> Result<FormatState, OpenError> {
     let mut format = widen(path, connection, migrate)?;
     if format < NEWEST && migrate >= Migrate::Fill {
         fill(connection).map_err(|fault| explain(path, fault))?;
@@ -80,7 +80,7 @@ pub(super) fn bring(
     if format < NEWEST && migrate >= Migrate::Finish {
         format = narrow(path, connection)?;
     }
-    Ok(Standing { format, newest: NEWEST })
+    Ok(FormatState { format, newest: NEWEST })
 }
 
 /// Makes an empty file ours, and has one of a format before take what this build writes.
@@ -124,7 +124,7 @@ const UNMIRRORED: &str = "SELECT count(*) FROM names WHERE mirrored IS NULL";
 
 /// Brings along what builds of the format before wrote, a step at a time so that nobody waits for
 /// long. Interrupted, it goes on where it was: what is done is done.
-fn fill(connection: &mut Connection) -> Result<(), Fault> {
+fn fill(connection: &mut Connection) -> Result<(), DriverError> {
     let left: i64 = connection.query_row(UNMIRRORED, [], |row| row.get(0))?;
     let mut progress = Progress::begin(u64::try_from(left).unwrap_or(0));
     let mut last = [const { String::new() }; 3];
@@ -141,7 +141,7 @@ fn fill(connection: &mut Connection) -> Result<(), Fault> {
 }
 
 /// How many names after `last` it brought along.
-fn fill_step(moment: &Transaction<'_>, last: &mut [String; 3]) -> Result<usize, Fault> {
+fn fill_step(moment: &Transaction<'_>, last: &mut [String; 3]) -> Result<usize, DriverError> {
     let mut next = moment.prepare_cached(
         "SELECT site, kind, name FROM names
          WHERE (site, kind, name) > (?1, ?2, ?3) AND mirrored IS NULL

@@ -25,7 +25,7 @@ use castellan_proto::Timestamp;
 
 use crate::{
     OpenError, Opened, capabilities,
-    format_state::{Migrate, Standing},
+    format_state::{FormatState, Migrate},
 };
 use reader::Readers;
 use writer::Writer;
@@ -42,13 +42,13 @@ struct Sqlite {
     points: Readers,
     lists: Readers,
     writer: Writer,
-    standing: Standing,
+    format_state: FormatState,
 }
 
 /// Opens the file at `path`, and makes it if it does not exist.
 pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path)?;
-    let (connection, standing) = file::open_for_writing(&path, migrate)?;
+    let (connection, format_state) = file::open_for_writing(&path, migrate)?;
     let mover = file::open_for_moving(&path).map_err(|error| file::explain(&path, error.into()))?;
     let open_reader = || file::open_for_reading(&path);
     let sqlite = Sqlite {
@@ -57,9 +57,9 @@ pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
         lists: Readers::start(LIST_READERS, open_reader)
             .map_err(|fault| file::explain(&path, fault))?,
         writer: Writer::start(connection, mover).map_err(|fault| file::explain(&path, fault))?,
-        standing,
+        format_state,
     };
-    Ok(Opened { store: Arc::new(sqlite), standing })
+    Ok(Opened { store: Arc::new(sqlite), format_state })
 }
 
 #[async_trait]
@@ -134,7 +134,7 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Vec<Named>>, StoreError> {
         // Until it is narrowed, some names may not be there backwards.
-        if query.end == NameEnd::Finish && !self.standing.is_finished() {
+        if query.end == NameEnd::Finish && !self.format_state.is_finished() {
             return Ok(None);
         }
         let query = query.clone();
@@ -173,7 +173,7 @@ impl Store for Sqlite {
     }
 
     async fn admits_older(&self) -> Result<bool, StoreError> {
-        if self.standing.is_finished() {
+        if self.format_state.is_finished() {
             return Ok(false);
         }
         self.points.run(|reader| format::admits_older(reader.connection())).await

@@ -9,7 +9,7 @@ use castellan_proto::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::error::Fault;
+use super::error::DriverError;
 use super::row::{self, seconds};
 
 const GET: &str = "
@@ -53,7 +53,7 @@ pub(super) fn get_many(
     connection: &Connection,
     keys: Vec<Key>,
     now: Timestamp,
-) -> Result<Vec<Option<Record>>, Fault> {
+) -> Result<Vec<Option<Record>>, DriverError> {
     // All from one moment, and the locks of the file are taken once. One alone is of one moment.
     let _moment = if keys.len() > 1 { Some(connection.unchecked_transaction()?) } else { None };
     let mut get = connection.prepare_cached(GET)?;
@@ -70,7 +70,7 @@ pub(super) fn find(
     connection: &Connection,
     name: &Key,
     now: Timestamp,
-) -> Result<Option<Record>, Fault> {
+) -> Result<Option<Record>, DriverError> {
     let mut find = connection.prepare_cached(FIND)?;
     let place = params![&*name.site, name.kind.as_str(), name.id, seconds(now)];
     let mut rows = find.query(place)?;
@@ -83,7 +83,7 @@ pub(super) fn page(
     connection: &Connection,
     query: &PageQuery,
     now: Timestamp,
-) -> Result<Vec<Record>, Fault> {
+) -> Result<Vec<Record>, DriverError> {
     // Only ids from `from` on, without `from` itself if that is where the last page ended.
     let after = query.after.as_ref().filter(|after| **after >= query.prefix);
     let from = after.unwrap_or(&query.prefix);
@@ -109,7 +109,7 @@ pub(super) fn page_by_name(
     connection: &Connection,
     query: &NameQuery,
     now: Timestamp,
-) -> Result<Vec<Named>, Fault> {
+) -> Result<Vec<Named>, DriverError> {
     let (sql, part, after) = match query.end {
         NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
         NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
@@ -152,11 +152,11 @@ pub(super) fn count(
     site: &Arc<str>,
     kind: Kind,
     now: Timestamp,
-) -> Result<u64, Fault> {
+) -> Result<u64, DriverError> {
     let mut count = connection.prepare_cached(COUNT)?;
     let found: i64 =
         count.query_row(params![&**site, kind.as_str(), seconds(now)], |row| row.get(0))?;
-    u64::try_from(found).map_err(|_| Fault::Damaged("count"))
+    u64::try_from(found).map_err(|_| DriverError::Damaged("count"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use castellan_issuer::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::error::Fault;
+use super::error::DriverError;
 use super::feed::Mark;
-use super::workers::{Crew, Queue};
+use super::workers::{Queue, Workers};
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
@@ -15,7 +15,7 @@ type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 const BATCH: usize = 8;
 
 /// Some threads that share one queue of reads.
-pub(super) struct Readers(Crew<Job>);
+pub(super) struct Readers(Workers<Job>);
 
 /// What one reading thread has.
 pub(super) struct Reader {
@@ -35,7 +35,7 @@ impl Readers {
     pub(super) fn start(
         count: usize,
         open: impl Fn() -> rusqlite::Result<Connection>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, DriverError> {
         let hand = || -> rusqlite::Result<_> {
             let mut reader = Reader { connection: open()?, mark: None };
             Ok(move |queue: Queue<Job>| {
@@ -46,13 +46,13 @@ impl Readers {
             })
         };
         let hands = (0..count).map(|_| hand()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(Crew::start("sqlite-reader", hands)?))
+        Ok(Self(Workers::start("sqlite-reader", hands)?))
     }
 
     /// Runs `work` on the next free thread. It sees everything acknowledged before the call.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Reader) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut Reader) -> Result<T, DriverError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = move |reader: &mut Reader| {
@@ -62,6 +62,6 @@ impl Readers {
             }
         };
         self.0.hand(Box::new(job)).await?;
-        Ok(answer.await.unwrap_or(Err(Fault::Ended))?)
+        Ok(answer.await.unwrap_or(Err(DriverError::Ended))?)
     }
 }

@@ -4,7 +4,7 @@ use castellan_issuer::store::{Key, Record};
 use castellan_proto::Timestamp;
 use rusqlite::Row;
 
-use super::error::Fault;
+use super::error::DriverError;
 
 /// Seconds as SQLite has them. What is beyond its range is so far off that it is all the same.
 pub(super) fn seconds(time: Timestamp) -> i64 {
@@ -18,23 +18,25 @@ pub(super) fn int(n: u64) -> i64 {
 
 /// The record of `key` from the columns `version, expires_at, names, body`, the first of them at
 /// `first`.
-pub(super) fn record(key: Key, row: &Row<'_>, first: usize) -> Result<Record, Fault> {
+pub(super) fn record(key: Key, row: &Row<'_>, first: usize) -> Result<Record, DriverError> {
     Ok(Record {
         key,
         version: version(row.get(first)?)?,
         expires_at: expires_at(row.get(first + 1)?)?,
-        unique: names(row.get_ref(first + 2)?.as_str().map_err(|_| Fault::Damaged("names"))?)?,
+        unique: names(
+            row.get_ref(first + 2)?.as_str().map_err(|_| DriverError::Damaged("names"))?,
+        )?,
         body: row.get(first + 3)?,
     })
 }
 
-pub(super) fn version(stored: i64) -> Result<u64, Fault> {
-    u64::try_from(stored).map_err(|_| Fault::Damaged("version"))
+pub(super) fn version(stored: i64) -> Result<u64, DriverError> {
+    u64::try_from(stored).map_err(|_| DriverError::Damaged("version"))
 }
 
-pub(super) fn expires_at(stored: Option<i64>) -> Result<Option<Timestamp>, Fault> {
+pub(super) fn expires_at(stored: Option<i64>) -> Result<Option<Timestamp>, DriverError> {
     let time = |stored| u64::try_from(stored).map(Timestamp);
-    stored.map(time).transpose().map_err(|_| Fault::Damaged("expiry"))
+    stored.map(time).transpose().map_err(|_| DriverError::Damaged("expiry"))
 }
 
 /// Unique names as one text: `3:ann,15:ann@example.org,`. Any text may be a name.
@@ -47,10 +49,10 @@ pub(super) fn names_text(names: &[String]) -> String {
 }
 
 /// Reads what [`names_text`] wrote.
-pub(super) fn names(mut text: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn names(mut text: &str) -> Result<Vec<String>, DriverError> {
     let mut names = Vec::new();
     while !text.is_empty() {
-        let (name, rest) = first_name(text).ok_or(Fault::Damaged("names"))?;
+        let (name, rest) = first_name(text).ok_or(DriverError::Damaged("names"))?;
         names.push(name.to_owned());
         text = rest;
     }

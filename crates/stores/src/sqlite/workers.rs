@@ -5,13 +5,13 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
-use super::error::Fault;
+use super::error::DriverError;
 
 /// Jobs that may wait before callers have to wait themselves.
 const WAITING: usize = 1024;
 
 /// Threads that share one queue. Dropping it waits until every job in the queue is done.
-pub(super) struct Crew<J> {
+pub(super) struct Workers<J> {
     /// `None` only while it is dropped.
     jobs: Option<mpsc::Sender<J>>,
     threads: Vec<JoinHandle<()>>,
@@ -20,31 +20,31 @@ pub(super) struct Crew<J> {
 /// Where a thread of a crew gets its jobs.
 pub(super) struct Queue<J>(Arc<Mutex<mpsc::Receiver<J>>>);
 
-impl<J: Send + 'static> Crew<J> {
+impl<J: Send + 'static> Workers<J> {
     /// Starts one thread named `name` for each of `hands`.
     pub(super) fn start<H: FnOnce(Queue<J>) + Send + 'static>(
         name: &str,
         hands: Vec<H>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, DriverError> {
         let (jobs, queue) = mpsc::channel(WAITING);
         let queue = Arc::new(Mutex::new(queue));
-        let mut crew = Self { jobs: Some(jobs), threads: Vec::with_capacity(hands.len()) };
+        let mut workers = Self { jobs: Some(jobs), threads: Vec::with_capacity(hands.len()) };
         for hand in hands {
             let queue = Queue(Arc::clone(&queue));
             let thread = thread::Builder::new().name(name.to_owned()).spawn(move || hand(queue));
-            crew.threads.push(thread.map_err(Fault::Thread)?);
+            workers.threads.push(thread.map_err(DriverError::Thread)?);
         }
-        Ok(crew)
+        Ok(workers)
     }
 
     /// Hands `job` to the next free thread; waits while the queue is full.
-    pub(super) async fn hand(&self, job: J) -> Result<(), Fault> {
-        let jobs = self.jobs.as_ref().ok_or(Fault::Ended)?;
-        jobs.send(job).await.map_err(|_| Fault::Ended)
+    pub(super) async fn hand(&self, job: J) -> Result<(), DriverError> {
+        let jobs = self.jobs.as_ref().ok_or(DriverError::Ended)?;
+        jobs.send(job).await.map_err(|_| DriverError::Ended)
     }
 }
 
-impl<J> Drop for Crew<J> {
+impl<J> Drop for Workers<J> {
     fn drop(&mut self) {
         // Closing the queue is what tells the threads to end.
         self.jobs = None;

@@ -7,7 +7,7 @@ use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, Taken, nam
 use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::error::Fault;
+use super::error::DriverError;
 use super::feed;
 use super::row::{self, int, seconds};
 
@@ -82,7 +82,7 @@ pub(super) fn insert(
     draft: &Draft,
     notice: Notice,
     now: Timestamp,
-) -> Result<Inserted, Fault> {
+) -> Result<Inserted, DriverError> {
     let place = Place::from(&draft.key);
     let old = head(connection, place)?;
     if old.as_ref().is_some_and(|old| old.is_live(now)) {
@@ -105,7 +105,7 @@ pub(super) fn replace(
     version: u64,
     notice: Notice,
     now: Timestamp,
-) -> Result<Replaced, Fault> {
+) -> Result<Replaced, DriverError> {
     let place = Place::from(&draft.key);
     let is_present = |old: &Head| old.is_live(now) && !old.taken && old.version == version;
     let Some(old) = head(connection, place)?.filter(is_present) else {
@@ -120,8 +120,12 @@ pub(super) fn replace(
     Ok(Replaced::Done(version + 1))
 }
 
-pub(super) fn take(connection: &Connection, key: &Key, now: Timestamp) -> Result<Taken, Fault> {
-    let record = |statement| -> Result<_, Fault> {
+pub(super) fn take(
+    connection: &Connection,
+    key: &Key,
+    now: Timestamp,
+) -> Result<Taken, DriverError> {
+    let record = |statement| -> Result<_, DriverError> {
         let mut statement = connection.prepare_cached(statement)?;
         let mut rows =
             statement.query(params![&*key.site, key.kind.as_str(), key.id, seconds(now)])?;
@@ -139,7 +143,7 @@ pub(super) fn delete(
     version: Option<u64>,
     notice: Notice,
     now: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<bool, DriverError> {
     let is_meant =
         |old: &Head| old.is_live(now) && version.is_none_or(|version| version == old.version);
     let Some(old) = head(connection, key.into())?.filter(is_meant) else {
@@ -150,7 +154,11 @@ pub(super) fn delete(
     Ok(true)
 }
 
-pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+pub(super) fn sweep(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, DriverError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut expired = connection.prepare_cached(EXPIRED)?;
     let columns = |row: &rusqlite::Row<'_>| {
@@ -165,7 +173,7 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Re
     Ok(expired.len())
 }
 
-fn head(connection: &Connection, place: Place<'_>) -> Result<Option<Head>, Fault> {
+fn head(connection: &Connection, place: Place<'_>) -> Result<Option<Head>, DriverError> {
     let mut head = connection.prepare_cached(HEAD)?;
     let mut rows = head.query(params![place.site, place.kind, place.id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -178,7 +186,11 @@ fn head(connection: &Connection, place: Place<'_>) -> Result<Option<Head>, Fault
 }
 
 /// The first unique name of `draft` that another record or tombstone has.
-fn clash(connection: &Connection, draft: &Draft, now: Timestamp) -> Result<Option<String>, Fault> {
+fn clash(
+    connection: &Connection,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<Option<String>, DriverError> {
     let place = Place::from(&draft.key);
     for name in &draft.unique {
         let held = connection
@@ -193,7 +205,7 @@ fn clash(connection: &Connection, draft: &Draft, now: Timestamp) -> Result<Optio
 }
 
 /// Writes `draft` and claims its names.
-fn put(connection: &Connection, draft: &Draft, version: u64) -> Result<(), Fault> {
+fn put(connection: &Connection, draft: &Draft, version: u64) -> Result<(), DriverError> {
     let place = Place::from(&draft.key);
     connection.prepare_cached(PUT)?.execute(params![
         place.site,
@@ -211,12 +223,12 @@ fn put(connection: &Connection, draft: &Draft, version: u64) -> Result<(), Fault
     Ok(())
 }
 
-fn remove(connection: &Connection, place: Place<'_>, names: &[String]) -> Result<(), Fault> {
+fn remove(connection: &Connection, place: Place<'_>, names: &[String]) -> Result<(), DriverError> {
     connection.prepare_cached(REMOVE)?.execute(params![place.site, place.kind, place.id])?;
     release(connection, place, names)
 }
 
-fn release(connection: &Connection, place: Place<'_>, names: &[String]) -> Result<(), Fault> {
+fn release(connection: &Connection, place: Place<'_>, names: &[String]) -> Result<(), DriverError> {
     for name in names {
         let mut release = connection.prepare_cached(RELEASE)?;
         release.execute(params![place.site, place.kind, name, place.id])?;

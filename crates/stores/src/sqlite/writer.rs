@@ -10,23 +10,23 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
-use super::error::{Fault, shared};
+use super::error::{DriverError, shared};
 use super::file;
-use super::workers::{Crew, Queue};
+use super::workers::{Queue, Workers};
 
 /// At most so many jobs in one commit, so that the first is not kept waiting by the last.
 const BATCH: usize = 256;
 
 /// The writer's thread.
-pub(super) struct Writer(Crew<Box<dyn Job>>);
+pub(super) struct Writer(Workers<Box<dyn Job>>);
 
 /// Something to be written, and somebody who waits for it.
 trait Job: Send {
     /// Writes it, as a part of the open transaction.
-    fn run(&mut self, connection: &Connection) -> Result<(), Fault>;
+    fn run(&mut self, connection: &Connection) -> Result<(), DriverError>;
 
     /// Tells the one who waits: what came of it, or that the transaction failed.
-    fn answer(self: Box<Self>, failure: Option<&Arc<Fault>>);
+    fn answer(self: Box<Self>, failure: Option<&Arc<DriverError>>);
 }
 
 struct Pending<W, T> {
@@ -39,21 +39,21 @@ struct Pending<W, T> {
 
 impl<W, T> Job for Pending<W, T>
 where
-    W: FnOnce(&Connection) -> Result<T, Fault> + Send,
+    W: FnOnce(&Connection) -> Result<T, DriverError> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> Result<(), Fault> {
+    fn run(&mut self, connection: &Connection) -> Result<(), DriverError> {
         if let Some(work) = self.work.take() {
             self.outcome = Some(work(connection)?);
         }
         Ok(())
     }
 
-    fn answer(self: Box<Self>, failure: Option<&Arc<Fault>>) {
+    fn answer(self: Box<Self>, failure: Option<&Arc<DriverError>>) {
         let answer = match (failure, self.outcome) {
             (Some(fault), _) => Err(shared(fault)),
             (None, Some(outcome)) => Ok(outcome),
-            (None, None) => Err(Fault::Ended.into()),
+            (None, None) => Err(DriverError::Ended.into()),
         };
         // Nobody may be waiting any more; what was written stays written.
         let _ = self.reply.send(answer);
@@ -63,10 +63,10 @@ where
 impl Writer {
     /// Starts the thread, which owns `connection` from here on, and one beside it that moves the log
     /// to the file over `mover`.
-    pub(super) fn start(connection: Connection, mover: Connection) -> Result<Self, Fault> {
+    pub(super) fn start(connection: Connection, mover: Connection) -> Result<Self, DriverError> {
         let checkpoints = Checkpoints::start(&connection, mover)?;
         let hand = move |queue: Queue<Box<dyn Job>>| work(connection, checkpoints, &queue);
-        Ok(Self(Crew::start("sqlite-writer", vec![hand])?))
+        Ok(Self(Workers::start("sqlite-writer", vec![hand])?))
     }
 
     /// Runs `work` in a transaction, with others. The answer comes when it is on disk.
@@ -74,11 +74,11 @@ impl Writer {
     /// Runs to its end even if the caller stops waiting.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, DriverError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.0.hand(Box::new(Pending { work: Some(work), outcome: None, reply })).await?;
-        answer.await.unwrap_or_else(|_| Err(Fault::Ended.into()))
+        answer.await.unwrap_or_else(|_| Err(DriverError::Ended.into()))
     }
 }
 
@@ -97,7 +97,7 @@ fn work(connection: Connection, mut checkpoints: Checkpoints, queue: &Queue<Box<
 }
 
 /// Runs and commits every job of `batch`, or none.
-fn commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+fn commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), DriverError> {
     let done = begin_run_commit(connection, batch);
     if !connection.is_autocommit() {
         // The answer is an error already. If this fails too, so will the next BEGIN.
@@ -106,7 +106,10 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Fau
     done
 }
 
-fn begin_run_commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+fn begin_run_commit(
+    connection: &Connection,
+    batch: &mut [Box<dyn Job>],
+) -> Result<(), DriverError> {
     // IMMEDIATE: what is read in the transaction is what will be written over, in every process.
     file::patiently(|| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]))?;
     for job in batch {

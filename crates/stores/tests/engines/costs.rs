@@ -16,7 +16,7 @@ use castellan_issuer::{
     request::params::Params,
     resources::Mode,
     session::Browser,
-    settings::Place,
+    settings::SiteAddress,
     sign_in::password::Passwords,
     store::{
         Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice,
@@ -153,7 +153,7 @@ impl Work {
         let issuer = Issuer::open(Parts {
             store,
             site: "main".into(),
-            place: Place {
+            address: SiteAddress {
                 issuer: "https://id.castellan.test".to_owned(),
                 name: "Castellan".to_owned(),
                 alias_digests: std::iter::empty().collect(),
@@ -184,7 +184,7 @@ impl Work {
     /// Reads the feed, as a running node does four times a second.
     async fn hear(&self) {
         let heard = self.heard.lock().unwrap().clone();
-        let (liveness, store) = (self.issuer.liveness(), self.issuer.desk().store());
+        let (liveness, store) = (self.issuer.liveness(), self.issuer.repository().store());
         let cursor = liveness.poll(store, heard.as_ref(), |_| {}).await.unwrap();
         *self.heard.lock().unwrap() = Some(cursor.cursor);
     }
@@ -210,8 +210,8 @@ impl Work {
     }
 
     async fn code(&self) -> String {
-        let desk = self.issuer.desk();
-        let ada = desk.get::<Account>("ada", self.issuer.now()).await.unwrap().unwrap();
+        let repository = self.issuer.repository();
+        let ada = repository.get::<Account>("ada", self.issuer.now()).await.unwrap().unwrap();
         let (session, _) = self.issuer.open_session(ada.id, ada.body).await.unwrap();
         let mark = Opaque::generate(OpaqueKind::Browser);
         let browser = Browser {

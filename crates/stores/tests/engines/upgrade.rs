@@ -7,7 +7,7 @@ use castellan_issuer::store::{
     Draft, Inserted, Key, Kind, NameEnd, NameQuery, Notice, Store, names,
 };
 use castellan_proto::Timestamp;
-use castellan_stores::{Migrate, Standing};
+use castellan_stores::{FormatState, Migrate};
 
 use crate::{
     line::{Cut, Line, Moment},
@@ -28,9 +28,9 @@ trait Old {
     async fn left(&self) -> usize;
 }
 
-async fn open(url: &str, migrate: Migrate) -> (Arc<dyn Store>, Standing) {
+async fn open(url: &str, migrate: Migrate) -> (Arc<dyn Store>, FormatState) {
     let opened = castellan_stores::open(url, migrate).await.unwrap();
-    (opened.store, opened.standing)
+    (opened.store, opened.format_state)
 }
 
 fn site() -> Arc<str> {
@@ -84,9 +84,9 @@ async fn write(store: &dyn Store, name: &str) {
 
 /// What both builds write beside each other is known to both, and nothing is lost on the way.
 async fn it_is_brought_along(url: &str, old: impl Old) {
-    let is = |format| Standing { format, newest: 2 };
-    let (store, standing) = open(url, Migrate::Widen).await;
-    assert_eq!(standing, is(1));
+    let is = |format| FormatState { format, newest: 2 };
+    let (store, format_state) = open(url, Migrate::Widen).await;
+    assert_eq!(format_state, is(1));
     assert!(store.admits_older().await.unwrap());
     everybody_is_listed(&*store, &[]).await;
     // Side by side.
@@ -109,8 +109,8 @@ async fn it_is_brought_along(url: &str, old: impl Old) {
     // The older build is still there, until it is let go.
     assert!(old.write("late@example.org").await);
     let before = store;
-    let (store, standing) = open(url, Migrate::Finish).await;
-    assert_eq!((standing, old.left().await), (is(2), 0));
+    let (store, format_state) = open(url, Migrate::Finish).await;
+    assert_eq!((format_state, old.left().await), (is(2), 0));
     for store in [&store, &before] {
         assert!(!store.admits_older().await.unwrap(), "nodes that run already know it at once");
     }
@@ -423,21 +423,21 @@ mod mongodb {
     #[tokio::test]
     async fn format_1_is_brought_along() {
         let url = servers::mongodb();
-        let (_, standing) = open(&url, Migrate::Widen).await;
-        assert!(standing.is_finished(), "what is new is of the newest format");
+        let (_, format_state) = open(&url, Migrate::Widen).await;
+        assert!(format_state.is_finished(), "what is new is of the newest format");
         let place = Client::with_uri_str(&url).await.unwrap().default_database().unwrap();
         let meta: Collection<Document> = place.collection("castellan_meta");
         meta.update_one(doc! {}, doc! { "$set": { "format": 1_i64 } }).await.unwrap();
 
-        let is = |format| Standing { format, newest: 2 };
+        let is = |format| FormatState { format, newest: 2 };
         let mut before = Vec::new();
         for migrate in [Migrate::No, Migrate::Widen, Migrate::Fill] {
-            let (store, standing) = open(&url, migrate).await;
-            assert_eq!((standing, store.admits_older().await.unwrap()), (is(1), true));
+            let (store, format_state) = open(&url, migrate).await;
+            assert_eq!((format_state, store.admits_older().await.unwrap()), (is(1), true));
             before.push(store);
         }
-        let (store, standing) = open(&url, Migrate::Finish).await;
-        assert_eq!(standing, is(2));
+        let (store, format_state) = open(&url, Migrate::Finish).await;
+        assert_eq!(format_state, is(2));
         before.push(store);
         for store in before {
             assert!(!store.admits_older().await.unwrap(), "nodes that run already know it at once");

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     Issuer,
     resources::{
-        ApiCredentialDocument, AuthKeyDocument, ClientDocument, GrantDocument, ResourceKind,
+        ApiCredentialDocument, AuthKeyDocument, ClientDocument, ConsentDocument, ResourceKind,
         UserDocument,
     },
     store::{Abilities, NameEnd, StoreError},
@@ -193,7 +193,7 @@ impl Issuer {
         if listing.filter.is_some() && listing.kind != ResourceKind::User {
             return Err(ListError::NotFiltered);
         }
-        let abilities = self.desk().store().abilities();
+        let abilities = self.repository().store().abilities();
         if let Some(cause) = listing.refused(abilities, self.settings().allow_table_scans) {
             return Err(ListError::Unsupported(cause));
         }
@@ -209,7 +209,7 @@ impl Issuer {
                 self.everything::<ApiCredentialDocument>(listing, sort).await
             }
             ResourceKind::AuthKey => self.everything::<AuthKeyDocument>(listing, sort).await,
-            ResourceKind::Grant => self.everything::<GrantDocument>(listing, sort).await,
+            ResourceKind::Grant => self.everything::<ConsentDocument>(listing, sort).await,
         }
     }
 }

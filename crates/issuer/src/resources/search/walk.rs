@@ -10,7 +10,7 @@ use crate::{
     Issuer,
     records::{
         Account, login_name,
-        repository::{Held, read},
+        repository::{Versioned, read},
     },
     resources::{Shown, UserDocument},
     store::{NameQuery, names},
@@ -78,17 +78,18 @@ impl Issuer {
                 Some(_) => return Err(ListError::Cursor),
             };
             let most = listing.first.saturating_add(1);
-            let found = self.desk().page::<D::Record>(prefix, after, most, self.now()).await?;
-            return Ok(self.page_of::<D, _>(listing, found, |held| Place::Id(held.id.clone())));
+            let found =
+                self.repository().page::<D::Record>(prefix, after, most, self.now()).await?;
+            return Ok(self.page_of::<D, _>(listing, found, |stored| Place::Id(stored.id.clone())));
         };
         let mut least = least(listing, sort, begin)?;
         let mut after = None;
         loop {
-            let step = self.desk().page::<D::Record>(prefix, after, STEP, self.now()).await?;
+            let step = self.repository().page::<D::Record>(prefix, after, STEP, self.now()).await?;
             let is_last = step.len() < STEP;
-            after = step.last().map(|held| held.id.clone());
-            for held in step {
-                least.offer(key_of::<D>(listing, sort.by, &held), held.id.clone(), held);
+            after = step.last().map(|stored| stored.id.clone());
+            for stored in step {
+                least.offer(key_of::<D>(listing, sort.by, &stored), stored.id.clone(), stored);
             }
             if is_last {
                 return Ok(self.sorted_page::<D>(listing, least));
@@ -105,7 +106,7 @@ impl Issuer {
     ) -> Result<Listed, ListError> {
         let begin = self.begin_after(listing)?;
         let mut query = NameQuery {
-            site: self.desk().site().clone(),
+            site: self.repository().site().clone(),
             kind: crate::store::Kind::Account,
             end: filter.how.end(),
             part: login_name(&filter.value),
@@ -121,21 +122,21 @@ impl Issuer {
             (None, None) => None,
             (None, Some(_)) => return Err(ListError::Cursor),
         };
-        let mut found: Vec<(String, Held<Account>)> = Vec::new();
+        let mut found: Vec<(String, Versioned<Account>)> = Vec::new();
         loop {
-            let step = names::page(self.desk().store(), &query, self.now()).await?;
+            let step = names::page(self.repository().store(), &query, self.now()).await?;
             let is_last = step.len() < STEP;
             query.after = step.last().map(|named| named.name.clone());
             for named in step {
-                let held: Held<Account> = read(named.record)?;
-                if !is_meant(filter.by, &query, &named.name, &held.body) {
+                let stored: Versioned<Account> = read(named.record)?;
+                if !is_meant(filter.by, &query, &named.name, &stored.body) {
                     continue;
                 }
                 match &mut sorted {
-                    None => found.push((named.name, held)),
+                    None => found.push((named.name, stored)),
                     Some((sort, least)) => {
-                        let key = key_of::<UserDocument>(listing, sort.by, &held);
-                        least.offer(key, held.id.clone(), held);
+                        let key = key_of::<UserDocument>(listing, sort.by, &stored);
+                        least.offer(key, stored.id.clone(), stored);
                     }
                 }
             }
@@ -154,12 +155,16 @@ impl Issuer {
         }))
     }
 
-    fn sorted_page<D: Shown>(&self, listing: &Listing, least: Least<Held<D::Record>>) -> Listed {
+    fn sorted_page<D: Shown>(
+        &self,
+        listing: &Listing,
+        least: Least<Versioned<D::Record>>,
+    ) -> Listed {
         let (orders, found): (Vec<_>, Vec<_>) = least.kept.into_iter().unzip();
         let mut orders = orders.into_iter();
-        self.page_of::<D, _>(listing, found, move |held| match orders.next() {
+        self.page_of::<D, _>(listing, found, move |stored| match orders.next() {
             Some(order) => order.place(),
-            None => Place::Id(held.id.clone()),
+            None => Place::Id(stored.id.clone()),
         })
     }
 
@@ -167,19 +172,19 @@ impl Issuer {
     fn page_of<D: Shown, P>(
         &self,
         listing: &Listing,
-        mut found: Vec<Held<D::Record>>,
+        mut found: Vec<Versioned<D::Record>>,
         place: P,
     ) -> Listed
     where
-        P: FnMut(&Held<D::Record>) -> Place,
+        P: FnMut(&Versioned<D::Record>) -> Place,
     {
         let there_is_more = found.len() > listing.first;
         found.truncate(listing.first);
         // Places come one by one, in order.
         let last = found.iter().map(place).last().filter(|_| there_is_more);
         let prefix = listing.kind.prefix();
-        let shown = |held: &Held<D::Record>| {
-            D::show(held.id.strip_prefix(prefix).unwrap_or(&held.id), &held.body)
+        let shown = |stored: &Versioned<D::Record>| {
+            D::show(stored.id.strip_prefix(prefix).unwrap_or(&stored.id), &stored.body)
         };
         Listed {
             documents: found.iter().map(shown).collect(),
@@ -197,9 +202,13 @@ fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least
     Ok(Least { sort, most: listing.first.saturating_add(1), after, kept: BTreeMap::new() })
 }
 
-fn key_of<D: Shown>(listing: &Listing, by: SortAttribute, held: &Held<D::Record>) -> SortKey {
-    let id = held.id.strip_prefix(listing.kind.prefix()).unwrap_or(&held.id);
-    let facts = D::facts(id, &held.body);
+fn key_of<D: Shown>(
+    listing: &Listing,
+    by: SortAttribute,
+    stored: &Versioned<D::Record>,
+) -> SortKey {
+    let id = stored.id.strip_prefix(listing.kind.prefix()).unwrap_or(&stored.id);
+    let facts = D::facts(id, &stored.body);
     match by {
         SortAttribute::Created => SortKey::Time(facts.created.0),
         SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),

@@ -142,7 +142,7 @@ async fn a_count_is_of_one_site_and_kind(store: &dyn Store) {
     assert_eq!(count(site(), Kind::Account).await, 2);
     assert_eq!(count(site(), Kind::Client).await, 1);
     assert_eq!(count(Arc::from("example.com"), Kind::Account).await, 0);
-    let gone = store.delete(&key("second"), None, crate::store::Notice::Silent, NOW).await;
-    assert!(gone.unwrap());
+    let missing = store.delete(&key("second"), None, crate::store::Notice::Silent, NOW).await;
+    assert!(missing.unwrap());
     assert_eq!(count(site(), Kind::Account).await, 1);
 }

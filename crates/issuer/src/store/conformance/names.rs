@@ -169,11 +169,11 @@ async fn what_is_not_there_is_not_listed(store: &dyn Store) {
     insert(store, fleeting("b", &["anna"])).await;
     store.take(&key("b"), NOW).await.unwrap();
     for end in ENDS {
-        let (there, gone) = (query(end, ""), query(end, ""));
+        let (there, missing) = (query(end, ""), query(end, ""));
         let found = names::page(store, &there, before_end()).await.unwrap();
         assert_eq!(found.len(), 1, "{end:?}: the taken one is not there");
         assert_eq!(found[0].name, "ann");
-        assert_eq!(names::page(store, &gone, END).await.unwrap(), [], "{end:?}");
+        assert_eq!(names::page(store, &missing, END).await.unwrap(), [], "{end:?}");
     }
     // A name that went on from what has expired is its new holder's alone.
     let again = Draft { unique: vec!["ann".to_owned()], ..draft("c", "c") };

@@ -11,7 +11,7 @@ use castellan_proto::{
 };
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::harness::Harness;
 
 const ES: (KeyUse, Algorithm) = (KeyUse::Access, Algorithm::Es256);
 
@@ -21,52 +21,52 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-async fn is_refused_everywhere(house: &House, token: &str, why: &str) {
-    assert!(!house.holds(token).await, "{why}");
-    assert!(house.issuer.userinfo(token, None).await.is_err(), "{why}");
-    let introspected = house.introspect("shop", token).await.unwrap();
+async fn is_refused_everywhere(harness: &Harness, token: &str, why: &str) {
+    assert!(!harness.holds(token).await, "{why}");
+    assert!(harness.issuer.userinfo(token, None).await.is_err(), "{why}");
+    let introspected = harness.introspect("shop", token).await.unwrap();
     assert_eq!(introspected, json!({"active": false}), "{why}");
-    assert!(house.refresh("own", token, &[]).await.is_err(), "{why}");
+    assert!(harness.refresh("own", token, &[]).await.is_err(), "{why}");
 }
 
 #[tokio::test]
 async fn no_token_passes_for_another_kind() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     for client in ["own", "lens"] {
-        let answer = house.tokens(client).await;
+        let answer = harness.tokens(client).await;
         let (access, refresh) = (answer.access_token, answer.refresh_token.unwrap());
-        is_refused_everywhere(&house, &answer.id_token.unwrap(), "an ID token as access").await;
-        assert!(!house.holds(&refresh).await, "a refresh token as access");
-        assert!(house.refresh(client, &access, &[]).await.is_err(), "access as refresh");
-        assert!(house.redeem(client, &access).await.is_err(), "access as code");
-        assert!(house.redeem(client, &refresh).await.is_err(), "refresh as code");
-        assert!(house.holds(&access).await, "and nothing of it was spent");
+        is_refused_everywhere(&harness, &answer.id_token.unwrap(), "an ID token as access").await;
+        assert!(!harness.holds(&refresh).await, "a refresh token as access");
+        assert!(harness.refresh(client, &access, &[]).await.is_err(), "access as refresh");
+        assert!(harness.redeem(client, &access).await.is_err(), "access as code");
+        assert!(harness.redeem(client, &refresh).await.is_err(), "refresh as code");
+        assert!(harness.holds(&access).await, "and nothing of it was spent");
     }
 }
 
 #[tokio::test]
 async fn another_prefix_makes_no_other_kind() {
-    let house = House::new().await;
-    let answer = house.tokens("lens").await;
+    let harness = Harness::new().await;
+    let answer = harness.tokens("lens").await;
     let payload = |kind, text| Opaque::read(kind, text).unwrap().payload().to_vec();
     let refresh = payload(OpaqueKind::Refresh, answer.refresh_token.as_deref().unwrap());
     let access = payload(OpaqueKind::Access, &answer.access_token);
     let as_access = Opaque::carrying(OpaqueKind::Access, refresh).text();
-    assert!(!house.holds(&as_access).await);
+    assert!(!harness.holds(&as_access).await);
     let as_refresh = Opaque::carrying(OpaqueKind::Refresh, access.clone()).text();
-    assert!(house.refresh("lens", &as_refresh, &[]).await.is_err());
+    assert!(harness.refresh("lens", &as_refresh, &[]).await.is_err());
     for at in 0..access.len() {
         let mut other = access.clone();
         other[at] ^= 1;
         let forged = Opaque::carrying(OpaqueKind::Access, other).text();
-        assert!(!house.holds(&forged).await, "byte {at}");
+        assert!(!harness.holds(&forged).await, "byte {at}");
     }
 }
 
 #[tokio::test]
 async fn case_06_the_algorithm_is_the_keys_and_not_the_headers() {
-    let house = House::new().await;
-    let token = house.tokens("own").await.access_token;
+    let harness = Harness::new().await;
+    let token = harness.tokens("own").await.access_token;
     let (head, rest) = token.split_once('.').unwrap();
     let (payload, signature) = rest.split_once('.').unwrap();
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap();
@@ -75,59 +75,59 @@ async fn case_06_the_algorithm_is_the_keys_and_not_the_headers() {
         header["alg"] = json!(alg);
         URL_SAFE_NO_PAD.encode(header.to_string())
     };
-    is_refused_everywhere(&house, &format!("{}.{payload}.", with("none")), "none").await;
+    is_refused_everywhere(&harness, &format!("{}.{payload}.", with("none")), "none").await;
     for alg in ["none", "None", "RS256", "HS256", "ES384", "es256", ""] {
         let forged = format!("{}.{payload}.{signature}", with(alg));
-        is_refused_everywhere(&house, &forged, alg).await;
+        is_refused_everywhere(&harness, &forged, alg).await;
     }
-    let jwks = house.issuer.keyring().jwks(house.issuer.now());
+    let jwks = harness.issuer.keyring().jwks(harness.issuer.now());
     for jwk in &jwks.keys {
         let public = serde_json::to_string(jwk).unwrap();
         let signed = format!("{}.{payload}", with("HS256"));
         let code = HmacKey::new(public.as_bytes()).code(signed.as_bytes());
         let forged = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(code));
-        is_refused_everywhere(&house, &forged, "HS256 with a public key").await;
+        is_refused_everywhere(&harness, &forged, "HS256 with a public key").await;
     }
-    assert!(house.holds(&token).await);
+    assert!(harness.holds(&token).await);
 }
 
 #[tokio::test]
 async fn a_token_is_ours_in_every_part_of_its_header() {
-    let house = House::new().await;
-    let token = house.tokens("own").await.access_token;
-    let (good, now) = (claims(&token), house.issuer.now());
-    let keys = house.issuer.keyring();
+    let harness = Harness::new().await;
+    let token = harness.tokens("own").await.access_token;
+    let (good, now) = (claims(&token), harness.issuer.now());
+    let keys = harness.issuer.keyring();
     let sign = |kind, typ: &str, claims: &Value| keys.sign(kind, typ, claims, now).unwrap();
 
-    assert!(house.holds(&sign(ES, "at+jwt", &good)).await);
-    assert!(house.holds(&sign(ES, "application/at+jwt", &good)).await);
+    assert!(harness.holds(&sign(ES, "at+jwt", &good)).await);
+    assert!(harness.holds(&sign(ES, "application/at+jwt", &good)).await);
     for typ in ["JWT", "", "castellan-identity+jwt", "at+jwt "] {
-        is_refused_everywhere(&house, &sign(ES, typ, &good), typ).await;
+        is_refused_everywhere(&harness, &sign(ES, typ, &good), typ).await;
     }
     let crit = r#"at+jwt","crit":["exp"],"x":""#;
-    is_refused_everywhere(&house, &sign(ES, crit, &good), "crit").await;
+    is_refused_everywhere(&harness, &sign(ES, crit, &good), "crit").await;
     let twice = r#"at+jwt","alg":"none"#;
-    is_refused_everywhere(&house, &sign(ES, twice, &good), "a member twice").await;
+    is_refused_everywhere(&harness, &sign(ES, twice, &good), "a member twice").await;
     for kind in [(KeyUse::Id, Algorithm::Rs256), (KeyUse::Identity, Algorithm::Es256)] {
-        is_refused_everywhere(&house, &sign(kind, "at+jwt", &good), "another use").await;
+        is_refused_everywhere(&harness, &sign(kind, "at+jwt", &good), "another use").await;
     }
     let foreign = SigningKey::generate(Algorithm::Es256).unwrap().0;
     let forged = foreign.sign("at+jwt", &good).unwrap();
-    is_refused_everywhere(&house, &forged, "an unknown kid").await;
+    is_refused_everywhere(&harness, &forged, "an unknown kid").await;
     let head = token.split('.').next().unwrap();
     let (_, rest) = forged.split_once('.').unwrap();
-    is_refused_everywhere(&house, &format!("{head}.{rest}"), "a kid of ours").await;
+    is_refused_everywhere(&harness, &format!("{head}.{rest}"), "a kid of ours").await;
 }
 
 #[tokio::test]
 async fn a_token_is_ours_in_every_claim_that_matters() {
-    let house = House::new().await;
-    let token = house.tokens("own").await.access_token;
-    let (good, now) = (claims(&token), house.issuer.now());
-    let sign = |claims: &Value| house.issuer.keyring().sign(ES, "at+jwt", claims, now).unwrap();
+    let harness = Harness::new().await;
+    let token = harness.tokens("own").await.access_token;
+    let (good, now) = (claims(&token), harness.issuer.now());
+    let sign = |claims: &Value| harness.issuer.keyring().sign(ES, "at+jwt", claims, now).unwrap();
     for (name, value) in [
         ("iss", json!("https://evil.test")),
-        ("iss", json!(format!("{}/", crate::house::ISSUER))),
+        ("iss", json!(format!("{}/", crate::harness::ISSUER))),
         ("sid", json!("another-family")),
         ("exp", json!(now)),
         ("exp", json!(-1)),
@@ -136,39 +136,39 @@ async fn a_token_is_ours_in_every_claim_that_matters() {
     ] {
         let mut claims = good.clone();
         claims[name] = value;
-        is_refused_everywhere(&house, &sign(&claims), name).await;
+        is_refused_everywhere(&harness, &sign(&claims), name).await;
     }
     let mut wider = good.clone();
     wider["scope"] = json!("openid Castellan:User:*");
     // The signature is ours, so this is what we signed; consent still bounds it elsewhere.
-    assert!(house.holds(&sign(&wider)).await);
+    assert!(harness.holds(&sign(&wider)).await);
 }
 
 #[tokio::test]
 async fn consent_bounds_even_what_we_signed() {
-    let house = House::new().await;
-    let tab = house.tab_of("ada-1").await;
-    let code = house.code("shop", &tab, &[("scope", "openid")]).await;
-    let token = house.redeem("shop", &code).await.unwrap().access_token;
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let code = harness.code("shop", &tab, &[("scope", "openid")]).await;
+    let token = harness.redeem("shop", &code).await.unwrap().access_token;
     let mut wider = claims(&token);
     wider["scope"] = json!("openid email");
-    let now = house.issuer.now();
-    let signed = house.issuer.keyring().sign(ES, "at+jwt", &wider, now).unwrap();
-    is_refused_everywhere(&house, &signed, "beyond the consent").await;
+    let now = harness.issuer.now();
+    let signed = harness.issuer.keyring().sign(ES, "at+jwt", &wider, now).unwrap();
+    is_refused_everywhere(&harness, &signed, "beyond the consent").await;
 }
 
 #[tokio::test]
 async fn the_clients_algorithm_signs_its_tokens() {
-    let house = House::new().await;
-    house.edit("own", |own| own["access_token_signed_response_alg"] = json!("RS256")).await;
-    let token = house.tokens("own").await.access_token;
+    let harness = Harness::new().await;
+    harness.edit("own", |own| own["access_token_signed_response_alg"] = json!("RS256")).await;
+    let token = harness.tokens("own").await.access_token;
     assert_eq!(Compact::read(&token).unwrap().header().alg, "RS256");
-    assert!(house.holds(&token).await);
+    assert!(harness.holds(&token).await);
 }
 
 #[tokio::test]
 async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     let keys = KeyTokens::new(KeyTerms {
         secret: HmacKey::new(&[7; 32]),
         issuer: "castellan".to_owned(),
@@ -178,34 +178,36 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     });
     let shown = |id, api_key| KeyProof { id, api_key, source: None };
     let secret = castellan_proto::Secret::new("a key's secret".to_owned());
-    house
+    harness
         .apply(json!({
             "resourceType": "AuthKey", "id": "k1", "apiKey": "a key's secret",
             "scopes": ["Mutation:Order:*"],
         }))
         .await;
     let asked = ["Mutation:Order:Make".to_owned()];
-    let token = keys.issue(&house.issuer, shown("k1", &secret), &asked).await.unwrap();
-    let caller = keys.verify(&house.issuer, &token).await.unwrap();
+    let token = keys.issue(&harness.issuer, shown("k1", &secret), &asked).await.unwrap();
+    let caller = keys.verify(&harness.issuer, &token).await.unwrap();
     assert_eq!(caller.scopes.to_string(), "Mutation:Order:Make");
-    is_refused_everywhere(&house, &token, "a key's token").await;
+    is_refused_everywhere(&harness, &token, "a key's token").await;
 
     let wider = ["Mutation:*".to_owned()];
-    assert!(keys.issue(&house.issuer, shown("k1", &secret), &wider).await.is_err());
+    assert!(keys.issue(&harness.issuer, shown("k1", &secret), &wider).await.is_err());
     let wrong = castellan_proto::Secret::new("another".to_owned());
     for id in ["k1", "k2"] {
-        let error = keys.issue(&house.issuer, shown(id, &wrong), &asked).await.unwrap_err();
+        let error = keys.issue(&harness.issuer, shown(id, &wrong), &asked).await.unwrap_err();
         assert_eq!(error.to_string(), "no such key");
     }
-    for other in [house.tokens("own").await.access_token, house.tokens("lens").await.access_token] {
-        let verified = keys.verify(&house.issuer, &other).await;
+    for other in
+        [harness.tokens("own").await.access_token, harness.tokens("lens").await.access_token]
+    {
+        let verified = keys.verify(&harness.issuer, &other).await;
         assert!(matches!(verified, Err(KeyVerifyError::NotOne)));
     }
-    house.later(60);
-    let late = keys.verify(&house.issuer, &token).await;
+    harness.later(60);
+    let late = keys.verify(&harness.issuer, &token).await;
     assert!(matches!(late, Err(KeyVerifyError::Expired)));
-    let token = keys.issue(&house.issuer, shown("k1", &secret), &asked).await.unwrap();
-    house.issuer.remove(castellan_issuer::resources::ResourceKind::AuthKey, "k1").await.unwrap();
-    let gone = keys.verify(&house.issuer, &token).await;
+    let token = keys.issue(&harness.issuer, shown("k1", &secret), &asked).await.unwrap();
+    harness.issuer.remove(castellan_issuer::resources::ResourceKind::AuthKey, "k1").await.unwrap();
+    let gone = keys.verify(&harness.issuer, &token).await;
     assert!(matches!(gone, Err(KeyVerifyError::Invalid)), "a deleted key's token");
 }

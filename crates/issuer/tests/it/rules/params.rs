@@ -7,7 +7,7 @@ use castellan_issuer::{
 use castellan_proto::RedirectUri;
 use proptest::prelude::*;
 
-use crate::house::{House, params};
+use crate::harness::{Harness, params};
 
 proptest! {
     #[test]
@@ -49,23 +49,24 @@ proptest! {
 
 #[tokio::test]
 async fn an_address_must_be_named_where_several_are_registered() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     let both = ["https://own.test/a", "http://127.0.0.1/b"];
-    house.edit("own", |own| own["redirect_uris"] = serde_json::json!(both)).await;
-    let tab = house.tab_of("ada-1").await;
-    let next = house.begin("own", &tab, &[]).await;
+    harness.edit("own", |own| own["redirect_uris"] = serde_json::json!(both)).await;
+    let tab = harness.tab_of("ada-1").await;
+    let next = harness.begin("own", &tab, &[]).await;
     assert!(matches!(next, Err(FlowError::Authorize(AuthorizeError::Page { .. }))));
     for uri in ["https://own.test/a", "http://127.0.0.1:5123/b"] {
-        let url =
-            crate::house::gone(house.begin("own", &tab, &[("redirect_uri", uri)]).await.unwrap());
+        let url = crate::harness::gone(
+            harness.begin("own", &tab, &[("redirect_uri", uri)]).await.unwrap(),
+        );
         assert!(url.starts_with(uri));
     }
 }
 
 #[tokio::test]
 async fn nothing_that_is_not_understood_is_passed_over() {
-    let house = House::new().await;
-    let tab = house.tab_of("ada-1").await;
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
     for more in [
         ("request", "x"),
         ("response_mode", "fragment"),
@@ -75,17 +76,17 @@ async fn nothing_that_is_not_understood_is_passed_over() {
         ("scope", "openid Mutation:*"),
         ("scope", "\"openid\""),
     ] {
-        let next = house.begin("own", &tab, &[more]).await;
+        let next = harness.begin("own", &tab, &[more]).await;
         assert!(
             matches!(next, Err(FlowError::Authorize(AuthorizeError::Client { .. }))),
             "{more:?}"
         );
     }
     // It stands in place of all else, the address included: there is none to go back to.
-    let next = house.begin("own", &tab, &[("request_uri", "https://x.test")]).await;
+    let next = harness.begin("own", &tab, &[("request_uri", "https://x.test")]).await;
     assert!(matches!(next, Err(FlowError::Authorize(AuthorizeError::Page { .. }))));
     for kind in ["token", "code id_token", ""] {
         let ask = [("client_id", "own"), ("response_type", kind)];
-        assert!(house.issuer.begin(&params(&ask), &tab.browser()).await.is_err());
+        assert!(harness.issuer.begin(&params(&ask), &tab.browser()).await.is_err());
     }
 }

@@ -1,94 +1,97 @@
 //! Refresh tokens (`design.md` rules 31 and 33).
 
 use castellan_issuer::tokens::verify::Holder;
-use castellan_issuer::{error::TokenError, tokens::mint::TokenAnswer};
+use castellan_issuer::{error::OAuthError, tokens::mint::TokenAnswer};
 use castellan_proto::ErrorCode;
 use serde_json::json;
 
-use crate::house::{House, Plot};
+use crate::harness::{Harness, Plot};
 
 fn refresh_of(answer: &TokenAnswer) -> &str {
     answer.refresh_token.as_deref().unwrap()
 }
 
-fn is_unusable(answer: &Result<TokenAnswer, TokenError>) -> bool {
-    matches!(answer, Err(TokenError::RefreshNotUsable))
+fn is_unusable(answer: &Result<TokenAnswer, OAuthError>) -> bool {
+    matches!(answer, Err(OAuthError::RefreshNotUsable))
 }
 
 #[tokio::test]
 async fn a_refresh_may_narrow_and_never_widen() {
-    let house = House::new().await;
-    let tab = house.tab_of("ada-1").await;
-    let code = house.code("shop", &tab, &[("scope", "openid api:read")]).await;
-    let first = house.redeem("shop", &code).await.unwrap();
-    let narrow = house.refresh("shop", refresh_of(&first), &[("scope", "api:read")]).await.unwrap();
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let code = harness.code("shop", &tab, &[("scope", "openid api:read")]).await;
+    let first = harness.redeem("shop", &code).await.unwrap();
+    let narrow =
+        harness.refresh("shop", refresh_of(&first), &[("scope", "api:read")]).await.unwrap();
     assert_eq!(narrow.scope, "api:read");
     assert!(narrow.id_token.is_none());
     for wider in ["openid profile", "Mutation:Order:*", "*", "api:*"] {
-        let error = house.refresh("shop", refresh_of(&narrow), &[("scope", wider)]).await;
+        let error = harness.refresh("shop", refresh_of(&narrow), &[("scope", wider)]).await;
         assert_eq!(error.unwrap_err().code(), ErrorCode::InvalidScope, "{wider}");
     }
-    let full = house.refresh("shop", refresh_of(&narrow), &[]).await.unwrap();
+    let full = harness.refresh("shop", refresh_of(&narrow), &[]).await.unwrap();
     assert_eq!(full.scope, "openid api:read", "what was granted, and no more");
 }
 
 #[tokio::test]
 async fn an_opaque_token_that_was_narrowed_stays_narrow() {
-    let house = House::new().await;
-    let first = house.tokens("lens").await;
+    let harness = Harness::new().await;
+    let first = harness.tokens("lens").await;
     assert!(first.access_token.starts_with("csl_access_"));
-    let narrow = house.refresh("lens", refresh_of(&first), &[("scope", "api:read")]).await.unwrap();
-    let live = house.issuer.verify_access(&narrow.access_token, Holder::Bearer).await.unwrap();
+    let narrow =
+        harness.refresh("lens", refresh_of(&first), &[("scope", "api:read")]).await.unwrap();
+    let live = harness.issuer.verify_access(&narrow.access_token, Holder::Bearer).await.unwrap();
     assert_eq!(live.scope.to_string(), "api:read");
-    assert!(!house.holds(&first.access_token).await, "its scopes are forgotten, so it is over");
-    let full = house.refresh("lens", refresh_of(&narrow), &[]).await.unwrap();
-    assert!(!house.holds(&narrow.access_token).await, "it must not become a wide one");
-    let again = house.refresh("lens", refresh_of(&full), &[]).await.unwrap();
+    assert!(!harness.holds(&first.access_token).await, "its scopes are forgotten, so it is over");
+    let full = harness.refresh("lens", refresh_of(&narrow), &[]).await.unwrap();
+    assert!(!harness.holds(&narrow.access_token).await, "it must not become a wide one");
+    let again = harness.refresh("lens", refresh_of(&full), &[]).await.unwrap();
     for answer in [full, again] {
-        let live = house.issuer.verify_access(&answer.access_token, Holder::Bearer).await.unwrap();
+        let live =
+            harness.issuer.verify_access(&answer.access_token, Holder::Bearer).await.unwrap();
         assert!(live.scope.has_name("openid"));
     }
 }
 
 #[tokio::test]
 async fn what_a_client_may_no_longer_have_it_does_not_get_anew() {
-    let house = House::new().await;
-    let first = house.tokens("own").await;
-    house.edit("own", |own| own["scope"] = json!(["api:read"])).await;
-    let error = house.refresh("own", refresh_of(&first), &[("scope", "openid")]).await;
+    let harness = Harness::new().await;
+    let first = harness.tokens("own").await;
+    harness.edit("own", |own| own["scope"] = json!(["api:read"])).await;
+    let error = harness.refresh("own", refresh_of(&first), &[("scope", "openid")]).await;
     assert_eq!(error.unwrap_err().code(), ErrorCode::InvalidScope);
-    let next = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    let next = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
     assert_eq!(next.scope, "api:read");
-    house.edit("own", |own| own["grant_types"] = json!(["authorization_code"])).await;
-    let error = house.refresh("own", refresh_of(&next), &[]).await.unwrap_err();
-    assert!(matches!(error, TokenError::GrantNotAllowed));
+    harness.edit("own", |own| own["grant_types"] = json!(["authorization_code"])).await;
+    let error = harness.refresh("own", refresh_of(&next), &[]).await.unwrap_err();
+    assert!(matches!(error, OAuthError::GrantNotAllowed));
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_given_again_within_the_grace() {
-    let house = House::new().await;
-    let first = house.tokens("own").await;
-    let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    house.later(10);
-    let again = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    let harness = Harness::new().await;
+    let first = harness.tokens("own").await;
+    let second = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    harness.later(10);
+    let again = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
     assert_eq!(again.refresh_token, second.refresh_token);
-    assert!(house.holds(&second.access_token).await);
-    house.later(1);
-    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[]).await));
-    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await), "it is over");
-    assert!(!house.holds(&second.access_token).await);
+    assert!(harness.holds(&second.access_token).await);
+    harness.later(1);
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&first), &[]).await));
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&second), &[]).await), "it is over");
+    assert!(!harness.holds(&second.access_token).await);
 }
 
 #[tokio::test]
 async fn once_the_child_was_used_its_parent_ends_the_family() {
-    let house = House::new().await;
-    let first = house.tokens("own").await;
-    let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    let third = house.refresh("own", refresh_of(&second), &[]).await.unwrap();
-    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[("scope", "*")]).await));
+    let harness = Harness::new().await;
+    let first = harness.tokens("own").await;
+    let second = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    let third = harness.refresh("own", refresh_of(&second), &[]).await.unwrap();
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&first), &[("scope", "*")]).await));
     for answer in [&first, &second, &third] {
-        assert!(!house.holds(&answer.access_token).await);
-        assert!(is_unusable(&house.refresh("own", refresh_of(answer), &[]).await));
+        assert!(!harness.holds(&answer.access_token).await);
+        assert!(is_unusable(&harness.refresh("own", refresh_of(answer), &[]).await));
     }
 }
 
@@ -96,82 +99,82 @@ async fn once_the_child_was_used_its_parent_ends_the_family() {
 async fn without_grace_the_token_before_ends_the_family_at_once() {
     let mut plot = Plot::default();
     plot.settings.refresh_grace_off = true;
-    let house = House::with(plot).await;
-    let first = house.tokens("own").await;
-    let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    assert!(is_unusable(&house.refresh("own", refresh_of(&first), &[]).await));
-    assert!(!house.holds(&second.access_token).await);
+    let harness = Harness::with(plot).await;
+    let first = harness.tokens("own").await;
+    let second = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&first), &[]).await));
+    assert!(!harness.holds(&second.access_token).await);
 }
 
 #[tokio::test]
 async fn another_client_can_neither_use_nor_end_a_family() {
-    let house = House::new().await;
-    let first = house.tokens("shop").await;
-    let second = house.refresh("shop", refresh_of(&first), &[]).await.unwrap();
-    house.refresh("shop", refresh_of(&second), &[]).await.unwrap();
+    let harness = Harness::new().await;
+    let first = harness.tokens("shop").await;
+    let second = harness.refresh("shop", refresh_of(&first), &[]).await.unwrap();
+    harness.refresh("shop", refresh_of(&second), &[]).await.unwrap();
     for answer in [&first, &second] {
         for thief in ["other", "own", "portal"] {
-            assert!(is_unusable(&house.refresh(thief, refresh_of(answer), &[]).await));
-            house.revoke(thief, refresh_of(answer)).await.unwrap();
-            house.revoke(thief, &answer.access_token).await.unwrap();
+            assert!(is_unusable(&harness.refresh(thief, refresh_of(answer), &[]).await));
+            harness.revoke(thief, refresh_of(answer)).await.unwrap();
+            harness.revoke(thief, &answer.access_token).await.unwrap();
         }
-        assert!(house.holds(&answer.access_token).await);
+        assert!(harness.holds(&answer.access_token).await);
     }
 }
 
 #[tokio::test]
 async fn a_kept_token_works_again_and_again_and_ends_the_access_token_before() {
-    let house = House::new().await;
-    let mut last = house.tokens("portal").await;
+    let harness = Harness::new().await;
+    let mut last = harness.tokens("portal").await;
     assert!(last.userinfo.is_some());
     for _ in 0..5 {
-        house.later(3_600 * 24 * 365);
-        let next = house.refresh("portal", refresh_of(&last), &[]).await.unwrap();
+        harness.later(3_600 * 24 * 365);
+        let next = harness.refresh("portal", refresh_of(&last), &[]).await.unwrap();
         assert_eq!(next.refresh_token, last.refresh_token);
-        assert!(house.holds(&next.access_token).await, "never expires unless it says so");
-        assert!(!house.holds(&last.access_token).await);
+        assert!(harness.holds(&next.access_token).await, "never expires unless it says so");
+        assert!(!harness.holds(&last.access_token).await);
         last = next;
     }
 }
 
 #[tokio::test]
 async fn a_refresh_ends_the_access_token_before_where_the_contract_says_so() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     for (client, ends) in [("portal", true), ("own", false), ("lens", false)] {
-        let first = house.tokens(client).await;
-        let second = house.refresh(client, refresh_of(&first), &[]).await.unwrap();
-        assert_eq!(house.holds(&first.access_token).await, !ends, "{client}");
-        assert!(house.holds(&second.access_token).await);
+        let first = harness.tokens(client).await;
+        let second = harness.refresh(client, refresh_of(&first), &[]).await.unwrap();
+        assert_eq!(harness.holds(&first.access_token).await, !ends, "{client}");
+        assert!(harness.holds(&second.access_token).await);
     }
 }
 
 #[tokio::test]
 async fn a_refresh_token_unused_for_its_idle_time_is_over() {
-    let house = House::new().await;
-    house
+    let harness = Harness::new().await;
+    harness
         .edit("own", |own| {
             own["auth"] = json!({"authorization_code": {"refresh_token_expiration": 1_000}});
         })
         .await;
-    let first = house.tokens("own").await;
-    house.later(999);
-    let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    house.later(1_000);
-    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await));
-    house.issuer.desk().store().sweep(house.issuer.now(), 1_000).await.unwrap();
-    assert!(is_unusable(&house.refresh("own", refresh_of(&second), &[]).await));
-    house.revoke("own", refresh_of(&second)).await.unwrap();
+    let first = harness.tokens("own").await;
+    harness.later(999);
+    let second = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    harness.later(1_000);
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&second), &[]).await));
+    harness.issuer.repository().store().sweep(harness.issuer.now(), 1_000).await.unwrap();
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&second), &[]).await));
+    harness.revoke("own", refresh_of(&second)).await.unwrap();
 }
 
 #[tokio::test]
 async fn somebody_inactive_gets_nothing_not_even_within_the_grace() {
-    let house = House::new().await;
-    let first = house.tokens("own").await;
-    let second = house.refresh("own", refresh_of(&first), &[]).await.unwrap();
-    house.edit("ada-1", |ada| ada["active"] = json!(false)).await;
+    let harness = Harness::new().await;
+    let first = harness.tokens("own").await;
+    let second = harness.refresh("own", refresh_of(&first), &[]).await.unwrap();
+    harness.edit("ada-1", |ada| ada["active"] = json!(false)).await;
     for answer in [&first, &second] {
-        let error = house.refresh("own", refresh_of(answer), &[]).await.unwrap_err();
-        assert!(matches!(error, TokenError::UserInactive));
+        let error = harness.refresh("own", refresh_of(answer), &[]).await.unwrap_err();
+        assert!(matches!(error, OAuthError::UserInactive));
         assert_eq!(
             (error.code(), &*error.to_string()),
             (ErrorCode::InvalidGrant, "User is inactive")
@@ -181,8 +184,8 @@ async fn somebody_inactive_gets_nothing_not_even_within_the_grace() {
 
 #[tokio::test]
 async fn a_forged_member_costs_no_round_trip() {
-    let house = House::new().await;
-    let token = house.tokens("own").await.refresh_token.unwrap();
+    let harness = Harness::new().await;
+    let token = harness.tokens("own").await.refresh_token.unwrap();
     let read = castellan_proto::Opaque::read;
     let mut payload =
         read(castellan_proto::OpaqueKind::Refresh, &token).unwrap().payload().to_vec();
@@ -190,7 +193,7 @@ async fn a_forged_member_costs_no_round_trip() {
     payload[19] += 1;
     let forged =
         castellan_proto::Opaque::carrying(castellan_proto::OpaqueKind::Refresh, payload).text();
-    house.store.arm(None);
-    assert!(is_unusable(&house.refresh("own", &forged, &[]).await));
-    assert_eq!(house.store.verbs(), ["get_many"], "only the client was read");
+    harness.store.arm(None);
+    assert!(is_unusable(&harness.refresh("own", &forged, &[]).await));
+    assert_eq!(harness.store.verbs(), ["get_many"], "only the client was read");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use castellan_gate::GuardSchema;
-use castellan_proto::scope::Demand;
+use castellan_proto::scope::RequiredScope;
 
 use super::{
     finding::{Finding, Rule},
@@ -58,7 +58,7 @@ fn moved(older: &GuardSchema, newer: &GuardSchema) -> Vec<Finding> {
     findings
 }
 
-fn fields(schema: &GuardSchema) -> BTreeMap<&Demand, BTreeSet<String>> {
+fn fields(schema: &GuardSchema) -> BTreeMap<&RequiredScope, BTreeSet<String>> {
     let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (root, field, entry) in schema.entries() {
         fields.entry(&entry.demand).or_default().insert(place_of(root, field));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use castellan_gate::{Entry, GuardSchema, NamedBy, Returns, Root};
-use castellan_proto::scope::{Demand, Scope, ScopePattern};
+use castellan_proto::scope::{RequiredScope, Scope, ScopePattern};
 
 use super::{
     Surface,
@@ -29,7 +29,7 @@ const OPENS_NOTHING: &str = "opens nothing that the schema has";
 fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
     // What is opened by name alone no glob opens.
     let entries = || schema.entries().map(|(_, _, entry)| entry);
-    let demands: BTreeSet<&Demand> =
+    let demands: BTreeSet<&RequiredScope> =
         entries().filter(|entry| !entry.by_name_only).map(|entry| &entry.demand).collect();
     let mut findings = Vec::new();
     for Holder { name, scopes, .. } in &held.holders {
@@ -146,7 +146,7 @@ fn public_fields(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
 /// Fields that one scope opens together, though they are named differently. Queries of one type have
 /// its scope in common by rule, which is but noted.
 fn shared(schema: &GuardSchema, shape: &Shape) -> Vec<Finding> {
-    let mut fields: BTreeMap<&Demand, Vec<(Root, &str, &Entry)>> = BTreeMap::new();
+    let mut fields: BTreeMap<&RequiredScope, Vec<(Root, &str, &Entry)>> = BTreeMap::new();
     for one in schema.entries() {
         fields.entry(&one.2.demand).or_default().push(one);
     }

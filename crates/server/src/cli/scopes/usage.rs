@@ -16,7 +16,7 @@ use castellan_issuer::{
 };
 use castellan_proto::{
     Timestamp,
-    scope::{Demand, Scope, ScopePattern, Scopes},
+    scope::{RequiredScope, Scope, ScopePattern, Scopes},
 };
 use serde::Serialize;
 
@@ -98,12 +98,12 @@ pub(super) async fn run(
 
 fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Meaning) -> Report {
     let aliases = &meaning.aliases;
-    let used: Vec<(Demand, Used)> = usage
+    let used: Vec<(RequiredScope, Used)> = usage
         .into_iter()
         .flat_map(|usage| &usage.demands)
-        .filter_map(|(text, used)| Some((Demand::try_from(text.clone()).ok()?, *used)))
+        .filter_map(|(text, used)| Some((RequiredScope::try_from(text.clone()).ok()?, *used)))
         .collect();
-    let mut rest: BTreeSet<&Demand> = used.iter().map(|(demand, _)| demand).collect();
+    let mut rest: BTreeSet<&RequiredScope> = used.iter().map(|(demand, _)| demand).collect();
     let (mut parts, mut narrower) = (Vec::new(), BTreeSet::new());
     for scope in scopes {
         let (patterns, about_an_api) = match scope {
@@ -113,7 +113,7 @@ fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Mean
                 None => (&[][..], false),
             },
         };
-        let met = |demand: &Demand| patterns.iter().any(|pattern| pattern.matches(demand));
+        let met = |demand: &RequiredScope| patterns.iter().any(|pattern| pattern.matches(demand));
         let demands: BTreeMap<String, Used> = used
             .iter()
             .filter(|(demand, _)| met(demand))
@@ -153,7 +153,7 @@ fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Mean
 
 impl Meaning {
     /// Whether some guard requires `name` besides for something that was used.
-    fn needs(&self, name: &str, used: &[(Demand, Used)]) -> bool {
+    fn needs(&self, name: &str, used: &[(RequiredScope, Used)]) -> bool {
         let of = |root: &Root| {
             let prefix = format!("{}:", root.as_str());
             used.iter().any(|(demand, _)| demand.as_str().starts_with(&prefix))
@@ -172,7 +172,7 @@ fn drop_covered(
     scopes
         .iter()
         .filter(|text| {
-            let demand = Demand::try_from((*text).clone());
+            let demand = RequiredScope::try_from((*text).clone());
             !demand.is_ok_and(|demand| opened.iter().any(|pattern| pattern.matches(&demand)))
         })
         .cloned()

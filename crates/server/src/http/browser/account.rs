@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{error::TokenError, session::SignedIn};
+use castellan_issuer::{error::OAuthError, session::SignedIn};
 
 use super::{
     cookies::{self, Visitor},
@@ -22,7 +22,7 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    let agreed = app.issuer().agreed(&person.account_id).await.map_err(TokenError::from)?;
+    let agreed = app.issuer().agreed(&person.account_id).await.map_err(OAuthError::from)?;
     let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
     let apps: Vec<_> = agreed
         .iter()
@@ -60,13 +60,13 @@ pub(crate) async fn withdraw(
     {
         return Ok(cookies::cross_site());
     }
-    let client = params.get("client_id").ok_or(TokenError::Missing("client_id"))?;
-    app.issuer().withdraw(&person.account_id, client).await.map_err(TokenError::from)?;
+    let client = params.get("client_id").ok_or(OAuthError::Missing("client_id"))?;
+    app.issuer().withdraw(&person.account_id, client).await.map_err(OAuthError::from)?;
     Ok(respond::see_other("/account").into_response())
 }
 
 pub(crate) async fn signed_in(app: &App, visitor: &Visitor) -> Result<Option<SignedIn>, Refusal> {
-    Ok(app.issuer().signed_in(&visitor.browser).await.map_err(TokenError::from)?)
+    Ok(app.issuer().signed_in(&visitor.browser).await.map_err(OAuthError::from)?)
 }
 
 /// A day as people write it, in UTC.

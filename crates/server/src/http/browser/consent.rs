@@ -17,7 +17,7 @@ use crate::wire::{
 };
 use crate::{
     app::App,
-    pages::{Ability, GrantPage},
+    pages::{Ability, ConsentPage},
 };
 
 /// The question.
@@ -49,7 +49,7 @@ pub(crate) async fn show(
     let host = url::Url::parse(&redirect).ok();
     let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
     let user_code = view.user_code.as_deref().map(device::hyphenated);
-    let grant = GrantPage {
+    let grant = ConsentPage {
         site: app.title(),
         client_name: view.client_name.as_deref().unwrap_or_default(),
         client_uri: view.client_uri.as_deref(),

@@ -78,7 +78,7 @@ pub(crate) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
 
 /// Whether `origin` is that of the site: its issuer, or the host by which this request reached it.
 fn is_ours(app: &App, headers: &HeaderMap, origin: &[u8]) -> bool {
-    let issuer = &*app.issuer().place().issuer;
+    let issuer = &*app.issuer().address().issuer;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let scheme = if app.is_https() { "https" } else { "http" };
     let here = host.filter(|_| app.has_hosts()).map(|host| format!("{scheme}://{host}"));

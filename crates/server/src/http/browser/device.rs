@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{authorization::flow::FlowError, error::TokenError};
+use castellan_issuer::{authorization::flow::FlowError, error::OAuthError};
 
 use super::{
     cookies::{self, Visitor},
@@ -54,7 +54,7 @@ pub(crate) async fn submit(
     }
     let code = params.get("user_code").unwrap_or_default();
     let mut response = match app.issuer().enter_user_code(code, &visitor.browser).await {
-        Err(FlowError::Token(TokenError::Throttled(seconds))) => later(&app, seconds),
+        Err(FlowError::Token(OAuthError::Throttled(seconds))) => later(&app, seconds),
         step => respond::next(step, &app, &headers),
     };
     visitor.remember(&app, &mut response);

@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
-    authorization::flow::{FlowError, FlowView, LoggedIn},
-    error::TokenError,
+    authorization::flow::{FlowError, FlowView, SignInOutcome},
+    error::OAuthError,
 };
 use castellan_proto::Secret;
 
@@ -33,7 +33,7 @@ pub(crate) async fn show(
         Err(error) => return Refusal::from(error).into_response(),
     };
     let Some(flow) = params.get("flow") else {
-        let step = app.issuer().begin_here(&visitor.browser).await;
+        let step = app.issuer().begin_sign_in(&visitor.browser).await;
         let mut response = respond::next(step, &app, &headers);
         visitor.remember(&app, &mut response);
         return response;
@@ -57,17 +57,17 @@ pub(crate) async fn submit(
     let flow = params.get("flow").unwrap_or_default();
     let name = params.get("username").unwrap_or_default();
     let password = params.secret("password").unwrap_or_else(|| Secret::new(String::new()));
-    match app.issuer().log_in(flow, (name, &password), &visitor.browser).await {
-        Ok(LoggedIn::Yes(cookie, next)) => {
+    match app.issuer().sign_in(flow, (name, &password), &visitor.browser).await {
+        Ok(SignInOutcome::Yes(cookie, next)) => {
             let mut response = respond::next(Ok(next), &app, &headers);
             cookies::set_session(&app, &mut response, &cookie);
             response
         }
-        Ok(LoggedIn::No) => again(&app, &visitor, (flow, name), &headers).await,
-        Err(FlowError::Token(TokenError::Throttled(seconds))) => {
+        Ok(SignInOutcome::No) => again(&app, &visitor, (flow, name), &headers).await,
+        Err(FlowError::Token(OAuthError::Throttled(seconds))) => {
             later(&app, &visitor, (flow, name), seconds).await
         }
-        Err(FlowError::Token(error @ TokenError::Busy(_))) => Refusal::from(error).into_response(),
+        Err(FlowError::Token(error @ OAuthError::Busy(_))) => Refusal::from(error).into_response(),
         Err(error) => respond::refused(error, &app, &headers),
     }
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use castellan_issuer::{error::TokenError, request::params::Params};
+use castellan_issuer::{error::OAuthError, request::params::Params};
 
 use super::{
     account::signed_in,
@@ -81,10 +81,10 @@ fn asked(params: &Params) -> Vec<(&'static str, &str)> {
 }
 
 async fn end(app: &App, visitor: &Visitor, back: Option<&str>) -> Result<Response, Refusal> {
-    let farewell = app.issuer().sign_out(&visitor.browser).await.map_err(TokenError::from)?;
-    let mut response = match &*farewell.frames {
+    let logout = app.issuer().sign_out(&visitor.browser).await.map_err(OAuthError::from)?;
+    let mut response = match &*logout.frames {
         [] => signed_out(app, back),
-        frames => respond::farewell(app, frames, back),
+        frames => respond::signed_out(app, frames, back),
     };
     cookies::clear_session(app, &mut response);
     Ok(response)

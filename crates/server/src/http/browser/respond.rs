@@ -19,7 +19,8 @@ use crate::wire::error::{Refusal, no_store};
 use crate::{
     app::App,
     pages::{
-        CONTINUE, FAREWELL, FarewellPage, FormPostPage, MARK, MessagePage, Onward, Page, STYLESHEET,
+        CONTINUE, FormPostPage, MARK, MessagePage, Onward, Page, SIGNED_OUT, STYLESHEET,
+        SignedOutPage,
     },
 };
 
@@ -86,7 +87,7 @@ pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap
 /// What a step that went no further shows, and to whom.
 pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Response {
     match error {
-        FlowError::Lost => message(
+        FlowError::Expired => message(
             app,
             StatusCode::BAD_REQUEST,
             "This sign-in has expired",
@@ -96,7 +97,7 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
         FlowError::WrongCode => super::device::wrong_code(app),
         FlowError::Token(error) => Refusal::from(error).into_response(),
         FlowError::Authorize(AuthorizeError::Store(error)) => {
-            Refusal::from(castellan_issuer::error::TokenError::from(error)).into_response()
+            Refusal::from(castellan_issuer::error::OAuthError::from(error)).into_response()
         }
         FlowError::Authorize(AuthorizeError::Client { code, text, back }) => {
             let pairs = [("error", code.as_str()), ("error_description", &*text)];
@@ -118,11 +119,11 @@ fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
 }
 
 /// Lets apps load `frames`, and the person go on to `back`, if they are to go anywhere.
-pub(crate) fn farewell(app: &App, frames: &[String], back: Option<&str>) -> Response {
+pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Response {
     let onward = back.map(|uri| (uri, host(uri)));
     let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });
     let may_go_on = onward.is_some();
-    let page = FarewellPage { site: app.title(), frames, onward };
+    let page = SignedOutPage { site: app.title(), frames, onward };
     let mut response = html(StatusCode::OK, &page, None);
     let origins: BTreeSet<_> = frames.iter().filter_map(|frame| form_target(frame)).collect();
     let origins: Vec<_> = origins.iter().map(|origin| format!(" {origin}")).collect();
@@ -206,8 +207,8 @@ pub(crate) async fn continue_script() -> Response {
 }
 
 /// What goes on from a sign-out.
-pub(crate) async fn farewell_script() -> Response {
-    asset("text/javascript; charset=utf-8", FAREWELL)
+pub(crate) async fn signed_out_script() -> Response {
+    asset("text/javascript; charset=utf-8", SIGNED_OUT)
 }
 
 /// The mark.

@@ -7,7 +7,7 @@ use axum::{
 };
 use castellan_issuer::{
     authorization::{flow::FlowError, request::AuthorizeError},
-    error::TokenError,
+    error::OAuthError,
     request::params::Params,
 };
 use castellan_proto::ErrorCode;
@@ -42,7 +42,7 @@ pub(crate) async fn post(
     form: Result<extract::Form, Refusal>,
 ) -> Response {
     let Ok(extract::Form(params)) = form else {
-        return respond::refused(nowhere(TokenError::Unreadable.to_string()), &app, &headers);
+        return respond::refused(nowhere(OAuthError::Unreadable.to_string()), &app, &headers);
     };
     let query =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params.pairs()).finish();
@@ -56,7 +56,7 @@ pub(crate) async fn post(
 async fn begin(
     app: &App,
     visitor: &Visitor,
-    params: Result<Params, TokenError>,
+    params: Result<Params, OAuthError>,
     headers: &HeaderMap,
 ) -> Response {
     let step = match params {

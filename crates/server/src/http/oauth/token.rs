@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::error::TokenError;
+use castellan_issuer::error::OAuthError;
 use serde_json::json;
 
 use crate::wire::{
@@ -76,7 +76,7 @@ async fn readable(
     app: &App,
     headers: &HeaderMap,
     client: Option<String>,
-    response: Result<Response, TokenError>,
+    response: Result<Response, OAuthError>,
 ) -> Response {
     let response = response.unwrap_or_else(|error| Refusal::from(error).into_response());
     cors::allow(app.issuer(), headers, client.as_deref(), response).await

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
-    endpoint::signed_response::UserInfo, error::TokenError, request::params::Repeated,
+    endpoint::signed_response::UserInfo, error::OAuthError, request::params::Repeated,
     tokens::dpop::Proof,
 };
 
@@ -43,7 +43,7 @@ async fn answer(
     // A second credential: which is meant cannot be told (RFC 6750 §2).
     let name = "access_token";
     if extract::query(query)?.get(name).is_some() {
-        return Err(TokenError::from(Repeated(name.to_owned())).into());
+        return Err(OAuthError::from(Repeated(name.to_owned())).into());
     }
     let url = app.at("/auth/userinfo");
     let proof = jws.map(|jws| Proof { jws, method: method.as_str(), url: &url });

@@ -70,7 +70,7 @@ async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), O
             VerifyError::Store(error) => Outcome::broken(&error),
             VerifyError::Expired | VerifyError::Invalid => Outcome::Unauthorized,
         })?;
-    if !live.audience.contains(&app.issuer().place().issuer) {
+    if !live.audience.contains(&app.issuer().address().issuer) {
         return Err(Outcome::Unauthorized);
     }
     let wanted = match right {
@@ -111,7 +111,7 @@ async fn list(
     let mut next = None;
     let entries = match (kind, params.get("user"), params.get("client")) {
         (ResourceKind::Grant, Some(user), Some(client)) => {
-            let id = castellan_issuer::authorization::consent::grant_id(user, client);
+            let id = castellan_issuer::authorization::consent::consent_id(user, client);
             app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
         }
         (_, None, None) => {
@@ -134,7 +134,7 @@ async fn list(
     let mut bundle =
         json!({"resourceType": "Bundle", "type": "searchset", "total": total, "entry": entries});
     if let Some(after) = next {
-        let url = format!("{}/{}?_after={after}", app.issuer().place().issuer, kind.as_str());
+        let url = format!("{}/{}?_after={after}", app.issuer().address().issuer, kind.as_str());
         bundle["link"] = json!([{"relation": "next", "url": url}]);
     }
     Ok(answer(StatusCode::OK, &bundle, headers))

@@ -10,12 +10,12 @@ use crate::{
 };
 
 /// One data source, and the address that all its nodes have.
-struct House {
+struct Fixture {
     folder: tempfile::TempDir,
     issuer: String,
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder, issuer: format!("http://localhost:{}", free_port()) }
@@ -61,8 +61,8 @@ async fn all_holds(
 
 #[tokio::test]
 async fn it_is_changed_under_running_nodes() {
-    let house = House::new();
-    let one = Castellan::start(house.plan(&"A".repeat(43), None, DOCUMENTS)).await;
+    let fixture = Fixture::new();
+    let one = Castellan::start(fixture.plan(&"A".repeat(43), None, DOCUMENTS)).await;
     let made = one.said(&["key", "new-master"]);
     let (first, second) = ("A".repeat(43), made.trim());
     assert_eq!((second.len(), second == first), (43, false), "{made}");
@@ -77,7 +77,7 @@ async fn it_is_changed_under_running_nodes() {
         .await;
 
     // The next node knows both keys and works beside the first one.
-    let two = Castellan::start(house.plan(second, Some(&first), "")).await;
+    let two = Castellan::start(fixture.plan(second, Some(&first), "")).await;
     for node in [&two, &one, &two] {
         all_holds(node, &mut tokens, &machine, &mut browser).await;
     }
@@ -88,12 +88,12 @@ async fn it_is_changed_under_running_nodes() {
     }
 
     // The key before is worth nothing any more, and its successor alone opens everything.
-    let three = Castellan::start(house.plan(second, None, "")).await;
+    let three = Castellan::start(fixture.plan(second, None, "")).await;
     all_holds(&three, &mut tokens, &machine, &mut browser).await;
     three.said(&["key", "rotate"]);
-    let why = Castellan::refuses(house.plan(&first, None, "")).await;
+    let why = Castellan::refuses(fixture.plan(&first, None, "")).await;
     assert!(why.contains("do not open with this master key"), "{why}");
-    let why = Castellan::refuses(house.plan(&"Q".repeat(43), Some(&first), "")).await;
+    let why = Castellan::refuses(fixture.plan(&"Q".repeat(43), Some(&first), "")).await;
     assert!(why.contains("do not open with this master key"), "{why}");
     all_holds(&two, &mut tokens, &machine, &mut browser).await;
 }

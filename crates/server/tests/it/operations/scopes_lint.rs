@@ -49,15 +49,15 @@ type Mutation {
 ";
 
 /// A folder with a configuration, records and schemas; nothing is served.
-struct House {
+struct Fixture {
     folder: TempDir,
 }
 
-impl House {
+impl Fixture {
     /// With grants: each a kind, an id and its scopes.
     fn new(config: &str, grants: &[(&str, &str, &[&str])]) -> Self {
-        let house = Self { folder: tempfile::tempdir().unwrap() };
-        house.write("castellan.toml", &format!("[security]\ninsecure = true\n{config}"));
+        let fixture = Self { folder: tempfile::tempdir().unwrap() };
+        fixture.write("castellan.toml", &format!("[security]\ninsecure = true\n{config}"));
         let document = |(kind, id, scopes): &(&str, &str, &[&str])| {
             let more = match *kind {
                 "Client" => "secret: s3cr3t-of-app\ngrant_types: [client_credentials]\nscope",
@@ -68,11 +68,11 @@ impl House {
         };
         let documents: Vec<String> = grants.iter().map(document).collect();
         if !documents.is_empty() {
-            house.write("grants.yaml", &documents.join("---\n"));
-            let applied = house.run(&["apply", "-f", "grants.yaml"]);
+            fixture.write("grants.yaml", &documents.join("---\n"));
+            let applied = fixture.run(&["apply", "-f", "grants.yaml"]);
             assert!(applied.status.success(), "{}", err(&applied));
         }
-        house
+        fixture
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -135,19 +135,19 @@ fn in_words(findings: &Value) -> String {
 }
 
 /// A guard that requires three scopes together for a mutation, and some grants that fall short.
-fn odd_house() -> House {
+fn odd_house() -> Fixture {
     let config = "[[guard]]\nname = \"api\"\npath = \"/api\"\ndialect = \"decidim\"\n\
                   upstream = \"http://127.0.0.1:9/\"\n\
                   public = [\"Query:tick:Get\", \"Mutation:vote:Call\", \"Query:Gone:*\"]\n";
-    let house = House::new(
+    let fixture = Fixture::new(
         config,
         &[
             ("Client", "narrow", &["Query:Thing:List", "Mutation:Pesron:Create", "api:write"]),
             ("Client", "wide", &["*"]),
         ],
     );
-    house.write("odd.graphql", ODD);
-    house
+    fixture.write("odd.graphql", ODD);
+    fixture
 }
 
 const ODDITIES: &str = "\
@@ -167,13 +167,13 @@ warning: dead-scope: public Query:Gone:* opens nothing that the schema has
 
 #[test]
 fn every_kind_of_finding_is_told_in_text_and_json() {
-    let house = odd_house();
-    let text = house.lint(FOUND, "odd.graphql", &[]);
+    let fixture = odd_house();
+    let text = fixture.lint(FOUND, "odd.graphql", &[]);
     assert_eq!(text, ODDITIES);
-    let findings = house.lint_json(FOUND, "odd.graphql", &[]);
+    let findings = fixture.lint_json(FOUND, "odd.graphql", &[]);
     assert_eq!(in_words(&findings) + "10 warnings, 1 notes\n", text);
     // The help names each code.
-    let help = out(&house.run(&["scopes", "lint", "--help"]));
+    let help = out(&fixture.run(&["scopes", "lint", "--help"]));
     let codes: BTreeSet<String> =
         findings.as_array().unwrap().iter().map(|one| one["rule"].to_string()).collect();
     for code in codes.iter().map(|code| code.trim_matches('"')) {
@@ -184,10 +184,10 @@ fn every_kind_of_finding_is_told_in_text_and_json() {
 
 #[test]
 fn sarif_has_its_rules_and_a_place_for_every_result() {
-    let house = odd_house();
-    std::fs::create_dir(house.folder.path().join("my schemas")).unwrap();
-    house.write("my schemas/odd.graphql", ODD);
-    let said = house.lint(FOUND, "my schemas/odd.graphql", &["--format", "sarif"]);
+    let fixture = odd_house();
+    std::fs::create_dir(fixture.folder.path().join("my schemas")).unwrap();
+    fixture.write("my schemas/odd.graphql", ODD);
+    let said = fixture.lint(FOUND, "my schemas/odd.graphql", &["--format", "sarif"]);
     let sarif: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     assert_eq!(sarif["$schema"], "https://json.schemastore.org/sarif-2.1.0.json");
@@ -218,31 +218,34 @@ fn sarif_has_its_rules_and_a_place_for_every_result() {
     assert_eq!(line("weaker-interface"), 2);
     assert_eq!(line("public-mutation"), 14);
     // What is in order is a run without results.
-    let house = House::new("", &[("AuthKey", "k", &["Mutation:Person:*"])]);
-    house.write("s.graphql", CLEAN);
-    let said = house.lint(WELL, "s.graphql", &["--format", "sarif"]);
+    let fixture = Fixture::new("", &[("AuthKey", "k", &["Mutation:Person:*"])]);
+    fixture.write("s.graphql", CLEAN);
+    let said = fixture.lint(WELL, "s.graphql", &["--format", "sarif"]);
     let sarif: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(sarif["runs"][0]["results"], json!([]));
 }
 
 #[test]
 fn a_clean_schema_with_grants_that_match_ends_well() {
-    let house = House::new(
+    let fixture = Fixture::new(
         "",
         &[
             ("AuthKey", "k", &["Mutation:Person:*"]),
             ("Client", "c", &["openid", "Query:Person:*", "api:read", "Castellan:*"]),
         ],
     );
-    house.write("s.graphql", CLEAN);
-    assert_eq!(house.lint(WELL, "s.graphql", &[]), "0 warnings, 0 notes\n");
-    assert_eq!(house.lint(WELL, "s.graphql", &["--format", "json"]), "[]\n");
+    fixture.write("s.graphql", CLEAN);
+    assert_eq!(fixture.lint(WELL, "s.graphql", &[]), "0 warnings, 0 notes\n");
+    assert_eq!(fixture.lint(WELL, "s.graphql", &["--format", "json"]), "[]\n");
     // A note alone is no reason to stop.
-    let noted = house.lint(WELL, "s.graphql", &["--public", "Query:*"]);
+    let noted = fixture.lint(WELL, "s.graphql", &["--public", "Query:*"]);
     assert!(noted.starts_with("note: public-fields: Query:* leaves 2 fields public"), "{noted}");
     // Nor is an older schema that is the same.
-    assert_eq!(house.lint(WELL, "s.graphql", &["--against", "s.graphql"]), "0 warnings, 0 notes\n");
-    let list = out(&house.scopes(WELL, "list", "s.graphql", &[]));
+    assert_eq!(
+        fixture.lint(WELL, "s.graphql", &["--against", "s.graphql"]),
+        "0 warnings, 0 notes\n"
+    );
+    let list = out(&fixture.scopes(WELL, "list", "s.graphql", &[]));
     let lines: Vec<Vec<&str>> =
         list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
@@ -258,13 +261,13 @@ fn a_clean_schema_with_grants_that_match_ends_well() {
 
 #[test]
 fn a_list_is_no_sarif_and_says_so() {
-    let house = House::new("", &[]);
-    house.write("s.graphql", CLEAN);
-    let json = out(&house.scopes(WELL, "list", "s.graphql", &["--format", "json"]));
+    let fixture = Fixture::new("", &[]);
+    fixture.write("s.graphql", CLEAN);
+    let json = out(&fixture.scopes(WELL, "list", "s.graphql", &["--format", "json"]));
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["Query:Person:List"], json!(["Query.people"]));
-    house.cannot("list", "s.graphql", &["--format", "sarif"], &["sarif", "text, json"]);
-    let help = out(&house.run(&["scopes", "list", "--help"]));
+    fixture.cannot("list", "s.graphql", &["--format", "sarif"], &["sarif", "text, json"]);
+    let help = out(&fixture.run(&["scopes", "list", "--help"]));
     assert!(help.contains("There is no SARIF"), "{help}");
 }
 
@@ -282,11 +285,12 @@ fn shown(sdl: &str, query: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schema_of_a_url_is_the_same_as_that_of_a_file() {
-    let house = House::new("", &[("AuthKey", "k", &["Mutation:Person:Create", "Query:Gone:*"])]);
-    house.write("s.graphql", CLEAN);
+    let fixture =
+        Fixture::new("", &[("AuthKey", "k", &["Mutation:Person:Create", "Query:Gone:*"])]);
+    fixture.write("s.graphql", CLEAN);
     let api = Recorder::start().await;
     // It does not show its schema yet.
-    house.cannot("lint", &api.url, &[], &[&api.url, "does not show its schema"]);
+    fixture.cannot("lint", &api.url, &[], &[&api.url, "does not show its schema"]);
     let asked = api.seen().pop().unwrap();
     assert_eq!(asked.method, http::Method::POST);
     let asked: Value = serde_json::from_str(&asked.body).unwrap();
@@ -294,38 +298,38 @@ async fn a_schema_of_a_url_is_the_same_as_that_of_a_file() {
 
     for format in ["text", "json"] {
         let by = |place: &str, verb: &str, code: i32| {
-            out(&house.scopes(code, verb, place, &["--format", format]))
+            out(&fixture.scopes(code, verb, place, &["--format", format]))
         };
         assert_eq!(by(&api.url, "list", WELL), by("s.graphql", "list", WELL));
         assert_eq!(by(&api.url, "lint", FOUND), by("s.graphql", "lint", FOUND));
     }
     assert_eq!(
-        named(&house.lint_json(FOUND, &api.url, &[])),
+        named(&fixture.lint_json(FOUND, &api.url, &[])),
         ["dead-scope AuthKey/k Query:Gone:*", "unreachable-mutation Mutation.deletePerson"]
     );
-    let sarif = house.lint(FOUND, &api.url, &["--format", "sarif"]);
+    let sarif = fixture.lint(FOUND, &api.url, &["--format", "sarif"]);
     let sarif: Value = serde_json::from_str(&sarif).unwrap();
     let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(*place, json!({"artifactLocation": {"uri": api.url}}), "it has no lines");
 
     // Against what an API shows now.
-    house.write("new.graphql", &CLEAN.replace("deletePerson", "mergePerson"));
-    let drift = house.lint(FOUND, "new.graphql", &["--against", &api.url]);
+    fixture.write("new.graphql", &CLEAN.replace("deletePerson", "mergePerson"));
+    let drift = fixture.lint(FOUND, "new.graphql", &["--against", &api.url]);
     assert!(drift.contains("field-removed: Mutation.deletePerson"), "{drift}");
 }
 
 #[test]
 fn drift_between_two_versions_is_told() {
-    let house = House::new(
+    let fixture = Fixture::new(
         "",
         &[("AuthKey", "k", &["Mutation:Person:*"]), ("Client", "c", &["api:write"])],
     );
-    house.write("new.graphql", CLEAN);
+    fixture.write("new.graphql", CLEAN);
     let older = CLEAN
         .replace("createPerson: Person", "personCreate: Person mergePerson: ID")
         .replace("  deletePerson: ID\n", "")
         .replace("people: [Person]", "people: Person");
-    house.write("old.graphql", &older);
+    fixture.write("old.graphql", &older);
     let by_both = "which Client/c, AuthKey/k may";
     let drift = [
         "warning: demand-changed: Query.people demands Query:Person:List where it demanded \
@@ -352,32 +356,32 @@ fn drift_between_two_versions_is_told() {
             .to_owned(),
         "6 warnings, 0 notes\n".to_owned(),
     ];
-    let said = house.lint(FOUND, "new.graphql", &["--against", "old.graphql"]);
+    let said = fixture.lint(FOUND, "new.graphql", &["--against", "old.graphql"]);
     assert_eq!(said, drift.join("\n"));
-    let found = house.lint_json(FOUND, "new.graphql", &["--against", "old.graphql"]);
+    let found = fixture.lint_json(FOUND, "new.graphql", &["--against", "old.graphql"]);
     assert_eq!(in_words(&found) + "6 warnings, 0 notes\n", said);
 }
 
 #[test]
 fn what_cannot_be_looked_at_ends_otherwise_than_what_is_found() {
-    let house = House::new("", &[]);
-    house.write("s.graphql", CLEAN);
-    house.write("none.graphql", "Dear reader, this is a letter.");
-    house.write("half.graphql", "type Query { person: Person }");
+    let fixture = Fixture::new("", &[]);
+    fixture.write("s.graphql", CLEAN);
+    fixture.write("none.graphql", "Dear reader, this is a letter.");
+    fixture.write("half.graphql", "type Query { person: Person }");
     let away = format!("http://127.0.0.1:{}/graphql", free_port());
     for verb in ["list", "lint"] {
-        house.cannot(verb, "missing.graphql", &[], &["missing.graphql"]);
-        house.cannot(verb, "none.graphql", &[], &["none.graphql", "not valid"]);
-        house.cannot(verb, "half.graphql", &[], &["half.graphql", "Person"]);
-        house.cannot(verb, &away, &[], &[&away, "no answer"]);
-        house.cannot(verb, "s.graphql", &["--naming", "trompa"], &["createPerson"]);
-        house.cannot(verb, "s.graphql", &["--guard", "gone"], &["\"gone\"", "there are api"]);
+        fixture.cannot(verb, "missing.graphql", &[], &["missing.graphql"]);
+        fixture.cannot(verb, "none.graphql", &[], &["none.graphql", "not valid"]);
+        fixture.cannot(verb, "half.graphql", &[], &["half.graphql", "Person"]);
+        fixture.cannot(verb, &away, &[], &[&away, "no answer"]);
+        fixture.cannot(verb, "s.graphql", &["--naming", "trompa"], &["createPerson"]);
+        fixture.cannot(verb, "s.graphql", &["--guard", "gone"], &["\"gone\"", "there are api"]);
         let both = ["--guard", "api", "--naming", "verbs"];
-        house.cannot(verb, "s.graphql", &both, &["--naming", "--guard"]);
+        fixture.cannot(verb, "s.graphql", &both, &["--naming", "--guard"]);
     }
-    house.cannot("lint", "s.graphql", &["--against", "none.graphql"], &["none.graphql"]);
-    house.cannot("lint", "s.graphql", &["--against", &away], &[&away]);
-    house.cannot("lint", "s.graphql", &["--public", "Query:("], &["Query:("]);
+    fixture.cannot("lint", "s.graphql", &["--against", "none.graphql"], &["none.graphql"]);
+    fixture.cannot("lint", "s.graphql", &["--against", &away], &[&away]);
+    fixture.cannot("lint", "s.graphql", &["--public", "Query:("], &["Query:("]);
 }
 
 /// One guard with words of its own for scopes, and one with none.
@@ -390,7 +394,7 @@ const TWO_GUARDS: &str = "[[guard]]\nname = \"archive\"\npath = \"/graphql\"\ndi
 
 #[test]
 fn a_schema_is_read_and_judged_as_a_guard_does() {
-    let house = House::new(
+    let fixture = Fixture::new(
         TWO_GUARDS,
         &[
             ("AuthKey", "k", &["Mutation:Person:*"]),
@@ -399,9 +403,10 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
         ],
     );
     let sdl = "type Query { me: ID } type Mutation { CreatePerson: ID vote: ID }";
-    house.write("s.graphql", sdl);
+    fixture.write("s.graphql", sdl);
     let demand = |more: &[&str]| {
-        let list = house.scopes(WELL, "list", "s.graphql", &[more, &["--format", "json"]].concat());
+        let list =
+            fixture.scopes(WELL, "list", "s.graphql", &[more, &["--format", "json"]].concat());
         let list: Value = serde_json::from_str(&out(&list)).unwrap();
         let found =
             list.as_object().unwrap().iter().find(|(_, of)| **of == json!(["Mutation.vote"]));
@@ -413,7 +418,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
 
     // Keys come to the archive, and its words for scopes count. Of its defaults none is dead.
     assert_eq!(
-        house.lint(FOUND, "s.graphql", &["--guard", "archive"]),
+        fixture.lint(FOUND, "s.graphql", &["--guard", "archive"]),
         "warning: dead-scope: Client/c Mutation:Gone:* opens nothing that the schema has\n\
          note: public-fields: Query:* leaves 1 fields public: Query.me\n\
          note: public-fields: Subscription:* leaves 0 fields public\n1 warnings, 2 notes\n"
@@ -421,7 +426,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     // No key comes to the other one, and no machine user.
     let unreachable = |field: &str| format!("unreachable-mutation Mutation.{field}");
     assert_eq!(
-        named(&house.lint_json(FOUND, "s.graphql", &["--guard", "plain"])),
+        named(&fixture.lint_json(FOUND, "s.graphql", &["--guard", "plain"])),
         [
             "dead-scope Client/c Mutation:Gone:*",
             &unreachable("CreatePerson"),
@@ -431,7 +436,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     );
     // Without a name both are asked, by the demands of the plain rule.
     assert_eq!(
-        named(&house.lint_json(FOUND, "s.graphql", &[])),
+        named(&fixture.lint_json(FOUND, "s.graphql", &[])),
         [
             "dead-scope Client/c Mutation:Gone:*",
             &unreachable("vote"),
@@ -441,15 +446,15 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
         ]
     );
     // A field that the guard has words for may be new.
-    house.write("old.graphql", &sdl.replace(" vote: ID", ""));
+    fixture.write("old.graphql", &sdl.replace(" vote: ID", ""));
     let more = ["--guard", "archive", "--against", "old.graphql"];
-    let drift = house.lint(FOUND, "s.graphql", &more);
+    let drift = fixture.lint(FOUND, "s.graphql", &more);
     let added = "field-added: Mutation.vote is new, and demands Mutation:Ballot:Cast, which \
                  Client/c may already have\n";
     assert!(drift.contains(added), "{drift}");
-    let gone = house.scopes(COULD_NOT, "lint", "old.graphql", &["--guard", "archive"]);
+    let gone = fixture.scopes(COULD_NOT, "lint", "old.graphql", &["--guard", "archive"]);
     assert!(err(&gone).contains("\"Mutation.vote\" names no field"), "{}", err(&gone));
     // The session field is the guard's own.
-    let list = out(&house.scopes(WELL, "list", "s.graphql", &["--guard", "api"]));
+    let list = out(&fixture.scopes(WELL, "list", "s.graphql", &["--guard", "api"]));
     assert!(list.contains("Query.session"), "{list}");
 }

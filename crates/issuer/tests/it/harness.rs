@@ -10,14 +10,14 @@ use std::{
 
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    authorization::flow::{Answer, FlowError, LoggedIn, Next},
-    error::TokenError,
+    authorization::flow::{Answer, FlowError, Next, SignInOutcome},
+    error::OAuthError,
     keys::MasterKey,
     records::{Account, Family},
     request::params::Params,
     resources::Mode,
     session::Browser,
-    settings::Place,
+    settings::SiteAddress,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
     tokens::{
         mint::TokenAnswer,
@@ -47,7 +47,7 @@ impl Clock for TestClock {
     }
 }
 
-/// What differs from one house to another.
+/// What differs from one harness to another.
 #[derive(Clone, Default)]
 pub(crate) struct Plot {
     pub(crate) settings: Settings,
@@ -55,7 +55,7 @@ pub(crate) struct Plot {
 }
 
 /// One issuer over one store.
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) issuer: Issuer,
     pub(crate) store: Arc<Shaky>,
     pub(crate) clock: Arc<TestClock>,
@@ -117,7 +117,7 @@ pub(crate) fn request(client: &str) -> [(&str, &str); 6] {
     ]
 }
 
-/// The people and apps of every house. `own` is first party and public; `shop` and `other` are
+/// The people and apps of every harness. `own` is first party and public; `shop` and `other` are
 /// third party and confidential; `phone` is third party and public; `portal` is written as in the
 /// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself; `tv` is a device.
 pub(crate) fn documents() -> Vec<Value> {
@@ -198,7 +198,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
     Parts {
         store: Arc::clone(store) as Arc<dyn Store>,
         site: Arc::from("main"),
-        place: Place {
+        address: SiteAddress {
             issuer: ISSUER.to_owned(),
             name: "Castellan".to_owned(),
             alias_digests: aliases.collect(),
@@ -213,12 +213,12 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
 
 /// Every record of `kind`.
 pub(crate) async fn all(issuer: &Issuer, kind: Kind) -> Vec<Record> {
-    let site = Arc::clone(issuer.desk().site());
+    let site = Arc::clone(issuer.repository().site());
     let query = PageQuery { site, kind, prefix: String::new(), after: None, limit: 10_000 };
-    issuer.desk().store().page(&query, issuer.now()).await.unwrap()
+    issuer.repository().store().page(&query, issuer.now()).await.unwrap()
 }
 
-impl House {
+impl Harness {
     pub(crate) async fn new() -> Self {
         Self::with(Plot::default()).await
     }
@@ -285,7 +285,7 @@ impl House {
     /// A browser in which `account` is signed in.
     pub(crate) async fn tab_of(&self, account: &str) -> Tab {
         let now = self.issuer.now();
-        let held = self.issuer.desk().get::<Account>(account, now).await.unwrap().unwrap();
+        let held = self.issuer.repository().get::<Account>(account, now).await.unwrap().unwrap();
         let (cookie, _) = self.issuer.open_session(held.id, held.body).await.unwrap();
         Tab { session: Some(cookie.text()), ..Tab::new() }
     }
@@ -301,9 +301,9 @@ impl House {
         self.issuer.begin(&params(&pairs), &tab.browser()).await
     }
 
-    pub(crate) async fn log_in(&self, flow: &str, name: &str, tab: &Tab) -> Logged {
+    pub(crate) async fn sign_in(&self, flow: &str, name: &str, tab: &Tab) -> Logged {
         let secret = Secret::new(PASSWORD.to_owned());
-        self.issuer.log_in(flow, (name, &secret), &tab.browser()).await
+        self.issuer.sign_in(flow, (name, &secret), &tab.browser()).await
     }
 
     /// A code for `client`, agreed to by whoever is signed in.
@@ -323,7 +323,7 @@ impl House {
         &self,
         client: &str,
         pairs: &[(&str, &str)],
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenAnswer, OAuthError> {
         let secret = secret_of(client);
         let mut all = vec![("client_id", client)];
         all.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
@@ -331,7 +331,7 @@ impl House {
         self.issuer.token(&params(&all), None, None).await
     }
 
-    pub(crate) async fn redeem(&self, client: &str, code: &str) -> Result<TokenAnswer, TokenError> {
+    pub(crate) async fn redeem(&self, client: &str, code: &str) -> Result<TokenAnswer, OAuthError> {
         let grant = ("grant_type", "authorization_code");
         self.ask(client, &[grant, ("code", code), ("code_verifier", VERIFIER)]).await
     }
@@ -341,7 +341,7 @@ impl House {
         client: &str,
         token: &str,
         more: &[(&str, &str)],
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenAnswer, OAuthError> {
         let mut pairs = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         pairs.extend(more);
         self.ask(client, &pairs).await
@@ -354,14 +354,14 @@ impl House {
         self.redeem(client, &code).await.unwrap()
     }
 
-    pub(crate) async fn revoke(&self, client: &str, token: &str) -> Result<(), TokenError> {
+    pub(crate) async fn revoke(&self, client: &str, token: &str) -> Result<(), OAuthError> {
         let secret = secret_of(client);
         let mut pairs = vec![("client_id", client), ("token", token)];
         pairs.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
         self.issuer.revoke(&params(&pairs), None).await.map(drop)
     }
 
-    pub(crate) async fn introspect(&self, client: &str, token: &str) -> Result<Value, TokenError> {
+    pub(crate) async fn introspect(&self, client: &str, token: &str) -> Result<Value, OAuthError> {
         let secret = secret_of(client);
         let mut pairs = vec![("client_id", client), ("token", token)];
         pairs.extend(secret.as_deref().map(|secret| ("client_secret", secret)));
@@ -391,7 +391,7 @@ impl House {
     }
 }
 
-pub(crate) type Logged = Result<LoggedIn, FlowError>;
+pub(crate) type Logged = Result<SignInOutcome, FlowError>;
 
 /// The address that the browser is sent to.
 pub(crate) fn gone(next: Next) -> String {

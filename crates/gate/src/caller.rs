@@ -69,7 +69,7 @@ pub struct Credential<'a> {
     /// What was shown of a key with a token of `Authorization: DPoP`. A token that is bound to a key
     /// is no good without, and one that is not is no good with it.
     pub possession: Option<Possession<'a>>,
-    /// The audience that the caller names in `X-Jwt-Aud` (`contracts/decidim.md` §4.1).
+    /// The audience that the caller names in `X-Jwt-Aud` (`docs/contracts/decidim.md` §4.1).
     pub audience: Option<&'a str>,
     /// From where the request came, if that is known.
     pub source: Option<IpAddr>,

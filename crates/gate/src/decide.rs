@@ -1,4 +1,4 @@
-//! The decision: pure, without I/O and without a clock (`design.md` rules 2 to 4).
+//! The decision: pure, without I/O and without a clock (`docs/rules.md` rules 2 to 4).
 
 use castellan_proto::scope::{RequiredScope, Scope, Scopes};
 

@@ -46,7 +46,7 @@ impl Envelope {
     }
 
     /// Reads a JSON body as [`Envelope::from_json`] does, and one whose `variables` are a JSON text
-    /// besides (`contracts/decidim.md` §5).
+    /// besides (`docs/contracts/decidim.md` §5).
     ///
     /// # Errors
     /// [`EnvelopeError`] naming the member at fault.
@@ -123,7 +123,7 @@ impl Envelope {
         Self::from_members(members)
     }
 
-    /// The body that is sent on: exactly these members, in this order (`design.md` rule 7).
+    /// The body that is sent on: exactly these members, in this order (`docs/rules.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let sent = Members {

@@ -61,7 +61,7 @@ impl DecisionId {
 /// Removes from `headers` all that must not cross the gate inwards: hop-by-hop headers and those
 /// that `Connection` names (RFC 9110 §7.6.1), credentials, cookies, forwarding headers, conditions
 /// and digests of another body, and every spelling of `castellan-*` and of the names in `also`
-/// (`security-cases.md` row 29).
+/// (`docs/security-cases.md` row 29).
 pub fn strip_request_headers(headers: &mut HeaderMap, also: &[String]) {
     let named = named_by_connection(headers);
     let also: Vec<_> = also.iter().map(|name| dashed(name)).collect();
@@ -94,8 +94,8 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// Removes from an upstream's answer what must not reach the caller (`design.md` rule 37), nor act
-/// on a proxy before us.
+/// Removes from an upstream's answer what must not reach the caller (`docs/rules.md` rule 37), nor
+/// act on a proxy before us.
 pub(crate) fn strip_response_headers(headers: &mut HeaderMap) {
     let named = named_by_connection(headers);
     remove_if(headers, |name| {
@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    /// `security-cases.md` row 29: no spelling of an identity header gets through, and
+    /// `docs/security-cases.md` row 29: no spelling of an identity header gets through, and
     /// `Connection` cannot strip ours, which is set afterwards.
     #[test]
     fn case_29_identity_headers_in_every_spelling() {

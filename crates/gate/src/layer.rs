@@ -42,7 +42,7 @@ pub(crate) type Behind =
 /// Who the caller is, as the [`Attestor`] says it.
 pub(crate) const IDENTITY: HeaderName = HeaderName::from_static("castellan-identity");
 
-/// Says who the caller is to what stands behind the gate (`design.md` rule 39).
+/// Says who the caller is to what stands behind the gate (`docs/rules.md` rule 39).
 pub trait Attestor: Send + Sync {
     /// The value of `Castellan-Identity` for `caller`; `None` if it cannot be made, and then the
     /// request is not sent.

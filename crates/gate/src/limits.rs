@@ -1,5 +1,5 @@
 //! How large a request may be. A limit counts operations and fields, not requests
-//! (`security-cases.md` row 10).
+//! (`docs/security-cases.md` row 10).
 
 /// Limits of one guard. A request beyond one of them is refused before anything is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]

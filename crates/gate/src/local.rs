@@ -1,5 +1,5 @@
 //! What Castellan answers itself: `session`, `__typename` at a root, and introspection. None of it
-//! reaches the upstream (`design.md` rule 19).
+//! reaches the upstream (`docs/rules.md` rule 19).
 
 use apollo_compiler::{
     resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue},
@@ -96,7 +96,7 @@ impl ObjectValue for User<'_> {
         let text = match info.field_name() {
             "id" => person.id.clone(),
             "name" => person.name.clone().unwrap_or_default(),
-            // With an `@` here, without one in the sign-in reply (`contracts/decidim.md` §2).
+            // With an `@` here, without one in the sign-in reply (`docs/contracts/decidim.md` §2).
             "nickname" => format!("@{}", person.nickname.as_deref().unwrap_or(&person.id)),
             _ => return Err(self.unknown_field_error(info)),
         };

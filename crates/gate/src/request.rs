@@ -77,7 +77,7 @@ fn sent_as(rules: &Rules, parts: &Parts) -> Result<RequestForm, RequestRefusal> 
 }
 
 /// Whether a page of another origin could have made a browser send this: then it changes nothing
-/// (`security-cases.md` row 38). Before a form with `Authorization` the browser asks us.
+/// (`docs/security-cases.md` row 38). Before a form with `Authorization` the browser asks us.
 pub(crate) fn is_csrf_unsafe(sent: RequestForm, parts: &Parts) -> bool {
     match sent {
         RequestForm::Get => true,
@@ -118,7 +118,7 @@ fn several() -> RequestRefusal {
     bad("Send one credential, in one Authorization header.", "SEVERAL_CREDENTIALS")
 }
 
-/// Who calls. One credential at most, read by one strict parser (`security-cases.md` row 32).
+/// Who calls. One credential at most, read by one strict parser (`docs/security-cases.md` row 32).
 pub(crate) async fn find_caller(
     verifier: &dyn Verifier,
     parts: &Parts,

@@ -24,7 +24,7 @@ pub struct Rules {
     /// Who may ask for the schema.
     pub introspection: Introspection,
     /// A request may also be a form (`application/x-www-form-urlencoded`), and its `variables` a JSON
-    /// text, as forms have them (`contracts/decidim.md` §5).
+    /// text, as forms have them (`docs/contracts/decidim.md` §5).
     pub forms: bool,
     /// How a token's scopes and what is public go together, and how a refusal looks.
     pub manner: Manner,
@@ -35,7 +35,7 @@ pub struct Rules {
 }
 
 /// Terms of a decision, besides the token's scopes, that a guard requires. A required term without
-/// rules denies (`design.md` rule 4).
+/// rules denies (`docs/rules.md` rule 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// The app or key behind a token must have a list of what it may do at all.
@@ -69,10 +69,10 @@ pub enum Introspection {
 /// Where the contracts differ in manner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// A known caller's scopes replace what is public (`contracts/decidim.md` §5.2).
+    /// A known caller's scopes replace what is public (`docs/contracts/decidim.md` §5.2).
     pub scopes_replace_public: bool,
     /// A query with a denied field answers `{"data":null}` and nothing else
-    /// (`contracts/decidim.md` §5.1).
+    /// (`docs/contracts/decidim.md` §5.1).
     pub denied_query_is_null: bool,
     /// A denied field is told apart from one that does not exist, even to a caller who may not
     /// see the schema; the wording of a contract needs it.

@@ -108,7 +108,8 @@ fn bad_gateway(message: &str) -> RequestRefusal {
     RequestRefusal::new(StatusCode::BAD_GATEWAY, message, "UPSTREAM")
 }
 
-/// Whether an answer is of a media type that the issuer's origin may pass on (`design.md` rule 37).
+/// Whether an answer is of a media type that the issuer's origin may pass on (`docs/rules.md` rule
+/// 37).
 fn is_graphql(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let name = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -64,7 +64,7 @@ pub enum OAuthError {
     /// Unknown, used, expired, ended, or another client's: one answer for all.
     #[error("the refresh token cannot be used")]
     RefreshNotUsable,
-    /// The person may not hold tokens (`contracts/aidbox.md` §2.2).
+    /// The person may not hold tokens (`docs/contracts/aidbox.md` §2.2).
     #[error("User is inactive")]
     UserInactive,
     /// A scope is malformed or beyond what may be granted.

@@ -42,7 +42,7 @@ pub struct Settings {
     /// Default `"node"`.
     pub dpop_replay: DpopReplay,
     /// Seconds that an access token of an app of `/oauth` lives unless the app says otherwise
-    /// (`contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
+    /// (`docs/contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
     #[serde(skip)]
     pub decidim_access_seconds: u64,
     /// Whether lists of people and consents that no filter narrows are given on a data source that
@@ -51,7 +51,7 @@ pub struct Settings {
     pub allow_table_scans: bool,
 }
 
-/// Where it is remembered that a DPoP proof was used (`design.md` rule 38).
+/// Where it is remembered that a DPoP proof was used (`docs/rules.md` rule 38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DpopReplay {

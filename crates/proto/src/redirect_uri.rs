@@ -204,7 +204,7 @@ mod tests {
     }
 
     proptest! {
-        /// `security-cases.md` row 2: nothing but the text itself is admitted.
+        /// `docs/security-cases.md` row 2: nothing but the text itself is admitted.
         #[test]
         fn case_02_a_redirect_is_matched_exactly(
             scheme in "(https|http|HTTPS|myapp)",

@@ -1,4 +1,4 @@
-//! The one client for what Castellan fetches on its own account (`design.md` rule 47).
+//! The one client for what Castellan fetches on its own account (`docs/rules.md` rule 47).
 //!
 //! It reaches only origins that the configuration names, or an administrator in an app's document,
 //! follows no redirect, and stops at a size and a time. Nothing in a request or in an answer can
@@ -196,7 +196,7 @@ mod tests {
         url
     }
 
-    /// `security-cases.md` row 22: only named origins, no redirects, caps on size and time.
+    /// `docs/security-cases.md` row 22: only named origins, no redirects, caps on size and time.
     #[tokio::test]
     async fn case_22_the_egress_client_goes_where_it_is_told_and_no_further() {
         let good = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;

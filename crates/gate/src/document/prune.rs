@@ -1,5 +1,5 @@
 //! Takes out of a document what may not be sent on: by blanking, not by printing, so that every
-//! byte that is left is the caller's own and stands where it stood (`design.md` rule 12).
+//! byte that is left is the caller's own and stands where it stood (`docs/rules.md` rule 12).
 
 use std::collections::BTreeSet;
 

@@ -54,7 +54,7 @@ impl Root {
     }
 }
 
-/// How the `session` field of `contracts/decidim.md` §5.1 stands in a guard's schema.
+/// How the `session` field of `docs/contracts/decidim.md` §5.1 stands in a guard's schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionField {

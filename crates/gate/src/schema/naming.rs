@@ -1,4 +1,4 @@
-//! From the name of a mutation to what it demands (`design.md` rule 25).
+//! From the name of a mutation to what it demands (`docs/rules.md` rule 25).
 
 use castellan_proto::scope::RequiredScope;
 
@@ -9,8 +9,8 @@ pub enum Naming {
     /// A verb first (`createPerson`) or last (`personCreate`); anything else is a type of its own.
     #[default]
     Verbs,
-    /// The strict rule of `contracts/trompa.md` §6: `CreatePerson`. A name that does not split is
-    /// an error.
+    /// The strict rule of `docs/contracts/trompa.md` §6: `CreatePerson`. A name that does not split
+    /// is an error.
     Trompa,
 }
 

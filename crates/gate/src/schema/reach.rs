@@ -1,5 +1,5 @@
 //! Where root types can be reached: mutation payloads with `query: Query`, and whatever leads there
-//! (`design.md` rule 10).
+//! (`docs/rules.md` rule 10).
 
 use std::collections::BTreeSet;
 

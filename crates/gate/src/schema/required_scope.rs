@@ -1,5 +1,5 @@
 //! What one field of a root type demands: by its settings, its directive, or its name
-//! (`design.md` rule 25).
+//! (`docs/rules.md` rule 25).
 
 use apollo_compiler::{
     Schema,

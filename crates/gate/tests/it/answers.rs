@@ -1,4 +1,4 @@
-//! What the service behind may say (`design.md` rules 15 and 37).
+//! What the service behind may say (`docs/rules.md` rules 15 and 37).
 
 use bytes::Bytes;
 use http::Response;

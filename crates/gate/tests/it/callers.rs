@@ -1,4 +1,4 @@
-//! Who calls, and what the service behind is told of it (`design.md` rules 3 and 39).
+//! Who calls, and what the service behind is told of it (`docs/rules.md` rules 3 and 39).
 
 use bytes::Bytes;
 use castellan_gate::{GuardSchema, Rules, SchemaSettings, SessionField};
@@ -21,7 +21,7 @@ fn with(uri: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
     request.body(Full::from(r#"{"query":"{ id secret }"}"#)).unwrap()
 }
 
-/// `security-cases.md` row 32: one strict parser; several credentials are refused.
+/// `docs/security-cases.md` row 32: one strict parser; several credentials are refused.
 #[tokio::test]
 async fn case_32_one_credential_read_strictly() {
     let rig = rig();
@@ -133,8 +133,8 @@ async fn a_challenge_speaks_the_callers_scheme() {
     assert_eq!(reply.headers["www-authenticate"], "Bearer");
 }
 
-/// `security-cases.md` row 29: no spelling of an identity header gets in, and `Connection` cannot
-/// take ours away.
+/// `docs/security-cases.md` row 29: no spelling of an identity header gets in, and `Connection`
+/// cannot take ours away.
 #[tokio::test]
 async fn case_29_identity_is_only_ever_ours() {
     let rig = rig();
@@ -197,7 +197,7 @@ async fn the_session_is_ours_and_needs_nobody() {
     assert!(GuardSchema::build(&taken, &settings).is_err());
 }
 
-/// `security-cases.md` row 42: what one caller is told never holds what another one sent.
+/// `docs/security-cases.md` row 42: what one caller is told never holds what another one sent.
 #[test]
 fn case_42_errors_are_nobody_elses() {
     let rig = rig();

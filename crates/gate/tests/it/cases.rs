@@ -1,4 +1,4 @@
-//! Rows of `security-cases.md` that belong to no other file here.
+//! Rows of `docs/security-cases.md` that belong to no other file here.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ async fn case_40_variables_are_looked_at_each_time() {
 }
 
 /// Row 43: with a closed schema a hidden field, a missing one and a question about the schema are
-/// one answer (`design.md` rule 18), and nothing is sent.
+/// one answer (`docs/rules.md` rule 18), and nothing is sent.
 #[tokio::test]
 async fn case_43_hidden_and_missing_are_one_answer() {
     let rules = Rules { introspection: Introspection::Closed, ..rules(&["Query:id:Get"]) };

@@ -195,7 +195,7 @@ fn scopes(texts: &[String]) -> Scopes {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// `security-cases.md` row 33: no prefix counts as the whole, whatever the pattern.
+    /// `docs/security-cases.md` row 33: no prefix counts as the whole, whatever the pattern.
     #[test]
     fn case_33_decide_agrees_with_the_slow_oracle(
         demand in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",

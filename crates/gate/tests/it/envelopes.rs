@@ -1,4 +1,4 @@
-//! What is read at all: methods, media types, envelopes (`design.md` rules 7, 16 and 17).
+//! What is read at all: methods, media types, envelopes (`docs/rules.md` rules 7, 16 and 17).
 
 use bytes::Bytes;
 use http::Request;
@@ -25,7 +25,7 @@ fn told(reply: &Reply) -> (u16, String) {
 
 const QUERY: &str = r#"{"query":"{ id }"}"#;
 
-/// `security-cases.md` row 38: what a browser can send across origins without asking first is
+/// `docs/security-cases.md` row 38: what a browser can send across origins without asking first is
 /// never read, and nothing that changes anything comes by `GET`.
 #[tokio::test]
 async fn case_38_graphql_csrf() {
@@ -59,7 +59,8 @@ async fn case_38_graphql_csrf() {
     assert!(rig.nothing_sent());
 }
 
-/// `security-cases.md` row 37: a list of requests, or what does not read, is refused, not passed.
+/// `docs/security-cases.md` row 37: a list of requests, or what does not read, is refused, not
+/// passed.
 #[tokio::test]
 async fn case_37_what_is_not_one_request_is_refused() {
     let rig = open();
@@ -140,7 +141,7 @@ async fn what_is_not_served_is_said_so() {
     assert!(rig.nothing_sent());
 }
 
-/// `design.md` rule 16, status by status.
+/// `docs/rules.md` rule 16, status by status.
 #[tokio::test]
 async fn the_status_follows_what_the_client_wants() {
     let rig = open();

@@ -1,5 +1,5 @@
-//! A schema of thousands of mutations, of the shape in `contracts/trompa.md` §6.1: each field is made
-//! from an action and a type, and must demand just that.
+//! A schema of thousands of mutations, of the shape in `docs/contracts/trompa.md` §6.1: each field
+//! is made from an action and a type, and must demand just that.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 

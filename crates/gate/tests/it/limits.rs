@@ -1,4 +1,5 @@
-//! How much one request may ask for (`design.md` rule 9, `security-cases.md` rows 10 and 36).
+//! How much one request may ask for (`docs/rules.md` rule 9, `docs/security-cases.md` rows 10 and
+//! 36).
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,4 @@
-//! What reaches the service behind, byte for byte (`design.md` rules 10 to 15).
+//! What reaches the service behind, byte for byte (`docs/rules.md` rules 10 to 15).
 
 use castellan_gate::{OnDeny, Rules};
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! Random documents and random grants: what reaches the service behind is allowed, valid, and stands
-//! where it stood (`security-cases.md` row 27).
+//! where it stood (`docs/security-cases.md` row 27).
 
 use std::{
     collections::{BTreeMap, BTreeSet},

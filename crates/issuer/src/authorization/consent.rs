@@ -62,7 +62,7 @@ impl Issuer {
         Ok(there)
     }
 
-    /// Whether the person is to be asked (`design.md` rule 35).
+    /// Whether the person is to be asked (`docs/rules.md` rule 35).
     pub(crate) async fn needs_consent(
         &self,
         request: &AuthorizationRequest,

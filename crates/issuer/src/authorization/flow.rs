@@ -70,7 +70,7 @@ pub enum SignInOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
     /// Over, unknown, or begun in another browser: one answer for all three
-    /// (`security-cases.md` row 12).
+    /// (`docs/security-cases.md` row 12).
     #[error("this sign-in has expired, or was begun in another browser")]
     Expired,
     /// No device waits for an answer to that code.
@@ -398,7 +398,7 @@ impl Issuer {
     }
 
     /// The client of a request, looked at again: it may have changed in the meantime
-    /// (`security-cases.md` row 4).
+    /// (`docs/security-cases.md` row 4).
     async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
         self.client_as_asked(request).await?.ok_or(FlowError::Expired)
     }

@@ -177,7 +177,7 @@ impl Issuer {
         };
         let asked = params.get("redirect_uri");
         let redirect_uri = redirect_uri(&client, asked)
-            // Apps of `/oauth` must name theirs (`contracts/decidim.md` §6.1).
+            // Apps of `/oauth` must name theirs (`docs/contracts/decidim.md` §6.1).
             .filter(|_| asked.is_some() || !client.is_decidim())
             .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
         let mode = match params.get("response_mode") {
@@ -265,7 +265,7 @@ fn check(
     let wrong_scope = (ErrorCode::InvalidScope, "a scope asked for is not this client's");
     let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
         Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
-        // `contracts/decidim.md` §6.1.
+        // `docs/contracts/decidim.md` §6.1.
         None if client.is_decidim() => Scopes::parse("profile").map_err(|_| wrong_scope)?,
         None => client.scope.clone(),
     };

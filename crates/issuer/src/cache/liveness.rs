@@ -1,4 +1,4 @@
-//! Whether a verdict of earlier still counts (`design.md` rules 27 to 30).
+//! Whether a verdict of earlier still counts (`docs/rules.md` rules 27 to 30).
 //!
 //! A fixed table of epochs: a notice about a record bumps the slot of its key; a verdict remembers
 //! the slots of what it rests on, captured before those were read, and counts only while they
@@ -118,7 +118,8 @@ impl Liveness {
 
     /// PollIntervals at both clocks: how many milliseconds this node's is ahead of the data source's at
     /// least, behind if it is negative, whatever the answer took. A node that is more than a second
-    /// off is not ready (`design.md` rule 28). `None` if the data source has no clock of its own.
+    /// off is not ready (`docs/rules.md` rule 28). `None` if the data source has no clock of its
+    /// own.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; then what was known stands.

@@ -1,5 +1,6 @@
 //! Records that were read a moment ago: the clients, people and consents that every token rests
-//! on, and that seldom change. One counts as long as nothing is told of it (`design.md` rule 27).
+//! on, and that seldom change. One counts as long as nothing is told of it (`docs/rules.md` rule
+//! 27).
 //!
 //! What stands here is enough for a yes: before a no, the store is asked.
 

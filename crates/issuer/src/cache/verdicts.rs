@@ -1,5 +1,5 @@
 //! What this node found tokens to be, each for as long as what that rests on stays as it was
-//! (`design.md` rule 27).
+//! (`docs/rules.md` rule 27).
 
 use std::{sync::Arc, time::Duration};
 

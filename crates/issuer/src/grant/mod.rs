@@ -73,9 +73,9 @@ pub const ROSTER: [&dyn GrantType; 4] = [
 ];
 
 impl Issuer {
-    /// `refresh` within the server's bounds. A client that is written as in `contracts/aidbox.md`
-    /// §2.1 means what it says: without a number its tokens do not expire, unless the server has a
-    /// longest time for all.
+    /// `refresh` within the server's bounds. A client that is written as in
+    /// `docs/contracts/aidbox.md` §2.1 means what it says: without a number its tokens do not
+    /// expire, unless the server has a longest time for all.
     fn bounded(&self, refresh: Refresh, client: &Client) -> Refresh {
         let settings = self.settings();
         let ours = (!client.aidbox).then(|| settings.refresh_idle.get().as_secs());

@@ -1,4 +1,4 @@
-//! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `design.md` rule 31).
+//! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `docs/rules.md` rule 31).
 
 use async_trait::async_trait;
 use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
@@ -156,7 +156,7 @@ fn usable<'a>(
 /// The key that the next tokens of `family` are bound to. A bound family stays bound. A client that
 /// proves itself may change its key, as its refresh tokens are bound to itself; for one that cannot,
 /// the key is the proof, and none is added to a family without: whoever shows a stolen token would
-/// make it theirs (RFC 9449 §5, `design.md` rule 31).
+/// make it theirs (RFC 9449 §5, `docs/rules.md` rule 31).
 fn key_of_next(
     family: &Family,
     client: &AuthenticatedClient,

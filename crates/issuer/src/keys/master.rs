@@ -1,4 +1,4 @@
-//! The master key, and what branches off it (`design.md` rule 46).
+//! The master key, and what branches off it (`docs/rules.md` rule 46).
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! The ring of signing keys (`design.md` rule 45).
+//! The ring of signing keys (`docs/rules.md` rule 45).
 
 mod changes;
 mod master;
@@ -57,7 +57,7 @@ pub enum KeyringError {
     MasterKey,
 }
 
-/// What a signing key may sign. A key signs one kind of thing (`design.md` rule 26).
+/// What a signing key may sign. A key signs one kind of thing (`docs/rules.md` rule 26).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {

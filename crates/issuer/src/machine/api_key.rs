@@ -1,5 +1,5 @@
-//! Scoped JWTs for API keys (`contracts/trompa.md` §§2, 3): a kind of credential of its own, HS256
-//! with a secret of its own, good only at guards that list it.
+//! Scoped JWTs for API keys (`docs/contracts/trompa.md` §§2, 3): a kind of credential of its own,
+//! HS256 with a secret of its own, good only at guards that list it.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -59,7 +59,7 @@ pub struct ConfiguredKey {
     pub scopes: Scopes,
 }
 
-/// The claims, exactly these (`contracts/trompa.md` §3).
+/// The claims, exactly these (`docs/contracts/trompa.md` §3).
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     id: String,

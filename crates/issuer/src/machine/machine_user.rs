@@ -1,6 +1,6 @@
 //! Machine users: they sign in with a key and a secret and get a JWT, which they can sign out of
-//! (`contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of its
-//! own, alive as long as its record is.
+//! (`docs/contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of
+//! its own, alive as long as its record is.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ pub struct MachineTokens {
     verdicts: Verdicts<MachineCaller>,
 }
 
-/// The claims, exactly these (`contracts/decidim.md` §4).
+/// The claims, exactly these (`docs/contracts/decidim.md` §4).
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,

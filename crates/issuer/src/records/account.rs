@@ -31,7 +31,7 @@ pub struct Account {
     #[serde(default)]
     pub modified: Timestamp,
     /// When the password was last made another; whoever proved the one before starts anew
-    /// (`contracts/aidbox.md` §7).
+    /// (`docs/contracts/aidbox.md` §7).
     #[serde(default)]
     pub password_set: Timestamp,
 }

@@ -64,7 +64,7 @@ pub struct Client {
     /// How introspection answers are signed for it that it asks for so (RFC 9701 §6).
     #[serde(default)]
     pub introspection_alg: Option<Algorithm>,
-    /// Written as in `contracts/aidbox.md`: the token answer carries `userinfo`, and a refresh
+    /// Written as in `docs/contracts/aidbox.md`: the token answer carries `userinfo`, and a refresh
     /// ends the access token before.
     #[serde(default)]
     pub aidbox: bool,
@@ -98,8 +98,8 @@ pub struct LogoutTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AppDialect {
-    /// An app of `/oauth` (`contracts/decidim.md` §6): what its tokens look like follows from their
-    /// scopes, and a refresh token is spent at once.
+    /// An app of `/oauth` (`docs/contracts/decidim.md` §6): what its tokens look like follows from
+    /// their scopes, and a refresh token is spent at once.
     Decidim,
 }
 
@@ -155,7 +155,7 @@ pub struct DeviceGrant {
 /// Whether a client gets refresh tokens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// Seconds it may lie unused; never expires if absent (`contracts/aidbox.md` §2.1).
+    /// Seconds it may lie unused; never expires if absent (`docs/contracts/aidbox.md` §2.1).
     pub idle_seconds: Option<u64>,
     /// What happens to it when it is used.
     pub rotation: Rotation,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{records::repository::Stored, store::Kind};
 
-/// A key that is traded for a scoped JWT (`contracts/trompa.md` §2). Its record's id is
+/// A key that is traded for a scoped JWT (`docs/contracts/trompa.md` §2). Its record's id is
 /// `authkey/` and the key's id.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AuthKey {
@@ -49,7 +49,8 @@ impl AuthKey {
     }
 }
 
-/// A machine user (`contracts/decidim.md` §8.2). Its record's id is `apicredential/` and its key.
+/// A machine user (`docs/contracts/decidim.md` §8.2). Its record's id is `apicredential/` and its
+/// key.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ApiCredential {
     /// What it is called.
@@ -144,7 +145,7 @@ pub(crate) fn is_news(used: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 impl ApiCredential {
-    /// A short name for APIs, made from the name (`contracts/decidim.md` §2).
+    /// A short name for APIs, made from the name (`docs/contracts/decidim.md` §2).
     #[must_use]
     pub fn nickname(&self) -> String {
         let mut out = String::new();

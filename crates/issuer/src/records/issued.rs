@@ -66,7 +66,7 @@ pub struct Flow {
     pub ends: Timestamp,
 }
 
-/// An authorization code. Its id is the digest of client and code (`design.md` rule 32).
+/// An authorization code. Its id is the digest of client and code (`docs/rules.md` rule 32).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Code {
     /// The family that redeeming it makes.
@@ -107,7 +107,8 @@ pub struct Code {
     pub ends: Timestamp,
 }
 
-/// Everything issued from one authorization (`design.md` rule 31). Its id is random, and grows with time.
+/// Everything issued from one authorization (`docs/rules.md` rule 31). Its id is random, and grows
+/// with time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Family {
     /// For which client.
@@ -246,7 +247,7 @@ impl Stored for Setup {
 impl Stored for DecisionRecord {
     const KIND: Kind = Kind::Decision;
 
-    /// A day (`design.md` rule 5).
+    /// A day (`docs/rules.md` rule 5).
     fn expires_at(&self) -> Option<Timestamp> {
         Some(Timestamp(self.at.0 + 86_400))
     }

@@ -8,7 +8,7 @@ use castellan_proto::Secret;
 const RESOURCE: &str = "resource";
 
 /// The parameters of one request. A repeated one is refused at the door (RFC 6749 §3.1, §3.2;
-/// `security-cases.md` row 3); one without a value counts as omitted.
+/// `docs/security-cases.md` row 3); one without a value counts as omitted.
 #[derive(Default)]
 pub struct Params {
     pairs: Vec<(String, String)>,

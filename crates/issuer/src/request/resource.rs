@@ -51,7 +51,7 @@ impl Issuer {
         let guards = if for_all { &*place.resources } else { &[] };
         let most: Vec<_> = family.audience.iter().chain(guards).cloned().collect();
         let mut named = resources_within(params, &most)?;
-        // An app of `/oauth` is always named (`contracts/decidim.md` §4).
+        // An app of `/oauth` is always named (`docs/contracts/decidim.md` §4).
         if let Some(named) = &mut named
             && family.is_decidim()
             && !named.contains(&family.client)

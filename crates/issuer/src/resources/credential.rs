@@ -1,4 +1,5 @@
-//! `ApiCredential` and `AuthKey` documents (`contracts/decidim.md` §8.2, `contracts/trompa.md` §7.1).
+//! `ApiCredential` and `AuthKey` documents (`docs/contracts/decidim.md` §8.2,
+//! `docs/contracts/trompa.md` §7.1).
 
 use std::collections::BTreeMap;
 

@@ -36,9 +36,9 @@ pub enum ResourceKind {
     User,
     /// An OAuth app.
     Client,
-    /// A machine user (`contracts/decidim.md` §8.2).
+    /// A machine user (`docs/contracts/decidim.md` §8.2).
     ApiCredential,
-    /// A key for `/jwt` (`contracts/trompa.md` §2).
+    /// A key for `/jwt` (`docs/contracts/trompa.md` §2).
     AuthKey,
     /// What a person agreed to. Read and deleted, never written by hand.
     Grant,

@@ -1,4 +1,4 @@
-//! `User` documents (`product.md`, `contracts/aidbox.md` §2.2).
+//! `User` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.2).
 
 use castellan_proto::Secret;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! The data source port (`design.md` §6): twelve verbs over opaque records, and a look at its clock
-//! and at which builds it admits.
+//! The data source port (`docs/rules.md` §6): twelve verbs over opaque records, and a look at its
+//! clock and at which builds it admits.
 //!
 //! Every verb is atomic on its own and none spans two records, so that any engine with
 //! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
@@ -107,7 +107,7 @@ impl Kind {
 /// Which record: its site, its kind and its name there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// The site, which is the tenant (`design.md` rule 42).
+    /// The site, which is the tenant (`docs/rules.md` rule 42).
     pub site: Arc<str>,
     /// What it is.
     pub kind: Kind,
@@ -241,8 +241,8 @@ pub struct Feed {
     pub gap: bool,
 }
 
-/// What lists for people can be had of an engine (`contracts/curity.md` §10). What cannot is refused
-/// with its cause; nothing that a grant or a sign-in needs is among it.
+/// What lists for people can be had of an engine (`docs/contracts/curity.md` §10). What cannot is
+/// refused with its cause; nothing that a grant or a sign-in needs is among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
     /// Gives lists that no filter narrows without being allowed to first.
@@ -385,7 +385,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the engine cannot read.
     async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError>;
 
-    /// Writes a notice about `subject` alone, for what is dead already (`design.md` rule 30).
+    /// Writes a notice about `subject` alone, for what is dead already (`docs/rules.md` rule 30).
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot write.
@@ -400,7 +400,7 @@ pub trait Store: Send + Sync {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// What time it is by the engine's own clock, in milliseconds since the Unix epoch; `None` if it
-    /// has none but the machine's (`design.md` rule 28).
+    /// has none but the machine's (`docs/rules.md` rule 28).
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot read.

@@ -1,5 +1,5 @@
-//! Lists by unique names, from whichever end (`design.md` rule 42: they are folded, so letter case
-//! is no matter).
+//! Lists by unique names, from whichever end (`docs/rules.md` rule 42: they are folded, so letter
+//! case is no matter).
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! Guesses at passwords, counted per person (`design.md` rule 48), and per source ([`sources`]).
+//! Guesses at passwords, counted per person (`docs/rules.md` rule 48), and per source
+//! ([`sources`]).
 //!
 //! A guess is counted before it is checked, so that guesses at the same time count, too. The
 //! subject is the account whatever name was typed, and a name that leads to nobody counts as if it

@@ -1,4 +1,5 @@
-//! Guesses counted by where they come from (`design.md` rule 48): in memory, each node for itself.
+//! Guesses counted by where they come from (`docs/rules.md` rule 48): in memory, each node for
+//! itself.
 //!
 //! A guess is counted before it is checked and taken back if it was right, so that whoever knows
 //! their secret is held up by nobody but those who share their address and guess. This machine

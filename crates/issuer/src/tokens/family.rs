@@ -1,6 +1,6 @@
 //! Token families: refresh tokens and opaque access tokens are a family's id, a generation and a
 //! code over both. Nothing of them is stored, so a successor can be made again, and a forgery
-//! costs no round trip (`design.md` rule 31).
+//! costs no round trip (`docs/rules.md` rule 31).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,7 +98,7 @@ impl Issuer {
         code
     }
 
-    /// Ends a family for good: the record, then the feed, then this node (`design.md` rule 30).
+    /// Ends a family for good: the record, then the feed, then this node (`docs/rules.md` rule 30).
     /// One that is dead already is told again.
     ///
     /// # Errors

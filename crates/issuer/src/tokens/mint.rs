@@ -34,7 +34,7 @@ pub struct TokenAnswer {
     /// What was granted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub scope: String,
-    /// The person, for clients written as in `contracts/aidbox.md` §6.1.
+    /// The person, for clients written as in `docs/contracts/aidbox.md` §6.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo: Option<Value>,
     /// When it was issued; some dialects say it.
@@ -75,7 +75,7 @@ pub struct AccessClaims {
     /// The key that it is bound to (RFC 7800 §3.1, RFC 9449 §6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
-    /// The login realm, for apps of `/oauth` (`contracts/decidim.md` §4); not what it may do.
+    /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scp: Option<String>,
 }
@@ -259,7 +259,8 @@ impl Issuer {
         Ok(about)
     }
 
-    /// A person as `contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in with.
+    /// A person as `docs/contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in
+    /// with.
     async fn user_view(&self, id: &str) -> Result<Option<Value>, OAuthError> {
         let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
         let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
@@ -278,7 +279,7 @@ impl Issuer {
 }
 
 /// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
-/// (`contracts/decidim.md` §4).
+/// (`docs/contracts/decidim.md` §4).
 fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {
     if family.is_decidim() {
         let scope = family.current_scope();

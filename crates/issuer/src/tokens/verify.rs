@@ -31,7 +31,7 @@ pub struct Live {
     /// That client: what it may have at all, and how it wants things signed.
     pub client: Arc<Client>,
     /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
-    /// (`contracts/decidim.md` §4.1).
+    /// (`docs/contracts/decidim.md` §4.1).
     pub named_audience: Option<String>,
     /// The contract that the app was written by when it got the token.
     pub dialect: Option<AppDialect>,
@@ -107,7 +107,8 @@ impl Live {
 
 impl Issuer {
     /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
-    /// one (`design.md` rule 27), and one more if this node does not know its client and person.
+    /// one (`docs/rules.md` rule 27), and one more if this node does not know its client and
+    /// person.
     ///
     /// # Errors
     /// [`VerifyError`]; a failing store is never a yes.
@@ -210,7 +211,8 @@ impl Issuer {
     }
 
     /// Reads the keys again if `token` names one that is not known here; whether it did. Once a
-    /// second at most, whatever comes, and once in half a minute for one name (`design.md` rule 45).
+    /// second at most, whatever comes, and once in half a minute for one name (`docs/rules.md` rule
+    /// 45).
     async fn hears_of_a_key(&self, token: &str) -> Result<bool, VerifyError> {
         let compact = Compact::read(token);
         let Some(kid) = compact.as_ref().and_then(|compact| compact.header().kid.as_deref()) else {

@@ -1,5 +1,5 @@
 //! What a request costs in round trips to the store, on a node that has been at work
-//! (`design.md` rules 27 and 38), and that nothing is too late for being cheap.
+//! (`docs/rules.md` rules 27 and 38), and that nothing is too late for being cheap.
 
 use std::collections::BTreeMap;
 
@@ -158,7 +158,7 @@ async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
     assert_eq!(cost, ["get_many", "replace"], "and in the family");
 }
 
-/// `design.md` rule 45: what is not there is not looked for all the time, whoever asks.
+/// `docs/rules.md` rule 45: what is not there is not looked for all the time, whoever asks.
 #[tokio::test]
 async fn a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
     let harness = at_work().await;

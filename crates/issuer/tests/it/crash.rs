@@ -1,4 +1,4 @@
-//! `design.md` rule 44: the process dies before or after every verb of every grant. Nothing is
+//! `docs/rules.md` rule 44: the process dies before or after every verb of every grant. Nothing is
 //! issued twice, nothing acknowledged is lost, and what is dead stays dead.
 
 use crate::{

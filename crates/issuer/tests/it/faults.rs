@@ -1,5 +1,5 @@
-//! `security-cases.md` row 41: a store that fails once, before or after the effect of any verb of
-//! any flow, is fatal to that request. Trying again gets there, or is refused as it should be.
+//! `docs/security-cases.md` row 41: a store that fails once, before or after the effect of any verb
+//! of any flow, is fatal to that request. Trying again gets there, or is refused as it should be.
 
 use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},

@@ -218,7 +218,7 @@ impl HmacKey {
         hmac::verify(&self.0, message, code).is_ok()
     }
 
-    /// A compact JWS whose header is exactly `alg` and `typ: JWT` (`contracts/trompa.md` §3).
+    /// A compact JWS whose header is exactly `alg` and `typ: JWT` (`docs/contracts/trompa.md` §3).
     ///
     /// # Errors
     /// [`KeyError`] if the claims do not serialise.

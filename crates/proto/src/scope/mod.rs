@@ -1,4 +1,4 @@
-//! What an app may be granted, and what a request demands (`design.md` §3).
+//! What an app may be granted, and what a request demands (`docs/rules.md` §3).
 
 mod pattern;
 #[cfg(test)]

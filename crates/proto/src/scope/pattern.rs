@@ -1,4 +1,4 @@
-//! Patterns over demands, and when one lies within another (`design.md` rules 21 to 23).
+//! Patterns over demands, and when one lies within another (`docs/rules.md` rules 21 to 23).
 
 use super::RequiredScope;
 

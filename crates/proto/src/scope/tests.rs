@@ -1,4 +1,4 @@
-//! Matching and containment against brute force, and the tables of `contracts/trompa.md` §5.
+//! Matching and containment against brute force, and the tables of `docs/contracts/trompa.md` §5.
 
 use proptest::prelude::*;
 
@@ -77,7 +77,7 @@ fn trompa_5_2_what_a_pattern_opens() {
     }
 }
 
-/// `security-cases.md` row 33: without a wildcard nothing matches a longer name.
+/// `docs/security-cases.md` row 33: without a wildcard nothing matches a longer name.
 #[test]
 fn case_33_a_scope_is_no_prefix() {
     assert!(!pattern("Mutation:Order:Create").matches(&demand("Mutation:OrderItem:Create")));

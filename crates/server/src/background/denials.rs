@@ -1,5 +1,5 @@
 //! Denials on their way to the store: written in the background, a bounded number at a time, so
-//! that no answer waits for them (`design.md` rule 5).
+//! that no answer waits for them (`docs/rules.md` rule 5).
 
 use std::sync::{
     Arc,

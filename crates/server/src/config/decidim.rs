@@ -1,4 +1,4 @@
-//! The `[decidim]` table and the variables of `contracts/decidim.md` §7.
+//! The `[decidim]` table and the variables of `docs/contracts/decidim.md` §7.
 
 use std::{path::Path, time::Duration};
 

@@ -17,7 +17,7 @@ pub struct GuardConfig {
     /// The path it answers at.
     pub path: String,
     /// Whether it answers at `/` as well. Default: where it is at `/graphql` in the `trompa` dialect
-    /// (`contracts/trompa.md` §1).
+    /// (`docs/contracts/trompa.md` §1).
     pub at_root: Option<bool>,
     /// The site it is part of. Default: every one.
     pub site: Option<String>,
@@ -59,7 +59,7 @@ pub struct GuardConfig {
     /// `decidim.enable_anonymous_introspection` is set.
     pub introspection: Option<Introspection>,
     /// Whether requests may also be forms, and `variables` a JSON text. Default: in the `decidim`
-    /// dialect (`contracts/decidim.md` §5).
+    /// dialect (`docs/contracts/decidim.md` §5).
     pub forms: Option<bool>,
     /// How the `session` field stands. Default: `"local"` in the `decidim` dialect, else `"off"`.
     pub session: Option<SessionField>,
@@ -99,9 +99,9 @@ pub enum Term {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// `contracts/decidim.md`.
+    /// `docs/contracts/decidim.md`.
     Decidim,
-    /// `contracts/trompa.md`.
+    /// `docs/contracts/trompa.md`.
     Trompa,
 }
 
@@ -122,10 +122,10 @@ pub enum GuardProtocol {
 pub enum Method {
     /// Access tokens of this server.
     Oauth,
-    /// JWTs for API keys (`contracts/trompa.md` §3).
+    /// JWTs for API keys (`docs/contracts/trompa.md` §3).
     Jwt,
     /// Browser sessions of pages of the same origin, with `dialect = "decidim"`
-    /// (`contracts/decidim.md` §5.2). A request must carry `X-Requested-With`.
+    /// (`docs/contracts/decidim.md` §5.2). A request must carry `X-Requested-With`.
     Session,
     /// Not served yet.
     Basic,
@@ -167,7 +167,7 @@ impl GuardConfig {
         self.audience.clone().unwrap_or_else(|| format!("{issuer}{}", self.path))
     }
 
-    /// The default guard at `/api` (`product.md`, surfaces).
+    /// The default guard at `/api` (`docs/rules.md` §11).
     #[must_use]
     pub fn default_api(name: &str) -> Self {
         Self::plain(name, "/api", Some(Dialect::Decidim), None)
@@ -209,7 +209,7 @@ impl GuardConfig {
         }
     }
 
-    /// Whether forced authentication is about it (`contracts/decidim.md` §5.4).
+    /// Whether forced authentication is about it (`docs/contracts/decidim.md` §5.4).
     #[must_use]
     pub fn is_forced(&self) -> bool {
         self.dialect == Some(Dialect::Decidim) || self.path == "/api"

@@ -1,4 +1,4 @@
-//! The `[jwt]` table and the variables of `contracts/trompa.md` §7.
+//! The `[jwt]` table and the variables of `docs/contracts/trompa.md` §7.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,12 +17,12 @@ use super::{ConfigError, SecretRef, Site};
 pub struct JwtConfig {
     /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
     pub secret: Option<SecretRef>,
-    /// How long a token lives, in the grammar of `contracts/trompa.md` §7.2 (`JWT_EXPIRES`).
+    /// How long a token lives, in the grammar of `docs/contracts/trompa.md` §7.2 (`JWT_EXPIRES`).
     pub expires: Lifetime,
     /// The `iss` claim (`JWT_ISSUER`).
     pub issuer: String,
-    /// Whether tokens must say so (`contracts/trompa.md` §3.1). Default: true. Where it is false, a
-    /// new issuer ends no token, and tokens that others sign with the same secret count.
+    /// Whether tokens must say so (`docs/contracts/trompa.md` §3.1). Default: true. Where it is
+    /// false, a new issuer ends no token, and tokens that others sign with the same secret count.
     pub check_issuer: bool,
     /// The keys (`JWT_AUTH_KEYS`, as JSON).
     pub keys: Vec<KeyEntry>,
@@ -41,9 +41,9 @@ pub struct KeyEntry {
 }
 
 /// The longest `JWT_EXPIRES`, in seconds: the document's `1y`. A token that is out cannot be taken
-/// back but with its key (`security-cases.md`, traps of document 001).
+/// back but with its key (`docs/security-cases.md` trap 2).
 const LONGEST: i64 = 31_557_600;
-/// The key that the document prints for everybody to read.
+/// The sample key in TROMPA's documentation (`docs/security-cases.md` trap 2).
 const SAMPLE: &str = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
 
 /// Whole seconds, not yet checked to be more than none.
@@ -76,8 +76,8 @@ impl Default for JwtConfig {
     }
 }
 
-/// Reads the grammar of `contracts/trompa.md` §7.2. A bare number is seconds; an empty text is a
-/// day. Fractions of a second are dropped.
+/// Reads the grammar of `docs/contracts/trompa.md` §7.2. A bare number is seconds; an empty text is
+/// a day. Fractions of a second are dropped.
 ///
 /// # Errors
 /// [`JwtError`] for anything else.

@@ -44,9 +44,9 @@ pub struct Config {
     pub site: Vec<SiteConfig>,
     /// Protected areas.
     pub guard: Vec<GuardConfig>,
-    /// Keys that are traded for JWTs (`contracts/trompa.md` §7).
+    /// Keys that are traded for JWTs (`docs/contracts/trompa.md` §7).
     pub jwt: JwtConfig,
-    /// Machine users that sign in for a JWT (`contracts/decidim.md` §7).
+    /// Machine users that sign in for a JWT (`docs/contracts/decidim.md` §7).
     pub decidim: DecidimConfig,
     /// What is usually forbidden.
     pub security: SecurityConfig,

@@ -1,5 +1,5 @@
-//! One `[[site]]`: a public face, and the tenant behind it (`design.md` rule 42). What is kept for
-//! one site is nothing to another.
+//! One `[[site]]`: a public face, and the tenant behind it (`docs/rules.md` rule 42). What is kept
+//! for one site is nothing to another.
 
 use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use serde::Deserialize;

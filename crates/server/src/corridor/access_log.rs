@@ -1,5 +1,5 @@
 //! The trail of one request: it is written whatever happens, a panic, a time-out and a lost
-//! connection included (`design.md` rule 5).
+//! connection included (`docs/rules.md` rule 5).
 
 use std::time::Instant;
 

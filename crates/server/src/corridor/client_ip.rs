@@ -1,5 +1,5 @@
 //! From where a request came: the other end of the connection, unless that is a proxy of ours, which
-//! is believed about the end before it (`security-cases.md` row 28).
+//! is believed about the end before it (`docs/security-cases.md` row 28).
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
 //! Cross-origin rules of paths that any origin may call. No credentials of the browser, ever
-//! (`product.md`, where the documents meet).
+//! (`docs/rules.md` §12).
 
 use axum::{
     body::Body,
@@ -39,7 +39,7 @@ pub(super) fn allow(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     // In small letters: the recipe of the document looks for the line with `Authorization`, in
-    // which the token stands, and must find one (`contracts/decidim.md` §2).
+    // which the token stands, and must find one (`docs/contracts/decidim.md` §2).
     let shown = if headers.contains_key(header::AUTHORIZATION) {
         "WWW-Authenticate, Retry-After, DPoP-Nonce, authorization"
     } else {

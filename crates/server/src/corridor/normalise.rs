@@ -1,5 +1,5 @@
 //! One reading of a request's target: what could be read in two ways is refused
-//! (`design.md` rule 1, `security-cases.md` row 31).
+//! (`docs/rules.md` rule 1, `docs/security-cases.md` row 31).
 
 use axum::http::{Request, header};
 

@@ -1,6 +1,6 @@
 //! Credentials that came in the clear, to a site that the world reaches over https: whoever stood on
-//! the way has them too, so they are refused and the caller learns why (`security-cases.md`, the trap
-//! of document 000).
+//! the way has them too, so they are refused and the caller learns why (`docs/security-cases.md`
+//! trap 1).
 //!
 //! The listener speaks plain HTTP behind a proxy that ends TLS. On this machine nobody stands in
 //! between; from elsewhere only a proxy that `server.trusted_proxies` names is believed to have had

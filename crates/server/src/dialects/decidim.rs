@@ -1,4 +1,4 @@
-//! `contracts/decidim.md`: machine sign-in; reads are public, a token's scopes replace what is
+//! `docs/contracts/decidim.md`: machine sign-in; reads are public, a token's scopes replace what is
 //! public, mutations need `user`, `api:read` and `api:write` together (§5.2).
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `contracts/decidim.md` §6: `/oauth/*`, the verbs of `/auth` in the words and statuses of that
-//! contract.
+//! `docs/contracts/decidim.md` §6: `/oauth/*`, the verbs of `/auth` in the words and statuses of
+//! that contract.
 
 use axum::{
     Json, Router,

@@ -1,5 +1,5 @@
-//! `contracts/trompa.md`: `/jwt` trades keys for tokens; queries are public; a denied mutation is
-//! null and the others run (§4).
+//! `docs/contracts/trompa.md`: `/jwt` trades keys for tokens; queries are public; a denied mutation
+//! is null and the others run (§4).
 
 use std::sync::Arc;
 

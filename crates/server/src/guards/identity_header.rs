@@ -1,4 +1,4 @@
-//! `Castellan-Identity`: who the caller is, for the API behind a guard (`design.md` rule 39).
+//! `Castellan-Identity`: who the caller is, for the API behind a guard (`docs/rules.md` rule 39).
 
 use std::time::Duration;
 

@@ -130,7 +130,7 @@ impl Guard {
     }
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
-    /// in, is asked who they are (`contracts/decidim.md` §5.4).
+    /// in, is asked who they are (`docs/contracts/decidim.md` §5.4).
     pub async fn answer<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,

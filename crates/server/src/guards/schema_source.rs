@@ -1,4 +1,5 @@
-//! Where a guard's schema comes from: a file, or the API itself, kept on disk (`design.md` rule 8).
+//! Where a guard's schema comes from: a file, or the API itself, kept on disk (`docs/rules.md` rule
+//! 8).
 
 use std::{
     fs,

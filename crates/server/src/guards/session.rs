@@ -1,9 +1,9 @@
-//! Browser sessions at guards that list `session` (`contracts/decidim.md` §5.2): a person uses the API
-//! as themselves from a page of the same origin.
+//! Browser sessions at guards that list `session` (`docs/contracts/decidim.md` §5.2): a person uses
+//! the API as themselves from a page of the same origin.
 //!
 //! A cookie goes along with requests that nobody meant, so it counts only beside a header that no
-//! form and no other origin's script can send unasked (§9, number 8): `X-Requested-With`. Beside a
-//! form it never does (`design.md` rule 36).
+//! form and no other origin's script can send unasked (§9, item 8): `X-Requested-With`. Beside a
+//! form it never does (`docs/rules.md` rule 36).
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::{Caller, Identity, Person};

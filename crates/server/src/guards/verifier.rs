@@ -34,7 +34,7 @@ pub(crate) struct GuardVerifier {
     oauth: bool,
     /// The names by which a token's `aud` may mean this guard.
     audiences: [String; 2],
-    /// A person is shown only to tokens that may know them (`contracts/decidim.md` §5.2).
+    /// A person is shown only to tokens that may know them (`docs/contracts/decidim.md` §5.2).
     person_by_scope: bool,
 }
 
@@ -84,7 +84,7 @@ impl GuardVerifier {
     }
 }
 
-/// A machine user acts as a user of its own (`contracts/decidim.md` §5.2).
+/// A machine user acts as a user of its own (`docs/contracts/decidim.md` §5.2).
 fn machine(caller: &MachineCaller) -> Identity {
     let user = Scope::Named("user".to_owned());
     let person = Person {

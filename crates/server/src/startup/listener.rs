@@ -55,7 +55,7 @@ pub async fn serve(
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         // Some scripts look for `Authorization` in an answer with that capital
-        // (`contracts/decidim.md` §2).
+        // (`docs/contracts/decidim.md` §2).
         builder.http1().title_case_headers(true);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100);

@@ -74,7 +74,7 @@ impl ClientRequest {
     }
 }
 
-/// The session cookie's name, which `contracts/aidbox.md` §4.2 sets.
+/// The session cookie's name, which `docs/contracts/aidbox.md` §4.2 sets.
 pub(crate) const SESSION: &str = "ASID";
 
 /// The value of the cookie `name`; none if it came more than once, which no browser does.

@@ -1,4 +1,4 @@
-//! `security-cases.md`: how peers were broken, and that we are not.
+//! `docs/security-cases.md`: how peers were broken, and that we are not.
 
 use std::collections::BTreeSet;
 

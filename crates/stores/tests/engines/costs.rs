@@ -1,6 +1,6 @@
 //! What a token costs in round trips: on the wire to each engine, and in verbs on SQLite, where
-//! there is no wire (`design.md` rules 27 and 38). The node has been at work: what every token rests
-//! on is at hand.
+//! there is no wire (`docs/rules.md` rules 27 and 38). The node has been at work: what every token
+//! rests on is at hand.
 
 use std::sync::{
     Arc, Mutex,

@@ -1,7 +1,7 @@
-//! `security-cases.md` row 41, on the wire: the line to the engine is cut at every round trip of
-//! every verb, before the server does it and after. A verb that says it is done is done; one that
-//! fails leaves the old or the new, whole, and its notice if it is the new; and to do it again gets
-//! there.
+//! `docs/security-cases.md` row 41, on the wire: the line to the engine is cut at every round trip
+//! of every verb, before the server does it and after. A verb that says it is done is done; one
+//! that fails leaves the old or the new, whole, and its notice if it is the new; and to do it again
+//! gets there.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What a `Client` document says of the grants that the client may use (`contracts/aidbox.md` §2.1).
+//! What a `Client` document says of the grants that the client may use (`docs/contracts/aidbox.md`
+//! §2.1).
 
 use castellan_proto::RedirectUri;
 use serde::Deserialize;
@@ -50,7 +51,7 @@ struct DeviceSettings {
     audience: Vec<String>,
 }
 
-/// A year: longer is a mistake of units (`contracts/aidbox.md` §11.16).
+/// A year: longer is a mistake of units (`docs/contracts/aidbox.md` §11, item 16).
 const LONGEST: u64 = 31_536_000;
 
 /// The grants that a document asks for.
@@ -67,7 +68,7 @@ pub(crate) struct Grants {
 pub(crate) enum Spelling {
     /// `authorization_code`.
     Rfc,
-    /// `code`, as in `contracts/aidbox.md`.
+    /// `code`, as in `docs/contracts/aidbox.md`.
     Aidbox,
 }
 

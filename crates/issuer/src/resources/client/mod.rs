@@ -1,4 +1,4 @@
-//! `Client` documents (`product.md`, `contracts/aidbox.md` §2.1).
+//! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
 pub(crate) mod grant_types;
 pub(crate) mod logout;
@@ -260,7 +260,7 @@ impl ClientDocument {
         Err(Problem::Text(problem.to_owned()))
     }
 
-    /// The rules of `contracts/decidim.md` §8.1.
+    /// The rules of `docs/contracts/decidim.md` §8.1.
     fn check_decidim(&self, grants: &Grants, redirect_uris: &[RedirectUri]) -> Result<(), Problem> {
         let wrong = |text: String| Err(Problem::Text(text));
         let Some(kind) = self.kind else {
@@ -333,7 +333,7 @@ fn check_origins(origins: &[String]) -> Result<(), Problem> {
     })
 }
 
-/// The scopes of `contracts/decidim.md` §8.1.
+/// The scopes of `docs/contracts/decidim.md` §8.1.
 fn is_decidim_scope(scope: &Scope) -> bool {
     matches!(scope, Scope::Named(name)
         if ["profile", "user", "api:read", "api:write"].contains(&&**name))

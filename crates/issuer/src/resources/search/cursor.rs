@@ -1,5 +1,5 @@
-//! Where a page ends (`design.md` rule 43): a typed place under a code of ours, good for the same
-//! question at the same site alone, so that nobody finds out what is there by making them up.
+//! Where a page ends (`docs/rules.md` rule 43): a typed place under a code of ours, good for the
+//! same question at the same site alone, so that nobody finds out what is there by making them up.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::constant_time_eq;

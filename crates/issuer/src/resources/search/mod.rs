@@ -1,5 +1,5 @@
-//! Lists for those who administer: filtered, sorted, page by page (`contracts/curity.md` §§4.3, 5
-//! and 10).
+//! Lists for those who administer: filtered, sorted, page by page (`docs/contracts/curity.md`
+//! §§4.3, 5 and 10).
 //!
 //! What the data source cannot do well is refused with its cause before anything is read
 //! ([`Abilities`]). What has an index comes from it; everything else is a walk over all of a kind
@@ -102,7 +102,7 @@ pub struct Listed {
     pub end_cursor: Option<String>,
 }
 
-/// What the data source does not do (`contracts/curity.md` §4.3).
+/// What the data source does not do (`docs/contracts/curity.md` §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// It gives no list without a filter.
@@ -165,7 +165,8 @@ impl Listing {
         Self { kind, filter: None, sort: None, first, after: None }
     }
 
-    /// The first thing that the data source cannot do, in the order of `contracts/curity.md` §4.3.
+    /// The first thing that the data source cannot do, in the order of `docs/contracts/curity.md`
+    /// §4.3.
     fn refused(&self, abilities: Abilities, may_scan: bool) -> Option<Cause> {
         let Some(filter) = &self.filter else {
             // There may be millions of people and of what they agreed to, and a few apps and keys.
@@ -197,7 +198,8 @@ impl Issuer {
         if let Some(cause) = listing.refused(abilities, self.settings().allow_table_scans) {
             return Err(ListError::Unsupported(cause));
         }
-        // What cannot be sorted and is not filtered comes as it is (`contracts/curity.md` §4.3).
+        // What cannot be sorted and is not filtered comes as it is (`docs/contracts/curity.md`
+        // §4.3).
         let sort = listing.sort.filter(|_| abilities.sorts);
         match listing.kind {
             ResourceKind::User => match &listing.filter {

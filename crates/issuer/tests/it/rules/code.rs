@@ -1,4 +1,4 @@
-//! Authorization codes (`design.md` rule 32, RFC 7636).
+//! Authorization codes (`docs/rules.md` rule 32, RFC 7636).
 
 use castellan_issuer::{
     authorization::{

@@ -1,4 +1,4 @@
-//! Consent (`design.md` rule 35) and what binds it to a browser and a person.
+//! Consent (`docs/rules.md` rule 35) and what binds it to a browser and a person.
 
 use castellan_issuer::{
     authorization::{

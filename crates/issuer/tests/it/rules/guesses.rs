@@ -1,4 +1,4 @@
-//! Guesses at passwords (`design.md` rule 48, `security-cases.md` rows 8 and 9).
+//! Guesses at passwords (`docs/rules.md` rule 48, `docs/security-cases.md` rows 8 and 9).
 
 use std::sync::{Arc, Barrier};
 

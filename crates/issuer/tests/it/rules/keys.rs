@@ -1,4 +1,4 @@
-//! The ring of signing keys (`design.md` rules 45 and 46).
+//! The ring of signing keys (`docs/rules.md` rules 45 and 46).
 
 use castellan_issuer::{
     Issuer,
@@ -14,7 +14,7 @@ use crate::{
     harness::{Harness, all, documents},
 };
 
-/// Leads, as `design.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.
+/// Leads, as `docs/rules.md` rule 45 asks: JWKS max-age, the bound of the feed, and clocks.
 const LEAD: u64 = 330;
 const DAY: u64 = 86_400;
 

@@ -1,4 +1,5 @@
-//! One kind each (`design.md` rule 26, `security-cases.md` row 6): nothing passes for another.
+//! One kind each (`docs/rules.md` rule 26, `docs/security-cases.md` row 6): nothing passes for
+//! another.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{

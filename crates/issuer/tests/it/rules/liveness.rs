@@ -1,4 +1,4 @@
-//! Whether a verdict of earlier still counts (`design.md` rules 27 to 30).
+//! Whether a verdict of earlier still counts (`docs/rules.md` rules 27 to 30).
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Names are folded once (`design.md` rule 42).
+//! Names are folded once (`docs/rules.md` rule 42).
 
 use castellan_issuer::{
     records::login_name,

@@ -1,4 +1,4 @@
-//! Parameters and addresses, as properties (`security-cases.md` rows 2 and 3).
+//! Parameters and addresses, as properties (`docs/security-cases.md` rows 2 and 3).
 
 use castellan_issuer::{
     authorization::{flow::FlowError, request::AuthorizeError},

@@ -1,4 +1,5 @@
-//! How far an end reaches (`security-cases.md` row 14): every end of a token, at every consumer.
+//! How far an end reaches (`docs/security-cases.md` row 14): every end of a token, at every
+//! consumer.
 
 use castellan_issuer::{
     authorization::flow::{FlowError, SignInOutcome},

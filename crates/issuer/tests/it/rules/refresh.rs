@@ -1,4 +1,4 @@
-//! Refresh tokens (`design.md` rules 31 and 33).
+//! Refresh tokens (`docs/rules.md` rules 31 and 33).
 
 use castellan_issuer::tokens::verify::Holder;
 use castellan_issuer::{error::OAuthError, tokens::mint::TokenAnswer};

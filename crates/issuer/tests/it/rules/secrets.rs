@@ -1,4 +1,4 @@
-//! Secrets of clients (`design.md` rule 46) and what must not print.
+//! Secrets of clients (`docs/rules.md` rule 46) and what must not print.
 
 use castellan_issuer::tokens::verify::Holder;
 use castellan_issuer::{

@@ -1,4 +1,4 @@
-//! Browser sessions (`design.md` rule 36) and the set-up link.
+//! Browser sessions (`docs/rules.md` rule 36) and the set-up link.
 
 use castellan_issuer::{
     authorization::flow::{Answer, Next, SignInOutcome},

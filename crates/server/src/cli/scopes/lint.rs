@@ -82,7 +82,7 @@ struct Way<'a> {
 }
 
 /// Ways to an object through an interface or a union that somebody may take who may take none of
-/// those by its own name (`security-cases.md` row 34).
+/// those by its own name (`docs/security-cases.md` row 34).
 fn weaker_interfaces(schema: &GuardSchema, shape: &Shape, held: &Held) -> Vec<Finding> {
     let queries: Vec<Way<'_>> = schema
         .entries()

@@ -58,7 +58,7 @@ pub(crate) fn clear_session(app: &App, response: &mut Response) {
 }
 
 /// Host-only, out of reach of scripts, not sent along from other sites but by links
-/// (`design.md` rule 36).
+/// (`docs/rules.md` rule 36).
 fn set(app: &App, response: &mut Response, (name, value): (&str, &str), age: u64) {
     let secure = if app.is_https() { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
@@ -67,8 +67,8 @@ fn set(app: &App, response: &mut Response, (name, value): (&str, &str), age: u64
     }
 }
 
-/// Refuses a form that another site sent (`design.md` rule 36). Clients that are no browser send
-/// neither header and carry no cookie that somebody else could use.
+/// Refuses a form that another site sent (`docs/rules.md` rule 36). Clients that are no browser
+/// send neither header and carry no cookie that somebody else could use.
 pub(crate) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);

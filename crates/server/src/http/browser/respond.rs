@@ -152,7 +152,8 @@ fn allow(response: &mut Response, directive: &str) {
 }
 
 /// An error that goes nowhere: HTML for people, JSON for everybody else
-/// (`contracts/aidbox.md` §4.5). Which error it was goes along, for dialects with other statuses.
+/// (`docs/contracts/aidbox.md` §4.5). Which error it was goes along, for dialects with other
+/// statuses.
 fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
     let mut response = not_redirected_page(code, text, app, headers);
     response.extensions_mut().insert(code);

@@ -2,7 +2,7 @@
 
 /// A phrase, and whether it is about changing something.
 ///
-/// To an app of `/oauth` the profile holds the address, too (`contracts/decidim.md` §6.5).
+/// To an app of `/oauth` the profile holds the address, too (`docs/contracts/decidim.md` §6.5).
 pub(crate) fn words(scope: &str, decidim: bool) -> (String, bool) {
     let known = match scope {
         "profile" if decidim => Some(("Read your name and your e-mail address", false)),

@@ -25,7 +25,7 @@ pub(crate) async fn identity_jwks(State(app): State<App>) -> Response {
     cached(app.issuer().keyring().identity_jwks(app.issuer().now()))
 }
 
-/// For as long as a new key waits before it signs (`design.md` rule 45).
+/// For as long as a new key waits before it signs (`docs/rules.md` rule 45).
 fn cached(body: impl Serialize) -> Response {
     let mut response = Json(body).into_response();
     let value = HeaderValue::from_static("public, max-age=300");

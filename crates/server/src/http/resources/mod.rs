@@ -1,4 +1,5 @@
-//! Resources over HTTP: the same documents that `castellan apply` takes (`contracts/aidbox.md` §1).
+//! Resources over HTTP: the same documents that `castellan apply` takes (`docs/contracts/aidbox.md`
+//! §1).
 //!
 //! For administrators only. Writing a resource can give anything away, so it takes the whole of
 //! `Castellan:*`; reading takes `Castellan:<Kind>:Read`.
@@ -215,7 +216,7 @@ fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response
     }
 }
 
-/// Why an operation was not done, as an `OperationOutcome` (`contracts/aidbox.md` §7).
+/// Why an operation was not done, as an `OperationOutcome` (`docs/contracts/aidbox.md` §7).
 enum Outcome {
     Unauthorized,
     Forbidden,

@@ -1,5 +1,5 @@
-//! People at the API of Decidim by their browser session (`contracts/decidim.md` §5.2 and §9, number
-//! 8), where a guard lists that.
+//! People at the API of Decidim by their browser session (`docs/contracts/decidim.md` §5.2 and §9,
+//! number 8), where a guard lists that.
 
 use serde_json::{Value, json};
 

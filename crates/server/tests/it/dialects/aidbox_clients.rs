@@ -1,4 +1,4 @@
-//! `contracts/aidbox.md` §12: clients, and the browser's way to a code.
+//! `docs/contracts/aidbox.md` §12: clients, and the browser's way to a code.
 
 use crate::support::{
     browser::Browser,

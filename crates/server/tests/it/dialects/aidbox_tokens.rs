@@ -1,4 +1,4 @@
-//! `contracts/aidbox.md` §12: from a code to tokens, and what becomes of them.
+//! `docs/contracts/aidbox.md` §12: from a code to tokens, and what becomes of them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_proto::jose::Algorithm;
@@ -218,7 +218,8 @@ async fn aidbox_30_without_a_configured_end_a_refresh_token_has_none() {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// The trap of document 002: as written, with a warning, and with an end if the server has one.
+/// `docs/security-cases.md` trap 5: as written, with a warning, and with an end if the server has
+/// one.
 #[tokio::test]
 async fn a_refresh_token_without_an_end_is_warned_of_and_may_be_given_one() {
     let documents = DOCUMENTS.replace("refresh_token_expiration: 86400", "");

@@ -1,4 +1,4 @@
-//! `contracts/decidim.md` §10, items 1 to 3 and 42.
+//! `docs/contracts/decidim.md` §10, items 1 to 3 and 42.
 
 use http::Method;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! `contracts/decidim.md` §10, items 4 to 16, 36, 39, 41 and 43: machine users. Those about a second
-//! tenant are in `sites`.
+//! `docs/contracts/decidim.md` §10, items 4 to 16, 36, 39, 41 and 43: machine users. Those about a
+//! second tenant are in `sites`.
 
 use serde_json::{Value, json};
 
@@ -215,8 +215,8 @@ async fn a_machine_user_does_what_it_may_alone() {
     assert_eq!(there["data"]["Person"], json!([]));
 }
 
-/// `design.md` rule 19: one schema of the API's and ours, introspection included, and `session` is
-/// answered when the API is down.
+/// `docs/rules.md` rule 19: one schema of the API's and ours, introspection included, and `session`
+/// is answered when the API is down.
 #[tokio::test]
 async fn session_is_part_of_the_apis_schema() {
     let archive = Archive::start().await;

@@ -1,4 +1,5 @@
-//! `contracts/decidim.md` §10, items 17 to 35, 37, 40 and the second half of 36 and 41: apps of `/oauth`.
+//! `docs/contracts/decidim.md` §10, items 17 to 35, 37, 40 and the second half of 36 and 41: apps
+//! of `/oauth`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -351,7 +352,7 @@ async fn decidim_25_two_grants_are_served() {
     }
 }
 
-/// `design.md` §8 has the issuer in `aud` besides the app, as RFC 9068 asks.
+/// `docs/rules.md` §8 has the issuer in `aud` besides the app, as RFC 9068 asks.
 #[tokio::test]
 async fn decidim_26_a_token_says_who_it_is_for() {
     let castellan = start("").await;

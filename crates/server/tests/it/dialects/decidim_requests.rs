@@ -1,4 +1,5 @@
-//! `contracts/decidim.md` §5 and §5.4: in which shapes `/api` is asked, and who may ask for its schema.
+//! `docs/contracts/decidim.md` §5 and §5.4: in which shapes `/api` is asked, and who may ask for
+//! its schema.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -81,8 +82,8 @@ async fn variables_may_be_a_text_and_the_request_a_form() {
     }
 }
 
-/// `security-cases.md` row 38, and `design.md` rule 36: what any page can make a browser send changes
-/// nothing, and goes for nobody.
+/// `docs/security-cases.md` row 38, and `docs/rules.md` rule 36: what any page can make a browser
+/// send changes nothing, and goes for nobody.
 #[tokio::test]
 async fn case_38_a_form_that_nobody_meant_changes_nothing() {
     let archive = Archive::start().await;
@@ -146,7 +147,7 @@ async fn the_schema_is_shown_to_known_callers_unless_it_is_said() {
     assert_eq!(castellan.graphql("/api", None, SCHEMA).await.json(), json!({"data": null}));
 }
 
-/// `contracts/trompa.md` §1: GraphQL is at `/graphql` and at `/`.
+/// `docs/contracts/trompa.md` §1: GraphQL is at `/graphql` and at `/`.
 #[tokio::test]
 async fn graphql_is_at_the_root_as_well() {
     let archive = Archive::start().await;

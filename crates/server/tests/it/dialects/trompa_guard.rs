@@ -1,5 +1,5 @@
-//! `contracts/trompa.md` §9, items 15 to 30: what a token opens at the gate, proved by asking the
-//! archive itself.
+//! `docs/contracts/trompa.md` §9, items 15 to 30: what a token opens at the gate, proved by asking
+//! the archive itself.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `contracts/trompa.md` §9, items 1 to 14 and 31 to 39: keys traded for tokens.
+//! `docs/contracts/trompa.md` §9, items 1 to 14 and 31 to 39: keys traded for tokens.
 
 use castellan_proto::jose::{Compact, HmacKey};
 use http::Method;
@@ -310,9 +310,9 @@ async fn trompa_34_what_is_no_lifetime_stops_the_start() {
     }
 }
 
-/// `security-cases.md`, the trap of document 001: what is printed in a document is no secret.
+/// `docs/security-cases.md` trap 2: what is printed in a document is no secret.
 #[tokio::test]
-async fn the_sample_secret_of_the_document_stops_the_start() {
+async fn the_documented_sample_secret_stops_the_start() {
     let sample = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
     let keys = json!([{"id": "client-id", "apiKey": sample, "scopes": ["*"]}]).to_string();
     let strong = "0123456789abcdef0123456789abcdef";

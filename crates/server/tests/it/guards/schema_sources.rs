@@ -70,8 +70,8 @@ async fn an_api_that_cannot_be_asked_is_named() {
     assert!(!folder.path().join("x.toml").exists());
 }
 
-/// `design.md` rule 8: without a schema that guard answers 503 while the rest is ready; with one it
-/// answers, and what it learnt is kept on disk.
+/// `docs/rules.md` rule 8: without a schema that guard answers 503 while the rest is ready; with
+/// one it answers, and what it learnt is kept on disk.
 #[tokio::test]
 async fn a_guard_waits_for_its_schema_and_remembers_it() {
     let port = free_port();
@@ -96,7 +96,7 @@ async fn a_guard_waits_for_its_schema_and_remembers_it() {
     assert_eq!(ours.json()["data"]["__schema"]["queryType"]["name"], "Query", "{ours:?}");
 }
 
-/// `design.md` rule 25: the table of demands is a lock file; nothing remaps silently.
+/// `docs/rules.md` rule 25: the table of demands is a lock file; nothing remaps silently.
 #[tokio::test]
 async fn a_demand_that_would_change_stops_the_start() {
     let sdl = "type Query { a: Int } type Mutation { vote(on: ID): Int createPerson: Int }";

@@ -223,7 +223,7 @@ async fn the_api_is_told_who_calls_and_can_check_it() {
     }
 }
 
-/// What `identity` says, proven and as `design.md` rule 39 has it.
+/// What `identity` says, proven and as `docs/rules.md` rule 39 has it.
 async fn checked(castellan: &Castellan, identity: &str) -> Value {
     let header = jose::header(identity);
     assert_eq!(header["typ"], "castellan-identity+jwt");

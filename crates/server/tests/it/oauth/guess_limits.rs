@@ -1,4 +1,4 @@
-//! Guesses are counted by where they come from, at every door together (`design.md` rule 48).
+//! Guesses are counted by where they come from, at every door together (`docs/rules.md` rule 48).
 
 use castellan_proto::{Opaque, OpaqueKind};
 use serde_json::json;

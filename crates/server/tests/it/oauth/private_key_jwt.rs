@@ -122,7 +122,7 @@ async fn an_assertion_says_who_where_and_for_how_long() {
     assert_eq!(machine.show(&assertion).await.status, 200, "the endpoint is a name of ours, too");
 }
 
-/// The algorithm is the key's, whatever the header says (`security-cases.md` row 6).
+/// The algorithm is the key's, whatever the header says (`docs/security-cases.md` row 6).
 #[tokio::test]
 async fn case_06_an_assertion_is_checked_by_the_keys_own_algorithm() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

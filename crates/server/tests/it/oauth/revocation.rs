@@ -19,7 +19,7 @@ struct Door {
     _recorder: Recorder,
 }
 
-/// How long a revoked token may still be taken for good (`design.md` rules 28, 29).
+/// How long a revoked token may still be taken for good (`docs/rules.md` rules 28, 29).
 const BOUND: Duration = Duration::from_secs(1);
 
 impl Door {

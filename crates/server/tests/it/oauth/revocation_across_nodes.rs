@@ -1,6 +1,6 @@
 //! What is taken back at one node is dead there at once and at the other one within the bound: every
 //! end of a token, a session and a key, on every engine, at everything that takes them
-//! (`security-cases.md` row 14; `design.md` rules 28 to 30).
+//! (`docs/security-cases.md` row 14; `docs/rules.md` rules 28 to 30).
 
 use std::time::{Duration, Instant};
 

@@ -56,7 +56,7 @@ async fn every_algorithm_signs_for_the_client_that_asks_for_it() {
         }
         let userinfo = castellan.userinfo(text(&tokens, "access_token")).await;
         assert_eq!(userinfo.status, 200, "{userinfo:?}");
-        // One kind each (`design.md` rule 26): never by the same key.
+        // One kind each (`docs/rules.md` rule 26): never by the same key.
         let kid = |name: &str| header(text(&tokens, name))["kid"].clone();
         assert_ne!(kid("access_token"), kid("id_token"));
     }

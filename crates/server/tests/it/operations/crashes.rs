@@ -1,5 +1,6 @@
 //! `kill -9` under load, twenty times: of a node, and of the database. Nothing that was acknowledged
-//! is lost, nothing is issued twice, and what was revoked stays so (`design.md` rules 31, 32, 44).
+//! is lost, nothing is issued twice, and what was revoked stays so (`docs/rules.md` rules 31, 32,
+//! 44).
 
 use std::{
     sync::{

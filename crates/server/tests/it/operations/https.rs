@@ -40,7 +40,7 @@ async fn cookies_stay_on_https_and_on_their_host() {
     }
 }
 
-/// The trap of document 000: no token goes over the wire in the clear.
+/// `docs/security-cases.md` trap 1: no token goes over the wire in the clear.
 #[tokio::test]
 async fn credentials_in_the_clear_are_refused() {
     let castellan = start().await;

@@ -1,6 +1,6 @@
 //! What is the server's own to write, or not the caller's to give, is refused over HTTP and stays as
-//! it was (`security-cases.md` rows 16, 19 and 20): looked up in the records themselves, digests and
-//! times included.
+//! it was (`docs/security-cases.md` rows 16, 19 and 20): looked up in the records themselves,
+//! digests and times included.
 
 use std::collections::BTreeMap;
 

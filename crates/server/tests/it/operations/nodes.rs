@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// How long a change may take to be known everywhere (`design.md` rules 28, 29).
+/// How long a change may take to be known everywhere (`docs/rules.md` rules 28, 29).
 const BOUND: Duration = Duration::from_secs(1);
 /// How many ask at the same time.
 const RACERS: usize = 64;
@@ -166,7 +166,7 @@ async fn keys_rotate_without_a_gap(url: &str) {
 }
 
 /// Of 64 that show one code, to three nodes, one gets tokens; of 64 that show one
-/// refresh token, all get the same child (`design.md` rules 31, 32).
+/// refresh token, all get the same child (`docs/rules.md` rules 31, 32).
 async fn one_time_things_stay_one_time(url: &str) {
     let nodes = Nodes::start(url).await;
     let mut browser = Browser::default();

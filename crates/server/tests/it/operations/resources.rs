@@ -1,4 +1,4 @@
-//! Resources over HTTP (`contracts/aidbox.md` §1, §12 items 1 and 2), for administrators only.
+//! Resources over HTTP (`docs/contracts/aidbox.md` §1, §12 items 1 and 2), for administrators only.
 
 use http::Method;
 use serde_json::json;

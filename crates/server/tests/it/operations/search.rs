@@ -1,5 +1,5 @@
 //! Lists of `castellan get` and of the resources over HTTP: filtered, sorted, page by page, and on
-//! each data source what it can (`contracts/curity.md` §§4.3 and 10).
+//! each data source what it can (`docs/contracts/curity.md` §§4.3 and 10).
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
 //! Several sites on one server: each is a tenant of its own, and nothing of one works on another
-//! (`contracts/decidim.md` §9.1 and §10, items 9, 12 and 38; `design.md` rules 36 and 42).
+//! (`docs/contracts/decidim.md` §9, item 1, and §10, items 9, 12 and 38; `docs/rules.md` rules 36
+//! and 42).
 
 use serde_json::{Value, json};
 
@@ -309,8 +310,8 @@ async fn a_session_of_one_site_is_nobodys_at_another() {
     }
 }
 
-/// `contracts/decidim.md` §1 and §2: a page of any origin reads the token where it stands, and the
-/// shell recipe finds one line all the same.
+/// `docs/contracts/decidim.md` §1 and §2: a page of any origin reads the token where it stands, and
+/// the shell recipe finds one line all the same.
 #[tokio::test]
 async fn a_page_of_another_origin_reads_the_header_of_a_sign_in() {
     let castellan = two_sites().await;

@@ -1,4 +1,5 @@
-//! The people and apps that most tests begin with (`contracts/aidbox.md` §12), and what they do.
+//! The people and apps that most tests begin with (`docs/contracts/aidbox.md` §12), and what they
+//! do.
 
 use serde_json::Value;
 

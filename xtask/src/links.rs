@@ -1,16 +1,19 @@
-//! Links between the documents of this repository.
+//! Links between the documents of this repository, and the documents that its code cites.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use crate::steps::Outcome;
+use crate::{citations, steps::Outcome};
 
-/// Checks that every relative link of every document leads somewhere.
+/// Files whose comments cite documents.
+const CODE: [&str; 6] = ["rs", "mjs", "js", "py", "yaml", "toml"];
+
+/// Checks that every relative link of every document leads somewhere, and every citation of one.
 pub fn check() -> Outcome {
     let mut documents = Vec::new();
-    collect(Path::new("."), &mut documents);
+    collect(Path::new("."), &["md"], &mut documents);
     let mut broken = Vec::new();
     for document in &documents {
         let Ok(text) = fs::read_to_string(document) else { continue };
@@ -26,20 +29,35 @@ pub fn check() -> Outcome {
             }
         }
     }
-    println!("{} documents", documents.len());
+    let mut code = Vec::new();
+    collect(Path::new("."), &CODE, &mut code);
+    for file in &code {
+        let Ok(text) = fs::read_to_string(file) else { continue };
+        // The check's own examples lead nowhere on purpose.
+        if file.ends_with("xtask/src/citations.rs") {
+            continue;
+        }
+        let nowhere = citations::broken(&text, file.parent().unwrap_or(Path::new("."))).into_iter();
+        broken.extend(nowhere.map(|cited| format!("{}: {cited}", file.display())));
+    }
+    println!("{} documents, {} files of code", documents.len(), code.len());
     if broken.is_empty() { Outcome::Passed } else { Outcome::Failed(broken.join("; ")) }
 }
 
-fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+fn collect(folder: &Path, extensions: &[&str], into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
         let hidden = name.to_string_lossy().starts_with('.');
         if path.is_dir() {
             if !hidden && name != "target" && name != "node_modules" {
-                collect(&path, into);
+                collect(&path, extensions, into);
             }
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if path
+            .extension()
+            .and_then(|it| it.to_str())
+            .is_some_and(|it| extensions.contains(&it))
+        {
             into.push(path);
         }
     }

@@ -2,6 +2,7 @@
 //! cannot do.
 
 mod bench;
+mod citations;
 mod dependencies;
 mod links;
 mod node;
@@ -16,7 +17,7 @@ const HELP: &str = "\
 cargo xtask test      everything: format, lints, dependencies, docs, links, every test
 cargo xtask check     the quick part: format, lints, dependencies, links
 cargo xtask deps      licences, bans and sources of all dependencies
-cargo xtask links     links between the documents of this repository
+cargo xtask links     links between the documents, and the documents that code cites
 cargo xtask bench     measures Castellan beside its peers; `cargo xtask bench --help` says more
 ";
 

@@ -7,6 +7,7 @@ mod dependencies;
 mod links;
 mod node;
 mod python;
+mod selection;
 mod servers;
 mod steps;
 mod tools;
@@ -15,6 +16,10 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test      everything: format, lints, dependencies, docs, links, every test
+    issuer            the tests of one crate: bench, gate, issuer, proto, server, stores, xtask
+    server::dpop      those of its tests whose names contain `dpop`
+    --engine NAME     tests on one database server: postgres, mongodb, dynamodb
+                      (without it, a selection runs no test that needs a server)
 cargo xtask check     the quick part: format, lints, dependencies, links
 cargo xtask deps      licences, bans and sources of all dependencies
 cargo xtask links     links between the documents, and the documents that code cites
@@ -24,7 +29,14 @@ cargo xtask bench     measures Castellan beside its peers; `cargo xtask bench --
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let report = match arguments.first().map(String::as_str) {
-        Some("test") => steps::test(),
+        Some("test") => match selection::Selection::read(&arguments[1..]) {
+            Ok(None) => steps::test(),
+            Ok(Some(selection)) => selection.run(),
+            Err(wrong) => {
+                eprintln!("{wrong}\n\n{HELP}");
+                return ExitCode::from(2);
+            }
+        },
         Some("check") => steps::check(),
         Some("deps") => steps::only("dependencies", dependencies::check),
         Some("links") => steps::only("links", links::check),

@@ -47,8 +47,36 @@ const ENGINES: &[Engine] = &[
 impl Servers {
     /// Starts every server that is not given by address already.
     pub fn start() -> Self {
+        Self::start_those(|_| true)
+    }
+
+    /// Starts the server called `name`; the others count as missing.
+    pub fn start_one(name: &str) -> Self {
+        Self::start_those(|engine| engine == name)
+    }
+
+    /// Starts none.
+    pub fn none() -> Self {
+        Self::start_those(|_| false)
+    }
+
+    /// Whether there is an engine called `name`.
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn known(name: &str) -> Result<(), String> {
+        let names: Vec<_> = ENGINES.iter().map(|engine| engine.name).collect();
+        let unknown = || format!("{name} is not an engine of the tests: {}", names.join(", "));
+        names.contains(&name).then_some(()).ok_or_else(unknown)
+    }
+
+    fn start_those(wanted: impl Fn(&str) -> bool) -> Self {
         let mut servers = Self { running: Vec::new(), missing: Vec::new() };
         for engine in ENGINES {
+            if !wanted(engine.name) {
+                servers.missing.push((engine.name, "not asked for".to_owned()));
+                continue;
+            }
             if std::env::var_os(engine.variable).is_some() {
                 println!("{}: the server that {} names", engine.name, engine.variable);
                 continue;
@@ -68,13 +96,11 @@ impl Servers {
         servers
     }
 
-    /// Tells `command` where the servers are, and has it leave out the tests of those that are not.
-    pub fn tell(&self, command: &mut Command) {
+    /// Gives `command`, which ends in arguments of the test harness, the addresses of the servers,
+    /// and has it skip the tests of those that do not run.
+    pub fn describe(&self, command: &mut Command) {
         for running in &self.running {
             command.env(running.variable, &running.address);
-        }
-        if !self.missing.is_empty() {
-            command.arg("--");
         }
         for (name, _) in &self.missing {
             command.args(["--skip", name]);

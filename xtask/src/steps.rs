@@ -31,8 +31,8 @@ pub fn test() -> Report {
     let servers = Servers::start();
     report.run("tests", || {
         let mut tests = Command::new("cargo");
-        tests.args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
-        servers.tell(&mut tests);
+        tests.args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast", "--"]);
+        servers.describe(&mut tests);
         run(&mut tests)
     });
     for (name, why) in &servers.missing {
@@ -100,7 +100,8 @@ pub fn run(command: &mut Command) -> Outcome {
 }
 
 impl Report {
-    fn run(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
+    /// Runs one step and notes how it ended.
+    pub fn run(&mut self, name: &str, step: impl FnOnce() -> Outcome) {
         println!("\n== {name} ==");
         let began = Instant::now();
         let outcome = step();

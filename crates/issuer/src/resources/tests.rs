@@ -301,3 +301,66 @@ async fn a_password_is_kept_as_a_hash_and_never_shown() {
     assert!(dry.secret_changed);
     assert!(issuer.apply(other, Mode::Write).await.unwrap().secret_changed, "dry runs are dry");
 }
+
+/// `docs/security-cases.md` row 47: what no grant acts upon is refused, not dropped.
+#[tokio::test]
+async fn case_47_settings_of_grants_that_are_not_there_are_refused() {
+    let code = json!({"redirect_uri": "https://app.test/cb", "pkce": true});
+    let with = |member: &str, value: Value| {
+        let mut code = code.clone();
+        code[member] = value;
+        json!({"authorization_code": code})
+    };
+    for (grants, auth, more, said) in [
+        (
+            json!(["client_credentials"]),
+            json!({"authorization_code": code}),
+            json!(null),
+            "auth.authorization_code",
+        ),
+        (
+            json!(["code"]),
+            json!({"authorization_code": code, "client_credentials": {}}),
+            json!(null),
+            "auth.client_credentials",
+        ),
+        (
+            json!(["code"]),
+            json!({"authorization_code": code, "device_code": {}}),
+            json!(null),
+            "auth.device_code",
+        ),
+        (json!(["client_credentials", "refresh_token"]), json!({}), json!(null), "grant_types"),
+        (
+            json!(["code"]),
+            with("refresh_token_expiration", json!(60)),
+            json!(null),
+            "refresh_token_expiration",
+        ),
+        (
+            json!(["code"]),
+            with("refresh_token_rotation", json!("keep")),
+            json!(null),
+            "refresh_token_rotation",
+        ),
+        (
+            json!(["code"]),
+            json!({"authorization_code": code}),
+            json!("keep"),
+            "refresh_token_rotation",
+        ),
+        (
+            json!(["device_code"]),
+            json!({"device_code": {"refresh_token": false, "refresh_token_expiration": 60}}),
+            json!(null),
+            "refresh_token_expiration",
+        ),
+    ] {
+        let document = json!({
+            "resourceType": "Client", "id": "idle", "secret": secret(), "grant_types": grants,
+            "auth": auth, "refresh_token_rotation": more,
+        });
+        let error = ISSUER.apply(document.clone(), Mode::DryRun).await.unwrap_err().to_string();
+        assert!(error.contains(said), "{document}: {error}");
+    }
+}

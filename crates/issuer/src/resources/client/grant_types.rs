@@ -99,6 +99,38 @@ impl Grants {
 }
 
 impl Auth {
+    /// Refuses what no grant of the document would act upon: whoever wrote it believes that it holds.
+    pub(crate) fn check(&self, grants: &Grants, rotation: Option<Rotation>) -> Result<(), Problem> {
+        let code = self.authorization_code.as_ref();
+        let device = self.device_code.as_ref();
+        let refreshes =
+            |said: Option<bool>, granted: bool| granted && said.unwrap_or(grants.refresh);
+        let by_code = refreshes(code.and_then(|code| code.refresh_token), grants.code.is_some());
+        let by_device = refreshes(device.and_then(|device| device.refresh_token), grants.device);
+        let code_lives = code.is_some_and(|code| code.refresh_token_expiration.is_some());
+        let device_lives = device.is_some_and(|device| device.refresh_token_expiration.is_some());
+        let rotates = code.is_some_and(|code| code.refresh_token_rotation.is_some());
+        let problem = if code.is_some() && grants.code.is_none() {
+            "auth.authorization_code: grant_types does not name authorization_code; add or remove it"
+        } else if self.client_credentials.is_some() && !grants.machine {
+            "auth.client_credentials: grant_types does not name client_credentials; add or remove it"
+        } else if device.is_some() && !grants.device {
+            "auth.device_code: grant_types does not name the device grant; add or remove it"
+        } else if grants.refresh && grants.code.is_none() && !grants.device {
+            "grant_types: refresh_token goes with authorization_code or the device grant, as no other \
+             grant gives refresh tokens"
+        } else if (code_lives && !by_code) || (device_lives && !by_device) {
+            "refresh_token_expiration: this grant gives no refresh tokens; set refresh_token: true, or \
+             remove it"
+        } else if (rotates || rotation.is_some()) && !by_code {
+            "refresh_token_rotation: there are no refresh tokens of authorization_code to rotate; set \
+             refresh_token: true, or remove it"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::Text(problem.to_owned()))
+    }
+
     /// The authorization code grant; `rotation` is what the document says at its top.
     pub(crate) fn code(
         &self,

@@ -155,6 +155,7 @@ impl Document for ClientDocument {
         before: Option<&Client>,
     ) -> Result<(Client, bool), Problem> {
         let grants = Grants::read(&self.grant_types)?;
+        self.auth.check(&grants, self.refresh_token_rotation)?;
         let Proof { secret, jwks, changed } =
             Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();

@@ -165,6 +165,8 @@ pub fn explain(
                     NamedBy::Override => "an override of this guard",
                     NamedBy::Directive => "@castellan in the schema",
                     NamedBy::Rule => "the naming rule",
+                    NamedBy::Lock => "the lock file",
+                    NamedBy::Nothing => "no rule",
                 });
             let grant = || smallest_grant(reason?, demand?, (caller, rules), selected.root);
             Some(FieldExplanation {

@@ -62,6 +62,7 @@
 
 mod caller;
 mod decide;
+mod directives;
 mod document;
 mod envelope;
 mod explain;
@@ -70,6 +71,7 @@ mod headers;
 mod layer;
 mod limits;
 mod local;
+mod lock;
 mod media;
 mod merge;
 mod plan;
@@ -84,6 +86,7 @@ pub use caller::{
     Verifier,
 };
 pub use decide::{Ask, Reason, Verdict, decide};
+pub use directives::ACCESS_DIRECTIVES;
 pub use document::prune::prune;
 pub use document::{Document, DocumentError, Selected};
 pub use envelope::{Envelope, EnvelopeError};
@@ -94,9 +97,8 @@ pub use explain::{
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Attestor, Gate, Gated, ReplyBody};
 pub use limits::Limits;
+pub use lock::{Drift, Lock, parse_lock};
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::naming::{Naming, name_mutation};
 pub use schema::returns::Returns;
-pub use schema::{
-    Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField, parse_lock,
-};
+pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};

@@ -44,12 +44,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Issuer {
     shared: Arc<Shared>,
+    address: Arc<SiteAddress>,
 }
 
 struct Shared {
     repository: Repository,
     settings: Settings,
-    address: SiteAddress,
     clock: Arc<dyn Clock>,
     master: MasterKey,
     keyring: Keyring,
@@ -96,7 +96,6 @@ impl Issuer {
         let shared = Shared {
             repository,
             settings,
-            address,
             clock,
             master,
             keyring,
@@ -111,7 +110,13 @@ impl Issuer {
             logout_queue: session::logout_notice::Queue::default(),
             sources: throttle::per_source::Sources::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), address: Arc::new(address) })
+    }
+
+    /// The same issuer, all else of it shared, where its scopes mean something else.
+    #[must_use]
+    pub fn at(&self, address: SiteAddress) -> Self {
+        Self { shared: Arc::clone(&self.shared), address: Arc::new(address) }
     }
 
     /// The present.
@@ -135,7 +140,7 @@ impl Issuer {
     /// Where the site is reached.
     #[must_use]
     pub fn address(&self) -> &SiteAddress {
-        &self.shared.address
+        &self.address
     }
 
     /// How tokens are issued.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use castellan_proto::Lifetime;
 
 /// How tokens are issued. Every lifetime is written with its unit.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How long an access token lives unless its client says otherwise. Default `"10m"`.

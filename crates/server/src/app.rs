@@ -17,7 +17,7 @@ use crate::{
     config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
-    guards::{Denials, Guard, GuardParts, SchemaProblem, Usage},
+    guards::{Denials, Guard, GuardParts, Trouble, Usage},
     http,
     startup::data_source::{self, DataError},
     wire::cors,
@@ -50,7 +50,7 @@ pub enum StartError {
     /// The signing keys cannot be had.
     #[error(transparent)]
     Keys(#[from] castellan_issuer::keys::KeyringError),
-    /// A guard cannot work.
+    /// A guard cannot be where it is.
     #[error("guard {name:?}: {cause}")]
     Guard {
         /// Which.
@@ -138,20 +138,11 @@ async fn open_site(
     site: &Site,
     (store, master, passwords): (Arc<dyn Store>, MasterKey, Passwords),
 ) -> Result<Issuer, StartError> {
-    let address = SiteAddress {
-        issuer: site.issuer.as_str().to_owned(),
-        name: site.title.clone(),
-        alias_digests: alias_digests(&guards(loaded, site)),
-        resources: guards(loaded, site)
-            .iter()
-            .map(|guard| guard.audience_at(site.issuer.as_str()))
-            .collect(),
-    };
     let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
     let parts = Parts {
         store,
         site: site.name.as_str().into(),
-        address,
+        address: address(loaded, site),
         settings: Settings {
             decidim_access_seconds: minutes * 60,
             allow_table_scans: loaded.config.data.allow_table_scans,
@@ -162,6 +153,17 @@ async fn open_site(
         passwords,
     };
     Ok(Issuer::open(parts).await?)
+}
+
+/// Where `site` is, and what its scopes mean there.
+fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
+    let guards = guards(loaded, site);
+    SiteAddress {
+        issuer: site.issuer.as_str().to_owned(),
+        name: site.title.clone(),
+        alias_digests: alias_digests(&guards),
+        resources: guards.iter().map(|guard| guard.audience_at(site.issuer.as_str())).collect(),
+    }
 }
 
 /// What the default guard at `/api` is called where another one is called `api`.
@@ -201,57 +203,100 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
 pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, StartError> {
-    let (mut sites, mut usages, mut logout_deliveries) = (Vec::new(), Vec::new(), Vec::new());
-    for (site, issuer) in loaded.sites.iter().zip(issuers) {
-        logout_deliveries.push(LogoutDelivery::start(issuer.clone()));
-        let usage = Usage::start(issuer.clone());
-        sites.push(site_routes(loaded, site, issuer, usage.clone()).await?);
-        usages.push(usage);
+    let mut sites = Vec::new();
+    for issuer in issuers {
+        sites.push(SiteParts {
+            logout_delivery: LogoutDelivery::start(issuer.clone()),
+            usage: Usage::start(issuer.clone()),
+            denials: Denials::start(issuer.clone()),
+            issuer,
+            guards: Vec::new(),
+        });
     }
-    let corridor = Corridor::new(sites, loaded.config.server.trusted_proxies.clone());
-    Ok(Server { corridor, usages, logout_deliveries })
+    let mut house = Server { corridor: Corridor::new(Vec::new(), Vec::new()), sites };
+    house.take_up(loaded).await?;
+    Ok(house)
 }
 
 /// A whole server.
 pub struct Server {
     /// What every request walks.
     pub corridor: Corridor,
-    /// What is counted and not yet written, per site.
-    usages: Vec<Usage>,
-    /// What tells apps of sign-outs, per site.
-    logout_deliveries: Vec<LogoutDelivery>,
+    sites: Vec<SiteParts>,
+}
+
+/// What stays of a site when its settings change.
+struct SiteParts {
+    issuer: Issuer,
+    /// What is counted and not yet written.
+    usage: Usage,
+    denials: Denials,
+    /// What tells apps of sign-outs.
+    logout_delivery: LogoutDelivery,
+    /// The guards of the moment.
+    guards: Vec<Guard>,
 }
 
 impl Server {
+    /// Serves by the settings of `loaded` from the next request on; its sites are those that the
+    /// server was built with. Nothing changes if one of them cannot be served.
+    ///
+    /// # Errors
+    /// [`StartError`] naming what is wrong and what to do.
+    pub async fn take_up(&mut self, loaded: &Loaded) -> Result<(), StartError> {
+        for site in &loaded.sites {
+            guards(loaded, site).iter().try_for_each(check_path)?;
+        }
+        let mut made = Vec::new();
+        for (site, parts) in loaded.sites.iter().zip(&self.sites) {
+            made.push(site_routes(loaded, site, parts).await?);
+        }
+        let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
+        for (parts, (site_routes, guards)) in self.sites.iter_mut().zip(made) {
+            parts.guards = guards;
+            sites.push(site_routes);
+        }
+        self.corridor.replace(sites, proxies);
+        Ok(())
+    }
+
+    /// What is wrong with guards at the moment, each with its name.
+    pub(crate) fn troubles(&self) -> Vec<(String, Trouble)> {
+        let guards = self.sites.iter().flat_map(|site| &site.guards);
+        guards.filter_map(|guard| Some((guard.config.name.clone(), guard.trouble()?))).collect()
+    }
+
     /// Tells and writes what would be lost with the process.
     pub async fn close(self) {
-        LogoutDelivery::close_all(self.logout_deliveries).await;
-        for usage in &self.usages {
+        let (logout_deliveries, usages): (Vec<_>, Vec<_>) =
+            self.sites.into_iter().map(|site| (site.logout_delivery, site.usage)).unzip();
+        LogoutDelivery::close_all(logout_deliveries).await;
+        for usage in &usages {
             usage.flush().await;
         }
     }
 }
 
-/// Everything that one site answers.
+/// Everything that one site answers, and its guards.
 async fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    issuer: Issuer,
-    usage: Usage,
-) -> Result<SiteRoutes, StartError> {
+    before: &SiteParts,
+) -> Result<(SiteRoutes, Vec<Guard>), StartError> {
+    let issuer = before.issuer.at(address(loaded, site));
     let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
         machines: machines.clone(),
-        denials: Denials::start(issuer.clone()),
-        usage,
+        denials: before.denials.clone(),
+        usage: before.usage.clone(),
         folder: loaded.folder.clone(),
     };
-    let opened = open_guards(guards(loaded, site), &parts).await?;
+    let opened = open_guards(guards(loaded, site), &parts, &before.guards).await;
     let shared = Shared {
         issuer: issuer.clone(),
-        guards: opened,
+        guards: opened.clone(),
         title: site.title.clone(),
         https: site.issuer.is_https(),
         hosts: !site.hosts.is_empty(),
@@ -259,7 +304,7 @@ async fn site_routes(
     let app = App { shared: Arc::new(shared) };
     let mut routes = http::routes(app.clone()).merge(dialects::oauth_routes(
         issuer.clone(),
-        http::authorization("/oauth/authorize", app.clone()),
+        http::authorization("/oauth/authorize", app),
     ));
     if let Some(keys) = keys {
         routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
@@ -268,7 +313,7 @@ async fn site_routes(
     routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
     open.extend(["/api/sign_in", "/api/sign_out", "/api/sign_out/"].map(ToOwned::to_owned));
     let mut guards = HashMap::new();
-    for guard in app.guards() {
+    for guard in &opened {
         let root = guard.config.is_at_root().then(|| "/".to_owned());
         for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
             open.push(path.clone());
@@ -278,28 +323,44 @@ async fn site_routes(
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
-    Ok(SiteRoutes { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS })
+    let site_routes =
+        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS };
+    Ok((site_routes, opened))
 }
 
+/// Opens all at once: each may have to wait for its API.
 async fn open_guards(
     configs: Vec<GuardConfig>,
     parts: &GuardParts,
-) -> Result<Vec<Guard>, StartError> {
-    let mut opened = Vec::new();
+    before: &[Guard],
+) -> Vec<Guard> {
+    let mut opening = Vec::new();
     for config in configs {
-        let name = config.name.clone();
-        let below = |claim: &&&str| {
-            config.path == ***claim || config.path.starts_with(&format!("{claim}/"))
-        };
-        if let Some(claim) = http::CLAIMED.iter().find(below) {
-            let cause = format!("its path {} is within {claim}, which is ours", config.path);
-            return Err(StartError::Guard { name, cause });
-        }
-        let guard = Guard::open(config, parts.clone()).await;
-        let wrong = |problem: SchemaProblem| StartError::Guard { name, cause: problem.to_string() };
-        opened.push(guard.map_err(wrong)?);
+        let before = before.iter().find(|guard| guard.config.name == config.name).cloned();
+        let parts = parts.clone();
+        let open = async move { Guard::open(config, parts, before.as_ref()).await };
+        opening.push(tokio::spawn(open));
     }
-    Ok(opened)
+    let mut opened = Vec::new();
+    for guard in opening {
+        // It does not panic, and nobody stops it.
+        if let Ok(guard) = guard.await {
+            opened.push(guard);
+        }
+    }
+    opened
+}
+
+/// Whether a guard is where nothing of ours is.
+///
+/// # Errors
+/// [`StartError`] naming what is.
+pub(crate) fn check_path(config: &GuardConfig) -> Result<(), StartError> {
+    let below =
+        |claim: &&&str| config.path == ***claim || config.path.starts_with(&format!("{claim}/"));
+    let Some(claim) = http::CLAIMED.iter().find(below) else { return Ok(()) };
+    let cause = format!("its path {} is within {claim}, which is ours", config.path);
+    Err(StartError::Guard { name: config.name.clone(), cause })
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

@@ -19,7 +19,7 @@ use apollo_compiler::{
 };
 use castellan_proto::{Digest, scope::RequiredScope};
 
-use crate::Naming;
+use crate::{Drift, Lock, Naming, directives, lock};
 
 /// A root operation type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -33,7 +33,7 @@ pub enum Root {
 }
 
 impl Root {
-    const ALL: [Self; 3] = [Self::Query, Self::Mutation, Self::Subscription];
+    pub(crate) const ALL: [Self; 3] = [Self::Query, Self::Mutation, Self::Subscription];
 
     /// The first name of what its fields demand.
     #[must_use]
@@ -76,6 +76,11 @@ pub struct SchemaSettings {
     pub overrides: BTreeMap<String, RequiredScope>,
     /// How `session` stands.
     pub session: SessionField,
+    /// What the text is called where something is wrong with it, such as the name of its file.
+    pub source: String,
+    /// Directives of others ([`ACCESS_DIRECTIVES`](crate::ACCESS_DIRECTIVES)) that may be there, as
+    /// the service behind the gate enforces them.
+    pub upstream_enforces: Vec<String>,
 }
 
 /// Where the demand of a field comes from.
@@ -87,6 +92,10 @@ pub enum NamedBy {
     Directive,
     /// The guard's naming rule, or the rule for queries.
     Rule,
+    /// What was agreed on before, where the rules say something else now.
+    Lock,
+    /// Nothing: no rule reads its name.
+    Nothing,
 }
 
 /// What is known of a field of a root type.
@@ -117,6 +126,15 @@ pub enum SchemaError {
     /// An override or a directive names no field, or is no demand.
     #[error("{0}")]
     Override(String),
+    /// The schema says something that nobody here enforces.
+    #[error("{0}")]
+    Unenforced(String),
+    /// A line of the lock file is no entry.
+    #[error(
+        "line {0} of the lock file is not `Root.field = \"Root:Type:Action\"`; correct it, or remove \
+         it to have its field mapped anew"
+    )]
+    Lock(usize),
     /// Two `session` fields, or none where the upstream should have one.
     #[error("{0}")]
     Session(&'static str),
@@ -165,6 +183,20 @@ impl GuardSchema {
     /// # Errors
     /// [`SchemaError`] naming the field that stands in the way.
     pub fn build(sdl: &str, settings: &SchemaSettings) -> Result<Self, SchemaError> {
+        Ok(Self::build_agreed(sdl, settings, &Lock::new())?.0)
+    }
+
+    /// The same where `agreed` was agreed on before, and where the two part.
+    ///
+    /// # Errors
+    /// [`SchemaError`] naming the field that stands in the way; [`SchemaError::Remapped`] if an
+    /// override or a directive contradicts what was agreed on.
+    pub fn build_agreed(
+        sdl: &str,
+        settings: &SchemaSettings,
+        agreed: &Lock,
+    ) -> Result<(Self, Vec<Drift>), SchemaError> {
+        let parse = |texts: &[&str]| parse(texts, &settings.source);
         let upstream = parse(&[sdl])?;
         let own_session = upstream
             .root_operation(OperationType::Query)
@@ -184,7 +216,7 @@ impl GuardSchema {
             (SessionField::Local, false) => parse(&[sdl, &session_sdl(&upstream)])?,
             _ => parse(&[sdl])?,
         };
-        Self::assemble(sdl, composed, upstream, settings)
+        Self::assemble(sdl, (composed, upstream), settings, agreed)
     }
 
     /// A schema of nothing but our own fields, for a guard without an upstream.
@@ -193,26 +225,31 @@ impl GuardSchema {
     /// [`SchemaError`] if an override names no field of it.
     pub fn local(settings: &SchemaSettings) -> Result<Self, SchemaError> {
         let sdl = format!("type Query {{ session: CastellanSession }} {SESSION_TYPES}");
-        let schema = parse(&[&sdl])?;
+        let schema = parse(&[&sdl], "session")?;
         let settings = SchemaSettings { session: SessionField::Local, ..settings.clone() };
-        Self::assemble(&sdl, schema.clone(), schema, &settings)
+        Ok(Self::assemble(&sdl, (schema.clone(), schema), &settings, &Lock::new())?.0)
     }
 
     fn assemble(
         sdl: &str,
-        composed: Valid<Schema>,
-        upstream: Valid<Schema>,
+        (composed, upstream): (Valid<Schema>, Valid<Schema>),
         settings: &SchemaSettings,
-    ) -> Result<Self, SchemaError> {
+        agreed: &Lock,
+    ) -> Result<(Self, Vec<Drift>), SchemaError> {
         let roots: Vec<_> = Root::ALL
             .into_iter()
             .filter_map(|root| Some((root, composed.root_operation(root.operation())?.clone())))
             .collect();
+        let names: Vec<_> = roots.iter().map(|(_, name)| name.as_str()).collect();
+        directives::check(&composed, &names, settings)?;
+        let mut drifts = Vec::new();
         let mut entries: BTreeMap<Root, BTreeMap<String, Entry>> = BTreeMap::new();
         for (root, name) in &roots {
             let Some(object) = composed.get_object(name) else { continue };
             for (field, definition) in &object.fields {
-                let mut entry = required_scope::entry(&composed, *root, definition, settings)?;
+                let found = required_scope::entry(&composed, *root, definition, settings);
+                let place = format!("{}.{field}", root.as_str());
+                let mut entry = lock::agree(&place, found, agreed, &mut drifts)?;
                 entry.local = *root == Root::Query
                     && field == "session"
                     && settings.session == SessionField::Local;
@@ -223,7 +260,9 @@ impl GuardSchema {
             let known = place.split_once('.').is_some_and(|(root, field)| {
                 entries.iter().any(|(r, fields)| r.as_str() == root && fields.contains_key(field))
             });
-            if !known {
+            if !known && agreed.contains_key(place) {
+                drifts.push(Drift::Gone(place.clone()));
+            } else if !known {
                 return Err(SchemaError::Override(format!(
                     "the override {place:?} names no field; write Mutation.fieldName"
                 )));
@@ -236,7 +275,8 @@ impl GuardSchema {
             table
         });
         let hash = Digest::of(format!("{table}\n{sdl}").as_bytes());
-        Ok(Self { composed, upstream, implementers, entries, roots, reach_roots, hash })
+        let schema = Self { composed, upstream, implementers, entries, roots, reach_roots, hash };
+        Ok((schema, drifts))
     }
 
     /// What is known of `field` on `root`.
@@ -248,40 +288,6 @@ impl GuardSchema {
     /// Every root field, sorted.
     pub fn entries(&self) -> impl Iterator<Item = (Root, &str, &Entry)> {
         each(&self.entries)
-    }
-
-    /// The table of demands, to be kept beside the configuration.
-    #[must_use]
-    pub fn lock(&self) -> String {
-        let mut out = String::from(
-            "# What each root field demands. Castellan refuses to start if a line would change;\n\
-             # new fields are added by themselves.\n",
-        );
-        for (root, field, entry) in self.entries() {
-            let _ = writeln!(out, "{}.{field} = \"{}\"", root.as_str(), entry.demand);
-        }
-        out
-    }
-
-    /// Compares with a table made before.
-    ///
-    /// # Errors
-    /// [`SchemaError::Remapped`] for the first field whose demand has changed.
-    pub fn check_lock(&self, locked: &BTreeMap<String, String>) -> Result<(), SchemaError> {
-        for (root, field, entry) in self.entries() {
-            let place = format!("{}.{field}", root.as_str());
-            match locked.get(&place) {
-                Some(demand) if demand != entry.demand.as_str() => {
-                    return Err(SchemaError::Remapped {
-                        field: place,
-                        now: entry.demand.to_string(),
-                        locked: demand.clone(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Changes whenever the schema or one demand does.
@@ -304,18 +310,6 @@ impl GuardSchema {
     }
 }
 
-/// Reads the table that [`GuardSchema::lock`] writes. Lines that are no entry are skipped.
-#[must_use]
-pub fn parse_lock(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(" = "))
-        .map(|(field, demand)| {
-            (field.trim().to_owned(), demand.trim().trim_matches('"').to_owned())
-        })
-        .collect()
-}
-
 const SESSION_TYPES: &str = r#"
 "Who the caller is signed in as."
 type CastellanSession {
@@ -331,10 +325,11 @@ fn session_sdl(schema: &Schema) -> String {
     format!("extend type {query} {{ session: CastellanSession }} {SESSION_TYPES}")
 }
 
-fn parse(texts: &[&str]) -> Result<Valid<Schema>, SchemaError> {
+fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
+    let source = if source.is_empty() { "schema" } else { source };
     let mut builder = Schema::builder().adopt_orphan_extensions();
     for (at, text) in texts.iter().enumerate() {
-        builder = builder.parse(*text, format!("schema {at}"));
+        builder = builder.parse(*text, if at == 0 { source } else { "session" });
     }
     if !texts.iter().any(|text| defines_directive(text)) {
         builder = builder.parse(DIRECTIVE, "directives");

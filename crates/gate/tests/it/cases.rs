@@ -198,3 +198,83 @@ fn a_required_term_without_rules_denies() {
     let step = person.steps.iter().find(|step| step.term == "person").unwrap();
     assert_eq!(step.holds, Some(false));
 }
+
+/// `docs/security-cases.md` row 47: a directive that says who may have something is refused
+/// wherever it is not enforced, with its place.
+#[test]
+fn case_47_directives_that_nothing_enforces_are_refused() {
+    const EVERYWHERE: &str = "repeatable on SCHEMA | SCALAR | OBJECT | FIELD_DEFINITION | \
+        ARGUMENT_DEFINITION | INTERFACE | UNION | ENUM | ENUM_VALUE | INPUT_OBJECT | \
+        INPUT_FIELD_DEFINITION";
+    let build = |sdl: &str, upstream_enforces: &[&str]| {
+        let settings = SchemaSettings {
+            source: "api.graphql".to_owned(),
+            upstream_enforces: upstream_enforces.iter().map(|&one| one.to_owned()).collect(),
+            ..SchemaSettings::default()
+        };
+        GuardSchema::build(sdl, &settings).err().map(|error| error.to_string())
+    };
+    let plain = "schema X { query: Q mutation: M }\n\
+        type Q X { one(with: In X): Node two: U kind: E when: Time }\n\
+        type M { doOne: Int }\n\
+        interface Node X { id: ID X }\n\
+        type A implements Node X { id: ID X by(at: Int X): Int }\n\
+        union U X = A\n\
+        enum E X { ONE X }\n\
+        input In X { field: Int X }\n\
+        scalar Time X\n\
+        directive @other(argument: Int X) on FIELD\n";
+    let places = plain.matches(" X").count();
+    for (name, used) in [
+        ("castellan", "@castellan(scope: \"Query:A:Get\")"),
+        ("authenticated", "@authenticated"),
+        ("federation__policy", "@federation__policy"),
+    ] {
+        let argument = if name == "castellan" { "(scope: String!)" } else { "" };
+        let definition = format!("directive @{name}{argument} {EVERYWHERE}\n");
+        assert_eq!(build(&format!("{}{definition}", plain.replace(" X", "")), &[]), None);
+        for place in 0..places {
+            let mut parts = plain.split(" X");
+            let mut sdl = parts.next().unwrap().to_owned();
+            for (at, part) in parts.enumerate() {
+                if at == place {
+                    sdl.extend([" ", used]);
+                }
+                sdl.push_str(part);
+            }
+            let line = 1 + sdl.lines().position(|line| line.contains(used)).unwrap();
+            sdl.push_str(&definition);
+            let said = build(&sdl, &[]).unwrap_or_default();
+            assert!(said.starts_with(&format!("api.graphql:{line}:")), "{sdl}\n{said}");
+            assert!(said.contains(&format!("@{name} on ")), "{said}");
+            if name != "castellan" {
+                assert_eq!(build(&sdl, &["authenticated", "policy"]), None, "{sdl}");
+            }
+        }
+    }
+    // On the fields of root types ours is enforced, with its scope and nothing else.
+    let own = "directive @castellan(scope: String!, roles: [String]) on FIELD_DEFINITION\n";
+    let field = |text: &str| build(&format!("{own}type Query {{ a: Int {text} }}"), &[]);
+    assert_eq!(field("@castellan(scope: \"Query:A:Get\")"), None);
+    let said = field("@castellan(scope: \"Query:A:Get\", roles: [\"x\"])").unwrap();
+    assert!(said.contains("nothing enforces roles"), "{said}");
+}
+
+/// `docs/security-cases.md` row 47.
+#[test]
+fn case_47_a_name_that_link_gives_stands_for_what_it_brings_along() {
+    let build = |sdl: &str, upstream_enforces: &[&str]| {
+        let settings = SchemaSettings {
+            upstream_enforces: upstream_enforces.iter().map(|&one| one.to_owned()).collect(),
+            ..SchemaSettings::default()
+        };
+        GuardSchema::build(sdl, &settings).err().map(|error| error.to_string())
+    };
+    let linked = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", \
+        import: [{name: \"@requiresScopes\", as: \"@needs\"}])\n\
+        directive @link(url: String, import: [Import]) repeatable on SCHEMA\nscalar Import\n\
+        directive @needs on FIELD_DEFINITION\ntype Query { a: Int @needs }";
+    let said = build(linked, &[]).unwrap();
+    assert!(said.contains("@needs on Query.a") && said.contains("[\"requiresScopes\"]"), "{said}");
+    assert_eq!(build(linked, &["requiresScopes"]), None);
+}

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL", requires = "token", conflicts_with = "dry_run")]
     server: Option<Url>,
     /// An access token with the scope Castellan:*.
-    #[arg(long, env = "CASTELLAN_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "CASTELLAN_TOKEN", hide_env_values = true, value_parser = super::text)]
     token: Option<String>,
 }
 

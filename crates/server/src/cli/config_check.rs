@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::Failure;
 use crate::{
     app,
-    config::{Loaded, Site},
-    guards,
+    config::{GuardConfig, Loaded, Site},
+    guards::{self, Trouble},
 };
 
 /// The configuration file.
@@ -51,13 +51,31 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", to known callers only" } else { "" };
         println!("         public: {public}{to}");
-        match guards::build_schema(&guard, &loaded.folder).await {
-            Ok(schema) => println!("         {} root fields", schema.entries().count()),
-            Err(problem) => {
-                good = false;
-                println!("         PROBLEM: {problem}");
-            }
-        }
+        app::check_path(&guard)?;
+        good &= check_schema(loaded, &guard).await;
     }
     Ok(good)
+}
+
+/// Prints what there is to say about the schema of `guard`; whether it can be decided by.
+async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
+    let built = match guards::build_schema(guard, &loaded.folder).await {
+        Ok(built) => built,
+        Err(problem) => {
+            println!("         PROBLEM: {problem}");
+            return false;
+        }
+    };
+    println!("         {} root fields", built.schema.entries().count());
+    for pattern in &guard.public {
+        let opens = built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand));
+        if !opens {
+            println!("         WARNING: public: {} opens nothing", pattern.as_str());
+        }
+    }
+    let Some(trouble) = Trouble::of(&built) else { return true };
+    // An API that is down has said enough before.
+    let passes = trouble.kind == "schema_unavailable";
+    println!("         {}: {}", if passes { "WARNING" } else { "PROBLEM" }, trouble.text);
+    passes
 }

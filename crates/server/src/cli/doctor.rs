@@ -5,7 +5,11 @@ use std::{process::ExitCode, time::Instant};
 use castellan_issuer::{Issuer, keys::KeyUse, resources::ResourceKind};
 
 use super::Failure;
-use crate::{app, config::Loaded};
+use crate::{
+    app,
+    config::Loaded,
+    guards::{self, Trouble},
+};
 
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
@@ -35,6 +39,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
             }
         }
         good &= clocks(issuer).await;
+        good &= guards_of(loaded, issuer).await;
         let now = issuer.now();
         let keys = issuer.keyring().keys();
         let signing = |usage| {
@@ -63,6 +68,22 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
     }
     println!("\n{}", if good { "All is well." } else { "Something is wrong; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints which guards of a site are open, and what is wrong with them; whether nothing is.
+async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
+    let mut good = true;
+    let site = loaded.sites.iter().find(|site| *site.name == **issuer.repository().site());
+    for guard in site.map(|site| app::guards(loaded, site)).unwrap_or_default() {
+        let (state, trouble) = match guards::build_schema(&guard, &loaded.folder).await {
+            Ok(built) => ("open", Trouble::of(&built).map(|trouble| trouble.text)),
+            Err(problem) => ("closed", Some(problem.to_string())),
+        };
+        good &= trouble.is_none();
+        let problem = trouble.map_or_else(String::new, |text| format!("; PROBLEM: {text}"));
+        println!("guard            {} at {} is {state}{problem}", guard.name, guard.path);
+    }
+    good
 }
 
 /// Prints how far the clocks are apart; whether that is little enough.

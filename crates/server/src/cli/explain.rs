@@ -87,7 +87,7 @@ async fn by_query(
         None => query.to_owned(),
     };
     let guard = find_guard(loaded, arguments.guard.as_deref())?;
-    let schema = guards::build_schema(&guard, &loaded.folder).await?;
+    let schema = guards::build_schema(&guard, &loaded.folder).await?.schema;
     let rules = guards::rules(&guard);
     let read = Document::read(&schema, &query, arguments.operation.as_deref(), &rules.limits);
     let document = read.map_err(|error| match error {

@@ -12,6 +12,7 @@ mod example;
 mod explain;
 mod key;
 mod migrate;
+mod reload;
 mod resources;
 mod sample_app;
 mod scopes;
@@ -21,11 +22,11 @@ mod user;
 use std::{path::PathBuf, process::ExitCode};
 
 use castellan_issuer::Issuer;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     app,
-    config::{Config, Loaded},
+    config::{Config, Loaded, environment},
 };
 
 /// Whatever went wrong, in words for the person at the terminal.
@@ -43,10 +44,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 )]
 struct Arguments {
     /// The configuration file; without one, SQLite in this folder and <http://localhost:8080>.
-    #[arg(long, global = true, env = "CASTELLAN_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "CASTELLAN_CONFIG", value_name = "FILE", value_parser = file)]
     config: Option<PathBuf>,
     /// Which `[[site]]` to work on; the first one without it. `serve` serves all of them.
-    #[arg(long, global = true, env = "CASTELLAN_SITE", value_name = "NAME")]
+    #[arg(long, global = true, env = "CASTELLAN_SITE", value_name = "NAME", value_parser = text)]
     site: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -56,6 +57,11 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve(serve::Arguments),
+    /// Have the running server read its configuration and the schemas of its guards again.
+    ///
+    /// It says what it took up, what needs a restart, and which guards are in trouble. SIGHUP does the
+    /// same and answers in the log.
+    Reload,
     /// Run a server with a sample API behind its gate, sample people and apps; prints what to try.
     Demo(demo::Arguments),
     /// Create or update resources from YAML or JSON documents.
@@ -104,14 +110,16 @@ enum Command {
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = arguments();
     // The first random number of a process takes some 40 ms: the library measures how the processor's
     // timing wavers, as a source besides the system's. Begun now, it is there when it is needed.
     std::thread::spawn(castellan_proto::random::<1>);
     // Two providers of cryptography may be linked by accident; this one is ours.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CASTELLAN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = match log_filter() {
+        Ok(filter) => filter,
+        Err(error) => return fail(&*error),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -126,10 +134,49 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The arguments; a variable that is empty stands for none.
+fn arguments() -> Arguments {
+    let mut command = without_empty_variables(Arguments::command());
+    let read = Arguments::from_arg_matches(&command.get_matches_mut());
+    read.unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let set = |argument: clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        let is_empty = value.is_some_and(|value| {
+            value.to_str().is_some_and(|one| environment::text(one).is_none())
+        });
+        if is_empty { argument.env(None) } else { argument }
+    };
+    command.mut_args(set).mut_subcommands(without_empty_variables)
+}
+
+/// A text without the newline that a variable may end in.
+fn text(value: &str) -> Result<String, &'static str> {
+    environment::text(value).map(ToOwned::to_owned).ok_or("it is empty")
+}
+
+fn file(value: &str) -> Result<PathBuf, &'static str> {
+    text(value).map(PathBuf::from)
+}
+
+/// What is logged. Default: `info`.
+fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
+    const NAME: &str = "CASTELLAN_LOG";
+    let value = match std::env::var(NAME) {
+        Err(std::env::VarError::NotPresent) => return Ok("info".into()),
+        value => value.map_err(|_| format!("{NAME} is not UTF-8 text"))?,
+    };
+    let filter = environment::text(&value).unwrap_or("info");
+    filter.parse().map_err(|error| format!("{NAME}: {error}; write \"info\" or the like").into())
+}
+
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
     let load = || load(config.as_deref(), site.as_deref());
     match command {
-        Command::Serve(arguments) => serve::run(load()?, arguments).await,
+        Command::Serve(arguments) => serve::run(load, arguments).await,
+        Command::Reload => reload::ask(config.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => apply::run(&open(&load()?).await?, arguments).await,
@@ -159,14 +206,27 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
 }
 
 fn load(path: Option<&std::path::Path>, site: Option<&str>) -> Result<Loaded, Failure> {
-    // Values that are no text are none of ours.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let loaded = Config::load(path, environment)?;
+    let loaded = Config::load(path, variables()?)?;
     Ok(match site {
         Some(site) => loaded.at_site(site)?,
         None => loaded,
     })
+}
+
+/// The variables of the environment that are texts; one of ours must be.
+fn variables() -> Result<Vec<(String, String)>, Failure> {
+    let mut texts = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => texts.push((name, value)),
+            Err(_) if environment::is_setting(&name) => {
+                return Err(format!("{name} is not UTF-8 text").into());
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(texts)
 }
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {

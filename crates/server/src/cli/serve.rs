@@ -8,7 +8,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::Failure;
+use super::{
+    Failure,
+    reload::{Control, Reloader},
+};
 use crate::{
     app::{self, Server},
     background::housekeeping,
@@ -33,10 +36,19 @@ pub(super) struct ArchiveArguments {
     listen: SocketAddr,
 }
 
-pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<ExitCode, Failure> {
-    if let Some(listen) = arguments.listen {
-        loaded.config.server.listen = listen;
-    }
+/// Runs the server; `read` reads its configuration, at the start and whenever it is told to.
+pub(super) async fn run(
+    read: impl Fn() -> Result<Loaded, Failure>,
+    arguments: Arguments,
+) -> Result<ExitCode, Failure> {
+    let read = || {
+        let mut loaded = read()?;
+        if let Some(listen) = arguments.listen {
+            loaded.config.server.listen = listen;
+        }
+        Ok(loaded)
+    };
+    let loaded = read()?;
     let listen = loaded.config.server.listen;
     if loaded.config.security.insecure {
         eprintln!(
@@ -46,7 +58,10 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
     }
     let issuers = app::open_issuers(&loaded).await?;
     let listener = bind(listen).await?;
-    let house = start(&loaded, &issuers).await?;
+    let mut house = start(&loaded, &issuers).await?;
+    // Heard from now on: the default of this signal ends a process.
+    let hangups = signal(SignalKind::hangup())?;
+    let control = Control::open(&loaded.folder, listener.local_addr()?.port());
     for issuer in &issuers {
         let place = &*issuer.address().issuer;
         if let Some(token) = issuer.offer_setup().await? {
@@ -58,7 +73,12 @@ pub(super) async fn run(mut loaded: Loaded, arguments: Arguments) -> Result<Exit
     }
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
-    listener::serve(listener, house.corridor.clone(), stop()).await?;
+    let serving = listener::serve(listener, house.corridor.clone(), stop());
+    let reloading = Reloader { house: &mut house, running: loaded, read: &read };
+    tokio::select! {
+        served = serving => served?,
+        never = reloading.run(hangups, control) => match never {},
+    }
     house.close().await;
     Ok(ExitCode::SUCCESS)
 }

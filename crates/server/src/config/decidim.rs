@@ -6,10 +6,10 @@ use castellan_issuer::machine::machine_user::MachineTokens;
 use castellan_proto::Secret;
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef, Site};
+use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Machine sign-in. Off without a secret.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecidimConfig {
     /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).
@@ -47,40 +47,24 @@ const LONGEST: u32 = 525_600;
 
 impl DecidimConfig {
     /// Reads the document's own variables over the table.
-    pub(super) fn read_environment(
-        &mut self,
-        environment: &[(String, String)],
-    ) -> Result<(), ConfigError> {
-        let find = |name: &str| {
-            let found = environment.iter().find(|(other, _)| other == name);
-            found.map(|(_, value)| value).filter(|value| !value.trim().is_empty())
-        };
-        let number = |name: &str| match find(name) {
-            None => Ok(None),
-            Some(value) => match value.parse() {
-                Ok(number @ 1_u32..) => Ok(Some(number)),
-                _ => Err(ConfigError::Environment(format!(
-                    "{name}: {value:?} is not a whole number above zero"
-                ))),
-            },
-        };
-        if let Some(secret) = find("DECIDIM_API_JWT_SECRET") {
-            self.api_jwt_secret = Some(SecretRef::Text(Secret::new(secret.clone())));
+    pub(super) fn read_environment(&mut self, from: &Environment) -> Result<(), ConfigError> {
+        if let Some(secret) = from.get("DECIDIM_API_JWT_SECRET") {
+            self.api_jwt_secret = Some(SecretRef::Text(Secret::new(secret.to_owned())));
         }
-        if let Some(minutes) = number("DECIDIM_API_JWT_EXPIRES_IN")? {
+        if let Some(minutes) = from.number("DECIDIM_API_JWT_EXPIRES_IN")? {
             self.api_jwt_expires_in = Some(minutes);
         }
-        if let Some(minutes) = number("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN")? {
+        if let Some(minutes) = from.number("DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN")? {
             self.oauth_access_token_expires_in = minutes;
         }
-        if let Some(length) = number("DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH")? {
+        if let Some(length) = from.number("DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH")? {
             self.api_users_secret_length = length;
         }
-        if find("DECIDIM_API_FORCE_API_AUTHENTICATION").is_some() {
-            self.force_api_authentication = true;
+        if let Some(force) = from.boolean("DECIDIM_API_FORCE_API_AUTHENTICATION")? {
+            self.force_api_authentication = force;
         }
-        if find("DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION").is_some() {
-            self.enable_anonymous_introspection = true;
+        if let Some(open) = from.boolean("DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION")? {
+            self.enable_anonymous_introspection = open;
         }
         Ok(())
     }
@@ -88,6 +72,13 @@ impl DecidimConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
         let good = |minutes: u32| (1..=LONGEST).contains(&minutes);
+        if self.api_jwt_secret.is_none() && self.api_jwt_expires_in.is_some() {
+            return wrong(
+                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) is set, and there are no \
+                 tokens that it is about: set decidim.api_jwt_secret (DECIDIM_API_JWT_SECRET), or \
+                 remove it",
+            );
+        }
         if !self.api_jwt_expires_in.is_none_or(good) {
             return wrong(
                 "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) is in minutes, from 1 to \

@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use castellan_gate::{Introspection, Limits, Naming, OnDeny, SessionField};
-use castellan_proto::scope::{RequiredScope, ScopePattern};
+use castellan_proto::{
+    Lifetime,
+    scope::{RequiredScope, ScopePattern},
+};
 use serde::Deserialize;
 
-use super::{ConfigError, Site};
+use super::Site;
 
 /// A protected area: where it is, who may do what there, and what stands behind it.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +43,14 @@ pub struct GuardConfig {
     pub scopes: Option<BTreeMap<String, Vec<ScopePattern>>>,
     /// The upstream's schema as an SDL file; without one it is asked, and kept on disk.
     pub schema: Option<PathBuf>,
+    /// Directives of the file that `schema` names by which the upstream itself holds callers off, such
+    /// as `authenticated`. Nothing here enforces them, so that a schema with one that is not listed is
+    /// refused.
+    #[serde(default)]
+    pub upstream_enforces: Vec<String>,
+    /// How often the schema is looked at again. Default `"40s"`, so that within a minute all nodes
+    /// decide by the same one.
+    pub schema_refresh: Option<Lifetime>,
     /// The table of what fields demand. Default: beside the configuration.
     pub lock: Option<PathBuf>,
     /// How the names of mutations are read. Default: `"trompa"` in that dialect, else `"verbs"`.
@@ -91,7 +102,8 @@ pub enum Term {
     Token,
     /// The list of what the app or key may do at all.
     Client,
-    /// The policies of the person; there are none yet, so that nobody gets through.
+    /// The policies of the person. Refused at the start: there are none in this version, so that
+    /// nobody would get through.
     Person,
 }
 
@@ -194,6 +206,8 @@ impl GuardConfig {
             public: Vec::new(),
             scopes: None,
             schema: None,
+            upstream_enforces: Vec::new(),
+            schema_refresh: None,
             lock: None,
             naming: None,
             overrides: BTreeMap::new(),
@@ -207,6 +221,19 @@ impl GuardConfig {
             limits: Limits::default(),
             audience: None,
         }
+    }
+
+    /// Whether its schema comes from where that of `other` does, and is read in the same way.
+    #[must_use]
+    pub fn has_same_schema(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.upstream == other.upstream
+            && self.schema == other.schema
+            && self.upstream_enforces == other.upstream_enforces
+            && self.lock == other.lock
+            && (self.naming, self.dialect) == (other.naming, other.dialect)
+            && self.overrides == other.overrides
+            && self.session_field() == other.session_field()
     }
 
     /// Whether forced authentication is about it (`docs/contracts/decidim.md` §5.4).
@@ -236,60 +263,5 @@ impl GuardConfig {
             _ => SessionField::Off,
         };
         self.session.unwrap_or(default)
-    }
-
-    pub(super) fn check(&self, sites: &[Site]) -> Result<(), ConfigError> {
-        let wrong =
-            |text: String| Err(ConfigError::Conflict(format!("guard {:?}: {text}", self.name)));
-        if !castellan_proto::is_identifier(&self.name) {
-            return wrong("name must be letters, digits, dots, dashes and underscores".to_owned());
-        }
-        if let Some(name) = &self.site
-            && !sites.iter().any(|site| site.name == *name)
-        {
-            return wrong(format!("there is no site {name:?}"));
-        }
-        if self.name.starts_with("default-") {
-            return wrong("names that begin with \"default-\" are ours".to_owned());
-        }
-        let whole = |segment: &str| {
-            !segment.is_empty()
-                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
-                && !matches!(segment, "." | "..")
-        };
-        let segments = self.path.strip_prefix('/').map(|rest| rest.split('/').all(whole));
-        if segments != Some(true) {
-            return wrong(format!("path {:?} must be /segments of plain characters", self.path));
-        }
-        if self.protocol == GuardProtocol::Http {
-            return wrong("protocol = \"http\" is not served yet; GraphQL is".to_owned());
-        }
-        for method in self.authenticate.list() {
-            match method {
-                Method::Oauth | Method::Jwt => {}
-                Method::Session if self.dialect == Some(Dialect::Decidim) => {}
-                Method::Session => {
-                    let problem = "authenticate: \"session\" goes with dialect = \"decidim\" alone: \
-                                   elsewhere no scopes are a person's own";
-                    return wrong(problem.to_owned());
-                }
-                Method::Basic | Method::ClientCertificate => {
-                    let problem = "authenticate: \"oauth\", \"jwt\" and, with dialect = \
-                                   \"decidim\", \"session\" are served at present";
-                    return wrong(problem.to_owned());
-                }
-            }
-        }
-        if let Some(upstream) = &self.upstream
-            && (!matches!(upstream.scheme(), "http" | "https")
-                || upstream.host().is_none()
-                || !upstream.username().is_empty())
-        {
-            return wrong("upstream must be an http or https URL without a user name".to_owned());
-        }
-        if self.upstream.is_none() && self.session_field() != SessionField::Local {
-            return wrong("without an upstream there must be session = \"local\"".to_owned());
-        }
-        Ok(())
     }
 }

@@ -9,10 +9,10 @@ use castellan_proto::{
 };
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef, Site};
+use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Keys that are traded for JWTs. Off without a secret.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
@@ -29,7 +29,8 @@ pub struct JwtConfig {
 }
 
 /// One key.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeyEntry {
     /// Its id; two keys may share one while the key is being rotated.
     pub id: String,
@@ -38,6 +39,22 @@ pub struct KeyEntry {
     pub api_key: Secret,
     /// What it may ask for.
     pub scopes: Vec<String>,
+}
+
+/// One key of `JWT_AUTH_KEYS`, whose further members mean nothing (`docs/contracts/trompa.md`
+/// §7.1).
+#[derive(Deserialize)]
+struct DocumentKey {
+    id: String,
+    #[serde(rename = "apiKey")]
+    api_key: Secret,
+    scopes: Vec<String>,
+}
+
+impl From<DocumentKey> for KeyEntry {
+    fn from(DocumentKey { id, api_key, scopes }: DocumentKey) -> Self {
+        Self { id, api_key, scopes }
+    }
 }
 
 /// The longest `JWT_EXPIRES`, in seconds: the document's `1y`. A token that is out cannot be taken
@@ -121,29 +138,27 @@ pub fn parse_lifetime(text: &str) -> Result<i64, JwtError> {
 
 impl JwtConfig {
     /// Reads the documents' own variables over the table.
-    pub(super) fn read_environment(
-        &mut self,
-        environment: &[(String, String)],
-    ) -> Result<(), ConfigError> {
+    pub(super) fn read_environment(&mut self, from: &Environment) -> Result<(), ConfigError> {
         let wrong =
             |name: &str, problem: String| ConfigError::Environment(format!("{name}: {problem}"));
-        for (name, value) in environment {
-            match &**name {
-                "JWT_SECRET" => self.secret = Some(SecretRef::Text(Secret::new(value.clone()))),
-                "JWT_EXPIRES" => {
-                    let seconds = parse_lifetime(value).map_err(|e| wrong(name, e.to_string()))?;
-                    self.expires = Lifetime(seconds);
-                }
-                "JWT_ISSUER" => self.issuer.clone_from(value),
-                "JWT_AUTH_KEYS" => {
-                    self.keys = serde_json::from_str(value).map_err(|error| {
-                        // The cause may quote the text, and the text holds secrets.
-                        let at = format!("line {}, column {}", error.line(), error.column());
-                        wrong(name, format!("not a JSON array of {{id, apiKey, scopes}} ({at})"))
-                    })?;
-                }
-                _ => {}
-            }
+        if let Some(secret) = from.get("JWT_SECRET") {
+            self.secret = Some(SecretRef::Text(Secret::new(secret.to_owned())));
+        }
+        if let Some(text) = from.get("JWT_EXPIRES") {
+            let seconds = parse_lifetime(text).map_err(|e| wrong("JWT_EXPIRES", e.to_string()))?;
+            self.expires = Lifetime(seconds);
+        }
+        if let Some(issuer) = from.get("JWT_ISSUER") {
+            issuer.clone_into(&mut self.issuer);
+        }
+        if let Some(text) = from.get("JWT_AUTH_KEYS") {
+            let keys: Vec<DocumentKey> = serde_json::from_str(text).map_err(|error| {
+                // The cause may quote the text, and the text holds secrets.
+                let at = format!("line {}, column {}", error.line(), error.column());
+                let problem = format!("not a JSON array of {{id, apiKey, scopes}} ({at})");
+                wrong("JWT_AUTH_KEYS", problem)
+            })?;
+            self.keys = keys.into_iter().map(KeyEntry::from).collect();
         }
         Ok(())
     }
@@ -152,6 +167,20 @@ impl JwtConfig {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
         if self.secret.is_none() && !self.keys.is_empty() {
             return wrong("JWT_AUTH_KEYS are given without a JWT_SECRET to sign their tokens with");
+        }
+        let plain = Self::default();
+        let said = [
+            ("jwt.expires (JWT_EXPIRES)", self.expires != plain.expires),
+            ("jwt.issuer (JWT_ISSUER)", self.issuer != plain.issuer),
+            ("jwt.check_issuer", self.check_issuer != plain.check_issuer),
+        ];
+        if self.secret.is_none()
+            && let Some((name, _)) = said.into_iter().find(|(_, is_set)| *is_set)
+        {
+            return wrong(&format!(
+                "{name} is set, and there are no tokens that it is about: set jwt.secret \
+                 (JWT_SECRET), or remove it"
+            ));
         }
         if self.expires.0 <= 0 && !insecure {
             return wrong("JWT_EXPIRES must be more than nothing: tokens would be born expired");

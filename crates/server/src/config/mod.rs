@@ -1,10 +1,15 @@
 //! The configuration file. Each table's type lives with the code that reads it; what is unknown
 //! stops the start.
 
+mod check;
 mod decidim;
+pub(crate) mod environment;
+mod file;
 mod guard;
+mod guard_check;
 mod jwt;
 mod overlay;
+mod reload;
 mod secret_ref;
 mod site;
 #[cfg(test)]
@@ -19,6 +24,7 @@ use std::{
 use castellan_issuer::machine::{api_key::KeyTokens, machine_user::MachineTokens};
 
 use castellan_proto::Lifetime;
+use environment::Environment;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -29,7 +35,7 @@ pub use secret_ref::SecretRef;
 pub use site::{Site, SiteConfig};
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the world reaches us; the `iss` of every token. No slash at its end.
@@ -53,7 +59,7 @@ pub struct Config {
 }
 
 /// The `[server]` table.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where to listen. Default `"127.0.0.1:8080"`.
@@ -74,7 +80,7 @@ fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::
 }
 
 /// The `[data]` table.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Which data source, e.g. `"sqlite://castellan.db"`.
@@ -94,7 +100,7 @@ pub struct DataConfig {
 }
 
 /// The `[security]` table.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecurityConfig {
     /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.
@@ -224,10 +230,20 @@ pub enum ConfigError {
     /// Settings that do not go together.
     #[error("{0}")]
     Conflict(String),
+    /// A setting of the file that means nothing, or goes with no other.
+    #[error("{path}:{line}: {problem}")]
+    Setting {
+        /// Which file.
+        path: String,
+        /// Where it stands.
+        line: usize,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
 }
 
 /// A configuration and where it came from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// The settings.
     pub config: Config,
@@ -284,69 +300,19 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
-        let text = match path {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path).map_err(|cause| {
-                ConfigError::Unreadable { path: path.display().to_string(), cause }
-            })?,
-        };
-        let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::File { path: name, problem: error.to_string() })?;
-        let environment: Vec<_> = environment.into_iter().collect();
-        if let Some(merged) = overlay::merge(&text, &environment)? {
+        let file = file::File::read(path)?;
+        let environment = Environment::new(environment);
+        // The file alone first, so that what is wrong with it is not blamed on a variable.
+        let mut config: Self = file.parse()?;
+        if let Some(merged) = overlay::merge(file.text(), &environment)? {
             config = merged;
         }
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
         let sites = config.sites()?;
-        config.check(&sites)?;
+        config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
         let site = sites[0].clone();
         Ok(Loaded { config, folder: folder.to_path_buf(), sites, site })
-    }
-
-    fn check(&self, sites: &[Site]) -> Result<(), ConfigError> {
-        let conflict = |text: String| Err(ConfigError::Conflict(text));
-        if self.security.insecure && !self.server.listen.ip().is_loopback() {
-            return conflict(format!(
-                "security.insecure is for loopback only, and server.listen is {}",
-                self.server.listen
-            ));
-        }
-        for (at, guard) in self.guard.iter().enumerate() {
-            guard.check(sites)?;
-            let admits = guard.anonymous == Some(Anonymous::Admitted);
-            if self.decidim.force_api_authentication && guard.is_forced() && admits {
-                return conflict(format!(
-                    "guard {:?}: anonymous = \"admitted\" says the opposite of \
-                     DECIDIM_API_FORCE_API_AUTHENTICATION",
-                    guard.name
-                ));
-            }
-            let meet = |other: &GuardConfig| {
-                guard.site.is_none() || other.site.is_none() || guard.site == other.site
-            };
-            let twin = |other: &&GuardConfig| {
-                (other.path == guard.path && meet(other)) || other.name == guard.name
-            };
-            if let Some(other) = self.guard[..at].iter().find(twin) {
-                return conflict(format!(
-                    "guards {:?} and {:?} have the same name or path; every guard needs its own",
-                    other.name, guard.name
-                ));
-            }
-            let rival = |other: &&GuardConfig| {
-                other.at_root == Some(true) && guard.at_root == Some(true) && meet(other)
-            };
-            if let Some(other) = self.guard[..at].iter().find(rival) {
-                return conflict(format!(
-                    "guards {:?} and {:?} have at_root = true, and only one can be there",
-                    other.name, guard.name
-                ));
-            }
-        }
-        self.decidim.check()?;
-        self.jwt.check(self.security.insecure)
     }
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use castellan_proto::Secret;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, environment::text};
 
 /// A secret: written out, or where it is to be found.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "a secret is a text, { env = \"NAME\" } or { file = \"path\" }")]
 pub enum SecretRef {
     /// Written out.
@@ -20,14 +20,14 @@ pub enum SecretRef {
 }
 
 /// `{ env = "NAME" }`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvRef {
     env: String,
 }
 
 /// `{ file = "path" }`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     file: PathBuf,
@@ -40,17 +40,37 @@ impl SecretRef {
     /// [`ConfigError`] naming the variable or file, never the secret.
     pub fn resolve(&self, folder: &Path) -> Result<Secret, ConfigError> {
         match self {
+            Self::Text(secret) if secret.expose().trim().is_empty() => {
+                let problem = "a secret is written out as an empty text; remove it, or give one";
+                Err(ConfigError::Conflict(problem.to_owned()))
+            }
             Self::Text(secret) => Ok(secret.clone()),
-            Self::Env(EnvRef { env }) => std::env::var(env).map(Secret::new).map_err(|_| {
-                ConfigError::Environment(format!("{env} is not set, and a secret is read from it"))
-            }),
+            Self::Env(EnvRef { env }) => {
+                let value = std::env::var(env).map_err(|error| match error {
+                    std::env::VarError::NotPresent => unset(env),
+                    std::env::VarError::NotUnicode(_) => {
+                        ConfigError::Environment(format!("{env} is not UTF-8 text"))
+                    }
+                })?;
+                text(&value).map(|text| Secret::new(text.to_owned())).ok_or_else(|| unset(env))
+            }
             Self::File(FileRef { file }) => {
                 let path = folder.join(file);
                 let text = std::fs::read_to_string(&path).map_err(|cause| {
                     ConfigError::Unreadable { path: path.display().to_string(), cause }
                 })?;
-                Ok(Secret::new(text.trim().to_owned()))
+                let text = text.trim();
+                if text.is_empty() {
+                    let path = path.display();
+                    let problem = format!("{path} is empty, and a secret is read from it");
+                    return Err(ConfigError::Conflict(problem));
+                }
+                Ok(Secret::new(text.to_owned()))
             }
         }
     }
+}
+
+fn unset(name: &str) -> ConfigError {
+    ConfigError::Environment(format!("{name} is not set, and a secret is read from it"))
 }

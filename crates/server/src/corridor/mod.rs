@@ -8,8 +8,9 @@ mod normalise;
 mod plaintext;
 mod site;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, header},
@@ -31,15 +32,31 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The sites, behind the steps that they all share. Cheap to clone.
 #[derive(Clone)]
 pub struct Corridor {
-    sites: std::sync::Arc<Sites>,
-    proxies: std::sync::Arc<[IpNet]>,
+    /// Replaced as a whole; a request walks to its end by what it began with.
+    here: Arc<ArcSwap<Here>>,
+}
+
+struct Here {
+    sites: Sites,
+    proxies: Vec<IpNet>,
+}
+
+impl Here {
+    fn new(sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) -> Arc<Self> {
+        Arc::new(Self { sites: Sites::new(sites), proxies })
+    }
 }
 
 impl Corridor {
     /// A corridor to `sites`, which believes `proxies` from where a request came.
     #[must_use]
     pub fn new(sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) -> Self {
-        Self { sites: std::sync::Arc::new(Sites::new(sites)), proxies: proxies.into() }
+        Self { here: Arc::new(ArcSwap::new(Here::new(sites, proxies))) }
+    }
+
+    /// From the next request on: to `sites`, believing `proxies`.
+    pub fn replace(&self, sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) {
+        self.here.store(Here::new(sites, proxies));
     }
 
     /// Walks one request through, which came over a connection from `peer`.
@@ -48,18 +65,19 @@ impl Corridor {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        let here = self.here.load_full();
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
-        if let Some(source) = client_ip::of(request.headers(), peer, &self.proxies) {
+        if let Some(source) = client_ip::of(request.headers(), peer, &here.proxies) {
             request.extensions_mut().insert(source);
         }
         let mut response = match normalise::check(&request) {
             Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),
             Ok(()) => {
-                if let Some(site) = self.sites.of(&request) {
+                if let Some(site) = here.sites.of(&request) {
                     if site.https
-                        && plaintext::are_credentials(request.headers(), peer, &self.proxies)
+                        && plaintext::are_credentials(request.headers(), peer, &here.proxies)
                     {
                         plain(StatusCode::FORBIDDEN, plaintext::SAID)
                     } else {

@@ -5,15 +5,16 @@ mod introspection;
 mod recorder;
 mod schema_source;
 mod session;
+mod state;
 mod upstream;
 pub(crate) mod verifier;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, RwLock},
-    time::Duration,
+    sync::{Arc, Weak},
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     body::Body,
     http::{self, Request, Response, StatusCode, header},
@@ -24,6 +25,7 @@ use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
 };
+use serde_json::json;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
@@ -34,17 +36,26 @@ use crate::{
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
 use recorder::GuardRecorder;
-pub(crate) use schema_source::{SchemaProblem, build as build_schema, fetch_sdl};
+pub(crate) use schema_source::{build as build_schema, fetch_sdl};
+use state::State;
+pub(crate) use state::Trouble;
 pub(crate) use verifier::GuardVerifier;
 
-/// One protected area. Cheap to clone.
+/// One protected area. Cheap to clone. While there is one, it looks at its schema again and again.
 #[derive(Clone)]
 pub struct Guard {
     /// Its settings.
     pub config: Arc<GuardConfig>,
-    issuer: Issuer,
-    /// Empty until its schema is known: then it answers 503.
-    gated: Arc<RwLock<Option<Gated<upstream::Upstream>>>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Arc<GuardConfig>,
+    parts: GuardParts,
+    /// What it decides by, replaced as a whole. Without a gate it answers 503.
+    state: ArcSwap<State>,
+    /// One look at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 /// What every guard needs.
@@ -58,75 +69,39 @@ pub(crate) struct GuardParts {
     pub(crate) folder: PathBuf,
 }
 
-/// How often a schema that could not be had is asked for again.
-const RETRY: Duration = Duration::from_secs(2);
-
 impl Guard {
-    /// Builds the guard. A schema that is wrong stops the start; one that cannot be had yet does
-    /// not: the guard is not ready and goes on asking.
+    /// Builds the guard. Whatever is wrong with its schema closes this guard and no other; it goes
+    /// on looking. Where `before` was built from the same settings, its schema is gone on with.
     pub(crate) async fn open(
         config: GuardConfig,
         parts: GuardParts,
-    ) -> Result<Self, schema_source::SchemaProblem> {
-        let (config, issuer) = (Arc::new(config), parts.issuer.clone());
-        let guard = Self { config, issuer, gated: Arc::default() };
-        match schema_source::build(&guard.config, &parts.folder).await {
-            Ok(schema) => guard.set(schema, &parts),
-            Err(problem) if problem.may_pass() => {
-                tracing::warn!(guard = guard.config.name, %problem, "the guard is not ready");
-                tokio::spawn(guard.clone().keep_asking(parts));
-            }
-            Err(problem) => return Err(problem),
-        }
-        Ok(guard)
-    }
-
-    async fn keep_asking(self, parts: GuardParts) {
-        loop {
-            tokio::time::sleep(RETRY).await;
-            match schema_source::build(&self.config, &parts.folder).await {
-                Ok(schema) => {
-                    tracing::info!(guard = self.config.name, "the guard is ready");
-                    return self.set(schema, &parts);
-                }
-                Err(problem) if problem.may_pass() => {}
-                Err(problem) => {
-                    tracing::error!(guard = self.config.name, %problem, "the guard stays closed");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn set(&self, schema: GuardSchema, parts: &GuardParts) {
-        let config = &self.config;
-        let verifier = GuardVerifier::new(config, parts);
-        let recorder = Arc::new(GuardRecorder {
-            guard: config.name.as_str().into(),
-            denials: parts.denials.clone(),
-            usage: parts.usage.clone(),
+        before: Option<&Self>,
+    ) -> Self {
+        let config = Arc::new(config);
+        let inner = Arc::new(Inner {
+            config: Arc::clone(&config),
+            parts,
+            state: ArcSwap::default(),
+            looking: tokio::sync::Mutex::default(),
         });
-        let attestor = config.upstream.as_ref().map(|url| {
-            let audience = config.upstream_id.clone();
-            let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());
-            let issuer = parts.issuer.clone();
-            Arc::new(identity_header::Signer::new(issuer, &config.name, audience)) as _
-        });
-        let gate = Gate::new(Arc::new(schema), rules(config), Arc::new(verifier)).with(
-            recorder,
-            attestor,
-            config.strip_headers.clone(),
-        );
-        let gated = gate.layer(upstream::Upstream::new(config.upstream.as_ref()));
-        if let Ok(mut slot) = self.gated.write() {
-            *slot = Some(gated);
+        let same = before.filter(|before| before.config.has_same_schema(&config));
+        if let Some(known) = same.map(|before| before.inner.state.load_full()) {
+            inner.state.store(Arc::new(known.with_gate(|schema| inner.gate(schema))));
         }
+        inner.look().await;
+        tokio::spawn(keep_looking(Arc::downgrade(&inner)));
+        Self { config, inner }
     }
 
     /// Whether it can decide.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.gated.read().is_ok_and(|slot| slot.is_some())
+        self.inner.state.load().gated.is_some()
+    }
+
+    /// What is wrong with it, whether that closes it or not.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.inner.state.load().trouble.clone()
     }
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
@@ -137,7 +112,7 @@ impl Guard {
         B::Error: Into<axum::BoxError>,
     {
         if self.config.authenticate.list().contains(&Method::Session) {
-            match session::caller(&self.issuer, request.headers()).await {
+            match session::caller(&self.inner.parts.issuer, request.headers()).await {
                 Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
                 Ok(None) => {}
                 Err(error) => {
@@ -152,16 +127,61 @@ impl Guard {
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
             return (StatusCode::FOUND, to).into_response();
         }
-        let gated = self.gated.read().ok().and_then(|slot| slot.clone());
-        let Some(gated) = gated else {
-            let body = r#"{"errors":[{"message":"The schema of the API behind this guard is not known yet.","extensions":{"code":"NOT_READY"}}]}"#;
-            let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "2")];
-            return (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response();
-        };
+        let gated = self.inner.state.load().gated.clone();
+        let Some(gated) = gated else { return self.closed() };
         match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
         }
+    }
+
+    /// What everybody is told while it is closed: the kind of reason, and nothing from inside.
+    fn closed(&self) -> Response<Body> {
+        let kind = self.trouble().map_or("schema_unavailable", |trouble| trouble.kind);
+        let message = if kind == "schema_unavailable" {
+            "The schema of the API behind this guard is not known yet."
+        } else {
+            "This guard is closed, as its schema cannot be used. Its operator finds the cause in the log."
+        };
+        let extensions = json!({"code": "NOT_READY", "reason": kind});
+        let body = json!({"errors": [{"message": message, "extensions": extensions}]});
+        let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "2")];
+        (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
+    }
+}
+
+/// Looks until the guard is gone.
+async fn keep_looking(guard: Weak<Inner>) {
+    loop {
+        let Some(pause) = guard.upgrade().map(|guard| guard.pause()) else { return };
+        tokio::time::sleep(pause).await;
+        let Some(guard) = guard.upgrade() else { return };
+        guard.look().await;
+    }
+}
+
+impl Inner {
+    /// The gate that decides by `schema`.
+    fn gate(&self, schema: Arc<GuardSchema>) -> Gated<upstream::Upstream> {
+        let (config, parts) = (&self.config, &self.parts);
+        let verifier = GuardVerifier::new(config, parts);
+        let recorder = Arc::new(GuardRecorder {
+            guard: config.name.as_str().into(),
+            denials: parts.denials.clone(),
+            usage: parts.usage.clone(),
+        });
+        let attestor = config.upstream.as_ref().map(|url| {
+            let audience = config.upstream_id.clone();
+            let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());
+            let issuer = parts.issuer.clone();
+            Arc::new(identity_header::Signer::new(issuer, &config.name, audience)) as _
+        });
+        let gate = Gate::new(schema, rules(config), Arc::new(verifier)).with(
+            recorder,
+            attestor,
+            config.strip_headers.clone(),
+        );
+        gate.layer(upstream::Upstream::new(config.upstream.as_ref()))
     }
 }
 

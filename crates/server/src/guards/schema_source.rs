@@ -2,11 +2,12 @@
 //! 8).
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use castellan_gate::{GuardSchema, Naming, SchemaError, SchemaSettings, parse_lock};
+use castellan_gate::{Drift, GuardSchema, Lock, Naming, SchemaError, SchemaSettings, parse_lock};
+use castellan_proto::Digest;
 use url::Url;
 
 use super::introspection::{INTROSPECTION_QUERY, sdl_of};
@@ -15,7 +16,7 @@ use crate::{
     http_client::{HttpClient, HttpClientError},
 };
 
-/// Why there is no schema.
+/// Why there is no schema, or not the newest one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SchemaProblem {
     /// A file cannot be read or written.
@@ -24,7 +25,7 @@ pub(crate) enum SchemaProblem {
         /// Which.
         path: String,
         /// Why.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The schema does not suit the guard.
     #[error(transparent)]
@@ -43,52 +44,155 @@ pub(crate) enum SchemaProblem {
 }
 
 impl SchemaProblem {
-    /// Whether it may go away by itself.
-    pub(crate) const fn may_pass(&self) -> bool {
-        matches!(self, Self::Fetch { .. } | Self::Closed(_))
+    /// Of which kind it is, in a word that tells strangers nothing else.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Fetch { .. } | Self::Closed(_) => "schema_unavailable",
+            Self::File { .. } => "file_unusable",
+            Self::Schema(SchemaError::Remapped { .. }) => "mapping_changed",
+            Self::Schema(SchemaError::Lock(_)) => "lock_unreadable",
+            Self::Schema(SchemaError::Unenforced(_)) => "rule_not_enforced",
+            Self::Schema(_) => "schema_invalid",
+        }
     }
 }
 
-/// Builds the schema of `guard` and holds it against its lock file.
-pub(crate) async fn build(
-    guard: &GuardConfig,
-    folder: &Path,
-) -> Result<GuardSchema, SchemaProblem> {
+/// A schema to decide by.
+pub(crate) struct Built {
+    pub(crate) schema: GuardSchema,
+    /// Where it and the lock file part.
+    pub(crate) drifts: Vec<Drift>,
+    /// Why it is not the newest one.
+    pub(crate) behind: Option<SchemaProblem>,
+    /// What it was made from.
+    pub(crate) made_from: Digest,
+}
+
+/// What a schema is made from.
+pub(crate) struct Material {
+    text: Text,
+    /// The schema kept on disk, if the text is the API's own.
+    cache: Option<PathBuf>,
+    lock: Option<(PathBuf, String)>,
+}
+
+enum Text {
+    /// A file that the configuration names.
+    Owned(String),
+    /// What the API shows now.
+    Shown(String),
+    /// What it showed last, as it could not be asked.
+    Kept(String, SchemaProblem),
+    /// Nothing but our own fields.
+    Ours,
+}
+
+/// Builds the schema of `guard` and holds it against its lock file, to which new fields are added.
+pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, SchemaProblem> {
+    gather(guard, folder).await?.build(guard)
+}
+
+/// Reads files and asks the API.
+pub(crate) async fn gather(guard: &GuardConfig, folder: &Path) -> Result<Material, SchemaProblem> {
+    let lock = folder.join(guard.lock_name());
+    let (text, cache) = match (&guard.schema, &guard.upstream) {
+        (Some(path), _) => (Text::Owned(read(&folder.join(path))?), None),
+        (None, Some(url)) => {
+            let cache = folder.join(format!("{}.schema.graphql", guard.name));
+            let text = match fetch_sdl(url).await {
+                Ok(sdl) => Text::Shown(sdl),
+                Err(problem) if cache.exists() => Text::Kept(read(&cache)?, problem),
+                Err(problem) => return Err(problem),
+            };
+            (text, Some(cache))
+        }
+        // What is ours alone does not change under anybody's feet.
+        (None, None) => return Ok(Material { text: Text::Ours, cache: None, lock: None }),
+    };
+    let agreed = match fs::read_to_string(&lock) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(cause) => return Err(failed(&lock, cause)),
+    };
+    Ok(Material { text, cache, lock: Some((lock, agreed)) })
+}
+
+impl Material {
+    /// Changes whenever what is made from it may.
+    pub(crate) fn digest(&self) -> Digest {
+        let (from, text) = match &self.text {
+            Text::Owned(text) => ("file", &**text),
+            Text::Shown(text) => ("api", &**text),
+            Text::Kept(text, _) => ("disk", &**text),
+            Text::Ours => ("ours", ""),
+        };
+        let lock = self.lock.as_ref().map_or("", |(_, text)| text);
+        Digest::of(format!("{from} {}\n{text}\n{lock}", text.len()).as_bytes())
+    }
+
+    /// Makes the schema. What an API shows now and what does not suit is left: what it showed last is
+    /// gone on with, if that is on disk.
+    pub(crate) fn build(self, guard: &GuardConfig) -> Result<Built, SchemaProblem> {
+        let made_from = self.digest();
+        let agreed = match &self.lock {
+            Some((_, text)) => parse_lock(text)?,
+            None => Lock::new(),
+        };
+        let read_sdl = |sdl: &str, source: &str| {
+            GuardSchema::build_agreed(sdl, &settings(guard, source), &agreed)
+        };
+        let cache = self.cache.as_deref();
+        let name = cache.map_or_else(String::new, |path| path.display().to_string());
+        let mut newest = None;
+        let ((schema, drifts), behind) = match self.text {
+            Text::Ours => ((GuardSchema::local(&settings(guard, ""))?, Vec::new()), None),
+            Text::Owned(sdl) => {
+                let file = guard.schema.as_ref().map(|path| path.display().to_string());
+                (read_sdl(&sdl, &file.unwrap_or_default())?, None)
+            }
+            Text::Kept(sdl, problem) => (read_sdl(&sdl, &name)?, Some(problem)),
+            Text::Shown(sdl) => match read_sdl(&sdl, "the schema of the upstream") {
+                Ok(made) => {
+                    newest = Some(sdl);
+                    (made, None)
+                }
+                Err(error) => {
+                    let kept = cache.and_then(|path| fs::read_to_string(path).ok());
+                    let kept = kept.filter(|kept| *kept != sdl);
+                    match kept.and_then(|kept| read_sdl(&kept, &name).ok()) {
+                        Some(made) => (made, Some(error.into())),
+                        None => return Err(error.into()),
+                    }
+                }
+            },
+        };
+        // What is gone on with is written down before anybody is let through by it.
+        let table = schema.lock(&agreed);
+        if let Some((path, text)) = &self.lock
+            && parse_lock(&table)? != agreed
+        {
+            write(path, text, &table)?;
+        }
+        if let (Some(path), Some(sdl)) = (cache, newest) {
+            let kept = fs::read_to_string(path).unwrap_or_default();
+            write(path, &kept, &sdl)?;
+        }
+        Ok(Built { schema, drifts, behind, made_from })
+    }
+}
+
+fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
     let naming = match (guard.naming, guard.dialect) {
         (Some(naming), _) => naming,
         (None, Some(Dialect::Trompa)) => Naming::Trompa,
         (None, _) => Naming::Verbs,
     };
-    let settings = SchemaSettings {
+    SchemaSettings {
         naming,
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
-    };
-    let schema = match (&guard.schema, &guard.upstream) {
-        (Some(path), _) => GuardSchema::build(&read(&folder.join(path))?, &settings)?,
-        (None, Some(url)) => GuardSchema::build(&cached(guard, url, folder).await?, &settings)?,
-        (None, None) => GuardSchema::local(&settings)?,
-    };
-    // What is ours alone does not change under anybody's feet.
-    if guard.schema.is_some() || guard.upstream.is_some() {
-        check_lock(guard, folder, &schema)?;
-    }
-    Ok(schema)
-}
-
-/// Asks the API, and keeps what it says; without an answer, what it said last time.
-async fn cached(guard: &GuardConfig, url: &Url, folder: &Path) -> Result<String, SchemaProblem> {
-    let kept = folder.join(format!("{}.schema.graphql", guard.name));
-    match fetch_sdl(url).await {
-        Ok(sdl) => {
-            write(&kept, &sdl)?;
-            Ok(sdl)
-        }
-        Err(problem) if kept.exists() => {
-            tracing::warn!(guard = guard.name, %problem, "the schema kept on disk is used");
-            read(&kept)
-        }
-        Err(problem) => Err(problem),
+        source: source.to_owned(),
+        upstream_enforces: guard.upstream_enforces.clone(),
     }
 }
 
@@ -102,32 +206,28 @@ pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
     sdl_of(&answer).ok_or_else(|| SchemaProblem::Closed(url.to_string()))
 }
 
-fn check_lock(
-    guard: &GuardConfig,
-    folder: &Path,
-    schema: &GuardSchema,
-) -> Result<(), SchemaProblem> {
-    let path = match &guard.lock {
-        Some(path) => folder.join(path),
-        None => folder.join(format!("{}.lock", guard.name)),
-    };
-    if path.exists() {
-        schema.check_lock(&parse_lock(&read(&path)?))?;
-    }
-    let table = schema.lock();
-    // Written only when it says something new, so that a read-only folder may hold it.
-    if fs::read_to_string(&path).ok().as_ref() != Some(&table) {
-        write(&path, &table)?;
-    }
-    Ok(())
+fn failed(path: &Path, cause: io::Error) -> SchemaProblem {
+    SchemaProblem::File { path: path.display().to_string(), cause }
 }
 
-fn read(path: &PathBuf) -> Result<String, SchemaProblem> {
-    fs::read_to_string(path)
-        .map_err(|cause| SchemaProblem::File { path: path.display().to_string(), cause })
+fn read(path: &Path) -> Result<String, SchemaProblem> {
+    fs::read_to_string(path).map_err(|cause| failed(path, cause))
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), SchemaProblem> {
-    fs::write(path, text)
-        .map_err(|cause| SchemaProblem::File { path: path.display().to_string(), cause })
+/// Puts `text` in the place of `old`, whole or not at all: others read it at any moment. Only if it is
+/// another one, so that a read-only folder may hold it.
+fn write(path: &Path, old: &str, text: &str) -> Result<(), SchemaProblem> {
+    if old == text {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let written = tempfile::Builder::new()
+        .prefix(".castellan-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+        .and_then(|mut file| {
+            io::Write::write_all(&mut file, text.as_bytes())?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    written.map(drop).map_err(|cause| failed(path, cause))
 }

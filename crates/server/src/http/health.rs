@@ -15,13 +15,23 @@ pub(super) async fn alive() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// `/readyz`: the store answers too, and the clock agrees with the store's. A guard that waits for
-/// its schema does not hold up the rest.
+/// `/readyz`: the store answers too, and the clock agrees with the store's. A guard that is
+/// closed for its schema does not hold up the rest; it is named with the kind of its problem.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let guards: serde_json::Map<_, _> =
         app.guards().iter().map(|g| (g.config.name.clone(), json!(g.is_ready()))).collect();
+    let problems: serde_json::Map<_, _> = app
+        .guards()
+        .iter()
+        .filter_map(|guard| Some((guard.config.name.clone(), json!(guard.trouble()?.kind))))
+        .collect();
     let liveness = app.issuer().liveness();
     let (store, clock) = (liveness.hears(), liveness.is_in_time());
     let status = if store && clock { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({"store": store, "clock": clock, "guards": guards}))).into_response()
+    let mut body = json!({"store": store, "clock": clock, "guards": guards});
+    // What is wrong, of which kind; the rest is in the log.
+    if !problems.is_empty() {
+        body["guard_problems"] = problems.into();
+    }
+    (status, Json(body)).into_response()
 }

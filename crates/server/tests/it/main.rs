@@ -4,10 +4,13 @@
 
 mod browser;
 mod dialects;
+mod enforced;
 mod guards;
 mod oauth;
 mod operations;
+mod reload;
 mod security_cases;
 mod smoke;
 mod snapshots;
 mod support;
+mod switches;

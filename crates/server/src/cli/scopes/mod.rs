@@ -209,7 +209,7 @@ fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
             NamingRule::Verbs => Naming::Verbs,
             NamingRule::Trompa => Naming::Trompa,
         };
-        return SchemaSettings { naming, ..SchemaSettings::default() };
+        return SchemaSettings { naming, ..plain() };
     };
     let default = match guard.dialect {
         Some(Dialect::Trompa) => Naming::Trompa,
@@ -219,7 +219,15 @@ fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
         naming: guard.naming.unwrap_or(default),
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
+        upstream_enforces: guard.upstream_enforces.clone(),
+        ..SchemaSettings::default()
     }
+}
+
+/// How a schema is read that no guard stands before: what its service enforces is its own business.
+fn plain() -> SchemaSettings {
+    let upstream_enforces = castellan_gate::ACCESS_DIRECTIVES.map(ToOwned::to_owned).to_vec();
+    SchemaSettings { upstream_enforces, ..SchemaSettings::default() }
 }
 
 /// `place`, if it is no file.
@@ -243,7 +251,7 @@ async fn read(place: &str, settings: &SchemaSettings) -> Result<Surface, Failure
 async fn read_older(place: &str, mut settings: SchemaSettings) -> Result<Surface, Failure> {
     let sdl = sdl_at(place).await?;
     // This naming reads every field.
-    let plain = SchemaSettings { session: settings.session, ..SchemaSettings::default() };
+    let plain = SchemaSettings { session: settings.session, ..plain() };
     let plain = Surface::build(place, &sdl, &plain)?;
     let fields = plain.schema.entries().map(|(root, field, _)| place_of(root, field));
     let fields: Vec<String> = fields.collect();

@@ -146,6 +146,11 @@ impl Castellan {
         self.until_ready().await;
     }
 
+    /// The id of the server's process.
+    pub fn process(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Asks the process to stop, as a service manager does, and waits until it has.
     pub fn stop(&mut self) {
         let id = self.server.id().to_string();

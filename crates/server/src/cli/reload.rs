@@ -1,0 +1,198 @@
+//! Reading the configuration again while the server runs: at SIGHUP, and at `castellan reload`,
+//! which asks through a socket beside the configuration and prints the answer.
+
+use std::{
+    convert::Infallible,
+    fs::Permissions,
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixListener, UnixStream},
+    signal::unix::Signal,
+    time::timeout,
+};
+
+use super::Failure;
+use crate::{app::Server, config::Loaded};
+
+/// What is asked through the socket.
+const RELOAD: &[u8; 7] = b"reload\n";
+/// What an answer begins with if all was taken up that could be.
+const DONE: &str = "reloaded";
+/// How long either side of the socket waits for the other's words.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a reload may take: APIs are asked for their schemas.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// What a running server takes up new settings with.
+pub(super) struct Reloader<'a> {
+    pub(super) house: &'a mut Server,
+    /// The settings that it runs by.
+    pub(super) running: Loaded,
+    pub(super) read: &'a dyn Fn() -> Result<Loaded, Failure>,
+}
+
+impl Reloader<'_> {
+    /// Reloads whenever it is told to.
+    pub(super) async fn run(mut self, mut hangups: Signal, control: Option<Control>) -> Infallible {
+        loop {
+            tokio::select! {
+                _ = hangups.recv() => drop(self.reload().await),
+                asked = asked(control.as_ref()) => {
+                    let answer = self.reload().await;
+                    let (Ok(text) | Err(text)) = answer;
+                    let said = timeout(PATIENCE, say(asked, &text)).await;
+                    if !matches!(said, Ok(Ok(()))) {
+                        tracing::warn!("whoever asked for the reload did not wait for the answer");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads everything again and takes up what can be; says what came of it, in the log as well.
+    async fn reload(&mut self) -> Result<String, String> {
+        let waits = match self.take_up().await {
+            Ok(waits) => waits,
+            Err(error) => {
+                tracing::error!(%error, "nothing is reloaded: the running configuration stays");
+                return Err(format!(
+                    "nothing is reloaded: the running configuration stays\n{error}\n"
+                ));
+            }
+        };
+        tracing::info!("the configuration and the schemas are reloaded");
+        let mut said = format!("{DONE}\n");
+        for name in waits {
+            tracing::warn!(setting = name, "changed, and takes effect at the next start");
+            said.extend([name, " changed, and takes effect at the next start\n"]);
+        }
+        for (guard, trouble) in self.house.troubles() {
+            said.extend(["guard ", &guard, ": ", &trouble.text, "\n"]);
+        }
+        Ok(said)
+    }
+
+    async fn take_up(&mut self) -> Result<Vec<&'static str>, Failure> {
+        let (next, waits) = (self.read)()?.taken_up_by(&self.running)?;
+        self.house.take_up(&next).await?;
+        self.running = next;
+        Ok(waits)
+    }
+}
+
+/// The socket through which this machine's owner of the server speaks to it.
+pub(super) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Opens the socket in `folder`; none if that cannot be, which is logged.
+    pub(super) fn open(folder: &Path, port: u16) -> Option<Self> {
+        let path = folder.join(format!("castellan.{port}.sock"));
+        match bind(&path) {
+            Ok(listener) => Some(Self { listener, path }),
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "`castellan reload` cannot be used; send SIGHUP");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Listens at `path`, for its owner alone.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        // What an ended process left behind answers nobody.
+        Err(error)
+            if error.kind() == io::ErrorKind::AddrInUse
+                && std::os::unix::net::UnixStream::connect(path).is_err() =>
+        {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// The next one who asks for a reload.
+async fn asked(control: Option<&Control>) -> UnixStream {
+    let Some(control) = control else { return std::future::pending().await };
+    loop {
+        let Ok((mut stream, _)) = control.listener.accept().await else {
+            tokio::time::sleep(PATIENCE).await;
+            continue;
+        };
+        let mut words = [0; RELOAD.len()];
+        let read = timeout(PATIENCE, stream.read_exact(&mut words)).await;
+        if matches!(read, Ok(Ok(_))) && words == *RELOAD {
+            return stream;
+        }
+    }
+}
+
+async fn say(mut stream: UnixStream, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// `castellan reload`: asks every server that runs beside the configuration at `config`.
+pub(super) async fn ask(config: Option<&Path>) -> Result<ExitCode, Failure> {
+    let folder = config.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let (mut good, mut answers) = (true, 0);
+    for path in sockets(folder)? {
+        let Ok(stream) = UnixStream::connect(&path).await else { continue };
+        let answer = timeout(LONGEST, answer_of(stream)).await;
+        let answer = answer.map_err(|_| "the server does not answer")??;
+        answers += 1;
+        good &= answer.starts_with(DONE);
+        print!("{answer}");
+    }
+    if answers == 0 {
+        return Err(format!(
+            "no server answers at {}; is one running, by this configuration and this user?",
+            folder.join("castellan.PORT.sock").display()
+        )
+        .into());
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_one = path.file_stem().and_then(|name| name.to_str()).is_some_and(|name| {
+            name.strip_prefix("castellan.").is_some_and(|port| port.parse::<u16>().is_ok())
+        });
+        if is_one && path.extension().is_some_and(|one| one == "sock") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+async fn answer_of(mut stream: UnixStream) -> io::Result<String> {
+    stream.write_all(RELOAD).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}

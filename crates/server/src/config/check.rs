@@ -1,0 +1,150 @@
+//! Settings that do not go together, or that nothing would act upon.
+
+use super::{
+    Anonymous, Config, ConfigError, Dialect, GuardConfig, Site,
+    file::{File, Step},
+};
+
+/// What is wrong, and with which setting if it stands in the file alone.
+pub(super) struct Problem {
+    /// The way to the setting; empty if it may stand elsewhere.
+    way: Vec<Step>,
+    error: ConfigError,
+}
+
+impl Problem {
+    /// A setting of the guard that stands at `at`.
+    fn of_guard(at: usize, guard: &GuardConfig, way: &[&'static str], text: &str) -> Self {
+        let steps = [Step::Key("guard"), Step::At(at)].into_iter();
+        Self {
+            way: steps.chain(way.iter().map(|name| Step::Key(name))).collect(),
+            error: ConfigError::Conflict(format!("guard {:?}: {text}", guard.name)),
+        }
+    }
+
+    /// What is wrong, without its place.
+    pub(super) fn anywhere(self) -> ConfigError {
+        self.error
+    }
+
+    /// The same with its place in `file`.
+    pub(super) fn in_file(self, file: &File) -> ConfigError {
+        match file.line_of(&self.way).filter(|_| !self.way.is_empty()) {
+            Some(line) => ConfigError::Setting {
+                path: file.name().to_owned(),
+                line,
+                problem: self.error.to_string(),
+            },
+            None => self.error,
+        }
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        Self { way: Vec::new(), error }
+    }
+}
+
+fn conflict(text: String) -> Problem {
+    ConfigError::Conflict(text).into()
+}
+
+impl Config {
+    /// Holds all settings against each other.
+    ///
+    /// # Errors
+    /// The first [`Problem`].
+    pub(super) fn check(&self, sites: &[Site]) -> Result<(), Problem> {
+        if self.security.insecure && !self.server.listen.ip().is_loopback() {
+            return Err(conflict(format!(
+                "security.insecure is for loopback only, and server.listen is {}",
+                self.server.listen
+            )));
+        }
+        if self.tokens.refresh_grace_off
+            && self.tokens.refresh_grace != castellan_issuer::Settings::default().refresh_grace
+        {
+            return Err(conflict(
+                "tokens.refresh_grace and tokens.refresh_grace_off contradict each other; remove one"
+                    .to_owned(),
+            ));
+        }
+        self.check_issuer()?;
+        for (at, guard) in self.guard.iter().enumerate() {
+            let found = guard.check(self, sites);
+            found.map_err(|(way, text)| Problem::of_guard(at, guard, way, &text))?;
+            self.check_beside(at, guard)?;
+        }
+        let decidim = |guard: &GuardConfig| guard.dialect == Some(Dialect::Decidim);
+        let default = sites
+            .iter()
+            .any(|site| !self.guard.iter().any(|guard| guard.is_at(site) && guard.path == "/api"));
+        if self.decidim.enable_anonymous_introspection
+            && !default
+            && !self.guard.iter().any(decidim)
+        {
+            return Err(conflict(
+                "decidim.enable_anonymous_introspection (DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION) \
+                 is set, and no guard has dialect = \"decidim\""
+                    .to_owned(),
+            ));
+        }
+        self.decidim.check()?;
+        Ok(self.jwt.check(self.security.insecure)?)
+    }
+
+    /// The `issuer` of the file is the first site's, unless that says another one.
+    fn check_issuer(&self) -> Result<(), Problem> {
+        let first = self.site.first().and_then(|site| site.issuer.as_ref());
+        match first {
+            Some(issuer) if self.issuer != Self::default().issuer && *issuer != self.issuer => {
+                Err(conflict(format!(
+                    "issuer is {:?}, and the first site says {:?}; remove one",
+                    self.issuer.as_str(),
+                    issuer.as_str()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds `guard` against those before it.
+    fn check_beside(&self, at: usize, guard: &GuardConfig) -> Result<(), Problem> {
+        let wrong = |way, text: &str| Err(Problem::of_guard(at, guard, way, text));
+        let admits = guard.anonymous == Some(Anonymous::Admitted);
+        if self.decidim.force_api_authentication && guard.is_forced() && admits {
+            return wrong(
+                &["anonymous"],
+                "anonymous = \"admitted\" says the opposite of DECIDIM_API_FORCE_API_AUTHENTICATION",
+            );
+        }
+        let meet = |other: &GuardConfig| {
+            guard.site.is_none() || other.site.is_none() || guard.site == other.site
+        };
+        for other in &self.guard[..at] {
+            if other.name == guard.name || (other.path == guard.path && meet(other)) {
+                let text = format!(
+                    "it has the same name or path as guard {:?}; every guard needs its own",
+                    other.name
+                );
+                return wrong(&["name"], &text);
+            }
+            if other.at_root == Some(true) && guard.at_root == Some(true) && meet(other) {
+                let text = format!(
+                    "at_root = true is said by guard {:?} too, and only one can be there",
+                    other.name
+                );
+                return wrong(&["at_root"], &text);
+            }
+            if other.lock_name() == guard.lock_name() {
+                let text = format!(
+                    "its lock file is that of guard {:?}; every guard needs its own",
+                    other.name
+                );
+                return wrong(&["lock"], &text);
+            }
+        }
+        Ok(())
+    }
+}

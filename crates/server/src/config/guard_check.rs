@@ -1,0 +1,192 @@
+//! Whether each setting of one guard can be held to. What could not is refused, so that no rule that
+//! somebody wrote is silently none.
+
+use castellan_proto::scope::Scope;
+
+use super::{Config, Dialect, GuardConfig, GuardProtocol, Method, Site, Term};
+use castellan_gate::SessionField;
+
+/// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
+pub(super) type Wrong = (&'static [&'static str], String);
+
+fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) -> Result<T, Wrong> {
+    Err((way, text.into()))
+}
+
+impl GuardConfig {
+    /// The name of its lock file.
+    #[must_use]
+    pub fn lock_name(&self) -> std::path::PathBuf {
+        self.lock.clone().unwrap_or_else(|| format!("{}.lock", self.name).into())
+    }
+
+    pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
+        self.check_place(sites)?;
+        self.check_methods(config)?;
+        self.check_upstream()?;
+        self.check_rules()?;
+        self.check_limits()
+    }
+
+    fn check_place(&self, sites: &[Site]) -> Result<(), Wrong> {
+        if !castellan_proto::is_identifier(&self.name) {
+            return wrong(&["name"], "name must be letters, digits, dots, dashes and underscores");
+        }
+        if let Some(name) = &self.site
+            && !sites.iter().any(|site| site.name == *name)
+        {
+            return wrong(&["site"], format!("there is no site {name:?}"));
+        }
+        if self.name.starts_with("default-") {
+            return wrong(&["name"], "names that begin with \"default-\" are ours");
+        }
+        let whole = |segment: &str| {
+            !segment.is_empty()
+                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+                && !matches!(segment, "." | "..")
+        };
+        let segments = self.path.strip_prefix('/').map(|rest| rest.split('/').all(whole));
+        if segments != Some(true) {
+            let text = format!("path {:?} must be /segments of plain characters", self.path);
+            return wrong(&["path"], text);
+        }
+        if self.protocol == GuardProtocol::Http {
+            return wrong(&["protocol"], "protocol = \"http\" is not served yet; GraphQL is");
+        }
+        match &self.audience {
+            Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
+                let text =
+                    "audience must be a name such as \"https://api.example.org\", without spaces";
+                wrong(&["audience"], text)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_methods(&self, config: &Config) -> Result<(), Wrong> {
+        let way = &["authenticate"];
+        let methods = self.authenticate.list();
+        if methods.is_empty() {
+            return wrong(way, "authenticate names no method; name one, such as \"oauth\"");
+        }
+        let decidim = self.dialect == Some(Dialect::Decidim);
+        for (at, method) in methods.iter().enumerate() {
+            if methods[..at].contains(method) {
+                return wrong(way, "authenticate names a method twice");
+            }
+            match method {
+                Method::Jwt if decidim && config.decidim.api_jwt_secret.is_none() => {
+                    let text = "authenticate: \"jwt\" needs decidim.api_jwt_secret \
+                                (DECIDIM_API_JWT_SECRET), which is not set";
+                    return wrong(way, text);
+                }
+                Method::Jwt if !decidim && config.jwt.secret.is_none() => {
+                    let text =
+                        "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
+                    return wrong(way, text);
+                }
+                Method::Oauth | Method::Jwt => {}
+                Method::Session if decidim => {}
+                Method::Session => {
+                    let text = "authenticate: \"session\" goes with dialect = \"decidim\" alone: \
+                                elsewhere no scopes are a person's own";
+                    return wrong(way, text);
+                }
+                Method::Basic | Method::ClientCertificate => {
+                    let text = "authenticate: \"oauth\", \"jwt\" and, with dialect = \
+                                \"decidim\", \"session\" are served at present";
+                    return wrong(way, text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_upstream(&self) -> Result<(), Wrong> {
+        let Some(upstream) = &self.upstream else {
+            if self.session_field() != SessionField::Local {
+                return wrong(
+                    &["session"],
+                    "without an upstream there must be session = \"local\"",
+                );
+            }
+            for (way, name, is_set) in [
+                (&["upstream_id"], "upstream_id", self.upstream_id.is_some()),
+                (&["schema"], "schema", self.schema.is_some()),
+                (&["lock"], "lock", self.lock.is_some()),
+                (&["naming"], "naming", self.naming.is_some()),
+                (&["strip_headers"], "strip_headers", !self.strip_headers.is_empty()),
+            ] {
+                if is_set {
+                    return wrong(way, format!("{name} is about an upstream, and there is none"));
+                }
+            }
+            return self.check_directives();
+        };
+        if !matches!(upstream.scheme(), "http" | "https")
+            || upstream.host().is_none()
+            || !upstream.username().is_empty()
+            || upstream.password().is_some()
+            || upstream.fragment().is_some()
+        {
+            let text = "upstream must be an http or https URL without a user name, a password and a \
+                        fragment";
+            return wrong(&["upstream"], text);
+        }
+        let is_name = |name: &String| http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+        if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
+            return wrong(&["strip_headers"], format!("{name:?} cannot be the name of a header"));
+        }
+        self.check_directives()
+    }
+
+    fn check_directives(&self) -> Result<(), Wrong> {
+        let way = &["upstream_enforces"];
+        if !self.upstream_enforces.is_empty() && self.schema.is_none() {
+            let text =
+                "upstream_enforces is about directives of an SDL file, and `schema` names none";
+            return wrong(way, text);
+        }
+        let known = castellan_gate::ACCESS_DIRECTIVES;
+        let odd = self.upstream_enforces.iter().find(|name| !known.contains(&name.as_str()));
+        match odd {
+            Some(name) => wrong(way, format!("{name:?} is none of {}", known.join(", "))),
+            None => Ok(()),
+        }
+    }
+
+    fn check_rules(&self) -> Result<(), Wrong> {
+        if self.require.contains(&Term::Person) {
+            let text = "require: \"person\" denies everything to everybody, as this version has no \
+                        policies for people; remove it";
+            return wrong(&["require"], text);
+        }
+        for name in self.scopes.iter().flat_map(|scopes| scopes.keys()) {
+            if !matches!(Scope::try_from(name.clone()), Ok(Scope::Named(_))) {
+                let text = format!(
+                    "scopes: {name:?} is no name that a token can hold; write a name such as \
+                     \"api:read\""
+                );
+                return wrong(&["scopes"], text);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), Wrong> {
+        let limits = &self.limits;
+        for (way, value) in [
+            (&["limits", "body_bytes"], limits.body_bytes),
+            (&["limits", "answer_bytes"], limits.answer_bytes),
+            (&["limits", "tokens"], limits.tokens),
+            (&["limits", "depth"], limits.depth),
+            (&["limits", "root_fields"], limits.root_fields),
+        ] {
+            if value == 0 {
+                let text = format!("limits.{} = 0 refuses every request", way[1]);
+                return wrong(way, text);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! What of a configuration a running server can take up.
+
+use super::{Config, ConfigError, Loaded, check::Problem};
+
+impl Loaded {
+    /// These settings, as a server can take them up that runs by `running`: what needs a restart is
+    /// as it was, and named.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the rest does not go with that.
+    pub fn taken_up_by(self, running: &Self) -> Result<(Self, Vec<&'static str>), ConfigError> {
+        let (new, old) = (&self.config, &running.config);
+        let minutes = |config: &Config| config.decidim.oauth_access_token_expires_in;
+        let waits: Vec<_> = [
+            ("server.listen", new.server.listen != old.server.listen),
+            ("data", new.data != old.data),
+            ("tokens", new.tokens != old.tokens),
+            ("issuer and site", self.sites != running.sites),
+            ("security.insecure", new.security.insecure != old.security.insecure),
+            ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect();
+        let mut config = self.config;
+        config.server.listen = old.server.listen;
+        config.data.clone_from(&old.data);
+        config.tokens.clone_from(&old.tokens);
+        config.issuer.clone_from(&old.issuer);
+        config.site.clone_from(&old.site);
+        config.security.insecure = old.security.insecure;
+        config.decidim.oauth_access_token_expires_in = minutes(old);
+        config.check(&running.sites).map_err(Problem::anywhere)?;
+        Ok((Self { config, ..running.clone() }, waits))
+    }
+}

@@ -1,0 +1,156 @@
+//! What a guard decides by at the moment, and how it keeps up with its schema.
+
+use std::{sync::Arc, time::Duration};
+
+use castellan_gate::{Drift, Gated, GuardSchema};
+use castellan_proto::{Digest, Lifetime};
+
+use super::{
+    Inner,
+    schema_source::{self, Built, SchemaProblem},
+    upstream::Upstream,
+};
+
+/// What one guard decides by.
+#[derive(Clone, Default)]
+pub(super) struct State {
+    pub(super) gated: Option<Gated<Upstream>>,
+    pub(super) trouble: Option<Trouble>,
+    schema: Option<Arc<GuardSchema>>,
+    made_from: Option<Digest>,
+}
+
+/// What is wrong with a guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// Of which kind it is; strangers may know.
+    pub(crate) kind: &'static str,
+    /// What it is and what to do, for whoever runs the server.
+    pub(crate) text: String,
+}
+
+impl From<&SchemaProblem> for Trouble {
+    fn from(problem: &SchemaProblem) -> Self {
+        Self { kind: problem.kind(), text: problem.to_string() }
+    }
+}
+
+impl Trouble {
+    /// What is wrong with a schema that can be decided by.
+    pub(crate) fn of(built: &Built) -> Option<Self> {
+        let behind = built.behind.as_ref().map(|problem| {
+            let text = format!("the schema of before is gone on with: {problem}");
+            Self { text, ..Self::from(problem) }
+        });
+        behind.or_else(|| {
+            let kind = built.drifts.first().map(Drift::as_str)?;
+            let texts: Vec<_> = built.drifts.iter().map(ToString::to_string).collect();
+            Some(Self { kind, text: texts.join("; ") })
+        })
+    }
+}
+
+impl State {
+    /// The same schema behind another gate.
+    pub(super) fn with_gate(&self, gate: impl FnOnce(Arc<GuardSchema>) -> Gated<Upstream>) -> Self {
+        Self { gated: self.schema.clone().map(gate), ..self.clone() }
+    }
+}
+
+/// How often an open guard looks at its schema again. With the time that an API is given to answer
+/// it is within a minute that all nodes decide by the same one.
+const LOOK: Duration = Duration::from_secs(40);
+/// How often a closed one does.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl Inner {
+    /// How long it waits until the next look.
+    pub(super) fn pause(&self) -> Duration {
+        let open = self.state.load().gated.is_some();
+        let look = self.config.schema_refresh.map_or(LOOK, Lifetime::get);
+        if open { look } else { RETRY.min(look) }
+    }
+
+    /// Takes up the newest schema. What cannot be taken up leaves the one of before in place; where
+    /// there was none, the guard is closed.
+    pub(super) async fn look(&self) {
+        let _one_at_a_time = self.looking.lock().await;
+        let before = self.state.load_full();
+        let next = match self.find(&before).await {
+            Ok(None) => return,
+            Ok(Some(built)) => self.taken_up(&before, built),
+            Err(problem) => {
+                let mut trouble = Trouble::from(&problem);
+                if before.gated.is_some() {
+                    trouble.text =
+                        format!("the schema of before is gone on with: {}", trouble.text);
+                }
+                // Looked at anew next time, whatever it was made from.
+                State { trouble: Some(trouble), made_from: None, ..State::clone(&before) }
+            }
+        };
+        self.tell(&before, &next);
+        self.state.store(Arc::new(next));
+    }
+
+    /// The newest schema; none if it is the one of before.
+    async fn find(&self, before: &State) -> Result<Option<Built>, SchemaProblem> {
+        let material = schema_source::gather(&self.config, &self.parts.folder).await?;
+        if before.made_from.is_some_and(|digest| digest == material.digest()) {
+            return Ok(None);
+        }
+        let config = Arc::clone(&self.config);
+        // A large schema takes a while.
+        let built = tokio::task::spawn_blocking(move || material.build(&config)).await;
+        match built {
+            Ok(built) => built.map(Some),
+            // The runtime is going down.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn taken_up(&self, before: &State, built: Built) -> State {
+        let trouble = Trouble::of(&built);
+        let made_from = Some(built.made_from);
+        if before.gated.is_some()
+            && before.schema.as_ref().is_some_and(|schema| schema.hash() == built.schema.hash())
+        {
+            return State { trouble, made_from, ..before.clone() };
+        }
+        let schema = Arc::new(built.schema);
+        for pattern in &self.config.public {
+            if !schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand)) {
+                let (guard, pattern) = (&*self.config.name, pattern.as_str());
+                tracing::warn!(guard, pattern, "a public pattern opens nothing");
+            }
+        }
+        let gated = Some(self.gate(Arc::clone(&schema)));
+        State { gated, trouble, schema: Some(schema), made_from }
+    }
+
+    /// Says what has changed, once.
+    fn tell(&self, before: &State, next: &State) {
+        let guard = &*self.config.name;
+        match (&next.trouble, before.gated.is_some(), next.gated.is_some()) {
+            (Some(trouble), _, open) if before.trouble.as_ref() != Some(trouble) => {
+                let problem = &*trouble.text;
+                if !open && trouble.kind == "schema_unavailable" {
+                    tracing::warn!(guard, problem, "the guard is not ready");
+                } else if open {
+                    tracing::error!(guard, problem, "something is wrong with the guard's schema");
+                } else {
+                    tracing::error!(guard, problem, "the guard is closed");
+                }
+            }
+            (None, false, true) => tracing::info!(guard, "the guard is ready"),
+            (None, _, _) if before.trouble.is_some() => {
+                tracing::info!(guard, "the guard's schema is well again");
+            }
+            _ => {}
+        }
+        let hash = |state: &State| state.schema.as_ref().map(|schema| schema.hash());
+        if before.gated.is_some() && hash(before) != hash(next) {
+            tracing::info!(guard, "a new schema is taken up");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `docs/security-cases.md` row 47: what the configuration or a schema says is enforced or refused.
+
+use serde_json::Value;
+
+use crate::support::castellan::{Castellan, Plan};
+
+const GUARD: &str = "[[guard]]\nname = \"people\"\npath = \"/graphql\"\n\
+                     upstream = \"http://127.0.0.1:9/\"\npublic = [\"Query:*\"]\n";
+
+fn before(sdl: &str, more: &str) -> Plan {
+    Plan {
+        config: format!("{GUARD}schema = \"people.graphql\"\n{more}"),
+        files: vec![("people.graphql", sdl.to_owned())],
+        ..Plan::default()
+    }
+}
+
+fn check(castellan: &Castellan) -> (bool, String) {
+    let checked = castellan.cli(&["config", "check"]);
+    (checked.status.success(), String::from_utf8(checked.stdout).unwrap())
+}
+
+#[tokio::test]
+async fn case_47_a_rule_below_the_root_is_refused_with_its_place() {
+    let sdl = "type Query { user: User }\n\
+               type User {\n  id: ID\n  email: String! @castellan(scope: \"Query:Email:Get\")\n}\n";
+    let castellan = Castellan::start_unready(before(sdl, "")).await;
+    let (good, said) = check(&castellan);
+    assert!(!good, "{said}");
+    assert!(
+        said.contains("people.graphql:4:18: @castellan on User.email is not enforced"),
+        "{said}"
+    );
+    // The guard is closed: nothing of the API is shown by a rule that somebody believes in.
+    let read = castellan.graphql("/graphql", None, "{ user { email } }").await;
+    assert_eq!(read.status, 503, "{read:?}");
+    let error: &Value = &read.json()["errors"][0];
+    assert_eq!(error["extensions"]["reason"], "rule_not_enforced", "{read:?}");
+    assert!(!read.body.contains("people.graphql") && !read.body.contains("email"), "{read:?}");
+}
+
+#[tokio::test]
+async fn case_47_directives_of_others_are_the_upstreams_business_if_that_is_said() {
+    let sdl = "directive @authenticated on FIELD_DEFINITION | OBJECT\n\
+               directive @requiresScopes(scopes: [[String]]) on FIELD_DEFINITION | OBJECT\n\
+               type Query {\n  me: ID @authenticated\n  all: ID @requiresScopes(scopes: [[\"a\"]])\n}";
+    let castellan = Castellan::start_unready(before(sdl, "")).await;
+    let (good, said) = check(&castellan);
+    assert!(!good && said.contains("people.graphql:4:10: @authenticated on Query.me"), "{said}");
+    assert!(said.contains("upstream_enforces = [\"authenticated\"]"), "{said}");
+    let one =
+        Castellan::start_unready(before(sdl, "upstream_enforces = [\"authenticated\"]\n")).await;
+    let (good, said) = check(&one);
+    assert!(!good && said.contains("people.graphql:5:11: @requiresScopes"), "{said}");
+    let both = "upstream_enforces = [\"authenticated\", \"requiresScopes\"]\n";
+    let both = Castellan::start(before(sdl, both)).await;
+    assert!(check(&both).0);
+}
+
+#[tokio::test]
+async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line() {
+    let local = "[[guard]]\nname = \"local\"\npath = \"/local\"\nsession = \"local\"\n";
+    for (guard, setting, said) in [
+        (GUARD, "require = [\"person\"]", "\"person\" denies everything to everybody"),
+        (GUARD, "authenticate = []", "names no method"),
+        (GUARD, "authenticate = \"basic\"", "are served at present"),
+        (GUARD, "authenticate = \"client_certificate\"", "are served at present"),
+        (GUARD, "authenticate = \"session\"", "goes with dialect"),
+        (GUARD, "authenticate = \"jwt\"", "needs jwt.secret (JWT_SECRET)"),
+        (GUARD, "authenticate = [\"oauth\", \"oauth\"]", "a method twice"),
+        (GUARD, "protocol = \"http\"", "is not served yet"),
+        (GUARD, "strip_headers = [\"X Tenant\"]", "cannot be the name of a header"),
+        (GUARD, "audience = \"\"", "audience must be a name"),
+        (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "no name that a token can hold"),
+        (GUARD, "limits = { depth = 0 }", "refuses every request"),
+        (GUARD, "upstream_enforces = [\"authenticated\"]", "`schema` names none"),
+        (GUARD, "site = \"nowhere\"", "there is no site"),
+        (local, "schema = \"x.graphql\"", "is about an upstream"),
+        (local, "lock = \"x.lock\"", "is about an upstream"),
+        (local, "naming = \"trompa\"", "is about an upstream"),
+        (local, "upstream_id = \"x\"", "is about an upstream"),
+        (local, "strip_headers = [\"X-A\"]", "is about an upstream"),
+    ] {
+        let config = format!("{guard}{setting}\n");
+        let line = 5 + config.lines().count();
+        let refused = Castellan::refuses(Plan { config, ..Plan::default() }).await;
+        let place = format!("castellan.toml:{line}: guard ");
+        assert!(refused.contains(said), "{setting}: {refused}");
+        assert!(refused.contains(&place), "{setting}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn case_47_settings_that_are_about_nothing_stop_the_start() {
+    for (config, said) in [
+        ("[jwt]\nissuer = \"https://x.test\"\n", "jwt.issuer (JWT_ISSUER) is set"),
+        ("[jwt]\nexpires = \"2d\"\n", "jwt.expires (JWT_EXPIRES) is set"),
+        ("[jwt]\ncheck_issuer = false\n", "jwt.check_issuer is set"),
+        ("[[jwt.keys]]\nid = \"a\"\napiKey = \"hush\"\nscopes = [\"*\"]\n", "without a JWT_SECRET"),
+        ("[decidim]\napi_jwt_expires_in = 5\n", "DECIDIM_API_JWT_SECRET"),
+        ("[tokens]\nrefresh_grace = \"5s\"\nrefresh_grace_off = true\n", "contradict each other"),
+        ("[[site]]\nname = \"a\"\nissuer = \"https://other.test\"\n", "the first site says"),
+        (
+            "[decidim]\nenable_anonymous_introspection = true\n[[guard]]\nname = \"a\"\n\
+             path = \"/api\"\nsession = \"local\"\n",
+            "no guard has dialect",
+        ),
+        (
+            "[[guard]]\nname = \"a\"\npath = \"/a\"\nupstream = \"http://127.0.0.1:9\"\n\
+             [[guard]]\nname = \"b\"\npath = \"/b\"\nupstream = \"http://127.0.0.1:9\"\n\
+             lock = \"a.lock\"\n",
+            "its lock file is that of guard \"a\"",
+        ),
+    ] {
+        let plan = Plan { config: config.to_owned(), ..Plan::default() };
+        let refused = Castellan::refuses(plan).await;
+        assert!(refused.contains(said), "{config}: {refused}");
+        assert!(!refused.contains("hush"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_pattern_that_opens_nothing_is_named() {
+    let sdl = "type Query { person: Person } type Person { name: String }";
+    let mut plan = before(sdl, "");
+    plan.config = plan.config.replace("\"Query:*\"", "\"Query:Person:*\", \"Query:Persn:*\"");
+    let castellan = Castellan::start(plan).await;
+    let (good, said) = check(&castellan);
+    assert!(good && said.contains("WARNING: public: Query:Persn:* opens nothing"), "{said}");
+    assert!(!said.contains("Query:Person:* opens"), "{said}");
+}

@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_was_agreed_on_stays_and_comes_back() {
         let sdl = "type Query { a: A } type A { id: ID } type B { id: ID }
-            type Mutation { CreateA: ID vote: ID }";
+            type Mutation { CreateAct: ID vote: ID }";
         let naming = SchemaSettings { naming: Naming::Trompa, ..SchemaSettings::default() };
         let build = |sdl: &str, lock: &Lock| GuardSchema::build_agreed(sdl, &naming, lock);
         // Nothing was agreed on yet: whoever owns it gives the field a name first.

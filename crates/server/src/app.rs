@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use castellan_gate::Introspection;
@@ -31,7 +31,8 @@ pub struct App {
 
 struct Shared {
     issuer: Issuer,
-    guards: Vec<Guard>,
+    /// Those of every site.
+    guards: Arc<OnceLock<Vec<Guard>>>,
     title: String,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
@@ -73,10 +74,10 @@ impl App {
         &self.shared.issuer
     }
 
-    /// The guards.
+    /// The guards of every site; one that stands at several is there several times.
     #[must_use]
     pub fn guards(&self) -> &[Guard] {
-        &self.shared.guards
+        self.shared.guards.get().map_or(&[], Vec::as_slice)
     }
 
     /// Where the world reaches `path`.
@@ -247,10 +248,11 @@ impl Server {
         for site in &loaded.sites {
             guards(loaded, site).iter().try_for_each(check_path)?;
         }
-        let mut made = Vec::new();
+        let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for (site, parts) in loaded.sites.iter().zip(&self.sites) {
-            made.push(site_routes(loaded, site, parts).await?);
+            made.push(site_routes(loaded, site, parts, &all).await?);
         }
+        all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
         let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
         for (parts, (site_routes, guards)) in self.sites.iter_mut().zip(made) {
             parts.guards = guards;
@@ -282,6 +284,7 @@ async fn site_routes(
     loaded: &Loaded,
     site: &Site,
     before: &SiteParts,
+    all: &Arc<OnceLock<Vec<Guard>>>,
 ) -> Result<(SiteRoutes, Vec<Guard>), StartError> {
     let issuer = before.issuer.at(address(loaded, site));
     let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
@@ -296,7 +299,7 @@ async fn site_routes(
     let opened = open_guards(guards(loaded, site), &parts, &before.guards).await;
     let shared = Shared {
         issuer: issuer.clone(),
-        guards: opened.clone(),
+        guards: Arc::clone(all),
         title: site.title.clone(),
         https: site.issuer.is_https(),
         hosts: !site.hosts.is_empty(),

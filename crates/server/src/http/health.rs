@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 
@@ -18,13 +18,7 @@ pub(super) async fn alive() -> Response {
 /// `/readyz`: the store answers too, and the clock agrees with the store's. A guard that is
 /// closed for its schema does not hold up the rest; it is named with the kind of its problem.
 pub(super) async fn ready(State(app): State<App>) -> Response {
-    let guards: serde_json::Map<_, _> =
-        app.guards().iter().map(|g| (g.config.name.clone(), json!(g.is_ready()))).collect();
-    let problems: serde_json::Map<_, _> = app
-        .guards()
-        .iter()
-        .filter_map(|guard| Some((guard.config.name.clone(), json!(guard.trouble()?.kind))))
-        .collect();
+    let (guards, problems) = guards(&app);
     let liveness = app.issuer().liveness();
     let (store, clock) = (liveness.hears(), liveness.is_in_time());
     let status = if store && clock { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -34,4 +28,18 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         body["guard_problems"] = problems.into();
     }
     (status, Json(body)).into_response()
+}
+
+/// Which guards are ready, at every site where they stand, and the kinds of their problems.
+fn guards(app: &App) -> (Map<String, Value>, Map<String, Value>) {
+    let (mut ready, mut problems) = (Map::new(), Map::new());
+    for guard in app.guards() {
+        let name = &guard.config.name;
+        let elsewhere = ready.get(name).is_none_or(|ready| *ready == true);
+        ready.insert(name.clone(), json!(elsewhere && guard.is_ready()));
+        if let Some(trouble) = guard.trouble() {
+            problems.insert(name.clone(), json!(trouble.kind));
+        }
+    }
+    (ready, problems)
 }

@@ -115,7 +115,7 @@ async fn a_guard_whose_schema_is_wrong_is_closed_alone_and_says_why() {
     let keys = Ask::get(&castellan.at("/.well-known/jwks.json")).send().await;
     assert_eq!(keys.status, 200, "{keys:?}");
     let stranger = castellan.token(&[("grant_type", "client_credentials")]).await;
-    assert_eq!(stranger.status, 401, "{stranger:?}");
+    assert_eq!(stranger.json()["error"], "invalid_request", "{stranger:?}");
     // Whoever mends it need not start anything anew.
     edit(&castellan, "broken.graphql", |_| SDL.to_owned());
     edit(&castellan, "garbled.lock", |text| {
@@ -127,6 +127,22 @@ async fn a_guard_whose_schema_is_wrong_is_closed_alone_and_says_why() {
     }
     let read = castellan.graphql("/broken", None, "{ name }").await;
     assert_eq!(read.json(), json!({"data": {"name": "Ada"}}));
+}
+
+/// Whoever looks after the machine asks by address, and is told of every site's guards.
+#[tokio::test]
+async fn the_guards_of_every_site_are_named() {
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    let sites = "[[site]]\nname = \"a\"\n[[site]]\nname = \"b\"\nissuer = \"http://b.localhost\"\n";
+    let castellan = Castellan::start_unready(Plan {
+        config: sites.to_owned() + &guard("broken", &nobody, "site = \"b\""),
+        files: vec![("broken.graphql", "type Query {".to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let ready = readyz(&castellan).await;
+    assert_eq!(ready["guards"], json!({"api": true, "broken": false}), "{ready}");
+    assert_eq!(problem(&ready, "broken").as_deref(), Some("schema_invalid"), "{ready}");
 }
 
 #[tokio::test]

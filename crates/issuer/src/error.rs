@@ -22,6 +22,9 @@ pub enum OAuthError {
     /// The body is neither a form nor a JSON object of texts.
     #[error("the body is not readable as a form or as a JSON object of texts")]
     Unreadable,
+    /// The body is longer than so many bytes.
+    #[error("the request body is larger than {0} bytes")]
+    TooLarge(usize),
     /// The client proved itself in two ways (RFC 6749 §2.3).
     #[error("send the client's credentials once: by Basic or in the body")]
     TwoProofs,
@@ -104,9 +107,11 @@ impl OAuthError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Missing(_) | Self::Repeated(_) | Self::Unreadable | Self::TwoProofs => {
-                ErrorCode::InvalidRequest
-            }
+            Self::Missing(_)
+            | Self::Repeated(_)
+            | Self::Unreadable
+            | Self::TooLarge(_)
+            | Self::TwoProofs => ErrorCode::InvalidRequest,
             Self::InvalidClient { .. } => ErrorCode::InvalidClient,
             Self::Pushed(code, _) => *code,
             Self::UnknownGrant => ErrorCode::UnsupportedGrantType,

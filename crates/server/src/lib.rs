@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod corridor;
 pub mod dialects;
+pub mod file_handles;
 pub mod guards;
 pub mod http;
 mod http_client;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Loaded},
+    file_handles::FileHandles,
     guards::fetch_sdl,
     sample_api::Archive,
     startup::listener,
@@ -93,7 +94,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let house = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
-    listener::serve(listener, house.corridor, serve::stop()).await?;
+    let limits = loaded.config.server.limits(FileHandles::of_this_process());
+    listener::serve(listener, house.corridor, limits, serve::stop()).await?;
     drop(stopped);
     println!("\nThe demo is over; nothing of it is left.");
     Ok(ExitCode::SUCCESS)

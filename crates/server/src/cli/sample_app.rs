@@ -22,6 +22,7 @@ use super::{Failure, serve};
 use crate::{
     corridor::{Corridor, SiteRoutes},
     http_client::HttpClient,
+    startup::listener::Limits,
 };
 
 /// What the app asks for, and the document that it shows to try with it.
@@ -47,6 +48,8 @@ struct Shared {
 }
 
 const MOST_IN_PROGRESS: usize = 100;
+/// One browser comes here.
+const MOST_CONNECTIONS: usize = 64;
 
 impl SampleApp {
     /// Starts the app on a port of its own.
@@ -71,7 +74,8 @@ impl SampleApp {
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
         let face = SiteRoutes::of(routes);
         let corridor = Corridor::new(vec![face], Vec::new());
-        tokio::spawn(crate::startup::listener::serve(listener, corridor, async move {
+        let limits = Limits::of(MOST_CONNECTIONS);
+        tokio::spawn(crate::startup::listener::serve(listener, corridor, limits, async move {
             drop(stop.changed().await);
         }));
         Ok(Self { address, redirect_uri })

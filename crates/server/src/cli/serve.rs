@@ -16,6 +16,7 @@ use crate::{
     app::{self, Server},
     background::housekeeping,
     config::Loaded,
+    file_handles::FileHandles,
     sample_api::Archive,
     startup::listener,
 };
@@ -73,7 +74,8 @@ pub(super) async fn run(
     }
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
-    let serving = listener::serve(listener, house.corridor.clone(), stop());
+    let limits = loaded.config.server.limits(FileHandles::of_this_process());
+    let serving = listener::serve(listener, house.corridor.clone(), limits, stop());
     let reloading = Reloader { house: &mut house, running: loaded, read: &read };
     tokio::select! {
         served = serving => served?,

@@ -17,6 +17,7 @@ mod tests;
 
 use std::{
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +28,8 @@ use castellan_proto::Lifetime;
 use environment::Environment;
 use ipnet::IpNet;
 use serde::Deserialize;
+
+use crate::{file_handles::FileHandles, startup::listener::Limits};
 
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
@@ -68,6 +71,23 @@ pub struct ServerConfig {
     /// none.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a connection may be idle between two requests. Default `"75s"`.
+    pub keep_alive: Lifetime,
+    /// Connections of one address, or one /64 of IPv6, at a time. Default: a sixteenth of all there
+    /// may be, and at least 32. This machine and `trusted_proxies` are not limited.
+    pub connections_per_source: Option<NonZeroUsize>,
+}
+
+impl ServerConfig {
+    /// The limits of the listener in a process with `handles`.
+    pub(crate) fn limits(&self, handles: FileHandles) -> Limits {
+        let limits = Limits::of(handles.listener());
+        Limits {
+            per_source: self.connections_per_source.map_or(limits.per_source, NonZeroUsize::get),
+            keep_alive: self.keep_alive.get(),
+            ..limits
+        }
+    }
 }
 
 /// Networks, or single addresses.
@@ -188,7 +208,12 @@ impl Default for Config {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            trusted_proxies: Vec::new(),
+            keep_alive: Lifetime::seconds(75),
+            connections_per_source: None,
+        }
     }
 }
 

@@ -59,6 +59,13 @@ impl Corridor {
         self.here.store(Here::new(sites, proxies));
     }
 
+    /// Whether `peer` is a proxy that is believed from where a request came.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxies.iter().any(|net| net.contains(&peer))
+    }
+
     /// Walks one request through, which came over a connection from `peer`.
     pub async fn walk<B>(&self, mut request: Request<B>, peer: IpAddr) -> Response<Body>
     where

@@ -57,6 +57,9 @@ impl IntoResponse for Refusal {
         if error.may_pass() {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
+        if matches!(error, OAuthError::TooLarge(_)) {
+            status = StatusCode::PAYLOAD_TOO_LARGE;
+        }
         let mut wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
         if let OAuthError::Throttled(seconds) = error {
             (status, wait) = (StatusCode::TOO_MANY_REQUESTS, Some(seconds));

@@ -16,6 +16,7 @@ use castellan_issuer::{
     tokens::dpop::{Proof, ProofError},
 };
 use castellan_proto::Secret;
+use http_body_util::LengthLimitError;
 
 /// Bytes of a body at most.
 const MOST: usize = 64 * 1024;
@@ -123,7 +124,10 @@ pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, Str
 }
 
 async fn whole(request: Request<Body>) -> Result<Bytes, OAuthError> {
-    to_bytes(request.into_body(), MOST).await.map_err(|_| OAuthError::Unreadable)
+    to_bytes(request.into_body(), MOST).await.map_err(|error| {
+        let is_too_large = error.into_inner().is::<LengthLimitError>();
+        if is_too_large { OAuthError::TooLarge(MOST) } else { OAuthError::Unreadable }
+    })
 }
 
 /// The parameters of a URL query.

@@ -1,6 +1,7 @@
 //! What an operator works with: commands, configuration, data sources, nodes.
 
 pub(crate) mod commands;
+pub(crate) mod connections;
 pub(crate) mod crashes;
 pub(crate) mod https;
 pub(crate) mod mass_assignment;

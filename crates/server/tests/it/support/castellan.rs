@@ -20,6 +20,7 @@ pub struct Castellan {
     pub url: String,
     pub folder: TempDir,
     environment: Vec<(String, String)>,
+    file_handles: Option<u32>,
 }
 
 /// The sample API, alone.
@@ -64,6 +65,8 @@ pub struct Plan {
     pub files: Vec<(&'static str, String)>,
     /// Where the world reaches it; its own address without it.
     pub issuer: Option<String>,
+    /// How many file handles it may have; as many as this process without it.
+    pub file_handles: Option<u32>,
 }
 
 impl Castellan {
@@ -129,8 +132,9 @@ impl Castellan {
             let applied = run(&environment, &folder, &["apply", "-f", "-"], &plan.documents);
             assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         }
-        let server = serve(&environment, &folder);
-        Self { server, url, folder, environment }
+        let file_handles = plan.file_handles;
+        let server = serve(&environment, &folder, file_handles);
+        Self { server, url, folder, environment, file_handles }
     }
 
     /// Sets a variable of the environment for the next start.
@@ -142,7 +146,7 @@ impl Castellan {
     /// Ends the process as a power cut would, and starts it again on the same data.
     pub async fn restart(&mut self) {
         end(&mut self.server);
-        self.server = serve(&self.environment, &self.folder);
+        self.server = serve(&self.environment, &self.folder, self.file_handles);
         self.until_ready().await;
     }
 
@@ -229,6 +233,11 @@ impl Castellan {
         Ask::post(&self.at("/auth/token")).form(pairs).send().await
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.server.id()
+    }
+
     /// A file beside the configuration.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -281,9 +290,16 @@ pub fn end(server: &mut Child) {
     let _ = server.wait();
 }
 
-fn serve(environment: &[(String, String)], folder: &TempDir) -> Child {
+fn serve(environment: &[(String, String)], folder: &TempDir, handles: Option<u32>) -> Child {
     let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
-    command(environment)
+    let mut command = command(environment);
+    if let Some(handles) = handles {
+        // The shell sets its own limit, which is the server's once it has made way for it.
+        command = Command::new("/bin/sh");
+        command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
+        command.args(["-c", &format!("ulimit -n {handles}; exec \"$0\" \"$@\""), BINARY]);
+    }
+    command
         .args(["serve", "--config"])
         .arg(folder.path().join("castellan.toml"))
         .stdout(Stdio::null())

@@ -1,0 +1,334 @@
+//! What a connection is doing, and so until when it may stay.
+//!
+//! Whoever reads and writes notes it here; one timer per connection looks now and then. Nothing is
+//! set or reset for a request that comes and is answered in time.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep};
+
+/// From accept to the first whole head, and from the first byte of a later one to its end.
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is being written to it.
+const STALLED: Duration = Duration::from_mins(1);
+/// How long a connection with nothing on it may take to end, once it was asked to.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long what a client still sends is read after the answer, at most and without a byte.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_SILENT: Duration = Duration::from_secs(2);
+
+/// The activity of one connection.
+pub(crate) struct Activity {
+    state: Mutex<State>,
+    /// How long it may be idle.
+    keep_alive: Duration,
+}
+
+struct State {
+    phase: Phase,
+    /// When that began.
+    since: Instant,
+    /// Requests that are being answered.
+    open: usize,
+    http2: bool,
+    /// Something came that was not read to its end.
+    unread: bool,
+    /// Since when the client has taken nothing of what is being written.
+    stalled: Option<Instant>,
+    /// Since when it is being ended.
+    ending: Option<Instant>,
+    /// Others need its place.
+    sent_away: bool,
+    /// Wakes whoever looks at the timer.
+    waker: Waker,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No whole head has come yet.
+    Opening,
+    /// Requests are being answered.
+    Busy,
+    /// Between requests; of the next one nothing has come.
+    Idle,
+    /// The beginning of a head has come.
+    Head,
+    /// All is said; what the client still sends is read for a while. When it last sent something.
+    Lingering(Instant),
+}
+
+/// A request that is being answered, until this is dropped.
+pub(crate) struct Open(Arc<Activity>);
+
+impl Activity {
+    /// That of a connection that was just accepted.
+    pub(crate) fn new(keep_alive: Duration) -> Arc<Self> {
+        let state = State {
+            phase: Phase::Opening,
+            since: Instant::now(),
+            open: 0,
+            http2: false,
+            unread: false,
+            stalled: None,
+            ending: None,
+            sent_away: false,
+            waker: Waker::noop().clone(),
+        };
+        Arc::new(Self { state: Mutex::new(state), keep_alive })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A whole head has come.
+    pub(crate) fn begin(self: &Arc<Self>, http2: bool) -> Open {
+        let mut state = self.state();
+        state.enter(Phase::Busy);
+        state.open += 1;
+        state.http2 = http2;
+        state.unread = false;
+        Open(Arc::clone(self))
+    }
+
+    /// Bytes have come.
+    pub(crate) fn note_read(&self) {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Idle if !state.http2 => {
+                state.unread = true;
+                state.enter(Phase::Head);
+            }
+            Phase::Opening => state.unread = true,
+            Phase::Lingering(_) => state.phase = Phase::Lingering(Instant::now()),
+            _ => {}
+        }
+    }
+
+    /// Something was written; or it waits for the client to take what was written before.
+    pub(crate) fn note_write(&self, waits: bool) {
+        let mut state = self.state();
+        if waits {
+            state.stalled.get_or_insert_with(Instant::now);
+        } else if state.stalled.take().is_some() && state.phase == Phase::Idle {
+            state.since = Instant::now();
+        }
+    }
+
+    /// The body of a request was not read to its end, and is not going to be.
+    pub(crate) fn note_unread(&self) {
+        self.state().unread = true;
+    }
+
+    /// What was left of a body has been read after its answer: it was no head.
+    pub(crate) fn note_rest_read(&self) {
+        let mut state = self.state();
+        state.unread = false;
+        if state.phase == Phase::Head {
+            state.enter(Phase::Idle);
+        }
+    }
+
+    /// Whether something came that was not read to its end.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.state().unread
+    }
+
+    /// All is said.
+    pub(crate) fn linger(&self) {
+        let mut state = self.state();
+        state.stalled = None;
+        let now = Instant::now();
+        state.enter_at(Phase::Lingering(now), now);
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_since().is_some()
+    }
+
+    /// Since when nothing is on its way.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.phase == Phase::Idle && !state.sent_away).then_some(state.since)
+    }
+
+    /// Whether it has not asked for anything yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Opening && !state.sent_away
+    }
+
+    /// Ends it, because others need its place.
+    pub(crate) fn send_away(&self) {
+        let mut state = self.state();
+        state.sent_away = true;
+        state.waker.wake_by_ref();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_sent_away(&self) -> bool {
+        self.state().sent_away
+    }
+
+    /// Asks for the end; whether that is the first time.
+    pub(crate) fn end(&self) -> bool {
+        self.state().ending.replace(Instant::now()).is_none()
+    }
+
+    /// Ready once it may not go on as it is. To be polled after the connection itself.
+    pub(crate) fn poll_expired(
+        &self,
+        mut timer: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            let deadline = {
+                let mut state = self.state();
+                if !state.waker.will_wake(context.waker()) {
+                    state.waker.clone_from(context.waker());
+                }
+                state.deadline(self.keep_alive)
+            };
+            // One that is later is looked at when the timer rings.
+            if let Some(deadline) = deadline.filter(|deadline| *deadline < timer.deadline()) {
+                timer.as_mut().reset(deadline);
+            }
+            ready!(timer.as_mut().poll(context));
+            let now = Instant::now();
+            match deadline {
+                Some(deadline) if deadline <= now => return Poll::Ready(()),
+                Some(deadline) => timer.as_mut().reset(deadline),
+                None => timer.as_mut().reset(now + STALLED),
+            }
+        }
+    }
+}
+
+impl State {
+    /// Until when it may go on as it is; for now for ever, without one.
+    fn deadline(&self, keep_alive: Duration) -> Option<Instant> {
+        let stalled = self.stalled.map(|since| since + STALLED);
+        let phase = match (self.phase, self.ending) {
+            (Phase::Lingering(last), _) => Some((self.since + LINGER).min(last + LINGER_SILENT)),
+            (Phase::Busy, _) => None,
+            (_, Some(asked)) => Some(asked + FAREWELL),
+            (_, None) if self.sent_away => Some(self.since),
+            (Phase::Opening | Phase::Head, None) => Some(self.since + HEAD),
+            (Phase::Idle, None) => Some(self.since + keep_alive),
+        };
+        stalled.into_iter().chain(phase).min()
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.enter_at(phase, Instant::now());
+    }
+
+    fn enter_at(&mut self, phase: Phase, now: Instant) {
+        (self.phase, self.since) = (phase, now);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.open -= 1;
+        if state.open == 0 && state.phase == Phase::Busy {
+            state.enter(Phase::Idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+    /// Seconds until it must end, from now.
+    fn left(activity: &Activity) -> Option<u64> {
+        let deadline = activity.state().deadline(KEEP_ALIVE);
+        let left = deadline?.duration_since(Instant::now());
+        // Rounded to the next whole second.
+        Some((left + Duration::from_millis(500)).as_secs())
+    }
+
+    /// Lets so many seconds pass for `activity`.
+    fn pass(activity: &Activity, seconds: u64) {
+        let mut state = activity.state();
+        let passed = Duration::from_secs(seconds);
+        state.since -= passed;
+        state.stalled = state.stalled.map(|since| since - passed);
+    }
+
+    #[test]
+    fn the_time_for_a_head_begins_with_its_first_byte() {
+        let activity = Activity::new(KEEP_ALIVE);
+        assert_eq!(left(&activity), Some(10));
+        pass(&activity, 9);
+        activity.note_read();
+        assert_eq!(left(&activity), Some(1), "a byte now and then buys no time");
+        let open = activity.begin(false);
+        assert_eq!(left(&activity), None);
+        drop(open);
+        assert_eq!(left(&activity), Some(75));
+        pass(&activity, 60);
+        activity.note_read();
+        assert_eq!(left(&activity), Some(10));
+    }
+
+    #[test]
+    fn pings_do_not_keep_an_idle_connection_of_http_2_open() {
+        let activity = Activity::new(KEEP_ALIVE);
+        let (one, other) = (activity.begin(true), activity.begin(true));
+        drop(one);
+        assert_eq!(left(&activity), None);
+        drop(other);
+        pass(&activity, 70);
+        activity.note_read();
+        assert_eq!(left(&activity), Some(5));
+    }
+
+    #[test]
+    fn whoever_takes_nothing_is_waited_for_a_minute() {
+        let activity = Activity::new(KEEP_ALIVE);
+        let _open = activity.begin(false);
+        activity.note_write(true);
+        pass(&activity, 20);
+        activity.note_write(true);
+        assert_eq!(left(&activity), Some(40));
+        activity.note_write(false);
+        assert_eq!(left(&activity), None);
+    }
+
+    #[test]
+    fn what_is_asked_to_end_has_a_moment_unless_a_request_is_open() {
+        let activity = Activity::new(KEEP_ALIVE);
+        let open = activity.begin(true);
+        assert!(activity.end());
+        assert!(!activity.end());
+        assert_eq!(left(&activity), None);
+        drop(open);
+        assert_eq!(left(&activity), Some(2));
+    }
+
+    #[tokio::test]
+    async fn the_timer_rings_when_a_later_head_is_late() {
+        let activity = Activity::new(KEEP_ALIVE);
+        drop(activity.begin(false));
+        let mut timer = std::pin::pin!(tokio::time::sleep(KEEP_ALIVE));
+        let mut rings = std::pin::pin!(std::future::poll_fn(|context| {
+            activity.poll_expired(timer.as_mut(), context)
+        }));
+        let moment = Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, &mut rings).await.is_err());
+        activity.note_read();
+        pass(&activity, 10);
+        assert!(tokio::time::timeout(HEAD / 2, rings).await.is_ok());
+    }
+}

@@ -1,0 +1,120 @@
+//! Bodies that know their connection: what is left of a request's, and when an answer is whole.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::Body as AnyBody;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::activity::{Activity, Open};
+
+/// A rest that is no longer is read after the answer, so that the connection can be used again.
+const REST: u64 = 64 * 1024;
+/// How long that may take.
+const REST_TIME: Duration = Duration::from_secs(5);
+
+/// The body of a request over HTTP/1.1; or of any over HTTP/2, whose streams end by themselves.
+pub(crate) struct Asked {
+    body: Option<Incoming>,
+    /// The connection, if it can be used again only after all of the body was read.
+    activity: Option<Arc<Activity>>,
+    /// The client sends its body only once it is asked for (RFC 9110 §10.1.1).
+    waits: bool,
+}
+
+impl Asked {
+    pub(crate) fn new(body: Incoming, headers: &HeaderMap, activity: &Arc<Activity>) -> Self {
+        let activity = (!body.is_end_stream()).then(|| Arc::clone(activity));
+        Self { body: Some(body), activity, waits: headers.contains_key(header::EXPECT) }
+    }
+
+    /// The same for HTTP/2.
+    pub(crate) const fn of_stream(body: Incoming) -> Self {
+        Self { body: Some(body), activity: None, waits: false }
+    }
+}
+
+impl Body for Asked {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
+        if let Poll::Ready(None | Some(Err(_))) = frame {
+            self.activity = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let (Some(activity), Some(body)) = (self.activity.take(), self.body.take()) else { return };
+        if body.is_end_stream() {
+            return;
+        }
+        let is_short = body.size_hint().upper().is_some_and(|left| left <= REST);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if is_short && !self.waits => {
+                runtime.spawn(read_rest(body, activity));
+            }
+            _ => activity.note_unread(),
+        }
+    }
+}
+
+async fn read_rest(mut body: Incoming, activity: Arc<Activity>) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let in_time = tokio::time::timeout(REST_TIME, rest).await.is_ok();
+    if in_time && body.is_end_stream() {
+        activity.note_rest_read();
+    } else {
+        activity.note_unread();
+    }
+}
+
+/// The body of an answer. The request is open until it is dropped.
+pub(crate) struct Answered {
+    pub(crate) body: AnyBody,
+    pub(crate) _open: Open,
+}
+
+impl Body for Answered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -77,6 +77,9 @@ struct Run {
     /// Seconds that making them may take, on each data source.
     #[arg(long, value_name = "S", default_value_t = 2_400, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     flow_seconds: u64,
+    /// Seconds that the case `siege` lasts.
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(20..=3_600))]
+    siege_seconds: u64,
     /// The binary of Castellan. Default: the one beside this program.
     #[arg(long, value_name = "PATH")]
     castellan: Option<PathBuf>,
@@ -177,6 +180,7 @@ fn plan(arguments: &Run) -> Plan {
         fill_time: Duration::from_secs(arguments.fill_seconds),
         flows: arguments.flows,
         flow_time: Duration::from_secs(arguments.flow_seconds),
+        siege_time: Duration::from_secs(arguments.siege_seconds),
         without: arguments.without.clone(),
     }
 }
@@ -222,7 +226,8 @@ fn help() -> String {
          Debian's packages if need be and possible, oidc-provider by npm. A wrong answer fails its case.\n\nExamples:\n  castellan-bench \
          --castellan target/release/castellan\n  castellan-bench token --rounds 7 --seconds \
          10\n  castellan-bench token-es256 --rate 5000 --without oidc-provider\n  \
-         castellan-bench rows --flows 100000 --flow-seconds 600\n"
+         castellan-bench rows --flows 100000 --flow-seconds 600\n  castellan-bench siege \
+         --siege-seconds 60\n"
 }
 
 #[cfg(test)]
@@ -237,7 +242,8 @@ mod tests {
         };
         let all = names(&[]).unwrap();
         assert!(
-            all.contains(&"revocation") && !all.iter().any(|name| name.starts_with("rows")),
+            all.contains(&"revocation")
+                && !all.iter().any(|name| name.starts_with("rows") || *name == "siege"),
             "{all:?}"
         );
         let wanted = ["revocation", "rows-sqlite", "rows-postgres"];

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What a good answer holds.
-const NEEDLE: &[u8] = b"{\"data\":{\"CreatePerson\"";
+pub const NEEDLE: &[u8] = b"{\"data\":{\"CreatePerson\"";
 /// New tokens that are made for one slice at most, so that their making is bounded, too.
 const MOST_TOKENS: usize = 200_000;
 /// New tokens per second of a slice: more than the gate can check.
@@ -80,13 +80,17 @@ fn same(request: Vec<u8>) -> Same {
 
 /// A document for a gate, without a token yet.
 #[derive(Clone)]
-struct Ask {
-    address: SocketAddr,
-    body: Rc<str>,
+pub struct Ask {
+    /// Where the gate is.
+    pub address: SocketAddr,
+    /// The document, in its envelope.
+    pub body: Rc<str>,
 }
 
 impl Ask {
-    fn with(&self, token: &str) -> Vec<u8> {
+    /// The request with `token`.
+    #[must_use]
+    pub fn with(&self, token: &str) -> Vec<u8> {
         Request::new("POST", GATE, self.address)
             .header("authorization", &format!("Bearer {token}"))
             .header("accept", "application/json")

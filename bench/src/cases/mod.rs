@@ -10,6 +10,7 @@ pub mod rest;
 pub mod revocation;
 pub mod roster;
 pub mod rows;
+pub mod siege;
 pub mod targets;
 
 use std::{rc::Rc, time::Duration};
@@ -74,13 +75,15 @@ pub enum Kind {
     Revocation,
     /// Rows that are kept while flows go on.
     Rows(Engine),
+    /// Honest load beside those who mean no good.
+    Siege,
 }
 
 impl Kind {
     /// Whether it takes so long that it is run only if it is named.
     #[must_use]
     pub const fn only_if_named(self) -> bool {
-        matches!(self, Self::Rows(_))
+        matches!(self, Self::Rows(_) | Self::Siege)
     }
 }
 
@@ -109,6 +112,8 @@ pub struct Plan {
     pub flows: u64,
     /// How long they may take at most.
     pub flow_time: Duration,
+    /// How long [`Kind::Siege`] lasts.
+    pub siege_time: Duration,
     /// Peers that are left out.
     pub without: Vec<Peer>,
 }
@@ -180,6 +185,7 @@ pub async fn run(
         Kind::Million => rest::million(case, (plan, ground), report).await,
         Kind::Revocation => revocation::run(case, (plan, ground), report).await,
         Kind::Rows(engine) => rows::run((case, engine), (plan, ground), report).await,
+        Kind::Siege => siege::run(case, (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,
     };
     match done {
@@ -262,7 +268,8 @@ async fn enter(
         | Kind::Memory
         | Kind::Million
         | Kind::Revocation
-        | Kind::Rows(_) => Err(Fault::failed("this case is not one of load alone")),
+        | Kind::Rows(_)
+        | Kind::Siege => Err(Fault::failed("this case is not one of load alone")),
     }
 }
 

@@ -163,4 +163,12 @@ pub const CASES: &[Case] = &[
         targets: &[AtMost(1.25)],
         kind: Kind::Rows(Engine::Postgres),
     },
+    Case {
+        name: "siege",
+        about: "honest load beside silent, slow and half-open connections, junk, begun sign-ins \
+                and denied documents: memory, file handles, disk, p99, and who stays too long",
+        peers: &[Castellan],
+        targets: &[AtMost(256.0), AtMost(960.0), AtMost(192.0), AtMost(250.0), AtMost(0.0)],
+        kind: Kind::Siege,
+    },
 ];

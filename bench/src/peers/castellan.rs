@@ -152,7 +152,15 @@ impl Instance {
     /// # Errors
     /// [`Fault::Failed`] with what it said.
     pub async fn open(&self) -> Result<Server, Fault> {
-        let mut command = self.bare_command();
+        self.open_with(None).await
+    }
+
+    /// The same, with so many file handles and no more.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with what it said.
+    pub async fn open_with(&self, handles: Option<u32>) -> Result<Server, Fault> {
+        let mut command = self.bare_command(handles);
         command.arg("serve");
         if let Some(threads) = self.threads {
             // Tokio's own setting: as many threads as the peers have.
@@ -175,8 +183,16 @@ impl Instance {
         size("castellan.db") + size("castellan.db-wal")
     }
 
-    fn bare_command(&self) -> Command {
-        let mut command = tied(&self.binary);
+    fn bare_command(&self, handles: Option<u32>) -> Command {
+        let mut command = match handles {
+            None => tied(&self.binary),
+            Some(handles) => {
+                let mut shell = tied("/bin/sh");
+                let limited = format!("ulimit -n {handles}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited]).arg(&self.binary);
+                shell
+            }
+        };
         // Nothing of the machine's own settings gets in.
         command.env_clear().env("CASTELLAN_LOG", "warn").current_dir(&self.folder);
         command.envs(self.data.key.as_ref().map(|key| (KEY, key)));
@@ -192,7 +208,7 @@ impl Instance {
     fn command(&self, arguments: &[&str], input: &str) -> Result<String, Fault> {
         let failed = |why: String| Fault::failed(format!("castellan {}: {why}", arguments[0]));
         let mut child = self
-            .bare_command()
+            .bare_command(None)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A denial as it is kept, so that it can be explained later.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Denial {
     /// The decision's id.
     pub id: String,
@@ -24,6 +24,14 @@ pub struct Denial {
     pub rules: String,
     /// What was denied, in document order.
     pub fields: Vec<DeniedField>,
+    /// Denied fields after those, which would have made the record too large.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub omitted: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One denied field.
@@ -59,6 +67,9 @@ pub struct CallerSummary {
     /// What the app or key may have at all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_scope: Option<String>,
+    /// There were more scopes than are kept here.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub shortened: bool,
 }
 
 /// Keeps denials, and counts what is used. Called after the decision and before the answer; it must not wait.
@@ -80,6 +91,9 @@ pub struct Explanation {
     pub caller: CallerSummary,
     /// Each field of a root type, in document order.
     pub fields: Vec<FieldExplanation>,
+    /// Denied fields after those, which are not kept.
+    #[serde(skip_serializing_if = "is_none")]
+    pub omitted: usize,
 }
 
 /// The chain of one field: credential → client → person → scope → pattern → field.
@@ -130,6 +144,7 @@ impl From<&Caller> for CallerSummary {
             credential: identity.credential_id.clone(),
             scope: Some(identity.token_scopes.to_string()),
             client_scope: identity.client_scopes.as_ref().map(Scopes::to_string),
+            shortened: false,
         }
     }
 }
@@ -181,7 +196,7 @@ pub fn explain(
             })
         })
         .collect();
-    Explanation { caller: caller.into(), fields }
+    Explanation { caller: caller.into(), fields, omitted: 0 }
 }
 
 /// Explains a denial that was kept, by the rules as they are now. The reason is that of then.
@@ -211,7 +226,8 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
             smallest_grant: grant(),
         }
     });
-    Explanation { caller: denial.caller.clone(), fields: fields.collect() }
+    let (caller, omitted) = (denial.caller.clone(), denial.omitted);
+    Explanation { caller, fields: fields.collect(), omitted }
 }
 
 impl CallerSummary {

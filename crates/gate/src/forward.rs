@@ -18,6 +18,7 @@ use crate::{
     merge::{FieldError, Upstream, merge},
     plan::Plan,
     response::{RequestRefusal, json_response, words},
+    upstream::too_large,
 };
 
 /// What is the same all the way over.
@@ -169,7 +170,10 @@ impl Forward<'_> {
         let failed = upstream.data.is_none()
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
-        self.json(status, &merge(&keys, upstream, ours, field_errors))
+        match merge(&keys, upstream, ours, field_errors, self.shared.rules.limits.answer_bytes) {
+            Some(answer) => self.json(status, &answer),
+            None => too_large().into_response(self.wanted, self.id),
+        }
     }
 
     /// The document without what is gone, read and decided once more before it counts.
@@ -190,7 +194,7 @@ impl Forward<'_> {
             return Err(RequestRefusal::new(status, message, "INTERNAL"));
         }
         let pruned = Arc::new(pruned);
-        self.shared.pruned.insert(key, Arc::clone(&pruned));
+        self.shared.keep_pruned(key, &pruned);
         Ok(pruned)
     }
 

@@ -68,29 +68,60 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Keeps `document`, unless it would take the place of too many others.
+    pub(crate) fn keep(&self, key: Digest, document: &Arc<Document>) {
+        if document.bytes as u64 <= DOCUMENTS / PART {
+            self.documents.insert(key, Arc::clone(document));
+            // By itself the cache looks at its size once in 64 insertions, however large.
+            self.documents.run_pending_tasks();
+        }
+    }
+
+    /// Keeps what is left of a document without what is `gone`, likewise.
+    pub(crate) fn keep_pruned(&self, key: (Digest, Vec<Span>), pruned: &Arc<Pruned>) {
+        if pruned.bytes() as u64 <= PRUNED / PART {
+            self.pruned.insert(key, Arc::clone(pruned));
+            self.pruned.run_pending_tasks();
+        }
+    }
+
     /// Tells the recorder of a caller who was refused as a whole.
     fn record_unknown(&self, id: &DecisionId, caller: &Caller) {
         if let Some(recorder) = &self.recorder {
-            recorder.denied(Denial {
+            let denial = Denial {
                 id: id.as_str().to_owned(),
-                operation: String::new(),
                 caller: caller.into(),
-                document: String::new(),
                 rules: self.schema.hash().text(),
-                fields: Vec::new(),
-            });
+                ..Denial::default()
+            };
+            recorder.denied(denial.bounded());
         }
     }
 }
 
-/// Bytes of documents that are kept read, per guard.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of memory that documents take that are kept read, per guard.
+const DOCUMENTS: u64 = 32 * 1024 * 1024;
+/// The same of what is left of documents without what is denied.
+const PRUNED: u64 = 8 * 1024 * 1024;
+/// A document that takes more than this part of its cache is not kept.
+const PART: u64 = 8;
+
+/// A cache of at most so many bytes, as `weigh` finds them.
+fn cache<K, V>(most: u64, weigh: impl Fn(&K, &V) -> usize + Send + Sync + 'static) -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(most)
+        .weigher(move |key, value| u32::try_from(weigh(key, value)).unwrap_or(u32::MAX))
+        .build()
+}
 
 impl Gate {
     /// A gate that decides by `schema` and `rules` and asks `verifier` who calls.
     #[must_use]
     pub fn new(schema: Arc<GuardSchema>, rules: Rules, verifier: Arc<dyn Verifier>) -> Self {
-        let weight = |length: usize| u32::try_from(length * 8 + 512).unwrap_or(u32::MAX);
         let shared = Shared {
             schema,
             rules,
@@ -98,20 +129,20 @@ impl Gate {
             recorder: None,
             attestor: None,
             strip: Vec::new(),
-            documents: Cache::builder()
-                .max_capacity(CACHE_BYTES)
-                .weigher(move |_, document: &Arc<Document>| {
-                    weight(document.text.len() + document.steps * 8)
-                })
-                .build(),
-            pruned: Cache::builder()
-                .max_capacity(CACHE_BYTES)
-                .weigher(move |(_, removed): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
-                    weight(pruned.text.len() + (removed.len() + pruned.empty_parents.len()) * 4)
-                })
-                .build(),
+            documents: cache(DOCUMENTS, |_, document: &Arc<Document>| document.bytes),
+            pruned: cache(PRUNED, |(_, removed): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
+                512 + std::mem::size_of_val(&**removed) + pruned.bytes()
+            }),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// How many documents are kept read, and how many bytes of memory that takes.
+    #[must_use]
+    pub fn cached_documents(&self) -> (u64, u64) {
+        let documents = &self.shared.documents;
+        documents.run_pending_tasks();
+        (documents.entry_count(), documents.weighted_size())
     }
 
     /// Tells denials to `recorder`, and callers to the upstream by `attestor`. Headers named in

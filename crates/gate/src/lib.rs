@@ -63,6 +63,7 @@
 mod caller;
 mod decide;
 mod directives;
+mod denial;
 mod document;
 mod envelope;
 mod explain;
@@ -80,6 +81,7 @@ mod response;
 mod rules;
 mod schema;
 mod upstream;
+mod weight;
 
 pub use caller::{
     Caller, Credential, CredentialProblem, Identity, Person, Possession, Source, Unavailable,

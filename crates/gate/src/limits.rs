@@ -17,6 +17,11 @@ pub struct Limits {
     pub aliases: usize,
     /// How many root fields an operation may select, fragments spread. Default 64.
     pub root_fields: usize,
+    /// Bytes of an alias. Default 256.
+    pub alias_bytes: usize,
+    /// Bytes of the response keys that lead to root fields, over all of them, fragments spread:
+    /// each denial repeats its path. Default 16 KiB.
+    pub path_bytes: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +33,8 @@ impl Default for Limits {
             depth: 24,
             aliases: 64,
             root_fields: 64,
+            alias_bytes: 256,
+            path_bytes: 16 * 1024,
         }
     }
 }

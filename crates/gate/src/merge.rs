@@ -44,13 +44,17 @@ impl Upstream {
     }
 }
 
-/// The answer: `keys` in document order, each from the upstream, from us, or null.
+/// The answer: `keys` in document order, each from the upstream, from us, or null. `None` if the
+/// nulls for what was denied would take more than `most` bytes: a list of the API's has one for
+/// each of its items, under a key that the caller has chosen.
 pub(crate) fn merge(
     keys: &[&str],
     upstream: Upstream,
     mut local: Map<String, Value>,
     field_errors: Vec<FieldError>,
-) -> Value {
+    most: usize,
+) -> Option<Value> {
+    let mut left = most;
     let Upstream { data, mut errors, extensions, .. } = upstream;
     let data = match data {
         Some(Value::Object(mut theirs)) => {
@@ -71,7 +75,7 @@ pub(crate) fn merge(
             let mut data = Value::Object(merged);
             for field_error in field_errors.iter().filter(|field_error| field_error.path.len() > 1)
             {
-                leave_null(&mut data, &field_error.path);
+                leave_null(&mut data, &field_error.path, &mut left)?;
             }
             Some(data)
         }
@@ -89,21 +93,26 @@ pub(crate) fn merge(
     if let Some(extensions) = extensions {
         answer.insert("extensions".to_owned(), extensions);
     }
-    Value::Object(answer)
+    Some(Value::Object(answer))
 }
 
-/// Sets `path` to null in every object that it leads through.
-fn leave_null(value: &mut Value, path: &[String]) {
+/// Bytes that a null takes beside its key: in the answer a few, in memory about so many.
+const NULL: usize = 64;
+
+/// Sets `path` to null in every object that it leads through, as long as there are bytes `left`.
+fn leave_null(value: &mut Value, path: &[String], left: &mut usize) -> Option<()> {
     match (value, path) {
-        (Value::Array(items), _) => items.iter_mut().for_each(|item| leave_null(item, path)),
+        (Value::Array(items), _) => {
+            items.iter_mut().try_for_each(|item| leave_null(item, path, left))
+        }
         (Value::Object(members), [last]) => {
+            *left = left.checked_sub(last.len() + NULL)?;
             members.insert(last.clone(), Value::Null);
+            Some(())
         }
         (Value::Object(members), [head, rest @ ..]) => {
-            if let Some(below) = members.get_mut(head) {
-                leave_null(below, rest);
-            }
+            members.get_mut(head).map_or(Some(()), |below| leave_null(below, rest, left))
         }
-        _ => {}
+        _ => Some(()),
     }
 }

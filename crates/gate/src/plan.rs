@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use apollo_compiler::{response::JsonMap, validation::Valid};
+use apollo_compiler::{
+    response::{GraphQLError, JsonMap},
+    validation::Valid,
+};
 use castellan_proto::{Digest, scope::RequiredScope};
 use http::StatusCode;
 use serde_json::json;
@@ -11,6 +14,7 @@ use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
     Verdict,
     decide::{Want, decide},
+    denial::shorten,
     document::{Holder, Place, Selected, Span, introspection_cost},
     layer::Shared,
     request::RequestForm,
@@ -154,14 +158,16 @@ impl Plan {
                 .map(|entry| entry.demand.clone()),
             reason,
         });
-        recorder.denied(Denial {
+        let denial = Denial {
             id: id.as_str().to_owned(),
             operation: self.document.root().as_str().to_owned(),
             caller: caller.into(),
             document: Digest::of(self.document.text.as_bytes()).text(),
             rules: shared.schema.hash().text(),
             fields: fields.collect(),
-        });
+            omitted: 0,
+        };
+        recorder.denied(denial.bounded());
     }
 }
 
@@ -203,7 +209,7 @@ fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>),
     }
     let read = Document::read(&shared.schema, &envelope.query, name, &shared.rules.limits);
     let document = Arc::new(read.map_err(refuse_document)?);
-    shared.documents.insert(key, Arc::clone(&document));
+    shared.keep(key, &document);
     Ok((key, document))
 }
 
@@ -211,11 +217,21 @@ fn refuse(message: &str, code: &str) -> RequestRefusal {
     RequestRefusal::of_document(vec![json!({"message": message, "extensions": {"code": code}})])
 }
 
+/// Bytes of a message at most: names in it are the caller's, who may have written one once and
+/// used it wrongly many times.
+const MESSAGE: usize = 512;
+
+/// A mistake as it is told.
+fn told(mut error: GraphQLError) -> serde_json::Value {
+    shorten(&mut error.message, MESSAGE);
+    serde_json::to_value(error).unwrap_or_default()
+}
+
 fn refuse_document(error: DocumentError) -> RequestRefusal {
     match error {
-        DocumentError::Invalid(errors) => RequestRefusal::of_document(
-            errors.iter().map(|error| serde_json::to_value(error).unwrap_or_default()).collect(),
-        ),
+        DocumentError::Invalid(errors) => {
+            RequestRefusal::of_document(errors.into_iter().map(told).collect())
+        }
         DocumentError::TooLarge(message) => refuse(&message, "LIMIT_EXCEEDED"),
     }
 }

@@ -57,6 +57,14 @@ impl Forward<'_> {
             );
             bad_gateway("The API behind this guard did not answer.")
         })?;
+        let status = response.status();
+        if !is_final(status) {
+            return Err(bad_gateway(&format!(
+                "The API behind this guard answered with status {}, which is no answer to a \
+                 GraphQL request.",
+                status.as_u16()
+            )));
+        }
         if is_graphql(response.headers()) {
             Ok(response)
         } else {
@@ -82,9 +90,8 @@ impl Forward<'_> {
         request: Request<Full<Bytes>>,
     ) -> Result<Upstream, RequestRefusal> {
         let (head, body) = self.send(behind, request).await?.into_parts();
-        let body = held(body, self.shared.rules.limits.answer_bytes).await.ok_or_else(|| {
-            bad_gateway("The answer of the API broke off, or is too large to be put together.")
-        })?;
+        let most = self.shared.rules.limits.answer_bytes;
+        let body = held(body, most).await.ok_or_else(too_large)?;
         Upstream::read(head.status, &body)
             .ok_or_else(|| bad_gateway("The API behind this guard gave no GraphQL answer."))
     }
@@ -104,8 +111,19 @@ async fn held(mut body: ReplyBody, limit: usize) -> Option<Vec<u8>> {
     Some(out)
 }
 
+pub(crate) fn too_large() -> RequestRefusal {
+    bad_gateway("The answer of the API broke off, or is too large to be put together.")
+}
+
 fn bad_gateway(message: &str) -> RequestRefusal {
     RequestRefusal::new(StatusCode::BAD_GATEWAY, message, "UPSTREAM")
+}
+
+/// Whether `status` is that of an answer: nothing is to follow, and nobody is sent elsewhere. What
+/// the API says by any other would be a word between it and the gate that the caller cannot use:
+/// a redirect to an address behind the gate, a protocol that the gate does not speak.
+fn is_final(status: StatusCode) -> bool {
+    status.is_success() || status.is_client_error() || status.is_server_error()
 }
 
 /// Whether an answer is of a media type that the issuer's origin may pass on (`docs/rules.md` rule

@@ -16,7 +16,8 @@ pub(crate) fn check_shape(
     operation: &Operation,
     limits: &Limits,
 ) -> Result<(), DocumentError> {
-    let mut shape = Shape { document, known: BTreeMap::new(), aliases: 0, in_parts: false };
+    let known = BTreeMap::new();
+    let mut shape = Shape { document, known, aliases: 0, longest_alias: 0, in_parts: false };
     let Nesting { depth, levels } = shape.nesting(&operation.selection_set);
     let too_large = |message| Err(DocumentError::TooLarge(message));
     if depth > limits.depth {
@@ -33,6 +34,10 @@ pub(crate) fn check_shape(
         return too_large(format!(
             "The operation uses {count} aliases; at most {most} are allowed."
         ));
+    }
+    if shape.longest_alias > limits.alias_bytes {
+        let (length, most) = (shape.longest_alias, limits.alias_bytes);
+        return too_large(format!("An alias has {length} bytes; at most {most} are allowed."));
     }
     if shape.in_parts {
         return too_large("@defer and @stream are not served here.".to_owned());
@@ -51,6 +56,7 @@ struct Shape<'a> {
     document: &'a ExecutableDocument,
     known: BTreeMap<Name, Nesting>,
     aliases: usize,
+    longest_alias: usize,
     in_parts: bool,
 }
 
@@ -63,6 +69,8 @@ impl Shape<'_> {
             let below = match selection {
                 Selection::Field(field) => {
                     self.aliases += usize::from(field.alias.is_some());
+                    let alias = field.alias.as_ref().map_or(0, |alias| alias.len());
+                    self.longest_alias = self.longest_alias.max(alias);
                     let below = self.nesting(&field.selection_set);
                     Nesting { depth: below.depth + 1, ..below }
                 }

@@ -19,6 +19,7 @@ use serde_json::Map;
 use crate::{
     Ask, GuardSchema, Limits, Root,
     document::{limits::check_shape, walk::Walk},
+    weight,
 };
 
 /// A document that parses, is valid and is within limits, with one operation chosen.
@@ -29,8 +30,8 @@ pub struct Document {
     name: Option<String>,
     pub(crate) selected: Vec<Selected>,
     pub(crate) holders: Vec<Holder>,
-    /// What it took to read it, and so about how much is kept of it.
-    pub(crate) steps: usize,
+    /// What it takes in memory.
+    pub(crate) bytes: usize,
 }
 
 /// A field of a root operation type that the chosen operation selects, at any depth.
@@ -152,11 +153,12 @@ impl Document {
             OperationType::Subscription => Root::Subscription,
         };
         check_shape(&executable, operation, limits)?;
-        let mut walk = Walk::new(schema, &executable, limits.root_fields);
+        let mut walk = Walk::new(schema, &executable, limits);
         walk.set(&operation.selection_set, &mut Vec::new(), &mut Vec::new())?;
-        let Walk { selected, holders, steps, .. } = walk;
+        let Walk { selected, holders, .. } = walk;
+        let bytes = weight::of(&executable, text, (&selected, &holders));
         let name = operation.name.as_ref().map(ToString::to_string);
-        Ok(Self { text: text.to_owned(), root, name, selected, holders, steps, executable })
+        Ok(Self { text: text.to_owned(), root, name, selected, holders, bytes, executable })
     }
 
     /// What the chosen operation selects of root types, in document order.

@@ -22,6 +22,14 @@ pub(crate) struct Pruned {
     pub(crate) empty_parents: Vec<Span>,
 }
 
+impl Pruned {
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let variables = self.variables.iter().map(|name| 48 + name.len()).sum::<usize>();
+        256 + self.text.len() + variables + size_of_val(&*self.empty_parents)
+    }
+}
+
 /// What is left of `document` without the selections that begin at the byte offsets `denied`.
 ///
 /// `None` if nothing is left.

@@ -7,7 +7,7 @@ use apollo_compiler::{
 };
 
 use crate::{
-    DocumentError, GuardSchema,
+    DocumentError, GuardSchema, Limits,
     document::{Condition, Holder, Place, Selected, Span, Switch},
 };
 
@@ -18,20 +18,30 @@ const MOST_STEPS: usize = 50_000;
 pub(crate) struct Walk<'a> {
     schema: &'a GuardSchema,
     document: &'a ExecutableDocument,
-    root_fields: usize,
-    pub(crate) steps: usize,
+    limits: &'a Limits,
+    steps: usize,
+    /// Bytes of the paths of what was selected.
+    path_bytes: usize,
     pub(crate) selected: Vec<Selected>,
     pub(crate) holders: Vec<Holder>,
 }
 
 impl<'a> Walk<'a> {
-    /// Finds at most `root_fields` fields of root types.
+    /// Finds at most as many fields of root types as `limits` allow.
     pub(crate) const fn new(
         schema: &'a GuardSchema,
         document: &'a ExecutableDocument,
-        root_fields: usize,
+        limits: &'a Limits,
     ) -> Self {
-        Self { schema, document, root_fields, steps: 0, selected: Vec::new(), holders: Vec::new() }
+        Self {
+            schema,
+            document,
+            limits,
+            steps: 0,
+            path_bytes: 0,
+            selected: Vec::new(),
+            holders: Vec::new(),
+        }
     }
 
     /// Walks through `set`, to which `path` leads under `conditions`.
@@ -86,6 +96,7 @@ impl<'a> Walk<'a> {
         let typename_below = field.name == "__typename" && path.len() > 1;
         if !typename_below {
             for root in self.schema.roots_behind(&set.ty) {
+                self.path_bytes += path.iter().map(String::len).sum::<usize>();
                 self.selected.push(Selected {
                     root,
                     field: field.name.to_string(),
@@ -94,8 +105,14 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        if self.selected.len() > self.root_fields {
-            let most = self.root_fields;
+        if self.path_bytes > self.limits.path_bytes {
+            let most = self.limits.path_bytes;
+            return Err(DocumentError::TooLarge(format!(
+                "The response keys that lead to fields of root types have more than {most} bytes."
+            )));
+        }
+        if self.selected.len() > self.limits.root_fields {
+            let most = self.limits.root_fields;
             return Err(DocumentError::TooLarge(format!(
                 "The operation selects more than {most} fields of root types."
             )));

@@ -60,11 +60,22 @@ impl CachedRecord {
 
 /// Nothing stands here longer than so many seconds, whatever is heard.
 const LONGEST: u64 = 60;
+/// Bytes of what stands here at most: twenty thousand records as they usually are.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// What a record takes in the cache by itself.
+const ENTRY: usize = 512;
 
 impl Default for RecordCache {
     fn default() -> Self {
+        let weigh = |key: &Key, cached_record: &Arc<CachedRecord>| {
+            // What it says once it was read is a few times what is written.
+            let bytes = ENTRY + 2 * key.id.len() + 4 * cached_record.record.body.len();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
         let lifetime = Duration::from_secs(LONGEST);
-        Self(Cache::builder().max_capacity(20_000).time_to_live(lifetime).build())
+        Self(
+            Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).time_to_live(lifetime).build(),
+        )
     }
 }
 

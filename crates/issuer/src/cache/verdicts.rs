@@ -17,13 +17,30 @@ struct Verdict<T> {
     until: Timestamp,
 }
 
+/// What a verdict takes in memory beside what it shares with others: whoever gets a token may have
+/// chosen how much there is in it.
+pub(crate) trait Memory {
+    /// Bytes, about.
+    fn memory(&self) -> usize;
+}
+
 /// A verdict lives at most so long, whatever is heard.
 const LONGEST: u64 = 60;
+/// Bytes of verdicts of one kind at most: a hundred thousand as they usually are.
+const MOST_BYTES: u64 = 96 * 1024 * 1024;
+/// What a verdict takes in the cache by itself.
+const ENTRY: usize = 384;
 
-impl<T: Send + Sync + 'static> Default for Verdicts<T> {
+impl<T: Memory + Send + Sync + 'static> Default for Verdicts<T> {
     fn default() -> Self {
+        let weigh = |_: &Digest, verdict: &Arc<Verdict<T>>| {
+            let bytes = ENTRY + size_of::<Verdict<T>>() + verdict.live.memory();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
         let lifetime = Duration::from_secs(LONGEST);
-        Self(Cache::builder().max_capacity(100_000).time_to_live(lifetime).build())
+        Self(
+            Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).time_to_live(lifetime).build(),
+        )
     }
 }
 

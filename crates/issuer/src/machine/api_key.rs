@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    cache::verdicts::Verdicts,
+    cache::verdicts::{Memory, Verdicts},
     error::OAuthError,
     records::{
         AuthKey,
@@ -100,6 +100,12 @@ pub struct KeyCaller {
     pub scopes: Scopes,
     /// What the key may do at all.
     pub key_scopes: Scopes,
+}
+
+impl Memory for KeyCaller {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.id.len() + self.scopes.memory() + self.key_scopes.memory()
+    }
 }
 
 /// Why a key's token does not hold.

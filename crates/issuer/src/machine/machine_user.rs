@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    cache::verdicts::Verdicts,
+    cache::verdicts::{Memory, Verdicts},
     error::OAuthError,
     keys::KeyringError,
     records::{
@@ -85,6 +85,14 @@ pub struct MachineCaller {
     pub audience: Option<String>,
     /// From where it may call; from anywhere if empty.
     pub addresses: Vec<IpNet>,
+}
+
+impl Memory for MachineCaller {
+    fn memory(&self) -> usize {
+        let texts = [&self.id, &self.key, &self.name, &self.nickname];
+        let texts = texts.into_iter().chain(&self.audience).map(String::len).sum::<usize>();
+        size_of::<Self>() + texts + self.scopes.memory() + size_of_val(&*self.addresses)
+    }
 }
 
 /// Why a machine user's token does not hold.

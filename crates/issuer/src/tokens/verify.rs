@@ -6,7 +6,7 @@ use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scope
 
 use crate::{
     Issuer,
-    cache::liveness::Snapshot,
+    cache::{liveness::Snapshot, verdicts::Memory},
     keys::{KeyUse, KeyringError, RingKey},
     records::{
         Account, AppDialect, Client, Family,
@@ -89,6 +89,13 @@ pub enum Holder<'a> {
     Key(&'a str),
     /// It is not they who use it: they ask about it.
     Asks,
+}
+
+impl Memory for Live {
+    fn memory(&self) -> usize {
+        let audience = self.audience.iter().map(|name| size_of::<String>() + name.len());
+        size_of::<Self>() + self.scope.memory() + audience.sum::<usize>()
+    }
 }
 
 impl Live {

@@ -152,6 +152,16 @@ impl Scopes {
         self.0.iter()
     }
 
+    /// Bytes of memory that they take, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let one = |scope: &Scope| match scope {
+            Scope::Named(name) => size_of::<Scope>() + name.len(),
+            Scope::Pattern(pattern) => pattern.memory(),
+        };
+        self.iter().map(one).sum()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,63 +1,128 @@
-//! Denials on their way to the store: written in the background, a bounded number at a time, so
-//! that no answer waits for them (`docs/rules.md` rule 5).
+//! Denials on their way to the store: written in the background, a bounded number of bytes at a
+//! time and over the day, so that no answer waits for them and nobody fills the disk with them
+//! (`docs/rules.md` rule 5).
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use castellan_gate::Denial;
 use castellan_issuer::{Issuer, records::DecisionRecord};
 use tokio::sync::mpsc;
 
-/// Where denials are told. Cheap to clone.
+use crate::guards::budget::Budget;
+
+/// Where the denials of one site are told. Cheap to clone.
 #[derive(Clone)]
 pub struct Denials {
-    queue: mpsc::Sender<(Arc<str>, Denial)>,
-    dropped: Arc<AtomicU64>,
+    queue: mpsc::Sender<Waiting>,
+    shared: Arc<Shared>,
 }
 
-/// Denials that wait to be written at most; more are counted and dropped.
+struct Shared {
+    issuer: Issuer,
+    /// Bytes of denials that wait to be written.
+    waiting: AtomicUsize,
+    budgets: Mutex<Budgets>,
+    dropped: AtomicU64,
+}
+
+/// What may be written of strangers, and of callers who are known: the former cannot use up what
+/// is there for the latter.
+struct Budgets {
+    strangers: Budget,
+    known: Budget,
+}
+
+/// A denial that waits to be written.
+struct Waiting {
+    guard: Arc<str>,
+    denial: Denial,
+    bytes: usize,
+}
+
+/// Denials that wait to be written at most, and their bytes; more are counted and dropped.
 const WAITING: usize = 4_096;
+const WAITING_BYTES: usize = 4 * MIB as usize;
+/// Denials that are written at a time.
+const BATCH: usize = 256;
+
+const MIB: u64 = 1024 * 1024;
+/// Bytes of denials of strangers that are written at once, and over a day.
+const STRANGERS: (u64, u64) = (4 * MIB, 16 * MIB);
+/// The same for callers who are known.
+const KNOWN: (u64, u64) = (16 * MIB, 48 * MIB);
 
 impl Denials {
     /// Begins to write what is told.
     #[must_use]
     pub fn start(issuer: Issuer) -> Self {
         let (queue, mut waiting) = mpsc::channel(WAITING);
+        let now = issuer.now();
+        let budget = |(burst, daily)| Budget::new(burst, daily, now);
+        let budgets = Budgets { strangers: budget(STRANGERS), known: budget(KNOWN) };
+        let shared = Arc::new(Shared {
+            issuer,
+            waiting: AtomicUsize::new(0),
+            budgets: Mutex::new(budgets),
+            dropped: AtomicU64::new(0),
+        });
+        let writer = Arc::clone(&shared);
         tokio::spawn(async move {
-            let mut batch: Vec<(Arc<str>, Denial)> = Vec::new();
-            while waiting.recv_many(&mut batch, 256).await > 0 {
+            let mut batch = Vec::new();
+            while waiting.recv_many(&mut batch, BATCH).await > 0 {
                 let mut writes = tokio::task::JoinSet::new();
-                for (guard, denial) in batch.drain(..) {
-                    let issuer = issuer.clone();
-                    writes.spawn(async move { write(&issuer, &guard, denial).await });
+                for one in batch.drain(..) {
+                    let writer = Arc::clone(&writer);
+                    writes.spawn(async move { writer.write(one).await });
                 }
                 while writes.join_next().await.is_some() {}
             }
         });
-        Self { queue, dropped: Arc::default() }
+        Self { queue, shared }
     }
 
-    /// Takes note of a denial at `guard`, unless too many wait already.
+    /// Takes note of a denial at `guard`, unless too much waits already, or was written today.
     pub(crate) fn tell(&self, guard: &Arc<str>, denial: Denial) {
-        if self.queue.try_send((Arc::clone(guard), denial)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let bytes = denial.bytes();
+        let waiting = self.shared.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let fits = waiting <= WAITING_BYTES && self.shared.may_write(&denial, bytes);
+        let one = Waiting { guard: Arc::clone(guard), denial, bytes };
+        if !fits || self.queue.try_send(one).is_err() {
+            self.shared.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.note_dropped();
         }
-    }
-
-    /// How many denials could not be kept since the start.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
-async fn write(issuer: &Issuer, guard: &str, denial: Denial) {
-    let id = denial.id.clone();
-    let Ok(denial) = serde_json::to_value(&denial) else { return };
-    let record = DecisionRecord { at: issuer.now(), guard: guard.to_owned(), denial };
-    if let Err(error) = issuer.repository().insert(&id, &record, issuer.now()).await {
-        tracing::warn!(%error, decision = id, "a denial could not be kept");
+impl Shared {
+    fn may_write(&self, denial: &Denial, bytes: usize) -> bool {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = denial.caller.scope.is_some();
+        let budget = if is_known { &mut budgets.known } else { &mut budgets.strangers };
+        budget.take(bytes as u64, self.issuer.now())
+    }
+
+    /// Says so now and then: a line for each would fill the log instead.
+    fn note_dropped(&self) {
+        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            tracing::warn!(
+                dropped,
+                "denials are not kept for `castellan explain`: too many of them, or too large"
+            );
+        }
+    }
+
+    async fn write(&self, Waiting { guard, denial, bytes }: Waiting) {
+        let (id, now) = (denial.id.clone(), self.issuer.now());
+        if let Ok(denial) = serde_json::to_value(&denial) {
+            let record = DecisionRecord { at: now, guard: guard.as_ref().to_owned(), denial };
+            if let Err(error) = self.issuer.repository().insert(&id, &record, now).await {
+                tracing::warn!(%error, decision = id, "a denial could not be kept");
+            }
+        }
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

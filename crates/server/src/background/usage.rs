@@ -20,8 +20,14 @@ pub struct Usage {
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Per kind and id of a resource, how often each demand was met.
-type Counts = HashMap<ResourceKind, HashMap<String, Count>>;
+/// What was counted since.
+#[derive(Default)]
+struct Counts {
+    /// Per kind and id of a resource, how often each demand was met.
+    by_kind: HashMap<ResourceKind, HashMap<String, Count>>,
+    /// Demands of all of them.
+    demands: usize,
+}
 
 /// What one caller used, and since when that is counted.
 struct Count {
@@ -33,6 +39,8 @@ struct Count {
 const EVERY: Duration = Duration::from_secs(10);
 /// Apps and keys that are counted between two writes at most.
 const MOST: usize = 10_000;
+/// Demands of all of them at most.
+const MOST_DEMANDS: usize = 100_000;
 
 impl Usage {
     /// Begins to count, and to write what was counted.
@@ -58,7 +66,8 @@ impl Usage {
     ) {
         let Some((kind, id)) = resource(caller) else { return };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_kind = counts.entry(kind).or_default();
+        let Counts { by_kind, demands: all } = &mut *counts;
+        let of_kind = by_kind.entry(kind).or_default();
         if !of_kind.contains_key(id) {
             if of_kind.len() >= MOST {
                 return;
@@ -70,7 +79,11 @@ impl Usage {
         for demand in demands {
             match of_caller.demands.get_mut(demand.as_str()) {
                 Some(count) => *count += 1,
-                None => drop(of_caller.demands.insert(demand.as_str().to_owned(), 1)),
+                None if *all >= MOST_DEMANDS => {}
+                None => {
+                    *all += 1;
+                    of_caller.demands.insert(demand.as_str().to_owned(), 1);
+                }
             }
         }
     }
@@ -82,7 +95,7 @@ impl Usage {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *counts)
         };
-        for (kind, of_kind) in counts {
+        for (kind, of_kind) in counts.by_kind {
             for (id, of_caller) in of_kind {
                 let (counts, since) = (&of_caller.demands, of_caller.since);
                 if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
@@ -95,11 +108,22 @@ impl Usage {
 
     fn put_back(&self, kind: ResourceKind, id: String, of_caller: Count) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of_kind, since) = (counts.entry(kind).or_default(), of_caller.since);
+        let Counts { by_kind, demands: all } = &mut *counts;
+        let (of_kind, since) = (by_kind.entry(kind).or_default(), of_caller.since);
+        if of_kind.len() >= MOST && !of_kind.contains_key(&id) {
+            return;
+        }
         let kept = of_kind.entry(id).or_insert(Count { since, demands: BTreeMap::new() });
         kept.since = kept.since.min(since);
         for (demand, more) in of_caller.demands {
-            *kept.demands.entry(demand).or_default() += more;
+            match kept.demands.get_mut(&demand) {
+                Some(count) => *count += more,
+                None if *all >= MOST_DEMANDS => {}
+                None => {
+                    *all += 1;
+                    kept.demands.insert(demand, more);
+                }
+            }
         }
     }
 }

@@ -164,6 +164,14 @@ fn print(guard: &GuardConfig, explained: &Explanation) {
             println!("  smallest grant  {grant}");
         }
     }
+    print_omitted(explained);
+}
+
+/// What is said of a record that was too large to be kept whole.
+fn print_omitted(explained: &Explanation) {
+    if explained.omitted > 0 {
+        println!("\n{} more denied fields were not kept", explained.omitted);
+    }
 }
 
 fn print_caller(caller: &castellan_gate::CallerSummary) {
@@ -178,5 +186,8 @@ fn print_caller(caller: &castellan_gate::CallerSummary) {
         if let Some(value) = value {
             println!("{name:<10} {value}");
         }
+    }
+    if caller.shortened {
+        println!("           (and more scopes, which were not kept)");
     }
 }

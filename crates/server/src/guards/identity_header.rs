@@ -19,11 +19,18 @@ pub(super) struct Signer {
 
 const LIFE: Duration = Duration::from_mins(1);
 const KEPT: Duration = Duration::from_secs(30);
+/// Bytes of what is kept at most.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Signer {
     pub(super) fn new(issuer: Issuer, guard: &str, audience: String) -> Self {
         let iss = format!("{}/guard/{guard}", issuer.address().issuer);
-        let signed = Cache::builder().max_capacity(10_000).time_to_live(KEPT).build();
+        let bytes = |key: &Box<[u8]>, value: &HeaderValue| key.len() + value.len() + 256;
+        let signed = Cache::builder()
+            .max_capacity(MOST_BYTES)
+            .weigher(move |key, value| u32::try_from(bytes(key, value)).unwrap_or(u32::MAX))
+            .time_to_live(KEPT)
+            .build();
         Self { issuer, iss, audience, signed }
     }
 }

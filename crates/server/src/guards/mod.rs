@@ -1,5 +1,6 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod budget;
 mod identity_header;
 mod introspection;
 mod recorder;

@@ -5,6 +5,7 @@
 mod browser;
 mod dialects;
 mod enforced;
+mod growing;
 mod guards;
 mod oauth;
 mod operations;
@@ -14,3 +15,4 @@ mod smoke;
 mod snapshots;
 mod support;
 mod switches;
+mod upstream_status;

@@ -116,7 +116,7 @@ impl Filled<'_> {
         let of = format!("{} {:?}", self.path, self.pairs);
         assert_clean(&answer, &of);
         let large = self.pairs.iter().any(|(_, value)| value.len() > 1_000);
-        let expected = if large { 400 } else { self.status };
+        let expected = if large { 413 } else { self.status };
         // So many wrong passwords for one person are slowed down, too.
         let slowed = expected == 401 && answer.status == 429;
         assert!(slowed || answer.status == expected, "{expected}: {of:.200}: {answer:?}");

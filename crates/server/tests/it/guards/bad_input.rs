@@ -293,7 +293,7 @@ async fn bad_input_requests_that_are_no_http() {
     let far =
         format!("GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "x".repeat(80_000));
     for request in [
-        "GET /healthz HTTP/1.1\r\n\r\n".to_owned(),
+        "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
         "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(),
         "GET http://a.test/healthz HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n"
             .to_owned(),

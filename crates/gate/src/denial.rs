@@ -1,0 +1,119 @@
+//! How much of a denial is kept: whoever is denied may choose what is written of it, and must not
+//! choose how much.
+
+use crate::{CallerSummary, Denial, DeniedField};
+
+/// Bytes of the fields of one record at most.
+const FIELDS: usize = 16 * 1024;
+/// Bytes of one path at most.
+const PATH: usize = 512;
+/// Bytes of one list of scopes at most.
+const SCOPES: usize = 2 * 1024;
+/// What a record takes besides, its names written out.
+const RECORD: usize = 512;
+const FIELD: usize = 96;
+
+impl Denial {
+    /// As much of it as is kept.
+    pub(crate) fn bounded(mut self) -> Self {
+        for field in &mut self.fields {
+            shorten(&mut field.path, PATH);
+        }
+        let mut bytes = 0;
+        let fits = |field: &&DeniedField| {
+            bytes += field.bytes();
+            bytes <= FIELDS
+        };
+        let fitting = self.fields.iter().take_while(fits).count();
+        self.omitted += self.fields.len() - fitting;
+        self.fields.truncate(fitting);
+        self.caller.shorten();
+        self
+    }
+
+    /// Bytes that it takes, written out.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.id, &self.operation, &self.document, &self.rules];
+        let fields = self.fields.iter().map(DeniedField::bytes).sum::<usize>();
+        RECORD + texts.map(String::len).iter().sum::<usize>() + self.caller.bytes() + fields
+    }
+}
+
+impl DeniedField {
+    fn bytes(&self) -> usize {
+        let demand = self.demand.as_ref().map_or(0, |demand| demand.as_str().len());
+        FIELD + self.path.len() + self.field.len() + demand
+    }
+}
+
+impl CallerSummary {
+    fn shorten(&mut self) {
+        for scopes in [&mut self.scope, &mut self.client_scope].into_iter().flatten() {
+            if scopes.len() > SCOPES {
+                // Scopes are ASCII; half a one is another one.
+                let end = scopes[..scopes.floor_char_boundary(SCOPES)].rfind(' ');
+                scopes.truncate(end.unwrap_or(0));
+                self.shortened = true;
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = [&self.person, &self.client, &self.credential, &self.scope, &self.client_scope];
+        self.kind.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
+/// Cuts `text` to `most` bytes, and says so by its last character.
+pub(crate) fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reason;
+
+    #[test]
+    fn a_record_has_a_size_whatever_was_denied() {
+        let field = |at: usize| DeniedField {
+            path: "é".repeat(at),
+            field: "Query.secret".to_owned(),
+            demand: None,
+            reason: Reason::NoCredential,
+        };
+        let scopes = "Query:Person:Get ".repeat(1_000);
+        let caller = CallerSummary {
+            scope: Some(scopes.clone()),
+            client_scope: Some("openid".to_owned()),
+            ..CallerSummary::default()
+        };
+        let denial =
+            Denial { fields: (0..1_000).map(field).collect(), caller, ..Denial::default() }
+                .bounded();
+        assert!(denial.bytes() < 20 * 1024, "{}", denial.bytes());
+        assert!(serde_json::to_string(&denial).unwrap().len() < denial.bytes());
+        assert_eq!(denial.fields.len() + denial.omitted, 1_000);
+        assert!(denial.omitted > 900);
+        let kept = denial.caller.scope.unwrap();
+        assert!(scopes.starts_with(&kept) && kept.ends_with("Get"), "{kept}");
+        assert!(denial.caller.shortened);
+        assert_eq!(denial.caller.client_scope.as_deref(), Some("openid"));
+    }
+
+    #[test]
+    fn what_is_short_is_kept_as_it_is() {
+        let field = DeniedField {
+            path: "a.b".to_owned(),
+            field: "Query.secret".to_owned(),
+            demand: None,
+            reason: Reason::NoCredential,
+        };
+        let denial = Denial { fields: vec![field; 64], ..Denial::default() };
+        assert_eq!(denial.clone().bounded(), denial);
+    }
+}

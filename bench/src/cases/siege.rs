@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
-    load::{self, Done, Slice, Work},
+    load::{self, Done, Measured, Slice, Work},
     peers::{
         Format, Ground, Peer, bare,
         castellan::{Instance, Wants},
@@ -77,45 +77,64 @@ pub async fn run(
     let measured =
         measured.map_err(|fault| Fault::failed(format!("{fault}\n{}", server.last_words())))?;
 
-    report.note(format!(
-        "{}: in {:.0} s {} connections that mean no good, {} sign-ins that were begun, {} denied \
-         documents and {} bodies that are too large, beside {} honest requests, {} of which were \
-         not got round to",
-        case.name,
-        measured.elapsed.as_secs_f64(),
-        tally.connections.get(),
-        tally.begun.get(),
-        tally.denied.get(),
-        tally.large.get(),
-        measured.answered,
-        measured.unanswered,
-    ));
-    let p99 = measured.latencies.quantile(0.99).as_secs_f64() * 1_000.0;
-    let rows = [
-        ("memory at most", worst.memory / MIB, "MiB"),
-        ("file handles at most", worst.handles, ""),
-        ("growth on disk", (worst.disk - before.disk) / MIB, "MiB"),
-        ("p99 of honest requests", p99, "ms"),
-        ("connections beyond their time", super::counts::float(tally.overstayed.get()), ""),
-    ];
-    let mut exceeded = Vec::new();
-    for ((what, value, unit), target) in rows.into_iter().zip(case.targets) {
-        if let Target::AtMost(most) = target
-            && value > *most
-        {
-            exceeded.push(format!("{what}: {value:.1} {unit}, and {most} are allowed"));
-        }
-        let (case, peer, what) = (case.name, Peer::Castellan, what.to_owned());
-        report.single(Single { case, peer, what, value, unit, target: Some(*target) });
-    }
-    if let Some(wrong) = tally.wrong.take() {
-        exceeded.push(wrong);
-    }
-    let idle = [&tally.begun, &tally.denied, &tally.large].iter().any(|count| count.get() == 0);
-    if idle || measured.answered == 0 {
-        exceeded.push("somebody did not get to do what they came for".to_owned());
-    }
+    let outcome = Outcome { case, before, worst, measured, tally: &tally };
+    let exceeded = outcome.told(report);
     if exceeded.is_empty() { Ok(()) } else { Err(Fault::failed(exceeded.join("; "))) }
+}
+
+/// What came of a siege.
+struct Outcome<'a> {
+    case: &'static Case,
+    before: Needs,
+    worst: Needs,
+    measured: Measured,
+    tally: &'a Tally,
+}
+
+impl Outcome<'_> {
+    /// Says what came, and what exceeded its bound.
+    fn told(&self, report: &mut Report) -> Vec<String> {
+        let Self { case, before, worst, measured, tally } = self;
+        report.note(format!(
+            "{}: in {:.0} s {} connections that mean no good, {} sign-ins that were begun, {} \
+             denied documents and {} bodies that are too large, beside {} honest requests, {} of \
+             which were not got round to",
+            case.name,
+            measured.elapsed.as_secs_f64(),
+            tally.connections.get(),
+            tally.begun.get(),
+            tally.denied.get(),
+            tally.large.get(),
+            measured.answered,
+            measured.unanswered,
+        ));
+        let p99 = measured.latencies.quantile(0.99).as_secs_f64() * 1_000.0;
+        let rows = [
+            ("memory at most", worst.memory / MIB, "MiB"),
+            ("file handles at most", worst.handles, ""),
+            ("growth on disk", (worst.disk - before.disk) / MIB, "MiB"),
+            ("p99 of honest requests", p99, "ms"),
+            ("connections beyond their time", super::counts::float(tally.overstayed.get()), ""),
+        ];
+        let mut exceeded = Vec::new();
+        for ((what, value, unit), target) in rows.into_iter().zip(case.targets) {
+            if let Target::AtMost(most) = target
+                && value > *most
+            {
+                exceeded.push(format!("{what}: {value:.1} {unit}, and {most} are allowed"));
+            }
+            let (case, peer, what) = (case.name, Peer::Castellan, what.to_owned());
+            report.single(Single { case, peer, what, value, unit, target: Some(*target) });
+        }
+        if let Some(wrong) = tally.wrong.take() {
+            exceeded.push(wrong);
+        }
+        let idle = [&tally.begun, &tally.denied, &tally.large].iter().any(|count| count.get() == 0);
+        if idle || measured.answered == 0 {
+            exceeded.push("somebody did not get to do what they came for".to_owned());
+        }
+        exceeded
+    }
 }
 
 /// What a server needs at a moment, or at most.

@@ -69,7 +69,7 @@ impl Shape<'_> {
             let below = match selection {
                 Selection::Field(field) => {
                     self.aliases += usize::from(field.alias.is_some());
-                    let alias = field.alias.as_ref().map_or(0, |alias| alias.len());
+                    let alias = field.alias.as_ref().map_or(0, Name::len);
                     self.longest_alias = self.longest_alias.max(alias);
                     let below = self.nesting(&field.selection_set);
                     Nesting { depth: below.depth + 1, ..below }

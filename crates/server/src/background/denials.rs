@@ -44,7 +44,7 @@ struct Waiting {
 
 /// Denials that wait to be written at most, and their bytes; more are counted and dropped.
 const WAITING: usize = 4_096;
-const WAITING_BYTES: usize = 4 * MIB as usize;
+const WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// Denials that are written at a time.
 const BATCH: usize = 256;
 
@@ -72,12 +72,12 @@ impl Denials {
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                let mut writes = tokio::task::JoinSet::new();
+                let mut tasks = tokio::task::JoinSet::new();
                 for one in batch.drain(..) {
                     let writer = Arc::clone(&writer);
-                    writes.spawn(async move { writer.write(one).await });
+                    tasks.spawn(async move { writer.write(one).await });
                 }
-                while writes.join_next().await.is_some() {}
+                while tasks.join_next().await.is_some() {}
             }
         });
         Self { queue, shared }

@@ -25,8 +25,8 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 impl Signer {
     pub(super) fn new(issuer: Issuer, guard: &str, audience: String) -> Self {
         let iss = format!("{}/guard/{guard}", issuer.address().issuer);
-        let bytes = |key: &Box<[u8]>, value: &HeaderValue| key.len() + value.len() + 256;
-        let signed = Cache::builder()
+        let bytes = |key: &[u8], value: &HeaderValue| key.len() + value.len() + 256;
+        let signed = Cache::<Box<[u8]>, HeaderValue>::builder()
             .max_capacity(MOST_BYTES)
             .weigher(move |key, value| u32::try_from(bytes(key, value)).unwrap_or(u32::MAX))
             .time_to_live(KEPT)

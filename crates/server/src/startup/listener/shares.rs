@@ -6,15 +6,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+/// How many connections of each source are open.
+type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// The sources of the connections that are open.
 pub(crate) struct Shares {
     /// Connections of one source at a time.
     most: usize,
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Open,
 }
 
 /// A connection that counts against its source until this is dropped.
-pub(crate) struct Share(Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>);
+pub(crate) struct Share(Option<(IpAddr, Open)>);
 
 impl Shares {
     /// At most `most` connections of one source.
@@ -63,7 +66,7 @@ fn source(address: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -1,59 +1,61 @@
-//! How many connections there may be follows from the file handles of this process: those of
-//! clients, those to APIs behind guards, and some kept back for databases, logs and look-ups.
+//! How many file handles this process may have, and who gets which share of them.
+//!
+//! A connection is a file handle, whichever side opened it. Whoever opens connections takes them
+//! from a share, so that one crowd (an API that does not answer, clients that send nothing) never
+//! takes the handles that the others, the data source among them, need to go on.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The file handles that this process may have open.
+/// More are not asked for: every one may come to hold memory.
+const MOST: usize = 65_536;
+/// Kept back for files, the data source, what is fetched and whatever else needs one: so many, or a
+/// quarter of a small limit.
+const RESERVE: usize = 256;
+
+/// The file handles of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHandles {
-    /// How many.
+    /// How many there may be (`RLIMIT_NOFILE`).
     pub limit: usize,
 }
 
-/// Where the system sets no limit, and at most: more than one process is good for.
-const MOST: u64 = 1 << 20;
-/// Connections of clients at most, however many file handles there are.
-const MOST_CONNECTIONS: usize = 8_192;
-
 impl FileHandles {
-    /// The limit of this process, after the soft one was raised to the hard one.
+    /// Those of this process, of which the soft limit is raised to the hard one first, to 65,536 at
+    /// most: the soft one is 1,024 on many systems, for the sake of programs that use `select`.
     #[must_use]
     pub fn of_this_process() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        let most = maximum.unwrap_or(MOST).min(MOST);
-        let mut limit = current.unwrap_or(MOST).min(MOST);
-        if limit < most
-            && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).is_ok()
-        {
-            limit = most;
-        }
-        Self { limit: usize::try_from(limit).unwrap_or(usize::MAX) }
-    }
-
-    /// Those that no connection gets: an eighth, between 32 and 256, for databases, logs,
-    /// look-ups of names and what Castellan itself fetches.
-    const fn kept_back(self) -> usize {
-        let eighth = self.limit / 8;
-        if eighth < 32 {
-            32
-        } else if eighth > 256 {
-            256
+        // `None` is without a limit.
+        let number = |limit: Option<u64>| {
+            limit.map_or(MOST, |limit| usize::try_from(limit).unwrap_or(MOST).min(MOST))
+        };
+        let (soft, wanted) = (number(current), number(maximum));
+        let raised = Rlimit { current: u64::try_from(wanted).ok(), maximum };
+        let limit = if wanted > soft && setrlimit(Resource::Nofile, raised).is_ok() {
+            wanted
         } else {
-            eighth
-        }
+            soft
+        };
+        Self { limit }
     }
 
-    /// Connections of clients that may be open at a time.
+    /// What is kept back for ourselves.
+    #[must_use]
+    pub fn reserve(self) -> usize {
+        RESERVE.min(self.limit / 4)
+    }
+
+    /// The share of connections that come in: half of what remains after the reserve.
     #[must_use]
     pub fn listener(self) -> usize {
-        // A request may need a connection to an API as well.
-        (self.limit.saturating_sub(self.kept_back()) / 2).clamp(16, MOST_CONNECTIONS)
+        (self.limit - self.reserve()) / 2
     }
 
-    /// Connections to APIs behind guards that may be open at a time.
+    /// The share of connections to the APIs behind all guards together: a quarter of what remains
+    /// after the reserve.
     #[must_use]
     pub fn upstreams(self) -> usize {
-        self.limit.saturating_sub(self.kept_back() + self.listener()).max(16)
+        (self.limit - self.reserve()) / 4
     }
 }
 
@@ -62,18 +64,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_are_kept_back_whatever_the_limit_is() {
-        for limit in [256, 1_024, 4_096, 65_536, 1 << 20] {
+    fn the_shares_and_the_reserve_are_within_the_limit() {
+        for (limit, listener, upstreams) in
+            [(65_536, 32_640, 16_320), (1_024, 384, 192), (256, 96, 48), (0, 0, 0)]
+        {
             let handles = FileHandles { limit };
-            let (listener, upstreams) = (handles.listener(), handles.upstreams());
-            assert!(listener + upstreams + 32 <= limit, "{limit}: {listener} + {upstreams}");
+            assert_eq!((handles.listener(), handles.upstreams()), (listener, upstreams), "{limit}");
+            let all = handles.reserve() + handles.listener() + handles.upstreams();
+            assert!(all <= limit, "{all} of {limit}");
         }
-        assert_eq!(FileHandles { limit: 1_024 }.listener(), 448);
-        assert_eq!(FileHandles { limit: 65_536 }.listener(), MOST_CONNECTIONS);
     }
 
     #[test]
     fn this_process_has_some() {
-        assert!(FileHandles::of_this_process().limit >= 64);
+        let handles = FileHandles::of_this_process();
+        assert!(handles.limit > 0);
+        assert_eq!(FileHandles::of_this_process(), handles, "asked again, it is the same");
     }
 }

@@ -56,7 +56,7 @@ const ATTACKS: [(usize, Attack); 7] = [
     (80, Attack::Rests(b"GET /healthz HTTP/1.1\r\nhost: loc")),
     (80, Attack::Slow),
     (20, Attack::Junk),
-    (20, Attack::Deaf),
+    (10, Attack::Deaf),
 ];
 /// How long a connection without a whole head may be there: ten seconds, and what a busy machine
 /// takes; and one that takes nothing of its answer, a minute.
@@ -66,7 +66,7 @@ const STAY_DEAF: Duration = Duration::from_secs(75);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Sign-ins that are begun, and documents that are denied, in a second; and large bodies.
 const SIGN_INS: u64 = 10;
-const DENIED: u64 = 100;
+const DENIED: u64 = 25;
 const LARGE: u64 = 2;
 /// Bytes of a large body.
 const BODY: usize = 4 * 1024 * 1024;

@@ -65,9 +65,14 @@ impl Limits {
     /// Longer than the pools of common proxies and clients keep theirs.
     const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-    /// Limits for `connections`, of which one source may have a sixteenth.
+    /// Connections at most, however many file handles there are: each may come to hold memory.
+    const MOST: usize = 8_192;
+
+    /// Limits for `connections`, or as many as are sensible, of which one source may have a
+    /// sixteenth.
     #[must_use]
     pub fn of(connections: usize) -> Self {
+        let connections = connections.clamp(16, Self::MOST);
         let per_source = (connections / 16).max(32);
         Self { connections, per_source, keep_alive: Self::KEEP_ALIVE }
     }

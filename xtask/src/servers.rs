@@ -93,6 +93,11 @@ impl Servers {
                 }
             }
         }
+        // A disk that a test can fill is a file system that it mounts.
+        if let Err(why) = can_mount() {
+            println!("small_disk: {why}");
+            servers.missing.push(("small_disk", why));
+        }
         servers
     }
 
@@ -112,6 +117,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         (self.stop)();
     }
+}
+
+/// Whether this user may mount a file system in memory.
+fn can_mount() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("there is no place: {error}"))?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m", "castellan-test"]).arg(folder.path());
+    quietly(&mut mount)?;
+    quietly(Command::new("umount").arg(folder.path())).map(drop)
 }
 
 /// A port that is free at the moment.

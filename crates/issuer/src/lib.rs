@@ -8,11 +8,13 @@
 pub mod authorization;
 pub mod cache;
 pub mod client_auth;
+pub mod clock_check;
 pub mod endpoint;
 pub mod error;
 pub mod grant;
 pub mod keys;
 pub mod machine;
+pub mod readiness;
 pub mod records;
 pub mod request;
 pub mod resources;
@@ -34,6 +36,7 @@ pub use settings::Settings;
 use crate::{
     cache::{liveness::Liveness, verdicts::Verdicts},
     keys::{Keyring, MasterKey},
+    readiness::Readiness,
     settings::SiteAddress,
     sign_in::password::Passwords,
     store::Store,
@@ -54,6 +57,7 @@ struct Shared {
     master: MasterKey,
     keyring: Keyring,
     passwords: Passwords,
+    readiness: Arc<Readiness>,
     liveness: Arc<Liveness>,
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
@@ -81,6 +85,9 @@ pub struct Parts {
     pub master: MasterKey,
     /// What hashes passwords; one for all sites, as its bounds are the machine's.
     pub passwords: Passwords,
+    /// Whether this node can write and its clock is right; one for all sites, as they share a data
+    /// source.
+    pub readiness: Arc<Readiness>,
 }
 
 impl Issuer {
@@ -90,7 +97,7 @@ impl Issuer {
     /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
     /// key; nothing is generated beside it.
     pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
-        let Parts { store, site, address, settings, clock, master, passwords } = parts;
+        let Parts { store, site, address, settings, clock, master, passwords, readiness } = parts;
         let repository = Repository::new(store, site);
         let keyring = Keyring::open(&repository, &master, &settings, clock.now()).await?;
         let shared = Shared {
@@ -100,6 +107,7 @@ impl Issuer {
             master,
             keyring,
             passwords,
+            readiness,
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
@@ -159,6 +167,12 @@ impl Issuer {
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
         &self.shared.passwords
+    }
+
+    /// Whether this node can write and its clock is right.
+    #[must_use]
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.shared.readiness
     }
 
     /// What decides whether a verdict of earlier still counts.

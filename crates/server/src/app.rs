@@ -7,8 +7,8 @@ use std::{
 
 use castellan_gate::Introspection;
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, settings::SiteAddress, sign_in::password::Passwords,
-    store::Store,
+    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, settings::SiteAddress,
+    sign_in::password::Passwords, store::Store,
 };
 use castellan_proto::Digest;
 
@@ -117,7 +117,7 @@ impl App {
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
     let (store, master) = data_source::open(loaded).await?;
-    open_site(loaded, &loaded.site, (store, master, Passwords::start())).await
+    open_site(loaded, &loaded.site, (store, master, Passwords::start(), Arc::default())).await
 }
 
 /// Opens the issuers of all sites, over one data source.
@@ -126,7 +126,7 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
     let (store, master) = data_source::open(loaded).await?;
-    let data = (store, master, Passwords::start());
+    let data = (store, master, Passwords::start(), Arc::default());
     let mut issuers = Vec::new();
     for site in &loaded.sites {
         issuers.push(open_site(loaded, site, data.clone()).await?);
@@ -137,7 +137,7 @@ pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
 async fn open_site(
     loaded: &Loaded,
     site: &Site,
-    (store, master, passwords): (Arc<dyn Store>, MasterKey, Passwords),
+    (store, master, passwords, readiness): (Arc<dyn Store>, MasterKey, Passwords, Arc<Readiness>),
 ) -> Result<Issuer, StartError> {
     let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
     let parts = Parts {
@@ -152,6 +152,7 @@ async fn open_site(
         clock: crate::clock::clock(),
         master,
         passwords,
+        readiness,
     };
     Ok(Issuer::open(parts).await?)
 }

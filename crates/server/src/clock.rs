@@ -10,7 +10,9 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The machine's clock, ahead by the seconds in the file that `CASTELLAN_TEST_CLOCK` names.
+/// The machine's clock, moved by the seconds in the file that `CASTELLAN_TEST_CLOCK` names: `300`
+/// is five minutes later for everybody, the data source included; `300 alone`, or `-300 alone`, is a
+/// machine whose clock is wrong.
 #[cfg(feature = "test-clock")]
 pub(crate) fn clock() -> Arc<dyn Clock> {
     match std::env::var_os("CASTELLAN_TEST_CLOCK") {
@@ -26,10 +28,12 @@ struct Moved {
 
 #[cfg(feature = "test-clock")]
 impl Moved {
-    /// How many seconds it is ahead.
-    fn ahead(&self) -> u64 {
-        let ahead = std::fs::read_to_string(&self.path).ok();
-        ahead.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    /// By how many seconds, and whether it alone.
+    fn moved(&self) -> (i64, bool) {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let mut words = text.split_whitespace();
+        let seconds = words.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+        (seconds, words.next() == Some("alone"))
     }
 }
 
@@ -40,6 +44,11 @@ impl Clock for Moved {
     }
 
     fn millis(&self) -> u64 {
-        SystemClock.millis() + self.ahead() * 1_000
+        let (seconds, _) = self.moved();
+        SystemClock.millis().saturating_add_signed(seconds.saturating_mul(1_000))
+    }
+
+    fn machine_millis(&self) -> u64 {
+        if self.moved().1 { self.millis() } else { SystemClock.millis() }
     }
 }

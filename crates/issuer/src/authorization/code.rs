@@ -22,6 +22,7 @@ impl Issuer {
         client: &Client,
         person: &SignedIn,
     ) -> Result<Next, FlowError> {
+        self.may_issue()?;
         let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
         let agreement = if client.first_party {
             String::new()

@@ -146,6 +146,7 @@ impl Issuer {
         params: &Params,
         basic: Option<(String, Secret)>,
     ) -> Result<DeviceAnswer, OAuthError> {
+        self.may_issue()?;
         let client = self.authenticate_caller(params, basic).await?;
         let grant = client.client.device.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
         let resources = resources_within(params, &self.targets(&grant.audience))?;

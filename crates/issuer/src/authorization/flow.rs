@@ -210,6 +210,8 @@ impl Issuer {
         (name, password): (&str, &Secret),
         browser: &Browser,
     ) -> Result<SignInOutcome, FlowError> {
+        // Before anything is used up.
+        self.may_issue()?;
         let stored = self.flow(flow, browser).await?;
         let found = self.check_password((name, password), browser).await?;
         let Some(account) = found else {

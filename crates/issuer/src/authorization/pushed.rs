@@ -59,6 +59,7 @@ impl Issuer {
         basic: Option<(String, Secret)>,
         proof: Option<&Proof<'_>>,
     ) -> Result<Pushed, OAuthError> {
+        self.may_issue()?;
         let client = self.authenticate_caller(params, basic).await?;
         if params.get("request_uri").is_some() {
             return Err(OAuthError::Pushed(

@@ -6,11 +6,9 @@
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
-
-use castellan_proto::Clock;
 
 use crate::store::{FeedCursor, Store, StoreError};
 
@@ -22,8 +20,6 @@ pub struct Liveness {
     started: Instant,
     /// Milliseconds since the start at which the last poll that succeeded began.
     polled: AtomicU64,
-    /// Whether this node's clock agrees with the data source's.
-    in_time: AtomicBool,
 }
 
 /// What a verdict rests on, as it was before it was made.
@@ -55,8 +51,6 @@ pub struct Heard {
 
 /// How often the feed is read.
 pub const POLL: Duration = Duration::from_millis(250);
-/// How far the clocks of a node and of its data source may be apart.
-const SKEW: Duration = Duration::from_secs(1);
 /// Without a poll begun in this time, nothing that was decided before counts.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -75,7 +69,6 @@ impl Liveness {
             all: AtomicU64::new(0),
             started: Instant::now(),
             polled: AtomicU64::new(0),
-            in_time: AtomicBool::new(true),
         }
     }
 
@@ -108,31 +101,6 @@ impl Liveness {
         let polled = self.polled.load(Ordering::Acquire);
         let now = self.elapsed();
         polled != 0 && now.saturating_sub(polled) <= millis(SILENCE)
-    }
-
-    /// Whether the clock agreed with the data source's when that was last looked at.
-    #[must_use]
-    pub fn is_in_time(&self) -> bool {
-        self.in_time.load(Ordering::Acquire)
-    }
-
-    /// PollIntervals at both clocks: how many milliseconds this node's is ahead of the data source's at
-    /// least, behind if it is negative, whatever the answer took. A node that is more than a second
-    /// off is not ready (`docs/rules.md` rule 28). `None` if the data source has no clock of its
-    /// own.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails; then what was known stands.
-    pub async fn compare_clocks(
-        &self,
-        store: &dyn Store,
-        clock: &dyn Clock,
-    ) -> Result<Option<i64>, StoreError> {
-        let before = clock.millis();
-        let Some(theirs) = store.clock().await? else { return Ok(None) };
-        let ahead = least_ahead((before, clock.millis()), theirs);
-        self.in_time.store(ahead.unsigned_abs() <= millis(SKEW), Ordering::Release);
-        Ok(Some(ahead))
     }
 
     /// Decisions that rest on `subject` must be made anew.
@@ -177,13 +145,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// By how much what was read between `before` and `after` is wrong at least, if it is `theirs`.
-fn least_ahead((before, after): (u64, u64), theirs: u64) -> i64 {
-    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let (before, after, theirs) = (signed(before), signed(after), signed(theirs));
-    if theirs < before { before - theirs } else { (after - theirs).min(0) }
-}
-
 fn slot(subject: &str) -> u16 {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
@@ -195,13 +156,6 @@ fn slot(subject: &str) -> u16 {
 mod tests {
     use super::*;
     use crate::store::Memory;
-
-    #[test]
-    fn a_slow_answer_is_no_wrong_clock() {
-        assert_eq!(least_ahead((1_000, 9_000), 5_000), 0);
-        assert_eq!(least_ahead((5_000, 5_010), 3_000), 2_000);
-        assert_eq!(least_ahead((5_000, 5_010), 7_010), -2_000);
-    }
 
     #[tokio::test]
     async fn a_verdict_counts_until_what_it_rests_on_changes() {

@@ -23,6 +23,8 @@ impl Issuer {
         basic: Option<(String, Secret)>,
         proof: Option<&Proof<'_>>,
     ) -> Result<TokenAnswer, OAuthError> {
+        // Before anything is used up.
+        self.may_issue()?;
         let name = params.get("grant_type").ok_or(OAuthError::Missing("grant_type"))?;
         let grant = ROSTER
             .into_iter()

@@ -148,6 +148,7 @@ impl KeyTokens {
         proof: KeyProof<'_>,
         asked: &[String],
     ) -> Result<String, TradeError> {
+        issuer.may_issue().map_err(OAuthError::from)?;
         let (id, guess) = (proof.id, issuer.guess_from(proof.source)?);
         let scopes = self.prove(issuer, id, proof.api_key).await?.ok_or(TradeError::Unknown)?;
         guess.was_right();

@@ -133,6 +133,7 @@ impl MachineTokens {
         issuer: &Issuer,
         proof: MachineProof<'_>,
     ) -> Result<Option<MachineSignIn>, OAuthError> {
+        issuer.may_issue()?;
         let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
         let guess = issuer.guess_from(source)?;
         let stored = issuer.repository().get::<ApiCredential>(&credential_id(key), now).await?;

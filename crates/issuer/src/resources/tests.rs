@@ -30,6 +30,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
         master: MasterKey::generate(),
         passwords: crate::sign_in::password::Passwords::start(),
+        readiness: Arc::default(),
     };
     // On a thread of its own, for whoever asks first may be in a runtime already.
     thread::spawn(|| RUNTIME.block_on(Issuer::open(parts)).unwrap()).join().unwrap()

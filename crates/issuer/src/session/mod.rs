@@ -95,6 +95,7 @@ impl Issuer {
         name: &str,
         password: &Secret,
     ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
+        self.may_issue()?;
         let found = self.check_password((name, password), &Browser::default()).await?;
         let Some(stored) = found else { return Ok(None) };
         Ok(Some(self.open_session(stored.id, stored.body).await?))
@@ -162,6 +163,7 @@ impl Issuer {
         before: Option<Session>,
         (account_id, account): (String, Account),
     ) -> Result<(Opaque, SignedIn), StoreError> {
+        self.may_issue()?;
         let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
         let settings = self.settings();
         let (sid, apps) = before.map(|before| (before.sid, before.apps)).unwrap_or_default();

@@ -55,11 +55,13 @@ pub enum Kind {
     Assertion,
     /// A device that waits for a person's answer.
     Device,
+    /// What a node writes to know that it can.
+    Heartbeat,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -77,6 +79,7 @@ impl Kind {
         Self::Pushed,
         Self::Assertion,
         Self::Device,
+        Self::Heartbeat,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -100,6 +103,7 @@ impl Kind {
             Self::Pushed => "pushed",
             Self::Assertion => "assertion",
             Self::Device => "device",
+            Self::Heartbeat => "heartbeat",
         }
     }
 }

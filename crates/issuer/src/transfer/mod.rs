@@ -84,8 +84,11 @@ impl<'a> Walk<'a> {
     /// A walk through what `store` holds for `sites`.
     #[must_use]
     pub fn new(store: &'a dyn Store, sites: &[Arc<str>], now: Timestamp) -> Self {
-        let rooms = sites.iter().flat_map(|site| Kind::ALL.map(|kind| (Arc::clone(site), kind)));
-        let rooms = rooms.rev().collect();
+        // That nodes could write here says nothing about there.
+        let kinds = || Kind::ALL.into_iter().filter(|kind| *kind != Kind::Heartbeat);
+        let rooms = sites.iter().flat_map(|site| kinds().map(|kind| (Arc::clone(site), kind)));
+        let rooms: Vec<_> = rooms.collect();
+        let rooms = rooms.into_iter().rev().collect();
         Self { store, rooms, after: None, now }
     }
 

@@ -208,6 +208,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         master: MasterKey::read(&"A".repeat(43)).unwrap(),
         passwords: castellan_issuer::sign_in::password::Passwords::start(),
+        readiness: Arc::default(),
     }
 }
 

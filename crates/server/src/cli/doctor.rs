@@ -2,7 +2,9 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use castellan_issuer::{Issuer, keys::KeyUse, resources::ResourceKind};
+use castellan_issuer::{
+    Issuer, keys::KeyUse, readiness::Heartbeat, resources::ResourceKind, store::StoreError,
+};
 
 use super::Failure;
 use crate::{
@@ -14,14 +16,29 @@ use crate::{
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
 
+/// Check the configuration, the data source and the clock.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Accept this machine's clock although the data source holds later times, after the clock had
+    /// been ahead by mistake. Stop the server first.
+    #[arg(long)]
+    accept_clock: bool,
+}
+
 /// Prints what it finds, good and bad.
-pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
+pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(card) = castellan_stores::capabilities(&loaded.config.data.url) {
         println!("{card}\n");
     }
     let began = Instant::now();
     let issuers = app::open_issuers(loaded).await?;
     println!("data source      opens in {} ms", began.elapsed().as_millis());
+    if arguments.accept_clock {
+        for issuer in &issuers {
+            issuer.forget_heartbeats().await?;
+        }
+        println!("clock            accepted: the newest time in the data source is forgotten");
+    }
     let mut good = true;
     for issuer in &issuers {
         println!(
@@ -38,7 +55,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<ExitCode, Failure> {
                 println!("feed             PROBLEM: {error}");
             }
         }
-        good &= clocks(issuer).await;
+        good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
         let now = issuer.now();
         let keys = issuer.keyring().keys();
@@ -88,19 +105,38 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
 
 /// Prints how far the clocks are apart; whether that is little enough.
 async fn clocks(issuer: &Issuer) -> bool {
-    let liveness = issuer.liveness();
-    let problem = match liveness.compare_clocks(issuer.repository().store(), issuer.clock()).await {
-        Ok(None) => {
-            println!("clock            the machine's own");
+    let clock = &issuer.readiness().clock;
+    let compared = match clock.compare(issuer.repository().store(), issuer.clock()).await {
+        Ok(None) => issuer.newest_heartbeat().await.map(|newest| {
+            clock.has_been(newest);
+            "the machine's own"
+        }),
+        Ok(Some(_)) => Ok("agrees with the data source's"),
+        Err(error) => Err(error),
+    };
+    let problem = match (compared, issuer.check_clock()) {
+        (Ok(good), Ok(())) => {
+            println!("clock            {good}");
             return true;
         }
-        Ok(Some(_)) if liveness.is_in_time() => {
-            println!("clock            agrees with the data source's");
-            return true;
-        }
-        Ok(Some(ahead)) => format!("{ahead} ms ahead of the data source's; set it by NTP"),
-        Err(error) => error.to_string(),
+        (Err(error), _) => error.to_string(),
+        (_, Err(wrong)) => wrong.to_string(),
     };
     println!("clock            PROBLEM: {problem}");
     false
+}
+
+/// Prints whether the data source can be written.
+async fn writes(issuer: &Issuer) -> bool {
+    let began = Instant::now();
+    match Heartbeat::new(issuer).beat().await {
+        Ok(()) => println!("write            done in {} ms", began.elapsed().as_millis()),
+        Err(StoreError(cause)) => {
+            println!(
+                "write            PROBLEM: {cause}; is this the primary, and is there room on its disk?"
+            );
+            return false;
+        }
+    }
+    true
 }

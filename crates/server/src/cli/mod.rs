@@ -100,7 +100,7 @@ enum Command {
     /// Read what `export` wrote.
     Import(migrate::ImportArguments),
     /// Does what is configured work, and what can its data source do?
-    Doctor,
+    Doctor(doctor::Arguments),
     /// Shell completions.
     Completions(completions::Arguments),
     /// Run the sample API alone, without a gate.
@@ -199,7 +199,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Migrate(arguments) => migrate::run(&load()?, arguments).await,
         Command::Export(arguments) => migrate::export(&load()?, arguments).await,
         Command::Import(arguments) => migrate::import(&load()?, arguments).await,
-        Command::Doctor => doctor::run(&load()?).await,
+        Command::Doctor(arguments) => doctor::run(&load()?, &arguments).await,
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::Archive(arguments) => serve::archive(arguments).await,
     }

@@ -96,6 +96,11 @@ impl Corridor {
             }
         };
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            // Whoever knows better has said so.
+            let wait = response.headers_mut().entry(header::RETRY_AFTER);
+            wait.or_insert(HeaderValue::from_static("1"));
+        }
         entry.close(response.status());
         response
     }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -15,19 +15,23 @@ pub(super) async fn alive() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// `/readyz`: the store answers too, and the clock agrees with the store's. A guard that is
-/// closed for its schema does not hold up the rest; it is named with the kind of its problem.
+/// `/readyz`: the store answers, and can be written by this node, and the clock is right. A guard
+/// that is closed for its schema does not hold up the rest; it is named with the kind of its problem.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let (guards, problems) = guards(&app);
-    let liveness = app.issuer().liveness();
-    let (store, clock) = (liveness.hears(), liveness.is_in_time());
-    let status = if store && clock { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut body = json!({"store": store, "clock": clock, "guards": guards});
+    let issuer = app.issuer();
+    let (store, writes) = (issuer.liveness().hears(), issuer.readiness().can_write());
+    let clock = issuer.check_clock().is_ok();
+    let mut body = json!({"store": store, "writes": writes, "clock": clock, "guards": guards});
     // What is wrong, of which kind; the rest is in the log.
     if !problems.is_empty() {
         body["guard_problems"] = problems.into();
     }
-    (status, Json(body)).into_response()
+    if store && writes && clock {
+        return Json(body).into_response();
+    }
+    let wait = [(header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, wait, Json(body)).into_response()
 }
 
 /// Which guards are ready, at every site where they stand, and the kinds of their problems.

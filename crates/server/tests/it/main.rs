@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod browser;
+mod clocks;
 mod dialects;
 mod enforced;
 mod growing;
@@ -16,3 +17,4 @@ mod snapshots;
 mod support;
 mod switches;
 mod upstream_status;
+mod writable;

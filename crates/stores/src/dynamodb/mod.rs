@@ -5,6 +5,7 @@
 //! write that touches neither names nor the feed is one conditional write. Whatever decides is read
 //! consistently from the table; the index serves listings alone.
 
+mod clock;
 mod error;
 mod feed;
 mod format;
@@ -144,6 +145,10 @@ impl Store for Dynamo {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let notices = self.sweep_feed(now, limit).await?;
         Ok(self.sweep_records(now, limit).await?.max(notices))
+    }
+
+    async fn clock(&self) -> Result<Option<u64>, StoreError> {
+        Ok(Some(self.time_there().await?))
     }
 
     async fn admits_older(&self) -> Result<bool, StoreError> {

@@ -5,7 +5,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,8 +22,16 @@ const IDLE: Duration = Duration::from_mins(2);
 
 pub(super) struct Connections {
     options: PgConnectOptions,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
     /// Those that nobody uses, the one used last at the end.
-    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    connections: Vec<(PgConnection, Instant)>,
+    /// How often a connection was found broken. What was opened before the last time is as good as
+    /// broken: it is not put back.
+    breaks: u64,
 }
 
 /// A connection in use. Dropped without [`Line::settle`], it is closed: nobody knows in what state
@@ -31,40 +39,53 @@ pub(super) struct Connections {
 pub(super) struct Line<'a> {
     home: &'a Connections,
     connection: PgConnection,
+    /// [`Idle::breaks`] when it was taken or opened.
+    breaks: u64,
 }
 
 impl Connections {
-    pub(super) const fn new(options: PgConnectOptions) -> Self {
-        Self { options, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self { options, idle: Mutex::default() }
     }
 
     /// A connection, a new one if none is idle.
     pub(super) async fn line(&self) -> Result<Line<'_>, DriverError> {
-        if let Some(connection) = self.idle_one() {
-            return Ok(Line { home: self, connection });
+        let (idle, breaks) = self.idle_one();
+        if let Some(connection) = idle {
+            return Ok(Line { home: self, connection, breaks });
         }
         let connection = timeout(CONNECT, self.options.connect()).await;
         let connection = connection.map_err(|_| DriverError::Unanswered)??;
-        Ok(Line { home: self, connection })
+        Ok(Line { home: self, connection, breaks })
     }
 
-    fn idle_one(&self) -> Option<PgConnection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let stale = idle.partition_point(|(_, since)| since.elapsed() > IDLE);
-        idle.drain(..stale);
-        idle.pop().map(|(connection, _)| connection)
+    fn idle_one(&self) -> (Option<PgConnection>, u64) {
+        let mut idle = self.lock();
+        let stale = idle.connections.partition_point(|(_, since)| since.elapsed() > IDLE);
+        idle.connections.drain(..stale);
+        (idle.connections.pop().map(|(connection, _)| connection), idle.breaks)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Line<'_> {
     /// Hands on what came of a verb, and the connection to the next one if it still is one.
     pub(super) fn settle<T>(self, came: Result<T, DriverError>) -> Result<T, StoreError> {
-        let Self { home, connection } = self;
-        let mut idle = home.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let Self { home, connection, breaks } = self;
+        let mut idle = home.lock();
         match &came {
-            // The others are no better: they are found out at once, not one by one.
-            Err(fault) if fault.breaks_the_line() => idle.clear(),
-            _ => idle.push((connection, Instant::now())),
+            // The others are no better, those in use neither: after a failover each would have to
+            // be found out by a request that fails. One that was opened since is judged by itself.
+            Err(fault) if fault.breaks_the_line() && breaks == idle.breaks => {
+                idle.breaks += 1;
+                idle.connections.clear();
+            }
+            Err(fault) if fault.breaks_the_line() => {}
+            _ if breaks == idle.breaks => idle.connections.push((connection, Instant::now())),
+            _ => {}
         }
         Ok(came?)
     }

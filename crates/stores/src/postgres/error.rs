@@ -14,6 +14,9 @@ pub(super) enum DriverError {
     /// A row does not read, so something else than Castellan wrote it.
     #[error("a row is damaged: its {0}")]
     Damaged(&'static str),
+    /// The connection leads to a standby, which may be behind: a failover has happened, perhaps.
+    #[error("this server is a standby, and not the primary")]
+    Standby,
     /// Others were in the way at every try.
     #[error("the transaction was in the way of others, again and again")]
     Contended,
@@ -36,13 +39,38 @@ impl DriverError {
     /// Whether a connection is of no use after it.
     pub(super) fn breaks_the_line(&self) -> bool {
         match self {
-            Self::Unanswered => true,
+            Self::Unanswered | Self::Standby => true,
             // What the server says as it hangs up comes as an answer.
-            Self::Sql(sqlx::Error::Database(said)) => said.code().is_some_and(|code| {
-                code.starts_with("57P") || code.starts_with("08") || code == "25P03"
-            }),
+            Self::Sql(sqlx::Error::Database(said)) => said.code().as_deref().is_some_and(is_broken),
             Self::Sql(error) => !matches!(error, sqlx::Error::ColumnDecode { .. }),
             Self::Damaged(_) | Self::Contended => false,
+        }
+    }
+}
+
+/// Whether a connection on which the server answers with this code will not do any more. A disk that
+/// is full (53100) or a statement that took too long (57014) is not the connection's fault.
+fn is_broken(code: &str) -> bool {
+    // It leads to one that cannot be written, or not any more (a read-only transaction); it was idle
+    // in a transaction for too long; what was prepared on it is gone or has another form, because
+    // something in between has changed the server behind it, or somebody the tables.
+    matches!(code, "25006" | "25P03" | "0A000" | "26000" | "42P05")
+        // The connection is lost; the server is shutting down, has crashed or is starting.
+        || code.starts_with("08")
+        || code.starts_with("57P")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_given_up_for_what_is_its_own_fault() {
+        for code in ["25006", "57P01", "57P03", "08006", "08003", "26000"] {
+            assert!(is_broken(code), "{code}");
+        }
+        for code in ["53100", "57014", "40001", "23505", "55P03"] {
+            assert!(!is_broken(code), "{code}");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key};
 use castellan_proto::Timestamp;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     error::DriverError,
@@ -18,7 +18,9 @@ const KEPT: i64 = 10 * 60;
 /// work off so many, and no answer needs more memory than this.
 const MOST: i64 = 65_536;
 
-const END: &str = "SELECT pg_current_snapshot()::text";
+// A standby may be behind, and what it does not know yet would be missed: after a failover a
+// connection may lead to one.
+const END: &str = "SELECT pg_current_snapshot()::text, pg_is_in_recovery()";
 
 // A notice that was swept may have been unseen if its transaction was not visible, or if one that
 // was still running then is no newer than it. A snapshot from ahead is of another database.
@@ -32,7 +34,7 @@ const SINCE: &str = "
         -- One row, which a table that was never analysed would not be taken for.
         FROM (SELECT swept FROM castellan_meta LIMIT 1) m
     )
-    SELECT here.now::text, here.gap, f.seq, f.subject
+    SELECT here.now::text, pg_is_in_recovery(), here.gap, f.seq, f.subject
     FROM here LEFT JOIN castellan_feed f
         ON f.xid >= pg_snapshot_xmin($1::pg_snapshot)
         AND NOT pg_visible_in_snapshot(f.xid, $1::pg_snapshot)
@@ -64,27 +66,31 @@ pub(super) async fn since(
 ) -> Result<Feed, DriverError> {
     let cursor = |snapshot: &str| FeedCursor(format!("{database}/{snapshot}"));
     let Some(after) = after else {
-        let end: String = sqlx::query_scalar(END).fetch_one(&mut *connection).await?;
+        let end = end(&sqlx::query(END).fetch_one(&mut *connection).await?)?;
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: false });
     };
     let Some(snapshot) = snapshot_of(&after.0, database) else {
-        let end: String = sqlx::query_scalar(END).fetch_one(&mut *connection).await?;
+        let end = end(&sqlx::query(END).fetch_one(&mut *connection).await?)?;
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
     };
     let rows = sqlx::query(SINCE).bind(snapshot).bind(MOST + 1).fetch_all(connection).await?;
     let first = rows.first().ok_or(DriverError::Damaged("format"))?;
-    let end: String = first.try_get(0)?;
-    let gap: bool = first.try_get(1)?;
+    let (end, gap) = (end(first)?, first.try_get(2)?);
     if gap || i64::try_from(rows.len()).unwrap_or(i64::MAX) > MOST {
         return Ok(Feed { entries: Vec::new(), cursor: cursor(&end), gap: true });
     }
     let mut entries = Vec::new();
     for row in &rows {
-        let Some(seq) = row.try_get::<Option<i64>, _>(2)? else { continue };
-        let subject = row::text(row.try_get(3)?, "subject")?;
+        let Some(seq) = row.try_get::<Option<i64>, _>(3)? else { continue };
+        let subject = row::text(row.try_get(4)?, "subject")?;
         entries.push(FeedEntry { id: seq.to_string(), subject });
     }
     Ok(Feed { entries, cursor: cursor(&end), gap: false })
+}
+
+/// Where the feed ends: what the server could see, if it is the primary.
+fn end(row: &PgRow) -> Result<String, DriverError> {
+    if row.try_get(1)? { Err(DriverError::Standby) } else { Ok(row.try_get(0)?) }
 }
 
 /// The snapshot in a cursor of `database`: `xmin:xmax:xip,…`.

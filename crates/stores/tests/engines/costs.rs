@@ -163,6 +163,7 @@ impl Work {
             clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
             master: MasterKey::read(&"A".repeat(43)).unwrap(),
             passwords: Passwords::start(),
+            readiness: Arc::default(),
         })
         .await
         .unwrap();

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const ROUNDS: usize = 20;
+pub const ROUNDS: usize = 20;
 /// How many refresh, each a family of their own.
 const WORKERS: usize = 4;
 /// Codes of a round, each shown by two.
@@ -103,7 +103,7 @@ impl Worker {
 }
 
 /// The load, and those who can be killed under it.
-struct Siege {
+pub struct Siege {
     nodes: [Castellan; 2],
     doors: Doors,
     workers: Vec<Worker>,
@@ -111,7 +111,7 @@ struct Siege {
 }
 
 impl Siege {
-    async fn lay(url: &str) -> Self {
+    pub async fn lay(url: &str) -> Self {
         // Whoever was told nothing asks again, however long a busy machine takes to come back.
         let config = format!("{}[tokens]\nrefresh_grace = \"10m\"\n", config(url));
         let issuer = format!("http://localhost:{}", free_port());
@@ -139,7 +139,7 @@ impl Siege {
     }
 
     /// One round of load, in the middle of which `kill` kills and brings back.
-    async fn round(&mut self, kill: impl AsyncFnOnce(&mut [Castellan; 2])) {
+    pub async fn round(&mut self, kill: impl AsyncFnOnce(&mut [Castellan; 2])) {
         let is_over = Arc::new(AtomicBool::new(false));
         let mut work = JoinSet::new();
         for worker in self.workers.drain(..) {
@@ -159,7 +159,7 @@ impl Siege {
     }
 
     /// What was acknowledged is there, on both nodes.
-    async fn raise(mut self) {
+    pub async fn raise(mut self) {
         let mut seen = (0, 0, 0);
         for mut worker in std::mem::take(&mut self.workers) {
             worker.advance().await;

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::Mutex,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -155,6 +155,19 @@ impl Castellan {
         self.server.id()
     }
 
+    /// The same, and waits only until it answers, ready or not.
+    pub async fn restart_unready(&mut self) {
+        end(&mut self.server);
+        self.server = serve(&self.environment, &self.folder, self.file_handles);
+        for _ in 0..1_600 {
+            if Ask::get(&self.at("/healthz")).try_send().await.is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server does not answer");
+    }
+
     /// Asks the process to stop, as a service manager does, and waits until it has.
     pub fn stop(&mut self) {
         let id = self.server.id().to_string();
@@ -210,9 +223,37 @@ impl Castellan {
         panic!("{arguments:?} does not succeed");
     }
 
-    /// Moves the server's clock `seconds` ahead of the machine's.
+    /// Lets time pass for the server and its data source, until `seconds` after the present.
     pub fn advance_to(&self, seconds: u64) {
         std::fs::write(self.folder.path().join("clock"), seconds.to_string()).unwrap();
+    }
+
+    /// Sets the server's clock wrong by `seconds`, and nobody else's.
+    pub fn set_clock_off(&self, seconds: i64) {
+        std::fs::write(self.folder.path().join("clock"), format!("{seconds} alone")).unwrap();
+    }
+
+    /// What `/readyz` answers.
+    pub async fn readiness(&self) -> Answer {
+        Ask::get(&self.at("/readyz")).send().await
+    }
+
+    /// Waits until `/readyz` answers with `status` and `part` of a body; for so long at most.
+    pub async fn until_readiness(&self, status: u16, part: &str, bound: Duration) -> Duration {
+        let began = Instant::now();
+        loop {
+            let ready = self.readiness().await;
+            if ready.status == status && ready.body.contains(part) {
+                return began.elapsed();
+            }
+            assert!(began.elapsed() < bound, "not {status} with {part} in {bound:?}: {ready:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// How many files and connections the process has open.
+    pub fn open_handles(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.server.id())).unwrap().count()
     }
 
     pub fn at(&self, path: &str) -> String {

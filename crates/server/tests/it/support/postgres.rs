@@ -58,6 +58,15 @@ impl OwnPostgres {
         format!("postgres://castellan@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Runs `sql` as a transaction that may write, whatever the database's default is.
+    pub fn sql(&self, sql: &str) {
+        let mut psql = Command::new(programs().join("psql"));
+        psql.env("PGOPTIONS", "-c default_transaction_read_only=off");
+        let ran = psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-c", sql, &self.url()]).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{sql}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
     /// Kills every process of the server at once, and starts it again.
     pub fn kill(&mut self) {
         let id = self.server.id().to_string();

@@ -1,5 +1,7 @@
 //! What a running server does by itself: hear of changes, clear what has expired, renew its
-//! signing keys, and see that its clock is right.
+//! signing keys. Whether it is ready is looked at in [`watch`].
+
+mod watch;
 
 use std::time::Duration;
 
@@ -8,9 +10,6 @@ use castellan_issuer::{Issuer, cache::liveness::POLL};
 /// How often expired records are cleared, and how many at a time.
 const SWEEP: Duration = Duration::from_mins(1);
 const BATCH: usize = 1_000;
-
-/// How often the clock is compared with the data source's.
-const CLOCKS: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether new signing keys are due.
 const KEYS: Duration = Duration::from_hours(1);
@@ -25,8 +24,7 @@ pub(crate) async fn start(issuers: &[Issuer]) {
     // The sites share one data source, which is swept as a whole.
     if let Some(issuer) = issuers.first() {
         tokio::spawn(sweep(issuer.clone()));
-        compare_clocks(issuers).await;
-        tokio::spawn(watch_the_clock(issuers.to_vec()));
+        watch::start(issuer).await;
     }
 }
 
@@ -41,30 +39,6 @@ async fn renew_keys(issuer: Issuer) {
             }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "new signing keys could not be made"),
-        }
-    }
-}
-
-async fn watch_the_clock(issuers: Vec<Issuer>) {
-    let mut every = tokio::time::interval(CLOCKS);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        compare_clocks(&issuers).await;
-    }
-}
-
-async fn compare_clocks(issuers: &[Issuer]) {
-    for issuer in issuers {
-        let (liveness, store) = (issuer.liveness(), issuer.repository().store());
-        let was_in_time = liveness.is_in_time();
-        match liveness.compare_clocks(store, issuer.clock()).await {
-            Ok(Some(ahead)) if was_in_time && !liveness.is_in_time() => tracing::error!(
-                "this machine's clock is {ahead} ms ahead of the data source's: set it by NTP; \
-                 until then this node is not ready"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the data source's clock could not be read"),
         }
     }
 }

@@ -62,8 +62,8 @@
 
 mod caller;
 mod decide;
-mod directives;
 mod denial;
+mod directives;
 mod document;
 mod envelope;
 mod explain;
@@ -104,3 +104,4 @@ pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::naming::{Naming, name_mutation};
 pub use schema::returns::Returns;
 pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};
+pub use upstream::UpstreamUnavailable;

@@ -20,18 +20,20 @@ pub(crate) struct RequestRefusal {
     pub(crate) errors: Vec<Value>,
     /// A well-formed request that GraphQL refuses: 200 for clients that ask for plain JSON.
     pub(crate) graphql: bool,
+    /// With 503: after how many seconds it may do.
+    pub(crate) retry_after: u64,
 }
 
 impl RequestRefusal {
     /// One error with `message` and `code`.
     pub(crate) fn new(status: StatusCode, message: &str, code: &str) -> Self {
         let errors = vec![json!({"message": message, "extensions": {"code": code}})];
-        Self { status, errors, graphql: false }
+        Self { status, errors, graphql: false, retry_after: 1 }
     }
 
     /// The refusal of a document.
     pub(crate) const fn of_document(errors: Vec<Value>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, errors, graphql: true }
+        Self { status: StatusCode::BAD_REQUEST, errors, graphql: true, retry_after: 1 }
     }
 
     /// One answer for every document that a caller who may not see the schema cannot have: not
@@ -58,7 +60,8 @@ impl RequestRefusal {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            let wait = HeaderValue::from(self.retry_after);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
         response
     }

@@ -1,6 +1,6 @@
 //! To the service behind and back: headers, and what counts as an answer.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -16,6 +16,16 @@ use crate::{
     merge::Upstream,
     response::{RequestRefusal, set_common_headers},
 };
+
+/// What a service behind the gate fails with if it did not ask its API at all, because too many
+/// requests wait there or it has failed of late: 503 with `Retry-After`, where any other error is
+/// 502.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the API is not asked at the moment")]
+pub struct UpstreamUnavailable {
+    /// When it may be.
+    pub retry_after: Duration,
+}
 
 impl Forward<'_> {
     /// The request as it is sent on: our body, our headers, and what is left of the caller's.
@@ -50,6 +60,17 @@ impl Forward<'_> {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<ReplyBody>, RequestRefusal> {
         let response = behind(request).await.map_err(|error| {
+            // Not asked at all, and said already by whoever did not: this may come by thousands.
+            if let Some(UpstreamUnavailable { retry_after }) = error.downcast_ref() {
+                return RequestRefusal {
+                    retry_after: retry_after.as_secs().max(1),
+                    ..RequestRefusal::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "The API behind this guard cannot be asked at the moment.",
+                        "UPSTREAM_UNAVAILABLE",
+                    )
+                };
+            }
             tracing::warn!(
                 decision = self.id.as_str(),
                 error = &*error as &dyn Error,

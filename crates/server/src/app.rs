@@ -17,7 +17,8 @@ use crate::{
     config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
-    guards::{Denials, Guard, GuardParts, Trouble, Usage},
+    file_handles::FileHandles,
+    guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
     http,
     startup::data_source::{self, DataError},
     wire::cors,
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The signing keys cannot be had.
     #[error(transparent)]
     Keys(#[from] castellan_issuer::keys::KeyringError),
+    /// There are not enough file handles for the upstreams.
+    #[error("{0}")]
+    Upstreams(String),
     /// A guard cannot be where it is.
     #[error("guard {name:?}: {cause}")]
     Guard {
@@ -64,6 +68,12 @@ pub enum StartError {
 impl From<DataError> for StartError {
     fn from(error: DataError) -> Self {
         Self::Data(error.to_string())
+    }
+}
+
+impl From<LimitError> for StartError {
+    fn from(error: LimitError) -> Self {
+        Self::Upstreams(error.to_string())
     }
 }
 
@@ -215,9 +225,10 @@ pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, Star
             guards: Vec::new(),
         });
     }
-    let mut house = Server { corridor: Corridor::new(Vec::new(), Vec::new()), sites };
-    house.take_up(loaded).await?;
-    Ok(house)
+    let corridor = Corridor::new(Vec::new(), Vec::new());
+    let mut server = Server { corridor, sites, upstreams: Upstreams::default() };
+    server.take_up(loaded).await?;
+    Ok(server)
 }
 
 /// A whole server.
@@ -225,6 +236,8 @@ pub struct Server {
     /// What every request walks.
     pub corridor: Corridor,
     sites: Vec<SiteParts>,
+    /// The APIs behind the guards of the moment.
+    upstreams: Upstreams,
 }
 
 /// What stays of a site when its settings change.
@@ -249,9 +262,11 @@ impl Server {
         for site in &loaded.sites {
             guards(loaded, site).iter().try_for_each(check_path)?;
         }
+        let configs: Vec<_> = loaded.sites.iter().flat_map(|site| guards(loaded, site)).collect();
+        let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for (site, parts) in loaded.sites.iter().zip(&self.sites) {
-            made.push(site_routes(loaded, site, parts, &all).await?);
+            made.push(site_routes(loaded, site, (parts, &upstreams), &all).await?);
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
         let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
@@ -259,6 +274,7 @@ impl Server {
             parts.guards = guards;
             sites.push(site_routes);
         }
+        self.upstreams = upstreams;
         self.corridor.replace(sites, proxies);
         Ok(())
     }
@@ -284,7 +300,7 @@ impl Server {
 async fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    before: &SiteParts,
+    (before, upstreams): (&SiteParts, &Upstreams),
     all: &Arc<OnceLock<Vec<Guard>>>,
 ) -> Result<(SiteRoutes, Vec<Guard>), StartError> {
     let issuer = before.issuer.at(address(loaded, site));
@@ -295,6 +311,7 @@ async fn site_routes(
         machines: machines.clone(),
         denials: before.denials.clone(),
         usage: before.usage.clone(),
+        upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
     };
     let opened = open_guards(guards(loaded, site), &parts, &before.guards).await;

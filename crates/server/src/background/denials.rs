@@ -11,7 +11,7 @@ use castellan_gate::Denial;
 use castellan_issuer::{Issuer, records::DecisionRecord};
 use tokio::sync::mpsc;
 
-use crate::guards::budget::Budget;
+use super::budget::Budget;
 
 /// Where the denials of one site are told. Cheap to clone.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::{
     app,
     config::{GuardConfig, Loaded},
-    guards::{self, Denials, GuardParts, GuardVerifier, Usage},
+    guards::{self, Denials, GuardParts, GuardVerifier, Upstreams, Usage},
 };
 
 /// Why was a request allowed or denied, and what would change it?
@@ -105,6 +105,7 @@ async fn by_query(
                 machines: loaded.machine_tokens(&loaded.site)?,
                 denials: Denials::start(issuer.clone()),
                 usage: Usage::start(issuer.clone()),
+                upstreams: Upstreams::default(),
                 folder: Path::new("").to_owned(),
             };
             let credential = Credential {

@@ -1,6 +1,6 @@
 //! One `[[guard]]`: a protected area.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
 use castellan_gate::{Introspection, Limits, Naming, OnDeny, SessionField};
 use castellan_proto::{
@@ -33,6 +33,10 @@ pub struct GuardConfig {
     pub upstream: Option<url::Url>,
     /// The upstream's name in `Castellan-Identity`. Default: its origin.
     pub upstream_id: Option<String>,
+    /// Requests that may be under way to the API at a time; more are answered 503. Guards whose
+    /// upstreams are at one origin share it. Default: an equal part of the file handles that there
+    /// are for upstreams, 1,024 at most.
+    pub upstream_max_requests: Option<NonZeroUsize>,
     /// How callers prove who they are.
     #[serde(default)]
     pub authenticate: Methods,
@@ -202,6 +206,7 @@ impl GuardConfig {
             protocol: GuardProtocol::Graphql,
             upstream,
             upstream_id: None,
+            upstream_max_requests: None,
             authenticate: Methods::default(),
             public: Vec::new(),
             scopes: None,

@@ -63,7 +63,7 @@ impl Corridor {
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.proxies.iter().any(|net| net.contains(&peer))
+        self.here.load().proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// Walks one request through, which came over a connection from `peer`.

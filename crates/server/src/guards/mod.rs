@@ -1,6 +1,5 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
-mod budget;
 mod identity_header;
 mod introspection;
 mod recorder;
@@ -40,6 +39,7 @@ use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
 use state::State;
 pub(crate) use state::Trouble;
+pub(crate) use upstream::{LimitError, Upstreams};
 pub(crate) use verifier::GuardVerifier;
 
 /// One protected area. Cheap to clone. While there is one, it looks at its schema again and again.
@@ -53,6 +53,8 @@ pub struct Guard {
 struct Inner {
     config: Arc<GuardConfig>,
     parts: GuardParts,
+    /// The API behind it.
+    api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
     state: ArcSwap<State>,
     /// One look at a time.
@@ -67,6 +69,7 @@ pub(crate) struct GuardParts {
     pub(crate) machines: Option<Arc<MachineTokens>>,
     pub(crate) denials: Denials,
     pub(crate) usage: Usage,
+    pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
 }
 
@@ -79,9 +82,11 @@ impl Guard {
         before: Option<&Self>,
     ) -> Self {
         let config = Arc::new(config);
+        let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
         let inner = Arc::new(Inner {
             config: Arc::clone(&config),
             parts,
+            api,
             state: ArcSwap::default(),
             looking: tokio::sync::Mutex::default(),
         });
@@ -103,6 +108,12 @@ impl Guard {
     /// What is wrong with it, whether that closes it or not.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         self.inner.state.load().trouble.clone()
+    }
+
+    /// Whether the API behind it answers, as far as the last requests tell; `None` if there is none.
+    #[must_use]
+    pub fn upstream_is_well(&self) -> Option<bool> {
+        self.inner.api.as_ref().map(|api| api.is_well())
     }
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
@@ -182,7 +193,7 @@ impl Inner {
             attestor,
             config.strip_headers.clone(),
         );
-        gate.layer(upstream::Upstream::new(config.upstream.as_ref()))
+        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref()))
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
+use crate::{app::App, guards::Guard};
 
 /// `/healthz`: the process answers.
 pub(super) async fn alive() -> Response {
@@ -23,6 +23,10 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     let (store, writes) = (issuer.liveness().hears(), issuer.readiness().can_write());
     let clock = issuer.check_clock().is_ok();
     let mut body = json!({"store": store, "writes": writes, "clock": clock, "guards": guards});
+    // An API that does not answer holds up nobody but those who ask for it.
+    let upstreams =
+        |guard: &Guard| Some((guard.config.name.clone(), json!(guard.upstream_is_well()?)));
+    body["upstreams"] = app.guards().iter().filter_map(upstreams).collect::<Map<_, _>>().into();
     // What is wrong, of which kind; the rest is in the log.
     if !problems.is_empty() {
         body["guard_problems"] = problems.into();

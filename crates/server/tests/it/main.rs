@@ -17,4 +17,5 @@ mod snapshots;
 mod support;
 mod switches;
 mod upstream_status;
+mod upstreams;
 mod writable;

@@ -1,0 +1,163 @@
+//! The API behind a guard, as a service.
+//!
+//! So many requests at a time and no more, and none for a moment once it has failed several times
+//! in a row: an API that does not answer must not take with it what it has nothing to do with.
+
+mod body;
+mod breaker;
+mod limits;
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use castellan_gate::UpstreamUnavailable;
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Service;
+use url::Url;
+
+use crate::http_client::connector;
+
+pub(crate) use body::Streamed;
+use breaker::{Attempt, Breaker};
+pub(crate) use limits::{LimitError, Upstreams};
+
+type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long an API may take to begin its answer, and then for each further part of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// When whoever finds no place may ask again.
+const CROWDED: Duration = Duration::from_secs(1);
+/// How often it is said that there is no place.
+const SAID: Duration = Duration::from_secs(10);
+
+/// One API and the connections to it, whichever guards it stands behind.
+pub(crate) struct Api {
+    origin: String,
+    client: HttpClient,
+    places: Arc<Semaphore>,
+    limit: usize,
+    breaker: Arc<Breaker>,
+    started: Instant,
+    /// Milliseconds since the start at which it was last said that there is no place.
+    said: AtomicU64,
+}
+
+impl Api {
+    /// The API at `origin`, with `limit` requests to it at a time.
+    fn new(origin: String, limit: usize) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(limit)
+            .build(connector());
+        Self {
+            breaker: Arc::new(Breaker::new(origin.clone())),
+            origin,
+            client,
+            places: Arc::new(Semaphore::new(limit)),
+            limit,
+            started: Instant::now(),
+            said: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it answers, as far as the last requests tell.
+    pub(crate) fn is_well(&self) -> bool {
+        self.breaker.is_closed()
+    }
+
+    /// A place for one request, if there is one and the API may be asked.
+    fn enter(&self) -> Result<(OwnedSemaphorePermit, Attempt), UpstreamUnavailable> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            self.say_that_it_is_full();
+            UpstreamUnavailable { retry_after: CROWDED }
+        })?;
+        let attempt = Breaker::attempt(&self.breaker)
+            .map_err(|retry_after| UpstreamUnavailable { retry_after })?;
+        Ok((place, attempt))
+    }
+
+    fn say_that_it_is_full(&self) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (now, last) =
+            (millis(self.started.elapsed()).max(1), self.said.load(Ordering::Relaxed));
+        let is_due = last == 0 || now.saturating_sub(last) > millis(SAID);
+        let mine = || self.said.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if is_due && mine().is_ok() {
+            tracing::warn!(
+                upstream = self.origin,
+                limit = self.limit,
+                "as many requests to this API as may be are under way; others are answered 503"
+            );
+        }
+    }
+}
+
+/// Sends requests to one URL, over connections that are kept.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    /// Without one every request fails, which is never asked for.
+    to: Option<(Arc<Api>, Uri)>,
+}
+
+impl Upstream {
+    /// What is at `url`, which is part of `api`.
+    pub(crate) fn new(api: Option<Arc<Api>>, url: Option<&Url>) -> Self {
+        Self { to: api.zip(url.and_then(|url| url.as_str().parse().ok())) }
+    }
+}
+
+impl Service<Request<Full<Bytes>>> for Upstream {
+    type Response = Response<Streamed>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
+        let Some((api, target)) = &self.to else {
+            return Box::pin(ready(Err("there is no upstream".into())));
+        };
+        let (place, attempt) = match api.enter() {
+            Ok(entered) => entered,
+            Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
+        };
+        *request.uri_mut() = target.clone();
+        *request.version_mut() = http::Version::HTTP_11;
+        let answer = api.client.request(request);
+        Box::pin(async move {
+            let answered = match tokio::time::timeout(PATIENCE, answer).await {
+                Ok(answered) => answered.map_err(BoxError::from),
+                Err(late) => Err(late.into()),
+            };
+            match answered {
+                Ok(response) => {
+                    attempt.succeeded();
+                    Ok(response.map(|body| Streamed::new(body, place)))
+                }
+                Err(error) => {
+                    attempt.failed();
+                    Err(error)
+                }
+            }
+        })
+    }
+}

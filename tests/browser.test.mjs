@@ -298,7 +298,7 @@ redirect_uris: ["${at[id]}/cb"]
 post_logout_redirect_uris: ["${at[id]}/bye"]
 frontchannel_logout_uri: "${at[id]}/out?kept=1"
 `;
-    const ada = 'resourceType: User\nid: ada\nuserName: ada\npassword: pw-ada\n';
+    const ada = 'resourceType: User\nid: ada\nuserName: ada\npassword: pw-ada-at-home\n';
     castellan = await serve({ documents: ada + client('shop') + client('mute') });
   });
 
@@ -317,7 +317,7 @@ frontchannel_logout_uri: "${at[id]}/out?kept=1"
         code_challenge_method: 'S256',
       });
       await page.goto(castellan.at(`/auth/authorize?${ask}`));
-      if (path() === '/auth/login') await signIn('ada', 'pw-ada');
+      if (path() === '/auth/login') await signIn('ada', 'pw-ada-at-home');
       await page.waitForURL(`${at[id]}/cb?**`);
     }
     const id = apps.at(-1);

@@ -4,7 +4,7 @@ use castellan_proto::ErrorCode;
 
 use crate::{
     keys::KeyringError, request::params::Repeated, sign_in::password::Busy, store::StoreError,
-    tokens::dpop::ProofError,
+    throttle::begun::MOST_KEPT, tokens::dpop::ProofError,
 };
 
 /// Why a verb of the token endpoint, and those beside it, said no.
@@ -43,6 +43,9 @@ pub enum OAuthError {
     /// A pushed authorization request is not to be served.
     #[error("{1}")]
     Pushed(ErrorCode, String),
+    /// More would have to be kept of it than is kept of anything that strangers begin.
+    #[error("the request is too long: {MOST_KEPT} bytes of it at most are kept")]
+    TooLong,
     /// Unknown, used, expired, another client's, or redirected elsewhere: one answer for all.
     #[error("the code cannot be redeemed")]
     CodeNotRedeemable,
@@ -91,7 +94,7 @@ pub enum OAuthError {
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// Too many wrong passwords for one person: so many seconds to wait.
+    /// Too much of what is bounded by who or where it comes from: so many seconds to wait.
     #[error("too many attempts; try again in {0} s")]
     Throttled(u64),
     /// Ours, not theirs.
@@ -111,7 +114,8 @@ impl OAuthError {
             | Self::Repeated(_)
             | Self::Unreadable
             | Self::TooLarge(_)
-            | Self::TwoProofs => ErrorCode::InvalidRequest,
+            | Self::TwoProofs
+            | Self::TooLong => ErrorCode::InvalidRequest,
             Self::InvalidClient { .. } => ErrorCode::InvalidClient,
             Self::Pushed(code, _) => *code,
             Self::UnknownGrant => ErrorCode::UnsupportedGrantType,

@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod cache;
 pub mod client_auth;
 pub mod clock_check;
+pub mod empty_secrets;
 pub mod endpoint;
 pub mod error;
 pub mod grant;
@@ -18,13 +19,17 @@ pub mod readiness;
 pub mod records;
 pub mod request;
 pub mod resources;
+pub mod secret_policy;
 pub mod session;
 pub mod settings;
 pub mod sign_in;
+pub mod source;
 pub mod store;
 pub mod throttle;
 pub mod tokens;
 pub mod transfer;
+
+mod secret_guesses;
 
 use std::sync::Arc;
 
@@ -66,7 +71,9 @@ struct Shared {
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
     logout_queue: session::logout_notice::Queue,
-    sources: throttle::per_source::Sources,
+    guessers: throttle::per_source::Sources,
+    beginners: throttle::per_source::Sources,
+    known_places: secret_guesses::KnownPlaces,
 }
 
 /// What an issuer is made of.
@@ -116,7 +123,9 @@ impl Issuer {
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
             logout_queue: session::logout_notice::Queue::default(),
-            sources: throttle::per_source::Sources::default(),
+            guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
+            beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
+            known_places: secret_guesses::KnownPlaces::default(),
         };
         Ok(Self { shared: Arc::new(shared), address: Arc::new(address) })
     }
@@ -214,8 +223,18 @@ impl Issuer {
         &self.shared.logout_queue
     }
 
-    pub(crate) fn sources(&self) -> &throttle::per_source::Sources {
-        &self.shared.sources
+    /// Who guesses at secrets.
+    pub(crate) fn guessers(&self) -> &throttle::per_source::Sources {
+        &self.shared.guessers
+    }
+
+    /// Who begins what is kept.
+    pub(crate) fn beginners(&self) -> &throttle::per_source::Sources {
+        &self.shared.beginners
+    }
+
+    pub(crate) fn known_places(&self) -> &secret_guesses::KnownPlaces {
+        &self.shared.known_places
     }
 
     pub(crate) fn record_cache(&self) -> &cache::records::RecordCache {

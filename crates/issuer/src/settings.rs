@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use castellan_proto::Lifetime;
 
+use crate::secret_policy::SecretPolicy;
+
 /// How tokens are issued. Every lifetime is written with its unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -49,6 +51,10 @@ pub struct Settings {
     /// charges for what it reads. It is set as `data.allow_table_scans`. Default `false`.
     #[serde(skip)]
     pub allow_table_scans: bool,
+    /// The least that passwords and secrets have. It is set as `security.password_min_length`, and
+    /// for a site as its own.
+    #[serde(skip)]
+    pub secrets: SecretPolicy,
 }
 
 /// Where it is remembered that a DPoP proof was used (`docs/rules.md` rule 38).
@@ -79,6 +85,7 @@ impl Default for Settings {
             dpop_replay: DpopReplay::Node,
             decidim_access_seconds: 7_200,
             allow_table_scans: false,
+            secrets: SecretPolicy::default(),
         }
     }
 }

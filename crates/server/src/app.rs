@@ -21,7 +21,7 @@ use crate::{
     guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
     http,
     startup::data_source::{self, DataError},
-    wire::cors,
+    wire::{cors, request},
 };
 
 /// What handlers work with. Cheap to clone.
@@ -117,7 +117,7 @@ impl App {
     /// The name of the cookie that marks a browser.
     #[must_use]
     pub fn mark_cookie(&self) -> &'static str {
-        if self.is_https() { "__Host-castellan_browser" } else { "castellan_browser" }
+        request::mark_cookie(self.is_https())
     }
 }
 
@@ -157,6 +157,7 @@ async fn open_site(
         settings: Settings {
             decidim_access_seconds: minutes * 60,
             allow_table_scans: loaded.config.data.allow_table_scans,
+            secrets: loaded.config.security.secrets(site),
             ..loaded.config.tokens.clone()
         },
         clock: crate::clock::clock(),

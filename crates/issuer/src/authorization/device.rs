@@ -152,6 +152,8 @@ impl Issuer {
         let resources = resources_within(params, &self.targets(&grant.audience))?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = self.now();
+        // Of an app that has shown who it is nobody else can begin anything.
+        let stranger = params.source().filter(|_| !client.authenticated);
         // A code that is on another screen just now is not handed out twice.
         for _ in 0..8 {
             let (code, user_code) = (Opaque::generate(OpaqueKind::Device), new_user_code());
@@ -165,7 +167,7 @@ impl Issuer {
                 ends: Timestamp(now.0 + LIFETIME),
             };
             let id = code_id(&client.id, &code);
-            if self.repository().insert(&id, &device, now).await? == Written::Done {
+            if self.keep_begun(&id, &device, (stranger, now)).await? == Written::Done {
                 let (first, second) = user_code.split_at(LENGTH / 2);
                 let shown = format!("{first}-{second}");
                 let page = format!("{}/auth/device", self.address().issuer);

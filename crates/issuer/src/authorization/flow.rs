@@ -1,9 +1,7 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
-use castellan_proto::{
-    Digest, ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp, constant_time_eq,
-};
+use castellan_proto::{Digest, ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
 
 use crate::{
     Issuer,
@@ -133,6 +131,10 @@ impl Issuer {
     /// [`FlowError::Authorize`] if the request is not to be served.
     pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
         let (request, client) = self.read_authorization(params).await?;
+        if params.get("request_uri").is_some() && client.is_public() {
+            // What a stranger pushed is used up; what comes of it is counted for itself.
+            self.finished_from(browser.source);
+        }
         let signed_in = self.signed_in(browser).await?;
         let fresh_since = match request.max_age {
             _ if request.asks_anew() => Some(Timestamp(self.now().0 + 1)),
@@ -218,7 +220,7 @@ impl Issuer {
             return Ok(SignInOutcome::No);
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
-        self.use_up(&stored.id).await?;
+        self.use_up(&stored.id, browser).await?;
         // A session of before, perhaps somebody else's, is over now.
         let (cookie, signed_in) = self.take_over(browser, account).await?;
         let Some(request) = stored.body.request else {
@@ -234,8 +236,7 @@ impl Issuer {
             Ok(next) => Ok(SignInOutcome::Yes(cookie, next)),
             Err(error) => {
                 // Nobody gets the cookie, so the session is over, for its apps as well.
-                let lost = Browser { session: Some(cookie), ..Browser::default() };
-                self.sign_out(&lost).await?;
+                self.sign_out_of(&cookie).await?;
                 Err(error)
             }
         }
@@ -260,7 +261,7 @@ impl Issuer {
         if stored.body.session.as_deref() != Some(&*person.session) {
             return Err(FlowError::Expired);
         }
-        self.use_up(&stored.id).await?;
+        self.use_up(&stored.id, browser).await?;
         let client = self.client_of(&request).await?;
         match answer {
             Answer::Deny => {
@@ -375,7 +376,13 @@ impl Issuer {
             fresh_since,
             ends: now + self.settings().flow.get(),
         };
-        if self.repository().insert(&flow.digest().text(), &body, now).await? != Written::Done {
+        let begun = self.keep_begun(&flow.digest().text(), &body, (browser.source, now)).await;
+        if let (Err(OAuthError::TooLong), Some(request)) = (&begun, &body.request) {
+            return Err(request
+                .refuse(ErrorCode::InvalidRequest, &OAuthError::TooLong.to_string())
+                .into());
+        }
+        if begun? != Written::Done {
             return Err(StoreError::new("a fresh flow was in use").into());
         }
         Ok(flow.text())
@@ -383,18 +390,17 @@ impl Issuer {
 
     async fn flow(&self, text: &str, browser: &Browser) -> Result<Versioned<Flow>, FlowError> {
         let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Expired)?;
-        let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
         let stored = self.repository().get::<Flow>(&flow.digest().text(), self.now()).await?;
-        let stored = stored.ok_or(FlowError::Expired)?;
-        let same =
-            constant_time_eq(stored.body.browser.as_bytes(), mark.digest().text().as_bytes());
-        if same { Ok(stored) } else { Err(FlowError::Expired) }
+        stored.filter(|stored| browser.is_marked(&stored.body.browser)).ok_or(FlowError::Expired)
     }
 
     /// One step forward per flow: a form sent twice counts once.
-    async fn use_up(&self, id: &str) -> Result<(), FlowError> {
+    async fn use_up(&self, id: &str, browser: &Browser) -> Result<(), FlowError> {
         match self.repository().take::<Flow>(id, self.now()).await? {
-            Some((_, true)) => Ok(()),
+            Some((_, true)) => {
+                self.finished_from(browser.source);
+                Ok(())
+            }
             _ => Err(FlowError::Expired),
         }
     }

@@ -87,8 +87,10 @@ impl Issuer {
         }
         let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
         let body = PushedRequest { request, ends: Timestamp(now.0 + LIFETIME) };
-        if self.repository().insert(&reference.digest().text(), &body, now).await? != Written::Done
-        {
+        // Of an app that has shown who it is nobody else can begin anything.
+        let stranger = params.source().filter(|_| !client.authenticated);
+        let id = reference.digest().text();
+        if self.keep_begun(&id, &body, (stranger, now)).await? != Written::Done {
             return Err(StoreError::new("a fresh reference was in use").into());
         }
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })

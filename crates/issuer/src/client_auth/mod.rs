@@ -2,7 +2,7 @@
 
 pub mod private_key_jwt;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, constant_time_eq};
@@ -15,7 +15,9 @@ use crate::{
     keys::Branch,
     records::{Client, repository::Versioned},
     request::params::Params,
+    secret_policy::Storable,
     sign_in::password::Busy,
+    source::Source,
     store::{Kind, StoreError},
 };
 
@@ -99,16 +101,20 @@ impl Issuer {
     ///
     /// # Errors
     /// [`OAuthError::InvalidClient`] if it is unknown, inactive or showed a wrong secret;
-    /// [`OAuthError::Throttled`] if too many wrong ones were shown from `source`.
+    /// [`OAuthError::Throttled`] if too many wrong ones were shown, of it or from `source`.
     pub async fn authenticate_client(
         &self,
         proof: ClientCredentials,
-        source: Option<IpAddr>,
+        source: Option<Source>,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let is_secret = matches!(proof, ClientCredentials::Basic(..) | ClientCredentials::Post(..));
-        let guess = self.guess_from(source.filter(|_| is_secret))?;
+        let (ClientCredentials::Basic(id, secret) | ClientCredentials::Post(id, secret)) = &proof
+        else {
+            return self.prove_uncounted(proof).await;
+        };
+        let subject = format!("client/{id}");
+        let guess = self.count_secret_guess(&subject, secret, source).await?;
         let proven = self.prove_uncounted(proof).await?;
-        guess.was_right();
+        self.secret_was_right(guess).await?;
         Ok(proven)
     }
 
@@ -176,9 +182,9 @@ impl Issuer {
     ///
     /// # Errors
     /// [`Busy`] if too many wait to be hashed.
-    pub async fn keep_secret(&self, secret: &Secret) -> Result<String, Busy> {
-        if is_generated(secret) {
-            return Ok(self.keyed(secret));
+    pub async fn keep_secret(&self, secret: &Storable) -> Result<String, Busy> {
+        if is_generated(secret.secret()) {
+            return Ok(self.keyed(secret.secret()));
         }
         self.passwords().hash(secret).await
     }
@@ -210,7 +216,7 @@ impl Issuer {
         {
             return Ok(true);
         }
-        let stored = stored.filter(|stored| !stored.starts_with(KEYED));
+        let stored = stored.filter(|stored| !is_keyed(stored));
         let matches = self.passwords().verify(secret, stored).await?;
         if let (true, Some(remembered)) = (matches, remembered) {
             self.verified_secrets().0.insert(remembered, ());
@@ -236,7 +242,12 @@ fn client_of(lookup: Lookup) -> Result<Option<Versioned<Arc<Client>>>, StoreErro
 
 const KEYED: &str = "keyed:";
 
-fn is_generated(secret: &Secret) -> bool {
+/// Whether `stored` is the hash of a secret that Castellan made.
+pub(crate) fn is_keyed(stored: &str) -> bool {
+    stored.starts_with(KEYED)
+}
+
+pub(crate) fn is_generated(secret: &Secret) -> bool {
     [OpaqueKind::ClientSecret, OpaqueKind::ApiKey]
         .into_iter()
         .any(|kind| Opaque::read(kind, secret.expose()).is_some())

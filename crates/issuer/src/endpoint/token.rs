@@ -39,8 +39,18 @@ impl Issuer {
         if !grant.allows(&client.client) {
             return Err(OAuthError::GrantNotAllowed);
         }
-        client.jkt = self.key_shown(&client.client, proof).await?;
+        // A good proof is remembered, whatever it is for: a stranger's is bounded.
+        let stranger = params.source().filter(|_| proof.is_some() && !client.authenticated);
+        let begun = self.begin_from(stranger)?;
+        client.jkt = match self.key_shown(&client.client, proof).await {
+            Ok(jkt) => jkt,
+            Err(error) => {
+                begun.was_right();
+                return Err(error);
+            }
+        };
         let authorized = grant.redeem(self, &client, params).await?;
+        begun.was_right();
         self.mint(&client, authorized).await
     }
 

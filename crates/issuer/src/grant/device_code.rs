@@ -71,16 +71,17 @@ impl GrantType for DeviceCode {
             Some(Missing::Person) => return Err(OAuthError::UserInactive),
             Some(Missing::Client | Missing::Consent) => return Err(OAuthError::CodeNotRedeemable),
         }
-        match issuer.repository().insert(&device.family, &family, now).await? {
-            Written::Done => Ok(Authorized {
-                id: device.family,
-                family,
-                nonce: None,
-                id_claims: Vec::new(),
-                introduces: true,
-            }),
-            _ => Err(OAuthError::CodeNotRedeemable),
+        if issuer.repository().insert(&device.family, &family, now).await? != Written::Done {
+            return Err(OAuthError::CodeNotRedeemable);
         }
+        issuer.finished_from(params.source().filter(|_| !client.authenticated));
+        Ok(Authorized {
+            id: device.family,
+            family,
+            nonce: None,
+            id_claims: Vec::new(),
+            introduces: true,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scoped JWTs for API keys (`docs/contracts/trompa.md` §§2, 3): a kind of credential of its own,
 //! HS256 with a secret of its own, good only at guards that list it.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use castellan_proto::{
     Digest, Secret, Timestamp, constant_time_eq,
@@ -18,6 +18,8 @@ use crate::{
         AuthKey,
         repository::{Versioned, Written},
     },
+    secret_policy::Storable,
+    source::Source,
     store::{Kind, Notice, StoreError},
 };
 
@@ -47,8 +49,8 @@ pub struct KeyProof<'a> {
     pub id: &'a str,
     /// The secret.
     pub api_key: &'a Secret,
-    /// From where they come.
-    pub source: Option<IpAddr>,
+    /// From where they come; none if that is here.
+    pub source: Option<Source>,
 }
 
 /// A key from the configuration.
@@ -149,9 +151,10 @@ impl KeyTokens {
         asked: &[String],
     ) -> Result<String, TradeError> {
         issuer.may_issue().map_err(OAuthError::from)?;
-        let (id, guess) = (proof.id, issuer.guess_from(proof.source)?);
-        let scopes = self.prove(issuer, id, proof.api_key).await?.ok_or(TradeError::Unknown)?;
-        guess.was_right();
+        let KeyProof { id, api_key, source } = proof;
+        let guess = issuer.count_secret_guess(&auth_key_id(id), api_key, source).await?;
+        let scopes = self.prove(issuer, id, api_key).await?.ok_or(TradeError::Unknown)?;
+        issuer.secret_was_right(guess).await.map_err(OAuthError::from)?;
         for text in asked {
             let covered = Scope::try_from(text.clone()).is_ok_and(|scope| scopes.cover(&scope));
             if !covered {
@@ -285,7 +288,7 @@ impl Issuer {
     pub async fn rotate_auth_key(
         &self,
         id: &str,
-        secret: &Secret,
+        secret: &Storable,
         keep: bool,
     ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), auth_key_id(id));

@@ -2,7 +2,7 @@
 //! (`docs/contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of
 //! its own, alive as long as its record is.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use castellan_proto::{
     Digest, Secret, Timestamp,
@@ -22,6 +22,8 @@ use crate::{
         ApiCredential, MachineToken, Previous, admits, is_news,
         repository::{Versioned, Written, read},
     },
+    secret_policy::Storable,
+    source::Source,
     store::{Kind, Notice, StoreError},
 };
 
@@ -51,8 +53,8 @@ pub struct MachineProof<'a> {
     pub secret: &'a Secret,
     /// The audience that tokens are to be for.
     pub audience: Option<&'a str>,
-    /// From where they come.
-    pub source: Option<IpAddr>,
+    /// From where they come; none if that is here.
+    pub source: Option<Source>,
 }
 
 /// A machine user that has signed in.
@@ -135,10 +137,12 @@ impl MachineTokens {
     ) -> Result<Option<MachineSignIn>, OAuthError> {
         issuer.may_issue()?;
         let (now, MachineProof { key, secret, audience, source }) = (issuer.now(), proof);
-        let guess = issuer.guess_from(source)?;
-        let stored = issuer.repository().get::<ApiCredential>(&credential_id(key), now).await?;
+        let id = credential_id(key);
+        let guess = issuer.count_secret_guess(&id, secret, source).await?;
+        let stored = issuer.repository().get::<ApiCredential>(&id, now).await?;
+        let address = source.and_then(Source::address);
         // Who may not sign in at all is as good as unknown, whatever the secret.
-        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, source);
+        let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, address);
         let stored = stored.filter(|stored| may(&stored.body));
         let stored_secret = stored.as_ref().map(|stored| stored.body.secret.as_str());
         let mut right = issuer.secret_matches(secret, stored_secret).await?;
@@ -150,7 +154,7 @@ impl MachineTokens {
             right = issuer.secret_matches(secret, previous).await?;
         }
         let Some(mut stored) = stored.filter(|_| right) else { return Ok(None) };
-        guess.was_right();
+        issuer.secret_was_right(guess).await?;
         let claims = Claims {
             sub: stored.body.number.to_string(),
             scp: REALM.to_owned(),
@@ -267,7 +271,7 @@ impl Issuer {
     pub async fn rotate_api_secret(
         &self,
         key: &str,
-        secret: &Secret,
+        secret: &Storable,
         overlap: u64,
     ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), credential_id(key));

@@ -34,6 +34,10 @@ pub struct Session {
     /// 1.0 §2.3).
     #[serde(default)]
     pub apps: BTreeMap<String, Timestamp>,
+    /// Digest of the mark of the browser that it is for: its cookie alone opens nothing. None for a
+    /// session of before there was such a bond, which is none any more.
+    #[serde(default)]
+    pub browser: Option<String>,
 }
 
 /// What a person agreed to for one client. Its id is the account's, a slash, and the client's.

@@ -1,8 +1,10 @@
 //! Parameters of an OAuth request, each at most once.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::collections::HashSet;
 
 use castellan_proto::Secret;
+
+use crate::source::Source;
 
 /// The one parameter that may come several times (RFC 8707 §2).
 const RESOURCE: &str = "resource";
@@ -12,7 +14,7 @@ const RESOURCE: &str = "resource";
 #[derive(Default)]
 pub struct Params {
     pairs: Vec<(String, String)>,
-    source: Option<IpAddr>,
+    source: Option<Source>,
 }
 
 /// A parameter came more than once.
@@ -35,13 +37,13 @@ impl Params {
 
     /// The same, which came from `source`.
     #[must_use]
-    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+    pub fn from_source(self, source: Option<Source>) -> Self {
         Self { source, ..self }
     }
 
-    /// From where they came, as far as is known.
+    /// From where they came; none if they are our own.
     #[must_use]
-    pub const fn source(&self) -> Option<IpAddr> {
+    pub const fn source(&self) -> Option<Source> {
         self.source
     }
 

@@ -208,9 +208,8 @@ async fn keep_all(
     }
     let mut stored: Vec<String> = Vec::new();
     for secret in secrets {
-        if secret.expose().is_empty() {
-            return Err(Problem::Text("apiKey must not be empty".to_owned()));
-        }
+        let written = issuer.settings().secrets.secret(secret);
+        let written = written.map_err(|why| format!("apiKey {why}"))?;
         let mut found = None;
         for one in kept {
             if issuer.secret_matches(secret, Some(one)).await? {
@@ -220,7 +219,7 @@ async fn keep_all(
         }
         let one = match found {
             Some(one) => one,
-            None => issuer.keep_secret(secret).await?,
+            None => issuer.keep_secret(&written).await?,
         };
         if !stored.contains(&one) {
             stored.push(one);
@@ -235,10 +234,12 @@ pub(crate) async fn keep(
     secret: &Secret,
     kept: Option<&str>,
 ) -> Result<(String, bool), Problem> {
+    let written = issuer.settings().secrets.secret(secret);
+    let written = written.map_err(|why| format!("secret {why}"))?;
     match kept {
         Some(kept) if issuer.secret_matches(secret, Some(kept)).await? => {
             Ok((kept.to_owned(), false))
         }
-        _ => Ok((issuer.keep_secret(secret).await?, true)),
+        _ => Ok((issuer.keep_secret(&written).await?, true)),
     }
 }

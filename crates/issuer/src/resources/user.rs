@@ -8,6 +8,7 @@ use super::{Document, Facts, Problem, Shown};
 use crate::{
     Issuer,
     records::{Account, Name, login_name},
+    secret_policy::Unacceptable,
 };
 
 /// A person, as written.
@@ -106,10 +107,20 @@ impl Document for UserDocument {
         let kept = before.and_then(|before| before.password.clone());
         let (password, changed) = match &self.password {
             None => (kept, false),
-            Some(secret) if issuer.passwords().verify(secret, kept.as_deref()).await? => {
-                (kept, false)
+            Some(secret) => {
+                let written = issuer.settings().secrets.password(secret);
+                let written = written.map_err(|why| match why {
+                    Unacceptable::Blank => format!("password {why}"),
+                    Unacceptable::Short(_) => format!(
+                        "password {why}; choose a longer one, or set password_min_length of the site"
+                    ),
+                })?;
+                if issuer.passwords().verify(secret, kept.as_deref()).await? {
+                    (kept, false)
+                } else {
+                    (Some(issuer.passwords().hash(&written).await?), true)
+                }
             }
-            Some(secret) => (Some(issuer.passwords().hash(secret).await?), true),
         };
         let account = Account {
             user_name: self.user_name,

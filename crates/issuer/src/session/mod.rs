@@ -2,7 +2,7 @@
 
 pub mod logout_notice;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
 
@@ -15,6 +15,7 @@ use crate::{
         repository::{Versioned, Written},
     },
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
+    source::Source,
     store::{Kind, Notice, StoreError},
     tokens::family::TRIES,
 };
@@ -24,10 +25,11 @@ use crate::{
 pub struct Browser {
     /// The session cookie, if it reads as one.
     pub session: Option<Opaque>,
-    /// The mark that binds a sign-in in progress to this browser, if it reads as one.
+    /// The mark that binds a sign-in in progress, and the session, to this browser, if it reads as
+    /// one.
     pub mark: Option<Opaque>,
-    /// From where it comes, as far as is known.
-    pub source: Option<IpAddr>,
+    /// From where it comes; none if it is our own.
+    pub source: Option<Source>,
 }
 
 /// Somebody who is signed in.
@@ -57,8 +59,18 @@ struct Ended {
 /// A session is written as used at most so often.
 const SLIDE_SECONDS: u64 = 60;
 
+impl Browser {
+    /// Whether it has the mark of which `digest` is kept.
+    pub(crate) fn is_marked(&self, digest: &str) -> bool {
+        let same =
+            |mark: &Opaque| constant_time_eq(digest.as_bytes(), mark.digest().text().as_bytes());
+        self.mark.as_ref().is_some_and(same)
+    }
+}
+
 impl Issuer {
-    /// Who is signed in in this browser. Slides the session's idle time, at most once a minute.
+    /// Who is signed in in this browser: both its session and its mark must be there. Slides the
+    /// session's idle time, at most once a minute.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -68,6 +80,9 @@ impl Issuer {
         let Some(mut stored) = self.repository().get::<Session>(&id, now).await? else {
             return Ok(None);
         };
+        if !stored.body.browser.as_deref().is_some_and(|digest| browser.is_marked(digest)) {
+            return Ok(None);
+        }
         let account_id = stored.body.account.clone();
         let auth_time = stored.body.auth_time;
         let account = self.repository().get::<Account>(&account_id, now).await?;
@@ -96,9 +111,10 @@ impl Issuer {
         password: &Secret,
     ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
         self.may_issue()?;
-        let found = self.check_password((name, password), &Browser::default()).await?;
+        let browser = Browser::default();
+        let found = self.check_password((name, password), &browser).await?;
         let Some(stored) = found else { return Ok(None) };
-        Ok(Some(self.open_session(stored.id, stored.body).await?))
+        Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
     }
 
     /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
@@ -108,10 +124,10 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
-        let folded = login_name(name);
-        let subject = found.as_ref().map_or(&folded, |stored| &stored.id);
-        let guess = self.count_guess(subject, browser).await?;
+        let account = found.as_ref().map(|stored| &*stored.id);
+        let guess = self.count_guess((&login_name(name), account), browser).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
+        let phc = phc.filter(|_| !guess.is_refused);
         let right = self.passwords().verify(password, phc).await?;
         if right {
             self.guess_was_good(guess).await?;
@@ -119,16 +135,17 @@ impl Issuer {
         Ok(found.filter(|stored| right && stored.body.active))
     }
 
-    /// A new session for `account`; always a new id.
+    /// A new session for an account in `browser`; always a new id. In a browser without a mark it
+    /// opens nothing.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn open_session(
         &self,
-        account_id: String,
-        account: Account,
+        account: (String, Account),
+        browser: &Browser,
     ) -> Result<(Opaque, SignedIn), StoreError> {
-        self.open_session_after(None, (account_id, account)).await
+        self.open_session_after(None, account, browser).await
     }
 
     /// Signs `account` in in a browser where somebody may be signed in already, which ends that
@@ -150,7 +167,7 @@ impl Issuer {
                 self.queue_notifications(ended.notifications);
             }
         }
-        let opened = self.open_session_after(before, (account.id, account.body)).await;
+        let opened = self.open_session_after(before, (account.id, account.body), browser).await;
         if opened.is_err() {
             // It went on nowhere.
             self.queue_notifications(notifications);
@@ -162,6 +179,7 @@ impl Issuer {
         &self,
         before: Option<Session>,
         (account_id, account): (String, Account),
+        browser: &Browser,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         self.may_issue()?;
         let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
@@ -175,6 +193,7 @@ impl Issuer {
             idle_seconds: settings.session_idle.get().as_secs(),
             sid: sid.or_else(|| Some(new_sid())),
             apps,
+            browser: browser.mark.as_ref().map(|mark| mark.digest().text()),
         };
         let id = cookie.digest().text();
         if self.repository().insert(&id, &session, now).await? != Written::Done {
@@ -196,16 +215,39 @@ impl Issuer {
         Ok(ended.logout_notices)
     }
 
+    /// Ends the session of a cookie that nobody has got.
+    pub(crate) async fn sign_out_of(&self, cookie: &Opaque) -> Result<(), StoreError> {
+        if let Some(ended) = self.end_session_if(cookie, |_| true).await? {
+            self.queue_notifications(ended.notifications);
+        }
+        Ok(())
+    }
+
     /// Ends the session of this browser, if there is one. Whoever calls has its apps told, or lets
     /// it go on under another id.
     async fn end_session(&self, browser: &Browser) -> Result<Option<Ended>, StoreError> {
         let Some(cookie) = &browser.session else { return Ok(None) };
+        // Another browser's is none here. One of before there was a bond may be ended.
+        let is_here = |session: &Session| {
+            session.browser.as_deref().is_none_or(|digest| browser.is_marked(digest))
+        };
+        self.end_session_if(cookie, is_here).await
+    }
+
+    async fn end_session_if(
+        &self,
+        cookie: &Opaque,
+        may: impl Fn(&Session) -> bool,
+    ) -> Result<Option<Ended>, StoreError> {
         let (id, now) = (cookie.digest().text(), self.now());
         for _ in 0..TRIES {
             let Some(stored) = self.repository().get::<Session>(&id, now).await? else {
                 self.bump(Kind::Session, &id);
                 return Ok(None);
             };
+            if !may(&stored.body) {
+                return Ok(None);
+            }
             // Found out first: what could not be told is not over.
             let (logout_notices, notifications) = self.logout_notices(&stored.body).await?;
             // As it was read: an app that was let in meanwhile is told as well.

@@ -14,6 +14,8 @@ use argon2::{
 use castellan_proto::Secret;
 use tokio::sync::oneshot;
 
+use crate::secret_policy::{Storable, is_blank};
+
 /// A pool that hashes and checks passwords. Cheap to clone; dropping the last one ends its threads.
 #[derive(Clone)]
 pub struct Passwords {
@@ -68,22 +70,35 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Busy`] if too many wait already.
-    pub async fn hash(&self, password: &Secret) -> Result<String, Busy> {
-        let password = password.clone();
+    pub async fn hash(&self, password: &Storable) -> Result<String, Busy> {
+        let password = password.secret().clone();
         self.run(move || hash(password.expose())).await?.ok_or(Busy)
     }
 
-    /// Whether `password` is that of `phc`. With no `phc` the answer is no, as late as ever.
+    /// Whether `password` is that of `phc`. With no `phc` the answer is no, as late as ever; a blank
+    /// password is nobody's, and is held against nothing.
     ///
     /// # Errors
     /// [`Busy`] if too many wait already.
     pub async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<bool, Busy> {
+        if is_blank(password) {
+            return Ok(false);
+        }
         let (password, phc) = (password.clone(), phc.map(ToOwned::to_owned));
         let check = move || {
             let matches = matches(password.expose(), phc.as_ref().unwrap_or(&DECOY));
             matches && phc.is_some()
         };
         self.run(check).await
+    }
+
+    /// Whether `phc` is the hash of nothing at all, which an older version may have kept.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub(crate) async fn is_of_nothing(&self, phc: &str) -> Result<bool, Busy> {
+        let phc = phc.to_owned();
+        self.run(move || matches("", &phc)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -114,16 +129,28 @@ fn matches(password: &str, phc: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret_policy::SecretPolicy;
 
     #[tokio::test]
     async fn a_password_is_its_own_and_nobody_elses() {
         let pool = Passwords::start();
         let right = Secret::new("correct horse".into());
-        let phc = pool.hash(&right).await.unwrap();
+        let policy = SecretPolicy::default();
+        let phc = pool.hash(&policy.password(&right).unwrap()).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
         assert!(pool.verify(&right, Some(&phc)).await.unwrap());
         assert!(!pool.verify(&Secret::new("wrong".into()), Some(&phc)).await.unwrap());
         assert!(!pool.verify(&right, None).await.unwrap());
         assert!(!pool.verify(&right, Some("no hash")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_blank_password_is_not_even_that_of_its_own_hash() {
+        let pool = Passwords::start();
+        for blank in ["", "  ", "\u{200b}"] {
+            let phc = hash(blank).unwrap();
+            assert!(!pool.verify(&Secret::new(blank.into()), Some(&phc)).await.unwrap());
+            assert_eq!(pool.is_of_nothing(&phc).await.unwrap(), blank.is_empty());
+        }
     }
 }

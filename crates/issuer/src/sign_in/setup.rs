@@ -6,7 +6,8 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::{Account, Setup, repository::Written},
-    session::SignedIn,
+    secret_policy::Unacceptable,
+    session::{Browser, SignedIn},
     store::{Kind, StoreError},
 };
 
@@ -25,9 +26,9 @@ pub enum SetupError {
     /// The name is in use.
     #[error("Somebody has this name already.")]
     Taken,
-    /// The password is too short.
-    #[error("Choose a password of at least 12 characters.")]
-    Short,
+    /// The password is blank or too short.
+    #[error("The password {0}. Choose another one.")]
+    Password(Unacceptable),
     /// The two passwords differ.
     #[error("The two passwords are not the same.")]
     Differ,
@@ -48,7 +49,6 @@ pub struct SetupForm {
     pub again: Secret,
 }
 
-const SHORTEST: usize = 12;
 const LINK_SECONDS: u64 = 86_400;
 
 impl Issuer {
@@ -67,18 +67,21 @@ impl Issuer {
         Ok(Some(token))
     }
 
-    /// Makes the first administrator and signs them in.
+    /// Makes the first administrator and signs them in in `browser`.
     ///
     /// # Errors
     /// [`SetupError`] saying what to do about it.
-    pub async fn set_up(&self, form: SetupForm) -> Result<(Opaque, SignedIn), SetupError> {
+    pub async fn set_up(
+        &self,
+        form: SetupForm,
+        browser: &Browser,
+    ) -> Result<(Opaque, SignedIn), SetupError> {
         let token = Opaque::read(OpaqueKind::Setup, &form.token).ok_or(SetupError::Spent)?;
         if !is_identifier(&form.user_name) {
             return Err(SetupError::Name);
         }
-        if form.password.expose().chars().count() < SHORTEST {
-            return Err(SetupError::Short);
-        }
+        let password = self.settings().secrets.password(&form.password);
+        let password = password.map_err(SetupError::Password)?;
         if form.password != form.again {
             return Err(SetupError::Differ);
         }
@@ -92,7 +95,7 @@ impl Issuer {
         if self.repository().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
             return Err(SetupError::Spent);
         }
-        let phc = self.passwords().hash(&form.password).await.map_err(OAuthError::from)?;
+        let phc = self.passwords().hash(&password).await.map_err(OAuthError::from)?;
         let account = Account {
             user_name: form.user_name.clone(),
             password: Some(phc),
@@ -106,7 +109,10 @@ impl Issuer {
             _ => return Err(SetupError::Spent),
         }
         match self.repository().insert(&form.user_name, &account, now).await.map_err(store)? {
-            Written::Done => Ok(self.open_session(form.user_name, account).await.map_err(store)?),
+            Written::Done => {
+                let account = (form.user_name, account);
+                Ok(self.open_session(account, browser).await.map_err(store)?)
+            }
             _ => Err(SetupError::Taken),
         }
     }

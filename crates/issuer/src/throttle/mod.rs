@@ -1,4 +1,5 @@
 //! Limits on guessing, per account and per source.
 
+pub(crate) mod begun;
 pub(crate) mod per_account;
 pub(crate) mod per_source;

@@ -1,10 +1,14 @@
 //! Guesses at passwords, counted per person (`docs/rules.md` rule 48), and per source
 //! ([`sources`]).
 //!
-//! A guess is counted before it is checked, so that guesses at the same time count, too. The
-//! subject is the account whatever name was typed, and a name that leads to nobody counts as if it
-//! did. A browser in which the person has signed in before is not held up: nobody can be locked
-//! out from outside.
+//! A guess is counted before it is checked, so that guesses at the same time count, too. It counts
+//! twice: for the name that was typed, and for the account that it leads to. Who typed one name too
+//! often is told to wait, whether it leads to anybody or not. Who guessed at one account too often by
+//! several names is told what everybody with a wrong password is told, so that nobody learns which
+//! names are one account's.
+//!
+//! A browser in which the person has signed in before is counted for itself alone: nobody can be
+//! locked out from outside.
 
 use castellan_proto::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,15 +16,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     error::OAuthError,
-    records::repository::{Stored, Versioned, Written},
+    records::repository::{Stored, Versioned, Written, read},
     session::Browser,
     store::{Kind, Notice, StoreError},
     throttle::per_source,
 };
 
-/// Guesses at one subject, or a browser that one subject has used.
+/// Guesses at one subject, or from one place that one subject has used.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Guesses {
+pub(crate) struct Guesses {
     /// How many since the last good one.
     count: u32,
     /// When the last one was made.
@@ -39,72 +43,165 @@ impl Stored for Guesses {
 
 /// So many may be wrong before anybody has to wait.
 const FREE: u32 = 10;
+/// So many in a browser that is known.
+const FREE_KNOWN: u32 = 30;
 /// Seconds after which wrong guesses are forgotten.
 const FORGOTTEN: u64 = 3_600;
 /// Seconds to wait at most.
 const LONGEST_WAIT: u64 = 300;
-/// Seconds for which a browser is known.
+/// Seconds for which a browser, or where an app comes from, is known.
 const KNOWN: u64 = 90 * 86_400;
 /// Guesses at the same moment are settled within as many tries.
 const TRIES: usize = 16;
 
-/// Whose guesses are counted, and in which browser.
+/// A guess that is counted.
 pub(crate) struct Guess {
-    subject: String,
+    /// Where it is counted.
+    counted: Vec<String>,
+    /// The browser's record, if it has a mark.
     device: Option<String>,
     known: bool,
     /// The same guess, counted where it came from; not in a browser that is known.
     source: Option<per_source::Guess>,
+    /// There were too many at this account: it is wrong, whatever it is.
+    pub(crate) is_refused: bool,
+}
+
+/// What became of an attempt to count.
+pub(crate) enum Counted {
+    /// It is counted.
+    Done,
+    /// There were too many: so many seconds to wait. What stands there is left as it was.
+    Over(u64, Option<Versioned<Guesses>>),
+}
+
+impl Guesses {
+    /// What is kept of somebody who is known from now on.
+    pub(crate) fn none_yet(now: Timestamp) -> Self {
+        Self { count: 0, last: now, ends: Timestamp(now.0 + KNOWN) }
+    }
+
+    fn first(now: Timestamp) -> Self {
+        Self { count: 1, last: now, ends: Timestamp(now.0 + FORGOTTEN) }
+    }
+
+    /// The same and one more, of which `free` may be wrong before anybody has to wait.
+    ///
+    /// # Errors
+    /// Seconds to wait.
+    fn next(&self, now: Timestamp, free: u32) -> Result<u32, u64> {
+        let waited = now.since(self.last).as_secs();
+        if waited >= FORGOTTEN {
+            return Ok(1);
+        }
+        match wait(self.count, free).checked_sub(waited).filter(|left| *left > 0) {
+            Some(left) => Err(left),
+            None => Ok(self.count.saturating_add(1)),
+        }
+    }
 }
 
 impl Issuer {
-    /// Counts a guess at `subject` before it is checked.
+    /// Counts a guess at the password of `account`, to which the name `typed` leads, before it is
+    /// checked. Every guess costs the same verbs, whoever it leads to, if anybody.
     ///
     /// # Errors
     /// [`OAuthError::Throttled`] if there were too many; then nothing is to be checked.
     pub(crate) async fn count_guess(
         &self,
-        subject: &str,
+        (typed, account): (&str, Option<&str>),
         browser: &Browser,
     ) -> Result<Guess, OAuthError> {
-        let now = self.now();
+        let subject = account.unwrap_or(typed);
         let device = browser.mark.as_ref().map(|mark| {
             let both = format!("{subject}\0{}", mark.digest().text());
             format!("device/{}", Digest::of(both.as_bytes()).text())
         });
-        let subject = format!("subject/{}", Digest::of(subject.as_bytes()).text());
-        let known = match &device {
-            Some(device) => self.repository().get::<Guesses>(device, now).await?.is_some(),
-            None => false,
-        };
-        if known {
-            return Ok(Guess { subject, device, known, source: None });
+        let ids = [
+            format!("typed/{}", Digest::of(typed.as_bytes()).text()),
+            format!("subject/{}", Digest::of(subject.as_bytes()).text()),
+        ];
+        let all: Vec<&str> = ids.iter().chain(&device).map(String::as_str).collect();
+        let mut stored = self.guesses_at(&all).await?.into_iter();
+        let (at_name, at_account) = (stored.next().flatten(), stored.next().flatten());
+        if let Some(known) = stored.next().flatten() {
+            return self.count_known(known).await;
         }
         let source = Some(self.guess_from(browser.source)?);
+        let [name, subject] = ids;
+        if let Counted::Over(seconds, _) = self.count_at(&name, at_name, FREE).await? {
+            return Err(OAuthError::Throttled(seconds));
+        }
+        let counted = self.count_at(&subject, at_account, FREE).await?;
+        let is_refused = matches!(counted, Counted::Over(..));
+        if let Counted::Over(_, Some(stored)) = counted {
+            // Written as it was, so that this takes as long as if it were counted.
+            self.repository().replace(&stored, Notice::Silent, self.now()).await?;
+        }
+        Ok(Guess { counted: vec![name, subject], device, known: false, source, is_refused })
+    }
+
+    /// A guess in a browser that is known.
+    async fn count_known(&self, known: Versioned<Guesses>) -> Result<Guess, OAuthError> {
+        let id = known.id.clone();
+        match self.count_at(&id, Some(known), FREE_KNOWN).await? {
+            Counted::Over(seconds, _) => Err(OAuthError::Throttled(seconds)),
+            Counted::Done => Ok(Guess {
+                counted: Vec::new(),
+                device: Some(id),
+                known: true,
+                source: None,
+                is_refused: false,
+            }),
+        }
+    }
+
+    /// What is counted under each of `ids`, in one round trip.
+    pub(crate) async fn guesses_at(
+        &self,
+        ids: &[&str],
+    ) -> Result<Vec<Option<Versioned<Guesses>>>, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| self.repository().key(Kind::Guesses, id)).collect();
+        let found = self.repository().store().get_many(&keys, self.now()).await?;
+        found.into_iter().map(|record| record.map(read).transpose()).collect()
+    }
+
+    /// Counts one under `id`, where `held` stood a moment ago.
+    pub(crate) async fn count_at(
+        &self,
+        id: &str,
+        mut stored: Option<Versioned<Guesses>>,
+        free: u32,
+    ) -> Result<Counted, StoreError> {
+        let now = self.now();
         for _ in 0..TRIES {
-            let ends = Timestamp(now.0 + FORGOTTEN);
-            let written = match self.repository().get::<Guesses>(&subject, now).await? {
-                None => {
-                    let first = Guesses { count: 1, last: now, ends };
-                    self.repository().insert(&subject, &first, now).await?
-                }
-                Some(Versioned { id, version, body }) => {
-                    let waited = now.since(body.last).as_secs();
-                    if let Some(left) =
-                        wait(body.count).checked_sub(waited).filter(|left| *left > 0)
-                    {
-                        return Err(OAuthError::Throttled(left));
-                    }
-                    let count = body.count.saturating_add(1);
-                    let next = Versioned { id, version, body: Guesses { count, last: now, ends } };
-                    self.repository().replace(&next, Notice::Silent, now).await?
+            let written = match stored {
+                None => self.repository().insert(id, &Guesses::first(now), now).await?,
+                Some(before) => {
+                    let count = match before.body.next(now, free) {
+                        Ok(count) => count,
+                        Err(seconds) => return Ok(Counted::Over(seconds, Some(before))),
+                    };
+                    let ends = before.body.ends.max(Timestamp(now.0 + FORGOTTEN));
+                    let body = Guesses { count, last: now, ends };
+                    self.repository()
+                        .replace(&Versioned { body, ..before }, Notice::Silent, now)
+                        .await?
                 }
             };
             if written == Written::Done {
-                return Ok(Guess { subject, device, known, source });
+                return Ok(Counted::Done);
             }
+            stored = self.repository().get(id, now).await?;
         }
-        Err(OAuthError::Throttled(1))
+        Ok(Counted::Over(1, stored))
+    }
+
+    /// What was counted under `id` is forgotten.
+    pub(crate) async fn forget_guesses(&self, id: &str) -> Result<(), StoreError> {
+        let key = self.repository().key(Kind::Guesses, id);
+        self.repository().store().delete(&key, None, Notice::Silent, self.now()).await?;
+        Ok(())
     }
 
     /// The guess was good: what was counted is forgotten, and the browser is known from now on.
@@ -115,23 +212,29 @@ impl Issuer {
         if let Some(source) = guess.source {
             source.was_right();
         }
-        if guess.known {
+        let now = self.now();
+        for id in guess.counted {
+            self.forget_guesses(&id).await?;
+        }
+        let Some(device) = guess.device else { return Ok(()) };
+        let fresh = Guesses::none_yet(now);
+        if !guess.known {
+            self.repository().insert(&device, &fresh, now).await?;
             return Ok(());
         }
-        let now = self.now();
-        let key = self.repository().key(Kind::Guesses, &guess.subject);
-        self.repository().store().delete(&key, None, Notice::Silent, now).await?;
-        if let Some(device) = guess.device {
-            let known = Guesses { count: 0, last: now, ends: Timestamp(now.0 + KNOWN) };
-            self.repository().insert(&device, &known, now).await?;
+        if let Some(stored) = self.repository().get::<Guesses>(&device, now).await? {
+            // Somebody else writing it at the same time is as good.
+            self.repository()
+                .replace(&Versioned { body: fresh, ..stored }, Notice::Silent, now)
+                .await?;
         }
         Ok(())
     }
 }
 
-/// Seconds to wait after `count` guesses: none at first, then twice as long each time.
-fn wait(count: u32) -> u64 {
-    match count.checked_sub(FREE) {
+/// Seconds to wait after `count` guesses: none for the first `free`, then twice as long each time.
+fn wait(count: u32, free: u32) -> u64 {
+    match count.checked_sub(free) {
         None => 0,
         Some(over) => 1_u64.checked_shl(over).unwrap_or(u64::MAX).min(LONGEST_WAIT),
     }
@@ -139,11 +242,12 @@ fn wait(count: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::wait;
+    use super::{FREE, FREE_KNOWN, wait};
 
     #[test]
     fn the_wait_doubles_and_ends_at_five_minutes() {
-        let waits: Vec<u64> = [0, 9, 10, 11, 14, 18, 19, 74, u32::MAX].map(wait).to_vec();
+        let waits = [0, 9, 10, 11, 14, 18, 19, 74, u32::MAX].map(|count| wait(count, FREE));
         assert_eq!(waits, [0, 0, 1, 2, 16, 256, 300, 300, 300]);
+        assert_eq!([29, 30, 31].map(|count| wait(count, FREE_KNOWN)), [0, 1, 2]);
     }
 }

@@ -1,13 +1,11 @@
-//! Guesses counted by where they come from (`docs/rules.md` rule 48): in memory, each node for
-//! itself.
+//! What is counted by where it comes from (`docs/rules.md` rule 48): guesses at secrets, and what
+//! strangers begin. In memory, each node for itself.
 //!
 //! A guess is counted before it is checked and taken back if it was right, so that whoever knows
-//! their secret is held up by nobody but those who share their address and guess. This machine
-//! itself is not counted: what stands there is a proxy that nobody told us of, more likely than a
-//! stranger.
+//! their secret is held up by nobody but those who share their address and guess. What somebody
+//! begins is taken back when they have finished it.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,68 +13,155 @@ use std::{
 use castellan_proto::Timestamp;
 use moka::sync::Cache;
 
-use crate::{Issuer, error::OAuthError};
+use crate::{
+    Issuer,
+    error::OAuthError,
+    source::{Network, Source, WIDTHS},
+};
 
-/// Wrong guesses that one source has at once.
-const MOST: u64 = 100;
-/// Seconds after which it has one more.
-const REFILL: u64 = 3;
-/// Sources that are remembered at a time.
+/// So many at once, and one more every so many seconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) most: u64,
+    pub(crate) refill: u64,
+}
+
+/// The limits of one kind of thing.
+pub(crate) struct Limits {
+    /// Those of an address, and of the wider networks of version 6.
+    networks: [Limit; WIDTHS.len()],
+    /// That of this machine itself, where an unlisted proxy stands for everybody; none if it is not
+    /// counted.
+    here: Option<Limit>,
+}
+
+/// Wrong guesses at secrets.
+pub(crate) const GUESSES: Limits = Limits {
+    networks: [
+        Limit { most: 100, refill: 3 },
+        Limit { most: 200, refill: 2 },
+        Limit { most: 400, refill: 1 },
+    ],
+    here: None,
+};
+
+/// What is begun by somebody who has not said who they are, and is kept for up to half an hour:
+/// sign-ins, pushed requests, devices, and proofs of keys. Who finishes gives their place back.
+pub(crate) const BEGUN: Limits = Limits {
+    networks: [
+        Limit { most: 300, refill: 2 },
+        Limit { most: 600, refill: 1 },
+        Limit { most: 1_200, refill: 1 },
+    ],
+    here: Some(Limit { most: 2_000, refill: 1 }),
+};
+
+/// Networks that are remembered at a time.
 const SOURCES: u64 = 100_000;
 
-/// The sources that guessed wrong.
-pub(crate) struct Sources(Cache<IpAddr, Arc<Mutex<Bucket>>>);
+/// What was counted of one kind, by network.
+pub(crate) struct Sources {
+    limits: &'static Limits,
+    buckets: Cache<Network, Arc<Bucket>>,
+}
 
-/// How many guesses are not forgotten yet, as of when.
-struct Bucket {
+/// How many are not forgotten yet, as of when.
+pub(crate) struct Bucket(Mutex<Count>);
+
+struct Count {
     count: u64,
     at: Timestamp,
 }
 
-/// A guess that is counted.
+/// One that is counted.
 #[must_use]
-pub(crate) struct Guess(Option<Arc<Mutex<Bucket>>>);
+pub(crate) struct Guess(Vec<Arc<Bucket>>);
 
-impl Default for Sources {
-    fn default() -> Self {
-        let idle = Duration::from_secs(MOST * REFILL);
-        Self(Cache::builder().max_capacity(SOURCES).time_to_idle(idle).build())
+impl Sources {
+    pub(crate) fn new(limits: &'static Limits) -> Self {
+        let all = limits.networks.iter().chain(&limits.here);
+        let idle = all.map(|limit| limit.most * limit.refill).max().unwrap_or_default();
+        let idle = Duration::from_secs(idle);
+        Self { limits, buckets: Cache::builder().max_capacity(SOURCES).time_to_idle(idle).build() }
+    }
+
+    /// Counts one from `source`.
+    ///
+    /// # Errors
+    /// Seconds to wait if there were too many from there, or from a network around it.
+    fn count(&self, source: Option<Source>, now: Timestamp) -> Result<Guess, u64> {
+        let mut counted = Guess(Vec::new());
+        for (network, limit) in self.asked(source) {
+            let bucket = self.buckets.get_with(network, || Arc::new(Bucket::new(now)));
+            if let Err(seconds) = bucket.take(limit, now) {
+                counted.was_right();
+                return Err(seconds);
+            }
+            counted.0.push(bucket);
+        }
+        Ok(counted)
+    }
+
+    /// Takes back one that was counted from `source`, now or earlier.
+    fn give_back(&self, source: Option<Source>) {
+        for (network, _) in self.asked(source) {
+            if let Some(bucket) = self.buckets.get(&network) {
+                bucket.give_back();
+            }
+        }
+    }
+
+    /// The networks that `source` is counted in, each with its limit; none for what is our own.
+    fn asked(&self, source: Option<Source>) -> impl Iterator<Item = (Network, Limit)> {
+        let here = source.is_some_and(Source::is_here);
+        let limits = self.limits;
+        let networks = source.into_iter().flat_map(Source::networks);
+        networks.zip(limits.networks).filter_map(move |(network, limit)| {
+            let limit = if here { limits.here } else { Some(limit) };
+            limit.map(|limit| (network, limit))
+        })
     }
 }
 
-impl Sources {
-    /// Counts a guess from `source`.
-    fn count(&self, source: Option<IpAddr>, now: Timestamp) -> Result<Guess, OAuthError> {
-        let Some(source) = source.map(whole).filter(|source| !source.is_loopback()) else {
-            return Ok(Guess(None));
+impl Bucket {
+    pub(crate) const fn new(now: Timestamp) -> Self {
+        Self(Mutex::new(Count { count: 0, at: now }))
+    }
+
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// Seconds to wait if there were too many.
+    pub(crate) fn take(&self, limit: Limit, now: Timestamp) -> Result<(), u64> {
+        let Limit { most, refill } = limit;
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = now.since(bucket.at).as_secs() / refill;
+        bucket.count = bucket.count.saturating_sub(forgotten);
+        bucket.at = if bucket.count == 0 {
+            now
+        } else {
+            Timestamp(bucket.at.0.saturating_add(forgotten * refill))
         };
-        let new = || Arc::new(Mutex::new(Bucket { count: 0, at: now }));
-        let shared = self.0.get_with(source, new);
-        {
-            let mut bucket = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let forgotten = now.since(bucket.at).as_secs() / REFILL;
-            bucket.count = bucket.count.saturating_sub(forgotten);
-            bucket.at = if bucket.count == 0 {
-                now
-            } else {
-                Timestamp(bucket.at.0.saturating_add(forgotten * REFILL))
-            };
-            if bucket.count >= MOST {
-                let waited = now.since(bucket.at).as_secs();
-                return Err(OAuthError::Throttled(REFILL.saturating_sub(waited).max(1)));
-            }
-            bucket.count += 1;
+        if bucket.count >= most {
+            let waited = now.since(bucket.at).as_secs();
+            return Err(refill.saturating_sub(waited).max(1));
         }
-        Ok(Guess(Some(shared)))
+        bucket.count += 1;
+        Ok(())
+    }
+
+    /// One that was counted is none.
+    pub(crate) fn give_back(&self) {
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.count = bucket.count.saturating_sub(1);
     }
 }
 
 impl Guess {
-    /// It was right, and so none.
+    /// It was right, or is finished, and so none.
     pub(crate) fn was_right(self) {
-        if let Some(shared) = self.0 {
-            let mut bucket = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.count = bucket.count.saturating_sub(1);
+        for bucket in self.0 {
+            bucket.give_back();
         }
     }
 }
@@ -86,19 +171,22 @@ impl Issuer {
     ///
     /// # Errors
     /// [`OAuthError::Throttled`] if too many from there were wrong; then nothing is to be checked.
-    pub(crate) fn guess_from(&self, source: Option<IpAddr>) -> Result<Guess, OAuthError> {
-        self.sources().count(source, self.now())
+    pub(crate) fn guess_from(&self, source: Option<Source>) -> Result<Guess, OAuthError> {
+        self.guessers().count(source, self.now()).map_err(OAuthError::Throttled)
     }
-}
 
-/// The source that an address stands for: who has one of version 6 has a whole network of them.
-fn whole(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address => address,
+    /// Counts something that a stranger begins, before it is kept.
+    ///
+    /// # Errors
+    /// [`OAuthError::Throttled`] if too much from there was begun and not finished; then nothing is
+    /// to be kept.
+    pub(crate) fn begin_from(&self, source: Option<Source>) -> Result<Guess, OAuthError> {
+        self.beginners().count(source, self.now()).map_err(OAuthError::Throttled)
+    }
+
+    /// What was begun from `source` is finished.
+    pub(crate) fn finished_from(&self, source: Option<Source>) {
+        self.beginners().give_back(source);
     }
 }
 
@@ -107,19 +195,19 @@ mod tests {
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
+    const MOST: u64 = GUESSES.networks[0].most;
 
-    fn wrong(sources: &Sources, source: &str, seconds: u64) -> Result<(), u64> {
-        let source = source.parse().ok();
-        match sources.count(source, Timestamp(NOW + seconds)) {
-            Ok(_guess) => Ok(()),
-            Err(OAuthError::Throttled(seconds)) => Err(seconds),
-            Err(other) => panic!("{other:?}"),
-        }
+    fn source(text: &str) -> Option<Source> {
+        text.parse().ok().map(Source::Address)
+    }
+
+    fn wrong(sources: &Sources, from: &str, seconds: u64) -> Result<(), u64> {
+        sources.count(source(from), Timestamp(NOW + seconds)).map(drop)
     }
 
     #[test]
     fn a_source_that_guesses_waits_and_no_other_does() {
-        let sources = Sources::default();
+        let sources = Sources::new(&GUESSES);
         for _ in 0..MOST {
             assert_eq!(wrong(&sources, "192.0.2.1", 0), Ok(()));
         }
@@ -128,12 +216,12 @@ mod tests {
         assert_eq!(wrong(&sources, "192.0.2.2", 0), Ok(()));
         assert_eq!(wrong(&sources, "192.0.2.1", 3), Ok(()));
         assert_eq!(wrong(&sources, "192.0.2.1", 4), Err(2));
-        assert_eq!(wrong(&sources, "192.0.2.1", MOST * REFILL + 3), Ok(()));
+        assert_eq!(wrong(&sources, "192.0.2.1", MOST * 3 + 3), Ok(()));
     }
 
     #[test]
     fn a_network_of_version_6_is_one_source() {
-        let sources = Sources::default();
+        let sources = Sources::new(&GUESSES);
         for n in 0..MOST {
             assert_eq!(wrong(&sources, &format!("2001:db8::{n:x}:1"), 0), Ok(()));
         }
@@ -142,15 +230,73 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_many_networks_of_version_6_is_counted_in_the_wider_ones() {
+        let sources = Sources::new(&GUESSES);
+        let mut counted = 0;
+        for n in 0..1_000 {
+            counted += u64::from(wrong(&sources, &format!("2001:db8:7:{n:x}::1"), 0).is_ok());
+        }
+        // Two hundred of each /56, of which a /48 has more than two.
+        assert_eq!(counted, 400);
+        assert_eq!(wrong(&sources, "2001:db8:7:ffff::1", 0), Err(1), "the same /48");
+        assert_eq!(wrong(&sources, "2001:db8:8::1", 0), Ok(()), "another one");
+        let sources = Sources::new(&GUESSES);
+        for n in 0..200 {
+            assert_eq!(wrong(&sources, &format!("2001:db8:7:{n:x}::1"), 0), Ok(()));
+        }
+        assert_eq!(wrong(&sources, "2001:db8:7:ff::1", 0), Err(2), "the same /56");
+        assert_eq!(wrong(&sources, "2001:db8:7:100::1", 0), Ok(()), "another one");
+    }
+
+    #[test]
+    fn what_is_unknown_behind_a_proxy_is_one_source_even_on_this_machine() {
+        let sources = Sources::new(&GUESSES);
+        let behind = |proxy: &str| proxy.parse().ok().map(Source::Behind);
+        for _ in 0..MOST {
+            assert!(sources.count(behind("127.0.0.1"), Timestamp(NOW)).is_ok());
+        }
+        assert_eq!(sources.count(behind("127.0.0.1"), Timestamp(NOW)).map(drop), Err(3));
+        assert!(sources.count(behind("10.0.0.1"), Timestamp(NOW)).is_ok());
+    }
+
+    #[test]
     fn right_ones_and_this_machine_and_nobody_are_not_counted() {
-        let sources = Sources::default();
+        let sources = Sources::new(&GUESSES);
         for _ in 0..3 * MOST {
-            let source = "192.0.2.1".parse().ok();
-            sources.count(source, Timestamp(NOW)).unwrap().was_right();
+            sources.count(source("192.0.2.1"), Timestamp(NOW)).unwrap().was_right();
             for not_counted in ["127.0.0.1", "::1", "::ffff:127.0.0.9", "nobody knows"] {
                 assert_eq!(wrong(&sources, not_counted, 0), Ok(()));
             }
         }
         assert_eq!(wrong(&sources, "192.0.2.1", 0), Ok(()));
+    }
+
+    #[test]
+    fn what_is_refused_by_a_wider_network_is_not_counted_in_the_narrower_one() {
+        let sources = Sources::new(&GUESSES);
+        for n in 0..200 {
+            assert_eq!(wrong(&sources, &format!("2001:db8::{n:x}:0:0:0:1"), 0), Ok(()));
+        }
+        for _ in 0..MOST {
+            assert_eq!(wrong(&sources, "2001:db8:0:ff::1", 0), Err(2));
+        }
+        // Two hundred places are free again in the wider one.
+        for _ in 0..MOST {
+            assert_eq!(wrong(&sources, "2001:db8:0:ff::1", 400), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_begun_is_bounded_even_on_this_machine_and_given_back_when_finished() {
+        let sources = Sources::new(&BEGUN);
+        for (from, most) in [("192.0.2.1", 300), ("2001:db8::1", 300), ("127.0.0.1", 2_000)] {
+            for _ in 0..most {
+                assert_eq!(wrong(&sources, from, 0), Ok(()));
+            }
+            assert!(wrong(&sources, from, 0).is_err(), "{from}");
+            sources.give_back(source(from));
+            assert_eq!(wrong(&sources, from, 0), Ok(()));
+            assert!(wrong(&sources, from, 0).is_err(), "{from}");
+        }
     }
 }

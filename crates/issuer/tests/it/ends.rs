@@ -12,6 +12,7 @@ use castellan_issuer::{
         machine_user::{MachineProof, MachineTokens, MachineVerifyError},
     },
     resources::{Mode, ResourceKind},
+    secret_policy::Storable,
     store::{Draft, FeedCursor, Kind, Notice, Record, Store as _},
     tokens::verify::{Holder, VerifyError},
 };
@@ -38,6 +39,10 @@ pub(crate) const LEAD: u64 = 330;
 
 fn secret(seed: u8) -> Secret {
     Secret::new(generated(seed))
+}
+
+fn fresh(harness: &Harness, seed: u8) -> Storable {
+    harness.issuer.settings().secrets.secret(&secret(seed)).unwrap()
 }
 
 /// What tells tokens of every kind in one process, and remembers what it found.
@@ -210,7 +215,8 @@ impl Story for MachineSecret {
         let (guard, token) = (Guard::new(), notes.get("token").unwrap().to_owned());
         let neighbour = Neighbour::of(harness, &[&token]).await;
         assert!(guard.finds(&harness.issuer, &token).await?);
-        let rotated = harness.issuer.rotate_api_secret(NIGHT, &secret(NEW), self.overlap).await;
+        let rotated =
+            harness.issuer.rotate_api_secret(NIGHT, &fresh(harness, NEW), self.overlap).await;
         neighbour.agrees().await;
         assert!(said(rotated)?);
         notes.note("rotated", "");
@@ -236,7 +242,7 @@ impl Story for MachineSecret {
         if let Some(next) = notes.get("next") {
             assert!(holds(harness, next).await);
         }
-        assert!(harness.issuer.rotate_api_secret(NIGHT, &secret(LAST), 0).await.unwrap());
+        assert!(harness.issuer.rotate_api_secret(NIGHT, &fresh(harness, LAST), 0).await.unwrap());
         for harness in [harness, &harness.again().await] {
             assert!(!opens(harness, OLD).await && !opens(harness, NEW).await);
             assert!(opens(harness, LAST).await);
@@ -267,7 +273,7 @@ impl Story for KeyTrade {
     async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let guard = Guard::new();
         notes.note("token", &guard.trade(harness, OLD).await?.unwrap());
-        let rotated = harness.issuer.rotate_auth_key(NIGHT, &secret(NEW), self.keep).await;
+        let rotated = harness.issuer.rotate_auth_key(NIGHT, &fresh(harness, NEW), self.keep).await;
         assert!(said(rotated)?);
         notes.note("rotated", "");
         assert_eq!(guard.trade(harness, OLD).await?.is_some(), self.keep);
@@ -288,7 +294,7 @@ impl Story for KeyTrade {
                 assert!(holds(harness, token).await, "it is the key's, not the secret's");
             }
         }
-        assert!(harness.issuer.rotate_auth_key(NIGHT, &secret(LAST), false).await.unwrap());
+        assert!(harness.issuer.rotate_auth_key(NIGHT, &fresh(harness, LAST), false).await.unwrap());
         for harness in [harness, &harness.again().await] {
             assert!(!opens(harness, OLD).await && !opens(harness, NEW).await);
             assert!(opens(harness, LAST).await);

@@ -1,11 +1,8 @@
 //! An issuer with people and apps, and the way through it.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use castellan_issuer::{
@@ -18,6 +15,7 @@ use castellan_issuer::{
     resources::Mode,
     session::Browser,
     settings::SiteAddress,
+    source::Source,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
     tokens::{
         mint::TokenAnswer,
@@ -66,13 +64,18 @@ pub(crate) struct Harness {
 pub(crate) struct Tab {
     pub(crate) session: Option<String>,
     pub(crate) mark: String,
-    pub(crate) source: Option<IpAddr>,
+    pub(crate) source: Option<Source>,
 }
 
 impl Tab {
     pub(crate) fn new() -> Self {
         let mark = Opaque::generate(OpaqueKind::Browser).text();
         Self { session: None, mark, source: None }
+    }
+
+    /// The same browser with this session.
+    pub(crate) fn with(&self, session: &str) -> Self {
+        Self { session: Some(session.to_owned()), mark: self.mark.clone(), source: None }
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -287,8 +290,10 @@ impl Harness {
     pub(crate) async fn tab_of(&self, account: &str) -> Tab {
         let now = self.issuer.now();
         let held = self.issuer.repository().get::<Account>(account, now).await.unwrap().unwrap();
-        let (cookie, _) = self.issuer.open_session(held.id, held.body).await.unwrap();
-        Tab { session: Some(cookie.text()), ..Tab::new() }
+        let tab = Tab::new();
+        let account = (held.id, held.body);
+        let (cookie, _) = self.issuer.open_session(account, &tab.browser()).await.unwrap();
+        Tab { session: Some(cookie.text()), ..tab }
     }
 
     /// An app sends the browser here, with `more` in its request.

@@ -247,7 +247,7 @@ async fn a_form_submitted_64_times_counts_once() {
     assert!(won.next().is_none());
     assert_eq!(all(&harness.issuer, Kind::Session).await.len(), 1, "no session is left behind");
 
-    let tab = Arc::new(Tab { session: Some(cookie.text()), mark: tab.mark.clone(), source: None });
+    let tab = Arc::new(tab.with(&cookie.text()));
     let flow = consent_flow(next);
     let answers = race(&harness, move |harness, _| {
         let (flow, tab) = (flow.clone(), Arc::clone(&tab));
@@ -264,7 +264,7 @@ async fn one_link_makes_one_administrator() {
     let link = harness.issuer.offer_setup().await.unwrap().unwrap().text();
     let answers = race(&harness, move |harness, number| {
         let form = setup_form(&link, &format!("root{number}"));
-        async move { harness.issuer.set_up(form).await.is_ok() }
+        async move { harness.issuer.set_up(form, &Tab::new().browser()).await.is_ok() }
     });
     assert_eq!(answers.into_iter().filter(|made| *made).count(), 1);
     assert_eq!(all(&harness.issuer, Kind::Account).await.len(), 1);

@@ -337,8 +337,8 @@ impl Story for SignIn {
     async fn check(&self, harness: &Harness, notes: &Notes) {
         assert!(all(&harness.issuer, Kind::Session).await.len() <= 2);
         if let Some(cookie) = notes.get("cookie") {
-            assert!(harness.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
-            let bobs = Tab { session: Some(notes.get("bobs").unwrap().to_owned()), ..Tab::new() };
+            assert!(harness.knows(&notes.tab.with(cookie)).await);
+            let bobs = notes.tab.with(notes.get("bobs").unwrap());
             assert!(!harness.knows(&bobs).await, "the session before is over");
         }
         let next = harness.begin("own", &notes.tab, &[("prompt", "login")]).await.unwrap();
@@ -395,7 +395,8 @@ impl Story for SetUp {
     async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
         let token = said(harness.issuer.offer_setup().await)?.unwrap().text();
         notes.note("link", &token);
-        let (cookie, _) = said(harness.issuer.set_up(setup_form(&token, "root")).await)?;
+        let (cookie, _) =
+            said(harness.issuer.set_up(setup_form(&token, "root"), &notes.tab.browser()).await)?;
         notes.note("cookie", &cookie.text());
         Ok(())
     }
@@ -403,21 +404,26 @@ impl Story for SetUp {
     async fn check(&self, harness: &Harness, notes: &Notes) {
         let people = async || all(&harness.issuer, Kind::Account).await.len();
         if let Some(cookie) = notes.get("cookie") {
-            assert!(harness.knows(&Tab { session: Some(cookie.to_owned()), ..Tab::new() }).await);
+            assert!(harness.knows(&notes.tab.with(cookie)).await);
         }
         if let Some(link) = notes.get("link") {
-            match harness.issuer.set_up(setup_form(link, "second")).await {
+            match harness.issuer.set_up(setup_form(link, "second"), &Tab::new().browser()).await {
                 Ok(_) => assert!(!notes.has("cookie")),
                 Err(SetupError::Spent) => {}
                 Err(error) => panic!("{error:?}"),
             }
             assert!(people().await <= 1, "one link, one administrator");
-            let again = harness.issuer.set_up(setup_form(link, "third")).await;
+            let again =
+                harness.issuer.set_up(setup_form(link, "third"), &Tab::new().browser()).await;
             assert!(matches!(again, Err(SetupError::Spent)) || people().await == 0);
         }
         // Whatever happened to the link, somebody can be the first.
         if let Some(link) = harness.issuer.offer_setup().await.unwrap() {
-            harness.issuer.set_up(setup_form(&link.text(), "fourth")).await.unwrap();
+            harness
+                .issuer
+                .set_up(setup_form(&link.text(), "fourth"), &Tab::new().browser())
+                .await
+                .unwrap();
         }
         assert_eq!(people().await, 1);
     }

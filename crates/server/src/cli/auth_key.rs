@@ -51,7 +51,8 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             println!("created {}", issuer.apply(document, Mode::Write).await?.resource);
         }
         Command::Rotate { id, keep } => {
-            if !issuer.rotate_auth_key(&id, &Secret::new(secret.clone()), keep).await? {
+            let fresh = issuer.settings().secrets.secret(&Secret::new(secret.clone()))?;
+            if !issuer.rotate_auth_key(&id, &fresh, keep).await? {
                 return Err(format!("there is no AuthKey {id:?}").into());
             }
         }

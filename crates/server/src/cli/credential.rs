@@ -70,7 +70,8 @@ pub(super) async fn run(
         Command::Rotate { key, overlap_minutes } => {
             let secret = alphanumerics(length);
             let overlap = overlap_minutes.saturating_mul(60);
-            if !issuer.rotate_api_secret(&key, &Secret::new(secret.clone()), overlap).await? {
+            let fresh = issuer.settings().secrets.secret(&Secret::new(secret.clone()))?;
+            if !issuer.rotate_api_secret(&key, &fresh, overlap).await? {
                 return Err(format!("there is no ApiCredential {key:?}").into());
             }
             show(&secret);

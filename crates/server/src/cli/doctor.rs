@@ -3,7 +3,8 @@
 use std::{process::ExitCode, time::Instant};
 
 use castellan_issuer::{
-    Issuer, keys::KeyUse, readiness::Heartbeat, resources::ResourceKind, store::StoreError,
+    Issuer, empty_secrets::EmptySecrets, keys::KeyUse, readiness::Heartbeat,
+    resources::ResourceKind, store::StoreError,
 };
 
 use super::Failure;
@@ -16,13 +17,20 @@ use crate::{
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
 
-/// Check the configuration, the data source and the clock.
+/// Passwords and secrets that are checked unless all are asked for: each takes as long as a sign-in.
+const CHECKED: usize = 1_000;
+
+/// Check the configuration, the data source, the clock and the secrets that are kept.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Accept this machine's clock although the data source holds later times, after the clock had
     /// been ahead by mistake. Stop the server first.
     #[arg(long)]
     accept_clock: bool,
+    /// Check every password and secret for being empty, however long it takes. Default: the first
+    /// thousand of each site.
+    #[arg(long)]
+    all_secrets: bool,
 }
 
 /// Prints what it finds, good and bad.
@@ -74,6 +82,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
             let some = !issuer.list(kind, None, 1).await?.is_empty();
             println!("{:<16} {}", kind.as_str(), if some { "there are some" } else { "none yet" });
         }
+        good &= secrets(issuer, arguments).await?;
         let endless = issuer.apps_without_end(NAMED).await?;
         if !endless.is_empty() {
             println!(
@@ -101,6 +110,26 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
         println!("guard            {} at {} is {state}{problem}", guard.name, guard.path);
     }
     good
+}
+
+/// Prints who has an empty password or secret; whether nobody has.
+async fn secrets(issuer: &Issuer, arguments: &Arguments) -> Result<bool, Failure> {
+    let most = (!arguments.all_secrets).then_some(CHECKED);
+    let EmptySecrets { found, checked, is_partial } = issuer.empty_secrets(most).await?;
+    let rest = if is_partial { "; `doctor --all-secrets` checks the rest" } else { "" };
+    if found.is_empty() {
+        println!("secrets          none of {checked} is empty{rest}");
+        return Ok(true);
+    }
+    let named: Vec<_> = found.iter().take(NAMED).map(String::as_str).collect();
+    let more = if found.len() > NAMED { ", …" } else { "" };
+    println!(
+        "secrets          PROBLEM: {} of {checked} are empty: {}{more}. Nobody is let in by them; \
+         set other ones{rest}",
+        found.len(),
+        named.join(", ")
+    );
+    Ok(false)
 }
 
 /// Prints how far the clocks are apart; whether that is little enough.

@@ -91,7 +91,8 @@ impl Config {
             ));
         }
         self.decidim.check()?;
-        Ok(self.jwt.check(self.security.insecure)?)
+        self.security.check(&self.site)?;
+        Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0]))?)
     }
 
     /// The `issuer` of the file is the first site's, unless that says another one.

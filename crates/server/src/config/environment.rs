@@ -8,7 +8,8 @@ const ON: [&str; 4] = ["true", "1", "yes", "on"];
 const OFF: [&str; 4] = ["false", "0", "no", "off"];
 
 /// Variables of the documents that we read; those of our own begin with [`PREFIX`].
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
+    "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH",
     "DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION",
     "DECIDIM_API_FORCE_API_AUTHENTICATION",
     "DECIDIM_API_JWT_EXPIRES_IN",

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use castellan_issuer::machine::api_key::{ConfiguredKey, KeyTerms, KeyTokens};
+use castellan_issuer::{
+    machine::api_key::{ConfiguredKey, KeyTerms, KeyTokens},
+    secret_policy::SecretPolicy,
+};
 use castellan_proto::{
     Secret,
     scope::{Scope, Scopes},
@@ -163,7 +166,7 @@ impl JwtConfig {
         Ok(())
     }
 
-    pub(super) fn check(&self, insecure: bool) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, insecure: bool, secrets: SecretPolicy) -> Result<(), ConfigError> {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
         if self.secret.is_none() && !self.keys.is_empty() {
             return wrong("JWT_AUTH_KEYS are given without a JWT_SECRET to sign their tokens with");
@@ -196,10 +199,13 @@ impl JwtConfig {
                      one with `openssl rand -base64 32`"
                 ));
             }
-            if key.id.is_empty() || key.api_key.expose().is_empty() {
-                return wrong("JWT_AUTH_KEYS: every key needs an id and an apiKey");
+            if key.id.is_empty() {
+                return wrong("JWT_AUTH_KEYS: every key needs an id");
             }
             let id = &key.id;
+            if let Err(why) = secrets.secret(&key.api_key) {
+                return wrong(&format!("JWT_AUTH_KEYS: the apiKey of the key {id:?} {why}"));
+            }
             if key.scopes.is_empty() {
                 return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} needs at least one scope"));
             }

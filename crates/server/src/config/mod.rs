@@ -11,6 +11,7 @@ mod jwt;
 mod overlay;
 mod reload;
 mod secret_ref;
+mod security;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
+pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
 
 /// The whole file.
@@ -57,7 +59,7 @@ pub struct Config {
     pub jwt: JwtConfig,
     /// Machine users that sign in for a JWT (`docs/contracts/decidim.md` §7).
     pub decidim: DecidimConfig,
-    /// What is usually forbidden.
+    /// What is usually forbidden, and the least that is asked.
     pub security: SecurityConfig,
 }
 
@@ -117,14 +119,6 @@ pub struct DataConfig {
     pub allow_table_scans: bool,
     /// How long a data source that does not answer at the start is tried again. Default: not at all.
     pub wait: Option<Lifetime>,
-}
-
-/// The `[security]` table.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SecurityConfig {
-    /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.
-    pub insecure: bool,
 }
 
 /// Where the world reaches us.
@@ -334,6 +328,7 @@ impl Config {
         }
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
+        config.security.read_environment(&environment)?;
         let sites = config.sites()?;
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));

@@ -1,6 +1,6 @@
 //! What of a configuration a running server can take up.
 
-use super::{Config, ConfigError, Loaded, check::Problem};
+use super::{Config, ConfigError, Loaded, ServerConfig, check::Problem};
 
 impl Loaded {
     /// These settings, as a server can take them up that runs by `running`: what needs a restart is
@@ -13,22 +13,28 @@ impl Loaded {
         let minutes = |config: &Config| config.decidim.oauth_access_token_expires_in;
         let waits: Vec<_> = [
             ("server.listen", new.server.listen != old.server.listen),
+            ("server.keep_alive", new.server.keep_alive != old.server.keep_alive),
+            (
+                "server.connections_per_source",
+                new.server.connections_per_source != old.server.connections_per_source,
+            ),
             ("data", new.data != old.data),
             ("tokens", new.tokens != old.tokens),
             ("issuer and site", self.sites != running.sites),
-            ("security.insecure", new.security.insecure != old.security.insecure),
+            ("security", new.security != old.security),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect();
         let mut config = self.config;
-        config.server.listen = old.server.listen;
+        let proxies = config.server.trusted_proxies;
+        config.server = ServerConfig { trusted_proxies: proxies, ..old.server.clone() };
         config.data.clone_from(&old.data);
         config.tokens.clone_from(&old.tokens);
         config.issuer.clone_from(&old.issuer);
         config.site.clone_from(&old.site);
-        config.security.insecure = old.security.insecure;
+        config.security.clone_from(&old.security);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;
         Ok((Self { config, ..running.clone() }, waits))

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use castellan_issuer::secret_policy::is_blank;
 use castellan_proto::Secret;
 use serde::Deserialize;
 
@@ -39,6 +40,25 @@ impl SecretRef {
     /// # Errors
     /// [`ConfigError`] naming the variable or file, never the secret.
     pub fn resolve(&self, folder: &Path) -> Result<Secret, ConfigError> {
+        let secret = self.read(folder)?;
+        if !is_blank(&secret) {
+            return Ok(secret);
+        }
+        Err(match self {
+            Self::Text(_) => {
+                ConfigError::Conflict("a secret that is written out is empty or blank".to_owned())
+            }
+            Self::Env(EnvRef { env }) => ConfigError::Environment(format!(
+                "{env} is empty or blank, and a secret is read from it"
+            )),
+            Self::File(FileRef { file }) => ConfigError::Conflict(format!(
+                "{} is empty or blank, and a secret is read from it",
+                file.display()
+            )),
+        })
+    }
+
+    fn read(&self, folder: &Path) -> Result<Secret, ConfigError> {
         match self {
             Self::Text(secret) if secret.expose().trim().is_empty() => {
                 let problem = "a secret is written out as an empty text; remove it, or give one";

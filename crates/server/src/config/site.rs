@@ -20,6 +20,8 @@ pub struct SiteConfig {
     /// Host names that lead to it, besides that of its issuer; with a port, only that one.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Characters that people's passwords have at least there. Default: that of `[security]`.
+    pub password_min_length: Option<usize>,
 }
 
 /// A public face, with all defaults filled in.
@@ -35,6 +37,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// The first one, which the documents' own variables are about.
     pub is_first: bool,
+    /// Characters that people's passwords have at least.
+    pub password_min_length: usize,
 }
 
 impl Site {
@@ -81,6 +85,9 @@ impl Config {
                 hosts: self.hosts(written, &issuer)?,
                 issuer,
                 is_first: at == 0,
+                password_min_length: written
+                    .password_min_length
+                    .unwrap_or(self.security.password_min_length),
             };
             let twin = |other: &&Site| {
                 other.name == site.name
@@ -103,6 +110,7 @@ impl Config {
                 issuer: self.issuer.clone(),
                 hosts: Vec::new(),
                 is_first: true,
+                password_min_length: self.security.password_min_length,
             });
         }
         Ok(sites)

@@ -111,7 +111,7 @@ fn the_grammar_of_jwt_expires() {
 
 #[test]
 fn weak_and_missing_secrets_refuse_to_start() {
-    let keys = r#"[{"id":"a","apiKey":"k","scopes":["*"]}]"#;
+    let keys = r#"[{"id":"a","apiKey":"a-key-of-ours","scopes":["*"]}]"#;
     let error = with_environment(&[("JWT_AUTH_KEYS", keys)]).unwrap_err();
     assert!(error.contains("without a JWT_SECRET"), "{error}");
     let error = with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", "[{")]).unwrap_err();
@@ -121,8 +121,13 @@ fn weak_and_missing_secrets_refuse_to_start() {
     assert!(config.jwt.tokens(Path::new("."), false, &site).is_err());
     assert!(config.jwt.tokens(Path::new("."), true, &site).unwrap().is_some());
     for scope in ["Mutation:Person:(a|b)", "!x", "api:read", ""] {
-        let keys = format!(r#"[{{"id":"a","apiKey":"k","scopes":["{scope}"]}}]"#);
+        let keys = format!(r#"[{{"id":"a","apiKey":"a-key-of-ours","scopes":["{scope}"]}}]"#);
         assert!(with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", &keys)]).is_err());
+    }
+    for key in ["", "  ", "seven-7"] {
+        let keys = format!(r#"[{{"id":"a","apiKey":"{key}","scopes":["*"]}}]"#);
+        let error = with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", &keys)]).unwrap_err();
+        assert!(error.starts_with("JWT_AUTH_KEYS: the apiKey of the key \"a\" must"), "{error}");
     }
 }
 

@@ -76,8 +76,9 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
-        if let Some(source) = client_ip::of(request.headers(), peer, &here.proxies) {
-            request.extensions_mut().insert(source);
+        match client_ip::of(request.headers(), peer, &here.proxies) {
+            Some(source) => drop(request.extensions_mut().insert(source)),
+            None => drop(request.extensions_mut().insert(request::UnknownBehind(peer))),
         }
         let mut response = match normalise::check(&request) {
             Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),

@@ -69,7 +69,7 @@ async fn sign_in(State(state): State<DecidimState>, request: Request<Body>) -> R
         Ok(audience) => audience.map(ToOwned::to_owned),
         Err(()) => return signed_in(None),
     };
-    let source = request::source(&request);
+    let source = request::source(request.extensions());
     let Some((key, secret)) = read(request).await else { return signed_in(None) };
     let proof = MachineProof { key: &key, secret: &secret, audience: audience.as_deref(), source };
     let Some(machines) = &state.machines else { return signed_in(None) };

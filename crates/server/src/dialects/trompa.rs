@@ -61,7 +61,7 @@ const MOST: usize = 100 * 1024;
 
 /// §2.1, in the order of its rows.
 async fn trade(State(state): State<TrompaState>, request: Request<Body>) -> Response {
-    let source = request::source(&request);
+    let source = request::source(request.extensions());
     let (Parts { headers, .. }, body) = request.into_parts();
     let refuse =
         |status, message: &str| answer(status, Some(json!({"success": false, "message": message})));

@@ -37,7 +37,9 @@ pub(super) async fn caller(
         return Ok(None);
     }
     let session = Opaque::read(OpaqueKind::Session, cookie);
-    let browser = Browser { session, ..Browser::default() };
+    let mark = request::cookie(headers, request::mark_cookie(is_https(issuer)));
+    let mark = mark.and_then(|mark| Opaque::read(OpaqueKind::Browser, mark));
+    let browser = Browser { session, mark, ..Browser::default() };
     let Some(signed_in) = issuer.signed_in(&browser).await? else {
         return Ok(Some(Caller::invalid()));
     };
@@ -53,6 +55,11 @@ pub(super) async fn caller(
         token_scopes: everything(),
         ..Identity::default()
     })))
+}
+
+/// Whether browsers reach the site by https.
+fn is_https(issuer: &Issuer) -> bool {
+    issuer.address().issuer.starts_with("https://")
 }
 
 /// A person may do with the API whatever it has scopes for.

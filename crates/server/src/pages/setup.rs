@@ -6,7 +6,7 @@ use super::{HOSTILE, Page};
 
 /// First setup; posts `token`, `username`, `password` and `password_again` to `/auth/setup`.
 ///
-/// The browser asks for twelve characters; the server decides.
+/// The browser asks for a long password; the server decides.
 #[derive(Template)]
 #[template(path = "setup.html")]
 pub(crate) struct SetupPage<'a> {
@@ -16,21 +16,34 @@ pub(crate) struct SetupPage<'a> {
     pub(crate) token: &'a str,
     /// Fills the user name in: a proposal, or what was typed last time.
     pub(crate) user_name: &'a str,
+    /// Characters that the password has at least.
+    pub(crate) password_min_length: usize,
     /// What went wrong last time, in words for a person.
     pub(crate) problem: Option<&'a str>,
 }
 
 impl Page for SetupPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
-        let first =
-            || Self { site: "Casa Aurora", token: "t0ken", user_name: "admin", problem: None };
+        let first = || Self {
+            site: "Casa Aurora",
+            token: "t0ken",
+            user_name: "admin",
+            password_min_length: 12,
+            problem: None,
+        };
         vec![
             ("first", first()),
             ("empty", Self { user_name: "", ..first() }),
             ("wrong", Self { problem: Some("The two passwords are not the same."), ..first() }),
             (
                 "hostile",
-                Self { site: HOSTILE, token: HOSTILE, user_name: HOSTILE, problem: Some(HOSTILE) },
+                Self {
+                    site: HOSTILE,
+                    token: HOSTILE,
+                    user_name: HOSTILE,
+                    problem: Some(HOSTILE),
+                    ..first()
+                },
             ),
         ]
     }

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest as _, Multipart},
-    http::{HeaderMap, HeaderName, Request, header},
+    http::{Extensions, HeaderMap, HeaderName, Request, header},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_gate::Source;
 use castellan_issuer::{
     error::OAuthError,
     request::params::Params,
+    source,
     tokens::dpop::{Proof, ProofError},
 };
 use castellan_proto::Secret;
@@ -50,7 +51,7 @@ impl ClientRequest {
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, OAuthError> {
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
-        let source = source(&request);
+        let source = source(request.extensions());
         let params = match media_type(request.headers()).as_deref() {
             Some("application/x-www-form-urlencoded") => form(&whole(request).await?)?,
             Some("application/json") => json(&whole(request).await?)?,
@@ -69,10 +70,15 @@ impl ClientRequest {
         }
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
-        let source = source(&request);
+        let source = source(request.extensions());
         let pairs = multipart(request).await.ok_or(OAuthError::Unreadable)?;
         Ok(Self { params: Params::from_pairs(pairs)?.from_source(source), basic, dpop })
     }
+}
+
+/// The name of the cookie that marks a browser of a site that is reached by https or not.
+pub(crate) const fn mark_cookie(https: bool) -> &'static str {
+    if https { "__Host-castellan_browser" } else { "castellan_browser" }
 }
 
 /// The session cookie's name, which `docs/contracts/aidbox.md` §4.2 sets.
@@ -94,9 +100,16 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     }
 }
 
+/// The listed proxy behind which somebody is of whom it did not say, or not so that it reads, from
+/// where they come.
+#[derive(Clone, Copy)]
+pub(crate) struct UnknownBehind(pub(crate) IpAddr);
+
 /// From where a request came, as far as is known.
-pub(crate) fn source<B>(request: &Request<B>) -> Option<IpAddr> {
-    request.extensions().get::<Source>().map(|source| source.0)
+pub(crate) fn source(extensions: &Extensions) -> Option<source::Source> {
+    let address = extensions.get::<Source>().map(|source| source::Source::Address(source.0));
+    let behind = || extensions.get::<UnknownBehind>().map(|proxy| source::Source::Behind(proxy.0));
+    address.or_else(behind)
 }
 
 /// The pairs of a form that a browser sent.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod blank_secrets;
 mod browser;
 mod clocks;
 mod dialects;
@@ -14,6 +15,7 @@ mod reload;
 mod security_cases;
 mod smoke;
 mod snapshots;
+mod strangers;
 mod support;
 mod switches;
 mod upstream_status;

@@ -174,7 +174,7 @@ impl Work {
             "redirect_uris": ["https://app.test/cb"], "scope": ["openid", "Mutation:Order:*"],
         });
         let person = json!({
-            "resourceType": "User", "id": "ada", "userName": "ada", "password": "pw-ada-12",
+            "resourceType": "User", "id": "ada", "userName": "ada", "password": "pw-ada-at-home",
         });
         for document in [app, person] {
             issuer.apply(document, Mode::Write).await.unwrap();
@@ -213,13 +213,10 @@ impl Work {
     async fn code(&self) -> String {
         let repository = self.issuer.repository();
         let ada = repository.get::<Account>("ada", self.issuer.now()).await.unwrap().unwrap();
-        let (session, _) = self.issuer.open_session(ada.id, ada.body).await.unwrap();
-        let mark = Opaque::generate(OpaqueKind::Browser);
-        let browser = Browser {
-            session: Opaque::read(OpaqueKind::Session, &session.text()),
-            mark: Opaque::read(OpaqueKind::Browser, &mark.text()),
-            source: None,
-        };
+        let mark = Some(Opaque::generate(OpaqueKind::Browser));
+        let browser = Browser { mark, ..Browser::default() };
+        let opened = self.issuer.open_session((ada.id, ada.body), &browser).await;
+        let browser = Browser { session: Some(opened.unwrap().0), ..browser };
         let pairs = [
             ("response_type", "code"),
             ("client_id", "app"),

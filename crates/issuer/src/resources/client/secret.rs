@@ -39,9 +39,6 @@ impl Proof {
             (None, None) => {
                 Ok(Self { secret: kept.map(ToOwned::to_owned), jwks: Vec::new(), changed: false })
             }
-            (Some(secret), None) if secret.expose().is_empty() => {
-                Err(Problem::Text("secret must not be empty".to_owned()))
-            }
             (Some(secret), None) => {
                 let (stored, changed) = keep(issuer, secret, kept).await?;
                 Ok(Self { secret: Some(stored), jwks: Vec::new(), changed })

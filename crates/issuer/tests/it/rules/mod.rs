@@ -1,6 +1,7 @@
 //! Each rule is one test, named as a sentence.
 
 mod authorization_parameters;
+mod begun;
 mod code;
 mod consent;
 mod guesses;

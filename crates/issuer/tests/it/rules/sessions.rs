@@ -2,8 +2,11 @@
 
 use castellan_issuer::{
     authorization::flow::{Answer, Next, SignInOutcome},
+    records::Session,
     resources::ResourceKind,
+    secret_policy::Unacceptable,
     sign_in::setup::SetupError,
+    store::Notice,
 };
 use castellan_proto::Secret;
 use serde_json::json;
@@ -20,7 +23,7 @@ async fn sign_in(harness: &Harness, tab: &Tab, name: &str) -> Tab {
         panic!("no");
     };
     gone(next);
-    Tab { session: Some(cookie.text()), mark: tab.mark.clone(), source: None }
+    tab.with(&cookie.text())
 }
 
 #[tokio::test]
@@ -87,6 +90,37 @@ async fn a_session_ends_unused_after_its_idle_time_and_used_after_its_whole_time
 }
 
 #[tokio::test]
+async fn a_session_without_its_browser_is_none() {
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let cookie = tab.session.clone().unwrap();
+    let (mut bare, stolen) = (tab.browser(), Tab::new().with(&cookie));
+    bare.mark = None;
+    assert!(harness.issuer.signed_in(&bare).await.unwrap().is_none());
+    assert!(!harness.knows(&stolen).await);
+    login_flow(harness.begin("own", &stolen, &[]).await.unwrap());
+    // Nor does anybody end it, or take it over, from elsewhere.
+    harness.issuer.sign_out(&stolen.browser()).await.unwrap();
+    sign_in(&harness, &stolen, "ada").await;
+    assert!(harness.knows(&tab).await);
+}
+
+/// Of builds before there was a bond.
+#[tokio::test]
+async fn a_session_that_is_bound_to_no_browser_is_none_and_may_be_ended() {
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let (repository, now) = (harness.issuer.repository(), harness.issuer.now());
+    let id = tab.browser().session.unwrap().digest().text();
+    let mut held = repository.get::<Session>(&id, now).await.unwrap().unwrap();
+    held.body.browser = None;
+    repository.replace(&held, Notice::Tell, now).await.unwrap();
+    assert!(!harness.knows(&tab).await);
+    harness.issuer.sign_out(&tab.browser()).await.unwrap();
+    assert!(repository.get::<Session>(&id, now).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn prompt_login_and_max_age_ask_for_the_password() {
     let harness = Harness::new().await;
     let tab = sign_in(&harness, &Tab::new(), "ada").await;
@@ -143,13 +177,13 @@ async fn a_new_password_ends_every_session() {
 
 #[tokio::test]
 async fn a_second_link_makes_no_second_first_administrator() {
-    let harness = Harness::empty().await;
+    let (harness, browser) = (Harness::empty().await, Tab::new().browser());
     let links =
         [harness.issuer.offer_setup().await.unwrap(), harness.issuer.offer_setup().await.unwrap()]
             .map(|link| link.unwrap().text());
-    harness.issuer.set_up(setup_form(&links[0], "root")).await.unwrap();
+    harness.issuer.set_up(setup_form(&links[0], "root"), &browser).await.unwrap();
     for link in &links {
-        let again = harness.issuer.set_up(setup_form(link, "mallory")).await;
+        let again = harness.issuer.set_up(setup_form(link, "mallory"), &browser).await;
         assert!(matches!(again, Err(SetupError::Spent)));
     }
     assert!(harness.issuer.offer_setup().await.unwrap().is_none());
@@ -157,18 +191,25 @@ async fn a_second_link_makes_no_second_first_administrator() {
 
 #[tokio::test]
 async fn a_link_survives_a_mistake_in_the_form_and_not_its_day() {
-    let harness = Harness::empty().await;
+    let (harness, browser) = (Harness::empty().await, Tab::new().browser());
     let link = harness.issuer.offer_setup().await.unwrap().unwrap().text();
     let mut form = setup_form(&link, "no name");
-    assert!(matches!(harness.issuer.set_up(form).await, Err(SetupError::Name)));
+    assert!(matches!(harness.issuer.set_up(form, &browser).await, Err(SetupError::Name)));
     form = setup_form(&link, "root");
     form.again = Secret::new(format!("{PASSWORD}."));
-    assert!(matches!(harness.issuer.set_up(form).await, Err(SetupError::Differ)));
+    assert!(matches!(harness.issuer.set_up(form, &browser).await, Err(SetupError::Differ)));
     form = setup_form(&link, "root");
-    form.password = Secret::new("short".to_owned());
-    assert!(matches!(harness.issuer.set_up(form).await, Err(SetupError::Short)));
+    form.password = Secret::new(" \u{200b}".repeat(12));
+    let blank = harness.issuer.set_up(form, &browser).await;
+    assert!(matches!(blank, Err(SetupError::Password(Unacceptable::Blank))));
+    form = setup_form(&link, "root");
+    form.password = Secret::new("eleven char".to_owned());
+    assert!(matches!(
+        harness.issuer.set_up(form, &browser).await,
+        Err(SetupError::Password(Unacceptable::Short(12)))
+    ));
     harness.later(86_400);
-    let late = harness.issuer.set_up(setup_form(&link, "root")).await;
+    let late = harness.issuer.set_up(setup_form(&link, "root"), &browser).await;
     assert!(matches!(late, Err(SetupError::Spent)));
     harness.apply(json!({"resourceType": "User", "id": "cli", "userName": "cli"})).await;
     assert!(harness.issuer.offer_setup().await.unwrap().is_none());

@@ -5,14 +5,16 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use castellan_gate::Source;
 use castellan_issuer::session::Browser;
 use castellan_proto::{Opaque, OpaqueKind};
 
 use crate::{
     app::App,
-    wire::request::{SESSION, cookie},
+    wire::request::{self, SESSION, cookie},
 };
+
+/// Seconds for which a browser is marked: as long as it is known for a sign-in.
+const MARK_SECONDS: u64 = 90 * 86_400;
 
 /// The browser behind a request, with a mark made for it if it had none.
 pub(crate) struct Visitor {
@@ -32,7 +34,7 @@ impl FromRequestParts<App> for Visitor {
         let mark = mark.and_then(|text| Opaque::read(OpaqueKind::Browser, text));
         let is_new = mark.is_none();
         let mark = mark.unwrap_or_else(|| Opaque::generate(OpaqueKind::Browser));
-        let source = parts.extensions.get::<Source>().map(|source| source.0);
+        let source = request::source(&parts.extensions);
         Ok(Self { browser: Browser { session, mark: Some(mark), source }, is_new })
     }
 }
@@ -41,15 +43,18 @@ impl Visitor {
     /// Sets the browser's mark if it is new here.
     pub(crate) fn remember(&self, app: &App, response: &mut Response) {
         if let (true, Some(mark)) = (self.is_new, &self.browser.mark) {
-            set(app, response, (app.mark_cookie(), &mark.text()), 86_400 * 30);
+            set(app, response, (app.mark_cookie(), &mark.text()), MARK_SECONDS);
         }
     }
-}
 
-/// Sets the session cookie.
-pub(crate) fn set_session(app: &App, response: &mut Response, cookie: &Opaque) {
-    let age = app.issuer().settings().session_absolute.get().as_secs();
-    set(app, response, (SESSION, &cookie.text()), age);
+    /// Sets the session cookie, and the mark that it is worth nothing without, which lives as long.
+    pub(crate) fn set_session(&self, app: &App, response: &mut Response, cookie: &Opaque) {
+        let age = app.issuer().settings().session_absolute.get().as_secs();
+        set(app, response, (SESSION, &cookie.text()), age);
+        if let Some(mark) = &self.browser.mark {
+            set(app, response, (app.mark_cookie(), &mark.text()), age.max(MARK_SECONDS));
+        }
+    }
 }
 
 /// Takes the session cookie away.

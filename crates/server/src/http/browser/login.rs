@@ -60,7 +60,7 @@ pub(crate) async fn submit(
     match app.issuer().sign_in(flow, (name, &password), &visitor.browser).await {
         Ok(SignInOutcome::Yes(cookie, next)) => {
             let mut response = respond::next(Ok(next), &app, &headers);
-            cookies::set_session(&app, &mut response, &cookie);
+            visitor.set_session(&app, &mut response, &cookie);
             response
         }
         Ok(SignInOutcome::No) => again(&app, &visitor, (flow, name), &headers).await,

@@ -8,9 +8,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use castellan_issuer::authorization::{
-    flow::{Answer, FlowError, Next},
-    request::AuthorizeError,
+use castellan_issuer::{
+    authorization::{
+        flow::{Answer, FlowError, Next},
+        request::AuthorizeError,
+    },
+    error::OAuthError,
 };
 use castellan_proto::ErrorCode;
 use serde_json::json;
@@ -95,9 +98,18 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
              to the app and begin again.",
         ),
         FlowError::WrongCode => super::device::wrong_code(app),
+        FlowError::Token(OAuthError::Throttled(seconds)) if reads_html(headers) => {
+            let text = format!(
+                "Too many sign-ins have been started from your network. Try again in {seconds} s."
+            );
+            let mut response =
+                message(app, StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins", &text);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         FlowError::Token(error) => Refusal::from(error).into_response(),
         FlowError::Authorize(AuthorizeError::Store(error)) => {
-            Refusal::from(castellan_issuer::error::OAuthError::from(error)).into_response()
+            Refusal::from(OAuthError::from(error)).into_response()
         }
         FlowError::Authorize(AuthorizeError::Client { code, text, back }) => {
             let pairs = [("error", code.as_str()), ("error_description", &*text)];
@@ -161,8 +173,7 @@ fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -
 }
 
 fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if !accept.unwrap_or_default().contains("text/html") {
+    if !reads_html(headers) {
         let body = Json(json!({"error": code.as_str(), "error_description": text}));
         return no_store((StatusCode::BAD_REQUEST, body).into_response());
     }
@@ -175,6 +186,12 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
         reference: None,
     };
     html(StatusCode::BAD_REQUEST, &page, None)
+}
+
+/// Whether whoever asks is a person's browser.
+fn reads_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.unwrap_or_default().contains("text/html")
 }
 
 /// 302, as the contracts have it for answers to a client.
@@ -229,8 +246,7 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
 
 /// Everything else.
 pub(crate) async fn not_found(State(app): State<App>, request: Request) -> Response {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accept.unwrap_or_default().contains("text/html") {
+    if reads_html(request.headers()) {
         let text = "There is nothing at this address.";
         return message(&app, StatusCode::NOT_FOUND, "Not found", text);
     }

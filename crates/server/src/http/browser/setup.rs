@@ -8,7 +8,10 @@ use axum::{
 use castellan_issuer::sign_in::setup::{SetupError, SetupForm};
 use castellan_proto::Secret;
 
-use super::{cookies, respond};
+use super::{
+    cookies::{self, Visitor},
+    respond,
+};
 use crate::wire::{
     error::Refusal,
     extract::{self, Form},
@@ -28,6 +31,7 @@ pub(crate) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> R
 /// The form comes back.
 pub(crate) async fn submit(
     State(app): State<App>,
+    visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
@@ -43,10 +47,10 @@ pub(crate) async fn submit(
         password: secret("password"),
         again: secret("password_again"),
     };
-    match app.issuer().set_up(filled).await {
+    match app.issuer().set_up(filled, &visitor.browser).await {
         Ok((cookie, _)) => {
             let mut response = respond::see_other("/account");
-            cookies::set_session(&app, &mut response, &cookie);
+            visitor.set_session(&app, &mut response, &cookie);
             response
         }
         Err(SetupError::Token(error)) => Refusal::from(error).into_response(),
@@ -66,5 +70,7 @@ fn form(
     user_name: &str,
     (status, problem): (StatusCode, Option<&str>),
 ) -> Response {
-    respond::html(status, &SetupPage { site: app.title(), token, user_name, problem }, None)
+    let password_min_length = app.issuer().settings().secrets.password_min_length;
+    let page = SetupPage { site: app.title(), token, user_name, password_min_length, problem };
+    respond::html(status, &page, None)
 }

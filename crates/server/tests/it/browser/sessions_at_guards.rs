@@ -60,9 +60,13 @@ async fn a_person_uses_the_api_as_themselves() {
     let answer = send(&castellan, &cookies, &token, PROBE).await;
     assert_eq!(answer.json()["data"]["session"], Value::Null);
 
-    // Signed out, the cookie is no good, and not as good as none.
+    // Signed out, the cookie is no good, and not as good as none; nor is it without its browser's.
     let mut browser = Browser::as_ann(&castellan).await;
     let cookies = browser.jar();
+    let session = format!("ASID={}", browser.cookie("ASID").unwrap());
+    let answer = send(&castellan, &session, MEANT, PROBE).await;
+    assert_eq!(answer.json()["data"]["session"], Value::Null);
+    assert!(answer.header("www-authenticate").unwrap().contains("invalid_token"));
     let page = browser.get(&castellan.at("/auth/logout")).await;
     let form = page.hidden("csrf").unwrap_or_else(|| panic!("{page:?}"));
     browser.post(&castellan.at("/auth/logout"), &[("csrf", &form)]).await;

@@ -339,7 +339,12 @@ async fn trompa_35_keys_without_a_secret_and_broken_keys_stop_the_start() {
         assert!(said.contains("JWT_AUTH_KEYS"), "{keys}: {said}");
         assert!(!said.contains("k-x"), "{said}");
     }
-    let weak = with(plan(None), "CASTELLAN__SECURITY__INSECURE", "false");
+    let secure = || with(plan(None), "CASTELLAN__SECURITY__INSECURE", "false");
+    let said = Castellan::refuses(secure()).await;
+    assert!(said.contains("JWT_AUTH_KEYS: the apiKey of the key \"admin\""), "{said}");
+    assert!(!said.contains("k-admin"), "{said}");
+    let mut weak = secure();
+    weak.environment.retain(|(name, _)| *name != "JWT_AUTH_KEYS");
     let said = Castellan::refuses(weak).await;
     assert!(said.contains("JWT_SECRET") && !said.contains(SECRET), "{said}");
 }

@@ -370,7 +370,8 @@ async fn explain_decides_a_document_for_a_token() {
 
 #[tokio::test]
 async fn people_and_apps_are_added_by_hand() {
-    let castellan = Castellan::start(Plan::default()).await;
+    let environment = vec![("BOX_SECURITY_USER_PASSWORD_MIN_LENGTH", "12".to_owned())];
+    let castellan = Castellan::start(Plan { environment, ..Plan::default() }).await;
     let added = castellan.cli_with(
         &["user", "add", "ann", "--name", "Ann Roe", "--email", "ann@example.test"],
         "pw-ann-pw-ann\n",

@@ -114,7 +114,7 @@ impl Castellan {
         let url = format!("http://localhost:{port}");
         let issuer = plan.issuer.as_deref().unwrap_or(&url);
         let config = format!(
-            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\n{}",
+            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\npassword_min_length = 2\n{}",
             plan.config
         );
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();

@@ -1,0 +1,125 @@
+//! Guesses at secrets of apps, machine users and API keys, counted per subject in the store
+//! (`docs/rules.md` rule 48), besides per source.
+//!
+//! What Castellan made cannot be guessed, so whoever shows a secret of that form is counted by where
+//! they come from alone. For what people chose, the count holds up strangers only: where a subject
+//! has shown the right one before is known, to this node and in the store, and has a limit of its
+//! own. So nobody is locked out from outside, and an app at work costs no round trip more.
+
+use std::{sync::Arc, time::Duration};
+
+use castellan_proto::{Digest, Secret, Timestamp};
+use moka::sync::Cache;
+
+use crate::{
+    Issuer,
+    client_auth::is_generated,
+    error::OAuthError,
+    source::Source,
+    store::StoreError,
+    throttle::{
+        per_account::{Counted, Guesses},
+        per_source::{self, Bucket, Limit},
+    },
+};
+
+/// Wrong ones before a stranger has to wait.
+const FREE: u32 = 20;
+/// Wrong ones from where the subject is known.
+const KNOWN: Limit = Limit { most: 100, refill: 3 };
+/// Places that this node knows at a time.
+const PLACES: u64 = 50_000;
+
+/// From where subjects have shown the right secret, as far as this node knows.
+pub(crate) struct KnownPlaces(Cache<String, Arc<Bucket>>);
+
+/// A guess that is counted.
+#[must_use]
+pub(crate) struct SecretGuess {
+    source: per_source::Guess,
+    /// Where else.
+    at: At,
+}
+
+enum At {
+    /// Nowhere.
+    Nowhere,
+    /// In this node, because it comes from where the subject is known.
+    Known(Arc<Bucket>),
+    /// In the store, at the subject; and what makes the place known.
+    Subject { subject: String, place: String },
+}
+
+impl Default for KnownPlaces {
+    fn default() -> Self {
+        let idle = Duration::from_hours(24);
+        Self(Cache::builder().max_capacity(PLACES).time_to_idle(idle).build())
+    }
+}
+
+impl KnownPlaces {
+    fn learn(&self, place: String, now: Timestamp) -> Arc<Bucket> {
+        self.0.get_with(place, || Arc::new(Bucket::new(now)))
+    }
+}
+
+impl Issuer {
+    /// Counts a guess at the secret of `subject`, whether there is such a one or not, before it is
+    /// checked.
+    ///
+    /// # Errors
+    /// [`OAuthError::Throttled`] if there were too many; then nothing is to be checked.
+    pub(crate) async fn count_secret_guess(
+        &self,
+        subject: &str,
+        secret: &Secret,
+        from: Option<Source>,
+    ) -> Result<SecretGuess, OAuthError> {
+        let source = self.guess_from(from)?;
+        let Some(from) = from.filter(|_| !is_generated(secret)) else {
+            return Ok(SecretGuess { source, at: At::Nowhere });
+        };
+        let digest = |text: &str| Digest::of(text.as_bytes()).text();
+        let place = format!("place/{}", digest(&format!("{subject}\0{}", from.network().text())));
+        let subject = format!("secret/{}", digest(subject));
+        let now = self.now();
+        let mut known = self.known_places().0.get(&place);
+        let mut counted = None;
+        if known.is_none() {
+            let mut stored = self.guesses_at(&[&subject, &place]).await?.into_iter();
+            counted = stored.next().flatten();
+            let is_known = stored.next().flatten().is_some();
+            known = is_known.then(|| self.known_places().learn(place.clone(), now));
+        }
+        if let Some(bucket) = known {
+            bucket.take(KNOWN, now).map_err(OAuthError::Throttled)?;
+            return Ok(SecretGuess { source, at: At::Known(bucket) });
+        }
+        match self.count_at(&subject, counted, FREE).await? {
+            Counted::Over(seconds, _) => Err(OAuthError::Throttled(seconds)),
+            Counted::Done => Ok(SecretGuess { source, at: At::Subject { subject, place } }),
+        }
+    }
+
+    /// The guess was good: what was counted is forgotten, and the place is known from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the count may stand.
+    pub(crate) async fn secret_was_right(&self, guess: SecretGuess) -> Result<(), StoreError> {
+        guess.source.was_right();
+        match guess.at {
+            At::Nowhere => Ok(()),
+            At::Known(bucket) => {
+                bucket.give_back();
+                Ok(())
+            }
+            At::Subject { subject, place } => {
+                let now = self.now();
+                self.forget_guesses(&subject).await?;
+                self.repository().insert(&place, &Guesses::none_yet(now), now).await?;
+                self.known_places().learn(place, now);
+                Ok(())
+            }
+        }
+    }
+}

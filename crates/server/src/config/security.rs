@@ -1,0 +1,68 @@
+//! The `[security]` table, and the variable of `docs/contracts/aidbox.md` §2.2.
+
+use castellan_issuer::secret_policy::SecretPolicy;
+use serde::Deserialize;
+
+use super::{ConfigError, Site, SiteConfig, environment::Environment};
+
+/// What is usually forbidden, and the least that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityConfig {
+    /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.
+    pub insecure: bool,
+    /// Characters that people's passwords have at least
+    /// (`BOX_SECURITY_USER_PASSWORD_MIN_LENGTH`). A site may say otherwise. Default 12.
+    pub password_min_length: usize,
+}
+
+/// The variable of `docs/contracts/aidbox.md` §2.2.
+const VARIABLE: &str = "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH";
+/// What may be asked at most: whoever generates passwords has shorter ones.
+const LONGEST: usize = 128;
+
+impl Default for SecurityConfig {
+    fn default() -> Self {
+        Self { insecure: false, password_min_length: 12 }
+    }
+}
+
+impl SecurityConfig {
+    /// Reads the document's own variable over the table.
+    pub(super) fn read_environment(&mut self, from: &Environment) -> Result<(), ConfigError> {
+        if let Some(length) = from.number(VARIABLE)? {
+            self.password_min_length = usize::try_from(length).unwrap_or(usize::MAX);
+        }
+        Ok(())
+    }
+
+    /// What `site` asks of passwords and secrets. The documents' own samples are shorter than is
+    /// good, and are for demos and tests.
+    #[must_use]
+    pub fn secrets(&self, site: &Site) -> SecretPolicy {
+        let default = SecretPolicy::default();
+        SecretPolicy {
+            password_min_length: site.password_min_length,
+            secret_min_length: if self.insecure { 1 } else { default.secret_min_length },
+        }
+    }
+
+    pub(super) fn check(&self, sites: &[SiteConfig]) -> Result<(), ConfigError> {
+        let wrong = |setting: String, length: usize| {
+            Err(ConfigError::Conflict(format!(
+                "{setting} must be from 1 to {LONGEST} characters, and is {length}"
+            )))
+        };
+        let good = |length: usize| (1..=LONGEST).contains(&length);
+        if !good(self.password_min_length) {
+            let setting = format!("security.password_min_length ({VARIABLE})");
+            return wrong(setting, self.password_min_length);
+        }
+        for site in sites {
+            if let Some(length) = site.password_min_length.filter(|length| !good(*length)) {
+                return wrong(format!("site {:?}: password_min_length", site.name), length);
+            }
+        }
+        Ok(())
+    }
+}

@@ -8,8 +8,6 @@
 pub mod authorization;
 pub mod cache;
 pub mod client_auth;
-pub mod clock_check;
-pub mod empty_secrets;
 pub mod endpoint;
 pub mod error;
 pub mod grant;
@@ -19,17 +17,14 @@ pub mod readiness;
 pub mod records;
 pub mod request;
 pub mod resources;
-pub mod secret_policy;
+pub mod secrets;
 pub mod session;
 pub mod settings;
 pub mod sign_in;
-pub mod source;
 pub mod store;
 pub mod throttle;
 pub mod tokens;
 pub mod transfer;
-
-mod secret_guesses;
 
 use std::sync::Arc;
 
@@ -73,7 +68,7 @@ struct Shared {
     logout_queue: session::logout_notice::Queue,
     guessers: throttle::per_source::Sources,
     beginners: throttle::per_source::Sources,
-    known_places: secret_guesses::KnownPlaces,
+    known_places: throttle::per_secret::KnownPlaces,
 }
 
 /// What an issuer is made of.
@@ -125,7 +120,7 @@ impl Issuer {
             logout_queue: session::logout_notice::Queue::default(),
             guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
-            known_places: secret_guesses::KnownPlaces::default(),
+            known_places: throttle::per_secret::KnownPlaces::default(),
         };
         Ok(Self { shared: Arc::new(shared), address: Arc::new(address) })
     }
@@ -233,7 +228,7 @@ impl Issuer {
         &self.shared.beginners
     }
 
-    pub(crate) fn known_places(&self) -> &secret_guesses::KnownPlaces {
+    pub(crate) fn known_places(&self) -> &throttle::per_secret::KnownPlaces {
         &self.shared.known_places
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use castellan_proto::Lifetime;
 
-use crate::secret_policy::SecretPolicy;
+use crate::secrets::policy::SecretPolicy;
 
 /// How tokens are issued. Every lifetime is written with its unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]

@@ -14,10 +14,9 @@ use crate::{
     error::OAuthError,
     keys::Branch,
     records::{Client, repository::Versioned},
-    request::params::Params,
-    secret_policy::Storable,
+    request::{params::Params, source::Source},
+    secrets::policy::Storable,
     sign_in::password::Busy,
-    source::Source,
     store::{Kind, StoreError},
 };
 

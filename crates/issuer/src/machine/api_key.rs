@@ -18,8 +18,8 @@ use crate::{
         AuthKey,
         repository::{Versioned, Written},
     },
-    secret_policy::Storable,
-    source::Source,
+    request::source::Source,
+    secrets::policy::Storable,
     store::{Kind, Notice, StoreError},
 };
 

@@ -22,8 +22,8 @@ use crate::{
         ApiCredential, MachineToken, Previous, admits, is_news,
         repository::{Versioned, Written, read},
     },
-    secret_policy::Storable,
-    source::Source,
+    request::source::Source,
+    secrets::policy::Storable,
     store::{Kind, Notice, StoreError},
 };
 

@@ -2,4 +2,5 @@
 
 pub mod params;
 pub mod resource;
+pub mod source;
 pub(crate) mod url;

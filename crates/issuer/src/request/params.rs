@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use castellan_proto::Secret;
 
-use crate::source::Source;
+use crate::request::source::Source;
 
 /// The one parameter that may come several times (RFC 8707 §2).
 const RESOURCE: &str = "resource";

@@ -8,7 +8,7 @@ use super::{Document, Facts, Problem, Shown};
 use crate::{
     Issuer,
     records::{Account, Name, login_name},
-    secret_policy::Unacceptable,
+    secrets::policy::Unacceptable,
 };
 
 /// A person, as written.

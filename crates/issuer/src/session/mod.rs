@@ -14,8 +14,8 @@ use crate::{
         Account, Session, login_name,
         repository::{Versioned, Written},
     },
+    request::source::Source,
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
-    source::Source,
     store::{Kind, Notice, StoreError},
     tokens::family::TRIES,
 };

@@ -14,7 +14,7 @@ use argon2::{
 use castellan_proto::Secret;
 use tokio::sync::oneshot;
 
-use crate::secret_policy::{Storable, is_blank};
+use crate::secrets::policy::{Storable, is_blank};
 
 /// A pool that hashes and checks passwords. Cheap to clone; dropping the last one ends its threads.
 #[derive(Clone)]
@@ -129,7 +129,7 @@ fn matches(password: &str, phc: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret_policy::SecretPolicy;
+    use crate::secrets::policy::SecretPolicy;
 
     #[tokio::test]
     async fn a_password_is_its_own_and_nobody_elses() {

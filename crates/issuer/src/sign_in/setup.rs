@@ -6,7 +6,7 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::{Account, Setup, repository::Written},
-    secret_policy::Unacceptable,
+    secrets::policy::Unacceptable,
     session::{Browser, SignedIn},
     store::{Kind, StoreError},
 };

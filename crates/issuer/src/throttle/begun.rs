@@ -7,7 +7,7 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::repository::{Stored, Written},
-    source::Source,
+    request::source::Source,
 };
 
 /// Bytes that are kept of anything that strangers begin, at most: what an address can carry.

@@ -2,4 +2,5 @@
 
 pub(crate) mod begun;
 pub(crate) mod per_account;
+pub(crate) mod per_secret;
 pub(crate) mod per_source;

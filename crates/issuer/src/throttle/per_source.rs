@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use crate::{
     Issuer,
     error::OAuthError,
-    source::{Network, Source, WIDTHS},
+    request::source::{Network, Source, WIDTHS},
 };
 
 /// So many at once, and one more every so many seconds.

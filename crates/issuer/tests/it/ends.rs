@@ -12,7 +12,7 @@ use castellan_issuer::{
         machine_user::{MachineProof, MachineTokens, MachineVerifyError},
     },
     resources::{Mode, ResourceKind},
-    secret_policy::Storable,
+    secrets::policy::Storable,
     store::{Draft, FeedCursor, Kind, Notice, Record, Store as _},
     tokens::verify::{Holder, VerifyError},
 };

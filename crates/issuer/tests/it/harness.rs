@@ -11,11 +11,10 @@ use castellan_issuer::{
     error::OAuthError,
     keys::MasterKey,
     records::{Account, Family},
-    request::params::Params,
+    request::{params::Params, source::Source},
     resources::Mode,
     session::Browser,
     settings::SiteAddress,
-    source::Source,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
     tokens::{
         mint::TokenAnswer,

@@ -3,8 +3,8 @@
 use std::{process::ExitCode, time::Instant};
 
 use castellan_issuer::{
-    Issuer, empty_secrets::EmptySecrets, keys::KeyUse, readiness::Heartbeat,
-    resources::ResourceKind, store::StoreError,
+    Issuer, keys::KeyUse, readiness::Heartbeat, resources::ResourceKind,
+    secrets::empty::EmptySecrets, store::StoreError,
 };
 
 use super::Failure;

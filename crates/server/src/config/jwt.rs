@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use castellan_issuer::{
     machine::api_key::{ConfiguredKey, KeyTerms, KeyTokens},
-    secret_policy::SecretPolicy,
+    secrets::policy::SecretPolicy,
 };
 use castellan_proto::{
     Secret,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use castellan_issuer::secret_policy::is_blank;
+use castellan_issuer::secrets::policy::is_blank;
 use castellan_proto::Secret;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! The `[security]` table, and the variable of `docs/contracts/aidbox.md` §2.2.
 
-use castellan_issuer::secret_policy::SecretPolicy;
+use castellan_issuer::secrets::policy::SecretPolicy;
 use serde::Deserialize;
 
 use super::{ConfigError, Site, SiteConfig, environment::Environment};

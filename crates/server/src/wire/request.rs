@@ -12,8 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_gate::Source;
 use castellan_issuer::{
     error::OAuthError,
-    request::params::Params,
-    source,
+    request::{params::Params, source},
     tokens::dpop::{Proof, ProofError},
 };
 use castellan_proto::Secret;

@@ -6,7 +6,7 @@ use castellan_issuer::{
         request::AuthorizeError,
     },
     error::OAuthError,
-    source::Source,
+    request::source::Source,
     store::Kind,
 };
 use castellan_proto::ErrorCode;

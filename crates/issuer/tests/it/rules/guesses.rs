@@ -6,7 +6,7 @@ use castellan_issuer::{
     authorization::flow::{FlowError, SignInOutcome},
     client_auth::ClientCredentials,
     error::OAuthError,
-    source::Source,
+    request::source::Source,
 };
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 

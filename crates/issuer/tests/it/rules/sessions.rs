@@ -4,7 +4,7 @@ use castellan_issuer::{
     authorization::flow::{Answer, Next, SignInOutcome},
     records::Session,
     resources::ResourceKind,
-    secret_policy::Unacceptable,
+    secrets::policy::Unacceptable,
     sign_in::setup::SetupError,
     store::Notice,
 };

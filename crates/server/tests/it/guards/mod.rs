@@ -1,6 +1,9 @@
 //! Guards: what reaches an API behind the gate, and what comes back.
 
 pub(crate) mod bad_input;
+pub(crate) mod bounded_growth;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;
 pub(crate) mod upstream_bytes;
+pub(crate) mod upstream_limits;
+pub(crate) mod upstream_status;

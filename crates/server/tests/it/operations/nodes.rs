@@ -301,7 +301,7 @@ macro_rules! engine {
 
             #[tokio::test]
             async fn a_wrong_clock_issues_nothing() {
-                crate::clocks::a_wrong_clock_issues_nothing(&$address).await;
+                crate::operations::clocks::a_wrong_clock_issues_nothing(&$address).await;
             }
         }
     };

@@ -15,7 +15,7 @@ use crate::{
     Issuer,
     client_auth::is_generated,
     error::OAuthError,
-    source::Source,
+    request::source::Source,
     store::StoreError,
     throttle::{
         per_account::{Counted, Guesses},

@@ -4,6 +4,8 @@
 //! that cannot be written, and a full disk can be read very well. So every node writes a record of
 //! its own again and again, which expires once it no longer does.
 
+pub mod clock;
+
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    clock_check::{ClockCheck, WrongClock},
+    readiness::clock::{ClockCheck, WrongClock},
     records::repository::{Stored, Versioned, Written},
     store::{Kind, Notice, StoreError},
 };

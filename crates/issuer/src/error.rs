@@ -2,10 +2,7 @@
 
 use castellan_proto::ErrorCode;
 
-use crate::{
-    keys::KeyringError, request::params::Repeated, sign_in::password::Busy, store::StoreError,
-    throttle::begun::MOST_KEPT, tokens::dpop::ProofError,
-};
+use crate::{keys::KeyringError, secrets::hashing::Busy, store::StoreError};
 
 /// Why a verb of the token endpoint, and those beside it, said no.
 ///
@@ -151,3 +148,25 @@ impl OAuthError {
         )
     }
 }
+
+/// Why a proof proves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// It is malformed, about another request, too old, or was used before.
+    #[error("the DPoP proof {0}")]
+    Invalid(&'static str),
+    /// It has to carry the nonce that this server hands out (RFC 9449 §8).
+    #[error("the DPoP proof must carry the nonce that stands in the header DPoP-Nonce")]
+    Nonce,
+    /// Ours: it cannot be told.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// A parameter came more than once.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} came more than once")]
+pub struct Repeated(pub String);
+
+/// Bytes that are kept of anything that strangers begin, at most: what an address can carry.
+pub(crate) const MOST_KEPT: usize = 8 * 1024;

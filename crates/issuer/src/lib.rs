@@ -37,10 +37,10 @@ use crate::{
     cache::{liveness::Liveness, verdicts::Verdicts},
     keys::{Keyring, MasterKey},
     readiness::Readiness,
+    secrets::hashing::Passwords,
     settings::SiteAddress,
-    sign_in::password::Passwords,
     store::Store,
-    tokens::verify::Live,
+    tokens::verified::Live,
 };
 
 /// One site's issuer. Cheap to clone: all of it is shared.

@@ -7,8 +7,8 @@ use std::{
 
 use castellan_gate::Introspection;
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, settings::SiteAddress,
-    sign_in::password::Passwords, store::Store,
+    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, secrets::hashing::Passwords,
+    settings::SiteAddress, store::Store,
 };
 use castellan_proto::Digest;
 

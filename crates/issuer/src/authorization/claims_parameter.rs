@@ -5,8 +5,8 @@ use castellan_proto::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// How people prove who they are here, as ID tokens say it (`acr`).
-pub const ACR: &str = "urn:castellan:acr:password";
+use crate::tokens::claims::ACR;
+
 /// Bytes of the parameter at most.
 const LONGEST: usize = 4_096;
 

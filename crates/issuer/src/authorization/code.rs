@@ -5,11 +5,11 @@ use castellan_proto::{Opaque, OpaqueKind};
 use crate::{
     Issuer,
     authorization::{
-        flow::{FlowError, Next, code_id},
+        next::{FlowError, Next},
         request::AuthorizationRequest,
     },
-    records::{Client, Code, repository::Written},
-    session::SignedIn,
+    records::{Client, Code, code::code_id, repository::Written},
+    session::browser::SignedIn,
     store::StoreError,
     tokens::family::new_id,
 };

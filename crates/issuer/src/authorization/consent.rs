@@ -8,8 +8,8 @@ use castellan_proto::{Timestamp, random};
 use crate::{
     Issuer,
     authorization::request::{AuthorizationRequest, Prompt},
-    records::{Client, Consent, repository::Written},
-    session::SignedIn,
+    records::{Client, Consent, consent::consent_id, repository::Written},
+    session::browser::SignedIn,
     store::{Kind, Notice, StoreError},
 };
 
@@ -129,12 +129,6 @@ impl Issuer {
         }
         Err(StoreError::new("the consent could not be written"))
     }
-}
-
-/// The id of what `account` agreed to for `client`.
-#[must_use]
-pub fn consent_id(account: &str, client: &str) -> String {
-    format!("{account}/{client}")
 }
 
 /// Whether `grant` was given to a client, or by a person, that had the same id before.

@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     authorization::{
-        flow::{FlowError, Next, code_id},
-        request::{AuthorizationRequest, Prompt},
+        next::{FlowError, Next},
+        request::{AuthorizationRequest, DeviceAsk, Prompt},
     },
     error::OAuthError,
-    grant::scope_within,
-    records::repository::{Stored, Written},
-    request::{params::Params, resource::resources_within},
-    session::{Browser, SignedIn},
+    records::{
+        code::code_id,
+        repository::{Stored, Written},
+    },
+    request::{params::Params, resource::resources_within, scope::scope_within},
+    session::browser::{Browser, SignedIn},
     store::{Kind, Notice, StoreError},
 };
 
@@ -82,15 +84,6 @@ impl Stored for Device {
     fn expires_at(&self) -> Option<Timestamp> {
         Some(Timestamp(self.ends.0 + AFTERWARDS))
     }
-}
-
-/// Which device a flow is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceAsk {
-    /// Its record.
-    pub id: String,
-    /// What stands on its screen.
-    pub user_code: String,
 }
 
 /// What a device is told (RFC 8628 §3.2).

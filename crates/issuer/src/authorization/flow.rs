@@ -1,117 +1,25 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
-use castellan_proto::{Digest, ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
+use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
     authorization::{
-        consent::consent_id,
-        request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
+        next::{Answer, FlowError, FlowView, Next, SignInOutcome},
+        request::{AuthorizationRequest, Back, Prompt, ResponseMode},
     },
     error::OAuthError,
     records::{
-        Client, Consent, Flow,
-        repository::{Versioned, Written},
+        Client, Consent,
+        consent::consent_id,
+        repository::{Stored, Versioned, Written},
     },
     request::{params::Params, url::with_query},
-    session::{Browser, SignedIn},
-    store::StoreError,
+    session::browser::{Browser, SignedIn},
+    store::{Kind, StoreError},
 };
-
-/// What the browser is to do next.
-pub enum Next {
-    /// Ask who the person is; the text names the flow.
-    Login(String),
-    /// Ask whether they agree; the text names the flow.
-    Consent(String),
-    /// Go to this address: the client's, with its answer.
-    Go(String),
-    /// Carry these to this address in a body: the client's, with its answer.
-    Post(String, Vec<(String, String)>),
-    /// There was no app: show the account.
-    Home,
-    /// Whoever asks is a device: it hears of the answer, which was yes or no, by itself.
-    Device(Answer),
-}
-
-/// What a page shows of a flow.
-#[derive(Debug)]
-pub struct FlowView {
-    /// What to call the app; none if somebody only signs in here.
-    pub client_name: Option<String>,
-    /// Where people can read about it.
-    pub client_uri: Option<String>,
-    /// It is an app of `/oauth`.
-    pub is_decidim: bool,
-    /// Fills the name in the sign-in form.
-    pub login_hint: String,
-    /// What is asked for.
-    pub scopes: Vec<String>,
-    /// Where the answer goes.
-    pub redirect_uri: Option<String>,
-    /// What stands on the device that asks.
-    pub user_code: Option<String>,
-    /// Who is asked to agree.
-    pub account_name: Option<String>,
-}
-
-/// What came of a sign-in.
-pub enum SignInOutcome {
-    /// The cookie of a new session, and what is next.
-    Yes(Opaque, Next),
-    /// Name or password is wrong. Ask again.
-    No,
-}
-
-/// Why a step goes no further.
-#[derive(Debug, thiserror::Error)]
-pub enum FlowError {
-    /// Over, unknown, or begun in another browser: one answer for all three
-    /// (`docs/security-cases.md` row 12).
-    #[error("this sign-in has expired, or was begun in another browser")]
-    Expired,
-    /// No device waits for an answer to that code.
-    #[error("no device waits with this code")]
-    WrongCode,
-    /// The authorization goes no further.
-    #[error(transparent)]
-    Authorize(#[from] AuthorizeError),
-    /// The person could not be checked.
-    #[error(transparent)]
-    Token(#[from] OAuthError),
-}
-
-impl std::fmt::Debug for Next {
-    /// Flows and codes are secrets of the browser's.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Login(_) => "Login(…)",
-            Self::Consent(_) => "Consent(…)",
-            Self::Go(_) => "Go(…)",
-            Self::Post(..) => "Post(…)",
-            Self::Home => "Home",
-            Self::Device(_) => "Device(…)",
-        })
-    }
-}
-
-impl From<StoreError> for FlowError {
-    fn from(error: StoreError) -> Self {
-        Self::Token(error.into())
-    }
-}
-
-/// What a person answers when asked for consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// They agree.
-    Allow,
-    /// They do not.
-    Deny,
-    /// They are somebody else.
-    Switch,
-}
 
 /// What has been settled so far.
 #[derive(Clone, Copy, Default)]
@@ -430,7 +338,25 @@ impl Issuer {
     }
 }
 
-/// What the store knows a code by: bound to its client, so that no other can burn it.
-pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
-    Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
+/// A sign-in or consent in progress. Its id is the digest of what the form carries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Flow {
+    /// What the app asked for, checked; none if somebody only signs in here.
+    pub request: Option<AuthorizationRequest>,
+    /// Digest of the cookie of the browser that began it.
+    pub browser: String,
+    /// The session by which consent is being asked, so that it is that person who answers.
+    pub session: Option<String>,
+    /// Sign in even if there is a session: one made at or after this time counts.
+    pub fresh_since: Option<Timestamp>,
+    /// First second at which it is over.
+    pub ends: Timestamp,
+}
+
+impl Stored for Flow {
+    const KIND: Kind = Kind::Flow;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
+    }
 }

@@ -6,5 +6,6 @@ pub(crate) mod code;
 pub mod consent;
 pub mod device;
 pub mod flow;
+pub mod next;
 pub mod pushed;
 pub mod request;

@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    authorization::{
-        claims_parameter::{self, ClaimsRequest},
-        device::DeviceAsk,
-    },
+    authorization::claims_parameter::{self, ClaimsRequest},
     records::Client,
     request::{params::Params, resource::resources_within},
     store::StoreError,
@@ -342,4 +339,13 @@ fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
         _ if signs_in => Ok((Prompt::Login, false)),
         _ => invalid("prompt is none, login, consent or select_account"),
     }
+}
+
+/// Which device a flow is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceAsk {
+    /// Its record.
+    pub id: String,
+    /// What stands on its screen.
+    pub user_code: String,
 }

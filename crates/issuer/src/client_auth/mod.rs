@@ -15,8 +15,7 @@ use crate::{
     keys::Branch,
     records::{Client, repository::Versioned},
     request::{params::Params, source::Source},
-    secrets::policy::Storable,
-    sign_in::password::Busy,
+    secrets::{hashing::Busy, policy::Storable},
     store::{Kind, StoreError},
 };
 

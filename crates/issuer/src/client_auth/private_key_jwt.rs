@@ -5,16 +5,13 @@ use castellan_proto::{
     Digest, Timestamp,
     jose::{Compact, Jwk, VerifyingKey},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
     Issuer,
-    records::{
-        Client,
-        repository::{Stored, Written},
-    },
-    store::{Kind, StoreError},
-    tokens::mint::Audience,
+    records::{Client, repository::Written, used_jti::UsedAssertion},
+    request::resource::Audience,
+    store::StoreError,
 };
 
 /// The `client_assertion_type` (RFC 7523 §2.2).
@@ -39,21 +36,6 @@ struct Claims {
     #[serde(default)]
     iat: Option<Timestamp>,
     jti: String,
-}
-
-/// An assertion that was used. Its id is the digest of its client and its `jti`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct UsedAssertion {
-    /// First second at which the assertion is worthless anyway.
-    pub ends: Timestamp,
-}
-
-impl Stored for UsedAssertion {
-    const KIND: Kind = Kind::Assertion;
-
-    fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.ends)
-    }
 }
 
 /// The client that an assertion claims to be of; nothing of it is proven.

@@ -2,6 +2,7 @@
 
 pub mod discovery;
 pub mod end_session;
+pub mod introspection;
 pub mod revocation;
 pub mod signed_response;
 pub mod token;

@@ -1,69 +1,19 @@
 //! Revocation (RFC 7009) and introspection (RFC 7662).
 
-use std::sync::Arc;
-
 use castellan_proto::{OpaqueKind, Secret};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     Issuer,
     client_auth::{AuthenticatedClient, ClientCredentials},
+    endpoint::introspection::Introspection,
     error::OAuthError,
-    records::Family,
     request::params::Params,
     store::StoreError,
     tokens::{
-        mint::{AccessClaims, Audience, Confirmation, token_type},
-        verify::{Holder, Live, VerifyError},
+        claims::AccessClaims,
+        verified::{Holder, VerifyError},
     },
 };
-
-/// What is known of a token (RFC 7662 §2.2), to be serialised. Of one that does not hold, that alone
-/// is told.
-#[derive(Debug)]
-pub enum Introspection {
-    /// It does not hold, or is none.
-    Inactive,
-    /// An access token, by the issuer of this name.
-    Access(String, Arc<Live>),
-    /// The newest refresh token of a family, by the issuer of this name.
-    Refresh(String, Box<Family>),
-}
-
-impl Serialize for Introspection {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut answer = to.serialize_map(None)?;
-        answer.serialize_entry("active", &!matches!(self, Self::Inactive))?;
-        match self {
-            Self::Inactive => {}
-            Self::Access(iss, live) => {
-                let sub = live.account.as_ref().map_or(&live.client_id, |(id, _)| id);
-                answer.serialize_entry("iss", iss)?;
-                answer.serialize_entry("sub", sub)?;
-                answer.serialize_entry("client_id", &live.client_id)?;
-                answer.serialize_entry("scope", &live.scope.to_string())?;
-                answer.serialize_entry("aud", &Audience::from(live.audience.clone()))?;
-                answer.serialize_entry("iat", &live.issued)?;
-                answer.serialize_entry("exp", &live.expires)?;
-                answer.serialize_entry("jti", &live.jti)?;
-                answer.serialize_entry("token_type", token_type(live.jkt.as_deref()))?;
-                if let Some(jkt) = &live.jkt {
-                    answer.serialize_entry("cnf", &Confirmation { jkt: jkt.clone() })?;
-                }
-                if let Some((_, account)) = &live.account {
-                    answer.serialize_entry("username", &account.user_name)?;
-                }
-            }
-            Self::Refresh(iss, family) => {
-                answer.serialize_entry("client_id", &family.client)?;
-                answer.serialize_entry("sub", &family.account)?;
-                answer.serialize_entry("scope", &family.scope.to_string())?;
-                answer.serialize_entry("iss", iss)?;
-            }
-        }
-        answer.end()
-    }
-}
 
 /// What became of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     Issuer,
     error::OAuthError,
-    records::Account,
-    tokens::{dpop::Proof, verify::Live},
+    records::account::claims_of,
+    tokens::{dpop::Proof, verified::Live},
 };
 
 impl Issuer {
@@ -38,27 +38,4 @@ impl Issuer {
 fn claims(live: &Live) -> Option<Value> {
     let (id, account) = live.account.as_ref()?;
     Some(claims_of(id, account, |name| live.may(name)))
-}
-
-/// What `account` is to whoever has the scopes that `may` says (OIDC Core §5.4).
-pub(crate) fn claims_of(id: &str, account: &Account, may: impl Fn(&str) -> bool) -> Value {
-    let mut claims = json!({"sub": id});
-    if may("profile") {
-        claims["name"] = json!(account.display_name());
-        claims["preferred_username"] = json!(account.user_name);
-        if let Some(given) = &account.name.given_name {
-            claims["given_name"] = json!(given);
-        }
-        if let Some(family) = &account.name.family_name {
-            claims["family_name"] = json!(family);
-        }
-    }
-    if may("email")
-        && let Some(email) = account.emails.first()
-    {
-        claims["email"] = json!(email);
-        // Nothing here has checked the address yet.
-        claims["email_verified"] = json!(false);
-    }
-    claims
 }

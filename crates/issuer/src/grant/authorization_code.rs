@@ -3,15 +3,14 @@
 use async_trait::async_trait;
 use castellan_proto::{CodeVerifier, Opaque, OpaqueKind};
 
-use super::{Authorized, GrantType};
+use super::GrantType;
 use crate::{
     Issuer,
-    authorization::flow::code_id,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Code, Family, Origin, repository::Written},
+    records::{Client, Code, Family, Origin, code::code_id, repository::Written},
     request::params::Params,
-    tokens::dependencies::Missing,
+    tokens::{dependencies::Missing, mint::Authorized},
 };
 
 pub(super) struct AuthorizationCode;

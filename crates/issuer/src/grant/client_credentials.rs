@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 
-use super::{Authorized, GrantType, authorization_code::audience, scope_within};
+use super::{GrantType, authorization_code::audience};
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
     records::{Client, Family, Origin, repository::Written},
-    request::{params::Params, resource::resources_within},
+    request::{params::Params, resource::resources_within, scope::scope_within},
     store::StoreError,
-    tokens::family::new_id,
+    tokens::{family::new_id, mint::Authorized},
 };
 
 pub(super) struct ClientCredentials;

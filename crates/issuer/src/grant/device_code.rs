@@ -4,18 +4,15 @@
 use async_trait::async_trait;
 use castellan_proto::{Opaque, OpaqueKind};
 
-use super::{Authorized, DEVICE_CODE, GrantType, authorization_code::audience};
+use super::{DEVICE_CODE, GrantType, authorization_code::audience};
 use crate::{
     Issuer,
-    authorization::{
-        device::{Device, DeviceState},
-        flow::code_id,
-    },
+    authorization::device::{Device, DeviceState},
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, Origin, repository::Written},
+    records::{Client, Family, Origin, code::code_id, repository::Written},
     request::params::Params,
-    tokens::dependencies::Missing,
+    tokens::{dependencies::Missing, mint::Authorized},
 };
 
 pub(super) struct DeviceCode;

@@ -8,14 +8,14 @@ mod client_credentials;
 mod device_code;
 mod refresh_token;
 
+use crate::tokens::mint::Authorized;
 use async_trait::async_trait;
-use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, Refresh},
+    records::{Client, Refresh},
     request::params::Params,
     store::StoreError,
 };
@@ -48,20 +48,6 @@ pub trait GrantType: Send + Sync {
         client: &AuthenticatedClient,
         params: &Params,
     ) -> Result<Authorized, OAuthError>;
-}
-
-/// What a grant came to.
-pub struct Authorized {
-    /// The family's id.
-    pub id: String,
-    /// The family as it is written.
-    pub family: Family,
-    /// For the ID token, if there is to be one.
-    pub nonce: Option<String>,
-    /// Claims about the person that are to stand in the ID token.
-    pub id_claims: Vec<String>,
-    /// The person is new to this token: an ID token and `userinfo` belong in the answer.
-    pub introduces: bool,
 }
 
 /// Every grant that is served.
@@ -130,19 +116,4 @@ impl Issuer {
             }
         }
     }
-}
-
-/// The scopes that `params` ask for, within `most`; all of `most` if they ask for none.
-pub(crate) fn scope_within(params: &Params, most: &Scopes) -> Result<Scopes, OAuthError> {
-    let Some(text) = params.get("scope") else { return Ok(most.clone()) };
-    let asked = Scopes::parse(text).map_err(|_| OAuthError::Scope(shorten(text)))?;
-    match most.first_uncovered(&asked) {
-        None => Ok(asked),
-        Some(scope) => Err(OAuthError::Scope(scope.to_string())),
-    }
-}
-
-/// Enough of a caller's own text to name it.
-fn shorten(text: &str) -> String {
-    text.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -3,21 +3,18 @@
 use async_trait::async_trait;
 use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
 
-use super::{Authorized, GrantType, scope_within};
+use super::GrantType;
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
     records::{
         Client, Family, Origin, Refresh, Rotation,
-        repository::{Versioned, Written},
+        repository::{TRIES, Versioned, Written},
     },
-    request::params::Params,
+    request::{params::Params, scope::scope_within},
     store::{Kind, Notice, StoreError},
-    tokens::{
-        dependencies::Missing,
-        family::{FamilyToken, TRIES},
-    },
+    tokens::{dependencies::Missing, family::FamilyToken, mint::Authorized},
 };
 
 pub(super) struct RefreshToken;

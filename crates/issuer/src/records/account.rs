@@ -2,6 +2,7 @@
 
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{records::repository::Stored, store::Kind};
@@ -105,6 +106,29 @@ pub fn login_name(name: &str) -> String {
     let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
     // Folding makes blanks of accents that stand alone, so the blanks go last.
     folded.trim().to_owned()
+}
+
+/// What `account` is to whoever has the scopes that `may` says (OIDC Core §5.4).
+pub(crate) fn claims_of(id: &str, account: &Account, may: impl Fn(&str) -> bool) -> Value {
+    let mut claims = json!({"sub": id});
+    if may("profile") {
+        claims["name"] = json!(account.display_name());
+        claims["preferred_username"] = json!(account.user_name);
+        if let Some(given) = &account.name.given_name {
+            claims["given_name"] = json!(given);
+        }
+        if let Some(family) = &account.name.family_name {
+            claims["family_name"] = json!(family);
+        }
+    }
+    if may("email")
+        && let Some(email) = account.emails.first()
+    {
+        claims["email"] = json!(email);
+        // Nothing here has checked the address yet.
+        claims["email_verified"] = json!(false);
+    }
+    claims
 }
 
 #[cfg(test)]

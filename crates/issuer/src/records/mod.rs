@@ -1,16 +1,25 @@
 //! What is kept, one room per kind. Bodies grow by optional members, so that a node reads what the
 //! version before it wrote.
 
-mod account;
+pub(crate) mod account;
 mod client;
+pub(crate) mod code;
+pub(crate) mod consent;
 mod credential;
-mod issued;
+pub(crate) mod decision;
+mod family;
 pub(crate) mod repository;
+pub(crate) mod session;
+pub(crate) mod used_jti;
 
 pub use account::{Account, Name, login_name};
 pub use client::{
     AppDialect, Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
 };
+pub use code::Code;
+pub use consent::Consent;
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
-pub use issued::{Code, Consent, DecisionRecord, Family, Flow, Origin, Refresh, Session, Setup};
+pub use decision::DecisionRecord;
+pub use family::{Family, Origin, Refresh};
+pub use session::Session;

@@ -218,3 +218,6 @@ pub fn read<T: Stored>(record: Record) -> Result<Versioned<T>, StoreError> {
     let body = serde_json::from_slice(&record.body).map_err(StoreError::new)?;
     Ok(Versioned { id: record.key.id, version: record.version, body })
 }
+
+/// Races over one family are settled within as many tries.
+pub(crate) const TRIES: usize = 128;

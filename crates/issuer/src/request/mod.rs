@@ -2,5 +2,6 @@
 
 pub mod params;
 pub mod resource;
+pub mod scope;
 pub mod source;
 pub(crate) mod url;

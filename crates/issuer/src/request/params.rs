@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use castellan_proto::Secret;
 
-use crate::request::source::Source;
+use crate::{error::Repeated, request::source::Source};
 
 /// The one parameter that may come several times (RFC 8707 §2).
 const RESOURCE: &str = "resource";
@@ -16,11 +16,6 @@ pub struct Params {
     pairs: Vec<(String, String)>,
     source: Option<Source>,
 }
-
-/// A parameter came more than once.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} came more than once")]
-pub struct Repeated(pub String);
 
 impl Params {
     /// Takes decoded pairs.

@@ -1,5 +1,7 @@
 //! Resource indicators (RFC 8707): for which APIs a token is meant to be, if not for all of them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Issuer, error::OAuthError, records::Family, request::params::Params};
 
 /// Resources of one request at most.
@@ -67,5 +69,41 @@ impl Family {
     #[must_use]
     pub fn current_audience(&self) -> &[String] {
         self.narrowed_audience.as_deref().unwrap_or(&self.audience)
+    }
+}
+
+/// One audience as a text, several as a list (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether there are any, and every one is among `names`.
+    #[must_use]
+    pub fn are_all_of(&self, names: &[String]) -> bool {
+        match self {
+            Self::One(one) => names.contains(one),
+            Self::Many(many) => !many.is_empty() && many.iter().all(|one| names.contains(one)),
+        }
+    }
+
+    /// As a list.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut names: Vec<String>) -> Self {
+        if names.len() == 1 { Self::One(names.swap_remove(0)) } else { Self::Many(names) }
     }
 }

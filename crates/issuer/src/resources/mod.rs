@@ -5,6 +5,7 @@
 
 mod client;
 mod credential;
+pub mod empty_secrets;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use crate::{
         Consent,
         repository::{Stored, Written},
     },
-    sign_in::password::Busy,
+    secrets::hashing::Busy,
     store::{Kind, Notice, StoreError},
 };
 

@@ -29,7 +29,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
         settings: Settings::default(),
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
         master: MasterKey::generate(),
-        passwords: crate::sign_in::password::Passwords::start(),
+        passwords: crate::secrets::hashing::Passwords::start(),
         readiness: Arc::default(),
     };
     // On a thread of its own, for whoever asks first may be in a runtime already.

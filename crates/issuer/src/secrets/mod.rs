@@ -1,4 +1,4 @@
 //! What may be kept as a password or secret, and what older versions kept that lets nobody in.
 
-pub mod empty;
+pub mod hashing;
 pub mod policy;

@@ -10,14 +10,26 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     Issuer,
-    authorization::flow::FlowError,
     keys::{KeyUse, KeyringError},
-    records::{Client, Session, repository::Written},
+    records::{
+        Client, Session,
+        repository::{TRIES, Written},
+    },
     request::url::with_query,
-    session::SignedIn,
+    session::browser::SignedIn,
     store::{Kind, Notice, StoreError},
-    tokens::family::TRIES,
 };
+
+/// Why a session cannot remember an app.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RememberError {
+    /// It is over by now.
+    #[error("the session is over")]
+    Over,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// What a browser has left to do once its session is over.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -120,7 +132,7 @@ impl Issuer {
         &self,
         (id, client): (&str, &Client),
         person: &SignedIn,
-    ) -> Result<Option<String>, FlowError> {
+    ) -> Result<Option<String>, RememberError> {
         let is_remembered = person.apps.get(id).is_some_and(|since| client.created <= *since);
         if !client.hears_of_sign_outs() || is_remembered {
             return Ok(person.sid.clone());
@@ -129,7 +141,7 @@ impl Issuer {
         for _ in 0..TRIES {
             // Over by now: an app that would not hear of it is let in no more.
             let stored = self.repository().get::<Session>(&person.session, now).await?;
-            let mut stored = stored.ok_or(FlowError::Expired)?;
+            let mut stored = stored.ok_or(RememberError::Over)?;
             stored.body.apps.insert(id.to_owned(), now);
             let sid = stored.body.sid.get_or_insert_with(new_sid).clone();
             if self.repository().replace(&stored, Notice::Silent, now).await? == Written::Done {

@@ -1,10 +1,12 @@
 //! Browser sessions: who is signed in here.
 
+pub mod browser;
 pub mod logout_notice;
 
-use std::collections::BTreeMap;
+use crate::session::browser::Browser;
+use crate::session::browser::SignedIn;
 
-use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, constant_time_eq, is_identifier};
+use castellan_proto::{Opaque, OpaqueKind, Secret, constant_time_eq, is_identifier};
 
 use crate::{
     Issuer,
@@ -12,42 +14,11 @@ use crate::{
     keys::Branch,
     records::{
         Account, Session, login_name,
-        repository::{Versioned, Written},
+        repository::{TRIES, Versioned, Written},
     },
-    request::source::Source,
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
     store::{Kind, Notice, StoreError},
-    tokens::family::TRIES,
 };
-
-/// What a browser brings along.
-#[derive(Default)]
-pub struct Browser {
-    /// The session cookie, if it reads as one.
-    pub session: Option<Opaque>,
-    /// The mark that binds a sign-in in progress, and the session, to this browser, if it reads as
-    /// one.
-    pub mark: Option<Opaque>,
-    /// From where it comes; none if it is our own.
-    pub source: Option<Source>,
-}
-
-/// Somebody who is signed in.
-#[derive(Clone, Debug)]
-pub struct SignedIn {
-    /// The session's id.
-    pub session: String,
-    /// The account's id.
-    pub account_id: String,
-    /// The account.
-    pub account: Account,
-    /// When they proved who they are.
-    pub auth_time: Timestamp,
-    /// What apps know the session by.
-    pub(crate) sid: Option<String>,
-    /// The apps that are to hear of its end, and since when.
-    pub(crate) apps: BTreeMap<String, Timestamp>,
-}
 
 /// A session that is over, and who is to hear of it.
 struct Ended {
@@ -58,15 +29,6 @@ struct Ended {
 
 /// A session is written as used at most so often.
 const SLIDE_SECONDS: u64 = 60;
-
-impl Browser {
-    /// Whether it has the mark of which `digest` is kept.
-    pub(crate) fn is_marked(&self, digest: &str) -> bool {
-        let same =
-            |mark: &Opaque| constant_time_eq(digest.as_bytes(), mark.digest().text().as_bytes());
-        self.mark.as_ref().is_some_and(same)
-    }
-}
 
 impl Issuer {
     /// Who is signed in in this browser: both its session and its mark must be there. Slides the

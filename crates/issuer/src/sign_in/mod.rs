@@ -1,4 +1,3 @@
 //! How people prove who they are.
 
-pub mod password;
 pub mod setup;

@@ -1,13 +1,17 @@
 //! The first administrator, made through a one-time link.
 
 use castellan_proto::{Opaque, OpaqueKind, Secret, Timestamp, is_identifier};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
     error::OAuthError,
-    records::{Account, Setup, repository::Written},
+    records::{
+        Account,
+        repository::{Stored, Written},
+    },
     secrets::policy::Unacceptable,
-    session::{Browser, SignedIn},
+    session::browser::{Browser, SignedIn},
     store::{Kind, StoreError},
 };
 
@@ -115,5 +119,20 @@ impl Issuer {
             }
             _ => Err(SetupError::Taken),
         }
+    }
+}
+
+/// A one-time link that makes the first administrator. Its id is the digest of the link's token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// First second at which it is worthless.
+    pub ends: Timestamp,
+}
+
+impl Stored for Setup {
+    const KIND: Kind = Kind::Setup;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
     }
 }

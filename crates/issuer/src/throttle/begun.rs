@@ -5,13 +5,10 @@ use castellan_proto::Timestamp;
 
 use crate::{
     Issuer,
-    error::OAuthError,
+    error::{MOST_KEPT, OAuthError},
     records::repository::{Stored, Written},
     request::source::Source,
 };
-
-/// Bytes that are kept of anything that strangers begin, at most: what an address can carry.
-pub(crate) const MOST_KEPT: usize = 8 * 1024;
 
 impl Issuer {
     /// Writes the new record of something that a stranger at `source` begins; `None` as a source is

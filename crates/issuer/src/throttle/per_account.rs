@@ -17,7 +17,7 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::repository::{Stored, Versioned, Written, read},
-    session::Browser,
+    session::browser::Browser,
     store::{Kind, Notice, StoreError},
     throttle::per_source,
 };

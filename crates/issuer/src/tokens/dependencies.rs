@@ -6,9 +6,8 @@ use castellan_proto::scope::Scopes;
 
 use crate::{
     Issuer,
-    authorization::consent::consent_id,
     cache::{liveness::Snapshot, records::Lookup},
-    records::{Account, Client, Consent, Family},
+    records::{Account, Client, Consent, Family, consent::consent_id},
     store::{Key, Kind, StoreError},
 };
 

@@ -13,13 +13,11 @@ use serde::Deserialize;
 
 use crate::{
     Issuer,
-    client_auth::private_key_jwt::UsedAssertion,
-    error::OAuthError,
+    error::{OAuthError, ProofError},
     keys::Branch,
-    records::repository::Written,
+    records::{repository::Written, used_jti::UsedAssertion},
     settings::DpopReplay,
-    store::StoreError,
-    tokens::verify::{Holder, Live, VerifyError},
+    tokens::verified::{Holder, Live, VerifyError},
 };
 
 /// Seconds that a proof may be old, and that its maker's clock may be ahead.
@@ -39,20 +37,6 @@ pub struct Proof<'a> {
     pub method: &'a str,
     /// Where the request went, without query and fragment.
     pub url: &'a str,
-}
-
-/// Why a proof proves nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ProofError {
-    /// It is malformed, about another request, too old, or was used before.
-    #[error("the DPoP proof {0}")]
-    Invalid(&'static str),
-    /// It has to carry the nonce that this server hands out (RFC 9449 §8).
-    #[error("the DPoP proof must carry the nonce that stands in the header DPoP-Nonce")]
-    Nonce,
-    /// Ours: it cannot be told.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
 }
 
 /// Why a token that was shown does not do.

@@ -12,7 +12,7 @@ use crate::{
     keys::Branch,
     records::{
         Family,
-        repository::{Versioned, Written},
+        repository::{TRIES, Versioned, Written},
     },
     store::{Kind, Notice, StoreError},
 };
@@ -31,9 +31,6 @@ pub struct FamilyToken {
 /// Bytes of an id.
 const ID: usize = 16;
 const CODE: usize = 16;
-/// Races over one family are settled within as many tries.
-pub(crate) const TRIES: usize = 128;
-
 /// Characters of an id that say when it was made.
 const WHEN: usize = 8;
 /// Random bytes behind them. That nobody makes up a token is the code's business.

@@ -1,19 +1,20 @@
 //! What goes into a token.
 
 use castellan_proto::{OpaqueKind, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     Issuer,
-    authorization::claims_parameter::ACR,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    grant::Authorized,
     keys::{KeyUse, KeyringError},
     records::{Account, Family, Origin, TokenFormat},
     store::Kind,
-    tokens::family::FamilyToken,
+    tokens::{
+        claims::{ACCESS_TYP, ACR, AccessClaims, Confirmation, access_jti, token_type},
+        family::FamilyToken,
+    },
 };
 
 /// What the token endpoint answers (RFC 6749 §5.1).
@@ -47,89 +48,6 @@ impl std::fmt::Debug for TokenAnswer {
         f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
-
-/// The claims of an access token (RFC 9068 §2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessClaims {
-    /// Who issued it.
-    pub iss: String,
-    /// Whom it speaks for: the person, or the client itself.
-    pub sub: String,
-    /// Who it is for.
-    pub aud: Audience,
-    /// For which client.
-    pub client_id: String,
-    /// What it may do.
-    pub scope: String,
-    /// When it was issued.
-    pub iat: Timestamp,
-    /// First second at which it is worthless.
-    pub exp: Timestamp,
-    /// Its own name.
-    pub jti: String,
-    /// Its family.
-    pub sid: String,
-    /// Which access token of the family.
-    #[serde(rename = "gen")]
-    pub generation: u32,
-    /// The key that it is bound to (RFC 7800 §3.1, RFC 9449 §6.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cnf: Option<Confirmation>,
-    /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scp: Option<String>,
-}
-
-/// What proves that a token is its bearer's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirmation {
-    /// The thumbprint of a key (RFC 9449 §6.1).
-    pub jkt: String,
-}
-
-/// How a token is to be used, bound to the key `jkt` or to none.
-pub(crate) const fn token_type(jkt: Option<&str>) -> &'static str {
-    if jkt.is_some() { "DPoP" } else { "Bearer" }
-}
-
-/// One audience as a text, several as a list (RFC 7519 §4.1.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Audience {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Audience {
-    /// Whether there are any, and every one is among `names`.
-    #[must_use]
-    pub fn are_all_of(&self, names: &[String]) -> bool {
-        match self {
-            Self::One(one) => names.contains(one),
-            Self::Many(many) => !many.is_empty() && many.iter().all(|one| names.contains(one)),
-        }
-    }
-
-    /// As a list.
-    #[must_use]
-    pub fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
-    }
-}
-
-impl From<Vec<String>> for Audience {
-    fn from(mut names: Vec<String>) -> Self {
-        if names.len() == 1 { Self::One(names.swap_remove(0)) } else { Self::Many(names) }
-    }
-}
-
-/// The media type of access tokens (RFC 9068 §2.1).
-pub(crate) const ACCESS_TYP: &str = "at+jwt";
 
 impl Issuer {
     pub(crate) async fn mint(
@@ -252,7 +170,7 @@ impl Issuer {
         let account = cached_record.read::<Account>()?.body;
         let scope = family.current_scope();
         let mut about =
-            crate::endpoint::userinfo::claims_of(id, &account, |name| scope.has_name(name));
+            crate::records::account::claims_of(id, &account, |name| scope.has_name(name));
         if let Some(about) = about.as_object_mut() {
             about.retain(|name, _| names.contains(name));
         }
@@ -294,7 +212,16 @@ fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {
     format.unwrap_or_default()
 }
 
-/// The `jti` of one access token of a family.
-pub(crate) fn access_jti(family: &str, generation: u32) -> String {
-    format!("{family}.{generation}")
+/// What a grant came to.
+pub struct Authorized {
+    /// The family's id.
+    pub id: String,
+    /// The family as it is written.
+    pub family: Family,
+    /// For the ID token, if there is to be one.
+    pub nonce: Option<String>,
+    /// Claims about the person that are to stand in the ID token.
+    pub id_claims: Vec<String>,
+    /// The person is new to this token: an ID token and `userinfo` belong in the answer.
+    pub introduces: bool,
 }

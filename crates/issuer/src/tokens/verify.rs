@@ -6,62 +6,19 @@ use castellan_proto::{Digest, OpaqueKind, Timestamp, jose::Compact, scope::Scope
 
 use crate::{
     Issuer,
-    cache::{liveness::Snapshot, verdicts::Memory},
+    cache::liveness::Snapshot,
     keys::{KeyUse, KeyringError, RingKey},
     records::{
-        Account, AppDialect, Client, Family,
+        Family,
         repository::{Stored, read},
     },
-    store::{Kind, Record, StoreError},
+    store::{Kind, Record},
     tokens::{
+        claims::{ACCESS_TYP, AccessClaims, access_jti},
         dependencies::Dependencies,
-        mint::{ACCESS_TYP, AccessClaims, access_jti},
+        verified::{Holder, Live, VerifyError},
     },
 };
-
-/// An access token that holds, and what it rests on.
-#[derive(Clone, Debug)]
-pub struct Live {
-    /// Its family.
-    pub family_id: String,
-    /// Its own name.
-    pub jti: String,
-    /// For which client.
-    pub client_id: String,
-    /// That client: what it may have at all, and how it wants things signed.
-    pub client: Arc<Client>,
-    /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
-    /// (`docs/contracts/decidim.md` §4.1).
-    pub named_audience: Option<String>,
-    /// The contract that the app was written by when it got the token.
-    pub dialect: Option<AppDialect>,
-    /// For which person.
-    pub account: Option<(String, Arc<Account>)>,
-    /// What it may do.
-    pub scope: Scopes,
-    /// Who it is for.
-    pub audience: Vec<String>,
-    /// The thumbprint of the key that must be shown with it, if it is bound to one.
-    pub jkt: Option<String>,
-    /// When it was issued.
-    pub issued: Timestamp,
-    /// First second at which it is worthless.
-    pub expires: Timestamp,
-}
-
-/// Why an access token does not hold.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// Its time has passed.
-    #[error("the access token has expired")]
-    Expired,
-    /// Not ours, not whole, or something it rests on is over: one answer for all.
-    #[error("the access token is not valid")]
-    Invalid,
-    /// Ours: it cannot be told.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
-}
 
 /// What a token says of itself, proven to be ours.
 struct Said {
@@ -78,38 +35,6 @@ struct Carried {
     scope: Scopes,
     audience: Vec<String>,
     jkt: Option<String>,
-}
-
-/// What whoever sends a token shows besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder<'a> {
-    /// Nothing: `Authorization: Bearer`. A token that is bound to a key is none for them.
-    Bearer,
-    /// The key of this thumbprint: `Authorization: DPoP`. A token that is bound to none is none.
-    Key(&'a str),
-    /// It is not they who use it: they ask about it.
-    Asks,
-}
-
-impl Memory for Live {
-    fn memory(&self) -> usize {
-        let audience = self.audience.iter().map(|name| size_of::<String>() + name.len());
-        size_of::<Self>() + self.scope.memory() + audience.sum::<usize>()
-    }
-}
-
-impl Live {
-    /// Whether it has the named scope, and its client may still have it.
-    #[must_use]
-    pub fn may(&self, name: &str) -> bool {
-        self.scope.has_name(name) && self.client.scope.has_name(name)
-    }
-
-    /// Whether it was issued to an app of `/oauth`.
-    #[must_use]
-    pub fn is_decidim(&self) -> bool {
-        self.dialect == Some(AppDialect::Decidim)
-    }
 }
 
 impl Issuer {

@@ -14,7 +14,7 @@ use castellan_issuer::{
     resources::{Mode, ResourceKind},
     secrets::policy::Storable,
     store::{Draft, FeedCursor, Kind, Notice, Record, Store as _},
-    tokens::verify::{Holder, VerifyError},
+    tokens::verified::{Holder, VerifyError},
 };
 use castellan_proto::{
     Secret,

@@ -7,18 +7,18 @@ use std::sync::{
 
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    authorization::flow::{Answer, FlowError, Next, SignInOutcome},
+    authorization::next::{Answer, FlowError, Next, SignInOutcome},
     error::OAuthError,
     keys::MasterKey,
     records::{Account, Family},
     request::{params::Params, source::Source},
     resources::Mode,
-    session::Browser,
+    session::browser::Browser,
     settings::SiteAddress,
     store::{Draft, Kind, Notice, PageQuery, Record, Store},
     tokens::{
         mint::TokenAnswer,
-        verify::{Holder, VerifyError},
+        verified::{Holder, VerifyError},
     },
 };
 use castellan_proto::{Clock, Opaque, OpaqueKind, Secret, Timestamp};
@@ -209,7 +209,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         master: MasterKey::read(&"A".repeat(43)).unwrap(),
-        passwords: castellan_issuer::sign_in::password::Passwords::start(),
+        passwords: castellan_issuer::secrets::hashing::Passwords::start(),
         readiness: Arc::default(),
     }
 }

@@ -3,14 +3,14 @@
 
 use async_trait::async_trait;
 use castellan_issuer::{
-    authorization::{flow::FlowError, request::AuthorizeError},
-    error::OAuthError,
+    authorization::{next::FlowError, request::AuthorizeError},
+    error::{OAuthError, ProofError},
     settings::DpopReplay,
     store::Kind,
     tokens::{
-        dpop::{Proof, ProofError, ShownError},
+        dpop::{Proof, ShownError},
         mint::TokenAnswer,
-        verify::Holder,
+        verified::Holder,
     },
 };
 use castellan_proto::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use castellan_issuer::{
-    authorization::flow::{Answer, Next, SignInOutcome},
+    authorization::next::{Answer, Next, SignInOutcome},
     error::OAuthError,
     resources::{ApplyError, Mode, ResourceKind},
     store::Kind,

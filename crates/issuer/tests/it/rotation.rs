@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use castellan_issuer::{
     keys::KeyringError,
-    tokens::verify::{Holder, VerifyError},
+    tokens::verified::{Holder, VerifyError},
 };
 use serde_json::{Value, json};
 

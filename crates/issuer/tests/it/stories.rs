@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
 use castellan_issuer::{
-    authorization::flow::{Answer, FlowError, Next, SignInOutcome},
+    authorization::next::{Answer, FlowError, Next, SignInOutcome},
     error::OAuthError,
     grant::DEVICE_CODE,
     resources::{Mode, ResourceKind},
     sign_in::setup::{SetupError, SetupForm},
     store::Kind,
-    tokens::verify::Holder,
+    tokens::verified::Holder,
 };
 use castellan_proto::Secret;
 use serde_json::{Value, json};

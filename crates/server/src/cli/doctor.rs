@@ -3,8 +3,11 @@
 use std::{process::ExitCode, time::Instant};
 
 use castellan_issuer::{
-    Issuer, keys::KeyUse, readiness::Heartbeat, resources::ResourceKind,
-    secrets::empty::EmptySecrets, store::StoreError,
+    Issuer,
+    keys::KeyUse,
+    readiness::Heartbeat,
+    resources::{ResourceKind, empty_secrets::EmptySecrets},
+    store::StoreError,
 };
 
 use super::Failure;

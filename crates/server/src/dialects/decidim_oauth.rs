@@ -15,7 +15,7 @@ use castellan_issuer::{
     endpoint::revocation::Revoked,
     error::OAuthError,
     request::params::Params,
-    tokens::verify::{Holder, VerifyError},
+    tokens::verified::{Holder, VerifyError},
 };
 use castellan_proto::ErrorCode;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::{Caller, Identity, Person};
-use castellan_issuer::{Issuer, session::Browser, store::StoreError};
+use castellan_issuer::{Issuer, session::browser::Browser, store::StoreError};
 use castellan_proto::{
     Opaque, OpaqueKind,
     scope::{Scope, Scopes},

@@ -8,14 +8,15 @@ use castellan_gate::{
 };
 use castellan_issuer::{
     Issuer,
+    error::ProofError,
     machine::{
         api_key::{KeyTokens, KeyVerifyError},
         machine_user::{MachineCaller, MachineTokens, MachineVerifyError},
     },
     records::admits,
     tokens::{
-        dpop::{Proof, ProofError, ShownError},
-        verify::{Holder, Live, VerifyError},
+        dpop::{Proof, ShownError},
+        verified::{Holder, Live, VerifyError},
     },
 };
 use castellan_proto::{jose::Algorithm, scope::Scope};

@@ -11,9 +11,9 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_gate::Source;
 use castellan_issuer::{
-    error::OAuthError,
+    error::{OAuthError, ProofError},
     request::{params::Params, source},
-    tokens::dpop::{Proof, ProofError},
+    tokens::dpop::Proof,
 };
 use castellan_proto::Secret;
 use http_body_util::LengthLimitError;

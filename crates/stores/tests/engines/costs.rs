@@ -10,19 +10,19 @@ use std::sync::{
 use async_trait::async_trait;
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    authorization::flow::Next,
+    authorization::next::Next,
     keys::MasterKey,
     records::Account,
     request::params::Params,
     resources::Mode,
-    session::Browser,
+    secrets::hashing::Passwords,
+    session::browser::Browser,
     settings::SiteAddress,
-    sign_in::password::Passwords,
     store::{
         Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice,
         PageQuery, Record, Replaced, Store, StoreError, Taken,
     },
-    tokens::{mint::TokenAnswer, verify::Holder},
+    tokens::{mint::TokenAnswer, verified::Holder},
 };
 use castellan_proto::{FixedClock, Opaque, OpaqueKind, Timestamp};
 use castellan_stores::Migrate;

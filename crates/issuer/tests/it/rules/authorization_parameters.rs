@@ -3,12 +3,12 @@
 
 use castellan_issuer::{
     authorization::{
-        flow::{Answer, FlowError, Next, SignInOutcome},
+        next::{Answer, FlowError, Next, SignInOutcome},
         request::AuthorizeError,
     },
     error::OAuthError,
     grant::DEVICE_CODE,
-    tokens::{mint::TokenAnswer, verify::Holder},
+    tokens::{mint::TokenAnswer, verified::Holder},
 };
 use castellan_proto::ErrorCode;
 use serde_json::json;

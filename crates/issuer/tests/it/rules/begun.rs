@@ -2,7 +2,7 @@
 
 use castellan_issuer::{
     authorization::{
-        flow::{Answer, FlowError, Next},
+        next::{Answer, FlowError, Next},
         request::AuthorizeError,
     },
     error::OAuthError,

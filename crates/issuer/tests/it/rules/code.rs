@@ -2,7 +2,7 @@
 
 use castellan_issuer::{
     authorization::{
-        flow::{FlowError, Next},
+        next::{FlowError, Next},
         request::AuthorizeError,
     },
     error::OAuthError,

@@ -2,7 +2,7 @@
 
 use castellan_issuer::{
     authorization::{
-        flow::{Answer, FlowError, Next, SignInOutcome},
+        next::{Answer, FlowError, Next, SignInOutcome},
         request::AuthorizeError,
     },
     error::OAuthError,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 
 use castellan_issuer::{
-    authorization::flow::{FlowError, SignInOutcome},
+    authorization::next::{FlowError, SignInOutcome},
     client_auth::ClientCredentials,
     error::OAuthError,
     request::source::Source,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use castellan_issuer::{
     store::{FeedCursor, Kind},
-    tokens::verify::{Holder, VerifyError},
+    tokens::verified::{Holder, VerifyError},
 };
 
 use crate::{

@@ -1,8 +1,9 @@
 //! Parameters and addresses, as properties (`docs/security-cases.md` rows 2 and 3).
 
 use castellan_issuer::{
-    authorization::{flow::FlowError, request::AuthorizeError},
-    request::params::{Params, Repeated},
+    authorization::{next::FlowError, request::AuthorizeError},
+    error::Repeated,
+    request::params::Params,
 };
 use castellan_proto::RedirectUri;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 //! consumer.
 
 use castellan_issuer::{
-    authorization::flow::{FlowError, SignInOutcome},
+    authorization::next::{FlowError, SignInOutcome},
     error::OAuthError,
     resources::ResourceKind,
 };

@@ -1,6 +1,6 @@
 //! Refresh tokens (`docs/rules.md` rules 31 and 33).
 
-use castellan_issuer::tokens::verify::Holder;
+use castellan_issuer::tokens::verified::Holder;
 use castellan_issuer::{error::OAuthError, tokens::mint::TokenAnswer};
 use castellan_proto::ErrorCode;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Secrets of clients (`docs/rules.md` rule 46) and what must not print.
 
-use castellan_issuer::tokens::verify::Holder;
+use castellan_issuer::tokens::verified::Holder;
 use castellan_issuer::{
     client_auth::ClientCredentials,
     error::OAuthError,

@@ -1,7 +1,7 @@
 //! Browser sessions (`docs/rules.md` rule 36) and the set-up link.
 
 use castellan_issuer::{
-    authorization::flow::{Answer, Next, SignInOutcome},
+    authorization::next::{Answer, Next, SignInOutcome},
     records::Session,
     resources::ResourceKind,
     secrets::policy::Unacceptable,

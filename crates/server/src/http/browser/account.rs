@@ -5,16 +5,16 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{error::OAuthError, session::SignedIn};
+use castellan_issuer::{error::OAuthError, session::browser::SignedIn};
 
 use super::{
     cookies::{self, Visitor},
     respond,
 };
-use crate::wire::{error::Refusal, extract::Form};
 use crate::{
     app::App,
     pages::{AccountPage, App as AppRow},
+    wire::{error::Refusal, extract::Form},
 };
 
 /// The page; whoever is not signed in is asked to.

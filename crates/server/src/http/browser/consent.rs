@@ -5,19 +5,19 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::authorization::flow::Answer;
+use castellan_issuer::authorization::next::Answer;
 
 use super::{
     cookies::{self, Visitor},
     device, respond, scope_text,
 };
-use crate::wire::{
-    error::Refusal,
-    extract::{self, Form},
-};
 use crate::{
     app::App,
     pages::{Ability, ConsentPage},
+    wire::{
+        error::Refusal,
+        extract::{self, Form},
+    },
 };
 
 /// The question.

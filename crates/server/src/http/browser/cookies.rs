@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::session::Browser;
+use castellan_issuer::session::browser::Browser;
 use castellan_proto::{Opaque, OpaqueKind};
 
 use crate::{

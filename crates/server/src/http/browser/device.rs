@@ -7,17 +7,20 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{authorization::flow::FlowError, error::OAuthError};
+use castellan_issuer::{authorization::next::FlowError, error::OAuthError};
 
 use super::{
     cookies::{self, Visitor},
     respond,
 };
-use crate::wire::{
-    error::{Refusal, no_store},
-    extract::{self, ClientRequest, Form},
+use crate::{
+    app::App,
+    pages::DevicePage,
+    wire::{
+        error::{Refusal, no_store},
+        extract::{self, ClientRequest, Form},
+    },
 };
-use crate::{app::App, pages::DevicePage};
 
 /// A device begins.
 pub(crate) async fn begin(

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
-    authorization::flow::{FlowError, FlowView, SignInOutcome},
+    authorization::next::{FlowError, FlowView, SignInOutcome},
     error::OAuthError,
 };
 use castellan_proto::Secret;
@@ -15,11 +15,14 @@ use super::{
     cookies::{self, Visitor},
     respond,
 };
-use crate::wire::{
-    error::Refusal,
-    extract::{self, Form},
+use crate::{
+    app::App,
+    pages::LoginPage,
+    wire::{
+        error::Refusal,
+        extract::{self, Form},
+    },
 };
-use crate::{app::App, pages::LoginPage};
 
 /// The form. Without a flow, somebody wants to sign in here.
 pub(crate) async fn show(

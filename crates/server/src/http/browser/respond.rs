@@ -10,7 +10,7 @@ use axum::{
 };
 use castellan_issuer::{
     authorization::{
-        flow::{Answer, FlowError, Next},
+        next::{Answer, FlowError, Next},
         request::AuthorizeError,
     },
     error::OAuthError,
@@ -18,13 +18,13 @@ use castellan_issuer::{
 use castellan_proto::ErrorCode;
 use serde_json::json;
 
-use crate::wire::error::{Refusal, no_store};
 use crate::{
     app::App,
     pages::{
         CONTINUE, FormPostPage, MARK, MessagePage, Onward, Page, SIGNED_OUT, STYLESHEET,
         SignedOutPage,
     },
+    wire::error::{Refusal, no_store},
 };
 
 /// Sends `page`. Forms on it may lead to `also`, the origin of a checked redirect URI, because

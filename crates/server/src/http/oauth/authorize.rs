@@ -6,14 +6,14 @@ use axum::{
     response::Response,
 };
 use castellan_issuer::{
-    authorization::{flow::FlowError, request::AuthorizeError},
+    authorization::{next::FlowError, request::AuthorizeError},
     error::OAuthError,
     request::params::Params,
 };
 use castellan_proto::ErrorCode;
 
-use crate::app::App;
 use crate::{
+    app::App,
     http::browser::{cookies::Visitor, respond},
     wire::{error::Refusal, extract},
 };

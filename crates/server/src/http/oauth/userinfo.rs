@@ -7,16 +7,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
-    endpoint::signed_response::UserInfo, error::OAuthError, request::params::Repeated,
+    endpoint::signed_response::UserInfo,
+    error::{OAuthError, Repeated},
     tokens::dpop::Proof,
 };
 
-use crate::wire::{
-    bearer,
-    error::{Refusal, no_store},
-    extract,
+use crate::{
+    app::App,
+    wire::{
+        bearer, cors,
+        error::{Refusal, no_store},
+        extract,
+    },
 };
-use crate::{app::App, wire::cors};
 
 /// `GET` and `POST`.
 pub(crate) async fn get(

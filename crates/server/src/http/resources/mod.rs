@@ -17,7 +17,7 @@ use castellan_issuer::{
         ApplyError, Mode, ResourceKind,
         search::{ListError, Listing},
     },
-    tokens::verify::{Holder, VerifyError},
+    tokens::verified::{Holder, VerifyError},
 };
 use castellan_proto::scope::{Scope, Scopes};
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ async fn list(
     let mut next = None;
     let entries = match (kind, params.get("user"), params.get("client")) {
         (ResourceKind::Grant, Some(user), Some(client)) => {
-            let id = castellan_issuer::authorization::consent::consent_id(user, client);
+            let id = castellan_issuer::records::consent::consent_id(user, client);
             app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
         }
         (_, None, None) => {

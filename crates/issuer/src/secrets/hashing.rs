@@ -2,8 +2,10 @@
 //! up the threads that answer requests.
 
 use std::{
-    sync::mpsc::{SyncSender, sync_channel},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread,
 };
 

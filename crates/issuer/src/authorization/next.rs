@@ -1,0 +1,111 @@
+//! What a browser does next, and what it is told when it cannot go on.
+
+use castellan_proto::Opaque;
+
+use crate::{
+    authorization::request::AuthorizeError, error::OAuthError,
+    session::logout_notice::RememberError, store::StoreError,
+};
+
+/// What the browser is to do next.
+pub enum Next {
+    /// Ask who the person is; the text names the flow.
+    Login(String),
+    /// Ask whether they agree; the text names the flow.
+    Consent(String),
+    /// Go to this address: the client's, with its answer.
+    Go(String),
+    /// Carry these to this address in a body: the client's, with its answer.
+    Post(String, Vec<(String, String)>),
+    /// There was no app: show the account.
+    Home,
+    /// Whoever asks is a device: it hears of the answer, which was yes or no, by itself.
+    Device(Answer),
+}
+
+/// What a page shows of a flow.
+#[derive(Debug)]
+pub struct FlowView {
+    /// What to call the app; none if somebody only signs in here.
+    pub client_name: Option<String>,
+    /// Where people can read about it.
+    pub client_uri: Option<String>,
+    /// It is an app of `/oauth`.
+    pub is_decidim: bool,
+    /// Fills the name in the sign-in form.
+    pub login_hint: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Where the answer goes.
+    pub redirect_uri: Option<String>,
+    /// What stands on the device that asks.
+    pub user_code: Option<String>,
+    /// Who is asked to agree.
+    pub account_name: Option<String>,
+}
+
+/// What came of a sign-in.
+pub enum SignInOutcome {
+    /// The cookie of a new session, and what is next.
+    Yes(Opaque, Next),
+    /// Name or password is wrong. Ask again.
+    No,
+}
+
+/// Why a step goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// Over, unknown, or begun in another browser: one answer for all three
+    /// (`docs/security-cases.md` row 12).
+    #[error("this sign-in has expired, or was begun in another browser")]
+    Expired,
+    /// No device waits for an answer to that code.
+    #[error("no device waits with this code")]
+    WrongCode,
+    /// The authorization goes no further.
+    #[error(transparent)]
+    Authorize(#[from] AuthorizeError),
+    /// The person could not be checked.
+    #[error(transparent)]
+    Token(#[from] OAuthError),
+}
+
+impl std::fmt::Debug for Next {
+    /// Flows and codes are secrets of the browser's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Login(_) => "Login(…)",
+            Self::Consent(_) => "Consent(…)",
+            Self::Go(_) => "Go(…)",
+            Self::Post(..) => "Post(…)",
+            Self::Home => "Home",
+            Self::Device(_) => "Device(…)",
+        })
+    }
+}
+
+impl From<RememberError> for FlowError {
+    fn from(error: RememberError) -> Self {
+        match error {
+            RememberError::Over => Self::Expired,
+            RememberError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
+/// What a person answers when asked for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// They agree.
+    Allow,
+    /// They do not.
+    Deny,
+    /// They are somebody else.
+    Switch,
+}

@@ -1,0 +1,60 @@
+//! Authorization codes.
+
+use castellan_proto::{CodeChallenge, Digest, Opaque, Timestamp, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{records::repository::Stored, store::Kind};
+
+/// An authorization code. Its id is the digest of client and code (`docs/rules.md` rule 32).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Code {
+    /// The family that redeeming it makes.
+    pub family: String,
+    /// Who agreed.
+    pub account: String,
+    /// To what.
+    pub scope: Scopes,
+    /// Where the code was sent.
+    pub redirect_uri: String,
+    /// What the verifier must meet.
+    pub challenge: Option<CodeChallenge>,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// The thumbprint of the key that must be shown with it, if the request named one
+    /// (RFC 9449 §10).
+    #[serde(default)]
+    pub jkt: Option<String>,
+    /// What tokens are to be for, if the request said so (RFC 8707).
+    #[serde(default)]
+    pub resources: Option<Vec<String>>,
+    /// Claims about the person that are to stand in the ID token.
+    #[serde(default)]
+    pub id_claims: Vec<String>,
+    /// When the person proved who they are.
+    pub auth_time: Timestamp,
+    /// The browser session.
+    pub session: String,
+    /// What apps know that session by.
+    #[serde(default)]
+    pub sid: Option<String>,
+    /// Whether tokens rest on a consent that can be withdrawn.
+    pub by_consent: bool,
+    /// On which one.
+    #[serde(default)]
+    pub agreement: String,
+    /// First second at which it is worthless.
+    pub ends: Timestamp,
+}
+
+impl Stored for Code {
+    const KIND: Kind = Kind::Code;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends)
+    }
+}
+
+/// What the store knows a code by: bound to its client, so that no other can burn it.
+pub(crate) fn code_id(client: &str, code: &Opaque) -> String {
+    Digest::of(&[client.as_bytes(), &[0], code.payload()].concat()).text()
+}

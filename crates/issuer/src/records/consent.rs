@@ -1,0 +1,33 @@
+//! What a person allowed one client.
+
+use std::collections::BTreeMap;
+
+use castellan_proto::{Timestamp, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{records::repository::Stored, store::Kind};
+
+/// What a person agreed to for one client. Its id is the account's, a slash, and the client's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Consent {
+    /// All that was agreed to so far.
+    pub scope: Scopes,
+    /// What named scopes stood for then.
+    #[serde(default)]
+    pub alias_digests: BTreeMap<String, String>,
+    /// When it was first agreed to.
+    pub start: Timestamp,
+    /// Which agreement this is: taken back and given anew, it is another.
+    #[serde(default)]
+    pub agreement: String,
+}
+
+impl Stored for Consent {
+    const KIND: Kind = Kind::Consent;
+}
+
+/// The id of what `account` agreed to for `client`.
+#[must_use]
+pub fn consent_id(account: &str, client: &str) -> String {
+    format!("{account}/{client}")
+}

@@ -1,0 +1,129 @@
+//! Token families: everything that is issued from one authorization.
+
+use castellan_proto::{Timestamp, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    records::{AppDialect, repository::Stored},
+    store::Kind,
+};
+
+pub use super::client::Refresh;
+
+/// Everything issued from one authorization (`docs/rules.md` rule 31). Its id is random, and grows
+/// with time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Family {
+    /// For which client.
+    pub client: String,
+    /// For which person; none for a client that acts for itself.
+    pub account: Option<String>,
+    /// From what.
+    pub origin: Origin,
+    /// What was granted.
+    pub scope: Scopes,
+    /// What the newest access token has, if that is less.
+    #[serde(default)]
+    pub narrowed: Option<Scopes>,
+    /// Who its tokens are for.
+    pub audience: Vec<String>,
+    /// Who the newest access token is for, if that is less (RFC 8707 §2.2).
+    #[serde(default)]
+    pub narrowed_audience: Option<Vec<String>>,
+    /// Which refresh token is the newest.
+    pub generation: u32,
+    /// Which access token is the newest.
+    pub access_generation: u32,
+    /// An opaque access token of an earlier generation is dead: it had other scopes, which only
+    /// the newest ones' are kept of.
+    #[serde(default)]
+    pub opaque_from: u32,
+    /// When the newest were made.
+    pub renewed: Timestamp,
+    /// An access token of an earlier generation is dead.
+    pub ends_previous: bool,
+    /// Seconds that an access token lives.
+    pub access_seconds: u64,
+    /// Refresh tokens, if there are any.
+    pub refresh: Option<Refresh>,
+    /// When the person proved who they are.
+    #[serde(default)]
+    pub auth_time: Option<Timestamp>,
+    /// The `sid` of its ID tokens: the browser session that it comes of. None of a device's.
+    #[serde(default)]
+    pub sid: Option<String>,
+    /// The contract that the app was written by then, which its tokens go on to follow.
+    #[serde(default)]
+    pub dialect: Option<AppDialect>,
+    /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
+    #[serde(default)]
+    pub jkt: Option<String>,
+    /// Rests on a consent that can be withdrawn.
+    #[serde(default)]
+    pub by_consent: bool,
+    /// On which one.
+    #[serde(default)]
+    pub agreement: String,
+    /// Over for good.
+    #[serde(default)]
+    pub ended: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// First second at which nothing of it is of use; never if absent.
+    pub ends: Option<Timestamp>,
+}
+
+/// What a family came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 8628.
+    Device,
+}
+
+impl Stored for Family {
+    const KIND: Kind = Kind::Family;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.ends
+    }
+}
+
+impl Family {
+    /// Whether it was issued to an app of `/oauth`.
+    #[must_use]
+    pub fn is_decidim(&self) -> bool {
+        self.dialect == Some(AppDialect::Decidim)
+    }
+
+    /// Until when something of it can be of use if it is renewed at `now`; never-ending if absent.
+    #[must_use]
+    pub fn useful_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let access = now.0.saturating_add(self.access_seconds);
+        match self.refresh {
+            None => Some(Timestamp(access)),
+            Some(Refresh { idle_seconds: None, .. }) => None,
+            Some(Refresh { idle_seconds: Some(idle), .. }) => {
+                Some(Timestamp(access.max(now.0.saturating_add(idle))))
+            }
+        }
+    }
+
+    /// Whether its newest refresh token has lain unused for too long.
+    #[must_use]
+    pub fn refresh_is_over(&self, now: Timestamp) -> bool {
+        self.refresh.is_none_or(|refresh| {
+            refresh.idle_seconds.is_some_and(|idle| now.since(self.renewed).as_secs() >= idle)
+        })
+    }
+
+    /// What its newest access token has.
+    #[must_use]
+    pub fn current_scope(&self) -> &Scopes {
+        self.narrowed.as_ref().unwrap_or(&self.scope)
+    }
+}

@@ -1,0 +1,44 @@
+//! Browser sessions.
+
+use std::collections::BTreeMap;
+
+use castellan_proto::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{records::repository::Stored, store::Kind};
+
+/// A browser session. Its id is the digest of the cookie.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// Who is signed in.
+    pub account: String,
+    /// When they proved it (OIDC Core §2, `auth_time`).
+    pub auth_time: Timestamp,
+    /// When it was last written as used.
+    pub used: Timestamp,
+    /// First second at which it is over, used or not.
+    pub ends: Timestamp,
+    /// Seconds it may lie unused.
+    pub idle_seconds: u64,
+    /// What apps know it by (Front-Channel Logout 1.0 §3): random, so that it leads neither to the
+    /// cookie nor to this record, and kept, so that it outlives both where the same person proves
+    /// anew who they are. None for a session of before there were such names.
+    #[serde(default)]
+    pub sid: Option<String>,
+    /// The apps that want to hear of its end, and when the person came to each (Back-Channel Logout
+    /// 1.0 §2.3).
+    #[serde(default)]
+    pub apps: BTreeMap<String, Timestamp>,
+    /// Digest of the mark of the browser that it is for: its cookie alone opens nothing. None for a
+    /// session of before there was such a bond, which is none any more.
+    #[serde(default)]
+    pub browser: Option<String>,
+}
+
+impl Stored for Session {
+    const KIND: Kind = Kind::Session;
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.ends.min(Timestamp(self.used.0.saturating_add(self.idle_seconds))))
+    }
+}

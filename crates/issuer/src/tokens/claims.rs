@@ -1,0 +1,61 @@
+//! The claims of access tokens (RFC 9068).
+
+use castellan_proto::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::request::resource::Audience;
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Who issued it.
+    pub iss: String,
+    /// Whom it speaks for: the person, or the client itself.
+    pub sub: String,
+    /// Who it is for.
+    pub aud: Audience,
+    /// For which client.
+    pub client_id: String,
+    /// What it may do.
+    pub scope: String,
+    /// When it was issued.
+    pub iat: Timestamp,
+    /// First second at which it is worthless.
+    pub exp: Timestamp,
+    /// Its own name.
+    pub jti: String,
+    /// Its family.
+    pub sid: String,
+    /// Which access token of the family.
+    #[serde(rename = "gen")]
+    pub generation: u32,
+    /// The key that it is bound to (RFC 7800 §3.1, RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scp: Option<String>,
+}
+
+/// What proves that a token is its bearer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a key (RFC 9449 §6.1).
+    pub jkt: String,
+}
+
+/// How a token is to be used, bound to the key `jkt` or to none.
+pub(crate) const fn token_type(jkt: Option<&str>) -> &'static str {
+    if jkt.is_some() { "DPoP" } else { "Bearer" }
+}
+
+/// The media type of access tokens (RFC 9068 §2.1).
+pub(crate) const ACCESS_TYP: &str = "at+jwt";
+
+/// The `jti` of one access token of a family.
+pub(crate) fn access_jti(family: &str, generation: u32) -> String {
+    format!("{family}.{generation}")
+}
+
+/// How people prove who they are here, as ID tokens say it (`acr`).
+pub const ACR: &str = "urn:castellan:acr:password";

@@ -78,8 +78,8 @@ fn what_is_dead_too_wide_unreachable_or_shared_is_found() {
 
 #[test]
 fn a_field_that_goes_by_its_name_is_opened_by_no_glob() {
-    let sdl = "type Query { node(id: ID!): Person people: [Person] address: SiteAddress }
-        type Person { id: ID } type SiteAddress { id: ID }";
+    let sdl = "type Query { node(id: ID!): Person people: [Person] place: Place }
+        type Person { id: ID } type Place { id: ID }";
     let list = [("Client/a", "Query:Person:G*"), ("Client/b", "Query:*")];
     assert_eq!(
         rules(&lint(&surface(sdl), &held("Query:Person:Get", &list))),
@@ -116,7 +116,7 @@ fn what_a_guard_requires_besides_must_be_held_together() {
 fn case_34_a_way_around_by_an_interface_is_found() {
     let sdl = "interface Thing { id: ID } type Person implements Thing { id: ID }
         type Place implements Thing { id: ID } union Either = Person | Place
-        type Query { things: [Thing] either: Either person: Person people: [Person] address: SiteAddress }";
+        type Query { things: [Thing] either: Either person: Person people: [Person] place: Place }";
     let narrow = [("Client/a", "Query:Either:Get Query:Person:List")];
     let found = lint(&surface(sdl), &held("Query:Thing:List Query:Place:Get", &narrow));
     assert_eq!(
@@ -194,7 +194,7 @@ fn fields_of_one_scope_are_found_unless_it_is_that_of_their_type() {
           log: [Line] @castellan(scope: \"Query:Log:Read\")
           lines: [Line] @castellan(scope: \"Query:Log:Read\") places: [Place] allPlaces: [Place] }
         type Subscription { tick: Int tock: Int @castellan(scope: \"Subscription:tick:Get\") }
-        type Person { id: ID } type Line { text: String } type SiteAddress { id: ID }";
+        type Person { id: ID } type Line { text: String } type Place { id: ID }";
     let found = lint(&surface(sdl), &held("Query:* Subscription:*", &[]));
     assert_eq!(
         texts(&found),

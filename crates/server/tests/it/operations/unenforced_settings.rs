@@ -82,7 +82,7 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         (local, "strip_headers = [\"X-A\"]", "is about an upstream"),
     ] {
         let config = format!("{guard}{setting}\n");
-        let line = 5 + config.lines().count();
+        let line = 6 + config.lines().count();
         let refused = Castellan::refuses(Plan { config, ..Plan::default() }).await;
         let place = format!("castellan.toml:{line}: guard ");
         assert!(refused.contains(said), "{setting}: {refused}");

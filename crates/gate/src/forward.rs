@@ -6,66 +6,58 @@ use http::{Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Ask, Caller, DecisionId, Document, Envelope, OnDeny, Reason, Root, Verdict,
+    Ask, Document, Envelope, OnDeny, Reason, Root, Verdict,
+    context::{Behind, ReplyBody, RequestContext},
     decide::decide,
     document::{
-        Place, Span,
         prune::{Pruned, blank},
+        selection::{Place, Span},
     },
-    layer::{Behind, ReplyBody, Shared},
     local,
-    media::Wanted,
     merge::{FieldError, Upstream, merge},
     plan::Plan,
     response::{RequestRefusal, json_response, words},
-    upstream::too_large,
+    upstream::{self, too_large},
 };
 
-/// What is the same all the way over.
-pub(crate) struct Forward<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) id: &'a DecisionId,
-    pub(crate) wanted: Wanted,
-    pub(crate) caller: &'a Caller,
+/// The answer to `plan`; asks what stands `behind` at most once.
+pub(crate) async fn answer(
+    context: &RequestContext<'_>,
+    behind: Behind,
+    parts: Parts,
+    envelope: &Envelope,
+    plan: Plan,
+) -> Response<ReplyBody> {
+    let mut field_errors = match context.denials(&plan) {
+        Ok(field_errors) => field_errors,
+        Err(nothing) => return nothing,
+    };
+    plan.record_use(context.shared, context.caller);
+    let removed = plan.removed();
+    let alone = plan.document.executable.operations.len() == 1;
+    let answered = if plan.asks_upstream() && removed.is_empty() && alone {
+        match upstream::request(context, parts, envelope.to_json()) {
+            Ok(request) => upstream::send(context, behind, request)
+                .await
+                .map(|answer| upstream::stream(context, answer)),
+            Err(refusal) => Err(refusal),
+        }
+    } else {
+        match context.prune(&plan, &removed) {
+            Ok(pruned) => match context.empty_parents(&plan, &pruned, &mut field_errors) {
+                Some(nothing) => Ok(nothing),
+                None => context
+                    .ask(behind, parts, envelope, &pruned)
+                    .await
+                    .map(|upstream| context.merged(&plan, upstream, field_errors)),
+            },
+            Err(refusal) => Err(refusal),
+        }
+    };
+    answered.unwrap_or_else(|refusal| refusal.into_response(context.wanted, context.id))
 }
 
-impl Forward<'_> {
-    /// The answer to `plan`; asks what stands `behind` at most once.
-    pub(crate) async fn answer(
-        &self,
-        behind: Behind,
-        parts: Parts,
-        envelope: &Envelope,
-        plan: Plan,
-    ) -> Response<ReplyBody> {
-        let mut field_errors = match self.denials(&plan) {
-            Ok(field_errors) => field_errors,
-            Err(nothing) => return nothing,
-        };
-        plan.record_use(self.shared, self.caller);
-        let removed = plan.removed();
-        let alone = plan.document.executable.operations.len() == 1;
-        let answered = if plan.asks_upstream() && removed.is_empty() && alone {
-            let request = self.request(parts, envelope.to_json());
-            match request {
-                Ok(request) => self.send(behind, request).await.map(|answer| self.stream(answer)),
-                Err(refusal) => Err(refusal),
-            }
-        } else {
-            match self.prune(&plan, &removed) {
-                Ok(pruned) => match self.empty_parents(&plan, &pruned, &mut field_errors) {
-                    Some(nothing) => Ok(nothing),
-                    None => self
-                        .ask(behind, parts, envelope, &pruned)
-                        .await
-                        .map(|upstream| self.merged(&plan, upstream, field_errors)),
-                },
-                Err(refusal) => Err(refusal),
-            }
-        };
-        answered.unwrap_or_else(|refusal| refusal.into_response(self.wanted, self.id))
-    }
-
+impl RequestContext<'_> {
     /// What is denied and would run; or the answer, if that means that nothing runs.
     #[expect(clippy::result_large_err, reason = "the other half is an answer, made once")]
     fn denials(&self, plan: &Plan) -> Result<Vec<FieldError>, Response<ReplyBody>> {
@@ -235,7 +227,8 @@ impl Forward<'_> {
             operation_name: envelope.operation_name.clone(),
             variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         };
-        self.hold(behind, self.request(parts, reduced.to_json())?).await
+        let request = upstream::request(self, parts, reduced.to_json())?;
+        upstream::hold(self, behind, request).await
     }
 
     fn nothing_runs(&self, field_errors: Vec<FieldError>) -> Response<ReplyBody> {

@@ -61,9 +61,10 @@
 //! enforce → the service behind → weave.
 
 mod caller;
+mod context;
+mod credential;
 mod decide;
 mod denial;
-mod directives;
 mod document;
 mod envelope;
 mod explain;
@@ -72,7 +73,6 @@ mod headers;
 mod layer;
 mod limits;
 mod local;
-mod lock;
 mod media;
 mod merge;
 mod plan;
@@ -81,26 +81,27 @@ mod response;
 mod rules;
 mod schema;
 mod upstream;
-mod weight;
 
 pub use caller::{
     Caller, Credential, CredentialProblem, Identity, Person, Possession, Source, Unavailable,
     Verifier,
 };
+pub use context::{Attestor, ReplyBody};
 pub use decide::{Ask, Reason, Verdict, decide};
-pub use directives::ACCESS_DIRECTIVES;
+pub use document::Document;
 pub use document::prune::prune;
-pub use document::{Document, DocumentError, Selected};
+pub use document::selection::{DocumentError, Selected};
 pub use envelope::{Envelope, EnvelopeError};
 pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
     explain_denial,
 };
 pub use headers::{DecisionId, strip_request_headers};
-pub use layer::{Attestor, Gate, Gated, ReplyBody};
+pub use layer::{Gate, Gated};
 pub use limits::Limits;
-pub use lock::{Drift, Lock, parse_lock};
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
+pub use schema::directives::ACCESS_DIRECTIVES;
+pub use schema::lock::{Drift, Lock, parse_lock};
 pub use schema::naming::{Naming, name_mutation};
 pub use schema::returns::Returns;
 pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};

@@ -13,10 +13,13 @@ use serde_json::json;
 use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
     Verdict,
+    context::Shared,
     decide::{Want, decide},
     denial::shorten,
-    document::{Holder, Place, Selected, Span, introspection_cost},
-    layer::Shared,
+    document::{
+        introspection_cost,
+        selection::{Holder, Place, Selected, Span},
+    },
     request::RequestForm,
     response::RequestRefusal,
 };

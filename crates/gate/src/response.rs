@@ -1,17 +1,12 @@
 //! Answers that the gate gives itself.
 
 use bytes::Bytes;
-use castellan_proto::jose::Algorithm;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, CredentialProblem, DecisionId, Reason, Rules,
-    decide::unknown,
-    layer::ReplyBody,
-    media::Wanted,
-    request::{PresentedCredential, Scheme},
+    Caller, DecisionId, Reason, Rules, context::ReplyBody, decide::unknown, media::Wanted,
 };
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
@@ -29,6 +24,11 @@ impl RequestRefusal {
     pub(crate) fn new(status: StatusCode, message: &str, code: &str) -> Self {
         let errors = vec![json!({"message": message, "extensions": {"code": code}})];
         Self { status, errors, graphql: false, retry_after: 1 }
+    }
+
+    /// 400 for a request that cannot be read.
+    pub(crate) fn bad_request(message: &str, code: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message, code)
     }
 
     /// The refusal of a document.
@@ -65,34 +65,6 @@ impl RequestRefusal {
         }
         response
     }
-}
-
-/// The challenge to a bearer token that is no good (RFC 6750 §3.1).
-const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-
-/// The challenge to whoever sent a credential that is no good, in the scheme in which it was sent or
-/// should have been (RFC 9449 §7.1). `algorithms` are those that proofs may have; with none of them
-/// there are bearer tokens alone.
-pub(crate) fn challenge(
-    arrival: &PresentedCredential,
-    algorithms: &[Algorithm],
-) -> Option<HeaderValue> {
-    let Caller::Anonymous(Some(taint)) = arrival.caller else { return None };
-    let error = match taint {
-        _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
-        CredentialProblem::NonceMissing => "use_dpop_nonce",
-        CredentialProblem::ProofInvalid => "invalid_dpop_proof",
-        CredentialProblem::Unproven => "invalid_token",
-        CredentialProblem::Expired | CredentialProblem::Invalid
-            if arrival.scheme == Scheme::Dpop =>
-        {
-            "invalid_token"
-        }
-        CredentialProblem::Expired | CredentialProblem::Invalid => return Some(INVALID_TOKEN),
-    };
-    let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
-    let text = format!("DPoP error=\"{error}\", algs=\"{}\"", algorithms.join(" "));
-    Some(HeaderValue::from_str(&text).unwrap_or(INVALID_TOKEN))
 }
 
 /// 401 for whoever is not known, where only known callers are let in.
@@ -152,28 +124,5 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
             rules.wording.insufficient
         }
         Reason::IntrospectionClosed => ("The schema is not shown here.", "INTROSPECTION_CLOSED"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A verifier that knows no proofs must not make clients send some.
-    #[test]
-    fn nobody_is_asked_for_a_proof_that_is_not_taken() {
-        let said = |taint, algorithms: &[Algorithm]| {
-            let arrival =
-                PresentedCredential { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
-            challenge(&arrival, algorithms).unwrap()
-        };
-        for taint in [
-            CredentialProblem::Expired,
-            CredentialProblem::Invalid,
-            CredentialProblem::ProofInvalid,
-        ] {
-            assert_eq!(said(taint, &[]), INVALID_TOKEN);
-            assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
-        }
     }
 }

@@ -10,9 +10,8 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::{
     DecisionId,
-    forward::Forward,
+    context::{Behind, IDENTITY, ReplyBody, RequestContext},
     headers::{strip_request_headers, strip_response_headers},
-    layer::{Behind, IDENTITY, ReplyBody},
     merge::Upstream,
     response::{RequestRefusal, set_common_headers},
 };
@@ -27,95 +26,96 @@ pub struct UpstreamUnavailable {
     pub retry_after: Duration,
 }
 
-impl Forward<'_> {
-    /// The request as it is sent on: our body, our headers, and what is left of the caller's.
-    pub(crate) fn request(
-        &self,
-        mut parts: Parts,
-        body: Vec<u8>,
-    ) -> Result<Request<Full<Bytes>>, RequestRefusal> {
-        strip_request_headers(&mut parts.headers, &self.shared.strip);
-        let headers = &mut parts.headers;
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = "application/graphql-response+json, application/json;q=0.9";
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(DecisionId::HEADER, self.id.value());
-        if let Some(attestor) = &self.shared.attestor {
-            let identity = attestor.attest(self.caller).ok_or_else(|| {
-                let message = "The caller cannot be named to the API at the moment.";
-                RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "UNAVAILABLE")
-            })?;
-            headers.insert(IDENTITY, identity);
-        }
-        parts.method = http::Method::POST;
-        parts.version = Version::default();
-        parts.uri = parts.uri.path().parse().unwrap_or_default();
-        Ok(Request::from_parts(parts, Full::from(body)))
-    }
-
-    /// Asks the service behind.
-    pub(crate) async fn send(
-        &self,
-        behind: Behind,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<ReplyBody>, RequestRefusal> {
-        let response = behind(request).await.map_err(|error| {
-            // Not asked at all, and said already by whoever did not: this may come by thousands.
-            if let Some(UpstreamUnavailable { retry_after }) = error.downcast_ref() {
-                return RequestRefusal {
-                    retry_after: retry_after.as_secs().max(1),
-                    ..RequestRefusal::new(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        "The API behind this guard cannot be asked at the moment.",
-                        "UPSTREAM_UNAVAILABLE",
-                    )
-                };
-            }
-            tracing::warn!(
-                decision = self.id.as_str(),
-                error = &*error as &dyn Error,
-                "no answer from upstream"
-            );
-            bad_gateway("The API behind this guard did not answer.")
+/// The request as it is sent on: our body, our headers, and what is left of the caller's.
+pub(crate) fn request(
+    context: &RequestContext<'_>,
+    mut parts: Parts,
+    body: Vec<u8>,
+) -> Result<Request<Full<Bytes>>, RequestRefusal> {
+    strip_request_headers(&mut parts.headers, &context.shared.strip);
+    let headers = &mut parts.headers;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = "application/graphql-response+json, application/json;q=0.9";
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(DecisionId::HEADER, context.id.value());
+    if let Some(attestor) = &context.shared.attestor {
+        let identity = attestor.attest(context.caller).ok_or_else(|| {
+            let message = "The caller cannot be named to the API at the moment.";
+            RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "UNAVAILABLE")
         })?;
-        let status = response.status();
-        if !is_final(status) {
-            return Err(bad_gateway(&format!(
-                "The API behind this guard answered with status {}, which is no answer to a \
-                 GraphQL request.",
-                status.as_u16()
-            )));
-        }
-        if is_graphql(response.headers()) {
-            Ok(response)
-        } else {
-            Err(bad_gateway("The API behind this guard gave no GraphQL answer."))
-        }
+        headers.insert(IDENTITY, identity);
     }
+    parts.method = http::Method::POST;
+    parts.version = Version::default();
+    parts.uri = parts.uri.path().parse().unwrap_or_default();
+    Ok(Request::from_parts(parts, Full::from(body)))
+}
 
-    /// The answer of the service behind as it comes, under our headers.
-    pub(crate) fn stream(&self, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
-        let headers = response.headers_mut();
-        strip_response_headers(headers);
-        headers.insert(header::CONTENT_TYPE, self.wanted.content_type());
-        // Whatever the upstream says: it does not know that the answer depends on the caller.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        set_common_headers(headers, self.id);
-        response
+/// Asks the service behind.
+pub(crate) async fn send(
+    context: &RequestContext<'_>,
+    behind: Behind,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<ReplyBody>, RequestRefusal> {
+    let response = behind(request).await.map_err(|error| {
+        // Not asked at all, and said already by whoever did not: this may come by thousands.
+        if let Some(UpstreamUnavailable { retry_after }) = error.downcast_ref() {
+            return RequestRefusal {
+                retry_after: retry_after.as_secs().max(1),
+                ..RequestRefusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The API behind this guard cannot be asked at the moment.",
+                    "UPSTREAM_UNAVAILABLE",
+                )
+            };
+        }
+        tracing::warn!(
+            decision = context.id.as_str(),
+            error = &*error as &dyn Error,
+            "no answer from upstream"
+        );
+        bad_gateway("The API behind this guard did not answer.")
+    })?;
+    let status = response.status();
+    if !is_final(status) {
+        return Err(bad_gateway(&format!(
+            "The API behind this guard answered with status {}, which is no answer to a \
+             GraphQL request.",
+            status.as_u16()
+        )));
     }
+    if is_graphql(response.headers()) {
+        Ok(response)
+    } else {
+        Err(bad_gateway("The API behind this guard gave no GraphQL answer."))
+    }
+}
 
-    /// Asks the service behind and holds its answer, to be woven.
-    pub(crate) async fn hold(
-        &self,
-        behind: Behind,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Upstream, RequestRefusal> {
-        let (head, body) = self.send(behind, request).await?.into_parts();
-        let most = self.shared.rules.limits.answer_bytes;
-        let body = held(body, most).await.ok_or_else(too_large)?;
-        Upstream::read(head.status, &body)
-            .ok_or_else(|| bad_gateway("The API behind this guard gave no GraphQL answer."))
-    }
+/// The answer of the service behind as it comes, under our headers.
+pub(crate) fn stream(
+    context: &RequestContext<'_>,
+    mut response: Response<ReplyBody>,
+) -> Response<ReplyBody> {
+    let headers = response.headers_mut();
+    strip_response_headers(headers);
+    headers.insert(header::CONTENT_TYPE, context.wanted.content_type());
+    // Whatever the upstream says: it does not know that the answer depends on the caller.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    set_common_headers(headers, context.id);
+    response
+}
+
+/// Asks the service behind and holds its answer, to be merged.
+pub(crate) async fn hold(
+    context: &RequestContext<'_>,
+    behind: Behind,
+    request: Request<Full<Bytes>>,
+) -> Result<Upstream, RequestRefusal> {
+    let (head, body) = send(context, behind, request).await?.into_parts();
+    let most = context.shared.rules.limits.answer_bytes;
+    let body = held(body, most).await.ok_or_else(too_large)?;
+    Upstream::read(head.status, &body)
+        .ok_or_else(|| bad_gateway("The API behind this guard gave no GraphQL answer."))
 }
 
 /// All of `body`; `None` if it breaks off or is longer than `limit` bytes.

@@ -8,7 +8,7 @@ use apollo_compiler::{
     executable::{Selection, SelectionSet},
 };
 
-use crate::{Document, DocumentError};
+use super::{Document, selection::DocumentError};
 
 /// Lists of members within each other; the usual question of a client needs one level, and no alias.
 const MOST_LISTS: usize = 2;

@@ -8,7 +8,8 @@ use apollo_compiler::{
     executable::{Operation, Selection, SelectionSet},
 };
 
-use crate::{DocumentError, Limits, document::RECURSION};
+use super::{RECURSION, selection::DocumentError};
+use crate::Limits;
 
 /// Refuses what nests too deep, uses too many aliases, or asks for an answer in parts.
 pub(crate) fn check_shape(

@@ -3,7 +3,9 @@
 pub(crate) mod introspection_cost;
 pub(crate) mod limits;
 pub(crate) mod prune;
+pub(crate) mod selection;
 pub(crate) mod walk;
+mod weight;
 
 use apollo_compiler::{
     ExecutableDocument, Name, Node, Schema,
@@ -11,16 +13,16 @@ use apollo_compiler::{
     executable::{Operation, OperationType},
     parser::Parser,
     request::coerce_variable_values,
-    response::{GraphQLError, JsonMap, serde_json_bytes},
+    response::{JsonMap, serde_json_bytes},
     validation::{Valid, WithErrors},
 };
 use serde_json::Map;
 
-use crate::{
-    Ask, GuardSchema, Limits, Root,
-    document::{limits::check_shape, walk::Walk},
-    weight,
-};
+use limits::check_shape;
+use selection::{DocumentError, Holder, Selected, Span};
+use walk::Walk;
+
+use crate::{GuardSchema, Limits, Root};
 
 /// A document that parses, is valid and is within limits, with one operation chosen.
 pub struct Document {
@@ -32,66 +34,6 @@ pub struct Document {
     pub(crate) holders: Vec<Holder>,
     /// What it takes in memory.
     pub(crate) bytes: usize,
-}
-
-/// A field of a root operation type that the chosen operation selects, at any depth.
-#[derive(Clone, Debug)]
-pub struct Selected {
-    /// Of which root type. A field of an interface that a root type implements counts as its.
-    pub root: Root,
-    /// The field's name, never its alias.
-    pub field: String,
-    /// The response keys that lead to it.
-    pub path: Vec<String>,
-    /// Where it stands in the document.
-    pub(crate) place: Place,
-}
-
-/// A field below which root types can be reached: what is left of it may be nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct Holder {
-    pub(crate) path: Vec<String>,
-    pub(crate) place: Place,
-}
-
-/// Where a selection stands, and when it runs.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) span: Span,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) nullable: bool,
-    pub(crate) conditions: Vec<Condition>,
-}
-
-/// Bytes of the document, the end excluded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-/// One `@skip` or `@include` on the way to a selection.
-#[derive(Clone, Debug)]
-pub(crate) struct Condition {
-    pub(crate) runs_if: bool,
-    pub(crate) value: Switch,
-}
-
-/// What a [`Condition`] depends on.
-#[derive(Clone, Debug)]
-pub(crate) enum Switch {
-    Constant(bool),
-    Variable(Name),
-}
-
-/// Why a document is refused before anything is decided.
-#[derive(Debug)]
-pub enum DocumentError {
-    /// It does not parse, is not valid, or its variables do not fit; as GraphQL errors.
-    Invalid(Vec<GraphQLError>),
-    /// It is beyond a limit.
-    TooLarge(String),
 }
 
 /// Levels of brackets, and of selections within selections and fragments.
@@ -209,40 +151,6 @@ impl Document {
         };
         coerce_variable_values(&schema.composed, operation, &given).map_err(|error| {
             DocumentError::Invalid(vec![error.to_graphql_error(&self.executable.sources)])
-        })
-    }
-}
-
-impl Selected {
-    /// What this selection asks for.
-    #[must_use]
-    pub fn ask<'a>(&self, schema: &'a GuardSchema) -> Option<Ask<'a>> {
-        match &*self.field {
-            "__typename" => Some(Ask::Typename),
-            "__schema" | "__type" if self.path.len() == 1 => Some(Ask::Introspection),
-            "__schema" | "__type" => Some(Ask::NestedIntrospection),
-            field => schema.entry(self.root, field).map(|entry| Ask::Field {
-                root: self.root,
-                demand: &entry.demand,
-                by_name_only: entry.by_name_only,
-                local: entry.local && self.path.len() == 1,
-            }),
-        }
-    }
-}
-
-impl Place {
-    /// Whether it runs with these variables (`@skip`, `@include`).
-    pub(crate) fn runs(&self, variables: &JsonMap) -> bool {
-        self.conditions.iter().all(|condition| {
-            let value = match &condition.value {
-                Switch::Constant(value) => *value,
-                Switch::Variable(name) => {
-                    variables.get(name.as_str()).and_then(serde_json_bytes::Value::as_bool)
-                        == Some(true)
-                }
-            };
-            value == condition.runs_if
         })
     }
 }

@@ -8,7 +8,7 @@ use apollo_compiler::{
     executable::{Selection, SelectionSet},
 };
 
-use crate::document::{Document, Span, variables_in, variables_of};
+use super::{Document, selection::Span, variables_in, variables_of};
 
 /// What is left of a document.
 pub(crate) struct Pruned {

@@ -6,10 +6,8 @@ use apollo_compiler::{
     executable::{Field, Selection, SelectionSet},
 };
 
-use crate::{
-    DocumentError, GuardSchema, Limits,
-    document::{Condition, Holder, Place, Selected, Span, Switch},
-};
+use super::selection::{Condition, DocumentError, Holder, Place, Selected, Span, Switch};
+use crate::{GuardSchema, Limits};
 
 /// Steps at most, fragments spread: a bound on work and memory, far above what people write.
 const MOST_STEPS: usize = 50_000;

@@ -1,5 +1,7 @@
 //! The schema of a guard: what its fields demand, which are ours, where roots can be reached.
 
+pub(crate) mod directives;
+pub(crate) mod lock;
 pub(crate) mod naming;
 pub(crate) mod reach;
 pub(crate) mod required_scope;
@@ -19,7 +21,8 @@ use apollo_compiler::{
 };
 use castellan_proto::{Digest, scope::RequiredScope};
 
-use crate::{Drift, Lock, Naming, directives, lock};
+use lock::{Drift, Lock};
+use naming::Naming;
 
 /// A root operation type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]

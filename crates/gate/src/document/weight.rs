@@ -10,7 +10,7 @@ use apollo_compiler::{
     executable::{Selection, SelectionSet},
 };
 
-use crate::document::{Holder, Selected};
+use super::selection::{Holder, Selected};
 
 /// A document of nothing, in a cache.
 const DOCUMENT: usize = 2_048;

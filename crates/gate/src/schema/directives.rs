@@ -9,7 +9,7 @@ use apollo_compiler::{
     schema::ExtendedType,
 };
 
-use crate::{SchemaError, SchemaSettings};
+use super::{SchemaError, SchemaSettings};
 
 /// Directives by which others hold callers off: Apollo's and Cosmo's, and those of common libraries.
 pub const ACCESS_DIRECTIVES: [&str; 13] = [

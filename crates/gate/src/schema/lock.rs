@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use castellan_proto::scope::RequiredScope;
 
-use crate::{Entry, GuardSchema, NamedBy, Root, SchemaError};
+use super::{Entry, GuardSchema, NamedBy, Root, SchemaError, required_scope::is_by_name_only};
 
 /// What each `Root.field` demands, as it was agreed on.
 pub type Lock = BTreeMap<String, RequiredScope>;
@@ -98,7 +98,7 @@ pub(crate) fn agree(
     drifts.push(Drift::Kept { field: place.to_owned(), now, locked: locked.clone() });
     entry.demand = locked.clone();
     entry.named_by = NamedBy::Lock;
-    entry.by_name_only = crate::schema::required_scope::is_by_name_only(field);
+    entry.by_name_only = is_by_name_only(field);
     Ok(entry)
 }
 

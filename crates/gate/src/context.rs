@@ -1,0 +1,121 @@
+//! What the steps of a request share: the guard's settings and caches, and the service behind.
+
+use std::{error::Error, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use castellan_proto::Digest;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::{Full, combinators::UnsyncBoxBody};
+use moka::sync::Cache;
+
+use crate::{
+    Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
+    document::{prune::Pruned, selection::Span},
+    media::Wanted,
+};
+
+/// The body of an answer: the upstream's, streamed, or one of our own.
+pub type ReplyBody = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The service behind the gate, to be asked once or not at all.
+pub(crate) type Behind =
+    Box<dyn FnOnce(Request<Full<Bytes>>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
+
+/// Who the caller is, as the [`Attestor`] says it.
+pub(crate) const IDENTITY: HeaderName = HeaderName::from_static("castellan-identity");
+
+/// Says who the caller is to what stands behind the gate (`docs/rules.md` rule 39).
+pub trait Attestor: Send + Sync {
+    /// The value of `Castellan-Identity` for `caller`; `None` if it cannot be made, and then the
+    /// request is not sent.
+    fn attest(&self, caller: &Caller) -> Option<HeaderValue>;
+}
+
+/// What all requests of one guard share.
+pub(crate) struct Shared {
+    pub(crate) schema: Arc<GuardSchema>,
+    pub(crate) rules: Rules,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    pub(crate) attestor: Option<Arc<dyn Attestor>>,
+    pub(crate) strip: Vec<String>,
+    pub(crate) documents: Cache<Digest, Arc<Document>>,
+    pub(crate) pruned: Cache<(Digest, Vec<Span>), Arc<Pruned>>,
+}
+
+impl Shared {
+    /// With empty caches, and nobody who is told anything.
+    pub(crate) fn new(schema: Arc<GuardSchema>, rules: Rules, verifier: Arc<dyn Verifier>) -> Self {
+        Self {
+            schema,
+            rules,
+            verifier,
+            recorder: None,
+            attestor: None,
+            strip: Vec::new(),
+            documents: cache(DOCUMENTS, |_, document: &Arc<Document>| document.bytes),
+            pruned: cache(PRUNED, |(_, removed): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
+                512 + std::mem::size_of_val(&**removed) + pruned.bytes()
+            }),
+        }
+    }
+
+    /// Keeps `document`, unless it would take the place of too many others.
+    pub(crate) fn keep(&self, key: Digest, document: &Arc<Document>) {
+        if document.bytes as u64 <= DOCUMENTS / PART {
+            self.documents.insert(key, Arc::clone(document));
+            // By itself the cache looks at its size once in 64 insertions, however large.
+            self.documents.run_pending_tasks();
+        }
+    }
+
+    /// Keeps what is left of a document without what is `gone`, likewise.
+    pub(crate) fn keep_pruned(&self, key: (Digest, Vec<Span>), pruned: &Arc<Pruned>) {
+        if pruned.bytes() as u64 <= PRUNED / PART {
+            self.pruned.insert(key, Arc::clone(pruned));
+            self.pruned.run_pending_tasks();
+        }
+    }
+
+    /// Tells the recorder of a caller who was refused as a whole.
+    pub(crate) fn record_unknown(&self, id: &DecisionId, caller: &Caller) {
+        if let Some(recorder) = &self.recorder {
+            let denial = Denial {
+                id: id.as_str().to_owned(),
+                caller: caller.into(),
+                rules: self.schema.hash().text(),
+                ..Denial::default()
+            };
+            recorder.denied(denial.bounded());
+        }
+    }
+}
+
+/// What stays the same for one request on its way to the service behind and back.
+pub(crate) struct RequestContext<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) id: &'a DecisionId,
+    pub(crate) wanted: Wanted,
+    pub(crate) caller: &'a Caller,
+}
+
+/// Bytes of memory that documents take that are kept read, per guard.
+const DOCUMENTS: u64 = 32 * 1024 * 1024;
+/// The same of what is left of documents without what is denied.
+const PRUNED: u64 = 8 * 1024 * 1024;
+/// A document that takes more than this part of its cache is not kept.
+const PART: u64 = 8;
+
+/// A cache of at most so many bytes, as `weigh` finds them.
+fn cache<K, V>(most: u64, weigh: impl Fn(&K, &V) -> usize + Send + Sync + 'static) -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(most)
+        .weigher(move |key, value| u32::try_from(weigh(key, value)).unwrap_or(u32::MAX))
+        .build()
+}

@@ -1,0 +1,51 @@
+//! The walls inside this crate that Cargo cannot see.
+
+#[path = "../../../tests/support/walls.rs"]
+mod walls;
+
+use std::path::Path;
+
+/// The modules below `lib.rs`: each uses only those that stand after it.
+const ORDER: &[&str] = &[
+    // One request's way.
+    "layer",
+    "forward",
+    "upstream",
+    "merge",
+    "local",
+    "plan",
+    "credential",
+    "request",
+    "response",
+    // What its steps share.
+    "context",
+    "denial",
+    "explain",
+    "document",
+    "media",
+    "headers",
+    // What is decided, by what, and for whom.
+    "decide",
+    "rules",
+    "schema",
+    "envelope",
+    "limits",
+    "caller",
+];
+
+fn src() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+}
+
+#[test]
+fn no_module_imports_in_a_loop() {
+    for found in [walls::loops(src()), walls::folder_loops(src())] {
+        assert!(found.is_empty(), "import loops:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn each_module_uses_only_those_below_it() {
+    let found = walls::breaches(src(), ORDER);
+    assert!(found.is_empty(), "against the order:\n{}", found.join("\n"));
+}

@@ -5,6 +5,7 @@
 pub mod jose;
 pub mod scope;
 
+mod authorization;
 mod clock;
 mod error_code;
 mod lifetime;
@@ -13,6 +14,7 @@ mod pkce;
 mod redirect_uri;
 mod secret;
 
+pub use authorization::{AuthScheme, Authorization, AuthorizationError, BasicCredentials};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use error_code::ErrorCode;
 pub use lifetime::{InvalidLifetime, Lifetime};

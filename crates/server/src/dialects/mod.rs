@@ -7,11 +7,11 @@ mod trompa;
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use castellan_gate::Rules;
 use castellan_proto::scope::ScopePattern;
 
-use crate::config::Dialect;
+use crate::{config::Dialect, wire};
 
 pub(crate) use decidim::routes as decidim_routes;
 pub(crate) use decidim_oauth::routes as oauth_routes;
@@ -42,10 +42,5 @@ fn patterns(texts: &[&str]) -> Vec<ScopePattern> {
 
 /// The token of the one `Authorization: Bearer`, the scheme in any letter case (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(Ok(value)), None) = (values.next().map(HeaderValue::to_str), values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    wire::bearer::token(headers).ok()
 }

@@ -6,16 +6,15 @@ use std::net::IpAddr;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest as _, Multipart},
-    http::{Extensions, HeaderMap, HeaderName, Request, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, header},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use castellan_gate::Source;
 use castellan_issuer::{
     error::{OAuthError, ProofError},
     request::{params::Params, source},
     tokens::dpop::Proof,
 };
-use castellan_proto::Secret;
+use castellan_proto::{Authorization, AuthorizationError, BasicCredentials, Secret};
 use http_body_util::LengthLimitError;
 
 /// Bytes of a body at most.
@@ -226,24 +225,25 @@ pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
 /// The header of proofs.
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
+/// What the one `Authorization` header holds; `None` without one.
+pub(crate) fn authorization(
+    headers: &HeaderMap,
+) -> Result<Option<Authorization<'_>>, AuthorizationError> {
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    Authorization::read(values.map(HeaderValue::as_bytes))
+}
+
 /// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
 /// authentication; one that does not read is refused.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
-    if second.is_some() {
-        return Err(OAuthError::TwoProofs);
+    match authorization(headers) {
+        Ok(None) => Ok(None),
+        Ok(Some(Authorization::Basic(BasicCredentials { user_id, password }))) => {
+            Ok(Some((form_decoded(&user_id), Secret::new(form_decoded(password.expose())))))
+        }
+        Err(AuthorizationError::Several) => Err(OAuthError::TwoProofs),
+        _ => Err(OAuthError::InvalidClient { basic: true }),
     }
-    let invalid = || OAuthError::InvalidClient { basic: true };
-    let value = value.to_str().map_err(|_| invalid())?;
-    let (scheme, rest) = value.split_once(' ').ok_or_else(invalid)?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(invalid());
-    }
-    let bytes = STANDARD.decode(rest.trim()).map_err(|_| invalid())?;
-    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
-    let (id, secret) = text.split_once(':').ok_or_else(invalid)?;
-    Ok(Some((form_decoded(id), Secret::new(form_decoded(secret)))))
 }
 
 fn form_decoded(text: &str) -> String {
@@ -253,7 +253,7 @@ fn form_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     use super::*;

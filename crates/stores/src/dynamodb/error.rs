@@ -3,6 +3,8 @@
 use aws_sdk_dynamodb::{error::SdkError, operation::transact_write_items::TransactWriteItemsError};
 use castellan_issuer::store::StoreError;
 
+use crate::OpenError;
+
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
@@ -31,6 +33,25 @@ where
     fn from(error: SdkError<E, R>) -> Self {
         Self::Service(Box::new(Told(chain(&error))))
     }
+}
+
+/// The service does not answer, or not to us.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(super) fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let (problem, remedy) = match &error {
+        SdkError::ServiceError(_) => {
+            ("refuses", "give this identity the rights that docs/data-sources.md lists")
+        }
+        SdkError::ConstructionFailure(_) => {
+            ("cannot be asked", "check that there are credentials for this identity")
+        }
+        _ => ("does not answer", "check region, endpoint and credentials"),
+    };
+    OpenError::server("dynamodb", problem, remedy).because(chain(&error))
 }
 
 /// What an error and its causes say, without the request and the answer.

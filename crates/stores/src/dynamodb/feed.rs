@@ -9,9 +9,9 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
+    backoff::pause,
     error::DriverError,
     item::{number, number_of, text, text_of},
-    names::pause,
 };
 
 /// How long a notice is kept at least, in seconds.

@@ -12,9 +12,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Dynamo, Item,
-    error::DriverError,
+    error::{DriverError, unreachable},
     item::{at, number, number_of, sort_key_of_name, text, text_of},
-    open::unreachable,
 };
 use crate::{
     OpenError,

@@ -5,6 +5,7 @@
 //! write that touches neither names nor the feed is one conditional write. Whatever decides is read
 //! consistently from the table; the index serves listings alone.
 
+mod backoff;
 mod clock;
 mod error;
 mod feed;

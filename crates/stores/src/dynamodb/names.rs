@@ -7,6 +7,7 @@ use castellan_proto::Timestamp;
 
 use super::{
     Dynamo, Item,
+    backoff::pause,
     error::{DriverError, Part, parts},
     feed::notice_item,
     item::{
@@ -217,12 +218,4 @@ fn put(
 ) -> Result<TransactWriteItem, DriverError> {
     let put = put.build().map_err(|error| DriverError::Service(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
-}
-
-/// A while that is longer the more often somebody was in the way, and another for everybody.
-pub(super) async fn pause(again: u32) {
-    let [chance] = castellan_proto::random::<1>();
-    let most = 2_u64 << again.min(5);
-    let millis = u64::from(chance) * most / 255;
-    tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
 }

@@ -9,7 +9,6 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_dynamodb::{
     Client,
     config::Credentials,
-    error::SdkError,
     operation::{create_table::CreateTableError, describe_table::DescribeTableError},
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
@@ -17,7 +16,12 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::{Dynamo, error::chain, format, lists::INDEX};
+use super::{
+    Dynamo,
+    error::{chain, unreachable},
+    format,
+    lists::INDEX,
+};
 use crate::{
     OpenError, Opened,
     format_state::{FormatState, Migrate},
@@ -201,25 +205,6 @@ async fn until_active(client: &Client, table: &str) -> Result<(), OpenError> {
 
 fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
     OpenError::server("dynamodb", "cannot be asked", "see the cause").because(error)
-}
-
-/// The service does not answer, or not to us.
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-pub(super) fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
-where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let (problem, remedy) = match &error {
-        SdkError::ServiceError(_) => {
-            ("refuses", "give this identity the rights that docs/data-sources.md lists")
-        }
-        SdkError::ConstructionFailure(_) => {
-            ("cannot be asked", "check that there are credentials for this identity")
-        }
-        _ => ("does not answer", "check region, endpoint and credentials"),
-    };
-    OpenError::server("dynamodb", problem, remedy).because(chain(&error))
 }
 
 #[cfg(test)]

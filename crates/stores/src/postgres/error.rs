@@ -2,6 +2,8 @@
 
 use castellan_issuer::store::StoreError;
 
+use crate::OpenError;
+
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
@@ -46,6 +48,38 @@ impl DriverError {
             Self::Damaged(_) | Self::Contended => false,
         }
     }
+}
+
+/// The database does not answer, or not to us.
+pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
+    let error = error.into();
+    let (problem, remedy) = match &error {
+        DriverError::Sql(sqlx::Error::Database(said))
+            if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
+        {
+            ("does not let this user in", "check user and password, and pg_hba.conf")
+        }
+        DriverError::Sql(sqlx::Error::Database(said))
+            if said.code().as_deref() == Some("3D000") =>
+        {
+            ("has no such database", "make it with `createdb`")
+        }
+        DriverError::Sql(sqlx::Error::Tls(_)) => {
+            ("does not speak TLS as it should", "see sslmode and sslrootcert")
+        }
+        _ => ("does not answer", "check host and port, and that it runs"),
+    };
+    OpenError::server("postgres", problem, remedy).because(error)
+}
+
+/// The database answers and does not let us.
+pub(super) fn refused(error: sqlx::Error) -> OpenError {
+    OpenError::server(
+        "postgres",
+        "refused to make or read Castellan's tables",
+        "give this user a database or a schema of its own",
+    )
+    .because(error)
 }
 
 /// Whether a connection on which the server answers with this code will not do any more. A disk that

@@ -4,10 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::store::names::mirrored;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{
-    error::DriverError,
-    open::{refused, unreachable},
-};
+use super::error::{DriverError, refused, unreachable};
 use crate::{
     OpenError,
     format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, too_new},

@@ -4,7 +4,7 @@ use std::{str::FromStr as _, sync::Arc};
 
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
-use super::{Postgres, connections::Connections, error::DriverError, format};
+use super::{Postgres, connections::Connections, error::unreachable, format};
 use crate::{
     OpenError, Opened,
     format_state::{FormatState, Migrate},
@@ -64,36 +64,4 @@ async fn prepare(
         ));
     }
     format::bring(connection, migrate).await
-}
-
-/// The database does not answer, or not to us.
-pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
-    let error = error.into();
-    let (problem, remedy) = match &error {
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
-        {
-            ("does not let this user in", "check user and password, and pg_hba.conf")
-        }
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref() == Some("3D000") =>
-        {
-            ("has no such database", "make it with `createdb`")
-        }
-        DriverError::Sql(sqlx::Error::Tls(_)) => {
-            ("does not speak TLS as it should", "see sslmode and sslrootcert")
-        }
-        _ => ("does not answer", "check host and port, and that it runs"),
-    };
-    OpenError::server("postgres", problem, remedy).because(error)
-}
-
-/// The database answers and does not let us.
-pub(super) fn refused(error: sqlx::Error) -> OpenError {
-    OpenError::server(
-        "postgres",
-        "refused to make or read Castellan's tables",
-        "give this user a database or a schema of its own",
-    )
-    .because(error)
 }

@@ -1,8 +1,11 @@
 //! What can go wrong behind the port. Goes to the log and nowhere else.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use castellan_issuer::store::StoreError;
+use rusqlite::ErrorCode;
+
+use crate::OpenError;
 
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -30,4 +33,31 @@ impl From<DriverError> for StoreError {
 /// The error of everyone in a group that failed together.
 pub(super) fn shared(fault: &Arc<DriverError>) -> StoreError {
     StoreError::new(Arc::clone(fault))
+}
+
+/// What `fault` at opening means to the operator.
+pub(super) fn explain(path: &Path, fault: DriverError) -> OpenError {
+    let code = match &fault {
+        DriverError::Sql(error) => error.sqlite_error_code(),
+        _ => None,
+    };
+    let (problem, remedy) = match code {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            ("it is no database, or a damaged one", "name another file, or restore a copy of it")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            ("this user may not use it or its folder", "let this user read and write both")
+        }
+        Some(ErrorCode::ReadOnly) => return unwritable(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ("another process does not let go of it", "end that process, or wait")
+        }
+        Some(ErrorCode::DiskFull) => ("its disk is full", "make room"),
+        _ => ("the system refused", "see the cause"),
+    };
+    OpenError::file(path, problem, remedy).because(fault)
+}
+
+pub(super) fn unwritable(path: &Path) -> OpenError {
+    OpenError::file(path, "this user may not write it", "let this user read and write it")
 }

@@ -5,7 +5,7 @@ use castellan_proto::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::DriverError;
-use super::reader::Reader;
+use super::reader::{Mark, Reader};
 use super::row::seconds;
 
 /// How long a notice is kept at least, in seconds.
@@ -14,14 +14,6 @@ const KEPT: i64 = 10 * 60;
 /// Who is further behind gets a gap instead: to forget everything costs that reader less than to
 /// work off so many, and no answer needs more memory than this.
 const MOST: i64 = 65_536;
-
-/// Where the feed ended when a connection last looked.
-#[derive(Clone, Copy)]
-pub(super) struct Mark {
-    /// SQLite's `data_version`: the same as long as no other connection has committed.
-    data_version: i64,
-    end: i64,
-}
 
 /// Writes a notice about `subject`, if `notice` says so, in the open transaction.
 pub(super) fn tell(

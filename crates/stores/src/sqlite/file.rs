@@ -4,20 +4,14 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
-use super::error::DriverError;
+use super::error::{explain, unwritable};
 use super::format;
+use super::patience::{PATIENCE, PAUSE, patiently};
 use crate::OpenError;
 use crate::format_state::{FormatState, Migrate};
-
-/// How long to wait for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long between two tries. Short: under load the other process lets go for microseconds, and
-/// SQLite's own waits grow to 100 ms, with which the command line would never get in.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// The log is cut back to this many bytes after a flood.
 const LOG_LIMIT: i64 = 64 * 1024 * 1024;
@@ -96,51 +90,6 @@ pub(super) fn close(connection: Connection) {
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, "the data source did not close");
     }
-}
-
-/// Tries again while another process is in the way, for [`PATIENCE`].
-pub(super) fn patiently<T>(
-    mut attempt: impl FnMut() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && start.elapsed() < PATIENCE =>
-            {
-                thread::sleep(PAUSE);
-            }
-            done => return done,
-        }
-    }
-}
-
-/// What `fault` at opening means to the operator.
-pub(super) fn explain(path: &Path, fault: DriverError) -> OpenError {
-    let code = match &fault {
-        DriverError::Sql(error) => error.sqlite_error_code(),
-        _ => None,
-    };
-    let (problem, remedy) = match code {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            ("it is no database, or a damaged one", "name another file, or restore a copy of it")
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            ("this user may not use it or its folder", "let this user read and write both")
-        }
-        Some(ErrorCode::ReadOnly) => return unwritable(path),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            ("another process does not let go of it", "end that process, or wait")
-        }
-        Some(ErrorCode::DiskFull) => ("its disk is full", "make room"),
-        _ => ("the system refused", "see the cause"),
-    };
-    OpenError::file(path, problem, remedy).because(fault)
-}
-
-fn unwritable(path: &Path) -> OpenError {
-    OpenError::file(path, "this user may not write it", "let this user read and write it")
 }
 
 /// Makes an empty file that only this user may read, unless there is one.

@@ -6,8 +6,8 @@ use castellan_issuer::store::names::mirrored;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    error::DriverError,
-    file::{explain, patiently},
+    error::{DriverError, explain},
+    patience::patiently,
     row,
 };
 use crate::{

@@ -7,6 +7,7 @@ mod error;
 mod feed;
 mod file;
 mod format;
+mod patience;
 mod read;
 mod reader;
 mod row;
@@ -27,6 +28,7 @@ use crate::{
     OpenError, Opened, capabilities,
     format_state::{FormatState, Migrate},
 };
+use error::explain;
 use reader::Readers;
 use writer::Writer;
 
@@ -49,14 +51,13 @@ struct Sqlite {
 pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path)?;
     let (connection, format_state) = file::open_for_writing(&path, migrate)?;
-    let mover = file::open_for_moving(&path).map_err(|error| file::explain(&path, error.into()))?;
+    let mover = file::open_for_moving(&path).map_err(|error| explain(&path, error.into()))?;
     let open_reader = || file::open_for_reading(&path);
     let sqlite = Sqlite {
         points: Readers::start(POINT_READERS, open_reader)
-            .map_err(|fault| file::explain(&path, fault))?,
-        lists: Readers::start(LIST_READERS, open_reader)
-            .map_err(|fault| file::explain(&path, fault))?,
-        writer: Writer::start(connection, mover).map_err(|fault| file::explain(&path, fault))?,
+            .map_err(|fault| explain(&path, fault))?,
+        lists: Readers::start(LIST_READERS, open_reader).map_err(|fault| explain(&path, fault))?,
+        writer: Writer::start(connection, mover).map_err(|fault| explain(&path, fault))?,
         format_state,
     };
     Ok(Opened { store: Arc::new(sqlite), format_state })

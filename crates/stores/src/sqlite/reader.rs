@@ -5,7 +5,6 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::DriverError;
-use super::feed::Mark;
 use super::workers::{Queue, Workers};
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
@@ -22,6 +21,14 @@ pub(super) struct Reader {
     connection: Connection,
     /// Where the feed ended when this connection last looked.
     pub(super) mark: Option<Mark>,
+}
+
+/// Where the feed ended when a connection last looked.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    /// SQLite's `data_version`: the same as long as no other connection has committed.
+    pub(super) data_version: i64,
+    pub(super) end: i64,
 }
 
 impl Reader {

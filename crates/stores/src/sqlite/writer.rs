@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::checkpoint::Checkpoints;
 use super::error::{DriverError, shared};
 use super::file;
+use super::patience::patiently;
 use super::workers::{Queue, Workers};
 
 /// At most so many jobs in one commit, so that the first is not kept waiting by the last.
@@ -111,7 +112,7 @@ fn begin_run_commit(
     batch: &mut [Box<dyn Job>],
 ) -> Result<(), DriverError> {
     // IMMEDIATE: what is read in the transaction is what will be written over, in every process.
-    file::patiently(|| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]))?;
+    patiently(|| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]))?;
     for job in batch {
         job.run(connection)?;
     }

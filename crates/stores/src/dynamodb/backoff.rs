@@ -1,0 +1,9 @@
+//! How long to wait before a write that was in the way of another one is tried again.
+
+/// A while that is longer the more often somebody was in the way, and another for everybody.
+pub(super) async fn pause(again: u32) {
+    let [chance] = castellan_proto::random::<1>();
+    let most = 2_u64 << again.min(5);
+    let millis = u64::from(chance) * most / 255;
+    tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+}

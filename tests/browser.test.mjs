@@ -60,7 +60,7 @@ const heading = () => page.locator('h1').innerText();
 const path = () => new URL(page.url()).pathname;
 
 async function signIn(name, password) {
-  await page.getByLabel('User name or e-mail').fill(name);
+  await page.getByLabel('Username or e-mail').fill(name);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
@@ -124,7 +124,7 @@ describe('the demo', () => {
       expectStatus(401);
     }
     assert.equal(said[0], said[1]);
-    assert.match(said[0], /do not match/);
+    assert.match(said[0], /incorrect/i);
     assert.equal(path(), '/auth/login');
     await signInAsAda();
     assert.match(await heading(), /would like access/);
@@ -231,8 +231,8 @@ describe('the demo', () => {
     await page.goto(castellan.at('/account'));
     assert.match(await page.locator('main').innerText(), /The sample app/);
     await fits();
-    await page.getByRole('button', { name: /^Take back/ }).click();
-    await page.getByText('None. When you let an app').waitFor();
+    await page.getByRole('button', { name: /^Revoke access/ }).click();
+    await page.getByText('No app has access').waitFor();
     const write = 'mutation { CreatePerson(name: "Ada") { name } }';
     const { body } = await graphql(castellan.at('/graphql'), write, { token });
     assert.equal(body.data.CreatePerson, null);
@@ -364,9 +364,9 @@ describe('a server that is new', () => {
     await fits();
     await picture('setup');
     const fill = async (password, again) => {
-      await page.getByLabel('User name').fill('root');
+      await page.getByLabel('Username').fill('root');
       await page.getByLabel('Password', { exact: true }).fill(password);
-      await page.getByLabel('Password again').fill(again);
+      await page.getByLabel('Repeat password').fill(again);
       await page.getByRole('button', { name: 'Create administrator' }).click();
     };
     await fill('a few words in a row', 'and a few others');

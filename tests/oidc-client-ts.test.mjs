@@ -141,7 +141,7 @@ const CONSENT = /^Notes would like access/;
 
 /** Signs in on the issuer's pages and answers the question there. */
 async function answer(on, button) {
-  await on.getByLabel('User name or e-mail').fill('ada');
+  await on.getByLabel('Username or e-mail').fill('ada');
   await on.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await on.getByRole('button', { name: 'Sign in' }).click();
   await on.getByRole('button', { name: button }).click();

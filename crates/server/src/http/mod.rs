@@ -25,6 +25,8 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/authorize", get(oauth::authorize::get).post(oauth::authorize::post))
         .route("/auth/device", get(browser::device::show).post(browser::device::begin))
         .route("/auth/device/code", post(browser::device::submit))
+        .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))
+        // The address of the page in docs/contracts/aidbox.md, and of forms drawn before an upgrade.
         .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
         .route("/auth/introspect", post(oauth::token::introspect))
         .route("/auth/login", get(browser::login::show).post(browser::login::submit))

@@ -1,4 +1,4 @@
-//! A person's own account: which apps they let in, and the way out.
+//! A person's own account: which apps have access, and sign-out.
 
 use std::sync::LazyLock;
 
@@ -22,15 +22,15 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) apps: &'a [App<'a>],
 }
 
-/// One app that was let in.
+/// One app that has access.
 pub(crate) struct App<'a> {
-    /// Names the app in the form that takes its access back.
+    /// Names the app in the form that revokes its access.
     pub(crate) client_id: &'a str,
     /// What the app calls itself.
     pub(crate) name: &'a str,
     /// What it may do; if empty, it only learnt who the person is.
     pub(crate) scopes: &'a [String],
-    /// The day it was let in, in words: "12 March 2026".
+    /// The day access was granted, in words: "12 March 2026".
     pub(crate) since: &'a str,
 }
 

@@ -1,10 +1,10 @@
-//! Asks whether an app may.
+//! Asks whether an app may access the account.
 
 use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/grant`.
+/// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/consent`.
 ///
 /// `switch` means that somebody else wants to sign in.
 #[derive(Template)]

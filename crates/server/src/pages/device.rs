@@ -22,7 +22,7 @@ impl Page for DevicePage<'_> {
         vec![
             ("first", first()),
             ("scanned", Self { user_code: "WDJB-MJHT", ..first() }),
-            ("wrong", Self { problem: Some("No device waits with this code."), ..first() }),
+            ("wrong", Self { problem: Some("No device is waiting for this code."), ..first() }),
             ("hostile", Self { site: HOSTILE, user_code: HOSTILE, problem: Some(HOSTILE) }),
         ]
     }

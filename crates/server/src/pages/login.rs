@@ -37,7 +37,7 @@ impl Page for LoginPage<'_> {
                 "wrong",
                 Self {
                     login_hint: "ana",
-                    problem: Some("User name and password do not match."),
+                    problem: Some("Incorrect username or password."),
                     ..first()
                 },
             ),

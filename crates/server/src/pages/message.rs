@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// The end of a way: an error, or "You are signed out".
+/// An error, or a closing message such as "You are signed out".
 #[derive(Template)]
 #[template(path = "message.html")]
 pub(crate) struct MessagePage<'a> {
@@ -31,8 +31,8 @@ impl Page for MessagePage<'_> {
         };
         let error = || Self {
             title: "This link does not work",
-            text: "The app sent you here with an address it has not registered. \
-                   Please tell the people who make it.",
+            text: "The app sent you here with a redirect address that is not registered for it. \
+                   Please report this to its developers.",
             detail: Some("invalid_request: redirect_uri is not registered"),
             reference: Some("01JQ8Z4W5T3N9V7K2M6X0RBCDE"),
             ..done()

@@ -34,7 +34,7 @@ impl Page for SetupPage<'_> {
         vec![
             ("first", first()),
             ("empty", Self { user_name: "", ..first() }),
-            ("wrong", Self { problem: Some("The two passwords are not the same."), ..first() }),
+            ("wrong", Self { problem: Some("The passwords do not match."), ..first() }),
             (
                 "hostile",
                 Self {

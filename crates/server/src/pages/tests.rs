@@ -103,7 +103,7 @@ fn forms_are_posted_home() {
             let known = [
                 "/auth/device/code",
                 "/auth/login",
-                "/auth/grant",
+                "/auth/consent",
                 "/auth/setup",
                 "/auth/logout",
                 "/account/revoke",
@@ -169,9 +169,9 @@ fn reading_and_changing_stand_apart() {
         let html = page.html();
         let reads = page.abilities.iter().any(|ability| !ability.writes);
         let writes = page.abilities.iter().any(|ability| ability.writes);
-        assert_eq!(reads, html.contains("It could read"), "{state}");
-        assert_eq!(writes, html.contains("It could change"), "{state}");
-        assert_eq!(page.abilities.is_empty(), html.contains("only learns who you are"), "{state}");
+        assert_eq!(reads, html.contains("It will be able to read"), "{state}");
+        assert_eq!(writes, html.contains("It will be able to change"), "{state}");
+        assert_eq!(page.abilities.is_empty(), html.contains("only sees who you are"), "{state}");
         assert_eq!(page.abilities.len(), html.matches("<code>").count(), "{state}");
     }
 }

@@ -110,7 +110,7 @@ const TOKEN: [&str; 10] = [
 ];
 const FORMS: [(&str, &[&str]); 5] = [
     ("/auth/login", &["flow", "username", "password"]),
-    ("/auth/grant", &["flow", "decision"]),
+    ("/auth/consent", &["flow", "decision"]),
     ("/auth/logout", &["csrf"]),
     ("/auth/setup", &["token", "username", "password", "password_again"]),
     ("/account/revoke", &["csrf", "client_id"]),
@@ -176,7 +176,7 @@ async fn case_03_a_repeated_field_of_a_form_is_refused() {
             assert_refused(&answer, 400, "invalid_request");
         }
     }
-    for path in ["/auth/login", "/auth/grant", "/auth/setup"] {
+    for path in ["/auth/login", "/auth/consent", "/auth/setup"] {
         let url = castellan.at(&format!("{path}?flow=x&token=x&flow=y&token=y"));
         assert_refused(&Ask::get(&url).send().await, 400, "invalid_request");
     }
@@ -243,26 +243,26 @@ async fn case_12_consent_counts_only_in_the_browser_that_was_asked() {
     let answer = asked.get(&Asking::portal().at(&castellan)).await;
     let flow = answer.location_param("flow").unwrap();
     let pairs = [("flow", &*flow), ("decision", "allow")];
-    let grant = castellan.at("/auth/grant");
+    let consent = castellan.at("/auth/consent");
     // The victim: the same person, signed in in a browser of their own.
     let mut victim = Browser::as_ann(&castellan).await;
     let page = victim.get(&castellan.at(answer.location())).await;
     assert_eq!(page.status, 400, "{page:?}");
-    let approved = victim.post(&grant, &pairs).await;
+    let approved = victim.post(&consent, &pairs).await;
     assert_eq!(approved.status, 400, "{approved:?}");
     // The session cookie alone does not carry it over either.
     let session = format!("ASID={}", asked.cookie("ASID").unwrap());
-    let approved = Ask::post(&grant).header("cookie", &session).form(&pairs).send().await;
+    let approved = Ask::post(&consent).header("cookie", &session).form(&pairs).send().await;
     assert_eq!(approved.status, 400, "{approved:?}");
     // Nor does a form on another site, in the right browser.
     for (name, value) in
         [("origin", "https://evil.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")]
     {
-        let forged = asked.send(Ask::post(&grant).header(name, value).form(&pairs)).await;
+        let forged = asked.send(Ask::post(&consent).header(name, value).form(&pairs)).await;
         assert_eq!(forged.status, 403, "{forged:?}");
     }
     assert_eq!(castellan.grants(), 0);
-    let agreed = asked.post(&grant, &pairs).await;
+    let agreed = asked.post(&consent, &pairs).await;
     assert!(agreed.location_param("code").is_some(), "{agreed:?}");
 }
 

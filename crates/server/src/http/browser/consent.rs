@@ -1,4 +1,4 @@
-//! `/auth/grant`: do you agree?
+//! `/auth/consent`, also at its older address `/auth/grant`: may this app access the account?
 
 use axum::{
     extract::{RawQuery, State},

@@ -66,7 +66,8 @@ pub(crate) async fn submit(
 
 /// The form once more: nothing is told of codes that were good once.
 pub(crate) fn wrong_code(app: &App) -> Response {
-    let problem = "No device waits with this code. Look at it again, or begin anew on the device.";
+    let problem =
+        "No device is waiting for this code. Check the code, or start again on the device.";
     form(app, "", (StatusCode::BAD_REQUEST, Some(problem)))
 }
 

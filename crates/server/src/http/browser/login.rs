@@ -83,7 +83,7 @@ async fn again(
     headers: &HeaderMap,
 ) -> Response {
     // The same words whether the name or the password is wrong.
-    let problem = "User name and password do not match.";
+    let problem = "Incorrect username or password.";
     match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };

@@ -67,7 +67,7 @@ pub(crate) fn message(app: &App, status: StatusCode, title: &str, text: &str) ->
 pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap) -> Response {
     match step {
         Ok(Next::Login(flow)) => see_other(&format!("/auth/login?flow={flow}")),
-        Ok(Next::Consent(flow)) => see_other(&format!("/auth/grant?flow={flow}")),
+        Ok(Next::Consent(flow)) => see_other(&format!("/auth/consent?flow={flow}")),
         Ok(Next::Home) => see_other("/account"),
         Ok(Next::Go(uri)) => found(&uri),
         Ok(Next::Post(action, fields)) => carry(app, &action, &fields),
@@ -80,8 +80,8 @@ pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap
         Ok(Next::Device(_)) => message(
             app,
             StatusCode::OK,
-            "Your device was not let in",
-            "It got no access. You can close this window.",
+            "Access denied",
+            "Your device was not given access. You can close this window.",
         ),
         Err(error) => refused(error, app, headers),
     }
@@ -94,8 +94,8 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
             app,
             StatusCode::BAD_REQUEST,
             "This sign-in has expired",
-            "It was begun too long ago, in another browser, or has been finished already. Go back \
-             to the app and begin again.",
+            "It was started too long ago or in another browser, or it is already complete. Go \
+             back to the app and start again.",
         ),
         FlowError::WrongCode => super::device::wrong_code(app),
         FlowError::Token(OAuthError::Throttled(seconds)) if reads_html(headers) => {
@@ -179,9 +179,9 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
     }
     let page = MessagePage {
         site: app.title(),
-        title: "This request cannot be answered",
-        text: "The app that sent you here did not ask in a way that can be served. Nothing was \
-               shared with it.",
+        title: "This request is not valid",
+        text: "The app that sent you here made an invalid request. Nothing was shared with it. \
+               Please report this to its developers.",
         detail: Some(text),
         reference: None,
     };
@@ -247,7 +247,7 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
 /// Everything else.
 pub(crate) async fn not_found(State(app): State<App>, request: Request) -> Response {
     if reads_html(request.headers()) {
-        let text = "There is nothing at this address.";
+        let text = "There is no page at this address.";
         return message(&app, StatusCode::NOT_FOUND, "Not found", text);
     }
     let body = Json(json!({"error": "not_found", "error_description": "there is nothing here"}));

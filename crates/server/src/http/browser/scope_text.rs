@@ -5,14 +5,14 @@
 /// To an app of `/oauth` the profile holds the address, too (`docs/contracts/decidim.md` §6.5).
 pub(crate) fn words(scope: &str, decidim: bool) -> (String, bool) {
     let known = match scope {
-        "profile" if decidim => Some(("Read your name and your e-mail address", false)),
-        "openid" => Some(("Know who you are", false)),
-        "profile" => Some(("Read your name", false)),
-        "email" => Some(("Read your e-mail address", false)),
+        "profile" if decidim => Some(("See your name and your e-mail address", false)),
+        "openid" => Some(("See who you are", false)),
+        "profile" => Some(("See your name", false)),
+        "email" => Some(("See your e-mail address", false)),
         "user" => Some(("Act as you", true)),
-        "offline_access" => Some(("Stay signed in while you are away", true)),
-        "api:read" => Some(("Read all that the API shows you", false)),
-        "api:write" => Some(("Change all that the API lets you change", true)),
+        "offline_access" => Some(("Keep access while you are not using it", true)),
+        "api:read" => Some(("Read everything that the API lets you read", false)),
+        "api:write" => Some(("Change everything that the API lets you change", true)),
         "*" => Some(("Read and change everything that you can", true)),
         _ => None,
     };
@@ -23,8 +23,8 @@ pub(crate) fn words(scope: &str, decidim: bool) -> (String, bool) {
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("Mutation"), Some(of), Some(action), None) => (phrase(action, "Change", of), true),
         (Some("Query"), Some(of), Some(action), None) => (phrase(action, "Read", of), false),
-        (Some("Query"), ..) => (format!("Read what {scope} covers"), false),
-        _ => (format!("Use {scope}"), true),
+        (Some("Query"), ..) => (format!("Read with the scope {scope}"), false),
+        _ => (format!("Use the scope {scope}"), true),
     }
 }
 
@@ -47,8 +47,8 @@ mod tests {
             ("Mutation:Person:*", "Change Person", true),
             ("Mutation:*:*", "Change anything", true),
             ("Query:Person:List", "List Person", false),
-            ("Mutation:*", "Use Mutation:*", true),
-            ("email", "Read your e-mail address", false),
+            ("Mutation:*", "Use the scope Mutation:*", true),
+            ("email", "See your e-mail address", false),
         ] {
             assert_eq!(words(scope, false), (text.to_owned(), writes));
         }

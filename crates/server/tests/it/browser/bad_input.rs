@@ -167,7 +167,8 @@ async fn bad_input_of_a_person_in_forms() {
     for value in &hostile() {
         let flow = begun(castellan, &mut ann, &wider).await;
         for (path, pairs, status) in [
-            ("/auth/grant", vec![("flow", &**value), ("decision", "allow")], 400),
+            ("/auth/consent", vec![("flow", &**value), ("decision", "allow")], 400),
+            // The older address of the form still works.
             ("/auth/grant", vec![("flow", &flow), ("decision", value)], 302),
             ("/auth/logout", vec![("csrf", value)], 403),
             ("/account/revoke", vec![("csrf", value), ("client_id", "portal")], 403),
@@ -182,7 +183,7 @@ async fn bad_input_of_a_person_in_forms() {
 #[tokio::test]
 async fn bad_input_in_place_of_forms() {
     let patient = Patient::new().await;
-    for path in ["/auth/login", "/auth/grant", "/auth/logout", "/auth/setup", "/account/revoke"] {
+    for path in ["/auth/login", "/auth/consent", "/auth/logout", "/auth/setup", "/account/revoke"] {
         for (media_type, body) in bodies() {
             let of = format!("{path} {media_type} {}", String::from_utf8_lossy(&body));
             let ask = Ask::post(&patient.castellan.at(path)).body(media_type, body);
@@ -203,7 +204,8 @@ async fn bad_input_in_place_of_forms() {
 #[tokio::test]
 async fn bad_input_in_the_addresses_of_pages() {
     let patient = Patient::new().await;
-    for (path, name) in [("/auth/login", "flow"), ("/auth/grant", "flow"), ("/auth/setup", "token")]
+    for (path, name) in
+        [("/auth/login", "flow"), ("/auth/consent", "flow"), ("/auth/setup", "token")]
     {
         for value in hostile().iter().filter(|value| value.len() < 1_000) {
             let query = url::form_urlencoded::Serializer::new(String::new())

@@ -137,7 +137,7 @@ async fn aidbox_10_the_grant_page_names_the_client_and_what_it_asks_for() {
     let mut browser = Browser::as_ann(&castellan).await;
     let asking = Asking::portal().with("scope", "openid profile Mutation:Person:Create");
     let answer = browser.get(&asking.at(&castellan)).await;
-    assert!(answer.location().starts_with("/auth/grant?flow="), "{answer:?}");
+    assert!(answer.location().starts_with("/auth/consent?flow="), "{answer:?}");
     let page = browser.get(&castellan.at(answer.location())).await;
     assert_eq!(page.status, 200, "{page:?}");
     for text in ["The portal", "Ann Roe", "profile", "Mutation:Person:Create"] {
@@ -185,7 +185,7 @@ async fn aidbox_14_a_new_scope_is_asked_for() {
     browser.code(&castellan, &Asking::portal()).await;
     let wider = Asking::portal().with("scope", "openid profile Mutation:Person:Create");
     let answer = browser.get(&wider.at(&castellan)).await;
-    assert!(answer.location().starts_with("/auth/grant?flow="), "{answer:?}");
+    assert!(answer.location().starts_with("/auth/consent?flow="), "{answer:?}");
     let narrower = Asking::portal().with("scope", "openid");
     let answer = browser.get(&narrower.at(&castellan)).await;
     assert!(answer.location_param("code").is_some(), "{answer:?}");

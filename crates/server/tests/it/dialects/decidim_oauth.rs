@@ -86,7 +86,7 @@ async fn walk(castellan: &Castellan, browser: &mut Browser, asking: &Asking) -> 
     if answer.location().starts_with("/auth/login") {
         answer = browser.sign_in(castellan, &answer, ANA).await;
     }
-    if answer.location().starts_with("/auth/grant") {
+    if answer.location().starts_with("/auth/consent") {
         answer = browser.decide(castellan, &answer, "allow").await;
     }
     answer
@@ -548,10 +548,10 @@ async fn decidim_35_consent_is_remembered_for_a_confidential_app() {
     let again = browser.get(&address(&castellan, &confidential("user api:read"))).await;
     assert!(again.location().starts_with(CONF_CB), "{again:?}");
     let wider = browser.get(&address(&castellan, &confidential("user api:read api:write"))).await;
-    assert!(wider.location().starts_with("/auth/grant"), "{wider:?}");
+    assert!(wider.location().starts_with("/auth/consent"), "{wider:?}");
     for _ in 0..2 {
         let asked = browser.get(&address(&castellan, &public("user"))).await;
-        assert!(asked.location().starts_with("/auth/grant"), "{asked:?}");
+        assert!(asked.location().starts_with("/auth/consent"), "{asked:?}");
         browser.decide(&castellan, &asked, "allow").await;
     }
 }
@@ -746,7 +746,7 @@ async fn the_address_is_shown_to_whom_it_was_promised() {
     let asked = browser.get(&address(&castellan, &public("profile"))).await;
     let signed_in = browser.sign_in(&castellan, &asked, ANA).await;
     let page = browser.get(&castellan.at(signed_in.location())).await;
-    assert!(page.body.contains("Read your name and your e-mail address"), "{page:?}");
+    assert!(page.body.contains("See your name and your e-mail address"), "{page:?}");
 }
 
 /// A contract that is written for an app later does not change what it got before.

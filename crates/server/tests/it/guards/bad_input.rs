@@ -203,6 +203,7 @@ async fn bad_input_methods() {
         ("/auth/authorize", "GET,POST"),
         ("/auth/device", "GET,POST"),
         ("/auth/device/code", "POST"),
+        ("/auth/consent", "GET,POST"),
         ("/auth/grant", "GET,POST"),
         ("/auth/introspect", "POST"),
         ("/auth/login", "GET,POST"),

@@ -140,7 +140,7 @@ async fn a_form_that_no_address_can_carry_goes_nowhere() {
         assert_refused(&post(&castellan, &asking, "*/*").await, 400, "invalid_request");
         let page = post(&castellan, &asking, "text/html").await;
         assert_eq!((page.status.as_u16(), page.header("location")), (400, None), "{page:?}");
-        assert!(page.body.contains("This request cannot be answered"), "{page:?}");
+        assert!(page.body.contains("This request is not valid"), "{page:?}");
     }
 }
 

@@ -167,7 +167,7 @@ async fn a_device_hears_no_and_too_late_and_not_so_fast() {
     let castellan = start().await;
     let denied = begin(&castellan, &TV).await;
     let said = answer(&castellan, text(&denied, "user_code"), "deny").await;
-    assert!(said.status == 200 && said.body.contains("was not let in"), "{said:?}");
+    assert!(said.status == 200 && said.body.contains("Access denied"), "{said:?}");
     assert_refused(&look(&castellan, &denied, &TV).await, 400, "access_denied");
 
     let waiting = begin(&castellan, &TV).await;
@@ -178,7 +178,7 @@ async fn a_device_hears_no_and_too_late_and_not_so_fast() {
     castellan.advance_to(601);
     assert_refused(&look(&castellan, &waiting, &TV).await, 400, "expired_token");
     let late = ask(&castellan, &mut Browser::default(), text(&waiting, "user_code")).await;
-    assert!(late.status == 400 && late.body.contains("No device waits"), "{late:?}");
+    assert!(late.status == 400 && late.body.contains("No device is waiting"), "{late:?}");
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ async fn a_reference_in_a_form_is_spent_where_the_form_is_led_to() {
     }
     let mut browser = Browser::as_ann(&castellan).await;
     let asked = browser.get(&reference(&castellan, "portal", &pushed)).await;
-    assert!(asked.location().starts_with("/auth/grant"), "{asked:?}");
+    assert!(asked.location().starts_with("/auth/consent"), "{asked:?}");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn what_is_pushed_may_ask_for_a_sign_in_and_for_consent() {
     let asked = browser.get(&reference(&castellan, "portal", &pushed)).await;
     assert!(asked.location().starts_with("/auth/login"), "{asked:?}");
     let asked = browser.sign_in(&castellan, &asked, ANN).await;
-    assert!(asked.location().starts_with("/auth/grant"), "{asked:?}");
+    assert!(asked.location().starts_with("/auth/consent"), "{asked:?}");
     let answer = browser.decide(&castellan, &asked, "allow").await;
     assert!(answer.location_param("code").is_some(), "{answer:?}");
 }

@@ -200,7 +200,7 @@ async fn what_is_taken_back_on_the_account_page_is_gone() {
     door.shuts(text(&tokens, "access_token")).await;
     assert_eq!(door.castellan.grants(), 0);
     let asked = browser.get(&Asking::portal().at(&door.castellan)).await;
-    assert!(asked.location().starts_with("/auth/grant?flow="), "{asked:?}");
+    assert!(asked.location().starts_with("/auth/consent?flow="), "{asked:?}");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl Browser {
         let form = self.get(&castellan.at(answer.location())).await;
         let flow = form.hidden("flow").unwrap_or_else(|| panic!("no form: {form:?}"));
         let pairs = [("flow", &*flow), ("decision", decision)];
-        self.post(&castellan.at("/auth/grant"), &pairs).await
+        self.post(&castellan.at("/auth/consent"), &pairs).await
     }
 
     /// Ann signs in here, without an app.
@@ -95,7 +95,7 @@ impl Browser {
         if leads(&answer, "/auth/login") {
             answer = self.sign_in(castellan, &answer, ANN).await;
         }
-        if leads(&answer, "/auth/grant") {
+        if leads(&answer, "/auth/consent") {
             answer = self.decide(castellan, &answer, "allow").await;
         }
         answer

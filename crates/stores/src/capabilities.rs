@@ -30,8 +30,8 @@ const COMMON: Capabilities = Capabilities {
     abilities: Abilities::ALL,
     lists_are_consistent: true,
     table_scans: "sorting",
-    letter_case: "no matter in user names and e-mail addresses; ids are as they are written",
-    expiry: "a sweep of ours, once a minute, in batches",
+    letter_case: "ignored in usernames and e-mail addresses; significant in ids",
+    expiry: "deleted by Castellan once a minute, in batches",
 };
 
 pub(crate) const SQLITE: Capabilities =
@@ -45,7 +45,7 @@ pub(crate) const MONGODB: Capabilities = Capabilities {
     engine: "MongoDB",
     abilities: Abilities { shortest_start: 3, ..Abilities::ALL },
     table_scans: "sorting, ENDS_WITH",
-    expiry: "a TTL index where the server has them, and a sweep of ours",
+    expiry: "deleted by a TTL index where the server supports it, and by Castellan",
     ..COMMON
 };
 
@@ -54,9 +54,9 @@ pub(crate) const DYNAMODB: Capabilities = Capabilities {
     engine: "DynamoDB",
     abilities: Abilities { lists_all: false, ends_with: false, sorts: false, shortest_start: 3 },
     lists_are_consistent: false,
-    table_scans: "lists of people and consents without a filter, if data.allow_table_scans; the \
-        sweep, at most four pages a minute",
-    expiry: "the table's time to live, and a sweep of ours",
+    table_scans: "lists of people and consents without a filter, if data.allow_table_scans; \
+                  deletion of expired records, at most four pages a minute",
+    expiry: "deleted by the table's time to live, and by Castellan",
     ..COMMON
 };
 
@@ -65,13 +65,13 @@ impl fmt::Display for Capabilities {
         let Abilities { ends_with, sorts, shortest_start, .. } = self.abilities;
         let filters = if ends_with { "STARTS_WITH, ENDS_WITH" } else { "STARTS_WITH" };
         let sorts = if sorts { "created, lastModified, name" } else { "none" };
-        let lists = if self.lists_are_consistent { "at once" } else { "a moment later" };
+        let lists = if self.lists_are_consistent { "immediately" } else { "after a moment" };
         writeln!(f, "engine           {}", self.engine)?;
         writeln!(f, "nodes            {}", self.nodes)?;
         writeln!(f, "filters          userName and email by {filters}")?;
-        writeln!(f, "shortest filter  {shortest_start} of STARTS_WITH")?;
-        writeln!(f, "sorts            {sorts}; otherwise by what is filtered, or by id")?;
-        writeln!(f, "on a list        {lists}")?;
+        writeln!(f, "shortest filter  {shortest_start} characters for STARTS_WITH")?;
+        writeln!(f, "sorts            {sorts}; otherwise by the filtered attribute, or by id")?;
+        writeln!(f, "shown in lists   {lists}")?;
         writeln!(f, "table scans      {}", self.table_scans)?;
         writeln!(f, "letter case      {}", self.letter_case)?;
         write!(f, "expiry           {}", self.expiry)

@@ -50,7 +50,7 @@ impl Progress {
     /// `of` rows are to be brought along, as far as is known.
     pub(crate) fn begin(of: u64) -> Self {
         if of > 0 {
-            tracing::info!("{of} names are to be brought along");
+            tracing::info!("migrating {of} names");
         }
         Self { done: 0, of, told: 0 }
     }
@@ -60,33 +60,35 @@ impl Progress {
         self.done += more;
         if self.done - self.told >= Self::EVERY {
             self.told = self.done;
-            tracing::info!("{} of {} names are brought along", self.done, self.of.max(self.done));
+            tracing::info!("migrated {} of {} names", self.done, self.of.max(self.done));
         }
     }
 
     /// All are.
     pub(crate) fn end(self) {
         if self.done > 0 {
-            tracing::info!("{} names are brought along", self.done);
+            tracing::info!("migrated {} names", self.done);
         }
     }
 }
 
 /// What refuses a layout that is newer than this build.
 pub(crate) fn too_new(format: impl std::fmt::Display, newest: u64) -> (String, &'static str) {
-    let problem =
-        format!("was made by a newer Castellan (format {format}, this one knows {newest})");
-    (problem, "use that Castellan, or restore a copy from before it")
+    let problem = format!(
+        "was created by a newer version of Castellan (format {format}; this version \
+                 supports {newest})"
+    );
+    (problem, "use the newer version, or restore an older backup")
 }
 
 /// What refuses a layout that is older than this build can work with as it is.
 pub(crate) const TOO_OLD: (&str, &str) = (
-    "has tables of an older Castellan",
-    "run `castellan migrate`, or let the start bring them along",
+    "has tables of an older version of Castellan",
+    "run `castellan migrate`, or let the server upgrade them at startup",
 );
 
 /// What refuses to narrow a layout in which some rows are not brought along.
 pub(crate) const LEFT: (&str, &str) = (
-    "still has names that an older Castellan wrote",
-    "end every older Castellan that works with it, and run it again",
+    "still has names that an older version of Castellan wrote",
+    "stop all older versions that use it, and run the command again",
 );

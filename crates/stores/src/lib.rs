@@ -139,13 +139,13 @@ mod tests {
     async fn an_unknown_scheme_names_the_known_ones() {
         assert_eq!(
             refusal_of("oracle://scott:tiger@host/db").await,
-            format!("\"oracle\" is no data source of this build; write {}", forms())
+            format!("\"oracle\" is not a data source that this build supports; use {}", forms())
         );
     }
 
     #[tokio::test]
     async fn an_address_without_a_scheme_is_not_repeated() {
-        let wanted = format!("the data source has no scheme; write {}", forms());
+        let wanted = format!("the URL of the data source has no scheme; use {}", forms());
         for url in ["", "tiger", "castellan.db", "sqlite:castellan.db", "://x", "ti:ger@://x"] {
             assert_eq!(refusal_of(url).await, wanted, "{url:?}");
         }
@@ -153,10 +153,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_needs_a_path_and_nothing_else() {
-        assert_eq!(refusal_of("sqlite://").await, "sqlite:// names no file; write sqlite://PATH");
+        assert_eq!(refusal_of("sqlite://").await, "sqlite:// has no path; use sqlite://PATH");
         assert_eq!(
             refusal_of("sqlite://a.db?key=tiger").await,
-            "sqlite:// takes no options; end it before the \"?\""
+            "sqlite:// does not support options; remove the part from \"?\" on"
         );
     }
 }

@@ -22,10 +22,13 @@ const SWEEP: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 enum Timeout {
     /// Too many were before it.
-    #[error("no verb came to its end for {} s: the engine is slow, or away", WAIT.as_secs())]
+    #[error(
+        "no operation completed within {} s: the data source is slow or unavailable",
+        WAIT.as_secs()
+    )]
     Crowded,
     /// The engine says nothing.
-    #[error("no answer for {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs())]
     Silent(Duration),
 }
 

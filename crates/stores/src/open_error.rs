@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum OpenError {
     /// The address does not begin with `scheme://`.
-    #[error("the data source has no scheme; write {known}")]
+    #[error("the URL of the data source has no scheme; use {known}")]
     NoScheme {
         /// The forms known here.
         known: String,
     },
     /// No data source of that name is in this build.
-    #[error("{scheme:?} is no data source of this build; write {known}")]
+    #[error("{scheme:?} is not a data source that this build supports; use {known}")]
     UnknownScheme {
         /// The name given.
         scheme: String,

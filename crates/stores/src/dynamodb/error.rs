@@ -12,10 +12,10 @@ pub(super) enum DriverError {
     #[error("{0}")]
     Service(Box<dyn std::error::Error + Send + Sync>),
     /// An item does not read, so something else than Castellan wrote it.
-    #[error("an item is damaged: its {0}")]
+    #[error("an item is corrupt: its {0}")]
     Damaged(&'static str),
     /// Others were in the way at every try.
-    #[error("others were in the way, again and again")]
+    #[error("too much write contention")]
     Contended,
 }
 
@@ -47,9 +47,9 @@ where
             ("refuses", "give this identity the rights that docs/data-sources.md lists")
         }
         SdkError::ConstructionFailure(_) => {
-            ("cannot be asked", "check that there are credentials for this identity")
+            ("cannot be called", "check that credentials are configured")
         }
-        _ => ("does not answer", "check region, endpoint and credentials"),
+        _ => ("does not respond", "check region, endpoint and credentials"),
     };
     OpenError::server("dynamodb", problem, remedy).because(chain(&error))
 }

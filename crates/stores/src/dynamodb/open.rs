@@ -48,8 +48,8 @@ struct Address<'a> {
 pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let address = read(rest).ok_or(OpenError::Malformed {
         scheme: "dynamodb",
-        problem: "has an address that does not read",
-        remedy: "write dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
+        problem: "has an invalid URL",
+        remedy: "use dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
     })?;
     let client = client(&address).await;
     let (format_state, database) = prepare(&client, &address.table, migrate).await?;
@@ -120,8 +120,8 @@ async fn prepare(
         if migrate == Migrate::No {
             return Err(OpenError::server(
                 "dynamodb",
-                "has no table of Castellan's yet",
-                "run `castellan migrate`, or let the start make it",
+                "has no Castellan table yet",
+                "run `castellan migrate`, or let the server create it at startup",
             ));
         }
         make(client, table).await?;
@@ -179,7 +179,10 @@ async fn make(client: &Client, table: &str) -> Result<(), OpenError> {
         .await;
     if let Err(error) = lives {
         let error = chain(&error);
-        tracing::info!(error, "the table has no time to live; expired records are swept");
+        tracing::info!(
+            error,
+            "the table has no time to live; Castellan deletes expired records itself"
+        );
     }
     Ok(())
 }
@@ -195,8 +198,8 @@ async fn until_active(client: &Client, table: &str) -> Result<(), OpenError> {
         if started.elapsed() > CREATION {
             return Err(OpenError::server(
                 "dynamodb",
-                "does not finish to make the table",
-                "look at it in the console, and start again",
+                "did not finish creating the table",
+                "check it in the console, and restart",
             ));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -204,7 +207,7 @@ async fn until_active(client: &Client, table: &str) -> Result<(), OpenError> {
 }
 
 fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
-    OpenError::server("dynamodb", "cannot be asked", "see the cause").because(error)
+    OpenError::server("dynamodb", "cannot be called", "see the cause").because(error)
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ pub(super) enum DriverError {
     #[error(transparent)]
     Mongo(#[from] ::mongodb::error::Error),
     /// A document does not read, so something else than Castellan wrote it.
-    #[error("a document is damaged: its {0}")]
+    #[error("a document is corrupt: its {0}")]
     Damaged(&'static str),
     /// Others were in the way at every try.
-    #[error("others were in the way, again and again")]
+    #[error("too much write contention")]
     Contended,
     /// So long passed before the write that it was not begun.
     #[error("the server took too long")]

@@ -46,8 +46,8 @@ pub(crate) async fn open(
     let mut options = ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| {
         OpenError::Malformed {
             scheme: "mongodb",
-            problem: "has an address that does not read",
-            remedy: "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
+            problem: "has an invalid URL",
+            remedy: "use mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
         }
     })?;
     options.app_name = Some("castellan".to_owned());
@@ -82,8 +82,8 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<(FormatState, Str
         (None, Migrate::No) => {
             return Err(OpenError::server(
                 "mongodb",
-                "has no collections of Castellan's yet",
-                "run `castellan migrate`, or let the start make them",
+                "has no Castellan collections yet",
+                "run `castellan migrate`, or let the server create them at startup",
             ));
         }
         (None, _) => {
@@ -144,7 +144,8 @@ async fn make(place: &Database) -> Result<(), Error> {
     // Housekeeping by the server, where it has that; our own sweep does the same.
     let soon = IndexOptions::builder().expire_after(Duration::ZERO).build();
     if let Err(error) = records.create_index(index(doc! { "x": 1 }, soon)).await {
-        tracing::info!(%error, "this server has no TTL indexes; expired records are swept");
+        tracing::info!(%error, "this server does not support TTL indexes; Castellan deletes \
+                                expired records itself");
     }
     Ok(())
 }
@@ -153,10 +154,10 @@ async fn make(place: &Database) -> Result<(), Error> {
 fn unreachable(error: Error) -> OpenError {
     let (problem, remedy) = match &*error.kind {
         ErrorKind::Authentication { .. } => {
-            ("does not let this user in", "check user, password and authSource")
+            ("rejects this user", "check user, password and authSource")
         }
-        ErrorKind::InvalidTlsConfig { .. } => ("does not speak TLS as it should", "see tlsCAFile"),
-        _ => ("does not answer", "check host and port, and that it runs"),
+        ErrorKind::InvalidTlsConfig { .. } => ("has a problem with TLS", "check tlsCAFile"),
+        _ => ("does not respond", "check host and port, and that it is running"),
     };
     OpenError::server("mongodb", problem, remedy).because(error)
 }
@@ -165,7 +166,7 @@ fn unreachable(error: Error) -> OpenError {
 fn refused(error: Error) -> OpenError {
     OpenError::server(
         "mongodb",
-        "refused to make or read Castellan's collections",
+        "refused to create or read the collections of Castellan",
         "give this user the role readWrite on its database",
     )
     .because(error)

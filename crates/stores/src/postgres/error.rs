@@ -14,13 +14,13 @@ pub(super) enum DriverError {
     #[error("no new connection within 3 s")]
     Unanswered,
     /// A row does not read, so something else than Castellan wrote it.
-    #[error("a row is damaged: its {0}")]
+    #[error("a row is corrupt: its {0}")]
     Damaged(&'static str),
     /// The connection leads to a standby, which may be behind: a failover has happened, perhaps.
-    #[error("this server is a standby, and not the primary")]
+    #[error("this server is a standby, not the primary")]
     Standby,
     /// Others were in the way at every try.
-    #[error("the transaction was in the way of others, again and again")]
+    #[error("too much write contention")]
     Contended,
 }
 
@@ -57,17 +57,17 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
         DriverError::Sql(sqlx::Error::Database(said))
             if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
-            ("does not let this user in", "check user and password, and pg_hba.conf")
+            ("rejects this user", "check user and password, and pg_hba.conf")
         }
         DriverError::Sql(sqlx::Error::Database(said))
             if said.code().as_deref() == Some("3D000") =>
         {
-            ("has no such database", "make it with `createdb`")
+            ("has no such database", "create it with `createdb`")
         }
         DriverError::Sql(sqlx::Error::Tls(_)) => {
-            ("does not speak TLS as it should", "see sslmode and sslrootcert")
+            ("has a problem with TLS", "check sslmode and sslrootcert")
         }
-        _ => ("does not answer", "check host and port, and that it runs"),
+        _ => ("does not respond", "check host and port, and that it is running"),
     };
     OpenError::server("postgres", problem, remedy).because(error)
 }
@@ -76,7 +76,7 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
 pub(super) fn refused(error: sqlx::Error) -> OpenError {
     OpenError::server(
         "postgres",
-        "refused to make or read Castellan's tables",
+        "refused to create or read the tables of Castellan",
         "give this user a database or a schema of its own",
     )
     .because(error)

@@ -33,14 +33,22 @@ pub(super) async fn bring(
     if found.as_ref().is_none_or(|found| !found.is_wide) {
         if migrate == Migrate::No {
             let (problem, remedy) = TOO_OLD;
-            return Err(OpenError::server("postgres", format!("{problem}, or none"), remedy));
+            return Err(OpenError::server(
+                "postgres",
+                format!("{problem}, or none at all"),
+                remedy,
+            ));
         }
         widen(connection).await?;
         found = look(connection).await?;
     }
     let Some(Found { mut format, database, .. }) = found else {
-        let remedy = "look whether something removes Castellan's tables, and start again";
-        return Err(OpenError::server("postgres", "lost the tables again", remedy));
+        let remedy = "check whether another program removes the tables of Castellan, and restart";
+        return Err(OpenError::server(
+            "postgres",
+            "lost the tables after they were created",
+            remedy,
+        ));
     };
     if format < NEWEST && migrate >= Migrate::Fill {
         fill(connection).await.map_err(refused)?;

@@ -27,8 +27,8 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenErr
     let options = PgConnectOptions::from_str(&format!("postgres://{rest}")).map_err(|_| {
         OpenError::Malformed {
             scheme: "postgres",
-            problem: "has an address that does not read",
-            remedy: "write postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+            problem: "has an invalid URL",
+            remedy: "use postgres://USER:PASSWORD@HOST:PORT/DATABASE",
         }
     })?;
     let options = options
@@ -59,7 +59,7 @@ async fn prepare(
     if server < OLDEST {
         return Err(OpenError::server(
             "postgres",
-            format!("is version {}, and PostgreSQL 15 is the oldest that will do", server / 10_000),
+            format!("is version {}, but PostgreSQL 15 or newer is required", server / 10_000),
             "upgrade it",
         ));
     }

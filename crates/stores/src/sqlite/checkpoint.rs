@@ -89,6 +89,6 @@ impl Drop for Checkpoints {
 fn move_pages(connection: &Connection) {
     let moved = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)");
     if let Err(error) = moved.and_then(|mut pragma| pragma.query_row([], |_| Ok(()))) {
-        tracing::debug!(%error, "the log was not moved to the file");
+        tracing::debug!(%error, "could not checkpoint the write-ahead log");
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum DriverError {
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     /// A row does not read, so something else than Castellan wrote it.
-    #[error("a row is damaged: its {0}")]
+    #[error("a row is corrupt: its {0}")]
     Damaged(&'static str),
     /// The thread that should do it has ended.
     #[error("the thread of the data source has ended")]
@@ -43,21 +43,26 @@ pub(super) fn explain(path: &Path, fault: DriverError) -> OpenError {
     };
     let (problem, remedy) = match code {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            ("it is no database, or a damaged one", "name another file, or restore a copy of it")
+            ("it is not a database, or is corrupt", "use another file, or restore a backup")
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            ("this user may not use it or its folder", "let this user read and write both")
-        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
+            "this user has no access to it or its directory",
+            "give this user read and write access to both",
+        ),
         Some(ErrorCode::ReadOnly) => return unwritable(path),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            ("another process does not let go of it", "end that process, or wait")
+            ("another process keeps it locked", "stop that process, or wait")
         }
-        Some(ErrorCode::DiskFull) => ("its disk is full", "make room"),
-        _ => ("the system refused", "see the cause"),
+        Some(ErrorCode::DiskFull) => ("its disk is full", "free some space"),
+        _ => ("the operating system refused", "see the cause"),
     };
     OpenError::file(path, problem, remedy).because(fault)
 }
 
 pub(super) fn unwritable(path: &Path) -> OpenError {
-    OpenError::file(path, "this user may not write it", "let this user read and write it")
+    OpenError::file(
+        path,
+        "this user has no write access to it",
+        "give this user read and write access to it",
+    )
 }

@@ -22,14 +22,14 @@ const STATEMENTS: usize = 32;
 pub(super) fn path_of(rest: &str) -> Result<PathBuf, OpenError> {
     let malformed = |problem, remedy| OpenError::Malformed { scheme: "sqlite", problem, remedy };
     if rest.is_empty() {
-        return Err(malformed("names no file", "write sqlite://PATH"));
+        return Err(malformed("has no path", "use sqlite://PATH"));
     }
     if rest.contains('?') {
-        return Err(malformed("takes no options", "end it before the \"?\""));
+        return Err(malformed("does not support options", "remove the part from \"?\" on"));
     }
     // Absolute, so that `:memory:` is a file like any other.
     std::path::absolute(rest).map_err(|cause| {
-        let file = OpenError::file(Path::new(rest), cause.to_string(), "write an absolute path");
+        let file = OpenError::file(Path::new(rest), cause.to_string(), "use an absolute path");
         file.because(cause)
     })
 }
@@ -40,7 +40,7 @@ pub(super) fn open_for_writing(
     migrate: Migrate,
 ) -> Result<(Connection, FormatState), OpenError> {
     if path.is_dir() {
-        return Err(OpenError::file(path, "it is a folder", "name a file in it"));
+        return Err(OpenError::file(path, "it is a directory", "give the path of a file in it"));
     }
     make(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -57,7 +57,11 @@ pub(super) fn open_for_writing(
     });
     if mode.map_err(sql)? != "wal" {
         let remedy = "put it on a local disk";
-        return Err(OpenError::file(path, "its file system has no shared memory", remedy));
+        return Err(OpenError::file(
+            path,
+            "its file system does not support shared memory",
+            remedy,
+        ));
     }
     let format_state = format::bring(path, &mut connection, migrate)?;
     Ok((connection, format_state))
@@ -85,10 +89,10 @@ pub(super) fn open_for_moving(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn close(connection: Connection) {
     // The log is as durable as the file, so nothing is lost if this fails.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        tracing::debug!(%error, "the log of the data source was left for the next start");
+        tracing::debug!(%error, "could not finish the write-ahead log; the next start does it");
     }
     if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "the data source did not close");
+        tracing::warn!(%error, "could not close the data source");
     }
 }
 
@@ -102,11 +106,11 @@ fn make(path: &Path) -> Result<(), OpenError> {
     let Err(cause) = options.open(path) else { return Ok(()) };
     let (problem, remedy) = match cause.kind() {
         ErrorKind::AlreadyExists => return Ok(()),
-        ErrorKind::NotFound => ("its folder does not exist", "make the folder"),
+        ErrorKind::NotFound => ("its directory does not exist", "create the directory"),
         ErrorKind::PermissionDenied => {
-            ("this user may not make it", "let this user write to its folder")
+            ("this user may not create it", "give this user write access to its directory")
         }
-        _ => ("it cannot be made", "see the cause"),
+        _ => ("it cannot be created", "see the cause"),
     };
     Err(OpenError::file(path, problem, remedy).because(cause))
 }

@@ -49,15 +49,15 @@ pub(super) fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, Open
             }
             _ => Err(OpenError::file(
                 path,
-                format!("its format {format} was never one of Castellan's"),
-                "restore a copy of it",
+                format!("its format {format} is unknown"),
+                "restore a backup",
             )),
         };
     }
     if application == 0 && format == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
         return Ok(Found::Nothing);
     }
-    let remedy = "name another file";
+    let remedy = "use another file";
     Err(OpenError::file(path, "it is the database of another program", remedy))
 }
 

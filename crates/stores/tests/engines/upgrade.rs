@@ -206,7 +206,8 @@ mod sqlite {
         let url = format!("sqlite://{}", file.0.display());
         let why = refusal(&url).await;
         assert!(
-            why.contains("tables of an older Castellan") && why.contains("`castellan migrate`")
+            why.contains("tables of an older version of Castellan")
+                && why.contains("`castellan migrate`")
         );
         it_is_brought_along(&url, &file).await;
         assert!(!Old::write(&&file, "too-late").await, "an older build cannot write any more");
@@ -281,7 +282,8 @@ mod postgres {
         assert!(old.run(include_str!("../fixtures/format-1/postgres.sql").to_owned()).await);
         let why = refusal(&url).await;
         assert!(
-            why.contains("tables of an older Castellan") && why.contains("`castellan migrate`")
+            why.contains("tables of an older version of Castellan")
+                && why.contains("`castellan migrate`")
         );
         it_is_brought_along(&url, &old).await;
         assert!(!Old::write(&&old, "too-late").await, "an older build cannot write any more");

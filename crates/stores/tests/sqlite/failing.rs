@@ -69,7 +69,7 @@ async fn a_damaged_row_is_an_error() {
     raw(&file).execute_batch("UPDATE records SET names = '7:a,' WHERE id = 'a'").unwrap();
     let error = store.get_many(&[key("a")], NOW).await.unwrap_err();
     assert_eq!(error.to_string(), "the data source failed");
-    assert_eq!(error.0.to_string(), "a row is damaged: its names");
+    assert_eq!(error.0.to_string(), "a row is corrupt: its names");
     assert!(store.take(&key("a"), NOW).await.is_err());
     assert!(store.delete(&key("a"), None, Notice::Silent, NOW).await.is_err());
     assert!(get(&*store, "b").await.is_some());
@@ -157,13 +157,13 @@ fn a_file_that_may_only_be_read_does_not_open() {
         (0o600, "opened"),
         (
             0o400,
-            "cannot open the data source …/a.db: this user may not write it; \
-             let this user read and write it",
+            "cannot open the data source …/a.db: this user has no write access to it; give this \
+             user read and write access to it",
         ),
         (
             0o000,
-            "cannot open the data source …/a.db: this user may not use it or its folder; \
-             let this user read and write both",
+            "cannot open the data source …/a.db: this user has no access to it or its directory; \
+             give this user read and write access to both",
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();

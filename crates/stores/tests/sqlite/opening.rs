@@ -21,7 +21,7 @@ fn a_folder_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(
         refusal_of(folder.path(), folder.path()),
-        "cannot open the data source …: it is a folder; name a file in it"
+        "cannot open the data source …: it is a directory; give the path of a file in it"
     );
 }
 
@@ -30,7 +30,8 @@ fn a_missing_folder_is_named_as_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(
         refusal_of(&folder.path().join("none/a.db"), folder.path()),
-        "cannot open the data source …/none/a.db: its folder does not exist; make the folder"
+        "cannot open the data source …/none/a.db: its directory does not exist; create the \
+         directory"
     );
 }
 
@@ -42,8 +43,8 @@ fn what_is_no_database_is_left_alone() {
     fs::write(&file, &letter).unwrap();
     assert_eq!(
         refusal_of(&file, folder.path()),
-        "cannot open the data source …/letter.txt: it is no database, or a damaged one; \
-         name another file, or restore a copy of it"
+        "cannot open the data source …/letter.txt: it is not a database, or is corrupt; use \
+         another file, or restore a backup"
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), letter);
 }
@@ -56,8 +57,8 @@ fn another_programs_database_is_left_alone() {
     let before = fs::read(&file).unwrap();
     assert_eq!(
         refusal_of(&file, folder.path()),
-        "cannot open the data source …/a.db: it is the database of another program; \
-         name another file"
+        "cannot open the data source …/a.db: it is the database of another program; use another \
+         file"
     );
     assert_eq!(fs::read(&file).unwrap(), before);
 }
@@ -70,8 +71,8 @@ fn a_newer_format_is_left_alone() {
     raw(&file).pragma_update(None, "user_version", 3).unwrap();
     assert_eq!(
         refusal_of(&file, folder.path()),
-        "cannot open the data source …/a.db: it was made by a newer Castellan (format 3, this one \
-         knows 2); use that Castellan, or restore a copy from before it"
+        "cannot open the data source …/a.db: it was created by a newer version of Castellan (format 3; \
+         this version supports 2); use the newer version, or restore an older backup"
     );
 }
 

@@ -17,22 +17,22 @@ pub struct Envelope {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, or JSON that names a member twice.
-    #[error("The body is not a JSON object, or names a member twice.")]
+    #[error("The body is not a JSON object, or has a duplicate key.")]
     NotJson,
     /// A list of requests.
-    #[error("Batches are switched off: send one operation per request.")]
+    #[error("Batching is disabled: send one operation per request.")]
     Batch,
     /// No document.
     #[error("The request has no `query`.")]
     NoQuery,
     /// A persisted document is named.
-    #[error("Persisted documents are switched off: send the document in `query`.")]
+    #[error("Persisted documents are disabled: send the document in `query`.")]
     Persisted,
     /// A member has another type than it should.
     #[error("`{0}` has the wrong type.")]
     WrongType(&'static str),
     /// A parameter came twice.
-    #[error("`{0}` came more than once.")]
+    #[error("`{0}` was sent more than once.")]
     Repeated(&'static str),
 }
 
@@ -181,7 +181,7 @@ impl<'de> serde::Deserialize<'de> for Strict {
             type Value = Strict;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON without repeated members")
+                f.write_str("JSON without duplicate keys")
             }
 
             fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
@@ -230,7 +230,7 @@ impl<'de> serde::Deserialize<'de> for Strict {
                 let mut out = Map::new();
                 while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
                     if out.insert(name, value).is_some() {
-                        return Err(serde::de::Error::custom("a member is named twice"));
+                        return Err(serde::de::Error::custom("duplicate key"));
                     }
                 }
                 Ok(Strict(Value::Object(out)))

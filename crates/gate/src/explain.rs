@@ -132,7 +132,7 @@ impl From<&Caller> for CallerSummary {
     fn from(caller: &Caller) -> Self {
         let Some(identity) = caller.identity() else {
             let kind = match caller {
-                Caller::Anonymous(Some(_)) => "anonymous, with a credential that is no good",
+                Caller::Anonymous(Some(_)) => "anonymous, with an invalid credential",
                 _ => ANONYMOUS,
             };
             return Self { kind: kind.to_owned(), ..Self::default() };
@@ -260,13 +260,15 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
         term: "public",
         holds: (!replaced).then_some(public.is_some()),
         detail: match public {
-            _ if replaced => "a token's scopes replace what is public at this guard".to_owned(),
+            _ if replaced => {
+                "at this guard, the scopes of the token replace what is public".to_owned()
+            }
             Some(pattern) => format!("{} is public", pattern.as_str()),
-            None => "nothing that is public covers it".to_owned(),
+            None => "no public pattern covers it".to_owned(),
         },
     }];
     if rules.known_callers_only {
-        let detail = "this guard lets known callers in only".to_owned();
+        let detail = "this guard accepts authenticated callers only".to_owned();
         steps.insert(0, Step { term: "known", holds: Some(caller.identity().is_some()), detail });
     }
     let Some(identity) = caller.identity() else {
@@ -291,14 +293,15 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     };
     steps.push(match &identity.client_scopes {
         Some(scopes) => covering("client", scopes),
-        None if rules.terms.client => {
-            missing("client", "this guard requires a list of its own, and there is none")
-        }
-        None => absent("client", "no app or key with a list of its own"),
+        None if rules.terms.client => missing(
+            "client",
+            "this guard requires that the app or key has a list of scopes, but it has none",
+        ),
+        None => absent("client", "no app or key with a list of scopes"),
     });
     steps.push(match &identity.person {
         _ if rules.terms.person => {
-            missing("person", "this guard requires policies: there are none")
+            missing("person", "this guard requires policies, but there are none")
         }
         Some(person) => absent("person", &format!("{} has no policies", person.id)),
         None => absent("person", "no person"),
@@ -316,9 +319,9 @@ fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
         .map(String::as_str)
         .collect();
     let detail = if missing.is_empty() {
-        format!("{} are in the token", names.join(" "))
+        format!("the token has {}", names.join(" "))
     } else {
-        format!("{} missing in the token", missing.join(" "))
+        format!("the token lacks {}", missing.join(" "))
     };
     Some(Step { term: "required", holds: Some(missing.is_empty()), detail })
 }
@@ -343,7 +346,7 @@ fn smallest_grant(
     let beyond = most.is_some_and(|most| !want.is_met_by(most, rules));
     match reason {
         Reason::NoCredential | Reason::CredentialExpired | Reason::CredentialInvalid => {
-            Some(format!("a good token with the scope {demand}"))
+            Some(format!("a valid token with the scope {demand}"))
         }
         Reason::TokenScope if beyond => {
             Some(format!("{demand} for the app or key, and then in the token"))

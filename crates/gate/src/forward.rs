@@ -179,9 +179,9 @@ impl RequestContext<'_> {
         if !pruned.empty && !self.is_sound(plan, &mut pruned) {
             tracing::error!(
                 decision = self.id.as_str(),
-                "a pruned document did not read back as allowed"
+                "the pruned document was not allowed when checked again"
             );
-            let message = "The request could not be reduced to what is allowed.";
+            let message = "The request could not be reduced to its allowed fields.";
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             return Err(RequestRefusal::new(status, message, "INTERNAL"));
         }

@@ -139,7 +139,8 @@ where
         return unknown_caller(&shared.rules, &caller, challenge, wanted, &id);
     }
     let Some(wanted) = wanted else {
-        let message = "Answers are application/graphql-response+json or application/json.";
+        let message =
+            "Responses are sent as application/graphql-response+json or application/json.";
         return RequestRefusal::new(StatusCode::NOT_ACCEPTABLE, message, "NOT_ACCEPTABLE")
             .into_response(Wanted::Json, &id);
     };

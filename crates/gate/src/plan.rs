@@ -49,13 +49,13 @@ impl Plan {
                 return Err(RequestRefusal::new(status, message, "MUTATION_OVER_GET"));
             }
             (Root::Mutation, Some(_)) => {
-                let message = "A mutation in a form needs an Authorization header; or send it as \
-                               application/json.";
+                let message = "A mutation in a form needs an Authorization header; otherwise send \
+                               it as application/json.";
                 let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 return Err(RequestRefusal::new(status, message, "MUTATION_IN_FORM"));
             }
             (Root::Subscription, _) => {
-                let message = "Subscriptions are not served over plain HTTP.";
+                let message = "Subscriptions over plain HTTP are not supported.";
                 return Err(refuse(message, "SUBSCRIPTION_REFUSED"));
             }
             _ => {}

@@ -30,7 +30,7 @@ where
 {
     if parts.headers.contains_key(header::UPGRADE) {
         return Err(RequestRefusal::bad_request(
-            "Subscriptions over sockets are not served here.",
+            "Subscriptions over WebSocket are not supported.",
             "UPGRADE_REFUSED",
         ));
     }
@@ -70,10 +70,10 @@ fn sent_as(rules: &Rules, parts: &Parts) -> Result<RequestForm, RequestRefusal> 
     }
     let message = if rules.forms {
         "Send one JSON object as application/json, or application/x-www-form-urlencoded, in UTF-8 \
-         and uncompressed; multipart and plain text are not read here."
+         and uncompressed; multipart and plain text are not supported."
     } else {
         "Send one JSON object as application/json in UTF-8, uncompressed; forms, multipart and \
-         plain text are not read here."
+         plain text are not supported."
     };
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     Err(RequestRefusal::new(status, message, "UNSUPPORTED_MEDIA_TYPE"))
@@ -100,7 +100,7 @@ where
             let message = format!("The body is larger than {limit} bytes.");
             Err(RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, &message, "TOO_LARGE"))
         }
-        Err(_) => Err(RequestRefusal::bad_request("The body broke off.", "BAD_REQUEST")),
+        Err(_) => Err(RequestRefusal::bad_request("The body was cut off.", "BAD_REQUEST")),
     }
 }
 

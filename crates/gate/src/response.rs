@@ -123,6 +123,8 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
         Reason::TokenScope | Reason::ClientScope | Reason::PersonPolicy | Reason::RequiredScope => {
             rules.wording.insufficient
         }
-        Reason::IntrospectionClosed => ("The schema is not shown here.", "INTROSPECTION_CLOSED"),
+        Reason::IntrospectionClosed => {
+            ("Introspection is not allowed here.", "INTROSPECTION_CLOSED")
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 /// requests wait there or it has failed of late: 503 with `Retry-After`, where any other error is
 /// 502.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the API is not asked at the moment")]
+#[error("the API is not called at the moment")]
 pub struct UpstreamUnavailable {
     /// When it may be.
     pub retry_after: Duration,
@@ -40,7 +40,7 @@ pub(crate) fn request(
     headers.insert(DecisionId::HEADER, context.id.value());
     if let Some(attestor) = &context.shared.attestor {
         let identity = attestor.attest(context.caller).ok_or_else(|| {
-            let message = "The caller cannot be named to the API at the moment.";
+            let message = "The identity of the caller cannot be passed to the API at the moment.";
             RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "UNAVAILABLE")
         })?;
         headers.insert(IDENTITY, identity);
@@ -64,7 +64,7 @@ pub(crate) async fn send(
                 retry_after: retry_after.as_secs().max(1),
                 ..RequestRefusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "The API behind this guard cannot be asked at the moment.",
+                    "The API behind this guard is unavailable at the moment.",
                     "UPSTREAM_UNAVAILABLE",
                 )
             };
@@ -72,22 +72,21 @@ pub(crate) async fn send(
         tracing::warn!(
             decision = context.id.as_str(),
             error = &*error as &dyn Error,
-            "no answer from upstream"
+            "no response from upstream"
         );
-        bad_gateway("The API behind this guard did not answer.")
+        bad_gateway("The API behind this guard did not respond.")
     })?;
     let status = response.status();
     if !is_final(status) {
         return Err(bad_gateway(&format!(
-            "The API behind this guard answered with status {}, which is no answer to a \
-             GraphQL request.",
+            "The API behind this guard responded with status {}, which is not valid for GraphQL.",
             status.as_u16()
         )));
     }
     if is_graphql(response.headers()) {
         Ok(response)
     } else {
-        Err(bad_gateway("The API behind this guard gave no GraphQL answer."))
+        Err(bad_gateway("The API behind this guard did not send a GraphQL response."))
     }
 }
 
@@ -115,7 +114,7 @@ pub(crate) async fn hold(
     let most = context.shared.rules.limits.answer_bytes;
     let body = held(body, most).await.ok_or_else(too_large)?;
     Upstream::read(head.status, &body)
-        .ok_or_else(|| bad_gateway("The API behind this guard gave no GraphQL answer."))
+        .ok_or_else(|| bad_gateway("The API behind this guard did not send a GraphQL response."))
 }
 
 /// All of `body`; `None` if it breaks off or is longer than `limit` bytes.
@@ -133,7 +132,7 @@ async fn held(mut body: ReplyBody, limit: usize) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn too_large() -> RequestRefusal {
-    bad_gateway("The answer of the API broke off, or is too large to be put together.")
+    bad_gateway("The response of the API was cut off, or is too large to process.")
 }
 
 fn bad_gateway(message: &str) -> RequestRefusal {

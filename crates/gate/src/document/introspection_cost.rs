@@ -22,13 +22,13 @@ pub(crate) fn check_cost(document: &Document) -> Result<(), DocumentError> {
     let Some(operation) = document.operation().filter(|_| count > 0) else { return Ok(()) };
     if count > MOST_QUESTIONS {
         let message =
-            format!("At most {MOST_QUESTIONS} questions about the schema in one request.");
+            format!("A request may contain at most {MOST_QUESTIONS} introspection fields.");
         return Err(DocumentError::TooLarge(message));
     }
     let mut cost = Cost { document, fragments: BTreeMap::new(), aliased: false };
     if cost.lists(&operation.selection_set, false) > MOST_LISTS || cost.aliased {
         return Err(DocumentError::TooLarge(
-            "Questions about the schema may not nest so deep, nor use aliases.".to_owned(),
+            "The introspection fields are nested too deeply, or use aliases.".to_owned(),
         ));
     }
     Ok(())

@@ -28,7 +28,7 @@ pub(crate) fn check_shape(
         ));
     }
     if levels > RECURSION {
-        return too_large(format!("Fragments nest over {RECURSION} levels deep."));
+        return too_large(format!("Fragments are nested more than {RECURSION} levels deep."));
     }
     if shape.aliases > limits.aliases {
         let (count, most) = (shape.aliases, limits.aliases);
@@ -41,7 +41,7 @@ pub(crate) fn check_shape(
         return too_large(format!("An alias has {length} bytes; at most {most} are allowed."));
     }
     if shape.in_parts {
-        return too_large("@defer and @stream are not served here.".to_owned());
+        return too_large("@defer and @stream are not supported.".to_owned());
     }
     Ok(())
 }

@@ -76,7 +76,9 @@ impl Document {
         let parsed = parser.parse_executable(validity, text, "document");
         if parser.tokens_reached() >= limits.tokens {
             let most = limits.tokens;
-            return Err(DocumentError::TooLarge(format!("The document has over {most} tokens.")));
+            return Err(DocumentError::TooLarge(format!(
+                "The document has more than {most} tokens."
+            )));
         }
         let invalid = |failed: WithErrors<ExecutableDocument>| {
             let errors = failed.errors.iter().take(MOST_ERRORS);

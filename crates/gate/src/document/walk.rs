@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, steps: usize) -> Result<(), DocumentError> {
         self.steps += steps;
         if self.steps > MOST_STEPS {
-            let message = "The operation selects too much once its fragments are spread.";
+            let message = "The operation selects too many fields when its fragments are expanded.";
             return Err(DocumentError::TooLarge(message.to_owned()));
         }
         Ok(())

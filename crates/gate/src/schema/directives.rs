@@ -112,9 +112,9 @@ impl Look<'_> {
             let at = self.at(directive.location());
             if written == "castellan" {
                 return Err(SchemaError::Unenforced(format!(
-                    "{at}@castellan on {place} is not enforced: this version decides fields of the \
-                     query, mutation and subscription types alone; remove it, and put it on the root \
-                     fields that lead there"
+                    "{at}@castellan on {place} is not enforced: only fields of the query, \
+                     mutation and subscription types are checked; move it to the root fields that \
+                     lead there"
                 )));
             }
             let name = self.renamed.get(written).map_or(written, |name| name);
@@ -122,8 +122,9 @@ impl Look<'_> {
             let theirs = self.settings.upstream_enforces.iter().any(|one| one == name);
             if ACCESS_DIRECTIVES.contains(&name) && !theirs {
                 return Err(SchemaError::Unenforced(format!(
-                    "{at}@{written} on {place} is not enforced by this server; if the API behind the \
-                     guard enforces it, say so with upstream_enforces = [\"{name}\"], else remove it"
+                    "{at}@{written} on {place} is not enforced by this server; if the API behind \
+                     the guard enforces it, set upstream_enforces = [\"{name}\"], otherwise \
+                     remove it"
                 )));
             }
         }
@@ -145,7 +146,7 @@ impl Look<'_> {
         match directive.arguments.iter().find(|argument| argument.name != "scope") {
             None => Ok(()),
             Some(argument) => Err(SchemaError::Unenforced(format!(
-                "{}@castellan on {place}: nothing enforces {}; it has `scope` alone",
+                "{}@castellan on {place}: the argument {} is not enforced; `scope` is the only one",
                 self.at(directive.location()),
                 argument.name
             ))),

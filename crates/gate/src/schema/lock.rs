@@ -44,20 +44,22 @@ impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kept { field, now, locked } => {
-                let now = now.as_ref().map_or("nothing that can be read", RequiredScope::as_str);
+                let now =
+                    now.as_ref().map_or("nothing that `naming` can derive", RequiredScope::as_str);
                 write!(
                     f,
-                    "{field} would demand {now} now and goes on to demand {locked}, as the lock file \
-                     says; remove its line there if the new one is meant, or set it in overrides"
+                    "{field} would now require {now}, but still requires {locked} from the lock \
+                     file; to accept the new scope, remove the line from the lock file, or set it \
+                     in overrides"
                 )
             }
             Self::Unmapped(field) => write!(
                 f,
-                "{field} is new and has no name that `naming` can read, so that it is denied; give it \
-                 a scope in overrides"
+                "{field} is new and denied, as `naming` cannot derive a scope from its name; give \
+                 it a scope in overrides"
             ),
             Self::Gone(field) => {
-                write!(f, "the override {field:?} names a field that is no longer there; remove it")
+                write!(f, "the override {field:?} names a field that no longer exists; remove it")
             }
         }
     }
@@ -130,8 +132,8 @@ impl GuardSchema {
             }
         }
         let mut out = String::from(
-            "# What each root field demands. A line that is here is held to; new fields are added by\n\
-             # themselves. Remove a line to have its field mapped anew.\n",
+            "# The scope that each root field requires. Existing lines are kept; new fields are \
+             added\n# automatically. Remove a line to have its field mapped again.\n",
         );
         for ((root, field), demand) in lines {
             out.extend([root.as_str(), ".", field, " = \"", demand, "\"\n"]);

@@ -122,8 +122,8 @@ pub enum SchemaError {
     Invalid(String),
     /// The guard's naming cannot read a mutation, which must not run unchecked.
     #[error(
-        "the mutation {0} has no name that `naming` can read; give it one in [guard.overrides], \
-         or set naming = \"verbs\""
+        "`naming` cannot derive a scope from the name of the mutation {0}; give it a scope in \
+         [guard.overrides], or set naming = \"verbs\""
     )]
     Unreadable(String),
     /// An override or a directive names no field, or is no demand.
@@ -134,8 +134,8 @@ pub enum SchemaError {
     Unenforced(String),
     /// A line of the lock file is no entry.
     #[error(
-        "line {0} of the lock file is not `Root.field = \"Root:Type:Action\"`; correct it, or remove \
-         it to have its field mapped anew"
+        "line {0} of the lock file is not `Root.field = \"Root:Type:Action\"`; correct it, or \
+         remove it to have its field mapped again"
     )]
     Lock(usize),
     /// Two `session` fields, or none where the upstream should have one.
@@ -143,8 +143,8 @@ pub enum SchemaError {
     Session(&'static str),
     /// A field's demand is another than the lock file says.
     #[error(
-        "{field} demands {now} where the lock file says {locked}; if that is meant, remove the \
-         line from the lock file"
+        "{field} requires {now}, but the lock file says {locked}; if the new scope is intended, \
+         remove the line from the lock file"
     )]
     Remapped {
         /// `Root.field`.
@@ -207,13 +207,13 @@ impl GuardSchema {
         let composed = match (settings.session, own_session) {
             (SessionField::Local, true) => {
                 return Err(SchemaError::Session(
-                    "the upstream has a `session` field of its own: say session = \"upstream\" or \
+                    "the upstream has a `session` field of its own: set session = \"upstream\" or \
                      \"off\" for this guard",
                 ));
             }
             (SessionField::Upstream, false) => {
                 return Err(SchemaError::Session(
-                    "session = \"upstream\", and the upstream has no `session` field",
+                    "session = \"upstream\", but the upstream has no `session` field",
                 ));
             }
             (SessionField::Local, false) => parse(&[sdl, &session_sdl(&upstream)])?,
@@ -267,7 +267,7 @@ impl GuardSchema {
                 drifts.push(Drift::Gone(place.clone()));
             } else if !known {
                 return Err(SchemaError::Override(format!(
-                    "the override {place:?} names no field; write Mutation.fieldName"
+                    "the override {place:?} matches no field; write Mutation.fieldName"
                 )));
             }
         }

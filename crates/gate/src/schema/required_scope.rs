@@ -32,7 +32,7 @@ pub(crate) fn entry(
     let mut directives = definition.directives.get_all("castellan");
     if let Some(directive) = directives.next() {
         if directives.next().is_some() {
-            return Err(SchemaError::Override(format!("@castellan on {place} came twice")));
+            return Err(SchemaError::Override(format!("@castellan on {place} is repeated")));
         }
         let text = directive
             .specified_argument_by_name("scope")

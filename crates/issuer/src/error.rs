@@ -17,55 +17,55 @@ pub enum OAuthError {
     #[error(transparent)]
     Repeated(#[from] Repeated),
     /// The body is neither a form nor a JSON object of texts.
-    #[error("the body is not readable as a form or as a JSON object of texts")]
+    #[error("the body must be a form or a JSON object of strings")]
     Unreadable,
     /// The body is longer than so many bytes.
     #[error("the request body is larger than {0} bytes")]
     TooLarge(usize),
     /// The client proved itself in two ways (RFC 6749 §2.3).
-    #[error("send the client's credentials once: by Basic or in the body")]
+    #[error("send the client's credentials only once: by Basic or in the body")]
     TwoProofs,
     /// Unknown, inactive, or not proven. One answer for all three.
-    #[error("the client is unknown, or did not prove who it is")]
+    #[error("unknown client, or client authentication failed")]
     InvalidClient {
         /// It tried by `Authorization: Basic`, and is asked that way again.
         basic: bool,
     },
     /// No grant of that name is served.
-    #[error("this grant_type is not served here")]
+    #[error("this grant_type is not supported")]
     UnknownGrant,
     /// The client may not use this grant.
-    #[error("this client may not use this grant")]
+    #[error("this client may not use this grant type")]
     GrantNotAllowed,
     /// A pushed authorization request is not to be served.
     #[error("{1}")]
     Pushed(ErrorCode, String),
     /// More would have to be kept of it than is kept of anything that strangers begin.
-    #[error("the request is too long: {MOST_KEPT} bytes of it at most are kept")]
+    #[error("the request is too long: at most {MOST_KEPT} bytes of it can be stored")]
     TooLong,
     /// Unknown, used, expired, another client's, or redirected elsewhere: one answer for all.
-    #[error("the code cannot be redeemed")]
+    #[error("the code is not valid")]
     CodeNotRedeemable,
     /// The verifier is malformed, belongs to another challenge, or came without one.
-    #[error("the code_verifier does not meet the code_challenge")]
+    #[error("the code_verifier does not match the code_challenge")]
     VerifierMismatch,
     /// There was a challenge, and there is no verifier.
     #[error("the code_verifier is missing")]
     VerifierMissing,
     /// The person has not answered yet.
-    #[error("the person has not answered yet; ask again after the interval")]
+    #[error("the user has not answered yet; poll again after the interval")]
     Pending,
     /// The person has not answered yet, and the device asks too often.
-    #[error("too often: wait five seconds longer between two requests")]
+    #[error("polling too fast; increase the interval by 5 seconds")]
     SlowDown,
     /// The person did not answer in time.
-    #[error("the codes have expired; begin again")]
+    #[error("the codes have expired; start again")]
     DeviceExpired,
     /// The person said no.
-    #[error("the person did not agree")]
+    #[error("the user denied access")]
     DeviceDenied,
     /// Unknown, used, expired, ended, or another client's: one answer for all.
-    #[error("the refresh token cannot be used")]
+    #[error("the refresh token is not valid")]
     RefreshNotUsable,
     /// The person may not hold tokens (`docs/contracts/aidbox.md` §2.2).
     #[error("User is inactive")]
@@ -77,10 +77,10 @@ pub enum OAuthError {
     #[error(transparent)]
     Proof(ProofError),
     /// This client's tokens are bound to keys, and no proof came.
-    #[error("this client's tokens are bound to a key: send a DPoP proof")]
+    #[error("the tokens of this client are bound to a key: send a DPoP proof")]
     ProofMissing,
     /// A resource is none that this client's tokens may be for (RFC 8707 §2).
-    #[error("no token of this client is for the resource {0:?}")]
+    #[error("this client cannot get tokens for the resource {0:?}")]
     Target(String),
     /// The access token is missing, or no good.
     #[error("the access token is not valid")]
@@ -98,7 +98,7 @@ pub enum OAuthError {
     #[error("the store failed")]
     Store(#[from] StoreError),
     /// Ours, not theirs.
-    #[error("the keys failed")]
+    #[error("the signing keys failed")]
     Keys(#[from] KeyringError),
 }
 
@@ -156,7 +156,7 @@ pub enum ProofError {
     #[error("the DPoP proof {0}")]
     Invalid(&'static str),
     /// It has to carry the nonce that this server hands out (RFC 9449 §8).
-    #[error("the DPoP proof must carry the nonce that stands in the header DPoP-Nonce")]
+    #[error("the DPoP proof must contain the nonce from the header DPoP-Nonce")]
     Nonce,
     /// Ours: it cannot be told.
     #[error("the store failed")]
@@ -165,7 +165,7 @@ pub enum ProofError {
 
 /// A parameter came more than once.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} came more than once")]
+#[error("{0} was sent more than once")]
 pub struct Repeated(pub String);
 
 /// Bytes that are kept of anything that strangers begin, at most: what an address can carry.

@@ -18,7 +18,7 @@ pub enum InvalidLogoutUri {
     #[error(transparent)]
     Uri(#[from] InvalidRedirectUri),
     /// Anybody on the way could read it, or it is no address of the web.
-    #[error("{0:?} must be https, but for a loopback host's")]
+    #[error("{0:?} must be https unless its host is a loopback address")]
     Scheme(String),
 }
 

@@ -21,10 +21,10 @@ pub enum InvalidRedirectUri {
     #[error("{0:?} has user information before the host")]
     UserInfo(String),
     /// A scheme that a browser would run or read rather than visit.
-    #[error("{0:?} has a scheme that no answer may be sent to")]
+    #[error("{0:?} has a scheme that is not allowed")]
     Scheme(String),
     /// A control character, a blank or a backslash, which browsers read differently.
-    #[error("{0:?} holds a character that browsers read differently")]
+    #[error("{0:?} contains a character that browsers interpret differently")]
     Character(String),
 }
 

@@ -36,7 +36,8 @@ type Refused = (ErrorCode, &'static str);
 
 /// Reads the parameter.
 pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
-    let invalid = (ErrorCode::InvalidRequest, "claims is a JSON object of id_token and userinfo");
+    let invalid =
+        (ErrorCode::InvalidRequest, "claims must be a JSON object with id_token and userinfo");
     if text.len() > LONGEST {
         return Err(invalid);
     }
@@ -66,10 +67,10 @@ fn read_one(
     match (place, name) {
         (_, "sub") => {
             let Some(subject) = how.get("value") else { return Ok(()) };
-            let invalid = (ErrorCode::InvalidRequest, "claims: the value of sub is a text");
+            let invalid = (ErrorCode::InvalidRequest, "claims: the value of sub must be a string");
             let subject = subject.as_str().ok_or(invalid)?.to_owned();
             if request.subject.as_ref().is_some_and(|other| *other != subject) {
-                return Err((ErrorCode::InvalidRequest, "claims: sub is said to be two people"));
+                return Err((ErrorCode::InvalidRequest, "claims: sub names two different people"));
             }
             request.subject = Some(subject);
         }
@@ -79,7 +80,7 @@ fn read_one(
             let several = how.get("values").and_then(Value::as_array).into_iter().flatten();
             let mut wanted = one.chain(several).peekable();
             if wanted.peek().is_some() && !wanted.any(|value| value == ACR) {
-                let text = "people here prove who they are by a password";
+                let text = "the requested acr is not supported";
                 return Err((ErrorCode::UnmetAuthenticationRequirements, text));
             }
         }

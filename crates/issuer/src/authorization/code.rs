@@ -50,7 +50,7 @@ impl Issuer {
         };
         let id = code_id(&request.client_id, &code);
         if self.repository().insert(&id, &body, now).await? != Written::Done {
-            return Err(StoreError::new("a fresh code was in use").into());
+            return Err(StoreError::new("a newly generated code was already in use").into());
         }
         Ok(self.answer(&request.back(), &[("code", &code.text())]))
     }

@@ -177,7 +177,7 @@ impl Issuer {
                     self.deny_device(device).await?;
                     return Ok(Next::Device(Answer::Deny));
                 }
-                Err(request.refuse(ErrorCode::AccessDenied, "the person did not agree").into())
+                Err(request.refuse(ErrorCode::AccessDenied, "the user denied access").into())
             }
             Answer::Switch => {
                 self.sign_out(browser).await?;
@@ -206,11 +206,13 @@ impl Issuer {
         let silent = request.prompt == Prompt::None;
         let Some(person) = signed_in.filter(fresh).filter(is_meant) else {
             if settled.proven {
-                let text = "somebody else signed in than is meant";
+                let text = "a different user is signed in than was requested";
                 return Err(request.refuse(ErrorCode::LoginRequired, text).into());
             }
             if silent {
-                return Err(request.refuse(ErrorCode::LoginRequired, "nobody is signed in").into());
+                return Err(request
+                    .refuse(ErrorCode::LoginRequired, "no user is signed in")
+                    .into());
             }
             let flow = self.save_flow(Some(request), browser, None, settled.fresh_since).await?;
             return Ok(Next::Login(flow));
@@ -226,7 +228,7 @@ impl Issuer {
                 } else {
                     ErrorCode::ConsentRequired
                 };
-                return Err(request.refuse(code, "the person has not agreed yet").into());
+                return Err(request.refuse(code, "the user has not given consent yet").into());
             }
             let session = Some(person.session);
             return Ok(Next::Consent(self.save_flow(Some(request), browser, session, None).await?));
@@ -291,7 +293,7 @@ impl Issuer {
                 .into());
         }
         if begun? != Written::Done {
-            return Err(StoreError::new("a fresh flow was in use").into());
+            return Err(StoreError::new("a newly generated flow id was already in use").into());
         }
         Ok(flow.text())
     }

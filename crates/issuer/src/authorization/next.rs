@@ -57,10 +57,10 @@ pub enum SignInOutcome {
 pub enum FlowError {
     /// Over, unknown, or begun in another browser: one answer for all three
     /// (`docs/security-cases.md` row 12).
-    #[error("this sign-in has expired, or was begun in another browser")]
+    #[error("this sign-in has expired, or was started in another browser")]
     Expired,
     /// No device waits for an answer to that code.
-    #[error("no device waits with this code")]
+    #[error("no device is waiting for this code")]
     WrongCode,
     /// The authorization goes no further.
     #[error(transparent)]

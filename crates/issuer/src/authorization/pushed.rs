@@ -64,8 +64,7 @@ impl Issuer {
         if params.get("request_uri").is_some() {
             return Err(OAuthError::Pushed(
                 ErrorCode::InvalidRequest,
-                "request_uri stands for a request that was pushed, and is no part of one"
-                    .to_owned(),
+                "request_uri must not be part of a pushed request".to_owned(),
             ));
         }
         let named = params.get("client_id").unwrap_or(&client.id);
@@ -80,7 +79,7 @@ impl Issuer {
             // The code is bound to the key that was shown already here (RFC 9449 §10.1).
             let jkt = Some(self.prove_key(proof).await.map_err(OAuthError::Proof)?);
             if request.jkt.is_some() && request.jkt != jkt {
-                let text = "dpop_jkt is not of the key that signed the DPoP proof".to_owned();
+                let text = "dpop_jkt does not match the key that signed the DPoP proof".to_owned();
                 return Err(OAuthError::Pushed(ErrorCode::InvalidRequest, text));
             }
             request.jkt = jkt;
@@ -91,7 +90,7 @@ impl Issuer {
         let stranger = params.source().filter(|_| !client.authenticated);
         let id = reference.digest().text();
         if self.keep_begun(&id, &body, (stranger, now)).await? != Written::Done {
-            return Err(StoreError::new("a fresh reference was in use").into());
+            return Err(StoreError::new("a newly generated request_uri was already in use").into());
         }
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })
     }

@@ -155,7 +155,7 @@ impl Issuer {
         }
         let (request, client) = self.check_authorization(client_id, params).await?;
         if client.require_pushed {
-            let text = "this client hands its requests over itself (RFC 9126)";
+            let text = "this client must use pushed authorization requests (RFC 9126)";
             return Err(request.refuse(ErrorCode::InvalidRequest, text));
         }
         Ok((request, client))
@@ -204,10 +204,10 @@ impl Issuer {
     ) -> Result<(), Refused> {
         let silent = request.prompt == Prompt::None;
         let Some(token) = params.get("id_token_hint").filter(|_| silent) else { return Ok(()) };
-        let unread = (ErrorCode::LoginRequired, "id_token_hint is no ID token of this issuer");
+        let unread = (ErrorCode::LoginRequired, "id_token_hint was not issued by this server");
         let hinted = self.read_hint(token).ok_or(unread)?.sub;
         if request.claims.subject.as_ref().is_some_and(|subject| *subject != hinted) {
-            let text = "claims and id_token_hint mean two people";
+            let text = "claims and id_token_hint name different people";
             return Err((ErrorCode::LoginRequired, text));
         }
         request.claims.subject = Some(hinted);
@@ -239,27 +239,30 @@ fn check(
         Some("code") => {}
         None => return Err(invalid("response_type is required")),
         Some(_) => {
-            return Err((ErrorCode::UnsupportedResponseType, "only response_type=code is served"));
+            return Err((
+                ErrorCode::UnsupportedResponseType,
+                "only response_type=code is supported",
+            ));
         }
     }
     if ["state", "nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
-        return Err(invalid("state, nonce and login_hint have 2048 bytes at most"));
+        return Err(invalid("state, nonce and login_hint must not exceed 2048 bytes"));
     }
     let Some(grant) = &client.code else {
         let text = "this client may not use the authorization code grant";
         return Err((ErrorCode::UnauthorizedClient, text));
     };
     if params.get("request").is_some() {
-        return Err(invalid("request objects are not read"));
+        return Err(invalid("request objects are not supported"));
     }
     if params.get("response_mode").is_some_and(|mode| mode != "query" && mode != "form_post") {
-        return Err(invalid("response_mode is query or form_post"));
+        return Err(invalid("response_mode must be query or form_post"));
     }
     let challenge = challenge(params)?;
     if challenge.is_none() && (grant.pkce || client.is_public()) {
         return Err(invalid("code_challenge is required"));
     }
-    let wrong_scope = (ErrorCode::InvalidScope, "a scope asked for is not this client's");
+    let wrong_scope = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
     let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
         Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
         // `docs/contracts/decidim.md` §6.1.
@@ -273,7 +276,7 @@ fn check(
     let max_age = match params.get("max_age").map(str::parse) {
         None => None,
         Some(Ok(seconds)) => Some(seconds),
-        Some(Err(_)) => return Err(invalid("max_age is a number of seconds")),
+        Some(Err(_)) => return Err(invalid("max_age must be a number of seconds")),
     };
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
@@ -318,7 +321,7 @@ fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
     };
     match text {
         Some(text) if !is_one(text) => {
-            Err((ErrorCode::InvalidRequest, "dpop_jkt is the SHA-256 thumbprint of a key"))
+            Err((ErrorCode::InvalidRequest, "dpop_jkt must be the SHA-256 thumbprint of a key"))
         }
         text => Ok(text.map(ToOwned::to_owned)),
     }
@@ -334,10 +337,10 @@ fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
     match &*words {
         [] => Ok((Prompt::Needed, false)),
         ["none"] => Ok((Prompt::None, false)),
-        _ if has("none") => invalid("prompt=none goes with no other"),
+        _ if has("none") => invalid("prompt=none must not be combined with other values"),
         _ if has("consent") => Ok((Prompt::Consent, signs_in)),
         _ if signs_in => Ok((Prompt::Login, false)),
-        _ => invalid("prompt is none, login, consent or select_account"),
+        _ => invalid("prompt must be none, login, consent or select_account"),
     }
 }
 

@@ -11,6 +11,10 @@ use crate::{
     request::{params::Params, url::with_query},
 };
 
+/// The refusal of an address to return to where nothing says which client it belongs to.
+const NO_CLIENT: &str = "post_logout_redirect_uri needs client_id, or an id_token_hint issued by \
+                         this server";
+
 /// A person is to be signed out, checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LogoutRequest {
@@ -46,14 +50,12 @@ impl Issuer {
         if let (Some(hinted), Some(named)) = (hinted, named)
             && hinted != named
         {
-            return Err(page("client_id and id_token_hint are of two clients"));
+            return Err(page("client_id and id_token_hint name different clients"));
         }
         let back = match params.get("post_logout_redirect_uri") {
             None => None,
             Some(asked) => {
-                let id = hinted.or(named).ok_or_else(|| {
-                    page("post_logout_redirect_uri needs client_id, or an id_token_hint of ours")
-                })?;
+                let id = hinted.or(named).ok_or_else(|| page(NO_CLIENT))?;
                 let client = self.repository().get::<Client>(id, self.now()).await?;
                 let admitted = client.is_some_and(|stored| {
                     let uris = &stored.body.post_logout_redirect_uris;

@@ -73,7 +73,7 @@ impl GrantType for ClientCredentials {
             Written::Done => {
                 Ok(Authorized { id, family, nonce: None, id_claims: Vec::new(), introduces: false })
             }
-            _ => Err(StoreError::new("a fresh family was in use").into()),
+            _ => Err(StoreError::new("a newly generated family id was already in use").into()),
         }
     }
 }

@@ -83,7 +83,7 @@ impl GrantType for RefreshToken {
                 return Ok(authorized(next));
             }
         }
-        Err(StoreError::new("the family is being written all the time").into())
+        Err(StoreError::new("too much write contention on the token family").into())
     }
 }
 

@@ -156,6 +156,6 @@ impl Keyring {
                 return Ok(changed);
             }
         }
-        Err(StoreError::new("the keyring is being written all the time").into())
+        Err(StoreError::new("too much write contention on the keyring").into())
     }
 }

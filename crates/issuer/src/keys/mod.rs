@@ -36,24 +36,24 @@ pub enum KeyringError {
     Key(#[from] KeyError),
     /// The ring was sealed under another master key.
     #[error(
-        "the signing keys in the database do not open with this master key; start with the master \
-         key that they were made with"
+        "the signing keys in the database cannot be decrypted with this master key; start with \
+         the master key that they were sealed with"
     )]
     Sealed,
     /// No key of that use and algorithm signs now.
-    #[error("no key of that kind signs at the moment")]
+    #[error("no active signing key of that kind")]
     NoKey,
     /// Builds of a layout before may still work with the data source, and could not read that.
     #[error(
-        "older versions may still work with this data source and could not read its keys any more; \
-         end them, and run `castellan migrate --finish`"
+        "older versions may still use this data source and could no longer read its keys; stop \
+         them, and run `castellan migrate --finish`"
     )]
     Older,
     /// There is no key of that name.
-    #[error("there is no signing key of that name; `castellan key list` shows them")]
+    #[error("no signing key has that id; `castellan key list` shows them")]
     UnknownKey,
     /// The text is no master key.
-    #[error("a master key is 32 bytes, written as 43 base64url characters")]
+    #[error("a master key must be 32 bytes, written as 43 base64url characters")]
     MasterKey,
 }
 

@@ -83,7 +83,7 @@ pub enum TradeError {
     #[error("no such key")]
     Unknown,
     /// A scope that the key does not cover; the first in the order asked.
-    #[error("the key does not cover {0}")]
+    #[error("the key does not allow the scope {0}")]
     Scope(String),
     /// Ours.
     #[error("the token could not be signed")]
@@ -300,7 +300,7 @@ impl Issuer {
         stored.body.set_secrets(last.into_iter().chain([fresh]).collect());
         stored.body.modified = now;
         if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
-            return Err(StoreError::new("somebody else changed the key").into());
+            return Err(StoreError::new("too much write contention on the API key").into());
         }
         self.bump(Kind::Credential, &id);
         Ok(true)

@@ -169,7 +169,7 @@ impl MachineTokens {
             ends: claims.exp,
         };
         if issuer.repository().insert(&claims.jti, &record, now).await? != Written::Done {
-            return Err(StoreError::new("a fresh token id was in use").into());
+            return Err(StoreError::new("a newly generated token id was already in use").into());
         }
         let token = self.secret.sign(&claims).map_err(KeyringError::from)?;
         if is_news(stored.body.used, now) {
@@ -287,7 +287,7 @@ impl Issuer {
         }
         let stored = Versioned { id: id.clone(), version, body };
         if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
-            return Err(StoreError::new("somebody else changed the credential").into());
+            return Err(StoreError::new("too much write contention on the machine user").into());
         }
         self.bump(Kind::Credential, &id);
         Ok(true)

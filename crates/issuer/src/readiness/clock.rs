@@ -42,18 +42,18 @@ impl Default for Measure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongClock {
     /// It is not the data source's.
-    #[error("this machine's clock is {0} ms ahead of the data source's; set it by NTP")]
+    #[error("this machine's clock is {0} ms ahead of the data source's; synchronise it with NTP")]
     Ahead(u64),
     /// It is not the data source's.
-    #[error("this machine's clock is {0} ms behind the data source's; set it by NTP")]
+    #[error("this machine's clock is {0} ms behind the data source's; synchronise it with NTP")]
     Behind(u64),
     /// It was set since it was compared last; the next comparison decides.
-    #[error("this machine's clock was set by {0} ms since it was last compared")]
+    #[error("this machine's clock was changed by {0} ms since it was last compared")]
     Set(u64),
     /// It is before what was written already.
     #[error(
-        "this machine's clock was set back: it is {0} ms before the newest time in the data source; \
-         set it by NTP, or wait as long"
+        "this machine's clock was set back: it is {0} ms behind the newest time in the data \
+         source; synchronise it with NTP, or wait that long"
     )]
     SetBack(u64),
 }

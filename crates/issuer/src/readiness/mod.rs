@@ -109,7 +109,7 @@ impl Heartbeat {
                 self.version = Some(1);
                 Ok(())
             }
-            _ => Err(StoreError::new("a fresh heartbeat's id was in use")),
+            _ => Err(StoreError::new("a newly generated heartbeat id was already in use")),
         }
     }
 }

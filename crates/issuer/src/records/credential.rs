@@ -113,18 +113,18 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
         Err(_) => text.parse::<IpNet>().map_err(|_| {
-            format!("{text:?} is no address, and no network such as \"192.0.2.0/24\"")
+            format!("{text:?} is not an IP address or a network such as \"192.0.2.0/24\"")
         })?,
     };
     if let IpNet::V6(six) = net
         && six.addr().to_ipv4_mapped().is_some()
     {
-        return Err(format!("{text:?} is a way to write an IPv4 address; write that"));
+        return Err(format!("{text:?} is an IPv4-mapped address; write it as an IPv4 address"));
     }
     if net.trunc() == net {
         Ok(net)
     } else {
-        Err(format!("{text:?} has an address within the network; write {}", net.trunc()))
+        Err(format!("{text:?} has bits set after the prefix; write {}", net.trunc()))
     }
 }
 

@@ -83,7 +83,7 @@ impl Document for ApiCredentialDocument {
         };
         let number = before.map_or_else(fresh_number, |before| before.number);
         if self.number.is_some_and(|written| written != number) {
-            return Err(Problem::Text("number is given when the record is made".to_owned()));
+            return Err(Problem::Text("number is assigned when the record is created".to_owned()));
         }
         let addresses: Result<Vec<_>, _> =
             self.addresses.iter().map(|text| network(text)).collect();
@@ -169,7 +169,7 @@ impl Document for AuthKeyDocument {
         before: Option<&AuthKey>,
     ) -> Result<(AuthKey, bool), Problem> {
         if self.scopes.is_empty() {
-            return Err(Problem::Text("scopes must hold at least one scope".to_owned()));
+            return Err(Problem::Text("scopes must contain at least one scope".to_owned()));
         }
         if let Some(named) = self.scopes.iter().find(|scope| matches!(scope, Scope::Named(_))) {
             return Err(Problem::Text(format!(
@@ -204,7 +204,7 @@ async fn keep_all(
     kept: &[String],
 ) -> Result<Vec<String>, Problem> {
     if secrets.len() > MOST_SECRETS {
-        return Err(Problem::Text(format!("apiKeys: {MOST_SECRETS} at most")));
+        return Err(Problem::Text(format!("apiKeys: at most {MOST_SECRETS} are allowed")));
     }
     let mut stored: Vec<String> = Vec::new();
     for secret in secrets {

@@ -60,7 +60,7 @@ pub enum ApplyError {
         problem: String,
     },
     /// Another record has one of its names.
-    #[error("{resource}: {name:?} belongs to another one already")]
+    #[error("{resource}: {name:?} already belongs to another one")]
     Clash {
         /// Kind and id.
         resource: String,
@@ -68,7 +68,7 @@ pub enum ApplyError {
         name: String,
     },
     /// Somebody else changed it at the same time.
-    #[error("{0}: somebody else changed it at the same time; try again")]
+    #[error("{0}: it was changed at the same time; try again")]
     Conflict(String),
     /// Too many secrets wait to be hashed.
     #[error(transparent)]
@@ -230,7 +230,7 @@ impl Issuer {
             }
             ResourceKind::AuthKey => self.put::<AuthKeyDocument>(kind, &id, members, mode).await,
             ResourceKind::Grant => Err(ApplyError::Kind(
-                "a Grant is what a person agreed to; nobody else can write it".to_owned(),
+                "a Grant cannot be written: it is created when a person gives consent".to_owned(),
             )),
         }
     }
@@ -386,12 +386,12 @@ impl Issuer {
 fn open(document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
     let Value::Object(mut members) = document else {
         return Err(ApplyError::Kind(
-            "a document is a map with a resourceType and an id".to_owned(),
+            "a document must be a map with a resourceType and an id".to_owned(),
         ));
     };
     let kinds = || {
         let names = ResourceKind::ALL.map(ResourceKind::as_str);
-        format!("resourceType is missing or unknown; there are {}", names.join(", "))
+        format!("resourceType is missing or unknown; known types: {}", names.join(", "))
     };
     let kind = members.shift_remove("resourceType");
     let kind = kind
@@ -404,7 +404,8 @@ fn open(document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
         _ => {
             return Err(ApplyError::Invalid {
                 resource: kind.as_str().to_owned(),
-                problem: "id is missing, or not 1 to 128 of A-Z a-z 0-9 . _ - @ + ~".to_owned(),
+                problem: "id is missing, or not 1 to 128 characters of A-Z a-z 0-9 . _ - @ + ~"
+                    .to_owned(),
             });
         }
     };

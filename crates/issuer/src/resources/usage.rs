@@ -96,7 +96,7 @@ impl Issuer {
                 return Ok(());
             }
         }
-        Err(StoreError::new("what was used is being written all the time"))
+        Err(StoreError::new("too much write contention on the usage counts"))
     }
 
     /// What the resource used; nothing if that was never counted.

@@ -95,11 +95,11 @@ impl Document for UserDocument {
         let emails: Vec<String> =
             self.email.into_iter().chain(emails.into_iter().map(|email| email.value)).collect();
         if let Some(bad) = emails.iter().find(|email| !email.contains('@') || email.len() > 254) {
-            return Err(Problem::Text(format!("emails: {bad:?} is no e-mail address")));
+            return Err(Problem::Text(format!("emails: {bad:?} is not an e-mail address")));
         }
         let active = match (self.active, self.inactive) {
             (Some(_), Some(_)) => {
-                return Err(Problem::Text("say active or inactive, not both".to_owned()));
+                return Err(Problem::Text("set either active or inactive, not both".to_owned()));
             }
             (Some(active), None) => active,
             (None, inactive) => inactive != Some(true),

@@ -56,7 +56,7 @@ impl Passwords {
                 }
             });
             if let Err(error) = started {
-                tracing::error!(%error, "a password thread could not be started");
+                tracing::error!(%error, "could not start a thread for passwords");
             }
         }
         // Made now, so that the first wrong name does not take longer, and by the pool, so that the

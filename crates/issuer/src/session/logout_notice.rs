@@ -73,7 +73,7 @@ impl Queue {
         for notification in notifications {
             if let Err(error) = self.sender.try_send(notification) {
                 let client = error.into_inner().client;
-                tracing::warn!(client, "an app is not told of a sign-out: too many are waiting");
+                tracing::warn!(client, "a logout notification was dropped: too many are queued");
             }
         }
     }
@@ -148,7 +148,7 @@ impl Issuer {
                 return Ok(Some(sid));
             }
         }
-        Err(StoreError::new("the session is being written all the time").into())
+        Err(StoreError::new("too much write contention on the session").into())
     }
 
     /// Who is to hear that `session` is over, as the apps stand in the store now.

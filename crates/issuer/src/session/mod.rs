@@ -159,7 +159,7 @@ impl Issuer {
         };
         let id = cookie.digest().text();
         if self.repository().insert(&id, &session, now).await? != Written::Done {
-            return Err(StoreError::new("a fresh session id was in use"));
+            return Err(StoreError::new("a newly generated session id was already in use"));
         }
         let Session { sid, apps, .. } = session;
         Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, sid, apps }))
@@ -226,7 +226,7 @@ impl Issuer {
                 }
             }
         }
-        Err(StoreError::new("the session is being written all the time"))
+        Err(StoreError::new("too much write contention on the session"))
     }
 
     /// The token that forms of a signed-in page carry.

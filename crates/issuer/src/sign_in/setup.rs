@@ -21,23 +21,23 @@ use crate::{
 pub enum SetupError {
     /// Unknown, used or expired.
     #[error(
-        "This link has been used already, or has expired. Start the server again for a new one."
+        "This link has already been used, or has expired. Restart the server to get a new one."
     )]
     Spent,
     /// The name cannot be used.
-    #[error("A user name has 1 to 128 letters, digits, dots, dashes and underscores.")]
+    #[error("A username must have 1 to 128 letters, digits, dots, dashes and underscores.")]
     Name,
     /// The name is in use.
-    #[error("Somebody has this name already.")]
+    #[error("This username is already taken.")]
     Taken,
     /// The password is blank or too short.
     #[error("The password {0}. Choose another one.")]
     Password(Unacceptable),
     /// The two passwords differ.
-    #[error("The two passwords are not the same.")]
+    #[error("The passwords do not match.")]
     Differ,
     /// Ours.
-    #[error("The server could not do it. Try again.")]
+    #[error("Something went wrong on the server. Try again.")]
     Token(#[from] OAuthError),
 }
 

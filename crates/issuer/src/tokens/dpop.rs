@@ -126,7 +126,7 @@ impl Issuer {
             DpopReplay::Store => self.use_proof_everywhere(&good).await?,
             // Of any number at once one makes the entry.
             DpopReplay::Node if !self.seen_proofs().0.entry(good.id).or_insert(()).is_fresh() => {
-                return Err(ProofError::Invalid("was used before").into());
+                return Err(ProofError::Invalid("was already used").into());
             }
             DpopReplay::Node => {}
         }
@@ -144,40 +144,40 @@ impl Issuer {
         let used = UsedAssertion { ends: Timestamp(now.0 + 2 * WINDOW + 1) };
         match self.repository().insert(&good.id.text(), &used, now).await? {
             Written::Done => Ok(()),
-            _ => Err(ProofError::Invalid("was used before")),
+            _ => Err(ProofError::Invalid("was already used")),
         }
     }
 
     fn read_proof(&self, proof: &Proof<'_>, token: Option<&str>) -> Result<Good, ProofError> {
         let invalid = ProofError::Invalid;
-        let compact = Compact::read(proof.jws).ok_or(invalid("is no signed JWT"))?;
+        let compact = Compact::read(proof.jws).ok_or(invalid("is not a signed JWT"))?;
         let header = compact.header();
         if !header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("dpop+jwt")) {
             return Err(invalid("is not of the type dpop+jwt"));
         }
         // One with a private key in its header does not read at all (RFC 9449 §4.3, number 7).
-        let jwk = header.jwk.as_ref().ok_or(invalid("brings no public key"))?;
+        let jwk = header.jwk.as_ref().ok_or(invalid("contains no public key"))?;
         // The key vouches for nobody but itself, so its header may say how it is used; where the key
         // says so as well, they must agree.
         let algorithm =
             Algorithm::named(&header.alg).filter(|alg| jwk.alg.is_none_or(|own| own == *alg));
-        let algorithm = algorithm.ok_or(invalid("has a key of no algorithm served here"))?;
+        let algorithm = algorithm.ok_or(invalid("uses an algorithm that is not supported"))?;
         let mut used = jwk.clone();
         used.alg = Some(algorithm);
         let key = VerifyingKey::from_jwk(algorithm, &used).ok();
         let payload = key.as_ref().and_then(|key| compact.verified_by(key));
-        let payload = payload.ok_or(invalid("is not signed by the key that it brings"))?;
+        let payload = payload.ok_or(invalid("is not signed by the key that it contains"))?;
         let claims: Claims =
             serde_json::from_slice(payload).map_err(|_| invalid("lacks jti, htm, htu or iat"))?;
         if claims.htm != proof.method || !is_at(&claims.htu, proof.url) {
-            return Err(invalid("is about another request"));
+            return Err(invalid("is for another request"));
         }
         let now = self.now().0;
         if claims.iat.0 + WINDOW < now || claims.iat.0 > now + WINDOW {
-            return Err(invalid("was not made just now"));
+            return Err(invalid("is too old, or issued in the future"));
         }
         if !(1..=LONGEST_JTI).contains(&claims.jti.len()) {
-            return Err(invalid("has no jti of a sane length"));
+            return Err(invalid("has an empty or too long jti"));
         }
         let ath = token.map(|token| Digest::of(token.as_bytes()).text());
         if ath.is_some() && claims.ath != ath {

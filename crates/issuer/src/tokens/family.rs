@@ -118,7 +118,7 @@ impl Issuer {
                 return Ok(());
             }
         }
-        Err(StoreError::new("the family is being written all the time"))
+        Err(StoreError::new("too much write contention on the token family"))
     }
 
     /// Makes sure that a family that may not exist yet never comes to life.

@@ -40,10 +40,10 @@ pub struct Moved {
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
     /// It is no record that this version knows.
-    #[error("{0:?} is no kind of record that this Castellan knows")]
+    #[error("{0:?} is not a kind of record that this version knows")]
     Kind(String),
     /// One of its names belongs to another record there.
-    #[error("{record}: its name {name:?} belongs to another record there")]
+    #[error("{record}: its name {name:?} belongs to another record at the destination")]
     Clash {
         /// Which record.
         record: String,
@@ -51,7 +51,7 @@ pub enum MoveError {
         name: String,
     },
     /// What it holds is not what Castellan writes.
-    #[error("{0}: it holds no JSON")]
+    #[error("{0}: its content is not JSON")]
     Body(String),
     /// A data source failed.
     #[error(transparent)]
@@ -175,7 +175,7 @@ impl Moved {
                 None => drop(store.delete(&key, None, Notice::Silent, now).await?),
             }
         }
-        Err(StoreError::new("the record is being written all the time").into())
+        Err(StoreError::new("too much write contention on the record").into())
     }
 
     /// Whether `store` holds just this.

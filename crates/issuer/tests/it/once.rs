@@ -407,7 +407,7 @@ async fn uses(harness: &Harness, step: &str, jws: &str, notes: &Notes) -> bool {
     };
     match outcome {
         Ok(()) => true,
-        Err(OAuthError::Proof(ProofError::Invalid("was used before"))) => false,
+        Err(OAuthError::Proof(ProofError::Invalid("was already used"))) => false,
         Err(error) => panic!("{step}: {error:?}"),
     }
 }

@@ -28,17 +28,17 @@ impl<'de> Visitor<'de> for Names {
     type Value = PassedOver;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object whose members have different names")
+        f.write_str("a JSON object without duplicate members")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PassedOver, A::Error> {
         let mut seen = HashSet::new();
         while let Some((name, IgnoredAny)) = map.next_entry::<String, _>()? {
             if self.refused.contains(&&*name) {
-                return Err(A::Error::custom(format_args!("{name} must not be there")));
+                return Err(A::Error::custom(format_args!("{name} is not allowed")));
             }
             if !seen.insert(name) {
-                return Err(A::Error::custom("a member comes twice"));
+                return Err(A::Error::custom("duplicate member"));
             }
         }
         Ok(PassedOver)

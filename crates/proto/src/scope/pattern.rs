@@ -16,16 +16,16 @@ pub struct ScopePattern {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPattern {
     /// Outside 1..=256 characters.
-    #[error("a scope pattern has 1 to 256 characters")]
+    #[error("a scope pattern must have 1 to 256 characters")]
     Length,
     /// A character outside `A-Z a-z 0-9 _ : * ? { , }`.
-    #[error("a scope pattern holds only letters, digits, _ : * ? and {{a,b}}; {0:?} does not")]
+    #[error("{0:?} contains a character other than letters, digits, _ : * ? and {{a,b}}")]
     Character(String),
     /// Braces that are nested, not closed, or hold fewer than two alternatives.
-    #[error("the braces of {0:?} do not read as {{a,b}}")]
+    #[error("the braces in {0:?} do not have the form {{a,b}}")]
     Braces(String),
     /// More than 64 alternatives.
-    #[error("{0:?} stands for more than 64 alternatives")]
+    #[error("{0:?} expands to more than 64 alternatives")]
     TooMany(String),
 }
 

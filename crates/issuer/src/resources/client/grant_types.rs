@@ -84,8 +84,9 @@ impl Grants {
                 "refresh_token" => grants.refresh = true,
                 other => {
                     return Err(Problem::Text(format!(
-                        "grant_types: {other:?} is not served; there are authorization_code (or \
-                         code), refresh_token, client_credentials and {DEVICE_CODE}"
+                        "grant_types: {other:?} is not supported; supported are \
+                         authorization_code (or code), refresh_token, client_credentials and \
+                         {DEVICE_CODE}"
                     )));
                 }
             }
@@ -117,13 +118,13 @@ impl Auth {
         } else if device.is_some() && !grants.device {
             "auth.device_code: grant_types does not name the device grant; add or remove it"
         } else if grants.refresh && grants.code.is_none() && !grants.device {
-            "grant_types: refresh_token goes with authorization_code or the device grant, as no other \
-             grant gives refresh tokens"
+            "grant_types: refresh_token needs authorization_code or the device grant, as no other \
+             grant issues refresh tokens"
         } else if (code_lives && !by_code) || (device_lives && !by_device) {
-            "refresh_token_expiration: this grant gives no refresh tokens; set refresh_token: true, or \
-             remove it"
+            "refresh_token_expiration: this grant issues no refresh tokens; set refresh_token: \
+             true, or remove it"
         } else if (rotates || rotation.is_some()) && !by_code {
-            "refresh_token_rotation: there are no refresh tokens of authorization_code to rotate; set \
+            "refresh_token_rotation: authorization_code issues no refresh tokens; set \
              refresh_token: true, or remove it"
         } else {
             return Ok(());
@@ -147,7 +148,8 @@ impl Auth {
         }
         if !secret_required && !pkce {
             return Err(Problem::Text(
-                "without secret_required and without pkce anybody could redeem its codes: set one"
+                "without secret_required and pkce, anyone could redeem the codes of this client: \
+                 set one of them"
                     .to_owned(),
             ));
         }
@@ -232,7 +234,7 @@ pub(crate) fn show(client: &Client, shown: &mut Value) {
 fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, Problem> {
     match value {
         Some(seconds) if !(1..=LONGEST).contains(&seconds) => Err(Problem::Text(format!(
-            "{name} is in seconds, from 1 to {LONGEST} (a year); {seconds} is not"
+            "{name} must be a number of seconds from 1 to {LONGEST} (a year), not {seconds}"
         ))),
         other => Ok(other),
     }

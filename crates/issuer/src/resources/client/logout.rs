@@ -42,7 +42,7 @@ pub(crate) fn front(
         let is_same = |uri: &RedirectUri| uri.origin().is_some_and(|other| other == origin);
         if !redirect_uris.iter().any(is_same) {
             return Err(Problem::Text(format!(
-                "{}: {:?} has not the scheme, host and port of any of redirect_uris",
+                "{}: {:?} must have the scheme, host and port of one of redirect_uris",
                 FRONT.uri,
                 target.uri.as_str()
             )));
@@ -59,7 +59,7 @@ fn target(
     let session_required = session_required.unwrap_or(false);
     let Some(uri) = uri else {
         if session_required {
-            let text = format!("{}: there is no {}", names.session_required, names.uri);
+            let text = format!("{}: needs {}", names.session_required, names.uri);
             return Err(Problem::Text(text));
         }
         return Ok(None);

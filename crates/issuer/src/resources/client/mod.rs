@@ -77,8 +77,7 @@ enum ClientType {
 }
 
 /// It would be public from now on, which nobody means by leaving something out.
-const LOST_KEYS: &str =
-    "jwks: this client had keys; keep them, give it a secret, or write type: public";
+const LOST_KEYS: &str = "jwks: this client had keys; keep them, set a secret, or set type: public";
 
 impl Shown for ClientDocument {
     type Record = Client;
@@ -252,9 +251,11 @@ impl ClientDocument {
 
     fn check_type(&self, has_secret: bool) -> Result<(), Problem> {
         let problem = match self.kind {
-            Some(ClientType::Public) if has_secret => "type: a public client has no secret",
+            Some(ClientType::Public) if has_secret => {
+                "type: a public client must not have a secret"
+            }
             Some(ClientType::Confidential) if !has_secret => {
-                "type: a confidential client has a secret"
+                "type: a confidential client needs a secret"
             }
             _ => return Ok(()),
         };
@@ -265,12 +266,11 @@ impl ClientDocument {
     fn check_decidim(&self, grants: &Grants, redirect_uris: &[RedirectUri]) -> Result<(), Problem> {
         let wrong = |text: String| Err(Problem::Text(text));
         let Some(kind) = self.kind else {
-            return wrong("type: say public or confidential".to_owned());
+            return wrong("type: must be public or confidential".to_owned());
         };
         if grants.code.is_none() || grants.is_aidbox() || grants.machine || grants.device {
             return wrong(
-                "grant_types: an app of /oauth has authorization_code, and refresh_token if it is \
-                 to get refresh tokens"
+                "grant_types: an app of /oauth must have authorization_code and may have refresh_token"
                     .to_owned(),
             );
         }
@@ -284,7 +284,9 @@ impl ClientDocument {
             };
             if !good && !uri.is_local() {
                 let uri = uri.as_str();
-                return wrong(format!("redirect_uris: {uri:?} {rule}, but for this device's own"));
+                return wrong(format!(
+                    "redirect_uris: {uri:?} {rule}, except for loopback addresses"
+                ));
             }
         }
         Ok(())
@@ -298,15 +300,18 @@ impl ClientDocument {
             || code.is_some_and(|code| code.refresh_token_rotation == keep);
         let hides = code.is_some_and(|code| code.secret_required == Some(false));
         if kind == ClientType::Confidential && hides {
-            Some("secret_required: a confidential app of /oauth shows its secret")
+            Some("secret_required: must be true for a confidential app of /oauth")
         } else if keeps {
-            Some("refresh_token_rotation: a refresh token of /oauth is good once")
+            Some("refresh_token_rotation: a refresh token of /oauth can be used only once")
         } else if code.is_some_and(|code| code.token_format.is_some()) {
-            Some("token_format: what a token of /oauth looks like follows from its scopes")
+            Some(
+                "token_format: cannot be set for an app of /oauth; the format follows from the \
+                  scopes",
+            )
         } else if kind == ClientType::Public && self.first_party {
-            Some("first_party: people are always asked about a public app of /oauth")
+            Some("first_party: a public app of /oauth always needs consent")
         } else if self.scope.iter().any(|scope| !is_decidim_scope(scope)) {
-            Some("scope: an app of /oauth may have profile, user, api:read and api:write")
+            Some("scope: an app of /oauth can have profile, user, api:read and api:write only")
         } else {
             None
         }
@@ -320,7 +325,7 @@ impl ClientDocument {
             self.introspection_signed_response_alg,
         ];
         if asked.contains(&Some(Algorithm::Hs256)) {
-            return Err(Problem::Text("HS256 does not sign these tokens".to_owned()));
+            return Err(Problem::Text("HS256 cannot be used for these tokens".to_owned()));
         }
         Ok(())
     }
@@ -329,7 +334,8 @@ impl ClientDocument {
 fn check_origins(origins: &[String]) -> Result<(), Problem> {
     let wrong = origins.iter().find(|origin| !is_origin(origin));
     wrong.map_or(Ok(()), |origin| {
-        let text = format!("allowed_origins: {origin:?} is no origin (https://app.example.org)");
+        let text =
+            format!("allowed_origins: {origin:?} is not an origin such as https://app.example.org");
         Err(Problem::Text(text))
     })
 }

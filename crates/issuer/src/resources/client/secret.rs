@@ -30,7 +30,7 @@ impl Proof {
         let kept = before.and_then(|before| before.secret.as_deref());
         match (secret, jwks) {
             (Some(_), Some(_)) => {
-                Err(Problem::Text("jwks: either keys or a secret, not both".to_owned()))
+                Err(Problem::Text("jwks: set either keys or a secret, not both".to_owned()))
             }
             // Who proves themselves by a key must not be let in by a secret of before.
             (None, Some(set)) => {
@@ -55,20 +55,20 @@ const MOST_KEYS: usize = 8;
 fn public_keys(set: &Value) -> Result<Vec<Jwk>, Problem> {
     let wrong = |text: &str| Problem::Text(format!("jwks: {text}"));
     let keys = set.get("keys").and_then(Value::as_array);
-    let keys = keys.ok_or_else(|| wrong("write {keys: [...]}, a JWK Set of public keys"))?;
+    let keys = keys.ok_or_else(|| wrong("must be {keys: [...]}, a JWK Set of public keys"))?;
     if keys.is_empty() || keys.len() > MOST_KEYS {
-        return Err(wrong("between one and eight keys"));
+        return Err(wrong("must have between one and eight keys"));
     }
     let mut read = Vec::new();
     for key in keys {
         if Jwk::PRIVATE.iter().any(|member| key.get(member).is_some()) {
             return Err(wrong(
-                "a private key is among them; make new keys, and give the public ones",
+                "contains a private key; generate new keys, and register the public ones only",
             ));
         }
         let key: Jwk = serde_json::from_value(key.clone()).map_err(|_| {
             wrong(
-                "a key does not read, or has another algorithm than ES256, EdDSA, PS256 and RS256",
+                "a key is not valid, or its algorithm is not one of ES256, EdDSA, PS256 and RS256",
             )
         })?;
         let usable = key

@@ -129,7 +129,7 @@ pub enum ListError {
     #[error("only User can be filtered by userName and email")]
     NotFiltered,
     /// The cursor is not one of ours, or of another question.
-    #[error("the cursor is not one of this list; begin without one")]
+    #[error("the cursor does not belong to this list; start without one")]
     Cursor,
     /// The store failed.
     #[error(transparent)]

@@ -381,7 +381,7 @@ pub(crate) fn check_path(config: &GuardConfig) -> Result<(), StartError> {
     let below =
         |claim: &&&str| config.path == ***claim || config.path.starts_with(&format!("{claim}/"));
     let Some(claim) = http::CLAIMED.iter().find(below) else { return Ok(()) };
-    let cause = format!("its path {} is within {claim}, which is ours", config.path);
+    let cause = format!("its path {} is within {claim}, which is reserved", config.path);
     Err(StartError::Guard { name: config.name.clone(), cause })
 }
 

@@ -30,22 +30,22 @@ pub(crate) struct HttpClient {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HttpClientError {
     /// The origin is not in the configuration.
-    #[error("{0} is not an origin that the configuration names")]
+    #[error("{0} is not an origin from the configuration")]
     Origin(String),
     /// Nobody answered.
-    #[error("no answer: {0}")]
+    #[error("no response: {0}")]
     Unreachable(String),
     /// The answer is not 200.
-    #[error("the answer is {0}, not 200 (redirects are not followed)")]
+    #[error("the response has status {0}, not 200 (redirects are not followed)")]
     Status(StatusCode),
     /// The answer is too large or broke off.
-    #[error("the answer broke off, or is larger than {0} bytes")]
+    #[error("the response was cut off, or is larger than {0} bytes")]
     Size(usize),
     /// The token is no text that a header can carry.
-    #[error("the token holds a character that no header can carry")]
+    #[error("the token contains a character that is not allowed in a header")]
     Token,
     /// It took too long.
-    #[error("no whole answer within {0:?}")]
+    #[error("no complete response within {0:?}")]
     Slow(Duration),
 }
 

@@ -110,7 +110,7 @@ impl Shared {
         if dropped.is_power_of_two() {
             tracing::warn!(
                 dropped,
-                "denials are not kept for `castellan explain`: too many of them, or too large"
+                "denials are not stored for `castellan explain`: they are too many or too large"
             );
         }
     }
@@ -120,7 +120,7 @@ impl Shared {
         if let Ok(denial) = serde_json::to_value(&denial) {
             let record = DecisionRecord { at: now, guard: guard.as_ref().to_owned(), denial };
             if let Err(error) = self.issuer.repository().insert(&id, &record, now).await {
-                tracing::warn!(%error, decision = id, "a denial could not be kept");
+                tracing::warn!(%error, decision = id, "a denial could not be stored");
             }
         }
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);

@@ -35,13 +35,13 @@ const LAST: Duration = Duration::from_secs(10);
 /// Why an app was not told.
 #[derive(Debug, thiserror::Error)]
 enum DeliveryError {
-    #[error("the logout token could not be made: {0}")]
+    #[error("could not create the logout token: {0}")]
     Token(#[from] KeyringError),
-    #[error("its address does not parse: {0}")]
+    #[error("its URL is not valid: {0}")]
     Address(#[from] url::ParseError),
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
-    #[error("the app answered {0}")]
+    #[error("the app answered with status {0}")]
     Status(StatusCode),
 }
 
@@ -56,7 +56,7 @@ impl LogoutDelivery {
     /// Tells, without a pause and until `deadline`, the apps that are still to be told.
     async fn close(self, deadline: Instant) {
         if tokio::time::timeout_at(deadline, self.work).await.is_err() {
-            tracing::warn!("apps were not told of sign-outs at the stop");
+            tracing::warn!("logout notifications were not delivered before the server stopped");
         }
     }
 
@@ -101,12 +101,12 @@ async fn deliver(round: Arc<Round>, notification: LogoutNotification) {
     let (client, mut stop) = (&*notification.client, round.stop.clone());
     for pause in PAUSES {
         let Err(error) = round.deliver_once(&notification).await else { return };
-        tracing::debug!(client, %error, "an app was not told of a sign-out yet");
+        tracing::debug!(client, %error, "a logout notification failed; it will be retried");
         // The stop leaves no time for pauses.
         let _ = tokio::time::timeout(pause, stop.wait_for(|is_over| *is_over)).await;
     }
     if let Err(error) = round.deliver_once(&notification).await {
-        tracing::warn!(client, %error, "an app was not told of a sign-out");
+        tracing::warn!(client, %error, "a logout notification could not be delivered");
     }
 }
 

@@ -99,7 +99,7 @@ impl Usage {
             for (id, of_caller) in of_kind {
                 let (counts, since) = (&of_caller.demands, of_caller.since);
                 if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
-                    tracing::warn!(%error, "what was used could not be added to the store");
+                    tracing::warn!(%error, "could not write usage counts to the data source");
                     self.put_back(kind, id, of_caller);
                 }
             }

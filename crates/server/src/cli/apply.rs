@@ -17,16 +17,16 @@ use crate::{http_client::HttpClient, yaml};
 /// Create or update resources from YAML or JSON documents.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A file of documents; `-` reads the standard input.
+    /// File with documents; `-` reads standard input. May be repeated.
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Show what would change, and change nothing.
+    /// Show what would change without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// A running server to send the documents to, in place of the database.
+    /// URL of a running server to send the documents to, instead of writing to the data source.
     #[arg(long, value_name = "URL", requires = "token", conflicts_with = "dry_run")]
     server: Option<Url>,
-    /// An access token with the scope Castellan:*.
+    /// Access token with the scope Castellan:*.
     #[arg(long, env = "CASTELLAN_TOKEN", hide_env_values = true, value_parser = super::text)]
     token: Option<String>,
 }
@@ -50,14 +50,14 @@ pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCod
 
 /// Sends the documents to a running server, one request each.
 pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let server = arguments.server.ok_or("say --server")?;
-    let token = Secret::new(arguments.token.ok_or("say --token")?);
+    let server = arguments.server.ok_or("--server is required")?;
+    let token = Secret::new(arguments.token.ok_or("--token is required")?);
     let egress = HttpClient::to([&server]);
     for Read { place, document } in read(&arguments.files)? {
         let text = |member: &str| document[member].as_str().unwrap_or_default().to_owned();
         let (kind, id) = (text("resourceType"), text("id"));
         if ResourceKind::named(&kind).is_none() || !is_identifier(&id) {
-            return Err(format!("{place}: a document has a resourceType and an id").into());
+            return Err(format!("{place}: resourceType or id is missing").into());
         }
         let url = server.join(&format!("/{kind}/{id}"))?;
         let sent = egress.send(Method::PUT, &url, Some(&token), document.to_string()).await;

@@ -14,23 +14,23 @@ use super::{
     resources::{self, Format},
 };
 
-/// API keys, which `/jwt` trades for short tokens.
+/// Manage API keys, which `/jwt` exchanges for short-lived tokens.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Add a key. Its secret is made here, in a form that scanners of leaked secrets know, and shown
+    /// Add a key. Its secret is generated in a format that secret scanners recognise, and is shown
     /// once.
     Add {
-        /// Its id.
+        /// Id of the key.
         id: String,
-        /// What its tokens may do, such as `Mutation:Person:*`; may be given several times.
+        /// Scope that its tokens may have, such as `Mutation:Person:*`. May be repeated.
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
     },
     /// Give a key a new secret, which is shown once.
     Rotate {
-        /// Its id.
+        /// Id of the key.
         id: String,
-        /// The newest of the secrets of before still counts, until the next rotation.
+        /// Keep the latest previous secret valid until the next rotation.
         #[arg(long)]
         keep: bool,
     },
@@ -43,7 +43,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
     match command {
         Command::Add { id, scopes } => {
             if issuer.describe(ResourceKind::AuthKey, &id).await?.is_some() {
-                return Err(format!("there is an AuthKey {id:?} already").into());
+                return Err(format!("AuthKey {id:?} already exists").into());
             }
             let document = json!({
                 "resourceType": "AuthKey", "id": id, "apiKey": secret, "scopes": scopes,
@@ -53,11 +53,11 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
         Command::Rotate { id, keep } => {
             let fresh = issuer.settings().secrets.secret(&Secret::new(secret.clone()))?;
             if !issuer.rotate_auth_key(&id, &fresh, keep).await? {
-                return Err(format!("there is no AuthKey {id:?}").into());
+                return Err(format!("AuthKey {id:?} does not exist").into());
             }
         }
         Command::List => return resources::list(issuer, ResourceKind::AuthKey, Format::Yaml).await,
     }
-    println!("apiKey: {secret}\n(It is not shown again; only its hash is kept.)");
+    println!("apiKey: {secret}\n(It is not shown again; only its hash is stored.)");
     Ok(ExitCode::SUCCESS)
 }

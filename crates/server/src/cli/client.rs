@@ -14,12 +14,12 @@ use super::{
     resources::{self, Format},
 };
 
-/// Apps.
+/// Manage apps.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Add an app. A confidential one gets a secret, which is shown once.
     Add(New),
-    /// Give an app a new secret, which is shown once. The old one stops at once.
+    /// Give an app a new secret, which is shown once. The old one stops working immediately.
     RotateSecret {
         /// Its `client_id`.
         id: String,
@@ -31,9 +31,9 @@ pub(super) enum Command {
 /// Whether an app can keep a secret (RFC 6749 §2.1).
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
-    /// It cannot: a browser, a phone.
+    /// Cannot keep a secret: a browser or a phone.
     Public,
-    /// It can: a server.
+    /// Can keep a secret: a server.
     Confidential,
 }
 
@@ -42,43 +42,43 @@ pub(super) enum Kind {
 pub(super) struct New {
     /// Its `client_id`.
     id: String,
-    /// What people know it by.
+    /// Name shown to people.
     #[arg(long)]
     name: Option<String>,
-    /// Where people can read about it.
+    /// URL of its website, shown to people.
     #[arg(long)]
     uri: Option<String>,
-    /// The contract that it is written by; without one, our own.
+    /// Compatibility dialect (default: none).
     #[arg(long, value_enum)]
     dialect: Option<Dialect>,
-    /// Whether it can keep a secret: a server can, a browser or a phone cannot. An app of /oauth must
-    /// say it; others are confidential.
+    /// Client type. Confidential apps (servers) can keep a secret; public apps (browsers, phones)
+    /// cannot. Required with --dialect decidim; otherwise the default is confidential.
     #[arg(long = "type", value_enum)]
     kind: Option<Kind>,
-    /// The same as --type public.
+    /// Same as --type public.
     #[arg(long, conflicts_with = "kind")]
     public: bool,
-    /// Where answers may be sent; may be given several times.
+    /// Redirect URI. May be repeated.
     #[arg(long = "redirect-uri")]
     redirect_uris: Vec<String>,
-    /// It acts for itself (client credentials).
+    /// Allow the client credentials grant: the app acts for itself.
     #[arg(long, conflicts_with = "public")]
     machine: bool,
-    /// What it may be granted; may be given several times.
+    /// Scope that it may be granted. May be repeated.
     #[arg(long = "scope")]
     scope: Vec<String>,
-    /// Whether it gets refresh tokens. Default: true, and false for an app of /oauth.
+    /// Whether it gets refresh tokens. Default: true; false with --dialect decidim.
     #[arg(long, value_name = "BOOL")]
     refresh_tokens: Option<bool>,
-    /// Of one house with the server: people are not asked for consent.
+    /// First-party app: skip consent.
     #[arg(long)]
     first_party: bool,
 }
 
-/// A contract that apps are written by.
+/// A compatibility dialect of an app.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Dialect {
-    /// An app of /oauth.
+    /// Decidim: the app uses the endpoints under /oauth.
     Decidim,
 }
 
@@ -90,7 +90,7 @@ impl New {
             (Some(kind), _, _) => kind,
             (None, true, _) => Kind::Public,
             (None, false, false) => Kind::Confidential,
-            (None, false, true) => return Err("say --type public or --type confidential".into()),
+            (None, false, true) => return Err("--type is required: public or confidential".into()),
         };
         let mut grants = Vec::new();
         if !self.redirect_uris.is_empty() {
@@ -103,7 +103,7 @@ impl New {
             grants.push("client_credentials");
         }
         if grants.is_empty() {
-            return Err("say --redirect-uri for an app that signs people in, or --machine".into());
+            return Err("give --redirect-uri for an app that signs people in, or --machine".into());
         }
         let mut client = json!({
             "resourceType": "Client",
@@ -136,7 +136,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
     match command {
         Command::Add(new) => {
             if issuer.describe(ResourceKind::Client, &new.id).await?.is_some() {
-                return Err(format!("there is a Client {:?} already", new.id).into());
+                return Err(format!("Client {:?} already exists", new.id).into());
             }
             let (client, secret) = new.document()?;
             let applied = issuer.apply(client, Mode::Write).await?;
@@ -145,14 +145,14 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
         }
         Command::RotateSecret { id } => {
             let found = issuer.describe(ResourceKind::Client, &id).await?;
-            let mut client = found.ok_or_else(|| format!("there is no Client {id:?}"))?;
+            let mut client = found.ok_or_else(|| format!("Client {id:?} does not exist"))?;
             if client["type"] == "public" {
-                return Err(format!("Client {id:?} is public: it has no secret").into());
+                return Err(format!("Client {id:?} is public and has no secret").into());
             }
             let secret = Opaque::generate(OpaqueKind::ClientSecret).text();
             client["secret"] = json!(secret);
             issuer.apply(client, Mode::Write).await?;
-            println!("Client/{id} has a new secret");
+            println!("set a new secret for Client/{id}");
             show(Some(&secret));
         }
         Command::List => return resources::list(issuer, ResourceKind::Client, Format::Yaml).await,
@@ -162,6 +162,6 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
 
 fn show(secret: Option<&str>) {
     if let Some(secret) = secret {
-        println!("secret: {secret}\n(It is not shown again; only its hash is kept.)");
+        println!("secret: {secret}\n(It is not shown again; only its hash is stored.)");
     }
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-/// Print completions for a shell.
+/// Print shell completions.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Which shell.
+    /// Shell to generate completions for.
     shell: clap_complete::Shell,
 }
 

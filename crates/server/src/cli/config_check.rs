@@ -9,10 +9,10 @@ use crate::{
     guards::{self, Trouble},
 };
 
-/// The configuration file.
+/// Check the configuration file.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Read the configuration and every schema, and say what would be served. Starts nothing.
+    /// Read the configuration and all schemas, and print what would be served. Starts no server.
     Check,
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn run(
     for site in &loaded.sites {
         good &= check_site(&loaded, site).await?;
     }
-    println!("{}", if good { "All is well." } else { "Not ready; see above." });
+    println!("{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -37,19 +37,18 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
     loaded.key_tokens(site)?;
     loaded.machine_tokens(site)?;
     let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
-    let own = if site.is_first { "; the documents' own variables are its" } else { "" };
+    let own = if site.is_first { "; variables such as JWT_SECRET apply to it" } else { "" };
     println!("site     {} at {}, for {hosts}{own}", site.name, site.issuer.as_str());
     let mut good = true;
     for guard in app::guards(loaded, site) {
         let rules = guards::rules(&guard);
         let public: Vec<_> =
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
-        let behind =
-            guard.upstream.as_ref().map_or("nothing behind it".to_owned(), ToString::to_string);
+        let behind = guard.upstream.as_ref().map_or("no upstream".to_owned(), ToString::to_string);
         let root = if guard.is_at_root() { " and /" } else { "" };
         println!("guard    {} at {}{root} → {behind}", guard.name, guard.path);
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
-        let to = if rules.known_callers_only { ", to known callers only" } else { "" };
+        let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
         app::check_path(&guard)?;
         good &= check_schema(loaded, &guard).await;
@@ -70,7 +69,7 @@ async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
     for pattern in &guard.public {
         let opens = built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand));
         if !opens {
-            println!("         WARNING: public: {} opens nothing", pattern.as_str());
+            println!("         WARNING: public: {} matches no field", pattern.as_str());
         }
     }
     let Some(trouble) = Trouble::of(&built) else { return true };

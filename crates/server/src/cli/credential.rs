@@ -15,30 +15,30 @@ use super::{
 };
 use crate::config::Loaded;
 
-/// Machine users, which sign in at `/api/sign_in`.
+/// Manage machine users, which sign in at `/api/sign_in`.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Add a machine user. Its key and its secret are made here; the secret is shown once.
+    /// Add a machine user. Its key and secret are generated; the secret is shown once.
     Add {
-        /// What it is called.
+        /// Name of the machine user.
         name: String,
-        /// What it may do; may be given several times. Default: api:read.
+        /// Scope that it may have. May be repeated. Default: api:read.
         #[arg(long = "scope")]
         scope: Vec<String>,
-        /// An address or network from which it may sign in and call, such as 192.0.2.0/24; may be
-        /// given several times. Default: from anywhere.
+        /// IP address or network from which it may sign in and call the API, such as 192.0.2.0/24.
+        /// May be repeated. Default: anywhere.
         #[arg(long = "address")]
         addresses: Vec<String>,
-        /// After how long it may do nothing any more, such as 90d. Default: never.
+        /// Time until it expires, such as 90d. Default: never.
         #[arg(long, value_name = "LIFETIME", value_parser = lifetime)]
         expires_in: Option<Lifetime>,
     },
     /// Give a machine user a new secret, which is shown once.
     Rotate {
-        /// Its key.
+        /// Key of the machine user.
         key: String,
-        /// For how many minutes the old secret still counts; with 0 it stops at once, and the
-        /// tokens of before with it.
+        /// Minutes for which the old secret stays valid. With 0 the old secret and all existing
+        /// tokens stop working immediately.
         #[arg(long, default_value_t = 0)]
         overlap_minutes: u64,
     },
@@ -72,7 +72,7 @@ pub(super) async fn run(
             let overlap = overlap_minutes.saturating_mul(60);
             let fresh = issuer.settings().secrets.secret(&Secret::new(secret.clone()))?;
             if !issuer.rotate_api_secret(&key, &fresh, overlap).await? {
-                return Err(format!("there is no ApiCredential {key:?}").into());
+                return Err(format!("ApiCredential {key:?} does not exist").into());
             }
             show(&secret);
         }
@@ -88,7 +88,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 }
 
 fn show(secret: &str) {
-    println!("secret: {secret}\n(It is not shown again; only its hash is kept.)");
+    println!("secret: {secret}\n(It is not shown again; only its hash is stored.)");
 }
 
 /// Letters and digits, all equally likely.

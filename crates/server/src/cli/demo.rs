@@ -21,16 +21,17 @@ use crate::{
     startup::listener,
 };
 
-/// Run a server with a sample API behind its gate.
+/// Run a server with a sample API, sample people and apps.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Guard this GraphQL API instead of the sample: reads are public, writes are locked.
+    /// GraphQL API to guard instead of the sample: queries are public, mutations need a scope.
     #[arg(long, value_name = "URL")]
     upstream: Option<Url>,
-    /// Write the file that `castellan serve --config` needs to guard the same, and stop.
+    /// Write a configuration file for `castellan serve --config` that guards the same API, and
+    /// exit.
     #[arg(long, value_name = "FILE", requires = "upstream")]
     save: Option<PathBuf>,
 }
@@ -97,7 +98,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
     listener::serve(listener, house.corridor, limits, serve::stop()).await?;
     drop(stopped);
-    println!("\nThe demo is over; nothing of it is left.");
+    println!("\nThe demo has ended and its data is deleted.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,7 +178,7 @@ impl Demo {
 
     /// A token for the key, as `/jwt` gives one.
     async fn trade(&self, loaded: &Loaded, issuer: &Issuer) -> Result<String, Failure> {
-        let keys = loaded.key_tokens(&loaded.site)?.ok_or("no secret")?;
+        let keys = loaded.key_tokens(&loaded.site)?.ok_or("the JWT secret is missing")?;
         let api_key = Secret::new(self.api_key.clone());
         let scopes = [if self.is_sample { "Mutation:*:Create" } else { "Mutation:*" }.to_owned()];
         let proof = KeyProof { id: "archivist", api_key: &api_key, source: None };
@@ -191,20 +192,18 @@ impl Demo {
         let binary = std::env::current_exe().map(|path| path.display().to_string());
         let binary = binary.unwrap_or_else(|_| "castellan".to_owned());
         let explain = format!("{binary} --config {} explain", config.display());
-        println!(
-            "Castellan stands at {issuer}, with an API behind its gate at {issuer}/graphql.\n"
-        );
+        println!("Castellan is running at {issuer} and guards an API at {issuer}/graphql.\n");
         if let Some(counts) = counts {
             let held: Vec<_> = counts
                 .iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(of, count)| format!("{count} {of}"))
                 .collect();
-            println!("  API     the archive ({}), {}", self.upstream, held.join(", "));
-            println!("          mutations: what is allowed runs, what is denied is null (trompa)");
+            println!("  API     sample archive ({}), {}", self.upstream, held.join(", "));
+            println!("          mutations: allowed fields run, denied fields are null (trompa)");
         } else {
             println!("  API     yours ({})", self.upstream);
-            println!("          mutations: all or nothing, one denied field refuses all of them");
+            println!("          mutations: all or nothing; one denied field rejects the request");
         }
         println!("  people  ada, clara (an administrator); password: {password}");
         println!("  app     sample-app, at {app}");
@@ -213,20 +212,20 @@ impl Demo {
         self.print_curl(None, &self.read);
         match &self.write {
             Some(write) => self.print_writes(write, (app, token), &explain),
-            None => println!("Your API has no mutation that an example could be made of.\n"),
+            None => println!("No example of a write: the API has no suitable mutation.\n"),
         }
-        println!("Ctrl-C ends the demo and leaves nothing behind.");
+        println!("Press Ctrl-C to end the demo; its data is deleted.");
     }
 
     fn print_writes(&self, write: &str, (app, token): (&str, &str), explain: &str) {
-        println!("2. A write, denied. The answer names its decision:\n");
+        println!("2. A write, denied. The response contains the id of the decision:\n");
         self.print_curl(None, write);
-        println!("3. Why? (put the decision's id in place of ID)\n");
+        println!("3. Why it was denied (replace ID with the id of the decision):\n");
         println!("  {explain} ID");
         println!("  {explain} --query '{write}'\n");
-        println!("4. Sign in as ada in the browser, and see what the app may do then:\n");
+        println!("4. Sign in as ada in the browser, and see what the app may do:\n");
         println!("  {app}\n");
-        println!("5. The same write with a key's token, allowed:\n");
+        println!("5. The same write with a token for an API key, allowed:\n");
         self.print_curl(Some(token), write);
         println!("  {explain} --token {token} \\\n    --query '{write}'\n");
     }

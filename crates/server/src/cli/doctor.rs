@@ -20,18 +20,19 @@ use crate::{
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
 
-/// Passwords and secrets that are checked unless all are asked for: each takes as long as a sign-in.
+/// Passwords and secrets that are checked unless all are asked for: each takes as long as a
+/// sign-in.
 const CHECKED: usize = 1_000;
 
-/// Check the configuration, the data source, the clock and the secrets that are kept.
+/// Check the configuration, the data source, the clock and the stored secrets.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Accept this machine's clock although the data source holds later times, after the clock had
-    /// been ahead by mistake. Stop the server first.
+    /// Accept this machine's clock although the data source contains later times. Use it after the
+    /// clock was ahead by mistake; stop the server first.
     #[arg(long)]
     accept_clock: bool,
-    /// Check every password and secret for being empty, however long it takes. Default: the first
-    /// thousand of each site.
+    /// Check all passwords and secrets for being empty, however long it takes. Default: the first
+    /// 1000 of each site.
     #[arg(long)]
     all_secrets: bool,
 }
@@ -48,7 +49,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         for issuer in &issuers {
             issuer.forget_heartbeats().await?;
         }
-        println!("clock            accepted: the newest time in the data source is forgotten");
+        println!("clock            accepted: the newest time in the data source was reset");
     }
     let mut good = true;
     for issuer in &issuers {
@@ -79,23 +80,27 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         };
         let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
         good &= whole;
-        let state = if whole { "sign" } else { "PROBLEM: some use has no key that signs" };
-        println!("signing keys     {} open with the master key, and {state}", keys.len());
+        let state = if whole {
+            "every use has an active key"
+        } else {
+            "PROBLEM: no active signing key for at least one use"
+        };
+        println!("signing keys     {} decrypted with the master key; {state}", keys.len());
         for kind in [ResourceKind::User, ResourceKind::Client] {
             let some = !issuer.list(kind, None, 1).await?.is_empty();
-            println!("{:<16} {}", kind.as_str(), if some { "there are some" } else { "none yet" });
+            println!("{:<16} {}", kind.as_str(), if some { "present" } else { "none yet" });
         }
         good &= secrets(issuer, arguments).await?;
         let endless = issuer.apps_without_end(NAMED).await?;
         if !endless.is_empty() {
             println!(
-                "refresh tokens   WARNING: those of {} never expire; set \
-                 `refresh_token_expiration` there, or `tokens.refresh_longest` for all",
+                "refresh tokens   WARNING: refresh tokens of {} never expire; set \
+                 `refresh_token_expiration` for these apps, or `tokens.refresh_longest` for all",
                 endless.join(", ")
             );
         }
     }
-    println!("\n{}", if good { "All is well." } else { "Something is wrong; see above." });
+    println!("\n{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -119,16 +124,16 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
 async fn secrets(issuer: &Issuer, arguments: &Arguments) -> Result<bool, Failure> {
     let most = (!arguments.all_secrets).then_some(CHECKED);
     let EmptySecrets { found, checked, is_partial } = issuer.empty_secrets(most).await?;
-    let rest = if is_partial { "; `doctor --all-secrets` checks the rest" } else { "" };
+    let rest = if is_partial { "; use `doctor --all-secrets` to check all" } else { "" };
     if found.is_empty() {
-        println!("secrets          none of {checked} is empty{rest}");
+        println!("secrets          {checked} checked, none empty{rest}");
         return Ok(true);
     }
     let named: Vec<_> = found.iter().take(NAMED).map(String::as_str).collect();
     let more = if found.len() > NAMED { ", …" } else { "" };
     println!(
-        "secrets          PROBLEM: {} of {checked} are empty: {}{more}. Nobody is let in by them; \
-         set other ones{rest}",
+        "secrets          PROBLEM: {} of {checked} are empty: {}{more}. They are rejected at \
+         sign-in; set new ones{rest}",
         found.len(),
         named.join(", ")
     );
@@ -141,9 +146,9 @@ async fn clocks(issuer: &Issuer) -> bool {
     let compared = match clock.compare(issuer.repository().store(), issuer.clock()).await {
         Ok(None) => issuer.newest_heartbeat().await.map(|newest| {
             clock.has_been(newest);
-            "the machine's own"
+            "local (the data source has none of its own)"
         }),
-        Ok(Some(_)) => Ok("agrees with the data source's"),
+        Ok(Some(_)) => Ok("agrees with the data source"),
         Err(error) => Err(error),
     };
     let problem = match (compared, issuer.check_clock()) {
@@ -162,10 +167,11 @@ async fn clocks(issuer: &Issuer) -> bool {
 async fn writes(issuer: &Issuer) -> bool {
     let began = Instant::now();
     match Heartbeat::new(issuer).beat().await {
-        Ok(()) => println!("write            done in {} ms", began.elapsed().as_millis()),
+        Ok(()) => println!("write            succeeds in {} ms", began.elapsed().as_millis()),
         Err(StoreError(cause)) => {
             println!(
-                "write            PROBLEM: {cause}; is this the primary, and is there room on its disk?"
+                "write            PROBLEM: {cause}; check that this is the primary and that its \
+                 disk is not full"
             );
             return false;
         }

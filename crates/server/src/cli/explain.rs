@@ -14,28 +14,28 @@ use crate::{
     guards::{self, Denials, GuardParts, GuardVerifier, Upstreams, Usage},
 };
 
-/// Why was a request allowed or denied, and what would change it?
+/// Explain why a request was allowed or denied, and what would change the decision.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A decision's id, from the header Castellan-Decision or extensions.decision of an error.
+    /// Id of a decision, from the header Castellan-Decision or extensions.decision of an error.
     #[arg(required_unless_present = "query")]
     decision: Option<String>,
-    /// A GraphQL document to decide instead; `@FILE` reads it from a file.
+    /// GraphQL document to evaluate instead; `@FILE` reads it from a file.
     #[arg(long, conflicts_with = "decision")]
     query: Option<String>,
-    /// Which operation of the document.
+    /// Name of the operation in the document.
     #[arg(long, requires = "query")]
     operation: Option<String>,
-    /// The token to decide it for; without one, for nobody.
+    /// Token to evaluate the document with (default: anonymous).
     #[arg(long, requires = "query")]
     token: Option<String>,
-    /// The audience that the caller names in X-Jwt-Aud.
+    /// Audience that the caller sends in X-Jwt-Aud.
     #[arg(long, requires = "token")]
     audience: Option<String>,
-    /// The address that the caller comes from; some machine users are good from some alone.
+    /// IP address of the caller, for machine users that are limited to certain addresses.
     #[arg(long, requires = "token", value_name = "ADDRESS")]
     from: Option<IpAddr>,
-    /// The guard to decide it at; the first with an upstream without it.
+    /// Guard to evaluate the document at (default: the first one with an upstream).
     #[arg(long, requires = "query")]
     guard: Option<String>,
     /// Print JSON.
@@ -51,7 +51,7 @@ pub(super) async fn run(
     match (&arguments.decision, &arguments.query) {
         (Some(id), _) => by_id(loaded, issuer, id, arguments.json).await,
         (None, Some(query)) => by_query(loaded, issuer, query, &arguments).await,
-        (None, None) => Err("say a decision's id, or --query".into()),
+        (None, None) => Err("give the id of a decision, or --query".into()),
     }
 }
 
@@ -62,9 +62,8 @@ async fn by_id(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let found = issuer.repository().get::<DecisionRecord>(id, issuer.now()).await?;
-    let record = found.ok_or_else(|| {
-        format!("nothing is known of {id:?}: denials are kept for a day, and nothing else is kept")
-    })?;
+    let record =
+        found.ok_or_else(|| format!("no denial with id {id:?}; denials are kept for 24 hours"))?;
     let denial: Denial = serde_json::from_value(record.body.denial.clone())?;
     if json {
         println!("{}", serde_json::to_string_pretty(&record.body)?);
@@ -135,7 +134,7 @@ fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failur
     };
     let at = at.ok_or_else(|| {
         let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
-        format!("there is no such guard; there are {}", known.join(", "))
+        format!("no such guard; configured guards: {}", known.join(", "))
     })?;
     Ok(guards.swap_remove(at))
 }
@@ -151,7 +150,7 @@ fn print(guard: &GuardConfig, explained: &Explanation) {
         println!("\n{} ({})  {verdict}", field.path, field.field);
         if let Some(demand) = &field.demand {
             let by = field.named_by.map_or_else(String::new, |by| format!(", by {by}"));
-            println!("  demands         {demand}{by}");
+            println!("  requires        {demand}{by}");
         }
         for step in &field.steps {
             let mark = match step.holds {
@@ -171,7 +170,7 @@ fn print(guard: &GuardConfig, explained: &Explanation) {
 /// What is said of a record that was too large to be kept whole.
 fn print_omitted(explained: &Explanation) {
     if explained.omitted > 0 {
-        println!("\n{} more denied fields were not kept", explained.omitted);
+        println!("\n{} more denied fields were not stored", explained.omitted);
     }
 }
 
@@ -182,13 +181,13 @@ fn print_caller(caller: &castellan_gate::CallerSummary) {
         ("client", &caller.client),
         ("key", &caller.credential),
         ("scope", &caller.scope),
-        ("its most", &caller.client_scope),
+        ("max scope", &caller.client_scope),
     ] {
         if let Some(value) = value {
             println!("{name:<10} {value}");
         }
     }
     if caller.shortened {
-        println!("           (and more scopes, which were not kept)");
+        println!("           (and more scopes, which were not stored)");
     }
 }

@@ -7,25 +7,26 @@ use castellan_issuer::{Issuer, keys::MasterKey};
 use super::Failure;
 use crate::{app, config::Loaded};
 
-/// Signing keys, and the master key that seals them.
+/// Manage signing keys and the master key that seals them.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// List the signing keys and when they sign.
+    /// List the signing keys and when each of them signs.
     List,
-    /// Make new keys. They are published at once and sign once every reader must know them.
+    /// Create new keys. They are published immediately, and sign once verifiers have had time to
+    /// fetch them.
     Rotate,
-    /// Take a key out at once, because somebody else may have it. Nothing that it signed holds any
-    /// more; where it was the only one of its kind, a new one signs in its place.
+    /// Remove a key immediately, for example because it may have leaked. Everything it signed
+    /// becomes invalid; if it was the only key of its kind, a new one replaces it.
     Retire {
-        /// Which one, as `list` shows it.
+        /// Key id, as shown by `list`.
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
-    /// Print a new master key. Nothing is changed by it: name it in `data.master_key`, the one of
-    /// before in `data.previous_master_key`, start every node anew, then `key reseal`.
+    /// Print a new master key. This changes nothing: set it as `data.master_key` and the current
+    /// one as `data.previous_master_key`, restart all nodes, then run `castellan key reseal`.
     NewMaster,
-    /// Seal the signing keys of every site under `data.master_key`. The one before opens nothing
-    /// from then on.
+    /// Seal the signing keys of all sites with `data.master_key`. The previous master key is not
+    /// needed afterwards.
     Reseal,
 }
 
@@ -36,7 +37,9 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
         Command::Rotate => {
             let issuer = open().await?;
             if !issuer.rotate_keys().await? {
-                println!("New keys are on their way already; nothing was made.");
+                println!(
+                    "New keys are already published and not yet in use; no keys were created."
+                );
             }
             list(&issuer);
         }
@@ -49,7 +52,7 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
         Command::Reseal => {
             for issuer in app::open_issuers(loaded).await? {
                 issuer.reseal_keys().await?;
-                println!("{}: sealed under the present master key", issuer.repository().site());
+                println!("{}: sealed under the current master key", issuer.repository().site());
             }
         }
     }
@@ -63,8 +66,8 @@ fn list(issuer: &Issuer) {
         let usage = format!("{:?}", key.usage).to_lowercase();
         let state = match (key.sign_from <= now, key.sign_until) {
             (false, _) => format!("signs in {} s", key.sign_from.since(now).as_secs()),
-            (true, Some(until)) if until <= now => "only checks".to_owned(),
-            (true, Some(until)) => format!("signs, for {} s more", until.since(now).as_secs()),
+            (true, Some(until)) if until <= now => "verifies only".to_owned(),
+            (true, Some(until)) => format!("signs for {} more s", until.since(now).as_secs()),
             (true, None) => "signs".to_owned(),
         };
         let (kid, alg) = (key.signing.kid(), key.signing.algorithm().as_str());

@@ -20,41 +20,41 @@ use zeroize::Zeroizing;
 use super::Failure;
 use crate::{config::Loaded, startup::data_source};
 
-/// Make and upgrade tables, or move everything from one data source to another.
+/// Create and upgrade tables, or copy all records from one data source to another.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where everything comes from; without it, the tables of `data.url` are made and upgraded.
+    /// Data source to copy from. Without it, the tables of `data.url` are created and upgraded.
     #[arg(long, value_name = "URL", requires = "to")]
     from: Option<String>,
-    /// Where everything goes. The master key stays the same.
+    /// Data source to copy to. The master key stays the same.
     #[arg(long, value_name = "URL", requires = "from")]
     to: Option<String>,
-    /// No older Castellan works with this data source any more, and none will: let it go.
+    /// Finish the migration: older versions can no longer use this data source afterwards.
     #[arg(long, conflicts_with = "from")]
     finish: bool,
-    /// Compare both at the end, counts and contents. Ends with 1 if they differ.
+    /// Compare the counts and contents of both at the end. Exits with 1 if they differ.
     #[arg(long, requires = "to")]
     verify: bool,
 }
 
-/// Write everything to a file, one record a line; hashes of secrets and sealed keys are in it.
+/// Export all records to a file, one per line. It contains secret hashes and sealed keys.
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
-    /// The file; the standard output without it. Made readable by this user alone.
+    /// File to write (default: standard output). Only the current user can read it.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Seal it under the master key, which `import` then needs as well.
+    /// Encrypt the export with the master key, which `import` then needs as well.
     #[arg(long)]
     seal: bool,
 }
 
-/// Read what `export` wrote. What is there already stays; what is another there is written over.
+/// Import records that `export` wrote. Records that differ are overwritten; all others stay.
 #[derive(clap::Args)]
 pub(super) struct ImportArguments {
-    /// The file; the standard input without it.
+    /// File to read (default: standard input).
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Refuse one that is not sealed under the master key.
+    /// Reject an export that is not encrypted with the master key.
     #[arg(long)]
     seal: bool,
 }
@@ -96,8 +96,8 @@ async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
         println!("the data source is up to date (format {format})");
     } else {
         println!(
-            "the data source is ready for format {newest}; builds of format {format} can still \
-             work with it. When none is left, run `castellan migrate --finish`"
+            "the data source is ready for format {newest}; versions that use format {format} can \
+             still use it. When no such version is running, run `castellan migrate --finish`"
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -119,7 +119,7 @@ async fn compare(
                 if !Moved::leaving(record)?.is_at(there, now).await? {
                     odd += 1;
                     let place = if side == 0 { "source" } else { "destination" };
-                    println!("differs: {} of the {place}", record.key.text());
+                    println!("differs: {} at the {place}", record.key.text());
                 }
             }
         }
@@ -142,7 +142,10 @@ pub(super) async fn export(
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let seal = if arguments.seal {
-        Some(LineSeal::generate(&master).ok_or("nothing can be sealed on this machine")?)
+        Some(
+            LineSeal::generate(&master)
+                .ok_or("the operating system gave no random numbers to seal the export with")?,
+        )
     } else {
         None
     };
@@ -186,7 +189,10 @@ pub(super) async fn import(
                 seal = Some(LineSeal::of(&master, &stream).ok_or(NOT_THIS_KEY)?);
             }
             if arguments.seal && seal.is_none() {
-                return Err(wrong("this export is not sealed".to_owned()).into());
+                return Err(wrong(
+                    "this export is not sealed, and --seal accepts sealed exports only".to_owned(),
+                )
+                .into());
             }
             continue;
         }
@@ -196,33 +202,35 @@ pub(super) async fn import(
         };
         if let Ok(End { records }) = serde_json::from_str(&line) {
             if records != tally.total() {
-                return Err(
-                    wrong(format!("{records} were written, and {} read", tally.total())).into()
-                );
+                return Err(wrong(format!(
+                    "the export contains {records} records, but {} were read",
+                    tally.total()
+                ))
+                .into());
             }
             whole = true;
             break;
         }
         let moved: Moved = serde_json::from_str(&line)
             // The cause could repeat what it holds.
-            .map_err(|error| wrong(format!("no record (column {})", error.column())))?;
+            .map_err(|error| wrong(format!("not a valid record (column {})", error.column())))?;
         tally.count(moved.arrive(&*store, now).await.map_err(|error| wrong(error.to_string()))?);
     }
     if !whole {
-        return Err("the export breaks off; what came before is written".into());
+        return Err("the export is incomplete; the records before its end were imported".into());
     }
     tally.close("imported");
     Ok(ExitCode::SUCCESS)
 }
 
-const NOT_THIS_KEY: &str = "it does not open: this is another master key than it was sealed under, \
-    or lines were changed, left out or moved";
+const NOT_THIS_KEY: &str = "the export cannot be decrypted: the master key differs from the one \
+                            it was sealed with, or lines were changed, removed or reordered";
 
 /// Reads the first line of an export: what names it if it is sealed.
 fn head(line: &str) -> Result<Option<String>, &'static str> {
     let head: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
     if head[HEAD] != 1 {
-        return Err("this is no export of a version that is known");
+        return Err("not an export, or an export of an unsupported version");
     }
     Ok(head[SEALED].as_str().map(ToOwned::to_owned))
 }
@@ -288,7 +296,7 @@ impl Tally {
 
     fn close(&self, done: &str) {
         println!(
-            "{done} {} records: {} new, {} the same already, {} written over",
+            "{done} {} records: {} new, {} unchanged, {} overwritten",
             self.total(),
             self.new,
             self.same,

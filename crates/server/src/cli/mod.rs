@@ -29,7 +29,7 @@ use crate::{
     config::{Config, Loaded, environment},
 };
 
-/// Whatever went wrong, in words for the person at the terminal.
+/// An error, in words for the person at the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Signs people and machines in, and decides what each request to an API may do.
@@ -38,15 +38,15 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
     name = "castellan",
     version,
     about,
-    after_help = "Begin with `castellan demo`: a server with a sample API behind its gate, sample people and \
+    after_help = "Start with `castellan demo`: a server with a sample API, sample people and \
                   apps, and commands to try.",
     arg_required_else_help = true
 )]
 struct Arguments {
-    /// The configuration file; without one, SQLite in this folder and <http://localhost:8080>.
+    /// Configuration file. Without one: SQLite in this folder, at <http://localhost:8080>.
     #[arg(long, global = true, env = "CASTELLAN_CONFIG", value_name = "FILE", value_parser = file)]
     config: Option<PathBuf>,
-    /// Which `[[site]]` to work on; the first one without it. `serve` serves all of them.
+    /// Site to act on (default: the first). `serve` always serves all sites.
     #[arg(long, global = true, env = "CASTELLAN_SITE", value_name = "NAME", value_parser = text)]
     site: Option<String>,
     #[command(subcommand)]
@@ -57,53 +57,53 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve(serve::Arguments),
-    /// Have the running server read its configuration and the schemas of its guards again.
+    /// Make the running server re-read its configuration and the schemas of its guards.
     ///
-    /// It says what it took up, what needs a restart, and which guards are in trouble. SIGHUP does the
-    /// same and answers in the log.
+    /// Prints what was applied, what needs a restart, and which guards have problems. SIGHUP does
+    /// the same and writes to the log.
     Reload,
-    /// Run a server with a sample API behind its gate, sample people and apps; prints what to try.
+    /// Run a server with a sample API, sample people and apps; prints what to try.
     Demo(demo::Arguments),
     /// Create or update resources from YAML or JSON documents.
     Apply(apply::Arguments),
     /// Read resources.
     Get(resources::GetArguments),
-    /// Delete a resource; what rests on it is over everywhere.
+    /// Delete a resource. Its sessions and tokens become invalid everywhere.
     Delete(resources::DeleteArguments),
-    /// People: add one, set a password, list them.
+    /// Manage people: add, set a password, deactivate, list.
     #[command(subcommand)]
     User(user::Command),
-    /// Apps: add one, give it a new secret, list them.
+    /// Manage apps: add, set a new secret, list.
     #[command(subcommand)]
     Client(client::Command),
-    /// Machine users: add one, give it a new secret, list them.
+    /// Manage machine users: add, set a new secret, list.
     #[command(subcommand)]
     Credential(credential::Command),
-    /// API keys for `/jwt`: add one, give it a new secret, list them.
+    /// Manage API keys for `/jwt`: add, set a new secret, list.
     #[command(subcommand)]
     AuthKey(auth_key::Command),
-    /// Signing keys, and the master key that seals them.
+    /// Manage signing keys and the master key that seals them.
     #[command(subcommand)]
     Key(key::Command),
-    /// Why was a request allowed or denied, and what would change it?
+    /// Explain why a request was allowed or denied, and what would change the decision.
     Explain(explain::Arguments),
-    /// The scopes of a schema: list them, or lint grants against them.
+    /// List the scopes of a schema, or check what clients and keys have against them.
     #[command(subcommand)]
     Scopes(scopes::Command),
-    /// The configuration file.
+    /// Check the configuration file.
     #[command(subcommand)]
     Config(config_check::Command),
-    /// Make and upgrade tables, or move everything from one data source to another.
+    /// Create and upgrade tables, or copy all records from one data source to another.
     Migrate(migrate::Arguments),
-    /// Write everything to a file, one record a line.
+    /// Export all records to a file, one per line.
     Export(migrate::ExportArguments),
-    /// Read what `export` wrote.
+    /// Import records that `export` wrote.
     Import(migrate::ImportArguments),
-    /// Does what is configured work, and what can its data source do?
+    /// Check that everything configured works, and show what the data source supports.
     Doctor(doctor::Arguments),
-    /// Shell completions.
+    /// Print shell completions.
     Completions(completions::Arguments),
-    /// Run the sample API alone, without a gate.
+    /// Run only the sample API, without a guard.
     Archive(serve::ArchiveArguments),
 }
 
@@ -111,8 +111,9 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = arguments();
-    // The first random number of a process takes some 40 ms: the library measures how the processor's
-    // timing wavers, as a source besides the system's. Begun now, it is there when it is needed.
+    // The first random number of a process takes some 40 ms: the library measures how the
+    // processor's timing wavers, as a source besides the system's. Begun now, it is there when it
+    // is needed.
     std::thread::spawn(castellan_proto::random::<1>);
     // Two providers of cryptography may be linked by accident; this one is ours.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -154,7 +155,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 /// A text without the newline that a variable may end in.
 fn text(value: &str) -> Result<String, &'static str> {
-    environment::text(value).map(ToOwned::to_owned).ok_or("it is empty")
+    environment::text(value).map(ToOwned::to_owned).ok_or("must not be empty")
 }
 
 fn file(value: &str) -> Result<PathBuf, &'static str> {
@@ -166,10 +167,10 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
     const NAME: &str = "CASTELLAN_LOG";
     let value = match std::env::var(NAME) {
         Err(std::env::VarError::NotPresent) => return Ok("info".into()),
-        value => value.map_err(|_| format!("{NAME} is not UTF-8 text"))?,
+        value => value.map_err(|_| format!("{NAME} is not valid UTF-8"))?,
     };
     let filter = environment::text(&value).unwrap_or("info");
-    filter.parse().map_err(|error| format!("{NAME}: {error}; write \"info\" or the like").into())
+    filter.parse().map_err(|error| format!("{NAME}: {error}; use a filter such as \"info\"").into())
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
@@ -221,7 +222,7 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
         match value.into_string() {
             Ok(value) => texts.push((name, value)),
             Err(_) if environment::is_setting(&name) => {
-                return Err(format!("{name} is not UTF-8 text").into());
+                return Err(format!("{name} is not valid UTF-8").into());
             }
             Err(_) => {}
         }

@@ -49,7 +49,7 @@ impl Reloader<'_> {
                     let (Ok(text) | Err(text)) = answer;
                     let said = timeout(PATIENCE, say(asked, &text)).await;
                     if !matches!(said, Ok(Ok(()))) {
-                        tracing::warn!("whoever asked for the reload did not wait for the answer");
+                        tracing::warn!("the requester of the reload disconnected early");
                     }
                 }
             }
@@ -61,17 +61,17 @@ impl Reloader<'_> {
         let waits = match self.take_up().await {
             Ok(waits) => waits,
             Err(error) => {
-                tracing::error!(%error, "nothing is reloaded: the running configuration stays");
+                tracing::error!(%error, "reload failed; the running configuration is unchanged");
                 return Err(format!(
-                    "nothing is reloaded: the running configuration stays\n{error}\n"
+                    "reload failed; the running configuration is unchanged\n{error}\n"
                 ));
             }
         };
-        tracing::info!("the configuration and the schemas are reloaded");
+        tracing::info!("reloaded the configuration and the schemas");
         let mut said = format!("{DONE}\n");
         for name in waits {
-            tracing::warn!(setting = name, "changed, and takes effect at the next start");
-            said.extend([name, " changed, and takes effect at the next start\n"]);
+            tracing::warn!(setting = name, "changed; takes effect after a restart");
+            said.extend([name, " changed; takes effect after a restart\n"]);
         }
         for (guard, trouble) in self.house.troubles() {
             said.extend(["guard ", &guard, ": ", &trouble.text, "\n"]);
@@ -101,7 +101,7 @@ impl Control {
             Ok(listener) => Some(Self { listener, path }),
             Err(error) => {
                 let path = path.display();
-                tracing::warn!(%path, %error, "`castellan reload` cannot be used; send SIGHUP");
+                tracing::warn!(%path, %error, "cannot open the socket of `castellan reload`; use SIGHUP");
                 None
             }
         }
@@ -160,14 +160,15 @@ pub(super) async fn ask(config: Option<&Path>) -> Result<ExitCode, Failure> {
     for path in sockets(folder)? {
         let Ok(stream) = UnixStream::connect(&path).await else { continue };
         let answer = timeout(LONGEST, answer_of(stream)).await;
-        let answer = answer.map_err(|_| "the server does not answer")??;
+        let answer = answer.map_err(|_| "the server does not respond")??;
         answers += 1;
         good &= answer.starts_with(DONE);
         print!("{answer}");
     }
     if answers == 0 {
         return Err(format!(
-            "no server answers at {}; is one running, by this configuration and this user?",
+            "no server responds at {}; check that one is running with this configuration and as \
+             this user",
             folder.join("castellan.PORT.sock").display()
         )
         .into());

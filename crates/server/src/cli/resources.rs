@@ -20,27 +20,28 @@ use crate::yaml;
 /// Read resources.
 #[derive(clap::Args)]
 pub(super) struct GetArguments {
-    /// User, Client, `ApiCredential`, `AuthKey` or Grant.
+    /// Kind of resource: User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
-    /// Which one; all without it.
+    /// Id of the resource (default: all).
     #[arg(allow_hyphen_values = true)]
     id: Option<String>,
-    /// Only people whose name or address begins so: `userName=ann`, `email=ann`. In any letter case.
+    /// Only people whose name or e-mail address starts with TEXT: `userName=ann`, `email=ann`.
+    /// Case-insensitive.
     #[arg(long, value_name = "ATTRIBUTE=TEXT", value_parser = attribute, conflicts_with_all = ["id", "ends_with"])]
     starts_with: Option<(FilterAttribute, String)>,
-    /// Only people whose name or address ends so: `email=@example.org`.
+    /// Only people whose name or e-mail address ends with TEXT: `email=@example.org`.
     #[arg(long, value_name = "ATTRIBUTE=TEXT", value_parser = attribute, conflicts_with = "id")]
     ends_with: Option<(FilterAttribute, String)>,
-    /// In which order; by id without it, or by what is filtered.
+    /// Attribute to sort by (default: the filtered attribute, otherwise the id).
     #[arg(long, value_enum, conflicts_with = "id")]
     sort: Option<SortBy>,
-    /// The greatest first.
+    /// Sort descending.
     #[arg(long, requires = "sort")]
     descending: bool,
-    /// At most so many.
+    /// Maximum number of results.
     #[arg(long, value_name = "N", conflicts_with = "id")]
     limit: Option<usize>,
-    /// How to print them.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -48,9 +49,9 @@ pub(super) struct GetArguments {
 /// Delete a resource.
 #[derive(clap::Args)]
 pub(super) struct DeleteArguments {
-    /// User, Client, `ApiCredential`, `AuthKey` or Grant.
+    /// Kind of resource: User, Client, `ApiCredential`, `AuthKey` or Grant.
     kind: String,
-    /// Which one.
+    /// Id of the resource.
     #[arg(allow_hyphen_values = true)]
     id: String,
 }
@@ -60,7 +61,7 @@ pub(super) enum Format {
     /// YAML, as `apply` reads it.
     #[default]
     Yaml,
-    /// JSON, one document a line.
+    /// JSON, one document per line.
     Json,
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<Exit
     let kind = kind(&arguments.kind)?;
     if let Some(id) = arguments.id {
         let Some(found) = issuer.describe(kind, &id).await? else {
-            return Err(format!("there is no {} {id:?}", kind.as_str()).into());
+            return Err(format!("{} {id:?} does not exist", kind.as_str()).into());
         };
         print(&found, arguments.format)?;
         return Ok(ExitCode::SUCCESS);
@@ -109,11 +110,11 @@ impl From<SortBy> for SortAttribute {
 
 /// Reads `ATTRIBUTE=TEXT`.
 fn attribute(text: &str) -> Result<(FilterAttribute, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("write ATTRIBUTE=TEXT, e.g. userName=ann")?;
+    let (name, value) = text.split_once('=').ok_or("must be ATTRIBUTE=TEXT, e.g. userName=ann")?;
     let by = match name {
         "userName" => FilterAttribute::UserName,
         "email" => FilterAttribute::Email,
-        _ => return Err("the attribute is userName or email"),
+        _ => return Err("the attribute must be userName or email"),
     };
     Ok((by, value.to_owned()))
 }
@@ -157,11 +158,11 @@ fn refused(error: ListError) -> Failure {
     let ListError::Unsupported(cause) = error else { return error.into() };
     let remedy = match cause {
         Cause::FilteringAbsent => {
-            "name some with --starts-with, or set data.allow_table_scans and pay for all of them"
+            "filter with --starts-with, or set data.allow_table_scans, which reads the whole table"
         }
         Cause::FilteringEndsWith => "use --starts-with",
         Cause::FilteringFilterTooSmall => "write at least three characters",
-        Cause::Sorting => "leave out --sort: they come in the order of what is filtered",
+        Cause::Sorting => "omit --sort: results are ordered by the filtered attribute",
     };
     format!("{cause} by this data source ({}): {remedy}", cause.as_str()).into()
 }
@@ -175,14 +176,14 @@ pub(super) async fn delete(
         println!("deleted {}/{}", kind.as_str(), arguments.id);
         Ok(ExitCode::SUCCESS)
     } else {
-        Err(format!("there is no {} {:?}", kind.as_str(), arguments.id).into())
+        Err(format!("{} {:?} does not exist", kind.as_str(), arguments.id).into())
     }
 }
 
 fn kind(name: &str) -> Result<ResourceKind, Failure> {
     ResourceKind::named(name).ok_or_else(|| {
         let known = ResourceKind::ALL.map(ResourceKind::as_str).join(", ");
-        format!("{name:?} is no kind of resource; there are {known}").into()
+        format!("{name:?} is not a kind of resource; known kinds: {known}").into()
     })
 }
 

@@ -126,11 +126,11 @@ async fn finish(
     let state = answer.get("state").map(String::as_str).unwrap_or_default();
     let verifier = shared.verifiers.lock().ok().and_then(|mut all| all.remove(state));
     let Some(verifier) = verifier else {
-        return page("This is not an answer to anything that was asked.", "");
+        return page("This response does not belong to a sign-in of this app.", "");
     };
     let Some(code) = answer.get("code") else {
         let error = answer.get("error").map(String::as_str).unwrap_or_default();
-        return page("Castellan said no:", error);
+        return page("The sign-in failed:", error);
     };
     let request = json!({
         "grant_type": "authorization_code",
@@ -141,7 +141,9 @@ async fn finish(
     });
     let token = match shared.egress.post_json(&shared.token_endpoint, request.to_string()).await {
         Ok(body) => serde_json::from_slice::<Value>(&body).ok(),
-        Err(error) => return page("The code could not be traded:", &error.to_string()),
+        Err(error) => {
+            return page("The code could not be exchanged for a token:", &error.to_string());
+        }
     };
     let token = token.as_ref().and_then(|answer| answer["access_token"].as_str());
     let query = json!({"query": shared.offer.document}).to_string();
@@ -150,7 +152,7 @@ async fn finish(
         shared.issuer,
         token.unwrap_or_default()
     );
-    page("Signed in. The app may now do this in your name:", &curl)
+    page("Signed in. The app can now do this on your behalf:", &curl)
 }
 
 fn page(text: &str, code: &str) -> Response {

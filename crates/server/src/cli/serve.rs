@@ -24,15 +24,15 @@ use crate::{
 /// Run the server.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where to listen, over `server.listen`.
+    /// Address to listen on (overrides `server.listen`).
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 }
 
-/// Run the sample API alone.
+/// Run only the sample API.
 #[derive(clap::Args)]
 pub(super) struct ArchiveArguments {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4000")]
     listen: SocketAddr,
 }
@@ -53,8 +53,8 @@ pub(super) async fn run(
     let listen = loaded.config.server.listen;
     if loaded.config.security.insecure {
         eprintln!(
-            "WARNING: security.insecure is on. Weak secrets and lifetimes of zero are let through; \
-             nobody but this machine can reach the server."
+            "WARNING: security.insecure is on. Weak secrets and zero lifetimes are accepted; the \
+             server is reachable from this machine only."
         );
     }
     let issuers = app::open_issuers(&loaded).await?;
@@ -67,13 +67,13 @@ pub(super) async fn run(
         let place = &*issuer.address().issuer;
         if let Some(token) = issuer.offer_setup().await? {
             println!(
-                "Nobody can sign in at {place} yet. Make the first administrator here, within a day:\n"
+                "{place} has no administrator yet. Create the first one here within 24 hours:\n"
             );
             println!("    {place}/auth/setup?token={}\n", token.text());
         }
     }
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
-    println!("Castellan serves {} on {listen}. Ctrl-C stops it.", places.join(", "));
+    println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
     let serving = listener::serve(listener, house.corridor.clone(), limits, stop());
     let reloading = Reloader { house: &mut house, running: loaded, read: &read };
@@ -93,14 +93,14 @@ pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Server,
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {
     let listener = bind(arguments.listen).await?;
-    println!("The archive answers on http://{}/. Ctrl-C stops it.", listener.local_addr()?);
+    println!("The sample API listens on http://{}/. Press Ctrl-C to stop.", listener.local_addr()?);
     Archive::new().serve(listener, stop()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        format!("cannot listen on {address}: {error}; choose another with --listen").into()
+        format!("cannot listen on {address}: {error}; choose another address with --listen").into()
     })
 }
 

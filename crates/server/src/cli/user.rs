@@ -13,12 +13,12 @@ use super::{
     resources::{self, Format},
 };
 
-/// People.
+/// Manage people.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Add a person. The password is read from the standard input.
+    /// Add a person. The password is read from standard input.
     Add {
-        /// The account's id, which is also the name to sign in with.
+        /// Id of the account, which is also the username.
         id: String,
         /// Full name.
         #[arg(long)]
@@ -26,18 +26,18 @@ pub(super) enum Command {
         /// E-mail address.
         #[arg(long)]
         email: Option<String>,
-        /// A group; may be given several times. `administrators` may administer Castellan.
+        /// Group. May be repeated. Members of `administrators` may administer Castellan.
         #[arg(long = "group")]
         groups: Vec<String>,
     },
-    /// Set a person's password, read from the standard input.
+    /// Set a person's password, read from standard input.
     Password {
-        /// The account's id.
+        /// Id of the account.
         id: String,
     },
-    /// Let nobody sign in as this person, and end all their tokens.
+    /// Deactivate a person: they can no longer sign in, and their tokens become invalid.
     Deactivate {
-        /// The account's id.
+        /// Id of the account.
         id: String,
     },
     /// List people.
@@ -48,7 +48,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
     match command {
         Command::Add { id, name, email, groups } => {
             if issuer.describe(ResourceKind::User, &id).await?.is_some() {
-                return Err(format!("there is a User {id:?} already").into());
+                return Err(format!("User {id:?} already exists").into());
             }
             let mut user = json!({"resourceType": "User", "id": id, "userName": id});
             user["password"] = json!(password()?);
@@ -78,7 +78,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
 
 async fn change(issuer: &Issuer, id: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failure> {
     let found = issuer.describe(ResourceKind::User, id).await?;
-    let mut user = found.ok_or_else(|| format!("there is no User {id:?}"))?;
+    let mut user = found.ok_or_else(|| format!("User {id:?} does not exist"))?;
     edit(&mut user);
     issuer.apply(user, Mode::Write).await?;
     Ok(())
@@ -88,7 +88,7 @@ async fn change(issuer: &Issuer, id: &str, edit: impl FnOnce(&mut Value)) -> Res
 fn password() -> Result<String, Failure> {
     use std::io::IsTerminal as _;
     if std::io::stdin().is_terminal() {
-        eprint!("Password (it shows as you type): ");
+        eprint!("Password (visible as you type): ");
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)?;
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());

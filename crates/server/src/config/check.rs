@@ -58,7 +58,7 @@ impl Config {
     pub(super) fn check(&self, sites: &[Site]) -> Result<(), Problem> {
         if self.security.insecure && !self.server.listen.ip().is_loopback() {
             return Err(conflict(format!(
-                "security.insecure is for loopback only, and server.listen is {}",
+                "security.insecure is allowed on loopback addresses only, but server.listen is {}",
                 self.server.listen
             )));
         }
@@ -85,8 +85,9 @@ impl Config {
             && !self.guard.iter().any(decidim)
         {
             return Err(conflict(
-                "decidim.enable_anonymous_introspection (DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION) \
-                 is set, and no guard has dialect = \"decidim\""
+                "decidim.enable_anonymous_introspection \
+                 (DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION) is set, but no guard has dialect = \
+                 \"decidim\""
                     .to_owned(),
             ));
         }
@@ -101,7 +102,7 @@ impl Config {
         match first {
             Some(issuer) if self.issuer != Self::default().issuer && *issuer != self.issuer => {
                 Err(conflict(format!(
-                    "issuer is {:?}, and the first site says {:?}; remove one",
+                    "issuer is {:?}, but the first site has {:?}; remove one of them",
                     self.issuer.as_str(),
                     issuer.as_str()
                 )))
@@ -117,7 +118,7 @@ impl Config {
         if self.decidim.force_api_authentication && guard.is_forced() && admits {
             return wrong(
                 &["anonymous"],
-                "anonymous = \"admitted\" says the opposite of DECIDIM_API_FORCE_API_AUTHENTICATION",
+                "anonymous = \"admitted\" contradicts DECIDIM_API_FORCE_API_AUTHENTICATION",
             );
         }
         let meet = |other: &GuardConfig| {
@@ -126,21 +127,21 @@ impl Config {
         for other in &self.guard[..at] {
             if other.name == guard.name || (other.path == guard.path && meet(other)) {
                 let text = format!(
-                    "it has the same name or path as guard {:?}; every guard needs its own",
+                    "it has the same name or path as guard {:?}; both must be unique",
                     other.name
                 );
                 return wrong(&["name"], &text);
             }
             if other.at_root == Some(true) && guard.at_root == Some(true) && meet(other) {
                 let text = format!(
-                    "at_root = true is said by guard {:?} too, and only one can be there",
+                    "at_root = true is also set for guard {:?}; only one guard can be at the root",
                     other.name
                 );
                 return wrong(&["at_root"], &text);
             }
             if other.lock_name() == guard.lock_name() {
                 let text = format!(
-                    "its lock file is that of guard {:?}; every guard needs its own",
+                    "it has the same lock file as guard {:?}; every guard needs its own",
                     other.name
                 );
                 return wrong(&["lock"], &text);

@@ -74,21 +74,20 @@ impl DecidimConfig {
         let good = |minutes: u32| (1..=LONGEST).contains(&minutes);
         if self.api_jwt_secret.is_none() && self.api_jwt_expires_in.is_some() {
             return wrong(
-                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) is set, and there are no \
-                 tokens that it is about: set decidim.api_jwt_secret (DECIDIM_API_JWT_SECRET), or \
-                 remove it",
+                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) has no effect without a \
+                 secret: set decidim.api_jwt_secret (DECIDIM_API_JWT_SECRET), or remove it",
             );
         }
         if !self.api_jwt_expires_in.is_none_or(good) {
             return wrong(
-                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) is in minutes, from 1 to \
-                 525600 (a year)",
+                "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) must be a number of \
+                 minutes from 1 to 525600 (a year)",
             );
         }
         if !good(self.oauth_access_token_expires_in) {
             return wrong(
-                "decidim.oauth_access_token_expires_in (DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN) is in \
-                 minutes, from 1 to 525600 (a year)",
+                "decidim.oauth_access_token_expires_in (DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN) \
+                 must be a number of minutes from 1 to 525600 (a year)",
             );
         }
         if !(16..=128).contains(&self.api_users_secret_length) {
@@ -116,8 +115,9 @@ impl DecidimConfig {
         let secret = secret.resolve(folder)?;
         if secret.expose().len() < 32 && !insecure {
             return Err(ConfigError::Conflict(
-                "DECIDIM_API_JWT_SECRET must have at least 32 bytes (256 bits); make one with \
-                 `openssl rand -base64 48`, or set security.insecure = true for a demo on loopback"
+                "DECIDIM_API_JWT_SECRET must have at least 32 bytes (256 bits); generate one with \
+                 `openssl rand -base64 48`, or set security.insecure = true for a demo on \
+                 loopback"
                     .to_owned(),
             ));
         }
@@ -125,7 +125,7 @@ impl DecidimConfig {
             && other.resolve(folder)? == secret
         {
             return Err(ConfigError::Conflict(
-                "JWT_SECRET and DECIDIM_API_JWT_SECRET are the same: a token of one kind must not \
+                "JWT_SECRET and DECIDIM_API_JWT_SECRET must differ: a token of one kind must not \
                  verify as the other"
                     .to_owned(),
             ));

@@ -52,7 +52,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 /// the wrong variable.
 pub(super) fn no_boolean(name: &str) -> ConfigError {
     let words: Vec<_> = ON.iter().zip(OFF).flat_map(|(on, off)| [*on, off]).collect();
-    ConfigError::Environment(format!("{name} is not a boolean: write one of {}", words.join(", ")))
+    ConfigError::Environment(format!("{name} is not a boolean: use one of {}", words.join(", ")))
 }
 
 /// The variables that are set.
@@ -91,7 +91,9 @@ impl Environment {
     pub(super) fn number(&self, name: &str) -> Result<Option<u32>, ConfigError> {
         let read = |text: &str| match text.parse() {
             Ok(number @ 1_u32..) => Ok(number),
-            _ => Err(ConfigError::Environment(format!("{name} is not a whole number above zero"))),
+            _ => Err(ConfigError::Environment(format!(
+                "{name} must be a whole number greater than zero"
+            ))),
         };
         self.get(name).map(read).transpose()
     }

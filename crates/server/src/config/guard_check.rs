@@ -35,10 +35,10 @@ impl GuardConfig {
         if let Some(name) = &self.site
             && !sites.iter().any(|site| site.name == *name)
         {
-            return wrong(&["site"], format!("there is no site {name:?}"));
+            return wrong(&["site"], format!("site {name:?} does not exist"));
         }
         if self.name.starts_with("default-") {
-            return wrong(&["name"], "names that begin with \"default-\" are ours");
+            return wrong(&["name"], "name must not start with \"default-\", which is reserved");
         }
         let whole = |segment: &str| {
             !segment.is_empty()
@@ -47,11 +47,17 @@ impl GuardConfig {
         };
         let segments = self.path.strip_prefix('/').map(|rest| rest.split('/').all(whole));
         if segments != Some(true) {
-            let text = format!("path {:?} must be /segments of plain characters", self.path);
+            let text = format!(
+                "path {:?} must consist of /segments of letters, digits and - _ . ~",
+                self.path
+            );
             return wrong(&["path"], text);
         }
         if self.protocol == GuardProtocol::Http {
-            return wrong(&["protocol"], "protocol = \"http\" is not served yet; GraphQL is");
+            return wrong(
+                &["protocol"],
+                "protocol = \"http\" is not supported yet; use \"graphql\"",
+            );
         }
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
@@ -67,12 +73,12 @@ impl GuardConfig {
         let way = &["authenticate"];
         let methods = self.authenticate.list();
         if methods.is_empty() {
-            return wrong(way, "authenticate names no method; name one, such as \"oauth\"");
+            return wrong(way, "authenticate is empty; add a method, such as \"oauth\"");
         }
         let decidim = self.dialect == Some(Dialect::Decidim);
         for (at, method) in methods.iter().enumerate() {
             if methods[..at].contains(method) {
-                return wrong(way, "authenticate names a method twice");
+                return wrong(way, "authenticate contains a method twice");
             }
             match method {
                 Method::Jwt if decidim && config.decidim.api_jwt_secret.is_none() => {
@@ -88,13 +94,13 @@ impl GuardConfig {
                 Method::Oauth | Method::Jwt => {}
                 Method::Session if decidim => {}
                 Method::Session => {
-                    let text = "authenticate: \"session\" goes with dialect = \"decidim\" alone: \
-                                elsewhere no scopes are a person's own";
+                    let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
+                                guards have no scopes for people without an app";
                     return wrong(way, text);
                 }
                 Method::Basic | Method::ClientCertificate => {
-                    let text = "authenticate: \"oauth\", \"jwt\" and, with dialect = \
-                                \"decidim\", \"session\" are served at present";
+                    let text = "authenticate: only \"oauth\", \"jwt\" and, with dialect = \
+                                \"decidim\", \"session\" are supported";
                     return wrong(way, text);
                 }
             }
@@ -105,10 +111,7 @@ impl GuardConfig {
     fn check_upstream(&self) -> Result<(), Wrong> {
         let Some(upstream) = &self.upstream else {
             if self.session_field() != SessionField::Local {
-                return wrong(
-                    &["session"],
-                    "without an upstream there must be session = \"local\"",
-                );
+                return wrong(&["session"], "set upstream, or session = \"local\"");
             }
             for (way, name, is_set) in [
                 (&["upstream_id"], "upstream_id", self.upstream_id.is_some()),
@@ -118,7 +121,12 @@ impl GuardConfig {
                 (&["strip_headers"], "strip_headers", !self.strip_headers.is_empty()),
             ] {
                 if is_set {
-                    return wrong(way, format!("{name} is about an upstream, and there is none"));
+                    return wrong(
+                        way,
+                        format!(
+                            "{name} has no effect without upstream; set upstream, or remove it"
+                        ),
+                    );
                 }
             }
             return self.check_directives();
@@ -129,13 +137,13 @@ impl GuardConfig {
             || upstream.password().is_some()
             || upstream.fragment().is_some()
         {
-            let text = "upstream must be an http or https URL without a user name, a password and a \
+            let text = "upstream must be an http or https URL without a username, a password or a \
                         fragment";
             return wrong(&["upstream"], text);
         }
         let is_name = |name: &String| http::HeaderName::from_bytes(name.as_bytes()).is_ok();
         if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
-            return wrong(&["strip_headers"], format!("{name:?} cannot be the name of a header"));
+            return wrong(&["strip_headers"], format!("{name:?} is not a valid header name"));
         }
         self.check_directives()
     }
@@ -144,28 +152,27 @@ impl GuardConfig {
         let way = &["upstream_enforces"];
         if !self.upstream_enforces.is_empty() && self.schema.is_none() {
             let text =
-                "upstream_enforces is about directives of an SDL file, and `schema` names none";
+                "upstream_enforces needs `schema`, as it applies to directives of an SDL file";
             return wrong(way, text);
         }
         let known = castellan_gate::ACCESS_DIRECTIVES;
         let odd = self.upstream_enforces.iter().find(|name| !known.contains(&name.as_str()));
         match odd {
-            Some(name) => wrong(way, format!("{name:?} is none of {}", known.join(", "))),
+            Some(name) => wrong(way, format!("{name:?} is not one of {}", known.join(", "))),
             None => Ok(()),
         }
     }
 
     fn check_rules(&self) -> Result<(), Wrong> {
         if self.require.contains(&Term::Person) {
-            let text = "require: \"person\" denies everything to everybody, as this version has no \
-                        policies for people; remove it";
+            let text = "require: \"person\" would deny every request, as policies for people are \
+                        not supported yet; remove it";
             return wrong(&["require"], text);
         }
         for name in self.scopes.iter().flat_map(|scopes| scopes.keys()) {
             if !matches!(Scope::try_from(name.clone()), Ok(Scope::Named(_))) {
                 let text = format!(
-                    "scopes: {name:?} is no name that a token can hold; write a name such as \
-                     \"api:read\""
+                    "scopes: {name:?} is not a valid name of a scope; use a name such as \"api:read\""
                 );
                 return wrong(&["scopes"], text);
             }
@@ -183,7 +190,7 @@ impl GuardConfig {
             (&["limits", "root_fields"], limits.root_fields),
         ] {
             if value == 0 {
-                let text = format!("limits.{} = 0 refuses every request", way[1]);
+                let text = format!("limits.{} = 0 would reject every request", way[1]);
                 return wrong(way, text);
             }
         }

@@ -73,7 +73,7 @@ pub struct Lifetime(pub i64);
 
 /// The text is no lifetime of that grammar.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds")]
+#[error("{0:?} is not a lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds")]
 pub struct JwtError(String);
 
 impl TryFrom<String> for Lifetime {
@@ -169,7 +169,7 @@ impl JwtConfig {
     pub(super) fn check(&self, insecure: bool, secrets: SecretPolicy) -> Result<(), ConfigError> {
         let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
         if self.secret.is_none() && !self.keys.is_empty() {
-            return wrong("JWT_AUTH_KEYS are given without a JWT_SECRET to sign their tokens with");
+            return wrong("JWT_AUTH_KEYS is set, but JWT_SECRET, which signs the tokens, is not");
         }
         let plain = Self::default();
         let said = [
@@ -181,22 +181,21 @@ impl JwtConfig {
             && let Some((name, _)) = said.into_iter().find(|(_, is_set)| *is_set)
         {
             return wrong(&format!(
-                "{name} is set, and there are no tokens that it is about: set jwt.secret \
-                 (JWT_SECRET), or remove it"
+                "{name} has no effect without a secret: set jwt.secret (JWT_SECRET), or remove it"
             ));
         }
         if self.expires.0 <= 0 && !insecure {
-            return wrong("JWT_EXPIRES must be more than nothing: tokens would be born expired");
+            return wrong("JWT_EXPIRES must be greater than zero");
         }
         if self.expires.0 > LONGEST && !insecure {
-            return wrong("JWT_EXPIRES must be a year (\"1y\") at most");
+            return wrong("JWT_EXPIRES must be at most a year (\"1y\")");
         }
         for (at, key) in self.keys.iter().enumerate() {
             if key.api_key.expose() == SAMPLE && !insecure {
                 let id = &key.id;
                 return wrong(&format!(
-                    "JWT_AUTH_KEYS: the key {id:?} has the sample secret that everybody knows; make \
-                     one with `openssl rand -base64 32`"
+                    "JWT_AUTH_KEYS: the key {id:?} has the published sample secret; generate one \
+                     with `openssl rand -base64 32`"
                 ));
             }
             if key.id.is_empty() {
@@ -210,7 +209,7 @@ impl JwtConfig {
                 return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} needs at least one scope"));
             }
             if self.keys[..at].iter().any(|other| other.id == *id && other.api_key == key.api_key) {
-                return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} is given twice"));
+                return wrong(&format!("JWT_AUTH_KEYS: the id {id:?} is used twice"));
             }
             scopes(key)?;
         }
@@ -235,8 +234,8 @@ impl JwtConfig {
         let secret = secret.resolve(folder)?;
         if secret.expose().len() < 32 && !insecure {
             return Err(ConfigError::Conflict(
-                "JWT_SECRET must have at least 32 bytes (256 bits); make one with `openssl rand \
-                 -base64 48`, or set security.insecure = true for a demo on loopback"
+                "JWT_SECRET must have at least 32 bytes (256 bits); generate one with `openssl \
+                 rand -base64 48`, or set security.insecure = true for a demo on loopback"
                     .to_owned(),
             ));
         }

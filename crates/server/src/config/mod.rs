@@ -175,11 +175,11 @@ impl TryFrom<String> for IssuerUrl {
             && !text.ends_with('/');
         let origin = url.origin().ascii_serialization();
         if !plain {
-            Err(format!("{text:?} must be scheme and host alone, without a slash at its end"))
+            Err(format!("{text:?} must consist of scheme and host only, without a trailing slash"))
         } else if origin == text {
             Ok(Self(text))
         } else {
-            Err(format!("{text:?} must be written as browsers write it: {origin:?}"))
+            Err(format!("{text:?} must be written in the form that browsers use: {origin:?}"))
         }
     }
 }
@@ -284,7 +284,7 @@ impl Loaded {
         self.site = found.cloned().ok_or_else(|| {
             let names: Vec<_> = self.sites.iter().map(|site| &*site.name).collect();
             ConfigError::Conflict(format!(
-                "there is no site {name:?}; there are {}",
+                "site {name:?} does not exist; configured sites: {}",
                 names.join(", ")
             ))
         })?;

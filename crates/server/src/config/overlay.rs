@@ -33,8 +33,9 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
     let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
     let with = |value: Value| {
         let mut table = base.clone();
-        insert(&mut table, &path, value)
-            .ok_or_else(|| wrong(name, "lists and their members are set in the file"))?;
+        insert(&mut table, &path, value).ok_or_else(|| {
+            wrong(name, "lists and their entries can be set in the configuration file only")
+        })?;
         let config = Value::Table(table.clone()).try_into::<Config>();
         Ok::<_, ConfigError>(config.map(|config| (table, config)))
     };

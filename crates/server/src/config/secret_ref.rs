@@ -10,7 +10,10 @@ use super::{ConfigError, environment::text};
 
 /// A secret: written out, or where it is to be found.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a secret is a text, { env = \"NAME\" } or { file = \"path\" }")]
+#[serde(
+    untagged,
+    expecting = "a secret must be a string, { env = \"NAME\" } or { file = \"path\" }"
+)]
 pub enum SecretRef {
     /// Written out.
     Text(Secret),
@@ -45,14 +48,12 @@ impl SecretRef {
             return Ok(secret);
         }
         Err(match self {
-            Self::Text(_) => {
-                ConfigError::Conflict("a secret that is written out is empty or blank".to_owned())
-            }
+            Self::Text(_) => ConfigError::Conflict("a secret is empty or blank".to_owned()),
             Self::Env(EnvRef { env }) => ConfigError::Environment(format!(
-                "{env} is empty or blank, and a secret is read from it"
+                "{env} contains a secret and must not be empty or blank"
             )),
             Self::File(FileRef { file }) => ConfigError::Conflict(format!(
-                "{} is empty or blank, and a secret is read from it",
+                "{} contains a secret and must not be empty or blank",
                 file.display()
             )),
         })
@@ -61,7 +62,7 @@ impl SecretRef {
     fn read(&self, folder: &Path) -> Result<Secret, ConfigError> {
         match self {
             Self::Text(secret) if secret.expose().trim().is_empty() => {
-                let problem = "a secret is written out as an empty text; remove it, or give one";
+                let problem = "a secret is an empty string; set it, or remove it";
                 Err(ConfigError::Conflict(problem.to_owned()))
             }
             Self::Text(secret) => Ok(secret.clone()),
@@ -69,7 +70,7 @@ impl SecretRef {
                 let value = std::env::var(env).map_err(|error| match error {
                     std::env::VarError::NotPresent => unset(env),
                     std::env::VarError::NotUnicode(_) => {
-                        ConfigError::Environment(format!("{env} is not UTF-8 text"))
+                        ConfigError::Environment(format!("{env} is not valid UTF-8"))
                     }
                 })?;
                 text(&value).map(|text| Secret::new(text.to_owned())).ok_or_else(|| unset(env))
@@ -82,7 +83,7 @@ impl SecretRef {
                 let text = text.trim();
                 if text.is_empty() {
                     let path = path.display();
-                    let problem = format!("{path} is empty, and a secret is read from it");
+                    let problem = format!("{path} contains a secret and must not be empty");
                     return Err(ConfigError::Conflict(problem));
                 }
                 Ok(Secret::new(text.to_owned()))
@@ -92,5 +93,5 @@ impl SecretRef {
 }
 
 fn unset(name: &str) -> ConfigError {
-    ConfigError::Environment(format!("{name} is not set, and a secret is read from it"))
+    ConfigError::Environment(format!("{name} contains a secret and is not set"))
 }

@@ -50,7 +50,7 @@ impl SecurityConfig {
     pub(super) fn check(&self, sites: &[SiteConfig]) -> Result<(), ConfigError> {
         let wrong = |setting: String, length: usize| {
             Err(ConfigError::Conflict(format!(
-                "{setting} must be from 1 to {LONGEST} characters, and is {length}"
+                "{setting} must be from 1 to {LONGEST} characters, not {length}"
             )))
         };
         let good = |length: usize| (1..=LONGEST).contains(&length);

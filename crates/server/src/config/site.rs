@@ -96,8 +96,7 @@ impl Config {
             };
             if let Some(other) = sites.iter().find(twin) {
                 return conflict(format!(
-                    "sites {:?} and {name:?} have the same name, issuer or host; a request must \
-                     lead to one of them",
+                    "sites {:?} and {name:?} have the same name, issuer or host; these must be unique",
                     other.name
                 ));
             }
@@ -127,7 +126,7 @@ impl Config {
                 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
             if !plain {
                 return Err(ConfigError::Conflict(format!(
-                    "site {:?}: hosts: {host:?} is no host name, such as \"org1.example.org\"",
+                    "site {:?}: hosts: {host:?} is not a host name such as \"org1.example.org\"",
                     site.name
                 )));
             }

@@ -65,7 +65,10 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn insecure_needs_loopback() {
     let error = refusal_of("[server]\nlisten = \"0.0.0.0:80\"\n[security]\ninsecure = true\n");
-    assert_eq!(error, "security.insecure is for loopback only, and server.listen is 0.0.0.0:80");
+    assert_eq!(
+        error,
+        "security.insecure is allowed on loopback addresses only, but server.listen is 0.0.0.0:80"
+    );
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn the_grammar_of_jwt_expires() {
 fn weak_and_missing_secrets_refuse_to_start() {
     let keys = r#"[{"id":"a","apiKey":"a-key-of-ours","scopes":["*"]}]"#;
     let error = with_environment(&[("JWT_AUTH_KEYS", keys)]).unwrap_err();
-    assert!(error.contains("without a JWT_SECRET"), "{error}");
+    assert!(error.contains("JWT_SECRET, which signs the tokens, is not"), "{error}");
     let error = with_environment(&[("JWT_SECRET", "x"), ("JWT_AUTH_KEYS", "[{")]).unwrap_err();
     assert!(error.starts_with("JWT_AUTH_KEYS: not a JSON array"), "{error}");
     let config = with_environment(&[("JWT_SECRET", "short"), ("JWT_AUTH_KEYS", keys)]).unwrap();
@@ -192,20 +195,20 @@ fn sites_that_cannot_be_told_apart_stop_the_start() {
             "the same name, issuer or host",
         ),
         (site("a/b", ""), "name must be letters"),
-        (site("a", "hosts = [\"x y\"]"), "is no host name"),
+        (site("a", "hosts = [\"x y\"]"), "is not a host name"),
     ] {
         let error = refusal_of(&text);
         assert!(error.contains(said), "{error}");
     }
     let guard = "[[guard]]\nname = \"g\"\npath = \"/g\"\nsite = \"nowhere\"\nsession = \"local\"\n";
-    assert!(refusal_of(guard).contains("there is no site \"nowhere\""));
+    assert!(refusal_of(guard).contains("site \"nowhere\" does not exist"));
 }
 
 #[test]
 fn an_issuer_is_written_as_browsers_write_it() {
     for text in ["https://A.test", "https://a.test:443", "https:/a.test", "https://bücher.test"] {
         let error = refusal_of(&format!("issuer = \"{text}\"\n"));
-        assert!(error.contains("must be written as browsers write it"), "{text}: {error}");
+        assert!(error.contains("must be written in the form that browsers use"), "{text}: {error}");
     }
 }
 
@@ -213,5 +216,5 @@ fn an_issuer_is_written_as_browsers_write_it() {
 fn forced_authentication_is_not_contradicted() {
     let text = "[decidim]\nforce_api_authentication = true\n[[guard]]\nname = \"a\"\n\
                 path = \"/api\"\nsession = \"local\"\nanonymous = \"admitted\"\n";
-    assert!(refusal_of(text).contains("says the opposite"), "{}", refusal_of(text));
+    assert!(refusal_of(text).contains("contradicts DECIDIM_API_FORCE"), "{}", refusal_of(text));
 }

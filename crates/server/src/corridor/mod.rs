@@ -92,7 +92,7 @@ impl Corridor {
                         pass(site, request, id).await
                     }
                 } else {
-                    plain(StatusCode::NOT_FOUND, "No site answers to this host.\n")
+                    plain(StatusCode::NOT_FOUND, "No site is configured for this host.\n")
                 }
             }
         };

@@ -7,10 +7,10 @@ use axum::http::{Request, header};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Ambiguous {
     /// Two servers could read the path differently.
-    #[error("The path can be read in more than one way.")]
+    #[error("The path is ambiguous.")]
     Path,
     /// No host, several, or one that the target contradicts.
-    #[error("The request must name one host.")]
+    #[error("The request must have exactly one host.")]
     Host,
 }
 

@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 
 /// What a caller is told.
-pub(super) const SAID: &str = "Credentials came in the clear, and this server is reached over \
-    https. If a proxy of yours ends TLS, name it in server.trusted_proxies.\n";
+pub(super) const SAID: &str = "Credentials were sent over plain HTTP; if a TLS proxy stands in \
+                               front, add it to server.trusted_proxies.\n";
 
 /// Whether `headers`, from `peer`, carry credentials that others could read on their way.
 pub(super) fn are_credentials(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {

@@ -96,9 +96,9 @@ async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Respons
     };
     let response = match answer.await {
         Ok(Revoked::Over) => no_store(Json(json!({})).into_response()),
-        Ok(Revoked::NotYours) => unauthorized("the token is another client's"),
+        Ok(Revoked::NotYours) => unauthorized("the token was issued to another client"),
         Err(OAuthError::InvalidClient { .. } | OAuthError::Missing("client_id")) => {
-            unauthorized("the client is unknown, or did not prove who it is")
+            unauthorized("unknown client, or client authentication failed")
         }
         Err(error) => refuse(&error),
     };

@@ -107,7 +107,7 @@ async fn trade(State(state): State<TrompaState>, request: Request<Body>) -> Resp
             ([(header::RETRY_AFTER, seconds.to_string())], refused).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "a key could not be traded");
+            tracing::error!(%error, "could not exchange an API key for a token");
             refuse(StatusCode::SERVICE_UNAVAILABLE, "The token cannot be issued at the moment")
         }
     }

@@ -128,7 +128,7 @@ impl Guard {
                 Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%error, "a session could not be looked at");
+                    tracing::error!(%error, "a session could not be checked");
                     let wait = [(header::RETRY_AFTER, "1")];
                     return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
                 }
@@ -151,9 +151,10 @@ impl Guard {
     fn closed(&self) -> Response<Body> {
         let kind = self.trouble().map_or("schema_unavailable", |trouble| trouble.kind);
         let message = if kind == "schema_unavailable" {
-            "The schema of the API behind this guard is not known yet."
+            "The schema of the API behind this guard has not been loaded yet."
         } else {
-            "This guard is closed, as its schema cannot be used. Its operator finds the cause in the log."
+            "This guard is closed because its schema cannot be used; the log of the server says \
+             why."
         };
         let extensions = json!({"code": "NOT_READY", "reason": kind});
         let body = json!({"errors": [{"message": message, "extensions": extensions}]});

@@ -31,7 +31,7 @@ pub(crate) enum SchemaProblem {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// The API could not be asked.
-    #[error("the schema of {url} could not be had: {cause}; name an SDL file with `schema`")]
+    #[error("could not read the schema of {url}: {cause}; set `schema` to an SDL file")]
     Fetch {
         /// Which API.
         url: String,
@@ -39,7 +39,7 @@ pub(crate) enum SchemaProblem {
         cause: HttpClientError,
     },
     /// The API does not show its schema.
-    #[error("{0} does not show its schema (introspection): name an SDL file with `schema`")]
+    #[error("{0} does not allow introspection: set `schema` to an SDL file")]
     Closed(String),
 }
 

@@ -39,7 +39,7 @@ impl Trouble {
     /// What is wrong with a schema that can be decided by.
     pub(crate) fn of(built: &Built) -> Option<Self> {
         let behind = built.behind.as_ref().map(|problem| {
-            let text = format!("the schema of before is gone on with: {problem}");
+            let text = format!("the previous schema stays in use: {problem}");
             Self { text, ..Self::from(problem) }
         });
         behind.or_else(|| {
@@ -82,8 +82,7 @@ impl Inner {
             Err(problem) => {
                 let mut trouble = Trouble::from(&problem);
                 if before.gated.is_some() {
-                    trouble.text =
-                        format!("the schema of before is gone on with: {}", trouble.text);
+                    trouble.text = format!("the previous schema stays in use: {}", trouble.text);
                 }
                 // Looked at anew next time, whatever it was made from.
                 State { trouble: Some(trouble), made_from: None, ..State::clone(&before) }
@@ -121,7 +120,7 @@ impl Inner {
         for pattern in &self.config.public {
             if !schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand)) {
                 let (guard, pattern) = (&*self.config.name, pattern.as_str());
-                tracing::warn!(guard, pattern, "a public pattern opens nothing");
+                tracing::warn!(guard, pattern, "a public pattern matches no field");
             }
         }
         let gated = Some(self.gate(Arc::clone(&schema)));
@@ -137,20 +136,20 @@ impl Inner {
                 if !open && trouble.kind == "schema_unavailable" {
                     tracing::warn!(guard, problem, "the guard is not ready");
                 } else if open {
-                    tracing::error!(guard, problem, "something is wrong with the guard's schema");
+                    tracing::error!(guard, problem, "the schema of the guard has a problem");
                 } else {
                     tracing::error!(guard, problem, "the guard is closed");
                 }
             }
             (None, false, true) => tracing::info!(guard, "the guard is ready"),
             (None, _, _) if before.trouble.is_some() => {
-                tracing::info!(guard, "the guard's schema is well again");
+                tracing::info!(guard, "the schema of the guard is valid again");
             }
             _ => {}
         }
         let hash = |state: &State| state.schema.as_ref().map(|schema| schema.hash());
         if before.gated.is_some() && hash(before) != hash(next) {
-            tracing::info!(guard, "a new schema is taken up");
+            tracing::info!(guard, "a new schema is in use");
         }
     }
 }

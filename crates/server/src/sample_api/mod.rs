@@ -35,7 +35,7 @@ impl Archive {
             .expect("the archive's schema is valid");
         let (store, refused) = seed::planted();
         for reason in refused {
-            tracing::error!(%reason, "a row of the sample data was left out");
+            tracing::error!(%reason, "a row of the sample data was skipped");
         }
         let verbs = mutation::all().into_iter().map(|one| (one.name, one.verb)).collect();
         Self(Arc::new(Service { schema, store, verbs }))

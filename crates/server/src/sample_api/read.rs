@@ -39,7 +39,9 @@ impl<'a> State<'a> {
     fn objects(&'a self, nodes: Vec<Arc<Node>>, depth: usize) -> ResolvedValue<'a> {
         // The executor has no brake: a list that fails on its way is what stops a large answer.
         let objects = nodes.into_iter().map(move |node| match self.left.get() {
-            0 => Err(refusal(format!("an answer may hold {MOST_FIELDS} fields; ask for fewer"))),
+            0 => Err(refusal(format!(
+                "a response may contain at most {MOST_FIELDS} fields; request fewer"
+            ))),
             _ => Ok(self.object(node, depth)),
         });
         ResolvedValue::List(Box::new(objects))
@@ -111,7 +113,7 @@ impl ObjectValue for Thing<'_> {
 impl Thing<'_> {
     fn related(&self, relation: &'static Relation) -> Result<ResolvedValue<'_>, FieldError> {
         if self.depth >= DEEPEST {
-            return Err(refusal(format!("things may nest {DEEPEST} deep at most")));
+            return Err(refusal(format!("the query may nest at most {DEEPEST} levels deep")));
         }
         let arrows = self.node.arrows.get(relation.name).map_or(&[][..], Vec::as_slice);
         let mut nodes = arrows.iter().filter_map(|to| self.state.store.get(relation.target, to));

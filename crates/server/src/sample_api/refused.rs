@@ -32,18 +32,18 @@ impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unknown(kind, identifier) => {
-                write!(f, "there is no {} with the identifier {identifier:?}", kind.name)
+                write!(f, "no {} has the identifier {identifier:?}", kind.name)
             }
             Self::Taken(kind, identifier) => {
-                write!(f, "there is already a {} with the identifier {identifier:?}", kind.name)
+                write!(f, "a {} with the identifier {identifier:?} already exists", kind.name)
             }
             Self::Blank => f.write_str("an identifier must not be empty"),
-            Self::TooLong => write!(f, "a text may have {LONGEST_TEXT} bytes at most"),
+            Self::TooLong => write!(f, "a text must not exceed {LONGEST_TEXT} bytes"),
             Self::Full(kind) => {
-                write!(f, "the archive holds {MOST_PER_KIND} of the type {} at most", kind.name)
+                write!(f, "the archive can hold at most {MOST_PER_KIND} of the type {}", kind.name)
             }
             Self::Crowded(relation) => {
-                write!(f, "{} may point to {MOST_ARROWS} things at most", relation.name)
+                write!(f, "{} may refer to at most {MOST_ARROWS} things", relation.name)
             }
         }
     }

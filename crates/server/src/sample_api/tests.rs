@@ -273,11 +273,11 @@ fn an_unknown_or_taken_identifier_is_an_error_of_its_field_alone() {
     let archive = Archive::new();
     let counts = archive.counts();
     for (call, complaint) in [
-        (r#"UpdatePerson(identifier: "x")"#, r#"there is no Person with the identifier "x""#),
-        (r#"DeletePlace(identifier: "x")"#, r#"there is no Place with the identifier "x""#),
+        (r#"UpdatePerson(identifier: "x")"#, r#"no Person has the identifier "x""#),
+        (r#"DeletePlace(identifier: "x")"#, r#"no Place has the identifier "x""#),
         (
             r#"CreatePerson(identifier: "scott-joplin")"#,
-            r#"there is already a Person with the identifier "scott-joplin""#,
+            r#"a Person with the identifier "scott-joplin" already exists"#,
         ),
         (r#"MergePerson(identifier: " ")"#, "an identifier must not be empty"),
     ] {
@@ -322,13 +322,16 @@ fn a_question_cannot_outgrow_the_archive() {
     let archive = Archive::new();
     let deep = format!("{{ Person {}{{ name }}{} }}", "{ knows ".repeat(20), " }".repeat(20));
     let answer = ask(&archive, &deep);
-    assert_eq!(answer["errors"][0]["message"], "things may nest 8 deep at most");
+    assert_eq!(answer["errors"][0]["message"], "the query may nest at most 8 levels deep");
 
     let list = |n| format!("a{n}: MusicComposition(first: 500) {{ name title }} ");
     let wide: Vec<_> = (0..110).map(list).collect();
     let answer = ask(&archive, &format!("{{ {} }}", wide.concat()));
     assert!(answer["data"]["a0"].is_array());
-    assert_eq!(answer["errors"][0]["message"], "an answer may hold 100000 fields; ask for fewer");
+    assert_eq!(
+        answer["errors"][0]["message"],
+        "a response may contain at most 100000 fields; request fewer"
+    );
     assert_eq!(answer["data"]["a109"], Value::Null);
 
     let answer = ask(&archive, &format!("{}{}", "{ a ".repeat(5_000), "}".repeat(5_000)));

@@ -66,13 +66,13 @@ async fn converse(service: Arc<Service>, stream: TcpStream) {
         .serve_connection(TokioIo::new(stream), talk)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection to the archive broke");
+        tracing::debug!(%error, "a connection to the sample API failed");
     }
 }
 
 async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::POST {
-        let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "the archive answers POST only");
+        let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "the archive accepts POST only");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
@@ -82,16 +82,19 @@ async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<
     }
     let precise = wants_precise(request.headers());
     let Ok(body) = Limited::new(request.into_body(), LARGEST_BODY).collect().await else {
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB or broken");
+        return failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is larger than 1 MiB, or was cut off",
+        );
     };
     let Ok(ask) = serde_json::from_slice::<Ask>(&body.to_bytes()) else {
-        return failure(StatusCode::BAD_REQUEST, "the body is no JSON object with a query");
+        return failure(StatusCode::BAD_REQUEST, "the body must be a JSON object with a query");
     };
     match spawn_blocking(move || service.answer(&ask)).await {
         Ok(answer) => written(&answer, precise),
         Err(error) => {
-            tracing::error!(%error, "the archive could not answer");
-            failure(StatusCode::INTERNAL_SERVER_ERROR, "the archive could not answer")
+            tracing::error!(%error, "the archive failed");
+            failure(StatusCode::INTERNAL_SERVER_ERROR, "the archive failed")
         }
     }
 }
@@ -125,8 +128,8 @@ fn written(answer: &Answer, precise: bool) -> Response<Full<Bytes>> {
     match serde_json::to_vec(answer) {
         Ok(body) => response(status, if precise { PRECISE } else { PLAIN }, body),
         Err(error) => {
-            tracing::error!(%error, "an answer of the archive could not be written");
-            failure(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+            tracing::error!(%error, "could not serialise a response of the sample API");
+            failure(StatusCode::INTERNAL_SERVER_ERROR, "the response could not be serialised")
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum DataError {
     Config(#[from] ConfigError),
     /// There is a database, and the key that it was made with is gone.
     #[error(
-        "{database} exists and its master key {key} does not: put the key back, or name it with \
+        "{database} exists, but its master key {key} does not: restore the key, or set \
          data.master_key"
     )]
     KeyGone {
@@ -45,7 +45,7 @@ pub(crate) enum DataError {
     },
     /// Only an embedded database has a folder to keep a key in.
     #[error(
-        "data.master_key is not set; name it with {{ env = \"NAME\" }} or {{ file = \"path\" }}"
+        "data.master_key is not set; set it with {{ env = \"NAME\" }} or {{ file = \"path\" }}"
     )]
     NoKey,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
     let Opened { store, format_state } = open_store(loaded, url, migrate).await?;
     if !format_state.is_finished() {
         tracing::info!(
-            "the data source is still shared with builds of format {}; when none is left, run \
+            "older versions (format {}) can still use the data source; when none is running, run \
              `castellan migrate --finish`",
             format_state.format
         );
@@ -119,7 +119,7 @@ async fn open_patiently(
             Err(error)
                 if error.may_pass() && wait.is_some_and(|wait| start.elapsed() < wait.get()) =>
             {
-                tracing::warn!(%error, "the data source does not open; trying again");
+                tracing::warn!(%error, "cannot open the data source; retrying");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }

@@ -182,7 +182,7 @@ impl<'de> serde::Deserialize<'de> for Pairs {
             type Value = Pairs;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of texts")
+                f.write_str("an object of strings")
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(
@@ -215,10 +215,12 @@ pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
-            let unreadable = OAuthError::Proof(ProofError::Invalid("is no signed JWT"));
+            let unreadable = OAuthError::Proof(ProofError::Invalid("is not a signed JWT"));
             value.to_str().map(Some).map_err(|_| unreadable)
         }
-        (Some(_), Some(_)) => Err(OAuthError::Proof(ProofError::Invalid("came more than once"))),
+        (Some(_), Some(_)) => {
+            Err(OAuthError::Proof(ProofError::Invalid("was sent more than once")))
+        }
     }
 }
 

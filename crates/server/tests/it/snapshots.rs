@@ -67,7 +67,7 @@ async fn an_unproven_client_is_told_no_more() {
     pragma: no-cache
     x-content-type-options: nosniff
 
-    {"error":"invalid_client","error_description":"the client is unknown, or did not prove who it is"}
+    {"error":"invalid_client","error_description":"unknown client, or client authentication failed"}
     "#);
 }
 
@@ -82,7 +82,7 @@ async fn a_code_that_is_none_is_just_not_redeemable() {
     pragma: no-cache
     x-content-type-options: nosniff
 
-    {"error":"invalid_grant","error_description":"the code cannot be redeemed"}
+    {"error":"invalid_grant","error_description":"the code is not valid"}
     "#);
 }
 

@@ -35,10 +35,10 @@ async fn renew_keys(issuer: Issuer) {
         every.tick().await;
         match issuer.rotate_keys_if_due().await {
             Ok(true) => {
-                tracing::info!(site = %issuer.repository().site(), "new signing keys are made")
+                tracing::info!(site = %issuer.repository().site(), "created new signing keys")
             }
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "new signing keys could not be made"),
+            Err(error) => tracing::error!(%error, "could not create new signing keys"),
         }
     }
 }
@@ -59,14 +59,14 @@ async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::Feed
                 keys_changed |= heard.gap;
                 cursor = Some(heard.cursor);
             }
-            Err(error) => tracing::warn!(%error, "the feed could not be read"),
+            Err(error) => tracing::warn!(%error, "could not read the change feed"),
         }
         if keys_changed {
             match issuer.reload_keys().await {
                 // One may have been taken out: what it signed is looked at again.
                 Ok(()) => issuer.liveness().bump_all(),
                 Err(error) => {
-                    tracing::error!(%error, "the signing keys could not be read again");
+                    tracing::error!(%error, "could not reload the signing keys");
                     continue;
                 }
             }
@@ -86,7 +86,7 @@ async fn sweep(issuer: Issuer) {
                 Ok(BATCH) => {}
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!(%error, "expired records could not be cleared");
+                    tracing::warn!(%error, "could not delete expired records");
                     break;
                 }
             }

@@ -20,7 +20,7 @@ pub(crate) async fn start(issuer: &Issuer) {
         Ok(newest) => issuer.readiness().clock.has_been(newest),
         Err(error) => {
             let error = &error as &dyn Error;
-            tracing::warn!(error, "the newest time in the data source could not be read");
+            tracing::warn!(error, "could not read the newest time in the data source");
         }
     }
     let mut watch =
@@ -50,16 +50,16 @@ impl Watch {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 let error = &error as &dyn Error;
-                tracing::warn!(error, "the data source's clock could not be read");
+                tracing::warn!(error, "could not read the clock of the data source");
             }
-            Err(_) => tracing::warn!("the data source does not say what time it is"),
+            Err(_) => tracing::warn!("the data source does not report its time"),
         }
         let checked = issuer.check_clock();
         match (self.was_in_time, &checked) {
             (true, Err(wrong)) => {
-                tracing::error!("{wrong}; until then this node is not ready and issues nothing");
+                tracing::error!("{wrong}; until then this node is not ready and issues no tokens");
             }
-            (false, Ok(())) => tracing::info!("the clock is right again"),
+            (false, Ok(())) => tracing::info!("the clock is correct again"),
             _ => {}
         }
         self.was_in_time = checked.is_ok();
@@ -74,12 +74,12 @@ impl Watch {
         }
         let (readiness, could) = (self.issuer.readiness(), self.issuer.readiness().can_write());
         match &written {
-            Some(Ok(())) if !could => tracing::info!("the data source can be written again"),
+            Some(Ok(())) if !could => tracing::info!("the data source is writable again"),
             Some(Err(error)) if could => {
                 let error = error as &dyn Error;
-                tracing::error!(error, "the data source cannot be written: not ready");
+                tracing::error!(error, "cannot write to the data source: not ready");
             }
-            None if could => tracing::error!("the data source takes no writes: not ready"),
+            None if could => tracing::error!("the data source rejects writes: not ready"),
             _ => {}
         }
         readiness.set_can_write(matches!(written, Some(Ok(()))));

@@ -18,11 +18,11 @@ pub(super) fn drift(older: &GuardSchema, newer: &GuardSchema, held: &Held) -> Ve
         match newer.entry(root, field) {
             None => {
                 let still = who("still", &held.holders_of(root, was));
-                let text = format!("is gone; it demanded {}{still}", was.demand);
+                let text = format!("was removed; it required {}{still}", was.demand);
                 findings.push(Finding::warning(Rule::FieldRemoved, subject, text));
             }
             Some(is) if is.demand != was.demand => {
-                let text = format!("demands {} where it demanded {}", is.demand, was.demand);
+                let text = format!("requires {} instead of {}", is.demand, was.demand);
                 findings.push(Finding::warning(Rule::DemandChanged, subject, text));
             }
             Some(_) => {}
@@ -32,7 +32,7 @@ pub(super) fn drift(older: &GuardSchema, newer: &GuardSchema, held: &Held) -> Ve
         if older.entry(root, field).is_none() {
             let subject = place_of(root, field);
             let already = who("already", &held.holders_of(root, is));
-            let text = format!("is new, and demands {}{already}", is.demand);
+            let text = format!("is new and requires {}{already}", is.demand);
             findings.push(Finding::warning(Rule::FieldAdded, subject, text));
         }
     }
@@ -51,7 +51,7 @@ fn moved(older: &GuardSchema, newer: &GuardSchema) -> Vec<Finding> {
         };
         let (gained, lost) = (only(now, then), only(then, now));
         if !gained.is_empty() && !lost.is_empty() {
-            let text = format!("opens {gained} where it opened {lost}");
+            let text = format!("opens {gained} instead of {lost}");
             findings.push(Finding::warning(Rule::ScopeMoved, demand.to_string(), text));
         }
     }

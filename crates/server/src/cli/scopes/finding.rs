@@ -40,22 +40,28 @@ impl Rule {
     /// Its code and what it is about, for people and for CI to go by.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::DeadScope => ("dead-scope", "a scope or public pattern opens nothing"),
+            Self::DeadScope => ("dead-scope", "a scope or public pattern matches nothing"),
             Self::OpensEverything => ("opens-everything", "a scope opens everything"),
-            Self::PublicMutation => ("public-mutation", "anybody may send a mutation"),
-            Self::UnreachableMutation => ("unreachable-mutation", "nobody may send a mutation"),
-            Self::SharedScope => {
-                ("shared-scope", "one scope opens several fields; a note where that is its type's")
+            Self::PublicMutation => ("public-mutation", "a mutation is public"),
+            Self::UnreachableMutation => {
+                ("unreachable-mutation", "no client or key may send a mutation")
             }
-            Self::WeakerInterface => (
-                "weaker-interface",
-                "an interface or union is a way around its members' own scopes",
+            Self::SharedScope => (
+                "shared-scope",
+                "one scope opens several fields; a note if they return the same type",
             ),
-            Self::PublicFields => ("public-fields", "what a public pattern opens; always a note"),
-            Self::FieldRemoved => ("field-removed", "--against: a field is gone"),
-            Self::DemandChanged => ("demand-changed", "--against: a field demands another scope"),
+            Self::WeakerInterface => {
+                ("weaker-interface", "an interface or union exposes types without their own scopes")
+            }
+            Self::PublicFields => {
+                ("public-fields", "the fields that a public pattern opens; always a note")
+            }
+            Self::FieldRemoved => ("field-removed", "--against: a field was removed"),
+            Self::DemandChanged => {
+                ("demand-changed", "--against: a field requires a different scope")
+            }
             Self::FieldAdded => ("field-added", "--against: a field is new"),
-            Self::ScopeMoved => ("scope-moved", "--against: a scope opens another field"),
+            Self::ScopeMoved => ("scope-moved", "--against: a scope opens a different field"),
         }
     }
 }
@@ -127,7 +133,8 @@ pub(super) fn to_json(findings: &[Finding]) -> Value {
     findings.iter().map(one).collect()
 }
 
-/// The findings in the Static Analysis Results Interchange Format 2.1.0, about the schema at `place`.
+/// The findings in the Static Analysis Results Interchange Format 2.1.0, about the schema at
+/// `place`.
 pub(super) fn to_sarif(findings: &[Finding], place: &str, shape: &Shape) -> Value {
     let rules: BTreeSet<Rule> = findings.iter().map(|one| one.rule).collect();
     let rules: Vec<Value> = rules

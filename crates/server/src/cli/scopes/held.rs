@@ -82,7 +82,7 @@ impl Holder {
     /// Whoever shows no credential.
     pub(super) fn nobody() -> Self {
         Self {
-            name: "whoever is not known".to_owned(),
+            name: "anonymous callers".to_owned(),
             scopes: Scopes::default(),
             kind: Kind::Nobody,
             caller: Caller::NOBODY,

@@ -23,7 +23,7 @@ pub(super) fn lint(Surface { schema, shape }: &Surface, held: &Held) -> Vec<Find
     findings
 }
 
-const OPENS_NOTHING: &str = "opens nothing that the schema has";
+const OPENS_NOTHING: &str = "matches no field of the schema";
 
 /// Scopes that open nothing, or everything.
 fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
@@ -64,10 +64,10 @@ fn odd_mutations(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
     for (root, field, entry) in schema.entries().filter(|(root, ..)| *root == Root::Mutation) {
         let (demand, subject) = (&entry.demand, place_of(root, field));
         if held.is_public(entry) {
-            let text = format!("{demand} is public: anybody may write");
+            let text = format!("{demand} is public: anyone may write");
             findings.push(Finding::warning(Rule::PublicMutation, subject, text));
         } else if held.holders_of(root, entry).is_empty() {
-            let text = format!("nobody may have {demand}{besides}");
+            let text = format!("no client or key may have {demand}{besides}");
             findings.push(Finding::warning(Rule::UnreachableMutation, subject, text));
         }
     }
@@ -107,7 +107,7 @@ fn weaker_interfaces(schema: &GuardSchema, shape: &Shape, held: &Held) -> Vec<Fi
                 way.returns.objects.iter().filter(hidden).map(String::as_str).collect();
             if !hidden.is_empty() {
                 let text = format!(
-                    "returns {}, and so {} to {}, who may have none of that by name",
+                    "returns {}, and thereby {} to {}, without a scope for that type",
                     way.returns.named,
                     hidden.join(", "),
                     holder.name
@@ -137,14 +137,14 @@ fn public_fields(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
             return None;
         }
         let colon = if fields.is_empty() { "" } else { ": " };
-        let text = format!("leaves {} fields public{colon}{}", fields.len(), fields.join(" "));
+        let text = format!("makes {} fields public{colon}{}", fields.len(), fields.join(" "));
         Some(Finding::note(Rule::PublicFields, pattern.as_str().to_owned(), text))
     };
     held.public().into_iter().filter_map(of).collect()
 }
 
-/// Fields that one scope opens together, though they are named differently. Queries of one type have
-/// its scope in common by rule, which is but noted.
+/// Fields that one scope opens together, though they are named differently. Queries of one type
+/// have its scope in common by rule, which is but noted.
 fn shared(schema: &GuardSchema, shape: &Shape) -> Vec<Finding> {
     let mut fields: BTreeMap<&RequiredScope, Vec<(Root, &str, &Entry)>> = BTreeMap::new();
     for one in schema.entries() {

@@ -30,25 +30,26 @@ use crate::{
     guards::{self, fetch_sdl},
 };
 
-/// The scopes of a schema.
+/// Scopes of a schema.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// List every scope that a schema has, each with its fields.
+    /// List every scope of a schema with its fields.
     List {
         #[command(flatten)]
         source: Source,
-        /// How to print. There is no SARIF: that is for what `lint` finds.
+        /// Output format. SARIF is for `lint` only.
         #[arg(long, value_enum, default_value_t)]
         format: ListFormat,
     },
-    /// Look for grants, keys and public patterns that are dead, too wide, or missing.
+    /// Find scopes of clients, keys and public patterns that match nothing, are too wide, or are
+    /// missing.
     ///
-    /// Ends with 0 if all is well, with 1 if there is a warning (notes are only told), and with 2 if
-    /// it could not look.
+    /// Exits with 0 if there are no warnings, with 1 if there are (notes do not count), and with 2
+    /// if the check could not run.
     #[command(after_help = finding::rules())]
     Lint(LintArguments),
-    /// What each app and key used of its scopes and never used, and the narrower grant that would
-    /// have done.
+    /// Show which of its scopes each app and key has used or never used, and the narrowest scopes
+    /// that would have been sufficient.
     Usage(usage::Arguments),
 }
 
@@ -58,15 +59,15 @@ const CONFIGURED: &str = "JWT_AUTH_KEYS";
 /// Which schema, and how to read it.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// An SDL file, or the URL of a GraphQL API that shows its schema.
+    /// SDL file, or URL of a GraphQL API with introspection.
     #[arg(long, value_name = "FILE|URL")]
     schema: String,
-    /// Read it as this guard does, with its naming, overrides and session field; `lint` goes by its
-    /// rules alone, and by who may come there. Without it by the rules of all guards with an
-    /// upstream together.
+    /// Read the schema as this guard does, with its naming, overrides and session field. `lint`
+    /// then applies this guard's rules only, to the callers that it accepts (default: the rules of
+    /// all guards with an upstream).
     #[arg(long, value_name = "NAME")]
     guard: Option<String>,
-    /// How the names of mutations are read.
+    /// How scopes are derived from the names of mutations.
     #[arg(long, value_enum, default_value_t, conflicts_with = "guard")]
     naming: NamingRule,
 }
@@ -76,23 +77,23 @@ pub(super) struct Source {
 pub(super) struct LintArguments {
     #[command(flatten)]
     source: Source,
-    /// An older schema: what its scopes meant and no longer mean.
+    /// Older schema to compare with, for scopes whose meaning has changed.
     #[arg(long, value_name = "FILE|URL")]
     against: Option<String>,
-    /// What anybody may ask for; default: what the configured guards say.
+    /// Public scope pattern (default: those of the configured guards). May be repeated.
     #[arg(long = "public", value_name = "PATTERN")]
     public: Vec<String>,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum NamingRule {
-    /// A verb first (createPerson) or last (personCreate).
+    /// Verb first (createPerson) or last (personCreate).
     #[default]
     Verbs,
-    /// The strict rule: `CreatePerson`.
+    /// Strict: verb first, in upper camel case (`CreatePerson`).
     Trompa,
 }
 
@@ -108,7 +109,7 @@ enum Format {
     #[default]
     Text,
     Json,
-    /// For what shows findings beside the code: SARIF 2.1.0.
+    /// SARIF 2.1.0, for tools that show findings beside the code.
     Sarif,
 }
 
@@ -197,7 +198,7 @@ fn find_guard(loaded: &Loaded, source: &Source) -> Result<Option<GuardConfig>, F
     let mut guards = app::guards(loaded, &loaded.site);
     let at = guards.iter().position(|guard| guard.name == *name).ok_or_else(|| {
         let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
-        format!("there is no guard {name:?}; there are {}", known.join(", "))
+        format!("guard {name:?} does not exist; configured guards: {}", known.join(", "))
     })?;
     Ok(Some(guards.swap_remove(at)))
 }

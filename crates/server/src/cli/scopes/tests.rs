@@ -90,8 +90,8 @@ fn a_field_that_goes_by_its_name_is_opened_by_no_glob() {
 #[test]
 fn what_a_guard_requires_besides_must_be_held_together() {
     let sdl = "type Query { me: ID } type Mutation { vote: ID }";
-    let unreachable = "unreachable-mutation Mutation.vote nobody may have Mutation:vote:Call \
-                       together with user, api:read, api:write";
+    let unreachable = "unreachable-mutation Mutation.vote no client or key may have \
+                       Mutation:vote:Call together with user, api:read, api:write";
     for (name, scopes, is_found) in [
         ("Client/a", "api:write", true),
         ("Client/a", "api:read api:write", true),
@@ -121,8 +121,8 @@ fn case_34_a_way_around_by_an_interface_is_found() {
     let found = lint(&surface(sdl), &held("Query:Thing:List Query:Place:Get", &narrow));
     assert_eq!(
         texts(&found),
-        ["weaker-interface Query.things returns Thing, and so Person to whoever is not known, \
-          who may have none of that by name"]
+        ["weaker-interface Query.things returns Thing, and thereby Person to anonymous \
+          callers, without a scope for that type"]
     );
     assert!(texts(&lint(&surface(sdl), &held("Query:*", &[]))).is_empty());
     // Where scopes stand in place of what is public, what is public is no way by name.
@@ -144,8 +144,8 @@ fn case_34_a_way_around_by_a_connection_or_a_list_is_found() {
     let nodes = |of: &str| format!("type {of}Connection {{ id: ID nodes: [{of}] }}");
     let page = |of: &str| format!("type {of}Page {{ total: Int order: Order items: [{of}!]! }}");
     let query = |things: &str, people: &str| format!("type Query {{ t: {things} p: {people} }}");
-    let around = "weaker-interface Query.t returns Thing, and so Person to whoever is not known, \
-                  who may have none of that by name";
+    let around = "weaker-interface Query.t returns Thing, and thereby Person to anonymous \
+          callers, without a scope for that type";
     for (wrappers, things, people, public, is_found) in [
         (connection("Thing"), "ThingConnection", "Person", "Query:Thing:*", true),
         (nodes("Thing"), "ThingConnection", "Person", "Query:Thing:*", true),
@@ -171,7 +171,7 @@ fn what_is_left_public_is_a_note_and_what_is_dead_of_it_a_warning() {
         notes.map(|one| format!("{} {}", one.subject, one.text)).collect::<Vec<_>>()
     };
     let found = lint(&surface(SDL), &held("Query:*", &[("Client/c", "api:write")]));
-    assert_eq!(notes(&found), ["Query:* leaves 1 fields public: Query.people"]);
+    assert_eq!(notes(&found), ["Query:* makes 1 fields public: Query.people"]);
     let found = lint(&surface(SDL), &held("Query:Pesron:*", &[("Client/c", "api:write")]));
     assert!(notes(&found).is_empty());
     assert_eq!(
@@ -182,7 +182,7 @@ fn what_is_left_public_is_a_note_and_what_is_dead_of_it_a_warning() {
     let found = lint(&surface(SDL), &held_by(Dialect::Trompa, &[("AuthKey/k", "Mutation:*")]));
     assert_eq!(
         notes(&found),
-        ["Query:* leaves 1 fields public: Query.people", "Subscription:* leaves 0 fields public"]
+        ["Query:* makes 1 fields public: Query.people", "Subscription:* makes 0 fields public"]
     );
     assert_eq!(rules(&found), ["shared-scope Mutation:Person:Create"]);
 }
@@ -217,14 +217,14 @@ fn drift_names_what_a_scope_no_longer_means() {
     assert_eq!(
         texts(&drift(&surface(SDL).schema, &surface(&newer).schema, &held("Query:*", &list))),
         [
-            "demand-changed Query.people demands Query:Person:Get where it demanded \
+            "demand-changed Query.people requires Query:Person:Get instead of \
              Query:Person:List",
-            "field-removed Mutation.vote is gone; it demanded Mutation:vote:Call, which Client/a, \
+            "field-removed Mutation.vote was removed; it required Mutation:vote:Call, which Client/a, \
              AuthKey/b may still have",
-            "field-added Query.persons is new, and demands Query:Person:List",
-            "field-added Mutation.poll is new, and demands Mutation:poll:Call, which AuthKey/b may \
+            "field-added Query.persons is new and requires Query:Person:List",
+            "field-added Mutation.poll is new and requires Mutation:poll:Call, which AuthKey/b may \
              already have",
-            "scope-moved Query:Person:List opens Query.persons where it opened Query.people",
+            "scope-moved Query:Person:List opens Query.persons instead of Query.people",
         ]
     );
     let same = surface(SDL).schema;

@@ -26,9 +26,9 @@ use crate::cli::Failure;
 /// Whose use, and how to print it.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// One app or key, such as `Client/webapp`; all without it.
+    /// App or key, such as `Client/webapp` (default: all).
     resource: Option<String>,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 enum Format {
     #[default]
     Text,
-    /// One object a line.
+    /// JSON, one object per line.
     Json,
 }
 
@@ -89,7 +89,8 @@ pub(super) async fn run(
     }
     match &arguments.resource {
         Some(name) if !found => Err(format!(
-            "there is no {name:?}; say Client/ID, AuthKey/ID, ApiCredential/KEY or {CONFIGURED}/ID"
+            "{name:?} does not exist; give Client/ID, AuthKey/ID, ApiCredential/KEY or \
+             {CONFIGURED}/ID"
         )
         .into()),
         _ => Ok(ExitCode::SUCCESS),
@@ -182,7 +183,7 @@ fn drop_covered(
 fn print(report: &Report) {
     match report.since {
         Some(since) => println!("{}, counted since {}", report.resource, time(since)),
-        None => println!("{}, nothing counted yet", report.resource),
+        None => println!("{}, no use recorded yet", report.resource),
     }
     for part in report.scopes.iter().filter(|part| part.about_an_api) {
         let ScopeUse { scope, count, last, demands, .. } = part;
@@ -195,10 +196,10 @@ fn print(report: &Report) {
         }
     }
     if !report.no_longer_granted.is_empty() {
-        println!("  once used   {}, not granted any more", report.no_longer_granted.join(" "));
+        println!("  once used   {}, no longer granted", report.no_longer_granted.join(" "));
     }
     match &report.narrower {
-        Some(narrower) if narrower.is_empty() => println!("  narrower    nothing at all"),
+        Some(narrower) if narrower.is_empty() => println!("  narrower    no scopes"),
         Some(narrower) => println!("  narrower    {}", narrower.join(" ")),
         None => {}
     }

@@ -43,7 +43,9 @@ impl Body for Streamed {
         }
         let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
         match idle.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err("the API stopped within its answer".into()))),
+            Poll::Ready(()) => {
+                Poll::Ready(Some(Err("the API stopped in the middle of its response".into())))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -89,7 +89,7 @@ impl Breaker {
             self.failures.store(0, Ordering::Relaxed);
         }
         if !self.is_closed() && self.open_until.swap(0, Ordering::AcqRel) != 0 {
-            tracing::info!(upstream = self.origin, "this API answers again");
+            tracing::info!(upstream = self.origin, "this API responds again");
         }
     }
 
@@ -111,8 +111,8 @@ impl Breaker {
         {
             tracing::error!(
                 upstream = self.origin,
-                "this API did not answer {failures} times in a row, and is left alone; \
-                 requests to it are answered 503 meanwhile"
+                "this API failed {failures} times in a row; requests to it are answered with 503 \
+                 until it recovers"
             );
         }
     }

@@ -22,8 +22,8 @@ pub(crate) struct Upstreams {
 pub(crate) enum LimitError {
     /// Two numbers for one API.
     #[error(
-        "upstream_max_requests is {one} at one guard and {other} at another, and both have their \
-         upstream at {origin}, where it counts for both: give it once, or the same twice"
+        "upstream_max_requests is {one} for one guard and {other} for another, but both share the \
+         upstream {origin}: set it once, or to the same value"
     )]
     TwoNumbers {
         /// Where the API is.
@@ -35,9 +35,9 @@ pub(crate) enum LimitError {
     },
     /// More than there are file handles for.
     #[error(
-        "upstream_max_requests of all guards come to {wanted}, and this process may have {limit} \
-         open files, which leaves {share} for upstreams: lower them, or raise the limit \
-         (`ulimit -n`, `LimitNOFILE=` of systemd)"
+        "upstream_max_requests of all guards add up to {wanted}, but the limit of {limit} open \
+         files leaves {share} for upstreams: lower them, or raise the limit (`ulimit -n`, \
+         `LimitNOFILE=` of systemd)"
     )]
     TooMany {
         /// All of them together.

@@ -103,7 +103,8 @@ impl Api {
             tracing::warn!(
                 upstream = self.origin,
                 limit = self.limit,
-                "as many requests to this API as may be are under way; others are answered 503"
+                "the maximum number of requests to this API is in flight; further requests are \
+                 answered with 503"
             );
         }
     }
@@ -134,7 +135,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
 
     fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
         let Some((api, target)) = &self.to else {
-            return Box::pin(ready(Err("there is no upstream".into())));
+            return Box::pin(ready(Err("this guard has no upstream".into())));
         };
         let (place, attempt) = match api.enter() {
             Ok(entered) => entered,

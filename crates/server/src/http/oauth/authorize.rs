@@ -47,7 +47,8 @@ pub(crate) async fn post(
     let query =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params.pairs()).finish();
     if query.len() > LONGEST {
-        let why = "the request is too long for an address: push it (RFC 9126)";
+        let why =
+            "the request is too long for a URL: use a pushed authorization request (RFC 9126)";
         return respond::refused(nowhere(why.to_owned()), &app, &headers);
     }
     respond::see_other(&format!("/auth/authorize?{query}"))

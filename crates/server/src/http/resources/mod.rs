@@ -153,10 +153,10 @@ async fn put(
     let mut document = document(&parts.headers, &bytes)?;
     let members = document
         .as_object_mut()
-        .ok_or_else(|| Outcome::Bad("the body is no document".to_owned()))?;
+        .ok_or_else(|| Outcome::Bad("the body is not a valid document".to_owned()))?;
     let said = members.insert("resourceType".to_owned(), json!(kind.as_str()));
     if said.is_some_and(|said| said != kind.as_str()) {
-        return Err(Outcome::Invalid("resourceType is not that of the path".to_owned()));
+        return Err(Outcome::Invalid("resourceType differs from the path".to_owned()));
     }
     // The id in the path is what was authorised, and what is written.
     members.insert("id".to_owned(), json!(id));
@@ -189,7 +189,7 @@ fn document(headers: &HeaderMap, body: &[u8]) -> Result<Value, Outcome> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type =
         media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    let unreadable = || Outcome::Bad("the body does not read as its media type says".to_owned());
+    let unreadable = || Outcome::Bad("the body does not match its media type".to_owned());
     match media_type {
         "application/json" => serde_json::from_slice(body).map_err(|_| unreadable()),
         "text/yaml" | "application/yaml" => {
@@ -197,7 +197,7 @@ fn document(headers: &HeaderMap, body: &[u8]) -> Result<Value, Outcome> {
             let mut documents = yaml::read(text).map_err(|_| unreadable())?;
             match (documents.pop(), documents.is_empty()) {
                 (Some(document), true) => Ok(document),
-                _ => Err(Outcome::Bad("the body must be one document".to_owned())),
+                _ => Err(Outcome::Bad("the body must be a single document".to_owned())),
             }
         }
         _ => Err(Outcome::MediaType),
@@ -232,7 +232,7 @@ enum Outcome {
 impl Outcome {
     /// Our own fault: it goes to the log and nowhere else.
     fn broken(error: &dyn std::error::Error) -> Self {
-        tracing::error!(%error, "a resource could not be served");
+        tracing::error!(%error, "a request for a resource failed");
         Self::Broken
     }
 }
@@ -258,11 +258,11 @@ impl IntoResponse for Outcome {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", "not-supported", text)
             }
             Self::TooLarge => {
-                let text = format!("A document has at most {MOST} bytes");
+                let text = format!("A document must not exceed {MOST} bytes");
                 (StatusCode::PAYLOAD_TOO_LARGE, "too-long", "too-long", text)
             }
             Self::Broken => {
-                let text = "The server could not do it; try again".to_owned();
+                let text = "Something went wrong on the server; try again".to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, "exception", "exception", text)
             }
         };

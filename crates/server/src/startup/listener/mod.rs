@@ -101,7 +101,7 @@ pub async fn serve(
             Ok((socket, peer)) => (socket, peer.ip()),
             Err(error) => {
                 // Out of file handles, most likely: give others time to close theirs.
-                tracing::warn!(%error, "a connection could not be taken");
+                tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -109,7 +109,7 @@ pub async fn serve(
         let counts = !peer.to_canonical().is_loopback() && !corridor.trusts(peer);
         let share = if counts { shares.take(peer) } else { Some(Share::unlimited()) };
         let Some(share) = share else {
-            tracing::debug!(%peer, "this source has its share of the connections already");
+            tracing::debug!(%peer, "connection limit of this address reached");
             continue;
         };
         let activity = Activity::new(limits.keep_alive);
@@ -129,7 +129,7 @@ pub async fn serve(
     // Each connection drops its receiver when it ends.
     let _ = stopping.send(());
     if tokio::time::timeout(DRAIN, stopping.closed()).await.is_err() {
-        tracing::warn!("requests were cut off at the stop");
+        tracing::warn!("requests were aborted when the server stopped");
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ async fn a_guard_that_lists_no_sessions_knows_none() {
         ..Plan::default()
     })
     .await;
-    assert!(why.contains("\"session\" goes with dialect = \"decidim\" alone"), "{why}");
+    assert!(why.contains("\"session\" needs dialect = \"decidim\""), "{why}");
 }
 
 /// Where only known callers are let in, a session is enough.

@@ -404,7 +404,7 @@ async fn a_machine_user_may_be_limited_to_addresses() {
         castellan.said(&[&query[..], from].concat())
     };
     assert!(explain(&["--from", "192.0.2.1"]).contains("machine_token"));
-    assert!(explain(&[]).contains("a credential that is no good"));
+    assert!(explain(&[]).contains("an invalid credential"));
     for wrong in ["::ffff:192.0.2.0/120", "192.0.2.1/24", "example.org", "300.0.0.1", ""] {
         let document = document.replace("192.0.2.0/24", wrong);
         let output = castellan.cli_with(&["apply", "-f", "-"], &document);

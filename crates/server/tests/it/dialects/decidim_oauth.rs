@@ -579,7 +579,7 @@ async fn decidim_37_an_app_says_what_it_is_and_where_it_is() {
         castellan.cli(&[&fixed[..], more].concat())
     };
     for (more, said) in [
-        (&["https://a.test/cb"][..], "--type public or --type confidential"),
+        (&["https://a.test/cb"][..], "--type is required"),
         (&["http://example.org", "--type", "confidential"], "must be https"),
         (&["myapp://cb", "--type", "confidential"], "must be https"),
         (&["http://example.org", "--type", "public"], "must not be http"),

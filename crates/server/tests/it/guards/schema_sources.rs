@@ -18,7 +18,7 @@ const WRITE: &str =
 async fn the_demo_guards_an_api_of_ones_own() {
     let archive = Archive::start().await;
     let demo = Bare::start(tempfile::tempdir().unwrap(), &["demo", "--upstream", &archive.url]);
-    let printed = demo.prints("leaves nothing behind");
+    let printed = demo.prints("its data is deleted");
     assert!(printed.contains("all or nothing"), "{printed}");
     // What it prints as a public read, a denied write and an allowed one is just that.
     let bodies: Vec<&str> =
@@ -66,7 +66,7 @@ async fn an_api_that_cannot_be_asked_is_named() {
     let saved = run_in(folder.path(), &["demo", "--upstream", &nobody, "--save", "x.toml"]);
     assert!(!saved.status.success());
     let why = String::from_utf8(saved.stderr).unwrap();
-    assert!(why.contains(&nobody) && why.contains("name an SDL file"), "{why}");
+    assert!(why.contains(&nobody) && why.contains("to an SDL file"), "{why}");
     assert!(!folder.path().join("x.toml").exists());
 }
 
@@ -119,7 +119,7 @@ async fn a_demand_that_would_change_stops_the_start() {
     assert!(!checked.status.success());
     let said = String::from_utf8(checked.stdout).unwrap();
     assert!(
-        said.contains("Mutation.vote demands Mutation:Proposal:Vote where the lock file says Mutation:vote:Call"),
+        said.contains("Mutation.vote requires Mutation:Proposal:Vote, but the lock file says Mutation:vote:Call"),
         "{said}"
     );
     // A field that is new is added by itself; a remapping that is meant takes its line out.

@@ -154,7 +154,7 @@ fn assert_listed(castellan: &Castellan) {
         "  never used  Mutation:Place:*",
         "  narrower    Mutation:Person:Create",
         "  never used  api:write",
-        "Client/idle, nothing counted yet",
+        "Client/idle, no use recorded yet",
     ] {
         assert!(said.contains(line), "no {line:?} in\n{said}");
     }

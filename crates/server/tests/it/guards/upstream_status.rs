@@ -56,8 +56,8 @@ async fn a_status_that_is_no_answer_is_a_502_that_says_so() {
             assert_eq!(answer.status, 502, "{answer:?}");
             assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "UPSTREAM");
             let message = format!(
-                "The API behind this guard answered with status {status}, which is no answer to \
-                 a GraphQL request."
+                "The API behind this guard responded with status {status}, which is not valid for \
+                 GraphQL."
             );
             assert_eq!(answer.json()["errors"][0]["message"], message);
             assert!(answer.header("location").is_none() && answer.header("upgrade").is_none());

@@ -191,14 +191,14 @@ async fn a_key_set_is_public_and_usable() {
         json!({"keys": [jwk]})
     };
     for (set, said) in [
-        (with("d", json!("AQAB")), "a private key is among them"),
+        (with("d", json!("AQAB")), "contains a private key"),
         (with("kty", json!("oct")), "a key must be EC on P-256"),
         (with("crv", json!("P-384")), "a key must be EC on P-256"),
         (with("x", json!("AQAB")), "a key must be EC on P-256"),
         (with("use", json!("enc")), "a key must be EC on P-256"),
-        (with("alg", json!("none")), "another algorithm"),
+        (with("alg", json!("none")), "its algorithm is not one of"),
         (json!({"keys": []}), "between one and eight"),
-        (json!([jwk]), "write {keys: [...]}"),
+        (json!([jwk]), "must be {keys: [...]}"),
     ] {
         let document = format!(
             "resourceType: Client\nid: new\ngrant_types: [client_credentials]\njwks: {set}\n"
@@ -247,7 +247,7 @@ async fn a_key_takes_the_place_of_a_secret() {
     assert!(!done && said.contains("this client had keys"), "{said}");
     for origin in ["null", "*", "https://a.test/", "https://a.test:443", "a.test"] {
         let (done, said) = apply(&format!("{keys}\nallowed_origins: ['{origin}']"));
-        assert!(!done && said.contains("is no origin"), "{origin}: {said}");
+        assert!(!done && said.contains("is not an origin"), "{origin}: {said}");
     }
 }
 

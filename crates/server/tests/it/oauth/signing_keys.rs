@@ -81,7 +81,7 @@ async fn a_key_that_is_retired_signed_nothing_that_holds() {
     assert!(holds(&one, &before).await && holds(&two, &before).await);
     let kid = header(&before)["kid"].as_str().unwrap().to_owned();
     let unknown = one.cli(&["key", "retire", "nobody"]);
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no signing key of that name"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no signing key has that id"));
     let said = one.said(&["key", "retire", &kid]);
     assert!(!said.contains(&kid), "{said}");
     for node in [&one, &two] {

@@ -46,9 +46,8 @@ async fn case_45_what_is_no_boolean_stops_the_start() {
         for value in ["hush-hush", "2", "truee", "[true]"] {
             let environment = vec![(name, value.to_owned())];
             let said = Castellan::refuses(Plan { environment, ..Plan::default() }).await;
-            let expected = format!(
-                "{name} is not a boolean: write one of true, false, 1, 0, yes, no, on, off"
-            );
+            let expected =
+                format!("{name} is not a boolean: use one of true, false, 1, 0, yes, no, on, off");
             assert!(said.contains(&expected), "{name}={value}: {said}");
             assert!(!said.contains("hush-hush"), "{said}");
         }

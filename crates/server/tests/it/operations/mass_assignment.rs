@@ -198,7 +198,7 @@ async fn case_16_what_is_found_out_is_not_written() {
     let before = stage.records();
     let sync = stage.get("ApiCredential/sync").await.json();
     let editor = stage.get("AuthKey/editor").await.json();
-    let given = "number is given when the record is made";
+    let given = "number is assigned when the record is created";
     for (path, document, name) in [
         ("ApiCredential/sync", &sync, "used"),
         ("AuthKey/editor", &editor, "used"),
@@ -231,7 +231,7 @@ async fn case_16_an_id_is_that_of_the_path() {
         let answer = stage.put(path, &with(&document, "id", json!(other))).await;
         assert_eq!((answer.status.as_u16(), &answer.json()), (200, &document));
         let alien = with(&document, "resourceType", json!("Grant"));
-        stage.refuses(path, &alien, "resourceType is not that of the path").await;
+        stage.refuses(path, &alien, "resourceType differs from the path").await;
     }
     for (member, value, name) in [
         ("userName", json!("ANN"), "ann"),
@@ -239,7 +239,7 @@ async fn case_16_an_id_is_that_of_the_path() {
     ] {
         let document = with(&json!({"userName": "eve"}), member, value);
         let answer = stage.put("User/eve", &document).await;
-        let diagnostics = format!("User/eve: \"{name}\" belongs to another one already");
+        let diagnostics = format!("User/eve: \"{name}\" already belongs to another one");
         let body = answer.json();
         assert_eq!((answer.status.as_u16(), &body["id"]), (409, &json!("conflict")), "{body}");
         assert_eq!(body["issue"][0]["diagnostics"], diagnostics, "{body}");
@@ -260,7 +260,7 @@ async fn case_16_nobody_writes_what_a_person_agreed_to() {
     let before = stage.records();
     assert!(before.contains_key("grant/ann/portal"), "{before:?}");
     let grant = stage.get("Grant/ann/portal").await.json();
-    let why = "a Grant is what a person agreed to; nobody else can write it";
+    let why = "a Grant cannot be written: it is created when a person gives consent";
     for (path, document, why) in [
         ("Grant/ann/portal", with(&grant, "scope", json!("openid profile Query:*")), ""),
         ("Grant/ann/portal", with(&grant, "start", json!(1)), ""),

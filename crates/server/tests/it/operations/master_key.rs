@@ -82,7 +82,7 @@ async fn it_is_changed_under_running_nodes() {
         all_holds(node, &mut tokens, &machine, &mut browser).await;
     }
     let said = two.said(&["key", "reseal"]);
-    assert!(said.contains("sealed under the present master key"), "{said}");
+    assert!(said.contains("sealed under the current master key"), "{said}");
     for node in [&one, &two] {
         all_holds(node, &mut tokens, &machine, &mut browser).await;
     }
@@ -92,8 +92,8 @@ async fn it_is_changed_under_running_nodes() {
     all_holds(&three, &mut tokens, &machine, &mut browser).await;
     three.said(&["key", "rotate"]);
     let why = Castellan::refuses(fixture.plan(&first, None, "")).await;
-    assert!(why.contains("do not open with this master key"), "{why}");
+    assert!(why.contains("cannot be decrypted with this master key"), "{why}");
     let why = Castellan::refuses(fixture.plan(&"Q".repeat(43), Some(&first), "")).await;
-    assert!(why.contains("do not open with this master key"), "{why}");
+    assert!(why.contains("cannot be decrypted with this master key"), "{why}");
     all_holds(&two, &mut tokens, &machine, &mut browser).await;
 }

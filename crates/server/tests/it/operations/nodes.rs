@@ -372,7 +372,7 @@ async fn postgres_a_server_that_is_not_there_is_told_or_waited_for() {
         ..Plan::default()
     };
     let said = Castellan::refuses(plan("")).await;
-    assert!(said.contains("the data source at postgres:// does not answer"), "{said}");
+    assert!(said.contains("the data source at postgres:// does not respond"), "{said}");
     assert!(!said.contains("tiger"), "{said}");
     let began = Instant::now();
     Castellan::refuses(plan("wait = \"2s\"\n")).await;

@@ -65,7 +65,7 @@ async fn what_an_older_version_cannot_read_waits_until_it_is_let_go() {
         let output = castellan.cli_with(&arguments, input);
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{arguments:?}");
-        assert!(said.contains("older versions may still work"), "{said}");
+        assert!(said.contains("older versions may still use"), "{said}");
         assert!(said.contains("`castellan migrate --finish`"), "{said}");
     }
     assert_eq!(ring(&castellan), before);

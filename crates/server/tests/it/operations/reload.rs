@@ -1,4 +1,5 @@
-//! Guards whose schema is wrong, new schemas, and settings that are read again while the server runs.
+//! Guards whose schema is wrong, new schemas, and settings that are read again while the server
+//! runs.
 
 use std::{process::Command, time::Duration};
 
@@ -87,7 +88,7 @@ async fn a_guard_whose_schema_is_wrong_is_closed_alone_and_says_why() {
         ("broken", "schema_invalid", "Strin"),
         ("garbled", "lock_unreadable", "line 2 of the lock file"),
         ("remapped", "mapping_changed", "Query.name demands Query:Name:Read where the lock file"),
-        ("misnamed", "schema_invalid", "names no field; write Mutation.fieldName"),
+        ("misnamed", "schema_invalid", "matches no field; write Mutation.fieldName"),
         ("homeless", "file_unusable", "homeless.lock"),
         ("missing", "file_unusable", "missing.graphql"),
     ];
@@ -173,7 +174,7 @@ async fn a_new_schema_is_taken_up_and_an_old_mapping_stays() {
     assert!(lock.contains("Query.it = \"Query:Person:Get\"\n"), "{lock}");
     assert!(lock.contains("Query.other = \"Query:Secret:Get\"\n"), "{lock}");
     let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
-    let why = "Query.it would demand Query:Secret:Get now and goes on to demand Query:Person:Get";
+    let why = "Query.it would now require Query:Secret:Get, but still requires Query:Person:Get";
     assert!(log.contains(why), "{log}");
     let doctor = String::from_utf8(castellan.cli(&["doctor"]).stdout).unwrap();
     assert!(doctor.contains(why) && doctor.contains("people at /people is open"), "{doctor}");
@@ -295,7 +296,7 @@ async fn a_reload_takes_up_what_it_can_and_names_what_needs_a_restart() {
     assert_eq!(read("/more").await.status, 404);
     let said = castellan.said(&["reload"]);
     assert!(said.starts_with("reloaded\n"), "{said}");
-    assert!(said.contains("server.listen changed, and takes effect at the next start\n"), "{said}");
+    assert!(said.contains("server.listen changed; takes effect after a restart\n"), "{said}");
     assert_eq!(said.lines().count(), 2, "{said}");
     for path in ["/people", "/more"] {
         assert_eq!(read(path).await.json(), json!({"data": {"name": "Ada"}}), "{path}");
@@ -325,18 +326,24 @@ async fn a_configuration_that_does_not_load_leaves_the_running_one() {
         ("nonsense = 1\n", "nonsense"),
         ("require = [\"person\"]\n", "policies"),
         ("[jwt]\nsecret = { file = \"gone\" }\n", "gone"),
-        ("[[guard]]\nname = \"ours\"\npath = \"/auth/x\"\nsession = \"local\"\n", "which is ours"),
+        (
+            "[[guard]]\nname = \"ours\"\npath = \"/auth/x\"\nsession = \"local\"\n",
+            "which is reserved",
+        ),
     ] {
         edit(&castellan, "castellan.toml", |_| good.replace("[\"Query:*\"]", "[]") + more);
         let output = castellan.cli(&["reload"]);
         assert!(!output.status.success(), "{more}: {output:?}");
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("the running configuration stays") && said.contains(why), "{said}");
+        assert!(
+            said.contains("the running configuration is unchanged") && said.contains(why),
+            "{said}"
+        );
         let read = castellan.graphql("/people", None, "{ name }").await;
         assert_eq!(read.json(), json!({"data": {"name": "Ada"}}), "{more}");
     }
     let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
-    assert!(log.contains("the running configuration stays"), "{log}");
+    assert!(log.contains("the running configuration is unchanged"), "{log}");
 }
 
 #[tokio::test]
@@ -367,7 +374,7 @@ async fn a_reload_without_a_server_says_so() {
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("no server answers at") && said.contains("castellan.PORT.sock"),
+        said.contains("no server responds at") && said.contains("castellan.PORT.sock"),
         "{said}"
     );
 }

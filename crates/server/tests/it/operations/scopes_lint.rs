@@ -151,17 +151,17 @@ fn odd_house() -> Fixture {
 }
 
 const ODDITIES: &str = "\
-warning: dead-scope: Client/narrow Mutation:Pesron:Create opens nothing that the schema has
+warning: dead-scope: Client/narrow Mutation:Pesron:Create matches no field of the schema
 warning: opens-everything: Client/wide * opens everything
-warning: unreachable-mutation: Mutation.createPerson nobody may have Mutation:Person:Create together with user, api:read, api:write
-warning: unreachable-mutation: Mutation.deletePerson nobody may have Mutation:Person:Delete together with user, api:read, api:write
-warning: unreachable-mutation: Mutation.personCreate nobody may have Mutation:Person:Create together with user, api:read, api:write
-warning: public-mutation: Mutation.vote Mutation:vote:Call is public: anybody may write
+warning: unreachable-mutation: Mutation.createPerson no client or key may have Mutation:Person:Create together with user, api:read, api:write
+warning: unreachable-mutation: Mutation.deletePerson no client or key may have Mutation:Person:Delete together with user, api:read, api:write
+warning: unreachable-mutation: Mutation.personCreate no client or key may have Mutation:Person:Create together with user, api:read, api:write
+warning: public-mutation: Mutation.vote Mutation:vote:Call is public: anyone may write
 warning: shared-scope: Mutation:Person:Create opens Mutation.createPerson, Mutation.personCreate together
 warning: shared-scope: Query:tick:Get opens Query.tick, Query.tock together
-warning: weaker-interface: Query.things returns Thing, and so Person to Client/narrow, who may have none of that by name
-note: public-fields: Query:tick:Get leaves 2 fields public: Query.tick Query.tock
-warning: dead-scope: public Query:Gone:* opens nothing that the schema has
+warning: weaker-interface: Query.things returns Thing, and thereby Person to Client/narrow, without a scope for that type
+note: public-fields: Query:tick:Get makes 2 fields public: Query.tick Query.tock
+warning: dead-scope: public Query:Gone:* matches no field of the schema
 10 warnings, 1 notes
 ";
 
@@ -239,7 +239,7 @@ fn a_clean_schema_with_grants_that_match_ends_well() {
     assert_eq!(fixture.lint(WELL, "s.graphql", &["--format", "json"]), "[]\n");
     // A note alone is no reason to stop.
     let noted = fixture.lint(WELL, "s.graphql", &["--public", "Query:*"]);
-    assert!(noted.starts_with("note: public-fields: Query:* leaves 2 fields public"), "{noted}");
+    assert!(noted.starts_with("note: public-fields: Query:* makes 2 fields public"), "{noted}");
     // Nor is an older schema that is the same.
     assert_eq!(
         fixture.lint(WELL, "s.graphql", &["--against", "s.graphql"]),
@@ -289,8 +289,8 @@ async fn a_schema_of_a_url_is_the_same_as_that_of_a_file() {
         Fixture::new("", &[("AuthKey", "k", &["Mutation:Person:Create", "Query:Gone:*"])]);
     fixture.write("s.graphql", CLEAN);
     let api = Recorder::start().await;
-    // It does not show its schema yet.
-    fixture.cannot("lint", &api.url, &[], &[&api.url, "does not show its schema"]);
+    // It does not allow introspection yet.
+    fixture.cannot("lint", &api.url, &[], &[&api.url, "does not allow introspection"]);
     let asked = api.seen().pop().unwrap();
     assert_eq!(asked.method, http::Method::POST);
     let asked: Value = serde_json::from_str(&asked.body).unwrap();
@@ -332,26 +332,26 @@ fn drift_between_two_versions_is_told() {
     fixture.write("old.graphql", &older);
     let by_both = "which Client/c, AuthKey/k may";
     let drift = [
-        "warning: demand-changed: Query.people demands Query:Person:List where it demanded \
+        "warning: demand-changed: Query.people requires Query:Person:List instead of \
          Query:Person:Get"
             .to_owned(),
         format!(
-            "warning: field-removed: Mutation.mergePerson is gone; it demanded \
+            "warning: field-removed: Mutation.mergePerson was removed; it required \
              Mutation:Person:Merge, {by_both} still have"
         ),
         format!(
-            "warning: field-removed: Mutation.personCreate is gone; it demanded \
+            "warning: field-removed: Mutation.personCreate was removed; it required \
              Mutation:Person:Create, {by_both} still have"
         ),
         format!(
-            "warning: field-added: Mutation.createPerson is new, and demands \
+            "warning: field-added: Mutation.createPerson is new and requires \
              Mutation:Person:Create, {by_both} already have"
         ),
         format!(
-            "warning: field-added: Mutation.deletePerson is new, and demands \
+            "warning: field-added: Mutation.deletePerson is new and requires \
              Mutation:Person:Delete, {by_both} already have"
         ),
-        "warning: scope-moved: Mutation:Person:Create opens Mutation.createPerson where it opened \
+        "warning: scope-moved: Mutation:Person:Create opens Mutation.createPerson instead of \
          Mutation.personCreate"
             .to_owned(),
         "6 warnings, 0 notes\n".to_owned(),
@@ -373,9 +373,10 @@ fn what_cannot_be_looked_at_ends_otherwise_than_what_is_found() {
         fixture.cannot(verb, "missing.graphql", &[], &["missing.graphql"]);
         fixture.cannot(verb, "none.graphql", &[], &["none.graphql", "not valid"]);
         fixture.cannot(verb, "half.graphql", &[], &["half.graphql", "Person"]);
-        fixture.cannot(verb, &away, &[], &[&away, "no answer"]);
+        fixture.cannot(verb, &away, &[], &[&away, "no response"]);
         fixture.cannot(verb, "s.graphql", &["--naming", "trompa"], &["createPerson"]);
-        fixture.cannot(verb, "s.graphql", &["--guard", "gone"], &["\"gone\"", "there are api"]);
+        let said = ["\"gone\"", "configured guards: api"];
+        fixture.cannot(verb, "s.graphql", &["--guard", "gone"], &said);
         let both = ["--guard", "api", "--naming", "verbs"];
         fixture.cannot(verb, "s.graphql", &both, &["--naming", "--guard"]);
     }
@@ -419,9 +420,9 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     // Keys come to the archive, and its words for scopes count. Of its defaults none is dead.
     assert_eq!(
         fixture.lint(FOUND, "s.graphql", &["--guard", "archive"]),
-        "warning: dead-scope: Client/c Mutation:Gone:* opens nothing that the schema has\n\
-         note: public-fields: Query:* leaves 1 fields public: Query.me\n\
-         note: public-fields: Subscription:* leaves 0 fields public\n1 warnings, 2 notes\n"
+        "warning: dead-scope: Client/c Mutation:Gone:* matches no field of the schema\nnote: \
+         public-fields: Query:* makes 1 fields public: Query.me\nnote: public-fields: \
+         Subscription:* makes 0 fields public\n1 warnings, 2 notes\n"
     );
     // No key comes to the other one, and no machine user.
     let unreachable = |field: &str| format!("unreachable-mutation Mutation.{field}");
@@ -449,7 +450,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     fixture.write("old.graphql", &sdl.replace(" vote: ID", ""));
     let more = ["--guard", "archive", "--against", "old.graphql"];
     let drift = fixture.lint(FOUND, "s.graphql", &more);
-    let added = "field-added: Mutation.vote is new, and demands Mutation:Ballot:Cast, which \
+    let added = "field-added: Mutation.vote is new and requires Mutation:Ballot:Cast, which \
                  Client/c may already have\n";
     assert!(drift.contains(added), "{drift}");
     let gone = fixture.scopes(COULD_NOT, "lint", "old.graphql", &["--guard", "archive"]);

@@ -159,8 +159,8 @@ async fn dynamodb_says_what_it_does_not_do() {
 async fn nonsense_is_told_from_what_is_not_supported() {
     let castellan = with_people(None, "").await;
     for (arguments, said) in [
-        (&["get", "User", "--starts-with", "ann"][..], "write ATTRIBUTE=TEXT"),
-        (&["get", "User", "--starts-with", "phone=1"], "the attribute is userName or email"),
+        (&["get", "User", "--starts-with", "ann"][..], "must be ATTRIBUTE=TEXT"),
+        (&["get", "User", "--starts-with", "phone=1"], "the attribute must be userName or email"),
         (&["get", "Client", "--starts-with", "userName=a"], "only User can be filtered"),
         (&["get", "User", "u1", "--sort", "name"], "cannot be used with"),
         (&["get", "User", "--descending"], "--sort"),
@@ -225,6 +225,6 @@ async fn pages_follow_their_link_and_no_made_up_cursor() {
     ] {
         let refused = page(&castellan, &token, &path).await;
         assert_eq!(refused.status, 400, "{path}: {refused:?}");
-        assert!(refused.body.contains("the cursor is not one of this list"), "{refused:?}");
+        assert!(refused.body.contains("the cursor does not belong to this list"), "{refused:?}");
     }
 }

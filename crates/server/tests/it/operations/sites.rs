@@ -191,7 +191,7 @@ async fn decidim_38_a_credential_is_shown_once_and_its_name_is_one_tenants() {
     }
     let twice = castellan.cli(&["credential", "add", "Reporter"]);
     assert!(!twice.status.success());
-    assert!(String::from_utf8_lossy(&twice.stderr).contains("belongs to another one already"));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("already belongs to another one"));
     castellan.said(&["--site", "org2", "credential", "add", "Reporter"]);
 }
 
@@ -224,7 +224,10 @@ async fn what_one_site_issues_is_nothing_at_another() {
     assert_eq!(issuer("org1.test").await, (200, json!(castellan.url)));
     assert!(issuer("org2.test").await.1.as_str().unwrap().starts_with("http://org2.localhost:"));
     let nowhere = Ask::get(&castellan.at(metadata)).header("host", "org3.test").send().await;
-    assert_eq!((nowhere.status.as_u16(), &*nowhere.body), (404, "No site answers to this host.\n"));
+    assert_eq!(
+        (nowhere.status.as_u16(), &*nowhere.body),
+        (404, "No site is configured for this host.\n")
+    );
 }
 
 #[tokio::test]
@@ -342,7 +345,7 @@ async fn the_command_line_names_the_sites_there_are() {
     let castellan = two_sites().await;
     let output = castellan.cli(&["--site", "org3", "get", "User"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("there is no site \"org3\"; there are org1, org2"), "{said}");
+    assert!(said.contains("site \"org3\" does not exist; configured sites: org1, org2"), "{said}");
     assert!(castellan.said(&["get", "User"]).contains("ann"));
     assert!(!castellan.said(&["--site", "org2", "get", "User"]).contains("ann"));
 }

@@ -1,4 +1,5 @@
-//! Records that move from one data source to another, and tables that are made when somebody says so.
+//! Records that move from one data source to another, and tables that are made when somebody says
+//! so.
 
 use crate::{
     operations::nodes::{address, config},
@@ -34,7 +35,7 @@ async fn everything_goes_along(to: &str) {
 
     let migrate = ["migrate", "--from", &from, "--to", to, "--verify"];
     let said = old.said(&migrate);
-    assert!(said.contains(" new, 0 the same already, 0 written over"), "{said}");
+    assert!(said.contains(" new, 0 unchanged, 0 overwritten"), "{said}");
     assert!(said.contains(", 0 differences"), "{said}");
     let said = old.said(&migrate);
     assert!(said.contains("records: 0 new, "), "done again, it changes nothing: {said}");
@@ -104,11 +105,12 @@ async fn what_is_exported_can_be_imported() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let first = text_of.split_once('\n').unwrap().1;
-    assert!(broken(first.to_owned()).contains("line 1: this is no export"), "no head");
+    assert!(broken(first.to_owned()).contains("line 1: not an export"), "no head");
     let cut = text_of.rsplit_once("{\"records\"").unwrap().0;
-    assert!(broken(cut.to_owned()).contains("the export breaks off"), "no end");
+    assert!(broken(cut.to_owned()).contains("the export is incomplete"), "no end");
     assert!(
-        broken(text_of.replace("\"kind\":\"client\"", "\"kind\":\"cleint\"")).contains("no kind")
+        broken(text_of.replace("\"kind\":\"client\"", "\"kind\":\"cleint\""))
+            .contains("is not a kind")
     );
     let said = new.said(&["import", "--file", &file]);
     assert!(said.starts_with("imported "), "{said}");
@@ -147,18 +149,21 @@ async fn a_sealed_export_opens_with_its_master_key_and_whole() {
     };
     let stranger = start(KEY.1.to_owned()).await;
     let said = refused(&stranger, &sealed);
-    assert!(said.contains("line 2: it does not open: this is another master key"), "{said}");
+    assert!(said.contains("line 2: the export cannot be decrypted"), "{said}");
     assert!(!stranger.resources().contains("portal"), "nothing of it is there");
 
     let mut new = start(key).await;
     let lines: Vec<&str> = sealed.lines().collect();
     let without_third = [&lines[..2], &lines[3..]].concat().join("\n");
     let said = refused(&new, &without_third);
-    assert!(said.contains("line 3: it does not open"), "{said}");
+    assert!(said.contains("line 3: the export cannot be decrypted"), "{said}");
     let cut = lines[..lines.len() - 1].join("\n");
-    assert!(refused(&new, &cut).contains("the export breaks off"));
+    assert!(refused(&new, &cut).contains("the export is incomplete"));
     let plain = new.cli_with(&["import", "--seal"], "{\"castellan-export\":1}\n{\"records\":0}\n");
-    assert!(String::from_utf8_lossy(&plain.stderr).contains("line 1: this export is not sealed"));
+    assert!(
+        String::from_utf8_lossy(&plain.stderr)
+            .contains("line 1: this export is not sealed, and --seal accepts sealed exports only")
+    );
     assert!(new.cli_with(&["import", "--seal"], &sealed).status.success());
     new.restart().await;
     assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
@@ -169,10 +174,7 @@ async fn mongodb_tables_are_made_when_somebody_says_so() {
     let place = format!("{}/fresh_{}", address("CASTELLAN_TEST_MONGODB"), std::process::id());
     let config = config(&place).replace("[data]\n", "[data]\nmigrate = false\n");
     let said = Castellan::refuses(plan(&config, "", None)).await;
-    assert!(
-        said.contains("has no collections of Castellan's yet; run `castellan migrate`"),
-        "{said}"
-    );
+    assert!(said.contains("has no Castellan collections yet; run `castellan migrate`"), "{said}");
     let made = Castellan::refused(plan(&config, "", None));
     assert!(made.said(&["migrate"]).contains("up to date"));
     Castellan::start(plan(&config, "", None)).await;
@@ -186,10 +188,10 @@ async fn the_doctor_says_what_the_data_source_can_do() {
         "engine           SQLite",
         "filters          userName and email by STARTS_WITH, ENDS_WITH",
         "sorts            created, lastModified, name",
-        "letter case      no matter in user names and e-mail addresses",
-        "open with the master key, and sign",
-        "User             there are some",
-        "All is well.",
+        "letter case      ignored in usernames and e-mail addresses",
+        "decrypted with the master key; every use has an active key",
+        "User             present",
+        "No problems found.",
     ] {
         assert!(said.contains(line), "no {line:?} in\n{said}");
     }

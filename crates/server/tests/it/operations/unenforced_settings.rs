@@ -61,25 +61,25 @@ async fn case_47_directives_of_others_are_the_upstreams_business_if_that_is_said
 async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line() {
     let local = "[[guard]]\nname = \"local\"\npath = \"/local\"\nsession = \"local\"\n";
     for (guard, setting, said) in [
-        (GUARD, "require = [\"person\"]", "\"person\" denies everything to everybody"),
-        (GUARD, "authenticate = []", "names no method"),
-        (GUARD, "authenticate = \"basic\"", "are served at present"),
-        (GUARD, "authenticate = \"client_certificate\"", "are served at present"),
-        (GUARD, "authenticate = \"session\"", "goes with dialect"),
+        (GUARD, "require = [\"person\"]", "\"person\" would deny every request"),
+        (GUARD, "authenticate = []", "authenticate is empty"),
+        (GUARD, "authenticate = \"basic\"", "are supported"),
+        (GUARD, "authenticate = \"client_certificate\"", "are supported"),
+        (GUARD, "authenticate = \"session\"", "needs dialect"),
         (GUARD, "authenticate = \"jwt\"", "needs jwt.secret (JWT_SECRET)"),
         (GUARD, "authenticate = [\"oauth\", \"oauth\"]", "a method twice"),
-        (GUARD, "protocol = \"http\"", "is not served yet"),
-        (GUARD, "strip_headers = [\"X Tenant\"]", "cannot be the name of a header"),
+        (GUARD, "protocol = \"http\"", "is not supported yet"),
+        (GUARD, "strip_headers = [\"X Tenant\"]", "is not a valid header name"),
         (GUARD, "audience = \"\"", "audience must be a name"),
-        (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "no name that a token can hold"),
-        (GUARD, "limits = { depth = 0 }", "refuses every request"),
-        (GUARD, "upstream_enforces = [\"authenticated\"]", "`schema` names none"),
-        (GUARD, "site = \"nowhere\"", "there is no site"),
-        (local, "schema = \"x.graphql\"", "is about an upstream"),
-        (local, "lock = \"x.lock\"", "is about an upstream"),
-        (local, "naming = \"trompa\"", "is about an upstream"),
-        (local, "upstream_id = \"x\"", "is about an upstream"),
-        (local, "strip_headers = [\"X-A\"]", "is about an upstream"),
+        (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "is not a valid name of a scope"),
+        (GUARD, "limits = { depth = 0 }", "would reject every request"),
+        (GUARD, "upstream_enforces = [\"authenticated\"]", "needs `schema`"),
+        (GUARD, "site = \"nowhere\"", "site \"nowhere\" does not exist"),
+        (local, "schema = \"x.graphql\"", "has no effect without upstream"),
+        (local, "lock = \"x.lock\"", "has no effect without upstream"),
+        (local, "naming = \"trompa\"", "has no effect without upstream"),
+        (local, "upstream_id = \"x\"", "has no effect without upstream"),
+        (local, "strip_headers = [\"X-A\"]", "has no effect without upstream"),
     ] {
         let config = format!("{guard}{setting}\n");
         let line = 6 + config.lines().count();
@@ -93,13 +93,16 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
 #[tokio::test]
 async fn case_47_settings_that_are_about_nothing_stop_the_start() {
     for (config, said) in [
-        ("[jwt]\nissuer = \"https://x.test\"\n", "jwt.issuer (JWT_ISSUER) is set"),
-        ("[jwt]\nexpires = \"2d\"\n", "jwt.expires (JWT_EXPIRES) is set"),
-        ("[jwt]\ncheck_issuer = false\n", "jwt.check_issuer is set"),
-        ("[[jwt.keys]]\nid = \"a\"\napiKey = \"hush\"\nscopes = [\"*\"]\n", "without a JWT_SECRET"),
+        ("[jwt]\nissuer = \"https://x.test\"\n", "jwt.issuer (JWT_ISSUER) has no effect"),
+        ("[jwt]\nexpires = \"2d\"\n", "jwt.expires (JWT_EXPIRES) has no effect"),
+        ("[jwt]\ncheck_issuer = false\n", "jwt.check_issuer has no effect"),
+        (
+            "[[jwt.keys]]\nid = \"a\"\napiKey = \"hush\"\nscopes = [\"*\"]\n",
+            "JWT_SECRET, which signs the tokens, is not",
+        ),
         ("[decidim]\napi_jwt_expires_in = 5\n", "DECIDIM_API_JWT_SECRET"),
         ("[tokens]\nrefresh_grace = \"5s\"\nrefresh_grace_off = true\n", "contradict each other"),
-        ("[[site]]\nname = \"a\"\nissuer = \"https://other.test\"\n", "the first site says"),
+        ("[[site]]\nname = \"a\"\nissuer = \"https://other.test\"\n", "the first site has"),
         (
             "[decidim]\nenable_anonymous_introspection = true\n[[guard]]\nname = \"a\"\n\
              path = \"/api\"\nsession = \"local\"\n",
@@ -109,7 +112,7 @@ async fn case_47_settings_that_are_about_nothing_stop_the_start() {
             "[[guard]]\nname = \"a\"\npath = \"/a\"\nupstream = \"http://127.0.0.1:9\"\n\
              [[guard]]\nname = \"b\"\npath = \"/b\"\nupstream = \"http://127.0.0.1:9\"\n\
              lock = \"a.lock\"\n",
-            "its lock file is that of guard \"a\"",
+            "it has the same lock file as guard \"a\"",
         ),
     ] {
         let plan = Plan { config: config.to_owned(), ..Plan::default() };
@@ -126,6 +129,6 @@ async fn a_public_pattern_that_opens_nothing_is_named() {
     plan.config = plan.config.replace("\"Query:*\"", "\"Query:Person:*\", \"Query:Persn:*\"");
     let castellan = Castellan::start(plan).await;
     let (good, said) = check(&castellan);
-    assert!(good && said.contains("WARNING: public: Query:Persn:* opens nothing"), "{said}");
+    assert!(good && said.contains("WARNING: public: Query:Persn:* matches no field"), "{said}");
     assert!(!said.contains("Query:Person:* opens"), "{said}");
 }

@@ -165,7 +165,7 @@ impl Castellan {
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("the server does not answer");
+        panic!("the server does not respond");
     }
 
     /// Asks the process to stop, as a service manager does, and waits until it has.

@@ -17,7 +17,7 @@ pub use client::{
     AppDialect, Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
 };
 pub use code::Code;
-pub use consent::Consent;
+pub use consent::{Consent, consent_id};
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
 pub use decision::DecisionRecord;

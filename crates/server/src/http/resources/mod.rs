@@ -112,7 +112,7 @@ async fn list(
     let mut next = None;
     let entries = match (kind, params.get("user"), params.get("client")) {
         (ResourceKind::Grant, Some(user), Some(client)) => {
-            let id = castellan_issuer::records::consent::consent_id(user, client);
+            let id = castellan_issuer::records::consent_id(user, client);
             app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
         }
         (_, None, None) => {

@@ -11,6 +11,9 @@ use castellan_gate::Identity;
 use castellan_issuer::{Issuer, resources::ResourceKind};
 use castellan_proto::{Timestamp, scope::RequiredScope};
 
+/// The kind of caller that a JWT of an API key makes.
+pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
+
 /// The counts of one site since they were last added to the store. Cheap to clone.
 #[derive(Clone)]
 pub struct Usage {
@@ -132,9 +135,7 @@ impl Usage {
 fn resource(caller: &Identity) -> Option<(ResourceKind, &str)> {
     match (&caller.client_id, &caller.credential_id, caller.kind) {
         (Some(client), _, _) => Some((ResourceKind::Client, client)),
-        (None, Some(key), crate::guards::verifier::API_KEY_JWT) => {
-            Some((ResourceKind::AuthKey, key))
-        }
+        (None, Some(key), API_KEY_JWT) => Some((ResourceKind::AuthKey, key)),
         (None, Some(key), _) => Some((ResourceKind::ApiCredential, key)),
         (None, None, _) => None,
     }

@@ -30,8 +30,6 @@ use environment::Environment;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::{file_handles::FileHandles, startup::listener::Limits};
-
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
@@ -78,18 +76,6 @@ pub struct ServerConfig {
     /// Connections of one address, or one /64 of IPv6, at a time. Default: a sixteenth of all there
     /// may be, and at least 32. This machine and `trusted_proxies` are not limited.
     pub connections_per_source: Option<NonZeroUsize>,
-}
-
-impl ServerConfig {
-    /// The limits of the listener in a process with `handles`.
-    pub(crate) fn limits(&self, handles: FileHandles) -> Limits {
-        let limits = Limits::of(handles.listener());
-        Limits {
-            per_source: self.connections_per_source.map_or(limits.per_source, NonZeroUsize::get),
-            keep_alive: self.keep_alive.get(),
-            ..limits
-        }
-    }
 }
 
 /// Networks, or single addresses.

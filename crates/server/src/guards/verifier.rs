@@ -22,10 +22,10 @@ use castellan_issuer::{
 use castellan_proto::{jose::Algorithm, scope::Scope};
 
 use super::GuardParts;
-use crate::config::{Dialect, GuardConfig, Method};
-
-/// The kind of callers with a JWT for an API key.
-pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
+use crate::{
+    background::usage::API_KEY_JWT,
+    config::{Dialect, GuardConfig, Method},
+};
 
 /// Asks the issuer in this process.
 pub(crate) struct GuardVerifier {

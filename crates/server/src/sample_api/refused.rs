@@ -3,7 +3,15 @@
 use apollo_compiler::resolvers::FieldError;
 
 use super::model::{Kind, Relation};
-use super::store::{LONGEST_TEXT, MOST_ARROWS, MOST_PER_KIND};
+
+/// How many things of one type fit, so that a demo left running cannot fill the memory.
+pub(crate) const MOST_PER_KIND: usize = 10_000;
+
+/// How many arrows of one relation may start at one thing.
+pub(crate) const MOST_ARROWS: usize = 1_000;
+
+/// How many bytes an identifier or a scalar may have.
+pub(crate) const LONGEST_TEXT: usize = 4_000;
 
 /// Why a change was not made.
 #[derive(Debug)]

@@ -4,16 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::model::{KINDS, Kind, Reach, Relation};
-use super::refused::Refused;
-
-/// How many things of one type fit, so that a demo left running cannot fill the memory.
-pub(crate) const MOST_PER_KIND: usize = 10_000;
-
-/// How many arrows of one relation may start at one thing.
-pub(crate) const MOST_ARROWS: usize = 1_000;
-
-/// How many bytes an identifier or a scalar may have.
-pub(crate) const LONGEST_TEXT: usize = 4_000;
+use super::refused::{LONGEST_TEXT, MOST_ARROWS, MOST_PER_KIND, Refused};
 
 /// One thing.
 #[derive(Clone, Debug)]

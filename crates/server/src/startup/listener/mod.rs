@@ -11,8 +11,8 @@ mod shares;
 mod stream;
 
 use std::{
-    convert::Infallible, error::Error, future::Future, io, net::IpAddr, pin::pin, sync::Arc,
-    time::Duration,
+    convert::Infallible, error::Error, future::Future, io, net::IpAddr, num::NonZeroUsize,
+    pin::pin, sync::Arc, time::Duration,
 };
 
 use http::{HeaderValue, Response, Version, header};
@@ -26,7 +26,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::corridor::Corridor;
+use crate::{config::ServerConfig, corridor::Corridor, file_handles::FileHandles};
 use activity::Activity;
 use body::{Answered, Asked};
 use room::{Place, Room};
@@ -75,6 +75,18 @@ impl Limits {
         let connections = connections.clamp(16, Self::MOST);
         let per_source = (connections / 16).max(32);
         Self { connections, per_source, keep_alive: Self::KEEP_ALIVE }
+    }
+}
+
+impl ServerConfig {
+    /// The limits of the listener in a process with `handles`.
+    pub(crate) fn limits(&self, handles: FileHandles) -> Limits {
+        let limits = Limits::of(handles.listener());
+        Limits {
+            per_source: self.connections_per_source.map_or(limits.per_source, NonZeroUsize::get),
+            keep_alive: self.keep_alive.get(),
+            ..limits
+        }
     }
 }
 

@@ -12,6 +12,8 @@ mod example;
 mod explain;
 mod key;
 mod migrate;
+#[cfg(test)]
+mod reference;
 mod reload;
 mod resources;
 mod sample_app;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use castellan_proto::Lifetime;
 
-use crate::secrets::policy::SecretPolicy;
+use crate::{records::TokenProfile, secrets::policy::SecretPolicy};
 
 /// How tokens are issued. Every lifetime is written with its unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -43,10 +43,11 @@ pub struct Settings {
     /// all nodes at one round trip per request. At the token endpoint it is the store always.
     /// Default `"node"`.
     pub dpop_replay: DpopReplay,
-    /// Seconds that an access token of an app of `/oauth` lives unless the app says otherwise
-    /// (`docs/contracts/decidim.md` §4.2). It is set in the table of that contract. Default 7200.
+    /// Seconds that an access token lives where the contract of an app has a default of its own,
+    /// which is set in the table of that contract. Default: 7200 for apps of `/oauth`
+    /// (`docs/contracts/decidim.md` §4.2).
     #[serde(skip)]
-    pub decidim_access_seconds: u64,
+    pub profile_access_seconds: BTreeMap<TokenProfile, u64>,
     /// Whether lists of people and consents that no filter narrows are given on a data source that
     /// charges for what it reads. It is set as `data.allow_table_scans`. Default `false`.
     #[serde(skip)]
@@ -83,7 +84,7 @@ impl Default for Settings {
             rotate_keys: Lifetime::seconds(90 * 86_400),
             dpop_nonce: false,
             dpop_replay: DpopReplay::Node,
-            decidim_access_seconds: 7_200,
+            profile_access_seconds: [(TokenProfile::Decidim, 7_200)].into(),
             allow_table_scans: false,
             secrets: SecretPolicy::default(),
         }
@@ -91,6 +92,20 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Seconds that an access token of an app with this profile lives unless the app says otherwise.
+    #[must_use]
+    pub fn access_seconds(&self, profile: TokenProfile) -> u64 {
+        let own = self.profile_access_seconds.get(&profile).copied();
+        own.unwrap_or_else(|| self.access_token.get().as_secs())
+    }
+
+    /// Seconds that an access token lives at most where no app says otherwise.
+    #[must_use]
+    pub fn longest_default_access(&self) -> u64 {
+        let own = self.profile_access_seconds.values().copied().max();
+        self.access_token.get().as_secs().max(own.unwrap_or_default())
+    }
+
     /// The grace after a rotation, in seconds.
     #[must_use]
     pub const fn grace_seconds(&self) -> u64 {

@@ -7,8 +7,8 @@ use std::{
 
 use castellan_gate::Introspection;
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, secrets::hashing::Passwords,
-    settings::SiteAddress, store::Store,
+    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, records::TokenProfile,
+    secrets::hashing::Passwords, settings::SiteAddress, store::Store,
 };
 use castellan_proto::Digest;
 
@@ -155,7 +155,7 @@ async fn open_site(
         site: site.name.as_str().into(),
         address: address(loaded, site),
         settings: Settings {
-            decidim_access_seconds: minutes * 60,
+            profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
             allow_table_scans: loaded.config.data.allow_table_scans,
             secrets: loaded.config.security.secrets(site),
             ..loaded.config.tokens.clone()

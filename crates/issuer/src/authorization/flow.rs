@@ -12,7 +12,7 @@ use crate::{
     },
     error::OAuthError,
     records::{
-        Client, Consent,
+        Client, Consent, TokenProfile,
         consent::consent_id,
         repository::{Stored, Versioned, Written},
     },
@@ -89,7 +89,7 @@ impl Issuer {
             return Ok(FlowView {
                 client_name: None,
                 client_uri: None,
-                is_decidim: false,
+                profile: TokenProfile::Standard,
                 login_hint: String::new(),
                 scopes: Vec::new(),
                 redirect_uri: None,
@@ -101,7 +101,7 @@ impl Issuer {
         Ok(FlowView {
             client_name: Some(client.display_name(&request.client_id).to_owned()),
             client_uri: client.uri.clone(),
-            is_decidim: client.is_decidim(),
+            profile: client.profile,
             login_hint: request.login_hint.clone().unwrap_or_default(),
             scopes: request.scope.iter().map(ToString::to_string).collect(),
             redirect_uri: request.device.is_none().then(|| request.redirect_uri.clone()),

@@ -30,8 +30,8 @@ pub struct FlowView {
     pub client_name: Option<String>,
     /// Where people can read about it.
     pub client_uri: Option<String>,
-    /// It is an app of `/oauth`.
-    pub is_decidim: bool,
+    /// The contract that the app's tokens follow, and so what its scopes open.
+    pub profile: TokenProfile,
     /// Fills the name in the sign-in form.
     pub login_hint: String,
     /// What is asked for.

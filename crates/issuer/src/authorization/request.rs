@@ -174,8 +174,7 @@ impl Issuer {
         };
         let asked = params.get("redirect_uri");
         let redirect_uri = redirect_uri(&client, asked)
-            // Apps of `/oauth` must name theirs (`docs/contracts/decidim.md` §6.1).
-            .filter(|_| asked.is_some() || !client.is_decidim())
+            .filter(|_| asked.is_some() || !client.profile.needs_redirect_uri())
             .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
         let mode = match params.get("response_mode") {
             Some("form_post") => ResponseMode::FormPost,
@@ -265,9 +264,10 @@ fn check(
     let wrong_scope = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
     let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
         Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
-        // `docs/contracts/decidim.md` §6.1.
-        None if client.is_decidim() => Scopes::parse("profile").map_err(|_| wrong_scope)?,
-        None => client.scope.clone(),
+        None => match client.profile.default_scope() {
+            Some(default) => Scopes::parse(default).map_err(|_| wrong_scope)?,
+            None => client.scope.clone(),
+        },
     };
     if client.scope.first_uncovered(&scope).is_some() {
         return Err(wrong_scope);

@@ -92,15 +92,11 @@ fn family(
     code: &Code,
 ) -> Result<Family, OAuthError> {
     let grant = client.client.code.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
-    let (now, settings) = (issuer.now(), issuer.settings());
-    let default = if client.client.is_decidim() {
-        settings.decidim_access_seconds
-    } else {
-        settings.access_token.get().as_secs()
-    };
+    let now = issuer.now();
+    let profile = client.client.profile;
     let named = code.resources.clone();
     let mut audience = named.unwrap_or_else(|| audience(issuer, &grant.audience));
-    if client.client.is_decidim() {
+    if profile.names_client_in_audience() {
         audience.push(client.id.clone());
     }
     let mut family = Family {
@@ -115,12 +111,14 @@ fn family(
         access_generation: 0,
         opaque_from: 0,
         renewed: now,
-        ends_previous: client.client.aidbox,
-        access_seconds: grant.access_seconds.unwrap_or(default),
+        ends_previous: profile.refresh_ends_previous(),
+        access_seconds: grant
+            .access_seconds
+            .unwrap_or_else(|| issuer.settings().access_seconds(profile)),
         refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(code.auth_time),
         sid: code.sid.clone(),
-        dialect: client.client.dialect,
+        profile,
         jkt: client.jkt.clone(),
         by_consent: code.by_consent,
         agreement: code.agreement.clone(),

@@ -10,7 +10,7 @@ use crate::{
     authorization::device::{Device, DeviceState},
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, Origin, code::code_id, repository::Written},
+    records::{Client, Family, Origin, TokenProfile, code::code_id, repository::Written},
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
 };
@@ -111,7 +111,7 @@ fn family(
         refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(*auth_time),
         sid: None,
-        dialect: None,
+        profile: TokenProfile::Standard,
         jkt: client.jkt.clone(),
         by_consent: !agreement.is_empty(),
         agreement: agreement.clone(),

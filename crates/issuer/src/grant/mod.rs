@@ -59,12 +59,12 @@ pub const ROSTER: [&dyn GrantType; 4] = [
 ];
 
 impl Issuer {
-    /// `refresh` within the server's bounds. A client that is written as in
-    /// `docs/contracts/aidbox.md` §2.1 means what it says: without a number its tokens do not
-    /// expire, unless the server has a longest time for all.
+    /// `refresh` within the server's bounds. Where the client's profile has no default, tokens without a
+    /// number do not expire, unless the server has a longest time for all.
     fn bounded(&self, refresh: Refresh, client: &Client) -> Refresh {
         let settings = self.settings();
-        let ours = (!client.aidbox).then(|| settings.refresh_idle.get().as_secs());
+        let has_default = !client.profile.refresh_has_no_default_end();
+        let ours = has_default.then(|| settings.refresh_idle.get().as_secs());
         let longest = settings.refresh_longest.map(|longest| longest.get().as_secs());
         let idle = refresh.idle_seconds.or(ours);
         let idle_seconds = match (idle, longest) {
@@ -95,9 +95,7 @@ impl Issuer {
 
     /// Seconds that the longest access token of any client lives.
     pub(crate) async fn longest_access(&self) -> Result<u64, StoreError> {
-        let settings = self.settings();
-        let mut longest =
-            settings.access_token.get().as_secs().max(settings.decidim_access_seconds);
+        let mut longest = self.settings().longest_default_access();
         self.each_client(|_, client| {
             longest = longest.max(client.longest_access());
         })

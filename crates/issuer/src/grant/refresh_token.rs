@@ -51,7 +51,8 @@ impl GrantType for RefreshToken {
             let stored = issuer.family(&family_token.family).await?;
             let stored = stored.ok_or(OAuthError::RefreshNotUsable)?;
             let (family, refresh) = usable(issuer, &stored, client)?;
-            let grace = if family.is_decidim() { 0 } else { issuer.settings().grace_seconds() };
+            let at_once = family.profile.spends_refresh_at_once();
+            let grace = if at_once { 0 } else { issuer.settings().grace_seconds() };
             let turn = Turn::of((family, refresh), &family_token, grace, issuer.now());
             if turn == Turn::Reuse {
                 issuer.end_family(&stored.id).await?;

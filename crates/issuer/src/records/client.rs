@@ -7,7 +7,10 @@ use castellan_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{records::repository::Stored, store::Kind};
+use crate::{
+    records::{TokenProfile, repository::Stored},
+    store::Kind,
+};
 
 /// An app that may ask for tokens. Its id is the `client_id`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,19 +67,15 @@ pub struct Client {
     /// How introspection answers are signed for it that it asks for so (RFC 9701 §6).
     #[serde(default)]
     pub introspection_alg: Option<Algorithm>,
-    /// Written as in `docs/contracts/aidbox.md`: the token answer carries `userinfo`, and a refresh
-    /// ends the access token before.
-    #[serde(default)]
-    pub aidbox: bool,
     /// It may not have a browser carry its authorization requests (RFC 9126 §6).
     #[serde(default)]
     pub require_pushed: bool,
     /// Its tokens are bound to keys, always (RFC 9449 §5.2).
     #[serde(default)]
     pub dpop_bound: bool,
-    /// The contract that it is written by, if that is not our own.
-    #[serde(default)]
-    pub dialect: Option<AppDialect>,
+    /// The contract that its tokens follow.
+    #[serde(flatten)]
+    pub profile: TokenProfile,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
@@ -92,15 +91,6 @@ pub struct LogoutTarget {
     pub uri: LogoutUri,
     /// The app cannot do without `sid`. It gets it in any case.
     pub session_required: bool,
-}
-
-/// A contract that apps are written by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AppDialect {
-    /// An app of `/oauth` (`docs/contracts/decidim.md` §6): what its tokens look like follows from
-    /// their scopes, and a refresh token is spent at once.
-    Decidim,
 }
 
 /// The authorization code grant of one client.
@@ -207,12 +197,6 @@ impl Client {
         let machine = self.machine.as_ref().and_then(|grant| grant.access_seconds);
         let device = self.device.as_ref().and_then(|grant| grant.access_seconds);
         code.max(machine).max(device).unwrap_or_default()
-    }
-
-    /// Whether it is an app of `/oauth`.
-    #[must_use]
-    pub fn is_decidim(&self) -> bool {
-        self.dialect == Some(AppDialect::Decidim)
     }
 
     /// Whether it wants to hear that somebody signed out.

@@ -4,7 +4,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{AppDialect, repository::Stored},
+    records::{TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -53,8 +53,8 @@ pub struct Family {
     #[serde(default)]
     pub sid: Option<String>,
     /// The contract that the app was written by then, which its tokens go on to follow.
-    #[serde(default)]
-    pub dialect: Option<AppDialect>,
+    #[serde(flatten)]
+    pub profile: TokenProfile,
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
     #[serde(default)]
     pub jkt: Option<String>,
@@ -94,12 +94,6 @@ impl Stored for Family {
 }
 
 impl Family {
-    /// Whether it was issued to an app of `/oauth`.
-    #[must_use]
-    pub fn is_decidim(&self) -> bool {
-        self.dialect == Some(AppDialect::Decidim)
-    }
-
     /// Until when something of it can be of use if it is renewed at `now`; never-ending if absent.
     #[must_use]
     pub fn useful_until(&self, now: Timestamp) -> Option<Timestamp> {

@@ -10,11 +10,12 @@ pub(crate) mod decision;
 mod family;
 pub(crate) mod repository;
 pub(crate) mod session;
+mod token_profile;
 pub(crate) mod used_jti;
 
 pub use account::{Account, Name, login_name};
 pub use client::{
-    AppDialect, Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
+    Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
 };
 pub use code::Code;
 pub use consent::{Consent, consent_id};
@@ -23,3 +24,4 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Origin, Refresh};
 pub use session::Session;
+pub use token_profile::{AppDialect, TokenProfile};

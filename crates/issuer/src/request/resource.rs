@@ -55,7 +55,7 @@ impl Issuer {
         let mut named = resources_within(params, &most)?;
         // An app of `/oauth` is always named (`docs/contracts/decidim.md` §4).
         if let Some(named) = &mut named
-            && family.is_decidim()
+            && family.profile.names_client_in_audience()
             && !named.contains(&family.client)
         {
             named.push(family.client.clone());

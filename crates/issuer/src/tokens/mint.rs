@@ -72,7 +72,9 @@ impl Issuer {
             None
         };
         let userinfo = match &family.account {
-            Some(account) if introduces && client.client.aidbox => self.user_view(account).await?,
+            Some(account) if introduces && client.client.profile.answers_with_user() => {
+                self.user_view(account).await?
+            }
             _ => None,
         };
         Ok(TokenAnswer {
@@ -114,9 +116,7 @@ impl Issuer {
             sid: id.to_owned(),
             generation: family.access_generation,
             cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
-            scp: family
-                .is_decidim()
-                .then(|| if scope.has_name("user") { "user" } else { "anonymous" }.to_owned()),
+            scp: family.profile.login_realm(scope).map(ToOwned::to_owned),
         };
         let kind = (KeyUse::Access, client.client.access_alg);
         Ok(self.sign(kind, ACCESS_TYP, &claims).await?)
@@ -196,13 +196,10 @@ impl Issuer {
     }
 }
 
-/// What an access token of `family` looks like. Those of `/oauth` are JWTs if an API reads them
-/// (`docs/contracts/decidim.md` §4).
+/// What an access token of `family` looks like.
 fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {
-    if family.is_decidim() {
-        let scope = family.current_scope();
-        let read = scope.has_name("user") || scope.has_name("api:read");
-        return if read { TokenFormat::Jwt } else { TokenFormat::Opaque };
+    if let Some(format) = family.profile.format_by_scope(family.current_scope()) {
+        return format;
     }
     let format = match family.origin {
         Origin::AuthorizationCode => client.client.code.as_ref().map(|grant| grant.format),

@@ -6,7 +6,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 
 use crate::{
     cache::verdicts::Memory,
-    records::{Account, AppDialect, Client},
+    records::{Account, TokenProfile, Client},
     store::StoreError,
 };
 
@@ -25,7 +25,7 @@ pub struct Live {
     /// (`docs/contracts/decidim.md` §4.1).
     pub named_audience: Option<String>,
     /// The contract that the app was written by when it got the token.
-    pub dialect: Option<AppDialect>,
+    pub profile: TokenProfile,
     /// For which person.
     pub account: Option<(String, Arc<Account>)>,
     /// What it may do.
@@ -79,9 +79,4 @@ impl Live {
         self.scope.has_name(name) && self.client.scope.has_name(name)
     }
 
-    /// Whether it was issued to an app of `/oauth`.
-    #[must_use]
-    pub fn is_decidim(&self) -> bool {
-        self.dialect == Some(AppDialect::Decidim)
-    }
 }

@@ -9,7 +9,7 @@ use crate::{
     cache::liveness::Snapshot,
     keys::{KeyUse, KeyringError, RingKey},
     records::{
-        Family,
+        Family, TokenProfile,
         repository::{Stored, read},
     },
     store::{Kind, Record},
@@ -108,11 +108,12 @@ impl Issuer {
         let account = family.account.clone().zip(dependencies.account);
         // An opaque token does not say when it was made, but how long before its end that was.
         let made = Timestamp(said.expires.0.saturating_sub(family.access_seconds));
+        let owes_name = is_jwt && family.profile.jwt_needs_named_audience();
         let live = Live {
             jti: access_jti(&said.family, said.generation),
             family_id: said.family,
-            named_audience: (is_jwt && family.is_decidim()).then(|| family.client.clone()),
-            dialect: family.dialect,
+            named_audience: owes_name.then(|| family.client.clone()),
+            profile: family.profile,
             client_id: family.client,
             client,
             account,

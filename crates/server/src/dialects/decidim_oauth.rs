@@ -143,7 +143,8 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         return cors::allow(&issuer, &headers, Some(&live.client_id), response).await;
     }
     // To an app of another kind people showed their address only if it asked for that.
-    let email = account.emails.first().filter(|_| live.is_decidim() || live.may("email"));
+    let email =
+        account.emails.first().filter(|_| live.profile.profile_opens_email() || live.may("email"));
     let body = json!({
         "id": number_or_text(id),
         "email": email,

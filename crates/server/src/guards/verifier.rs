@@ -73,7 +73,7 @@ impl GuardVerifier {
             name: Some(account.display_name()),
             nickname: Some(account.user_name.clone()),
         });
-        let by_scope = self.person_by_scope || live.is_decidim();
+        let by_scope = self.person_by_scope || live.profile.person_needs_user_scope();
         Caller::known(Identity {
             kind: "access_token",
             person: person.filter(|_| !by_scope || live.may("user")),

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::resources::Problem;
 use crate::{
     grant::DEVICE_CODE,
-    records::{Client, CodeGrant, DeviceGrant, MachineGrant, Refresh, Rotation, TokenFormat},
+    records::{
+        Client, CodeGrant, DeviceGrant, MachineGrant, Refresh, Rotation, TokenFormat, TokenProfile,
+    },
 };
 
 #[derive(Default, Deserialize)]
@@ -160,12 +162,9 @@ impl Auth {
         Ok(CodeGrant {
             secret_required,
             pkce,
-            // The native way is a JWT; the Aidbox contract's default is opaque.
-            format: written.token_format.unwrap_or(if grants.is_aidbox() {
-                TokenFormat::Opaque
-            } else {
-                TokenFormat::Jwt
-            }),
+            format: written
+                .token_format
+                .unwrap_or_else(|| TokenProfile::of(None, grants.is_aidbox()).default_format()),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
             audience: written.audience.clone(),
             refresh: match refresh {
@@ -244,7 +243,7 @@ fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, Problem> {
 pub(crate) fn grant_names(client: &Client) -> Vec<&'static str> {
     let mut names = Vec::new();
     if client.code.is_some() {
-        names.push(if client.aidbox { "code" } else { "authorization_code" });
+        names.push(client.profile.code_grant_name());
     }
     let refreshes = client.code.as_ref().is_some_and(|code| code.refresh.is_some())
         || client.device.as_ref().is_some_and(|device| device.refresh.is_some());

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Issuer,
     keys::KeyUse,
-    records::{AppDialect, Client, Rotation, login_name},
+    records::{AppDialect, Client, Rotation, TokenProfile, login_name},
 };
 
 /// An OAuth app, as written.
@@ -98,7 +98,7 @@ impl Shown for ClientDocument {
         if client.dpop_bound {
             set("dpop_bound_access_tokens", json!(true));
         }
-        if let Some(dialect) = client.dialect {
+        if let Some(dialect) = client.profile.dialect() {
             set("dialect", json!(dialect));
         }
         if !client.jwks.is_empty() {
@@ -171,16 +171,15 @@ impl Document for ClientDocument {
         let machine = if grants.machine { Some(self.auth.machine(has_secret)?) } else { None };
         let device = if grants.device { Some(self.auth.device(&grants)?) } else { None };
         self.check_algorithms()?;
-        let decidim = self.dialect == Some(AppDialect::Decidim);
-        if decidim {
+        let profile = TokenProfile::of(self.dialect, grants.is_aidbox());
+        if profile == TokenProfile::Decidim {
             self.check_decidim(&grants, &redirect_uris)?;
         }
         let backchannel_logout = logout::back(&self)?;
         let frontchannel_logout = logout::front(&self, &redirect_uris)?;
-        let scope = if decidim && self.scope.is_empty() {
-            Scope::try_from("profile".to_owned()).into_iter().collect()
-        } else {
-            self.scope
+        let scope = match profile.default_scope().filter(|_| self.scope.is_empty()) {
+            Some(default) => Scope::try_from(default.to_owned()).into_iter().collect(),
+            None => self.scope,
         };
         let client = Client {
             name: self.name.unwrap_or_default(),
@@ -202,10 +201,9 @@ impl Document for ClientDocument {
             id_alg: self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256),
             userinfo_alg: self.userinfo_signed_response_alg,
             introspection_alg: self.introspection_signed_response_alg,
-            aidbox: grants.is_aidbox(),
             require_pushed: self.require_pushed_authorization_requests,
             dpop_bound: self.dpop_bound_access_tokens,
-            dialect: self.dialect,
+            profile,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
         };

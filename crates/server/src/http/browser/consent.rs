@@ -36,8 +36,9 @@ pub(crate) async fn show(
         Ok(view) => view,
         Err(error) => return respond::refused(error, &app, &headers),
     };
+    let with_email = view.profile.profile_opens_email();
     let words: Vec<_> =
-        view.scopes.iter().map(|scope| scope_text::words(scope, view.is_decidim)).collect();
+        view.scopes.iter().map(|scope| scope_text::words(scope, with_email)).collect();
     let abilities: Vec<_> = view
         .scopes
         .iter()

@@ -2,10 +2,10 @@
 
 /// A phrase, and whether it is about changing something.
 ///
-/// To an app of `/oauth` the profile holds the address, too (`docs/contracts/decidim.md` §6.5).
-pub(crate) fn words(scope: &str, decidim: bool) -> (String, bool) {
+/// The profile may open the address, too.
+pub(crate) fn words(scope: &str, with_email: bool) -> (String, bool) {
     let known = match scope {
-        "profile" if decidim => Some(("See your name and your e-mail address", false)),
+        "profile" if with_email => Some(("See your name and your e-mail address", false)),
         "openid" => Some(("See who you are", false)),
         "profile" => Some(("See your name", false)),
         "email" => Some(("See your e-mail address", false)),

@@ -1,0 +1,195 @@
+//! What sets the tokens of an app apart that is written by another contract than our own.
+//!
+//! Everything that differs between contracts is asked here, by the name of the difference, so that no
+//! other module needs to know which contracts there are.
+
+use castellan_proto::scope::Scopes;
+use serde::{Deserialize, Serialize};
+
+use super::TokenFormat;
+
+/// The contract that an app's tokens follow. It is set where the app's document is read, and stored
+/// in the members that [`StoredProfile`] has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "StoredProfile", into = "StoredProfile")]
+pub enum TokenProfile {
+    /// Our own (`docs/rules.md`).
+    #[default]
+    Standard,
+    /// An app whose document is written as in `docs/contracts/aidbox.md` §2.1.
+    Aidbox,
+    /// An app of `/oauth` (`docs/contracts/decidim.md` §6).
+    Decidim,
+}
+
+/// A contract that a document names as its `dialect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppDialect {
+    /// An app of `/oauth` (`docs/contracts/decidim.md` §6): what its tokens look like follows from
+    /// their scopes, and a refresh token is spent at once.
+    Decidim,
+}
+
+/// The profile as records have it: earlier versions read and write these two members.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct StoredProfile {
+    #[serde(default)]
+    aidbox: bool,
+    #[serde(default)]
+    dialect: Option<AppDialect>,
+}
+
+impl From<StoredProfile> for TokenProfile {
+    fn from(stored: StoredProfile) -> Self {
+        Self::of(stored.dialect, stored.aidbox)
+    }
+}
+
+impl From<TokenProfile> for StoredProfile {
+    fn from(profile: TokenProfile) -> Self {
+        Self { aidbox: profile == TokenProfile::Aidbox, dialect: profile.dialect() }
+    }
+}
+
+impl TokenProfile {
+    /// The profile of an app whose document names `dialect`, and whose grants are spelled as in
+    /// `docs/contracts/aidbox.md` or not.
+    #[must_use]
+    pub const fn of(dialect: Option<AppDialect>, aidbox: bool) -> Self {
+        match (dialect, aidbox) {
+            (Some(AppDialect::Decidim), _) => Self::Decidim,
+            (None, true) => Self::Aidbox,
+            (None, false) => Self::Standard,
+        }
+    }
+
+    /// What its document names as `dialect`.
+    #[must_use]
+    pub const fn dialect(self) -> Option<AppDialect> {
+        match self {
+            Self::Decidim => Some(AppDialect::Decidim),
+            Self::Standard | Self::Aidbox => None,
+        }
+    }
+
+    /// How its document spells the authorization code grant.
+    #[must_use]
+    pub const fn code_grant_name(self) -> &'static str {
+        match self {
+            Self::Aidbox => "code",
+            Self::Standard | Self::Decidim => "authorization_code",
+        }
+    }
+
+    /// What access tokens of the authorization code grant look like unless the document says so.
+    #[must_use]
+    pub const fn default_format(self) -> TokenFormat {
+        match self {
+            Self::Aidbox => TokenFormat::Opaque,
+            Self::Standard | Self::Decidim => TokenFormat::Jwt,
+        }
+    }
+
+    /// What an access token with `scope` looks like, where that follows from its scopes: a JWT if an
+    /// API reads it (`docs/contracts/decidim.md` §4).
+    #[must_use]
+    pub fn format_by_scope(self, scope: &Scopes) -> Option<TokenFormat> {
+        let read = || scope.has_name("user") || scope.has_name("api:read");
+        let format = || if read() { TokenFormat::Jwt } else { TokenFormat::Opaque };
+        (self == Self::Decidim).then(format)
+    }
+
+    /// A refresh token without a lifetime in the document does not expire, unless the server has a
+    /// longest time for all (`docs/contracts/aidbox.md` §2.1).
+    #[must_use]
+    pub fn refresh_has_no_default_end(self) -> bool {
+        self == Self::Aidbox
+    }
+
+    /// A refresh ends the access token before (`docs/contracts/aidbox.md`).
+    #[must_use]
+    pub fn refresh_ends_previous(self) -> bool {
+        self == Self::Aidbox
+    }
+
+    /// The token answer carries the person as `userinfo` (`docs/contracts/aidbox.md` §6.1).
+    #[must_use]
+    pub fn answers_with_user(self) -> bool {
+        self == Self::Aidbox
+    }
+
+    /// A refresh token that was used a moment ago is not answered once more.
+    #[must_use]
+    pub fn spends_refresh_at_once(self) -> bool {
+        self == Self::Decidim
+    }
+
+    /// The app itself is always in the audience of its tokens (`docs/contracts/decidim.md` §4).
+    #[must_use]
+    pub fn names_client_in_audience(self) -> bool {
+        self == Self::Decidim
+    }
+
+    /// Whoever uses one of its JWTs must name the app besides (`docs/contracts/decidim.md` §4.1).
+    #[must_use]
+    pub fn jwt_needs_named_audience(self) -> bool {
+        self == Self::Decidim
+    }
+
+    /// An authorization request must name its redirect URI, even if only one is registered
+    /// (`docs/contracts/decidim.md` §6.1).
+    #[must_use]
+    pub fn needs_redirect_uri(self) -> bool {
+        self == Self::Decidim
+    }
+
+    /// The scope of an authorization request, and of a document, that names none; otherwise it is
+    /// all that the app may have (`docs/contracts/decidim.md` §6.1).
+    #[must_use]
+    pub fn default_scope(self) -> Option<&'static str> {
+        (self == Self::Decidim).then_some("profile")
+    }
+
+    /// The claim `scp` of an access token: the login realm, and not what it may do
+    /// (`docs/contracts/decidim.md` §4).
+    #[must_use]
+    pub fn login_realm(self, scope: &Scopes) -> Option<&'static str> {
+        let realm = || if scope.has_name("user") { "user" } else { "anonymous" };
+        (self == Self::Decidim).then(realm)
+    }
+
+    /// At guards a token speaks for its person only with the scope `user`.
+    #[must_use]
+    pub fn person_needs_user_scope(self) -> bool {
+        self == Self::Decidim
+    }
+
+    /// The scope `profile` opens the e-mail address, too (`docs/contracts/decidim.md` §6.5).
+    #[must_use]
+    pub fn profile_opens_email(self) -> bool {
+        self == Self::Decidim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::TokenProfile;
+
+    /// What earlier versions wrote is read, and they read what is written.
+    #[test]
+    fn profiles_are_stored_as_before() {
+        for (profile, stored) in [
+            (TokenProfile::Standard, json!({"aidbox": false, "dialect": null})),
+            (TokenProfile::Aidbox, json!({"aidbox": true, "dialect": null})),
+            (TokenProfile::Decidim, json!({"aidbox": false, "dialect": "decidim"})),
+        ] {
+            assert_eq!(serde_json::to_value(profile).ok(), Some(stored.clone()));
+            assert_eq!(serde_json::from_value::<TokenProfile>(stored).ok(), Some(profile));
+        }
+        let before_both = serde_json::from_value::<TokenProfile>(json!({}));
+        assert_eq!(before_both.ok(), Some(TokenProfile::Standard));
+    }
+}

@@ -48,6 +48,7 @@ use crate::{
 pub struct Issuer {
     shared: Arc<Shared>,
     address: Arc<SiteAddress>,
+    grants: grant::Roster,
 }
 
 struct Shared {
@@ -122,13 +123,25 @@ impl Issuer {
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
             known_places: throttle::per_secret::KnownPlaces::default(),
         };
-        Ok(Self { shared: Arc::new(shared), address: Arc::new(address) })
+        Ok(Self { shared: Arc::new(shared), address: Arc::new(address), grants: grant::ROSTER })
     }
 
     /// The same issuer, all else of it shared, where its scopes mean something else.
     #[must_use]
     pub fn at(&self, address: SiteAddress) -> Self {
-        Self { shared: Arc::clone(&self.shared), address: Arc::new(address) }
+        Self { shared: Arc::clone(&self.shared), address: Arc::new(address), grants: self.grants }
+    }
+
+    /// The same issuer, all else of it shared, which serves other grants.
+    #[must_use]
+    pub fn serving(&self, grants: grant::Roster) -> Self {
+        Self { grants, ..self.clone() }
+    }
+
+    /// The grants that it serves.
+    #[must_use]
+    pub fn grants(&self) -> grant::Roster {
+        self.grants
     }
 
     /// The present.

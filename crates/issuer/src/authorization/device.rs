@@ -1,6 +1,7 @@
 //! The device grant up to the person's answer (RFC 8628 §§3.1 to 3.3): a device without a browser gets
 //! two codes, keeps one, and shows the other to a person, who types it in elsewhere.
 
+use crate::records::GrantName;
 use std::sync::{Mutex, PoisonError};
 
 use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
@@ -141,7 +142,8 @@ impl Issuer {
     ) -> Result<DeviceAnswer, OAuthError> {
         self.may_issue()?;
         let client = self.authenticate_caller(params, basic).await?;
-        let grant = client.client.device.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
+        let grant =
+            client.client.grants.get(&GrantName::DEVICE).ok_or(OAuthError::GrantNotAllowed)?;
         let resources = resources_within(params, &self.targets(&grant.audience))?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = self.now();

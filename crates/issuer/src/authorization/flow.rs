@@ -1,6 +1,7 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
+use crate::records::GrantName;
 use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -330,9 +331,10 @@ impl Issuer {
         let still = |client: &Client| {
             let admits = |uri: &RedirectUri| uri.admits(&request.redirect_uri);
             let may_ask = if request.device.is_some() {
-                client.device.is_some()
+                client.grants.has(&GrantName::DEVICE)
             } else {
-                client.code.is_some() && client.redirect_uris.iter().any(admits)
+                client.grants.has(&GrantName::AUTHORIZATION_CODE)
+                    && client.redirect_uris.iter().any(admits)
             };
             client.active && may_ask && client.scope.first_uncovered(&request.scope).is_none()
         };

@@ -1,5 +1,6 @@
 //! The authorization request, checked line by line (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
+use crate::records::GrantName;
 use castellan_proto::{CodeChallenge, ErrorCode, RedirectUri, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
@@ -186,7 +187,10 @@ impl Issuer {
         let refuse = |code, text| AuthorizeError::Client { code, text, back: back.clone() };
         let mut request = check(client_id, &client, params, &back)
             .map_err(|(code, text)| refuse(code, text.to_owned()))?;
-        let also = client.code.as_ref().map_or(&[][..], |grant| &grant.audience);
+        let also = client
+            .grants
+            .get(&GrantName::AUTHORIZATION_CODE)
+            .map_or(&[][..], |grant| &grant.audience);
         request.resources = resources_within(params, &self.targets(also))
             .map_err(|error| refuse(error.code(), error.to_string()))?;
         self.apply_id_token_hint(&mut request, params)
@@ -247,7 +251,7 @@ fn check(
     if ["state", "nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
         return Err(invalid("state, nonce and login_hint must not exceed 2048 bytes"));
     }
-    let Some(grant) = &client.code else {
+    let Some(grant) = client.grants.get(&GrantName::AUTHORIZATION_CODE) else {
         let text = "this client may not use the authorization code grant";
         return Err((ErrorCode::UnauthorizedClient, text));
     };
@@ -258,7 +262,7 @@ fn check(
         return Err(invalid("response_mode must be query or form_post"));
     }
     let challenge = challenge(params)?;
-    if challenge.is_none() && (grant.pkce || client.is_public()) {
+    if challenge.is_none() && (grant.pkce != Some(false) || client.is_public()) {
         return Err(invalid("code_challenge is required"));
     }
     let wrong_scope = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");

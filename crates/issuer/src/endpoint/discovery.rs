@@ -13,7 +13,7 @@ impl Issuer {
         let issuer = &*self.address().issuer;
         let at = |path: &str| format!("{issuer}{path}");
         let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
-        let grants: Vec<_> = ROSTER.iter().map(|grant| grant.name()).collect();
+        let grants: Vec<_> = self.grants().iter().map(|grant| grant.name()).collect();
         json!({
             "issuer": issuer,
             "authorization_endpoint": at("/auth/authorize"),

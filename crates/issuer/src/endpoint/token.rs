@@ -6,7 +6,6 @@ use crate::{
     Issuer,
     client_auth::ClientCredentials,
     error::OAuthError,
-    grant::ROSTER,
     records::Client,
     request::params::Params,
     tokens::{dpop::Proof, mint::TokenAnswer},
@@ -26,8 +25,9 @@ impl Issuer {
         // Before anything is used up.
         self.may_issue()?;
         let name = params.get("grant_type").ok_or(OAuthError::Missing("grant_type"))?;
-        let grant = ROSTER
-            .into_iter()
+        let grant = self
+            .grants()
+            .iter()
             .find(|grant| grant.name() == name)
             .ok_or(OAuthError::UnknownGrant)?;
         let shown = ClientCredentials::read(params, basic)?;

@@ -1,7 +1,17 @@
 //! `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5).
 
+use crate::grant::settings::AskedGrant;
+use crate::grant::settings::NOTHING_TO_ROTATE;
+use crate::grant::settings::seconds;
+use crate::grant::settings::show_with_refresh;
+use crate::records::GrantName;
+use crate::records::GrantSettings;
+use crate::records::Rotation;
+use crate::records::TokenFormat;
 use async_trait::async_trait;
-use castellan_proto::{CodeVerifier, Opaque, OpaqueKind};
+use castellan_proto::{CodeVerifier, Opaque, OpaqueKind, RedirectUri};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::GrantType;
 use crate::{
@@ -21,12 +31,39 @@ impl GrantType for AuthorizationCode {
         "authorization_code"
     }
 
-    fn allows(&self, client: &Client) -> bool {
-        client.code.is_some()
+    fn begins(&self) -> Option<GrantName> {
+        Some(GrantName::AUTHORIZATION_CODE)
+    }
+
+    fn spellings(&self) -> &'static [&'static str] {
+        &["code"]
+    }
+
+    fn document_name(&self, client: &Client) -> &'static str {
+        client.profile.code_grant_name()
+    }
+
+    fn gives_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    fn read(&self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
+        asked.read::<CodeDocument>()?.settings(asked)
+    }
+
+    fn show(&self, settings: &GrantSettings) -> Value {
+        let mut shown = show_with_refresh(settings);
+        shown["secret_required"] = json!(settings.secret_required);
+        shown["pkce"] = json!(settings.pkce);
+        if let Some(refresh) = settings.refresh {
+            shown["refresh_token_rotation"] = json!(refresh.rotation);
+        }
+        shown
     }
 
     fn needs_secret(&self, client: &Client) -> bool {
-        client.code.as_ref().is_some_and(|grant| grant.secret_required)
+        let grant = client.grants.get(&GrantName::AUTHORIZATION_CODE);
+        grant.is_some_and(|grant| grant.owes_secret(client))
     }
 
     async fn redeem(
@@ -91,46 +128,65 @@ fn family(
     client: &AuthenticatedClient,
     code: &Code,
 ) -> Result<Family, OAuthError> {
-    let grant = client.client.code.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
-    let now = issuer.now();
     let profile = client.client.profile;
-    let named = code.resources.clone();
-    let mut audience = named.unwrap_or_else(|| audience(issuer, &grant.audience));
+    let new = issuer.new_family(client, GrantName::AUTHORIZATION_CODE, code.scope.clone())?;
+    let mut audience = code.resources.clone().unwrap_or_else(|| new.audience.clone());
     if profile.names_client_in_audience() {
         audience.push(client.id.clone());
     }
-    let mut family = Family {
-        client: client.id.clone(),
+    Ok(Family {
         account: Some(code.account.clone()),
-        origin: Origin::AuthorizationCode,
-        scope: code.scope.clone(),
-        narrowed: None,
         audience,
-        narrowed_audience: None,
-        generation: 0,
-        access_generation: 0,
-        opaque_from: 0,
-        renewed: now,
         ends_previous: profile.refresh_ends_previous(),
-        access_seconds: grant
-            .access_seconds
-            .unwrap_or_else(|| issuer.settings().access_seconds(profile)),
-        refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
         auth_time: Some(code.auth_time),
         sid: code.sid.clone(),
-        profile,
-        jkt: client.jkt.clone(),
         by_consent: code.by_consent,
         agreement: code.agreement.clone(),
-        ended: false,
-        created: now,
-        ends: None,
-    };
-    family.ends = family.useful_until(now);
-    Ok(family)
+        ..new
+    })
 }
 
-/// Every guard of this server, which its issuer identifier names, and whoever else is meant.
-pub(super) fn audience(issuer: &Issuer, also: &[String]) -> Vec<String> {
-    std::iter::once(issuer.address().issuer.clone()).chain(also.iter().cloned()).collect()
+/// What a document says of the grant.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CodeDocument {
+    pub(crate) redirect_uri: Option<RedirectUri>,
+    pub(crate) secret_required: Option<bool>,
+    pkce: Option<bool>,
+    pub(crate) token_format: Option<TokenFormat>,
+    access_token_expiration: Option<u64>,
+    refresh_token: Option<bool>,
+    refresh_token_expiration: Option<u64>,
+    pub(crate) refresh_token_rotation: Option<Rotation>,
+    audience: Vec<String>,
+}
+
+impl CodeDocument {
+    fn settings(self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
+        let secret_required = self.secret_required.unwrap_or(asked.has_secret);
+        let pkce = self.pkce.unwrap_or(!asked.has_secret);
+        if secret_required && !asked.has_secret {
+            return Err("secret_required needs a secret".to_owned());
+        }
+        if !secret_required && !pkce {
+            return Err(
+                "without secret_required and without pkce anybody could redeem its codes: \
+                        set one"
+                    .to_owned(),
+            );
+        }
+        let rotation = self.refresh_token_rotation.or(asked.rotation).unwrap_or_default();
+        let refresh = asked.refresh(self.refresh_token, self.refresh_token_expiration, rotation)?;
+        if refresh.is_none() && self.refresh_token_rotation.is_some() {
+            return Err(NOTHING_TO_ROTATE.to_owned());
+        }
+        Ok(GrantSettings {
+            format: self.token_format.unwrap_or_else(|| asked.profile.default_format()),
+            access_seconds: seconds("access_token_expiration", self.access_token_expiration)?,
+            audience: self.audience,
+            refresh,
+            secret_required: Some(secret_required),
+            pkce: Some(pkce),
+        })
+    }
 }

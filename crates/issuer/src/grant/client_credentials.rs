@@ -1,6 +1,12 @@
 //! `grant_type=client_credentials` (RFC 6749 §4.4): a client acts for itself.
 
+use crate::grant::settings::AskedGrant;
+use crate::grant::settings::seconds;
+use crate::records::GrantName;
+use crate::records::GrantSettings;
+use crate::records::TokenFormat;
 use async_trait::async_trait;
+use serde::Deserialize;
 
 use super::{GrantType, authorization_code::audience};
 use crate::{
@@ -21,8 +27,25 @@ impl GrantType for ClientCredentials {
         "client_credentials"
     }
 
+    fn begins(&self) -> Option<GrantName> {
+        Some(GrantName::CLIENT_CREDENTIALS)
+    }
+
+    fn read(&self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
+        if !asked.has_secret {
+            return Err("client_credentials needs a secret".to_owned());
+        }
+        let written: MachineDocument = asked.read()?;
+        Ok(GrantSettings {
+            format: written.token_format.unwrap_or(TokenFormat::Jwt),
+            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
+            audience: written.audience,
+            ..GrantSettings::default()
+        })
+    }
+
     fn allows(&self, client: &Client) -> bool {
-        client.machine.is_some() && !client.is_public()
+        client.grants.has(&GrantName::CLIENT_CREDENTIALS) && !client.is_public()
     }
 
     fn needs_secret(&self, _: &Client) -> bool {
@@ -35,39 +58,15 @@ impl GrantType for ClientCredentials {
         client: &AuthenticatedClient,
         params: &Params,
     ) -> Result<Authorized, OAuthError> {
-        let grant = client.client.machine.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
+        let name = GrantName::CLIENT_CREDENTIALS;
+        let grant = client.client.grants.get(&name).ok_or(OAuthError::GrantNotAllowed)?;
         let scope = scope_within(params, &client.client.scope)?;
-        let now = issuer.now();
-        let access_seconds =
-            grant.access_seconds.unwrap_or_else(|| issuer.settings().access_token.get().as_secs());
         let named = resources_within(params, &issuer.targets(&grant.audience))?;
-        let audience = named.unwrap_or_else(|| audience(issuer, &grant.audience));
-        let mut family = Family {
-            client: client.id.clone(),
-            account: None,
-            origin: Origin::ClientCredentials,
-            scope,
-            narrowed: None,
-            audience,
-            narrowed_audience: None,
-            generation: 0,
-            access_generation: 0,
-            opaque_from: 0,
-            renewed: now,
-            ends_previous: false,
-            access_seconds,
-            refresh: None,
-            auth_time: None,
-            sid: None,
-            profile: TokenProfile::Standard,
-            jkt: client.jkt.clone(),
-            by_consent: false,
-            agreement: String::new(),
-            ended: false,
-            created: now,
-            ends: None,
-        };
-        family.ends = family.useful_until(now);
+        let mut family = issuer.new_family(client, name, scope)?;
+        if let Some(named) = named {
+            family.audience = named;
+        }
+        let now = issuer.now();
         let id = new_id(now);
         match issuer.repository().insert(&id, &family, now).await? {
             Written::Done => {
@@ -76,4 +75,13 @@ impl GrantType for ClientCredentials {
             _ => Err(StoreError::new("a newly generated family id was already in use").into()),
         }
     }
+}
+
+/// What a document says of the grant.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MachineDocument {
+    token_format: Option<TokenFormat>,
+    access_token_expiration: Option<u64>,
+    audience: Vec<String>,
 }

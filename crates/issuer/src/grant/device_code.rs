@@ -1,8 +1,17 @@
 //! `grant_type=urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4): a device looks whether
 //! the person has answered.
 
+use crate::grant::settings::AskedGrant;
+use crate::grant::settings::seconds;
+use crate::grant::settings::show_with_refresh;
+use crate::records::GrantName;
+use crate::records::GrantSettings;
+use crate::records::Rotation;
+use crate::records::TokenFormat;
 use async_trait::async_trait;
 use castellan_proto::{Opaque, OpaqueKind};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{DEVICE_CODE, GrantType, authorization_code::audience};
 use crate::{
@@ -23,8 +32,36 @@ impl GrantType for DeviceCode {
         DEVICE_CODE
     }
 
-    fn allows(&self, client: &Client) -> bool {
-        client.device.is_some()
+    fn begins(&self) -> Option<GrantName> {
+        Some(GrantName::DEVICE)
+    }
+
+    fn spellings(&self) -> &'static [&'static str] {
+        &[SHORT_NAME]
+    }
+
+    fn auth_name(&self) -> Option<&'static str> {
+        Some(SHORT_NAME)
+    }
+
+    fn gives_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    fn read(&self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
+        let written: DeviceDocument = asked.read()?;
+        let idle = written.refresh_token_expiration;
+        Ok(GrantSettings {
+            format: written.token_format.unwrap_or(TokenFormat::Jwt),
+            access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
+            audience: written.audience,
+            refresh: asked.refresh(written.refresh_token, idle, Rotation::Rotate)?,
+            ..GrantSettings::default()
+        })
+    }
+
+    fn show(&self, settings: &GrantSettings) -> Value {
+        show_with_refresh(settings)
     }
 
     fn needs_secret(&self, client: &Client) -> bool {
@@ -87,38 +124,30 @@ fn family(
     client: &AuthenticatedClient,
     device: &Device,
 ) -> Result<Family, OAuthError> {
-    let grant = client.client.device.as_ref().ok_or(OAuthError::GrantNotAllowed)?;
     let DeviceState::Allowed { account, auth_time, agreement } = &device.state else {
         return Err(OAuthError::CodeNotRedeemable);
     };
-    let (now, named) = (issuer.now(), device.resources.clone());
-    let mut family = Family {
-        client: client.id.clone(),
+    let new = issuer.new_family(client, GrantName::DEVICE, device.scope.clone())?;
+    Ok(Family {
         account: Some(account.clone()),
-        origin: Origin::Device,
-        scope: device.scope.clone(),
-        narrowed: None,
-        audience: named.unwrap_or_else(|| audience(issuer, &grant.audience)),
-        narrowed_audience: None,
-        generation: 0,
-        access_generation: 0,
-        opaque_from: 0,
-        renewed: now,
-        ends_previous: false,
-        access_seconds: grant
-            .access_seconds
-            .unwrap_or_else(|| issuer.settings().access_token.get().as_secs()),
-        refresh: grant.refresh.map(|refresh| issuer.bounded(refresh, &client.client)),
+        audience: device.resources.clone().unwrap_or_else(|| new.audience.clone()),
         auth_time: Some(*auth_time),
-        sid: None,
-        profile: TokenProfile::Standard,
-        jkt: client.jkt.clone(),
         by_consent: !agreement.is_empty(),
         agreement: agreement.clone(),
-        ended: false,
-        created: now,
-        ends: None,
-    };
-    family.ends = family.useful_until(now);
-    Ok(family)
+        ..new
+    })
+}
+
+/// What documents may call the grant instead of its whole name.
+const SHORT_NAME: &str = "device_code";
+
+/// What a document says of the grant.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DeviceDocument {
+    token_format: Option<TokenFormat>,
+    access_token_expiration: Option<u64>,
+    refresh_token: Option<bool>,
+    refresh_token_expiration: Option<u64>,
+    audience: Vec<String>,
 }

@@ -7,9 +7,17 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod refresh_token;
+pub mod settings;
 
+use crate::grant::settings::AskedGrant;
+use crate::records::GrantName;
+use crate::records::GrantSettings;
+use serde_json::Value;
 use crate::tokens::mint::Authorized;
 use async_trait::async_trait;
+use serde_json::Value;
+
+pub(crate) use authorization_code::CodeDocument;
 
 use crate::{
     Issuer,
@@ -32,8 +40,47 @@ pub trait GrantType: Send + Sync {
     /// The `grant_type` on the wire.
     fn name(&self) -> &'static str;
 
+    /// What the families that it begins, and the settings of it that clients have, are called in
+    /// records; none if it goes on with families of others.
+    fn begins(&self) -> Option<GrantName>;
+
+    /// What documents may name it in `grant_types` besides.
+    fn spellings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What the document of `client` names it in `grant_types`.
+    fn document_name(&self, _client: &Client) -> &'static str {
+        self.name()
+    }
+
+    /// What its settings are called in `auth` of documents; none if it has no settings.
+    fn auth_name(&self) -> Option<&'static str> {
+        self.begins().map(|_| self.name())
+    }
+
+    /// Whether refresh tokens may come of it.
+    fn gives_refresh_tokens(&self) -> bool {
+        false
+    }
+
+    /// Reads its settings from the document of a client.
+    ///
+    /// # Errors
+    /// What is wrong with them, naming the member.
+    fn read(&self, _asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
+        Ok(GrantSettings::default())
+    }
+
+    /// Its settings as documents have them.
+    fn show(&self, settings: &GrantSettings) -> Value {
+        settings::show(settings)
+    }
+
     /// Whether `client` may use it.
-    fn allows(&self, client: &Client) -> bool;
+    fn allows(&self, client: &Client) -> bool {
+        self.begins().is_some_and(|name| client.grants.has(&name))
+    }
 
     /// Whether the client must have shown its secret.
     fn needs_secret(&self, client: &Client) -> bool;
@@ -50,8 +97,11 @@ pub trait GrantType: Send + Sync {
     ) -> Result<Authorized, OAuthError>;
 }
 
-/// Every grant that is served.
-pub const ROSTER: [&dyn GrantType; 4] = [
+/// The grants that an issuer serves.
+pub type Roster = &'static [&'static dyn GrantType];
+
+/// Every grant that is served unless [`Issuer::serving`] says otherwise.
+pub const ROSTER: Roster = &[
     &authorization_code::AuthorizationCode,
     &refresh_token::RefreshToken,
     &client_credentials::ClientCredentials,
@@ -59,6 +109,52 @@ pub const ROSTER: [&dyn GrantType; 4] = [
 ];
 
 impl Issuer {
+    /// A family by the grant `origin`, as it is set for `client`: for nobody yet, and for every
+    /// guard of this server, which its issuer identifier names, and whoever else the settings name.
+    ///
+    /// # Errors
+    /// [`OAuthError::GrantNotAllowed`] if the client may not use the grant.
+    pub fn new_family(
+        &self,
+        client: &AuthenticatedClient,
+        origin: GrantName,
+        scope: Scopes,
+    ) -> Result<Family, OAuthError> {
+        let grant = client.client.grants.get(&origin).ok_or(OAuthError::GrantNotAllowed)?;
+        let (now, profile) = (self.now(), client.client.profile);
+        let mut audience = vec![self.address().issuer.clone()];
+        audience.extend(grant.audience.iter().cloned());
+        let mut family = Family {
+            client: client.id.clone(),
+            account: None,
+            origin,
+            scope,
+            narrowed: None,
+            audience,
+            narrowed_audience: None,
+            generation: 0,
+            access_generation: 0,
+            opaque_from: 0,
+            renewed: now,
+            ends_previous: false,
+            access_seconds: grant
+                .access_seconds
+                .unwrap_or_else(|| self.settings().access_seconds(profile)),
+            refresh: grant.refresh.map(|refresh| self.bounded(refresh, &client.client)),
+            auth_time: None,
+            sid: None,
+            profile,
+            jkt: client.jkt.clone(),
+            by_consent: false,
+            agreement: String::new(),
+            ended: false,
+            created: now,
+            ends: None,
+        };
+        family.ends = family.useful_until(now);
+        Ok(family)
+    }
+
     /// `refresh` within the server's bounds. Where the client's profile has no default, tokens without a
     /// number do not expire, unless the server has a longest time for all.
     fn bounded(&self, refresh: Refresh, client: &Client) -> Refresh {
@@ -81,9 +177,7 @@ impl Issuer {
     pub async fn apps_without_end(&self, limit: usize) -> Result<Vec<String>, StoreError> {
         let mut found = Vec::new();
         self.each_client(|id, client| {
-            let code = client.code.as_ref().and_then(|grant| grant.refresh);
-            let device = client.device.as_ref().and_then(|grant| grant.refresh);
-            let mut refresh = [code, device].into_iter().flatten();
+            let mut refresh = client.grants.settings().filter_map(|grant| grant.refresh);
             let is_endless = |one| self.bounded(one, client).idle_seconds.is_none();
             if found.len() < limit && refresh.any(is_endless) {
                 found.push(id.to_owned());

@@ -1,5 +1,6 @@
 //! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `docs/rules.md` rule 31).
 
+use crate::records::GrantName;
 use async_trait::async_trait;
 use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
 
@@ -25,16 +26,22 @@ impl GrantType for RefreshToken {
         "refresh_token"
     }
 
-    fn allows(&self, client: &Client) -> bool {
-        client.code.as_ref().is_some_and(|grant| grant.refresh.is_some())
-            || client.device.as_ref().is_some_and(|grant| grant.refresh.is_some())
+    fn begins(&self) -> Option<GrantName> {
+        None
     }
 
+    fn allows(&self, client: &Client) -> bool {
+        client.grants.settings().any(|grant| grant.refresh.is_some())
+    }
+
+    /// Which grant the token comes of is not known yet: what all of them ask is asked here, and the
+    /// rest where the family is read.
     fn needs_secret(&self, client: &Client) -> bool {
-        match &client.code {
-            Some(grant) => grant.secret_required,
-            None => !client.is_public(),
+        let mut grants = client.grants.settings().peekable();
+        if grants.peek().is_none() {
+            return !client.is_public();
         }
+        grants.all(|grant| grant.owes_secret(client))
     }
 
     async fn redeem(
@@ -131,20 +138,9 @@ fn usable<'a>(
         return Err(OAuthError::RefreshNotUsable);
     }
     // What the client may do by now with a family of this origin.
-    let (refresh, owes_secret) = match family.origin {
-        Origin::AuthorizationCode => {
-            let grant = client.client.code.as_ref();
-            (
-                grant.and_then(|grant| grant.refresh),
-                grant.is_some_and(|grant| grant.secret_required),
-            )
-        }
-        Origin::Device => {
-            let grant = client.client.device.as_ref();
-            (grant.and_then(|grant| grant.refresh), !client.client.is_public())
-        }
-        Origin::ClientCredentials => (None, true),
-    };
+    let grant = client.client.grants.get(&family.origin);
+    let refresh = grant.and_then(|grant| grant.refresh);
+    let owes_secret = grant.is_some_and(|grant| grant.owes_secret(&client.client));
     if refresh.is_none() || (owes_secret && !client.authenticated) {
         return Err(OAuthError::RefreshNotUsable);
     }

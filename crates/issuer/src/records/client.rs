@@ -8,7 +8,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{TokenProfile, repository::Stored},
+    records::{Grants, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -50,13 +50,9 @@ pub struct Client {
     /// From which origins a browser may call the token endpoint.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
-    /// The authorization code grant, if it may use it.
-    pub code: Option<CodeGrant>,
-    /// The client credentials grant, if it may use it.
-    pub machine: Option<MachineGrant>,
-    /// The device grant, if it may use it.
-    #[serde(default)]
-    pub device: Option<DeviceGrant>,
+    /// The grants that it may use, and how each is set.
+    #[serde(flatten)]
+    pub grants: Grants,
     /// How its access tokens are signed.
     pub access_alg: Algorithm,
     /// How its ID tokens are signed.
@@ -91,55 +87,6 @@ pub struct LogoutTarget {
     pub uri: LogoutUri,
     /// The app cannot do without `sid`. It gets it in any case.
     pub session_required: bool,
-}
-
-/// The authorization code grant of one client.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CodeGrant {
-    /// The token endpoint asks for the secret.
-    pub secret_required: bool,
-    /// A challenge is asked for.
-    pub pkce: bool,
-    /// What access tokens look like.
-    pub format: TokenFormat,
-    /// Seconds an access token lives; the server's default if absent.
-    #[serde(default)]
-    pub access_seconds: Option<u64>,
-    /// Who tokens are for, besides every guard of this server.
-    #[serde(default)]
-    pub audience: Vec<String>,
-    /// Whether and how long refresh tokens live; none are issued if absent.
-    #[serde(default)]
-    pub refresh: Option<Refresh>,
-}
-
-/// The client credentials grant of one client.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct MachineGrant {
-    /// What access tokens look like.
-    pub format: TokenFormat,
-    /// Seconds an access token lives; the server's default if absent.
-    #[serde(default)]
-    pub access_seconds: Option<u64>,
-    /// Who tokens are for, besides every guard of this server.
-    #[serde(default)]
-    pub audience: Vec<String>,
-}
-
-/// The device grant of one client (RFC 8628).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DeviceGrant {
-    /// What access tokens look like.
-    pub format: TokenFormat,
-    /// Seconds an access token lives; the server's default if absent.
-    #[serde(default)]
-    pub access_seconds: Option<u64>,
-    /// Who tokens are for, besides every guard of this server.
-    #[serde(default)]
-    pub audience: Vec<String>,
-    /// Whether and how long refresh tokens live; none are issued if absent.
-    #[serde(default)]
-    pub refresh: Option<Refresh>,
 }
 
 /// Whether a client gets refresh tokens, and for how long.
@@ -193,10 +140,7 @@ impl Client {
     /// Seconds that its longest access token lives; none if that is for the server to say.
     #[must_use]
     pub fn longest_access(&self) -> u64 {
-        let code = self.code.as_ref().and_then(|grant| grant.access_seconds);
-        let machine = self.machine.as_ref().and_then(|grant| grant.access_seconds);
-        let device = self.device.as_ref().and_then(|grant| grant.access_seconds);
-        code.max(machine).max(device).unwrap_or_default()
+        self.grants.settings().filter_map(|grant| grant.access_seconds).max().unwrap_or_default()
     }
 
     /// Whether it wants to hear that somebody signed out.

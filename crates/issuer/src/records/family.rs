@@ -1,5 +1,6 @@
 //! Token families: everything that is issued from one authorization.
 
+use crate::records::GrantName;
 use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,8 @@ pub struct Family {
     pub client: String,
     /// For which person; none for a client that acts for itself.
     pub account: Option<String>,
-    /// From what.
-    pub origin: Origin,
+    /// By which grant.
+    pub origin: GrantName,
     /// What was granted.
     pub scope: Scopes,
     /// What the newest access token has, if that is less.
@@ -71,18 +72,6 @@ pub struct Family {
     pub created: Timestamp,
     /// First second at which nothing of it is of use; never if absent.
     pub ends: Option<Timestamp>,
-}
-
-/// What a family came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// RFC 6749 §4.1.
-    AuthorizationCode,
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 8628.
-    Device,
 }
 
 impl Stored for Family {

@@ -8,20 +8,20 @@ pub(crate) mod consent;
 mod credential;
 pub(crate) mod decision;
 mod family;
+mod grants;
 pub(crate) mod repository;
 pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
 
 pub use account::{Account, Name, login_name};
-pub use client::{
-    Client, CodeGrant, DeviceGrant, LogoutTarget, MachineGrant, Rotation, TokenFormat,
-};
+pub use client::{Client, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
 pub use decision::DecisionRecord;
-pub use family::{Family, Origin, Refresh};
+pub use family::{Family, Refresh};
+pub use grants::{GrantName, GrantSettings, Grants};
 pub use session::Session;
 pub use token_profile::{AppDialect, TokenProfile};

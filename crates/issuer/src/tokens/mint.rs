@@ -9,7 +9,7 @@ use crate::{
     client_auth::AuthenticatedClient,
     error::OAuthError,
     keys::{KeyUse, KeyringError},
-    records::{Account, Family, Origin, TokenFormat},
+    records::{Account, Family, TokenFormat},
     store::Kind,
     tokens::{
         claims::{ACCESS_TYP, ACR, AccessClaims, Confirmation, access_jti, token_type},
@@ -201,12 +201,7 @@ fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {
     if let Some(format) = family.profile.format_by_scope(family.current_scope()) {
         return format;
     }
-    let format = match family.origin {
-        Origin::AuthorizationCode => client.client.code.as_ref().map(|grant| grant.format),
-        Origin::ClientCredentials => client.client.machine.as_ref().map(|grant| grant.format),
-        Origin::Device => client.client.device.as_ref().map(|grant| grant.format),
-    };
-    format.unwrap_or_default()
+    client.client.grants.get(&family.origin).map(|grant| grant.format).unwrap_or_default()
 }
 
 /// What a grant came to.

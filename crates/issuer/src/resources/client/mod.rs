@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use super::{
     Document, Facts, Problem, Shown,
     client::{
-        grant_types::{Auth, Grants, grant_names},
+        grant_types::{AskedGrants, Auth, grant_names},
         secret::Proof,
     },
 };
 use crate::{
     Issuer,
     keys::KeyUse,
-    records::{AppDialect, Client, Rotation, TokenProfile, login_name},
+    records::{AppDialect, Client, GrantName, Rotation, TokenProfile, login_name},
 };
 
 /// An OAuth app, as written.
@@ -153,8 +153,8 @@ impl Document for ClientDocument {
         issuer: &Issuer,
         before: Option<&Client>,
     ) -> Result<(Client, bool), Problem> {
-        let grants = Grants::read(&self.grant_types)?;
-        self.auth.check(&grants, self.refresh_token_rotation)?;
+        let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
+        self.auth.check(&asked)?;
         let Proof { secret, jwks, changed } =
             Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();
@@ -162,18 +162,15 @@ impl Document for ClientDocument {
         self.check_keys(has_secret, before)?;
         check_origins(&self.allowed_origins)?;
         let redirect_uris = self.all_redirect_uris();
+        let profile = TokenProfile::of(self.dialect, asked.is_aidbox());
         let rotation = self.refresh_token_rotation;
-        let code =
-            grants.code.map(|_| self.auth.code(has_secret, &grants, rotation)).transpose()?;
-        if code.is_some() && redirect_uris.is_empty() {
+        let grants = self.auth.settings(&asked, (has_secret, profile), rotation)?;
+        if grants.has(&GrantName::AUTHORIZATION_CODE) && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
-        let machine = if grants.machine { Some(self.auth.machine(has_secret)?) } else { None };
-        let device = if grants.device { Some(self.auth.device(&grants)?) } else { None };
         self.check_algorithms()?;
-        let profile = TokenProfile::of(self.dialect, grants.is_aidbox());
         if profile == TokenProfile::Decidim {
-            self.check_decidim(&grants, &redirect_uris)?;
+            self.check_decidim(&asked, &redirect_uris)?;
         }
         let backchannel_logout = logout::back(&self)?;
         let frontchannel_logout = logout::front(&self, &redirect_uris)?;
@@ -194,9 +191,7 @@ impl Document for ClientDocument {
             backchannel_logout,
             frontchannel_logout,
             allowed_origins: self.allowed_origins,
-            code,
-            machine,
-            device,
+            grants,
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),
             id_alg: self.id_token_signed_response_alg.unwrap_or(Algorithm::Rs256),
             userinfo_alg: self.userinfo_signed_response_alg,
@@ -229,8 +224,7 @@ impl ClientDocument {
     /// Those at its top, and the one that stands with the grant.
     fn all_redirect_uris(&self) -> Vec<RedirectUri> {
         let mut uris = self.redirect_uris.clone();
-        let written = self.auth.authorization_code.as_ref();
-        if let Some(uri) = written.and_then(|code| code.redirect_uri.clone())
+        if let Some(uri) = self.auth.code().and_then(|code| code.redirect_uri)
             && !uris.contains(&uri)
         {
             uris.insert(0, uri);
@@ -261,12 +255,16 @@ impl ClientDocument {
     }
 
     /// The rules of `docs/contracts/decidim.md` §8.1.
-    fn check_decidim(&self, grants: &Grants, redirect_uris: &[RedirectUri]) -> Result<(), Problem> {
+    fn check_decidim(
+        &self,
+        asked: &AskedGrants,
+        redirect_uris: &[RedirectUri],
+    ) -> Result<(), Problem> {
         let wrong = |text: String| Err(Problem::Text(text));
         let Some(kind) = self.kind else {
             return wrong("type: must be public or confidential".to_owned());
         };
-        if grants.code.is_none() || grants.is_aidbox() || grants.machine || grants.device {
+        if asked.is_aidbox() || !asked.are_only(&GrantName::AUTHORIZATION_CODE) {
             return wrong(
                 "grant_types: an app of /oauth must have authorization_code and may have refresh_token"
                     .to_owned(),
@@ -292,7 +290,8 @@ impl ClientDocument {
 
     /// What an app of `/oauth` may not say.
     fn against_decidim(&self, kind: ClientType) -> Option<&'static str> {
-        let code = self.auth.authorization_code.as_ref();
+        let code = self.auth.code();
+        let code = code.as_ref();
         let keep = Some(Rotation::Keep);
         let keeps = self.refresh_token_rotation == keep
             || code.is_some_and(|code| code.refresh_token_rotation == keep);

@@ -8,6 +8,7 @@ mod guesses;
 mod keys;
 mod kinds;
 pub(crate) mod liveness;
+mod more_grants;
 mod names;
 mod params;
 mod reach;

@@ -1,0 +1,104 @@
+//! What a `Client` document says of one grant (`docs/contracts/aidbox.md` §2.1), and how a grant
+//! reads and shows it.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::records::{GrantSettings, Refresh, Rotation, TokenProfile};
+
+/// A year: longer is a mistake of units (`docs/contracts/aidbox.md` §11, item 16).
+const LONGEST: u64 = 31_536_000;
+
+/// Why rotation cannot be set.
+pub(crate) const NOTHING_TO_ROTATE: &str = "refresh_token_rotation: there are no refresh tokens of authorization_code to rotate; set \
+     refresh_token: true, or remove it";
+
+/// A grant that a document asks for.
+pub struct AskedGrant<'a> {
+    /// What stands under the name of the grant in `auth`.
+    pub written: Option<&'a Value>,
+    /// Whether the client can prove who it is.
+    pub has_secret: bool,
+    /// The contract that its tokens follow.
+    pub profile: TokenProfile,
+    /// Whether `grant_types` names `refresh_token`.
+    pub refreshes: bool,
+    /// What the document says of rotation at its top.
+    pub rotation: Option<Rotation>,
+}
+
+impl AskedGrant<'_> {
+    /// What is written, or the default of it where nothing is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read<T: DeserializeOwned + Default>(&self) -> Result<T, String> {
+        match self.written {
+            Some(written) => T::deserialize(written).map_err(|error| error.to_string()),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// The refresh tokens of a grant whose document says `refresh_token`, and how many seconds they
+    /// live.
+    ///
+    /// # Errors
+    /// That a lifetime is none, or is the lifetime of tokens that there are not.
+    pub fn refresh(
+        &self,
+        refresh_token: Option<bool>,
+        idle_seconds: Option<u64>,
+        rotation: Rotation,
+    ) -> Result<Option<Refresh>, String> {
+        let idle_seconds = seconds("refresh_token_expiration", idle_seconds)?;
+        if refresh_token.unwrap_or(self.refreshes) {
+            return Ok(Some(Refresh { idle_seconds, rotation }));
+        }
+        match idle_seconds {
+            None => Ok(None),
+            Some(_) => Err("refresh_token_expiration: this grant gives no refresh tokens; set \
+                            refresh_token: true, or remove it"
+                .to_owned()),
+        }
+    }
+}
+
+/// A lifetime in seconds that a document says under `name`.
+///
+/// # Errors
+/// That it is none.
+pub fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, String> {
+    match value {
+        Some(seconds) if !(1..=LONGEST).contains(&seconds) => {
+            Err(format!("{name} is in seconds, from 1 to {LONGEST} (a year); {seconds} is not"))
+        }
+        other => Ok(other),
+    }
+}
+
+/// What documents say of every grant.
+#[must_use]
+pub fn show(settings: &GrantSettings) -> Value {
+    without_null(json!({
+        "token_format": settings.format,
+        "access_token_expiration": settings.access_seconds,
+        "audience": (!settings.audience.is_empty()).then_some(&settings.audience),
+    }))
+}
+
+/// The same of a grant that may give refresh tokens.
+#[must_use]
+pub fn show_with_refresh(settings: &GrantSettings) -> Value {
+    let mut shown = show(settings);
+    shown["refresh_token"] = json!(settings.refresh.is_some());
+    let idle_seconds = settings.refresh.and_then(|refresh| refresh.idle_seconds);
+    shown["refresh_token_expiration"] = json!(idle_seconds);
+    without_null(shown)
+}
+
+fn without_null(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    value
+}

@@ -14,7 +14,7 @@ use castellan_proto::Digest;
 
 use crate::{
     background::logout_delivery::LogoutDelivery,
-    config::{Anonymous, ConfigError, Dialect, GuardConfig, Loaded, Site},
+    config::{Anonymous, ConfigError, GuardConfig, Loaded, Site},
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
     file_handles::FileHandles,
@@ -198,8 +198,7 @@ pub fn guards(loaded: &Loaded, site: &Site) -> Vec<GuardConfig> {
         }
     }
     if loaded.config.decidim.enable_anonymous_introspection {
-        let decidim = |guard: &&mut GuardConfig| guard.dialect == Some(Dialect::Decidim);
-        for guard in guards.iter_mut().filter(decidim) {
+        for guard in guards.iter_mut().filter(|guard| guard.takes_machine_users()) {
             guard.introspection.get_or_insert(Introspection::Public);
         }
     }
@@ -324,16 +323,14 @@ async fn site_routes(
         hosts: !site.hosts.is_empty(),
     };
     let app = App { shared: Arc::new(shared) };
-    let mut routes = http::routes(app.clone()).merge(dialects::oauth_routes(
-        issuer.clone(),
-        http::authorization("/oauth/authorize", app),
-    ));
-    if let Some(keys) = keys {
-        routes = routes.merge(dialects::trompa_routes(issuer.clone(), keys));
-    }
+    let routes = http::routes(app.clone()).merge(dialects::routes(&dialects::Site {
+        issuer: &issuer,
+        keys: keys.as_ref(),
+        machines: machines.as_ref(),
+        authorization: &|path| http::authorization(path, app.clone()),
+    }));
     let mut open = vec!["/.well-known/".to_owned()];
-    routes = routes.merge(dialects::decidim_routes(issuer.clone(), machines));
-    open.extend(["/api/sign_in", "/api/sign_out", "/api/sign_out/"].map(ToOwned::to_owned));
+    open.extend(dialects::open().map(ToOwned::to_owned));
     let mut guards = HashMap::new();
     for guard in &opened {
         let root = guard.config.is_at_root().then(|| "/".to_owned());
@@ -379,8 +376,9 @@ async fn open_guards(
 /// [`StartError`] naming what is.
 pub(crate) fn check_path(config: &GuardConfig) -> Result<(), StartError> {
     let below =
-        |claim: &&&str| config.path == ***claim || config.path.starts_with(&format!("{claim}/"));
-    let Some(claim) = http::CLAIMED.iter().find(below) else { return Ok(()) };
+        |claim: &&str| config.path == **claim || config.path.starts_with(&format!("{claim}/"));
+    let mut claims = http::CLAIMED.into_iter().chain(dialects::claims());
+    let Some(claim) = claims.find(below) else { return Ok(()) };
     let cause = format!("its path {} is within {claim}, which is reserved", config.path);
     Err(StartError::Guard { name: config.name.clone(), cause })
 }

@@ -1,7 +1,7 @@
 //! Settings that do not go together, or that nothing would act upon.
 
 use super::{
-    Anonymous, Config, ConfigError, Dialect, GuardConfig, Site,
+    Anonymous, Config, ConfigError, GuardConfig, Site,
     file::{File, Step},
 };
 
@@ -76,13 +76,12 @@ impl Config {
             found.map_err(|(way, text)| Problem::of_guard(at, guard, way, &text))?;
             self.check_beside(at, guard)?;
         }
-        let decidim = |guard: &GuardConfig| guard.dialect == Some(Dialect::Decidim);
         let default = sites
             .iter()
             .any(|site| !self.guard.iter().any(|guard| guard.is_at(site) && guard.path == "/api"));
         if self.decidim.enable_anonymous_introspection
             && !default
-            && !self.guard.iter().any(decidim)
+            && !self.guard.iter().any(GuardConfig::takes_machine_users)
         {
             return Err(conflict(
                 "decidim.enable_anonymous_introspection \

@@ -10,6 +10,7 @@ use castellan_proto::{
 use serde::Deserialize;
 
 use super::Site;
+use crate::dialects::{self, Dialect, GuardDialect, JwtOf};
 
 /// A protected area: where it is, who may do what there, and what stands behind it.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,7 +26,7 @@ pub struct GuardConfig {
     /// The site it is part of. Default: every one.
     pub site: Option<String>,
     /// Wording and scope manner of one contract; none by default.
-    pub dialect: Option<Dialect>,
+    pub dialect: Option<&'static Dialect>,
     /// What is spoken there.
     #[serde(default)]
     pub protocol: GuardProtocol,
@@ -111,16 +112,6 @@ pub enum Term {
     Person,
 }
 
-/// Wording and scope manner of one contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// `docs/contracts/decidim.md`.
-    Decidim,
-    /// `docs/contracts/trompa.md`.
-    Trompa,
-}
-
 /// What is spoken at a guard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -186,7 +177,7 @@ impl GuardConfig {
     /// The default guard at `/api` (`docs/rules.md` §11).
     #[must_use]
     pub fn default_api(name: &str) -> Self {
-        Self::plain(name, "/api", Some(Dialect::Decidim), None)
+        Self::plain(name, "/api", dialects::named("decidim"), None)
     }
 
     /// A guard with defaults for all else.
@@ -194,7 +185,7 @@ impl GuardConfig {
     pub fn plain(
         name: &str,
         path: &str,
-        dialect: Option<Dialect>,
+        dialect: Option<&'static Dialect>,
         upstream: Option<url::Url>,
     ) -> Self {
         Self {
@@ -244,13 +235,13 @@ impl GuardConfig {
     /// Whether forced authentication is about it (`docs/contracts/decidim.md` §5.4).
     #[must_use]
     pub fn is_forced(&self) -> bool {
-        self.dialect == Some(Dialect::Decidim) || self.path == "/api"
+        self.takes_machine_users() || self.path == "/api"
     }
 
     /// Whether it answers at `/` unless another guard is told to.
     #[must_use]
     pub fn is_at_root(&self) -> bool {
-        let default = self.dialect == Some(Dialect::Trompa) && self.path == "/graphql";
+        let default = self.speaks().and_then(|dialect| dialect.at_root) == Some(&*self.path);
         self.at_root.unwrap_or(default)
     }
 
@@ -263,10 +254,33 @@ impl GuardConfig {
     /// Whether it answers `session` itself.
     #[must_use]
     pub fn session_field(&self) -> SessionField {
-        let default = match self.dialect {
-            Some(Dialect::Decidim) => SessionField::Local,
-            _ => SessionField::Off,
-        };
+        let default = self.speaks().map_or(SessionField::Off, |dialect| dialect.session);
         self.session.unwrap_or(default)
+    }
+
+    /// How the names of mutations are read.
+    #[must_use]
+    pub fn naming(&self) -> Naming {
+        let default = self.speaks().map_or(Naming::Verbs, |dialect| dialect.naming);
+        self.naming.unwrap_or(default)
+    }
+
+    /// Whether tokens of machine users are read.
+    #[must_use]
+    pub fn takes_machine_users(&self) -> bool {
+        self.speaks().is_some_and(|dialect| dialect.jwt == JwtOf::Machines)
+    }
+
+    /// Whether tokens for API keys are read.
+    #[must_use]
+    pub fn takes_api_keys(&self) -> bool {
+        match self.speaks() {
+            Some(dialect) => dialect.jwt == JwtOf::Keys,
+            None => self.authenticate.list().contains(&Method::Jwt),
+        }
+    }
+
+    fn speaks(&self) -> Option<&'static GuardDialect> {
+        self.dialect.and_then(|dialect| dialect.guards.as_ref())
     }
 }

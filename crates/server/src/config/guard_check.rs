@@ -3,7 +3,7 @@
 
 use castellan_proto::scope::Scope;
 
-use super::{Config, Dialect, GuardConfig, GuardProtocol, Method, Site, Term};
+use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
 use castellan_gate::SessionField;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
@@ -75,7 +75,7 @@ impl GuardConfig {
         if methods.is_empty() {
             return wrong(way, "authenticate is empty; add a method, such as \"oauth\"");
         }
-        let decidim = self.dialect == Some(Dialect::Decidim);
+        let decidim = self.takes_machine_users();
         for (at, method) in methods.iter().enumerate() {
             if methods[..at].contains(method) {
                 return wrong(way, "authenticate contains a method twice");

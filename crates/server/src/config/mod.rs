@@ -31,7 +31,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use decidim::DecidimConfig;
-pub use guard::{Anonymous, Dialect, GuardConfig, GuardProtocol, Method, Methods, Term};
+pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;

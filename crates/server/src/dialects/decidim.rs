@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
-use castellan_gate::{Introspection, Manner, Root, Rules, Wording};
+use castellan_gate::{Introspection, Manner, Naming, Root, Rules, SessionField, Wording};
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
@@ -21,10 +21,25 @@ use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{bearer, patterns};
+use super::{Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
 use crate::wire::request;
 
-pub(super) fn rules(plain: Rules) -> Rules {
+/// The dialect of guards, and of machine users.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "decidim",
+    guards: Some(GuardDialect {
+        rules,
+        naming: Naming::Verbs,
+        session: SessionField::Local,
+        jwt: JwtOf::Machines,
+        at_root: None,
+    }),
+    routes,
+    open: &["/api/sign_in", "/api/sign_out", "/api/sign_out/"],
+    claims: &["/api/sign_in", "/api/sign_out"],
+};
+
+fn rules(plain: Rules) -> Rules {
     let all = ["user", "api:read", "api:write"].map(ToOwned::to_owned).to_vec();
     Rules {
         public: patterns(&["Query:*"]),
@@ -53,7 +68,8 @@ struct DecidimState {
 
 /// `POST /api/sign_in` (§2), if there are machine users, and `DELETE /api/sign_out` (§3), which apps
 /// use as well.
-pub(crate) fn routes(issuer: Issuer, machines: Option<Arc<MachineTokens>>) -> Router {
+fn routes(site: &Site<'_>) -> Router {
+    let (issuer, machines) = (site.issuer.clone(), site.machines.cloned());
     let mut routes = Router::new()
         .route("/api/sign_out", delete(sign_out))
         .route("/api/sign_out/", delete(sign_out));

@@ -20,17 +20,21 @@ use castellan_issuer::{
 use castellan_proto::ErrorCode;
 use serde_json::{Value, json};
 
-use super::bearer;
+use super::{Dialect, Site, bearer};
 use crate::wire::{cors, request::ClientRequest};
 
-/// The endpoints; `authorization` is the authorization endpoint, mounted at `/oauth/authorize`.
-pub(crate) fn routes(issuer: Issuer, authorization: Router) -> Router {
+/// The apps of that contract, and the endpoints that they call.
+pub(super) const DIALECT: Dialect =
+    Dialect { name: "decidim_oauth", guards: None, routes, open: &[], claims: &["/oauth"] };
+
+fn routes(site: &Site<'_>) -> Router {
+    let authorization = (site.authorization)("/oauth/authorize");
     Router::new()
         .route("/oauth/introspect", post(introspect))
         .route("/oauth/me", get(me))
         .route("/oauth/revoke", post(revoke))
         .route("/oauth/token", post(token))
-        .with_state(issuer)
+        .with_state(site.issuer.clone())
         .merge(authorization.layer(map_response(with_their_status)))
 }
 

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use castellan_gate::{Manner, OnDeny, Rules, Wording};
+use castellan_gate::{Manner, Naming, OnDeny, Rules, SessionField, Wording};
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
@@ -20,12 +20,27 @@ use castellan_issuer::{
 use castellan_proto::Secret;
 use serde_json::{Value, json};
 
-use super::patterns;
+use super::{Dialect, GuardDialect, JwtOf, Site, patterns};
 use crate::wire::request;
 
 const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
 
-pub(super) fn rules(plain: Rules) -> Rules {
+/// The dialect of guards, and of API keys.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "trompa",
+    guards: Some(GuardDialect {
+        rules,
+        naming: Naming::Trompa,
+        session: SessionField::Off,
+        jwt: JwtOf::Keys,
+        at_root: Some("/graphql"),
+    }),
+    routes,
+    open: &[],
+    claims: &["/jwt"],
+};
+
+fn rules(plain: Rules) -> Rules {
     Rules {
         public: patterns(&["Query:*", "Subscription:*"]),
         on_deny: OnDeny::Null,
@@ -47,8 +62,10 @@ struct TrompaState {
     keys: Arc<KeyTokens>,
 }
 
-/// `POST /jwt` (§2).
-pub(crate) fn routes(issuer: Issuer, keys: Arc<KeyTokens>) -> Router {
+/// `POST /jwt` (§2), if there are API keys.
+fn routes(site: &Site<'_>) -> Router {
+    let Some(keys) = site.keys.cloned() else { return Router::new() };
+    let issuer = site.issuer.clone();
     let other = || async { answer(StatusCode::METHOD_NOT_ALLOWED, None) };
     let preflight = || async { answer(StatusCode::NO_CONTENT, None) };
     Router::new()

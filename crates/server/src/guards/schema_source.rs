@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use castellan_gate::{Drift, GuardSchema, Lock, Naming, SchemaError, SchemaSettings, parse_lock};
+use castellan_gate::{Drift, GuardSchema, Lock, SchemaError, SchemaSettings, parse_lock};
 use castellan_proto::Digest;
 use url::Url;
 
 use super::introspection::{INTROSPECTION_QUERY, sdl_of};
 use crate::{
-    config::{Dialect, GuardConfig},
+    config::GuardConfig,
     http_client::{HttpClient, HttpClientError},
 };
 
@@ -182,13 +182,8 @@ impl Material {
 }
 
 fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
-    let naming = match (guard.naming, guard.dialect) {
-        (Some(naming), _) => naming,
-        (None, Some(Dialect::Trompa)) => Naming::Trompa,
-        (None, _) => Naming::Verbs,
-    };
     SchemaSettings {
-        naming,
+        naming: guard.naming(),
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
         source: source.to_owned(),

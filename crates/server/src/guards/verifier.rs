@@ -24,7 +24,7 @@ use castellan_proto::{jose::Algorithm, scope::Scope};
 use super::GuardParts;
 use crate::{
     background::usage::API_KEY_JWT,
-    config::{Dialect, GuardConfig, Method},
+    config::{GuardConfig, Method},
 };
 
 /// Asks the issuer in this process.
@@ -42,21 +42,17 @@ pub(crate) struct GuardVerifier {
 impl GuardVerifier {
     pub(crate) fn new(config: &GuardConfig, parts: &GuardParts) -> Self {
         let methods = config.authenticate.list();
-        let trompa = config.dialect == Some(Dialect::Trompa);
-        let decidim = config.dialect == Some(Dialect::Decidim);
+        let (keys, machines) = (config.takes_api_keys(), config.takes_machine_users());
         let issuer = parts.issuer.address().issuer.clone();
         let own = config.audience_at(&issuer);
         Self {
             issuer: parts.issuer.clone(),
-            keys: parts
-                .keys
-                .clone()
-                .filter(|_| !decidim && (trompa || methods.contains(&Method::Jwt))),
             // One shape, one kind: a guard knows HS256 tokens of a single kind.
-            machines: parts.machines.clone().filter(|_| decidim),
+            keys: parts.keys.clone().filter(|_| keys),
+            machines: parts.machines.clone().filter(|_| machines),
             oauth: methods.contains(&Method::Oauth),
             audiences: [issuer, own],
-            person_by_scope: decidim,
+            person_by_scope: machines,
         }
     }
 

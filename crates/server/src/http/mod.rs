@@ -52,8 +52,8 @@ pub(crate) fn authorization(path: &str, app: App) -> Router {
     Router::new().route(path, get(oauth::authorize::get)).with_state(app)
 }
 
-/// Paths of [`routes`] and of the dialects, which no guard may claim.
-pub(crate) const CLAIMED: [&str; 16] = [
+/// Paths of [`routes`], which no guard may claim. The dialects have paths of their own.
+pub(crate) const CLAIMED: [&str; 12] = [
     "/.well-known",
     "/ApiCredential",
     "/AuthKey",
@@ -61,13 +61,9 @@ pub(crate) const CLAIMED: [&str; 16] = [
     "/Grant",
     "/User",
     "/account",
-    "/api/sign_in",
-    "/api/sign_out",
     "/assets",
     "/auth",
     "/console",
     "/healthz",
-    "/jwt",
-    "/oauth",
     "/readyz",
 ];

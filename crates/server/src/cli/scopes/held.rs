@@ -5,7 +5,7 @@ use castellan_issuer::resources::ResourceKind;
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 
 use crate::{
-    config::{Dialect, GuardConfig, Method},
+    config::{GuardConfig, Method},
     dialects, guards,
 };
 
@@ -67,13 +67,11 @@ impl Judge {
     fn admits(&self, kind: Kind) -> bool {
         let Some(guard) = &self.guard else { return true };
         let methods = guard.authenticate.list();
-        let (decidim, trompa) =
-            (guard.dialect == Some(Dialect::Decidim), guard.dialect == Some(Dialect::Trompa));
         match kind {
             Kind::Nobody => true,
             Kind::App => methods.contains(&Method::Oauth),
-            Kind::Key => !decidim && (trompa || methods.contains(&Method::Jwt)),
-            Kind::Machine => decidim,
+            Kind::Key => guard.takes_api_keys(),
+            Kind::Machine => guard.takes_machine_users(),
         }
     }
 }

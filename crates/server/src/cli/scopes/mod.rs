@@ -25,7 +25,7 @@ use self::{
 use super::Failure;
 use crate::{
     app,
-    config::{Dialect, GuardConfig, Loaded},
+    config::{GuardConfig, Loaded},
     dialects,
     guards::{self, fetch_sdl},
 };
@@ -212,12 +212,8 @@ fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
         };
         return SchemaSettings { naming, ..plain() };
     };
-    let default = match guard.dialect {
-        Some(Dialect::Trompa) => Naming::Trompa,
-        _ => Naming::Verbs,
-    };
     SchemaSettings {
-        naming: guard.naming.unwrap_or(default),
+        naming: guard.naming(),
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
         upstream_enforces: guard.upstream_enforces.clone(),

@@ -59,6 +59,7 @@ struct Shared {
     keyring: Keyring,
     passwords: Passwords,
     readiness: Arc<Readiness>,
+    resources: resources::Roster,
     liveness: Arc<Liveness>,
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
@@ -91,6 +92,8 @@ pub struct Parts {
     /// Whether this node can write and its clock is right; one for all sites, as they share a data
     /// source.
     pub readiness: Arc<Readiness>,
+    /// What kinds of resources there are.
+    pub resources: resources::Roster,
 }
 
 impl Issuer {
@@ -100,7 +103,17 @@ impl Issuer {
     /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
     /// key; nothing is generated beside it.
     pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
-        let Parts { store, site, address, settings, clock, master, passwords, readiness } = parts;
+        let Parts {
+            store,
+            site,
+            address,
+            settings,
+            clock,
+            master,
+            passwords,
+            readiness,
+            resources,
+        } = parts;
         let repository = Repository::new(store, site);
         let keyring = Keyring::open(&repository, &master, &settings, clock.now()).await?;
         let shared = Shared {
@@ -111,6 +124,7 @@ impl Issuer {
             keyring,
             passwords,
             readiness,
+            resources,
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
@@ -190,6 +204,12 @@ impl Issuer {
     #[must_use]
     pub fn readiness(&self) -> &Arc<Readiness> {
         &self.shared.readiness
+    }
+
+    /// The kinds of resources that there are.
+    #[must_use]
+    pub fn resources(&self) -> &resources::Roster {
+        &self.shared.resources
     }
 
     /// What decides whether a verdict of earlier still counts.

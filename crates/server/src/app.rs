@@ -1,5 +1,6 @@
 //! A server, put together from its configuration.
 
+use castellan_issuer::resources::Roster;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
@@ -164,6 +165,7 @@ async fn open_site(
         master,
         passwords,
         readiness,
+        resources: loaded.resources.clone(),
     };
     Ok(Issuer::open(parts).await?)
 }
@@ -260,7 +262,9 @@ impl Server {
     /// [`StartError`] naming what is wrong and what to do.
     pub async fn take_up(&mut self, loaded: &Loaded) -> Result<(), StartError> {
         for site in &loaded.sites {
-            guards(loaded, site).iter().try_for_each(check_path)?;
+            guards(loaded, site)
+                .iter()
+                .try_for_each(|guard| check_path(&loaded.resources, guard))?;
         }
         let configs: Vec<_> = loaded.sites.iter().flat_map(|site| guards(loaded, site)).collect();
         let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
@@ -374,11 +378,13 @@ async fn open_guards(
 ///
 /// # Errors
 /// [`StartError`] naming what is.
-pub(crate) fn check_path(config: &GuardConfig) -> Result<(), StartError> {
+pub(crate) fn check_path(roster: &Roster, config: &GuardConfig) -> Result<(), StartError> {
     let below =
-        |claim: &&str| config.path == **claim || config.path.starts_with(&format!("{claim}/"));
-    let mut claims = http::CLAIMED.into_iter().chain(dialects::claims());
-    let Some(claim) = claims.find(below) else { return Ok(()) };
+        |claim: &String| config.path == *claim || config.path.starts_with(&format!("{claim}/"));
+    let claims = dialects::claims().map(ToOwned::to_owned);
+    let Some(claim) = http::claimed(roster).into_iter().chain(claims).find(below) else {
+        return Ok(());
+    };
     let cause = format!("its path {} is within {claim}, which is reserved", config.path);
     Err(StartError::Guard { name: config.name.clone(), cause })
 }

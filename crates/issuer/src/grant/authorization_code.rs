@@ -170,8 +170,7 @@ impl CodeDocument {
         }
         if !secret_required && !pkce {
             return Err(
-                "without secret_required and without pkce anybody could redeem its codes: \
-                        set one"
+                "without secret_required and pkce, anyone could redeem the codes of this client: set one of them"
                     .to_owned(),
             );
         }

@@ -56,8 +56,7 @@ impl AskedGrant<'_> {
         }
         match idle_seconds {
             None => Ok(None),
-            Some(_) => Err("refresh_token_expiration: this grant gives no refresh tokens; set \
-                            refresh_token: true, or remove it"
+            Some(_) => Err("refresh_token_expiration: this grant issues no refresh tokens; set refresh_token: true, or remove it"
                 .to_owned()),
         }
     }
@@ -70,7 +69,7 @@ impl AskedGrant<'_> {
 pub fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, String> {
     match value {
         Some(seconds) if !(1..=LONGEST).contains(&seconds) => {
-            Err(format!("{name} is in seconds, from 1 to {LONGEST} (a year); {seconds} is not"))
+            Err(format!("{name} must be a number of seconds from 1 to {LONGEST} (a year), not {seconds}"))
         }
         other => Ok(other),
     }

@@ -10,7 +10,7 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Facts, Problem, Shown};
+use super::{Facts, Problem, Resource};
 use crate::{
     Issuer,
     records::{ApiCredential, AuthKey, login_name, network},
@@ -36,8 +36,16 @@ pub struct ApiCredentialDocument {
     _used: Option<Timestamp>,
 }
 
-impl Shown for ApiCredentialDocument {
+impl Resource for ApiCredentialDocument {
     type Record = ApiCredential;
+
+    const NAME: &'static str = "ApiCredential";
+    const PREFIX: &'static str = "apicredential/";
+    const SCOPE_MEMBER: Option<&'static str> = Some("scope");
+    const SECRETS: Option<fn(&ApiCredential) -> Vec<String>> = Some(|user| {
+        let previous = user.previous.iter().map(|previous| previous.secret.clone());
+        previous.chain([user.secret.clone()]).collect()
+    });
 
     fn show(id: &str, record: &ApiCredential) -> Value {
         let mut shown = json!({
@@ -62,10 +70,8 @@ impl Shown for ApiCredentialDocument {
     fn facts(_: &str, record: &ApiCredential) -> Facts {
         Facts { name: login_name(&record.name), created: record.created, modified: record.modified }
     }
-}
 
-impl Document for ApiCredentialDocument {
-    async fn record(
+    async fn read(
         self,
         issuer: &Issuer,
         before: Option<&ApiCredential>,
@@ -141,8 +147,13 @@ pub struct AuthKeyDocument {
 /// Secrets of one key at most: more is no rotation.
 const MOST_SECRETS: usize = 8;
 
-impl Shown for AuthKeyDocument {
+impl Resource for AuthKeyDocument {
     type Record = AuthKey;
+
+    const NAME: &'static str = "AuthKey";
+    const PREFIX: &'static str = "authkey/";
+    const SCOPE_MEMBER: Option<&'static str> = Some("scopes");
+    const SECRETS: Option<fn(&AuthKey) -> Vec<String>> = Some(|key| key.secrets.clone());
 
     fn show(id: &str, record: &AuthKey) -> Value {
         let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});
@@ -160,10 +171,8 @@ impl Shown for AuthKeyDocument {
     fn facts(id: &str, record: &AuthKey) -> Facts {
         Facts { name: login_name(id), created: record.created, modified: record.modified }
     }
-}
 
-impl Document for AuthKeyDocument {
-    async fn record(
+    async fn read(
         self,
         issuer: &Issuer,
         before: Option<&AuthKey>,

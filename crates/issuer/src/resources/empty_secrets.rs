@@ -1,18 +1,7 @@
 //! Finds hashes of nothing, which older versions kept where a document said `password: ""`. Nobody
 //! can sign in with them any more; whoever has one needs another.
 
-use castellan_proto::Timestamp;
-
-use crate::{
-    Issuer,
-    client_auth::is_keyed,
-    error::OAuthError,
-    records::{
-        Account, ApiCredential, AuthKey, Client,
-        repository::{Stored, Versioned},
-    },
-    resources::ResourceKind,
-};
+use crate::{Issuer, client_auth::is_keyed, error::OAuthError, resources::ResourceKind};
 
 /// What a search for empty passwords and secrets came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,23 +26,9 @@ impl Issuer {
     /// [`OAuthError`] if the store or the pool of hashes fails.
     pub async fn empty_secrets(&self, most: Option<usize>) -> Result<EmptySecrets, OAuthError> {
         let mut search = Search { issuer: self, most, result: EmptySecrets::default() };
-        search
-            .through::<Account>(ResourceKind::User, |account| {
-                account.password.iter().cloned().collect()
-            })
-            .await?;
-        search
-            .through::<Client>(ResourceKind::Client, |client| {
-                client.secret.iter().cloned().collect()
-            })
-            .await?;
-        search
-            .through::<ApiCredential>(ResourceKind::ApiCredential, |user| {
-                let previous = user.previous.iter().map(|previous| previous.secret.clone());
-                previous.chain([user.secret.clone()]).collect()
-            })
-            .await?;
-        search.through::<AuthKey>(ResourceKind::AuthKey, |key| key.secrets.clone()).await?;
+        for kind in self.resources().iter().filter(|kind| kind.any().has_secrets()) {
+            search.through(kind).await?;
+        }
         Ok(search.result)
     }
 }
@@ -65,23 +40,19 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Through all records of one kind; `hashes` are those that one has.
-    async fn through<T: Stored>(
-        &mut self,
-        kind: ResourceKind,
-        hashes: impl Fn(&T) -> Vec<String>,
-    ) -> Result<(), OAuthError> {
-        let (prefix, now) = (kind.prefix(), self.issuer.now());
+    /// Through all records of one kind.
+    async fn through(&mut self, kind: ResourceKind) -> Result<(), OAuthError> {
+        let prefix = kind.prefix();
         let mut after = None;
         loop {
-            let page = self.page::<T>(prefix, after, now).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.id.clone());
-            let named = page.iter().flat_map(|stored| {
-                let id = stored.id.strip_prefix(prefix).unwrap_or(&stored.id);
+            let page = kind.any().secrets(self.issuer, after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(last.clone());
+            let named = page.into_iter().flat_map(|(record_id, hashes)| {
+                let id = record_id.strip_prefix(prefix).unwrap_or(&record_id);
                 let name = format!("{}/{id}", kind.as_str());
                 // What Castellan made is not empty.
-                let hashes = hashes(&stored.body).into_iter().filter(|hash| !is_keyed(hash));
+                let hashes = hashes.into_iter().filter(|hash| !is_keyed(hash));
                 hashes.map(move |hash| (name.clone(), hash))
             });
             let named: Vec<_> = named.collect();
@@ -93,15 +64,6 @@ impl Search<'_> {
                 self.check(few).await?;
             }
         }
-    }
-
-    async fn page<T: Stored>(
-        &self,
-        prefix: &str,
-        after: Option<String>,
-        now: Timestamp,
-    ) -> Result<Vec<Versioned<T>>, OAuthError> {
-        Ok(self.issuer.repository().page::<T>(prefix, after, PAGE, now).await?)
     }
 
     async fn check(&mut self, few: &[(String, String)]) -> Result<(), OAuthError> {

@@ -31,6 +31,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
         master: MasterKey::generate(),
         passwords: crate::secrets::hashing::Passwords::start(),
         readiness: Arc::default(),
+        resources: Roster::default(),
     };
     // On a thread of its own, for whoever asks first may be in a runtime already.
     thread::spawn(|| RUNTIME.block_on(Issuer::open(parts)).unwrap()).join().unwrap()
@@ -43,7 +44,7 @@ fn secret() -> String {
 /// Applies `document`, and then what `describe` prints of it; then removes it.
 async fn round_trip(document: Value) -> Result<(), TestCaseError> {
     let issuer = &*ISSUER;
-    let kind = ResourceKind::named(document["resourceType"].as_str().unwrap()).unwrap();
+    let kind = Roster::default().named(document["resourceType"].as_str().unwrap()).unwrap();
     let id = document["id"].as_str().unwrap().to_owned();
     if let Err(error) = issuer.apply(document.clone(), Mode::Write).await {
         // What contradicts itself is refused in words; nothing else may go wrong.
@@ -292,7 +293,7 @@ async fn a_password_is_kept_as_a_hash_and_never_shown() {
     let made = issuer.apply(eve.clone(), Mode::Write).await.unwrap();
     assert!(made.secret_changed && made.before.is_none());
     assert!(!issuer.apply(eve.clone(), Mode::Write).await.unwrap().changed(), "the same again");
-    let shown = issuer.describe(ResourceKind::User, "eve").await.unwrap().unwrap();
+    let shown = issuer.describe(ResourceKind::USER, "eve").await.unwrap().unwrap();
     assert_eq!(shown, json!({"resourceType": "User", "id": "eve", "userName": "eve"}));
     let kept = issuer.apply(shown, Mode::Write).await.unwrap();
     assert!(!kept.changed(), "left out, so left alone");

@@ -78,7 +78,7 @@ impl Issuer {
         match made.transpose().map_err(StoreError::new)? {
             Some(made) if made.created > since => return Ok(()),
             // A key of the configuration has no record.
-            None if kind != ResourceKind::AuthKey => return Ok(()),
+            None if kind != ResourceKind::AUTH_KEY => return Ok(()),
             _ => {}
         }
         let id = usage_id(kind, id);

@@ -4,7 +4,10 @@ use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Document, Facts, Problem, Shown};
+use super::{
+    Facts, Problem, Resource,
+    search::{FilterAttribute, ListError, Listed, Listing, Sort},
+};
 use crate::{
     Issuer,
     records::{Account, Name, login_name},
@@ -42,8 +45,15 @@ struct Group {
     value: String,
 }
 
-impl Shown for UserDocument {
+impl Resource for UserDocument {
     type Record = Account;
+
+    const NAME: &'static str = "User";
+    const IS_NUMEROUS: bool = true;
+    const FILTERS: &'static [FilterAttribute] =
+        &[FilterAttribute::UserName, FilterAttribute::Email];
+    const SECRETS: Option<fn(&Account) -> Vec<String>> =
+        Some(|account| account.password.iter().cloned().collect());
 
     fn show(id: &str, account: &Account) -> Value {
         let mut shown = json!({
@@ -79,10 +89,19 @@ impl Shown for UserDocument {
             modified: record.modified,
         }
     }
-}
 
-impl Document for UserDocument {
-    async fn record(
+    async fn search(
+        issuer: &Issuer,
+        listing: &Listing,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError> {
+        match &listing.filter {
+            Some(filter) => issuer.people(listing, filter, sort).await,
+            None => issuer.everything::<Self>(listing, sort).await,
+        }
+    }
+
+    async fn read(
         self,
         issuer: &Issuer,
         before: Option<&Account>,

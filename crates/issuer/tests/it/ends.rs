@@ -334,9 +334,9 @@ impl Leaving {
                 said(harness.issuer.apply(person, Mode::Write).await).map(drop)
             }
             Self::PersonForGood => {
-                said(harness.issuer.remove(ResourceKind::User, self.id()).await).map(drop)
+                said(harness.issuer.remove(ResourceKind::USER, self.id()).await).map(drop)
             }
-            Self::App(id) => said(harness.issuer.remove(ResourceKind::Client, id).await).map(drop),
+            Self::App(id) => said(harness.issuer.remove(ResourceKind::CLIENT, id).await).map(drop),
         }
     }
 

@@ -211,6 +211,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
         master: MasterKey::read(&"A".repeat(43)).unwrap(),
         passwords: castellan_issuer::secrets::hashing::Passwords::start(),
         readiness: Arc::default(),
+        resources: castellan_issuer::resources::Roster::default(),
     }
 }
 

@@ -290,9 +290,9 @@ async fn one_document_applied_64_times_is_there_once_and_whole() {
         for error in refused {
             assert!(matches!(error, ApplyError::Conflict(_) | ApplyError::Clash { .. }));
         }
-        let found = harness.issuer.describe(ResourceKind::ApiCredential, "night").await.unwrap();
+        let found = harness.issuer.describe(ResourceKind::API_CREDENTIAL, "night").await.unwrap();
         assert_eq!(found.unwrap()["name"], "Night sync");
-        harness.issuer.remove(ResourceKind::ApiCredential, "night").await.unwrap();
+        harness.issuer.remove(ResourceKind::API_CREDENTIAL, "night").await.unwrap();
     }
 }
 

@@ -447,13 +447,13 @@ impl Story for Apply {
             said(harness.issuer.apply(document(name), Mode::Write).await)?;
             notes.note(name, "");
         }
-        said(harness.issuer.remove(ResourceKind::User, "eve").await)?;
+        said(harness.issuer.remove(ResourceKind::USER, "eve").await)?;
         notes.note("removed", "");
         Ok(())
     }
 
     async fn check(&self, harness: &Harness, notes: &Notes) {
-        let found = harness.issuer.describe(ResourceKind::User, "eve").await.unwrap();
+        let found = harness.issuer.describe(ResourceKind::USER, "eve").await.unwrap();
         let name = found.as_ref().and_then(|found| found["userName"].as_str());
         match name {
             None => assert!(notes.has("changed") || !notes.has("made")),
@@ -463,7 +463,7 @@ impl Story for Apply {
         for name in ["made", "changed"] {
             harness.apply(document(name)).await;
         }
-        assert!(harness.issuer.remove(ResourceKind::User, "eve").await.unwrap());
+        assert!(harness.issuer.remove(ResourceKind::USER, "eve").await.unwrap());
     }
 }
 
@@ -495,8 +495,8 @@ impl Story for Reading {
         said(issuer.view_flow(notes.get("flow").unwrap(), &browser).await)?;
         said(issuer.begin_sign_in(&browser).await)?;
         said(issuer.agreed("ada-1").await)?;
-        said(issuer.describe(ResourceKind::Client, "shop").await)?;
-        said(issuer.list(ResourceKind::User, None, 10).await)?;
+        said(issuer.describe(ResourceKind::CLIENT, "shop").await)?;
+        said(issuer.list(ResourceKind::USER, None, 10).await)?;
         said(issuer.offer_setup().await)?;
         said(issuer.reload_keys().await)?;
         let wrong = ("ada", Secret::new("wrong".to_owned()));

@@ -134,9 +134,9 @@ impl Usage {
 /// The resource whose scopes a caller uses.
 fn resource(caller: &Identity) -> Option<(ResourceKind, &str)> {
     match (&caller.client_id, &caller.credential_id, caller.kind) {
-        (Some(client), _, _) => Some((ResourceKind::Client, client)),
-        (None, Some(key), API_KEY_JWT) => Some((ResourceKind::AuthKey, key)),
-        (None, Some(key), _) => Some((ResourceKind::ApiCredential, key)),
+        (Some(client), _, _) => Some((ResourceKind::CLIENT, client)),
+        (None, Some(key), API_KEY_JWT) => Some((ResourceKind::AUTH_KEY, key)),
+        (None, Some(key), _) => Some((ResourceKind::API_CREDENTIAL, key)),
         (None, None, _) => None,
     }
 }

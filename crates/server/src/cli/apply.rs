@@ -4,7 +4,7 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use castellan_issuer::{
     Issuer,
-    resources::{Applied, Mode, ResourceKind},
+    resources::{Applied, Mode, Roster},
 };
 use castellan_proto::{Secret, is_identifier};
 use http::{Method, StatusCode};
@@ -56,7 +56,7 @@ pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failu
     for Read { place, document } in read(&arguments.files)? {
         let text = |member: &str| document[member].as_str().unwrap_or_default().to_owned();
         let (kind, id) = (text("resourceType"), text("id"));
-        if ResourceKind::named(&kind).is_none() || !is_identifier(&id) {
+        if Roster::default().named(&kind).is_none() || !is_identifier(&id) {
             return Err(format!("{place}: resourceType or id is missing").into());
         }
         let url = server.join(&format!("/{kind}/{id}"))?;

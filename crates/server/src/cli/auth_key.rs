@@ -42,7 +42,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
     let secret = Opaque::generate(OpaqueKind::ApiKey).text();
     match command {
         Command::Add { id, scopes } => {
-            if issuer.describe(ResourceKind::AuthKey, &id).await?.is_some() {
+            if issuer.describe(ResourceKind::AUTH_KEY, &id).await?.is_some() {
                 return Err(format!("AuthKey {id:?} already exists").into());
             }
             let document = json!({
@@ -56,7 +56,9 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
                 return Err(format!("AuthKey {id:?} does not exist").into());
             }
         }
-        Command::List => return resources::list(issuer, ResourceKind::AuthKey, Format::Yaml).await,
+        Command::List => {
+            return resources::list(issuer, ResourceKind::AUTH_KEY, Format::Yaml).await;
+        }
     }
     println!("apiKey: {secret}\n(It is not shown again; only its hash is stored.)");
     Ok(ExitCode::SUCCESS)

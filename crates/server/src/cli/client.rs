@@ -135,7 +135,7 @@ impl New {
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add(new) => {
-            if issuer.describe(ResourceKind::Client, &new.id).await?.is_some() {
+            if issuer.describe(ResourceKind::CLIENT, &new.id).await?.is_some() {
                 return Err(format!("Client {:?} already exists", new.id).into());
             }
             let (client, secret) = new.document()?;
@@ -144,7 +144,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             show(secret.as_deref());
         }
         Command::RotateSecret { id } => {
-            let found = issuer.describe(ResourceKind::Client, &id).await?;
+            let found = issuer.describe(ResourceKind::CLIENT, &id).await?;
             let mut client = found.ok_or_else(|| format!("Client {id:?} does not exist"))?;
             if client["type"] == "public" {
                 return Err(format!("Client {id:?} is public and has no secret").into());
@@ -155,7 +155,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             println!("set a new secret for Client/{id}");
             show(Some(&secret));
         }
-        Command::List => return resources::list(issuer, ResourceKind::Client, Format::Yaml).await,
+        Command::List => return resources::list(issuer, ResourceKind::CLIENT, Format::Yaml).await,
     }
     Ok(ExitCode::SUCCESS)
 }

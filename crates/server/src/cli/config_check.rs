@@ -50,7 +50,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
-        app::check_path(&guard)?;
+        app::check_path(&loaded.resources, &guard)?;
         good &= check_schema(loaded, &guard).await;
     }
     Ok(good)

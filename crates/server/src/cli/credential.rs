@@ -77,7 +77,7 @@ pub(super) async fn run(
             show(&secret);
         }
         Command::List => {
-            return resources::list(issuer, ResourceKind::ApiCredential, Format::Yaml).await;
+            return resources::list(issuer, ResourceKind::API_CREDENTIAL, Format::Yaml).await;
         }
     }
     Ok(ExitCode::SUCCESS)

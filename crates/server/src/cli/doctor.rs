@@ -86,7 +86,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
             "PROBLEM: no active signing key for at least one use"
         };
         println!("signing keys     {} decrypted with the master key; {state}", keys.len());
-        for kind in [ResourceKind::User, ResourceKind::Client] {
+        for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
             let some = !issuer.list(kind, None, 1).await?.is_empty();
             println!("{:<16} {}", kind.as_str(), if some { "present" } else { "none yet" });
         }

@@ -23,7 +23,10 @@ mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use castellan_issuer::Issuer;
+use castellan_issuer::{
+    Issuer,
+    resources::{ResourceKind, Roster},
+};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
@@ -137,9 +140,34 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The command line as `--help` and completions show it, for resources of the kinds in `roster`.
+#[must_use]
+pub fn command(roster: &Roster) -> clap::Command {
+    let kinds = one_of(&roster.names());
+    let set = |command: clap::Command| {
+        command.mut_arg("kind", |kind| kind.help(format!("Kind of the resource: {kinds}")))
+    };
+    let writable: Vec<_> =
+        roster.iter().filter(|kind| kind.is_writable()).map(ResourceKind::as_str).collect();
+    let documents = format!("The `resourceType` of a document is {}.", one_of(&writable));
+    Arguments::command()
+        .mut_subcommand("get", set)
+        .mut_subcommand("delete", set)
+        .mut_subcommand("apply", |apply| apply.after_help(documents))
+}
+
+/// `names` as a choice: "A, B or C".
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
 /// The arguments; a variable that is empty stands for none.
 fn arguments() -> Arguments {
-    let mut command = without_empty_variables(Arguments::command());
+    let mut command = without_empty_variables(command(&Roster::default()));
     let read = Arguments::from_arg_matches(&command.get_matches_mut());
     read.unwrap_or_else(|error| error.format(&mut command).exit())
 }

@@ -20,7 +20,7 @@ use crate::yaml;
 /// Read resources.
 #[derive(clap::Args)]
 pub(super) struct GetArguments {
-    /// Kind of resource: User, Client, `ApiCredential`, `AuthKey` or Grant.
+    /// Kind of the resource.
     kind: String,
     /// Id of the resource (default: all).
     #[arg(allow_hyphen_values = true)]
@@ -49,7 +49,7 @@ pub(super) struct GetArguments {
 /// Delete a resource.
 #[derive(clap::Args)]
 pub(super) struct DeleteArguments {
-    /// Kind of resource: User, Client, `ApiCredential`, `AuthKey` or Grant.
+    /// Kind of the resource.
     kind: String,
     /// Id of the resource.
     #[arg(allow_hyphen_values = true)]
@@ -77,7 +77,7 @@ enum SortBy {
 const PAGE: usize = 200;
 
 pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<ExitCode, Failure> {
-    let kind = kind(&arguments.kind)?;
+    let kind = kind(issuer, &arguments.kind)?;
     if let Some(id) = arguments.id {
         let Some(found) = issuer.describe(kind, &id).await? else {
             return Err(format!("{} {id:?} does not exist", kind.as_str()).into());
@@ -171,7 +171,7 @@ pub(super) async fn delete(
     issuer: &Issuer,
     arguments: DeleteArguments,
 ) -> Result<ExitCode, Failure> {
-    let kind = kind(&arguments.kind)?;
+    let kind = kind(issuer, &arguments.kind)?;
     if issuer.remove(kind, &arguments.id).await? {
         println!("deleted {}/{}", kind.as_str(), arguments.id);
         Ok(ExitCode::SUCCESS)
@@ -180,9 +180,9 @@ pub(super) async fn delete(
     }
 }
 
-fn kind(name: &str) -> Result<ResourceKind, Failure> {
-    ResourceKind::named(name).ok_or_else(|| {
-        let known = ResourceKind::ALL.map(ResourceKind::as_str).join(", ");
+fn kind(issuer: &Issuer, name: &str) -> Result<ResourceKind, Failure> {
+    issuer.resources().named(name).ok_or_else(|| {
+        let known = issuer.resources().names().join(", ");
         format!("{name:?} is not a kind of resource; known kinds: {known}").into()
     })
 }

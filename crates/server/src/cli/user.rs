@@ -47,7 +47,7 @@ pub(super) enum Command {
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add { id, name, email, groups } => {
-            if issuer.describe(ResourceKind::User, &id).await?.is_some() {
+            if issuer.describe(ResourceKind::USER, &id).await?.is_some() {
                 return Err(format!("User {id:?} already exists").into());
             }
             let mut user = json!({"resourceType": "User", "id": id, "userName": id});
@@ -71,13 +71,13 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             change(issuer, &id, |user| user["inactive"] = json!(true)).await?;
             println!("deactivated User/{id}");
         }
-        Command::List => return resources::list(issuer, ResourceKind::User, Format::Yaml).await,
+        Command::List => return resources::list(issuer, ResourceKind::USER, Format::Yaml).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn change(issuer: &Issuer, id: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failure> {
-    let found = issuer.describe(ResourceKind::User, id).await?;
+    let found = issuer.describe(ResourceKind::USER, id).await?;
     let mut user = found.ok_or_else(|| format!("User {id:?} does not exist"))?;
     edit(&mut user);
     issuer.apply(user, Mode::Write).await?;

@@ -23,7 +23,10 @@ use std::{
     sync::Arc,
 };
 
-use castellan_issuer::machine::{api_key::KeyTokens, machine_user::MachineTokens};
+use castellan_issuer::{
+    machine::{api_key::KeyTokens, machine_user::MachineTokens},
+    resources::Roster,
+};
 
 use castellan_proto::Lifetime;
 use environment::Environment;
@@ -258,6 +261,8 @@ pub struct Loaded {
     pub sites: Vec<Site>,
     /// The one that the command line works on.
     pub site: Site,
+    /// The kinds of resources that its sites have: Castellan's, unless a program adds its own.
+    pub resources: Roster,
 }
 
 impl Loaded {
@@ -319,6 +324,7 @@ impl Config {
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
         let site = sites[0].clone();
-        Ok(Loaded { config, folder: folder.to_path_buf(), sites, site })
+        let (folder, resources) = (folder.to_path_buf(), Roster::default());
+        Ok(Loaded { config, folder, sites, site, resources })
     }
 }

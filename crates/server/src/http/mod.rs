@@ -10,10 +10,13 @@ use axum::{
     routing::{get, post},
 };
 
+use castellan_issuer::resources::Roster;
+
 use crate::app::App;
 
 /// Every route that is not a guard.
 pub(crate) fn routes(app: App) -> Router {
+    let roster = app.issuer().resources().clone();
     Router::new()
         .route("/", get(browser::respond::home))
         .route("/account", get(browser::account::show))
@@ -42,7 +45,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/castellan-identity-jwks.json", get(oauth::discovery::identity_jwks))
         .route("/.well-known/oauth-authorization-server", get(oauth::discovery::metadata))
         .route("/.well-known/openid-configuration", get(oauth::discovery::metadata))
-        .merge(resources::routes())
+        .merge(resources::routes(&roster))
         .fallback(browser::respond::not_found)
         .with_state(app)
 }
@@ -52,14 +55,16 @@ pub(crate) fn authorization(path: &str, app: App) -> Router {
     Router::new().route(path, get(oauth::authorize::get)).with_state(app)
 }
 
-/// Paths of [`routes`], which no guard may claim. The dialects have paths of their own.
-pub(crate) const CLAIMED: [&str; 12] = [
+/// Paths of [`routes`], which no guard may claim; those of resources are named as their kinds are,
+/// and dialects have paths of their own.
+pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
+    let resources = roster.iter().map(|kind| format!("/{}", kind.as_str()));
+    resources.chain(CLAIMED.map(ToOwned::to_owned)).collect()
+}
+
+/// Those of [`claimed`] that are not of resources.
+const CLAIMED: [&str; 7] = [
     "/.well-known",
-    "/ApiCredential",
-    "/AuthKey",
-    "/Client",
-    "/Grant",
-    "/User",
     "/account",
     "/assets",
     "/auth",

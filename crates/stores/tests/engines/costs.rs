@@ -164,6 +164,7 @@ impl Work {
             master: MasterKey::read(&"A".repeat(43)).unwrap(),
             passwords: Passwords::start(),
             readiness: Arc::default(),
+            resources: castellan_issuer::resources::Roster::default(),
         })
         .await
         .unwrap();

@@ -101,8 +101,7 @@ impl Auth {
         }
         if asked.refresh && !asked.grants.iter().any(|grant| grant.gives_refresh_tokens()) {
             return wrong(
-                "grant_types: refresh_token goes with authorization_code or the device grant, as \
-                 no other grant gives refresh tokens"
+                "grant_types: refresh_token needs authorization_code or the device grant, as no other grant issues refresh tokens"
                     .to_owned(),
             );
         }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Document, Facts, Problem, Shown,
+    Facts, Problem, Resource,
     client::{
         grant_types::{AskedGrants, Auth, grant_names},
         secret::Proof,
@@ -79,8 +79,13 @@ enum ClientType {
 /// It would be public from now on, which nobody means by leaving something out.
 const LOST_KEYS: &str = "jwks: this client had keys; keep them, set a secret, or set type: public";
 
-impl Shown for ClientDocument {
+impl Resource for ClientDocument {
     type Record = Client;
+
+    const NAME: &'static str = "Client";
+    const SCOPE_MEMBER: Option<&'static str> = Some("scope");
+    const SECRETS: Option<fn(&Client) -> Vec<String>> =
+        Some(|client| client.secret.iter().cloned().collect());
 
     fn show(id: &str, client: &Client) -> Value {
         let mut shown = json!({"resourceType": "Client", "id": id});
@@ -145,10 +150,8 @@ impl Shown for ClientDocument {
             modified: record.modified,
         }
     }
-}
 
-impl Document for ClientDocument {
-    async fn record(
+    async fn read(
         self,
         issuer: &Issuer,
         before: Option<&Client>,

@@ -12,10 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
-    resources::{
-        ApiCredentialDocument, AuthKeyDocument, ClientDocument, ConsentDocument, ResourceKind,
-        UserDocument,
-    },
+    resources::ResourceKind,
     store::{Abilities, NameEnd, StoreError},
 };
 
@@ -170,8 +167,7 @@ impl Listing {
     fn refused(&self, abilities: Abilities, may_scan: bool) -> Option<Cause> {
         let Some(filter) = &self.filter else {
             // There may be millions of people and of what they agreed to, and a few apps and keys.
-            let many = matches!(self.kind, ResourceKind::User | ResourceKind::Grant);
-            let refused = many && !abilities.lists_all && !may_scan;
+            let refused = self.kind.any().is_numerous() && !abilities.lists_all && !may_scan;
             return refused.then_some(Cause::FilteringAbsent);
         };
         match filter.how {
@@ -191,7 +187,8 @@ impl Issuer {
     /// # Errors
     /// [`ListError::Unsupported`] if the data source does not do that, and the others as they say.
     pub async fn listing(&self, listing: &Listing) -> Result<Listed, ListError> {
-        if listing.filter.is_some() && listing.kind != ResourceKind::User {
+        let filters = listing.kind.any().filters();
+        if listing.filter.as_ref().is_some_and(|filter| !filters.contains(&filter.by)) {
             return Err(ListError::NotFiltered);
         }
         let abilities = self.repository().store().abilities();
@@ -201,18 +198,7 @@ impl Issuer {
         // What cannot be sorted and is not filtered comes as it is (`docs/contracts/curity.md`
         // §4.3).
         let sort = listing.sort.filter(|_| abilities.sorts);
-        match listing.kind {
-            ResourceKind::User => match &listing.filter {
-                Some(filter) => self.people(listing, filter, sort).await,
-                None => self.everything::<UserDocument>(listing, sort).await,
-            },
-            ResourceKind::Client => self.everything::<ClientDocument>(listing, sort).await,
-            ResourceKind::ApiCredential => {
-                self.everything::<ApiCredentialDocument>(listing, sort).await
-            }
-            ResourceKind::AuthKey => self.everything::<AuthKeyDocument>(listing, sort).await,
-            ResourceKind::Grant => self.everything::<ConsentDocument>(listing, sort).await,
-        }
+        listing.kind.any().search(self, listing, sort).await
     }
 }
 
@@ -232,7 +218,7 @@ mod tests {
                 value: value.to_owned(),
             }),
             sort: is_sorted.then_some(sort),
-            ..Listing::all(ResourceKind::User, 10)
+            ..Listing::all(ResourceKind::USER, 10)
         }
     }
 
@@ -256,7 +242,7 @@ mod tests {
             assert_eq!(listing.refused(DYNAMODB, may_scan), cause, "{listing:?} {may_scan}");
             assert_eq!(listing.refused(Abilities::ALL, false), None, "{listing:?}");
         }
-        let apps = Listing::all(ResourceKind::Client, 10);
+        let apps = Listing::all(ResourceKind::CLIENT, 10);
         assert_eq!(apps.refused(DYNAMODB, false), None, "apps are few");
     }
 }

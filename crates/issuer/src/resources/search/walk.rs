@@ -12,7 +12,10 @@ use crate::{
         Account, login_name,
         repository::{Versioned, read},
     },
-    resources::{Shown, UserDocument},
+    resources::{
+        Resource, UserDocument,
+        kind::{own_id, shown},
+    },
     store::{NameQuery, names},
 };
 
@@ -64,12 +67,11 @@ impl<T> Least<T> {
 
 impl Issuer {
     /// All of one kind, in the order of the ids or sorted.
-    pub(crate) async fn everything<D: Shown>(
+    pub(crate) async fn everything<R: Resource>(
         &self,
         listing: &Listing,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
-        let prefix = listing.kind.prefix();
         let begin = self.begin_after(listing)?;
         let Some(sort) = sort else {
             let after = match begin {
@@ -79,20 +81,21 @@ impl Issuer {
             };
             let most = listing.first.saturating_add(1);
             let found =
-                self.repository().page::<D::Record>(prefix, after, most, self.now()).await?;
-            return Ok(self.page_of::<D, _>(listing, found, |stored| Place::Id(stored.id.clone())));
+                self.repository().page::<R::Record>(R::PREFIX, after, most, self.now()).await?;
+            return Ok(self.page_of::<R, _>(listing, found, |stored| Place::Id(stored.id.clone())));
         };
         let mut least = least(listing, sort, begin)?;
         let mut after = None;
         loop {
-            let step = self.repository().page::<D::Record>(prefix, after, STEP, self.now()).await?;
+            let step =
+                self.repository().page::<R::Record>(R::PREFIX, after, STEP, self.now()).await?;
             let is_last = step.len() < STEP;
             after = step.last().map(|stored| stored.id.clone());
             for stored in step {
-                least.offer(key_of::<D>(listing, sort.by, &stored), stored.id.clone(), stored);
+                least.offer(key_of::<R>(sort.by, &stored), stored.id.clone(), stored);
             }
             if is_last {
-                return Ok(self.sorted_page::<D>(listing, least));
+                return Ok(self.sorted_page::<R>(listing, least));
             }
         }
     }
@@ -135,7 +138,7 @@ impl Issuer {
                 match &mut sorted {
                     None => found.push((named.name, stored)),
                     Some((sort, least)) => {
-                        let key = key_of::<UserDocument>(listing, sort.by, &stored);
+                        let key = key_of::<UserDocument>(sort.by, &stored);
                         least.offer(key, stored.id.clone(), stored);
                     }
                 }
@@ -155,39 +158,35 @@ impl Issuer {
         }))
     }
 
-    fn sorted_page<D: Shown>(
+    fn sorted_page<R: Resource>(
         &self,
         listing: &Listing,
-        least: Least<Versioned<D::Record>>,
+        least: Least<Versioned<R::Record>>,
     ) -> Listed {
         let (orders, found): (Vec<_>, Vec<_>) = least.kept.into_iter().unzip();
         let mut orders = orders.into_iter();
-        self.page_of::<D, _>(listing, found, move |stored| match orders.next() {
+        self.page_of::<R, _>(listing, found, move |stored| match orders.next() {
             Some(order) => order.place(),
             None => Place::Id(stored.id.clone()),
         })
     }
 
     /// The first of `found`, which has one more than asked for if there is more.
-    fn page_of<D: Shown, P>(
+    fn page_of<R: Resource, P>(
         &self,
         listing: &Listing,
-        mut found: Vec<Versioned<D::Record>>,
+        mut found: Vec<Versioned<R::Record>>,
         place: P,
     ) -> Listed
     where
-        P: FnMut(&Versioned<D::Record>) -> Place,
+        P: FnMut(&Versioned<R::Record>) -> Place,
     {
         let there_is_more = found.len() > listing.first;
         found.truncate(listing.first);
         // Places come one by one, in order.
         let last = found.iter().map(place).last().filter(|_| there_is_more);
-        let prefix = listing.kind.prefix();
-        let shown = |stored: &Versioned<D::Record>| {
-            D::show(stored.id.strip_prefix(prefix).unwrap_or(&stored.id), &stored.body)
-        };
         Listed {
-            documents: found.iter().map(shown).collect(),
+            documents: found.iter().map(shown::<R>).collect(),
             end_cursor: last.and_then(|place| self.cursor(listing, &place)),
         }
     }
@@ -202,13 +201,8 @@ fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least
     Ok(Least { sort, most: listing.first.saturating_add(1), after, kept: BTreeMap::new() })
 }
 
-fn key_of<D: Shown>(
-    listing: &Listing,
-    by: SortAttribute,
-    stored: &Versioned<D::Record>,
-) -> SortKey {
-    let id = stored.id.strip_prefix(listing.kind.prefix()).unwrap_or(&stored.id);
-    let facts = D::facts(id, &stored.body);
+fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> SortKey {
+    let facts = R::facts(own_id::<R>(stored), &stored.body);
     match by {
         SortAttribute::Created => SortKey::Time(facts.created.0),
         SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),

@@ -166,7 +166,7 @@ async fn what_was_withdrawn_stays_dead_when_it_is_agreed_to_again() {
 async fn a_new_client_under_an_old_id_inherits_no_consent() {
     let harness = Harness::new().await;
     let old = harness.tokens("shop").await;
-    harness.issuer.remove(ResourceKind::Client, "shop").await.unwrap();
+    harness.issuer.remove(ResourceKind::CLIENT, "shop").await.unwrap();
     harness.later(1);
     harness.edit("shop", |_| {}).await;
     assert!(!harness.holds(&old.access_token).await);

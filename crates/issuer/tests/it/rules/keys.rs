@@ -194,7 +194,7 @@ async fn nothing_is_put_in_the_ring_that_an_older_build_could_not_read() {
     assert!(refused.to_string().contains("`castellan migrate --finish`"), "{refused}");
     assert!(matches!(harness.issuer.reseal_keys().await, Err(KeyringError::Older)));
     assert_eq!(ring(&harness).await, made, "nothing was changed");
-    let client = harness.issuer.describe(ResourceKind::Client, "own").await.unwrap().unwrap();
+    let client = harness.issuer.describe(ResourceKind::CLIENT, "own").await.unwrap().unwrap();
     assert_eq!(client.get("backchannel_logout_uri"), None);
 
     // Whoever cannot tell does not write it either.

@@ -208,7 +208,7 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
     let late = keys.verify(&harness.issuer, &token).await;
     assert!(matches!(late, Err(KeyVerifyError::Expired)));
     let token = keys.issue(&harness.issuer, shown("k1", &secret), &asked).await.unwrap();
-    harness.issuer.remove(castellan_issuer::resources::ResourceKind::AuthKey, "k1").await.unwrap();
+    harness.issuer.remove(castellan_issuer::resources::ResourceKind::AUTH_KEY, "k1").await.unwrap();
     let gone = keys.verify(&harness.issuer, &token).await;
     assert!(matches!(gone, Err(KeyVerifyError::Invalid)), "a deleted key's token");
 }

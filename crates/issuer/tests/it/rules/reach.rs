@@ -44,10 +44,10 @@ impl End {
             Self::PersonInactive => harness.edit("ada-1", inactive).await,
             Self::ClientInactive => harness.edit("shop", inactive).await,
             Self::PersonDeleted => {
-                assert!(harness.issuer.remove(ResourceKind::User, "ada-1").await.unwrap());
+                assert!(harness.issuer.remove(ResourceKind::USER, "ada-1").await.unwrap());
             }
             Self::ClientDeleted => {
-                assert!(harness.issuer.remove(ResourceKind::Client, "shop").await.unwrap());
+                assert!(harness.issuer.remove(ResourceKind::CLIENT, "shop").await.unwrap());
             }
         }
     }

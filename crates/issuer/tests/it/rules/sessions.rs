@@ -148,7 +148,7 @@ async fn a_new_person_under_an_old_id_inherits_nothing() {
     let harness = Harness::new().await;
     let (tab, tokens) = (harness.tab_of("ada-1").await, harness.tokens("shop").await);
     let waiting = harness.code("own", &tab, &[]).await;
-    harness.issuer.remove(ResourceKind::User, "ada-1").await.unwrap();
+    harness.issuer.remove(ResourceKind::USER, "ada-1").await.unwrap();
     assert!(!harness.knows(&tab).await);
     assert!(!harness.holds(&tokens.access_token).await);
     harness.later(1);

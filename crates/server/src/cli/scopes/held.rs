@@ -88,11 +88,16 @@ impl Holder {
     }
 
     fn new((name, scopes): (String, Scopes)) -> Self {
-        let kind = match name.split_once('/').and_then(|(kind, _)| ResourceKind::named(kind)) {
-            Some(ResourceKind::Client) => Kind::App,
-            Some(ResourceKind::ApiCredential) => Kind::Machine,
+        let of = |kind: ResourceKind| {
+            name.split_once('/').is_some_and(|(name, _)| name == kind.as_str())
+        };
+        let kind = if of(ResourceKind::CLIENT) {
+            Kind::App
+        } else if of(ResourceKind::API_CREDENTIAL) {
+            Kind::Machine
+        } else {
             // Those of the configuration as well.
-            _ => Kind::Key,
+            Kind::Key
         };
         let (token_scopes, client_scopes) = match kind {
             // A machine user is a user of its own.

@@ -13,7 +13,7 @@ mod usage;
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use castellan_gate::{GuardSchema, Naming, Root, Rules, SchemaSettings};
-use castellan_issuer::{Issuer, resources::ResourceKind};
+use castellan_issuer::Issuer;
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
 
@@ -323,11 +323,8 @@ fn required(loaded: &Loaded) -> Vec<(Root, String)> {
 /// Who may have what: apps and keys, from the store and from the configuration.
 async fn grants(loaded: &Loaded, issuer: &Issuer) -> Result<Vec<(String, Scopes)>, Failure> {
     let mut grants = Vec::new();
-    for (kind, member) in [
-        (ResourceKind::Client, "scope"),
-        (ResourceKind::AuthKey, "scopes"),
-        (ResourceKind::ApiCredential, "scope"),
-    ] {
+    for kind in issuer.resources().iter() {
+        let Some(member) = kind.scope_member() else { continue };
         let mut after: Option<String> = None;
         loop {
             let page = issuer.list(kind, after.as_deref(), 200).await?;

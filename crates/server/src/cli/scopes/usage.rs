@@ -79,8 +79,8 @@ pub(super) async fn run(
         found = true;
         let (kind, id) = name.split_once('/').unwrap_or((name, ""));
         // A key of the configuration is counted as the key that it stands in for.
-        let kind = ResourceKind::named(kind).filter(|_| kind != CONFIGURED);
-        let usage = issuer.usage(kind.unwrap_or(ResourceKind::AuthKey), id).await?;
+        let kind = issuer.resources().named(kind).filter(|_| kind != CONFIGURED);
+        let usage = issuer.usage(kind.unwrap_or(ResourceKind::AUTH_KEY), id).await?;
         let report = report(name, scopes, usage.as_ref(), meaning);
         match arguments.format {
             Format::Json => println!("{}", serde_json::to_string(&report)?),

@@ -14,7 +14,7 @@ use axum::{
 };
 use castellan_issuer::{
     resources::{
-        ApplyError, Mode, ResourceKind,
+        ApplyError, Mode, ResourceKind, Roster,
         search::{ListError, Listing},
     },
     tokens::verified::{Holder, VerifyError},
@@ -31,8 +31,8 @@ const MOST: usize = 64 * 1024;
 const PAGE: usize = 200;
 
 /// `/{Kind}` and `/{Kind}/{id}` for every kind.
-pub(super) fn routes() -> Router<App> {
-    ResourceKind::ALL.into_iter().fold(Router::new(), |routes, kind| {
+pub(super) fn routes(roster: &Roster) -> Router<App> {
+    roster.iter().fold(Router::new(), |routes, kind| {
         let name = kind.as_str();
         let list = move |State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap| async move {
             done(list(&app, kind, query.as_deref(), &headers).await)
@@ -108,14 +108,13 @@ async fn list(
 ) -> Result<Response, Outcome> {
     authorize(app, headers, Right::Read(kind)).await?;
     let params = extract::query(query).map_err(|error| Outcome::Bad(error.to_string()))?;
-    let broken = |error| Outcome::broken(&error);
     let mut next = None;
-    let entries = match (kind, params.get("user"), params.get("client")) {
-        (ResourceKind::Grant, Some(user), Some(client)) => {
-            let id = castellan_issuer::records::consent_id(user, client);
-            app.issuer().describe(kind, &id).await.map_err(broken)?.into_iter().collect()
+    let entries = match search(app.issuer().resources(), kind, |name| params.get(name))? {
+        Search::One(id) => {
+            let found = app.issuer().describe(kind, &id).await;
+            found.map_err(|error| Outcome::broken(&error))?.into_iter().collect()
         }
-        (_, None, None) => {
+        Search::All => {
             let after = params.get("_after").map(ToOwned::to_owned);
             let listing = Listing { after, ..Listing::all(kind, PAGE) };
             let page = app.issuer().listing(&listing).await.map_err(|error| match error {
@@ -124,10 +123,6 @@ async fn list(
             })?;
             next = page.end_cursor;
             page.documents
-        }
-        _ => {
-            let text = "search: `user` and `client` together for Grant; `_after` for the next page";
-            return Err(Outcome::Bad(text.to_owned()));
         }
     };
     let total = entries.len();
@@ -139,6 +134,38 @@ async fn list(
         bundle["link"] = json!([{"relation": "next", "url": url}]);
     }
     Ok(answer(StatusCode::OK, &bundle, headers))
+}
+
+/// What a listing is to find.
+enum Search {
+    /// The resource of this id.
+    One(String),
+    /// All of the kind.
+    All,
+}
+
+/// What the parameters of a listing of `kind` ask for: those of a search that some kind has must be
+/// this kind's, and all of them.
+fn search<'a>(
+    roster: &Roster,
+    kind: ResourceKind,
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<Search, Outcome> {
+    let is_given = |name: &&str| value(name).is_some();
+    if !roster.iter().flat_map(ResourceKind::search_parameters).any(is_given) {
+        return Ok(Search::All);
+    }
+    let values: Option<Vec<&str>> =
+        kind.search_parameters().iter().map(|name| value(name)).collect();
+    values.and_then(|values| kind.id(&values)).map(Search::One).ok_or_else(|| {
+        let searches = roster.iter().filter(|kind| !kind.search_parameters().is_empty());
+        let searches = searches.map(|kind| {
+            let names: Vec<_> =
+                kind.search_parameters().iter().map(|name| format!("`{name}`")).collect();
+            format!("{} together for {}; ", names.join(" and "), kind.as_str())
+        });
+        Outcome::Bad(format!("search: {}`_after` for the next page", searches.collect::<String>()))
+    })
 }
 
 async fn put(

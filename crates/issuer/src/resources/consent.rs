@@ -1,0 +1,50 @@
+//! What a person agreed to, as a document (`docs/contracts/aidbox.md` §1). The resource is called
+//! `Grant` on the wire, as in the contract.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Facts, Problem, Resource};
+use crate::{Issuer, authorization::consent::consent_id, records::Consent};
+
+/// A consent. People give it on a page; it is read and deleted here, and never written.
+#[derive(Deserialize)]
+pub struct ConsentDocument {}
+
+const READ_ONLY: &str = "a Grant cannot be written: it is created when a person gives consent";
+
+impl Resource for ConsentDocument {
+    type Record = Consent;
+
+    const NAME: &'static str = "Grant";
+    const READ_ONLY: Option<&'static str> = Some(READ_ONLY);
+    const IS_NUMEROUS: bool = true;
+    const SEARCH: &'static [&'static str] = &["user", "client"];
+
+    async fn read(self, _: &Issuer, _: Option<&Consent>) -> Result<(Consent, bool), Problem> {
+        Err(Problem::Text(READ_ONLY.to_owned()))
+    }
+
+    fn show(id: &str, consent: &Consent) -> Value {
+        let (user, client) = id.split_once('/').unwrap_or((id, ""));
+        json!({
+            "resourceType": "Grant",
+            "id": id,
+            "user": {"resourceType": "User", "id": user},
+            "client": {"resourceType": "Client", "id": client},
+            "scope": consent.scope.to_string(),
+            "start": consent.start,
+        })
+    }
+
+    fn facts(id: &str, consent: &Consent) -> Facts {
+        Facts { name: id.to_owned(), created: consent.start, modified: consent.start }
+    }
+
+    fn id(values: &[&str]) -> Option<String> {
+        match values {
+            [user, client] => Some(consent_id(user, client)),
+            _ => None,
+        }
+    }
+}

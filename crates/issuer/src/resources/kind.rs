@@ -1,0 +1,247 @@
+//! Kinds of resources as values: what the rest of Castellan holds in place of a type.
+
+use std::{fmt, hash, marker::PhantomData};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{
+    Applied, ApplyError, Mode, Resource,
+    search::{FilterAttribute, ListError, Listed, Listing, Sort},
+};
+use crate::{
+    Issuer,
+    records::repository::{Stored, Versioned},
+    store::{Kind, StoreError},
+};
+
+/// A kind of resource. Two are equal if they have the same name.
+#[derive(Clone, Copy)]
+pub struct ResourceKind(&'static dyn AnyResource);
+
+/// The stored forms of the secrets of one record, with its id.
+pub(crate) type SecretsOf = (String, Vec<String>);
+
+/// [`Resource`] without its types, so that kinds of all of them can stand in one list.
+#[async_trait]
+pub(crate) trait AnyResource: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn record_kind(&self) -> Kind;
+    fn prefix(&self) -> &'static str;
+    fn read_only(&self) -> Option<&'static str>;
+    fn is_numerous(&self) -> bool;
+    fn filters(&self) -> &'static [FilterAttribute];
+    fn search_parameters(&self) -> &'static [&'static str];
+    fn scope_member(&self) -> Option<&'static str>;
+    fn has_secrets(&self) -> bool;
+    fn id(&self, values: &[&str]) -> Option<String>;
+
+    async fn apply(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        members: Value,
+        mode: Mode,
+    ) -> Result<Applied, ApplyError>;
+
+    async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError>;
+
+    async fn list(
+        &self,
+        issuer: &Issuer,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Value>, StoreError>;
+
+    async fn search(
+        &self,
+        issuer: &Issuer,
+        listing: &Listing,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError>;
+
+    async fn secrets(
+        &self,
+        issuer: &Issuer,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<SecretsOf>, StoreError>;
+}
+
+/// A kind that has no value of its own: its type is all that is needed.
+struct Entry<R>(PhantomData<fn() -> R>);
+
+impl<R: Resource> Entry<R> {
+    const ONE: &'static Self = &Self(PhantomData);
+}
+
+#[async_trait]
+impl<R: Resource> AnyResource for Entry<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn record_kind(&self) -> Kind {
+        R::Record::KIND
+    }
+
+    fn prefix(&self) -> &'static str {
+        R::PREFIX
+    }
+
+    fn read_only(&self) -> Option<&'static str> {
+        R::READ_ONLY
+    }
+
+    fn is_numerous(&self) -> bool {
+        R::IS_NUMEROUS
+    }
+
+    fn filters(&self) -> &'static [FilterAttribute] {
+        R::FILTERS
+    }
+
+    fn search_parameters(&self) -> &'static [&'static str] {
+        R::SEARCH
+    }
+
+    fn scope_member(&self) -> Option<&'static str> {
+        R::SCOPE_MEMBER
+    }
+
+    fn has_secrets(&self) -> bool {
+        R::SECRETS.is_some()
+    }
+
+    fn id(&self, values: &[&str]) -> Option<String> {
+        R::id(values)
+    }
+
+    async fn apply(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        members: Value,
+        mode: Mode,
+    ) -> Result<Applied, ApplyError> {
+        issuer.put::<R>(id, members, mode).await
+    }
+
+    async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError> {
+        let record_id = format!("{}{id}", R::PREFIX);
+        let stored = issuer.repository().get::<R::Record>(&record_id, issuer.now()).await?;
+        Ok(stored.map(|stored| R::show(id, &stored.body)))
+    }
+
+    async fn list(
+        &self,
+        issuer: &Issuer,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Value>, StoreError> {
+        let page = issuer.repository().page::<R::Record>(R::PREFIX, after, limit, issuer.now());
+        Ok(page.await?.iter().map(shown::<R>).collect())
+    }
+
+    async fn search(
+        &self,
+        issuer: &Issuer,
+        listing: &Listing,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError> {
+        R::search(issuer, listing, sort).await
+    }
+
+    async fn secrets(
+        &self,
+        issuer: &Issuer,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<SecretsOf>, StoreError> {
+        let Some(secrets) = R::SECRETS else { return Ok(Vec::new()) };
+        let page = issuer.repository().page::<R::Record>(R::PREFIX, after, limit, issuer.now());
+        let of = |stored: Versioned<R::Record>| (stored.id, secrets(&stored.body));
+        Ok(page.await?.into_iter().map(of).collect())
+    }
+}
+
+/// A stored record as its document.
+pub(crate) fn shown<R: Resource>(stored: &Versioned<R::Record>) -> Value {
+    R::show(own_id::<R>(stored), &stored.body)
+}
+
+/// The id that people know: that of the record without the prefix of its kind.
+pub(crate) fn own_id<R: Resource>(stored: &Versioned<R::Record>) -> &str {
+    stored.id.strip_prefix(R::PREFIX).unwrap_or(&stored.id)
+}
+
+impl ResourceKind {
+    /// The kind whose documents are `R`.
+    #[must_use]
+    pub const fn of<R: Resource>() -> Self {
+        Self(Entry::<R>::ONE)
+    }
+
+    /// Its `resourceType`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// Whether people may write it.
+    #[must_use]
+    pub fn is_writable(self) -> bool {
+        self.0.read_only().is_none()
+    }
+
+    /// The search parameters that together name exactly one resource.
+    #[must_use]
+    pub fn search_parameters(self) -> &'static [&'static str] {
+        self.0.search_parameters()
+    }
+
+    /// The id of the resource that the values of [`Self::search_parameters`] name, in that order.
+    #[must_use]
+    pub fn id(self, values: &[&str]) -> Option<String> {
+        self.0.id(values)
+    }
+
+    /// The member of its documents that holds scopes, for those that call APIs.
+    #[must_use]
+    pub fn scope_member(self) -> Option<&'static str> {
+        self.0.scope_member()
+    }
+
+    pub(crate) fn any(self) -> &'static dyn AnyResource {
+        self.0
+    }
+
+    pub(crate) fn record_id(self, id: &str) -> (Kind, String) {
+        (self.0.record_kind(), format!("{}{id}", self.0.prefix()))
+    }
+
+    pub(crate) fn prefix(self) -> &'static str {
+        self.0.prefix()
+    }
+}
+
+/// Its name and nothing else: cursors are made over it.
+impl fmt::Debug for ResourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for ResourceKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for ResourceKind {}
+
+impl hash::Hash for ResourceKind {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}

@@ -17,6 +17,7 @@ pub mod readiness;
 pub mod records;
 pub mod request;
 pub mod resources;
+pub mod rights;
 pub mod secrets;
 pub mod session;
 pub mod settings;

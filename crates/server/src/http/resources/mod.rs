@@ -1,9 +1,10 @@
 //! Resources over HTTP: the same documents that `castellan apply` takes (`docs/contracts/aidbox.md`
 //! §1).
 //!
-//! For administrators only. Writing a resource can give anything away, so it takes the whole of
-//! `Castellan:*`; reading takes `Castellan:<Kind>:Read`.
+//! For administrators only; the rights are those of [`castellan_issuer::rights`].
 
+use castellan_issuer::rights::NotAuthorized;
+use castellan_issuer::rights::Right;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -19,7 +20,6 @@ use castellan_issuer::{
     },
     tokens::verified::{Holder, VerifyError},
 };
-use castellan_proto::scope::{Scope, Scopes};
 use serde_json::{Value, json};
 
 use crate::wire::{bearer, error::no_store, extract};
@@ -56,36 +56,18 @@ fn done(answer: Result<Response, Outcome>) -> Response {
     no_store(answer.unwrap_or_else(IntoResponse::into_response))
 }
 
-/// What an operation needs.
-#[derive(Clone, Copy)]
-enum Right {
-    Read(ResourceKind),
-    Write,
-}
-
-/// Whether the bearer of the request may. Castellan's own rights: token ∩ client ∩ administrators.
+/// Whether the bearer of the request has `right`.
 async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
     let token = bearer::token(headers).map_err(|_| Outcome::Unauthorized)?;
-    let live =
+    let caller =
         app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
             VerifyError::Store(error) => Outcome::broken(&error),
             VerifyError::Expired | VerifyError::Invalid => Outcome::Unauthorized,
         })?;
-    if !live.audience.contains(&app.issuer().address().issuer) {
-        return Err(Outcome::Unauthorized);
-    }
-    let wanted = match right {
-        Right::Read(kind) => format!("Castellan:{}:Read", kind.as_str()),
-        Right::Write => "Castellan:*".to_owned(),
-    };
-    let wanted = Scope::try_from(wanted).map_err(|_| Outcome::Forbidden)?;
-    let covers = |scopes: &Scopes| scopes.cover(&wanted);
-    let person = live.account.as_ref().is_none_or(|(_, account)| account.is_administrator());
-    if covers(&live.scope) && covers(&live.client.scope) && person {
-        Ok(())
-    } else {
-        Err(Outcome::Forbidden)
-    }
+    app.issuer().authorize_admin(&caller, right).map_err(|refused| match refused {
+        NotAuthorized::Audience => Outcome::Unauthorized,
+        NotAuthorized::Forbidden => Outcome::Forbidden,
+    })
 }
 
 async fn read(

@@ -4,7 +4,7 @@
 
 use castellan_proto::scope::{Scope, Scopes};
 
-use crate::{Issuer, resources::ResourceKind, tokens::verify::Live};
+use crate::{Issuer, resources::ResourceKind, tokens::verified::Live};
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

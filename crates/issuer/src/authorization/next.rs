@@ -1,5 +1,6 @@
 //! What a browser does next, and what it is told when it cannot go on.
 
+use crate::records::TokenProfile;
 use castellan_proto::Opaque;
 
 use crate::{

@@ -4,7 +4,7 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, grant::ROSTER, tokens::claims::ACR};
+use crate::{Issuer, tokens::claims::ACR};
 
 impl Issuer {
     /// The metadata document. One for both well-known paths.

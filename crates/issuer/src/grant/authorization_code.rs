@@ -18,7 +18,7 @@ use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Code, Family, Origin, code::code_id, repository::Written},
+    records::{Client, Code, Family, code::code_id, repository::Written},
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
 };

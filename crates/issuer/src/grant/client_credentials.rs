@@ -8,12 +8,12 @@ use crate::records::TokenFormat;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{GrantType, authorization_code::audience};
+use super::{GrantType};
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, Origin, TokenProfile, repository::Written},
+    records::{Client, repository::Written},
     request::{params::Params, resource::resources_within, scope::scope_within},
     store::StoreError,
     tokens::{family::new_id, mint::Authorized},

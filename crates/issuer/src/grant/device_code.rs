@@ -13,13 +13,13 @@ use castellan_proto::{Opaque, OpaqueKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{DEVICE_CODE, GrantType, authorization_code::audience};
+use super::{DEVICE_CODE, GrantType};
 use crate::{
     Issuer,
     authorization::device::{Device, DeviceState},
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, Origin, TokenProfile, code::code_id, repository::Written},
+    records::{Client, Family, code::code_id, repository::Written},
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
 };

@@ -9,13 +9,14 @@ mod device_code;
 mod refresh_token;
 pub mod settings;
 
+use crate::records::Family;
 use crate::grant::settings::AskedGrant;
 use crate::records::GrantName;
 use crate::records::GrantSettings;
+use castellan_proto::scope::Scopes;
 use serde_json::Value;
 use crate::tokens::mint::Authorized;
 use async_trait::async_trait;
-use serde_json::Value;
 
 pub(crate) use authorization_code::CodeDocument;
 

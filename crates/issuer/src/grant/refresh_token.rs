@@ -10,7 +10,7 @@ use crate::{
     client_auth::AuthenticatedClient,
     error::OAuthError,
     records::{
-        Client, Family, Origin, Refresh, Rotation,
+        Client, Family, Refresh, Rotation,
         repository::{TRIES, Versioned, Written},
     },
     request::{params::Params, scope::scope_within},

@@ -8,7 +8,7 @@ use crate::{
     Issuer,
     keys::KeyringError,
     records::repository::{Stored, Written},
-    sign_in::password::Busy,
+    secrets::hashing::Busy,
     store::{Notice, StoreError},
 };
 

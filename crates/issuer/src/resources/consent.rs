@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Facts, Problem, Resource};
-use crate::{Issuer, authorization::consent::consent_id, records::Consent};
+use crate::{Issuer, records::{Consent, consent_id}};
 
 /// A consent. People give it on a page; it is read and deleted here, and never written.
 #[derive(Deserialize)]

@@ -23,12 +23,6 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
-    keys::{KeyUse, KeyringError},
-    records::{
-        Consent,
-        repository::{Stored, Written},
-    },
-    secrets::hashing::Busy,
     store::{Kind, Notice, StoreError},
 };
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::search::{FilterAttribute, ListError, Listed, Listing, Sort};
 use crate::{
-    Issuer, keys::KeyUse, records::repository::Stored, sign_in::password::Busy, store::StoreError,
+    Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
 };
 
 /// A kind of resource. The type that implements it is the document as people write it, without

@@ -9,7 +9,7 @@ use crate::{
     cache::liveness::Snapshot,
     keys::{KeyUse, KeyringError, RingKey},
     records::{
-        Family, TokenProfile,
+        Family,
         repository::{Stored, read},
     },
     store::{Kind, Record},

@@ -170,6 +170,7 @@ mod tests {
         Ok(Authorization::read(values.iter().copied())?.map(text))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what a read is compared with")]
     fn found(scheme: AuthScheme, text: &str) -> Read {
         Ok(Some((scheme, text.to_owned())))
     }

@@ -1,6 +1,5 @@
 //! A server, put together from its configuration.
 
-use castellan_issuer::resources::Roster;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
@@ -9,7 +8,7 @@ use std::{
 use castellan_gate::Introspection;
 use castellan_issuer::{
     Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, records::TokenProfile,
-    secrets::hashing::Passwords, settings::SiteAddress, store::Store,
+    resources::Roster, secrets::hashing::Passwords, settings::SiteAddress, store::Store,
 };
 use castellan_proto::Digest;
 

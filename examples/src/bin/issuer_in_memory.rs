@@ -8,8 +8,14 @@ use std::{
 };
 
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, request::params::Params, resources::Mode,
-    secrets::hashing::Passwords, settings::SiteAddress, store::Memory, tokens::verified::Holder,
+    Issuer, Parts, Settings,
+    keys::MasterKey,
+    request::params::Params,
+    resources::{Mode, Roster},
+    secrets::hashing::Passwords,
+    settings::SiteAddress,
+    store::Memory,
+    tokens::verified::Holder,
 };
 use castellan_proto::{Clock, Timestamp};
 use serde_json::json;
@@ -40,6 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         master: MasterKey::generate(),
         passwords: Passwords::start(),
         readiness: Arc::default(),
+        resources: Roster::default(),
     })
     .await?;
 

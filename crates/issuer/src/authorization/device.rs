@@ -1,7 +1,6 @@
 //! The device grant up to the person's answer (RFC 8628 §§3.1 to 3.3): a device without a browser gets
 //! two codes, keeps one, and shows the other to a person, who types it in elsewhere.
 
-use crate::records::GrantName;
 use std::sync::{Mutex, PoisonError};
 
 use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
@@ -15,6 +14,7 @@ use crate::{
     },
     error::OAuthError,
     records::{
+        GrantName,
         code::code_id,
         repository::{Stored, Written},
     },

@@ -1,7 +1,6 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
-use crate::records::GrantName;
 use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,7 @@ use crate::{
     },
     error::OAuthError,
     records::{
-        Client, Consent, TokenProfile,
+        Client, Consent, GrantName, TokenProfile,
         consent::consent_id,
         repository::{Stored, Versioned, Written},
     },
@@ -250,7 +249,7 @@ impl Issuer {
         person: &SignedIn,
     ) -> Result<String, FlowError> {
         let id = consent_id(&person.account_id, &request.client_id);
-        // Missing if it was taken back a moment ago.
+        // Gone if it was taken back a moment ago.
         let stored =
             self.repository().get::<Consent>(&id, self.now()).await?.ok_or(FlowError::Expired)?;
         Ok(stored.body.agreement)

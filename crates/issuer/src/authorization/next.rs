@@ -1,10 +1,9 @@
 //! What a browser does next, and what it is told when it cannot go on.
 
-use crate::records::TokenProfile;
 use castellan_proto::Opaque;
 
 use crate::{
-    authorization::request::AuthorizeError, error::OAuthError,
+    authorization::request::AuthorizeError, error::OAuthError, records::TokenProfile,
     session::logout_notice::RememberError, store::StoreError,
 };
 

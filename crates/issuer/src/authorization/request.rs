@@ -1,13 +1,12 @@
 //! The authorization request, checked line by line (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
-use crate::records::GrantName;
 use castellan_proto::{CodeChallenge, ErrorCode, RedirectUri, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
     authorization::claims_parameter::{self, ClaimsRequest},
-    records::Client,
+    records::{Client, GrantName},
     request::{params::Params, resource::resources_within},
     store::StoreError,
 };

@@ -1,13 +1,5 @@
 //! `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5).
 
-use crate::grant::settings::AskedGrant;
-use crate::grant::settings::NOTHING_TO_ROTATE;
-use crate::grant::settings::seconds;
-use crate::grant::settings::show_with_refresh;
-use crate::records::GrantName;
-use crate::records::GrantSettings;
-use crate::records::Rotation;
-use crate::records::TokenFormat;
 use async_trait::async_trait;
 use castellan_proto::{CodeVerifier, Opaque, OpaqueKind, RedirectUri};
 use serde::Deserialize;
@@ -18,7 +10,11 @@ use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Code, Family, code::code_id, repository::Written},
+    grant::settings::{AskedGrant, NOTHING_TO_ROTATE, seconds, show_with_refresh},
+    records::{
+        Client, Code, Family, GrantName, GrantSettings, Rotation, TokenFormat, code::code_id,
+        repository::Written,
+    },
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
 };

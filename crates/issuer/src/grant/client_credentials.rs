@@ -1,19 +1,15 @@
 //! `grant_type=client_credentials` (RFC 6749 §4.4): a client acts for itself.
 
-use crate::grant::settings::AskedGrant;
-use crate::grant::settings::seconds;
-use crate::records::GrantName;
-use crate::records::GrantSettings;
-use crate::records::TokenFormat;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{GrantType};
+use super::GrantType;
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, repository::Written},
+    grant::settings::{AskedGrant, seconds},
+    records::{Client, GrantName, GrantSettings, TokenFormat, repository::Written},
     request::{params::Params, resource::resources_within, scope::scope_within},
     store::StoreError,
     tokens::{family::new_id, mint::Authorized},

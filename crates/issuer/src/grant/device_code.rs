@@ -1,13 +1,6 @@
 //! `grant_type=urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4): a device looks whether
 //! the person has answered.
 
-use crate::grant::settings::AskedGrant;
-use crate::grant::settings::seconds;
-use crate::grant::settings::show_with_refresh;
-use crate::records::GrantName;
-use crate::records::GrantSettings;
-use crate::records::Rotation;
-use crate::records::TokenFormat;
 use async_trait::async_trait;
 use castellan_proto::{Opaque, OpaqueKind};
 use serde::Deserialize;
@@ -19,7 +12,11 @@ use crate::{
     authorization::device::{Device, DeviceState},
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Family, code::code_id, repository::Written},
+    grant::settings::{AskedGrant, seconds, show_with_refresh},
+    records::{
+        Client, Family, GrantName, GrantSettings, Rotation, TokenFormat, code::code_id,
+        repository::Written,
+    },
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
 };

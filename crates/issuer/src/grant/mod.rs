@@ -9,25 +9,22 @@ mod device_code;
 mod refresh_token;
 pub mod settings;
 
-use crate::records::Family;
-use crate::grant::settings::AskedGrant;
-use crate::records::GrantName;
-use crate::records::GrantSettings;
+use async_trait::async_trait;
 use castellan_proto::scope::Scopes;
 use serde_json::Value;
-use crate::tokens::mint::Authorized;
-use async_trait::async_trait;
-
-pub(crate) use authorization_code::CodeDocument;
 
 use crate::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
-    records::{Client, Refresh},
+    grant::settings::AskedGrant,
+    records::{Client, Family, GrantName, GrantSettings, Refresh},
     request::params::Params,
     store::StoreError,
+    tokens::mint::Authorized,
 };
+
+pub(crate) use authorization_code::CodeDocument;
 
 /// Apps that are read at a time.
 const PAGE: usize = 200;

@@ -1,6 +1,5 @@
 //! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2, `docs/rules.md` rule 31).
 
-use crate::records::GrantName;
 use async_trait::async_trait;
 use castellan_proto::{OpaqueKind, Timestamp, scope::Scopes};
 
@@ -10,7 +9,7 @@ use crate::{
     client_auth::AuthenticatedClient,
     error::OAuthError,
     records::{
-        Client, Family, Refresh, Rotation,
+        Client, Family, GrantName, Refresh, Rotation,
         repository::{TRIES, Versioned, Written},
     },
     request::{params::Params, scope::scope_within},

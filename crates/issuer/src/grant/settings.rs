@@ -68,9 +68,9 @@ impl AskedGrant<'_> {
 /// That it is none.
 pub fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, String> {
     match value {
-        Some(seconds) if !(1..=LONGEST).contains(&seconds) => {
-            Err(format!("{name} must be a number of seconds from 1 to {LONGEST} (a year), not {seconds}"))
-        }
+        Some(seconds) if !(1..=LONGEST).contains(&seconds) => Err(format!(
+            "{name} must be a number of seconds from 1 to {LONGEST} (a year), not {seconds}"
+        )),
         other => Ok(other),
     }
 }

@@ -1,11 +1,10 @@
 //! Token families: everything that is issued from one authorization.
 
-use crate::records::GrantName;
 use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{TokenProfile, repository::Stored},
+    records::{GrantName, TokenProfile, repository::Stored},
     store::Kind,
 };
 

@@ -158,8 +158,9 @@ fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value
             "a document must be a map with a resourceType and an id".to_owned(),
         ));
     };
-    let kinds =
-        || format!("resourceType is missing or unknown; known types: {}", roster.names().join(", "));
+    let kinds = || {
+        format!("resourceType is missing or unknown; known types: {}", roster.names().join(", "))
+    };
     let kind = members.shift_remove("resourceType");
     let kind = kind
         .as_ref()
@@ -171,7 +172,8 @@ fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value
         _ => {
             return Err(ApplyError::Invalid {
                 resource: kind.as_str().to_owned(),
-                problem: "id is missing, or not 1 to 128 characters of A-Z a-z 0-9 . _ - @ + ~".to_owned(),
+                problem: "id is missing, or not 1 to 128 characters of A-Z a-z 0-9 . _ - @ + ~"
+                    .to_owned(),
             });
         }
     };

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Facts, Problem, Resource};
-use crate::{Issuer, records::{Consent, consent_id}};
+use crate::{
+    Issuer,
+    records::{Consent, consent_id},
+};
 
 /// A consent. People give it on a page; it is read and deleted here, and never written.
 #[derive(Deserialize)]

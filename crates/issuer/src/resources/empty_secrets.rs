@@ -20,7 +20,7 @@ const PAGE: usize = 200;
 const AT_ONCE: usize = 4;
 
 impl Issuer {
-    /// PollIntervals for empty passwords and secrets, at `most` so many hashes, all without a bound.
+    /// Looks for empty passwords and secrets, at `most` so many hashes, all without a bound.
     ///
     /// # Errors
     /// [`OAuthError`] if the store or the pool of hashes fails.

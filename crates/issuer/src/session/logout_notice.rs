@@ -38,7 +38,7 @@ pub struct FrontchannelLogout {
     pub frames: Vec<String>,
 }
 
-/// LogoutNotification for one app that a session is over.
+/// What one app is told when a session is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutNotification {
     /// The app's `client_id`.

@@ -6,7 +6,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 
 use crate::{
     cache::verdicts::Memory,
-    records::{Account, TokenProfile, Client},
+    records::{Account, Client, TokenProfile},
     store::StoreError,
 };
 
@@ -78,5 +78,4 @@ impl Live {
     pub fn may(&self, name: &str) -> bool {
         self.scope.has_name(name) && self.client.scope.has_name(name)
     }
-
 }

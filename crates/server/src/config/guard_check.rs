@@ -1,10 +1,10 @@
 //! Whether each setting of one guard can be held to. What could not is refused, so that no rule that
 //! somebody wrote is silently none.
 
+use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
 
 use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
-use castellan_gate::SessionField;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);

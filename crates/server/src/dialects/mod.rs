@@ -5,18 +5,18 @@ mod decidim;
 mod decidim_oauth;
 mod trompa;
 
-use axum::Router;
-use castellan_gate::Naming;
-use castellan_gate::SessionField;
-use castellan_issuer::Issuer;
-use castellan_issuer::machine::api_key::KeyTokens;
-use castellan_issuer::machine::machine_user::MachineTokens;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use axum::http::HeaderMap;
-use castellan_gate::Rules;
+use axum::{Router, http::HeaderMap};
+use castellan_gate::{Naming, Rules, SessionField};
+use castellan_issuer::{
+    Issuer,
+    machine::{api_key::KeyTokens, machine_user::MachineTokens},
+};
 use castellan_proto::scope::ScopePattern;
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::wire;
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {

@@ -9,7 +9,6 @@ use axum::{
     Router,
     routing::{get, post},
 };
-
 use castellan_issuer::resources::Roster;
 
 use crate::app::App;
@@ -63,12 +62,5 @@ pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
 }
 
 /// Those of [`claimed`] that are not of resources.
-const CLAIMED: [&str; 7] = [
-    "/.well-known",
-    "/account",
-    "/assets",
-    "/auth",
-    "/console",
-    "/healthz",
-    "/readyz",
-];
+const CLAIMED: [&str; 7] =
+    ["/.well-known", "/account", "/assets", "/auth", "/console", "/healthz", "/readyz"];

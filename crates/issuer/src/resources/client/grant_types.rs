@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::resources::Problem;
 use crate::{
     grant::{
         CodeDocument, GrantType, ROSTER, Roster,
         settings::{self, AskedGrant, NOTHING_TO_ROTATE},
     },
     records::{Client, GrantName, Grants, Rotation, TokenProfile},
+    resources::Problem,
 };
 
 /// What `grant_types` calls the grant that others give the tokens for.

@@ -2,12 +2,13 @@
 //! discovery names it, and documents set it.
 
 use async_trait::async_trait;
+use castellan_issuer::tokens::mint::Authorized;
 use castellan_issuer::{
     Issuer,
     client_auth::AuthenticatedClient,
     error::OAuthError,
     grant::{
-        self, Authorized, GrantType, Roster,
+        self, GrantType, Roster,
         settings::{AskedGrant, seconds},
     },
     records::{Client, GrantName, GrantSettings, TokenFormat},
@@ -96,7 +97,7 @@ async fn a_grant_that_one_file_adds_is_served_and_announced() {
     let said = refused.unwrap_err().to_string();
     assert!(said.contains("access_token_expiration is in seconds"), "{said}");
     harness.apply(kiosk(60)).await;
-    let shown = harness.issuer.describe(ResourceKind::Client, "kiosk").await.unwrap().unwrap();
+    let shown = harness.issuer.describe(ResourceKind::CLIENT, "kiosk").await.unwrap().unwrap();
     assert_eq!(shown["grant_types"], json!([NAME]));
     assert_eq!(shown["auth"][NAME]["access_token_expiration"], json!(60));
 

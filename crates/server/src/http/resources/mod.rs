@@ -3,8 +3,6 @@
 //!
 //! For administrators only; the rights are those of [`castellan_issuer::rights`].
 
-use castellan_issuer::rights::NotAuthorized;
-use castellan_issuer::rights::Right;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -13,6 +11,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use castellan_issuer::rights::NotAuthorized;
+use castellan_issuer::rights::Right;
 use castellan_issuer::{
     resources::{
         ApplyError, Mode, ResourceKind, Roster,

@@ -69,23 +69,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         }
         good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
-        let now = issuer.now();
-        let keys = issuer.keyring().keys();
-        let signing = |usage| {
-            keys.iter().any(|key| {
-                key.usage == usage
-                    && key.sign_from <= now
-                    && key.sign_until.is_none_or(|until| now < until)
-            })
-        };
-        let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
-        good &= whole;
-        let state = if whole {
-            "every use has an active key"
-        } else {
-            "PROBLEM: no active signing key for at least one use"
-        };
-        println!("signing keys     {} decrypted with the master key; {state}", keys.len());
+        good &= signing_keys(issuer);
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
             let some = !issuer.list(kind, None, 1).await?.is_empty();
             println!("{:<16} {}", kind.as_str(), if some { "present" } else { "none yet" });
@@ -102,6 +86,27 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
     }
     println!("\n{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints whether every use has a key that signs now; whether that is so.
+fn signing_keys(issuer: &Issuer) -> bool {
+    let now = issuer.now();
+    let keys = issuer.keyring().keys();
+    let signing = |usage| {
+        keys.iter().any(|key| {
+            key.usage == usage
+                && key.sign_from <= now
+                && key.sign_until.is_none_or(|until| now < until)
+        })
+    };
+    let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
+    let state = if whole {
+        "every use has an active key"
+    } else {
+        "PROBLEM: no active signing key for at least one use"
+    };
+    println!("signing keys     {} decrypted with the master key; {state}", keys.len());
+    whole
 }
 
 /// Prints which guards of a site are open, and what is wrong with them; whether nothing is.

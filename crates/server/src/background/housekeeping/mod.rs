@@ -35,7 +35,7 @@ async fn renew_keys(issuer: Issuer) {
         every.tick().await;
         match issuer.rotate_keys_if_due().await {
             Ok(true) => {
-                tracing::info!(site = %issuer.repository().site(), "created new signing keys")
+                tracing::info!(site = %issuer.repository().site(), "created new signing keys");
             }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "could not create new signing keys"),

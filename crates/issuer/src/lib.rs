@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use castellan_proto::{Clock, Timestamp};
 
-pub use records::repository::Repository;
+pub use records::repository::{Repository, Stored};
 pub use settings::Settings;
 
 use crate::{

@@ -59,17 +59,17 @@ impl Place {
 /// The places that are named right after a document.
 fn places(after: &str) -> Vec<Place> {
     let after = after.trim_start_matches([',', ' ']);
-    let made: [(&[&str], fn(String) -> Place); 3] = [
-        (&["§§", "§"], Place::Section),
-        (&["rules ", "rule "], Place::Rule),
-        (&["rows ", "row "], Place::Row),
-    ];
-    for (words, make) in made {
-        if let Some(rest) = words.iter().find_map(|word| after.strip_prefix(word)) {
-            return numbers(rest).into_iter().map(make).collect();
-        }
+    let rest = |words: [&str; 2]| words.iter().find_map(|word| after.strip_prefix(word));
+    let all = |rest, place: fn(String) -> Place| numbers(rest).into_iter().map(place).collect();
+    if let Some(rest) = rest(["§§", "§"]) {
+        all(rest, Place::Section)
+    } else if let Some(rest) = rest(["rules ", "rule "]) {
+        all(rest, Place::Rule)
+    } else if let Some(rest) = rest(["rows ", "row "]) {
+        all(rest, Place::Row)
+    } else {
+        Vec::new()
     }
-    Vec::new()
 }
 
 /// `27 to 30`, `8, 12 and 38`: the numbers that are written, up to the first other word.

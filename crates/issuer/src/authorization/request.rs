@@ -264,17 +264,7 @@ fn check(
     if challenge.is_none() && (grant.pkce != Some(false) || client.is_public()) {
         return Err(invalid("code_challenge is required"));
     }
-    let wrong_scope = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
-    let scope = match params.get("scope").filter(|text| !text.trim().is_empty()) {
-        Some(text) => Scopes::parse(text).map_err(|_| wrong_scope)?,
-        None => match client.profile.default_scope() {
-            Some(default) => Scopes::parse(default).map_err(|_| wrong_scope)?,
-            None => client.scope.clone(),
-        },
-    };
-    if client.scope.first_uncovered(&scope).is_some() {
-        return Err(wrong_scope);
-    }
+    let scope = requested_scope(client, params.get("scope"))?;
     let (prompt, sign_in_too) = prompt(params.get("prompt"))?;
     let max_age = match params.get("max_age").map(str::parse) {
         None => None,
@@ -298,6 +288,17 @@ fn check(
         resources: None,
         device: None,
     })
+}
+
+/// What is asked for, or what the client's profile asks for without it.
+fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refused> {
+    let wrong = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
+    let text = text.filter(|text| !text.trim().is_empty());
+    let scope = match text.or_else(|| client.profile.default_scope()) {
+        Some(text) => Scopes::parse(text).map_err(|_| wrong)?,
+        None => client.scope.clone(),
+    };
+    if client.scope.first_uncovered(&scope).is_some() { Err(wrong) } else { Ok(scope) }
 }
 
 /// Whether a text is longer than anything that is kept until somebody has signed in.

@@ -11,6 +11,9 @@ use crate::{
     Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
 };
 
+/// The stored forms of the passwords and secrets of a record.
+pub type StoredSecrets<R> = fn(&R) -> Vec<String>;
+
 /// A kind of resource. The type that implements it is the document as people write it, without
 /// `resourceType` and `id`.
 ///
@@ -42,7 +45,7 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     const SCOPE_MEMBER: Option<&'static str> = None;
 
     /// The stored forms of its passwords and secrets, if it can have any.
-    const SECRETS: Option<fn(&Self::Record) -> Vec<String>> = None;
+    const SECRETS: Option<StoredSecrets<Self::Record>> = None;
 
     /// The record that this document asks for, made over `before`. The flag says whether a secret
     /// changed.
@@ -65,6 +68,7 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     }
 
     /// The page that `listing` asks for.
+    #[must_use]
     fn search(
         issuer: &Issuer,
         listing: &Listing,

@@ -144,8 +144,12 @@ pub fn run() -> ExitCode {
 #[must_use]
 pub fn command(roster: &Roster) -> clap::Command {
     let kinds = one_of(&roster.names());
+    // Not `mut_arg`, which moves the argument behind the others.
     let set = |command: clap::Command| {
-        command.mut_arg("kind", |kind| kind.help(format!("Kind of the resource: {kinds}")))
+        command.mut_args(|argument| match argument.get_id().as_str() {
+            "kind" => argument.help(format!("Kind of the resource: {kinds}")),
+            _ => argument,
+        })
     };
     let writable: Vec<_> =
         roster.iter().filter(|kind| kind.is_writable()).map(ResourceKind::as_str).collect();

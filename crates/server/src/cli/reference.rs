@@ -29,7 +29,7 @@ fn add(command: &Command, text: &mut String) {
     }
     let help = shown.render_long_help().to_string();
     let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", lines.join("\n")));
+    text.extend(["\n## `", &name, "`\n\n```text\n", &lines.join("\n"), "\n```\n"]);
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         add(child, text);
     }

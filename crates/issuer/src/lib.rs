@@ -1,9 +1,9 @@
 //! Who gets which token, and why: the rules of the protocol, without HTTP and without SQL.
 //!
-//! [`Issuer`] is the list of verbs that the roof may call. Each room below it is one idea:
-//! a request for authorization ([`authorize`]), the browser's way through it ([`flow`]), the token
-//! endpoint ([`token`]) with one room per grant ([`grant`]), what a token says ([`mint`]) and
-//! whether it still holds ([`verify`], [`liveness`]).
+//! [`Issuer`] is the list of methods that a server may call. From top to bottom: what the endpoints
+//! do ([`endpoint`], [`resources`]), ways to a token ([`grant`], [`authorization`]), what is issued
+//! and whether it still holds ([`tokens`], [`session`]), and what all of that rests on ([`keys`],
+//! [`records`], [`store`]).
 
 pub mod authorization;
 pub mod cache;

@@ -9,6 +9,7 @@ use std::path::Path;
 const ORDER: &[&str] = &[
     // What the surfaces call.
     "endpoint",
+    "rights",
     "resources",
     "transfer",
     // Ways to a token.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TokenFormat;
 
 /// The contract that an app's tokens follow. It is set where the app's document is read, and stored
-/// in the members that [`StoredProfile`] has.
+/// in the members that `StoredProfile` has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "StoredProfile", into = "StoredProfile")]
 pub enum TokenProfile {

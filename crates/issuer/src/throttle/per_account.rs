@@ -1,5 +1,5 @@
 //! Guesses at passwords, counted per person (`docs/rules.md` rule 48), and per source
-//! ([`sources`]).
+//! ([`super::per_source`]).
 //!
 //! A guess is counted before it is checked, so that guesses at the same time count, too. It counts
 //! twice: for the name that was typed, and for the account that it leads to. Who typed one name too

@@ -120,7 +120,7 @@ async fn only_final_answers_of_2xx_4xx_and_5xx_are_answers() {
             });
             let reply = rig.ask(None, document).await;
             assert_eq!((reply.status.as_u16(), &*reply.codes()[0]), (502, "UPSTREAM"));
-            assert!(reply.text.contains(&format!("answered with status {status}")));
+            assert!(reply.text.contains(&format!("responded with status {status}")));
             assert!(!reply.headers.contains_key("location"));
         }
     }

@@ -95,7 +95,7 @@ async fn a_grant_that_one_file_adds_is_served_and_announced() {
     };
     let refused = harness.issuer.apply(kiosk(0), Mode::Write).await.map(drop);
     let said = refused.unwrap_err().to_string();
-    assert!(said.contains("access_token_expiration is in seconds"), "{said}");
+    assert!(said.contains("access_token_expiration must be a number of seconds"), "{said}");
     harness.apply(kiosk(60)).await;
     let shown = harness.issuer.describe(ResourceKind::CLIENT, "kiosk").await.unwrap().unwrap();
     assert_eq!(shown["grant_types"], json!([NAME]));

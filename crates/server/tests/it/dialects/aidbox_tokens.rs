@@ -225,7 +225,7 @@ async fn a_refresh_token_without_an_end_is_warned_of_and_may_be_given_one() {
     let documents = DOCUMENTS.replace("refresh_token_expiration: 86400", "");
     let castellan = Castellan::with_documents(&documents).await;
     let said = castellan.said(&["doctor"]);
-    assert!(said.contains("WARNING: those of portal, spa never expire"), "{said}");
+    assert!(said.contains("WARNING: refresh tokens of portal, spa never expire"), "{said}");
     let castellan = Castellan::start(Plan {
         config: "[tokens]\nrefresh_longest = \"1d\"\n".to_owned(),
         documents,

@@ -87,7 +87,7 @@ async fn a_guard_whose_schema_is_wrong_is_closed_alone_and_says_why() {
     let wrong = [
         ("broken", "schema_invalid", "Strin"),
         ("garbled", "lock_unreadable", "line 2 of the lock file"),
-        ("remapped", "mapping_changed", "Query.name demands Query:Name:Read where the lock file"),
+        ("remapped", "mapping_changed", "Query.name requires Query:Name:Read, but the lock file"),
         ("misnamed", "schema_invalid", "matches no field; write Mutation.fieldName"),
         ("homeless", "file_unusable", "homeless.lock"),
         ("missing", "file_unusable", "missing.graphql"),

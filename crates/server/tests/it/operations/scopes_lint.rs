@@ -179,7 +179,7 @@ fn every_kind_of_finding_is_told_in_text_and_json() {
     for code in codes.iter().map(|code| code.trim_matches('"')) {
         assert!(help.contains(&format!("  {code} ")), "no {code} in {help}");
     }
-    assert!(help.contains("with 1 if there is a warning"), "{help}");
+    assert!(help.contains("with 1 if there are"), "{help}");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_list_is_no_sarif_and_says_so() {
     assert_eq!(json["Query:Person:List"], json!(["Query.people"]));
     fixture.cannot("list", "s.graphql", &["--format", "sarif"], &["sarif", "text, json"]);
     let help = out(&fixture.run(&["scopes", "list", "--help"]));
-    assert!(help.contains("There is no SARIF"), "{help}");
+    assert!(help.contains("SARIF is for `lint` only"), "{help}");
 }
 
 /// What an API with the schema `sdl` answers to `query`.
@@ -420,9 +420,9 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     // Keys come to the archive, and its words for scopes count. Of its defaults none is dead.
     assert_eq!(
         fixture.lint(FOUND, "s.graphql", &["--guard", "archive"]),
-        "warning: dead-scope: Client/c Mutation:Gone:* matches no field of the schema\nnote: \
-         public-fields: Query:* makes 1 fields public: Query.me\nnote: public-fields: \
-         Subscription:* makes 0 fields public\n1 warnings, 2 notes\n"
+        "warning: dead-scope: Client/c Mutation:Gone:* matches no field of the schema\n\
+         note: public-fields: Query:* makes 1 fields public: Query.me\n\
+         note: public-fields: Subscription:* makes 0 fields public\n1 warnings, 2 notes\n"
     );
     // No key comes to the other one, and no machine user.
     let unreachable = |field: &str| format!("unreachable-mutation Mutation.{field}");
@@ -454,7 +454,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
                  Client/c may already have\n";
     assert!(drift.contains(added), "{drift}");
     let gone = fixture.scopes(COULD_NOT, "lint", "old.graphql", &["--guard", "archive"]);
-    assert!(err(&gone).contains("\"Mutation.vote\" names no field"), "{}", err(&gone));
+    assert!(err(&gone).contains("\"Mutation.vote\" matches no field"), "{}", err(&gone));
     // The session field is the guard's own.
     let list = out(&fixture.scopes(WELL, "list", "s.graphql", &["--guard", "api"]));
     assert!(list.contains("Query.session"), "{list}");

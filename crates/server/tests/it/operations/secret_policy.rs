@@ -185,9 +185,9 @@ async fn the_least_length_is_the_sites_and_the_documents_variable_works() {
         assert_eq!(takes(plan(value), site, password).await, is_taken, "{site} {password}");
     }
     for (value, why) in [
-        ("0", "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH is not a whole number above zero"),
+        ("0", "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH must be a whole number greater than zero"),
         ("129", "must be from 1 to 128"),
-        ("many", "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH is not a whole number above zero"),
+        ("many", "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH must be a whole number greater than zero"),
     ] {
         let said = Castellan::refuses(Plan { config: String::new(), ..plan(value) }).await;
         assert!(said.contains(why), "{said}");

@@ -206,7 +206,7 @@ async fn case_44_no_blank_secret_of_the_configuration_starts() {
         (vec![jwt(), ("JWT_AUTH_KEYS", key(" \u{200b}"))], "must not be empty or blank"),
         // A blank variable is an unset one, and keys need a secret.
         (vec![("JWT_SECRET", "   ".to_owned()), ("JWT_AUTH_KEYS", key("k-editor"))], "JWT_SECRET"),
-        (vec![("CASTELLAN__DECIDIM__API_JWT_SECRET", "\" \"".to_owned())], "empty or blank"),
+        (vec![("CASTELLAN__DECIDIM__API_JWT_SECRET", "\" \"".to_owned())], "a secret is an empty"),
     ] {
         let said = Castellan::refuses(Plan { environment, ..Plan::default() }).await;
         assert!(said.contains(why), "{said}");

@@ -56,7 +56,7 @@ async fn everything_goes_along(to: &str) {
     let said = String::from_utf8_lossy(&back.stdout).into_owned();
     assert!(!back.status.success() && said.contains(", 1 differences"), "{said}");
     let differs = said.lines().find(|line| line.starts_with("differs: ")).unwrap();
-    assert!(differs.contains("/code/") && differs.ends_with(" of the destination"), "{said}");
+    assert!(differs.contains("/code/") && differs.ends_with(" at the destination"), "{said}");
 }
 
 #[tokio::test]

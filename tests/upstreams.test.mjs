@@ -383,7 +383,7 @@ describe('a library behind the gate', () => {
     });
     assert.equal(answer.status, 400);
     const { errors } = await answer.json();
-    assert.match(errors[0].message, /Batches/);
+    assert.match(errors[0].message, /Batching/);
     nothingWasAsked();
   });
 

@@ -62,7 +62,8 @@ impl Selection {
             Some(engine) => Servers::start_one(engine),
             None => Servers::none(),
         };
-        if let Some((name, why)) = servers.missing.first().filter(|_| self.engine.is_some()) {
+        let is_asked = |(name, _): &&(&str, String)| self.engine.as_deref() == Some(*name);
+        if let Some((name, why)) = servers.missing.iter().find(is_asked) {
             report.run(&format!("tests on {name}"), || Outcome::NotRun(why.clone()));
             return report;
         }

@@ -14,7 +14,7 @@ pub mod guards;
 pub mod http;
 mod http_client;
 mod sample_api;
-mod startup;
+pub mod startup;
 mod wire;
 mod yaml;
 

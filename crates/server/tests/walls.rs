@@ -7,6 +7,29 @@ use std::{fs, path::Path};
 
 use walls::{mentions, rust_files};
 
+/// The folders and files below `lib.rs`: each uses only those that stand after it.
+const ORDER: &[&str] = &[
+    // Ways in.
+    "cli",
+    "startup",
+    "http",
+    "app",
+    // What every request walks.
+    "corridor",
+    "guards",
+    "config",
+    "dialects",
+    // What everything rests on.
+    "background",
+    "sample_api",
+    "http_client",
+    "wire",
+    "pages",
+    "yaml",
+    "file_handles",
+    "clock",
+];
+
 /// A folder of `src`, and the names that may not be used in it.
 const WALLS: &[(&str, &[&str])] = &[
     (
@@ -32,6 +55,19 @@ const LONGEST: usize = 450;
 
 fn src() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+}
+
+#[test]
+fn no_module_imports_in_a_loop() {
+    for found in [walls::loops(src()), walls::folder_loops(src())] {
+        assert!(found.is_empty(), "import loops:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn each_module_uses_only_those_below_it() {
+    let found = walls::breaches(src(), ORDER);
+    assert!(found.is_empty(), "against the order:\n{}", found.join("\n"));
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::Failure;
 use crate::{
-    app,
     config::{GuardConfig, Loaded, Site},
     guards::{self, Trouble},
+    startup::assemble,
 };
 
 /// Check the configuration file.
@@ -40,7 +40,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
     let own = if site.is_first { "; variables such as JWT_SECRET apply to it" } else { "" };
     println!("site     {} at {}, for {hosts}{own}", site.name, site.issuer.as_str());
     let mut good = true;
-    for guard in app::guards(loaded, site) {
+    for guard in loaded.guards(site) {
         let rules = guards::rules(&guard);
         let public: Vec<_> =
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
@@ -50,7 +50,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
-        app::check_path(&loaded.resources, &guard)?;
+        assemble::check_path(&loaded.resources, &guard)?;
         good &= check_schema(loaded, &guard).await;
     }
     Ok(good)

@@ -89,7 +89,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         api_key: Opaque::generate(OpaqueKind::ApiKey).text(),
     };
     let loaded = demo.load(listen)?;
-    let issuer = crate::app::open_issuer(&loaded).await?;
+    let issuer = crate::startup::assemble::open_issuer(&loaded).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
     let house = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;

@@ -12,9 +12,9 @@ use castellan_issuer::{
 
 use super::Failure;
 use crate::{
-    app,
     config::Loaded,
     guards::{self, Trouble},
+    startup::assemble,
 };
 
 /// Apps that are named in a warning at most.
@@ -43,7 +43,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         println!("{card}\n");
     }
     let began = Instant::now();
-    let issuers = app::open_issuers(loaded).await?;
+    let issuers = assemble::open_issuers(loaded).await?;
     println!("data source      opens in {} ms", began.elapsed().as_millis());
     if arguments.accept_clock {
         for issuer in &issuers {
@@ -113,7 +113,7 @@ fn signing_keys(issuer: &Issuer) -> bool {
 async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
     let mut good = true;
     let site = loaded.sites.iter().find(|site| *site.name == **issuer.repository().site());
-    for guard in site.map(|site| app::guards(loaded, site)).unwrap_or_default() {
+    for guard in site.map(|site| loaded.guards(site)).unwrap_or_default() {
         let (state, trouble) = match guards::build_schema(&guard, &loaded.folder).await {
             Ok(built) => ("open", Trouble::of(&built).map(|trouble| trouble.text)),
             Err(problem) => ("closed", Some(problem.to_string())),

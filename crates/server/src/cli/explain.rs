@@ -9,7 +9,6 @@ use castellan_issuer::{Issuer, records::DecisionRecord};
 
 use super::Failure;
 use crate::{
-    app,
     config::{GuardConfig, Loaded},
     guards::{self, Denials, GuardParts, GuardVerifier, Upstreams, Usage},
 };
@@ -127,7 +126,7 @@ async fn by_query(
 }
 
 fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failure> {
-    let mut guards = app::guards(loaded, &loaded.site);
+    let mut guards = loaded.guards(&loaded.site);
     let at = match name {
         Some(name) => guards.iter().position(|guard| guard.name == name),
         None => guards.iter().position(|guard| guard.upstream.is_some()).or(Some(0)),

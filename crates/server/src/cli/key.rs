@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use castellan_issuer::{Issuer, keys::MasterKey};
 
 use super::Failure;
-use crate::{app, config::Loaded};
+use crate::{config::Loaded, startup::assemble};
 
 /// Manage signing keys and the master key that seals them.
 #[derive(clap::Subcommand)]
@@ -31,7 +31,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, Failure> {
-    let open = || app::open_issuer(loaded);
+    let open = || assemble::open_issuer(loaded);
     match command {
         Command::List => list(&open().await?),
         Command::Rotate => {
@@ -50,7 +50,7 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
         }
         Command::NewMaster => println!("{}", &*MasterKey::generate().text()),
         Command::Reseal => {
-            for issuer in app::open_issuers(loaded).await? {
+            for issuer in assemble::open_issuers(loaded).await? {
                 issuer.reseal_keys().await?;
                 println!("{}: sealed under the current master key", issuer.repository().site());
             }

@@ -30,8 +30,8 @@ use castellan_issuer::{
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
-    app,
     config::{Config, Loaded, environment},
+    startup::assemble,
 };
 
 /// An error, in words for the person at the terminal.
@@ -265,7 +265,7 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
 }
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {
-    Ok(app::open_issuer(loaded).await?)
+    Ok(assemble::open_issuer(loaded).await?)
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {

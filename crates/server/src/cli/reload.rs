@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::Failure;
-use crate::{app::Server, config::Loaded};
+use crate::{config::Loaded, startup::assemble::Server};
 
 /// What is asked through the socket.
 const RELOAD: &[u8; 7] = b"reload\n";

@@ -13,11 +13,11 @@ use super::{
     reload::{Control, Reloader},
 };
 use crate::{
-    app::{self, Server},
     background::housekeeping,
     config::Loaded,
     file_handles::FileHandles,
     sample_api::Archive,
+    startup::assemble::{self, Server},
     startup::listener,
 };
 
@@ -57,7 +57,7 @@ pub(super) async fn run(
              server is reachable from this machine only."
         );
     }
-    let issuers = app::open_issuers(&loaded).await?;
+    let issuers = assemble::open_issuers(&loaded).await?;
     let listener = bind(listen).await?;
     let mut house = start(&loaded, &issuers).await?;
     // Heard from now on: the default of this signal ends a process.
@@ -88,7 +88,7 @@ pub(super) async fn run(
 /// Puts the server together and begins what it does by itself.
 pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
-    Ok(app::build(loaded, issuers.to_vec()).await?)
+    Ok(assemble::build(loaded, issuers.to_vec()).await?)
 }
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {

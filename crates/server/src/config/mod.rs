@@ -13,6 +13,7 @@ mod reload;
 mod secret_ref;
 mod security;
 mod site;
+mod site_guards;
 #[cfg(test)]
 mod tests;
 

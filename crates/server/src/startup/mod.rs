@@ -1,4 +1,5 @@
 //! From a configuration to a running server.
 
+pub mod assemble;
 pub(crate) mod data_source;
 pub mod listener;

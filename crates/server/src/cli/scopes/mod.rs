@@ -24,10 +24,10 @@ use self::{
 };
 use super::Failure;
 use crate::{
-    app,
     config::{GuardConfig, Loaded},
     dialects,
     guards::{self, fetch_sdl},
+    startup::assemble,
 };
 
 /// Scopes of a schema.
@@ -127,7 +127,7 @@ pub(super) async fn run(loaded: Loaded, command: Command) -> Result<ExitCode, Fa
         Command::List { source, format } => list(&loaded, &source, format).await,
         Command::Lint(arguments) => lint(&loaded, &arguments).await,
         Command::Usage(arguments) => {
-            let issuer = app::open_issuer(&loaded).await?;
+            let issuer = assemble::open_issuer(&loaded).await?;
             let meaning = Meaning { aliases: aliases(&loaded), required: required(&loaded) };
             let grants = grants(&loaded, &issuer).await?;
             return usage::run(&issuer, &grants, &meaning, &arguments).await;
@@ -167,7 +167,7 @@ async fn lint(loaded: &Loaded, arguments: &LintArguments) -> Result<ExitCode, Fa
         None => None,
     };
     let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
-    let issuer = app::open_issuer(loaded).await?;
+    let issuer = assemble::open_issuer(loaded).await?;
     let mut held = Held::new(judges, grants(loaded, &issuer).await?);
     if guard.is_some() {
         held = held.admitted();
@@ -195,7 +195,7 @@ fn place_of(root: Root, field: &str) -> String {
 /// The guard that is named, if one is.
 fn find_guard(loaded: &Loaded, source: &Source) -> Result<Option<GuardConfig>, Failure> {
     let Some(name) = &source.guard else { return Ok(None) };
-    let mut guards = app::guards(loaded, &loaded.site);
+    let mut guards = loaded.guards(&loaded.site);
     let at = guards.iter().position(|guard| guard.name == *name).ok_or_else(|| {
         let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
         format!("guard {name:?} does not exist; configured guards: {}", known.join(", "))
@@ -273,7 +273,8 @@ fn judges(
 ) -> Result<Vec<Judge>, Failure> {
     let guards = match guard {
         Some(guard) => vec![guard.clone()],
-        None => app::guards(loaded, &loaded.site)
+        None => loaded
+            .guards(&loaded.site)
             .into_iter()
             .filter(|guard| guard.upstream.is_some())
             .collect(),
@@ -294,7 +295,7 @@ fn judges(
 /// What named scopes stand for, over all guards.
 fn aliases(loaded: &Loaded) -> BTreeMap<String, Vec<ScopePattern>> {
     let mut aliases: BTreeMap<String, Vec<ScopePattern>> = BTreeMap::new();
-    for guard in app::guards(loaded, &loaded.site) {
+    for guard in loaded.guards(&loaded.site) {
         for (name, patterns) in guards::rules(&guard).aliases {
             aliases.entry(name).or_default().extend(patterns);
         }
@@ -312,7 +313,7 @@ struct Meaning {
 
 /// The named scopes that guards require besides.
 fn required(loaded: &Loaded) -> Vec<(Root, String)> {
-    let guards = app::guards(loaded, &loaded.site);
+    let guards = loaded.guards(&loaded.site);
     let rules = guards.iter().map(guards::rules);
     rules
         .flat_map(|rules| rules.requires)

@@ -58,6 +58,7 @@ pub(crate) async fn submit(
     let code = params.get("user_code").unwrap_or_default();
     let mut response = match app.issuer().enter_user_code(code, &visitor.browser).await {
         Err(FlowError::Token(OAuthError::Throttled(seconds))) => later(&app, seconds),
+        Err(FlowError::WrongCode) => wrong_code(&app),
         step => respond::next(step, &app, &headers),
     };
     visitor.remember(&app, &mut response);
@@ -65,7 +66,7 @@ pub(crate) async fn submit(
 }
 
 /// The form once more: nothing is told of codes that were good once.
-pub(crate) fn wrong_code(app: &App) -> Response {
+fn wrong_code(app: &App) -> Response {
     let problem =
         "No device is waiting for this code. Check the code, or start again on the device.";
     form(app, "", (StatusCode::BAD_REQUEST, Some(problem)))

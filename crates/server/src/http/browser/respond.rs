@@ -90,14 +90,14 @@ pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap
 /// What a step that went no further shows, and to whom.
 pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Response {
     match error {
-        FlowError::Expired => message(
+        // A wrong code gets its form again from the handler that reads it; nothing else has one.
+        FlowError::Expired | FlowError::WrongCode => message(
             app,
             StatusCode::BAD_REQUEST,
             "This sign-in has expired",
             "It was started too long ago or in another browser, or it is already complete. Go \
              back to the app and start again.",
         ),
-        FlowError::WrongCode => super::device::wrong_code(app),
         FlowError::Token(OAuthError::Throttled(seconds)) if reads_html(headers) => {
             let text = format!(
                 "Too many sign-ins have been started from your network. Try again in {seconds} s."

@@ -11,9 +11,9 @@ use castellan_issuer::{
 };
 use castellan_proto::Timestamp;
 use castellan_server::{
-    app::{self, Server},
     cli,
     config::{Config, Loaded},
+    startup::assemble::{self, Server},
 };
 use http::{Method, Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ fn request(method: Method, path: &str, token: &str, body: &Value) -> Request<Bod
 #[tokio::test]
 async fn an_added_kind_is_served() {
     let (_folder, loaded) = load("");
-    let issuers = app::open_issuers(&loaded).await.unwrap();
+    let issuers = assemble::open_issuers(&loaded).await.unwrap();
     for (id, scope) in [("writer", "Castellan:*"), ("reader", "Castellan:Label:Read")] {
         let document = json!({
             "resourceType": "Client", "id": id, "secret": SECRET,
@@ -117,7 +117,7 @@ async fn an_added_kind_is_served() {
         });
         issuers[0].apply(document, Mode::Write).await.unwrap();
     }
-    let server = app::build(&loaded, issuers).await.unwrap();
+    let server = assemble::build(&loaded, issuers).await.unwrap();
     let (writer, reader) = (token(&server, "writer").await, token(&server, "reader").await);
 
     let label = json!({"resourceType": "Label", "id": "one", "text": "first"});
@@ -148,8 +148,10 @@ async fn no_guard_may_claim_the_path_of_an_added_kind() {
     let (_folder, loaded) = load(
         "[[guard]]\nname = \"labels\"\npath = \"/Label\"\nupstream = \"http://localhost:9/\"\n",
     );
-    let issuers = app::open_issuers(&loaded).await.unwrap();
-    let Err(error) = app::build(&loaded, issuers).await else { panic!("the guard was opened") };
+    let issuers = assemble::open_issuers(&loaded).await.unwrap();
+    let Err(error) = assemble::build(&loaded, issuers).await else {
+        panic!("the guard was opened")
+    };
     assert!(error.to_string().contains("/Label"), "{error}");
 }
 

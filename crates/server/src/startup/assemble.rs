@@ -1,0 +1,307 @@
+//! A server, put together from its configuration.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+};
+
+use castellan_issuer::{
+    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, records::TokenProfile,
+    resources::Roster, secrets::hashing::Passwords, settings::SiteAddress, store::Store,
+};
+use castellan_proto::Digest;
+
+use crate::{
+    app::App,
+    background::logout_delivery::LogoutDelivery,
+    config::{ConfigError, GuardConfig, Loaded, Site},
+    corridor::{Corridor, Nonce, SiteRoutes},
+    dialects,
+    file_handles::FileHandles,
+    guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
+    http,
+    startup::data_source::{self, DataError},
+    wire::cors,
+};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Records or keys cannot be had.
+    #[error("{0}")]
+    Data(String),
+    /// The signing keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] castellan_issuer::keys::KeyringError),
+    /// There are not enough file handles for the upstreams.
+    #[error("{0}")]
+    Upstreams(String),
+    /// A guard cannot be where it is.
+    #[error("guard {name:?}: {cause}")]
+    Guard {
+        /// Which.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl From<DataError> for StartError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
+impl From<LimitError> for StartError {
+    fn from(error: LimitError) -> Self {
+        Self::Upstreams(error.to_string())
+    }
+}
+
+/// Opens the issuer of the site that the command line works on, without serving anything.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
+    let (store, master) = data_source::open(loaded).await?;
+    open_site(loaded, &loaded.site, (store, master, Passwords::start(), Arc::default())).await
+}
+
+/// Opens the issuers of all sites, over one data source.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
+    let (store, master) = data_source::open(loaded).await?;
+    let data = (store, master, Passwords::start(), Arc::default());
+    let mut issuers = Vec::new();
+    for site in &loaded.sites {
+        issuers.push(open_site(loaded, site, data.clone()).await?);
+    }
+    Ok(issuers)
+}
+
+async fn open_site(
+    loaded: &Loaded,
+    site: &Site,
+    (store, master, passwords, readiness): (Arc<dyn Store>, MasterKey, Passwords, Arc<Readiness>),
+) -> Result<Issuer, StartError> {
+    let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
+    let parts = Parts {
+        store,
+        site: site.name.as_str().into(),
+        address: address(loaded, site),
+        settings: Settings {
+            profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
+            allow_table_scans: loaded.config.data.allow_table_scans,
+            secrets: loaded.config.security.secrets(site),
+            ..loaded.config.tokens.clone()
+        },
+        clock: crate::clock::clock(),
+        master,
+        passwords,
+        readiness,
+        resources: loaded.resources.clone(),
+    };
+    Ok(Issuer::open(parts).await?)
+}
+
+/// Where `site` is, and what its scopes mean there.
+fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
+    let guards = loaded.guards(site);
+    SiteAddress {
+        issuer: site.issuer.as_str().to_owned(),
+        name: site.title.clone(),
+        alias_digests: alias_digests(&guards),
+        resources: guards.iter().map(|guard| guard.audience_at(site.issuer.as_str())).collect(),
+    }
+}
+
+/// Puts the whole server together; `issuers` are those of the sites, in their order.
+///
+/// # Errors
+/// [`StartError`] naming what is wrong and what to do.
+pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, StartError> {
+    let mut sites = Vec::new();
+    for issuer in issuers {
+        sites.push(SiteParts {
+            logout_delivery: LogoutDelivery::start(issuer.clone()),
+            usage: Usage::start(issuer.clone()),
+            denials: Denials::start(issuer.clone()),
+            issuer,
+            guards: Vec::new(),
+        });
+    }
+    let corridor = Corridor::new(Vec::new(), Vec::new());
+    let mut server = Server { corridor, sites, upstreams: Upstreams::default() };
+    server.take_up(loaded).await?;
+    Ok(server)
+}
+
+/// A whole server.
+pub struct Server {
+    /// What every request walks.
+    pub corridor: Corridor,
+    sites: Vec<SiteParts>,
+    /// The APIs behind the guards of the moment.
+    upstreams: Upstreams,
+}
+
+/// What stays of a site when its settings change.
+struct SiteParts {
+    issuer: Issuer,
+    /// What is counted and not yet written.
+    usage: Usage,
+    denials: Denials,
+    /// What tells apps of sign-outs.
+    logout_delivery: LogoutDelivery,
+    /// The guards of the moment.
+    guards: Vec<Guard>,
+}
+
+impl Server {
+    /// Serves by the settings of `loaded` from the next request on; its sites are those that the
+    /// server was built with. Nothing changes if one of them cannot be served.
+    ///
+    /// # Errors
+    /// [`StartError`] naming what is wrong and what to do.
+    pub async fn take_up(&mut self, loaded: &Loaded) -> Result<(), StartError> {
+        for site in &loaded.sites {
+            loaded
+                .guards(site)
+                .iter()
+                .try_for_each(|guard| check_path(&loaded.resources, guard))?;
+        }
+        let configs: Vec<_> = loaded.sites.iter().flat_map(|site| loaded.guards(site)).collect();
+        let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
+        let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
+        for (site, parts) in loaded.sites.iter().zip(&self.sites) {
+            made.push(site_routes(loaded, site, (parts, &upstreams), &all).await?);
+        }
+        all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
+        let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
+        for (parts, (site_routes, guards)) in self.sites.iter_mut().zip(made) {
+            parts.guards = guards;
+            sites.push(site_routes);
+        }
+        self.upstreams = upstreams;
+        self.corridor.replace(sites, proxies);
+        Ok(())
+    }
+
+    /// What is wrong with guards at the moment, each with its name.
+    pub(crate) fn troubles(&self) -> Vec<(String, Trouble)> {
+        let guards = self.sites.iter().flat_map(|site| &site.guards);
+        guards.filter_map(|guard| Some((guard.config.name.clone(), guard.trouble()?))).collect()
+    }
+
+    /// Tells and writes what would be lost with the process.
+    pub async fn close(self) {
+        let (logout_deliveries, usages): (Vec<_>, Vec<_>) =
+            self.sites.into_iter().map(|site| (site.logout_delivery, site.usage)).unzip();
+        LogoutDelivery::close_all(logout_deliveries).await;
+        for usage in &usages {
+            usage.flush().await;
+        }
+    }
+}
+
+/// Everything that one site answers, and its guards.
+async fn site_routes(
+    loaded: &Loaded,
+    site: &Site,
+    (before, upstreams): (&SiteParts, &Upstreams),
+    all: &Arc<OnceLock<Vec<Guard>>>,
+) -> Result<(SiteRoutes, Vec<Guard>), StartError> {
+    let issuer = before.issuer.at(address(loaded, site));
+    let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
+    let parts = GuardParts {
+        issuer: issuer.clone(),
+        keys: keys.clone(),
+        machines: machines.clone(),
+        denials: before.denials.clone(),
+        usage: before.usage.clone(),
+        upstreams: upstreams.clone(),
+        folder: loaded.folder.clone(),
+    };
+    let opened = open_guards(loaded.guards(site), &parts, &before.guards).await;
+    let app = App::new(issuer.clone(), site, Arc::clone(all));
+    let routes = http::routes(app.clone()).merge(dialects::routes(&dialects::Site {
+        issuer: &issuer,
+        keys: keys.as_ref(),
+        machines: machines.as_ref(),
+        authorization: &|path| http::authorization(path, app.clone()),
+    }));
+    let mut open = vec!["/.well-known/".to_owned()];
+    open.extend(dialects::open().map(ToOwned::to_owned));
+    let mut guards = HashMap::new();
+    for guard in &opened {
+        let root = guard.config.is_at_root().then(|| "/".to_owned());
+        for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
+            open.push(path.clone());
+            guards.insert(path, guard.clone());
+        }
+    }
+    let wants_nonces = issuer.settings().dpop_nonce;
+    let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
+    let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
+    let site_routes =
+        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS };
+    Ok((site_routes, opened))
+}
+
+/// Opens all at once: each may have to wait for its API.
+async fn open_guards(
+    configs: Vec<GuardConfig>,
+    parts: &GuardParts,
+    before: &[Guard],
+) -> Vec<Guard> {
+    let mut opening = Vec::new();
+    for config in configs {
+        let before = before.iter().find(|guard| guard.config.name == config.name).cloned();
+        let parts = parts.clone();
+        let open = async move { Guard::open(config, parts, before.as_ref()).await };
+        opening.push(tokio::spawn(open));
+    }
+    let mut opened = Vec::new();
+    for guard in opening {
+        // It does not panic, and nobody stops it.
+        if let Ok(guard) = guard.await {
+            opened.push(guard);
+        }
+    }
+    opened
+}
+
+/// Whether a guard is where nothing of ours is.
+///
+/// # Errors
+/// [`StartError`] naming what is.
+pub(crate) fn check_path(roster: &Roster, config: &GuardConfig) -> Result<(), StartError> {
+    let below =
+        |claim: &String| config.path == *claim || config.path.starts_with(&format!("{claim}/"));
+    let claims = dialects::claims().map(ToOwned::to_owned);
+    let Some(claim) = http::claimed(roster).into_iter().chain(claims).find(below) else {
+        return Ok(());
+    };
+    let cause = format!("its path {} is within {claim}, which is reserved", config.path);
+    Err(StartError::Guard { name: config.name.clone(), cause })
+}
+
+/// Digests of what each named scope stands for, over all guards: a consent that rests on an alias
+/// is asked for anew when one of them widens it.
+fn alias_digests(guards: &[GuardConfig]) -> BTreeMap<String, String> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for guard in guards {
+        for (alias, patterns) in crate::guards::rules(guard).aliases {
+            let text = texts.entry(alias).or_default();
+            for pattern in patterns {
+                text.extend([&*guard.name, " ", pattern.as_str(), "\n"]);
+            }
+        }
+    }
+    texts.into_iter().map(|(alias, text)| (alias, Digest::of(text.as_bytes()).text())).collect()
+}

@@ -7,12 +7,14 @@ use castellan_issuer::{
     resources::{Mode, ResourceKind},
 };
 use castellan_proto::{Opaque, OpaqueKind};
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::{
     Failure,
     resources::{self, Format},
 };
+use crate::dialects::Dialects;
 
 /// Manage apps.
 #[derive(clap::Subcommand)]
@@ -49,8 +51,8 @@ pub(super) struct New {
     #[arg(long)]
     uri: Option<String>,
     /// Compatibility dialect (default: none).
-    #[arg(long, value_enum)]
-    dialect: Option<Dialect>,
+    #[arg(long)]
+    dialect: Option<String>,
     /// Client type. Confidential apps (servers) can keep a secret; public apps (browsers, phones)
     /// cannot. Required with --dialect decidim; otherwise the default is confidential.
     #[arg(long = "type", value_enum)]
@@ -75,18 +77,12 @@ pub(super) struct New {
     first_party: bool,
 }
 
-/// A compatibility dialect of an app.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Dialect {
-    /// Decidim: the app uses the endpoints under /oauth.
-    Decidim,
-}
-
 impl New {
     /// The document that it stands for; its secret too, if it gets one.
-    fn document(&self) -> Result<(Value, Option<String>), Failure> {
-        let decidim = self.dialect.is_some();
-        let kind = match (self.kind, self.public, decidim) {
+    fn document(&self, dialects: &Dialects) -> Result<(Value, Option<String>), Failure> {
+        let dialect = self.dialect.as_deref().and_then(|name| dialects.of_clients(name));
+        let names_type = dialect.is_some_and(|dialect| dialect.names_type);
+        let kind = match (self.kind, self.public, names_type) {
             (Some(kind), _, _) => kind,
             (None, true, _) => Kind::Public,
             (None, false, false) => Kind::Confidential,
@@ -95,7 +91,7 @@ impl New {
         let mut grants = Vec::new();
         if !self.redirect_uris.is_empty() {
             grants.push("authorization_code");
-            if self.refresh_tokens.unwrap_or(!decidim) {
+            if self.refresh_tokens.unwrap_or(dialect.is_none_or(|dialect| dialect.refreshes)) {
                 grants.push("refresh_token");
             }
         }
@@ -118,8 +114,9 @@ impl New {
         if let Some(uri) = &self.uri {
             client["uri"] = json!(uri);
         }
-        if decidim {
-            client["dialect"] = json!("decidim");
+        let profile = dialect.map(|dialect| dialect.profile).unwrap_or_default();
+        if let Some(dialect) = profile.dialect() {
+            client["dialect"] = json!(dialect);
         } else if !self.redirect_uris.is_empty() {
             client["auth"] = json!({"authorization_code": {"pkce": true}});
         }
@@ -132,13 +129,26 @@ impl New {
     }
 }
 
-pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
+/// The arguments of `client add`, with `names` as the dialects that there are.
+pub(super) fn with_dialects(add: clap::Command, names: Vec<&'static str>) -> clap::Command {
+    // Not `mut_arg`, which moves the argument behind the others.
+    add.mut_args(|argument| match argument.get_id().as_str() {
+        "dialect" => argument.value_parser(PossibleValuesParser::new(names.clone())),
+        _ => argument,
+    })
+}
+
+pub(super) async fn run(
+    issuer: &Issuer,
+    dialects: &Dialects,
+    command: Command,
+) -> Result<ExitCode, Failure> {
     match command {
         Command::Add(new) => {
             if issuer.describe(ResourceKind::CLIENT, &new.id).await?.is_some() {
                 return Err(format!("Client {:?} already exists", new.id).into());
             }
-            let (client, secret) = new.document()?;
+            let (client, secret) = new.document(dialects)?;
             let applied = issuer.apply(client, Mode::Write).await?;
             println!("created {}", applied.resource);
             show(secret.as_deref());

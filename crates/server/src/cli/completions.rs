@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use castellan_issuer::resources::Roster;
+use crate::config::Rosters;
 
 /// Print shell completions.
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let mut command = super::command(&Roster::default());
+    let mut command = super::command(&Rosters::default());
     clap_complete::generate(arguments.shell, &mut command, "castellan", &mut std::io::stdout());
     ExitCode::SUCCESS
 }

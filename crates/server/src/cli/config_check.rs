@@ -50,7 +50,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
-        assemble::check_path(&loaded.resources, &guard)?;
+        assemble::check_path(&loaded.rosters, &guard)?;
         good &= check_schema(loaded, &guard).await;
     }
     Ok(good)

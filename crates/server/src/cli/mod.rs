@@ -23,14 +23,11 @@ mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use castellan_issuer::{
-    Issuer,
-    resources::{ResourceKind, Roster},
-};
+use castellan_issuer::{Issuer, resources::ResourceKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
-    config::{Config, Loaded, environment},
+    config::{Config, Loaded, Rosters, environment},
     startup::assemble,
 };
 
@@ -140,9 +137,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The command line as `--help` and completions show it, for resources of the kinds in `roster`.
+/// The command line as `--help` and completions show it, for what is in `rosters`.
 #[must_use]
-pub fn command(roster: &Roster) -> clap::Command {
+pub fn command(rosters: &Rosters) -> clap::Command {
+    let (roster, dialects) = (&rosters.resources, rosters.dialects.client_names());
     let kinds = one_of(&roster.names());
     // Not `mut_arg`, which moves the argument behind the others.
     let set = |command: clap::Command| {
@@ -154,10 +152,16 @@ pub fn command(roster: &Roster) -> clap::Command {
     let writable: Vec<_> =
         roster.iter().filter(|kind| kind.is_writable()).map(ResourceKind::as_str).collect();
     let documents = format!("The `resourceType` of a document is {}.", one_of(&writable));
-    Arguments::command()
-        .mut_subcommand("get", set)
-        .mut_subcommand("delete", set)
-        .mut_subcommand("apply", |apply| apply.after_help(documents))
+    // Not `mut_subcommand`, which moves the command behind the others.
+    Arguments::command().mut_subcommands(|command| match command.get_name() {
+        "get" | "delete" => set(command),
+        "apply" => command.after_help(documents.clone()),
+        "client" => command.mut_subcommands(|command| match command.get_name() {
+            "add" => client::with_dialects(command, dialects.clone()),
+            _ => command,
+        }),
+        _ => command,
+    })
 }
 
 /// `names` as a choice: "A, B or C".
@@ -171,7 +175,7 @@ fn one_of(names: &[&str]) -> String {
 
 /// The arguments; a variable that is empty stands for none.
 fn arguments() -> Arguments {
-    let mut command = without_empty_variables(command(&Roster::default()));
+    let mut command = without_empty_variables(command(&Rosters::default()));
     let read = Arguments::from_arg_matches(&command.get_matches_mut());
     read.unwrap_or_else(|error| error.format(&mut command).exit())
 }
@@ -218,7 +222,10 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
         Command::Delete(arguments) => resources::delete(&open(&load()?).await?, arguments).await,
         Command::User(command) => user::run(&open(&load()?).await?, command).await,
-        Command::Client(command) => client::run(&open(&load()?).await?, command).await,
+        Command::Client(command) => {
+            let loaded = load()?;
+            client::run(&open(&loaded).await?, &loaded.rosters.dialects, command).await
+        }
         Command::Credential(command) => {
             let loaded = load()?;
             credential::run(&loaded, &open(&loaded).await?, command).await

@@ -1,6 +1,8 @@
 //! The reference of the command line, `docs/cli.md`: every command with its help, as it is printed.
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
+
+use crate::config::Rosters;
 
 /// Columns of the help texts, whatever the terminal has.
 const WIDTH: usize = 100;
@@ -11,7 +13,7 @@ fn reference() -> String {
         "# Command line\n\nThe help of every command, as `castellan COMMAND --help` prints it. \
          Options that every command has are shown once, at the top.\n",
     );
-    let mut root = super::Arguments::command().term_width(WIDTH);
+    let mut root = super::command(&Rosters::default()).term_width(WIDTH);
     root.build();
     add(&root, &mut text);
     text

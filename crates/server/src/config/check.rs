@@ -4,6 +4,7 @@ use super::{
     Anonymous, Config, ConfigError, GuardConfig, Site,
     file::{File, Step},
 };
+use crate::dialects::Dialects;
 
 /// What is wrong, and with which setting if it stands in the file alone.
 pub(super) struct Problem {
@@ -51,6 +52,18 @@ fn conflict(text: String) -> Problem {
 }
 
 impl Config {
+    /// Looks the dialects of all guards up.
+    ///
+    /// # Errors
+    /// The first [`Problem`].
+    pub(super) fn look_up_dialects(&mut self, dialects: &Dialects) -> Result<(), Problem> {
+        for (at, guard) in self.guard.iter_mut().enumerate() {
+            let found = guard.look_up_dialect(dialects);
+            found.map_err(|text| Problem::of_guard(at, guard, &["dialect"], &text))?;
+        }
+        Ok(())
+    }
+
     /// Holds all settings against each other.
     ///
     /// # Errors

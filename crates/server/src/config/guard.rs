@@ -10,7 +10,7 @@ use castellan_proto::{
 use serde::Deserialize;
 
 use super::Site;
-use crate::dialects::{self, Dialect, GuardDialect, JwtOf};
+use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
 
 /// A protected area: where it is, who may do what there, and what stands behind it.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,7 +26,10 @@ pub struct GuardConfig {
     /// The site it is part of. Default: every one.
     pub site: Option<String>,
     /// Wording and scope manner of one contract; none by default.
-    pub dialect: Option<&'static Dialect>,
+    pub dialect: Option<String>,
+    /// That contract, once its name has been looked up.
+    #[serde(skip)]
+    spoken: Option<&'static Dialect>,
     /// What is spoken there.
     #[serde(default)]
     pub protocol: GuardProtocol,
@@ -177,7 +180,7 @@ impl GuardConfig {
     /// The default guard at `/api` (`docs/rules.md` §11).
     #[must_use]
     pub fn default_api(name: &str) -> Self {
-        Self::plain(name, "/api", dialects::named("decidim"), None)
+        Self::plain(name, "/api", Dialects::default().of_guards("decidim"), None)
     }
 
     /// A guard with defaults for all else.
@@ -193,7 +196,8 @@ impl GuardConfig {
             path: path.to_owned(),
             at_root: None,
             site: None,
-            dialect,
+            dialect: dialect.map(|dialect| dialect.name.to_owned()),
+            spoken: dialect,
             protocol: GuardProtocol::Graphql,
             upstream,
             upstream_id: None,
@@ -227,7 +231,7 @@ impl GuardConfig {
             && self.schema == other.schema
             && self.upstream_enforces == other.upstream_enforces
             && self.lock == other.lock
-            && (self.naming, self.dialect) == (other.naming, other.dialect)
+            && (self.naming, &self.dialect) == (other.naming, &other.dialect)
             && self.overrides == other.overrides
             && self.session_field() == other.session_field()
     }
@@ -280,7 +284,27 @@ impl GuardConfig {
         }
     }
 
+    /// The dialect that is spoken there.
+    #[must_use]
+    pub fn spoken(&self) -> Option<&'static Dialect> {
+        self.spoken
+    }
+
+    /// Looks its dialect up among `dialects`.
+    ///
+    /// # Errors
+    /// The text for whoever wrote the name, if there is no such dialect of guards.
+    pub(super) fn look_up_dialect(&mut self, dialects: &Dialects) -> Result<(), String> {
+        let Some(name) = &self.dialect else { return Ok(()) };
+        self.spoken = dialects.of_guards(name);
+        if self.spoken.is_some() {
+            return Ok(());
+        }
+        let names: Vec<_> = dialects.guard_names().iter().map(|one| format!("{one:?}")).collect();
+        Err(format!("dialect: {name:?} is not known; expected {}", names.join(" or ")))
+    }
+
     fn speaks(&self) -> Option<&'static GuardDialect> {
-        self.dialect.and_then(|dialect| dialect.guards.as_ref())
+        self.spoken.and_then(|dialect| dialect.guards.as_ref())
     }
 }

@@ -34,6 +34,8 @@ use environment::Environment;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::dialects::Dialects;
+
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
@@ -262,8 +264,17 @@ pub struct Loaded {
     pub sites: Vec<Site>,
     /// The one that the command line works on.
     pub site: Site,
-    /// The kinds of resources that its sites have: Castellan's, unless a program adds its own.
+    /// What its sites have and speak.
+    pub rosters: Rosters,
+}
+
+/// What a program can add to: Castellan's own, unless it does. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Rosters {
+    /// The kinds of resources.
     pub resources: Roster,
+    /// The dialects.
+    pub dialects: Dialects,
 }
 
 impl Loaded {
@@ -311,6 +322,18 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
+        Self::load_with(path, environment, Rosters::default())
+    }
+
+    /// Reads the same for a server that has and speaks what is in `rosters`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file and line, or the variable, the cause and the remedy.
+    pub fn load_with(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        rosters: Rosters,
+    ) -> Result<Loaded, ConfigError> {
         let file = file::File::read(path)?;
         let environment = Environment::new(environment);
         // The file alone first, so that what is wrong with it is not blamed on a variable.
@@ -322,10 +345,11 @@ impl Config {
         config.decidim.read_environment(&environment)?;
         config.security.read_environment(&environment)?;
         let sites = config.sites()?;
+        let looked_up = config.look_up_dialects(&rosters.dialects);
+        looked_up.map_err(|problem| problem.in_file(&file))?;
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
         let site = sites[0].clone();
-        let (folder, resources) = (folder.to_path_buf(), Roster::default());
-        Ok(Loaded { config, folder, sites, site, resources })
+        Ok(Loaded { config, folder: folder.to_path_buf(), sites, site, rosters })
     }
 }

@@ -2,7 +2,6 @@
 //! that lives here lives in the wrong room.
 
 mod decidim;
-mod decidim_oauth;
 mod trompa;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -12,68 +11,141 @@ use castellan_gate::{Naming, Rules, SessionField};
 use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
+    records::TokenProfile,
 };
 use castellan_proto::scope::ScopePattern;
-use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::wire;
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {
-    /// What it is called, in `dialect` of a guard if guards can speak it.
-    pub(crate) name: &'static str,
-    /// How guards speak it; none if it has endpoints alone.
-    pub(crate) guards: Option<GuardDialect>,
+    /// What it is called, in `dialect` of a guard or of a `Client` document.
+    pub name: &'static str,
+    /// How guards speak it; none if they do not.
+    pub guards: Option<GuardDialect>,
+    /// What sets its apps apart; none if it has none of its own.
+    pub client: Option<ClientDialect>,
     /// Its endpoints at a site.
-    pub(crate) routes: fn(&Site<'_>) -> Router,
+    pub routes: fn(&Site<'_>) -> Router,
     /// Those of its endpoints that pages of every origin may call.
-    pub(crate) open: &'static [&'static str],
+    pub open: &'static [&'static str],
     /// The paths that no guard may be at or below.
-    pub(crate) claims: &'static [&'static str],
+    pub claims: &'static [&'static str],
 }
 
 /// How guards speak a dialect.
-pub(crate) struct GuardDialect {
+pub struct GuardDialect {
     /// The rules, made of the plain ones.
-    pub(crate) rules: fn(Rules) -> Rules,
+    pub rules: fn(Rules) -> Rules,
     /// How the names of mutations are read unless a guard says so.
-    pub(crate) naming: Naming,
+    pub naming: Naming,
     /// Who answers `session` unless a guard says so.
-    pub(crate) session: SessionField,
+    pub session: SessionField,
     /// Whose JWTs of a shared secret are read.
-    pub(crate) jwt: JwtOf,
+    pub jwt: JwtOf,
     /// The path of a guard that answers at `/` as well unless it says so.
-    pub(crate) at_root: Option<&'static str>,
+    pub at_root: Option<&'static str>,
+}
+
+/// What sets the apps of a dialect apart, for `castellan client add --dialect`. The rules of their
+/// documents and tokens are those of the profile.
+pub struct ClientDialect {
+    /// What their tokens look like; the profile's own dialect is what documents name.
+    pub profile: TokenProfile,
+    /// An app must say whether it is public or confidential.
+    pub names_type: bool,
+    /// An app gets refresh tokens unless it says otherwise.
+    pub refreshes: bool,
 }
 
 /// Whose JWTs of a shared secret a guard reads. One shape, one kind: never both.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwtOf {
+pub enum JwtOf {
     /// Those of API keys.
     Keys,
     /// Those of machine users.
     Machines,
+    /// None.
+    Nobody,
 }
 
 /// What the endpoints of dialects are made of at one site.
-pub(crate) struct Site<'a> {
+pub struct Site<'a> {
     /// Its issuer.
-    pub(crate) issuer: &'a Issuer,
+    pub issuer: &'a Issuer,
     /// What trades API keys, if there is a secret for it.
-    pub(crate) keys: Option<&'a Arc<KeyTokens>>,
+    pub keys: Option<&'a Arc<KeyTokens>>,
     /// What signs machine users in, if there is a secret for it.
-    pub(crate) machines: Option<&'a Arc<MachineTokens>>,
+    pub machines: Option<&'a Arc<MachineTokens>>,
     /// The authorization endpoint at a path of the dialect's own.
-    pub(crate) authorization: &'a dyn Fn(&str) -> Router,
+    pub authorization: &'a dyn Fn(&str) -> Router,
 }
 
-/// Every dialect that is spoken.
-pub(crate) const ROSTER: &[&Dialect] =
-    &[&decidim::DIALECT, &decidim_oauth::DIALECT, &trompa::DIALECT];
+/// Every dialect of Castellan.
+const ROSTER: &[&Dialect] = &[&decidim::DIALECT, &trompa::DIALECT];
 
-/// The dialect of guards that is called `name`.
-pub(crate) fn named(name: &str) -> Option<&'static Dialect> {
-    ROSTER.iter().copied().find(|dialect| dialect.guards.is_some() && dialect.name == name)
+/// The dialects that a server speaks: Castellan's, unless a program adds its own. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Dialects(Arc<[&'static Dialect]>);
+
+impl Default for Dialects {
+    fn default() -> Self {
+        Self(ROSTER.into())
+    }
+}
+
+impl Dialects {
+    /// The same, with `dialect` as the last one.
+    #[must_use]
+    pub fn with(&self, dialect: &'static Dialect) -> Self {
+        Self(self.iter().chain([dialect]).collect())
+    }
+
+    /// Every dialect.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Dialect> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The dialect of guards that is called `name`.
+    #[must_use]
+    pub fn of_guards(&self, name: &str) -> Option<&'static Dialect> {
+        self.iter().find(|dialect| dialect.guards.is_some() && dialect.name == name)
+    }
+
+    /// What sets the apps of the dialect that is called `name` apart.
+    #[must_use]
+    pub fn of_clients(&self, name: &str) -> Option<&'static ClientDialect> {
+        self.iter().find(|dialect| dialect.name == name)?.client.as_ref()
+    }
+
+    /// The names of the dialects that guards can speak.
+    #[must_use]
+    pub fn guard_names(&self) -> Vec<&'static str> {
+        let guards = self.iter().filter(|dialect| dialect.guards.is_some());
+        guards.map(|dialect| dialect.name).collect()
+    }
+
+    /// The names of the dialects that apps can have.
+    #[must_use]
+    pub fn client_names(&self) -> Vec<&'static str> {
+        let clients = self.iter().filter(|dialect| dialect.client.is_some());
+        clients.map(|dialect| dialect.name).collect()
+    }
+
+    /// Everything that they answer at `site`.
+    pub(crate) fn routes(&self, site: &Site<'_>) -> Router {
+        self.iter().fold(Router::new(), |routes, dialect| routes.merge((dialect.routes)(site)))
+    }
+
+    /// The endpoints that pages of every origin may call.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.iter().flat_map(|dialect| dialect.open).copied()
+    }
+
+    /// The paths that no guard may be at or below.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.iter().flat_map(|dialect| dialect.claims).copied()
+    }
 }
 
 /// The rules of a guard that speaks `dialect`, before its own settings.
@@ -85,44 +157,9 @@ pub(crate) fn rules(dialect: Option<&Dialect>) -> Rules {
     }
 }
 
-/// Everything that the dialects answer at `site`.
-pub(crate) fn routes(site: &Site<'_>) -> Router {
-    ROSTER.iter().fold(Router::new(), |routes, dialect| routes.merge((dialect.routes)(site)))
-}
-
-/// The endpoints that pages of every origin may call.
-pub(crate) fn open() -> impl Iterator<Item = &'static str> {
-    ROSTER.iter().flat_map(|dialect| dialect.open).copied()
-}
-
-/// The paths that no guard may be at or below.
-pub(crate) fn claims() -> impl Iterator<Item = &'static str> {
-    ROSTER.iter().flat_map(|dialect| dialect.claims).copied()
-}
-
-impl PartialEq for Dialect {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Dialect {}
-
 impl fmt::Debug for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
-    }
-}
-
-impl<'de> Deserialize<'de> for &'static Dialect {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        named(&name).ok_or_else(|| {
-            let guards = ROSTER.iter().filter(|dialect| dialect.guards.is_some());
-            let names: Vec<_> = guards.map(|dialect| format!("`{}`", dialect.name)).collect();
-            let names = names.join(" or ");
-            D::Error::custom(format!("unknown variant `{name}`, expected {names}"))
-        })
     }
 }
 
@@ -146,17 +183,16 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROSTER, claims, named};
+    use super::Dialects;
 
     #[test]
     fn every_dialect_has_a_name_and_paths_of_its_own() {
-        for (at, dialect) in ROSTER.iter().enumerate() {
-            assert!(ROSTER[..at].iter().all(|other| other != dialect), "{dialect:?} twice");
-            assert_eq!(named(dialect.name).is_some(), dialect.guards.is_some(), "{dialect:?}");
-        }
-        let claims: Vec<_> = claims().collect();
-        for (at, claim) in claims.iter().enumerate() {
-            assert!(!claims[..at].contains(claim), "{claim} is claimed twice");
-        }
+        let dialects = Dialects::default();
+        let mut names: Vec<_> = dialects.iter().map(|dialect| dialect.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|two| two[0] != two[1]), "{names:?}");
+        let mut claims: Vec<_> = dialects.claims().collect();
+        claims.sort_unstable();
+        assert!(claims.windows(2).all(|two| two[0] != two[1]), "{claims:?}");
     }
 }

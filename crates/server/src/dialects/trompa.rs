@@ -35,6 +35,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         jwt: JwtOf::Keys,
         at_root: Some("/graphql"),
     }),
+    client: None,
     routes,
     open: &[],
     claims: &["/jwt"],

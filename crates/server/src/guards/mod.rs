@@ -210,7 +210,7 @@ fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
 
 /// The rules of a guard: the dialect's, with its own settings over them.
 pub(crate) fn rules(config: &GuardConfig) -> Rules {
-    let mut rules = dialects::rules(config.dialect);
+    let mut rules = dialects::rules(config.spoken());
     if !config.public.is_empty() {
         rules.public.clone_from(&config.public);
     }

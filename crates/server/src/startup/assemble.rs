@@ -7,14 +7,14 @@ use std::{
 
 use castellan_issuer::{
     Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, records::TokenProfile,
-    resources::Roster, secrets::hashing::Passwords, settings::SiteAddress, store::Store,
+    secrets::hashing::Passwords, settings::SiteAddress, store::Store,
 };
 use castellan_proto::Digest;
 
 use crate::{
     app::App,
     background::logout_delivery::LogoutDelivery,
-    config::{ConfigError, GuardConfig, Loaded, Site},
+    config::{ConfigError, GuardConfig, Loaded, Rosters, Site},
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
     file_handles::FileHandles,
@@ -104,7 +104,7 @@ async fn open_site(
         master,
         passwords,
         readiness,
-        resources: loaded.resources.clone(),
+        resources: loaded.rosters.resources.clone(),
     };
     Ok(Issuer::open(parts).await?)
 }
@@ -170,10 +170,7 @@ impl Server {
     /// [`StartError`] naming what is wrong and what to do.
     pub async fn take_up(&mut self, loaded: &Loaded) -> Result<(), StartError> {
         for site in &loaded.sites {
-            loaded
-                .guards(site)
-                .iter()
-                .try_for_each(|guard| check_path(&loaded.resources, guard))?;
+            loaded.guards(site).iter().try_for_each(|guard| check_path(&loaded.rosters, guard))?;
         }
         let configs: Vec<_> = loaded.sites.iter().flat_map(|site| loaded.guards(site)).collect();
         let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
@@ -229,14 +226,14 @@ async fn site_routes(
     };
     let opened = open_guards(loaded.guards(site), &parts, &before.guards).await;
     let app = App::new(issuer.clone(), site, Arc::clone(all));
-    let routes = http::routes(app.clone()).merge(dialects::routes(&dialects::Site {
+    let routes = http::routes(app.clone()).merge(loaded.rosters.dialects.routes(&dialects::Site {
         issuer: &issuer,
         keys: keys.as_ref(),
         machines: machines.as_ref(),
         authorization: &|path| http::authorization(path, app.clone()),
     }));
     let mut open = vec!["/.well-known/".to_owned()];
-    open.extend(dialects::open().map(ToOwned::to_owned));
+    open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
     let mut guards = HashMap::new();
     for guard in &opened {
         let root = guard.config.is_at_root().then(|| "/".to_owned());
@@ -280,11 +277,12 @@ async fn open_guards(
 ///
 /// # Errors
 /// [`StartError`] naming what is.
-pub(crate) fn check_path(roster: &Roster, config: &GuardConfig) -> Result<(), StartError> {
+pub(crate) fn check_path(rosters: &Rosters, config: &GuardConfig) -> Result<(), StartError> {
     let below =
         |claim: &String| config.path == *claim || config.path.starts_with(&format!("{claim}/"));
-    let claims = dialects::claims().map(ToOwned::to_owned);
-    let Some(claim) = http::claimed(roster).into_iter().chain(claims).find(below) else {
+    let claims = rosters.dialects.claims().map(ToOwned::to_owned);
+    let Some(claim) = http::claimed(&rosters.resources).into_iter().chain(claims).find(below)
+    else {
         return Ok(());
     };
     let cause = format!("its path {} is within {claim}, which is reserved", config.path);

@@ -47,7 +47,7 @@ enum Kind {
 impl Judge {
     /// What a guard would say.
     pub(super) fn at(guard: &GuardConfig) -> Self {
-        let default = dialects::rules(guard.dialect).public;
+        let default = dialects::rules(guard.spoken()).public;
         Self { default, guard: Some(guard.clone()), ..Self::by(guards::rules(guard)) }
     }
 

@@ -10,7 +10,7 @@ use super::{
     held::{Held, Judge},
     lint::lint,
 };
-use crate::{config::GuardConfig, dialects};
+use crate::{config::GuardConfig, dialects::Dialects};
 
 const SDL: &str = "type Query { people: [Person] } type Person { id: ID }
     type Mutation { createPerson: Person personCreate: Person deletePerson: ID vote: ID }";
@@ -39,7 +39,7 @@ fn held(public: &str, list: &[(&str, &str)]) -> Held {
 
 /// `list` before a guard that speaks `dialect`.
 fn held_by(dialect: &str, list: &[(&str, &str)]) -> Held {
-    let guard = GuardConfig::plain("api", "/api", dialects::named(dialect), None);
+    let guard = GuardConfig::plain("api", "/api", Dialects::default().of_guards(dialect), None);
     Held::new(vec![Judge::at(&guard)], grants(list))
 }
 

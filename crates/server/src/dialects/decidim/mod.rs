@@ -1,5 +1,7 @@
-//! `docs/contracts/decidim.md`: machine sign-in; reads are public, a token's scopes replace what is
+//! `docs/contracts/decidim.md`: its apps at `/oauth` ([`oauth`]), and machine sign-in; reads are public, a token's scopes replace what is
 //! public, mutations need `user`, `api:read` and `api:write` together (§5.2).
+
+mod oauth;
 
 use std::sync::Arc;
 
@@ -16,15 +18,16 @@ use castellan_issuer::{
     Issuer,
     error::OAuthError,
     machine::machine_user::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
+    records::TokenProfile,
 };
 use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
+use super::{ClientDialect, Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
 use crate::wire::request;
 
-/// The dialect of guards, and of machine users.
+/// The dialect of guards, of machine users and of apps.
 pub(super) const DIALECT: Dialect = Dialect {
     name: "decidim",
     guards: Some(GuardDialect {
@@ -34,9 +37,14 @@ pub(super) const DIALECT: Dialect = Dialect {
         jwt: JwtOf::Machines,
         at_root: None,
     }),
-    routes,
+    client: Some(ClientDialect {
+        profile: TokenProfile::Decidim,
+        names_type: true,
+        refreshes: false,
+    }),
+    routes: |site| routes(site).merge(oauth::routes(site)),
     open: &["/api/sign_in", "/api/sign_out", "/api/sign_out/"],
-    claims: &["/api/sign_in", "/api/sign_out"],
+    claims: &["/api/sign_in", "/api/sign_out", "/oauth"],
 };
 
 fn rules(plain: Rules) -> Rules {

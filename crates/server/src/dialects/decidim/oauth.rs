@@ -20,14 +20,13 @@ use castellan_issuer::{
 use castellan_proto::ErrorCode;
 use serde_json::{Value, json};
 
-use super::{Dialect, Site, bearer};
-use crate::wire::{cors, request::ClientRequest};
+use crate::{
+    dialects::{Site, bearer},
+    wire::{cors, request::ClientRequest},
+};
 
-/// The apps of that contract, and the endpoints that they call.
-pub(super) const DIALECT: Dialect =
-    Dialect { name: "decidim_oauth", guards: None, routes, open: &[], claims: &["/oauth"] };
-
-fn routes(site: &Site<'_>) -> Router {
+/// The endpoints that apps of that contract call.
+pub(super) fn routes(site: &Site<'_>) -> Router {
     let authorization = (site.authorization)("/oauth/authorize");
     Router::new()
         .route("/oauth/introspect", post(introspect))

@@ -12,7 +12,7 @@ use castellan_issuer::{
 use castellan_proto::Timestamp;
 use castellan_server::{
     cli,
-    config::{Config, Loaded},
+    config::{Config, Loaded, Rosters},
     startup::assemble::{self, Server},
 };
 use http::{Method, Request, StatusCode};
@@ -64,6 +64,10 @@ impl Resource for LabelDocument {
 
 const SECRET: &str = "a-secret-for-the-tool";
 
+fn rosters() -> Rosters {
+    Rosters { resources: Roster::default().with::<LabelDocument>(), ..Rosters::default() }
+}
+
 /// A configuration with `more` in it, in a folder of its own, that knows of labels.
 fn load(more: &str) -> (TempDir, Loaded) {
     // As the command line does it; another test of this process may have done it already.
@@ -71,8 +75,7 @@ fn load(more: &str) -> (TempDir, Loaded) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("castellan.toml");
     std::fs::write(&path, format!("[security]\ninsecure = true\n{more}")).unwrap();
-    let mut loaded = Config::load(Some(&path), []).unwrap();
-    loaded.resources = Roster::default().with::<LabelDocument>();
+    let loaded = Config::load_with(Some(&path), [], rosters()).unwrap();
     (folder, loaded)
 }
 
@@ -157,8 +160,8 @@ async fn no_guard_may_claim_the_path_of_an_added_kind() {
 
 #[test]
 fn help_names_an_added_kind() {
-    let roster = Roster::default().with::<LabelDocument>();
-    let mut command = cli::command(&roster);
+    let rosters = rosters();
+    let (mut command, roster) = (cli::command(&rosters), rosters.resources);
     for name in ["get", "delete", "apply"] {
         let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
         for kind in roster.iter().filter(|kind| name != "apply" || kind.is_writable()) {

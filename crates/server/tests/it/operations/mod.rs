@@ -1,5 +1,6 @@
 //! What an operator works with: commands, configuration, data sources, nodes.
 
+pub(crate) mod added_dialect;
 pub(crate) mod added_resource_kind;
 pub(crate) mod clocks;
 pub(crate) mod commands;

@@ -21,6 +21,7 @@ use crate::{
     request::source::Source,
     secrets::policy::Storable,
     store::{Kind, Notice, StoreError},
+    tokens::verified::VerifyError,
 };
 
 /// What trades keys for tokens and checks those tokens.
@@ -108,23 +109,6 @@ impl Memory for KeyCaller {
     fn memory(&self) -> usize {
         size_of::<Self>() + self.id.len() + self.scopes.memory() + self.key_scopes.memory()
     }
-}
-
-/// Why a key's token does not hold.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyVerifyError {
-    /// It is no token of this kind at all.
-    #[error("not a token of this kind")]
-    NotOne,
-    /// Its time has passed.
-    #[error("the token has expired")]
-    Expired,
-    /// Forged, malformed, or its key is gone.
-    #[error("the token is not valid")]
-    Invalid,
-    /// Ours.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
 }
 
 /// Secrets that a wrong one is compared with at least, so that a key that is being rotated costs
@@ -217,41 +201,39 @@ impl KeyTokens {
     /// Whether `token` is of this kind and holds. The signature is looked at before the time.
     ///
     /// # Errors
-    /// [`KeyVerifyError`]; a failing store is never a yes.
+    /// [`VerifyError`]; a failing store is never a yes.
     pub async fn verify(
         &self,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<KeyCaller>, KeyVerifyError> {
-        let compact = Compact::read(token).ok_or(KeyVerifyError::NotOne)?;
+    ) -> Result<Arc<KeyCaller>, VerifyError> {
+        let compact = Compact::read(token).ok_or(VerifyError::OtherKind)?;
         if compact.header().kid.is_some() || compact.header().alg != "HS256" {
-            return Err(KeyVerifyError::NotOne);
+            return Err(VerifyError::OtherKind);
         }
         let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
         if let Some(caller) = self.verdicts.get(issuer, &digest) {
             return Ok(caller);
         }
-        let payload =
-            compact.verified_by_hmac(&self.terms.secret).ok_or(KeyVerifyError::Invalid)?;
-        let claims: Claims =
-            serde_json::from_slice(payload).map_err(|_| KeyVerifyError::Invalid)?;
+        let payload = compact.verified_by_hmac(&self.terms.secret).ok_or(VerifyError::Invalid)?;
+        let claims: Claims = serde_json::from_slice(payload).map_err(|_| VerifyError::Invalid)?;
         let second = |at: i64| Timestamp(u64::try_from(at).unwrap_or(0));
         let ends = second(claims.exp);
         if ends <= now {
-            return Err(KeyVerifyError::Expired);
+            return Err(VerifyError::Expired);
         }
         let begins = claims.nbf.map_or(now, second);
         let ours = !self.terms.check_issuer || claims.iss == self.terms.issuer;
         if !ours || begins > now || claims.id.len() > LONGEST_ID {
-            return Err(KeyVerifyError::Invalid);
+            return Err(VerifyError::Invalid);
         }
         let scopes: Result<Scopes, _> = claims.scopes.into_iter().map(Scope::try_from).collect();
-        let scopes = scopes.map_err(|_| KeyVerifyError::Invalid)?;
+        let scopes = scopes.map_err(|_| VerifyError::Invalid)?;
         let key = issuer.repository().key(Kind::Credential, &auth_key_id(&claims.id));
         // Captured before anything is read: what changes in between is seen as a change.
         let snapshot = issuer.liveness().snapshot([&*key.text()]);
         let key_scopes =
-            self.scopes_of(issuer, &claims.id, claims.iat).await?.ok_or(KeyVerifyError::Invalid)?;
+            self.scopes_of(issuer, &claims.id, claims.iat).await?.ok_or(VerifyError::Invalid)?;
         let caller = Arc::new(KeyCaller { id: claims.id, scopes, key_scopes });
         self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
         Ok(caller)

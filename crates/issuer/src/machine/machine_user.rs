@@ -25,6 +25,7 @@ use crate::{
     request::source::Source,
     secrets::policy::Storable,
     store::{Kind, Notice, StoreError},
+    tokens::verified::VerifyError,
 };
 
 /// What signs machine users in and checks their tokens.
@@ -95,23 +96,6 @@ impl Memory for MachineCaller {
         let texts = texts.into_iter().chain(&self.audience).map(String::len).sum::<usize>();
         size_of::<Self>() + texts + self.scopes.memory() + size_of_val(&*self.addresses)
     }
-}
-
-/// Why a machine user's token does not hold.
-#[derive(Debug, thiserror::Error)]
-pub enum MachineVerifyError {
-    /// It is no token of this kind at all.
-    #[error("not a token of this kind")]
-    NotOne,
-    /// Its time has passed.
-    #[error("the token has expired")]
-    Expired,
-    /// Forged, malformed, signed out of, or its user is gone.
-    #[error("the token is not valid")]
-    Invalid,
-    /// Ours.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
 }
 
 /// The login realm of machine users.
@@ -188,34 +172,34 @@ impl MachineTokens {
     /// Whether `token` is of this kind and holds. One that this node has seen costs no round trip.
     ///
     /// # Errors
-    /// [`MachineVerifyError`]; a failing store is never a yes.
+    /// [`VerifyError`]; a failing store is never a yes.
     pub async fn verify(
         &self,
         issuer: &Issuer,
         token: &str,
-    ) -> Result<Arc<MachineCaller>, MachineVerifyError> {
+    ) -> Result<Arc<MachineCaller>, VerifyError> {
         let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
         if let Some(caller) = self.verdicts.get(issuer, &digest) {
             return Ok(caller);
         }
         let claims = self.read(token)?;
         if claims.exp <= now {
-            return Err(MachineVerifyError::Expired);
+            return Err(VerifyError::Expired);
         }
         let record = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // Captured before anything is read: what changes in between is seen as a change.
         let before = issuer.liveness().snapshot([&*record.text()]);
         let found = issuer.repository().store().get_many(&[record], now).await?;
-        let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
+        let found = found.into_iter().next().flatten().ok_or(VerifyError::Invalid)?;
         let record = read::<MachineToken>(found)?.body;
         let user = issuer.repository().key(Kind::Credential, &credential_id(&record.key));
         let snapshot = issuer.liveness().snapshot([&*user.text()]).and(before);
         let found = issuer.repository().store().get_many(&[user], now).await?;
-        let found = found.into_iter().next().flatten().ok_or(MachineVerifyError::Invalid)?;
+        let found = found.into_iter().next().flatten().ok_or(VerifyError::Invalid)?;
         let user = read::<ApiCredential>(found)?.body;
         let same = user.number.to_string() == claims.sub && user.generation == record.generation;
         if !same || !user.is_alive(now) {
-            return Err(MachineVerifyError::Invalid);
+            return Err(VerifyError::Invalid);
         }
         let ends = claims.exp.min(user.expires.unwrap_or(claims.exp));
         let caller = Arc::new(MachineCaller {
@@ -234,9 +218,9 @@ impl MachineTokens {
     /// Signs out of `token`, everywhere. One that is over already is told again.
     ///
     /// # Errors
-    /// [`MachineVerifyError`]: `NotOne` and `Invalid` for what was never a token of ours, `Store`
+    /// [`VerifyError`]: `NotOne` and `Invalid` for what was never a token of ours, `Store`
     /// if the store fails; then nothing is promised.
-    pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), MachineVerifyError> {
+    pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), VerifyError> {
         let (claims, now) = (self.read(token)?, issuer.now());
         let key = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // Told again as long as the token could be taken for good.
@@ -250,15 +234,14 @@ impl MachineTokens {
     }
 
     /// The claims of a token that we signed.
-    fn read(&self, token: &str) -> Result<Claims, MachineVerifyError> {
-        let compact = Compact::read(token).ok_or(MachineVerifyError::NotOne)?;
+    fn read(&self, token: &str) -> Result<Claims, VerifyError> {
+        let compact = Compact::read(token).ok_or(VerifyError::OtherKind)?;
         if compact.header().kid.is_some() || compact.header().alg != "HS256" {
-            return Err(MachineVerifyError::NotOne);
+            return Err(VerifyError::OtherKind);
         }
-        let payload = compact.verified_by_hmac(&self.secret).ok_or(MachineVerifyError::Invalid)?;
-        let claims: Claims =
-            serde_json::from_slice(payload).map_err(|_| MachineVerifyError::Invalid)?;
-        if claims.scp == REALM { Ok(claims) } else { Err(MachineVerifyError::Invalid) }
+        let payload = compact.verified_by_hmac(&self.secret).ok_or(VerifyError::Invalid)?;
+        let claims: Claims = serde_json::from_slice(payload).map_err(|_| VerifyError::Invalid)?;
+        if claims.scp == REALM { Ok(claims) } else { Err(VerifyError::Invalid) }
     }
 }
 

@@ -55,7 +55,7 @@ impl From<ShownError> for OAuthError {
         match error {
             ShownError::Proof(error) => Self::Proof(error),
             ShownError::Token(VerifyError::Store(error)) => Self::Store(error),
-            ShownError::Token(VerifyError::Expired | VerifyError::Invalid) => Self::InvalidToken,
+            ShownError::Token(_) => Self::InvalidToken,
         }
     }
 }

@@ -40,16 +40,19 @@ pub struct Live {
     pub expires: Timestamp,
 }
 
-/// Why an access token does not hold.
+/// Why a token does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// It has not the shape of this kind of token, so that it may be one of another kind.
+    #[error("not a token of this kind")]
+    OtherKind,
     /// Its time has passed.
-    #[error("the access token has expired")]
+    #[error("the token has expired")]
     Expired,
-    /// Not ours, not whole, or something it rests on is over: one answer for all.
-    #[error("the access token is not valid")]
+    /// Forged, malformed, or something it rests on is gone: one answer for all.
+    #[error("the token is not valid")]
     Invalid,
-    /// Ours: it cannot be told.
+    /// The store failed, so that it cannot be told.
     #[error("the store failed")]
     Store(#[from] StoreError),
 }

@@ -8,8 +8,8 @@ use castellan_issuer::{
     error::OAuthError,
     keys::{KeyUse, KeyringError, MasterKey},
     machine::{
-        api_key::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError, TradeError},
-        machine_user::{MachineProof, MachineTokens, MachineVerifyError},
+        api_key::{KeyProof, KeyTerms, KeyTokens, TradeError},
+        machine_user::{MachineProof, MachineTokens},
     },
     resources::{Mode, ResourceKind},
     secrets::policy::Storable,
@@ -71,11 +71,11 @@ impl Guard {
             found => found.is_ok(),
         };
         let machine = match self.machines.verify(issuer, token).await {
-            Err(MachineVerifyError::Store(error)) => return said(Err(error)),
+            Err(VerifyError::Store(error)) => return said(Err(error)),
             found => found.is_ok(),
         };
         let key = match self.keys.verify(issuer, token).await {
-            Err(KeyVerifyError::Store(error)) => return said(Err(error)),
+            Err(VerifyError::Store(error)) => return said(Err(error)),
             found => found.is_ok(),
         };
         Ok(access || machine || key)

@@ -10,7 +10,7 @@ use castellan_issuer::{Issuer, records::DecisionRecord};
 use super::Failure;
 use crate::{
     config::{GuardConfig, Loaded},
-    guards::{self, Denials, GuardParts, GuardVerifier, Upstreams, Usage},
+    guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
 };
 
 /// Explain why a request was allowed or denied, and what would change the decision.
@@ -113,7 +113,7 @@ async fn by_query(
                 audience: arguments.audience.as_deref(),
                 source: arguments.from,
             };
-            GuardVerifier::new(&guard, &parts).verify(&credential).await?
+            Credentials::of(&guard, &parts).verify(&credential).await?
         }
     };
     let explained = castellan_gate::explain(&schema, &document, &caller, &rules);

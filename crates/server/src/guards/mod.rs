@@ -1,13 +1,12 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod credentials;
 mod identity_header;
 mod introspection;
 mod recorder;
 mod schema_source;
-mod session;
 mod state;
 mod upstream;
-pub(crate) mod verifier;
 
 use std::{
     path::PathBuf,
@@ -20,7 +19,7 @@ use axum::{
     http::{self, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Caller, Gate, Gated, GuardSchema, Rules, Terms};
+use castellan_gate::{Caller, Gate, Gated, GuardSchema, Rules, Terms, Unavailable};
 use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
@@ -29,18 +28,18 @@ use serde_json::json;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{Anonymous, GuardConfig, Method, Term},
+    config::{Anonymous, GuardConfig, Term},
     dialects,
 };
 
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
+pub(crate) use credentials::Credentials;
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
 use state::State;
 pub(crate) use state::Trouble;
 pub(crate) use upstream::{LimitError, Upstreams};
-pub(crate) use verifier::GuardVerifier;
 
 /// One protected area. Cheap to clone. While there is one, it looks at its schema again and again.
 #[derive(Clone)]
@@ -53,6 +52,8 @@ pub struct Guard {
 struct Inner {
     config: Arc<GuardConfig>,
     parts: GuardParts,
+    /// What callers show.
+    credentials: Arc<Credentials>,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
@@ -84,6 +85,7 @@ impl Guard {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
         let inner = Arc::new(Inner {
+            credentials: Arc::new(Credentials::of(&config, &parts)),
             config: Arc::clone(&config),
             parts,
             api,
@@ -123,15 +125,12 @@ impl Guard {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        if self.config.authenticate.list().contains(&Method::Session) {
-            match session::caller(&self.inner.parts.issuer, request.headers()).await {
-                Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(%error, "a session could not be checked");
-                    let wait = [(header::RETRY_AFTER, "1")];
-                    return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
-                }
+        match self.inner.credentials.by_headers(request.headers()).await {
+            Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
+            Ok(None) => {}
+            Err(Unavailable) => {
+                let wait = [(header::RETRY_AFTER, "1")];
+                return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
             }
         }
         let refuses = self.config.anonymous == Some(Anonymous::Refused);
@@ -177,7 +176,6 @@ impl Inner {
     /// The gate that decides by `schema`.
     fn gate(&self, schema: Arc<GuardSchema>) -> Gated<upstream::Upstream> {
         let (config, parts) = (&self.config, &self.parts);
-        let verifier = GuardVerifier::new(config, parts);
         let recorder = Arc::new(GuardRecorder {
             guard: config.name.as_str().into(),
             denials: parts.denials.clone(),
@@ -189,7 +187,7 @@ impl Inner {
             let issuer = parts.issuer.clone();
             Arc::new(identity_header::Signer::new(issuer, &config.name, audience)) as _
         });
-        let gate = Gate::new(schema, rules(config), Arc::new(verifier)).with(
+        let gate = Gate::new(schema, rules(config), Arc::clone(&self.credentials) as _).with(
             recorder,
             attestor,
             config.strip_headers.clone(),

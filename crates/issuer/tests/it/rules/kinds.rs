@@ -4,7 +4,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
     keys::KeyUse,
-    machine::api_key::{KeyProof, KeyTerms, KeyTokens, KeyVerifyError},
+    machine::api_key::{KeyProof, KeyTerms, KeyTokens},
+    tokens::verified::VerifyError,
 };
 use castellan_proto::{
     Opaque, OpaqueKind,
@@ -202,13 +203,13 @@ async fn a_keys_token_is_no_access_token_and_the_other_way_round() {
         [harness.tokens("own").await.access_token, harness.tokens("lens").await.access_token]
     {
         let verified = keys.verify(&harness.issuer, &other).await;
-        assert!(matches!(verified, Err(KeyVerifyError::NotOne)));
+        assert!(matches!(verified, Err(VerifyError::OtherKind)));
     }
     harness.later(60);
     let late = keys.verify(&harness.issuer, &token).await;
-    assert!(matches!(late, Err(KeyVerifyError::Expired)));
+    assert!(matches!(late, Err(VerifyError::Expired)));
     let token = keys.issue(&harness.issuer, shown("k1", &secret), &asked).await.unwrap();
     harness.issuer.remove(castellan_issuer::resources::ResourceKind::AUTH_KEY, "k1").await.unwrap();
     let gone = keys.verify(&harness.issuer, &token).await;
-    assert!(matches!(gone, Err(KeyVerifyError::Invalid)), "a deleted key's token");
+    assert!(matches!(gone, Err(VerifyError::Invalid)), "a deleted key's token");
 }

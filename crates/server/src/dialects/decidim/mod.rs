@@ -17,8 +17,9 @@ use castellan_gate::{Introspection, Manner, Naming, Root, Rules, SessionField, W
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
-    machine::machine_user::{MachineProof, MachineSignIn, MachineTokens, MachineVerifyError},
+    machine::machine_user::{MachineProof, MachineSignIn, MachineTokens},
     records::TokenProfile,
+    tokens::verified::VerifyError,
 };
 use castellan_proto::Secret;
 use serde::Deserialize;
@@ -145,8 +146,8 @@ async fn sign_out(State(state): State<DecidimState>, headers: HeaderMap) -> Resp
     if let Some(machines) = &state.machines {
         match machines.sign_out(&state.issuer, token).await {
             Ok(()) => return StatusCode::OK.into_response(),
-            Err(MachineVerifyError::Store(error)) => return unavailable(&error),
-            Err(MachineVerifyError::NotOne) => {}
+            Err(VerifyError::Store(error)) => return unavailable(&error),
+            Err(VerifyError::OtherKind) => {}
             Err(_) => return invalid(),
         }
     }

@@ -134,7 +134,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     let live = match issuer.verify_access(token, Holder::Bearer).await {
         Ok(live) => live,
         Err(VerifyError::Store(error)) => return refuse(&error.into()),
-        Err(VerifyError::Expired | VerifyError::Invalid) => return invalid(),
+        Err(_) => return invalid(),
     };
     let Some((id, account)) = &live.account else { return invalid() };
     // A token that is for some APIs alone is none here (RFC 8707 §2).

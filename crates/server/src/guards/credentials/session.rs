@@ -5,56 +5,69 @@
 //! form and no other origin's script can send unasked (§9, item 8): `X-Requested-With`. Beside a
 //! form it never does (`docs/rules.md` rule 36).
 
+use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::{Caller, Identity, Person};
-use castellan_issuer::{Issuer, session::browser::Browser, store::StoreError};
+use castellan_issuer::{Issuer, session::browser::Browser};
 use castellan_proto::{
     Opaque, OpaqueKind,
     scope::{Scope, Scopes},
 };
 
-use crate::wire::request;
+use super::{CredentialKind, Shown, unavailable};
+use crate::{
+    config::{GuardConfig, Method},
+    guards::GuardParts,
+    wire::request,
+};
 
 /// The kind of callers with a browser session.
 const KIND: &str = "session";
 /// What a page sends that means its request.
 const MEANT: &str = "x-requested-with";
 
-/// Who sits in front of the browser that sent `headers`; none if it shows no session, or did not
-/// mean to. One that is over is no good, and not as good as none.
-///
-/// # Errors
-/// [`StoreError`] if that cannot be told.
-pub(super) async fn caller(
-    issuer: &Issuer,
-    headers: &HeaderMap,
-) -> Result<Option<Caller>, StoreError> {
-    let Some(cookie) = request::cookie(headers, request::SESSION) else { return Ok(None) };
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let form = kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded");
-    if form || !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
-        return Ok(None);
+struct BrowserSession {
+    issuer: Issuer,
+}
+
+pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
+    let takes = config.authenticate.list().contains(&Method::Session);
+    takes.then(|| Box::new(BrowserSession { issuer: parts.issuer.clone() }) as _)
+}
+
+#[async_trait]
+impl CredentialKind for BrowserSession {
+    /// Who is signed in in the browser that sent `headers`; none if it shows no session, or a request
+    /// that its page may not have meant. A session that is over taints the caller.
+    async fn by_headers(&self, headers: &HeaderMap) -> Shown {
+        let Some(cookie) = request::cookie(headers, request::SESSION) else { return Ok(None) };
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let form = kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded");
+        if form || !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
+            return Ok(None);
+        }
+        let session = Opaque::read(OpaqueKind::Session, cookie);
+        let mark = request::cookie(headers, request::mark_cookie(is_https(&self.issuer)));
+        let mark = mark.and_then(|mark| Opaque::read(OpaqueKind::Browser, mark));
+        let browser = Browser { session, mark, ..Browser::default() };
+        let signed_in = self.issuer.signed_in(&browser).await;
+        let Some(signed_in) = signed_in.map_err(|error| unavailable(&error))? else {
+            return Ok(Some(Caller::invalid()));
+        };
+        let account = signed_in.account;
+        let person = Person {
+            id: signed_in.account_id,
+            name: Some(account.display_name()),
+            nickname: Some(account.user_name),
+        };
+        Ok(Some(Caller::known(Identity {
+            kind: KIND,
+            person: Some(person),
+            token_scopes: everything(),
+            ..Identity::default()
+        })))
     }
-    let session = Opaque::read(OpaqueKind::Session, cookie);
-    let mark = request::cookie(headers, request::mark_cookie(is_https(issuer)));
-    let mark = mark.and_then(|mark| Opaque::read(OpaqueKind::Browser, mark));
-    let browser = Browser { session, mark, ..Browser::default() };
-    let Some(signed_in) = issuer.signed_in(&browser).await? else {
-        return Ok(Some(Caller::invalid()));
-    };
-    let account = signed_in.account;
-    let person = Person {
-        id: signed_in.account_id,
-        name: Some(account.display_name()),
-        nickname: Some(account.user_name),
-    };
-    Ok(Some(Caller::known(Identity {
-        kind: KIND,
-        person: Some(person),
-        token_scopes: everything(),
-        ..Identity::default()
-    })))
 }
 
 /// Whether browsers reach the site by https.

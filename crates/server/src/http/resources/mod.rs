@@ -62,7 +62,7 @@ async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), O
     let caller =
         app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
             VerifyError::Store(error) => Outcome::broken(&error),
-            VerifyError::Expired | VerifyError::Invalid => Outcome::Unauthorized,
+            _ => Outcome::Unauthorized,
         })?;
     app.issuer().authorize_admin(&caller, right).map_err(|refused| match refused {
         NotAuthorized::Audience => Outcome::Unauthorized,

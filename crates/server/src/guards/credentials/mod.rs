@@ -1,0 +1,101 @@
+//! Who calls at a guard: the kinds of credentials that there are, and which of them a guard takes.
+//!
+//! The shape of a credential picks exactly one kind (`docs/rules.md` rule 3). A new kind is a file
+//! and a line of the roster.
+
+mod access_token;
+mod api_key;
+mod machine_user;
+mod session;
+
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use castellan_gate::{Caller, Credential, CredentialProblem, Unavailable, Verifier};
+use castellan_issuer::tokens::verified::VerifyError;
+use castellan_proto::jose::Algorithm;
+
+use super::GuardParts;
+use crate::config::GuardConfig;
+
+/// The caller whom a credential shows; `None` if it is not of this kind, or if there is none.
+type Shown = Result<Option<Caller>, Unavailable>;
+
+/// One kind of credential, as one guard takes it.
+#[async_trait]
+trait CredentialKind: Send + Sync {
+    /// The caller that the token of an `Authorization` header shows.
+    async fn by_token(&self, _: &Credential<'_>) -> Shown {
+        Ok(None)
+    }
+
+    /// The caller that `headers` show without an `Authorization` among them.
+    async fn by_headers(&self, _: &HeaderMap) -> Shown {
+        Ok(None)
+    }
+
+    /// The algorithms that a proof of possession may have (RFC 9449 §5); none if tokens of this kind
+    /// are bound to no key.
+    fn proof_algorithms(&self) -> &'static [Algorithm] {
+        &[]
+    }
+}
+
+/// A kind of credential at a guard; `None` if the guard does not take it.
+type Take = fn(&GuardConfig, &GuardParts) -> Option<Box<dyn CredentialKind>>;
+
+/// Every kind. A token of two kinds is read as the first one; no two have the same shape.
+const ROSTER: &[Take] = &[api_key::take, machine_user::take, access_token::take, session::take];
+
+/// The credentials that one guard takes.
+pub(crate) struct Credentials(Vec<Box<dyn CredentialKind>>);
+
+impl Credentials {
+    pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
+        Self(ROSTER.iter().filter_map(|take| take(config, parts)).collect())
+    }
+
+    /// The caller that `headers` show without an `Authorization` among them.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if that cannot be told.
+    pub(super) async fn by_headers(&self, headers: &HeaderMap) -> Shown {
+        for kind in &self.0 {
+            if let Some(caller) = kind.by_headers(headers).await? {
+                return Ok(Some(caller));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Verifier for Credentials {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
+        for kind in &self.0 {
+            if let Some(caller) = kind.by_token(credential).await? {
+                return Ok(caller);
+            }
+        }
+        Ok(Caller::invalid())
+    }
+
+    fn proof_algorithms(&self) -> &[Algorithm] {
+        let algorithms = self.0.iter().map(|kind| kind.proof_algorithms());
+        algorithms.max_by_key(|algorithms| algorithms.len()).unwrap_or_default()
+    }
+}
+
+/// What a token that does not hold makes of its sender.
+fn refused(error: VerifyError) -> Shown {
+    match error {
+        VerifyError::OtherKind => Ok(None),
+        VerifyError::Expired => Ok(Some(Caller::tainted(CredentialProblem::Expired))),
+        VerifyError::Invalid => Ok(Some(Caller::invalid())),
+        VerifyError::Store(error) => Err(unavailable(&error)),
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Unavailable {
+    tracing::error!(%error, "a credential could not be checked");
+    Unavailable
+}

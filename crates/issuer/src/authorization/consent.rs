@@ -8,7 +8,7 @@ use castellan_proto::{Timestamp, random};
 use crate::{
     Issuer,
     authorization::request::{AuthorizationRequest, Prompt},
-    records::{Client, Consent, consent::consent_id, repository::Written},
+    records::{Client, Consent, consent::consent_id, repository::Update},
     session::browser::SignedIn,
     store::{Kind, Notice, StoreError},
 };
@@ -109,25 +109,18 @@ impl Issuer {
             start: now,
             agreement: URL_SAFE_NO_PAD.encode(random::<16>()),
         };
-        // Two windows may agree at the same time; a few tries settle it.
-        for _ in 0..8 {
-            let written = match self.repository().get::<Consent>(&id, now).await? {
-                None => self.repository().insert(&id, &new, now).await?,
-                Some(mut stored) if is_anothers(&stored.body, client, person) => {
-                    stored.body = new.clone();
-                    self.repository().replace(&stored, Notice::Tell, now).await?
+        // Two windows may agree at the same time.
+        let agree = |stored: Option<Consent>| {
+            Ok(match stored {
+                Some(mut consent) if !is_anothers(&consent, client, person) => {
+                    consent.scope = consent.scope.union(&request.scope);
+                    consent.alias_digests.extend(digests.clone());
+                    Update::Write(consent, Notice::Silent, ())
                 }
-                Some(mut stored) => {
-                    stored.body.scope = stored.body.scope.union(&request.scope);
-                    stored.body.alias_digests.extend(digests.clone());
-                    self.repository().replace(&stored, Notice::Silent, now).await?
-                }
-            };
-            if written == Written::Done {
-                return Ok(());
-            }
-        }
-        Err(StoreError::new("the consent could not be written"))
+                _ => Update::Write(new.clone(), Notice::Tell, ()),
+            })
+        };
+        self.repository().update(&id, now, agree).await
     }
 }
 

@@ -10,10 +10,10 @@ use crate::{
     error::OAuthError,
     records::{
         Client, Family, GrantName, Refresh, Rotation,
-        repository::{TRIES, Versioned, Written},
+        repository::{TRIES, Versioned, Written, contention},
     },
     request::{params::Params, scope::scope_within},
-    store::{Kind, Notice, StoreError},
+    store::{Kind, Notice},
     tokens::{dependencies::Missing, family::FamilyToken, mint::Authorized},
 };
 
@@ -90,7 +90,7 @@ impl GrantType for RefreshToken {
                 return Ok(authorized(next));
             }
         }
-        Err(StoreError::new("too much write contention on the token family").into())
+        Err(contention(Kind::Family).into())
     }
 }
 

@@ -3,12 +3,12 @@
 use castellan_proto::{Timestamp, jose::Algorithm};
 
 use super::{
-    KeyUse, Keyring, KeyringError, LEAD, MasterKey, RING, SKEW, TRIES,
+    KeyUse, Keyring, KeyringError, LEAD, MasterKey, RING, SKEW,
     ring::{Ring, SealedKey},
 };
 use crate::{
-    records::repository::{Repository, Written},
-    store::{Notice, StoreError},
+    records::repository::{Repository, Update},
+    store::Notice,
 };
 
 impl Keyring {
@@ -145,17 +145,18 @@ impl Keyring {
         &self,
         (repository, master): (&Repository, &MasterKey),
         now: Timestamp,
-        edit: impl Fn(&mut Ring) -> Result<bool, KeyringError> + Send,
+        edit: impl Fn(&mut Ring) -> Result<bool, KeyringError> + Send + Sync,
     ) -> Result<bool, KeyringError> {
-        for _ in 0..TRIES {
-            let stored = repository.get::<Ring>(RING, now).await?;
-            let mut stored = stored.ok_or(KeyringError::NoKey)?;
-            let changed = edit(&mut stored.body)?;
-            if !changed || repository.replace(&stored, Notice::Tell, now).await? == Written::Done {
-                self.set(stored.body.open(master)?);
-                return Ok(changed);
-            }
-        }
-        Err(StoreError::new("too much write contention on the keyring").into())
+        let change = |stored: Option<Ring>| {
+            let mut ring = stored.ok_or(KeyringError::NoKey)?;
+            Ok::<_, KeyringError>(if edit(&mut ring)? {
+                Update::Write(ring.clone(), Notice::Tell, (ring, true))
+            } else {
+                Update::Leave((ring, false))
+            })
+        };
+        let (ring, changed) = repository.update(RING, now, change).await?;
+        self.set(ring.open(master)?);
+        Ok(changed)
     }
 }

@@ -94,8 +94,6 @@ const RING: &str = "ring";
 /// From the making of a key to its first signature: longer than the JWKS may be cached (300 s),
 /// plus the bound of the feed and of clocks.
 const LEAD: u64 = 330;
-/// Tries of a change that others are in the way of.
-const TRIES: usize = 16;
 /// Life of anything signed that no client has a say in, at most.
 const LONGEST: u64 = 86_400;
 /// How long a key is not asked for again that was not there.

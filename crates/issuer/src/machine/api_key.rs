@@ -16,7 +16,7 @@ use crate::{
     error::OAuthError,
     records::{
         AuthKey,
-        repository::{Versioned, Written},
+        repository::{Update, Versioned},
     },
     request::source::Source,
     secrets::policy::Storable,
@@ -274,18 +274,19 @@ impl Issuer {
         keep: bool,
     ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), auth_key_id(id));
-        let Some(mut stored) = self.repository().get::<AuthKey>(&id, now).await? else {
-            return Ok(false);
-        };
-        let last = stored.body.secrets.last().filter(|_| keep).cloned();
         let fresh = self.keep_secret(secret).await?;
-        stored.body.set_secrets(last.into_iter().chain([fresh]).collect());
-        stored.body.modified = now;
-        if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
-            return Err(StoreError::new("too much write contention on the API key").into());
+        let rotate = |stored: Option<AuthKey>| {
+            let Some(mut key) = stored else { return Ok(Update::Leave(false)) };
+            let last = key.secrets.last().filter(|_| keep).cloned();
+            key.set_secrets(last.into_iter().chain([fresh.clone()]).collect());
+            key.modified = now;
+            Ok::<_, OAuthError>(Update::Write(key, Notice::Tell, true))
+        };
+        let is_there = self.repository().update(&id, now, rotate).await?;
+        if is_there {
+            self.bump(Kind::Credential, &id);
         }
-        self.bump(Kind::Credential, &id);
-        Ok(true)
+        Ok(is_there)
     }
 }
 

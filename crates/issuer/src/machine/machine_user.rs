@@ -20,7 +20,7 @@ use crate::{
     keys::KeyringError,
     records::{
         ApiCredential, MachineToken, Previous, admits, is_news,
-        repository::{Versioned, Written, read},
+        repository::{Update, Written, read},
     },
     request::source::Source,
     secrets::policy::Storable,
@@ -258,22 +258,24 @@ impl Issuer {
         overlap: u64,
     ) -> Result<bool, OAuthError> {
         let (now, id) = (self.now(), credential_id(key));
-        let found = self.repository().get::<ApiCredential>(&id, now).await?;
-        let Some(Versioned { version, mut body, .. }) = found else { return Ok(false) };
-        let old = std::mem::replace(&mut body.secret, self.keep_secret(secret).await?);
-        body.previous = None;
-        if overlap > 0 {
-            let until = Timestamp(now.0.saturating_add(overlap));
-            body.previous = Some(Previous { secret: old, until });
-        } else {
-            body.generation = body.generation.saturating_add(1);
+        let fresh = self.keep_secret(secret).await?;
+        let rotate = |stored: Option<ApiCredential>| {
+            let Some(mut machine) = stored else { return Ok(Update::Leave(false)) };
+            let old = std::mem::replace(&mut machine.secret, fresh.clone());
+            machine.previous = None;
+            if overlap > 0 {
+                let until = Timestamp(now.0.saturating_add(overlap));
+                machine.previous = Some(Previous { secret: old, until });
+            } else {
+                machine.generation = machine.generation.saturating_add(1);
+            }
+            Ok::<_, OAuthError>(Update::Write(machine, Notice::Tell, true))
+        };
+        let is_there = self.repository().update(&id, now, rotate).await?;
+        if is_there {
+            self.bump(Kind::Credential, &id);
         }
-        let stored = Versioned { id: id.clone(), version, body };
-        if self.repository().replace(&stored, Notice::Tell, now).await? != Written::Done {
-            return Err(StoreError::new("too much write contention on the machine user").into());
-        }
-        self.bump(Kind::Credential, &id);
-        Ok(true)
+        Ok(is_there)
     }
 }
 

@@ -43,6 +43,15 @@ pub struct Versioned<T> {
     pub body: T,
 }
 
+/// What an update makes of a record.
+#[derive(Clone, Debug)]
+pub enum Update<T, R> {
+    /// This body is written, and `R` is the outcome once it is.
+    Write(T, Notice, R),
+    /// The record stays as it is.
+    Leave(R),
+}
+
 /// What became of an attempt to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -140,6 +149,45 @@ impl Repository {
         })
     }
 
+    /// Writes what `edit` makes of the record of `id`, which is shown to it as it stands; anew if
+    /// somebody else was faster.
+    ///
+    /// # Errors
+    /// That of `edit`; a [`StoreError`] if the store fails, if another record has one of its unique
+    /// names, or if somebody else was faster [`TRIES`] times. The old or the new record is there.
+    pub async fn update<T: Stored, R, E: From<StoreError>>(
+        &self,
+        id: &str,
+        now: Timestamp,
+        mut edit: impl FnMut(Option<T>) -> Result<Update<T, R>, E> + Send,
+    ) -> Result<R, E> {
+        for _ in 0..TRIES {
+            let (version, body) = match self.get::<T>(id, now).await? {
+                Some(stored) => (Some(stored.version), Some(stored.body)),
+                None => (None, None),
+            };
+            let (body, notice, outcome) = match edit(body)? {
+                Update::Write(body, notice, outcome) => (body, notice, outcome),
+                Update::Leave(outcome) => return Ok(outcome),
+            };
+            let written = match version {
+                Some(version) => {
+                    let stored = Versioned { id: id.to_owned(), version, body };
+                    self.replace(&stored, notice, now).await?
+                }
+                None => self.insert(id, &body, now).await?,
+            };
+            match written {
+                Written::Done => return Ok(outcome),
+                Written::Conflict => {}
+                Written::Clash(_) => {
+                    return Err(StoreError::new("a unique name is already in use").into());
+                }
+            }
+        }
+        Err(contention(T::KIND).into())
+    }
+
     /// Uses up the record of `id`. The flag is `true` for the first caller and for no other.
     ///
     /// # Errors
@@ -219,5 +267,10 @@ pub fn read<T: Stored>(record: Record) -> Result<Versioned<T>, StoreError> {
     Ok(Versioned { id: record.key.id, version: record.version, body })
 }
 
-/// Races over one family are settled within as many tries.
+/// Races over one record are settled within as many tries.
 pub(crate) const TRIES: usize = 128;
+
+/// Others were faster, every time.
+pub(crate) fn contention(kind: Kind) -> StoreError {
+    StoreError::new(format!("too much write contention on a record ({})", kind.as_str()))
+}

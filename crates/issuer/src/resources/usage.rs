@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    records::repository::{Stored, Written},
+    records::repository::{Stored, Update},
     resources::ResourceKind,
     store::{Kind, Notice, StoreError},
 };
@@ -82,21 +82,12 @@ impl Issuer {
             _ => {}
         }
         let id = usage_id(kind, id);
-        for _ in 0..64 {
-            let stored = self.repository().get::<Usage>(&id, now).await?;
-            let written = if let Some(mut stored) = stored {
-                stored.body.add(counts, now);
-                self.repository().replace(&stored, Notice::Silent, now).await?
-            } else {
-                let mut usage = Usage { since: now, ..Usage::default() };
-                usage.add(counts, now);
-                self.repository().insert(&id, &usage, now).await?
-            };
-            if written == Written::Done {
-                return Ok(());
-            }
-        }
-        Err(StoreError::new("too much write contention on the usage counts"))
+        let add = |stored: Option<Usage>| {
+            let mut usage = stored.unwrap_or(Usage { since: now, ..Usage::default() });
+            usage.add(counts, now);
+            Ok(Update::Write(usage, Notice::Silent, ()))
+        };
+        self.repository().update(&id, now, add).await
     }
 
     /// What the resource used; nothing if that was never counted.

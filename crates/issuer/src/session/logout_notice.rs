@@ -11,10 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     Issuer,
     keys::{KeyUse, KeyringError},
-    records::{
-        Client, Session,
-        repository::{TRIES, Written},
-    },
+    records::{Client, Session, repository::Update},
     request::url::with_query,
     session::browser::SignedIn,
     store::{Kind, Notice, StoreError},
@@ -138,17 +135,14 @@ impl Issuer {
             return Ok(person.sid.clone());
         }
         let now = self.now();
-        for _ in 0..TRIES {
+        let add = |stored: Option<Session>| {
             // Over by now: an app that would not hear of it is let in no more.
-            let stored = self.repository().get::<Session>(&person.session, now).await?;
-            let mut stored = stored.ok_or(RememberError::Over)?;
-            stored.body.apps.insert(id.to_owned(), now);
-            let sid = stored.body.sid.get_or_insert_with(new_sid).clone();
-            if self.repository().replace(&stored, Notice::Silent, now).await? == Written::Done {
-                return Ok(Some(sid));
-            }
-        }
-        Err(StoreError::new("too much write contention on the session").into())
+            let mut session = stored.ok_or(RememberError::Over)?;
+            session.apps.insert(id.to_owned(), now);
+            let sid = session.sid.get_or_insert_with(new_sid).clone();
+            Ok(Update::Write(session, Notice::Silent, Some(sid)))
+        };
+        self.repository().update(&person.session, now, add).await
     }
 
     /// Who is to hear that `session` is over, as the apps stand in the store now.

@@ -14,7 +14,7 @@ use crate::{
     keys::Branch,
     records::{
         Account, Session, login_name,
-        repository::{TRIES, Versioned, Written},
+        repository::{TRIES, Versioned, Written, contention},
     },
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
     store::{Kind, Notice, StoreError},
@@ -226,7 +226,7 @@ impl Issuer {
                 }
             }
         }
-        Err(StoreError::new("too much write contention on the session"))
+        Err(contention(Kind::Session))
     }
 
     /// The token that forms of a signed-in page carry.

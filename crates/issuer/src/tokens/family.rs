@@ -12,7 +12,7 @@ use crate::{
     keys::Branch,
     records::{
         Family,
-        repository::{TRIES, Versioned, Written},
+        repository::{Update, Versioned},
     },
     store::{Kind, Notice, StoreError},
 };
@@ -102,23 +102,20 @@ impl Issuer {
     /// [`StoreError`] if the store fails; the family may or may not be over.
     pub async fn end_family(&self, id: &str) -> Result<(), StoreError> {
         let (now, key) = (self.now(), self.repository().key(Kind::Family, id));
-        for _ in 0..TRIES {
-            let over = match self.repository().get::<Family>(id, now).await? {
-                Some(mut stored) if !stored.body.ended => {
-                    stored.body.ended = true;
-                    self.repository().replace(&stored, Notice::Tell, now).await? == Written::Done
+        let end = |stored: Option<Family>| {
+            Ok::<_, StoreError>(match stored {
+                Some(family) if !family.ended => {
+                    Update::Write(Family { ended: true, ..family }, Notice::Tell, true)
                 }
-                _ => {
-                    self.repository().store().notify(&key).await?;
-                    true
-                }
-            };
-            if over {
-                self.bump(Kind::Family, id);
-                return Ok(());
-            }
+                _ => Update::Leave(false),
+            })
+        };
+        let is_written = self.repository().update(id, now, end).await?;
+        if !is_written {
+            self.repository().store().notify(&key).await?;
         }
-        Err(StoreError::new("too much write contention on the token family"))
+        self.bump(Kind::Family, id);
+        Ok(())
     }
 
     /// Makes sure that a family that may not exist yet never comes to life.

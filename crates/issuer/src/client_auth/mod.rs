@@ -116,6 +116,25 @@ impl Issuer {
         Ok(proven)
     }
 
+    /// Whether pages of `origin` may read what is answered to `client` (`allowed_origins`).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn may_read(&self, client: &str, origin: &[u8]) -> Result<bool, StoreError> {
+        let key = [self.repository().key(Kind::Client, client)];
+        let lookup = self.cached(&key).await?;
+        let is_fresh = lookup.is_fresh;
+        let names = |lookup| {
+            let found = client_of(lookup)?;
+            Ok::<_, StoreError>(found.is_some_and(|stored| {
+                let mut origins = stored.body.allowed_origins.iter();
+                stored.body.active && origins.any(|allowed| allowed.as_bytes() == origin)
+            }))
+        };
+        // It may name another one by now.
+        Ok(names(lookup)? || (!is_fresh && names(self.fresh(&key).await?)?))
+    }
+
     async fn prove_uncounted(
         &self,
         proof: ClientCredentials,

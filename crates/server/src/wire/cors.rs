@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-use castellan_issuer::{Issuer, records::Client};
+use castellan_issuer::Issuer;
 
 /// Endpoints that scripts of an app's own origin may call. A preflight cannot say of which app it
 /// is, so it is answered for every origin; what is read in the end is decided by [`allow`].
@@ -31,13 +31,11 @@ pub(crate) async fn allow(
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(client) = client else { return response };
-    // An error here is no reason to withhold an answer from those who need no leave.
-    let found = issuer.repository().get::<Client>(client, issuer.now()).await.ok().flatten();
-    let named = |client: &Client| {
-        client.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
-    };
-    if found.is_some_and(|held| held.body.active && named(&held.body)) {
-        show(headers, origin.clone());
+    match issuer.may_read(client, origin.as_bytes()).await {
+        Ok(true) => show(headers, origin.clone()),
+        Ok(false) => {}
+        // Whoever needs no leave has the answer all the same.
+        Err(error) => tracing::error!(%error, client, "the origins of a client could not be read"),
     }
     response
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dialects::{Site, bearer},
-    wire::{cors, request::ClientRequest},
+    wire::{cors, error::no_store, request::ClientRequest},
 };
 
 /// The endpoints that apps of that contract call.
@@ -211,12 +211,4 @@ fn challenged(mut response: Response, code: ErrorCode, text: &str) -> Response {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
     no_store(response)
-}
-
-fn no_store(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

@@ -3,6 +3,7 @@
 
 /// Limits of one guard. A request beyond one of them is refused before anything is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of a request body. Default 131072.

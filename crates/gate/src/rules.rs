@@ -46,6 +46,7 @@ pub struct Terms {
 
 /// What happens to a mutation of which some fields are denied. Queries always keep what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnDeny {
     /// Nothing of it runs.
@@ -56,6 +57,7 @@ pub enum OnDeny {
 
 /// Who may ask for the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Introspection {
     /// Everybody.

@@ -8,6 +8,7 @@ use crate::{records::TokenProfile, secrets::policy::SecretPolicy};
 
 /// How tokens are issued. Every lifetime is written with its unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How long an access token lives unless its client says otherwise. Default `"10m"`.
@@ -60,6 +61,7 @@ pub struct Settings {
 
 /// Where it is remembered that a DPoP proof was used (`docs/rules.md` rule 38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DpopReplay {
     /// On the node that saw it.

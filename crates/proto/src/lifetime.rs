@@ -6,6 +6,7 @@ use std::time::Duration;
 ///
 /// Written in configuration with its unit (`"90s"`, `"5m"`, `"30d"`), never as a bare number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub struct Lifetime(Duration);
 

@@ -7,6 +7,7 @@ use zeroize::Zeroize;
 
 /// A text that never prints and is wiped when dropped: a password, a client secret.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Secret(String);
 

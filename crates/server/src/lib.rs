@@ -13,6 +13,8 @@ pub mod file_handles;
 pub mod guards;
 pub mod http;
 mod http_client;
+#[cfg(test)]
+mod reference;
 mod sample_api;
 pub mod startup;
 mod wire;

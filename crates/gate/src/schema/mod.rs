@@ -59,6 +59,7 @@ impl Root {
 
 /// How the `session` field of `docs/contracts/decidim.md` §5.1 stands in a guard's schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SessionField {
     /// The upstream's own, if it has one; ours is not added.

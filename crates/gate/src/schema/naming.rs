@@ -4,6 +4,7 @@ use castellan_proto::scope::RequiredScope;
 
 /// How the names of mutations are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Naming {
     /// A verb first (`createPerson`) or last (`personCreate`); anything else is a type of its own.

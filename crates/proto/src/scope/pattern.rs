@@ -5,6 +5,7 @@ use super::RequiredScope;
 /// A glob over `Operation:Type:Action`: `*` any run of characters, colons included; `?` one
 /// character; `{a,b}` alternatives. Whole-string and case-sensitive.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct ScopePattern {
     text: String,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::Failure;
 use crate::{
-    config::{GuardConfig, Loaded, Site},
+    config::{GuardConfig, Loaded, Rosters, Site, schema},
     guards::{self, Trouble},
     startup::assemble,
 };
@@ -14,13 +14,18 @@ use crate::{
 pub(super) enum Command {
     /// Read the configuration and all schemas, and print what would be served. Starts no server.
     Check,
+    /// Print the JSON schema of the configuration file, for editors that complete and check it.
+    Schema,
 }
 
 pub(super) async fn run(
     loaded: Result<Loaded, Failure>,
     command: &Command,
 ) -> Result<ExitCode, Failure> {
-    let Command::Check = command;
+    if let Command::Schema = command {
+        println!("{:#}", schema::of(&Rosters::default()));
+        return Ok(ExitCode::SUCCESS);
+    }
     let loaded = loaded?;
     println!("listens  {}", loaded.config.server.listen);
     let engine = loaded.config.data.url.split("://").next().unwrap_or_default();

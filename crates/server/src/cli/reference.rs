@@ -40,14 +40,5 @@ fn add(command: &Command, text: &mut String) {
 /// The committed document is what the command line says of itself.
 #[test]
 fn the_reference_is_up_to_date() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
-    let (made, file) = (reference(), std::fs::read_to_string(path).unwrap_or_default());
-    if made != file && std::env::var_os("UPDATE_REFERENCE").is_some() {
-        return std::fs::write(path, made).unwrap();
-    }
-    assert!(
-        made == file,
-        "docs/cli.md is out of date: run `UPDATE_REFERENCE=1 cargo t the_reference_is_up_to_date`, \
-         and read the difference"
-    );
+    crate::reference::check("cli.md", &reference());
 }

@@ -4,12 +4,13 @@ use std::{path::Path, time::Duration};
 
 use castellan_issuer::machine::machine_user::MachineTokens;
 use castellan_proto::Secret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Machine sign-in. Off without a secret.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecidimConfig {
     /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).

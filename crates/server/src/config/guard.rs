@@ -7,13 +7,14 @@ use castellan_proto::{
     Lifetime,
     scope::{RequiredScope, ScopePattern},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Site;
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
 
 /// A protected area: where it is, who may do what there, and what stands behind it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardConfig {
     /// Its name, in logs and in `Castellan-Identity`.
@@ -34,6 +35,7 @@ pub struct GuardConfig {
     #[serde(default)]
     pub protocol: GuardProtocol,
     /// The API behind it. Without one, only local fields are answered.
+    #[schemars(with = "Option<String>", url)]
     pub upstream: Option<url::Url>,
     /// The upstream's name in `Castellan-Identity`. Default: its origin.
     pub upstream_id: Option<String>,
@@ -93,7 +95,7 @@ pub struct GuardConfig {
 }
 
 /// What becomes of callers who show no good credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Anonymous {
     /// They reach what is public.
@@ -103,7 +105,7 @@ pub enum Anonymous {
 }
 
 /// A term of a decision that a guard may require.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Term {
     /// The scopes of the token; always required.
@@ -116,7 +118,7 @@ pub enum Term {
 }
 
 /// What is spoken at a guard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GuardProtocol {
     /// GraphQL over HTTP.
@@ -127,7 +129,7 @@ pub enum GuardProtocol {
 }
 
 /// How callers prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Access tokens of this server.
@@ -144,7 +146,7 @@ pub enum Method {
 }
 
 /// One method, or a list of them in order.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Methods {
     /// One.

@@ -10,12 +10,13 @@ use castellan_proto::{
     Secret,
     scope::{Scope, Scopes},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Keys that are traded for JWTs. Off without a secret.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
@@ -32,7 +33,7 @@ pub struct JwtConfig {
 }
 
 /// One key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
     /// Its id; two keys may share one while the key is being rotated.
@@ -67,7 +68,7 @@ const LONGEST: i64 = 31_557_600;
 const SAMPLE: &str = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
 
 /// Whole seconds, not yet checked to be more than none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Lifetime(pub i64);
 

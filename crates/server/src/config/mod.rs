@@ -10,6 +10,7 @@ mod guard_check;
 mod jwt;
 mod overlay;
 mod reload;
+pub(crate) mod schema;
 mod secret_ref;
 mod security;
 mod site;
@@ -32,6 +33,7 @@ use castellan_issuer::{
 use castellan_proto::Lifetime;
 use environment::Environment;
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::dialects::Dialects;
@@ -44,7 +46,7 @@ pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
 
 /// The whole file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the world reaches us; the `iss` of every token. No slash at its end.
@@ -68,14 +70,16 @@ pub struct Config {
 }
 
 /// The `[server]` table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where to listen. Default `"127.0.0.1:8080"`.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Addresses of proxies whose `X-Forwarded-For` is believed, such as `"10.0.0.0/8"`. Default:
     /// none.
     #[serde(deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// How long a connection may be idle between two requests. Default `"75s"`.
     pub keep_alive: Lifetime,
@@ -94,7 +98,7 @@ fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::
 }
 
 /// The `[data]` table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Which data source, e.g. `"sqlite://castellan.db"`.
@@ -114,7 +118,7 @@ pub struct DataConfig {
 }
 
 /// Where the world reaches us.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct IssuerUrl(String);
 

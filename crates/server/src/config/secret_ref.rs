@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use castellan_issuer::secrets::policy::is_blank;
 use castellan_proto::Secret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, environment::text};
 
 /// A secret: written out, or where it is to be found.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a secret must be a string, { env = \"NAME\" } or { file = \"path\" }"
@@ -24,14 +25,14 @@ pub enum SecretRef {
 }
 
 /// `{ env = "NAME" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvRef {
     env: String,
 }
 
 /// `{ file = "path" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     file: PathBuf,

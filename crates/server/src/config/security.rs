@@ -1,12 +1,13 @@
 //! The `[security]` table, and the variable of `docs/contracts/aidbox.md` §2.2.
 
 use castellan_issuer::secrets::policy::SecretPolicy;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, Site, SiteConfig, environment::Environment};
 
 /// What is usually forbidden, and the least that is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecurityConfig {
     /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.

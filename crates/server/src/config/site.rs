@@ -2,12 +2,13 @@
 //! for one site is nothing to another.
 
 use castellan_proto::{Secret, is_identifier, jose::HmacKey};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, ConfigError, IssuerUrl};
 
 /// A public face, as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
     /// Its name, which is that of its tenant in the store.

@@ -1,0 +1,18 @@
+//! Documents that are made from the code, committed, and compared in tests.
+
+/// Compares `made` with the file `name` in `docs`, or writes it if `UPDATE_REFERENCE` is set.
+///
+/// # Panics
+/// If they differ.
+pub(crate) fn check(name: &str, made: &str) {
+    let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::read_to_string(&path).unwrap_or_default();
+    if made != file && std::env::var_os("UPDATE_REFERENCE").is_some() {
+        return std::fs::write(path, made).unwrap();
+    }
+    assert!(
+        made == file,
+        "docs/{name} is out of date: run `UPDATE_REFERENCE=1 cargo t is_up_to_date`, and read the \
+         difference"
+    );
+}

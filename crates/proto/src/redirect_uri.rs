@@ -5,6 +5,7 @@ use url::Url;
 /// A registered redirect URI. Compared as text, byte for byte (RFC 9700 §4.1.3); only the port of
 /// a loopback address may differ (RFC 8252 §7.3).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct RedirectUri(String);
 

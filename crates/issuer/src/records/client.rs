@@ -100,6 +100,7 @@ pub struct Refresh {
 
 /// What happens to a refresh token when it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Rotation {
     /// A new one takes its place (RFC 9700 §4.14.2).

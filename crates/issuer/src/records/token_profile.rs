@@ -24,6 +24,7 @@ pub enum TokenProfile {
 
 /// A contract that a document names as its `dialect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AppDialect {
     /// An app of `/oauth` (`docs/contracts/decidim.md` §6): what its tokens look like follows from

@@ -18,6 +18,7 @@ use crate::{
 
 /// A machine user, as written.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiCredentialDocument {
     name: String,
@@ -46,6 +47,11 @@ impl Resource for ApiCredentialDocument {
         let previous = user.previous.iter().map(|previous| previous.secret.clone());
         previous.chain([user.secret.clone()]).collect()
     });
+
+    #[cfg(feature = "schema")]
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
 
     fn show(id: &str, record: &ApiCredential) -> Value {
         let mut shown = json!({
@@ -124,6 +130,7 @@ fn fresh_number() -> u64 {
 
 /// A key for `/jwt`, as written.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuthKeyDocument {
     /// The secret; with several, all of them count.
@@ -154,6 +161,11 @@ impl Resource for AuthKeyDocument {
     const PREFIX: &'static str = "authkey/";
     const SCOPE_MEMBER: Option<&'static str> = Some("scopes");
     const SECRETS: Option<fn(&AuthKey) -> Vec<String>> = Some(|key| key.secrets.clone());
+
+    #[cfg(feature = "schema")]
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
 
     fn show(id: &str, record: &AuthKey) -> Value {
         let mut shown = json!({"resourceType": "AuthKey", "id": id, "scopes": record.scopes});

@@ -35,6 +35,8 @@ pub(crate) trait AnyResource: Send + Sync {
     fn scope_member(&self) -> Option<&'static str>;
     fn has_secrets(&self) -> bool;
     fn id(&self, values: &[&str]) -> Option<String>;
+    #[cfg(feature = "schema")]
+    fn schema(&self) -> schemars::Schema;
 
     async fn apply(
         &self,
@@ -117,6 +119,11 @@ impl<R: Resource> AnyResource for Entry<R> {
         R::id(values)
     }
 
+    #[cfg(feature = "schema")]
+    fn schema(&self) -> schemars::Schema {
+        R::schema()
+    }
+
     async fn apply(
         &self,
         issuer: &Issuer,
@@ -192,6 +199,13 @@ impl ResourceKind {
     #[must_use]
     pub fn is_writable(self) -> bool {
         self.0.read_only().is_none()
+    }
+
+    /// The JSON schema of what can be written, without `resourceType` and `id`.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn schema(self) -> Value {
+        self.0.schema().into()
     }
 
     /// The search parameters that together name exactly one resource.

@@ -58,6 +58,13 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// A record as a document, without its secrets.
     fn show(id: &str, record: &Self::Record) -> Value;
 
+    /// The JSON schema of what can be written, without `resourceType` and `id`.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    fn schema() -> schemars::Schema {
+        schemars::json_schema!({"type": "object"})
+    }
+
     /// What a listing can be sorted by.
     fn facts(id: &str, record: &Self::Record) -> Facts;
 

@@ -16,6 +16,7 @@ use crate::{
 
 /// A person, as written.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UserDocument {
     user_name: String,
@@ -32,6 +33,7 @@ pub struct UserDocument {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Email {
     value: String,
@@ -40,6 +42,7 @@ struct Email {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Group {
     value: String,
@@ -54,6 +57,11 @@ impl Resource for UserDocument {
         &[FilterAttribute::UserName, FilterAttribute::Email];
     const SECRETS: Option<fn(&Account) -> Vec<String>> =
         Some(|account| account.password.iter().cloned().collect());
+
+    #[cfg(feature = "schema")]
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
 
     fn show(id: &str, account: &Account) -> Value {
         let mut shown = json!({

@@ -20,6 +20,7 @@ pub use verifying::VerifyingKey;
 
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]

@@ -61,6 +61,7 @@ impl std::fmt::Display for RequiredScope {
 
 /// One scope as it is granted or asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
     /// A name such as `openid` or `api:read`: equal or not, never a pattern.
@@ -133,6 +134,7 @@ impl std::fmt::Display for Scope {
 
 /// Scopes in the order they were written, each once. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<Scope>", into = "Vec<Scope>")]
 pub struct Scopes(Arc<[Scope]>);
 

@@ -6,6 +6,7 @@ use super::Failure;
 use crate::{
     config::{GuardConfig, Loaded, Rosters, Site, schema},
     guards::{self, Trouble},
+    http,
     startup::assemble,
 };
 
@@ -16,14 +17,21 @@ pub(super) enum Command {
     Check,
     /// Print the JSON schema of the configuration file, for editors that complete and check it.
     Schema,
+    /// Print the OpenAPI description of the endpoints that programs call.
+    Openapi,
 }
 
 pub(super) async fn run(
     loaded: Result<Loaded, Failure>,
     command: &Command,
 ) -> Result<ExitCode, Failure> {
-    if let Command::Schema = command {
-        println!("{:#}", schema::of(&Rosters::default()));
+    let document = match command {
+        Command::Check => None,
+        Command::Schema => Some(schema::of(&Rosters::default())),
+        Command::Openapi => Some(http::openapi(&Rosters::default())),
+    };
+    if let Some(document) = document {
+        println!("{document:#}");
         return Ok(ExitCode::SUCCESS);
     }
     let loaded = loaded?;

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod health;
 pub(crate) mod oauth;
+mod openapi;
 mod resources;
 
 use axum::{
@@ -12,6 +13,8 @@ use axum::{
 use castellan_issuer::resources::Roster;
 
 use crate::app::App;
+
+pub use openapi::document as openapi;
 
 /// Every route that is not a guard.
 pub(crate) fn routes(app: App) -> Router {

@@ -11,3 +11,4 @@ mod security_cases;
 mod smoke;
 mod snapshots;
 mod support;
+mod whole_answers;

@@ -70,6 +70,7 @@ fn unserved(name: &str, served: Roster) -> Problem {
 
 /// The settings of grants, by the name that each has there.
 #[derive(Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub(crate) struct Auth(BTreeMap<String, Value>);
 

@@ -27,6 +27,7 @@ use crate::{
 
 /// An OAuth app, as written.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClientDocument {
     name: Option<String>,
@@ -70,6 +71,7 @@ pub struct ClientDocument {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum ClientType {
     Public,
@@ -86,6 +88,11 @@ impl Resource for ClientDocument {
     const SCOPE_MEMBER: Option<&'static str> = Some("scope");
     const SECRETS: Option<fn(&Client) -> Vec<String>> =
         Some(|client| client.secret.iter().cloned().collect());
+
+    #[cfg(feature = "schema")]
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
 
     fn show(id: &str, client: &Client) -> Value {
         let mut shown = json!({"resourceType": "Client", "id": id});

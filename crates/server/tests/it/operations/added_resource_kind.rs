@@ -159,6 +159,16 @@ async fn no_guard_may_claim_the_path_of_an_added_kind() {
 }
 
 #[test]
+fn the_description_names_an_added_kind() {
+    let document = castellan_server::http::openapi(&rosters());
+    assert!(document["paths"]["/Label/{id}"]["put"].is_object());
+    assert_eq!(
+        document["components"]["schemas"]["Label"]["properties"]["resourceType"]["const"],
+        "Label"
+    );
+}
+
+#[test]
 fn help_names_an_added_kind() {
     let rosters = rosters();
     let (mut command, roster) = (cli::command(&rosters), rosters.resources);

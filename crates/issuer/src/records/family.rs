@@ -49,7 +49,7 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
-    /// The `sid` of its ID tokens: the browser session that it comes of. None of a device's.
+    /// The `sid` of its tokens: the browser session that it comes of. None of a device's.
     #[serde(default)]
     pub sid: Option<String>,
     /// The contract that the app was written by then, which its tokens go on to follow.

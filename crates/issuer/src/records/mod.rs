@@ -15,7 +15,7 @@ mod token_profile;
 pub(crate) mod used_jti;
 
 pub use account::{Account, Name, login_name};
-pub use client::{Client, LogoutTarget, Rotation, TokenFormat};
+pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
 pub(crate) use credential::is_news;

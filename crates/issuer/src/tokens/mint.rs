@@ -113,7 +113,7 @@ impl Issuer {
             iat: family.renewed,
             exp,
             jti: access_jti(id, family.access_generation),
-            sid: id.to_owned(),
+            sid: family.sid.clone(),
             generation: family.access_generation,
             cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
             scp: family.profile.login_realm(scope).map(ToOwned::to_owned),
@@ -150,7 +150,6 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
-        // The browser's session, and not the family that access tokens name so.
         if let Some(sid) = &family.sid {
             claims["sid"] = json!(sid);
         }

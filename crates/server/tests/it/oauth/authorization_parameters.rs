@@ -9,7 +9,9 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Archive, Castellan, Plan},
-        fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, assert_sent_back, text},
+        fixtures::{
+            Asking, DOCUMENTS, PORTAL, RESOURCE_SERVER, SPA, assert_refused, assert_sent_back, text,
+        },
         jose::{claims, header, proven},
         wire::{Answer, Ask},
     },
@@ -229,7 +231,7 @@ async fn a_person_agrees_to_some_apis_and_each_token_is_for_fewer() {
         browser.get(&Asking::spa().with("resource", "https://evil.test/").at(&castellan)).await;
     assert_sent_back(&odd, "https://spa.test/cb", "invalid_target");
     let seen = Ask::post(&castellan.at("/auth/introspect"))
-        .form(&[&PORTAL[..], &[("token", text(&third, "access_token"))]].concat())
+        .form(&[&RESOURCE_SERVER[..], &[("token", text(&third, "access_token"))]].concat())
         .send()
         .await;
     assert_eq!(seen.json()["aud"], json!([one, two]));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
-    fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, text},
+    fixtures::{Asking, DOCUMENTS, RESOURCE_SERVER, SPA, assert_refused, text},
     jose::{claims, now},
     wire::{Answer, Ask},
 };
@@ -328,7 +328,7 @@ async fn a_public_apps_family_stays_with_its_key() {
         assert_eq!(refused.status, 401, "{refused:?}");
         assert_eq!(refused.header("www-authenticate"), Some(&*challenge), "{refused:?}");
     }
-    let pairs = [&PORTAL[..], &[("token", &*token)]].concat();
+    let pairs = [&RESOURCE_SERVER[..], &[("token", &*token)]].concat();
     let known = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await.json();
     assert_eq!(known["cnf"], json!({"jkt": key.jkt()}));
     assert_eq!(known["token_type"], "DPoP");

@@ -6,6 +6,7 @@ pub(crate) mod bad_input;
 pub(crate) mod device;
 pub(crate) mod dpop;
 pub(crate) mod guess_limits;
+pub(crate) mod introspection;
 pub(crate) mod limits_on_strangers;
 pub(crate) mod logout_notifications;
 pub(crate) mod private_key_jwt;

@@ -86,7 +86,9 @@ impl Issuer {
             let now = self.address().alias_digests.get(scope.as_str());
             now.is_some() && now != stored.body.alias_digests.get(scope.as_str())
         });
-        Ok(widened || stored.body.scope.first_uncovered(&request.scope).is_some())
+        let mut claims = request.claims.beyond_scopes().into_iter();
+        let wants_more = claims.any(|claim| !stored.body.claims.contains(&claim));
+        Ok(widened || wants_more || stored.body.scope.first_uncovered(&request.scope).is_some())
     }
 
     /// Writes that the person agreed: to what they agreed to before, and to this.
@@ -106,6 +108,7 @@ impl Issuer {
         let new = Consent {
             scope: request.scope.clone(),
             alias_digests: digests.clone(),
+            claims: request.claims.beyond_scopes().into_iter().collect(),
             start: now,
             agreement: URL_SAFE_NO_PAD.encode(random::<16>()),
         };
@@ -120,6 +123,7 @@ impl Issuer {
                 Some(mut stored) => {
                     stored.body.scope = stored.body.scope.union(&request.scope);
                     stored.body.alias_digests.extend(digests.clone());
+                    stored.body.claims.extend(new.claims.clone());
                     self.repository().replace(&stored, Notice::Silent, now).await?
                 }
             };

@@ -4,7 +4,7 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, tokens::claims::ACR};
+use crate::{Issuer, records::account::CLAIMS, tokens::claims::ACR};
 
 impl Issuer {
     /// The metadata document. One for both well-known paths.
@@ -14,6 +14,20 @@ impl Issuer {
         let at = |path: &str| format!("{issuer}{path}");
         let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
         let grants: Vec<_> = self.grants().iter().map(|grant| grant.name()).collect();
+        let of_tokens = [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "nonce",
+            "at_hash",
+            "acr",
+            "amr",
+            "sid",
+        ];
+        let claims: Vec<_> = of_tokens.into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();
         json!({
             "issuer": issuer,
             "authorization_endpoint": at("/auth/authorize"),
@@ -48,11 +62,8 @@ impl Issuer {
             "id_token_signing_alg_values_supported": algorithms,
             "userinfo_signing_alg_values_supported": algorithms,
             "introspection_signing_alg_values_supported": algorithms,
-            "scopes_supported": ["openid", "profile", "email"],
-            "claims_supported": [
-                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name",
-                "acr", "amr", "sid", "preferred_username", "given_name", "family_name", "email", "email_verified",
-            ],
+            "scopes_supported": ["openid", "profile", "email", "address", "phone"],
+            "claims_supported": claims,
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,

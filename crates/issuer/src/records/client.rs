@@ -175,6 +175,13 @@ impl Client {
         owner == id || self.introspect == IntrospectionReach::Any || audience.iter().any(is_own)
     }
 
+    /// Whether it must push its authorization requests and bind its tokens, as clients of the FAPI
+    /// 2.0 Security Profile do (§5.3.2), and is held to the rest of that profile.
+    #[must_use]
+    pub const fn follows_fapi(&self) -> bool {
+        self.require_pushed && self.dpop_bound
+    }
+
     /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).
     #[must_use]
     pub fn is_public(&self) -> bool {

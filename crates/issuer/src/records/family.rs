@@ -4,7 +4,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{GrantName, TokenProfile, repository::Stored},
+    records::{BeyondScopes, GrantName, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -58,6 +58,13 @@ pub struct Family {
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
     #[serde(default)]
     pub jkt: Option<String>,
+    /// Claims about the person besides what its scopes open.
+    #[serde(default)]
+    pub beyond_scopes: BeyondScopes,
+    /// What the store knew the code by that it was redeemed for: whoever shows that code again ends
+    /// it, for as long as it lives (RFC 6749 §4.1.2).
+    #[serde(default)]
+    pub code: Option<String>,
     /// Rests on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,

@@ -9,6 +9,7 @@ mod credential;
 pub(crate) mod decision;
 mod family;
 mod grants;
+mod person;
 pub(crate) mod repository;
 pub(crate) mod session;
 mod token_profile;
@@ -23,5 +24,6 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
+pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use session::Session;
 pub use token_profile::{AppDialect, TokenProfile};

@@ -118,6 +118,7 @@ impl Issuer {
             client,
             account,
             scope,
+            claims: family.beyond_scopes.userinfo,
             audience,
             jkt,
             issued: said.issued.unwrap_or(made),

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    authorization::request::{AuthorizationRequest, AuthorizeError},
+    authorization::{
+        request::{AuthorizationRequest, AuthorizeError},
+        request_object::PREFIX,
+    },
     error::OAuthError,
     records::{
         Client,
@@ -18,16 +21,8 @@ use crate::{
     tokens::dpop::Proof,
 };
 
-/// What a reference begins with (RFC 9126 §2.2).
-const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// Seconds that a reference waits to be used.
 const LIFETIME: u64 = 60;
-
-/// The id of the record that `reference` stands for, if it is a reference as they are issued here.
-pub(crate) fn record_id(reference: &str) -> Option<String> {
-    let opaque = Opaque::read(OpaqueKind::RequestUri, reference.strip_prefix(PREFIX)?)?;
-    Some(opaque.digest().text())
-}
 
 /// A request that was handed over. Its id is the digest of the reference.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,8 +7,7 @@ use crate::{
     Issuer,
     authorization::{
         claims_parameter::{self, ClaimsRequest},
-        pushed,
-        request_object::RequestObject,
+        request_object::{RequestObject, record_id},
     },
     records::{Client, GrantName},
     request::{params::Params, resource::resources_within, url::with_query},
@@ -159,7 +158,7 @@ impl Issuer {
         };
         let client_id = params.get("client_id").ok_or_else(missing)?;
         if let Some(reference) = params.get("request_uri") {
-            let Some(id) = pushed::record_id(reference) else {
+            let Some(id) = record_id(reference) else {
                 let (_, back) = self.client_and_way_back(client_id, params).await?;
                 let text = "request_uri must be one that the pushed authorization request endpoint \
                             issued (RFC 9126)";

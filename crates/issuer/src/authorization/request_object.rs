@@ -1,8 +1,19 @@
-//! Request objects (OIDC Core §6) are not supported. What an unsigned one says of the way back is
+//! What stands in place of the parameters themselves: a reference to a request that was pushed
+//! (RFC 9126 §4), or a request object. Request objects (OIDC Core §6) are not supported. What an unsigned one says of the way back is
 //! read all the same, so that the app hears so in the way that it asked for.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use castellan_proto::{Opaque, OpaqueKind};
 use serde::Deserialize;
+
+/// What a reference begins with (RFC 9126 §2.2).
+pub(crate) const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// The id of the record that `reference` stands for, if it is a reference as they are issued here.
+pub(crate) fn record_id(reference: &str) -> Option<String> {
+    let opaque = Opaque::read(OpaqueKind::RequestUri, reference.strip_prefix(PREFIX)?)?;
+    Some(opaque.digest().text())
+}
 
 /// What is read of an unsigned request object. It is as good as the query that it stands in: an
 /// address in it has to be registered like any other.

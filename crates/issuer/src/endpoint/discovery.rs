@@ -14,20 +14,6 @@ impl Issuer {
         let at = |path: &str| format!("{issuer}{path}");
         let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
         let grants: Vec<_> = self.grants().iter().map(|grant| grant.name()).collect();
-        let of_tokens = [
-            "iss",
-            "sub",
-            "aud",
-            "exp",
-            "iat",
-            "auth_time",
-            "nonce",
-            "at_hash",
-            "acr",
-            "amr",
-            "sid",
-        ];
-        let claims: Vec<_> = of_tokens.into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();
         json!({
             "issuer": issuer,
             "authorization_endpoint": at("/auth/authorize"),
@@ -63,7 +49,7 @@ impl Issuer {
             "userinfo_signing_alg_values_supported": algorithms,
             "introspection_signing_alg_values_supported": algorithms,
             "scopes_supported": ["openid", "profile", "email", "address", "phone"],
-            "claims_supported": claims,
+            "claims_supported": claims(),
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
@@ -73,4 +59,11 @@ impl Issuer {
             "request_uri_parameter_supported": false,
         })
     }
+}
+
+/// The claims of ID tokens (OIDC Core §2), and those about a person.
+fn claims() -> Vec<&'static str> {
+    let of_tokens =
+        ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid"];
+    of_tokens.into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect()
 }

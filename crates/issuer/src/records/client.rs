@@ -71,11 +71,11 @@ pub struct Client {
     pub dpop_bound: bool,
     /// Which tokens it is told about (`docs/rules.md` rule 38a).
     #[serde(default)]
-    pub introspect: IntrospectionReach,
+    pub introspection_reach: IntrospectionReach,
     /// The resources that are its own: it is told about tokens that are for one of them
     /// (RFC 8707 §2).
     #[serde(default)]
-    pub resources: Vec<String>,
+    pub own_resources: Vec<String>,
     /// The contract that its tokens follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
@@ -171,8 +171,10 @@ impl Client {
     /// is `id` (`docs/rules.md` rule 38a).
     #[must_use]
     pub fn is_concerned(&self, id: &str, owner: &str, audience: &[String]) -> bool {
-        let is_own = |name: &String| name == id || self.resources.contains(name);
-        owner == id || self.introspect == IntrospectionReach::Any || audience.iter().any(is_own)
+        let is_own = |name: &String| name == id || self.own_resources.contains(name);
+        owner == id
+            || self.introspection_reach == IntrospectionReach::Any
+            || audience.iter().any(is_own)
     }
 
     /// Whether it must push its authorization requests and bind its tokens, as clients of the FAPI

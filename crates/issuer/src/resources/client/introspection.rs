@@ -62,10 +62,10 @@ fn is_resource(text: &str) -> bool {
 
 /// Writes it into the document of `client`.
 pub(crate) fn show(client: &Client, shown: &mut Value) {
-    if client.introspect != IntrospectionReach::Own {
-        shown["introspect"] = json!(client.introspect);
+    if client.introspection_reach != IntrospectionReach::Own {
+        shown["introspect"] = json!(client.introspection_reach);
     }
-    if !client.resources.is_empty() {
-        shown["resources"] = json!(client.resources);
+    if !client.own_resources.is_empty() {
+        shown["resources"] = json!(client.own_resources);
     }
 }

@@ -131,7 +131,8 @@ async fn a_bound_token_writes_with_its_key_and_with_nothing_else() {
         assert_eq!(claims(token)["cnf"], json!({"jkt": key.jkt()}));
         let (url, dpop) = (castellan.at("/graphql"), format!("DPoP {token}"));
         let good = || key.proves_with("POST", &url, token);
-        let fraction = good().with("iat", json!(now() as f64 - 0.5)).text();
+        let fraction =
+            good().with("iat", json!(f64::from(u32::try_from(now()).unwrap()) - 0.5)).text();
         assert!(wrote(&write(&castellan, &dpop, Some(&fraction)).await), "RFC 7519 §2");
         let once = good().text();
         assert!(wrote(&write(&castellan, &dpop, Some(&once)).await));
@@ -234,7 +235,8 @@ async fn a_proof_at_the_token_endpoint_is_about_this_request_and_good_once() {
     {
         let (key, other) = (Holder::new(algorithm), Holder::new(algorithm));
         let good = || key.proves("POST", &url);
-        let fraction = good().with("iat", json!(now() as f64 - 0.5)).text();
+        let fraction =
+            good().with("iat", json!(f64::from(u32::try_from(now()).unwrap()) - 0.5)).text();
         assert_eq!(ask(&castellan, &SVC, &fraction).await.status, 200, "RFC 7519 §2");
         let once = good().text();
         assert_eq!(ask(&castellan, &SVC, &once).await.status, 200);

@@ -88,7 +88,7 @@ async fn case_11_an_assertion_is_good_once() {
 #[tokio::test]
 async fn the_dates_of_an_assertion_may_have_fractions() {
     let machine = Machine::start().await;
-    let now = SystemClock.now().0 as f64;
+    let now = f64::from(u32::try_from(SystemClock.now().0).unwrap());
     let with = |jti: &str, exp: Value| {
         let mut claims = machine.claims(jti);
         claims["iat"] = json!(now - 0.75);

@@ -82,7 +82,10 @@ pub enum OAuthError {
     /// A resource is none that this client's tokens may be for (RFC 8707 §2).
     #[error("this client cannot get tokens for the resource {0:?}")]
     Target(String),
-    /// The access token is missing, or no good.
+    /// There is no access token (RFC 6750 §3.1): nothing is said of what would be wrong with one.
+    #[error("an access token is required")]
+    TokenMissing,
+    /// The access token is no good.
     #[error("the access token is not valid")]
     InvalidToken,
     /// The access token lacks this scope.
@@ -130,7 +133,7 @@ impl OAuthError {
             Self::Proof(ProofError::Nonce) => ErrorCode::UseDpopNonce,
             Self::Proof(ProofError::Invalid(_)) | Self::ProofMissing => ErrorCode::InvalidDpopProof,
             Self::Target(_) => ErrorCode::InvalidTarget,
-            Self::InvalidToken => ErrorCode::InvalidToken,
+            Self::TokenMissing | Self::InvalidToken => ErrorCode::InvalidToken,
             Self::Insufficient(_) => ErrorCode::InsufficientScope,
             Self::Busy(_) | Self::Throttled(_) => ErrorCode::TemporarilyUnavailable,
             Self::Store(_) | Self::Keys(_) | Self::Proof(ProofError::Store(_)) => {

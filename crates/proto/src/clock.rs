@@ -2,20 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Whole seconds since the Unix epoch, the unit of every JWT date (RFC 7519 §2, `NumericDate`).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-)]
+/// Whole seconds since the Unix epoch, the unit of every JWT date (RFC 7519 §2, `NumericDate`). Read
+/// with a fraction, it is the second in which that is ([`crate::numeric_date`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
@@ -25,6 +14,14 @@ impl Timestamp {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let before = || serde::de::Error::custom("a date before 1970 is not accepted");
+        let seconds = crate::numeric_date::seconds(from)?;
+        u64::try_from(seconds).map(Self).map_err(|_| before())
     }
 }
 

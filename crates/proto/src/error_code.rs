@@ -41,6 +41,10 @@ pub enum ErrorCode {
     ConsentRequired,
     /// OpenID Connect Core Error Code `unmet_authentication_requirements` §2.
     UnmetAuthenticationRequirements,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestNotSupported,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUriNotSupported,
     /// RFC 6749 §4.1.2.1; also used where we are at fault elsewhere.
     ServerError,
     /// RFC 6749 §4.1.2.1: busy or starting; try again.
@@ -49,7 +53,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -69,6 +73,8 @@ impl ErrorCode {
         Self::LoginRequired,
         Self::ConsentRequired,
         Self::UnmetAuthenticationRequirements,
+        Self::RequestNotSupported,
+        Self::RequestUriNotSupported,
         Self::ServerError,
         Self::TemporarilyUnavailable,
     ];
@@ -96,6 +102,8 @@ impl ErrorCode {
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -118,5 +126,33 @@ impl ErrorCode {
 impl std::fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// `text` with the characters that an `error_description` may have: %x20-21 / %x23-5B / %x5D-7E
+/// (RFC 6749 §§4.1.2.1 and 5.2, RFC 6750 §3). A double quote becomes a single one, a backslash a
+/// slash, and every other character that is not among them a question mark.
+#[must_use]
+pub fn error_description(text: &str) -> String {
+    let plain = |letter: char| match letter {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => letter,
+        _ => '?',
+    };
+    text.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::error_description;
+
+    #[test]
+    fn a_description_has_the_characters_that_it_may_have() {
+        let every: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let said = error_description(&every);
+        let may = |b: u8| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(said.bytes().all(may), "{said:?}");
+        assert_eq!(error_description("the scope \"a\\b\" é\n~!"), "the scope 'a/b' ??~!");
     }
 }

@@ -10,13 +10,14 @@ mod clock;
 mod error_code;
 mod lifetime;
 mod logout_uri;
+pub mod numeric_date;
 mod pkce;
 mod redirect_uri;
 mod secret;
 
 pub use authorization::{AuthScheme, Authorization, AuthorizationError, BasicCredentials};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
-pub use error_code::ErrorCode;
+pub use error_code::{ErrorCode, error_description};
 pub use lifetime::{InvalidLifetime, Lifetime};
 pub use logout_uri::{InvalidLogoutUri, LogoutUri};
 pub use pkce::{CodeChallenge, CodeVerifier, InvalidChallenge, InvalidVerifier};

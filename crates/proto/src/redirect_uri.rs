@@ -1,9 +1,11 @@
 //! Where an answer may be sent.
 
+use std::borrow::Cow;
+
 use url::Url;
 
-/// A registered redirect URI. Compared as text, byte for byte (RFC 9700 §4.1.3); only the port of
-/// a loopback address may differ (RFC 8252 §7.3).
+/// A registered redirect URI, in ASCII ([`RedirectUri::in_ascii`]). Compared as text, byte for byte
+/// (RFC 9700 §4.1.3); only the port of a loopback address may differ (RFC 8252 §7.3).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
@@ -63,9 +65,21 @@ impl RedirectUri {
         Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 
-    /// Whether an answer may go to `asked`.
+    /// `text` as it goes into a header: whatever is beyond ASCII is in the form that a browser sends,
+    /// which is Punycode in the host and percent-encoded UTF-8 elsewhere (RFC 3987 §3.1). What is in
+    /// ASCII, or does not parse, is left as it is.
+    #[must_use]
+    pub fn in_ascii(text: &str) -> Cow<'_, str> {
+        if text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        Url::parse(text).map_or(Cow::Borrowed(text), |url| Cow::Owned(url.into()))
+    }
+
+    /// Whether an answer may go to `asked`, which is then sent to [`Self::in_ascii`] of it.
     #[must_use]
     pub fn admits(&self, asked: &str) -> bool {
+        let asked = &*Self::in_ascii(asked);
         if self.0 == asked {
             return true;
         }
@@ -115,7 +129,10 @@ impl TryFrom<String> for RedirectUri {
                 Err(InvalidRedirectUri::Scheme(text))
             }
             "http" | "https" if !text.contains("://") => Err(InvalidRedirectUri::NotAbsolute(text)),
-            _ => Ok(Self(text)),
+            _ => match Self::in_ascii(&text) {
+                ascii if ascii.is_ascii() => Ok(Self(ascii.into_owned())),
+                _ => Err(InvalidRedirectUri::Character(text)),
+            },
         }
     }
 }
@@ -185,6 +202,26 @@ mod tests {
         for good in ["https://portal.test/cb?x=1", "myapp://cb", "com.example.app:/cb"] {
             assert!(RedirectUri::try_from(good.to_owned()).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn what_is_beyond_ascii_is_registered_as_a_browser_sends_it() {
+        for (text, ascii) in [
+            (
+                "https://bücher.test/zurück?é=ü",
+                "https://xn--bcher-kva.test/zur%C3%BCck?%C3%A9=%C3%BC",
+            ),
+            ("myapp://cb/zurück", "myapp://cb/zur%C3%BCck"),
+            ("com.example.app:/é", "com.example.app:/%C3%A9"),
+            ("https://portal.test/a/../b%2f", "https://portal.test/a/../b%2f"),
+        ] {
+            let ours = registered(text);
+            assert_eq!(ours.as_str(), ascii);
+            assert!(ours.admits(text) && ours.admits(ascii), "{text}");
+            assert!(!ours.admits(&format!("{text}ü")), "{text}");
+            assert_eq!(RedirectUri::in_ascii(text), ascii);
+        }
+        assert!(RedirectUri::try_from("https://\u{ad}/".to_owned()).is_err());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The `claims` parameter (OIDC Core §5.5): what an app wants to know of the person. It never opens
-//! more than the scopes do.
+//! more than the scopes do that the app may have, and beyond those that it asked for only what is
+//! essential to it, one claim at a time.
 
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, scope::Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::tokens::claims::ACR;
+use crate::{
+    records::{BeyondScopes, account::opening_scope},
+    tokens::claims::ACR,
+};
 
 /// Bytes of the parameter at most.
 const LONGEST: usize = 4_096;
@@ -19,18 +23,32 @@ pub struct ClaimsRequest {
     /// Claims about the person that are to stand in the ID token, as far as scopes open them.
     #[serde(default)]
     pub id_token: Vec<String>,
+    /// The essential ones that the requested scopes do not open, and others of the app's do.
+    #[serde(default)]
+    pub beyond: BeyondScopes,
 }
 
-/// Claims about the person that an ID token can have, and the scope that opens each
-/// (OIDC Core §5.4).
-pub(crate) const OF_THE_PERSON: [(&str, &str); 6] = [
-    ("name", "profile"),
-    ("preferred_username", "profile"),
-    ("given_name", "profile"),
-    ("family_name", "profile"),
-    ("email", "email"),
-    ("email_verified", "email"),
-];
+impl ClaimsRequest {
+    /// Keeps of what is essential what `of_client` opens and `asked` does not. Nothing is asked of
+    /// the person without `openid` (§3.1.2.1).
+    pub(crate) fn bound_to(&mut self, of_client: &Scopes, asked: &Scopes) {
+        let keep = |claim: &String| {
+            asked.has_name("openid")
+                && opening_scope(claim)
+                    .is_some_and(|scope| of_client.has_name(scope) && !asked.has_name(scope))
+        };
+        self.beyond.id_token.retain(keep);
+        self.beyond.userinfo.retain(keep);
+    }
+
+    /// The claims that the person is asked for besides the scopes, each once.
+    pub(crate) fn beyond_scopes(&self) -> Vec<String> {
+        let mut claims = [&*self.beyond.id_token, &*self.beyond.userinfo].concat();
+        claims.sort_unstable();
+        claims.dedup();
+        claims
+    }
+}
 
 type Refused = (ErrorCode, &'static str);
 
@@ -84,8 +102,17 @@ fn read_one(
                 return Err((ErrorCode::UnmetAuthenticationRequirements, text));
             }
         }
-        ("id_token", name) if OF_THE_PERSON.iter().any(|(known, _)| *known == name) => {
-            request.id_token.push(name.to_owned());
+        (_, name) if opening_scope(name).is_some() => {
+            let is_essential = how.get("essential") == Some(&Value::Bool(true));
+            if place == "id_token" {
+                request.id_token.push(name.to_owned());
+            }
+            if is_essential {
+                let beyond = &mut request.beyond;
+                let of_place =
+                    if place == "id_token" { &mut beyond.id_token } else { &mut beyond.userinfo };
+                of_place.push(name.to_owned());
+            }
         }
         // Whatever else is asked for is not known here, and left out (§5.5).
         _ => {}
@@ -99,12 +126,31 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_read_and_what_is_not_known_left_out() {
-        let asked = r#"{"id_token": {"email": null, "zoneinfo": {"essential": true},
+        let asked = r#"{"id_token": {"email": null, "zodiac": {"essential": true},
             "sub": {"value": "ann"}, "acr": {"essential": true, "values": ["x", "urn:castellan:acr:password"]}},
             "userinfo": {"name": {"essential": true}}, "other": 1}"#;
         let request = read(asked).unwrap();
         assert_eq!(request.subject.as_deref(), Some("ann"));
         assert_eq!(request.id_token, ["email"]);
+        assert_eq!(request.beyond.userinfo, ["name"]);
+    }
+
+    #[test]
+    fn what_is_essential_is_bounded_by_what_the_app_may_have() {
+        let scopes = |text: &str| Scopes::parse(text).unwrap();
+        let asked = r#"{"id_token": {"email": {"essential": true}, "name": {"essential": false}},
+            "userinfo": {"name": {"essential": true}, "phone_number": {"essential": true},
+            "email": {"essential": true}}}"#;
+        let bounded = |of_client: &str, asked_scopes: &str| {
+            let mut request = read(asked).unwrap();
+            request.bound_to(&scopes(of_client), &scopes(asked_scopes));
+            request.beyond_scopes()
+        };
+        assert_eq!(bounded("openid profile email", "openid"), ["email", "name"]);
+        assert_eq!(bounded("openid profile email", "openid email"), ["name"]);
+        assert_eq!(bounded("openid phone *", "openid"), ["phone_number"]);
+        assert!(bounded("openid profile email", "profile").is_empty());
+        assert!(bounded("openid", "openid").is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An authorization code, once there is nothing left to ask the person.
 
-use castellan_proto::{Opaque, OpaqueKind};
+use castellan_proto::OpaqueKind;
 
 use crate::{
     Issuer,
@@ -11,7 +11,7 @@ use crate::{
     records::{Client, Code, code::code_id, repository::Written},
     session::browser::SignedIn,
     store::StoreError,
-    tokens::family::new_id,
+    tokens::family::{code_of, new_id},
 };
 
 impl Issuer {
@@ -23,7 +23,9 @@ impl Issuer {
         person: &SignedIn,
     ) -> Result<Next, FlowError> {
         self.may_issue()?;
-        let (code, now) = (Opaque::generate(OpaqueKind::Code), self.now());
+        let now = self.now();
+        let family = new_id(now);
+        let code = code_of(OpaqueKind::Code, &family);
         let agreement = if client.first_party {
             String::new()
         } else {
@@ -32,7 +34,7 @@ impl Issuer {
         // First, so that no app is let in that would not hear of a sign-out.
         let sid = self.remember_app((&request.client_id, client), person).await?;
         let body = Code {
-            family: new_id(now),
+            family,
             account: person.account_id.clone(),
             scope: request.scope.clone(),
             redirect_uri: request.redirect_uri.clone(),
@@ -41,6 +43,7 @@ impl Issuer {
             jkt: request.jkt.clone(),
             resources: request.resources.clone(),
             id_claims: request.claims.id_token.clone(),
+            beyond_scopes: request.claims.beyond.clone(),
             auth_time: person.auth_time,
             session: person.session.clone(),
             sid,
@@ -48,6 +51,10 @@ impl Issuer {
             agreement,
             ends: now + self.settings().code.get(),
         };
+        // Before there is a code: of any number that answer one pushed request, one does.
+        if !self.use_up_pushed(request).await? {
+            return Err(FlowError::Expired);
+        }
         let id = code_id(&request.client_id, &code);
         if self.repository().insert(&id, &body, now).await? != Written::Done {
             return Err(StoreError::new("a newly generated code was already in use").into());

@@ -86,7 +86,9 @@ impl Issuer {
             let now = self.address().alias_digests.get(scope.as_str());
             now.is_some() && now != stored.body.alias_digests.get(scope.as_str())
         });
-        Ok(widened || stored.body.scope.first_uncovered(&request.scope).is_some())
+        let mut claims = request.claims.beyond_scopes().into_iter();
+        let wants_more = claims.any(|claim| !stored.body.claims.contains(&claim));
+        Ok(widened || wants_more || stored.body.scope.first_uncovered(&request.scope).is_some())
     }
 
     /// Writes that the person agreed: to what they agreed to before, and to this.
@@ -106,6 +108,7 @@ impl Issuer {
         let new = Consent {
             scope: request.scope.clone(),
             alias_digests: digests.clone(),
+            claims: request.claims.beyond_scopes().into_iter().collect(),
             start: now,
             agreement: URL_SAFE_NO_PAD.encode(random::<16>()),
         };
@@ -115,6 +118,7 @@ impl Issuer {
                 Some(mut consent) if !is_anothers(&consent, client, person) => {
                     consent.scope = consent.scope.union(&request.scope);
                     consent.alias_digests.extend(digests.clone());
+                    consent.claims.extend(new.claims.clone());
                     Update::Write(consent, Notice::Silent, ())
                 }
                 _ => Update::Write(new.clone(), Notice::Tell, ()),

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
+use castellan_proto::{Digest, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     request::{params::Params, resource::resources_within, scope::scope_within},
     session::browser::{Browser, SignedIn},
     store::{Kind, Notice, StoreError},
+    tokens::family::{code_of, new_id},
 };
 
 /// Seconds that both codes are good.
@@ -151,13 +152,14 @@ impl Issuer {
         let stranger = params.source().filter(|_| !client.authenticated);
         // A code that is on another screen just now is not handed out twice.
         for _ in 0..8 {
-            let (code, user_code) = (Opaque::generate(OpaqueKind::Device), new_user_code());
+            let family = new_id(now);
+            let (code, user_code) = (code_of(OpaqueKind::Device, &family), new_user_code());
             let device = Device {
                 client: client.id.clone(),
                 scope: scope.clone(),
                 resources: resources.clone(),
                 user_code: user_code.clone(),
-                family: crate::tokens::family::new_id(now),
+                family,
                 state: DeviceState::Waiting,
                 ends: Timestamp(now.0 + LIFETIME),
             };

@@ -8,7 +8,7 @@ use crate::{
     Issuer,
     authorization::{
         next::{Answer, FlowError, FlowView, Next, SignInOutcome},
-        request::{AuthorizationRequest, Back, Prompt, ResponseMode},
+        request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
     },
     error::OAuthError,
     records::{
@@ -38,11 +38,7 @@ impl Issuer {
     /// # Errors
     /// [`FlowError::Authorize`] if the request is not to be served.
     pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
-        let (request, client) = self.read_authorization(params).await?;
-        if params.get("request_uri").is_some() && client.is_public() {
-            // What a stranger pushed is used up; what comes of it is counted for itself.
-            self.finished_from(browser.source);
-        }
+        let (request, client) = self.read_authorization(params, browser).await?;
         let signed_in = self.signed_in(browser).await?;
         let fresh_since = match request.max_age {
             _ if request.asks_anew() => Some(Timestamp(self.now().0 + 1)),
@@ -50,7 +46,13 @@ impl Issuer {
             None => None,
         };
         let settled = Settled { fresh_since, ..Settled::default() };
-        self.advance((request, client), signed_in, browser, settled).await
+        let asked = request.clone();
+        let next = self.advance((request, client), signed_in, browser, settled).await;
+        if let Err(FlowError::Authorize(AuthorizeError::Client { .. })) = next {
+            // A no is an answer, too.
+            self.use_up_pushed(&asked).await?;
+        }
+        next
     }
 
     /// Begins for a request that was checked already.
@@ -92,6 +94,7 @@ impl Issuer {
                 profile: TokenProfile::Standard,
                 login_hint: String::new(),
                 scopes: Vec::new(),
+                claims: Vec::new(),
                 redirect_uri: None,
                 user_code: None,
                 account_name,
@@ -104,6 +107,7 @@ impl Issuer {
             profile: client.profile,
             login_hint: request.login_hint.clone().unwrap_or_default(),
             scopes: request.scope.iter().map(ToString::to_string).collect(),
+            claims: request.claims.beyond_scopes(),
             redirect_uri: request.device.is_none().then(|| request.redirect_uri.clone()),
             user_code: request.device.as_ref().map(|device| device.user_code.clone()),
             account_name,
@@ -150,6 +154,28 @@ impl Issuer {
         }
     }
 
+    /// The person does not want to sign in for the app: it is told no, whatever was agreed to before.
+    ///
+    /// # Errors
+    /// [`FlowError::Expired`] if there is no such flow in this browser, or no app that asks;
+    /// [`FlowError::Authorize`] with the no for the app.
+    pub async fn decline(&self, flow: &str, browser: &Browser) -> Result<Next, FlowError> {
+        let stored = self.flow(flow, browser).await?;
+        let request = stored.body.request.ok_or(FlowError::Expired)?;
+        self.use_up(&stored.id, browser).await?;
+        self.deny(&request).await
+    }
+
+    /// The no of a person.
+    async fn deny(&self, request: &AuthorizationRequest) -> Result<Next, FlowError> {
+        if let Some(device) = &request.device {
+            self.deny_device(device).await?;
+            return Ok(Next::Device(Answer::Deny));
+        }
+        self.use_up_pushed(request).await?;
+        Err(request.refuse(ErrorCode::AccessDenied, "the user denied access").into())
+    }
+
     /// The person says whether they agree.
     ///
     /// # Errors
@@ -172,13 +198,7 @@ impl Issuer {
         self.use_up(&stored.id, browser).await?;
         let client = self.client_of(&request).await?;
         match answer {
-            Answer::Deny => {
-                if let Some(device) = &request.device {
-                    self.deny_device(device).await?;
-                    return Ok(Next::Device(Answer::Deny));
-                }
-                Err(request.refuse(ErrorCode::AccessDenied, "the user denied access").into())
-            }
+            Answer::Deny => self.deny(&request).await,
             Answer::Switch => {
                 self.sign_out(browser).await?;
                 self.advance((request, client), None, browser, Settled::default()).await

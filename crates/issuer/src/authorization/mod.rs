@@ -9,3 +9,4 @@ pub mod flow;
 pub mod next;
 pub mod pushed;
 pub mod request;
+mod request_object;

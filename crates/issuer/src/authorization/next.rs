@@ -36,6 +36,8 @@ pub struct FlowView {
     pub login_hint: String,
     /// What is asked for.
     pub scopes: Vec<String>,
+    /// Claims that are asked for besides what the scopes open (OIDC Core §5.5).
+    pub claims: Vec<String>,
     /// Where the answer goes.
     pub redirect_uri: Option<String>,
     /// What stands on the device that asks.

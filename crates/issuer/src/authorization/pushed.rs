@@ -6,19 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    authorization::request::{AuthorizationRequest, AuthorizeError},
+    authorization::{
+        request::{AuthorizationRequest, AuthorizeError},
+        request_object::PREFIX,
+    },
     error::OAuthError,
     records::{
         Client,
-        repository::{Stored, Written},
+        repository::{Stored, TRIES, Written},
     },
     request::params::Params,
-    store::{Kind, StoreError},
+    session::browser::Browser,
+    store::{Kind, Notice, StoreError},
     tokens::dpop::Proof,
 };
 
-/// What a reference begins with (RFC 9126 §2.2).
-const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// Seconds that a reference waits to be used.
 const LIFETIME: u64 = 60;
 
@@ -27,6 +29,9 @@ const LIFETIME: u64 = 60;
 pub struct PushedRequest {
     /// What is asked for, checked.
     pub request: AuthorizationRequest,
+    /// Digest of the mark of the browser that opened it; none as long as nobody has.
+    #[serde(default)]
+    pub browser: Option<String>,
     /// First second at which it is worthless.
     pub ends: Timestamp,
 }
@@ -85,7 +90,7 @@ impl Issuer {
             request.jkt = jkt;
         }
         let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
-        let body = PushedRequest { request, ends: Timestamp(now.0 + LIFETIME) };
+        let body = PushedRequest { request, browser: None, ends: Timestamp(now.0 + LIFETIME) };
         // Of an app that has shown who it is nobody else can begin anything.
         let stranger = params.source().filter(|_| !client.authenticated);
         let id = reference.digest().text();
@@ -95,33 +100,65 @@ impl Issuer {
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })
     }
 
-    /// The request that `reference` stands for, if `client_id` handed it over and may still have
-    /// it. A reference is good once (RFC 9126 §4).
+    /// The request that was kept as `id`, if `client_id` handed it over and may still have it. The
+    /// first browser that opens it is the only one that can, for as long as a sign-in may take: a
+    /// page that is loaded anew goes on. What uses it up is its answer
+    /// ([`Self::use_up_pushed`]; FAPI 2.0 Security Profile §5.3.2.2, note 3).
     pub(crate) async fn pushed_authorization(
         &self,
         client_id: &str,
-        reference: &str,
+        id: &str,
+        browser: &Browser,
     ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
-        // Unknown, used, expired and another app's: one answer for all.
+        // Unknown, used, expired, another app's and another browser's: one answer for all.
         let unknown = || AuthorizeError::Page {
             code: ErrorCode::InvalidRequest,
             text: "request_uri is unknown, used or expired, or was pushed by another client"
                 .to_owned(),
         };
-        let opaque = reference.strip_prefix(PREFIX);
-        let opaque = opaque.and_then(|text| Opaque::read(OpaqueKind::RequestUri, text));
-        let id = opaque.ok_or_else(unknown)?.digest().text();
-        let stored =
-            self.repository().get::<PushedRequest>(&id, self.now()).await?.ok_or_else(unknown)?;
-        if stored.body.request.client_id != client_id {
-            return Err(unknown());
+        let mark = browser.mark.as_ref().ok_or_else(unknown)?.digest().text();
+        let now = self.now();
+        for _ in 0..TRIES {
+            let found = self.repository().get::<PushedRequest>(id, now).await?;
+            let mut stored = found.ok_or_else(unknown)?;
+            if stored.body.request.client_id != client_id {
+                return Err(unknown());
+            }
+            let is_first = stored.body.browser.is_none();
+            if is_first {
+                stored.body.browser = Some(mark.clone());
+                stored.body.ends = now + self.settings().flow.get();
+                let bound = self.repository().replace(&stored, Notice::Silent, now).await?;
+                if bound != Written::Done {
+                    // Another browser was faster, or it is over.
+                    continue;
+                }
+            } else if !stored.body.browser.as_deref().is_some_and(|kept| browser.is_marked(kept)) {
+                return Err(unknown());
+            }
+            let mut request = stored.body.request;
+            let client = self.client_as_asked(&request).await?.ok_or_else(unknown)?;
+            if is_first && client.is_public() {
+                // What a stranger pushed is in a browser now; what comes of it is counted for itself.
+                self.finished_from(browser.source);
+            }
+            request.pushed = Some(stored.id);
+            return Ok((request, client));
         }
-        let Some((PushedRequest { request, .. }, true)) =
-            self.repository().take::<PushedRequest>(&id, self.now()).await?
-        else {
-            return Err(unknown());
-        };
-        let client = self.client_as_asked(&request).await?.ok_or_else(unknown)?;
-        Ok((request, client))
+        Err(StoreError::new("too much write contention on the pushed request").into())
+    }
+
+    /// Uses up the pushed request that `request` is, if it is one. `false` if it was answered before,
+    /// or is over: then there must be no other answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; it may or may not be used up.
+    pub(crate) async fn use_up_pushed(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<bool, StoreError> {
+        let Some(id) = &request.pushed else { return Ok(true) };
+        let taken = self.repository().take::<PushedRequest>(id, self.now()).await?;
+        Ok(matches!(taken, Some((_, true))))
     }
 }

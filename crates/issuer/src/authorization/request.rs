@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    authorization::claims_parameter::{self, ClaimsRequest},
+    authorization::{
+        claims_parameter::{self, ClaimsRequest},
+        request_object::{RequestObject, record_id},
+    },
     records::{Client, GrantName},
-    request::{params::Params, resource::resources_within},
+    request::{params::Params, resource::resources_within, url::with_query},
+    session::browser::Browser,
     store::StoreError,
 };
 
@@ -51,6 +55,9 @@ pub struct AuthorizationRequest {
     /// It is a device that asks (RFC 8628).
     #[serde(default)]
     pub device: Option<DeviceAsk>,
+    /// The pushed request that it is, which is used up by its answer (RFC 9126 §4).
+    #[serde(default)]
+    pub pushed: Option<String>,
 }
 
 /// How an answer gets to the client.
@@ -143,6 +150,7 @@ impl Issuer {
     pub async fn read_authorization(
         &self,
         params: &Params,
+        browser: &Browser,
     ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
         let missing = || AuthorizeError::Page {
             code: ErrorCode::InvalidRequest,
@@ -150,8 +158,15 @@ impl Issuer {
         };
         let client_id = params.get("client_id").ok_or_else(missing)?;
         if let Some(reference) = params.get("request_uri") {
+            let Some(id) = record_id(reference) else {
+                let (_, back) = self.client_and_way_back(client_id, params).await?;
+                let text = "request_uri must be one that the pushed authorization request endpoint \
+                            issued (RFC 9126)";
+                let (code, text) = (ErrorCode::RequestUriNotSupported, text.to_owned());
+                return Err(AuthorizeError::Client { code, text, back });
+            };
             // Whatever else is in the query does not count (RFC 9126 §4).
-            return self.pushed_authorization(client_id, reference).await;
+            return self.pushed_authorization(client_id, &id, browser).await;
         }
         let (request, client) = self.check_authorization(client_id, params).await?;
         if client.require_pushed {
@@ -167,22 +182,7 @@ impl Issuer {
         client_id: &str,
         params: &Params,
     ) -> Result<(AuthorizationRequest, Client), AuthorizeError> {
-        let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
-        let found = self.repository().get::<Client>(client_id, self.now()).await?;
-        let Some(client) = found.map(|stored| stored.body).filter(|client| client.active) else {
-            return Err(page(ErrorCode::InvalidClient, "no such client"));
-        };
-        let asked = params.get("redirect_uri");
-        let redirect_uri = redirect_uri(&client, asked)
-            .filter(|_| asked.is_some() || !client.profile.needs_redirect_uri())
-            .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
-        let mode = match params.get("response_mode") {
-            Some("form_post") => ResponseMode::FormPost,
-            // One that is not known is told by the way that is.
-            _ => ResponseMode::Query,
-        };
-        let state = params.get("state").map(ToOwned::to_owned);
-        let back = Back { redirect_uri, state, mode };
+        let (client, back) = self.client_and_way_back(client_id, params).await?;
         let refuse = |code, text| AuthorizeError::Client { code, text, back: back.clone() };
         let mut request = check(client_id, &client, params, &back)
             .map_err(|(code, text)| refuse(code, text.to_owned()))?;
@@ -195,6 +195,49 @@ impl Issuer {
         self.apply_id_token_hint(&mut request, params)
             .map_err(|(code, text)| refuse(code, text.to_owned()))?;
         Ok((request, client))
+    }
+
+    /// The client, and the way back to it, which everything else that is wrong is told by.
+    async fn client_and_way_back(
+        &self,
+        client_id: &str,
+        params: &Params,
+    ) -> Result<(Client, Back), AuthorizeError> {
+        let page = |code, text: &str| AuthorizeError::Page { code, text: text.to_owned() };
+        let found = self.repository().get::<Client>(client_id, self.now()).await?;
+        let Some(client) = found.map(|stored| stored.body).filter(|client| client.active) else {
+            return Err(page(ErrorCode::InvalidClient, "no such client"));
+        };
+        // It is not supported, but what it says of the way back counts for the error.
+        let object = params.get("request").and_then(RequestObject::read).unwrap_or_default();
+        let asked = params.get("redirect_uri").or(object.redirect_uri.as_deref());
+        let redirect_uri = redirect_uri(&client, asked)
+            .filter(|_| asked.is_some() || !client.profile.needs_redirect_uri())
+            .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
+        let mode = match params.get("response_mode").or(object.response_mode.as_deref()) {
+            Some("form_post") => ResponseMode::FormPost,
+            // One that is not known is told by the way that is.
+            _ => ResponseMode::Query,
+        };
+        let state = params.get("state").map(ToOwned::to_owned).or(object.state);
+        let back = Back { redirect_uri, state, mode };
+        if self.is_too_long_a_way(&back) {
+            let text = "state, or the redirect URI, is too long: the answer would not fit into the \
+                        buffers of common proxies";
+            return Err(page(ErrorCode::InvalidRequest, text));
+        }
+        Ok((client, back))
+    }
+
+    /// Whether an answer by `back` would be longer than [`LONGEST_ANSWER`], whatever it says.
+    fn is_too_long_a_way(&self, back: &Back) -> bool {
+        if is_too_long(back.state.as_deref()) {
+            return true;
+        }
+        let state = back.state.as_deref().map(|state| ("state", state));
+        let pairs = state.into_iter().chain([("iss", &*self.address().issuer)]);
+        back.mode == ResponseMode::Query
+            && with_query(&back.redirect_uri, pairs).len() + LONGEST_CONTENT > LONGEST_ANSWER
     }
 
     /// Takes the person of `id_token_hint` for the one that is meant, if nobody is to be asked.
@@ -217,11 +260,18 @@ impl Issuer {
     }
 }
 
+/// Bytes of an address that an answer is sent to, at most: what proxies take of one header without
+/// being told otherwise.
+pub(crate) const LONGEST_ANSWER: usize = 4_096;
+/// Bytes of that for a code, or an error and its description.
+const LONGEST_CONTENT: usize = 768;
+
 /// The registered address that was asked for, or the only one if none was.
 fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
     match (asked, &*client.redirect_uris) {
         (Some(asked), registered) => {
-            registered.iter().any(|uri| uri.admits(asked)).then(|| asked.to_owned())
+            let ascii = || RedirectUri::in_ascii(asked).into_owned();
+            registered.iter().any(|uri| uri.admits(asked)).then(ascii)
         }
         (None, [only]) => Some(RedirectUri::as_str(only).to_owned()),
         _ => None,
@@ -237,6 +287,11 @@ fn check(
     back: &Back,
 ) -> Result<AuthorizationRequest, Refused> {
     let invalid = |text| (ErrorCode::InvalidRequest, text);
+    if params.get("request").is_some() {
+        // Before all else, as what else is missing may be in it (OIDC Core §3.1.2.6).
+        let text = "request objects are not supported: send the parameters themselves";
+        return Err((ErrorCode::RequestNotSupported, text));
+    }
     match params.get("response_type") {
         Some("code") => {}
         None => return Err(invalid("response_type is required")),
@@ -247,16 +302,13 @@ fn check(
             ));
         }
     }
-    if ["state", "nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
-        return Err(invalid("state, nonce and login_hint must not exceed 2048 bytes"));
+    if ["nonce", "login_hint"].iter().any(|name| is_too_long(params.get(name))) {
+        return Err(invalid("nonce and login_hint must not exceed 2048 bytes"));
     }
     let Some(grant) = client.grants.get(&GrantName::AUTHORIZATION_CODE) else {
         let text = "this client may not use the authorization code grant";
         return Err((ErrorCode::UnauthorizedClient, text));
     };
-    if params.get("request").is_some() {
-        return Err(invalid("request objects are not supported"));
-    }
     if params.get("response_mode").is_some_and(|mode| mode != "query" && mode != "form_post") {
         return Err(invalid("response_mode must be query or form_post"));
     }
@@ -271,6 +323,9 @@ fn check(
         Some(Ok(seconds)) => Some(seconds),
         Some(Err(_)) => return Err(invalid("max_age must be a number of seconds")),
     };
+    let mut claims =
+        params.get("claims").map(claims_parameter::read).transpose()?.unwrap_or_default();
+    claims.bound_to(&client.scope, &scope);
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
         redirect_uri: back.redirect_uri.clone(),
@@ -284,9 +339,10 @@ fn check(
         sign_in_too,
         max_age,
         mode: back.mode,
-        claims: params.get("claims").map(claims_parameter::read).transpose()?.unwrap_or_default(),
+        claims,
         resources: None,
         device: None,
+        pushed: None,
     })
 }
 

@@ -90,6 +90,13 @@ impl ClientCredentials {
             (None, None, _) => Err(OAuthError::Missing("client_id")),
         }
     }
+
+    /// Whether it names `client` and proves nothing: `Authorization: Basic` with an empty secret, by
+    /// which a public client says who it is (RFC 6749 §2.3.1 lets a client without a secret leave it
+    /// empty).
+    fn only_names(&self, client: &Client) -> bool {
+        matches!(self, Self::Basic(_, secret) if secret.expose().is_empty()) && client.is_public()
+    }
 }
 
 impl Issuer {
@@ -169,8 +176,10 @@ impl Issuer {
         found: Option<Versioned<Arc<Client>>>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let stored = found.as_ref().and_then(|stored| stored.body.secret.as_deref());
-        let authenticated = !matches!(proof, ClientCredentials::Named(_));
+        let only_named = found.as_ref().is_some_and(|stored| proof.only_names(&stored.body));
+        let authenticated = !only_named && !matches!(proof, ClientCredentials::Named(_));
         let is_right = match proof {
+            _ if only_named => true,
             ClientCredentials::Named(_) => true,
             ClientCredentials::Basic(_, secret) | ClientCredentials::Post(_, secret) => {
                 self.secret_matches(secret, stored).await?

@@ -63,11 +63,17 @@ impl Issuer {
         let issuer = &*self.address().issuer;
         let here =
             [issuer.to_owned(), format!("{issuer}/auth/token"), format!("{issuer}/auth/par")];
+        let is_for_us = if client.follows_fapi() {
+            // The issuer as one text, and nothing else (FAPI 2.0 Security Profile §5.3.2.1).
+            claims.aud == Audience::One(issuer.to_owned())
+        } else {
+            // Whoever else is named could show it here (RFC 7523 §3 leaves that open).
+            claims.aud.are_all_of(&here)
+        };
         let ahead = Timestamp(now.0 + SKEW);
         let good = claims.iss == id
             && claims.sub == id
-            // Whoever else is named could show it here (RFC 7523 §3 leaves that open).
-            && claims.aud.are_all_of(&here)
+            && is_for_us
             && now < claims.exp
             && claims.exp.0 <= now.0 + LONGEST + SKEW
             && [claims.nbf, claims.iat].into_iter().flatten().all(|from| from <= ahead)

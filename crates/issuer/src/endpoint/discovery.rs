@@ -4,7 +4,7 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, tokens::claims::ACR};
+use crate::{Issuer, records::account::CLAIMS, tokens::claims::ACR};
 
 impl Issuer {
     /// The metadata document. One for both well-known paths.
@@ -48,11 +48,8 @@ impl Issuer {
             "id_token_signing_alg_values_supported": algorithms,
             "userinfo_signing_alg_values_supported": algorithms,
             "introspection_signing_alg_values_supported": algorithms,
-            "scopes_supported": ["openid", "profile", "email"],
-            "claims_supported": [
-                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name",
-                "acr", "amr", "sid", "preferred_username", "given_name", "family_name", "email", "email_verified",
-            ],
+            "scopes_supported": ["openid", "profile", "email", "address", "phone"],
+            "claims_supported": claims(),
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
@@ -62,4 +59,11 @@ impl Issuer {
             "request_uri_parameter_supported": false,
         })
     }
+}
+
+/// The claims of ID tokens (OIDC Core §2), and those about a person.
+fn claims() -> Vec<&'static str> {
+    let of_tokens =
+        ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid"];
+    of_tokens.into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect()
 }

@@ -1,11 +1,11 @@
 //! What an app asks when it sends a person here to sign out (OpenID Connect RP-Initiated Logout 1.0).
 
-use castellan_proto::{ErrorCode, jose::Compact};
+use castellan_proto::{ErrorCode, RedirectUri, jose::Compact};
 use serde::Deserialize;
 
 use crate::{
     Issuer,
-    authorization::request::AuthorizeError,
+    authorization::request::{AuthorizeError, LONGEST_ANSWER},
     keys::{KeyUse, RingKey},
     records::Client,
     request::{params::Params, url::with_query},
@@ -65,7 +65,11 @@ impl Issuer {
                     return Err(page("post_logout_redirect_uri mismatch"));
                 }
                 let state = params.get("state").map(|state| ("state", state));
-                Some(with_query(asked, state))
+                let back = with_query(&RedirectUri::in_ascii(asked), state);
+                if back.len() > LONGEST_ANSWER {
+                    return Err(page("state is too long"));
+                }
+                Some(back)
             }
         };
         Ok(LogoutRequest { subject: hint.map(|hint| hint.sub), back })

@@ -37,5 +37,5 @@ impl Issuer {
 
 fn claims(live: &Live) -> Option<Value> {
     let (id, account) = live.account.as_ref()?;
-    Some(claims_of(id, account, |name| live.may(name)))
+    Some(claims_of(id, account, |claim, scope| live.opens(claim, scope)))
 }

@@ -71,10 +71,14 @@ impl GrantType for AuthorizationCode {
         let text = params.get("code").ok_or(OAuthError::Missing("code"))?;
         let code = Opaque::read(OpaqueKind::Code, text).ok_or(OAuthError::CodeNotRedeemable)?;
         // Spent even if refused below: a code somebody fumbled with is worth nothing any more.
-        let taken =
-            issuer.repository().take::<Code>(&code_id(&client.id, &code), issuer.now()).await?;
-        let (code, first) = taken.ok_or(OAuthError::CodeNotRedeemable)?;
-        let mut family = family(issuer, client, &code)?;
+        let key = code_id(&client.id, &code);
+        let Some((code, first)) = issuer.repository().take::<Code>(&key, issuer.now()).await?
+        else {
+            // Perhaps one that was redeemed so long ago that only its tokens are left.
+            issuer.end_family_of(&code, &key).await?;
+            return Err(OAuthError::CodeNotRedeemable);
+        };
+        let mut family = Family { code: Some(key), ..family(issuer, client, &code)? };
         if !first {
             // Somebody else has it too. What the first one got ends (RFC 6749 §4.1.2), and if the
             // first one is not done yet, its insert will find a dead family in its place.
@@ -103,7 +107,10 @@ impl GrantType for AuthorizationCode {
 }
 
 fn check(code: &Code, params: &Params) -> Result<(), OAuthError> {
-    if params.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
+    if params
+        .get("redirect_uri")
+        .is_some_and(|uri| RedirectUri::in_ascii(uri) != *code.redirect_uri)
+    {
         return Err(OAuthError::CodeNotRedeemable);
     }
     match (&code.challenge, params.get("code_verifier")) {
@@ -136,6 +143,7 @@ fn family(
         ends_previous: profile.refresh_ends_previous(),
         auth_time: Some(code.auth_time),
         sid: code.sid.clone(),
+        beyond_scopes: code.beyond_scopes.clone(),
         by_consent: code.by_consent,
         agreement: code.agreement.clone(),
         ..new
@@ -170,7 +178,8 @@ impl CodeDocument {
                     .to_owned(),
             );
         }
-        let rotation = self.refresh_token_rotation.or(asked.rotation).unwrap_or_default();
+        let rotation = self.refresh_token_rotation.or(asked.rotation);
+        let rotation = rotation.unwrap_or_else(|| asked.default_rotation());
         let refresh = asked.refresh(self.refresh_token, self.refresh_token_expiration, rotation)?;
         if refresh.is_none() && self.refresh_token_rotation.is_some() {
             return Err(NOTHING_TO_ROTATE.to_owned());

@@ -14,8 +14,7 @@ use crate::{
     error::OAuthError,
     grant::settings::{AskedGrant, seconds, show_with_refresh},
     records::{
-        Client, Family, GrantName, GrantSettings, Rotation, TokenFormat, code::code_id,
-        repository::Written,
+        Client, Family, GrantName, GrantSettings, TokenFormat, code::code_id, repository::Written,
     },
     request::params::Params,
     tokens::{dependencies::Missing, mint::Authorized},
@@ -52,7 +51,7 @@ impl GrantType for DeviceCode {
             format: written.token_format.unwrap_or(TokenFormat::Jwt),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
             audience: written.audience,
-            refresh: asked.refresh(written.refresh_token, idle, Rotation::Rotate)?,
+            refresh: asked.refresh(written.refresh_token, idle, asked.default_rotation())?,
             ..GrantSettings::default()
         })
     }
@@ -87,9 +86,11 @@ impl GrantType for DeviceCode {
             }
         }
         // Answered, so it is used up: of any number of looks at once one goes on.
-        let taken = issuer.repository().take::<Device>(&id, now).await?;
-        let (device, first) = taken.ok_or(OAuthError::CodeNotRedeemable)?;
-        let mut family = family(issuer, client, &device)?;
+        let Some((device, first)) = issuer.repository().take::<Device>(&id, now).await? else {
+            issuer.end_family_of(&code, &id).await?;
+            return Err(OAuthError::CodeNotRedeemable);
+        };
+        let mut family = Family { code: Some(id), ..family(issuer, client, &device)? };
         if !first {
             // Somebody else has it too: as with codes (RFC 6749 §4.1.2).
             let dead = Family { ended: true, ..family };

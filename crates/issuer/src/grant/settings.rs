@@ -19,6 +19,8 @@ pub struct AskedGrant<'a> {
     pub written: Option<&'a Value>,
     /// Whether the client can prove who it is.
     pub has_secret: bool,
+    /// Whether its access tokens are always bound to a key (RFC 9449 §5.2).
+    pub dpop_bound: bool,
     /// The contract that its tokens follow.
     pub profile: TokenProfile,
     /// Whether `grant_types` names `refresh_token`.
@@ -37,6 +39,15 @@ impl AskedGrant<'_> {
             Some(written) => T::deserialize(written).map_err(|error| error.to_string()),
             None => Ok(T::default()),
         }
+    }
+
+    /// What happens to a refresh token that is used, where the document does not say. One that is
+    /// bound to a client which proves itself and binds its tokens is of no use to anybody else, so it
+    /// stays (FAPI 2.0 Security Profile §5.3.2.1); all others are replaced (RFC 9700 §4.14.2).
+    #[must_use]
+    pub fn default_rotation(&self) -> Rotation {
+        let bound = self.has_secret && self.dpop_bound && !self.profile.spends_refresh_at_once();
+        if bound { Rotation::Keep } else { Rotation::Rotate }
     }
 
     /// The refresh tokens of a grant whose document says `refresh_token`, and how many seconds they

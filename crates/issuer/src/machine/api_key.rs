@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use castellan_proto::{
     Digest, Secret, Timestamp, constant_time_eq,
     jose::{Compact, HmacKey, KeyError},
+    numeric_date,
     scope::{Scope, Scopes},
 };
 use serde::{Deserialize, Serialize};
@@ -68,10 +69,12 @@ struct Claims {
     id: String,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(deserialize_with = "numeric_date::seconds")]
     iat: i64,
+    #[serde(deserialize_with = "numeric_date::seconds")]
     exp: i64,
     /// Of tokens that others made with the same secret: ours have none.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing, deserialize_with = "numeric_date::optional")]
     nbf: Option<i64>,
     #[serde(default)]
     iss: String,

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{records::repository::Stored, store::Kind};
+use crate::{
+    records::{person::PersonalDetails, repository::Stored},
+    store::Kind,
+};
 
 /// A person who can sign in.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -17,6 +20,9 @@ pub struct Account {
     /// What to call them.
     #[serde(default)]
     pub name: Name,
+    /// What else there is to tell of them (OIDC Core §5.1).
+    #[serde(default)]
+    pub details: PersonalDetails,
     /// Their addresses, the primary one first.
     #[serde(default)]
     pub emails: Vec<String>,
@@ -109,27 +115,65 @@ pub fn login_name(name: &str) -> String {
     folded.trim().to_owned()
 }
 
-/// What `account` is to whoever has the scopes that `may` says (OIDC Core §5.4).
-pub(crate) fn claims_of(id: &str, account: &Account, may: impl Fn(&str) -> bool) -> Value {
+/// The claims about a person, and the scope that opens each (OIDC Core §§5.1, 5.4).
+pub(crate) const CLAIMS: [(&str, &str); 19] = [
+    ("name", "profile"),
+    ("given_name", "profile"),
+    ("family_name", "profile"),
+    ("middle_name", "profile"),
+    ("nickname", "profile"),
+    ("preferred_username", "profile"),
+    ("profile", "profile"),
+    ("picture", "profile"),
+    ("website", "profile"),
+    ("gender", "profile"),
+    ("birthdate", "profile"),
+    ("zoneinfo", "profile"),
+    ("locale", "profile"),
+    ("updated_at", "profile"),
+    ("email", "email"),
+    ("email_verified", "email"),
+    ("address", "address"),
+    ("phone_number", "phone"),
+    ("phone_number_verified", "phone"),
+];
+
+/// The scope that opens `claim`; none if that is none about a person.
+pub(crate) fn opening_scope(claim: &str) -> Option<&'static str> {
+    CLAIMS.iter().find(|(name, _)| *name == claim).map(|(_, scope)| *scope)
+}
+
+/// What `account` is to whoever is told the claims that `opens` says, by name and scope (OIDC Core
+/// §5.4). What is not known is left out (§5.3.2).
+pub(crate) fn claims_of(id: &str, account: &Account, opens: impl Fn(&str, &str) -> bool) -> Value {
     let mut claims = json!({"sub": id});
-    if may("profile") {
-        claims["name"] = json!(account.display_name());
-        claims["preferred_username"] = json!(account.user_name);
-        if let Some(given) = &account.name.given_name {
-            claims["given_name"] = json!(given);
+    for (claim, scope) in CLAIMS {
+        if opens(claim, scope)
+            && let Some(value) = claim_of(account, claim)
+        {
+            claims[claim] = value;
         }
-        if let Some(family) = &account.name.family_name {
-            claims["family_name"] = json!(family);
-        }
-    }
-    if may("email")
-        && let Some(email) = account.emails.first()
-    {
-        claims["email"] = json!(email);
-        // Nothing here has checked the address yet.
-        claims["email_verified"] = json!(false);
     }
     claims
+}
+
+fn claim_of(account: &Account, claim: &str) -> Option<Value> {
+    let (name, details) = (&account.name, &account.details);
+    let email = account.emails.first();
+    match claim {
+        "name" => Some(json!(account.display_name())),
+        "preferred_username" => Some(json!(account.user_name)),
+        "given_name" => name.given_name.as_ref().map(|text| json!(text)),
+        "family_name" => name.family_name.as_ref().map(|text| json!(text)),
+        // Not told by builds that did not write it down.
+        "updated_at" => (account.modified > Timestamp(0)).then(|| json!(account.modified)),
+        "email" => email.map(|text| json!(text)),
+        // Nothing here has checked the address, or the number, yet.
+        "email_verified" => email.map(|_| json!(false)),
+        "phone_number_verified" => details.phone_number.as_ref().map(|_| json!(false)),
+        "address" => details.address.as_ref().map(|address| json!(address)),
+        other => details.text(other).map(|text| json!(text)),
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,13 @@ pub struct Client {
     /// Its tokens are bound to keys, always (RFC 9449 §5.2).
     #[serde(default)]
     pub dpop_bound: bool,
+    /// Which tokens it is told about (`docs/rules.md` rule 38a).
+    #[serde(default)]
+    pub introspection_reach: IntrospectionReach,
+    /// The resources that are its own: it is told about tokens that are for one of them
+    /// (RFC 8707 §2).
+    #[serde(default)]
+    pub own_resources: Vec<String>,
     /// The contract that its tokens follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
@@ -78,6 +85,18 @@ pub struct Client {
     /// When a document last changed it; not told by builds that did not write it down.
     #[serde(default)]
     pub modified: Timestamp,
+}
+
+/// Which tokens a client is told about when it asks (RFC 7662 §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum IntrospectionReach {
+    /// Those that concern it: issued to it, or for it or a resource of its own.
+    #[default]
+    Own,
+    /// All of its site: an administrator made it a resource server for every audience.
+    Any,
 }
 
 /// Where an app is told that somebody signed out.
@@ -148,6 +167,23 @@ impl Client {
     #[must_use]
     pub fn hears_of_sign_outs(&self) -> bool {
         self.backchannel_logout.is_some() || self.frontchannel_logout.is_some()
+    }
+
+    /// Whether an access token that was issued to `owner` and is for `audience` concerns it, whose id
+    /// is `id` (`docs/rules.md` rule 38a).
+    #[must_use]
+    pub fn is_concerned(&self, id: &str, owner: &str, audience: &[String]) -> bool {
+        let is_own = |name: &String| name == id || self.own_resources.contains(name);
+        owner == id
+            || self.introspection_reach == IntrospectionReach::Any
+            || audience.iter().any(is_own)
+    }
+
+    /// Whether it must push its authorization requests and bind its tokens, as clients of the FAPI
+    /// 2.0 Security Profile do (§5.3.2), and is held to the rest of that profile.
+    #[must_use]
+    pub const fn follows_fapi(&self) -> bool {
+        self.require_pushed && self.dpop_bound
     }
 
     /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).

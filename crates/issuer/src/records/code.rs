@@ -3,7 +3,10 @@
 use castellan_proto::{CodeChallenge, Digest, Opaque, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
-use crate::{records::repository::Stored, store::Kind};
+use crate::{
+    records::{BeyondScopes, repository::Stored},
+    store::Kind,
+};
 
 /// An authorization code. Its id is the digest of client and code (`docs/rules.md` rule 32).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Code {
     /// Claims about the person that are to stand in the ID token.
     #[serde(default)]
     pub id_claims: Vec<String>,
+    /// Claims besides what the scopes open.
+    #[serde(default)]
+    pub beyond_scopes: BeyondScopes,
     /// When the person proved who they are.
     pub auth_time: Timestamp,
     /// The browser session.

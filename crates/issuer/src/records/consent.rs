@@ -1,6 +1,6 @@
 //! What a person allowed one client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ pub struct Consent {
     /// What named scopes stood for then.
     #[serde(default)]
     pub alias_digests: BTreeMap<String, String>,
+    /// The claims that were agreed to besides what those scopes open (OIDC Core §5.5).
+    #[serde(default)]
+    pub claims: BTreeSet<String>,
     /// When it was first agreed to.
     pub start: Timestamp,
     /// Which agreement this is: taken back and given anew, it is another.

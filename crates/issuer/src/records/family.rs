@@ -4,7 +4,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{GrantName, TokenProfile, repository::Stored},
+    records::{BeyondScopes, GrantName, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -49,7 +49,7 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
-    /// The `sid` of its ID tokens: the browser session that it comes of. None of a device's.
+    /// The `sid` of its tokens: the browser session that it comes of. None of a device's.
     #[serde(default)]
     pub sid: Option<String>,
     /// The contract that the app was written by then, which its tokens go on to follow.
@@ -58,6 +58,13 @@ pub struct Family {
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
     #[serde(default)]
     pub jkt: Option<String>,
+    /// Claims about the person besides what its scopes open.
+    #[serde(default)]
+    pub beyond_scopes: BeyondScopes,
+    /// What the store knew the code by that it was redeemed for: whoever shows that code again ends
+    /// it, for as long as it lives (RFC 6749 §4.1.2).
+    #[serde(default)]
+    pub code: Option<String>,
     /// Rests on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,

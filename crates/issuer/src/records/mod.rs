@@ -9,13 +9,14 @@ mod credential;
 pub(crate) mod decision;
 mod family;
 mod grants;
+mod person;
 pub(crate) mod repository;
 pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
 
 pub use account::{Account, Name, login_name};
-pub use client::{Client, LogoutTarget, Rotation, TokenFormat};
+pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
 pub(crate) use credential::is_news;
@@ -23,5 +24,6 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
+pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use session::Session;
 pub use token_profile::{AppDialect, TokenProfile};

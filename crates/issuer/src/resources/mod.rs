@@ -10,6 +10,7 @@ mod consent;
 mod credential;
 pub mod empty_secrets;
 mod kind;
+mod personal_details;
 mod resource;
 pub mod search;
 #[cfg(test)]

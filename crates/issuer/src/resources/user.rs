@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, Resource, personal_details,
     search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
 use crate::{
     Issuer,
-    records::{Account, Name, login_name},
-    secrets::policy::Unacceptable,
+    records::{Account, Address, Name, PersonalDetails, login_name},
+    secrets::{hashing::Match, policy::Unacceptable},
 };
 
 /// A person, as written.
@@ -28,6 +28,21 @@ pub struct UserDocument {
     emails: Vec<Email>,
     #[serde(default)]
     groups: Vec<Group>,
+    // By the names that claims have (OIDC Core §5.1).
+    #[serde(rename = "middle_name")]
+    middle_name: Option<String>,
+    nickname: Option<String>,
+    profile: Option<String>,
+    picture: Option<String>,
+    website: Option<String>,
+    gender: Option<String>,
+    birthdate: Option<String>,
+    zoneinfo: Option<String>,
+    locale: Option<String>,
+    /// `docs/contracts/aidbox.md` §2.2 has the other spelling.
+    #[serde(rename = "phone_number", alias = "phoneNumber")]
+    phone_number: Option<String>,
+    address: Option<Address>,
     inactive: Option<bool>,
     active: Option<bool>,
 }
@@ -72,6 +87,7 @@ impl Resource for UserDocument {
         if account.name != Name::default() {
             shown["name"] = json!(account.name);
         }
+        personal_details::show(&account.details, &mut shown);
         if !account.emails.is_empty() {
             let emails = account.emails.iter().enumerate();
             shown["emails"] = emails
@@ -110,13 +126,15 @@ impl Resource for UserDocument {
     }
 
     async fn read(
-        self,
+        mut self,
         issuer: &Issuer,
         before: Option<&Account>,
     ) -> Result<(Account, bool), Problem> {
         if self.user_name.trim().is_empty() || self.user_name.len() > 256 {
             return Err(Problem::Text("userName must have 1 to 256 characters".to_owned()));
         }
+        let details = self.take_details();
+        personal_details::check(&details).map_err(Problem::Text)?;
         let mut emails = self.emails;
         emails.sort_by_key(|email| !email.primary);
         let emails: Vec<String> =
@@ -142,10 +160,12 @@ impl Resource for UserDocument {
                         "password {why}; choose a longer one, or set password_min_length of the site"
                     ),
                 })?;
-                if issuer.passwords().verify(secret, kept.as_deref()).await? {
-                    (kept, false)
-                } else {
-                    (Some(issuer.passwords().hash(&written).await?), true)
+                match issuer.passwords().compare(secret, kept.as_deref()).await? {
+                    Match::Yes => (kept, false),
+                    other => {
+                        let phc = issuer.passwords().hash(&written).await?;
+                        (Some(phc), other == Match::No)
+                    }
                 }
             }
         };
@@ -153,6 +173,7 @@ impl Resource for UserDocument {
             user_name: self.user_name,
             password,
             name: self.name,
+            details,
             emails,
             groups: self.groups.into_iter().map(|group| group.value).collect(),
             active,
@@ -164,5 +185,23 @@ impl Resource for UserDocument {
             },
         };
         Ok((account, changed))
+    }
+}
+
+impl UserDocument {
+    fn take_details(&mut self) -> PersonalDetails {
+        PersonalDetails {
+            middle_name: self.middle_name.take(),
+            nickname: self.nickname.take(),
+            profile: self.profile.take(),
+            picture: self.picture.take(),
+            website: self.website.take(),
+            gender: self.gender.take(),
+            birthdate: self.birthdate.take(),
+            zoneinfo: self.zoneinfo.take(),
+            locale: self.locale.take(),
+            phone_number: self.phone_number.take(),
+            address: self.address.take(),
+        }
     }
 }

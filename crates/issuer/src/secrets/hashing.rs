@@ -15,6 +15,7 @@ use argon2::{
 };
 use castellan_proto::Secret;
 use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::secrets::policy::{Storable, is_blank};
 
@@ -37,6 +38,18 @@ pub struct Busy;
 
 /// Jobs that wait at most. At 20 ms each this bounds the wait to a few seconds.
 const WAITING: usize = 128;
+
+/// Whether a password is the one of which a hash is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is another.
+    No,
+    /// It is that one.
+    Yes,
+    /// It is that one, but the hash is of another Unicode form than NFC, as earlier versions hashed
+    /// what was typed: make it anew.
+    OtherForm,
+}
 
 impl Passwords {
     /// Starts one thread for every two cores, at least one.
@@ -83,13 +96,29 @@ impl Passwords {
     /// # Errors
     /// [`Busy`] if too many wait already.
     pub async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<bool, Busy> {
+        Ok(self.compare(password, phc).await? != Match::No)
+    }
+
+    /// The same, and whether the hash is to be made anew. Passwords are the same if they are in NFC,
+    /// so that it does not matter by which device `é` was typed; one in ASCII has one form and costs
+    /// one hash.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub async fn compare(&self, password: &Secret, phc: Option<&str>) -> Result<Match, Busy> {
         if is_blank(password) {
-            return Ok(false);
+            return Ok(Match::No);
         }
         let (password, phc) = (password.clone(), phc.map(ToOwned::to_owned));
         let check = move || {
-            let matches = matches(password.expose(), phc.as_ref().unwrap_or(&DECOY));
-            matches && phc.is_some()
+            let kept = phc.as_ref().unwrap_or(&DECOY);
+            let forms = forms(password.expose());
+            let found = forms.iter().position(|form| matches(form.expose(), kept));
+            match found.filter(|_| phc.is_some()) {
+                None => Match::No,
+                Some(0) => Match::Yes,
+                Some(_) => Match::OtherForm,
+            }
         };
         self.run(check).await
     }
@@ -119,6 +148,18 @@ impl Passwords {
     }
 }
 
+/// The forms of `password` that a hash may be of, NFC first, each once.
+fn forms(password: &str) -> Vec<Secret> {
+    let all = [password.nfc().collect(), password.to_owned(), password.nfd().collect::<String>()];
+    let mut forms: Vec<Secret> = Vec::with_capacity(all.len());
+    for form in all {
+        if !forms.iter().any(|other| other.expose() == form) {
+            forms.push(Secret::new(form));
+        }
+    }
+    forms
+}
+
 fn hash(password: &str) -> Option<String> {
     Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
@@ -132,6 +173,27 @@ fn matches(password: &str, phc: &str) -> bool {
 mod tests {
     use super::*;
     use crate::secrets::policy::SecretPolicy;
+
+    #[tokio::test]
+    async fn a_password_is_the_same_in_every_unicode_form() {
+        let pool = Passwords::start();
+        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let policy = SecretPolicy::default();
+        for typed in [composed, decomposed] {
+            let phc = pool.hash(&policy.password(&secret(typed)).unwrap()).await.unwrap();
+            for shown in [composed, decomposed] {
+                assert_eq!(pool.compare(&secret(shown), Some(&phc)).await.unwrap(), Match::Yes);
+            }
+            assert_eq!(pool.compare(&secret("cafe au lait"), Some(&phc)).await.unwrap(), Match::No);
+        }
+        // As earlier versions hashed it.
+        let old = hash(decomposed).unwrap();
+        for shown in [composed, decomposed] {
+            assert_eq!(pool.compare(&secret(shown), Some(&old)).await.unwrap(), Match::OtherForm);
+        }
+        assert_eq!(forms("plain").len(), 1, "which costs one hash");
+    }
 
     #[tokio::test]
     async fn a_password_is_its_own_and_nobody_elses() {

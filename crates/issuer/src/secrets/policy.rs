@@ -19,7 +19,8 @@ impl Default for SecretPolicy {
     }
 }
 
-/// A password or secret that may be kept.
+/// A password or secret that may be kept, in NFC: the same keys give different characters on
+/// different devices (RFC 8265 §4.2.2).
 #[derive(Clone)]
 pub struct Storable(Secret);
 
@@ -74,7 +75,7 @@ fn storable(secret: &Secret, min_length: usize) -> Result<Storable, Unacceptable
     if secret.expose().nfc().take(min_length).count() < min_length {
         return Err(Unacceptable::Short(min_length));
     }
-    Ok(Storable(secret.clone()))
+    Ok(Storable(Secret::new(secret.expose().nfc().collect())))
 }
 
 /// White space, control characters, and those of Unicode's `Default_Ignorable_Code_Point` and the

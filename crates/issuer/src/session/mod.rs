@@ -16,6 +16,7 @@ use crate::{
         Account, Session, login_name,
         repository::{TRIES, Versioned, Written, contention},
     },
+    secrets::hashing::Match,
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
     store::{Kind, Notice, StoreError},
 };
@@ -90,11 +91,29 @@ impl Issuer {
         let guess = self.count_guess((&login_name(name), account), browser).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
-        let right = self.passwords().verify(password, phc).await?;
+        let matched = self.passwords().compare(password, phc).await?;
+        let right = matched != Match::No;
         if right {
             self.guess_was_good(guess).await?;
         }
-        Ok(found.filter(|stored| right && stored.body.active))
+        let found = found.filter(|stored| right && stored.body.active);
+        if let (Match::OtherForm, Some(stored)) = (matched, &found) {
+            self.hash_anew(stored, password).await;
+        }
+        Ok(found)
+    }
+
+    /// Replaces a hash of an earlier version by that of the same password in NFC. It is no other
+    /// password: sessions go on. What does not succeed now does the next time.
+    async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
+        // One that is too short by now could not be chosen any more, and stays as it is.
+        let Ok(storable) = self.settings().secrets.password(password) else { return };
+        let Ok(phc) = self.passwords().hash(&storable).await else { return };
+        let body = Account { password: Some(phc), ..stored.body.clone() };
+        let anew = Versioned { id: stored.id.clone(), version: stored.version, body };
+        if let Err(error) = self.repository().replace(&anew, Notice::Silent, self.now()).await {
+            tracing::warn!(%error, "could not store the hash of a password anew");
+        }
     }
 
     /// A new session for an account in `browser`; always a new id. In a browser without a mark it

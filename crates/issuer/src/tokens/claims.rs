@@ -22,10 +22,12 @@ pub struct AccessClaims {
     pub iat: Timestamp,
     /// First second at which it is worthless.
     pub exp: Timestamp,
-    /// Its own name.
+    /// Its own name, which begins with that of its family ([`Self::family`]).
     pub jti: String,
-    /// Its family.
-    pub sid: String,
+    /// The browser session that it comes of (Back-Channel Logout 1.0 §2.1), by the name that ID
+    /// tokens and logout tokens have for it. Absent where there is none: a device's, a machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// Which access token of the family.
     #[serde(rename = "gen")]
     pub generation: u32,
@@ -35,6 +37,16 @@ pub struct AccessClaims {
     /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scp: Option<String>,
+}
+
+impl AccessClaims {
+    /// The family that it belongs to, read from `jti`. None if that is not the name that
+    /// [`access_jti`] gives; earlier versions gave the same, so tokens of theirs are read as well.
+    #[must_use]
+    pub fn family(&self) -> Option<&str> {
+        let (family, _) = self.jti.rsplit_once('.')?;
+        (self.jti == access_jti(family, self.generation)).then_some(family)
+    }
 }
 
 /// What proves that a token is its bearer's.

@@ -31,6 +31,8 @@ pub struct FamilyToken {
 /// Bytes of an id.
 const ID: usize = 16;
 const CODE: usize = 16;
+/// Random bytes of a code that people and devices carry.
+const CODE_CHANCE: usize = 32;
 /// Characters of an id that say when it was made.
 const WHEN: usize = 8;
 /// Random bytes behind them. That nobody makes up a token is the code's business.
@@ -53,7 +55,37 @@ pub(crate) fn new_id(now: Timestamp) -> String {
     id
 }
 
+/// A code, of an app or a device, that is redeemed for `family`. It carries the id, so that the family
+/// is found when the code comes again after its own record is gone. Whoever shows it proves by the
+/// rest that they have it: the family keeps what the whole is known by.
+pub(crate) fn code_of(kind: OpaqueKind, family: &str) -> Opaque {
+    let mut payload = URL_SAFE_NO_PAD.decode(family).unwrap_or_default();
+    payload.extend(random::<CODE_CHANCE>());
+    Opaque::carrying(kind, payload)
+}
+
+/// The family that `code` is redeemed for. None for a code of an earlier version, which carries none.
+fn family_in(code: &Opaque) -> Option<String> {
+    let (id, chance) = code.payload().split_at_checked(ID)?;
+    (chance.len() == CODE_CHANCE).then(|| URL_SAFE_NO_PAD.encode(id))
+}
+
 impl Issuer {
+    /// Ends the family that `code` was redeemed for, if it was: somebody else has the code as well
+    /// (RFC 6749 §4.1.2). `code_id` is what the store knew it by.
+    pub(crate) async fn end_family_of(
+        &self,
+        code: &Opaque,
+        code_id: &str,
+    ) -> Result<(), StoreError> {
+        let Some(id) = family_in(code) else { return Ok(()) };
+        let found = self.family(&id).await?;
+        if found.is_some_and(|stored| stored.body.code.as_deref() == Some(code_id)) {
+            self.end_family(&id).await?;
+        }
+        Ok(())
+    }
+
     /// The text of `member`.
     pub(crate) fn family_token_text(
         &self,

@@ -66,7 +66,7 @@ impl Issuer {
             family.refresh.and_then(|_| self.family_token_text(OpaqueKind::Refresh, &newest));
         let openid = family.current_scope().has_name("openid") && family.account.is_some();
         let id_token = if openid {
-            let about = self.claims_about(&family, &id_claims).await?;
+            let about = self.claims_about(client, &family, &id_claims).await?;
             Some(self.id_token(client, &family, (nonce.as_deref(), about), &access_token).await?)
         } else {
             None
@@ -113,7 +113,7 @@ impl Issuer {
             iat: family.renewed,
             exp,
             jti: access_jti(id, family.access_generation),
-            sid: id.to_owned(),
+            sid: family.sid.clone(),
             generation: family.access_generation,
             cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
             scp: family.profile.login_realm(scope).map(ToOwned::to_owned),
@@ -150,7 +150,6 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
-        // The browser's session, and not the family that access tokens name so.
         if let Some(sid) = &family.sid {
             claims["sid"] = json!(sid);
         }
@@ -158,8 +157,14 @@ impl Issuer {
         Ok(self.sign(kind, "JWT", &claims).await?)
     }
 
-    /// What `names` say of the person, as far as the scopes of `family` open it (OIDC Core §5.5).
-    async fn claims_about(&self, family: &Family, names: &[String]) -> Result<Value, OAuthError> {
+    /// What `names` say of the person, as far as the scopes of `family` open it, or those of `client`
+    /// do and the person agreed to it (OIDC Core §5.5).
+    async fn claims_about(
+        &self,
+        client: &AuthenticatedClient,
+        family: &Family,
+        names: &[String],
+    ) -> Result<Value, OAuthError> {
         let Some(id) = family.account.as_ref().filter(|_| !names.is_empty()) else {
             return Ok(Value::Null);
         };
@@ -169,8 +174,12 @@ impl Issuer {
         };
         let account = cached_record.read::<Account>()?.body;
         let scope = family.current_scope();
-        let mut about =
-            crate::records::account::claims_of(id, &account, |name| scope.has_name(name));
+        let beyond = &family.beyond_scopes.id_token;
+        let opens = |claim: &str, name: &str| {
+            let agreed = || beyond.iter().any(|other| other == claim);
+            scope.has_name(name) || (agreed() && client.client.scope.has_name(name))
+        };
+        let mut about = crate::records::account::claims_of(id, &account, opens);
         if let Some(about) = about.as_object_mut() {
             about.retain(|name, _| names.contains(name));
         }

@@ -30,6 +30,8 @@ pub struct Live {
     pub account: Option<(String, Arc<Account>)>,
     /// What it may do.
     pub scope: Scopes,
+    /// Claims that userinfo tells besides what the scopes open (OIDC Core §5.5).
+    pub claims: Vec<String>,
     /// Who it is for.
     pub audience: Vec<String>,
     /// The thumbprint of the key that must be shown with it, if it is bound to one.
@@ -70,8 +72,9 @@ pub enum Holder<'a> {
 
 impl Memory for Live {
     fn memory(&self) -> usize {
-        let audience = self.audience.iter().map(|name| size_of::<String>() + name.len());
-        size_of::<Self>() + self.scope.memory() + audience.sum::<usize>()
+        let texts = self.audience.iter().chain(&self.claims);
+        let texts = texts.map(|name| size_of::<String>() + name.len());
+        size_of::<Self>() + self.scope.memory() + texts.sum::<usize>()
     }
 }
 
@@ -80,5 +83,13 @@ impl Live {
     #[must_use]
     pub fn may(&self, name: &str) -> bool {
         self.scope.has_name(name) && self.client.scope.has_name(name)
+    }
+
+    /// Whether userinfo tells `claim`, which the scope `name` opens: it has that, or the claim itself
+    /// was agreed to, and its client may still have it.
+    #[must_use]
+    pub fn opens(&self, claim: &str, name: &str) -> bool {
+        let agreed = || self.claims.iter().any(|other| other == claim);
+        self.may(name) || (agreed() && self.client.scope.has_name(name))
     }
 }

@@ -118,6 +118,7 @@ impl Issuer {
             client,
             account,
             scope,
+            claims: family.beyond_scopes.userinfo,
             audience,
             jkt,
             issued: said.issued.unwrap_or(made),
@@ -176,7 +177,7 @@ impl Issuer {
         let claims = self.proven_claims(token)?;
         let scope = Scopes::parse(&claims.scope).ok()?;
         Some(Said {
-            family: claims.sid,
+            family: claims.family()?.to_owned(),
             generation: claims.generation,
             issued: Some(claims.iat),
             expires: claims.exp,

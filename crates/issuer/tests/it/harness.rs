@@ -121,7 +121,8 @@ pub(crate) fn request(client: &str) -> [(&str, &str); 6] {
 
 /// The people and apps of every harness. `own` is first party and public; `shop` and `other` are
 /// third party and confidential; `phone` is third party and public; `portal` is written as in the
-/// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself; `tv` is a device.
+/// Aidbox contract; `lens` gets opaque tokens; `robot` acts for itself and may
+/// introspect every token; `tv` is a device.
 pub(crate) fn documents() -> Vec<Value> {
     let app = |id: &str, more: Value| {
         let mut app = json!({
@@ -169,7 +170,7 @@ pub(crate) fn documents() -> Vec<Value> {
                 "auth": {"authorization_code": {"token_format": "opaque"}},
             }),
         ),
-        app("robot", json!({"grant_types": ["client_credentials"]})),
+        app("robot", json!({"grant_types": ["client_credentials"], "introspect": "any"})),
         app("tv", json!({"grant_types": ["device_code", "refresh_token"]})),
     ]
 }

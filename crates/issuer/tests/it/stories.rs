@@ -489,7 +489,7 @@ impl Story for Reading {
         let (access, refresh) = (notes.get("access").unwrap(), notes.get("refresh").unwrap());
         said(issuer.verify_access(access, Holder::Bearer).await)?;
         said(issuer.userinfo(access, None).await)?;
-        assert_eq!(said(harness.introspect("other", access).await)?["active"], true);
+        assert_eq!(said(harness.introspect("robot", access).await)?["active"], true);
         assert_eq!(said(harness.introspect("shop", refresh).await)?["active"], true);
         said(issuer.signed_in(&browser).await)?;
         said(issuer.view_flow(notes.get("flow").unwrap(), &browser).await)?;

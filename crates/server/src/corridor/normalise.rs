@@ -1,7 +1,7 @@
 //! One reading of a request's target: what could be read in two ways is refused
 //! (`docs/rules.md` rule 1, `docs/security-cases.md` row 31).
 
-use axum::http::{Request, header};
+use axum::http::{Request, Version, header};
 
 /// Why a target is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +20,20 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     match (hosts.next(), hosts.next(), authority) {
+        (None, _, None) if is_probe(request) => Ok(()),
         (Some(_), Some(_), _) | (None, _, None) => Err(Ambiguous::Host),
         (Some(host), None, Some(target)) if host.as_bytes() != target.as_bytes() => {
             Err(Ambiguous::Host)
         }
         _ => Ok(()),
     }
+}
+
+/// Whether it is a probe of a load balancer's, which asks for the state of the whole machine in
+/// HTTP/1.0, as that version has no need of `Host` (RFC 9112 §3.2).
+fn is_probe<B>(request: &Request<B>) -> bool {
+    let old = matches!(request.version(), Version::HTTP_09 | Version::HTTP_10);
+    old && matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 fn check_path(path: &str) -> Result<(), Ambiguous> {
@@ -95,5 +103,15 @@ mod tests {
         assert_eq!(ask("http://a.test/", &["b.test"]), Err(Ambiguous::Host));
         assert_eq!(ask("/", &["a.test", "b.test"]), Err(Ambiguous::Host));
         assert_eq!(ask("/", &[]), Err(Ambiguous::Host));
+        for (path, version, well) in [
+            ("/healthz", Version::HTTP_10, true),
+            ("/readyz", Version::HTTP_10, true),
+            ("/healthz", Version::HTTP_11, false),
+            ("/", Version::HTTP_10, false),
+            ("/healthz/x", Version::HTTP_10, false),
+        ] {
+            let request = Request::builder().uri(path).version(version).body(()).unwrap();
+            assert_eq!(check(&request).is_ok(), well, "{path} {version:?}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/revoke", post(oauth::token::revoke))
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route("/auth/token", post(oauth::token::token))
-        .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::get))
+        .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::post))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/.well-known/jwks.json", get(oauth::discovery::jwks))

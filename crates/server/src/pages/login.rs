@@ -4,7 +4,8 @@ use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// The sign-in form; posts `flow`, `username` and `password` to `/auth/login`.
+/// The sign-in form; posts `flow`, `username` and `password` to `/auth/login`, or, where an app sent
+/// the person, `flow` and `decision=deny`.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'a> {

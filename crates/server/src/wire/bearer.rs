@@ -14,6 +14,7 @@ use super::{
 pub(crate) fn token(headers: &HeaderMap) -> Result<&str, OAuthError> {
     match authorization(headers) {
         Ok(Some(Authorization::Bearer(token))) => Ok(token),
+        Ok(None) => Err(OAuthError::TokenMissing),
         _ => Err(OAuthError::InvalidToken),
     }
 }
@@ -25,6 +26,7 @@ pub(crate) fn token_and_proof(headers: &HeaderMap) -> Result<(&str, Option<&str>
         Ok(Some(Authorization::Dpop(token))) => {
             Ok((token, Some(dpop(headers)?.ok_or(OAuthError::ProofMissing)?)))
         }
+        Ok(None) => Err(OAuthError::TokenMissing),
         _ => Err(OAuthError::InvalidToken),
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use castellan_issuer::error::OAuthError;
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, error_description};
 use serde_json::json;
 
 /// A no of the token endpoint, or of one beside it.
@@ -51,7 +51,7 @@ impl IntoResponse for Refusal {
         let body = if ours {
             json!({"error": code.as_str()})
         } else {
-            json!({"error": code.as_str(), "error_description": error.to_string()})
+            json!({"error": code.as_str(), "error_description": error_description(&error.to_string())})
         };
         let mut status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
         if error.may_pass() {
@@ -89,6 +89,7 @@ impl IntoResponse for Refusal {
 const fn challenge(error: &OAuthError) -> Option<&'static str> {
     match error {
         OAuthError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
+        OAuthError::TokenMissing => Some("Bearer"),
         OAuthError::InvalidToken => Some("Bearer error=\"invalid_token\""),
         OAuthError::Insufficient(_) => {
             Some("Bearer error=\"insufficient_scope\", scope=\"openid\"")

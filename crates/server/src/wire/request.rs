@@ -110,6 +110,11 @@ pub(crate) fn source(extensions: &Extensions) -> Option<source::Source> {
     address.or_else(behind)
 }
 
+/// Whether the body is said to be a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).as_deref() == Some("application/x-www-form-urlencoded")
+}
+
 /// The pairs of a form that a browser sent.
 ///
 /// # Errors

@@ -216,7 +216,9 @@ async fn discovery_promises_what_is_served() {
       "scopes_supported": [
         "openid",
         "profile",
-        "email"
+        "email",
+        "address",
+        "phone"
       ],
       "claims_supported": [
         "iss",
@@ -227,15 +229,28 @@ async fn discovery_promises_what_is_served() {
         "auth_time",
         "nonce",
         "at_hash",
-        "name",
         "acr",
         "amr",
         "sid",
-        "preferred_username",
+        "name",
         "given_name",
         "family_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "updated_at",
         "email",
-        "email_verified"
+        "email_verified",
+        "address",
+        "phone_number",
+        "phone_number_verified"
       ],
       "prompt_values_supported": [
         "none",

@@ -113,14 +113,15 @@ impl Auth {
     pub(crate) fn settings(
         &self,
         asked: &AskedGrants,
-        (has_secret, profile): (bool, TokenProfile),
+        (has_secret, dpop_bound, profile): (bool, bool, TokenProfile),
         rotation: Option<Rotation>,
     ) -> Result<Grants, Problem> {
         let read = |grant: &&dyn GrantType| {
             let name = grant.begins()?;
             let written = grant.auth_name().and_then(|name| self.written(name));
             let refreshes = asked.refresh;
-            let asked = AskedGrant { written, has_secret, profile, refreshes, rotation };
+            let asked =
+                AskedGrant { written, has_secret, dpop_bound, profile, refreshes, rotation };
             Some(grant.read(&asked).map(|settings| (name, settings)))
         };
         let grants: Grants = asked.grants.iter().filter_map(read).collect::<Result<_, String>>()?;

@@ -1,6 +1,7 @@
 //! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
 pub(crate) mod grant_types;
+pub(crate) mod introspection;
 pub(crate) mod logout;
 pub(crate) mod secret;
 
@@ -22,7 +23,9 @@ use super::{
 use crate::{
     Issuer,
     keys::KeyUse,
-    records::{AppDialect, Client, GrantName, Rotation, TokenProfile, login_name},
+    records::{
+        AppDialect, Client, GrantName, IntrospectionReach, Rotation, TokenProfile, login_name,
+    },
 };
 
 /// An OAuth app, as written.
@@ -68,6 +71,10 @@ pub struct ClientDocument {
     #[serde(rename = "type")]
     kind: Option<ClientType>,
     dialect: Option<AppDialect>,
+    #[serde(default)]
+    pub(crate) introspect: IntrospectionReach,
+    #[serde(default)]
+    pub(crate) resources: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -145,6 +152,7 @@ impl Resource for ClientDocument {
         if client.id_alg != Algorithm::Rs256 {
             set("id_token_signed_response_alg", json!(client.id_alg));
         }
+        introspection::show(client, &mut shown);
         logout::show(client, &mut shown);
         grant_types::show(client, &mut shown);
         shown
@@ -171,10 +179,15 @@ impl Resource for ClientDocument {
         self.check_type(has_secret)?;
         self.check_keys(has_secret, before)?;
         check_origins(&self.allowed_origins)?;
+        introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
         let profile = TokenProfile::of(self.dialect, asked.is_aidbox());
         let rotation = self.refresh_token_rotation;
-        let grants = self.auth.settings(&asked, (has_secret, profile), rotation)?;
+        let grants = self.auth.settings(
+            &asked,
+            (has_secret, self.dpop_bound_access_tokens, profile),
+            rotation,
+        )?;
         if grants.has(&GrantName::AUTHORIZATION_CODE) && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
@@ -208,6 +221,8 @@ impl Resource for ClientDocument {
             introspection_alg: self.introspection_signed_response_alg,
             require_pushed: self.require_pushed_authorization_requests,
             dpop_bound: self.dpop_bound_access_tokens,
+            introspection_reach: self.introspect,
+            own_resources: self.resources,
             profile,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),

@@ -7,7 +7,7 @@ use castellan_issuer::{
     },
     error::OAuthError,
 };
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, Opaque, OpaqueKind};
 
 use crate::harness::{CHALLENGE, Harness, VERIFIER, code_in, gone, params, secret_of};
 
@@ -145,6 +145,38 @@ async fn a_code_shown_twice_ends_what_it_gave() {
     assert!(!harness.holds(&answer.access_token).await);
     let renewed = harness.refresh("own", &answer.refresh_token.unwrap(), &[]).await;
     assert!(matches!(renewed, Err(OAuthError::RefreshNotUsable)));
+}
+
+/// RFC 6749 §4.1.2: as long as anything that came of it lives, and by whoever it was issued to alone.
+#[tokio::test]
+async fn a_code_shown_again_weeks_later_ends_what_it_gave() {
+    let harness = Harness::new().await;
+    for client in ["own", "shop"] {
+        let code = harness.code(client, &harness.tab_of("ada-1").await, &[]).await;
+        let answer = harness.redeem(client, &code).await.unwrap();
+        let mut refresh = answer.refresh_token.unwrap();
+        for _ in 0..3 {
+            harness.later(20 * 86_400);
+            let next = harness.refresh(client, &refresh, &[]).await.unwrap();
+            refresh = next.refresh_token.unwrap();
+        }
+        // Whoever knows the family knows no code of it: `jti` is no secret.
+        let known = Opaque::read(OpaqueKind::Code, &code).unwrap();
+        let mut forged = known.payload().to_vec();
+        *forged.last_mut().unwrap() ^= 1;
+        let forged = Opaque::carrying(OpaqueKind::Code, forged).text();
+        for (thief, shown) in [("other", &code), (client, &forged)] {
+            let error = harness.redeem(thief, shown).await.unwrap_err();
+            assert!(matches!(error, OAuthError::CodeNotRedeemable), "{error:?}");
+        }
+        let next = harness.refresh(client, &refresh, &[]).await.unwrap();
+        assert!(harness.holds(&next.access_token).await, "it goes on");
+        let error = harness.redeem(client, &code).await.unwrap_err();
+        assert!(matches!(error, OAuthError::CodeNotRedeemable), "{error:?}");
+        assert!(!harness.holds(&next.access_token).await, "{client}");
+        let over = harness.refresh(client, &next.refresh_token.unwrap(), &[]).await;
+        assert!(matches!(over, Err(OAuthError::RefreshNotUsable)), "{client}");
+    }
 }
 
 #[tokio::test]

@@ -177,3 +177,45 @@ async fn a_new_client_under_an_old_id_inherits_no_consent() {
     assert_eq!(all[0].scopes, ["openid"], "nothing is left of what was agreed to before");
     gone(harness.begin("shop", &tab, &[("scope", "openid")]).await.unwrap());
 }
+
+/// OIDC Core §5.5: an essential claim is had by itself, if the app may have the scope that opens it
+/// and the person agrees to it.
+#[tokio::test]
+async fn an_essential_claim_is_asked_for_and_had_without_its_scope() {
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    agree(&harness, "shop", &tab, &[("scope", "openid")]).await;
+    let asked = r#"{"userinfo": {"email": {"essential": true}, "nickname": {"essential": true},
+        "phone_number": {"essential": true}}, "id_token": {"name": {"essential": true}, "email": null}}"#;
+    let more = [("scope", "openid"), ("claims", asked)];
+    for _ in 0..2 {
+        let flow = consent_flow(harness.begin("shop", &tab, &more).await.unwrap());
+        let shown = harness.issuer.view_flow(&flow, &tab.browser()).await.unwrap();
+        assert_eq!(shown.claims, ["email", "name", "nickname"]);
+        assert_eq!(shown.scopes, ["openid"]);
+    }
+    let code = harness.code("shop", &tab, &more).await;
+    let answer = harness.redeem("shop", &code).await.unwrap();
+    assert_eq!(answer.scope, "openid");
+    let (_, told) = harness.issuer.userinfo(&answer.access_token, None).await.unwrap();
+    assert_eq!(told, serde_json::json!({"sub": "ada-1", "email": "Ada@Example.org"}));
+    let id_token = castellan_proto::jose::Compact::read(answer.id_token.as_ref().unwrap())
+        .unwrap()
+        .claimed::<serde_json::Value>()
+        .unwrap();
+    assert_eq!((id_token["name"].as_str(), id_token.get("email")), (Some("Ada"), None));
+    // It was agreed to, and is remembered; with less to come no more is told.
+    gone(harness.begin("shop", &tab, &more).await.unwrap());
+    let code = harness.code("shop", &tab, &[("scope", "openid")]).await;
+    let answer = harness.redeem("shop", &code).await.unwrap();
+    let (_, told) = harness.issuer.userinfo(&answer.access_token, None).await.unwrap();
+    assert_eq!(told, serde_json::json!({"sub": "ada-1"}));
+    // What the app may not have any more it is not told, whatever was agreed to.
+    let code = harness.code("shop", &tab, &more).await;
+    let answer = harness.redeem("shop", &code).await.unwrap();
+    harness.edit("shop", |shop| shop["scope"] = serde_json::json!(["openid"])).await;
+    let (_, told) = harness.issuer.userinfo(&answer.access_token, None).await.unwrap();
+    assert_eq!(told, serde_json::json!({"sub": "ada-1"}));
+    let code = harness.code("shop", &tab, &more).await;
+    assert!(harness.redeem("shop", &code).await.is_ok(), "nothing is left to be asked for");
+}

@@ -26,7 +26,7 @@ fn claims(token: &str) -> Value {
 async fn is_refused_everywhere(harness: &Harness, token: &str, why: &str) {
     assert!(!harness.holds(token).await, "{why}");
     assert!(harness.issuer.userinfo(token, None).await.is_err(), "{why}");
-    let introspected = harness.introspect("shop", token).await.unwrap();
+    let introspected = harness.introspect("robot", token).await.unwrap();
     assert_eq!(introspected, json!({"active": false}), "{why}");
     assert!(harness.refresh("own", token, &[]).await.is_err(), "{why}");
 }
@@ -130,7 +130,9 @@ async fn a_token_is_ours_in_every_claim_that_matters() {
     for (name, value) in [
         ("iss", json!("https://evil.test")),
         ("iss", json!(format!("{}/", crate::harness::ISSUER))),
-        ("sid", json!("another-family")),
+        ("jti", json!("another-family.0")),
+        ("jti", json!("another-family")),
+        ("gen", json!(1)),
         ("exp", json!(now)),
         ("exp", json!(-1)),
         ("scope", json!(["openid"])),
@@ -144,6 +146,37 @@ async fn a_token_is_ours_in_every_claim_that_matters() {
     wider["scope"] = json!("openid Castellan:User:*");
     // The signature is ours, so this is what we signed; consent still bounds it elsewhere.
     assert!(harness.holds(&sign(&wider)).await);
+}
+
+/// The family is read from `jti`, whatever `sid` says: earlier versions wrote the family's name there.
+#[tokio::test]
+async fn a_token_of_an_earlier_version_holds_and_is_revoked_though_its_sid_names_its_family() {
+    let harness = Harness::new().await;
+    let tokens = harness.tokens("own").await;
+    let mut old = claims(&tokens.access_token);
+    let family = old["jti"].as_str().unwrap().rsplit_once('.').unwrap().0.to_owned();
+    assert_ne!(old["sid"], json!(family));
+    old["sid"] = json!(family);
+    let old = harness.issuer.keyring().sign(ES, "at+jwt", &old, harness.issuer.now()).unwrap();
+    assert!(harness.holds(&old).await && harness.holds(&tokens.access_token).await);
+    harness.revoke("own", &old).await.unwrap();
+    assert!(!harness.holds(&old).await && !harness.holds(&tokens.access_token).await);
+    assert!(harness.refresh("own", &tokens.refresh_token.unwrap(), &[]).await.is_err());
+}
+
+/// `docs/rules.md` §8: `sid` is the session, by the name that ID tokens have for it.
+#[tokio::test]
+async fn sid_is_the_session_in_every_token_and_absent_where_there_is_none() {
+    let harness = Harness::new().await;
+    let tab = harness.tab_of("ada-1").await;
+    let code = harness.code("shop", &tab, &[("scope", "openid")]).await;
+    let tokens = harness.redeem("shop", &code).await.unwrap();
+    let sid = claims(tokens.id_token.as_ref().unwrap())["sid"].clone();
+    assert!(sid.is_string() && claims(&tokens.access_token)["sid"] == sid);
+    let again = harness.refresh("shop", &tokens.refresh_token.unwrap(), &[]).await.unwrap();
+    assert_eq!(claims(&again.access_token)["sid"], sid);
+    let machine = harness.ask("robot", &[("grant_type", "client_credentials")]).await.unwrap();
+    assert_eq!(claims(&machine.access_token).get("sid"), None);
 }
 
 #[tokio::test]

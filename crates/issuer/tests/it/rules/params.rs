@@ -83,8 +83,11 @@ async fn nothing_that_is_not_understood_is_passed_over() {
             "{more:?}"
         );
     }
-    // It stands in place of all else, the address included: there is none to go back to.
-    let next = harness.begin("own", &tab, &[("request_uri", "https://x.test")]).await;
+    let request_uri = ("request_uri", "https://x.test");
+    let next = harness.begin("own", &tab, &[request_uri]).await;
+    assert!(matches!(next, Err(FlowError::Authorize(AuthorizeError::Client { .. }))));
+    let evil = ("redirect_uri", "https://evil.test/cb");
+    let next = harness.begin("own", &tab, &[request_uri, evil]).await;
     assert!(matches!(next, Err(FlowError::Authorize(AuthorizeError::Page { .. }))));
     for kind in ["token", "code id_token", ""] {
         let ask = [("client_id", "own"), ("response_type", kind)];

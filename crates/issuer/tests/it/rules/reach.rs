@@ -68,12 +68,13 @@ async fn case_14_every_end_reaches_every_consumer_on_every_node() {
                 node.issuer.liveness().poll(&*node.store, None, |_| {}).await.unwrap().cursor;
             cursor = Some(polled);
             assert!(node.holds(&access).await);
+            assert_eq!(node.introspect("robot", &access).await.unwrap()["active"], true);
         }
         end.comes(&harness, &code, (&access, &refresh)).await;
         other.issuer.liveness().poll(&*other.store, cursor.as_ref(), |_| {}).await.unwrap();
         for node in [&harness, &other] {
             assert!(!node.holds(&access).await, "{end:?}");
-            assert_eq!(node.introspect("other", &access).await.unwrap(), json!({"active": false}));
+            assert_eq!(node.introspect("robot", &access).await.unwrap(), json!({"active": false}));
             let userinfo = node.issuer.userinfo(&access, None).await;
             assert!(matches!(userinfo, Err(OAuthError::InvalidToken)), "{end:?}");
             assert!(node.refresh("shop", &refresh, &[]).await.is_err(), "{end:?}");

@@ -1,7 +1,7 @@
 //! Refresh tokens (`docs/rules.md` rules 31 and 33).
 
 use castellan_issuer::tokens::verified::Holder;
-use castellan_issuer::{error::OAuthError, tokens::mint::TokenAnswer};
+use castellan_issuer::{error::OAuthError, resources::ResourceKind, tokens::mint::TokenAnswer};
 use castellan_proto::ErrorCode;
 use serde_json::json;
 
@@ -196,4 +196,27 @@ async fn a_forged_member_costs_no_round_trip() {
     harness.store.arm(None);
     assert!(is_unusable(&harness.refresh("own", &forged, &[]).await));
     assert_eq!(harness.store.verbs(), ["get_many"], "only the client was read");
+}
+
+/// FAPI 2.0 Security Profile §5.3.2.1: what nobody else can use is not replaced at every use.
+#[tokio::test]
+async fn a_refresh_token_of_a_client_that_proves_itself_and_binds_its_tokens_stays_by_default() {
+    let harness = Harness::new().await;
+    let rotation = async |id: &str, edit: serde_json::Value| {
+        harness
+            .edit(id, |client| {
+                for (name, value) in edit.as_object().unwrap() {
+                    client[name] = value.clone();
+                }
+            })
+            .await;
+        let shown = harness.issuer.describe(ResourceKind::CLIENT, id).await.unwrap().unwrap();
+        shown["auth"]["authorization_code"]["refresh_token_rotation"].clone()
+    };
+    let bound = json!({"dpop_bound_access_tokens": true});
+    assert_eq!(rotation("shop", bound.clone()).await, "keep");
+    assert_eq!(rotation("own", bound).await, "rotate", "a public one");
+    assert_eq!(rotation("shop", json!({})).await, "rotate", "one whose tokens are not bound");
+    let asked = json!({"dpop_bound_access_tokens": true, "refresh_token_rotation": "rotate"});
+    assert_eq!(rotation("shop", asked).await, "rotate", "unless it says otherwise");
 }

@@ -1,8 +1,9 @@
 //! Browser sessions (`docs/rules.md` rule 36) and the set-up link.
 
+use argon2::{Argon2, password_hash::PasswordHasher as _};
 use castellan_issuer::{
     authorization::next::{Answer, Next, SignInOutcome},
-    records::Session,
+    records::{Account, Session},
     resources::ResourceKind,
     secrets::policy::Unacceptable,
     sign_in::setup::SetupError,
@@ -173,6 +174,45 @@ async fn a_new_password_ends_every_session() {
     assert!(!harness.holds(&tokens.access_token).await);
     assert!(harness.refresh("own", &tokens.refresh_token.unwrap(), &[]).await.is_err());
     assert!(harness.knows(&harness.tab_of("ada-1").await).await);
+}
+
+/// RFC 8265 §4.2: the same keys give other characters on another device.
+#[tokio::test]
+async fn a_password_opens_however_its_letters_were_composed() {
+    let harness = Harness::new().await;
+    let (composed, decomposed) = ("caf\u{e9} au lait!", "cafe\u{301} au lait!");
+    let opens = async |typed: &str| {
+        let typed = Secret::new(typed.to_owned());
+        harness.issuer.sign_in_with_password("ada", &typed).await.unwrap().is_some()
+    };
+    let stored = async || {
+        let now = harness.issuer.now();
+        let account = harness.issuer.repository().get::<Account>("ada-1", now).await;
+        account.unwrap().unwrap()
+    };
+    for set in [composed, decomposed] {
+        harness.edit("ada-1", |ada| ada["password"] = json!(set)).await;
+        assert!(opens(composed).await && opens(decomposed).await && !opens("cafe au lait!").await);
+        let before = stored().await.body.password;
+        harness.edit("ada-1", |ada| ada["password"] = json!(composed)).await;
+        assert_eq!(stored().await.body.password, before, "the same password again");
+    }
+
+    // As earlier versions hashed what was typed, decomposed.
+    let old = Argon2::default().hash_password(decomposed.as_bytes()).unwrap().to_string();
+    let old = Some(&*old);
+    let mut held = stored().await;
+    held.body.password = old.map(ToOwned::to_owned);
+    harness.issuer.repository().replace(&held, Notice::Tell, harness.issuer.now()).await.unwrap();
+    let tab = harness.tab_of("ada-1").await;
+    assert!(!opens("cafe au lait!").await);
+    assert_eq!(stored().await.body.password.as_deref(), old);
+    assert!(opens(composed).await);
+    let anew = stored().await.body.password;
+    assert_ne!(anew.as_deref(), old, "once");
+    assert!(opens(decomposed).await && opens(composed).await);
+    assert_eq!(stored().await.body.password, anew, "and no more");
+    assert!(harness.knows(&tab).await, "it is no other password");
 }
 
 #[tokio::test]

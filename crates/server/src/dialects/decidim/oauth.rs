@@ -17,7 +17,7 @@ use castellan_issuer::{
     request::params::Params,
     tokens::verified::{Holder, VerifyError},
 };
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, error_description};
 use serde_json::{Value, json};
 
 use crate::{
@@ -190,7 +190,7 @@ fn refuse(error: &OAuthError) -> Response {
         return no_store((StatusCode::INTERNAL_SERVER_ERROR, body).into_response());
     }
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let text = error.to_string();
+    let text = error_description(&error.to_string());
     let body = Json(json!({"error": code.as_str(), "error_description": text}));
     let mut response = challenged((status, body).into_response(), code, &text);
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -201,11 +201,10 @@ fn refuse(error: &OAuthError) -> Response {
 
 fn challenged(mut response: Response, code: ErrorCode, text: &str) -> Response {
     // What a caller sent may be named in the text; in a header it stays within its quotes.
-    let plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-    let text: String = text.chars().filter(plain).collect();
     let challenge = format!(
-        "Bearer realm=\"Decidim\", error=\"{}\", error_description=\"{text}\"",
-        code.as_str()
+        "Bearer realm=\"Decidim\", error=\"{}\", error_description=\"{}\"",
+        code.as_str(),
+        error_description(text)
     );
     if let Ok(value) = HeaderValue::from_str(&challenge) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);

@@ -39,12 +39,16 @@ pub(crate) async fn show(
     let with_email = view.profile.profile_opens_email();
     let words: Vec<_> =
         view.scopes.iter().map(|scope| scope_text::words(scope, with_email)).collect();
+    let claims: Vec<_> =
+        view.claims.iter().map(|claim| (claim, scope_text::of_claim(claim))).collect();
+    let claims = claims.iter().map(|(scope, words)| Ability { scope, words, writes: false });
     let abilities: Vec<_> = view
         .scopes
         .iter()
         .zip(&words)
         .filter(|(scope, _)| *scope != "openid")
         .map(|(scope, (words, writes))| Ability { scope, words, writes: *writes })
+        .chain(claims)
         .collect();
     let redirect = view.redirect_uri.unwrap_or_default();
     let host = url::Url::parse(&redirect).ok();

@@ -58,6 +58,9 @@ pub(crate) async fn submit(
         return cookies::cross_site();
     }
     let flow = params.get("flow").unwrap_or_default();
+    if params.get("decision") == Some("deny") {
+        return respond::next(app.issuer().decline(flow, &visitor.browser).await, &app, &headers);
+    }
     let name = params.get("username").unwrap_or_default();
     let password = params.secret("password").unwrap_or_else(|| Secret::new(String::new()));
     match app.issuer().sign_in(flow, (name, &password), &visitor.browser).await {

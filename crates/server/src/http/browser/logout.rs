@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use castellan_issuer::{error::OAuthError, request::params::Params};
+use castellan_issuer::{
+    authorization::request::AuthorizeError, error::OAuthError, request::params::Params,
+};
+use castellan_proto::ErrorCode;
 
 use super::{
     account::signed_in,
@@ -16,7 +19,7 @@ use crate::wire::{
     error::Refusal,
     extract::{self, Form},
 };
-use crate::{app::App, pages::LogoutPage};
+use crate::{app::App, http::oauth::authorize::LONGEST, pages::LogoutPage};
 
 /// What an app may send along (RP-Initiated Logout §2); it comes back with the answer.
 const ASKED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
@@ -60,6 +63,12 @@ pub(crate) async fn submit(
         // that it is led to.
         let query =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        if query.len() > LONGEST {
+            let text = "the request is too long".to_owned();
+            let code = ErrorCode::InvalidRequest;
+            let why = AuthorizeError::Page { code, text };
+            return Ok(respond::refused(why.into(), &app, &headers));
+        }
         return Ok(respond::see_other(&format!("/auth/logout?{query}")));
     };
     let request = match app.issuer().read_logout(&params).await {

@@ -15,7 +15,7 @@ use castellan_issuer::{
     },
     error::OAuthError,
 };
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, error_description};
 use serde_json::json;
 
 use crate::{
@@ -112,6 +112,7 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
             Refusal::from(OAuthError::from(error)).into_response()
         }
         FlowError::Authorize(AuthorizeError::Client { code, text, back }) => {
+            let text = error_description(&text);
             let pairs = [("error", code.as_str()), ("error_description", &*text)];
             next(Ok(app.issuer().answer(&back, &pairs)), app, headers)
         }
@@ -174,7 +175,8 @@ fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -
 
 fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
     if !reads_html(headers) {
-        let body = Json(json!({"error": code.as_str(), "error_description": text}));
+        let body =
+            Json(json!({"error": code.as_str(), "error_description": error_description(text)}));
         return no_store((StatusCode::BAD_REQUEST, body).into_response());
     }
     let page = MessagePage {

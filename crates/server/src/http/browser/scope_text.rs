@@ -7,8 +7,10 @@ pub(crate) fn words(scope: &str, with_email: bool) -> (String, bool) {
     let known = match scope {
         "profile" if with_email => Some(("See your name and your e-mail address", false)),
         "openid" => Some(("See who you are", false)),
-        "profile" => Some(("See your name", false)),
+        "profile" => Some(("See your profile, such as your name and your picture", false)),
         "email" => Some(("See your e-mail address", false)),
+        "address" => Some(("See your postal address", false)),
+        "phone" => Some(("See your telephone number", false)),
         "user" => Some(("Act as you", true)),
         "offline_access" => Some(("Keep access while you are not using it", true)),
         "api:read" => Some(("Read everything that the API lets you read", false)),
@@ -26,6 +28,33 @@ pub(crate) fn words(scope: &str, with_email: bool) -> (String, bool) {
         (Some("Query"), ..) => (format!("Read with the scope {scope}"), false),
         _ => (format!("Use the scope {scope}"), true),
     }
+}
+
+/// The same for one claim that an app asks for (OIDC Core §5.5).
+pub(crate) fn of_claim(claim: &str) -> String {
+    let what = match claim {
+        "name" => "your name",
+        "given_name" => "your first name",
+        "family_name" => "your family name",
+        "middle_name" => "your middle name",
+        "nickname" => "your nickname",
+        "preferred_username" => "your username",
+        "profile" => "the address of your profile page",
+        "picture" => "your picture",
+        "website" => "the address of your website",
+        "gender" => "your gender",
+        "birthdate" => "your date of birth",
+        "zoneinfo" => "your time zone",
+        "locale" => "your language",
+        "updated_at" => "when your profile was last changed",
+        "email" => "your e-mail address",
+        "email_verified" => "whether your e-mail address was verified",
+        "address" => "your postal address",
+        "phone_number" => "your telephone number",
+        "phone_number_verified" => "whether your telephone number was verified",
+        other => return format!("See the claim {other}"),
+    };
+    format!("See {what}")
 }
 
 fn phrase(action: &str, any: &str, of: &str) -> String {

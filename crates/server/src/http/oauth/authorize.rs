@@ -18,9 +18,9 @@ use crate::{
     wire::{error::Refusal, extract},
 };
 
-/// Bytes of a query that are carried on: what everything in between is asked to take
-/// (RFC 9110 §4.1), less the rest of the address.
-const LONGEST: usize = 7_500;
+/// Bytes of a query that are carried on: what proxies take of one header without being told
+/// otherwise, less the rest of the address.
+pub(crate) const LONGEST: usize = 4_096 - 16;
 
 /// The parameters are in the query.
 pub(crate) async fn get(

@@ -1,9 +1,11 @@
-//! `/auth/userinfo` (OIDC Core §5.3).
+//! `/auth/userinfo` (OIDC Core §5.3). The token is in the header, or in the form of a POST (RFC 6750
+//! §§2.1, 2.2).
 
 use axum::{
     Json,
+    body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, Method, Request, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
@@ -11,6 +13,7 @@ use castellan_issuer::{
     error::{OAuthError, Repeated},
     tokens::dpop::Proof,
 };
+use castellan_proto::Secret;
 
 use crate::{
     app::App,
@@ -18,35 +21,70 @@ use crate::{
         bearer, cors,
         error::{Refusal, no_store},
         extract,
+        request::{self, is_form},
     },
 };
 
-/// `GET` and `POST`.
+/// The one parameter that holds a token.
+const TOKEN: &str = "access_token";
+
+/// `GET`.
 pub(crate) async fn get(
     State(app): State<App>,
     method: Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match answer(&app, &method, query.as_deref(), &headers).await {
+    respond(&headers, answer(&app, &method, (query.as_deref(), None), &headers).await)
+}
+
+/// `POST`, where the token may be in a form as well. Whatever else is in the body does not count.
+pub(crate) async fn post(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    let headers = request.headers().clone();
+    let form = if is_form(&headers) {
+        request::read_form(request).await.map(|params| params.secret(TOKEN))
+    } else {
+        Ok(None)
+    };
+    let answered = match form {
+        Ok(token) => answer(&app, &Method::POST, (query.as_deref(), token), &headers).await,
+        Err(error) => Err(error.into()),
+    };
+    respond(&headers, answered)
+}
+
+fn respond(headers: &HeaderMap, answered: Result<Response, Refusal>) -> Response {
+    match answered {
         Ok(response) => response,
         // A script must learn that its token is over, and no app is known to ask.
-        Err(refusal) => cors::allow_any(&headers, refusal.into_response()),
+        Err(refusal) => cors::allow_any(headers, refusal.into_response()),
     }
 }
 
 async fn answer(
     app: &App,
     method: &Method,
-    query: Option<&str>,
+    (query, in_form): (Option<&str>, Option<Secret>),
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let refused = |error| Refusal::at_resource(error, bearer::scheme(headers));
-    let (token, jws) = bearer::token_and_proof(headers).map_err(refused)?;
-    // A second credential: which is meant cannot be told (RFC 6750 §2).
-    let name = "access_token";
-    if extract::query(query)?.get(name).is_some() {
-        return Err(OAuthError::from(Repeated(name.to_owned())).into());
+    let twice = || OAuthError::from(Repeated(TOKEN.to_owned()));
+    let in_query = extract::query(query)?.get(TOKEN).is_some();
+    let (token, jws) = match &in_form {
+        // A second credential: which is meant cannot be told (RFC 6750 §2).
+        Some(_) if in_query || headers.contains_key(header::AUTHORIZATION) => {
+            return Err(twice().into());
+        }
+        // One that is bound to a key is none without `Authorization: DPoP` (RFC 9449 §7.1).
+        Some(token) => (token.expose(), None),
+        None => bearer::token_and_proof(headers).map_err(refused)?,
+    };
+    if in_query {
+        return Err(twice().into());
     }
     let url = app.at("/auth/userinfo");
     let proof = jws.map(|jws| Proof { jws, method: method.as_str(), url: &url });

@@ -14,6 +14,7 @@ use axum::{
 use castellan_issuer::rights::NotAuthorized;
 use castellan_issuer::rights::Right;
 use castellan_issuer::{
+    error::OAuthError,
     resources::{
         ApplyError, Mode, ResourceKind, Roster,
         search::{ListError, Listing},
@@ -58,7 +59,10 @@ fn done(answer: Result<Response, Outcome>) -> Response {
 
 /// Whether the bearer of the request has `right`.
 async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
-    let token = bearer::token(headers).map_err(|_| Outcome::Unauthorized)?;
+    let token = bearer::token(headers).map_err(|error| match error {
+        OAuthError::TokenMissing => Outcome::Anonymous,
+        _ => Outcome::Unauthorized,
+    })?;
     let caller =
         app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
             VerifyError::Store(error) => Outcome::broken(&error),
@@ -227,6 +231,9 @@ fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response
 
 /// Why an operation was not done, as an `OperationOutcome` (`docs/contracts/aidbox.md` §7).
 enum Outcome {
+    /// No token came.
+    Anonymous,
+    /// One came that is no good.
     Unauthorized,
     Forbidden,
     NotFound,
@@ -248,8 +255,14 @@ impl Outcome {
 
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
+        // RFC 6750 §3.1: whoever sent no token is told of no error.
+        let challenge = if matches!(self, Self::Anonymous) {
+            "Bearer"
+        } else {
+            "Bearer error=\"invalid_token\""
+        };
         let (status, id, code, text) = match self {
-            Self::Unauthorized => {
+            Self::Anonymous | Self::Unauthorized => {
                 let text = "Invalid or expired token".to_owned();
                 (StatusCode::UNAUTHORIZED, "unauthorized", "login", text)
             }
@@ -285,7 +298,7 @@ impl IntoResponse for Outcome {
         }
         let mut response = (status, axum::Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response

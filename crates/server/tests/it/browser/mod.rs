@@ -1,4 +1,5 @@
 //! What people meet in their browsers.
 
 pub(crate) mod bad_input;
+pub(crate) mod declined;
 pub(crate) mod sessions_at_guards;

@@ -9,7 +9,9 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Archive, Castellan, Plan},
-        fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, assert_sent_back, text},
+        fixtures::{
+            Asking, DOCUMENTS, PORTAL, RESOURCE_SERVER, SPA, assert_refused, assert_sent_back, text,
+        },
         jose::{claims, header, proven},
         wire::{Answer, Ask},
     },
@@ -129,10 +131,11 @@ async fn a_form_of_another_site_is_led_to_the_address_and_leaves_cookies_alone()
 #[tokio::test]
 async fn a_form_that_no_address_can_carry_goes_nowhere() {
     let castellan = Castellan::with_ann().await;
-    let long = Asking::spa().with("state", &"é".repeat(1_000));
+    let long = Asking::spa().with("state", &"é".repeat(500));
     assert_eq!(post(&castellan, &long, "*/*").await.status, 303);
     for asking in [
-        long.with("nonce", &"x".repeat(2_000)),
+        Asking::spa().with("state", &"é".repeat(1_000)),
+        long.with("nonce", &"x".repeat(1_000)),
         Asking::spa().with("state", &"x".repeat(100_000)),
         Asking::spa().and("state", "otherstate"),
         Asking::spa().and("client_id", "portal"),
@@ -229,7 +232,7 @@ async fn a_person_agrees_to_some_apis_and_each_token_is_for_fewer() {
         browser.get(&Asking::spa().with("resource", "https://evil.test/").at(&castellan)).await;
     assert_sent_back(&odd, "https://spa.test/cb", "invalid_target");
     let seen = Ask::post(&castellan.at("/auth/introspect"))
-        .form(&[&PORTAL[..], &[("token", text(&third, "access_token"))]].concat())
+        .form(&[&RESOURCE_SERVER[..], &[("token", text(&third, "access_token"))]].concat())
         .send()
         .await;
     assert_eq!(seen.json()["aud"], json!([one, two]));

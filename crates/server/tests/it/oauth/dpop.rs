@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{
     browser::Browser,
     castellan::{Archive, Castellan, Plan},
-    fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, text},
+    fixtures::{Asking, DOCUMENTS, RESOURCE_SERVER, SPA, assert_refused, text},
     jose::{claims, now},
     wire::{Answer, Ask},
 };
@@ -131,6 +131,9 @@ async fn a_bound_token_writes_with_its_key_and_with_nothing_else() {
         assert_eq!(claims(token)["cnf"], json!({"jkt": key.jkt()}));
         let (url, dpop) = (castellan.at("/graphql"), format!("DPoP {token}"));
         let good = || key.proves_with("POST", &url, token);
+        let fraction =
+            good().with("iat", json!(f64::from(u32::try_from(now()).unwrap()) - 0.5)).text();
+        assert!(wrote(&write(&castellan, &dpop, Some(&fraction)).await), "RFC 7519 §2");
         let once = good().text();
         assert!(wrote(&write(&castellan, &dpop, Some(&once)).await));
         assert!(!wrote(&write(&castellan, &dpop, Some(&once)).await), "a proof is good once");
@@ -232,6 +235,9 @@ async fn a_proof_at_the_token_endpoint_is_about_this_request_and_good_once() {
     {
         let (key, other) = (Holder::new(algorithm), Holder::new(algorithm));
         let good = || key.proves("POST", &url);
+        let fraction =
+            good().with("iat", json!(f64::from(u32::try_from(now()).unwrap()) - 0.5)).text();
+        assert_eq!(ask(&castellan, &SVC, &fraction).await.status, 200, "RFC 7519 §2");
         let once = good().text();
         assert_eq!(ask(&castellan, &SVC, &once).await.status, 200);
         assert_refused(&ask(&castellan, &SVC, &once).await, 400, "invalid_dpop_proof");
@@ -328,7 +334,7 @@ async fn a_public_apps_family_stays_with_its_key() {
         assert_eq!(refused.status, 401, "{refused:?}");
         assert_eq!(refused.header("www-authenticate"), Some(&*challenge), "{refused:?}");
     }
-    let pairs = [&PORTAL[..], &[("token", &*token)]].concat();
+    let pairs = [&RESOURCE_SERVER[..], &[("token", &*token)]].concat();
     let known = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await.json();
     assert_eq!(known["cnf"], json!({"jkt": key.jkt()}));
     assert_eq!(known["token_type"], "DPoP");

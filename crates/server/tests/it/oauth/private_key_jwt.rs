@@ -84,6 +84,76 @@ async fn case_11_an_assertion_is_good_once() {
     assert_eq!(answer.json(), json!({"active": false}), "the same at every endpoint");
 }
 
+/// RFC 7519 §2: a date may have a fraction.
+#[tokio::test]
+async fn the_dates_of_an_assertion_may_have_fractions() {
+    let machine = Machine::start().await;
+    let now = f64::from(u32::try_from(SystemClock.now().0).unwrap());
+    let with = |jti: &str, exp: Value| {
+        let mut claims = machine.claims(jti);
+        claims["iat"] = json!(now - 0.75);
+        claims["nbf"] = json!(now - 0.25);
+        claims["exp"] = exp;
+        machine.ec.sign("JWT", &claims).unwrap()
+    };
+    assert_eq!(machine.show(&with("one", json!(now + 59.5))).await.status, 200);
+    for bad in [json!(now - 1.5), json!(1e300), json!(-1.5), json!("1.5")] {
+        assert_refused(&machine.show(&with("two", bad)).await, 401, "invalid_client");
+    }
+}
+
+/// FAPI 2.0 Security Profile §5.3.2.1: the issuer as one text, for those who follow it.
+#[tokio::test]
+async fn an_app_that_pushes_and_binds_names_the_issuer_alone() {
+    let (key, _) = SigningKey::generate(Algorithm::Es256).unwrap();
+    let (push, bind) = ("require_pushed_authorization_requests", "dpop_bound_access_tokens");
+    let client = |id: &str, more: &[&str]| {
+        let mut client = json!({
+            "resourceType": "Client", "id": id, "grant_types": ["authorization_code"],
+            "redirect_uris": ["https://app.test/cb"], "scope": ["openid"],
+            "jwks": {"keys": [key.jwk()]},
+        });
+        for name in more {
+            client[*name] = json!(true);
+        }
+        client.to_string()
+    };
+    let documents =
+        [client("both", &[push, bind]), client("pushes", &[push]), client("binds", &[bind])];
+    let castellan = Castellan::with_documents(&documents.join("\n---\n")).await;
+    let (issuer, token, par) =
+        (castellan.url.clone(), castellan.at("/auth/token"), castellan.at("/auth/par"));
+    let mut at = 0;
+    for (aud, for_both) in [
+        (json!(issuer), true),
+        (json!([issuer]), false),
+        (json!(token), false),
+        (json!(par), false),
+        (json!([issuer, token]), false),
+    ] {
+        for id in ["both", "pushes", "binds"] {
+            at += 1;
+            let now = SystemClock.now().0;
+            let assertion = key.sign(
+                "JWT",
+                &json!({
+                    "iss": id, "sub": id, "aud": aud, "jti": at.to_string(), "exp": now + 60,
+                }),
+            );
+            let pairs = [
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", &*assertion.unwrap()),
+                ("response_type", "code"),
+                ("code_challenge", crate::support::fixtures::CHALLENGE),
+                ("code_challenge_method", "S256"),
+            ];
+            let answer = Ask::post(&par).form(&pairs).send().await;
+            let status = if for_both || id != "both" { 201 } else { 401 };
+            assert_eq!(answer.status, status, "{id} {aud}: {answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_assertion_says_who_where_and_for_how_long() {
     let machine = Machine::start().await;

@@ -1,6 +1,7 @@
 //! Pushed authorization requests (RFC 9126), and scripts of an app's own origin at the endpoints that
 //! are about it.
 
+use castellan_proto::{Opaque, OpaqueKind};
 use serde_json::Value;
 
 use crate::support::{
@@ -74,6 +75,58 @@ async fn a_request_is_pushed_and_carried_by_reference_once() {
     assert_refused(&again, 400, "invalid_request");
 }
 
+/// FAPI 2.0 Security Profile §5.3.2.2, note 3: the answer uses it up, and not the first visit.
+#[tokio::test]
+async fn a_reference_may_be_opened_again_in_its_browser_until_it_is_answered() {
+    let castellan = start().await;
+    let pushed = push(&castellan, &Asking::portal(), &PORTAL).await.json();
+    let url = reference(&castellan, "portal", &pushed);
+    let (mut browser, mut other) = (Browser::default(), Browser::as_ann(&castellan).await);
+    let first = browser.get(&url).await;
+    assert!(first.location().starts_with("/auth/login"), "{first:?}");
+    // Long after it would have been over had nobody opened it.
+    castellan.advance_to(600);
+    for _ in 0..3 {
+        let again = browser.get(&url).await;
+        assert!(again.location().starts_with("/auth/login"), "{again:?}");
+        let refused = other.get(&url).await;
+        assert_eq!((refused.status.as_u16(), refused.header("location")), (400, None));
+    }
+    let (one, two) = (browser.get(&url).await, browser.get(&url).await);
+    let one = browser.sign_in(&castellan, &one, ANN).await;
+    let two = browser.sign_in(&castellan, &two, ANN).await;
+    // Both pages lead to a question, and one of them to a code.
+    let again = browser.get(&url).await;
+    assert!(again.location().starts_with("/auth/consent"), "{again:?}");
+    let answer = browser.decide(&castellan, &two, "allow").await;
+    assert!(answer.location_param("code").is_some(), "{answer:?}");
+    for late in [&one, &again] {
+        let refused = browser.decide(&castellan, late, "allow").await;
+        assert_eq!((refused.status.as_u16(), refused.header("location")), (400, None));
+    }
+    let refused = browser.get(&url).await;
+    assert_eq!((refused.status.as_u16(), refused.header("location")), (400, None));
+}
+
+/// A no is an answer, too, be it the person's or ours.
+#[tokio::test]
+async fn a_no_uses_a_reference_up() {
+    let castellan = start().await;
+    let mut browser = Browser::as_ann(&castellan).await;
+    let pushed = push(&castellan, &Asking::portal(), &PORTAL).await.json();
+    let url = reference(&castellan, "portal", &pushed);
+    let asked = browser.get(&url).await;
+    let denied = browser.decide(&castellan, &asked, "deny").await;
+    assert_eq!(denied.location_param("error").as_deref(), Some("access_denied"), "{denied:?}");
+    assert_eq!(browser.get(&url).await.status, 400);
+    let silent = Asking::portal().with("prompt", "none");
+    let pushed = push(&castellan, &silent, &PORTAL).await.json();
+    let url = reference(&castellan, "portal", &pushed);
+    let refused = Browser::default().get(&url).await;
+    assert_eq!(refused.location_param("error").as_deref(), Some("login_required"), "{refused:?}");
+    assert_eq!(browser.get(&url).await.status, 400);
+}
+
 #[tokio::test]
 async fn a_reference_is_its_apps_own_and_does_not_last() {
     let castellan = start().await;
@@ -90,10 +143,11 @@ async fn a_reference_is_its_apps_own_and_does_not_last() {
     castellan.advance_to(61);
     let answer = Ask::get(&reference(&castellan, "portal", &late)).send().await;
     assert_refused(&answer, 400, "invalid_request");
-    for junk in ["urn:ietf:params:oauth:request_uri:x", "https://evil.test/request", "x"] {
-        let url = castellan.at(&format!("/auth/authorize?client_id=portal&request_uri={junk}"));
-        assert_refused(&Ask::get(&url).send().await, 400, "invalid_request");
-    }
+    let unknown = Opaque::generate(OpaqueKind::RequestUri).text();
+    let unknown =
+        serde_json::json!({"request_uri": format!("urn:ietf:params:oauth:request_uri:{unknown}")});
+    let answer = Ask::get(&reference(&castellan, "portal", &unknown)).send().await;
+    assert_refused(&answer, 400, "invalid_request");
 }
 
 #[tokio::test]
@@ -138,7 +192,7 @@ async fn what_is_pushed_is_proven_and_checked() {
         (Asking::portal().with("response_type", "token"), "unsupported_response_type"),
         (Asking::portal().with("scope", "Mutation:*"), "invalid_scope"),
         (Asking::portal().with("request_uri", "urn:x"), "invalid_request"),
-        (Asking::portal().with("request", "x.y.z"), "invalid_request"),
+        (Asking::portal().with("request", "x.y.z"), "request_not_supported"),
     ] {
         assert_refused(&push(&castellan, &asking, &PORTAL).await, 400, error);
     }

@@ -23,7 +23,8 @@ const BOUND: Duration = Duration::from_secs(1);
 const SECRET: &str = "s3cr3t-of-them-all";
 const SCOPE: &str = "openid profile Query:* Castellan:Client:Read";
 const TOOL: &str = "{resourceType: Client, id: tool, secret: s3cr3t-of-them-all, \
-                    grant_types: [client_credentials], scope: [\"Castellan:*\"]}";
+                    grant_types: [client_credentials], introspect: any, \
+                    scope: [\"Castellan:*\"]}";
 
 /// Two nodes on one data source, before one API.
 struct Nodes {

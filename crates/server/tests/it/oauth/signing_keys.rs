@@ -9,7 +9,7 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Castellan, Plan},
-        fixtures::{Asking, PORTAL, text},
+        fixtures::{Asking, PORTAL, RESOURCE_SERVER, text},
         jose::{header, proven},
     },
 };
@@ -24,7 +24,7 @@ async fn token(castellan: &Castellan) -> String {
 }
 
 async fn holds(castellan: &Castellan, token: &str) -> bool {
-    let pairs = [&PORTAL[..], &[("token", token)]].concat();
+    let pairs = [&RESOURCE_SERVER[..], &[("token", token)]].concat();
     let ask = crate::support::wire::Ask::post(&castellan.at("/auth/introspect")).form(&pairs);
     ask.send().await.json()["active"] == true
 }

@@ -10,7 +10,7 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Castellan, Plan},
-        fixtures::{ANN, DOCUMENTS, PORTAL, text},
+        fixtures::{ANN, DOCUMENTS, RESOURCE_SERVER, text},
         wire::{Answer, Ask},
     },
 };
@@ -88,7 +88,7 @@ async fn a_node_that_was_set_back_issues_nothing_that_it_would_refuse() {
     let after = castellan.token(&SERVICE).await.json();
     for tokens in [before, after] {
         let token = text(&tokens, "access_token");
-        let pairs = [&PORTAL[..], &[("token", token)]].concat();
+        let pairs = [&RESOURCE_SERVER[..], &[("token", token)]].concat();
         let asked = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await;
         assert_eq!(asked.json()["active"], true, "{asked:?}");
     }

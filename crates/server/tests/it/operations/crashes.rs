@@ -17,7 +17,7 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Castellan, Plan, free_port},
-        fixtures::{Asking, DOCUMENTS, PORTAL, SPA, text},
+        fixtures::{Asking, DOCUMENTS, RESOURCE_SERVER, SPA, text},
         postgres::OwnPostgres,
         wire::{Answer, Ask},
     },
@@ -180,7 +180,7 @@ impl Siege {
     async fn is_active(&self, token: &str) -> bool {
         let mut answers = Vec::new();
         for node in &self.nodes {
-            let pairs = [&PORTAL[..], &[("token", token)]].concat();
+            let pairs = [&RESOURCE_SERVER[..], &[("token", token)]].concat();
             let answer = Ask::post(&node.at("/auth/introspect")).form(&pairs).send().await;
             assert_eq!(answer.status, 200, "{answer:?}");
             answers.push(answer.json()["active"] == true);

@@ -13,7 +13,7 @@ use crate::{
     support::{
         browser::Browser,
         castellan::{Castellan, Plan, free_port},
-        fixtures::{Asking, DOCUMENTS, PORTAL, SPA, text},
+        fixtures::{Asking, DOCUMENTS, PORTAL, RESOURCE_SERVER, SPA, text},
         tcp_proxy::Cut,
         wire::{Answer, Ask},
     },
@@ -84,7 +84,7 @@ impl Nodes {
 }
 
 async fn introspect(castellan: &Castellan, token: &str) -> bool {
-    let pairs = [&PORTAL[..], &[("token", token)]].concat();
+    let pairs = [&RESOURCE_SERVER[..], &[("token", token)]].concat();
     let answer = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await;
     answer.json()["active"] == true
 }

@@ -15,7 +15,7 @@ use crate::{
     operations::crashes::{ROUNDS, Siege},
     support::{
         castellan::{Castellan, Plan},
-        fixtures::{DOCUMENTS, PORTAL, text},
+        fixtures::{DOCUMENTS, RESOURCE_SERVER, text},
         postgres::OwnPostgres,
         wire::Ask,
     },
@@ -129,7 +129,7 @@ async fn small_disk_that_is_full_is_told_and_survived() {
     }
     castellan.restart().await;
     for token in &acknowledged {
-        let pairs = [&PORTAL[..], &[("token", token)]].concat();
+        let pairs = [&RESOURCE_SERVER[..], &[("token", token)]].concat();
         let asked = Ask::post(&castellan.at("/auth/introspect")).form(&pairs).send().await;
         assert_eq!(asked.json()["active"], true, "an acknowledged token is lost: {asked:?}");
     }

@@ -13,6 +13,9 @@ use crate::support::{
 pub const ANN: (&str, &str) = ("ann", "pw-ann");
 /// How `portal` proves itself.
 pub const PORTAL: [(&str, &str); 2] = [("client_id", "portal"), ("client_secret", "s3cr3t-portal")];
+/// How `svc` proves itself, which is told about every token of the site.
+pub const RESOURCE_SERVER: [(&str, &str); 2] =
+    [("client_id", "svc"), ("client_secret", "s3cr3t-svc")];
 /// How `spa` proves itself.
 pub const SPA: [(&str, &str); 2] = [("client_id", "spa"), ("code_verifier", VERIFIER)];
 
@@ -22,7 +25,7 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Ann, a confidential app of others that keeps its refresh token, a public app of the house that
-/// gets a new one each time, one that gets none, and a machine.
+/// gets a new one each time, one that gets none, and a machine that may introspect all tokens.
 pub const DOCUMENTS: &str = r#"
 resourceType: User
 id: ann
@@ -73,6 +76,7 @@ resourceType: Client
 id: svc
 secret: s3cr3t-svc
 grant_types: [client_credentials]
+introspect: any
 scope: ["Query:*", "Mutation:Person:Create"]
 "#;
 

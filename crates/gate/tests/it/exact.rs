@@ -215,3 +215,16 @@ async fn an_input_object_fits_member_by_member() {
     assert_eq!(error["message"], "missing value for non-null variable 'v'");
     assert_eq!(error["locations"][0]["column"], 7, "{error}");
 }
+
+/// GraphQL specification of September 2025, §3.13.5: every schema has the directive.
+#[tokio::test]
+async fn one_of_needs_no_definition_and_takes_one() {
+    let fields = "type Query { one(by: By): Int } input By @oneOf { a: Int b: Int }";
+    for definition in ["", "directive @oneOf on INPUT_OBJECT "] {
+        let sdl = format!("{definition}{fields}");
+        let rig = Rig::new(&sdl, rules(&["Query:*"]), &[])
+            .answering_with(|_| json_answer(200, r#"{"data":{"one":1}}"#));
+        let reply = rig.ask(None, "{ one(by: {a: 1}) }").await;
+        assert_eq!(reply.text, r#"{"data":{"one":1}}"#);
+    }
+}

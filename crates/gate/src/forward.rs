@@ -49,7 +49,7 @@ pub(crate) async fn answer(
                 None => context
                     .ask(behind, parts, envelope, &pruned)
                     .await
-                    .map(|upstream| context.merged(&plan, upstream, field_errors)),
+                    .map(|upstream| context.merged(&plan, upstream, &field_errors)),
             },
             Err(refusal) => Err(refusal),
         }
@@ -132,7 +132,7 @@ impl RequestContext<'_> {
         &self,
         plan: &Plan,
         mut upstream: Upstream,
-        field_errors: Vec<FieldError>,
+        field_errors: &[FieldError],
     ) -> Response<ReplyBody> {
         let (schema, document) = (&self.shared.schema, &plan.document);
         let (local, errors) = if plan.answers_itself() {
@@ -163,7 +163,7 @@ impl RequestContext<'_> {
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
         let most = self.shared.rules.limits.answer_bytes;
-        let refusal = match merge(&keys, &upstream, ours, &field_errors, most) {
+        let refusal = match merge(&keys, &upstream, ours, field_errors, most) {
             Ok(answer) => return text_response(status, answer, self.wanted, self.id),
             Err(MergeError::TooLarge) => too_large(),
             Err(MergeError::Ambiguous) => no_graphql(),

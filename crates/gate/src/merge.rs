@@ -93,7 +93,7 @@ pub(crate) fn merge(
         answer.push_str("\"data\":");
         let mut data = Node::Unread(theirs);
         if let Some(theirs) = data.open()? {
-            let mut merged: Vec<(Cow<'_, str>, Node<'_>)> = Vec::with_capacity(keys.len());
+            let mut merged: Vec<Member<'_>> = Vec::with_capacity(keys.len());
             for key in keys {
                 let is_denied = |one: &FieldError| matches!(&*one.path, [only] if only == key);
                 let value = if field_errors.iter().any(is_denied) {
@@ -132,12 +132,14 @@ enum Node<'a> {
     Unread(&'a RawValue),
     Ours(Value),
     Array(Vec<Self>),
-    Object(Vec<(Cow<'a, str>, Self)>),
+    Object(Vec<Member<'a>>),
 }
+
+type Member<'a> = (Cow<'a, str>, Node<'a>);
 
 impl<'a> Node<'a> {
     /// Reads one level of what is not read yet, and returns its members if it is an object.
-    fn open(&mut self) -> Result<Option<&mut Vec<(Cow<'a, str>, Self)>>, MergeError> {
+    fn open(&mut self) -> Result<Option<&mut Vec<Member<'a>>>, MergeError> {
         if let Self::Unread(raw) = self {
             // It is JSON, so what fails is a name that comes twice, or is no text.
             let ambiguous = |_| MergeError::Ambiguous;

@@ -30,12 +30,12 @@ pub(crate) enum Form {
     /// As a date, as precisely as it is known: a text, or year, month and day.
     Date,
     /// As one of the values of an enumeration.
-    OneOf(&'static Values),
+    OneOf(&'static Enumeration),
 }
 
 /// The values of a [`Scalar`] that may not be any text.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Values {
+pub(crate) struct Enumeration {
     /// The name of the GraphQL type.
     pub(crate) name: &'static str,
     /// What it is, for readers of the schema.
@@ -100,7 +100,7 @@ const fn date(name: &'static str, about: &'static str) -> Scalar {
     Scalar { name, about, form: Form::Date }
 }
 
-const fn one_of(name: &'static str, values: &'static Values, about: &'static str) -> Scalar {
+const fn one_of(name: &'static str, values: &'static Enumeration, about: &'static str) -> Scalar {
     Scalar { name, about, form: Form::OneOf(values) }
 }
 
@@ -138,9 +138,9 @@ static COMMON: [Scalar; 18] = [
 ];
 
 /// The enumerations, in the order of the schema.
-pub(crate) static ENUMERATIONS: [&Values; 2] = [&LANGUAGE, &GENDER];
+pub(crate) static ENUMERATIONS: [&Enumeration; 2] = [&LANGUAGE, &GENDER];
 
-static LANGUAGE: Values = Values {
+static LANGUAGE: Enumeration = Enumeration {
     name: "AvailableLanguage",
     about: "The languages that things are described in.",
     values: &[
@@ -153,7 +153,7 @@ static LANGUAGE: Values = Values {
     ],
 };
 
-static GENDER: Values = Values {
+static GENDER: Enumeration = Enumeration {
     name: "Gender",
     about: "What somebody is known as.",
     values: &[("female", "A woman."), ("male", "A man."), ("other", "Neither of them.")],

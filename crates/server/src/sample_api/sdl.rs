@@ -1,6 +1,6 @@
 //! The schema in writing, made from the table.
 
-use super::model::{ENUMERATIONS, Form, KINDS, Kind, Reach, Relation, Scalar, Values};
+use super::model::{ENUMERATIONS, Enumeration, Form, KINDS, Kind, Reach, Relation, Scalar};
 use super::mutation::{self, Mutation, Stroke, Verb};
 
 /// The scalars of a `ControlAction` that whoever asks for one may choose.
@@ -39,7 +39,7 @@ pub(crate) fn sdl() -> String {
 /// The type of dates in arguments.
 const DATE: &str = "PartialDate";
 
-fn enumeration(of: &Values) -> String {
+fn enumeration(of: &Enumeration) -> String {
     let values = of.values.iter().flat_map(|(value, about)| [quoted(about), (*value).to_owned()]);
     block(of.about, &format!("enum {}", of.name), values)
 }

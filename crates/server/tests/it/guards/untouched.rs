@@ -90,7 +90,7 @@ async fn a_hash_alone_is_answered_so_that_the_document_follows() {
 
     {"errors":[{"message":"PersistedQueryNotSupported","extensions":{"code":"PERSISTED_QUERY_NOT_SUPPORTED","decision":"DECISION"}}]}
     "#);
-    let encoded: String = extensions.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded: String = url::form_urlencoded::byte_serialize(extensions.as_bytes()).collect();
     let by_get = castellan.at(&format!("/graphql?extensions={encoded}"));
     let answer = Ask::get(&by_get).send().await;
     let error = &answer.json()["errors"][0];

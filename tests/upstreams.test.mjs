@@ -13,6 +13,7 @@ const typeDefs = `
   type Query {
     books(first: Int = 10): [Book!]!
     book(id: ID!): Book
+    found(by: By, shelf: String @deprecated(reason: "there is one")): [Book!]
     notes: [Note!]
     mishap: Book
   }
@@ -21,6 +22,7 @@ const typeDefs = `
     deleteBook(id: ID!): Boolean
   }
   type Subscription { bookAdded: Book }
+  input By @oneOf { id: ID, title: String, name: String @deprecated }
   "Something to read."
   type Book { id: ID! title: String! ratings: [Float!] }
   type Note { text: String! }
@@ -105,6 +107,10 @@ class Library {
         Query: {
           books: inside(({ first }) => this.books.slice(0, first)),
           book: inside(({ id }) => this.books.find((book) => book.id === id)),
+          found: inside(({ by = {} }) => {
+            const same = ([name, value]) => (book) => book[name] === value;
+            return this.books.filter(same(Object.entries(by)[0] ?? []));
+          }),
           notes: inside(() => [{ text: 'for the staff' }]),
           mishap: inside(() => {
             throw new GraphQLError('the shelf fell', { extensions: { code: 'SHELF' } });
@@ -332,6 +338,17 @@ describe('a library behind the gate', () => {
     assert.equal(status, 400);
     assert.ok(!('data' in body));
     nothingWasAsked();
+  });
+
+  it('takes what only newer introspection tells of', async () => {
+    const query = 'query ($by: By) { found(by: $by, shelf: "A") { title } }';
+    const { body } = await ask(query, { variables: { by: { id: '1' } } });
+    assert.deepEqual(body.data, { found: [{ title: 'Notes on the Engine' }] });
+    const both = await ask(query, { variables: { by: { id: '1', title: 'x' } } });
+    assert.match(both.body.errors[0].message, /Exactly one key/);
+    const sdl = castellan.read('library.schema.graphql');
+    assert.match(sdl, /input By @oneOf/);
+    assert.match(sdl, /name: String @deprecated/);
   });
 
   it('shows its schema without being asked', async () => {

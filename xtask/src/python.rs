@@ -1,4 +1,4 @@
-//! Tests by a client in Python that nobody here wrote: Authlib.
+//! Tests by clients in Python that nobody here wrote: Authlib, and the one of the TROMPA archive.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -11,10 +11,8 @@ use crate::{
     tools,
 };
 
-/// Where the tests are.
-const FOLDER: &str = "tests/authlib";
-/// What they need, each file of it by its digest.
-const REQUIREMENTS: &str = "tests/authlib/requirements.txt";
+/// Where the tests are, each folder with what it needs: each file of it by its digest.
+const FOLDERS: [&str; 2] = ["tests/authlib", "tests/trompace"];
 /// The oldest Python that all of it runs on, as Python compares versions.
 const OLDEST: &str = "(3, 11)";
 
@@ -24,18 +22,24 @@ pub fn test() -> Outcome {
         Ok(found) => found,
         Err(why) => return Outcome::NotRun(format!("no client in Python was run: {why}")),
     };
-    let python = match environment(&found) {
-        Ok(python) => python,
-        Err(why) => return Outcome::Failed(why),
-    };
     let binary = match tools::server() {
         Ok(binary) => binary,
         Err(why) => return Outcome::Failed(why),
     };
-    let mut tests = Command::new(python);
-    tests.args(["-m", "unittest", "-v"]).current_dir(FOLDER);
-    tests.env("CASTELLAN_BINARY", binary).env("PYTHONDONTWRITEBYTECODE", "1");
-    run(&mut tests)
+    let mut failed = Vec::new();
+    for folder in FOLDERS {
+        let python = match environment(&found, folder) {
+            Ok(python) => python,
+            Err(why) => return Outcome::Failed(why),
+        };
+        let mut tests = Command::new(python);
+        tests.args(["-m", "unittest", "-v"]).current_dir(folder);
+        tests.env("CASTELLAN_BINARY", &binary).env("PYTHONDONTWRITEBYTECODE", "1");
+        if let Outcome::Failed(why) = run(&mut tests) {
+            failed.push(format!("{folder}: {why}"));
+        }
+    }
+    if failed.is_empty() { Outcome::Passed } else { Outcome::Failed(failed.join("; ")) }
 }
 
 /// Which Python there is: what an environment that was made by another one is told apart by.
@@ -56,13 +60,16 @@ fn python() -> Result<String, String> {
     })
 }
 
-/// The Python of an environment with the requirements in it, made by the Python that was `found`.
-fn environment(found: &str) -> Result<PathBuf, String> {
-    let requirements = std::fs::read_to_string(REQUIREMENTS)
-        .map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
+/// The Python of an environment with the requirements of `tests` in it, made by the Python that was
+/// `found`.
+fn environment(found: &str, tests: &str) -> Result<PathBuf, String> {
+    let listed = Path::new(tests).join("requirements.txt");
+    let requirements = std::fs::read_to_string(&listed)
+        .map_err(|error| format!("{}: {error}", listed.display()))?;
     let mut digest = DefaultHasher::new();
     (found, requirements).hash(&mut digest);
-    let folder = tools::cache(&format!("authlib-{:016x}", digest.finish()))?;
+    let name = tests.rsplit('/').next().unwrap_or(tests);
+    let folder = tools::cache(&format!("{name}-{:016x}", digest.finish()))?;
     let python = folder.join("bin/python");
     // Written last: what was interrupted is made anew.
     let whole = folder.join("whole");
@@ -74,8 +81,8 @@ fn environment(found: &str) -> Result<PathBuf, String> {
     tools::quietly(make.args(["-m", "venv", "--clear"]).arg(&folder))?;
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    // Nothing is built: what a build needs would have no digest.
-    install.args(["--require-hashes", "--only-binary", ":all:", "-r"]).arg(REQUIREMENTS);
+    // Nothing is built: what a build needs would have no digest. All that is needed is listed.
+    install.args(["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r"]).arg(listed);
     tools::quietly(&mut install)?;
     write(&whole)?;
     Ok(python)

@@ -1,19 +1,27 @@
 //! The envelope of a GraphQL request: what was asked, and nothing else that came along.
 
-use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+use crate::json::Json;
 
 /// A request as GraphQL-over-HTTP describes it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     /// The document.
     pub query: String,
     /// Which operation of it.
     pub operation_name: Option<String>,
     /// The values of its variables.
-    pub variables: Map<String, Value>,
+    pub variables: Variables,
 }
 
-/// Why a body or a URL query is no envelope. Each is the caller's mistake and a 400.
+/// Values of variables by name. Each is the JSON that was sent, with every digit and escape, and
+/// without whitespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables(Vec<(String, Box<str>)>);
+
+/// Why a body or a URL query is no envelope. Each is the caller's mistake and a 400, except for
+/// [`EnvelopeError::HashOnly`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, or JSON that names a member twice.
@@ -28,13 +36,57 @@ pub enum EnvelopeError {
     /// A persisted document is named.
     #[error("Persisted documents are disabled: send the document in `query`.")]
     Persisted,
+    /// The first step of an automatic persisted query: the hash of a document without the document.
+    /// The words are Apollo Server's, at which clients send it again with the document.
+    #[error("PersistedQueryNotSupported")]
+    HashOnly,
     /// A member has another type than it should.
     #[error("`{0}` has the wrong type.")]
     WrongType(&'static str),
+    /// A member holds half of a surrogate pair.
+    #[error("`{0}` is not valid Unicode text.")]
+    NotUnicode(&'static str),
     /// A parameter came twice.
     #[error("`{0}` was sent more than once.")]
     Repeated(&'static str),
 }
+
+impl Variables {
+    /// Reads the members of a JSON object.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] if it is none, and not `null` either.
+    fn read(value: &Json<'_>) -> Result<Self, EnvelopeError> {
+        let members = match value {
+            Json::Null => return Ok(Self::default()),
+            Json::Object(members) => members,
+            _ => return Err(EnvelopeError::WrongType(VARIABLES)),
+        };
+        let read = members.iter().map(|(name, value)| {
+            let name = name.text().ok_or(EnvelopeError::NotUnicode(VARIABLES))?;
+            Ok((name.into_owned(), value.to_string().into()))
+        });
+        read.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The names with their values, in the order of the request.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Those of which `keep` holds.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
+    }
+}
+
+const QUERY: &str = "query";
+const OPERATION_NAME: &str = "operationName";
+const VARIABLES: &str = "variables";
+const EXTENSIONS: &str = "extensions";
+/// Members and parameters that name a persisted document.
+const NAMES: [&str; 3] = ["id", "documentId", "doc_id"];
 
 impl Envelope {
     /// Reads a JSON body. Members that mean nothing here are dropped.
@@ -42,7 +94,7 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`] naming the member at fault.
     pub fn from_json(body: &[u8]) -> Result<Self, EnvelopeError> {
-        Self::from_members(read_members(body)?)
+        Self::from_members(&read_members(body)?)
     }
 
     /// Reads a JSON body as [`Envelope::from_json`] does, and one whose `variables` are a JSON text
@@ -52,35 +104,35 @@ impl Envelope {
     /// [`EnvelopeError`] naming the member at fault.
     pub fn from_json_with_texts(body: &[u8]) -> Result<Self, EnvelopeError> {
         let mut members = read_members(body)?;
-        if let Some(Value::String(text)) = members.get("variables") {
-            let variables = read_text(Some(text), "variables")?;
-            members.insert("variables".to_owned(), variables);
+        let variables = members.iter_mut().find(|(name, _)| name == VARIABLES);
+        if let Some((_, Json::String(string))) = variables {
+            let text = string.text().ok_or(EnvelopeError::NotUnicode(VARIABLES))?;
+            let value = Variables::read(&read_text(&text, VARIABLES)?)?;
+            members.retain(|(name, _)| name != VARIABLES);
+            return Ok(Self { variables: value, ..Self::from_members(&members)? });
         }
-        Self::from_members(members)
+        Self::from_members(&members)
     }
 
-    fn from_members(mut members: Map<String, Value>) -> Result<Self, EnvelopeError> {
-        let text = |value: Option<Value>, name| match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(EnvelopeError::WrongType(name)),
+    fn from_members(members: &[(Name<'_>, Json<'_>)]) -> Result<Self, EnvelopeError> {
+        let member = |wanted| members.iter().find(|(name, _)| name == wanted);
+        let member = |wanted| member(wanted).map_or(&Json::Null, |(_, value)| value);
+        let text = |name| match member(name) {
+            Json::Null => Ok(None),
+            Json::String(string) => match string.text() {
+                Some(text) => Ok(Some(text.into_owned())),
+                None => Err(EnvelopeError::NotUnicode(name)),
+            },
+            _ => Err(EnvelopeError::WrongType(name)),
         };
-        let object = |value: Option<Value>, name| match value {
-            None | Some(Value::Null) => Ok(Map::new()),
-            Some(Value::Object(map)) => Ok(map),
-            Some(_) => Err(EnvelopeError::WrongType(name)),
+        let read = Read {
+            query: text(QUERY)?,
+            operation_name: text(OPERATION_NAME)?,
+            variables: member(VARIABLES),
+            extensions: member(EXTENSIONS),
+            is_named: members.iter().any(|(name, _)| NAMES.contains(&&**name)),
         };
-        let extensions = object(members.shift_remove("extensions"), "extensions")?;
-        let named = ["id", "documentId", "doc_id"].iter().any(|name| members.contains_key(*name));
-        let query = text(members.shift_remove("query"), "query")?;
-        if query.is_none() && (named || extensions.contains_key("persistedQuery")) {
-            return Err(EnvelopeError::Persisted);
-        }
-        Ok(Self {
-            query: query.filter(|q| !q.is_empty()).ok_or(EnvelopeError::NoQuery)?,
-            operation_name: text(members.shift_remove("operationName"), "operationName")?,
-            variables: object(members.shift_remove("variables"), "variables")?,
-        })
+        read.envelope()
     }
 
     /// Reads decoded pairs of a URL query, as `GET` sends them, or of a form.
@@ -90,155 +142,107 @@ impl Envelope {
     pub fn from_pairs(
         pairs: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, EnvelopeError> {
-        let (mut query, mut operation_name, mut variables, mut extensions) =
-            (None, None, None, None);
-        let mut persisted = false;
+        let mut texts = [const { None }; PARAMETERS.len()];
+        let mut is_named = false;
         for (name, value) in pairs {
-            let (slot, name) = match &*name {
-                "query" => (&mut query, "query"),
-                "operationName" => (&mut operation_name, "operationName"),
-                "variables" => (&mut variables, "variables"),
-                "extensions" => (&mut extensions, "extensions"),
-                "id" | "documentId" | "doc_id" => {
-                    persisted = true;
-                    continue;
-                }
-                _ => continue,
+            let Some(at) = PARAMETERS.iter().position(|known| *known == name) else {
+                is_named |= NAMES.contains(&&*name);
+                continue;
             };
-            if slot.replace(value).is_some() {
-                return Err(EnvelopeError::Repeated(name));
+            if texts[at].replace(value).is_some() {
+                return Err(EnvelopeError::Repeated(PARAMETERS[at]));
             }
         }
-        let mut members = Map::new();
-        if persisted {
-            members.insert("id".to_owned(), Value::Null);
-        }
-        members.insert("query".to_owned(), query.map_or(Value::Null, Value::String));
-        members.insert(
-            "operationName".to_owned(),
-            operation_name.filter(|name| !name.is_empty()).map_or(Value::Null, Value::String),
-        );
-        members.insert("variables".to_owned(), read_text(variables.as_deref(), "variables")?);
-        members.insert("extensions".to_owned(), read_text(extensions.as_deref(), "extensions")?);
-        Self::from_members(members)
+        let [query, operation_name, variables, extensions] = texts;
+        let read = Read {
+            query,
+            operation_name: operation_name.filter(|name| !name.is_empty()),
+            variables: &read_text(variables.as_deref().unwrap_or_default(), VARIABLES)?,
+            extensions: &read_text(extensions.as_deref().unwrap_or_default(), EXTENSIONS)?,
+            is_named,
+        };
+        read.envelope()
     }
 
     /// The body that is sent on: exactly these members, in this order (`docs/rules.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let sent = Members {
-            query: &self.query,
-            operation_name: self.operation_name.as_deref(),
-            variables: &self.variables,
-        };
-        // Texts and values that were read are written without fail.
-        serde_json::to_vec(&sent).unwrap_or_default()
+        let mut out = format!("{{\"query\":{}", quote(&self.query));
+        if let Some(name) = &self.operation_name {
+            out.push_str(",\"operationName\":");
+            out.push_str(&quote(name));
+        }
+        for (at, (name, value)) in self.variables.iter().enumerate() {
+            let before = if at == 0 { ",\"variables\":{" } else { "," };
+            // A text takes whatever is written to it.
+            let _ = write!(out, "{before}{}:{value}", quote(name));
+        }
+        out.push_str(if self.variables.0.is_empty() { "}" } else { "}}" });
+        out.into_bytes()
     }
 }
 
-/// The members of a JSON body.
-fn read_members(body: &[u8]) -> Result<Map<String, Value>, EnvelopeError> {
+/// What a request says, in whichever form it came.
+struct Read<'a> {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: &'a Json<'a>,
+    extensions: &'a Json<'a>,
+    /// Whether it names a persisted document.
+    is_named: bool,
+}
+
+impl Read<'_> {
+    fn envelope(self) -> Result<Envelope, EnvelopeError> {
+        let has_hash = match self.extensions {
+            Json::Null => false,
+            Json::Object(extensions) => extensions.iter().any(|(name, value)| {
+                !value.is_null() && name.text().is_some_and(|name| name == "persistedQuery")
+            }),
+            _ => return Err(EnvelopeError::WrongType(EXTENSIONS)),
+        };
+        let Some(query) = self.query.filter(|query| !query.is_empty()) else {
+            return Err(match (has_hash, self.is_named) {
+                (true, _) => EnvelopeError::HashOnly,
+                (_, true) => EnvelopeError::Persisted,
+                _ => EnvelopeError::NoQuery,
+            });
+        };
+        let variables = Variables::read(self.variables)?;
+        Ok(Envelope { query, operation_name: self.operation_name, variables })
+    }
+}
+
+/// Parameters of a URL query and of a form.
+const PARAMETERS: [&str; 4] = [QUERY, OPERATION_NAME, VARIABLES, EXTENSIONS];
+
+type Name<'a> = std::borrow::Cow<'a, str>;
+
+/// `text` as a JSON string.
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The members of a JSON body, except those whose names are no text.
+fn read_members(body: &[u8]) -> Result<Vec<(Name<'_>, Json<'_>)>, EnvelopeError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Strict(value) = serde_json::from_slice(body).map_err(|_| EnvelopeError::NotJson)?;
-    match value {
-        Value::Object(members) => Ok(members),
-        Value::Array(_) => Err(EnvelopeError::Batch),
+    let text = std::str::from_utf8(body).map_err(|_| EnvelopeError::NotJson)?;
+    match Json::read(text) {
+        Some(Json::Object(members)) => {
+            let members = members.into_iter();
+            Ok(members.filter_map(|(name, value)| Some((name.text()?, value))).collect())
+        }
+        Some(Json::Array(_)) => Err(EnvelopeError::Batch),
         _ => Err(EnvelopeError::NotJson),
     }
 }
 
 /// What the JSON text in the member `name` says; an empty one is as good as none.
-fn read_text(text: Option<&str>, name: &'static str) -> Result<Value, EnvelopeError> {
-    match text.filter(|text| !text.is_empty()) {
-        None => Ok(Value::Null),
-        Some(text) => match serde_json::from_str(text) {
-            Ok(Strict(value)) => Ok(value),
-            Err(_) => Err(EnvelopeError::WrongType(name)),
-        },
+fn read_text<'a>(text: &'a str, name: &'static str) -> Result<Json<'a>, EnvelopeError> {
+    if text.is_empty() {
+        return Ok(Json::Null);
     }
-}
-
-/// What is sent on.
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Members<'a> {
-    query: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    variables: &'a Map<String, Value>,
-}
-
-/// A JSON value in which no object names a member twice: two readers of one text must not be able
-/// to disagree.
-struct Strict(Value);
-
-impl<'de> serde::Deserialize<'de> for Strict {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Strict;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON without duplicate keys")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Strict, E> {
-                Ok(Strict(value.into()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Strict, E> {
-                Ok(Strict(Value::Null))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut seq: A,
-            ) -> Result<Strict, A::Error> {
-                let mut out = Vec::new();
-                while let Some(Strict(value)) = seq.next_element()? {
-                    out.push(value);
-                }
-                Ok(Strict(Value::Array(out)))
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Strict, A::Error> {
-                let mut out = Map::new();
-                while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
-                    if out.insert(name, value).is_some() {
-                        return Err(serde::de::Error::custom("duplicate key"));
-                    }
-                }
-                Ok(Strict(Value::Object(out)))
-            }
-        }
-
-        from.deserialize_any(Visitor)
-    }
+    Json::read(text).ok_or(EnvelopeError::WrongType(name))
 }
 
 #[cfg(test)]
@@ -273,7 +277,11 @@ mod tests {
             (r#"{"query":"{a}","variables":"{}"}"#, EnvelopeError::WrongType("variables")),
             (r#"{"query":"{a}","extensions":7}"#, EnvelopeError::WrongType("extensions")),
             (r#"{"documentId":"x"}"#, EnvelopeError::Persisted),
-            (r#"{"extensions":{"persistedQuery":{}}}"#, EnvelopeError::Persisted),
+            (r#"{"extensions":{"persistedQuery":{}}}"#, EnvelopeError::HashOnly),
+            (r#"{"query":"","extensions":{"persistedQuery":{}}}"#, EnvelopeError::HashOnly),
+            (r#"{"extensions":{"persistedQuery":null}}"#, EnvelopeError::NoQuery),
+            (r#"{"query":"\ud800"}"#, EnvelopeError::NotUnicode("query")),
+            (r#"{"query":"{a}","variables":{"\ud800":1}}"#, EnvelopeError::NotUnicode("variables")),
         ] {
             assert_eq!(Envelope::from_json(body.as_bytes()), Err(error), "{body}");
         }
@@ -307,7 +315,7 @@ mod tests {
 
         #[test]
         fn what_is_sent_on_reads_the_same(query in "\\PC{1,40}", name in proptest::option::of("[A-Z]{1,4}")) {
-            let envelope = Envelope { query, operation_name: name, variables: Map::new() };
+            let envelope = Envelope { query, operation_name: name, variables: Variables::default() };
             prop_assert_eq!(Envelope::from_json(&envelope.to_json()), Ok(envelope));
         }
     }

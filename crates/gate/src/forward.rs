@@ -14,10 +14,10 @@ use crate::{
         selection::{Place, Span},
     },
     local,
-    merge::{FieldError, Upstream, merge},
+    merge::{FieldError, MergeError, Upstream, merge},
     plan::Plan,
-    response::{RequestRefusal, json_response, words},
-    upstream::{self, too_large},
+    response::{RequestRefusal, json_response, text_response, words},
+    upstream::{self, no_graphql, too_large},
 };
 
 /// The answer to `plan`; asks what stands `behind` at most once.
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
                 None => context
                     .ask(behind, parts, envelope, &pruned)
                     .await
-                    .map(|upstream| context.merged(&plan, upstream, field_errors)),
+                    .map(|upstream| context.merged(&plan, upstream, &field_errors)),
             },
             Err(refusal) => Err(refusal),
         }
@@ -132,7 +132,7 @@ impl RequestContext<'_> {
         &self,
         plan: &Plan,
         mut upstream: Upstream,
-        field_errors: Vec<FieldError>,
+        field_errors: &[FieldError],
     ) -> Response<ReplyBody> {
         let (schema, document) = (&self.shared.schema, &plan.document);
         let (local, errors) = if plan.answers_itself() {
@@ -148,7 +148,7 @@ impl RequestContext<'_> {
         let of_ours =
             |error: &Value| error["path"][0].as_str().is_some_and(|key| ours.contains_key(key));
         let errors = errors.iter().filter_map(|error| serde_json::to_value(error).ok());
-        upstream.errors.extend(errors.filter(of_ours));
+        errors.filter(of_ours).for_each(|error| upstream.add_error(&error));
         let mut keys: Vec<&str> = Vec::new();
         for selected in document.selected() {
             let key = &*selected.path[0];
@@ -162,10 +162,13 @@ impl RequestContext<'_> {
         let failed = upstream.data.is_none()
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
-        match merge(&keys, upstream, ours, field_errors, self.shared.rules.limits.answer_bytes) {
-            Some(answer) => self.json(status, &answer),
-            None => too_large().into_response(self.wanted, self.id),
-        }
+        let most = self.shared.rules.limits.answer_bytes;
+        let refusal = match merge(&keys, &upstream, ours, field_errors, most) {
+            Ok(answer) => return text_response(status, answer, self.wanted, self.id),
+            Err(MergeError::TooLarge) => too_large(),
+            Err(MergeError::Ambiguous) => no_graphql(),
+        };
+        refusal.into_response(self.wanted, self.id)
     }
 
     /// The document without what is gone, read and decided once more before it counts.
@@ -220,12 +223,11 @@ impl RequestContext<'_> {
         if pruned.empty {
             return Ok(Upstream::unasked());
         }
-        let kept = |name: &String| pruned.variables.contains(name);
-        let variables = envelope.variables.iter().filter(|(name, _)| kept(name));
+        let kept = |name: &str| pruned.variables.iter().any(|kept| kept == name);
         let reduced = Envelope {
             query: pruned.text.clone(),
             operation_name: envelope.operation_name.clone(),
-            variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            variables: envelope.variables.filtered(kept),
         };
         let request = upstream::request(self, parts, reduced.to_json())?;
         upstream::hold(self, behind, request).await

@@ -70,6 +70,7 @@ mod envelope;
 mod explain;
 mod forward;
 mod headers;
+mod json;
 mod layer;
 mod limits;
 mod local;
@@ -91,7 +92,7 @@ pub use decide::{Ask, Reason, Verdict, decide};
 pub use document::Document;
 pub use document::prune::prune;
 pub use document::selection::{DocumentError, Selected};
-pub use envelope::{Envelope, EnvelopeError};
+pub use envelope::{Envelope, EnvelopeError, Variables};
 pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
     explain_denial,

@@ -5,7 +5,7 @@ use http::{Method, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::{Envelope, Rules, context::BoxError, media, response::RequestRefusal};
+use crate::{Envelope, EnvelopeError, Rules, context::BoxError, media, response::RequestRefusal};
 
 /// How a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +54,16 @@ where
             return Err(RequestRefusal::new(status, message, "METHOD_NOT_ALLOWED"));
         }
     };
-    Ok((
-        envelope.map_err(|error| RequestRefusal::bad_request(&error.to_string(), "BAD_REQUEST"))?,
-        sent,
-    ))
+    Ok((envelope.map_err(|error| refuse(&error))?, sent))
+}
+
+fn refuse(error: &EnvelopeError) -> RequestRefusal {
+    let message = error.to_string();
+    if *error == EnvelopeError::HashOnly {
+        // 200, as with Apollo Server: a client that is refused by status may not read why.
+        return RequestRefusal::new(StatusCode::OK, &message, "PERSISTED_QUERY_NOT_SUPPORTED");
+    }
+    RequestRefusal::bad_request(&message, "BAD_REQUEST")
 }
 
 /// How the body of a POST is written.

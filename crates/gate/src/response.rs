@@ -96,8 +96,17 @@ pub(crate) fn json_response(
     wanted: Wanted,
     id: &DecisionId,
 ) -> Response<ReplyBody> {
-    let bytes = Bytes::from(body.to_string());
-    let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+    text_response(status, body.to_string(), wanted, id)
+}
+
+/// The same with a body that is JSON already.
+pub(crate) fn text_response(
+    status: StatusCode,
+    body: String,
+    wanted: Wanted,
+    id: &DecisionId,
+) -> Response<ReplyBody> {
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

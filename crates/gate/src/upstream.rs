@@ -37,6 +37,8 @@ pub(crate) fn request(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let accept = "application/graphql-response+json, application/json;q=0.9";
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    // What the gate may have to read (RFC 9110 §12.5.3), and what every caller can.
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(DecisionId::HEADER, context.id.value());
     if let Some(attestor) = &context.shared.attestor {
         let identity = attestor.attest(context.caller).ok_or_else(|| {
@@ -83,11 +85,13 @@ pub(crate) async fn send(
             status.as_u16()
         )));
     }
-    if is_graphql(response.headers()) {
-        Ok(response)
-    } else {
-        Err(bad_gateway("The API behind this guard did not send a GraphQL response."))
+    if let Some(coding) = coding(response.headers()) {
+        return Err(bad_gateway(&format!(
+            "The API behind this guard sent a response with the content coding {coding}, although \
+             it was asked for one without."
+        )));
     }
+    if is_graphql(response.headers()) { Ok(response) } else { Err(no_graphql()) }
 }
 
 /// The answer of the service behind as it comes, under our headers.
@@ -98,6 +102,8 @@ pub(crate) fn stream(
     let headers = response.headers_mut();
     strip_response_headers(headers);
     headers.insert(header::CONTENT_TYPE, context.wanted.content_type());
+    // It says `identity` at most, which is for requests alone.
+    headers.remove(header::CONTENT_ENCODING);
     // Whatever the upstream says: it does not know that the answer depends on the caller.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     set_common_headers(headers, context.id);
@@ -113,8 +119,12 @@ pub(crate) async fn hold(
     let (head, body) = send(context, behind, request).await?.into_parts();
     let most = context.shared.rules.limits.answer_bytes;
     let body = held(body, most).await.ok_or_else(too_large)?;
-    Upstream::read(head.status, &body)
-        .ok_or_else(|| bad_gateway("The API behind this guard did not send a GraphQL response."))
+    Upstream::read(head.status, &body).ok_or_else(no_graphql)
+}
+
+/// What the API sent is no answer, or could be read in two ways.
+pub(crate) fn no_graphql() -> RequestRefusal {
+    bad_gateway("The API behind this guard did not send a GraphQL response.")
 }
 
 /// All of `body`; `None` if it breaks off or is longer than `limit` bytes.
@@ -144,6 +154,23 @@ fn bad_gateway(message: &str) -> RequestRefusal {
 /// a redirect to an address behind the gate, a protocol that the gate does not speak.
 fn is_final(status: StatusCode) -> bool {
     status.is_success() || status.is_client_error() || status.is_server_error()
+}
+
+/// Characters of a content coding that are told at most.
+const CODING: usize = 32;
+
+/// How an answer is coded (RFC 9110 §8.4), in characters that a text of ours may have; `None` if it
+/// is not.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let coded = |one: &&str| !one.is_empty() && !one.eq_ignore_ascii_case("identity");
+    let codings: Vec<_> = lines
+        .flat_map(|value| value.to_str().unwrap_or("unreadable").split(',').map(str::trim))
+        .filter(coded)
+        .collect();
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-_.+, ".contains(*c);
+    let told = codings.join(", ").chars().filter(is_plain).take(CODING).collect();
+    (!codings.is_empty()).then_some(told)
 }
 
 /// Whether an answer is of a media type that the issuer's origin may pass on (`docs/rules.md` rule

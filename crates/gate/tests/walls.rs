@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "rules",
     "schema",
     "envelope",
+    "json",
     "limits",
     "caller",
 ];

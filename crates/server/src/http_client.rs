@@ -41,6 +41,9 @@ pub(crate) enum HttpClientError {
     /// The answer is too large or broke off.
     #[error("the response was cut off, or is larger than {0} bytes")]
     Size(usize),
+    /// The answer is coded, and nobody asked for that.
+    #[error("the response has the content coding {0:?}, although it was asked for without one")]
+    Coded(String),
     /// The token is no text that a header can carry.
     #[error("the token contains a character that is not allowed in a header")]
     Token,
@@ -128,6 +131,12 @@ impl HttpClient {
         let fetch = async {
             let response = self.answer(request).await?;
             let status = response.status();
+            if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
+                && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+            {
+                let coding = String::from_utf8_lossy(coding.as_bytes());
+                return Err(HttpClientError::Coded(coding.chars().take(32).collect()));
+            }
             let body = Limited::new(response.into_body(), self.most).collect().await;
             Ok((status, body.map_err(|_| HttpClientError::Size(self.most))?.to_bytes()))
         };
@@ -147,6 +156,8 @@ impl HttpClient {
         }
         let mut request = Request::new(Full::from(body));
         *request.method_mut() = method;
+        let identity = HeaderValue::from_static("identity");
+        request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         *request.uri_mut() = url.as_str().parse().map_err(|_| HttpClientError::Origin(origin))?;
         Ok(request)
     }

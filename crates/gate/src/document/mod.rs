@@ -1,5 +1,6 @@
 //! A caller's document, read once: what it selects of root types, where, and under which condition.
 
+mod coerce;
 pub(crate) mod introspection_cost;
 pub(crate) mod limits;
 pub(crate) mod prune;
@@ -12,17 +13,16 @@ use apollo_compiler::{
     ast::{DirectiveList, Value},
     executable::{Operation, OperationType},
     parser::Parser,
-    request::coerce_variable_values,
-    response::{JsonMap, serde_json_bytes},
+    response::{GraphQLError, JsonMap},
     validation::{Valid, WithErrors},
 };
-use serde_json::Map;
 
+use coerce::coerce_variables;
 use limits::check_shape;
 use selection::{DocumentError, Holder, Selected, Span};
 use walk::Walk;
 
-use crate::{GuardSchema, Limits, Root};
+use crate::{GuardSchema, Limits, Root, Variables};
 
 /// A document that parses, is valid and is within limits, with one operation chosen.
 pub struct Document {
@@ -140,19 +140,15 @@ impl Document {
     pub(crate) fn coerce(
         &self,
         schema: &GuardSchema,
-        variables: &Map<String, serde_json::Value>,
+        variables: &Variables,
     ) -> Result<Valid<JsonMap>, DocumentError> {
-        let given: JsonMap = variables
-            .iter()
-            .map(|(name, value)| {
-                (name.as_str().into(), serde_json_bytes::Value::from(value.clone()))
-            })
-            .collect();
         let Some(operation) = self.operation() else {
             return Err(DocumentError::Invalid(Vec::new()));
         };
-        coerce_variable_values(&schema.composed, operation, &given).map_err(|error| {
-            DocumentError::Invalid(vec![error.to_graphql_error(&self.executable.sources)])
+        let coerced = coerce_variables(&schema.composed, operation, variables);
+        coerced.map(Valid::assume_valid).map_err(|error| {
+            let sources = &self.executable.sources;
+            DocumentError::Invalid(vec![GraphQLError::new(error.message, error.at, sources)])
         })
     }
 }

@@ -180,6 +180,8 @@ fn each(
 }
 
 const DIRECTIVE: &str = "directive @castellan(scope: String!) on FIELD_DEFINITION";
+/// Every schema has it (GraphQL specification of September 2025, §3.13.5), and not yet in the library.
+const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT";
 
 impl GuardSchema {
     /// Reads `sdl` and works out what every root field demands.
@@ -335,8 +337,12 @@ fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
     for (at, text) in texts.iter().enumerate() {
         builder = builder.parse(*text, if at == 0 { source } else { "session" });
     }
-    if !texts.iter().any(|text| defines_directive(text)) {
+    let defines = |name| texts.iter().any(|text| defines_directive(text, name));
+    if !defines("castellan") {
         builder = builder.parse(DIRECTIVE, "directives");
+    }
+    if texts.iter().any(|text| text.contains("@oneOf")) && !defines("oneOf") {
+        builder = builder.parse(ONE_OF, "directives");
     }
     builder
         .build()
@@ -344,14 +350,14 @@ fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
         .map_err(|failed| SchemaError::Invalid(failed.errors.to_string()))
 }
 
-/// Whether `text` has a definition of `@castellan` of its own.
-fn defines_directive(text: &str) -> bool {
+/// Whether `text` has a definition of its own of the directive `name`.
+fn defines_directive(text: &str, name: &str) -> bool {
     let document = match ast::Document::parse(text, "schema") {
         Ok(document) => document,
         // What is wrong with it is told when all of it is built.
         Err(failed) => failed.partial,
     };
-    document.definitions.iter().any(|one| {
-        matches!(one, Definition::DirectiveDefinition(directive) if directive.name == "castellan")
-    })
+    document.definitions.iter().any(
+        |one| matches!(one, Definition::DirectiveDefinition(directive) if directive.name == name),
+    )
 }

@@ -46,6 +46,41 @@ async fn no_answer_is_a_502_without_details() {
     }
 }
 
+/// RFC 9110 §12.5.3: the API is asked for what every caller can read, and what is coded all the same
+/// is told by its name.
+#[tokio::test]
+async fn a_coded_answer_is_not_asked_for_and_a_502_that_says_so() {
+    let coded = |coding: &'static str| {
+        rig().answering_with(move |_| {
+            let mut answer = json_answer(200, r#"{"data":{"id":"1"}}"#);
+            answer.headers_mut().insert("content-encoding", coding.parse().unwrap());
+            answer
+        })
+    };
+    for document in BOTH {
+        for (coding, told) in [
+            ("gzip", "gzip"),
+            ("BR", "BR"),
+            ("identity, zstd", "zstd"),
+            ("<b>x</b>\u{e9}", "unreadable"),
+            ("x\"<script>", "xscript"),
+        ] {
+            let rig = coded(coding);
+            let reply = rig.ask(None, document).await;
+            assert_eq!((reply.status.as_u16(), &*reply.codes()[0]), (502, "UPSTREAM"));
+            let message = format!(
+                "The API behind this guard sent a response with the content coding {told}, \
+                 although it was asked for one without."
+            );
+            assert_eq!(reply.json()["errors"][0]["message"], message);
+            assert_eq!(rig.only().headers["accept-encoding"], "identity");
+        }
+        let reply = coded("identity").ask(None, document).await;
+        assert_eq!(reply.json()["data"]["id"], "1");
+        assert!(!reply.headers.contains_key("content-encoding"));
+    }
+}
+
 #[tokio::test]
 async fn an_answer_too_large_to_hold_is_refused_and_streams_otherwise() {
     let mut small = rules(&["Query:id:Get"]);

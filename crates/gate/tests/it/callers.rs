@@ -172,7 +172,14 @@ async fn case_29_identity_is_only_ever_ours() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["accept", "castellan-decision", "castellan-identity", "content-type", "x-request-id"]
+        [
+            "accept",
+            "accept-encoding",
+            "castellan-decision",
+            "castellan-identity",
+            "content-type",
+            "x-request-id"
+        ]
     );
     assert_eq!(sent.headers["castellan-identity"], "token");
     assert_eq!(sent.headers.get_all("castellan-identity").iter().count(), 1);

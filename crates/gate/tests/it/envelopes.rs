@@ -82,7 +82,7 @@ async fn case_37_what_is_not_one_request_is_refused() {
         r#"{"query":"{ id \ud800 }"}"#,
         r#"{"id":"abc"}"#,
         r#"{"documentId":"abc","variables":{}}"#,
-        r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#,
+        r#"{"extensions":{"persistedQuery":null}}"#,
         r#"{"query":null}"#,
     ] {
         let reply = rig.send(post(None, body)).await;
@@ -102,6 +102,46 @@ async fn case_37_what_is_not_one_request_is_refused() {
         assert_eq!(told(&reply), (400, "BAD_REQUEST".to_owned()), "{uri}");
     }
     assert!(rig.nothing_sent());
+}
+
+/// The first step of an automatic persisted query is answered as Apollo Server answers where they are
+/// switched off, so that clients send the document instead.
+#[tokio::test]
+async fn a_hash_without_a_document_is_told_to_bring_one() {
+    let rig = open();
+    let extensions = r#"{"persistedQuery":{"version":1,"sha256Hash":"x"}}"#;
+    let encoded = "%7B%22persistedQuery%22:%7B%22version%22:1,%22sha256Hash%22:%22x%22%7D%7D";
+    let json = [("content-type", "application/json")];
+    let by_post = |rest: &str| {
+        request("POST", "/graphql", &json, &format!("{{\"extensions\":{extensions}{rest}}}"))
+    };
+    let by_get =
+        |rest: &str| request("GET", &format!("/graphql?extensions={encoded}{rest}"), &[], "");
+    for hash_only in [
+        by_post(""),
+        by_post(r#","operationName":"Q","variables":{"a":1}"#),
+        by_post(r#","query":null"#),
+        by_post(r#","query":"""#),
+        by_post(r#","id":"x""#),
+        by_get(""),
+        by_get("&operationName=Q&variables=%7B%7D"),
+        by_get("&query="),
+    ] {
+        let reply = rig.send(hash_only).await;
+        assert_eq!(told(&reply), (200, "PERSISTED_QUERY_NOT_SUPPORTED".to_owned()));
+        let error = json!({
+            "message": "PersistedQueryNotSupported",
+            "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"},
+        });
+        assert_eq!(reply.json(), json!({"errors": [error]}));
+        assert_eq!(reply.headers["cache-control"], "no-store");
+    }
+    assert!(rig.nothing_sent());
+    for with_document in [by_post(r#","query":"{ id }""#), by_get("&query=%7Bid%7D")] {
+        let reply = rig.send(with_document).await;
+        assert_eq!(reply.json(), json!({"data": {"id": "1"}}));
+        assert!(!rig.only().text.contains("extensions"));
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod callers;
 mod cases;
 mod decisions;
 mod envelopes;
+mod exact;
 mod large_schema;
 mod limits;
 mod pruning;

@@ -59,6 +59,8 @@ pub struct Sent {
     pub uri: Uri,
     pub headers: HeaderMap,
     pub body: Value,
+    /// The same as it was written.
+    pub text: String,
 }
 
 impl Sent {
@@ -214,8 +216,10 @@ impl Rig {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
                 let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
-                let body = serde_json::from_slice(&body).unwrap();
-                let one = Sent { method, uri, headers, body };
+                let text = String::from_utf8(body.to_vec()).unwrap();
+                // What a reader of Rust cannot hold is there as it was written.
+                let body = serde_json::from_str(&text).unwrap_or_default();
+                let one = Sent { method, uri, headers, body, text };
                 sent.lock().unwrap().push(one.clone());
                 answer.map(|answer| answer(&one)).ok_or_else(|| "connection refused".to_owned())
             }

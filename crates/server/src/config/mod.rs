@@ -25,6 +25,7 @@ use std::{
     sync::Arc,
 };
 
+use axum::http::HeaderName;
 use castellan_issuer::{
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     resources::Roster,
@@ -86,6 +87,21 @@ pub struct ServerConfig {
     /// Connections of one address, or one /64 of IPv6, at a time. Default: a sixteenth of all there
     /// may be, and at least 32. This machine and `trusted_proxies` are not limited.
     pub connections_per_source: Option<NonZeroUsize>,
+    /// Headers that scripts of other origins may send to the token, revocation and userinfo endpoints,
+    /// besides those that are read there, such as `"traceparent"`. Default: none.
+    #[serde(deserialize_with = "header_names")]
+    #[schemars(with = "Vec<String>")]
+    pub cors_headers: Vec<HeaderName>,
+}
+
+/// Names of headers (RFC 9110 §5.1).
+fn header_names<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<HeaderName>, D::Error> {
+    let texts: Vec<String> = Deserialize::deserialize(from)?;
+    let read = |text: &String| {
+        let name = HeaderName::from_bytes(text.as_bytes());
+        name.map_err(|_| serde::de::Error::custom(format!("{text:?} is not the name of a header")))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// Networks, or single addresses.
@@ -203,6 +219,7 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             keep_alive: Lifetime::seconds(75),
             connections_per_source: None,
+            cors_headers: Vec::new(),
         }
     }
 }

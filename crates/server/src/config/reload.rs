@@ -28,8 +28,8 @@ impl Loaded {
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect();
         let mut config = self.config;
-        let proxies = config.server.trusted_proxies;
-        config.server = ServerConfig { trusted_proxies: proxies, ..old.server.clone() };
+        let ServerConfig { trusted_proxies, cors_headers, .. } = config.server;
+        config.server = ServerConfig { trusted_proxies, cors_headers, ..old.server.clone() };
         config.data.clone_from(&old.data);
         config.tokens.clone_from(&old.tokens);
         config.issuer.clone_from(&old.issuer);

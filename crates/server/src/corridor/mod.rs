@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 
 use crate::wire::request;
 use access_log::AccessLogEntry;
+use cors::RequestHeaders;
 use site::Sites;
 
 pub use site::{Nonce, SiteRoutes};
@@ -120,8 +121,10 @@ where
 {
     let path = request.uri().path();
     let open = cors::is_open(path, &site.open);
+    let allowed =
+        if open { RequestHeaders::Any } else { RequestHeaders::Known(&site.cors_headers) };
     if (open || site.by_client.contains(&path))
-        && let Some(answer) = cors::preflight(&request)
+        && let Some(answer) = cors::preflight(&request, allowed)
     {
         return answer;
     }

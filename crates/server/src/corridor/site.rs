@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{Method, Request, header},
+    http::{HeaderName, Method, Request, header},
 };
 
 use crate::guards::Guard;
@@ -28,6 +28,8 @@ pub struct SiteRoutes {
     pub open: Vec<String>,
     /// Paths that origins may call which the app names that it is about; their handlers say so.
     pub by_client: &'static [&'static str],
+    /// Headers that requests of other origins may carry there, besides those that are read.
+    pub cors_headers: Vec<HeaderName>,
 }
 
 impl SiteRoutes {
@@ -42,6 +44,7 @@ impl SiteRoutes {
             routes,
             open: Vec::new(),
             by_client: &[],
+            cors_headers: Vec::new(),
         }
     }
 

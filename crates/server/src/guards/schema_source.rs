@@ -8,9 +8,10 @@ use std::{
 
 use castellan_gate::{Drift, GuardSchema, Lock, SchemaError, SchemaSettings, parse_lock};
 use castellan_proto::Digest;
+use http::Method;
 use url::Url;
 
-use super::introspection::{INTROSPECTION_QUERY, sdl_of};
+use super::introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of};
 use crate::{
     config::GuardConfig,
     http_client::{HttpClient, HttpClientError},
@@ -41,13 +42,26 @@ pub(crate) enum SchemaProblem {
     /// The API does not show its schema.
     #[error("{0} does not allow introspection: set `schema` to an SDL file")]
     Closed(String),
+    /// The API does not show its schema, and says why.
+    #[error("{url} refuses introspection: {message:?}; set `schema` to an SDL file")]
+    Refused {
+        /// Which API.
+        url: String,
+        /// What it says, made fit to be shown.
+        message: String,
+    },
+    /// The API shows something that is no schema.
+    #[error("the introspection response of {0} is not a schema: set `schema` to an SDL file")]
+    Unreadable(String),
 }
 
 impl SchemaProblem {
     /// Of which kind it is, in a word that tells strangers nothing else.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
-            Self::Fetch { .. } | Self::Closed(_) => "schema_unavailable",
+            Self::Fetch { .. } | Self::Closed(_) | Self::Refused { .. } | Self::Unreadable(_) => {
+                "schema_unavailable"
+            }
             Self::File { .. } => "file_unusable",
             Self::Schema(SchemaError::Remapped { .. }) => "mapping_changed",
             Self::Schema(SchemaError::Lock(_)) => "lock_unreadable",
@@ -193,12 +207,25 @@ fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
 
 /// The schema of the API at `url`, as it shows it.
 pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
-    let body = serde_json::json!({"query": INTROSPECTION_QUERY}).to_string();
-    let answer = HttpClient::to([url])
-        .post_json(url, body)
-        .await
-        .map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })?;
-    sdl_of(&answer).ok_or_else(|| SchemaProblem::Closed(url.to_string()))
+    let client = HttpClient::to([url]);
+    let ask = async |query: &str| {
+        let answer = client.send(Method::POST, url, None, body(query)).await;
+        answer.map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })
+    };
+    // What it answers where it does not know the question is no matter: then the least is asked for.
+    let (_, offered) = ask(OFFER_QUERY).await?;
+    let (status, shown) = ask(&Offer::read(&offered).introspection_query()).await?;
+    sdl_of(status, &shown).map_err(|why| {
+        let url = url.to_string();
+        match why {
+            NoSchema::Status(status) => {
+                SchemaProblem::Fetch { url, cause: HttpClientError::Status(status) }
+            }
+            NoSchema::Refused(message) => SchemaProblem::Refused { url, message },
+            NoSchema::Closed => SchemaProblem::Closed(url),
+            NoSchema::Unreadable => SchemaProblem::Unreadable(url),
+        }
+    })
 }
 
 fn failed(path: &Path, cause: io::Error) -> SchemaProblem {

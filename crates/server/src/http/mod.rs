@@ -41,8 +41,9 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route("/auth/token", post(oauth::token::token))
         .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::post))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        // Some proxies ask by OPTIONS whether a server is well, HAProxy unless it is told otherwise.
+        .route("/healthz", get(health::alive).options(health::alive))
+        .route("/readyz", get(health::ready).options(health::ready))
         .route("/.well-known/jwks.json", get(oauth::discovery::jwks))
         .route("/.well-known/castellan-identity-jwks.json", get(oauth::discovery::identity_jwks))
         .route("/.well-known/oauth-authorization-server", get(oauth::discovery::metadata))

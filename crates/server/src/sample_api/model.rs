@@ -18,6 +18,30 @@ pub(crate) struct Scalar {
     pub(crate) name: &'static str,
     /// What it says, for readers of the schema.
     pub(crate) about: &'static str,
+    /// How it is written.
+    pub(crate) form: Form,
+}
+
+/// How a [`Scalar`] is written. What is stored, and shown, is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As any text.
+    Text,
+    /// As a date, as precisely as it is known: a text, or year, month and day.
+    Date,
+    /// As one of the values of an enumeration.
+    OneOf(&'static Enumeration),
+}
+
+/// The values of a [`Scalar`] that may not be any text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Enumeration {
+    /// The name of the GraphQL type.
+    pub(crate) name: &'static str,
+    /// What it is, for readers of the schema.
+    pub(crate) about: &'static str,
+    /// Each with what it means.
+    pub(crate) values: &'static [(&'static str, &'static str)],
 }
 
 /// An arrow from one [`Kind`] to another.
@@ -45,7 +69,9 @@ pub(crate) enum Reach {
 impl Kind {
     /// Every scalar apart from `identifier`, which is the key and no plain text.
     pub(crate) fn scalars(&self) -> impl Iterator<Item = &'static Scalar> + use<> {
-        std::iter::once(&NAME).chain(self.own_scalars)
+        let own = self.own_scalars;
+        let common = COMMON.iter().filter(|one| own.iter().all(|other| other.name != one.name));
+        std::iter::once(&NAME).chain(own).chain(common)
     }
 
     /// The scalar called `name`.
@@ -67,7 +93,15 @@ impl std::fmt::Debug for Kind {
 }
 
 const fn text(name: &'static str, about: &'static str) -> Scalar {
-    Scalar { name, about }
+    Scalar { name, about, form: Form::Text }
+}
+
+const fn date(name: &'static str, about: &'static str) -> Scalar {
+    Scalar { name, about, form: Form::Date }
+}
+
+const fn one_of(name: &'static str, values: &'static Enumeration, about: &'static str) -> Scalar {
+    Scalar { name, about, form: Form::OneOf(values) }
 }
 
 const fn one(name: &'static str, target: &'static Kind, about: &'static str) -> Relation {
@@ -79,6 +113,51 @@ const fn many(name: &'static str, target: &'static Kind, about: &'static str) ->
 }
 
 static NAME: Scalar = text("name", "The name most people know it by.");
+
+/// What is said of every thing besides: the elements of Dublin Core (ISO 15836-1) that are no relation,
+/// and what schema.org says of a `Thing`. Clients of the API that this one is modelled on send them.
+static COMMON: [Scalar; 18] = [
+    text("title", "The title of the page in `source`."),
+    text("description", "What it is, in a few words."),
+    text("subject", "What it is about."),
+    text("contributor", "Where what is said here was taken from."),
+    text("creator", "Who or what put it here."),
+    text("publisher", "Who made it available."),
+    text("source", "The address of the page that it is described on."),
+    text("format", "The media type of `source`."),
+    text("type", "What sort of thing it is."),
+    text("coverage", "The places and times that it is about."),
+    text("rights", "What may be done with it."),
+    text("date", "A date in its life."),
+    one_of("language", &LANGUAGE, "The language of what is said here."),
+    text("alternateName", "Another name for it."),
+    text("disambiguatingDescription", "What tells it from others of its name."),
+    text("image", "The address of a picture."),
+    text("sameAs", "The address of a page that says beyond doubt what it is."),
+    text("url", "Its address."),
+];
+
+/// The enumerations, in the order of the schema.
+pub(crate) static ENUMERATIONS: [&Enumeration; 2] = [&LANGUAGE, &GENDER];
+
+static LANGUAGE: Enumeration = Enumeration {
+    name: "AvailableLanguage",
+    about: "The languages that things are described in.",
+    values: &[
+        ("ca", "Catalan."),
+        ("de", "German."),
+        ("en", "English."),
+        ("es", "Spanish."),
+        ("fr", "French."),
+        ("nl", "Dutch."),
+    ],
+};
+
+static GENDER: Enumeration = Enumeration {
+    name: "Gender",
+    about: "What somebody is known as.",
+    values: &[("female", "A woman."), ("male", "A man."), ("other", "Neither of them.")],
+};
 
 /// Every type, in the order of the schema.
 pub(crate) static KINDS: [&Kind; 7] = [
@@ -98,8 +177,12 @@ pub(crate) static PERSON: Kind = Kind {
     own_scalars: &[
         text("givenName", "The given name."),
         text("familyName", "The family name."),
-        text("birthDate", "When they were born, as precisely as it is known."),
-        text("deathDate", "When they died, as precisely as it is known."),
+        date("birthDate", "When they were born, as precisely as it is known."),
+        date("deathDate", "When they died, as precisely as it is known."),
+        one_of("gender", &GENDER, "What they are known as."),
+        text("honorificPrefix", "What is said before the name."),
+        text("honorificSuffix", "What is said after the name."),
+        text("jobTitle", "What they did for a living."),
         text("description", "Who they were, in a few words."),
     ],
     relations: &[
@@ -107,6 +190,7 @@ pub(crate) static PERSON: Kind = Kind {
         one("deathPlace", &PLACE, "Where they died."),
         many("knows", &PERSON, "Whom they knew."),
         many("memberOf", &ORGANIZATION, "What they belonged to."),
+        many("exactMatch", &PERSON, "Entries elsewhere about the same person."),
     ],
 };
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::{JsonMap, JsonValue};
 
-use super::model::{KINDS, PERSON, Reach, Relation};
-use super::store::{Filter, Node, Store};
+use super::model::{Form, KINDS, Kind, PERSON, Reach, Relation};
+use super::refused::Refused;
+use super::store::{Changes, Filter, Node, Store};
 
 /// How many fields one answer may hold. Lists of lists grow faster than the text that asks.
 const MOST_FIELDS: usize = 100_000;
@@ -71,7 +72,7 @@ impl ObjectValue for QueryRoot<'_> {
                 .find(|kind| kind.name == name)
                 .ok_or_else(|| self.unknown_field_error(info))?,
         };
-        let nodes = self.0.store.list(kind, &filter(info.arguments())?);
+        let nodes = self.0.store.list(kind, &filter(kind, info.arguments())?);
         Ok(self.0.objects(nodes, 1))
     }
 }
@@ -127,16 +128,49 @@ impl Thing<'_> {
     }
 }
 
-fn filter(arguments: &JsonMap) -> Result<Filter, FieldError> {
+fn filter(kind: &'static Kind, arguments: &JsonMap) -> Result<Filter, FieldError> {
     let text = |name: &str| arguments.get(name).and_then(JsonValue::as_str).map(str::to_owned);
+    let texts = changes(kind, arguments)?.into_iter();
     let first = count(arguments, "first", 50)?.min(LONGEST_LIST);
     Ok(Filter {
         identifier: arguments.get("identifier").and_then(id),
-        name: text("name"),
+        texts: texts.filter_map(|(name, text)| Some((name, text?))).collect(),
         substring: text("substring"),
         offset: usize::try_from(count(arguments, "offset", 0)?).unwrap_or(usize::MAX),
         first: usize::try_from(first).unwrap_or_default(),
     })
+}
+
+/// A scalar that is not among the arguments stays as it is; one that is null becomes null.
+pub(crate) fn changes(kind: &'static Kind, arguments: &JsonMap) -> Result<Changes, Refused> {
+    let given = kind.scalars().filter_map(|scalar| Some((scalar, arguments.get(scalar.name)?)));
+    given
+        .map(|(scalar, value)| {
+            let text = match scalar.form {
+                Form::Date if value.is_object() => Some(date(value).ok_or(Refused::NoDate)?),
+                Form::Date if !value.is_null() && !value.is_string() => {
+                    return Err(Refused::NoDate);
+                }
+                _ => value.as_str().map(str::to_owned),
+            };
+            Ok((scalar.name, text))
+        })
+        .collect()
+}
+
+/// `1815-12-10`, or less of it, of `{year: 1815, month: 12, day: 10}`, or less of that.
+fn date(value: &JsonValue) -> Option<String> {
+    let members = value.as_object()?;
+    let part = |name: &str, most: u64| match members.get(name) {
+        None | Some(JsonValue::Null) => Some(None),
+        Some(number) => number.as_u64().filter(|number| *number <= most).map(Some),
+    };
+    match (part("year", 9_999)?, part("month", 12)?, part("day", 31)?) {
+        (Some(year), None, None) => Some(format!("{year:04}")),
+        (Some(year), Some(month), None) => Some(format!("{year:04}-{month:02}")),
+        (Some(year), Some(month), Some(day)) => Some(format!("{year:04}-{month:02}-{day:02}")),
+        _ => None,
+    }
 }
 
 /// An explicit null means the same as no argument, so the default is written here again.

@@ -22,6 +22,8 @@ pub(crate) enum Refused {
     Taken(&'static Kind, String),
     /// An identifier without letters.
     Blank,
+    /// A date without a year, or with parts that no date has.
+    NoDate,
     /// A text that is too long to keep.
     TooLong,
     /// No room for another.
@@ -46,6 +48,9 @@ impl std::fmt::Display for Refused {
                 write!(f, "a {} with the identifier {identifier:?} already exists", kind.name)
             }
             Self::Blank => f.write_str("an identifier must not be empty"),
+            Self::NoDate => {
+                f.write_str("a date is a text or {year: 1815, month: 12, day: 10}, or less of that")
+            }
             Self::TooLong => write!(f, "a text must not exceed {LONGEST_TEXT} bytes"),
             Self::Full(kind) => {
                 write!(f, "the archive can hold at most {MOST_PER_KIND} of the type {}", kind.name)

@@ -1,6 +1,6 @@
 //! The schema in writing, made from the table.
 
-use super::model::{KINDS, Kind, Reach, Relation, Scalar};
+use super::model::{ENUMERATIONS, Enumeration, Form, KINDS, Kind, Reach, Relation, Scalar};
 use super::mutation::{self, Mutation, Stroke, Verb};
 
 /// The scalars of a `ControlAction` that whoever asks for one may choose.
@@ -15,6 +15,11 @@ pub(crate) fn sdl() -> String {
         "type Mutation",
         mutations.iter().flat_map(mutation_field),
     ));
+    parts.push(format!(
+        "{}\nscalar {DATE}\n",
+        quoted("A date as precisely as it is known: a text, or {year: 1815, month: 12, day: 10}.")
+    ));
+    parts.extend(ENUMERATIONS.map(enumeration));
     parts.extend(KINDS.map(object));
     parts.extend(KINDS.map(key));
     parts.extend(mutations.iter().filter_map(payload));
@@ -31,6 +36,23 @@ pub(crate) fn sdl() -> String {
     parts.join("\n")
 }
 
+/// The type of dates in arguments.
+const DATE: &str = "PartialDate";
+
+fn enumeration(of: &Enumeration) -> String {
+    let values = of.values.iter().flat_map(|(value, about)| [quoted(about), (*value).to_owned()]);
+    block(of.about, &format!("enum {}", of.name), values)
+}
+
+/// The types of `scalar` in an argument and in an answer.
+const fn types(scalar: &Scalar) -> (&'static str, &'static str) {
+    match scalar.form {
+        Form::Text => ("String", "String"),
+        Form::Date => (DATE, "String"),
+        Form::OneOf(values) => (values.name, values.name),
+    }
+}
+
 fn query() -> String {
     let lists = KINDS.iter().flat_map(|kind| {
         let name = kind.name;
@@ -39,7 +61,8 @@ fn query() -> String {
                 "Every {name}, or those that match, in the order of their identifiers."
             )),
             format!(
-                "{name}(identifier: ID, name: String, first: Int = 50, offset: Int = 0): [{name}]"
+                "{name}(identifier: ID, {}, first: Int = 50, offset: Int = 0): [{name}]",
+                arguments(kind)
             ),
         ]
     });
@@ -62,7 +85,7 @@ fn object(kind: &Kind) -> String {
 }
 
 fn scalar_field(scalar: &Scalar) -> [String; 2] {
-    [quoted(scalar.about), format!("{}: String", scalar.name)]
+    [quoted(scalar.about), format!("{}: {}", scalar.name, types(scalar).1)]
 }
 
 fn relation_field(relation: &Relation) -> [String; 2] {
@@ -141,9 +164,12 @@ fn mutation_field(mutation: &Mutation) -> [String; 2] {
 }
 
 fn node_signature(kind: &Kind, key: &str) -> String {
-    let scalars = kind.scalars().map(|scalar| format!("{}: String", scalar.name));
-    let arguments: Vec<String> = std::iter::once(key.to_owned()).chain(scalars).collect();
-    format!("({}): {}", arguments.join(", "), kind.name)
+    format!("({key}, {}): {}", arguments(kind), kind.name)
+}
+
+fn arguments(kind: &Kind) -> String {
+    let scalars = kind.scalars().map(|scalar| format!("{}: {}", scalar.name, types(scalar).0));
+    scalars.collect::<Vec<_>>().join(", ")
 }
 
 fn relate_about(stroke: Stroke, kind: &Kind, relation: &Relation) -> String {

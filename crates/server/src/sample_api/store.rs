@@ -27,8 +27,8 @@ pub(crate) type Changes = BTreeMap<&'static str, Option<String>>;
 pub(crate) struct Filter {
     /// Only the one with this identifier.
     pub(crate) identifier: Option<String>,
-    /// Only those with exactly this name.
-    pub(crate) name: Option<String>,
+    /// Only those with exactly these scalars.
+    pub(crate) texts: BTreeMap<&'static str, String>,
     /// Only those whose name holds this text, whatever the case.
     pub(crate) substring: Option<String>,
     /// How many to pass over.
@@ -67,7 +67,9 @@ impl Store {
             .filter(|node| {
                 filter.identifier.as_ref().is_none_or(|wanted| *wanted == node.identifier)
             })
-            .filter(|node| filter.name.as_ref().is_none_or(|name| node.name() == Some(name)))
+            .filter(|node| {
+                filter.texts.iter().all(|(name, text)| node.texts.get(name) == Some(text))
+            })
             .filter(|node| {
                 sought.as_ref().is_none_or(|text| {
                     node.name().is_some_and(|name| name.to_lowercase().contains(text))

@@ -250,6 +250,37 @@ fn a_deleted_thing_takes_its_arrows_along() {
 }
 
 #[test]
+fn a_person_has_what_clients_of_the_original_say_of_one() {
+    let archive = Archive::new();
+    let answer = ask(
+        &archive,
+        r#"mutation {
+          made: CreatePerson(
+            title: "t" contributor: "c" creator: "k" source: "s" format: "text/html" subject: "x"
+            name: "Ada Test" gender: female language: en jobTitle: "programmer"
+            birthDate: { year: 1815 month: 12 day: 10 } deathDate: { year: 1852 }
+          ) { identifier gender language birthDate deathDate format subject }
+          changed: UpdatePerson(identifier: "ada-test", birthDate: {year: 1815, month: 2}) { birthDate }
+          no: UpdatePerson(identifier: "ada-test", birthDate: {month: 2}) { birthDate }
+          nor: UpdatePerson(identifier: "ada-test", birthDate: 1815) { birthDate }
+        }"#,
+    );
+    let made = json!({
+        "identifier": "ada-test", "gender": "female", "language": "en", "birthDate": "1815-12-10",
+        "deathDate": "1852", "format": "text/html", "subject": "x",
+    });
+    let data = json!({"made": made, "changed": {"birthDate": "1815-02"}, "no": null, "nor": null});
+    assert_eq!(answer["data"], data);
+    assert_eq!(answer["errors"].as_array().map(Vec::len), Some(2), "{answer}");
+    let answer = ask(
+        &archive,
+        r#"{ a: Person(language: en, birthDate: {year: 1815, month: 2}, source: "s") { name }
+             b: Person(language: de, source: "s") { name } }"#,
+    );
+    assert_eq!(answer["data"], json!({"a": [{"name": "Ada Test"}], "b": []}));
+}
+
+#[test]
 fn work_is_asked_for() {
     let answer = ask(
         &Archive::new(),

@@ -8,7 +8,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::model::{CONTROL_ACTION, Kind, Relation};
 use super::mutation::{Stroke, Verb};
-use super::read::{QueryRoot, State, id};
+use super::read::{QueryRoot, State, changes, id};
 use super::refused::Refused;
 use super::sdl::REQUESTED;
 use super::store::{Changes, Node};
@@ -34,12 +34,12 @@ impl ObjectValue for MutationRoot<'_> {
             *self.verbs.get(info.field_name()).ok_or_else(|| self.unknown_field_error(info))?;
         let (store, given) = (self.state.store, info.arguments());
         let node = match verb {
-            Verb::Create(kind) => store.create(kind, key(given), changes(kind, given)),
-            Verb::Update(kind) => store.update(kind, &wanted(given)?, changes(kind, given)),
-            Verb::Merge(kind) => store.merge(kind, wanted(given)?, changes(kind, given)),
+            Verb::Create(kind) => store.create(kind, key(given), changes(kind, given)?),
+            Verb::Update(kind) => store.update(kind, &wanted(given)?, changes(kind, given)?),
+            Verb::Merge(kind) => store.merge(kind, wanted(given)?, changes(kind, given)?),
             Verb::Delete(kind) => store.delete(kind, &wanted(given)?),
             Verb::RequestControlAction => {
-                store.create(&CONTROL_ACTION, key(given), requested(given))
+                store.create(&CONTROL_ACTION, key(given), requested(given)?)
             }
             Verb::Relate(stroke, kind, relation) => {
                 let (from, to) = self.relate(stroke, (kind, relation), given)?;
@@ -105,20 +105,11 @@ fn end(arguments: &JsonMap, name: &str) -> Result<String, Refused> {
     end.and_then(key).ok_or(Refused::Blank)
 }
 
-/// A scalar that is not among the arguments stays as it is; one that is null becomes null.
-fn changes(kind: &'static Kind, arguments: &JsonMap) -> Changes {
-    kind.scalars()
-        .filter_map(|scalar| {
-            let text = arguments.get(scalar.name)?;
-            Some((scalar.name, text.as_str().map(str::to_owned)))
-        })
-        .collect()
-}
-
-fn requested(arguments: &JsonMap) -> Changes {
+fn requested(arguments: &JsonMap) -> Result<Changes, Refused> {
     let input = arguments.get("controlAction").and_then(JsonValue::as_object);
-    let mut changes = input.map(|input| changes(&CONTROL_ACTION, input)).unwrap_or_default();
+    let changes = input.map(|input| changes(&CONTROL_ACTION, input)).transpose()?;
+    let mut changes = changes.unwrap_or_default();
     changes.retain(|name, _| REQUESTED.contains(name));
     changes.insert("actionStatus", Some("PotentialActionStatus".into()));
-    changes
+    Ok(changes)
 }

@@ -245,8 +245,9 @@ async fn site_routes(
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
+    let (by_client, cors_headers) = (&cors::PATHS, loaded.config.server.cors_headers.clone());
     let site_routes =
-        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client: &cors::PATHS };
+        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client, cors_headers };
     Ok((site_routes, opened))
 }
 

@@ -2,8 +2,11 @@
 
 pub(crate) mod bad_input;
 pub(crate) mod bounded_growth;
+pub(crate) mod cors;
+pub(crate) mod introspected;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;
+pub(crate) mod untouched;
 pub(crate) mod upstream_bytes;
 pub(crate) mod upstream_limits;
 pub(crate) mod upstream_status;

@@ -1,5 +1,6 @@
 //! OAuth 2 and OpenID Connect.
 
+pub(crate) mod auth_style_probing;
 pub(crate) mod authorization_parameters;
 pub(crate) mod authorization_response;
 pub(crate) mod bad_input;

@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod connections;
 pub(crate) mod crashes;
 pub(crate) mod environment;
+pub(crate) mod health_checks;
 pub(crate) mod https;
 pub(crate) mod mass_assignment;
 pub(crate) mod master_key;

@@ -52,6 +52,7 @@ fn ids(castellan: &Castellan, arguments: &[&str]) -> Vec<String> {
 }
 
 /// What `castellan get User` says that prints nothing.
+#[cfg(feature = "full")]
 fn refusal(castellan: &Castellan, arguments: &[&str]) -> String {
     let said = castellan.cli(&[&["get", "User", "--format", "json"], arguments].concat());
     assert!(!said.status.success() && said.stdout.is_empty(), "{said:?}");

@@ -57,6 +57,8 @@ pub fn command(environment: &[(String, String)]) -> Command {
 pub struct Plan {
     /// Tables for `castellan.toml`, after the ones that every test has.
     pub config: String,
+    /// Settings for `[server]`, besides the address.
+    pub server: &'static str,
     /// Documents to apply before the start.
     pub documents: String,
     /// Variables of the environment.
@@ -114,8 +116,8 @@ impl Castellan {
         let url = format!("http://localhost:{port}");
         let issuer = plan.issuer.as_deref().unwrap_or(&url);
         let config = format!(
-            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[security]\ninsecure = true\npassword_min_length = 2\n{}",
-            plan.config
+            "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n{}[security]\ninsecure = true\npassword_min_length = 2\n{}",
+            plan.server, plan.config
         );
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
         for (name, text) in plan.files {

@@ -20,11 +20,17 @@ pub struct Seen {
     pub body: String,
 }
 
-/// A listener that answers every request with the same JSON.
+/// A listener that records every request and answers as it is told.
 pub struct Recorder {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
-    answer: Arc<Mutex<Response<String>>>,
+    answer: Arc<Mutex<Responder>>,
+}
+
+type Responder = Arc<dyn Fn(&Seen) -> Response<String> + Send + Sync>;
+
+fn always(answer: Response<String>) -> Responder {
+    Arc::new(move |_| answer.clone())
 }
 
 impl Recorder {
@@ -32,7 +38,7 @@ impl Recorder {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::new(Mutex::new(json_answer("{\"data\":{}}")));
+        let answer = Arc::new(Mutex::new(always(json_answer("{\"data\":{}}"))));
         let (records, answers) = (Arc::clone(&seen), Arc::clone(&answer));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -42,13 +48,15 @@ impl Recorder {
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
-                        records.lock().unwrap().push(Seen {
+                        let seen = Seen {
                             method: parts.method,
                             path: parts.uri.to_string(),
                             headers: parts.headers,
                             body: String::from_utf8_lossy(&body).into_owned(),
-                        });
-                        let answer = answers.lock().unwrap().clone();
+                        };
+                        records.lock().unwrap().push(seen.clone());
+                        let respond = Arc::clone(&answers.lock().unwrap());
+                        let answer = respond(&seen);
                         Ok::<_, hyper::Error>(answer.map(|body| Full::new(Bytes::from(body))))
                     }
                 });
@@ -63,7 +71,12 @@ impl Recorder {
 
     /// From now on every request is answered so.
     pub fn answer_with(&self, answer: Response<String>) {
-        *self.answer.lock().unwrap() = answer;
+        *self.answer.lock().unwrap() = always(answer);
+    }
+
+    /// From now on every request is answered by `respond`.
+    pub fn answer_by(&self, respond: impl Fn(&Seen) -> Response<String> + Send + Sync + 'static) {
+        *self.answer.lock().unwrap() = Arc::new(respond);
     }
 
     /// From now on every request is answered with this JSON.

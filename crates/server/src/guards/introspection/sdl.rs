@@ -1,40 +1,13 @@
-//! From an API's answer about itself to SDL.
+//! From what an API shows of itself to SDL.
 
 use serde_json::Value;
-
-/// Asks for everything that a schema needs (GraphQL specification §4).
-pub(super) const INTROSPECTION_QUERY: &str = "
-query {
-  __schema {
-    queryType { name } mutationType { name } subscriptionType { name }
-    types {
-      kind name description specifiedByURL
-      fields(includeDeprecated: true) {
-        name description isDeprecated deprecationReason
-        args { ...Input } type { ...Type }
-      }
-      inputFields { ...Input }
-      interfaces { name }
-      enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
-      possibleTypes { name }
-    }
-    directives { name description locations args { ...Input } }
-  }
-}
-fragment Input on __InputValue { name description defaultValue type { ...Type } }
-fragment Type on __Type {
-  kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType {
-    kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }
-}";
 
 const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 const BUILT_IN_DIRECTIVES: [&str; 5] = ["deprecated", "include", "oneOf", "skip", "specifiedBy"];
 
-/// The SDL of an introspection answer; `None` if it is none.
-pub(super) fn sdl_of(answer: &[u8]) -> Option<String> {
-    let answer: Value = serde_json::from_slice(answer).ok()?;
-    let schema = answer.get("data")?.get("__schema")?;
-    let mut out = String::from("schema {\n");
+/// The SDL of `__schema`; `None` if it has names or types that SDL cannot.
+pub(super) fn of(schema: &Value) -> Option<String> {
+    let mut out = format!("{}schema {{\n", description(schema));
     for (member, root) in
         [("queryType", "query"), ("mutationType", "mutation"), ("subscriptionType", "subscription")]
     {
@@ -62,7 +35,9 @@ fn directive_sdl(directive: &Value) -> Option<String> {
     if BUILT_IN_DIRECTIVES.contains(&name) || locations.is_empty() {
         return Some(String::new());
     }
-    Some(format!("directive @{name}{} on {}\n", arguments(directive)?, locations.join(" | ")))
+    let repeatable = if is(directive, "isRepeatable") { " repeatable" } else { "" };
+    let (head, arguments) = (description(directive), arguments(directive)?);
+    Some(format!("{head}directive @{name}{arguments}{repeatable} on {}\n", locations.join(" | ")))
 }
 
 fn type_sdl(definition: &Value) -> Option<String> {
@@ -84,7 +59,7 @@ fn type_sdl(definition: &Value) -> Option<String> {
     };
     let fields = || body(list(definition, "fields").map(field).collect());
     Some(match definition.get("kind")?.as_str()? {
-        "SCALAR" => format!("{head}scalar {name}\n"),
+        "SCALAR" => format!("{head}scalar {name}{}\n", specified_by(definition)),
         "OBJECT" => format!("{head}type {name}{implements}{}\n", fields()?),
         "INTERFACE" => format!("{head}interface {name}{implements}{}\n", fields()?),
         "UNION" => {
@@ -105,7 +80,8 @@ fn type_sdl(definition: &Value) -> Option<String> {
             let inputs: Option<Vec<_>> = list(definition, "inputFields")
                 .map(|value| Some(format!("  {}\n", input(value)?)))
                 .collect();
-            format!("{head}input {name}{}\n", body(inputs)?)
+            let one_of = if is(definition, "isOneOf") { " @oneOf" } else { "" };
+            format!("{head}input {name}{one_of}{}\n", body(inputs)?)
         }
         _ => return None,
     })
@@ -125,7 +101,8 @@ fn arguments(of: &Value) -> Option<String> {
 fn input(value: &Value) -> Option<String> {
     let default = value.get("defaultValue").and_then(Value::as_str);
     let default = default.map_or_else(String::new, |text| format!(" = {text}"));
-    Some(format!("{}: {}{default}", name(value)?, type_of(value.get("type")?)?))
+    let (head, ty) = (description(value), type_of(value.get("type")?)?);
+    Some(format!("{head}{}: {ty}{default}{}", name(value)?, deprecated(value)))
 }
 
 fn type_of(ty: &Value) -> Option<String> {
@@ -136,8 +113,18 @@ fn type_of(ty: &Value) -> Option<String> {
     }
 }
 
+/// Where the meaning of a scalar is written down.
+fn specified_by(scalar: &Value) -> String {
+    let url = scalar.get("specifiedByURL").and_then(Value::as_str);
+    url.map_or_else(String::new, |url| format!(" @specifiedBy(url: {})", Value::from(url)))
+}
+
+fn is(of: &Value, member: &str) -> bool {
+    of.get(member).and_then(Value::as_bool) == Some(true)
+}
+
 fn deprecated(of: &Value) -> String {
-    if of.get("isDeprecated").and_then(Value::as_bool) != Some(true) {
+    if !is(of, "isDeprecated") {
         return String::new();
     }
     match of.get("deprecationReason").and_then(Value::as_str) {
@@ -175,48 +162,46 @@ mod tests {
         response::JsonMap,
     };
 
-    use super::*;
+    use super::super::{OFFER_QUERY, Offer, sdl_of};
 
-    #[test]
-    fn what_an_api_shows_reads_back_as_its_schema() {
-        let sdl = crate::sample_api::Archive::sdl();
-        let schema = Schema::parse_and_validate(&sdl, "archive").unwrap();
-        let document =
-            ExecutableDocument::parse_and_validate(&schema, INTROSPECTION_QUERY, "q").unwrap();
+    /// What an API with `schema` answers to `query`.
+    fn answer(schema: &apollo_compiler::validation::Valid<Schema>, query: &str) -> Vec<u8> {
+        let document = ExecutableDocument::parse_and_validate(schema, query, "q").unwrap();
         let operation = document.operations.get(None).unwrap();
-        let variables = coerce_variable_values(&schema, operation, &JsonMap::default()).unwrap();
+        let variables = coerce_variable_values(schema, operation, &JsonMap::default()).unwrap();
         let implementers = schema.implementers_map();
-        let shown = introspection::partial_execute(
-            &schema,
-            &implementers,
-            &document,
-            operation,
-            &variables,
-        )
-        .unwrap();
-        let back = sdl_of(&serde_json::to_vec(&shown).unwrap()).unwrap();
-        let again = Schema::parse_and_validate(back, "back").unwrap();
-        for (name, definition) in &schema.types {
-            let other = &again.types[name];
-            assert_eq!(definition.is_built_in(), other.is_built_in(), "{name}");
-            if let (Some(ours), Some(theirs)) = (definition.as_object(), other.as_object()) {
-                let fields = |of: &apollo_compiler::schema::ObjectType| {
-                    of.fields.iter().map(|(n, f)| format!("{n}: {}", f.ty)).collect::<Vec<_>>()
-                };
-                assert_eq!(fields(ours), fields(theirs), "{name}");
-            }
-        }
+        let shown =
+            introspection::partial_execute(schema, &implementers, &document, operation, &variables);
+        serde_json::to_vec(&shown.unwrap()).unwrap()
     }
 
     #[test]
-    fn no_schema_is_none() {
-        for answer in [
-            "",
-            "{}",
-            r#"{"data":null}"#,
-            r#"{"data":{"__schema":{"types":[{"kind":"OBJECT","name":"A } type B"}]}}}"#,
-        ] {
-            assert!(sdl_of(answer.as_bytes()).is_none(), "{answer}");
+    fn what_an_api_shows_reads_back_as_its_schema() {
+        let more = "
+            \"\"\"Of many\nlines\"\"\" directive @tag(
+                \"why\" name: String! old: [Int!] = [1] @deprecated(reason: \"say \\\"name\\\"\")
+            ) repeatable on FIELD | QUERY
+            scalar Odd @specifiedBy(url: \"https://odd.test/?a=\\\"\")
+            input Filter { new: Odd, old: Float = 1.50 @deprecated }
+            type Odds { odd(by: Filter, was: Odd @deprecated(reason: \"gone\")): Odd }";
+        let sdl = format!("{}{more}", crate::sample_api::Archive::sdl());
+        let schema = Schema::parse_and_validate(&sdl, "archive").unwrap();
+        let offer = Offer::read(&answer(&schema, OFFER_QUERY));
+        assert_ne!(offer, Offer::default());
+        let shown = answer(&schema, &offer.introspection_query());
+        let back = sdl_of(http::StatusCode::OK, &shown).unwrap();
+        let again = Schema::parse_and_validate(back, "back").unwrap();
+        let printed = |schema: &Schema| {
+            let types = schema.types.iter().map(|(name, ty)| (name.to_string(), ty.to_string()));
+            let directives = schema.directive_definitions.iter();
+            let directives = directives.map(|(name, one)| (format!("@{name}"), one.to_string()));
+            types.chain(directives).collect::<std::collections::BTreeMap<_, _>>()
+        };
+        for (name, before) in printed(&schema) {
+            // A reason that is not told is the default one, which the API writes out.
+            let before =
+                before.replace("@deprecated\n", "@deprecated(reason: \"No longer supported\")\n");
+            assert_eq!(printed(&again).get(&name), Some(&before), "{name}");
         }
     }
 }

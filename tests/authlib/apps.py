@@ -45,6 +45,7 @@ auth: {{authorization_code: {{audience: ["{API}"]}}}}
 resourceType: Client
 id: web
 secret: {json.dumps(SECRET)}
+introspect: any
 grant_types: [authorization_code, refresh_token, client_credentials]
 scope: [openid, profile, email, offline_access, "Mutation:Person:*"]
 redirect_uris: ["{BACK}"]

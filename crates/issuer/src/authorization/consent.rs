@@ -22,6 +22,8 @@ pub struct Agreed {
     pub client_name: String,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// Which claims it is told besides what those open (OIDC Core §5.5).
+    pub claims: Vec<String>,
     /// Since when.
     pub since: Timestamp,
 }
@@ -43,6 +45,7 @@ impl Issuer {
             agreed.push(Agreed {
                 client_name: name.unwrap_or_else(|| client_id.clone()),
                 scopes: stored.body.scope.iter().map(ToString::to_string).collect(),
+                claims: stored.body.claims.into_iter().collect(),
                 since: stored.body.start,
                 client_id,
             });

@@ -30,14 +30,18 @@ impl Resource for ConsentDocument {
 
     fn show(id: &str, consent: &Consent) -> Value {
         let (user, client) = id.split_once('/').unwrap_or((id, ""));
-        json!({
+        let mut shown = json!({
             "resourceType": "Grant",
             "id": id,
             "user": {"resourceType": "User", "id": user},
             "client": {"resourceType": "Client", "id": client},
             "scope": consent.scope.to_string(),
             "start": consent.start,
-        })
+        });
+        if !consent.claims.is_empty() {
+            shown["claims"] = json!(consent.claims);
+        }
+        shown
     }
 
     fn facts(id: &str, consent: &Consent) -> Facts {

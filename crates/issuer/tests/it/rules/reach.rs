@@ -124,6 +124,27 @@ async fn an_inactive_client_goes_nowhere() {
     assert!(matches!(next, Err(FlowError::Authorize(_))));
 }
 
+/// `docs/rules.md` rule 38a: what another's token is takes as much work to find out as what one's own
+/// is, and only the answer differs.
+#[tokio::test]
+async fn a_token_that_concerns_somebody_else_costs_what_ones_own_does() {
+    let harness = Harness::new().await;
+    let answer = harness.tokens("shop").await;
+    for token in [&answer.access_token, &answer.refresh_token.unwrap()] {
+        let mut costs = Vec::new();
+        for (client, active) in [("shop", true), ("other", false), ("robot", true)] {
+            // A node that knows neither the client nor the token.
+            let node = harness.again().await;
+            node.store.arm(None);
+            let told = node.introspect(client, token).await.unwrap();
+            assert_eq!(told["active"], active, "{client}");
+            assert_eq!(told == json!({"active": false}), !active, "{client}");
+            costs.push(node.store.verbs());
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+    }
+}
+
 #[tokio::test]
 async fn revoking_what_is_dead_is_told_again() {
     let harness = Harness::new().await;

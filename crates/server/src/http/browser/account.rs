@@ -9,7 +9,7 @@ use castellan_issuer::{error::OAuthError, session::browser::SignedIn};
 
 use super::{
     cookies::{self, Visitor},
-    respond,
+    respond, scope_text,
 };
 use crate::{
     app::App,
@@ -24,13 +24,21 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
     };
     let agreed = app.issuer().agreed(&person.account_id).await.map_err(OAuthError::from)?;
     let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
+    let abilities: Vec<Vec<String>> = agreed
+        .iter()
+        .map(|one| {
+            let claims = one.claims.iter().map(|claim| scope_text::of_claim(claim));
+            one.scopes.iter().cloned().chain(claims).collect()
+        })
+        .collect();
     let apps: Vec<_> = agreed
         .iter()
+        .zip(&abilities)
         .zip(&since)
-        .map(|(one, since)| AppRow {
+        .map(|((one, scopes), since)| AppRow {
             client_id: &one.client_id,
             name: &one.client_name,
-            scopes: &one.scopes,
+            scopes,
             since,
         })
         .collect();

@@ -122,6 +122,40 @@ async fn a_device_gets_its_tokens_when_the_person_agrees() {
     assert_refused(&late, 400, "invalid_grant");
 }
 
+/// As with codes of browsers (RFC 6749 §4.1.2): for as long as something that came of it lives.
+#[tokio::test]
+async fn a_device_code_that_comes_again_days_later_ends_what_it_gave() {
+    let castellan = start().await;
+    let begun = begin(&castellan, &TV).await;
+    answer(&castellan, text(&begun, "user_code"), "allow").await;
+    let mut tokens = look(&castellan, &begun, &TV).await.json();
+    for days in [1, 20, 40] {
+        castellan.advance_to(days * 86_400);
+        tokens = castellan.refresh(text(&tokens, "refresh_token"), &TV).await.json();
+    }
+    assert_refused(&look(&castellan, &begun, &RADIO).await, 400, "invalid_grant");
+    let info = castellan.userinfo(text(&tokens, "access_token")).await;
+    assert_eq!(info.status, 200, "another's look ends nothing: {info:?}");
+    assert_refused(&look(&castellan, &begun, &TV).await, 400, "invalid_grant");
+    assert_eq!(castellan.userinfo(text(&tokens, "access_token")).await.status, 401);
+    let late = castellan.refresh(text(&tokens, "refresh_token"), &TV).await;
+    assert_refused(&late, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_person_denies_a_device_without_signing_in() {
+    let castellan = start().await;
+    let begun = begin(&castellan, &TV).await;
+    let mut browser = Browser::default();
+    let pairs = [("user_code", text(&begun, "user_code"))];
+    let asked = browser.post(&castellan.at("/auth/device/code"), &pairs).await;
+    let form = browser.get(&castellan.at(asked.location())).await;
+    let pairs = [("flow", &*form.hidden("flow").unwrap()), ("decision", "deny")];
+    let denied = browser.post(&castellan.at("/auth/login"), &pairs).await;
+    assert!(denied.status == 200 && denied.body.contains("Access denied"), "{denied:?}");
+    assert_refused(&look(&castellan, &begun, &TV).await, 400, "access_denied");
+}
+
 #[tokio::test]
 async fn a_code_is_good_for_its_client_once_and_a_second_look_ends_what_the_first_one_got() {
     let castellan = start().await;

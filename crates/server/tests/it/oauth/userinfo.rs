@@ -181,6 +181,11 @@ async fn an_essential_claim_is_asked_for_on_the_consent_page_and_told() {
     }
     assert!(!page.body.contains("telephone"), "which the app may not have: {page:?}");
     let answer = browser.decide(&castellan, &asked, "allow").await;
+    let account = browser.get(&castellan.at("/account")).await;
+    assert!(account.body.contains("See your picture"), "it can be seen later: {account:?}");
+    let consent = castellan.said(&["get", "Grant", "eve/asks", "--format", "json"]);
+    let consent: Value = serde_json::from_str(&consent).unwrap();
+    assert_eq!(consent["claims"], json!(["email", "picture"]));
     let code = answer.location_param("code").unwrap();
     let client = [("client_id", "asks"), ("client_secret", "s3cr3t-asks")];
     let tokens = castellan.redeem(&code, &client).await.json();

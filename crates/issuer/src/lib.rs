@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use castellan_proto::{Clock, Timestamp};
 
-pub use records::repository::{Repository, Stored};
+pub use records::repository::{Repository, Stored, Versioned};
 pub use settings::Settings;
 
 use crate::{
@@ -50,6 +50,7 @@ pub struct Issuer {
     shared: Arc<Shared>,
     address: Arc<SiteAddress>,
     grants: grant::Roster,
+    sign_in_methods: sign_in::Roster,
 }
 
 struct Shared {
@@ -138,19 +139,36 @@ impl Issuer {
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
             known_places: throttle::per_secret::KnownPlaces::default(),
         };
-        Ok(Self { shared: Arc::new(shared), address: Arc::new(address), grants: grant::ROSTER })
+        Ok(Self {
+            shared: Arc::new(shared),
+            address: Arc::new(address),
+            grants: grant::ROSTER,
+            sign_in_methods: sign_in::ROSTER,
+        })
     }
 
     /// The same issuer, all else of it shared, where its scopes mean something else.
     #[must_use]
     pub fn at(&self, address: SiteAddress) -> Self {
-        Self { shared: Arc::clone(&self.shared), address: Arc::new(address), grants: self.grants }
+        Self { address: Arc::new(address), ..self.clone() }
     }
 
     /// The same issuer, all else of it shared, which serves other grants.
     #[must_use]
     pub fn serving(&self, grants: grant::Roster) -> Self {
         Self { grants, ..self.clone() }
+    }
+
+    /// The same issuer, all else of it shared, where people sign in in other ways.
+    #[must_use]
+    pub fn signing_in_by(&self, sign_in_methods: sign_in::Roster) -> Self {
+        Self { sign_in_methods, ..self.clone() }
+    }
+
+    /// The ways in which people sign in.
+    #[must_use]
+    pub fn sign_in_methods(&self) -> sign_in::Roster {
+        self.sign_in_methods
     }
 
     /// The grants that it serves.

@@ -45,6 +45,7 @@ impl Issuer {
             id_claims: request.claims.id_token.clone(),
             beyond_scopes: request.claims.beyond.clone(),
             auth_time: person.auth_time,
+            amr: person.amr.clone(),
             session: person.session.clone(),
             sid,
             by_consent: !client.first_party,

@@ -14,7 +14,7 @@ use crate::{
     },
     error::OAuthError,
     records::{
-        GrantName,
+        Amr, GrantName,
         code::code_id,
         repository::{Stored, Written},
     },
@@ -71,6 +71,9 @@ pub enum DeviceState {
         account: String,
         /// When they proved who they are.
         auth_time: Timestamp,
+        /// How they did.
+        #[serde(default)]
+        amr: Amr,
         /// To which agreement of theirs that belongs.
         agreement: String,
     },
@@ -220,7 +223,8 @@ impl Issuer {
         (person, agreement): (&SignedIn, String),
     ) -> Result<(), FlowError> {
         let (account, auth_time) = (person.account_id.clone(), person.auth_time);
-        self.settle_device(ask, DeviceState::Allowed { account, auth_time, agreement }).await
+        let amr = person.amr.clone();
+        self.settle_device(ask, DeviceState::Allowed { account, auth_time, amr, agreement }).await
     }
 
     /// The person says no.

@@ -1,7 +1,7 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
-use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Secret, Timestamp};
+use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
     error::OAuthError,
     records::{
-        Client, Consent, GrantName, TokenProfile,
+        Amr, Client, Consent, GrantName, TokenProfile,
         consent::consent_id,
         repository::{Stored, Versioned, Written},
     },
@@ -114,27 +114,29 @@ impl Issuer {
         })
     }
 
-    /// The person says who they are.
+    /// The person says who they are, in the form of one of the [`SignInMethod`]s.
     ///
     /// # Errors
-    /// [`FlowError::Expired`] if there is no such flow in this browser.
+    /// [`FlowError::Expired`] if there is no such flow in this browser, or no such method.
+    ///
+    /// [`SignInMethod`]: crate::sign_in::SignInMethod
     pub async fn sign_in(
         &self,
         flow: &str,
-        (name, password): (&str, &Secret),
+        form: &Params,
         browser: &Browser,
     ) -> Result<SignInOutcome, FlowError> {
         // Before anything is used up.
         self.may_issue()?;
         let stored = self.flow(flow, browser).await?;
-        let found = self.check_password((name, password), browser).await?;
-        let Some(account) = found else {
-            return Ok(SignInOutcome::No);
+        let method = self.sign_in_method(form).ok_or(FlowError::Expired)?;
+        let Some(account) = method.check(self, form, browser).await? else {
+            return Ok(SignInOutcome::No(method.problem()));
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
         self.use_up(&stored.id, browser).await?;
         // A session of before, perhaps somebody else's, is over now.
-        let (cookie, signed_in) = self.take_over(browser, account).await?;
+        let (cookie, signed_in) = self.take_over(browser, account, Amr::of(method.amr())).await?;
         let Some(request) = stored.body.request else {
             return Ok(SignInOutcome::Yes(cookie, Next::Home));
         };

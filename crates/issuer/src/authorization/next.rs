@@ -50,8 +50,8 @@ pub struct FlowView {
 pub enum SignInOutcome {
     /// The cookie of a new session, and what is next.
     Yes(Opaque, Next),
-    /// Name or password is wrong. Ask again.
-    No,
+    /// They did not prove it, and are to read this. Ask again.
+    No(&'static str),
 }
 
 /// Why a step goes no further.

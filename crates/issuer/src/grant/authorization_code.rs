@@ -142,6 +142,7 @@ fn family(
         audience,
         ends_previous: profile.refresh_ends_previous(),
         auth_time: Some(code.auth_time),
+        amr: code.amr.clone(),
         sid: code.sid.clone(),
         beyond_scopes: code.beyond_scopes.clone(),
         by_consent: code.by_consent,

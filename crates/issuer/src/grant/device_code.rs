@@ -122,7 +122,7 @@ fn family(
     client: &AuthenticatedClient,
     device: &Device,
 ) -> Result<Family, OAuthError> {
-    let DeviceState::Allowed { account, auth_time, agreement } = &device.state else {
+    let DeviceState::Allowed { account, auth_time, amr, agreement } = &device.state else {
         return Err(OAuthError::CodeNotRedeemable);
     };
     let new = issuer.new_family(client, GrantName::DEVICE, device.scope.clone())?;
@@ -130,6 +130,7 @@ fn family(
         account: Some(account.clone()),
         audience: device.resources.clone().unwrap_or_else(|| new.audience.clone()),
         auth_time: Some(*auth_time),
+        amr: amr.clone(),
         by_consent: !agreement.is_empty(),
         agreement: agreement.clone(),
         ..new

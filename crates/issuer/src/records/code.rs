@@ -4,7 +4,7 @@ use castellan_proto::{CodeChallenge, Digest, Opaque, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{BeyondScopes, repository::Stored},
+    records::{Amr, BeyondScopes, repository::Stored},
     store::Kind,
 };
 
@@ -38,6 +38,9 @@ pub struct Code {
     pub beyond_scopes: BeyondScopes,
     /// When the person proved who they are.
     pub auth_time: Timestamp,
+    /// How they did.
+    #[serde(default)]
+    pub amr: Amr,
     /// The browser session.
     pub session: String,
     /// What apps know that session by.

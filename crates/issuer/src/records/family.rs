@@ -4,7 +4,7 @@ use castellan_proto::{Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{BeyondScopes, GrantName, TokenProfile, repository::Stored},
+    records::{Amr, BeyondScopes, GrantName, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -49,6 +49,9 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
+    /// How they did.
+    #[serde(default)]
+    pub amr: Amr,
     /// The `sid` of its tokens: the browser session that it comes of. None of a device's.
     #[serde(default)]
     pub sid: Option<String>,

@@ -25,5 +25,5 @@ pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
-pub use session::Session;
+pub use session::{Amr, Session};
 pub use token_profile::{AppDialect, TokenProfile};

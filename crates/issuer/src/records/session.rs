@@ -7,6 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{records::repository::Stored, store::Kind};
 
+/// How somebody proved who they are (OIDC Core §2, `amr`; RFC 8176).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amr(Vec<String>);
+
+impl Amr {
+    /// By the methods of these names.
+    #[must_use]
+    pub fn of(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+}
+
+impl Default for Amr {
+    /// By a password, which was the only way before others were recorded.
+    fn default() -> Self {
+        Self::of(&["pwd"])
+    }
+}
+
 /// A browser session. Its id is the digest of the cookie.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
@@ -14,6 +34,9 @@ pub struct Session {
     pub account: String,
     /// When they proved it (OIDC Core §2, `auth_time`).
     pub auth_time: Timestamp,
+    /// How they did.
+    #[serde(default)]
+    pub amr: Amr,
     /// When it was last written as used.
     pub used: Timestamp,
     /// First second at which it is over, used or not.

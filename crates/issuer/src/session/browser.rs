@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use castellan_proto::{Opaque, Timestamp, constant_time_eq};
 
-use crate::{records::Account, request::source::Source};
+use crate::{
+    records::{Account, Amr},
+    request::source::Source,
+};
 
 /// What a browser brings along.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub struct SignedIn {
     pub account: Account,
     /// When they proved who they are.
     pub auth_time: Timestamp,
+    /// How they did.
+    pub amr: Amr,
     /// What apps know the session by.
     pub(crate) sid: Option<String>,
     /// The apps that are to hear of its end, and since when.

@@ -6,17 +6,15 @@ pub mod logout_notice;
 use crate::session::browser::Browser;
 use crate::session::browser::SignedIn;
 
-use castellan_proto::{Opaque, OpaqueKind, Secret, constant_time_eq, is_identifier};
+use castellan_proto::{Opaque, OpaqueKind, constant_time_eq};
 
 use crate::{
     Issuer,
-    error::OAuthError,
     keys::Branch,
     records::{
-        Account, Session, login_name,
+        Account, Amr, Session,
         repository::{TRIES, Versioned, Written, contention},
     },
-    secrets::hashing::Match,
     session::logout_notice::{FrontchannelLogout, LogoutNotification, new_sid},
     store::{Kind, Notice, StoreError},
 };
@@ -59,61 +57,8 @@ impl Issuer {
             // Somebody else sliding it at the same time is as good.
             self.repository().replace(&stored, Notice::Silent, now).await?;
         }
-        let Session { sid, apps, .. } = stored.body;
-        Ok(Some(SignedIn { session: id, account_id, account, auth_time, sid, apps }))
-    }
-
-    /// Signs a person in by password. `None` if the name or the password is wrong: the same
-    /// answer at the same time.
-    ///
-    /// # Errors
-    /// [`OAuthError::Busy`] or [`OAuthError::Store`]; nobody is signed in then.
-    pub async fn sign_in_with_password(
-        &self,
-        name: &str,
-        password: &Secret,
-    ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
-        self.may_issue()?;
-        let browser = Browser::default();
-        let found = self.check_password((name, password), &browser).await?;
-        let Some(stored) = found else { return Ok(None) };
-        Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
-    }
-
-    /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
-    pub(crate) async fn check_password(
-        &self,
-        (name, password): (&str, &Secret),
-        browser: &Browser,
-    ) -> Result<Option<Versioned<Account>>, OAuthError> {
-        let found = self.find_account(name).await?;
-        let account = found.as_ref().map(|stored| &*stored.id);
-        let guess = self.count_guess((&login_name(name), account), browser).await?;
-        let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
-        let phc = phc.filter(|_| !guess.is_refused);
-        let matched = self.passwords().compare(password, phc).await?;
-        let right = matched != Match::No;
-        if right {
-            self.guess_was_good(guess).await?;
-        }
-        let found = found.filter(|stored| right && stored.body.active);
-        if let (Match::OtherForm, Some(stored)) = (matched, &found) {
-            self.hash_anew(stored, password).await;
-        }
-        Ok(found)
-    }
-
-    /// Replaces a hash of an earlier version by that of the same password in NFC. It is no other
-    /// password: sessions go on. What does not succeed now does the next time.
-    async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
-        // One that is too short by now could not be chosen any more, and stays as it is.
-        let Ok(storable) = self.settings().secrets.password(password) else { return };
-        let Ok(phc) = self.passwords().hash(&storable).await else { return };
-        let body = Account { password: Some(phc), ..stored.body.clone() };
-        let anew = Versioned { id: stored.id.clone(), version: stored.version, body };
-        if let Err(error) = self.repository().replace(&anew, Notice::Silent, self.now()).await {
-            tracing::warn!(%error, "could not store the hash of a password anew");
-        }
+        let Session { sid, apps, amr, .. } = stored.body;
+        Ok(Some(SignedIn { session: id, account_id, account, auth_time, amr, sid, apps }))
     }
 
     /// A new session for an account in `browser`; always a new id. In a browser without a mark it
@@ -126,7 +71,7 @@ impl Issuer {
         account: (String, Account),
         browser: &Browser,
     ) -> Result<(Opaque, SignedIn), StoreError> {
-        self.open_session_after(None, account, browser).await
+        self.open_session_after(None, account, Amr::default(), browser).await
     }
 
     /// Signs `account` in in a browser where somebody may be signed in already, which ends that
@@ -136,6 +81,7 @@ impl Issuer {
         &self,
         browser: &Browser,
         account: Versioned<Account>,
+        amr: Amr,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         let goes_on = |session: &Session| {
             session.account == account.id && account.body.still_trusts(session.auth_time)
@@ -148,7 +94,8 @@ impl Issuer {
                 self.queue_notifications(ended.notifications);
             }
         }
-        let opened = self.open_session_after(before, (account.id, account.body), browser).await;
+        let opened =
+            self.open_session_after(before, (account.id, account.body), amr, browser).await;
         if opened.is_err() {
             // It went on nowhere.
             self.queue_notifications(notifications);
@@ -160,6 +107,7 @@ impl Issuer {
         &self,
         before: Option<Session>,
         (account_id, account): (String, Account),
+        amr: Amr,
         browser: &Browser,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         self.may_issue()?;
@@ -169,6 +117,7 @@ impl Issuer {
         let session = Session {
             account: account_id.clone(),
             auth_time: now,
+            amr,
             used: now,
             ends: now + settings.session_absolute.get(),
             idle_seconds: settings.session_idle.get().as_secs(),
@@ -180,8 +129,8 @@ impl Issuer {
         if self.repository().insert(&id, &session, now).await? != Written::Done {
             return Err(StoreError::new("a newly generated session id was already in use"));
         }
-        let Session { sid, apps, .. } = session;
-        Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, sid, apps }))
+        let Session { sid, apps, amr, .. } = session;
+        Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, amr, sid, apps }))
     }
 
     /// Ends the session of this browser, everywhere, and has its apps told.
@@ -259,21 +208,6 @@ impl Issuer {
     #[must_use]
     pub fn csrf_matches(&self, session: &str, token: &str) -> bool {
         constant_time_eq(self.csrf_token(session).as_bytes(), token.as_bytes())
-    }
-
-    /// The account that `name` signs in to: its id, its user name or an e-mail address.
-    pub(crate) async fn find_account(
-        &self,
-        name: &str,
-    ) -> Result<Option<Versioned<Account>>, StoreError> {
-        let now = self.now();
-        let named = self.repository().find::<Account>(&login_name(name), now).await?;
-        if !is_identifier(name) {
-            return Ok(named);
-        }
-        // Read even if it is not needed: a name that is known costs what an unknown one does.
-        let by_id = self.repository().get::<Account>(name, now).await?;
-        Ok(named.or(by_id))
     }
 
     pub(crate) fn bump(&self, kind: Kind, id: &str) {

@@ -1,3 +1,83 @@
 //! How people prove who they are.
 
+mod password;
 pub mod setup;
+
+use async_trait::async_trait;
+
+use crate::{
+    Issuer,
+    error::OAuthError,
+    records::{Account, repository::Versioned},
+    request::params::Params,
+    session::browser::Browser,
+};
+
+/// A way in which people prove who they are. A new one is a file and a line of the roster.
+#[async_trait]
+pub trait SignInMethod: Send + Sync {
+    /// What the form sends as `method`.
+    fn name(&self) -> &'static str;
+
+    /// The `amr` of those who used it (RFC 8176 §2).
+    fn amr(&self) -> &'static [&'static str];
+
+    /// What its form asks for.
+    fn fields(&self) -> &'static [Field];
+
+    /// What a person reads whose form proved nothing.
+    fn problem(&self) -> &'static str;
+
+    /// The account that `form`, filled in in `browser`, proves, if it may sign in. Whoever guesses is
+    /// counted before anything is checked (`docs/rules.md` rule 48).
+    ///
+    /// # Errors
+    /// [`OAuthError`] if that cannot be told, or not now.
+    async fn check(
+        &self,
+        issuer: &Issuer,
+        form: &Params,
+        browser: &Browser,
+    ) -> Result<Option<Versioned<Account>>, OAuthError>;
+}
+
+/// A field of a form.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The name by which it is sent.
+    pub name: &'static str,
+    /// What stands beside it.
+    pub label: &'static str,
+    /// What is typed in.
+    pub kind: FieldKind,
+    /// What browsers may fill in (HTML, `autocomplete`).
+    pub autocomplete: &'static str,
+}
+
+/// What is typed into a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// The name of the person, which a form that comes back still has.
+    UserName,
+    /// A secret, which nobody shows.
+    Secret,
+    /// Some digits.
+    Code,
+}
+
+/// Ways to sign in, in the order in which the page shows them.
+pub type Roster = &'static [&'static dyn SignInMethod];
+
+/// Every way to sign in.
+pub const ROSTER: Roster = &[&password::Password];
+
+impl Issuer {
+    /// The way to sign in that `form` was filled in for: the first one unless it says so.
+    pub(crate) fn sign_in_method(&self, form: &Params) -> Option<&'static dyn SignInMethod> {
+        let methods = self.sign_in_methods();
+        match form.get("method") {
+            None => methods.first().copied(),
+            Some(name) => methods.iter().find(|method| method.name() == name).copied(),
+        }
+    }
+}

@@ -142,7 +142,7 @@ impl Issuer {
             "auth_time": family.auth_time,
             "at_hash": at_hash,
             "acr": ACR,
-            "amr": ["pwd"],
+            "amr": family.amr,
         });
         for (name, value) in about.as_object().into_iter().flatten() {
             claims[name] = value.clone();

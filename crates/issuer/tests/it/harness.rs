@@ -21,7 +21,7 @@ use castellan_issuer::{
         verified::{Holder, VerifyError},
     },
 };
-use castellan_proto::{Clock, Opaque, OpaqueKind, Secret, Timestamp};
+use castellan_proto::{Clock, Opaque, OpaqueKind, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -309,8 +309,8 @@ impl Harness {
     }
 
     pub(crate) async fn sign_in(&self, flow: &str, name: &str, tab: &Tab) -> Logged {
-        let secret = Secret::new(PASSWORD.to_owned());
-        self.issuer.sign_in(flow, (name, &secret), &tab.browser()).await
+        let form = params(&[("username", name), ("password", PASSWORD)]);
+        self.issuer.sign_in(flow, &form, &tab.browser()).await
     }
 
     /// A code for `client`, agreed to by whoever is signed in.

@@ -4,8 +4,41 @@ use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// The sign-in form; posts `flow`, `username` and `password` to `/auth/login`, or, where an app sent
-/// the person, `flow` and `decision=deny`.
+/// A field of a form.
+pub(crate) struct Input<'a> {
+    /// The name by which it is sent.
+    pub(crate) name: &'a str,
+    /// What stands beside it.
+    pub(crate) label: &'a str,
+    /// What is typed in.
+    pub(crate) kind: InputKind,
+    /// What browsers may fill in.
+    pub(crate) autocomplete: &'a str,
+    /// What stands in it; empty if nothing is known.
+    pub(crate) value: &'a str,
+}
+
+/// What is typed into a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// A name, as it is written.
+    UserName,
+    /// What nobody may read over a shoulder.
+    Secret,
+    /// Digits.
+    Code,
+}
+
+/// A way to sign in.
+pub(crate) struct SignInForm<'a> {
+    /// Its name, which is sent as `method` where there are several.
+    pub(crate) method: &'a str,
+    /// What it asks for.
+    pub(crate) fields: Vec<Input<'a>>,
+}
+
+/// The sign-in forms; each posts `flow` and its fields to `/auth/login`, or, where an app sent the
+/// person, `flow` and `decision=deny`.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'a> {
@@ -15,29 +48,62 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) client_name: Option<&'a str>,
     /// Comes back unchanged with the form.
     pub(crate) flow: &'a str,
-    /// Fills the user name in; empty if nothing is known.
-    pub(crate) login_hint: &'a str,
+    /// One for each way to sign in.
+    pub(crate) forms: Vec<SignInForm<'a>>,
     /// What went wrong last time, in words for a person.
     pub(crate) problem: Option<&'a str>,
 }
 
+impl LoginPage<'_> {
+    /// The field that one begins with: the first in which nothing stands.
+    fn first(&self) -> Option<&str> {
+        let mut fields = self.forms.iter().flat_map(|form| &form.fields);
+        fields.find(|field| field.value.is_empty()).map(|field| field.name)
+    }
+}
+
 impl Page for LoginPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
+        let input = |name, label, kind, autocomplete, value| Input {
+            name,
+            label,
+            kind,
+            autocomplete,
+            value,
+        };
+        let password = |hint| SignInForm {
+            method: "password",
+            fields: vec![
+                input("username", "Username or e-mail", InputKind::UserName, "username", hint),
+                input("password", "Password", InputKind::Secret, "current-password", ""),
+            ],
+        };
+        let code = SignInForm {
+            method: "code",
+            fields: vec![input(
+                "code",
+                "Code from the letter",
+                InputKind::Code,
+                "one-time-code",
+                "",
+            )],
+        };
         let first = || Self {
             site: "Casa Aurora",
             client_name: Some("Choir Archive"),
             flow: "f1ow",
-            login_hint: "",
+            forms: vec![password("")],
             problem: None,
         };
         vec![
             ("first", first()),
             ("own", Self { client_name: None, ..first() }),
-            ("hinted", Self { login_hint: "ana@aurora.example", ..first() }),
+            ("hinted", Self { forms: vec![password("ana@aurora.example")], ..first() }),
+            ("several", Self { forms: vec![password(""), code], ..first() }),
             (
                 "wrong",
                 Self {
-                    login_hint: "ana",
+                    forms: vec![password("ana")],
                     problem: Some("Incorrect username or password."),
                     ..first()
                 },
@@ -48,7 +114,7 @@ impl Page for LoginPage<'_> {
                     site: HOSTILE,
                     client_name: Some(HOSTILE),
                     flow: HOSTILE,
-                    login_hint: HOSTILE,
+                    forms: vec![password(HOSTILE)],
                     problem: Some(HOSTILE),
                 },
             ),

@@ -22,7 +22,7 @@ pub(crate) use account::{AccountPage, App};
 pub(crate) use consent::{Ability, ConsentPage};
 pub(crate) use device::DevicePage;
 pub(crate) use form_post::FormPostPage;
-pub(crate) use login::LoginPage;
+pub(crate) use login::{Input, InputKind, LoginPage, SignInForm};
 pub(crate) use logout::LogoutPage;
 pub(crate) use message::MessagePage;
 pub(crate) use setup::SetupPage;

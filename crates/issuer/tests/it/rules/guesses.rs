@@ -10,7 +10,7 @@ use castellan_issuer::{
 };
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 
-use crate::harness::{HUMAN_SECRET, Harness, PASSWORD, Tab, login_flow, secret_of};
+use crate::harness::{HUMAN_SECRET, Harness, PASSWORD, Tab, login_flow, params, secret_of};
 
 fn wrong() -> Secret {
     Secret::new("wrong".to_owned())
@@ -143,10 +143,10 @@ async fn a_known_browser_is_counted_for_itself() {
     let tab = Tab::new();
     let sign_in = async |password: &str| {
         let flow = login_flow(harness.begin("own", &tab, &[]).await.unwrap());
-        let secret = Secret::new(password.to_owned());
-        match harness.issuer.sign_in(&flow, ("ada", &secret), &tab.browser()).await {
+        let form = params(&[("username", "ada"), ("password", password)]);
+        match harness.issuer.sign_in(&flow, &form, &tab.browser()).await {
             Ok(SignInOutcome::Yes(..)) => Ok(true),
-            Ok(SignInOutcome::No) => Ok(false),
+            Ok(SignInOutcome::No(_)) => Ok(false),
             Err(FlowError::Token(OAuthError::Throttled(seconds))) => Err(seconds),
             Err(error) => panic!("{error}"),
         }

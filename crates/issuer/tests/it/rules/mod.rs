@@ -9,6 +9,7 @@ mod keys;
 mod kinds;
 pub(crate) mod liveness;
 mod more_grants;
+mod more_sign_in_methods;
 mod names;
 mod params;
 mod reach;

@@ -101,7 +101,7 @@ async fn an_inactive_person_goes_nowhere() {
     assert!(harness.sign_in(&flow, "ada", &Tab::new()).await.is_err());
     let fresh = Tab::new();
     let flow = login_flow(harness.begin("own", &fresh, &[]).await.unwrap());
-    assert!(matches!(harness.sign_in(&flow, "ada", &fresh).await, Ok(SignInOutcome::No)));
+    assert!(matches!(harness.sign_in(&flow, "ada", &fresh).await, Ok(SignInOutcome::No(_))));
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use axum::{
 use castellan_issuer::{
     authorization::next::{FlowError, FlowView, SignInOutcome},
     error::OAuthError,
+    request::params::Params,
+    sign_in::{FieldKind, SignInMethod},
 };
-use castellan_proto::Secret;
 
 use super::{
     cookies::{self, Visitor},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
-    pages::LoginPage,
+    pages::{Input, InputKind, LoginPage, SignInForm},
     wire::{
         error::Refusal,
         extract::{self, Form},
@@ -61,15 +62,16 @@ pub(crate) async fn submit(
     if params.get("decision") == Some("deny") {
         return respond::next(app.issuer().decline(flow, &visitor.browser).await, &app, &headers);
     }
-    let name = params.get("username").unwrap_or_default();
-    let password = params.secret("password").unwrap_or_else(|| Secret::new(String::new()));
-    match app.issuer().sign_in(flow, (name, &password), &visitor.browser).await {
+    let name = user_name(&app, &params);
+    match app.issuer().sign_in(flow, &params, &visitor.browser).await {
         Ok(SignInOutcome::Yes(cookie, next)) => {
             let mut response = respond::next(Ok(next), &app, &headers);
             visitor.set_session(&app, &mut response, &cookie);
             response
         }
-        Ok(SignInOutcome::No) => again(&app, &visitor, (flow, name), &headers).await,
+        Ok(SignInOutcome::No(problem)) => {
+            again(&app, &visitor, (flow, name, problem), &headers).await
+        }
         Err(FlowError::Token(OAuthError::Throttled(seconds))) => {
             later(&app, &visitor, (flow, name), seconds).await
         }
@@ -78,15 +80,20 @@ pub(crate) async fn submit(
     }
 }
 
+/// What was typed in as the name of the person.
+fn user_name<'a>(app: &App, form: &'a Params) -> &'a str {
+    let fields = app.issuer().sign_in_methods().iter().flat_map(|method| method.fields());
+    let mut names = fields.filter(|field| field.kind == FieldKind::UserName);
+    names.find_map(|field| form.get(field.name)).unwrap_or_default()
+}
+
 /// The form once more, with the name as it was typed.
 async fn again(
     app: &App,
     visitor: &Visitor,
-    (flow, name): (&str, &str),
+    (flow, name, problem): (&str, &str, &str),
     headers: &HeaderMap,
 ) -> Response {
-    // The same words whether the name or the password is wrong.
-    let problem = "Incorrect username or password.";
     match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
@@ -111,17 +118,39 @@ async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds
     response
 }
 
+/// The form of `method`, with the name of the person filled in as far as it is known.
+fn sign_in_form<'a>(method: &'a dyn SignInMethod, login_hint: &'a str) -> SignInForm<'a> {
+    let fields = method.fields().iter().map(|field| {
+        let value = if field.kind == FieldKind::UserName { login_hint } else { "" };
+        let kind = match field.kind {
+            FieldKind::UserName => InputKind::UserName,
+            FieldKind::Secret => InputKind::Secret,
+            FieldKind::Code => InputKind::Code,
+        };
+        Input {
+            name: field.name,
+            label: field.label,
+            kind,
+            autocomplete: field.autocomplete,
+            value,
+        }
+    });
+    SignInForm { method: method.name(), fields: fields.collect() }
+}
+
 fn form(
     app: &App,
     flow: &str,
     view: &FlowView,
     (status, problem): (StatusCode, Option<&str>),
 ) -> Response {
+    let methods = app.issuer().sign_in_methods();
+    let forms = methods.iter().map(|method| sign_in_form(*method, &view.login_hint)).collect();
     let login = LoginPage {
         site: app.title(),
         client_name: view.client_name.as_deref(),
         flow,
-        login_hint: &view.login_hint,
+        forms,
         problem,
     };
     let target = view.redirect_uri.as_deref().and_then(respond::form_target);

@@ -1,0 +1,133 @@
+//! A name and a password.
+
+use async_trait::async_trait;
+use castellan_proto::{Opaque, Secret, is_identifier};
+
+use super::{Field, FieldKind, SignInMethod};
+use crate::{
+    Issuer,
+    error::OAuthError,
+    records::{Account, login_name, repository::Versioned},
+    request::params::Params,
+    secrets::hashing::Match,
+    session::browser::{Browser, SignedIn},
+    store::{Notice, StoreError},
+};
+
+/// What people have known since they signed up.
+pub(super) struct Password;
+
+#[async_trait]
+impl SignInMethod for Password {
+    fn name(&self) -> &'static str {
+        "password"
+    }
+
+    fn amr(&self) -> &'static [&'static str] {
+        &["pwd"]
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        const FIELDS: &[Field] = &[
+            Field {
+                name: "username",
+                label: "Username or e-mail",
+                kind: FieldKind::UserName,
+                autocomplete: "username",
+            },
+            Field {
+                name: "password",
+                label: "Password",
+                kind: FieldKind::Secret,
+                autocomplete: "current-password",
+            },
+        ];
+        FIELDS
+    }
+
+    fn problem(&self) -> &'static str {
+        // The same words whether the name or the password is wrong.
+        "Incorrect username or password."
+    }
+
+    async fn check(
+        &self,
+        issuer: &Issuer,
+        form: &Params,
+        browser: &Browser,
+    ) -> Result<Option<Versioned<Account>>, OAuthError> {
+        let name = form.get("username").unwrap_or_default();
+        let password = form.secret("password").unwrap_or_else(|| Secret::new(String::new()));
+        issuer.check_password((name, &password), browser).await
+    }
+}
+
+impl Issuer {
+    /// Signs a person in by password. `None` if the name or the password is wrong: the same
+    /// answer at the same time.
+    ///
+    /// # Errors
+    /// [`OAuthError::Busy`] or [`OAuthError::Store`]; nobody is signed in then.
+    pub async fn sign_in_with_password(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
+        self.may_issue()?;
+        let browser = Browser::default();
+        let found = self.check_password((name, password), &browser).await?;
+        let Some(stored) = found else { return Ok(None) };
+        Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
+    }
+
+    /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
+    async fn check_password(
+        &self,
+        (name, password): (&str, &Secret),
+        browser: &Browser,
+    ) -> Result<Option<Versioned<Account>>, OAuthError> {
+        let found = self.find_account(name).await?;
+        let account = found.as_ref().map(|stored| &*stored.id);
+        let guess = self.count_guess((&login_name(name), account), browser).await?;
+        let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
+        let phc = phc.filter(|_| !guess.is_refused);
+        let matched = self.passwords().compare(password, phc).await?;
+        let right = matched != Match::No;
+        if right {
+            self.guess_was_good(guess).await?;
+        }
+        let found = found.filter(|stored| right && stored.body.active);
+        if let (Match::OtherForm, Some(stored)) = (matched, &found) {
+            self.hash_anew(stored, password).await;
+        }
+        Ok(found)
+    }
+
+    /// Replaces a hash of an earlier version by that of the same password in NFC. It is no other
+    /// password: sessions go on. What does not succeed now does the next time.
+    async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
+        // One that is too short by now could not be chosen any more, and stays as it is.
+        let Ok(storable) = self.settings().secrets.password(password) else { return };
+        let Ok(phc) = self.passwords().hash(&storable).await else { return };
+        let body = Account { password: Some(phc), ..stored.body.clone() };
+        let anew = Versioned { id: stored.id.clone(), version: stored.version, body };
+        if let Err(error) = self.repository().replace(&anew, Notice::Silent, self.now()).await {
+            tracing::warn!(%error, "could not store the hash of a password anew");
+        }
+    }
+
+    /// The account that `name` signs in to: its id, its user name or an e-mail address.
+    pub(crate) async fn find_account(
+        &self,
+        name: &str,
+    ) -> Result<Option<Versioned<Account>>, StoreError> {
+        let now = self.now();
+        let named = self.repository().find::<Account>(&login_name(name), now).await?;
+        if !is_identifier(name) {
+            return Ok(named);
+        }
+        // Read even if it is not needed: a name that is known costs what an unknown one does.
+        let by_id = self.repository().get::<Account>(name, now).await?;
+        Ok(named.or(by_id))
+    }
+}

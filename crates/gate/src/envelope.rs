@@ -1,8 +1,6 @@
 //! The envelope of a GraphQL request: what was asked, and nothing else that came along.
 
-use std::fmt::Write as _;
-
-use crate::json::Json;
+use crate::json::{Json, push_string};
 
 /// A request as GraphQL-over-HTTP describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,15 +165,16 @@ impl Envelope {
     /// The body that is sent on: exactly these members, in this order (`docs/rules.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut out = format!("{{\"query\":{}", quote(&self.query));
+        let mut out = String::from("{\"query\":");
+        push_string(&mut out, &self.query);
         if let Some(name) = &self.operation_name {
             out.push_str(",\"operationName\":");
-            out.push_str(&quote(name));
+            push_string(&mut out, name);
         }
         for (at, (name, value)) in self.variables.iter().enumerate() {
-            let before = if at == 0 { ",\"variables\":{" } else { "," };
-            // A text takes whatever is written to it.
-            let _ = write!(out, "{before}{}:{value}", quote(name));
+            out.push_str(if at == 0 { ",\"variables\":{" } else { "," });
+            push_string(&mut out, name);
+            out.extend([":", value]);
         }
         out.push_str(if self.variables.0.is_empty() { "}" } else { "}}" });
         out.into_bytes()
@@ -217,11 +216,6 @@ impl Read<'_> {
 const PARAMETERS: [&str; 4] = [QUERY, OPERATION_NAME, VARIABLES, EXTENSIONS];
 
 type Name<'a> = std::borrow::Cow<'a, str>;
-
-/// `text` as a JSON string.
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
 
 /// The members of a JSON body, except those whose names are no text.
 fn read_members(body: &[u8]) -> Result<Vec<(Name<'_>, Json<'_>)>, EnvelopeError> {

@@ -114,6 +114,16 @@ impl<'de> serde::Deserialize<'de> for Bytes {
     }
 }
 
+/// Appends `text` to `out` as a JSON string.
+pub(crate) fn push_string(out: &mut String, text: &str) {
+    // Nearly all texts are as they are (RFC 8259 §7).
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        out.extend(["\"", text, "\""]);
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -315,6 +325,15 @@ mod tests {
         }
         assert!(Json::read(&deep(127)).is_some());
         assert!(Json::read(&format!("{{{}}}", many.join(","))).is_some());
+    }
+
+    #[test]
+    fn a_text_is_written_as_serde_json_writes_it() {
+        for text in ["", "plain é😀\u{7f}", "a\"b", "a\\b", "a\nb", "\u{0}"] {
+            let mut out = String::new();
+            push_string(&mut out, text);
+            assert_eq!(out, serde_json::to_string(text).unwrap());
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use http::StatusCode;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
+use crate::json::push_string;
+
 /// A denied or emptied field that would have run, as it appears in the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldError {
@@ -202,7 +204,7 @@ impl<'a> Node<'a> {
                 out.push('{');
                 for (at, (name, value)) in members.iter().enumerate() {
                     out.push_str(if at == 0 { "" } else { "," });
-                    out.push_str(&Value::from(&**name).to_string());
+                    push_string(out, name);
                     out.push(':');
                     value.write(out);
                 }

@@ -237,3 +237,25 @@ async fn one_of_needs_no_definition_and_takes_one() {
         assert_eq!(reply.text, r#"{"data":{"one":1}}"#);
     }
 }
+
+/// GraphQL specification §3.5.2 and §3.5.5: literals and defaults have no bound but that of a `Float`.
+#[tokio::test]
+async fn literals_and_defaults_fit_as_values_do() {
+    for (document, status) in [
+        ("{ id(of: 123456789012345678901234567890) }", 200),
+        ("{ float(of: 9007199254740993) any(of: 1e400) }", 200),
+        ("query($v: ID = 99999999999999999999) { id(of: $v) }", 200),
+        ("query($v: Float = 9007199254740993) { float(of: $v) }", 200),
+        ("query($v: JSON = [1e400, 1.10]) { any(of: $v) }", 200),
+        ("{ int(of: 1.0) }", 400),
+        ("{ int(of: 2147483648) }", 400),
+        ("{ float(of: 1e400) }", 400),
+    ] {
+        let rig = rig().answering_with(|_| json_answer(200, r#"{"data":{}}"#));
+        let reply = rig.ask(None, document).await;
+        assert_eq!(reply.status, status, "{document}: {}", reply.text);
+        if status == 200 {
+            assert_eq!(rig.only().query(), document);
+        }
+    }
+}

@@ -49,7 +49,7 @@ const ENVELOPES: [&str; 24] = [
     r#"{"query":"{ hello }","operationName":1}"#,
     r#"{"query":"{ hello }","operationName":"Other"}"#,
     r#"{"query":"{ hello }","extensions":1}"#,
-    r#"{"extensions":{"persistedQuery":{"sha256Hash":"x"}}}"#,
+    r#"{"extensions":{"persistedQuery":null}}"#,
     r#"{"id":"x"}"#,
     r#"{"query":"\ud800"}"#,
     r#"{"query":"query($n: Int!) { hello(n: $n) }"}"#,

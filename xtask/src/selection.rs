@@ -83,6 +83,9 @@ impl Selection {
             servers.describe(&mut tests);
             run(&mut tests)
         });
+        for (name, why) in &servers.missing {
+            report.run(&format!("tests on {name}"), || Outcome::NotRun(why.clone()));
+        }
         report
     }
 }

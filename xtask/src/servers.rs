@@ -74,7 +74,9 @@ impl Servers {
         let mut servers = Self { running: Vec::new(), missing: Vec::new() };
         for engine in ENGINES {
             if !wanted(engine.name) {
-                servers.missing.push((engine.name, "not asked for".to_owned()));
+                servers
+                    .missing
+                    .push((engine.name, format!("not asked for (`--engine {}`)", engine.name)));
                 continue;
             }
             if std::env::var_os(engine.variable).is_some() {

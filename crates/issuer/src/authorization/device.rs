@@ -148,7 +148,7 @@ impl Issuer {
         let client = self.authenticate_caller(params, basic).await?;
         let grant =
             client.client.grants.get(&GrantName::DEVICE).ok_or(OAuthError::GrantNotAllowed)?;
-        let resources = resources_within(params, &self.targets(&grant.audience))?;
+        let resources = resources_within(params.resources(), &self.targets(&grant.audience))?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = self.now();
         // Of an app that has shown who it is nobody else can begin anything.

@@ -1,6 +1,7 @@
 //! The browser's way through an authorization: one state machine. Steps never call each other; each
 //! hands what it learnt to one place (`advance`), which decides what is next.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{ErrorCode, Opaque, OpaqueKind, RedirectUri, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -71,10 +72,58 @@ impl Issuer {
     /// # Errors
     /// [`FlowError`] if the store fails.
     pub async fn begin_sign_in(&self, browser: &Browser) -> Result<Next, FlowError> {
+        self.begin_sign_in_to(None, browser).await
+    }
+
+    /// Begins without an app, to go on to `destination`.
+    async fn begin_sign_in_to(
+        &self,
+        destination: Option<String>,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
         if self.signed_in(browser).await?.is_some() {
-            return Ok(Next::Home);
+            return Ok(destination.map_or(Next::Home, Next::Go));
         }
-        Ok(Next::Login(self.save_flow(None, browser, None, None).await?))
+        let flow = Flow { destination, ..Flow::default() };
+        Ok(Next::Login(self.save_flow(flow, browser).await?))
+    }
+
+    /// Begins for a page that has the person come back to `redirect_to`, the base64url of a URL
+    /// (`docs/contracts/aidbox.md` §11a): one of this site, or one that is registered as a redirect
+    /// URI of `client`.
+    ///
+    /// # Errors
+    /// [`FlowError::Authorize`] with a page if it is neither.
+    pub async fn begin_sign_in_for(
+        &self,
+        redirect_to: &str,
+        client: Option<&str>,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
+        let refuse = || {
+            let text =
+                "redirect_to must be the base64url of a URL of this server, or of a redirect \
+                        URI of the client that client_id names"
+                    .to_owned();
+            AuthorizeError::Page { code: ErrorCode::InvalidRequest, text }
+        };
+        let bytes = URL_SAFE_NO_PAD.decode(redirect_to.trim_end_matches('=')).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(refuse)?;
+        // What stands behind the slash cannot change the host.
+        let path = text.strip_prefix(&*self.address().issuer);
+        let is_ours = path.is_some_and(|path| path.starts_with('/'));
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(refuse().into());
+        }
+        if !is_ours {
+            let client = client.ok_or_else(refuse)?;
+            let found = self.repository().get::<Client>(client, self.now()).await?;
+            let registers = |client: &Client| {
+                client.active && client.redirect_uris.iter().any(|uri| uri.as_str() == text)
+            };
+            found.filter(|stored| registers(&stored.body)).ok_or_else(refuse)?;
+        }
+        self.begin_sign_in_to(Some(text), browser).await
     }
 
     /// What the page of a flow shows.
@@ -138,7 +187,8 @@ impl Issuer {
         // A session of before, perhaps somebody else's, is over now.
         let (cookie, signed_in) = self.take_over(browser, account, Amr::of(method.amr())).await?;
         let Some(request) = stored.body.request else {
-            return Ok(SignInOutcome::Yes(cookie, Next::Home));
+            let next = stored.body.destination.map_or(Next::Home, Next::Go);
+            return Ok(SignInOutcome::Yes(cookie, next));
         };
         let next = async {
             let client = self.client_of(&request).await?;
@@ -236,7 +286,12 @@ impl Issuer {
                     .refuse(ErrorCode::LoginRequired, "no user is signed in")
                     .into());
             }
-            let flow = self.save_flow(Some(request), browser, None, settled.fresh_since).await?;
+            let flow = Flow {
+                request: Some(request),
+                fresh_since: settled.fresh_since,
+                ..Flow::default()
+            };
+            let flow = self.save_flow(flow, browser).await?;
             return Ok(Next::Login(flow));
         };
         // Whose device it is only the person can tell (RFC 8628 §5.4).
@@ -253,7 +308,8 @@ impl Issuer {
                 return Err(request.refuse(code, "the user has not given consent yet").into());
             }
             let session = Some(person.session);
-            return Ok(Next::Consent(self.save_flow(Some(request), browser, session, None).await?));
+            let flow = Flow { request: Some(request), session, ..Flow::default() };
+            return Ok(Next::Consent(self.save_flow(flow, browser).await?));
         }
         if let Some(device) = &request.device {
             // Even a first-party app's: it was agreed to on some device, and can be taken back.
@@ -292,22 +348,11 @@ impl Issuer {
         }
     }
 
-    async fn save_flow(
-        &self,
-        request: Option<AuthorizationRequest>,
-        browser: &Browser,
-        session: Option<String>,
-        fresh_since: Option<Timestamp>,
-    ) -> Result<String, FlowError> {
+    async fn save_flow(&self, body: Flow, browser: &Browser) -> Result<String, FlowError> {
         let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
         let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
-        let body = Flow {
-            request,
-            browser: mark.digest().text(),
-            session,
-            fresh_since,
-            ends: now + self.settings().flow.get(),
-        };
+        let ends = now + self.settings().flow.get();
+        let body = Flow { browser: mark.digest().text(), ends, ..body };
         let begun = self.keep_begun(&flow.digest().text(), &body, (browser.source, now)).await;
         if let (Err(OAuthError::TooLong), Some(request)) = (&begun, &body.request) {
             return Err(request
@@ -364,10 +409,13 @@ impl Issuer {
 }
 
 /// A sign-in or consent in progress. Its id is the digest of what the form carries.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
     /// What the app asked for, checked; none if somebody only signs in here.
     pub request: Option<AuthorizationRequest>,
+    /// Where the person goes who only signs in here; none if they came for this place itself.
+    #[serde(default)]
+    pub destination: Option<String>,
     /// Digest of the cookie of the browser that began it.
     pub browser: String,
     /// The session by which consent is being asked, so that it is that person who answers.

@@ -190,7 +190,7 @@ impl Issuer {
             .grants
             .get(&GrantName::AUTHORIZATION_CODE)
             .map_or(&[][..], |grant| &grant.audience);
-        request.resources = resources_within(params, &self.targets(also))
+        request.resources = resources_within(params.resources_or_aud(), &self.targets(also))
             .map_err(|error| refuse(error.code(), error.to_string()))?;
         self.apply_id_token_hint(&mut request, params)
             .map_err(|(code, text)| refuse(code, text.to_owned()))?;

@@ -6,7 +6,39 @@ use serde_json::{Value, json};
 
 use crate::{Issuer, records::account::CLAIMS, tokens::claims::ACR};
 
+/// The members of the metadata that SMART App Launch §2.2 asks for.
+const SMART: [&str; 11] = [
+    "issuer",
+    "jwks_uri",
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "grant_types_supported",
+    "code_challenge_methods_supported",
+    "token_endpoint_auth_methods_supported",
+    "response_types_supported",
+    "scopes_supported",
+];
+
 impl Issuer {
+    /// What apps of SMART App Launch find out by themselves (`docs/contracts/aidbox.md` §11a): the
+    /// same facts, and what they are called there.
+    #[must_use]
+    pub fn smart_configuration(&self) -> Value {
+        let metadata = self.metadata();
+        let members = SMART.iter().map(|name| ((*name).to_owned(), metadata[*name].clone()));
+        let mut shown: serde_json::Map<_, _> = members.collect();
+        let capabilities = [
+            "client-public",
+            "client-confidential-symmetric",
+            "client-confidential-asymmetric",
+            "sso-openid-connect",
+        ];
+        shown.insert("capabilities".to_owned(), json!(capabilities));
+        shown.into()
+    }
+
     /// The metadata document. One for both well-known paths.
     #[must_use]
     pub fn metadata(&self) -> Value {

@@ -8,6 +8,7 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::account::claims_of,
+    session::browser::SignedIn,
     tokens::{dpop::Proof, verified::Live},
 };
 
@@ -32,6 +33,14 @@ impl Issuer {
         }
         let claims = claims(&live).ok_or(OAuthError::InvalidToken)?;
         Ok((live, claims))
+    }
+}
+
+impl SignedIn {
+    /// Everything that is known of the person, for themselves (`docs/contracts/aidbox.md` §11a).
+    #[must_use]
+    pub fn claims(&self) -> Value {
+        claims_of(&self.account_id, &self.account, |_, _| true)
     }
 }
 

@@ -57,7 +57,7 @@ impl GrantType for ClientCredentials {
         let name = GrantName::CLIENT_CREDENTIALS;
         let grant = client.client.grants.get(&name).ok_or(OAuthError::GrantNotAllowed)?;
         let scope = scope_within(params, &client.client.scope)?;
-        let named = resources_within(params, &issuer.targets(&grant.audience))?;
+        let named = resources_within(params.resources(), &issuer.targets(&grant.audience))?;
         let mut family = issuer.new_family(client, name, scope)?;
         if let Some(named) = named {
             family.audience = named;

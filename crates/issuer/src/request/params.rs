@@ -57,6 +57,12 @@ impl Params {
         self.pairs.iter().filter(move |pair| of_one(pair)).map(|(_, value)| &**value)
     }
 
+    /// The same of an authorization request, where SMART App Launch §2.1.6 says `aud` instead.
+    pub fn resources_or_aud(&self) -> impl Iterator<Item = &str> {
+        let aud = self.get("aud").filter(|_| self.resources().next().is_none());
+        self.resources().chain(aud)
+    }
+
     /// Names and values as they came.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (&**name, &**value))

@@ -7,16 +7,16 @@ use crate::{Issuer, error::OAuthError, records::Family, request::params::Params}
 /// Resources of one request at most.
 const MOST: usize = 16;
 
-/// What `params` name of `most`; none if they name nothing.
+/// What `asked` names of `most`; none if it names nothing.
 ///
 /// # Errors
 /// [`OAuthError::Target`] naming the first that is not among `most`.
-pub(crate) fn resources_within(
-    params: &Params,
+pub(crate) fn resources_within<'a>(
+    asked: impl IntoIterator<Item = &'a str>,
     most: &[String],
 ) -> Result<Option<Vec<String>>, OAuthError> {
     let mut named: Vec<String> = Vec::new();
-    for resource in params.resources() {
+    for resource in asked {
         let known = most.iter().any(|one| one == resource);
         if !known || named.len() == MOST {
             let shown = resource.chars().filter(char::is_ascii_graphic).take(128).collect();
@@ -52,7 +52,7 @@ impl Issuer {
         let for_all = family.audience.contains(&place.issuer);
         let guards = if for_all { &*place.resources } else { &[] };
         let most: Vec<_> = family.audience.iter().chain(guards).cloned().collect();
-        let mut named = resources_within(params, &most)?;
+        let mut named = resources_within(params.resources(), &most)?;
         // An app of `/oauth` is always named (`docs/contracts/decidim.md` §4).
         if let Some(named) = &mut named
             && family.profile.names_client_in_audience()

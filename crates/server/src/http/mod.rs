@@ -48,6 +48,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/castellan-identity-jwks.json", get(oauth::discovery::identity_jwks))
         .route("/.well-known/oauth-authorization-server", get(oauth::discovery::metadata))
         .route("/.well-known/openid-configuration", get(oauth::discovery::metadata))
+        .route("/.well-known/smart-configuration", get(oauth::discovery::smart))
         .merge(resources::routes(&roster))
         .fallback(browser::respond::not_found)
         .with_state(app)

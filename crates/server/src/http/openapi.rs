@@ -149,6 +149,14 @@ const OPERATIONS: &[Operation] = &[
         responses: &[(StatusCode::OK, "The endpoints and what they support.")],
     },
     Operation {
+        path: "/.well-known/smart-configuration",
+        method: Method::GET,
+        summary: "Metadata (SMART App Launch §2.2).",
+        caller: Caller::Anybody,
+        form: &[],
+        responses: &[(StatusCode::OK, "The endpoints and what they support.")],
+    },
+    Operation {
         path: "/.well-known/jwks.json",
         method: Method::GET,
         summary: "The keys that tokens are signed with (RFC 7517 §5).",

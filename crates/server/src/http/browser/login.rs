@@ -37,7 +37,13 @@ pub(crate) async fn show(
         Err(error) => return Refusal::from(error).into_response(),
     };
     let Some(flow) = params.get("flow") else {
-        let step = app.issuer().begin_sign_in(&visitor.browser).await;
+        let step = match params.get("redirect_to") {
+            None => app.issuer().begin_sign_in(&visitor.browser).await,
+            Some(url) => {
+                let client = params.get("client_id");
+                app.issuer().begin_sign_in_for(url, client, &visitor.browser).await
+            }
+        };
         let mut response = respond::next(step, &app, &headers);
         visitor.remember(&app, &mut response);
         return response;

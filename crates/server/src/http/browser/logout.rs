@@ -1,14 +1,17 @@
 //! `/auth/logout`: signing out of this browser, at an app's request or one's own.
 
 use axum::{
+    Json,
+    body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::{HeaderMap, Request, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use castellan_issuer::{
     authorization::request::AuthorizeError, error::OAuthError, request::params::Params,
 };
 use castellan_proto::ErrorCode;
+use serde_json::json;
 
 use super::{
     account::signed_in,
@@ -16,10 +19,11 @@ use super::{
     respond,
 };
 use crate::wire::{
-    error::Refusal,
-    extract::{self, Form},
+    error::{Refusal, no_store},
+    extract,
+    request::{LONGEST_QUERY, read_form},
 };
-use crate::{app::App, http::oauth::authorize::LONGEST, pages::LogoutPage};
+use crate::{app::App, pages::LogoutPage};
 
 /// What an app may send along (RP-Initiated Logout §2); it comes back with the answer.
 const ASKED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
@@ -50,20 +54,25 @@ pub(crate) async fn ask(
     Ok(respond::html(StatusCode::OK, &shown, back.and_then(respond::form_target).as_deref()))
 }
 
-/// The answer, or the question as a form that an app has a browser send.
+/// The answer, or the question as a form that an app has a browser send; or a script of this site that
+/// signs its person out (`docs/contracts/aidbox.md` §11a).
 pub(crate) async fn submit(
     State(app): State<App>,
     visitor: Visitor,
-    headers: HeaderMap,
-    Form(params): Form,
+    request: Request<Body>,
 ) -> Result<Response, Refusal> {
+    let headers = request.headers().clone();
+    if is_json(&headers) {
+        return by_script(&app, &visitor, &headers).await;
+    }
+    let params = read_form(request).await?;
     let asked = asked(&params);
     let Some(token) = params.get("csrf").or(asked.is_empty().then_some("")) else {
         // A browser keeps the session's cookie from a form of another site, and not from the page
         // that it is led to.
         let query =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
-        if query.len() > LONGEST {
+        if query.len() > LONGEST_QUERY {
             let text = "the request is too long".to_owned();
             let code = ErrorCode::InvalidRequest;
             let why = AuthorizeError::Page { code, text };
@@ -83,6 +92,24 @@ pub(crate) async fn submit(
         return Ok(cookies::cross_site());
     }
     end(&app, &visitor, back).await
+}
+
+/// No other site can send JSON unasked, as forms cannot.
+async fn by_script(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Result<Response, Refusal> {
+    if !cookies::is_same_origin(app, headers) {
+        return Ok(cookies::cross_site());
+    }
+    let logout = app.issuer().sign_out(&visitor.browser).await.map_err(OAuthError::from)?;
+    // A script has no page to load these in; it can.
+    let mut response = no_store(Json(json!({"frames": logout.frames})).into_response());
+    cookies::clear_session(app, &mut response);
+    Ok(response)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
 }
 
 fn asked(params: &Params) -> Vec<(&'static str, &str)> {

@@ -15,12 +15,8 @@ use castellan_proto::ErrorCode;
 use crate::{
     app::App,
     http::browser::{cookies::Visitor, respond},
-    wire::{error::Refusal, extract},
+    wire::{error::Refusal, extract, request::LONGEST_QUERY},
 };
-
-/// Bytes of a query that are carried on: what proxies take of one header without being told
-/// otherwise, less the rest of the address.
-pub(crate) const LONGEST: usize = 4_096 - 16;
 
 /// The parameters are in the query.
 pub(crate) async fn get(
@@ -46,7 +42,7 @@ pub(crate) async fn post(
     };
     let query =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params.pairs()).finish();
-    if query.len() > LONGEST {
+    if query.len() > LONGEST_QUERY {
         let why =
             "the request is too long for a URL: use a pushed authorization request (RFC 9126)";
         return respond::refused(nowhere(why.to_owned()), &app, &headers);

@@ -17,6 +17,7 @@ use castellan_proto::Secret;
 
 use crate::{
     app::App,
+    http::browser::cookies::{self, Visitor},
     wire::{
         bearer, cors,
         error::{Refusal, no_store},
@@ -28,13 +29,23 @@ use crate::{
 /// The one parameter that holds a token.
 const TOKEN: &str = "access_token";
 
-/// `GET`.
+/// `GET`. A page of this site without a token is told of the person who is signed in in its browser
+/// (`docs/contracts/aidbox.md` §11a).
 pub(crate) async fn get(
     State(app): State<App>,
+    visitor: Visitor,
     method: Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    let is_bare = query.is_none() && !headers.contains_key(header::AUTHORIZATION);
+    if is_bare && visitor.browser.session.is_some() && cookies::is_same_origin(&app, &headers) {
+        match app.issuer().signed_in(&visitor.browser).await {
+            Ok(Some(person)) => return no_store(Json(person.claims()).into_response()),
+            Ok(None) => {}
+            Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
+        }
+    }
     respond(&headers, answer(&app, &method, (query.as_deref(), None), &headers).await)
 }
 

@@ -24,6 +24,7 @@ use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
 };
+use castellan_proto::Lifetime;
 use serde_json::json;
 use tower::{Layer as _, ServiceExt as _};
 
@@ -192,7 +193,8 @@ impl Inner {
             attestor,
             config.strip_headers.clone(),
         );
-        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref()))
+        let longest = config.upstream_timeout.map_or(upstream::LONGEST, Lifetime::get);
+        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref(), longest))
     }
 }
 

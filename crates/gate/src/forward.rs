@@ -162,8 +162,9 @@ impl RequestContext<'_> {
         let failed = upstream.data.is_none()
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
+        let held = std::mem::take(&mut upstream.held);
         match merge(&keys, upstream, ours, field_errors, self.shared.rules.limits.answer_bytes) {
-            Some(answer) => self.json(status, &answer),
+            Some(answer) => upstream::held_answer(self.json(status, &answer), held),
             None => too_large().into_response(self.wanted, self.id),
         }
     }

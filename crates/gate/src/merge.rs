@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::answer_memory::HeldAnswer;
+
 /// A denied or emptied field that would have run, as it appears in the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldError {
@@ -18,11 +20,13 @@ pub(crate) struct Upstream {
     pub(crate) errors: Vec<Value>,
     pub(crate) extensions: Option<Value>,
     pub(crate) status: StatusCode,
+    /// The memory that it takes.
+    pub(crate) held: HeldAnswer,
 }
 
 impl Upstream {
     /// Reads an answer; `None` if it is no GraphQL response.
-    pub(crate) fn read(status: StatusCode, body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(status: StatusCode, body: &[u8], held: HeldAnswer) -> Option<Self> {
         let Ok(Value::Object(mut members)) = serde_json::from_slice(body) else { return None };
         let data = members.shift_remove("data");
         let errors = match members.shift_remove("errors") {
@@ -35,7 +39,7 @@ impl Upstream {
             None | Some(Value::Null | Value::Object(_)) => {}
             Some(_) => return None,
         }
-        Some(Self { data, errors, extensions: members.shift_remove("extensions"), status })
+        Some(Self { data, errors, extensions: members.shift_remove("extensions"), status, held })
     }
 
     /// What stands for an upstream that was not asked.

@@ -19,5 +19,6 @@ pub(crate) mod scopes_lint;
 pub(crate) mod search;
 pub(crate) mod secret_policy;
 pub(crate) mod sites;
+pub(crate) mod stalled_clients;
 pub(crate) mod transfer;
 pub(crate) mod unenforced_settings;

@@ -24,6 +24,7 @@ use crate::wire::request;
 use access_log::AccessLogEntry;
 use site::Sites;
 
+pub(crate) use normalise::LengthBesideCoding;
 pub use site::{Nonce, SiteRoutes};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.

@@ -16,6 +16,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+use super::head::Head;
+
 /// From accept to the first whole head, and from the first byte of a later one to its end.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of what is being written to it, or of one answer.
@@ -42,6 +44,8 @@ struct State {
     /// The number of the next one.
     next: u64,
     http2: bool,
+    /// What has come of the head that is on its way.
+    head: Head,
     /// Something came that was not read to its end.
     unread: bool,
     /// Since when the client has taken nothing of what is being written.
@@ -93,6 +97,7 @@ impl Activity {
             open: BTreeMap::new(),
             next: 0,
             http2: false,
+            head: Head::default(),
             unread: false,
             stalled: None,
             ending: None,
@@ -115,6 +120,7 @@ impl Activity {
         state.open.insert(number, Answering::default());
         state.http2 = http2;
         state.unread = false;
+        state.head.clear();
         Open { activity: Arc::clone(self), number }
     }
 
@@ -128,8 +134,7 @@ impl Activity {
         }
     }
 
-    /// Ends the streams on which the client has taken nothing for too long, with all that their
-    /// answers hold; whether there was one.
+    /// Ends the streams on which the client has taken nothing for too long; whether there was one.
     pub(crate) fn end_stalled_streams(&self) -> bool {
         let (mut ended, now) = (Vec::new(), Instant::now());
         for answering in self.state().open.values_mut() {
@@ -144,15 +149,27 @@ impl Activity {
         !ended.is_empty()
     }
 
+    /// Whether the head that has just come has a `Content-Length`. That is not known of one that came
+    /// while another request was answered.
+    pub(crate) fn has_length(&self) -> bool {
+        self.state().head.has_length()
+    }
+
     /// Bytes have come.
-    pub(crate) fn note_read(&self) {
+    pub(crate) fn note_read(&self, bytes: &[u8]) {
         let mut state = self.state();
         match state.phase {
             Phase::Idle if !state.http2 => {
                 state.unread = true;
                 state.enter(Phase::Head);
+                state.head.clear();
+                state.head.extend(bytes);
             }
-            Phase::Opening => state.unread = true,
+            Phase::Opening => {
+                state.unread = true;
+                state.head.extend(bytes);
+            }
+            Phase::Head => state.head.extend(bytes),
             Phase::Lingering(_) => state.phase = Phase::Lingering(Instant::now()),
             _ => {}
         }
@@ -177,6 +194,7 @@ impl Activity {
     pub(crate) fn note_rest_read(&self) {
         let mut state = self.state();
         state.unread = false;
+        state.head.clear();
         if state.phase == Phase::Head {
             state.enter(Phase::Idle);
         }
@@ -323,7 +341,6 @@ mod tests {
     fn left(activity: &Activity) -> Option<u64> {
         let deadline = activity.state().deadline(KEEP_ALIVE);
         let left = deadline?.duration_since(Instant::now());
-        // Rounded to the next whole second.
         Some((left + Duration::from_millis(500)).as_secs())
     }
 
@@ -343,14 +360,14 @@ mod tests {
         let activity = Activity::new(KEEP_ALIVE);
         assert_eq!(left(&activity), Some(10));
         pass(&activity, 9);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(1), "a byte now and then buys no time");
         let open = activity.begin(false);
         assert_eq!(left(&activity), None);
         drop(open);
         assert_eq!(left(&activity), Some(75));
         pass(&activity, 60);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(10));
     }
 
@@ -362,7 +379,7 @@ mod tests {
         assert_eq!(left(&activity), None);
         drop(other);
         pass(&activity, 70);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(5));
     }
 
@@ -426,7 +443,7 @@ mod tests {
         }));
         let moment = Duration::from_millis(20);
         assert!(tokio::time::timeout(moment, &mut rings).await.is_err());
-        activity.note_read();
+        activity.note_read(b"G");
         pass(&activity, 10);
         assert!(tokio::time::timeout(HEAD / 2, rings).await.is_ok());
     }

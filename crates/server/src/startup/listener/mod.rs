@@ -6,6 +6,7 @@
 
 mod activity;
 mod body;
+mod head;
 mod room;
 mod shares;
 mod stream;
@@ -27,7 +28,11 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{config::ServerConfig, corridor::Corridor, file_handles::FileHandles};
+use crate::{
+    config::ServerConfig,
+    corridor::{Corridor, LengthBesideCoding},
+    file_handles::FileHandles,
+};
 use activity::{Activity, Open};
 use body::{Answered, Asked};
 use room::{Place, Room};
@@ -173,6 +178,9 @@ impl Connection {
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(memory.clone());
             let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
+            if request.headers().contains_key(header::TRANSFER_ENCODING) && activity.has_length() {
+                request.extensions_mut().insert(LengthBesideCoding);
+            }
             // At once: the task of a stream is noted right after this.
             let open = activity.begin(request.version() == Version::HTTP_2);
             async move { Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await) }

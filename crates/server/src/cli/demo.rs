@@ -62,6 +62,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         println!("wrote {0}; start with: castellan serve --config {0}", file.display());
         return Ok(ExitCode::SUCCESS);
     }
+    if !arguments.listen.ip().is_loopback() {
+        return Err(format!(
+            "the demo has an administrator whose password everybody knows, so that it listens on \
+             loopback addresses only, not on {}; use `castellan serve`",
+            arguments.listen
+        )
+        .into());
+    }
     let listener = serve::bind(arguments.listen).await?;
     let listen = listener.local_addr()?;
     let (stopped, stop) = tokio::sync::watch::channel(());

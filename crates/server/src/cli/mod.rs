@@ -212,7 +212,8 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
-    let load = || load(config.as_deref(), site.as_deref());
+    let path = config.clone();
+    let load = move || load(path.as_deref(), site.as_deref());
     match command {
         Command::Serve(arguments) => serve::run(load, arguments).await,
         Command::Reload => reload::ask(config.as_deref()).await,

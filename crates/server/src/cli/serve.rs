@@ -39,15 +39,12 @@ pub(super) struct ArchiveArguments {
 
 /// Runs the server; `read` reads its configuration, at the start and whenever it is told to.
 pub(super) async fn run(
-    read: impl Fn() -> Result<Loaded, Failure>,
+    read: impl Fn() -> Result<Loaded, Failure> + Send + Sync + 'static,
     arguments: Arguments,
 ) -> Result<ExitCode, Failure> {
-    let read = || {
-        let mut loaded = read()?;
-        if let Some(listen) = arguments.listen {
-            loaded.config.server.listen = listen;
-        }
-        Ok(loaded)
+    let read = move || match (read()?, arguments.listen) {
+        (loaded, Some(listen)) => Ok(loaded.listening_at(listen)?),
+        (loaded, None) => Ok(loaded),
     };
     let loaded = read()?;
     let listen = loaded.config.server.listen;

@@ -282,6 +282,16 @@ pub struct Rosters {
 }
 
 impl Loaded {
+    /// The same, listening at `address`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the other settings do not go with that.
+    pub fn listening_at(mut self, address: SocketAddr) -> Result<Self, ConfigError> {
+        self.config.server.listen = address;
+        self.config.check(&self.sites).map_err(check::Problem::anywhere)?;
+        Ok(self)
+    }
+
     /// The same, with the command line at the site called `name`.
     ///
     /// # Errors

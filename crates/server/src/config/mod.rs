@@ -350,6 +350,12 @@ impl Config {
     ) -> Result<Loaded, ConfigError> {
         let file = file::File::read(path)?;
         let environment = Environment::new(environment);
+        // `{ env = "NAME" }`, in either kind of quotes.
+        environment.check_names(|name| {
+            let quoted = [format!("\"{name}\""), format!("'{name}'")];
+            let own = environment.own().map(|(_, value)| value);
+            own.chain([file.text()]).any(|text| quoted.iter().any(|name| text.contains(name)))
+        })?;
         // The file alone first, so that what is wrong with it is not blamed on a variable.
         let mut config: Self = file.parse()?;
         if let Some(merged) = overlay::merge(file.text(), &environment)? {

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[macro_use]
+mod output;
+
 mod apply;
 mod auth_key;
 mod client;
@@ -131,11 +134,17 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(dispatch(arguments));
     // Threads that still hash or write must not hold up the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    match done {
-        Ok(code) => code,
-        Err(error) => fail(&*error),
+    match (done, output::failure()) {
+        (Ok(_), Some(error)) => fail(&Unprinted(error)),
+        (Ok(code), None) => code,
+        (Err(error), _) => fail(&*error),
     }
 }
+
+/// Not all of what a command had to say could be printed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write to standard output: {0}")]
+struct Unprinted(&'static std::io::Error);
 
 /// The command line as `--help` and completions show it, for what is in `rosters`.
 #[must_use]

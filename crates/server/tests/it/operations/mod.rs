@@ -20,5 +20,6 @@ pub(crate) mod search;
 pub(crate) mod secret_policy;
 pub(crate) mod sites;
 pub(crate) mod stalled_clients;
+pub(crate) mod standard_output;
 pub(crate) mod transfer;
 pub(crate) mod unenforced_settings;

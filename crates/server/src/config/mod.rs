@@ -36,7 +36,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::dialects::Dialects;
+use crate::{dialects::Dialects, files};
 
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
@@ -245,6 +245,9 @@ pub enum ConfigError {
     /// Settings that do not go together.
     #[error("{0}")]
     Conflict(String),
+    /// Files take too long to be read.
+    #[error("the files that the configuration names could not be read within {} seconds", files::PATIENCE.as_secs())]
+    Slow,
     /// A setting of the file that means nothing, or goes with no other.
     #[error("{path}:{line}: {problem}")]
     Setting {

@@ -126,9 +126,9 @@ pub(crate) async fn hold(
     }
     let (head, body) = send(context, behind, request).await?.into_parts();
     let most = context.shared.rules.limits.answer_bytes;
-    let mut held = HeldAnswer::new(memory);
-    let body = all_of(body, most, &mut held).await.ok_or_else(too_large)?;
-    Upstream::read(head.status, &body, held)
+    let mut memory = HeldAnswer::new(memory);
+    let body = all_of(body, most, &mut memory).await.ok_or_else(too_large)?;
+    Upstream::read(head.status, &body, memory)
         .ok_or_else(|| bad_gateway("The API behind this guard did not send a GraphQL response."))
 }
 

@@ -24,7 +24,7 @@ use crate::{
 /// Run a server with a sample API, sample people and apps.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Address to listen on.
+    /// Address to listen on, of this machine alone.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// GraphQL API to guard instead of the sample: queries are public, mutations need a scope.

@@ -166,7 +166,7 @@ pub fn command(rosters: &Rosters) -> clap::Command {
         "get" | "delete" => set(command),
         "apply" => command.after_help(documents.clone()),
         "client" => command.mut_subcommands(|command| match command.get_name() {
-            "add" => client::with_dialects(command, dialects.clone()),
+            "add" => client::with_dialects(command, &dialects),
             _ => command,
         }),
         _ => command,

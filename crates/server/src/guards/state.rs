@@ -120,15 +120,14 @@ impl Inner {
             let is_known = known.is_some_and(|digest| digest == material.digest());
             if is_known { Ok(None) } else { material.build(&config).map(Some) }
         });
-        let found = match timeout(files::PATIENCE, &mut found).await {
-            Ok(found) => found,
-            Err(_) => {
-                let slow = State::troubled(&before, &SchemaProblem::Slow);
-                self.tell(&before, &slow);
-                self.state.store(Arc::new(slow));
-                before = self.state.load_full();
-                found.await
-            }
+        let found = if let Ok(found) = timeout(files::PATIENCE, &mut found).await {
+            found
+        } else {
+            let slow = State::troubled(&before, &SchemaProblem::Slow);
+            self.tell(&before, &slow);
+            self.state.store(Arc::new(slow));
+            before = self.state.load_full();
+            found.await
         };
         let next = match found {
             // The runtime is going down; or nothing is new.

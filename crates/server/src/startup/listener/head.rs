@@ -39,7 +39,9 @@ mod tests {
     fn a_length_is_found_in_the_head_alone() {
         let has_length = |pieces: &[&str]| {
             let mut head = Head::default();
-            pieces.iter().for_each(|piece| head.extend(piece.as_bytes()));
+            for piece in pieces {
+                head.extend(piece.as_bytes());
+            }
             head.has_length()
         };
         assert!(has_length(&["POST / HTTP/1.1\r\nhost: a\r\nCont", "ent-LENGTH: 3\r\n\r\n"]));

@@ -40,12 +40,15 @@ fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     headers.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
 }
 
+/// The kind of a frame, its stream and its payload.
+type Frame = (u8, u32, Vec<u8>);
+
 /// A client whose windows are shut.
 #[derive(Clone)]
 struct Client {
     socket: Arc<Mutex<TcpStream>>,
-    /// Frames that came, each with its kind, its stream and its payload.
-    came: Arc<Mutex<Vec<(u8, u32, Vec<u8>)>>>,
+    /// What came.
+    came: Arc<Mutex<Vec<Frame>>>,
 }
 
 impl Client {

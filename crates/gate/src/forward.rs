@@ -162,9 +162,13 @@ impl RequestContext<'_> {
         let failed = upstream.data.is_none()
             && (upstream.status.is_client_error() || upstream.status.is_server_error());
         let status = if failed { upstream.status } else { StatusCode::OK };
-        let most = self.shared.rules.limits.answer_bytes;
+        let (held, most) =
+            (std::mem::take(&mut upstream.held), self.shared.rules.limits.answer_bytes);
         let refusal = match merge(&keys, &upstream, ours, field_errors, most) {
-            Ok(answer) => return text_response(status, answer, self.wanted, self.id),
+            Ok(answer) => {
+                let response = text_response(status, answer, self.wanted, self.id);
+                return upstream::held_answer(response, held);
+            }
             Err(MergeError::TooLarge) => too_large(),
             Err(MergeError::Ambiguous) => no_graphql(),
         };

@@ -160,9 +160,17 @@ const GATES_OWN: [&str; 27] = [
 ];
 const GATES_OWN_PREFIXES: [&str; 4] = ["castellan-", "if-", "sec-websocket-", "x-forwarded-"];
 
-const NOT_OUTWARDS: [&str; 18] = [
+/// What an upstream says of its own connection to us, of its body as it was framed there, or to
+/// browsers about an origin that is not its own.
+const NOT_OUTWARDS: [&str; 22] = [
+    "accept-ranges",
     "alt-svc",
     "clear-site-data",
+    // The body says itself how long it is; this may belong to another framing (RFC 9112 §6.3).
+    "content-length",
+    "content-range",
+    // Of proofs that never reach it.
+    "dpop-nonce",
     "link",
     "location",
     "nel",

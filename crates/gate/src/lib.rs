@@ -60,6 +60,7 @@
 //! The order of the rooms is the order of a request: [`Envelope`] → [`Document`] → [`decide()`] →
 //! enforce → the service behind → weave.
 
+mod answer_memory;
 mod caller;
 mod context;
 mod credential;
@@ -83,6 +84,7 @@ mod rules;
 mod schema;
 mod upstream;
 
+pub use answer_memory::AnswerMemory;
 pub use caller::{
     Caller, Credential, CredentialProblem, Identity, Person, Possession, Source, Unavailable,
     Verifier,

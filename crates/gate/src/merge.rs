@@ -11,6 +11,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::json::push_string;
 
+use crate::answer_memory::HeldAnswer;
+
 /// A denied or emptied field that would have run, as it appears in the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldError {
@@ -26,13 +28,15 @@ pub(crate) struct Upstream {
     pub(crate) errors: Vec<Box<RawValue>>,
     pub(crate) extensions: Option<Box<RawValue>>,
     pub(crate) status: StatusCode,
+    /// The memory that it takes.
+    pub(crate) held: HeldAnswer,
 }
 
 impl Upstream {
     /// Reads an answer; `None` if it is no GraphQL response.
-    pub(crate) fn read(status: StatusCode, body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(status: StatusCode, body: &[u8], held: HeldAnswer) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
-        let mut read = Self { status, ..Self::default() };
+        let mut read = Self { status, held, ..Self::default() };
         for (name, value) in serde_json::from_str::<Members<'_>>(text).ok()?.0 {
             match &*name {
                 "data" => read.data = Some(value.to_owned()),

@@ -100,12 +100,17 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
+    let too_large = || {
+        let message = format!("The body is larger than {limit} bytes.");
+        Err(RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, &message, "TOO_LARGE"))
+    };
+    // Before it is asked for: a client may wait for that with `Expect: 100-continue`.
+    if body.size_hint().lower() > limit as u64 {
+        return too_large();
+    }
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("The body is larger than {limit} bytes.");
-            Err(RequestRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, &message, "TOO_LARGE"))
-        }
+        Err(error) if error.is::<LengthLimitError>() => too_large(),
         Err(_) => Err(RequestRefusal::bad_request("The body was cut off.", "BAD_REQUEST")),
     }
 }

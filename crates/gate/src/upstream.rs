@@ -1,16 +1,23 @@
 //! To the service behind and back: headers, and what counts as an answer.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request::Parts,
 };
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 
 use crate::{
-    DecisionId,
-    context::{Behind, IDENTITY, ReplyBody, RequestContext},
+    AnswerMemory, DecisionId,
+    answer_memory::{HeldAnswer, HeldBody},
+    context::{Behind, BoxError, IDENTITY, ReplyBody, RequestContext},
     headers::{strip_request_headers, strip_response_headers},
     merge::Upstream,
     response::{RequestRefusal, set_common_headers},
@@ -97,8 +104,10 @@ pub(crate) async fn send(
 /// The answer of the service behind as it comes, under our headers.
 pub(crate) fn stream(
     context: &RequestContext<'_>,
-    mut response: Response<ReplyBody>,
+    response: Response<ReplyBody>,
 ) -> Response<ReplyBody> {
+    // Trailers would be headers that nobody has looked at.
+    let mut response = response.map(|body| DataOnly(body).boxed_unsync());
     let headers = response.headers_mut();
     strip_response_headers(headers);
     headers.insert(header::CONTENT_TYPE, context.wanted.content_type());
@@ -116,10 +125,16 @@ pub(crate) async fn hold(
     behind: Behind,
     request: Request<Full<Bytes>>,
 ) -> Result<Upstream, RequestRefusal> {
+    let memory = request.extensions().get::<AnswerMemory>().cloned();
+    if memory.as_ref().is_some_and(AnswerMemory::is_full) {
+        let message = "Too many responses are waiting to be read by their clients.";
+        return Err(RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "UNAVAILABLE"));
+    }
     let (head, body) = send(context, behind, request).await?.into_parts();
     let most = context.shared.rules.limits.answer_bytes;
-    let body = held(body, most).await.ok_or_else(too_large)?;
-    Upstream::read(head.status, &body).ok_or_else(no_graphql)
+    let mut memory = HeldAnswer::new(memory);
+    let body = all_of(body, most, &mut memory).await.ok_or_else(too_large)?;
+    Upstream::read(head.status, &body, memory).ok_or_else(no_graphql)
 }
 
 /// What the API sent is no answer, or could be read in two ways.
@@ -127,18 +142,23 @@ pub(crate) fn no_graphql() -> RequestRefusal {
     bad_gateway("The API behind this guard did not send a GraphQL response.")
 }
 
-/// All of `body`; `None` if it breaks off or is longer than `limit` bytes.
-async fn held(mut body: ReplyBody, limit: usize) -> Option<Vec<u8>> {
+/// All of `body`; `None` if it breaks off, is longer than `limit` bytes, or there is no memory left.
+async fn all_of(mut body: ReplyBody, limit: usize, held: &mut HeldAnswer) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.ok()?.into_data() {
-            if data.len() > limit - out.len() {
+            if data.len() > limit - out.len() || !held.grow(data.len()) {
                 return None;
             }
             out.extend_from_slice(&data);
         }
     }
     Some(out)
+}
+
+/// The answer that is made of what is `held`: it takes as much memory until the caller has taken it.
+pub(crate) fn held_answer(response: Response<ReplyBody>, held: HeldAnswer) -> Response<ReplyBody> {
+    response.map(|body| HeldBody { body, _held: held }.boxed_unsync())
 }
 
 pub(crate) fn too_large() -> RequestRefusal {
@@ -152,8 +172,11 @@ fn bad_gateway(message: &str) -> RequestRefusal {
 /// Whether `status` is that of an answer: nothing is to follow, and nobody is sent elsewhere. What
 /// the API says by any other would be a word between it and the gate that the caller cannot use:
 /// a redirect to an address behind the gate, a protocol that the gate does not speak.
+///
+/// Nor does the gate ask for a part of anything: what the API says is a part is not the answer.
 fn is_final(status: StatusCode) -> bool {
-    status.is_success() || status.is_client_error() || status.is_server_error()
+    let is_whole = status != StatusCode::PARTIAL_CONTENT;
+    (status.is_success() && is_whole) || status.is_client_error() || status.is_server_error()
 }
 
 /// Characters of a content coding that are told at most.
@@ -180,4 +203,28 @@ fn is_graphql(headers: &HeaderMap) -> bool {
     let name = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     name.eq_ignore_ascii_case("application/json")
         || name.eq_ignore_ascii_case("application/graphql-response+json")
+}
+
+/// A body without what is no data.
+struct DataOnly(ReplyBody);
+
+impl Body for DataOnly {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
+        Poll::Ready(frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
 }

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "request",
     "response",
     // What its steps share.
+    "answer_memory",
     "context",
     "denial",
     "explain",

@@ -10,6 +10,7 @@ pub mod config;
 pub mod corridor;
 pub mod dialects;
 pub mod file_handles;
+mod files;
 pub mod guards;
 pub mod http;
 mod http_client;

@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "pages",
     "yaml",
     "file_handles",
+    "files",
     "clock",
 ];
 

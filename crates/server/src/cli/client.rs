@@ -130,10 +130,10 @@ impl New {
 }
 
 /// The arguments of `client add`, with `names` as the dialects that there are.
-pub(super) fn with_dialects(add: clap::Command, names: Vec<&'static str>) -> clap::Command {
+pub(super) fn with_dialects(add: clap::Command, names: &[&'static str]) -> clap::Command {
     // Not `mut_arg`, which moves the argument behind the others.
     add.mut_args(|argument| match argument.get_id().as_str() {
-        "dialect" => argument.value_parser(PossibleValuesParser::new(names.clone())),
+        "dialect" => argument.value_parser(PossibleValuesParser::new(names.to_vec())),
         _ => argument,
     })
 }

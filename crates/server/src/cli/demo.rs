@@ -1,6 +1,6 @@
 //! `castellan demo`: a server with something to guard, and what to try on it.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use apollo_compiler::ast::OperationType;
 use castellan_issuer::{Issuer, machine::api_key::KeyProof, resources::Mode};
@@ -24,7 +24,7 @@ use crate::{
 /// Run a server with a sample API, sample people and apps.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Address to listen on.
+    /// Address to listen on, of this machine alone.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// GraphQL API to guard instead of the sample: queries are public, mutations need a scope.
@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "upstream")]
     save: Option<PathBuf>,
 }
+
+/// How long the API is waited for: what is printed is to be tried at once.
+const READY: Duration = Duration::from_secs(20);
 
 /// What the demo serves, and where.
 struct Demo {
@@ -61,6 +64,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         println!("wrote {0}; start with: castellan serve --config {0}", file.display());
         return Ok(ExitCode::SUCCESS);
+    }
+    if !arguments.listen.ip().is_loopback() {
+        return Err(format!(
+            "the demo has an administrator whose password everybody knows, so that it listens on \
+             loopback addresses only, not on {}; use `castellan serve`",
+            arguments.listen
+        )
+        .into());
     }
     let listener = serve::bind(arguments.listen).await?;
     let listen = listener.local_addr()?;
@@ -92,7 +103,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let issuer = crate::startup::assemble::open_issuer(&loaded).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
-    let house = serve::start(&loaded, std::slice::from_ref(&issuer)).await?;
+    let house = serve::start(&loaded, std::slice::from_ref(&issuer), READY).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
     let limits = loaded.config.server.limits(FileHandles::of_this_process());

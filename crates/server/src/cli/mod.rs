@@ -1,5 +1,8 @@
 //! The command line.
 
+#[macro_use]
+mod output;
+
 mod apply;
 mod auth_key;
 mod client;
@@ -131,11 +134,17 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(dispatch(arguments));
     // Threads that still hash or write must not hold up the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    match done {
-        Ok(code) => code,
-        Err(error) => fail(&*error),
+    match (done, output::failure()) {
+        (Ok(_), Some(error)) => fail(&Unprinted(error)),
+        (Ok(code), None) => code,
+        (Err(error), _) => fail(&*error),
     }
 }
+
+/// Not all of what a command had to say could be printed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write to standard output: {0}")]
+struct Unprinted(&'static std::io::Error);
 
 /// The command line as `--help` and completions show it, for what is in `rosters`.
 #[must_use]
@@ -157,7 +166,7 @@ pub fn command(rosters: &Rosters) -> clap::Command {
         "get" | "delete" => set(command),
         "apply" => command.after_help(documents.clone()),
         "client" => command.mut_subcommands(|command| match command.get_name() {
-            "add" => client::with_dialects(command, dialects.clone()),
+            "add" => client::with_dialects(command, &dialects),
             _ => command,
         }),
         _ => command,
@@ -212,7 +221,8 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
-    let load = || load(config.as_deref(), site.as_deref());
+    let path = config.clone();
+    let load = move || load(path.as_deref(), site.as_deref());
     match command {
         Command::Serve(arguments) => serve::run(load, arguments).await,
         Command::Reload => reload::ask(config.as_deref()).await,

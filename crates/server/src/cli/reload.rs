@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,11 +16,16 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
     signal::unix::Signal,
+    task::JoinHandle,
     time::timeout,
 };
 
 use super::Failure;
-use crate::{config::Loaded, startup::assemble::Server};
+use crate::{
+    config::{ConfigError, Loaded},
+    files,
+    startup::assemble::Server,
+};
 
 /// What is asked through the socket.
 const RELOAD: &[u8; 7] = b"reload\n";
@@ -30,15 +36,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a reload may take: APIs are asked for their schemas.
 const LONGEST: Duration = Duration::from_mins(1);
 
+/// How much of that schemas are waited for.
+const SCHEMAS: Duration = Duration::from_secs(20);
+
+/// Reads the configuration.
+type Read = Arc<dyn Fn() -> Result<Loaded, Failure> + Send + Sync>;
+
 /// What a running server takes up new settings with.
 pub(super) struct Reloader<'a> {
-    pub(super) house: &'a mut Server,
+    house: &'a mut Server,
     /// The settings that it runs by.
-    pub(super) running: Loaded,
-    pub(super) read: &'a dyn Fn() -> Result<Loaded, Failure>,
+    running: Loaded,
+    read: Read,
+    /// A reading that has not ended in time.
+    reading: Option<JoinHandle<Result<Loaded, Failure>>>,
 }
 
-impl Reloader<'_> {
+impl<'a> Reloader<'a> {
+    /// Of a server that runs by the settings of `running`.
+    pub(super) fn new(house: &'a mut Server, running: Loaded, read: Read) -> Self {
+        Self { house, running, read, reading: None }
+    }
+
     /// Reloads whenever it is told to.
     pub(super) async fn run(mut self, mut hangups: Signal, control: Option<Control>) -> Infallible {
         loop {
@@ -80,10 +99,24 @@ impl Reloader<'_> {
     }
 
     async fn take_up(&mut self) -> Result<Vec<&'static str>, Failure> {
-        let (next, waits) = (self.read)()?.taken_up_by(&self.running)?;
-        self.house.take_up(&next).await?;
+        let (next, waits) = self.read().await?.taken_up_by(&self.running)?;
+        self.house.take_up(&next, SCHEMAS).await?;
         self.running = next;
         Ok(waits)
+    }
+
+    /// Reads the configuration, not on the runtime: a disk that hangs must not hold up requests.
+    async fn read(&mut self) -> Result<Loaded, Failure> {
+        if self.reading.as_ref().is_some_and(|reading| !reading.is_finished()) {
+            return Err("an earlier reload still waits for files of the configuration".into());
+        }
+        let read = Arc::clone(&self.read);
+        let mut reading = tokio::task::spawn_blocking(move || read());
+        if let Ok(read) = timeout(files::PATIENCE, &mut reading).await {
+            return read?;
+        }
+        self.reading = Some(reading);
+        Err(ConfigError::Slow.into())
     }
 }
 

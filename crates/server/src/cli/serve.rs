@@ -1,6 +1,6 @@
 //! `castellan serve`, and the sample API alone.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use castellan_issuer::Issuer;
 use tokio::{
@@ -21,6 +21,10 @@ use crate::{
     startup::listener,
 };
 
+/// How long the schemas of guards are waited for before the server listens: as long as APIs that are
+/// well take. The others must not hold up sign-in.
+const SOON: Duration = Duration::from_secs(2);
+
 /// Run the server.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -39,15 +43,12 @@ pub(super) struct ArchiveArguments {
 
 /// Runs the server; `read` reads its configuration, at the start and whenever it is told to.
 pub(super) async fn run(
-    read: impl Fn() -> Result<Loaded, Failure>,
+    read: impl Fn() -> Result<Loaded, Failure> + Send + Sync + 'static,
     arguments: Arguments,
 ) -> Result<ExitCode, Failure> {
-    let read = || {
-        let mut loaded = read()?;
-        if let Some(listen) = arguments.listen {
-            loaded.config.server.listen = listen;
-        }
-        Ok(loaded)
+    let read = move || match (read()?, arguments.listen) {
+        (loaded, Some(listen)) => Ok(loaded.listening_at(listen)?),
+        (loaded, None) => Ok(loaded),
     };
     let loaded = read()?;
     let listen = loaded.config.server.listen;
@@ -59,7 +60,7 @@ pub(super) async fn run(
     }
     let issuers = assemble::open_issuers(&loaded).await?;
     let listener = bind(listen).await?;
-    let mut house = start(&loaded, &issuers).await?;
+    let mut house = start(&loaded, &issuers, SOON).await?;
     // Heard from now on: the default of this signal ends a process.
     let hangups = signal(SignalKind::hangup())?;
     let control = Control::open(&loaded.folder, listener.local_addr()?.port());
@@ -76,7 +77,7 @@ pub(super) async fn run(
     println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
     let serving = listener::serve(listener, house.corridor.clone(), limits, stop());
-    let reloading = Reloader { house: &mut house, running: loaded, read: &read };
+    let reloading = Reloader::new(&mut house, loaded, Arc::new(read));
     tokio::select! {
         served = serving => served?,
         never = reloading.run(hangups, control) => match never {},
@@ -86,9 +87,13 @@ pub(super) async fn run(
 }
 
 /// Puts the server together and begins what it does by itself.
-pub(super) async fn start(loaded: &Loaded, issuers: &[Issuer]) -> Result<Server, Failure> {
+pub(super) async fn start(
+    loaded: &Loaded,
+    issuers: &[Issuer],
+    patience: Duration,
+) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
-    Ok(assemble::build(loaded, issuers.to_vec()).await?)
+    Ok(assemble::build(loaded, issuers.to_vec(), patience).await?)
 }
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {

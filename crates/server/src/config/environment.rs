@@ -24,6 +24,13 @@ const DOCUMENTS: [&str; 11] = [
 /// What the variables of our own begin with.
 pub(super) const PREFIX: &str = "CASTELLAN__";
 
+/// What the names of all variables of our own begin with, and those of them that are no settings.
+const OURS: &str = "CASTELLAN_";
+const OTHERS: [&str; 5] =
+    ["CASTELLAN_BINARY", "CASTELLAN_CONFIG", "CASTELLAN_LOG", "CASTELLAN_SITE", "CASTELLAN_TOKEN"];
+/// Those of tests.
+const TESTS: &str = "CASTELLAN_TEST_";
+
 /// Whether the variable `name` is a setting, so that one of no text must not be passed over.
 pub(crate) fn is_setting(name: &str) -> bool {
     name.starts_with(PREFIX) || DOCUMENTS.contains(&name)
@@ -76,6 +83,31 @@ impl Environment {
             .filter(|(n, _)| n.starts_with(PREFIX))
     }
 
+    /// Looks for misspelt names. `is_named` tells whether the configuration names a variable, as one
+    /// that holds a secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first that begins like ours and that nobody reads. What others may
+    /// mean is only warned of.
+    pub(super) fn check_names(&self, is_named: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
+        for (name, value) in &self.0 {
+            let is_read = |name: &str| is_setting(name) || OTHERS.contains(&name) || is_named(name);
+            if is_read(name) || name.starts_with(TESTS) {
+                continue;
+            }
+            if name.starts_with(OURS) && !is_of_kubernetes(name, value) {
+                return Err(ConfigError::Environment(format!(
+                    "{name} is not a variable that Castellan reads; settings are named \
+                     {PREFIX}SECTION__KEY, with two underscores; correct the name, or remove it"
+                )));
+            }
+            if let Some(meant) = DOCUMENTS.iter().find(|known| distance(known, name) <= 2) {
+                tracing::warn!(variable = name, "this variable is not read; is {meant} meant?");
+            }
+        }
+        Ok(())
+    }
+
     /// The switch called `name`; `None` if it is not set.
     ///
     /// # Errors
@@ -99,6 +131,40 @@ impl Environment {
     }
 }
 
+/// Whether Kubernetes sets such a variable, for a service whose name begins with `castellan`.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let of_port = || {
+        let (_, port) = name.split_once("_PORT_")?;
+        let (number, rest) = port.split_once('_')?;
+        let protocol = rest.split('_').next()?;
+        number.parse::<u16>().ok()?;
+        ["TCP", "UDP", "SCTP"].contains(&protocol).then_some(())
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && is_url)
+        || of_port().is_some()
+}
+
+/// How many letters have to be put in, taken out or changed to make `other` of `one`.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len().abs_diff(other.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, left) in one.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
+        for (at, right) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(left != right);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[other.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +180,46 @@ mod tests {
         for neither in ["", "2", "t", "y", "enabled", "true ", " false", "null", "00"] {
             assert_eq!(boolean(neither), None, "{neither:?}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_name_of_ours_is_refused_and_others_are_left_alone() {
+        let check = |name: &str, value: &str| {
+            let set = Environment::new([(name.to_owned(), value.to_owned())]);
+            set.check_names(|name| name == "CASTELLAN_DB_PASSWORD")
+        };
+        for name in ["CASTELLAN_JWT__SECRET", "CASTELLAN_LISTEN", "CASTELLAN_SERVER_PORT"] {
+            let error = check(name, "8080").unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        for (name, value) in [
+            ("CASTELLAN__JWT__SECRET", "x"),
+            ("CASTELLAN_LOG", "info"),
+            ("CASTELLAN_DB_PASSWORD", "named by the configuration"),
+            ("CASTELLAN_UNSET", ""),
+            ("CASTELLAN_SERVICE_HOST", "10.0.0.7"),
+            ("CASTELLAN_SERVICE_PORT_HTTP", "80"),
+            ("CASTELLAN_PORT", "tcp://10.0.0.7:80"),
+            ("CASTELLAN_DB_PORT_5432_TCP_ADDR", "10.0.0.7"),
+            ("JWT_SECRETS", "warned of"),
+            ("JWT_SECRET_KEY", "another's"),
+        ] {
+            assert!(check(name, value).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_near_each_other_by_letters() {
+        for (one, other, letters) in [
+            ("JWT_SECRET", "JWT_SECRET", 0),
+            ("JWT_SECRET", "JWT_SECRETS", 1),
+            ("JWT_SECRET", "JWT_SERCET", 2),
+            ("JWT_EXPIRES", "JWT_EXPIRE", 1),
+            ("JWT_ISSUER", "JWT_SECRET", 5),
+        ] {
+            assert_eq!(distance(one, other), letters, "{one} {other}");
+        }
+        assert!(distance("JWT_SECRET", "JWT_SECRET_KEY") > 2);
     }
 
     #[test]

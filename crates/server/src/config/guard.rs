@@ -43,6 +43,9 @@ pub struct GuardConfig {
     /// upstreams are at one origin share it. Default: an equal part of the file handles that there
     /// are for upstreams, 1,024 at most.
     pub upstream_max_requests: Option<NonZeroUsize>,
+    /// How long a whole answer of the API may take, from the request to its last byte. Default
+    /// `"10m"`. It has 30 seconds to begin, and as long for each further part, in any case.
+    pub upstream_timeout: Option<Lifetime>,
     /// How callers prove who they are.
     #[serde(default)]
     pub authenticate: Methods,
@@ -204,6 +207,7 @@ impl GuardConfig {
             upstream,
             upstream_id: None,
             upstream_max_requests: None,
+            upstream_timeout: None,
             authenticate: Methods::default(),
             public: Vec::new(),
             scopes: None,

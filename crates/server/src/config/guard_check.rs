@@ -115,6 +115,7 @@ impl GuardConfig {
             }
             for (way, name, is_set) in [
                 (&["upstream_id"], "upstream_id", self.upstream_id.is_some()),
+                (&["upstream_timeout"], "upstream_timeout", self.upstream_timeout.is_some()),
                 (&["schema"], "schema", self.schema.is_some()),
                 (&["lock"], "lock", self.lock.is_some()),
                 (&["naming"], "naming", self.naming.is_some()),

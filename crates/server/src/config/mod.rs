@@ -37,7 +37,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::dialects::Dialects;
+use crate::{dialects::Dialects, files};
 
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
@@ -262,6 +262,9 @@ pub enum ConfigError {
     /// Settings that do not go together.
     #[error("{0}")]
     Conflict(String),
+    /// Files take too long to be read.
+    #[error("the files that the configuration names could not be read within {} seconds", files::PATIENCE.as_secs())]
+    Slow,
     /// A setting of the file that means nothing, or goes with no other.
     #[error("{path}:{line}: {problem}")]
     Setting {
@@ -299,6 +302,16 @@ pub struct Rosters {
 }
 
 impl Loaded {
+    /// The same, listening at `address`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the other settings do not go with that.
+    pub fn listening_at(mut self, address: SocketAddr) -> Result<Self, ConfigError> {
+        self.config.server.listen = address;
+        self.config.check(&self.sites).map_err(check::Problem::anywhere)?;
+        Ok(self)
+    }
+
     /// The same, with the command line at the site called `name`.
     ///
     /// # Errors
@@ -357,6 +370,12 @@ impl Config {
     ) -> Result<Loaded, ConfigError> {
         let file = file::File::read(path)?;
         let environment = Environment::new(environment);
+        // `{ env = "NAME" }`, in either kind of quotes.
+        environment.check_names(|name| {
+            let quoted = [format!("\"{name}\""), format!("'{name}'")];
+            let own = environment.own().map(|(_, value)| value);
+            own.chain([file.text()]).any(|text| quoted.iter().any(|name| text.contains(name)))
+        })?;
         // The file alone first, so that what is wrong with it is not blamed on a variable.
         let mut config: Self = file.parse()?;
         if let Some(merged) = overlay::merge(file.text(), &environment)? {

@@ -8,6 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ConfigError, environment::text};
+use crate::files;
+
+/// Bytes of a file with a secret.
+const MOST: u64 = 1024 * 1024;
 
 /// A secret: written out, or where it is to be found.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -20,7 +24,7 @@ pub enum SecretRef {
     Text(Secret),
     /// In an environment variable.
     Env(EnvRef),
-    /// In a file, white space around it dropped.
+    /// In a regular file of at most 1 MiB, white space around it dropped.
     File(FileRef),
 }
 
@@ -78,7 +82,7 @@ impl SecretRef {
             }
             Self::File(FileRef { file }) => {
                 let path = folder.join(file);
-                let text = std::fs::read_to_string(&path).map_err(|cause| {
+                let text = files::read_text(&path, MOST).map_err(|cause| {
                     ConfigError::Unreadable { path: path.display().to_string(), cause }
                 })?;
                 let text = text.trim();

@@ -25,6 +25,7 @@ use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::Sites;
 
+pub(crate) use normalise::LengthBesideCoding;
 pub use site::{Nonce, SiteRoutes};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.

@@ -12,11 +12,31 @@ pub(super) enum Ambiguous {
     /// No host, several, or one that the target contradicts.
     #[error("The request must have exactly one host.")]
     Host,
+    /// Two servers could find its end in different places.
+    #[error(
+        "The request must state its length once: by Content-Length, or by Transfer-Encoding: \
+         chunked."
+    )]
+    Framing,
 }
+
+/// In the extensions of a request that has both a length and a transfer coding: of such two the
+/// listener shows only the latter (RFC 9112 §6.3).
+#[derive(Clone, Copy)]
+pub(crate) struct LengthBesideCoding;
 
 /// Refuses what is ambiguous; what passes is forwarded and matched as it is.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
     check_path(request.uri().path())?;
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => {}
+        // Others are not decoded here, and must not be passed over (RFC 9112 §6.1).
+        (Some(coding), None)
+            if coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && request.extensions().get::<LengthBesideCoding>().is_none() => {}
+        _ => return Err(Ambiguous::Framing),
+    }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     match (hosts.next(), hosts.next(), authority) {
@@ -87,6 +107,25 @@ mod tests {
         for path in ["/", "/api", "/api/sign_in", "/.well-known/jwks.json", "/User/ada%40example"] {
             assert_eq!(check_path(path), Ok(()), "{path}");
         }
+    }
+
+    #[test]
+    fn a_request_has_one_length() {
+        let ask = |codings: &[&str]| {
+            let mut request = Request::builder().uri("/").header("host", "a.test");
+            for coding in codings {
+                request = request.header("transfer-encoding", *coding);
+            }
+            request.body(()).unwrap()
+        };
+        assert_eq!(check(&ask(&[])), Ok(()));
+        assert_eq!(check(&ask(&["Chunked"])), Ok(()));
+        for codings in [&["gzip, chunked"][..], &["chunked, chunked"], &["identity", "chunked"]] {
+            assert_eq!(check(&ask(codings)), Err(Ambiguous::Framing), "{codings:?}");
+        }
+        let mut both = ask(&["chunked"]);
+        both.extensions_mut().insert(LengthBesideCoding);
+        assert_eq!(check(&both), Err(Ambiguous::Framing));
     }
 
     #[test]

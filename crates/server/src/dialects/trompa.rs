@@ -88,7 +88,9 @@ async fn trade(State(state): State<TrompaState>, request: Request<Body>) -> Resp
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"));
-    let Ok(body) = to_bytes(body, MOST).await else {
+    let body =
+        if request::is_too_long(&body, MOST) { None } else { to_bytes(body, MOST).await.ok() };
+    let Some(body) = body else {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large");
     };
     let body = match serde_json::from_slice::<Value>(&body) {

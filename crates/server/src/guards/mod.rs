@@ -24,7 +24,9 @@ use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
 };
+use castellan_proto::Lifetime;
 use serde_json::json;
+use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
@@ -60,6 +62,8 @@ struct Inner {
     state: ArcSwap<State>,
     /// One look at a time.
     looking: tokio::sync::Mutex<()>,
+    /// Whether there was one.
+    looked: watch::Sender<bool>,
 }
 
 /// What every guard needs.
@@ -75,13 +79,10 @@ pub(crate) struct GuardParts {
 }
 
 impl Guard {
-    /// Builds the guard. Whatever is wrong with its schema closes this guard and no other; it goes
-    /// on looking. Where `before` was built from the same settings, its schema is gone on with.
-    pub(crate) async fn open(
-        config: GuardConfig,
-        parts: GuardParts,
-        before: Option<&Self>,
-    ) -> Self {
+    /// Opens the guard, and begins to look at its schema. Whatever is wrong with that closes this
+    /// guard and no other; it goes on looking. Where `before` was built from the same settings, its
+    /// schema is gone on with.
+    pub(crate) fn open(config: GuardConfig, parts: GuardParts, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
         let inner = Arc::new(Inner {
@@ -89,16 +90,22 @@ impl Guard {
             config: Arc::clone(&config),
             parts,
             api,
-            state: ArcSwap::default(),
+            state: ArcSwap::from_pointee(State::unseen()),
             looking: tokio::sync::Mutex::default(),
+            looked: watch::Sender::new(false),
         });
         let same = before.filter(|before| before.config.has_same_schema(&config));
         if let Some(known) = same.map(|before| before.inner.state.load_full()) {
             inner.state.store(Arc::new(known.with_gate(|schema| inner.gate(schema))));
         }
-        inner.look().await;
         tokio::spawn(keep_looking(Arc::downgrade(&inner)));
         Self { config, inner }
+    }
+
+    /// Waits until its schema has been looked at once, whatever came of that.
+    pub(crate) async fn looked_at(&self) {
+        // The sender is here.
+        let _ = self.inner.looked.subscribe().wait_for(|looked| *looked).await;
     }
 
     /// Whether it can decide.
@@ -165,10 +172,12 @@ impl Guard {
 /// Looks until the guard is gone.
 async fn keep_looking(guard: Weak<Inner>) {
     loop {
-        let Some(pause) = guard.upgrade().map(|guard| guard.pause()) else { return };
+        let Some(looks) = guard.upgrade() else { return };
+        looks.look().await;
+        looks.looked.send_replace(true);
+        let pause = looks.pause();
+        drop(looks);
         tokio::time::sleep(pause).await;
-        let Some(guard) = guard.upgrade() else { return };
-        guard.look().await;
     }
 }
 
@@ -192,7 +201,8 @@ impl Inner {
             attestor,
             config.strip_headers.clone(),
         );
-        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref()))
+        let longest = config.upstream_timeout.map_or(upstream::LONGEST, Lifetime::get);
+        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref(), longest))
     }
 }
 

@@ -2,7 +2,7 @@
 //! 8).
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,7 @@ use url::Url;
 use super::introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of};
 use crate::{
     config::GuardConfig,
+    files,
     http_client::{HttpClient, HttpClientError},
 };
 
@@ -39,6 +40,13 @@ pub(crate) enum SchemaProblem {
         /// Why.
         cause: HttpClientError,
     },
+    /// The API takes its time.
+    #[error("{0} has not answered yet when it was asked for its schema")]
+    Awaited(String),
+    /// Files take too long to be read.
+    #[error("its files have not been read within {} seconds; is the disk that they are on there?",
+            files::PATIENCE.as_secs())]
+    Slow,
     /// The API does not show its schema.
     #[error("{0} does not allow introspection: set `schema` to an SDL file")]
     Closed(String),
@@ -59,10 +67,12 @@ impl SchemaProblem {
     /// Of which kind it is, in a word that tells strangers nothing else.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
-            Self::Fetch { .. } | Self::Closed(_) | Self::Refused { .. } | Self::Unreadable(_) => {
-                "schema_unavailable"
-            }
-            Self::File { .. } => "file_unusable",
+            Self::Fetch { .. }
+            | Self::Awaited(_)
+            | Self::Closed(_)
+            | Self::Refused { .. }
+            | Self::Unreadable(_) => "schema_unavailable",
+            Self::File { .. } | Self::Slow => "file_unusable",
             Self::Schema(SchemaError::Remapped { .. }) => "mapping_changed",
             Self::Schema(SchemaError::Lock(_)) => "lock_unreadable",
             Self::Schema(SchemaError::Unenforced(_)) => "rule_not_enforced",
@@ -81,6 +91,9 @@ pub(crate) struct Built {
     /// What it was made from.
     pub(crate) made_from: Digest,
 }
+
+/// Bytes of a schema, or of a lock file; an API may show as many.
+const MOST: u64 = 32 * 1024 * 1024;
 
 /// What a schema is made from.
 pub(crate) struct Material {
@@ -103,17 +116,34 @@ enum Text {
 
 /// Builds the schema of `guard` and holds it against its lock file, to which new fields are added.
 pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, SchemaProblem> {
-    gather(guard, folder).await?.build(guard)
+    gather(guard, folder, ask(guard).await)?.build(guard)
 }
 
-/// Reads files and asks the API.
-pub(crate) async fn gather(guard: &GuardConfig, folder: &Path) -> Result<Material, SchemaProblem> {
+/// The API that `guard` has its schema from; none if that is in a file.
+pub(crate) fn source(guard: &GuardConfig) -> Option<&Url> {
+    guard.upstream.as_ref().filter(|_| guard.schema.is_none())
+}
+
+/// Asks the API, if that is where the schema is from.
+pub(crate) async fn ask(guard: &GuardConfig) -> Option<Result<String, SchemaProblem>> {
+    match source(guard) {
+        Some(url) => Some(fetch_sdl(url).await),
+        None => None,
+    }
+}
+
+/// Reads files; `shown` is what the API shows. Blocks as long as the disk does.
+pub(crate) fn gather(
+    guard: &GuardConfig,
+    folder: &Path,
+    shown: Option<Result<String, SchemaProblem>>,
+) -> Result<Material, SchemaProblem> {
     let lock = folder.join(guard.lock_name());
-    let (text, cache) = match (&guard.schema, &guard.upstream) {
+    let (text, cache) = match (&guard.schema, shown) {
         (Some(path), _) => (Text::Owned(read(&folder.join(path))?), None),
-        (None, Some(url)) => {
+        (None, Some(shown)) => {
             let cache = folder.join(format!("{}.schema.graphql", guard.name));
-            let text = match fetch_sdl(url).await {
+            let text = match shown {
                 Ok(sdl) => Text::Shown(sdl),
                 Err(problem) if cache.exists() => Text::Kept(read(&cache)?, problem),
                 Err(problem) => return Err(problem),
@@ -123,7 +153,7 @@ pub(crate) async fn gather(guard: &GuardConfig, folder: &Path) -> Result<Materia
         // What is ours alone does not change under anybody's feet.
         (None, None) => return Ok(Material { text: Text::Ours, cache: None, lock: None }),
     };
-    let agreed = match fs::read_to_string(&lock) {
+    let agreed = match files::read_text(&lock, MOST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(cause) => return Err(failed(&lock, cause)),
@@ -171,7 +201,7 @@ impl Material {
                     (made, None)
                 }
                 Err(error) => {
-                    let kept = cache.and_then(|path| fs::read_to_string(path).ok());
+                    let kept = cache.and_then(|path| files::read_text(path, MOST).ok());
                     let kept = kept.filter(|kept| *kept != sdl);
                     match kept.and_then(|kept| read_sdl(&kept, &name).ok()) {
                         Some(made) => (made, Some(error.into())),
@@ -188,7 +218,7 @@ impl Material {
             write(path, text, &table)?;
         }
         if let (Some(path), Some(sdl)) = (cache, newest) {
-            let kept = fs::read_to_string(path).unwrap_or_default();
+            let kept = files::read_text(path, MOST).unwrap_or_default();
             write(path, &kept, &sdl)?;
         }
         Ok(Built { schema, drifts, behind, made_from })
@@ -233,7 +263,7 @@ fn failed(path: &Path, cause: io::Error) -> SchemaProblem {
 }
 
 fn read(path: &Path) -> Result<String, SchemaProblem> {
-    fs::read_to_string(path).map_err(|cause| failed(path, cause))
+    files::read_text(path, MOST).map_err(|cause| failed(path, cause))
 }
 
 /// Puts `text` in the place of `old`, whole or not at all: others read it at any moment. Only if it is

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use castellan_gate::{Drift, Gated, GuardSchema};
 use castellan_proto::{Digest, Lifetime};
+use tokio::time::timeout;
 
 use super::{
     Inner,
     schema_source::{self, Built, SchemaProblem},
     upstream::Upstream,
 };
+use crate::files;
 
 /// What one guard decides by.
 #[derive(Clone, Default)]
@@ -51,6 +53,23 @@ impl Trouble {
 }
 
 impl State {
+    /// That of a guard that nobody has looked at.
+    pub(super) fn unseen() -> Self {
+        let text = "nobody has looked at its schema yet".to_owned();
+        let trouble = Some(Trouble { kind: "schema_unavailable", text });
+        Self { trouble, ..Self::default() }
+    }
+
+    /// The same as `before`, with a problem. It is looked at anew next time, whatever it was made
+    /// from.
+    fn troubled(before: &Self, problem: &SchemaProblem) -> Self {
+        let mut trouble = Trouble::from(problem);
+        if before.gated.is_some() {
+            trouble.text = format!("the previous schema stays in use: {}", trouble.text);
+        }
+        Self { trouble: Some(trouble), made_from: None, ..before.clone() }
+    }
+
     /// The same schema behind another gate.
     pub(super) fn with_gate(&self, gate: impl FnOnce(Arc<GuardSchema>) -> Gated<Upstream>) -> Self {
         Self { gated: self.schema.clone().map(gate), ..self.clone() }
@@ -60,6 +79,8 @@ impl State {
 /// How often an open guard looks at its schema again. With the time that an API is given to answer
 /// it is within a minute that all nodes decide by the same one.
 const LOOK: Duration = Duration::from_secs(40);
+/// How long an API is waited for until what it showed last is taken from the disk.
+const SOON: Duration = Duration::from_secs(1);
 /// How often a closed one does.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -75,37 +96,47 @@ impl Inner {
     /// there was none, the guard is closed.
     pub(super) async fn look(&self) {
         let _one_at_a_time = self.looking.lock().await;
-        let before = self.state.load_full();
-        let next = match self.find(&before).await {
-            Ok(None) => return,
-            Ok(Some(built)) => self.taken_up(&before, built),
-            Err(problem) => {
-                let mut trouble = Trouble::from(&problem);
-                if before.gated.is_some() {
-                    trouble.text = format!("the previous schema stays in use: {}", trouble.text);
-                }
-                // Looked at anew next time, whatever it was made from.
-                State { trouble: Some(trouble), made_from: None, ..State::clone(&before) }
+        let mut asking = std::pin::pin!(schema_source::ask(&self.config));
+        let is_closed = self.state.load().gated.is_none();
+        if let Some(url) = schema_source::source(&self.config).filter(|_| is_closed) {
+            if let Ok(shown) = timeout(SOON, &mut asking).await {
+                return self.take_up(shown).await;
             }
+            // What is on disk is decided by until the API answers.
+            self.take_up(Some(Err(SchemaProblem::Awaited(url.to_string())))).await;
+        }
+        let shown = asking.await;
+        self.take_up(shown).await;
+    }
+
+    /// The same with what the API shows.
+    async fn take_up(&self, shown: Option<Result<String, SchemaProblem>>) {
+        let mut before = self.state.load_full();
+        let (config, folder) = (Arc::clone(&self.config), self.parts.folder.clone());
+        let known = before.made_from;
+        // A disk may take its time, and so may a large schema.
+        let mut found = tokio::task::spawn_blocking(move || {
+            let material = schema_source::gather(&config, &folder, shown)?;
+            let is_known = known.is_some_and(|digest| digest == material.digest());
+            if is_known { Ok(None) } else { material.build(&config).map(Some) }
+        });
+        let found = if let Ok(found) = timeout(files::PATIENCE, &mut found).await {
+            found
+        } else {
+            let slow = State::troubled(&before, &SchemaProblem::Slow);
+            self.tell(&before, &slow);
+            self.state.store(Arc::new(slow));
+            before = self.state.load_full();
+            found.await
+        };
+        let next = match found {
+            // The runtime is going down; or nothing is new.
+            Err(_) | Ok(Ok(None)) => return,
+            Ok(Ok(Some(built))) => self.taken_up(&before, built),
+            Ok(Err(problem)) => State::troubled(&before, &problem),
         };
         self.tell(&before, &next);
         self.state.store(Arc::new(next));
-    }
-
-    /// The newest schema; none if it is the one of before.
-    async fn find(&self, before: &State) -> Result<Option<Built>, SchemaProblem> {
-        let material = schema_source::gather(&self.config, &self.parts.folder).await?;
-        if before.made_from.is_some_and(|digest| digest == material.digest()) {
-            return Ok(None);
-        }
-        let config = Arc::clone(&self.config);
-        // A large schema takes a while.
-        let built = tokio::task::spawn_blocking(move || material.build(&config)).await;
-        match built {
-            Ok(built) => built.map(Some),
-            // The runtime is going down.
-            Err(_) => Ok(None),
-        }
     }
 
     fn taken_up(&self, before: &State, built: Built) -> State {

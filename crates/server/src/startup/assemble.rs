@@ -3,11 +3,18 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use castellan_issuer::{
-    Issuer, Parts, Settings, keys::MasterKey, readiness::Readiness, records::TokenProfile,
-    secrets::hashing::Passwords, settings::SiteAddress, store::Store,
+    Issuer, Parts, Settings,
+    keys::MasterKey,
+    machine::{api_key::KeyTokens, machine_user::MachineTokens},
+    readiness::Readiness,
+    records::TokenProfile,
+    secrets::hashing::Passwords,
+    settings::SiteAddress,
+    store::Store,
 };
 use castellan_proto::Digest;
 
@@ -18,6 +25,7 @@ use crate::{
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
     file_handles::FileHandles,
+    files,
     guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
     http,
     startup::data_source::{self, DataError},
@@ -120,11 +128,16 @@ fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
     }
 }
 
-/// Puts the whole server together; `issuers` are those of the sites, in their order.
+/// Puts the whole server together; `issuers` are those of the sites, in their order. The schemas of
+/// its guards are waited for as long as `patience` lasts.
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, StartError> {
+pub async fn build(
+    loaded: &Loaded,
+    issuers: Vec<Issuer>,
+    patience: Duration,
+) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     for issuer in issuers {
         sites.push(SiteParts {
@@ -137,7 +150,7 @@ pub async fn build(loaded: &Loaded, issuers: Vec<Issuer>) -> Result<Server, Star
     }
     let corridor = Corridor::new(Vec::new(), Vec::new());
     let mut server = Server { corridor, sites, upstreams: Upstreams::default() };
-    server.take_up(loaded).await?;
+    server.take_up(loaded, patience).await?;
     Ok(server)
 }
 
@@ -164,21 +177,31 @@ struct SiteParts {
 
 impl Server {
     /// Serves by the settings of `loaded` from the next request on; its sites are those that the
-    /// server was built with. Nothing changes if one of them cannot be served.
+    /// server was built with. Nothing changes if one of them cannot be served. Guards whose schemas
+    /// have not been looked at when `patience` ends go on looking; until then they decide as before,
+    /// or are closed.
     ///
     /// # Errors
     /// [`StartError`] naming what is wrong and what to do.
-    pub async fn take_up(&mut self, loaded: &Loaded) -> Result<(), StartError> {
+    pub async fn take_up(&mut self, loaded: &Loaded, patience: Duration) -> Result<(), StartError> {
         for site in &loaded.sites {
             loaded.guards(site).iter().try_for_each(|guard| check_path(&loaded.rosters, guard))?;
         }
         let configs: Vec<_> = loaded.sites.iter().flat_map(|site| loaded.guards(site)).collect();
         let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
+        let secrets = site_secrets(loaded).await?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
-        for (site, parts) in loaded.sites.iter().zip(&self.sites) {
-            made.push(site_routes(loaded, site, (parts, &upstreams), &all).await?);
+        for ((site, parts), secrets) in loaded.sites.iter().zip(&self.sites).zip(secrets) {
+            made.push(site_routes(loaded, site, (parts, &upstreams, secrets), &all));
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
+        // All at once: each may have to wait for its API.
+        let looked_at = async {
+            for guard in all.get().into_iter().flatten() {
+                guard.looked_at().await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, looked_at).await;
         let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
         for (parts, (site_routes, guards)) in self.sites.iter_mut().zip(made) {
             parts.guards = guards;
@@ -206,15 +229,30 @@ impl Server {
     }
 }
 
+/// What trades API keys at a site, and what signs machine users in.
+type SiteSecrets = (Option<Arc<KeyTokens>>, Option<Arc<MachineTokens>>);
+
+/// Reads what all sites sign with; not on the runtime, as it may be in files.
+async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
+    let loaded = loaded.clone();
+    let read = move || {
+        let secrets = |site| Ok((loaded.key_tokens(site)?, loaded.machine_tokens(site)?));
+        loaded.sites.iter().map(secrets).collect::<Result<Vec<_>, ConfigError>>()
+    };
+    match tokio::time::timeout(files::PATIENCE, tokio::task::spawn_blocking(read)).await {
+        Ok(Ok(secrets)) => Ok(secrets?),
+        Ok(Err(_)) | Err(_) => Err(ConfigError::Slow.into()),
+    }
+}
+
 /// Everything that one site answers, and its guards.
-async fn site_routes(
+fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    (before, upstreams): (&SiteParts, &Upstreams),
+    (before, upstreams, (keys, machines)): (&SiteParts, &Upstreams, SiteSecrets),
     all: &Arc<OnceLock<Vec<Guard>>>,
-) -> Result<(SiteRoutes, Vec<Guard>), StartError> {
+) -> (SiteRoutes, Vec<Guard>) {
     let issuer = before.issuer.at(address(loaded, site));
-    let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
@@ -224,7 +262,11 @@ async fn site_routes(
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
     };
-    let opened = open_guards(loaded.guards(site), &parts, &before.guards).await;
+    let open = |config: GuardConfig| {
+        let before = before.guards.iter().find(|guard| guard.config.name == config.name);
+        Guard::open(config, parts.clone(), before)
+    };
+    let opened: Vec<_> = loaded.guards(site).into_iter().map(open).collect();
     let app = App::new(issuer.clone(), site, Arc::clone(all));
     let routes = http::routes(app.clone()).merge(loaded.rosters.dialects.routes(&dialects::Site {
         issuer: &issuer,
@@ -248,30 +290,7 @@ async fn site_routes(
     let (by_client, cors_headers) = (&cors::PATHS, loaded.config.server.cors_headers.clone());
     let site_routes =
         SiteRoutes { hosts, https, nonce, guards, routes, open, by_client, cors_headers };
-    Ok((site_routes, opened))
-}
-
-/// Opens all at once: each may have to wait for its API.
-async fn open_guards(
-    configs: Vec<GuardConfig>,
-    parts: &GuardParts,
-    before: &[Guard],
-) -> Vec<Guard> {
-    let mut opening = Vec::new();
-    for config in configs {
-        let before = before.iter().find(|guard| guard.config.name == config.name).cloned();
-        let parts = parts.clone();
-        let open = async move { Guard::open(config, parts, before.as_ref()).await };
-        opening.push(tokio::spawn(open));
-    }
-    let mut opened = Vec::new();
-    for guard in opening {
-        // It does not panic, and nobody stops it.
-        if let Ok(guard) = guard.await {
-            opened.push(guard);
-        }
-    }
-    opened
+    (site_routes, opened)
 }
 
 /// Whether a guard is where nothing of ours is.

@@ -132,6 +132,9 @@ pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, OAuthErr
 
 /// The texts of a multipart form; none if it is none.
 pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, String)>> {
+    if is_too_long(request.body(), MOST) {
+        return None;
+    }
     let limited = request.map(|body| Body::new(http_body_util::Limited::new(body, MOST)));
     let mut form = Multipart::from_request(limited, &()).await.ok()?;
     let mut pairs = Vec::new();
@@ -143,7 +146,16 @@ pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, Str
     Some(pairs)
 }
 
+/// Whether `body` says that it is longer than `most` bytes. Such a one is refused before it is asked
+/// for: clients may wait for that with `Expect: 100-continue`.
+pub(crate) fn is_too_long(body: &Body, most: usize) -> bool {
+    http_body::Body::size_hint(body).lower() > most as u64
+}
+
 async fn whole(request: Request<Body>) -> Result<Bytes, OAuthError> {
+    if is_too_long(request.body(), MOST) {
+        return Err(OAuthError::TooLarge(MOST));
+    }
     to_bytes(request.into_body(), MOST).await.map_err(|error| {
         let is_too_large = error.into_inner().is::<LengthLimitError>();
         if is_too_large { OAuthError::TooLarge(MOST) } else { OAuthError::Unreadable }

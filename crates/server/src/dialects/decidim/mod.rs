@@ -185,6 +185,9 @@ async fn read(request: Request<Body>) -> Option<(String, Secret)> {
     if media_type == "multipart/form-data" {
         return from_pairs(request::multipart(request).await?.into_iter());
     }
+    if request::is_too_long(request.body(), MOST) {
+        return None;
+    }
     let body = axum::body::to_bytes(request.into_body(), MOST).await.ok()?;
     match &*media_type {
         "application/x-www-form-urlencoded" => from_pairs(

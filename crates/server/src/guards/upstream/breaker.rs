@@ -124,7 +124,7 @@ impl Breaker {
 }
 
 impl Attempt {
-    /// There was an answer, whatever it says.
+    /// There was a whole answer, whatever it says.
     pub(super) fn succeeded(mut self) {
         self.is_over = true;
         self.breaker.succeed();
@@ -135,18 +135,32 @@ impl Attempt {
         self.is_over = true;
         self.breaker.fail(self.is_trial);
     }
-}
 
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        if self.began.elapsed() >= SLOW {
+    /// It ended for a reason that says nothing about the API.
+    pub(super) fn gave_way(self) {
+        self.left_after(Duration::ZERO);
+    }
+
+    /// Its caller went away, having waited for the API for so long.
+    pub(super) fn left_after(mut self, waited: Duration) {
+        self.leave(waited);
+    }
+
+    fn leave(&mut self, waited: Duration) {
+        self.is_over = true;
+        if waited >= SLOW {
             self.breaker.fail(self.is_trial);
         } else if self.is_trial {
             // The next one may try.
             self.breaker.open_until.store(self.breaker.now(), Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.leave(self.began.elapsed());
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -26,12 +26,16 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tower::Service;
 use url::Url;
 
 use crate::http_client::connector;
 
+use body::Limit;
 pub(crate) use body::Streamed;
 use breaker::{Attempt, Breaker};
 pub(crate) use limits::{LimitError, Upstreams};
@@ -41,6 +45,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long an API may take to begin its answer, and then for each further part of it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a whole answer may take unless the guard says otherwise: an API that goes on for ever, a
+/// byte at a time, would hold its place for ever.
+pub(crate) const LONGEST: Duration = Duration::from_mins(10);
 /// When whoever finds no place may ask again.
 const CROWDED: Duration = Duration::from_secs(1);
 /// How often it is said that there is no place.
@@ -115,12 +122,14 @@ impl Api {
 pub(crate) struct Upstream {
     /// Without one every request fails, which is never asked for.
     to: Option<(Arc<Api>, Uri)>,
+    /// How long a whole answer may take.
+    longest: Duration,
 }
 
 impl Upstream {
-    /// What is at `url`, which is part of `api`.
-    pub(crate) fn new(api: Option<Arc<Api>>, url: Option<&Url>) -> Self {
-        Self { to: api.zip(url.and_then(|url| url.as_str().parse().ok())) }
+    /// What is at `url`, which is part of `api` and has so long for a whole answer.
+    pub(crate) fn new(api: Option<Arc<Api>>, url: Option<&Url>, longest: Duration) -> Self {
+        Self { to: api.zip(url.and_then(|url| url.as_str().parse().ok())), longest }
     }
 }
 
@@ -144,16 +153,15 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         *request.uri_mut() = target.clone();
         *request.version_mut() = http::Version::HTTP_11;
         let answer = api.client.request(request);
+        let limit = Limit { began: Instant::now(), longest: self.longest };
         Box::pin(async move {
-            let answered = match tokio::time::timeout(PATIENCE, answer).await {
+            let answered = match tokio::time::timeout(PATIENCE.min(limit.longest), answer).await {
                 Ok(answered) => answered.map_err(BoxError::from),
                 Err(late) => Err(late.into()),
             };
             match answered {
-                Ok(response) => {
-                    attempt.succeeded();
-                    Ok(response.map(|body| Streamed::new(body, place)))
-                }
+                // What becomes of the attempt is known once the whole answer is there.
+                Ok(response) => Ok(response.map(|body| Streamed::new(body, limit, attempt, place))),
                 Err(error) => {
                     attempt.failed();
                     Err(error)

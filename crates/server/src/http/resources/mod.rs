@@ -23,7 +23,7 @@ use castellan_issuer::{
 };
 use serde_json::{Value, json};
 
-use crate::wire::{bearer, error::no_store, extract};
+use crate::wire::{bearer, error::no_store, extract, request};
 use crate::{app::App, yaml};
 
 /// Bytes of a document at most.
@@ -162,6 +162,9 @@ async fn put(
 ) -> Result<Response, Outcome> {
     let (parts, body) = request.into_parts();
     authorize(app, &parts.headers, Right::Write).await?;
+    if request::is_too_long(&body, MOST) {
+        return Err(Outcome::TooLarge);
+    }
     let bytes = to_bytes(body, MOST).await.map_err(|_| Outcome::TooLarge)?;
     let mut document = document(&parts.headers, &bytes)?;
     let members = document

@@ -4,17 +4,23 @@
 //! set or reset for a request that comes and is answered in time.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, Sleep},
+};
+
+use super::head::Head;
 
 /// From accept to the first whole head, and from the first byte of a later one to its end.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what is being written to it.
+/// How long a client may take nothing of what is being written to it, or of one answer.
 const STALLED: Duration = Duration::from_mins(1);
 /// How long a connection with nothing on it may take to end, once it was asked to.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -33,9 +39,13 @@ struct State {
     phase: Phase,
     /// When that began.
     since: Instant,
-    /// Requests that are being answered.
-    open: usize,
+    /// Requests that are being answered, by number.
+    open: BTreeMap<u64, Answering>,
+    /// The number of the next one.
+    next: u64,
     http2: bool,
+    /// What has come of the head that is on its way.
+    head: Head,
     /// Something came that was not read to its end.
     unread: bool,
     /// Since when the client has taken nothing of what is being written.
@@ -63,7 +73,20 @@ enum Phase {
 }
 
 /// A request that is being answered, until this is dropped.
-pub(crate) struct Open(Arc<Activity>);
+pub(crate) struct Open {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+/// What is known of an answer that is on its way. Over HTTP/2 the socket does not tell whether a
+/// client takes it: each stream has a window of its own, and pings are answered all the same.
+#[derive(Default)]
+struct Answering {
+    /// Since when the client has taken nothing of what it was offered.
+    offered: Option<Instant>,
+    /// Ends the stream; over HTTP/1.1 there is none.
+    task: Option<AbortHandle>,
+}
 
 impl Activity {
     /// That of a connection that was just accepted.
@@ -71,8 +94,10 @@ impl Activity {
         let state = State {
             phase: Phase::Opening,
             since: Instant::now(),
-            open: 0,
+            open: BTreeMap::new(),
+            next: 0,
             http2: false,
+            head: Head::default(),
             unread: false,
             stalled: None,
             ending: None,
@@ -90,21 +115,61 @@ impl Activity {
     pub(crate) fn begin(self: &Arc<Self>, http2: bool) -> Open {
         let mut state = self.state();
         state.enter(Phase::Busy);
-        state.open += 1;
+        let number = state.next;
+        state.next += 1;
+        state.open.insert(number, Answering::default());
         state.http2 = http2;
         state.unread = false;
-        Open(Arc::clone(self))
+        state.head.clear();
+        Open { activity: Arc::clone(self), number }
+    }
+
+    /// The request that has just begun is answered by `task`.
+    pub(crate) fn note_task(&self, task: AbortHandle) {
+        let mut state = self.state();
+        let newest = state.next.wrapping_sub(1);
+        // It may be over already.
+        if let Some(answering) = state.open.get_mut(&newest).filter(|one| one.task.is_none()) {
+            answering.task = Some(task);
+        }
+    }
+
+    /// Ends the streams on which the client has taken nothing for too long; whether there was one.
+    pub(crate) fn end_stalled_streams(&self) -> bool {
+        let (mut ended, now) = (Vec::new(), Instant::now());
+        for answering in self.state().open.values_mut() {
+            let is_late = answering.offered.is_some_and(|since| since + STALLED <= now);
+            if let Some(task) = answering.task.take_if(|_| is_late) {
+                answering.offered = None;
+                ended.push(task);
+            }
+        }
+        // What is ended may look at the state.
+        ended.iter().for_each(AbortHandle::abort);
+        !ended.is_empty()
+    }
+
+    /// Whether the head that has just come has a `Content-Length`. That is not known of one that came
+    /// while another request was answered.
+    pub(crate) fn has_length(&self) -> bool {
+        self.state().head.has_length()
     }
 
     /// Bytes have come.
-    pub(crate) fn note_read(&self) {
+    pub(crate) fn note_read(&self, bytes: &[u8]) {
         let mut state = self.state();
         match state.phase {
             Phase::Idle if !state.http2 => {
                 state.unread = true;
                 state.enter(Phase::Head);
+                state.head.clear();
+                state.head.extend(bytes);
             }
-            Phase::Opening => state.unread = true,
+            Phase::Opening => {
+                state.unread = true;
+                state.head.extend(bytes);
+            }
+            Phase::Head => state.head.extend(bytes),
             Phase::Lingering(_) => state.phase = Phase::Lingering(Instant::now()),
             _ => {}
         }
@@ -129,6 +194,7 @@ impl Activity {
     pub(crate) fn note_rest_read(&self) {
         let mut state = self.state();
         state.unread = false;
+        state.head.clear();
         if state.phase == Phase::Head {
             state.enter(Phase::Idle);
         }
@@ -216,7 +282,10 @@ impl State {
         let stalled = self.stalled.map(|since| since + STALLED);
         let phase = match (self.phase, self.ending) {
             (Phase::Lingering(last), _) => Some((self.since + LINGER).min(last + LINGER_SILENT)),
-            (Phase::Busy, _) => None,
+            (Phase::Busy, _) => {
+                let offered = self.open.values().filter(|one| one.task.is_some());
+                offered.filter_map(|one| one.offered).min().map(|since| since + STALLED)
+            }
             (_, Some(asked)) => Some(asked + FAREWELL),
             (_, None) if self.sent_away => Some(self.since),
             (Phase::Opening | Phase::Head, None) => Some(self.since + HEAD),
@@ -234,11 +303,29 @@ impl State {
     }
 }
 
+impl Open {
+    /// The client is offered a part of the answer; it has taken all before that.
+    pub(crate) fn note_offered(&self) {
+        self.set_offered(Some(Instant::now()));
+    }
+
+    /// The client has taken all that there is; the next part is waited for.
+    pub(crate) fn note_taken(&self) {
+        self.set_offered(None);
+    }
+
+    fn set_offered(&self, since: Option<Instant>) {
+        if let Some(answering) = self.activity.state().open.get_mut(&self.number) {
+            answering.offered = since;
+        }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.open -= 1;
-        if state.open == 0 && state.phase == Phase::Busy {
+        let mut state = self.activity.state();
+        state.open.remove(&self.number);
+        if state.open.is_empty() && state.phase == Phase::Busy {
             state.enter(Phase::Idle);
         }
     }
@@ -254,7 +341,6 @@ mod tests {
     fn left(activity: &Activity) -> Option<u64> {
         let deadline = activity.state().deadline(KEEP_ALIVE);
         let left = deadline?.duration_since(Instant::now());
-        // Rounded to the next whole second.
         Some((left + Duration::from_millis(500)).as_secs())
     }
 
@@ -264,6 +350,9 @@ mod tests {
         let passed = Duration::from_secs(seconds);
         state.since -= passed;
         state.stalled = state.stalled.map(|since| since - passed);
+        for answering in state.open.values_mut() {
+            answering.offered = answering.offered.map(|since| since - passed);
+        }
     }
 
     #[test]
@@ -271,14 +360,14 @@ mod tests {
         let activity = Activity::new(KEEP_ALIVE);
         assert_eq!(left(&activity), Some(10));
         pass(&activity, 9);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(1), "a byte now and then buys no time");
         let open = activity.begin(false);
         assert_eq!(left(&activity), None);
         drop(open);
         assert_eq!(left(&activity), Some(75));
         pass(&activity, 60);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(10));
     }
 
@@ -290,7 +379,7 @@ mod tests {
         assert_eq!(left(&activity), None);
         drop(other);
         pass(&activity, 70);
-        activity.note_read();
+        activity.note_read(b"G");
         assert_eq!(left(&activity), Some(5));
     }
 
@@ -304,6 +393,33 @@ mod tests {
         assert_eq!(left(&activity), Some(40));
         activity.note_write(false);
         assert_eq!(left(&activity), None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_which_nothing_is_taken_is_ended_after_a_minute_and_no_other() {
+        let activity = Activity::new(KEEP_ALIVE);
+        let begin = || {
+            let open = activity.begin(true);
+            let task = tokio::spawn(std::future::pending::<()>());
+            activity.note_task(task.abort_handle());
+            (open, task)
+        };
+        let [stalled, slow, silent] = [begin(), begin(), begin()];
+        stalled.0.note_offered();
+        slow.0.note_offered();
+        assert_eq!(left(&activity), Some(60));
+        pass(&activity, 40);
+        slow.0.note_offered();
+        // The API takes its time, and the client has all that there is.
+        silent.0.note_offered();
+        silent.0.note_taken();
+        assert!(!activity.end_stalled_streams());
+        pass(&activity, 20);
+        assert_eq!(left(&activity), Some(0));
+        assert!(activity.end_stalled_streams());
+        assert!(stalled.1.await.unwrap_err().is_cancelled());
+        assert_eq!(left(&activity), Some(40));
+        assert!(!slow.1.is_finished() && !silent.1.is_finished());
     }
 
     #[test]
@@ -327,7 +443,7 @@ mod tests {
         }));
         let moment = Duration::from_millis(20);
         assert!(tokio::time::timeout(moment, &mut rings).await.is_err());
-        activity.note_read();
+        activity.note_read(b"G");
         pass(&activity, 10);
         assert!(tokio::time::timeout(HEAD / 2, rings).await.is_ok());
     }

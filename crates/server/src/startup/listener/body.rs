@@ -93,10 +93,38 @@ async fn read_rest(mut body: Incoming, activity: Arc<Activity>) {
     }
 }
 
+/// Bytes that a client of HTTP/2 is offered at a time: what it has not taken of them is all that is
+/// held for it outside the body itself.
+const PIECE: usize = 16 * 1024;
+/// Of an end that is longer the last byte is offered by itself: it is taken once there is room for
+/// all before it, and until then the request is open.
+const SHORT: usize = 1024;
+
 /// The body of an answer. The request is open until it is dropped.
 pub(crate) struct Answered {
-    pub(crate) body: AnyBody,
-    pub(crate) _open: Open,
+    body: AnyBody,
+    open: Open,
+    /// Whether it is offered piece by piece.
+    http2: bool,
+    /// What is left of the part that is being offered.
+    left: Bytes,
+}
+
+impl Answered {
+    pub(crate) const fn new(body: AnyBody, open: Open, http2: bool) -> Self {
+        Self { body, open, http2, left: Bytes::new() }
+    }
+
+    /// The next piece of what is left.
+    fn piece(&mut self) -> Bytes {
+        let length = match self.left.len() {
+            length if length > PIECE => PIECE,
+            length if length > SHORT && self.body.is_end_stream() => length - 1,
+            length => length,
+        };
+        self.open.note_offered();
+        self.left.split_to(length)
+    }
 }
 
 impl Body for Answered {
@@ -107,14 +135,38 @@ impl Body for Answered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if !self.http2 {
+            return Pin::new(&mut self.body).poll_frame(context);
+        }
+        if !self.left.is_empty() {
+            let piece = self.piece();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            self.open.note_taken();
+            return Poll::Pending;
+        };
+        Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(data))) => {
+                self.left = data;
+                Some(Ok(Frame::data(self.piece())))
+            }
+            Some(Ok(Err(other))) => Some(Ok(other)),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.left.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, left) = (self.body.size_hint(), self.left.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(left));
+        }
+        hint.set_lower(hint.lower().saturating_add(left));
+        hint
     }
 }

@@ -6,6 +6,7 @@
 
 mod activity;
 mod body;
+mod head;
 mod room;
 mod shares;
 mod stream;
@@ -15,10 +16,11 @@ use std::{
     pin::pin, sync::Arc, time::Duration,
 };
 
+use castellan_gate::AnswerMemory;
 use http::{HeaderValue, Response, Version, header};
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -26,8 +28,12 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{config::ServerConfig, corridor::Corridor, file_handles::FileHandles};
-use activity::Activity;
+use crate::{
+    config::ServerConfig,
+    corridor::{Corridor, LengthBesideCoding},
+    file_handles::FileHandles,
+};
+use activity::{Activity, Open};
 use body::{Answered, Asked};
 use room::{Place, Room};
 use shares::{Share, Shares};
@@ -46,6 +52,10 @@ const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of answers that are held as a whole, to be merged and until their clients take them: on all
+/// connections, and on each.
+const HELD: usize = 256 * 1024 * 1024;
+const HELD_PER_CONNECTION: usize = 32 * 1024 * 1024;
 /// How long open requests may go on after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -103,6 +113,7 @@ pub async fn serve(
     let (stopping, stopped) = watch::channel(());
     let room = Room::new(limits.connections);
     let shares = Shares::new(limits.per_source);
+    let memory = AnswerMemory::new(HELD);
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -130,7 +141,10 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let (corridor, stopped) = (corridor.clone(), stopped.clone());
-        let connection = Connection { corridor, peer, activity, stopped, _counted: (share, place) };
+        let memory = memory.part(HELD_PER_CONNECTION);
+        let counted = (share, place);
+        let connection =
+            Connection { corridor, peer, activity, memory, stopped, _counted: counted };
         tokio::spawn(async move {
             if let Err(error) = connection.serve(socket).await {
                 tracing::debug!(error = &*error as &dyn Error, "a connection ended");
@@ -151,6 +165,7 @@ struct Connection {
     corridor: Corridor,
     peer: IpAddr,
     activity: Arc<Activity>,
+    memory: AnswerMemory,
     stopped: watch::Receiver<()>,
     _counted: (Share, Place),
 }
@@ -159,11 +174,18 @@ impl Connection {
     async fn serve(mut self, socket: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
         let _ = socket.set_nodelay(true);
         let (corridor, peer, activity) = (self.corridor, self.peer, Arc::clone(&self.activity));
-        let service = service_fn(move |request: Request<Incoming>| {
+        let memory = self.memory;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(memory.clone());
             let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
-            async move { Ok::<_, Infallible>(answer(&corridor, peer, &activity, request).await) }
+            if request.headers().contains_key(header::TRANSFER_ENCODING) && activity.has_length() {
+                request.extensions_mut().insert(LengthBesideCoding);
+            }
+            // At once: the task of a stream is noted right after this.
+            let open = activity.begin(request.version() == Version::HTTP_2);
+            async move { Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await) }
         });
-        let builder = builder();
+        let builder = builder(Streams(Arc::clone(&self.activity)));
         let stream = Stream::new(socket, Arc::clone(&self.activity));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut timer = pin!(tokio::time::sleep(activity::HEAD));
@@ -174,6 +196,9 @@ impl Connection {
                 biased;
                 ended = connection.as_mut() => return ended,
                 () = std::future::poll_fn(|cx| activity.poll_expired(timer.as_mut(), cx)) => {
+                    if activity.end_stalled_streams() {
+                        continue;
+                    }
                     // What is idle is ended in order, so that over HTTP/2 no request is lost.
                     if !activity.is_idle() || !activity.end() {
                         return Ok(());
@@ -189,8 +214,22 @@ impl Connection {
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// Runs the streams of one connection of HTTP/2, each as a task that can be ended: hyper asks for no
+/// more of an answer while the client takes none of it, so that the body itself never hears of that.
+#[derive(Clone)]
+struct Streams(Arc<Activity>);
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.note_task(tokio::spawn(stream).abort_handle());
+    }
+}
+
+fn builder(streams: Streams) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(streams);
     builder
         .http1()
         // Some scripts look for `Authorization` in an answer with that capital
@@ -215,11 +254,10 @@ fn builder() -> auto::Builder<TokioExecutor> {
 async fn answer(
     corridor: &Corridor,
     peer: IpAddr,
-    activity: &Arc<Activity>,
+    (activity, open): (&Arc<Activity>, Open),
     request: Request<Incoming>,
 ) -> Response<Answered> {
     let http2 = request.version() == Version::HTTP_2;
-    let open = activity.begin(http2);
     let (head, body) = request.into_parts();
     let body =
         if http2 { Asked::of_stream(body) } else { Asked::new(body, &head.headers, activity) };
@@ -228,5 +266,5 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    response.map(|body| Answered { body, _open: open })
+    response.map(|body| Answered::new(body, open, http2))
 }

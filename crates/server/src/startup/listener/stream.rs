@@ -52,8 +52,8 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.note_read();
+        if let Some(bytes) = buffer.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.activity.note_read(bytes);
         }
         read
     }
@@ -109,7 +109,7 @@ impl AsyncWrite for Stream {
             if read.is_err() || count == 0 || before + count > LINGER_BYTES {
                 break;
             }
-            self.activity.note_read();
+            self.activity.note_read(&[]);
             self.end = End::Lingering(before + count);
         }
         Poll::Ready(Ok(()))

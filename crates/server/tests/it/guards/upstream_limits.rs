@@ -214,3 +214,45 @@ async fn a_limit_beyond_the_file_handles_stops_the_start() {
     .await;
     assert!(said.contains("upstream_max_requests") && said.contains("ulimit -n"), "{said}");
 }
+
+/// An API that sends the head of an answer, and then a byte a second, for ever.
+async fn trickling() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = socket.read(&mut [0; 16_384]).await;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                            transfer-encoding: chunked\r\n\r\n";
+                let mut sent = socket.write_all(head.as_bytes()).await;
+                while sent.is_ok() {
+                    sent = socket.write_all(b"1\r\n \r\n").await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+/// Its head is not yet an answer: only a whole one counts, and each has its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_trickles_for_ever_is_cut_off_and_left_alone() {
+    let port = trickling().await;
+    let castellan = guarded(port, "upstream_max_requests = 4\nupstream_timeout = \"3s\"\n").await;
+    for _ in 0..2 {
+        let began = Instant::now();
+        let mut trickles = JoinSet::new();
+        for _ in 0..4 {
+            trickles.spawn(ask(&castellan).try_send());
+        }
+        let answers = trickles.join_all().await;
+        assert!(answers.iter().all(Option::is_none), "they are cut off: {answers:?}");
+        let took = began.elapsed();
+        assert!((2..8).contains(&took.as_secs()), "{took:?}");
+    }
+    is_left_alone(&ask(&castellan).send().await);
+    assert_eq!(upstreams(&castellan.readiness().await), json!({"slow": false}));
+    the_rest_answers(&castellan).await;
+}

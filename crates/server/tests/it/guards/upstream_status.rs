@@ -1,5 +1,7 @@
 //! Statuses of an API that are no answers to a GraphQL request, as they come over the wire.
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -47,6 +49,10 @@ async fn a_status_that_is_no_answer_is_a_502_that_says_so() {
             302,
             "HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
         ),
+        (
+            206,
+            "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-1/9\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        ),
         (304, "HTTP/1.1 304 Not Modified\r\ncontent-type: application/json\r\n\r\n"),
     ] {
         let castellan = guarding(bytes).await;
@@ -76,4 +82,52 @@ async fn what_comes_before_the_final_answer_is_passed_over() {
         assert_eq!((answer.status.as_u16(), &*answer.body), (200, "{\"data\":{\"open\":\"1\"}}"));
         assert!(answer.header("link").is_none());
     }
+}
+
+/// RFC 9112 §6.3: where both are there, the length is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_beside_chunks_reaches_nobody() {
+    for length in ["0", "3", "300"] {
+        let bytes = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             transfer-encoding: chunked\r\n\r\n15\r\n{{\"data\":{{\"open\":\"1\"}}}}\r\n0\r\n\r\n"
+        );
+        let castellan = guarding(Box::leak(bytes.into_boxed_str())).await;
+        for document in ["{ open }", "{ open shut }"] {
+            let answer = castellan.graphql("/graphql", None, document).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(answer.json()["data"]["open"], "1", "{length}: {answer:?}");
+            assert_ne!(answer.header("content-length"), Some(length));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_api_says_of_proofs_ranges_and_trailers_reaches_nobody() {
+    let castellan = guarding(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndpop-nonce: theirs\r\n\
+         content-range: bytes 0-20/21\r\naccept-ranges: bytes\r\ntrailer: set-cookie\r\n\
+         transfer-encoding: chunked\r\n\r\n15\r\n{\"data\":{\"open\":\"1\"}}\r\n0\r\n\
+         set-cookie: a=b\r\n\r\n",
+    )
+    .await;
+    let address = castellan.url.replace("http://localhost", "127.0.0.1");
+    let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(socket);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post(castellan.at("/graphql"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(b"{\"query\":\"{ open }\"}")))
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    for name in ["dpop-nonce", "content-range", "accept-ranges", "trailer"] {
+        assert!(!answer.headers().contains_key(name), "{answer:?}");
+    }
+    let body = answer.into_body().collect().await.unwrap();
+    assert!(body.trailers().is_none(), "{body:?}");
+    assert_eq!(body.to_bytes(), "{\"data\":{\"open\":\"1\"}}");
 }

@@ -1,7 +1,10 @@
 //! A dialect that Castellan does not have, added in this file alone: it has an endpoint, guards that
 //! speak in its words, apps of its own, and a place in `--help` and in what the configuration says.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -75,7 +78,7 @@ async fn an_added_dialect_is_spoken() {
     let (_folder, loaded) = load("tea", "");
     let loaded = loaded.unwrap();
     let issuers = assemble::open_issuers(&loaded).await.unwrap();
-    let server = assemble::build(&loaded, issuers).await.unwrap();
+    let server = assemble::build(&loaded, issuers, Duration::from_secs(10)).await.unwrap();
 
     let request = Request::get("http://localhost:8080/tea").header("host", "localhost:8080");
     let (status, text) = ask(&server, request.body(Body::empty()).unwrap()).await;
@@ -110,7 +113,7 @@ async fn no_guard_may_claim_the_path_of_an_added_dialect() {
     let (_folder, loaded) = load("tea", more);
     let loaded = loaded.unwrap();
     let issuers = assemble::open_issuers(&loaded).await.unwrap();
-    let Err(error) = assemble::build(&loaded, issuers).await else {
+    let Err(error) = assemble::build(&loaded, issuers, Duration::from_secs(10)).await else {
         panic!("the guard was opened")
     };
     assert!(error.to_string().contains("/tea"), "{error}");

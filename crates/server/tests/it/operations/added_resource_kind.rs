@@ -1,7 +1,10 @@
 //! A kind of resource that Castellan does not have, added in this file alone: it has routes, a right
 //! of its own, listings, a path that no guard may claim, and a place in `--help`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::body::{Body, to_bytes};
 use castellan_issuer::{
@@ -120,7 +123,7 @@ async fn an_added_kind_is_served() {
         });
         issuers[0].apply(document, Mode::Write).await.unwrap();
     }
-    let server = assemble::build(&loaded, issuers).await.unwrap();
+    let server = assemble::build(&loaded, issuers, Duration::from_secs(10)).await.unwrap();
     let (writer, reader) = (token(&server, "writer").await, token(&server, "reader").await);
 
     let label = json!({"resourceType": "Label", "id": "one", "text": "first"});
@@ -152,7 +155,7 @@ async fn no_guard_may_claim_the_path_of_an_added_kind() {
         "[[guard]]\nname = \"labels\"\npath = \"/Label\"\nupstream = \"http://localhost:9/\"\n",
     );
     let issuers = assemble::open_issuers(&loaded).await.unwrap();
-    let Err(error) = assemble::build(&loaded, issuers).await else {
+    let Err(error) = assemble::build(&loaded, issuers, Duration::from_secs(10)).await else {
         panic!("the guard was opened")
     };
     assert!(error.to_string().contains("/Label"), "{error}");

@@ -319,3 +319,60 @@ async fn a_head_that_is_none_is_told_so_however_much_follows() {
     socket.write_all(&vec![b'x'; 4 * 1024 * 1024]).unwrap();
     assert!(read_answer(&mut socket).unwrap().starts_with("HTTP/1.1 400 "));
 }
+
+/// Sends a POST with `headers` and then a request of its own, and reads all that comes.
+async fn smuggle(castellan: &Castellan, headers: &str, body: &str) -> String {
+    let request = format!(
+        "POST /jwt HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}\r\n\
+         \r\n{body}GET /healthz HTTP/1.1\r\nhost: localhost\r\n\
+         connection: close\r\n\r\n"
+    );
+    crate::support::wire::raw(&castellan.url, request.as_bytes()).await
+}
+
+/// RFC 9112 §6.1 and §6.3: of a request that could end in two places nothing is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_two_lengths_or_another_coding_is_refused_and_the_connection_closed() {
+    let castellan = with_doors().await;
+    for headers in [
+        "transfer-encoding: gzip, chunked",
+        "transfer-encoding: chunked, chunked",
+        "transfer-encoding: identity\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 7",
+        "content-length: 7\r\ntransfer-encoding: chunked",
+        "Content-Length: 7\r\nx-a: b\r\nTransfer-Encoding: Chunked",
+        "transfer-encoding: gzip",
+        "transfer-encoding: chunked, gzip",
+    ] {
+        let said = smuggle(&castellan, headers, "2\r\n{}\r\n0\r\n\r\n").await;
+        assert!(said.starts_with("HTTP/1.1 400 "), "{headers}: {said}");
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{headers}: {said}");
+        // The same in a later request of a connection.
+        let mut socket = connect(&castellan);
+        ask(&mut socket, "/healthz").unwrap();
+        let head = format!("POST /jwt HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n\r\n0\r\n\r\n");
+        socket.write_all(head.as_bytes()).unwrap();
+        let said = read_answer(&mut socket).unwrap();
+        assert!(said.starts_with("HTTP/1.1 400 "), "{headers}: {said}");
+        assert!(until_end(&socket) < Duration::from_secs(3), "{headers}");
+    }
+    let said = smuggle(&castellan, "transfer-encoding: chunked", "2\r\n{}\r\n0\r\n\r\n").await;
+    assert_eq!(said.matches("HTTP/1.1 ").count(), 2, "one that is good leaves it open: {said}");
+}
+
+/// RFC 9110 §10.1.1: who waits to be asked is not asked for what is refused in any case.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_says_it_is_too_long_is_not_asked_for() {
+    let castellan = with_doors().await;
+    for (door, status) in DOORS {
+        let mut socket = connect(&castellan);
+        let head = format!(
+            "POST {door}\r\nhost: localhost\r\ncontent-length: 20000000\r\n\
+             expect: 100-continue\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        let answer = read_answer(&mut socket).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{door}: {answer}");
+    }
+}

@@ -112,3 +112,33 @@ async fn a_text_loses_the_newline_at_its_end() {
     let answer = castellan.graphql("/graphql", Some(&token), create).await;
     assert_eq!(answer.json()["data"]["CreatePerson"]["name"], "x", "{answer:?}");
 }
+
+#[test]
+fn a_misspelt_variable_of_ours_stops_every_command_and_a_near_miss_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str| {
+        let mut command = command(&[(name.to_owned(), "a-value-of-it".to_owned())]);
+        let output = command.current_dir(folder.path()).args(["config", "check"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("a-value-of-it"), "{said}");
+        (output.status.success(), said)
+    };
+    for name in ["CASTELLAN_JWT__SECRET", "CASTELLAN_SERVER__LISTEN", "CASTELLAN_LISTEN"] {
+        let (good, said) = check(name);
+        assert!(!good && said.contains(name) && said.contains("CASTELLAN__SECTION__KEY"), "{said}");
+    }
+    for (name, meant) in [
+        ("JWT_SECRETS", "JWT_SECRET"),
+        ("DECIDIM_API_JWT_SECERT", "DECIDIM_API_JWT_SECRET"),
+        ("DECIDIM_API_FORCE_API_AUTHENTIFICATION", "DECIDIM_API_FORCE_API_AUTHENTICATION"),
+    ] {
+        let (good, said) = check(name);
+        assert!(
+            good && said.contains(name) && said.contains(&format!("is {meant} meant")),
+            "{said}"
+        );
+    }
+    for name in ["JWT_COOKIE_NAME", "DECIDIM_API_SCHEMA_MAX_PER_PAGE", "CASTELLAN_TEST_POSTGRES"] {
+        assert_eq!(check(name), (true, String::new()), "{name}");
+    }
+}

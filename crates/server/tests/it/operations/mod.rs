@@ -20,5 +20,8 @@ pub(crate) mod scopes_lint;
 pub(crate) mod search;
 pub(crate) mod secret_policy;
 pub(crate) mod sites;
+pub(crate) mod slow_sources;
+pub(crate) mod stalled_clients;
+pub(crate) mod standard_output;
 pub(crate) mod transfer;
 pub(crate) mod unenforced_settings;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::castellan::{Castellan, Plan};
+use crate::support::castellan::{Castellan, Plan, free_port};
 
 const GUARD: &str = "[[guard]]\nname = \"people\"\npath = \"/graphql\"\n\
                      upstream = \"http://127.0.0.1:9/\"\npublic = [\"Query:*\"]\n";
@@ -131,4 +131,22 @@ async fn a_public_pattern_that_opens_nothing_is_named() {
     let (good, said) = check(&castellan);
     assert!(good && said.contains("WARNING: public: Query:Persn:* matches no field"), "{said}");
     assert!(!said.contains("Query:Person:* opens"), "{said}");
+}
+
+/// What stands on the command line is checked like what stands in the file.
+#[tokio::test]
+async fn a_listener_of_the_command_line_must_suit_the_other_settings() {
+    // `insecure` is set, as for every test.
+    let castellan = Castellan::start(Plan::default()).await;
+    let port = free_port();
+    let open = format!("0.0.0.0:{port}");
+    for (arguments, why) in [
+        (["serve", "--listen", &open], "security.insecure is allowed on loopback addresses only"),
+        (["demo", "--listen", &open], "loopback addresses only"),
+    ] {
+        let output = castellan.cli(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(why), "{arguments:?}: {said}");
+        assert!(said.contains(&open), "{said}");
+    }
 }

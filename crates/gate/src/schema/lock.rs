@@ -49,8 +49,7 @@ impl fmt::Display for Drift {
                 write!(
                     f,
                     "{field} would now require {now}, but still requires {locked} from the lock \
-                     file; to accept the new scope, remove the line from the lock file, or set it \
-                     in overrides"
+                     file; to accept the new scope, remove the line from the lock file"
                 )
             }
             Self::Unmapped(field) => write!(

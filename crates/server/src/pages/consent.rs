@@ -8,7 +8,7 @@ use super::{HOSTILE, Page};
 ///
 /// `switch` means that somebody else wants to sign in.
 #[derive(Template)]
-#[template(path = "grant.html")]
+#[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,

@@ -7,7 +7,7 @@ use super::{HOSTILE, Page};
 
 /// One frame per app, out of sight. Goes on by itself, or by its link where no script runs.
 #[derive(Template)]
-#[template(path = "farewell.html")]
+#[template(path = "signed_out.html")]
 pub(crate) struct SignedOutPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,

@@ -30,7 +30,7 @@ fn nothing_needs_more_than_the_strictest_policy_allows() {
         let html = html.to_ascii_lowercase();
         let script = match name.split_once('_') {
             Some(("form", _)) => "continue",
-            Some(("farewell", _)) => "farewell",
+            Some(("signed", _)) => "farewell",
             _ => "none",
         };
         let html = html.replace(&format!("<script src=\"/assets/{script}.js\"></script>"), "");
@@ -207,11 +207,11 @@ fn text_can_be_read_on_its_ground() {
 fn album() -> Vec<(String, String)> {
     let mut album = Vec::new();
     photograph::<LoginPage<'_>>("login", &mut album);
-    photograph::<ConsentPage<'_>>("grant", &mut album);
+    photograph::<ConsentPage<'_>>("consent", &mut album);
     photograph::<SetupPage<'_>>("setup", &mut album);
     photograph::<AccountPage<'_>>("account", &mut album);
     photograph::<DevicePage<'_>>("device", &mut album);
-    photograph::<SignedOutPage<'_>>("farewell", &mut album);
+    photograph::<SignedOutPage<'_>>("signed_out", &mut album);
     photograph::<FormPostPage<'_>>("form_post", &mut album);
     photograph::<LogoutPage<'_>>("logout", &mut album);
     photograph::<MessagePage<'_>>("message", &mut album);

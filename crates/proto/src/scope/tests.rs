@@ -111,7 +111,7 @@ fn braces_are_flat_closed_and_few() {
     assert!(pattern("Mutation:{Person,Place}:{Create,}").names(&demand("Mutation:Place:Create")));
 }
 
-/// A matcher nobody could get wrong: it tries everything.
+/// A matcher that is obviously correct: it tries everything.
 fn slow_match(glob: &[u8], text: &[u8]) -> bool {
     match glob.first() {
         None => text.is_empty(),
@@ -132,7 +132,7 @@ fn words(longest: usize) -> Vec<String> {
     all
 }
 
-/// A demand `a:b:…` whose last name is `word`, matched by a pattern with the same head.
+/// A required scope `a:b:…` whose last name is `word`, matched by a pattern with the same head.
 fn dressed(word: &str) -> RequiredScope {
     demand(&format!("a:b:_{word}"))
 }

@@ -20,7 +20,7 @@ pub struct ClaimsRequest {
     /// The person that it must be.
     #[serde(default)]
     pub subject: Option<String>,
-    /// Claims about the person that are to stand in the ID token, as far as scopes open them.
+    /// Claims about the person to include in the ID token, as far as scopes allow them.
     #[serde(default)]
     pub id_token: Vec<String>,
     /// The essential ones that the requested scopes do not open, and others of the app's do.
@@ -52,7 +52,7 @@ impl ClaimsRequest {
 
 type Refused = (ErrorCode, &'static str);
 
-/// Reads the parameter.
+/// Reads the parameter `claims`.
 pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
     let invalid =
         (ErrorCode::InvalidRequest, "claims must be a JSON object with id_token and userinfo");

@@ -1,10 +1,10 @@
 //! Whether this node's clock is right (`docs/rules.md` rule 28): a node whose clock is not issues
 //! nothing, for the others, and itself a moment later, would refuse it.
 //!
-//! A data source with a clock of its own is asked what time it is. Between two looks the machine's
-//! clock must go on as fast as time does, which the monotonic clock says. A data source without one
-//! has that of the machine, which cannot be told to be ahead; it must not be before the newest time
-//! that was written.
+//! A data source with a clock of its own is asked for the time. Between two comparisons the
+//! machine's clock must advance as fast as the monotonic clock. Without a clock of its own, the
+//! data source has the machine's, which cannot be recognised as being ahead; it must not be before
+//! the newest time that was written.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -28,7 +28,8 @@ pub struct ClockCheck {
 enum Measure {
     /// The newest time that is known to have been, in milliseconds since the Unix epoch.
     Newest(u64),
-    /// What the machine's clock said and by how much that was ahead, when the data source was asked.
+    /// The time of the machine's clock, and by how much it was ahead, when the data source was
+    /// asked.
     Compared { said: u64, ahead: i64, when: Instant },
 }
 
@@ -59,12 +60,12 @@ pub enum WrongClock {
 }
 
 impl ClockCheck {
-    /// Asks the data source what time it is: by how many milliseconds this node's clock is ahead of
-    /// it at least, behind if that is negative, whatever the answer took. `None` if it has no clock
-    /// of its own.
+    /// Asks the data source for the time: by how many milliseconds this node's clock is at least
+    /// ahead of it (behind, if negative), allowing for the round trip. `None` if it has no clock of
+    /// its own.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; then what was known stands.
+    /// [`StoreError`] if the store fails; the previous comparison then remains.
     pub async fn compare(
         &self,
         store: &dyn Store,
@@ -78,7 +79,8 @@ impl ClockCheck {
         Ok(Some(ahead))
     }
 
-    /// Takes note of a time that was written; later times stand. For data sources without a clock.
+    /// Notes a time that was written, unless a later one is known. For data sources without a
+    /// clock.
     pub fn has_been(&self, millis: u64) {
         let mut measure = self.measure.lock().unwrap_or_else(PoisonError::into_inner);
         if let Measure::Newest(newest) = &mut *measure {

@@ -98,8 +98,8 @@ impl FromIterator<(GrantName, GrantSettings)> for Grants {
     }
 }
 
-/// The grants as records have them: earlier versions read and write a member for each of the first
-/// three. Grants that came later stand together.
+/// The settings of grants as they are stored: earlier versions read and write a member for each of
+/// the first three. Later grants share one member.
 #[derive(Serialize, Deserialize)]
 struct StoredGrants {
     #[serde(default)]

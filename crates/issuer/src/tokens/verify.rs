@@ -1,4 +1,5 @@
-//! Whether an access token holds: proven to be ours, in time, and everything it rests on alive.
+//! Whether an access token is valid: issued here, not expired, and with all records it depends on
+//! in place.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::{
     },
 };
 
-/// What a token says of itself, proven to be ours.
+/// The content of a token whose signature or MAC has been verified.
 struct Said {
     family: String,
     generation: u32,
@@ -38,8 +39,8 @@ struct Carried {
 }
 
 impl Issuer {
-    /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
-    /// one (`docs/rules.md` rule 27), and one more if this node does not know its client and
+    /// Whether `token` is valid now. One that this node has seen costs no round trip; a new one
+    /// costs one (`docs/rules.md` rule 27), and one more if this node does not know its client and
     /// person.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Of any number of racers exactly one wins.
 //!
-//! Real threads let go by one barrier: tasks on a small runtime hardly ever meet.
+//! Real threads released by one barrier: tasks on a small runtime hardly ever run at the same time.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -43,7 +43,7 @@ async fn race<T: Send + 'static, F: Future<Output = Result<T, StoreError>>>(
             (0..ROUNDS).map(round).collect()
         })
     };
-    // The waiting is for a thread of its own: an engine may need this one to make progress.
+    // A separate thread waits, because an engine may need this one to make progress.
     let racers = tokio::task::spawn_blocking(move || {
         let racers: Vec<_> = (0..RACERS).map(racer).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).collect::<Vec<_>>()

@@ -1,9 +1,9 @@
 //! How far the layout of a data source is, and how it is brought along.
 //!
-//! A layout has a format. A build that brings a new one first only *widens* what is there, so that
-//! builds of the format before go on working beside it; brings the rows of before along; and
-//! *narrows* it when it is told that no older build is left. From then on an older build refuses to
-//! open it, and its writes fail where the engine can see to that.
+//! A layout has a format. A version with a new format first only *widens* the layout, so that
+//! versions of the previous format keep working; then converts the existing rows; and *narrows* it
+//! when it is told that no older version is running. From then on older versions refuse to open it,
+//! and their writes fail where the engine can enforce that.
 
 /// Whether tables and the like are made and brought along when a data source is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,9 +13,9 @@ pub enum Migrate {
     /// What is missing is made, and what is old is widened. Quick, however much is there.
     #[default]
     Widen,
-    /// Then the rows of before are brought along.
+    /// Then existing rows are converted.
     Fill,
-    /// Then it is narrowed: no older build works with it any more.
+    /// Then it is narrowed: older versions no longer work with it.
     Finish,
 }
 
@@ -36,7 +36,7 @@ impl FormatState {
     }
 }
 
-/// Tells how far rows have been brought along, so that nobody waits in the dark.
+/// Reports how many rows have been converted, so that the progress is visible.
 pub(crate) struct Progress {
     done: u64,
     of: u64,
@@ -55,7 +55,7 @@ impl Progress {
         Self { done: 0, of, told: 0 }
     }
 
-    /// So many more are.
+    /// Adds `more` to the rows that are done.
     pub(crate) fn step(&mut self, more: u64) {
         self.done += more;
         if self.done - self.told >= Self::EVERY {
@@ -64,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// All are.
+    /// All rows are done.
     pub(crate) fn end(self) {
         if self.done > 0 {
             tracing::info!("migrated {} names", self.done);

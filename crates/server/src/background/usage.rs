@@ -19,16 +19,16 @@ pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
 pub struct Usage {
     issuer: Issuer,
     counts: Arc<Mutex<Counts>>,
-    /// Held by whoever writes, so that the stop waits for what is on its way.
+    /// Locked while counts are written, so that shutdown waits for a write in progress.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was counted since.
 #[derive(Default)]
 struct Counts {
-    /// Per kind and id of a resource, how often each demand was met.
+    /// Per kind and id of a resource, how often each required scope was covered.
     by_kind: HashMap<ResourceKind, HashMap<String, Count>>,
-    /// Demands of all of them.
+    /// The number of required scopes in all of them.
     demands: usize,
 }
 
@@ -42,7 +42,7 @@ struct Count {
 const EVERY: Duration = Duration::from_secs(10);
 /// Apps and keys that are counted between two writes at most.
 const MOST: usize = 10_000;
-/// Demands of all of them at most.
+/// The maximum number of required scopes in all of them.
 const MOST_DEMANDS: usize = 100_000;
 
 impl Usage {

@@ -1,10 +1,9 @@
-//! Credentials that came in the clear, to a site that the world reaches over https: whoever stood on
-//! the way has them too, so they are refused and the caller learns why (`docs/security-cases.md`
-//! trap 1).
+//! Credentials over plain HTTP to a site that is published over https: others may have read them on
+//! the way, so they are refused and the response says why (`docs/security-cases.md` trap 1).
 //!
-//! The listener speaks plain HTTP behind a proxy that ends TLS. On this machine nobody stands in
-//! between; from elsewhere only a proxy that `server.trusted_proxies` names is believed to have had
-//! it over https, unless it says otherwise.
+//! The listener speaks plain HTTP behind a proxy that terminates TLS. On the local machine nobody
+//! can read the connection; from elsewhere only a proxy in `server.trusted_proxies` is believed to
+//! have received the request over https, unless it says otherwise.
 
 use std::net::IpAddr;
 
@@ -45,7 +44,7 @@ mod tests {
             ("192.0.2.1", "authorization", &[][..], true),
             ("192.0.2.1", "cookie", &[], true),
             ("192.0.2.1", "accept", &[], false),
-            // Not believed: it is no proxy of ours.
+            // Not believed, because it is not a trusted proxy.
             ("192.0.2.1", "authorization", &["https"], true),
             ("127.0.0.1", "authorization", &[], false),
             ("::1", "authorization", &[], false),

@@ -6,7 +6,7 @@ use super::{HOSTILE, Page};
 
 /// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/consent`.
 ///
-/// `switch` means that somebody else wants to sign in.
+/// `switch` means that another person wants to sign in.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
@@ -25,7 +25,7 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) abilities: &'a [Ability<'a>],
     /// Where the browser goes next, whatever the answer.
     pub(crate) redirect_host: &'a str,
-    /// What stands on the screen of the device that asks, if it is one.
+    /// The code on the screen of the device, if a device asks.
     pub(crate) user_code: Option<&'a str>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Ability<'a> {
     pub(crate) scope: &'a str,
     /// The same for a person: "Write comments in your name".
     pub(crate) words: &'a str,
-    /// Whether it changes anything; those stand apart.
+    /// Whether the scope allows changes; such scopes are listed separately.
     pub(crate) writes: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Says that somebody is signed out while their apps hear of it (OpenID Connect Front-Channel Logout
-//! 1.0).
+//! Shows that a person is signed out while their apps are notified (OpenID Connect Front-Channel
+//! Logout 1.0).
 
 use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// One frame per app, out of sight. Goes on by itself, or by its link where no script runs.
+/// One hidden frame per app. Continues automatically, or with its link if scripts are disabled.
 #[derive(Template)]
 #[template(path = "signed_out.html")]
 pub(crate) struct SignedOutPage<'a> {
@@ -19,7 +19,7 @@ pub(crate) struct SignedOutPage<'a> {
 
 /// An address that an app has registered.
 pub(crate) struct Onward<'a> {
-    /// The address.
+    /// The URI to load.
     pub(crate) uri: &'a str,
     /// Its host, for the person.
     pub(crate) host: &'a str,

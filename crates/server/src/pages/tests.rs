@@ -224,7 +224,7 @@ fn photograph<P: Page>(page: &str, album: &mut Vec<(String, String)>) {
     }
 }
 
-/// What stands between `<` and `>`. Words are escaped, so no value holds either.
+/// The text between `<` and `>`. Values are escaped, so none contains either.
 fn tags(html: &str) -> impl Iterator<Item = &str> {
     html.split('<').skip(1).filter_map(|rest| rest.split('>').next())
 }

@@ -1,7 +1,7 @@
 //! The sample data: composers and works from long ago, read from the tables beside this file.
 //!
 //! A table's first line names the fields. A heading such as `name/title` fills both fields; the
-//! cell of a relation lists identifiers. An empty cell is a fact nobody was sure of.
+//! cell of a relation lists identifiers. An empty cell means that the value is not known.
 
 use super::model::{
     Kind, MUSIC_ALBUM, MUSIC_COMPOSITION, MUSIC_RECORDING, ORGANIZATION, PERSON, PLACE, Relation,

@@ -1,4 +1,4 @@
-//! What time it is at the service: every answer says so in its `Date` (RFC 9110 §6.6.1), to the
+//! The time at the service: every response states it in its `Date` (RFC 9110 §6.6.1), to the
 //! second.
 
 use std::sync::{

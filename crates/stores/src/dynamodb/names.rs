@@ -23,7 +23,7 @@ const TRIES: u32 = 128;
 /// How a transaction went.
 enum Went {
     Done,
-    /// The condition of the part at this place does not hold; the first of several.
+    /// The condition of the part at this position is not met; the first of several.
     Refused(usize),
 }
 
@@ -160,7 +160,7 @@ impl Dynamo {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Gives `name` to the record of `draft`: if nobody has it, if that record has it, or if its
+    /// Gives `name` to the record of `draft`: if it is free, if that record has it, or if its
     /// holder has expired.
     fn hold(
         &self,
@@ -179,7 +179,7 @@ impl Dynamo {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
-    /// Does `writes`, and tells of them if that is to be.
+    /// Performs `writes`, with a notice if required.
     async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,

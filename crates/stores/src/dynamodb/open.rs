@@ -102,7 +102,7 @@ async fn client(address: &Address<'_>) -> Client {
     Client::new(&loader.load().await)
 }
 
-/// Makes or checks the table; how far it is, and what tells it from every other.
+/// Creates or checks the table; returns its format state and its id.
 async fn prepare(
     client: &Client,
     table: &str,

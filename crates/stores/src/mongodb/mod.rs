@@ -2,9 +2,9 @@
 //! share: writes of one document are atomic, unique and compound indexes, find-and-modify. No
 //! transactions, no change streams, no collations.
 //!
-//! A record is one document, its unique names among it: a unique index over them is what keeps two
-//! records from having one name. A notice that goes with a write stands in the feed before the
-//! write, as one that is pending, and is settled after it ([`feed`]).
+//! A record is one document, with its unique names in it: a unique index over them prevents two
+//! records from having the same name. The notice of a write is in the feed before the write, as
+//! pending, and is settled after it ([`feed`]).
 
 mod document;
 mod error;

@@ -61,7 +61,7 @@ pub(super) async fn get_many(
         .collect()
 }
 
-/// The record that has the unique name which stands in `name` as an id.
+/// The record with the unique name given as the id in `name`.
 pub(super) async fn find(
     records: &Collection<Document>,
     name: &Key,
@@ -134,8 +134,8 @@ pub(super) async fn page(
         .collect()
 }
 
-/// Names by how they start, from their index. By how they end there is none: what most documents
-/// lack, every index would have to hold.
+/// Names by their beginning, from their index. There is no index of endings, because every document
+/// would have to be in it, although most have no names.
 pub(super) async fn page_by_start(
     records: &Collection<Document>,
     query: &NameQuery,

@@ -1,5 +1,5 @@
-//! The verbs that write a whole document. A unique index says no by refusing; who stands in the way
-//! is looked at then, and if that one has expired it lets go.
+//! The operations that write a whole document. If the unique index refuses, the record in conflict
+//! is read, and if that one has expired, its name is released.
 
 use ::mongodb::{
     Collection,
@@ -74,7 +74,7 @@ pub(super) async fn replace(
     Err(DriverError::Contended)
 }
 
-/// The first name of `draft` that another one has. Others that have expired let go of theirs.
+/// The first name of `draft` that another record has. Names of expired records are released.
 async fn clash(
     records: &Collection<Document>,
     draft: &Draft,

@@ -47,7 +47,7 @@ async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::Feed
     let mut every = tokio::time::interval(POLL);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Until they have been read again, whatever goes wrong meanwhile; and once at the start, for
-    // what was told between the opening and the first look.
+    // changes between the opening and the first poll.
     let mut keys_changed = true;
     loop {
         every.tick().await;

@@ -15,7 +15,7 @@ pub(crate) async fn metadata(State(app): State<App>) -> Response {
     cached(app.issuer().metadata())
 }
 
-/// `/.well-known/jwks.json`.
+/// Answers `/.well-known/jwks.json`.
 pub(crate) async fn jwks(State(app): State<App>) -> Response {
     cached(app.issuer().keyring().jwks(app.issuer().now()))
 }

@@ -231,9 +231,9 @@ fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response
 
 /// Why an operation was not done, as an `OperationOutcome` (`docs/contracts/aidbox.md` §7).
 enum Outcome {
-    /// No token came.
+    /// No token was sent.
     Anonymous,
-    /// One came that is no good.
+    /// The token is not valid.
     Unauthorized,
     Forbidden,
     NotFound,
@@ -255,7 +255,7 @@ impl Outcome {
 
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
-        // RFC 6750 §3.1: whoever sent no token is told of no error.
+        // RFC 6750 §3.1: a challenge to a request without a token names no error.
         let challenge = if matches!(self, Self::Anonymous) {
             "Bearer"
         } else {

@@ -9,7 +9,7 @@ pub enum Fault {
     /// The server closed the connection before it had answered.
     #[error("the server closed the connection before it had answered")]
     Closed,
-    /// The bytes that came are no HTTP/1.1 answer.
+    /// The bytes received are not an HTTP/1.1 response.
     #[error("this is no HTTP/1.1 answer: {0}")]
     Malformed(&'static str),
     /// An answer that is not the right one.
@@ -22,7 +22,7 @@ pub enum Fault {
         /// The beginning of the body that came.
         body: String,
     },
-    /// Nothing was answered for so long that nobody waits any more.
+    /// There was no response within the time limit.
     #[error("no answer within {0} seconds")]
     Silent(u64),
     /// A server that did not start, or a command that failed.
@@ -31,7 +31,7 @@ pub enum Fault {
     /// This machine does not have what a peer needs; everything else can go on.
     #[error("{0}")]
     Missing(String),
-    /// Somebody pressed Ctrl-C.
+    /// The run was stopped with Ctrl-C.
     #[error("stopped by a signal")]
     Stopped,
 }

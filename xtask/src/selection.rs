@@ -55,7 +55,7 @@ impl Selection {
         Ok(Some(selection).filter(|selection| *selection != Self::default()))
     }
 
-    /// Runs the tests.
+    /// Runs the selected tests.
     pub fn run(&self) -> Report {
         let mut report = Report::default();
         let servers = match &self.engine {

@@ -12,7 +12,8 @@ pub fn answers(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Runs `command` out of sight; what it printed, or said if it failed.
+/// Runs `command` without showing its output; returns what it printed, or its error output if it
+/// failed.
 pub fn quietly(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     match command.stdin(Stdio::null()).output() {

@@ -1,5 +1,5 @@
-//! Our own small servers, which are modes of this binary: a bare axum server that does only what
-//! a case needs, and the API that stands behind every gate.
+//! The small servers of this binary: a bare axum server that does only what a case needs, and the
+//! API behind every gate.
 
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ const API_ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
 /// Requests that are larger are refused.
 const LARGEST: usize = 64 * 1024;
 
-/// Tokens that are known, by their digest, and what is said of each.
+/// Known tokens, by their digest, with the response to each.
 type Known = Arc<RwLock<HashMap<Digest, &'static str>>>;
 
 /// Starts this binary in the mode `mode`.
@@ -100,8 +100,8 @@ async fn introspect(State(known): State<Known>, headers: HeaderMap, form: String
     (json, said.unwrap_or("{\"active\":false}")).into_response()
 }
 
-/// The API behind the gates: every POST with a length is answered the same. One thread, and next
-/// to no work, so that it does not take the processor away from what stands before it.
+/// The API behind the gates: every POST with a length gets the same response. One thread, and
+/// little work, so that it does not take the processor away from the server in front of it.
 ///
 /// # Errors
 /// [`Fault::Io`] if it cannot listen.
@@ -133,8 +133,8 @@ async fn converse(mut socket: TcpStream) -> Option<()> {
     }
 }
 
-/// Bytes of the request at the beginning of `bytes`: outer `None` if it is none that is served
-/// here, inner if it is not all there yet.
+/// Length of the request at the beginning of `bytes`: outer `None` if it is not one that is served
+/// here, inner `None` if it is not complete yet.
 #[expect(clippy::option_option, reason = "both cases are told apart by the one caller")]
 fn request_length(bytes: &[u8]) -> Option<Option<usize>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
@@ -147,7 +147,7 @@ fn request_length(bytes: &[u8]) -> Option<Option<usize>> {
     Some((bytes.len() >= whole).then_some(whole))
 }
 
-/// Ends when the one who started this process is gone: its end of our input closes.
+/// Ends when the process that started this one ends, which closes its end of the standard input.
 async fn orphaned() {
     let (gone, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {

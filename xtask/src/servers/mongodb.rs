@@ -65,7 +65,7 @@ fn fetch(folder: &Path) -> Result<(), String> {
     let mut maven = Command::new("mvn");
     let fetch = ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=arriving"];
     quietly(maven.args(fetch).current_dir(folder))?;
-    // Whole or not at all, should somebody interrupt.
+    // Renamed as a whole, in case of an interruption.
     std::fs::rename(folder.join("arriving"), folder.join("lib"))
         .map_err(|error| format!("it cannot be kept: {error}"))
 }

@@ -104,7 +104,7 @@ impl Browser {
     /// Opens the sign-in page of Castellan, with no app behind it; where its form goes.
     ///
     /// # Errors
-    /// [`Fault`] if there is no such page.
+    /// [`Fault`] if the page does not exist.
     pub async fn open_login(
         &mut self,
         (address, wire): (SocketAddr, &mut Wire),

@@ -15,7 +15,7 @@ pub enum Fault {
     /// An answer that is not the right one.
     #[error("{asked} was answered wrongly: {status} {body}")]
     Wrong {
-        /// What was asked for.
+        /// What was requested.
         asked: &'static str,
         /// The status that came.
         status: u16,
@@ -28,7 +28,7 @@ pub enum Fault {
     /// A server that did not start, or a command that failed.
     #[error("{0}")]
     Failed(String),
-    /// This machine does not have what a peer needs; everything else can go on.
+    /// This machine does not have what a peer needs; everything else can continue.
     #[error("{0}")]
     Missing(String),
     /// The run was stopped with Ctrl-C.

@@ -24,7 +24,7 @@ pub struct Server {
     pub address: SocketAddr,
     log: PathBuf,
     began: Instant,
-    /// What it is asked to end by.
+    /// The signal that stops it.
     farewell: &'static str,
     /// How long it took from its start until it could serve.
     pub ready_after: Duration,

@@ -54,7 +54,7 @@ pub struct Single {
     pub value: f64,
     /// The unit of the value.
     pub unit: &'static str,
-    /// What it is to be.
+    /// The target, if there is one.
     pub target: Option<Target>,
 }
 

@@ -26,7 +26,7 @@ pub fn broken(text: &str, folder: &Path) -> Vec<String> {
     found
 }
 
-/// Comments without their marks, so that a citation may go on in the next line.
+/// Comments without their marks, so that a citation may continue in the next line.
 fn unwrapped(text: &str) -> String {
     let bare = |line: &str| {
         let line = line.trim();

@@ -21,8 +21,8 @@ pub fn quietly(command: &mut Command) -> Result<String, String> {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(format!("{name} ended with {}: {said}", output.status))
+            let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(format!("{name} ended with {}: {error}", output.status))
         }
         Err(error) => Err(format!("{name} did not start: {error}")),
     }

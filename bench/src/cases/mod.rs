@@ -32,7 +32,7 @@ const RUN_IN: Duration = Duration::from_secs(2);
 
 /// One line of the roster.
 pub struct Case {
-    /// What it is called on the command line and in tables.
+    /// Its name on the command line and in tables.
     pub name: &'static str,
     /// What the case measures.
     pub about: &'static str,
@@ -73,7 +73,7 @@ pub enum Kind {
     Million,
     /// From a revocation until every node refuses the token.
     Revocation,
-    /// Rows that are kept while flows go on.
+    /// Rows that are stored while flows continue.
     Rows(Engine),
     /// Regular load during attacks.
     Siege,

@@ -35,8 +35,8 @@ const LANES: usize = 8;
 const MOST_NODES: usize = 3;
 /// How often a node is asked about a token.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Nodes look for news so often. Revocations are spread over as long, or they would all come just
-/// after a look, because the last one was noticed by one.
+/// The interval of the nodes' polls. Revocations are spread over it, because otherwise they would
+/// all come just after a poll, which the previous one waited for.
 const POLL: Duration = Duration::from_millis(250);
 /// A token that is accepted for longer counts as never revoked.
 const TOO_LONG: Duration = Duration::from_secs(5);

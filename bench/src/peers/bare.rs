@@ -77,12 +77,12 @@ pub async fn axum(listen: SocketAddr) -> Result<(), Fault> {
 }
 
 async fn know(State(known): State<Known>, token: String) -> StatusCode {
-    let said = "{\"active\":true,\"iss\":\"http://localhost\",\"sub\":\"machine-es256\",\
+    let response = "{\"active\":true,\"iss\":\"http://localhost\",\"sub\":\"machine-es256\",\
                 \"client_id\":\"machine-es256\",\"scope\":\"Mutation:Person:Create Query:*\",\
                 \"aud\":\"http://localhost\",\"iat\":1700000000,\"exp\":1700007200,\
                 \"jti\":\"0123456789abcdef0123456789abcdef-0\",\"token_type\":\"Bearer\"}";
     if let Ok(mut known) = known.write() {
-        known.insert(Digest::of(token.as_bytes()), said);
+        known.insert(Digest::of(token.as_bytes()), response);
     }
     StatusCode::NO_CONTENT
 }
@@ -95,9 +95,9 @@ async fn introspect(State(known): State<Known>, headers: HeaderMap, form: String
     }
     let token = form.split('&').find_map(|pair| pair.strip_prefix("token="));
     let digest = Digest::of(token.unwrap_or_default().as_bytes());
-    let said = known.read().ok().and_then(|known| known.get(&digest).copied());
+    let response = known.read().ok().and_then(|known| known.get(&digest).copied());
     let json = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (json, said.unwrap_or("{\"active\":false}")).into_response()
+    (json, response.unwrap_or("{\"active\":false}")).into_response()
 }
 
 /// The API behind the gates: every POST with a length gets the same response. One thread, and
@@ -149,13 +149,13 @@ fn request_length(bytes: &[u8]) -> Option<Option<usize>> {
 
 /// Ends when the process that started this one ends, which closes its end of the standard input.
 async fn orphaned() {
-    let (gone, told) = tokio::sync::oneshot::channel();
+    let (gone, ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         // Whatever comes is read, up to the end.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = gone.send(());
     });
-    let _ = told.await;
+    let _ = ended.await;
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -19,7 +19,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

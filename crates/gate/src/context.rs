@@ -66,7 +66,7 @@ impl Shared {
     pub(crate) fn keep(&self, key: Digest, document: &Arc<Document>) {
         if document.bytes as u64 <= DOCUMENTS / PART {
             self.documents.insert(key, Arc::clone(document));
-            // By itself the cache looks at its size once in 64 insertions, however large.
+            // By itself the cache checks its size once in 64 insertions, however large they are.
             self.documents.run_pending_tasks();
         }
     }

@@ -144,7 +144,7 @@ mod tests {
     /// A verifier that knows no proofs must not make clients send some.
     #[test]
     fn nobody_is_asked_for_a_proof_that_is_not_taken() {
-        let said = |taint, algorithms: &[Algorithm]| {
+        let challenged = |taint, algorithms: &[Algorithm]| {
             let presented =
                 PresentedCredential { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
             challenge(&presented, algorithms).unwrap()
@@ -154,8 +154,8 @@ mod tests {
             CredentialProblem::Invalid,
             CredentialProblem::ProofInvalid,
         ] {
-            assert_eq!(said(taint, &[]), INVALID_TOKEN);
-            assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
+            assert_eq!(challenged(taint, &[]), INVALID_TOKEN);
+            assert!(challenged(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
         }
     }
 }

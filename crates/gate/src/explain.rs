@@ -111,7 +111,7 @@ pub struct FieldExplanation {
     pub allowed: bool,
     /// Why not, if it is not.
     pub reason: Option<Reason>,
-    /// Each term that was looked at.
+    /// Each term that was considered.
     pub steps: Vec<Step>,
     /// The smallest grant that would allow it, for somebody with the right to give it.
     pub smallest_grant: Option<String>,

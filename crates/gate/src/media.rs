@@ -17,10 +17,10 @@ impl Wanted {
     /// Reads `Accept`; `None` if nothing that we could send would be accepted.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
-        let mut said = false;
+        let mut has_range = false;
         for value in headers.get_all(header::ACCEPT) {
             for range in value.to_str().unwrap_or_default().split(',') {
-                said |= !range.trim().is_empty();
+                has_range |= !range.trim().is_empty();
                 let (wanted, quality) = read_range(range);
                 if let Some(wanted) = wanted
                     && quality > 0
@@ -32,7 +32,7 @@ impl Wanted {
         }
         match best {
             Some((_, wanted)) => Some(wanted),
-            None if said => None,
+            None if has_range => None,
             None => Some(Self::Any),
         }
     }

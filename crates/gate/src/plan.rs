@@ -191,7 +191,7 @@ impl Plan {
             })
             .map(|entry| &entry.demand)
             .collect();
-        // What is asked for several times in one document is used once.
+        // A scope that several fields of one document require is counted once.
         demands.sort_unstable();
         demands.dedup();
         if !demands.is_empty() {
@@ -226,7 +226,7 @@ fn refuse(message: &str, code: &str) -> RequestRefusal {
 const MESSAGE: usize = 512;
 
 /// An error as it is sent to the caller.
-fn told(mut error: GraphQLError) -> serde_json::Value {
+fn error_json(mut error: GraphQLError) -> serde_json::Value {
     shorten(&mut error.message, MESSAGE);
     serde_json::to_value(error).unwrap_or_default()
 }
@@ -234,7 +234,7 @@ fn told(mut error: GraphQLError) -> serde_json::Value {
 fn refuse_document(error: DocumentError) -> RequestRefusal {
     match error {
         DocumentError::Invalid(errors) => {
-            RequestRefusal::of_document(errors.into_iter().map(told).collect())
+            RequestRefusal::of_document(errors.into_iter().map(error_json).collect())
         }
         DocumentError::TooLarge(message) => refuse(&message, "LIMIT_EXCEEDED"),
     }

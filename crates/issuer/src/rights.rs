@@ -1,4 +1,4 @@
-//! Castellan's own rights (`docs/rules.md` rule 23): who may read and write what it is set up with.
+//! Castellan's own rights (`docs/rules.md` rule 23): who may read and write its resources.
 //!
 //! Every administrative surface asks here, so that none of them is stricter or laxer than another.
 

@@ -120,7 +120,7 @@ impl Settings {
 pub struct SiteAddress {
     /// The issuer identifier (RFC 8414 §2); no slash at its end.
     pub issuer: String,
-    /// What it is called on pages.
+    /// The display name on pages.
     pub name: String,
     /// Digests of what named scopes expand to at the guards. Consents store them, so that a widened
     /// alias needs consent again.

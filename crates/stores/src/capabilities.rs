@@ -7,7 +7,7 @@ use castellan_issuer::store::Abilities;
 /// The capability card of a data source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// What it is called.
+    /// The display name of the engine.
     pub engine: &'static str,
     /// How many nodes may share it.
     pub nodes: &'static str,

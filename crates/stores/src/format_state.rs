@@ -40,7 +40,7 @@ impl FormatState {
 pub(crate) struct Progress {
     done: u64,
     of: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl Progress {
@@ -52,14 +52,14 @@ impl Progress {
         if of > 0 {
             tracing::info!("migrating {of} names");
         }
-        Self { done: 0, of, told: 0 }
+        Self { done: 0, of, reported: 0 }
     }
 
     /// Adds `more` to the rows that are done.
     pub(crate) fn step(&mut self, more: u64) {
         self.done += more;
-        if self.done - self.told >= Self::EVERY {
-            self.told = self.done;
+        if self.done - self.reported >= Self::EVERY {
+            self.reported = self.done;
             tracing::info!("migrated {} of {} names", self.done, self.of.max(self.done));
         }
     }

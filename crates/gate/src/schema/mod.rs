@@ -143,7 +143,7 @@ pub enum SchemaError {
     /// Two `session` fields, or none where the upstream should have one.
     #[error("{0}")]
     Session(&'static str),
-    /// A field's demand is another than the lock file says.
+    /// A field's required scope differs from the lock file.
     #[error(
         "{field} requires {now}, but the lock file says {locked}; if the new scope is intended, \
          remove the line from the lock file"
@@ -185,10 +185,10 @@ const DIRECTIVE: &str = "directive @castellan(scope: String!) on FIELD_DEFINITIO
 const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT";
 
 impl GuardSchema {
-    /// Reads `sdl` and works out what every root field demands.
+    /// Reads `sdl` and determines the scope that every root field requires.
     ///
     /// # Errors
-    /// [`SchemaError`] naming the field that stands in the way.
+    /// [`SchemaError`] naming the field that cannot be used.
     pub fn build(sdl: &str, settings: &SchemaSettings) -> Result<Self, SchemaError> {
         Ok(Self::build_agreed(sdl, settings, &Lock::new())?.0)
     }
@@ -196,8 +196,8 @@ impl GuardSchema {
     /// The same where `agreed` was agreed on before, and where the two part.
     ///
     /// # Errors
-    /// [`SchemaError`] naming the field that stands in the way; [`SchemaError::Remapped`] if an
-    /// override or a directive contradicts what was agreed on.
+    /// [`SchemaError`] naming the field that cannot be used; [`SchemaError::Remapped`] if an
+    /// override or a directive contradicts the lock file.
     pub fn build_agreed(
         sdl: &str,
         settings: &SchemaSettings,
@@ -297,7 +297,7 @@ impl GuardSchema {
         each(&self.entries)
     }
 
-    /// Changes whenever the schema or one demand does.
+    /// Changes whenever the schema or a required scope does.
     #[must_use]
     pub const fn hash(&self) -> Digest {
         self.hash
@@ -355,7 +355,7 @@ fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
 fn defines_directive(text: &str, name: &str) -> bool {
     let document = match ast::Document::parse(text, "schema") {
         Ok(document) => document,
-        // What is wrong with it is told when all of it is built.
+        // Errors of the schema are reported when all of it is built.
         Err(failed) => failed.partial,
     };
     document.definitions.iter().any(

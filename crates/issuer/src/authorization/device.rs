@@ -42,7 +42,7 @@ const WRONG_CODES: u32 = 300;
 pub struct Device {
     /// The client that asks.
     pub client: String,
-    /// What is asked for, all of which the client may have.
+    /// The requested scopes, all of which the client may have.
     pub scope: Scopes,
     /// The resources that tokens are requested for, if the request names any (RFC 8707).
     #[serde(default)]

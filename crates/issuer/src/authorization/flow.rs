@@ -338,13 +338,13 @@ impl Issuer {
         }
     }
 
-    /// The client of a request, looked at again: it may have changed in the meantime
+    /// The client of a request, read again: it may have changed in the meantime
     /// (`docs/security-cases.md` row 4).
     async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
         self.client_as_asked(request).await?.ok_or(FlowError::Expired)
     }
 
-    /// The client of `request`, if it may still have what is asked for.
+    /// The client of `request`, if it may still have what is requested.
     pub(crate) async fn client_as_asked(
         &self,
         request: &AuthorizationRequest,

@@ -34,9 +34,9 @@ pub struct FlowView {
     pub profile: TokenProfile,
     /// Fills the name in the sign-in form.
     pub login_hint: String,
-    /// What is asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
-    /// Claims that are asked for besides what the scopes open (OIDC Core §5.5).
+    /// Claims that are requested besides those that the scopes cover (OIDC Core §5.5).
     pub claims: Vec<String>,
     /// Where the answer goes.
     pub redirect_uri: Option<String>,

@@ -27,7 +27,7 @@ const LIFETIME: u64 = 60;
 /// A request that was handed over. Its id is the digest of the reference.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PushedRequest {
-    /// What is asked for, checked.
+    /// The request, checked.
     pub request: AuthorizationRequest,
     /// Digest of the mark of the browser that opened it; `None` until one does.
     #[serde(default)]

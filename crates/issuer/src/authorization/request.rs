@@ -24,7 +24,7 @@ pub struct AuthorizationRequest {
     pub redirect_uri: String,
     /// Given back as it came.
     pub state: Option<String>,
-    /// What is asked for, all of which the client may have.
+    /// The requested scopes, all of which the client may have.
     pub scope: Scopes,
     /// What the verifier must meet.
     pub challenge: Option<CodeChallenge>,
@@ -46,7 +46,7 @@ pub struct AuthorizationRequest {
     /// How the answer gets there.
     #[serde(default)]
     pub mode: ResponseMode,
-    /// What is asked for of the ID token (OIDC Core §5.5).
+    /// What is requested for the ID token (OIDC Core §5.5).
     #[serde(default)]
     pub claims: ClaimsRequest,
     /// The resources that tokens are requested for, if the request names any (RFC 8707).
@@ -267,7 +267,7 @@ pub(crate) const LONGEST_ANSWER: usize = 4_096;
 /// Bytes of that for a code, or an error and its description.
 const LONGEST_CONTENT: usize = 768;
 
-/// The registered address that was asked for, or the only one if none was.
+/// The registered address that was requested, or the only one if none was.
 fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
     match (asked, &*client.redirect_uris) {
         (Some(asked), registered) => {
@@ -347,7 +347,7 @@ fn check(
     })
 }
 
-/// What is asked for, or what the client's profile asks for without it.
+/// The requested scopes, or the default of the client's profile.
 fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refused> {
     let wrong = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
     let text = text.filter(|text| !text.trim().is_empty());

@@ -40,10 +40,10 @@ impl Snapshot {
     }
 }
 
-/// What a look at the feed came to.
+/// The result of a poll of the feed.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// Where to go on.
+    /// Where the next poll continues.
     pub cursor: FeedCursor,
     /// Something may have been missed.
     pub gap: bool,
@@ -113,7 +113,7 @@ impl Liveness {
         self.all.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Reads the feed once and returns where to go on. The first read only finds its end.
+    /// Reads the feed once and returns where to continue. The first poll only finds its end.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; `cursor` then remains valid.

@@ -23,7 +23,7 @@ use crate::{
 /// What this node has read of late.
 pub(crate) struct RecordCache(Cache<Key, Arc<CachedRecord>>);
 
-/// A record as it was read. What it says is read once, however often it is looked at.
+/// A record as it was read. Its body is parsed once, however often it is used.
 pub(crate) struct CachedRecord {
     record: Record,
     snapshot: Snapshot,
@@ -93,7 +93,7 @@ impl Issuer {
     /// The records of `keys`, in at most one round trip and in none if all of them are at hand.
     ///
     /// Only for kinds of which every change writes a notice, and for uses that tolerate the delay
-    /// of the feed. A refusal based on these records needs a look at the store first
+    /// of the feed. A refusal based on these records needs a read of the store first
     /// ([`Issuer::fresh`]).
     pub(crate) async fn cached(&self, keys: &[Key]) -> Result<Lookup, StoreError> {
         let mut lookup = Lookup {

@@ -18,7 +18,7 @@ const NO_CLIENT: &str = "post_logout_redirect_uri needs client_id, or an id_toke
 /// A person is to be signed out, checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LogoutRequest {
-    /// The person that the app means: the `sub` of an ID token issued here. Anybody else is asked
+    /// The person that the app expects: the `sub` of an ID token issued here. Anybody else is asked
     /// first.
     pub subject: Option<String>,
     /// Where the browser goes afterwards, `state` included.

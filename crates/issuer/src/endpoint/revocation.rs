@@ -74,9 +74,9 @@ impl Issuer {
         Ok(caller)
     }
 
-    /// What is known of the token in `params`, for `caller`. Whether the token concerns them is
-    /// asked last, so that it takes as long to hear nothing of another's token as of one's own
-    /// (`docs/rules.md` rule 38a).
+    /// What is known about the token in `params`, for `caller`. Whether the token concerns the
+    /// caller is checked last, so that the refusal takes the same time for tokens of others as the
+    /// answer for the caller's own (`docs/rules.md` rule 38a).
     pub(crate) async fn look_into(
         &self,
         caller: &AuthenticatedClient,
@@ -152,11 +152,11 @@ impl Issuer {
             .read_family_token(OpaqueKind::Access, token)
             .map(|family_token| family_token.family);
         let claims = self.proven_claims(token);
-        let said = claims.as_ref().map(|claims| &*claims.client_id);
+        let claimed = claims.as_ref().map(|claims| &*claims.client_id);
         let named = || claims.as_ref().and_then(AccessClaims::family).map(ToOwned::to_owned);
         let Some(id) = family_token.or_else(named) else { return Ok(false) };
         let family = self.family(&id).await?;
-        if family.as_ref().map(|stored| &*stored.body.client).or(said) != Some(client) {
+        if family.as_ref().map(|stored| &*stored.body.client).or(claimed) != Some(client) {
             return Ok(false);
         }
         self.end_family(&id).await?;

@@ -80,7 +80,7 @@ impl GrantType for RefreshToken {
             let mut next = stored;
             next.body.jkt = jkt;
             let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());
-            // Only then is an earlier access token dead, which other nodes have to hear.
+            // Only then is an earlier access token invalid, which needs a notice to other nodes.
             let dead = next.body.ends_previous || rescoped;
             let notice = if dead { Notice::Tell } else { Notice::Silent };
             if issuer.repository().replace(&next, notice, issuer.now()).await? == Written::Done {

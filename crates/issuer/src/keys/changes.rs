@@ -41,8 +41,8 @@ impl Keyring {
         self.change(keys, now, rotate).await
     }
 
-    /// Keeps keys that go on to sign although others are to follow for as long as what they sign may
-    /// live, which is `longest` seconds by now.
+    /// Keeps keys that sign until their successors do for as long as what they sign may be valid,
+    /// which is now `longest` seconds.
     pub(crate) async fn keep_for(
         &self,
         keys: (&Repository, &MasterKey),

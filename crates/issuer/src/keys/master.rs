@@ -27,7 +27,7 @@ pub struct RootKey(Arc<Root>);
 
 struct Root {
     bytes: Zeroizing<[u8; 32]>,
-    /// Derived when they are first asked for: deriving one costs more than what it is used for.
+    /// Derived when they are first used: deriving one costs more than using it.
     hmacs: [OnceLock<HmacKey>; Branch::COUNT],
 }
 

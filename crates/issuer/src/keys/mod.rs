@@ -96,7 +96,7 @@ const RING: &str = "ring";
 const LEAD: u64 = 330;
 /// Life of anything signed that no client has a say in, at most.
 const LONGEST: u64 = 86_400;
-/// How long a key is not asked for again that was not there.
+/// How long a key that was not found is not looked up again.
 const UNKNOWN: Duration = Duration::from_secs(30);
 /// How far clocks may be apart.
 const SKEW: u64 = 30;

@@ -127,7 +127,7 @@ impl KeyTokens {
         Self { terms, verdicts: Verdicts::default() }
     }
 
-    /// Trades a key for a token with exactly the scopes asked for.
+    /// Exchanges a key for a token with exactly the requested scopes.
     ///
     /// # Errors
     /// [`TradeError`]; nothing is issued then.

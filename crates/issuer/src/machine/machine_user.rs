@@ -63,7 +63,7 @@ pub struct MachineProof<'a> {
 pub struct MachineSignIn {
     /// The machine user's number.
     pub number: u64,
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// Its short name, without an `@`.
     pub nickname: String,
@@ -78,7 +78,7 @@ pub struct MachineCaller {
     pub id: String,
     /// The machine user's key.
     pub key: String,
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// Its short name, without an `@`.
     pub nickname: String,

@@ -30,7 +30,7 @@ enum Measure {
     Newest(u64),
     /// The time of the machine's clock, and by how much it was ahead, when the data source was
     /// asked.
-    Compared { said: u64, ahead: i64, when: Instant },
+    Compared { machine: u64, ahead: i64, when: Instant },
 }
 
 impl Default for Measure {
@@ -73,9 +73,9 @@ impl ClockCheck {
     ) -> Result<Option<i64>, StoreError> {
         let before = clock.machine_millis();
         let Some(theirs) = store.clock().await? else { return Ok(None) };
-        let (said, when) = (clock.machine_millis(), Instant::now());
-        let ahead = least_ahead((before, said), theirs);
-        self.set(Measure::Compared { said, ahead, when });
+        let (machine, when) = (clock.machine_millis(), Instant::now());
+        let ahead = least_ahead((before, machine), theirs);
+        self.set(Measure::Compared { machine, ahead, when });
         Ok(Some(ahead))
     }
 
@@ -116,8 +116,8 @@ impl ClockCheck {
                 let apart = ahead.unsigned_abs();
                 Err(if ahead > 0 { WrongClock::Ahead(apart) } else { WrongClock::Behind(apart) })
             }
-            Measure::Compared { said, when, .. } => {
-                let moved = said.saturating_add(millis(when.elapsed())).abs_diff(now);
+            Measure::Compared { machine, when, .. } => {
+                let moved = machine.saturating_add(millis(when.elapsed())).abs_diff(now);
                 if moved > millis(SKEW) { Err(WrongClock::Set(moved)) } else { Ok(()) }
             }
         }
@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_compared_goes_on_from_there() {
         let check = ClockCheck::default();
-        let compared = |ahead| Measure::Compared { said: 9_000_000, ahead, when: Instant::now() };
+        let compared =
+            |ahead| Measure::Compared { machine: 9_000_000, ahead, when: Instant::now() };
         for (ahead, seconds, wanted) in [
             (0, 9_000, Ok(())),
             (-1_000, 9_000, Ok(())),

@@ -1,4 +1,4 @@
-//! Whether a node can do what it is there for: write, by a clock that is right.
+//! Whether a node is ready: it can write, and its clock is right.
 //!
 //! Successful reads from a data source prove little: after a failover a connection may lead to a
 //! copy that cannot be written, and a full disk can still be read. Every node therefore regularly

@@ -27,7 +27,7 @@ pub struct Client {
     /// The keys by which it proves who it is (`private_key_jwt`).
     #[serde(default)]
     pub jwks: Vec<Jwk>,
-    /// Of one house with the server: people are not asked for consent.
+    /// A first-party app: people are not asked for consent.
     #[serde(default)]
     pub first_party: bool,
     /// Whether it may do anything at all.

@@ -53,7 +53,7 @@ impl AuthKey {
 /// key.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ApiCredential {
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// The number that it is known by in tokens and answers.
     pub number: u64,

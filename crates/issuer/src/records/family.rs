@@ -55,7 +55,7 @@ pub struct Family {
     /// The `sid` of its tokens: the browser session that it belongs to. `None` for devices.
     #[serde(default)]
     pub sid: Option<String>,
-    /// The contract that the app was written by then, which its tokens go on to follow.
+    /// The dialect of the app when the family began, which its tokens continue to follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).

@@ -50,7 +50,7 @@ pub struct GrantSettings {
     /// choose, it does so of every client that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_required: Option<bool>,
-    /// Whether a code challenge is asked for, where the grant has codes.
+    /// Whether a code challenge is required, if the grant has codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkce: Option<bool>,
 }

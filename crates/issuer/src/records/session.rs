@@ -48,8 +48,8 @@ pub struct Session {
     /// again. `None` for sessions from before this field existed.
     #[serde(default)]
     pub sid: Option<String>,
-    /// The apps that want to hear of its end, and when the person came to each (Back-Channel Logout
-    /// 1.0 §2.3).
+    /// The apps to notify of its end, and when the person came to each (Back-Channel Logout 1.0
+    /// §2.3).
     #[serde(default)]
     pub apps: BTreeMap<String, Timestamp>,
     /// Digest of the mark of the browser that it belongs to: its cookie alone is not enough. `None`

@@ -1,4 +1,4 @@
-//! Resource indicators (RFC 8707): for which APIs a token is meant to be, if not for all of them.
+//! Resource indicators (RFC 8707): the APIs that a token is for, if not for all of them.
 
 use serde::{Deserialize, Serialize};
 

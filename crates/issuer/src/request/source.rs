@@ -35,7 +35,7 @@ impl Source {
         self.address().is_some_and(|address| address.to_canonical().is_loopback())
     }
 
-    /// The network that it is counted with: for version 6 the smallest that is assigned to anybody.
+    /// The network that it is counted with: for version 6 the smallest that anybody is assigned.
     pub(crate) fn network(self) -> Network {
         self.within(WIDTHS[0])
     }

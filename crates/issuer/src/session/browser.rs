@@ -36,7 +36,7 @@ pub struct SignedIn {
     pub amr: Amr,
     /// What apps know the session by.
     pub(crate) sid: Option<String>,
-    /// The apps that are to hear of its end, and since when.
+    /// The apps to notify of its end, and since when.
     pub(crate) apps: BTreeMap<String, Timestamp>,
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum RememberError {
 /// What a browser still has to do after its session has ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FrontchannelLogout {
-    /// What it loads in frames, so that apps hear of it (Front-Channel Logout 1.0 §2).
+    /// The URIs to load in frames, which notify apps (Front-Channel Logout 1.0 §2).
     pub frames: Vec<String>,
 }
 
@@ -125,8 +125,8 @@ impl Issuer {
         self.sign((KeyUse::Logout, notification.alg), "logout+jwt", &claims).await
     }
 
-    /// Remembers that the person came to an app that wants to hear of their sign-out, once per
-    /// session and app, and says what the app is to know the session by.
+    /// Remembers that the person came to an app that is to be notified of their sign-out, once per
+    /// session and app, and returns the name by which the app knows the session.
     pub(crate) async fn remember_app(
         &self,
         (id, client): (&str, &Client),

@@ -1,5 +1,5 @@
-//! The data source port (`docs/rules.md` §6): twelve verbs over opaque records, and a look at its
-//! clock and at which builds it admits.
+//! The data source port (`docs/rules.md` §6): twelve verbs over opaque records, its clock, and the
+//! versions that it admits.
 //!
 //! Every verb is atomic on its own and none spans two records, so that any engine with
 //! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
@@ -238,7 +238,7 @@ pub struct FeedEntry {
 pub struct Feed {
     /// In the order they were written.
     pub entries: Vec<FeedEntry>,
-    /// Where to go on.
+    /// Where the next poll continues.
     pub cursor: FeedCursor,
     /// Notices may be missing between the given cursor and the first entry: all earlier decisions
     /// become invalid.

@@ -57,7 +57,7 @@ impl NameEnd {
 }
 
 impl NameQuery {
-    /// Whether `name` has the end that is asked for.
+    /// Whether `name` begins or ends with the text of the query.
     #[must_use]
     pub fn admits(&self, name: &str) -> bool {
         match self.end {

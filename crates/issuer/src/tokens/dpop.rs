@@ -22,7 +22,7 @@ use crate::{
 
 /// Seconds that a proof may be old, and that its maker's clock may be ahead.
 const WINDOW: u64 = 60;
-/// Seconds that a nonce is handed out; it is taken for as long again.
+/// Seconds for which a nonce is handed out; it is accepted for the same time after that.
 const NONCE_SECONDS: u64 = 120;
 const NONCE_CODE: usize = 16;
 /// Characters of a `jti` at most.
@@ -90,7 +90,7 @@ struct Claims {
 struct Good {
     /// The thumbprint of its key (RFC 7638).
     jkt: String,
-    /// What it is remembered by.
+    /// The digest by which it is remembered.
     id: Digest,
 }
 

@@ -104,11 +104,11 @@ impl Issuer {
     /// Reads `text`; `None` if this site did not make it.
     pub(crate) fn read_family_token(&self, kind: OpaqueKind, text: &str) -> Option<FamilyToken> {
         let opaque = Opaque::read(kind, text)?;
-        let (said, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
-        if !constant_time_eq(&self.member_code(kind, said), code) {
+        let (signed, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
+        if !constant_time_eq(&self.member_code(kind, signed), code) {
             return None;
         }
-        let (id, rest) = said.split_at(ID);
+        let (id, rest) = signed.split_at(ID);
         let (generation, expires) = rest.split_at(4);
         Some(FamilyToken {
             family: URL_SAFE_NO_PAD.encode(id),
@@ -117,10 +117,10 @@ impl Issuer {
         })
     }
 
-    fn member_code(&self, kind: OpaqueKind, said: &[u8]) -> [u8; CODE] {
+    fn member_code(&self, kind: OpaqueKind, signed: &[u8]) -> [u8; CODE] {
         let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
         let site = self.repository().site().as_bytes();
-        let message = [label, &[0], site, &[0], said].concat();
+        let message = [label, &[0], site, &[0], signed].concat();
         let full = self.root().hmac(Branch::Refresh).code(&message);
         let mut code = [0; CODE];
         code.copy_from_slice(&full[..CODE]);

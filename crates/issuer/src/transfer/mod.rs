@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
     /// The next records; `None` at the end.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the same page can be asked for again.
+    /// [`StoreError`] if the store fails; the same page can be requested again.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
         while let Some((site, kind)) = self.rooms.last() {
             let query = PageQuery {

@@ -12,7 +12,7 @@ use super::{
 pub struct Jwk {
     /// The family: `EC`, `OKP` or `RSA`.
     pub kty: String,
-    /// What it is for; always `sig` here.
+    /// The purpose of the key; always `sig` here.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
     /// What the key may be used for, if stated; only `verify` is of use here (RFC 7517 §4.3).

@@ -117,8 +117,8 @@ impl SigningKey {
         self.sign_under(&header, claims)
     }
 
-    /// A compact JWS over `claims` under the JSON text `header`, which is not looked at: what a
-    /// client writes that brings its key along, or an attacker.
+    /// A compact JWS over `claims` under the JSON text `header`, which is not checked: for clients
+    /// that send their key in the header, and for tests of attacks.
     ///
     /// # Errors
     /// [`KeyError`] if the claims do not serialise or the signature fails.

@@ -48,8 +48,8 @@ impl TryFrom<String> for RequiredScope {
 }
 
 impl From<RequiredScope> for String {
-    fn from(demand: RequiredScope) -> Self {
-        demand.0
+    fn from(required: RequiredScope) -> Self {
+        required.0
     }
 }
 
@@ -59,7 +59,7 @@ impl std::fmt::Display for RequiredScope {
     }
 }
 
-/// One scope as it is granted or asked for.
+/// One scope as it is granted or requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]

@@ -52,16 +52,16 @@ impl ScopePattern {
         size_of::<Self>() + self.text.len() + alternatives.sum::<usize>()
     }
 
-    /// Whether the required scope `demand` matches this pattern.
+    /// Whether the required scope `required` matches this pattern.
     #[must_use]
-    pub fn matches(&self, demand: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.absorbs(demand.as_str().as_bytes()))
+    pub fn matches(&self, required: &RequiredScope) -> bool {
+        self.alternatives.iter().any(|glob| glob.absorbs(required.as_str().as_bytes()))
     }
 
-    /// Whether the required scope `demand` is written out in this pattern, without any wildcard.
+    /// Whether the required scope `required` is written out in this pattern, without any wildcard.
     #[must_use]
-    pub fn names(&self, demand: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.0 == demand.as_str().as_bytes())
+    pub fn names(&self, required: &RequiredScope) -> bool {
+        self.alternatives.iter().any(|glob| glob.0 == required.as_str().as_bytes())
     }
 
     /// Whether everything that `asked` can match is matched by this pattern.

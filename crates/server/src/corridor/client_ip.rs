@@ -19,15 +19,15 @@ pub(super) fn of(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> Option
         headers.get_all("x-forwarded-for").iter().map(axum::http::HeaderValue::as_bytes).collect();
     // Each element is read for itself: what a caller wrote before it cannot spoil the last one.
     let named = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
-    let mut said = false;
+    let mut is_named = false;
     for element in named {
         source = address(element)?.to_canonical();
-        said = true;
+        is_named = true;
         if !ours(&source) {
             break;
         }
     }
-    said.then_some(Source(source))
+    is_named.then_some(Source(source))
 }
 
 /// An address, with a port behind it or not.

@@ -15,8 +15,7 @@ pub(super) fn is_open(path: &str, open: &[String]) -> bool {
 /// Which headers a request from elsewhere may carry.
 #[derive(Clone, Copy)]
 pub(super) enum RequestHeaders<'a> {
-    /// Those that are asked for: what is answered there depends on nothing that a browser adds by
-    /// itself.
+    /// Those that are requested: the response depends on nothing that a browser adds by itself.
     Any,
     /// [`KNOWN`] ones and these.
     Known(&'a [HeaderName]),

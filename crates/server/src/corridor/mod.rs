@@ -110,9 +110,9 @@ impl Corridor {
 }
 
 /// A response to a request that did not reach a route.
-fn plain(status: StatusCode, said: &str) -> Response<Body> {
+fn plain(status: StatusCode, message: &str) -> Response<Body> {
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, text, said.to_owned()).into_response()
+    (status, text, message.to_owned()).into_response()
 }
 
 async fn pass<B>(site: &SiteRoutes, request: Request<B>, id: DecisionId) -> Response<Body>

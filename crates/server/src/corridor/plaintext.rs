@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 
-/// What a caller is told.
+/// The text of the refusal.
 pub(super) const SAID: &str = "Credentials were sent over plain HTTP; if a TLS proxy stands in \
                                front, add it to server.trusted_proxies.\n";
 
@@ -26,8 +26,8 @@ fn is_covered(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
         return peer.is_loopback();
     }
     // The last word is the nearest proxy's own.
-    let said = headers.get_all("x-forwarded-proto").iter().next_back();
-    let last = said.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
+    let forwarded = headers.get_all("x-forwarded-proto").iter().next_back();
+    let last = forwarded.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
     last.is_none_or(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 

@@ -19,7 +19,7 @@ use crate::wire;
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {
-    /// What it is called, in `dialect` of a guard or of a `Client` document.
+    /// The name of the dialect, in `dialect` of a guard or of a `Client` document.
     pub name: &'static str,
     /// How guards speak it; none if they do not.
     pub guards: Option<GuardDialect>,

@@ -31,7 +31,7 @@ pub(crate) struct ConsentPage<'a> {
 
 /// One thing an app could do.
 pub(crate) struct Ability<'a> {
-    /// The scope as the app asked for it, shown small for those who know it.
+    /// The scope as the app requested it, shown in small print for people who know it.
     pub(crate) scope: &'a str,
     /// The same for a person: "Write comments in your name".
     pub(crate) words: &'a str,

@@ -13,7 +13,7 @@ pub(crate) struct SignedOutPage<'a> {
     pub(crate) site: &'a str,
     /// What is loaded: addresses that apps have registered.
     pub(crate) frames: &'a [String],
-    /// Where the person goes afterwards, if an app asked for it.
+    /// Where the person goes afterwards, if an app requested it.
     pub(crate) onward: Option<Onward<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! Looks at every page in every state.
+//! Checks every page in every state.
 
 use super::{
     AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
@@ -119,8 +119,8 @@ fn forms_are_posted_home() {
 #[test]
 fn a_problem_is_announced_and_tied_to_its_fields() {
     for (name, html) in album() {
-        let told = html.contains("role=\"alert\"");
-        assert_eq!(told, html.contains("aria-describedby=\"problem"), "{name}");
+        let has_alert = html.contains("role=\"alert\"");
+        assert_eq!(has_alert, html.contains("aria-describedby=\"problem"), "{name}");
     }
 }
 

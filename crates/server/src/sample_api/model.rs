@@ -4,7 +4,7 @@
 pub(crate) struct Kind {
     /// The name of the GraphQL type.
     pub(crate) name: &'static str,
-    /// What it is, for readers of the schema.
+    /// A description for readers of the schema.
     pub(crate) about: &'static str,
     own_scalars: &'static [Scalar],
     /// What it points to.
@@ -38,7 +38,7 @@ pub(crate) enum Form {
 pub(crate) struct Enumeration {
     /// The name of the GraphQL type.
     pub(crate) name: &'static str,
-    /// What it is, for readers of the schema.
+    /// A description for readers of the schema.
     pub(crate) about: &'static str,
     /// Each with what it means.
     pub(crate) values: &'static [(&'static str, &'static str)],

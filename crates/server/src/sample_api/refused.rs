@@ -28,7 +28,7 @@ pub(crate) enum Refused {
     TooLong,
     /// No room for another.
     Full(&'static Kind),
-    /// No room for another arrow.
+    /// There is no room for another relation.
     Crowded(&'static Relation),
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn planted() -> (Store, Vec<Refused>) {
         let planted = store.merge(row.kind, row.identifier.to_owned(), row.changes());
         refused.extend(planted.err());
     }
-    // An arrow needs both its ends, so arrows wait until every thing is there.
+    // A relation needs both its ends, so relations are added after all objects.
     for row in &rows {
         for (relation, target) in row.arrows() {
             let drawn = store.relate(row.kind, relation, (row.identifier, target));

@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Removes a thing and every arrow to it, and returns it as it was.
+    /// Removes an object and every relation to it, and returns it as it was.
     pub(crate) fn delete(
         &self,
         kind: &'static Kind,
@@ -196,7 +196,8 @@ impl Node {
     }
 }
 
-/// Reads the ends again, because after a change an arrow to itself has two of them to show.
+/// Reads the ends again, because after a change a relation from an object to itself has two of them
+/// to show.
 fn both_ends(
     shelves: &mut Shelves,
     kind: &'static Kind,

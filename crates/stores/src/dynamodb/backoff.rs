@@ -1,4 +1,4 @@
-//! How long to wait before a write that was in the way of another one is tried again.
+//! How long to wait before a write that conflicted with another one is tried again.
 
 /// A pause that grows with the number of conflicts, and is random so that writers do not collide
 /// again.

@@ -20,7 +20,7 @@ use super::{Dynamo, error::DriverError, item::at};
 /// Half of the unit that a `Date` has: it is wrong by no more than that if it is put in the middle.
 const HALF_A_SECOND: u64 = 500;
 
-/// Looks at the `Date` of an answer.
+/// Reads the `Date` of each response.
 #[derive(Debug)]
 struct DateSeen(Arc<AtomicU64>);
 

@@ -14,7 +14,7 @@ pub(super) enum DriverError {
     /// An item does not read, so something else than Castellan wrote it.
     #[error("an item is corrupt: its {0}")]
     Damaged(&'static str),
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
 }

@@ -1,5 +1,5 @@
-//! The feed: one partition of the table, read consistently. A notice is written in the transaction of
-//! what it is about, under the number after the last one, so numbers have no holes.
+//! The feed: one partition of the table, read consistently. A notice is written in the transaction
+//! of the write it is about, under the number after the last one, so numbers have no gaps.
 
 use std::time::SystemTime;
 

@@ -17,7 +17,7 @@ use super::{
     write::is_at,
 };
 
-/// Tries before a transaction that is always in the way of others gives up.
+/// Attempts before a transaction that always conflicts with others gives up.
 const TRIES: u32 = 128;
 
 /// How a transaction went.
@@ -58,7 +58,7 @@ impl Dynamo {
                 Went::Refused(at) if (1..=draft.unique.len()).contains(&at) => {
                     return Ok(Inserted::Clash(draft.unique[at - 1].clone()));
                 }
-                // It changed in between: looked at again.
+                // It changed in between: read it again.
                 Went::Refused(_) => pause(again).await,
             }
         }
@@ -144,7 +144,7 @@ impl Dynamo {
             if matches!(self.transact(writes, key, notice).await?, Went::Done) {
                 return Ok(true);
             }
-            // It changed in between: looked at again.
+            // It changed in between: read it again.
         }
         Err(DriverError::Contended)
     }

@@ -12,7 +12,7 @@ pub(super) enum DriverError {
     /// A document does not read, so something else than Castellan wrote it.
     #[error("a document is corrupt: its {0}")]
     Damaged(&'static str),
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
     /// The write was not started, because too much time had passed.

@@ -30,7 +30,7 @@ const NEWEST: u64 = 2;
 const META: &str = "castellan_meta";
 /// How long a verb waits for a server, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often a server is looked at, and so how soon one that was away is found to be back.
+/// The interval of checks of a server, and so the time until one that has recovered is used again.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Connections of one node at most.
 const CONNECTIONS: u32 = 32;

@@ -152,7 +152,7 @@ pub(super) async fn page_by_start(
     }
     let mut holders = doc! { "n": { "$elemMatch": &range }, "t": false };
     holders.extend(live(now));
-    // Each document once per name, and then only the names that are meant.
+    // Each document once per name, and then only the names that match.
     let steps = [
         doc! { "$match": holders },
         doc! { "$addFields": { "m": "$n" } },
@@ -212,8 +212,8 @@ pub(super) async fn clock(place: &Database) -> Result<Option<u64>, DriverError> 
     // The same under two names: what speaks the protocol knows at least one.
     for greeting in ["hello", "isMaster"] {
         match place.run_command(doc! { greeting: 1 }).await {
-            Ok(said) => {
-                if let Ok(time) = said.get_datetime("localTime") {
+            Ok(reply) => {
+                if let Ok(time) = reply.get_datetime("localTime") {
                     return Ok(u64::try_from(time.timestamp_millis()).ok());
                 }
             }

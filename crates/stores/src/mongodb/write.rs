@@ -14,7 +14,7 @@ use super::{
     live,
 };
 
-/// Tries before a write that others are always in the way of gives up.
+/// Attempts before a write that always conflicts with others gives up.
 const TRIES: usize = 64;
 
 pub(super) async fn insert(
@@ -89,7 +89,7 @@ async fn clash(
         if !expired {
             return Ok(Some(name.clone()));
         }
-        // Only if it is the one that was looked at, and still expired.
+        // Only if it is the record that was read, and still expired.
         let same = doc! { "_id": place, "e": { "$ne": null, "$lte": seconds(now) } };
         let without = doc! { "$set": { "n": [format!("none:{place}")] } };
         records.update_one(same, without).await?;

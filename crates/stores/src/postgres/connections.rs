@@ -1,7 +1,7 @@
 //! The connections of one node. How many there are at most is the limiter's business.
 //!
-//! The library's own pool looks at a connection after every use, which costs a round trip as dear as
-//! the verb; here a connection is proven by being used.
+//! The library's own pool tests a connection after every use, which costs a round trip as expensive
+//! as the operation; here a connection proves itself by being used.
 
 use std::{
     ops::{Deref, DerefMut},

@@ -19,7 +19,7 @@ pub(super) enum DriverError {
     /// The connection leads to a standby, which may be behind: a failover has happened, perhaps.
     #[error("this server is a standby, not the primary")]
     Standby,
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
 }
@@ -43,7 +43,9 @@ impl DriverError {
         match self {
             Self::Unanswered | Self::Standby => true,
             // What the server says as it hangs up comes as an answer.
-            Self::Sql(sqlx::Error::Database(said)) => said.code().as_deref().is_some_and(is_broken),
+            Self::Sql(sqlx::Error::Database(refusal)) => {
+                refusal.code().as_deref().is_some_and(is_broken)
+            }
             Self::Sql(error) => !matches!(error, sqlx::Error::ColumnDecode { .. }),
             Self::Damaged(_) | Self::Contended => false,
         }
@@ -54,13 +56,13 @@ impl DriverError {
 pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
     let error = error.into();
     let (problem, remedy) = match &error {
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
+        DriverError::Sql(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
             ("rejects this user", "check user and password, and pg_hba.conf")
         }
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref() == Some("3D000") =>
+        DriverError::Sql(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref() == Some("3D000") =>
         {
             ("has no such database", "create it with `createdb`")
         }

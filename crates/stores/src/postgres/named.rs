@@ -12,7 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{
     error::DriverError,
     row::{self, int, names, seconds},
-    verbs::told,
+    verbs::notice_subject,
 };
 
 const INSERT: &str = "
@@ -43,7 +43,7 @@ const HOLD: &str = "
         SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at, mirrored = EXCLUDED.mirrored
         WHERE n.id = EXCLUDED.id OR n.expires_at <= $6";
 
-/// Tries before a transaction that is in the way of others gives up.
+/// Attempts before a transaction that conflicts with others gives up.
 const TRIES: usize = 16;
 
 pub(super) async fn insert(
@@ -182,7 +182,7 @@ async fn tell(
     key: &Key,
     notice: Notice,
 ) -> Result<(), DriverError> {
-    if let Some(subject) = told(key, notice) {
+    if let Some(subject) = notice_subject(key, notice) {
         sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)")
             .bind(subject)
             .execute(transaction)

@@ -99,7 +99,7 @@ const SWEEP: &str = "
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// The subject of the notice that goes with a write; `None` if there is none.
-pub(super) fn told(key: &Key, notice: Notice) -> Option<Vec<u8>> {
+pub(super) fn notice_subject(key: &Key, notice: Notice) -> Option<Vec<u8>> {
     (notice == Notice::Tell).then(|| key.text().into_bytes())
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn insert(
         .bind(expires_at.map(seconds))
         .bind(body)
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_one(connection)
         .await?;
     Ok(if put == 1 { Inserted::Done } else { Inserted::Exists })
@@ -175,7 +175,7 @@ pub(super) async fn replace(
         .bind(expires_at.map(seconds))
         .bind(body)
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_optional(connection)
         .await?;
     Ok(match put {
@@ -220,7 +220,7 @@ pub(super) async fn delete(
         .bind(key.id.as_bytes())
         .bind(version.map(int))
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_one(connection)
         .await?;
     Ok(gone == 1)

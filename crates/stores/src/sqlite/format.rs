@@ -86,7 +86,7 @@ pub(super) fn bring(
 /// Initialises an empty file, or widens one of a previous format for this version.
 fn widen(path: &Path, connection: &mut Connection, migrate: Migrate) -> Result<u64, OpenError> {
     let sql = |error: rusqlite::Error| explain(path, error.into());
-    // Looked at again under the lock: another process may have been faster.
+    // Checked again under the lock: another process may have been faster.
     let moment = begin(connection).map_err(sql)?;
     let format = match check(path, &moment)? {
         Found::Ours(format) if format == NEWEST || is_wide(&moment).map_err(sql)? => format,

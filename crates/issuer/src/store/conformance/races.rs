@@ -39,7 +39,8 @@ async fn race<T: Send + 'static, F: Future<Output = Result<T, StoreError>>>(
                 start.wait();
                 runtime.block_on(leg(Arc::clone(&store), round, n))
             };
-            // An error is looked at later: who stops here keeps the others waiting for ever.
+            // Errors are checked later: a thread that stops here would keep the others waiting for
+            // ever.
             (0..ROUNDS).map(round).collect()
         })
     };

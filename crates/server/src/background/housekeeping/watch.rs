@@ -42,7 +42,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Looks at both. The clock first: what is written is what it says.
+    /// Checks both. The clock first, because what is written carries its time.
     async fn look(&mut self) {
         let issuer = self.issuer.clone();
         let (clock, store) = (&issuer.readiness().clock, issuer.repository().store());

@@ -131,7 +131,7 @@ fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
     response
 }
 
-/// Lets apps load `frames`, and the person go on to `back`, if they are to go anywhere.
+/// Lets apps load `frames`, and the page continue to `back`, if there is one.
 pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Response {
     let onward = back.map(|uri| (uri, host(uri)));
     let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });

@@ -167,8 +167,8 @@ async fn put(
     let members = document
         .as_object_mut()
         .ok_or_else(|| Outcome::Bad("the body is not a valid document".to_owned()))?;
-    let said = members.insert("resourceType".to_owned(), json!(kind.as_str()));
-    if said.is_some_and(|said| said != kind.as_str()) {
+    let stated = members.insert("resourceType".to_owned(), json!(kind.as_str()));
+    if stated.is_some_and(|stated| stated != kind.as_str()) {
         return Err(Outcome::Invalid("resourceType differs from the path".to_owned()));
     }
     // The id in the path is what was authorised, and what is written.

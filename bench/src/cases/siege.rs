@@ -1,4 +1,4 @@
-//! Whether honest callers notice those who lay siege, and what the server needs meanwhile.
+//! Whether regular callers notice attacks, and what the server needs during them.
 
 mod attacks;
 

@@ -21,11 +21,11 @@ pub struct Head {
 /// How a body ends (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// After so many bytes.
+    /// After this many bytes.
     Length(usize),
     /// With an empty chunk.
     Chunked,
-    /// With the connection.
+    /// At the end of the connection.
     UntilClose,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Answer<'a> {
         std::str::from_utf8(self.body).unwrap_or_default()
     }
 
-    /// Holds this answer against what was to come.
+    /// Compares this response with the expected one.
     ///
     /// # Errors
     /// [`Fault::Wrong`], with the beginning of the body, if the status is another one or `needle`
@@ -86,7 +86,7 @@ impl<'a> Answer<'a> {
 /// Reads the head at the beginning of `bytes`; `None` if it is not all there yet.
 ///
 /// # Errors
-/// [`Fault::Malformed`] if it is no head.
+/// [`Fault::Malformed`] if it is not a valid head.
 pub fn head(bytes: &[u8]) -> Result<Option<Head>, Fault> {
     let Some(end) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = &bytes[..end + 2];

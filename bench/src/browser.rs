@@ -12,12 +12,12 @@ use crate::{
     wire::{Request, Wire, parameter, query},
 };
 
-/// Where apps here are sent back to. Nobody goes there: the code is read from the address.
+/// The redirect URI of the apps. Nothing listens there: the code is read from the address.
 pub const BACK: &str = "https://app.example/back";
 /// Steps that a sign-in takes at most.
 const MOST_STEPS: usize = 12;
 
-/// A cookie jar.
+/// A browser's cookies.
 #[derive(Clone, Default)]
 pub struct Browser {
     jar: Vec<(String, String)>,
@@ -32,12 +32,12 @@ struct Page {
     text: String,
 }
 
-/// Who signs in.
+/// A person who signs in.
 #[derive(Clone)]
 pub struct Person {
-    /// Their name.
+    /// The person's user name.
     pub name: String,
-    /// Their password.
+    /// The person's password.
     pub password: &'static str,
 }
 
@@ -49,8 +49,8 @@ struct Begun {
 }
 
 impl Browser {
-    /// Walks from the app `of` at `provider` to its code, through whatever is asked, and redeems
-    /// it; the answer of the token endpoint.
+    /// Signs in for the app `of` at `provider`, through all pages, and redeems the code; returns
+    /// the response of the token endpoint.
     ///
     /// # Errors
     /// [`Fault`] if any step is answered otherwise than it should be.
@@ -104,7 +104,7 @@ impl Browser {
     /// Opens the sign-in page of Castellan, with no app behind it; where its form goes.
     ///
     /// # Errors
-    /// [`Fault`] if there is no such page.
+    /// [`Fault`] if the page does not exist.
     pub async fn open_login(
         &mut self,
         (address, wire): (SocketAddr, &mut Wire),
@@ -113,8 +113,8 @@ impl Browser {
         page.location.ok_or_else(|| Fault::failed(format!("no sign-in page: {}", page.text)))
     }
 
-    /// Tries a password on the page that [`Browser::open_login`] found, and is told `status`:
-    /// 401 for a wrong one, 303 for a right one.
+    /// Submits a password on the page that [`Browser::open_login`] found, and expects `status`: 401
+    /// for a wrong one, 303 for the right one.
     ///
     /// # Errors
     /// [`Fault`] for any other answer.
@@ -158,7 +158,7 @@ impl Browser {
         request.header("cookie", &pairs.join("; "))
     }
 
-    /// Keeps the cookies that came; a page or a redirect is good, anything else is not.
+    /// Stores the cookies of a response; anything but a page or a redirect is an error.
     fn keep(&mut self, answer: Answer<'_>) -> Result<Page, Fault> {
         for line in answer.headers("set-cookie") {
             let pair = line.split(';').next().unwrap_or_default();

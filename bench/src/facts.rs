@@ -60,16 +60,16 @@ pub fn gather(plan: &Plan, ground: &Ground) -> Vec<String> {
 
 /// The arguments, without what `xtask` adds by itself.
 fn arguments_told(arguments: &[String]) -> String {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if argument == "--castellan" {
             arguments.next();
         } else {
-            told.push(argument.as_str());
+            reported.push(argument.as_str());
         }
     }
-    told.join(" ")
+    reported.join(" ")
 }
 
 fn machine() -> String {

@@ -9,29 +9,29 @@ pub enum Fault {
     /// The server closed the connection before it had answered.
     #[error("the server closed the connection before it had answered")]
     Closed,
-    /// The bytes that came are no HTTP/1.1 answer.
+    /// The bytes received are not an HTTP/1.1 response.
     #[error("this is no HTTP/1.1 answer: {0}")]
     Malformed(&'static str),
     /// An answer that is not the right one.
     #[error("{asked} was answered wrongly: {status} {body}")]
     Wrong {
-        /// What was asked for.
+        /// What was requested.
         asked: &'static str,
         /// The status that came.
         status: u16,
         /// The beginning of the body that came.
         body: String,
     },
-    /// Nothing was answered for so long that nobody waits any more.
+    /// There was no response within the time limit.
     #[error("no answer within {0} seconds")]
     Silent(u64),
     /// A server that did not start, or a command that failed.
     #[error("{0}")]
     Failed(String),
-    /// This machine does not have what a peer needs; everything else can go on.
+    /// This machine does not have what a peer needs; everything else can continue.
     #[error("{0}")]
     Missing(String),
-    /// Somebody pressed Ctrl-C.
+    /// The run was stopped with Ctrl-C.
     #[error("stopped by a signal")]
     Stopped,
 }

@@ -71,7 +71,7 @@ fn bucket(nanos: u64) -> usize {
     usize::try_from(base + within).unwrap_or(usize::MAX)
 }
 
-/// The middle of what a bucket holds.
+/// The middle of a bucket's range.
 fn middle(at: usize) -> u64 {
     let at = at as u64;
     let Some(above) = at.checked_sub(EXACT) else { return at };

@@ -1,4 +1,4 @@
-//! One slice of load: so many connections, for so long, from one thread.
+//! One slice of load: a number of connections, for a length of time, from one thread.
 //!
 //! A closed loop asks again as soon as it has been answered, so it finds out how much a server can
 //! do. An open loop lets requests arrive at a fixed rate, whether the ones before are answered or
@@ -29,7 +29,7 @@ use crate::{
 /// What one connection does over and over.
 #[async_trait(?Send)]
 pub trait Work {
-    /// Does it once, and holds every answer against what was to come.
+    /// Does it once, and compares every response with the expected one.
     ///
     /// # Errors
     /// [`Fault`] if anything but the right answer came. It ends the case.
@@ -39,7 +39,7 @@ pub trait Work {
 /// What came of one unit of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It was done.
+    /// The work was done.
     Once,
     /// There was nothing left to do it with; the slice ends for all connections.
     Dry,
@@ -62,7 +62,7 @@ pub struct Slice {
 pub struct Measured {
     /// Units of work that were done in time.
     pub answered: u64,
-    /// Arrivals that nobody got round to (open loop only).
+    /// Arrivals that were not handled (open loop only).
     pub unanswered: u64,
     /// How long was counted.
     pub elapsed: Duration,
@@ -80,18 +80,18 @@ pub struct Measured {
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The name of the threads that Castellan checks passwords on.
 const PASSWORD_THREADS: &str = "passwords";
-/// Arrivals are let go in steps of this length, which is how fine the timer is.
+/// Arrivals are released in steps of this length, the resolution of the timer.
 const STEP: Duration = Duration::from_millis(1);
 
 /// What the connections of a slice share.
 struct Floor {
-    /// Work goes on.
+    /// Whether work continues.
     open: Cell<bool>,
     /// From when on what is done counts.
     since: Cell<Option<Instant>>,
     latencies: RefCell<Histogram>,
     arrivals: Arrivals,
-    /// Somebody ran dry, or failed.
+    /// A connection has run out of work, or failed.
     early: Notify,
 }
 
@@ -310,7 +310,7 @@ mod tests {
 
     use super::*;
 
-    /// Work that takes its time and asks nobody.
+    /// Work that takes some time and sends nothing.
     #[derive(Clone)]
     struct Wait {
         takes: Duration,
@@ -333,7 +333,7 @@ mod tests {
         Wait { takes: Duration::from_millis(millis), left, then: || Ok(Done::Dry) }
     }
 
-    /// A slice of 300 ms against a listener that nobody looks at.
+    /// A slice of 300 ms against a listener that accepts nothing.
     async fn slice(rate: Option<u32>, work: &Wait) -> Result<Measured, Fault> {
         let (warm_up, time) = (Duration::from_millis(50), Duration::from_millis(300));
         let slice = Slice { connections: 2, warm_up, time, rate };

@@ -29,12 +29,12 @@ pub fn debian((program, version): (&str, &str), package: &str) -> Result<(), Fau
 /// Installs Debian's package `package`.
 ///
 /// # Errors
-/// [`Fault::Missing`] if this user may not, or there is none.
+/// [`Fault::Missing`] if this user may not install packages, or there is none.
 pub fn install(package: &str) -> Result<(), Fault> {
     eprintln!("installing {package}");
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        // Without a runlevel that asks for it the package starts no server of its own.
+        // With this runlevel the package starts no server of its own.
         let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
         said(command.args(arguments).envs(quiet))
     };

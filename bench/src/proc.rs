@@ -20,9 +20,9 @@ pub struct Stat {
     pub pid: u32,
     /// Its name, at most 15 bytes.
     pub name: String,
-    /// Its parent.
+    /// The id of the parent process.
     pub parent: u32,
-    /// User and system time of its own.
+    /// The process's own user and system time.
     pub own: u64,
     /// User and system time of its children that have ended.
     pub children: u64,
@@ -104,7 +104,7 @@ fn below(root: u32, stats: &[Stat]) -> Vec<u32> {
     pids
 }
 
-/// Reads `/proc/…/stat` (proc(5)). The name may hold anything, brackets included.
+/// Reads `/proc/…/stat` (proc(5)). The name may contain anything, including brackets.
 fn stat(text: &str) -> Option<Stat> {
     let (pid, rest) = text.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;

@@ -20,18 +20,18 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Server {
     child: Child,
     name: &'static str,
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     log: PathBuf,
     began: Instant,
-    /// What it is asked to end by.
+    /// The signal that stops it.
     farewell: &'static str,
     /// How long it took from its start until it could serve.
     pub ready_after: Duration,
 }
 
 impl Server {
-    /// Starts `command`, which is told to listen at `address`; what it says goes to a file in
+    /// Starts `command`, which is configured to listen at `address`; its output goes to a file in
     /// `folder`.
     ///
     /// # Errors
@@ -61,8 +61,7 @@ impl Server {
         self
     }
 
-    /// Waits until `request` is answered with what is `good`, and keeps how long that took from
-    /// the start.
+    /// Waits until the response to `request` contains `good`, and stores the time since the start.
     ///
     /// # Errors
     /// [`Fault::Failed`] with the end of its log if it ends, or takes too long.
@@ -73,7 +72,7 @@ impl Server {
     ) -> Result<(), Fault> {
         let address = self.address;
         self.until_well(async || {
-            // A new connection each time: an answer that is no answer may leave anything on it.
+            // A new connection each time, because an invalid response may leave anything on it.
             let mut wire = Wire::to(address);
             let asked = tokio::time::timeout(Duration::from_secs(2), wire.ask(request)).await;
             match asked {
@@ -117,7 +116,7 @@ impl Server {
         Tree::of(self.child.id())
     }
 
-    /// The end of what it said.
+    /// The end of its output.
     #[must_use]
     pub fn last_words(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -164,7 +163,7 @@ fn signal(which: &str, pids: &[u32]) {
     let _ = kill.arg(which).args(pids).stderr(Stdio::null()).status();
 }
 
-/// A command for `program`, which will be told to end should this process be killed.
+/// A command for `program`, which is ended if this process is killed.
 #[must_use]
 pub fn tied(program: impl AsRef<OsStr>) -> Command {
     tied_by("TERM", None, program)
@@ -187,16 +186,16 @@ pub fn tied_by(signal: &str, user: Option<&str>, program: impl AsRef<OsStr>) -> 
     command
 }
 
-/// The same as [`said`], while other things go on.
+/// The same as [`said`], without blocking.
 ///
 /// # Errors
-/// [`Fault::Failed`] with what it said if it fails.
+/// [`Fault::Failed`] with its output if it fails.
 pub async fn said_meanwhile(mut command: Command) -> Result<String, Fault> {
     let said = tokio::task::spawn_blocking(move || said(&mut command)).await;
     said.unwrap_or_else(|error| Err(Fault::failed(error.to_string())))
 }
 
-/// An address of this machine alone, with a port that was free a moment ago.
+/// A loopback address with a port that was free a moment ago.
 ///
 /// # Errors
 /// [`Fault::Io`] if there is none.
@@ -207,7 +206,7 @@ pub fn free_address() -> Result<SocketAddr, Fault> {
 /// Runs `command` to its end and gives what it printed.
 ///
 /// # Errors
-/// [`Fault::Failed`] with what it said if it fails.
+/// [`Fault::Failed`] with its output if it fails.
 pub fn said(command: &mut Command) -> Result<String, Fault> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command

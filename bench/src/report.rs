@@ -44,17 +44,17 @@ pub struct LoadRow {
 
 /// One figure that is not of load.
 pub struct Single {
-    /// Of which case.
+    /// The case that was measured.
     pub case: &'static str,
-    /// Of whom.
+    /// The server that was measured.
     pub peer: Peer,
     /// What was measured, in words.
     pub what: String,
-    /// The figure.
+    /// The measured value.
     pub value: f64,
-    /// Its unit.
+    /// The unit of the value.
     pub unit: &'static str,
-    /// What it is to be.
+    /// The target, if there is one.
     pub target: Option<Target>,
 }
 
@@ -114,7 +114,7 @@ impl Report {
         })
     }
 
-    /// One turn is over.
+    /// Reports that one turn has ended.
     pub fn turn(&mut self, (case, peer): (&str, &str), round: usize, turn: &Measured) {
         let (p50, p99) = (turn.latencies.quantile(0.5), turn.latencies.quantile(0.99));
         let cpu = micros(turn.server) / count(turn);
@@ -137,7 +137,7 @@ impl Report {
         self.line(&line);
     }
 
-    /// One case of load is over.
+    /// Reports that one case of load has ended.
     pub fn load(&mut self, case: &Case, rows: &[LoadRow], slice: &Slice) {
         let ours = rows.iter().find(|row| row.peer == Peer::Castellan);
         for row in rows {
@@ -193,7 +193,7 @@ impl Report {
             Target::AtMost(most) => yes(value <= most),
             _ => "–",
         });
-        // A ratio is held against hundredths.
+        // A ratio is compared in hundredths.
         let digits = if unit == "×" { 2 } else { 1 };
         eprintln!("   {:20} {what}: {value:.digits$} {unit}", peer.name());
         self.rest.push(format!(
@@ -208,19 +208,19 @@ impl Report {
         self.line(&line);
     }
 
-    /// A table of a case's own, in Markdown, and the same for whoever reads the log.
+    /// A table of a case's own, in Markdown, and the same values as a line of the log.
     pub fn table(&mut self, table: String, line: &serde_json::Value) {
         self.tables.push(table);
         self.line(line);
     }
 
-    /// A server could not be had on this machine: said, and not an error.
+    /// A server was not available on this machine: reported, but not an error.
     pub fn not_run(&mut self, case: &str, peer: &str, why: &str) {
         eprintln!("   NOT RUN: {peer}: {why}");
         self.notes.push(format!("{case}: {peer} was NOT RUN: {why}"));
     }
 
-    /// A case failed; none of its figures stand.
+    /// A case failed; none of its figures are valid.
     pub fn failed(&mut self, case: &str, fault: &Fault) {
         eprintln!("   FAILED: {fault}");
         self.line(&json!({"case": case, "failed": fault.to_string()}));
@@ -230,7 +230,7 @@ impl Report {
         self.failures += 1;
     }
 
-    /// Something that whoever reads the tables should know.
+    /// A note for readers of the tables.
     pub fn note(&mut self, text: String) {
         self.notes.push(text);
     }
@@ -321,7 +321,7 @@ fn rate(turn: &Measured) -> f64 {
     count(turn) / turn.elapsed.as_secs_f64()
 }
 
-/// The middle one of `values`, or the mean of the middle two; not a number if there are none.
+/// The median of `values`; not a number if there are none.
 #[must_use]
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -31,7 +31,7 @@ impl Wire {
     /// Opens the connection if it is not.
     ///
     /// # Errors
-    /// [`Fault::Io`] if nobody listens.
+    /// [`Fault::Io`] if nothing listens.
     pub async fn open(&mut self) -> Result<&mut TcpStream, Fault> {
         if self.socket.is_none() {
             let socket = TcpStream::connect(self.address).await?;
@@ -44,7 +44,7 @@ impl Wire {
     /// Sends `request`, which is a whole one, and reads the answer.
     ///
     /// # Errors
-    /// [`Fault`] if no whole answer came. The connection is opened anew next time.
+    /// [`Fault`] if no complete response was received. The next request opens a new connection.
     pub async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, Fault> {
         let Exchange { head, whole } = match self.exchange(request).await {
             Ok(exchange) => exchange,
@@ -122,12 +122,12 @@ impl Request {
     /// A request for `target` to `address`.
     #[must_use]
     pub fn new(method: &str, target: &str, address: SocketAddr) -> Self {
-        // Every server here is told its own address, under the name that its issuer has.
+        // Every server here gets its own address, under the name that its issuer has.
         let head = format!("{method} {target} HTTP/1.1\r\nhost: localhost:{}\r\n", address.port());
         Self { head }
     }
 
-    /// With a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let _ = write!(self.head, "{name}: {value}\r\n");
@@ -176,7 +176,7 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
     text
 }
 
-/// The parameter `name` of a URL's query, which holds nothing that needs decoding.
+/// The parameter `name` of a URL's query, whose value must not need decoding.
 #[must_use]
 pub fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = url.split_once('?')?;

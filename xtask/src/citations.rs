@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-/// What of the citations in `text` leads nowhere, read from the root of the repository or from
-/// `folder`, where the text stands.
+/// The citations in `text` that lead nowhere, resolved from the root of the repository or from
+/// `folder`, where the text is.
 pub fn broken(text: &str, folder: &Path) -> Vec<String> {
     let prose = unwrapped(text);
     let mut parts = prose.split('`');
     let mut found = Vec::new();
-    // Every other part stands between backticks.
+    // Every other part is between backticks.
     while let (Some(_), Some(quoted)) = (parts.next(), parts.next()) {
         let is_document = Path::new(quoted).extension().is_some_and(|extension| extension == "md");
         if !is_document || quoted.contains([' ', '*', '{', '"']) {
@@ -26,7 +26,7 @@ pub fn broken(text: &str, folder: &Path) -> Vec<String> {
     found
 }
 
-/// Comments without their marks, so that a citation may go on in the next line.
+/// Comments without their marks, so that a citation may continue in the next line.
 fn unwrapped(text: &str) -> String {
     let bare = |line: &str| {
         let line = line.trim();
@@ -103,7 +103,7 @@ fn has(document: &str, place: &Place) -> bool {
     })
 }
 
-/// Whether `text` begins with `number` and goes on with no other digit or letter of a number.
+/// Whether `text` begins with `number`, and no other digit or letter of a number follows.
 fn begins(text: &str, number: &str) -> bool {
     text.strip_prefix(number).is_some_and(|rest| {
         let rest = rest.strip_prefix('.').unwrap_or(rest);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::steps::{FEATURES, Outcome};
 
-/// Licences that go with ours.
+/// Licences that are compatible with Castellan's.
 const LICENCES: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -25,7 +25,7 @@ const LICENCES: &[&str] = &[
     "Zlib",
 ];
 
-/// Crates whose manifest names a licence file in place of a licence, and what that file holds.
+/// Crates whose manifest names a licence file instead of a licence, and the licence in that file.
 const READ_BY_US: &[(&str, &str)] = &[("jsonpath-rust", "MIT")];
 
 /// Crates that never get in, and why.
@@ -43,7 +43,7 @@ const IN_TESTS_ALONE: &[(&str, &str)] = &[
     ("openidconnect", "it brings cryptography of its own, rsa among it"),
 ];
 
-/// Crates that only one of ours may depend on.
+/// Crates that only one crate of the workspace may depend on.
 const WRAPPERS: &[(&str, &str)] = &[
     ("rusqlite", "castellan-stores"),
     ("sqlx", "castellan-stores"),
@@ -51,7 +51,7 @@ const WRAPPERS: &[(&str, &str)] = &[
     ("aws-sdk-dynamodb", "castellan-stores"),
 ];
 
-/// Which of ours never see which others, whatever the manifests say.
+/// Which crates of the workspace may never depend on which others, whatever the manifests say.
 const WALLS: &[(&str, &[&str])] = &[
     (
         "castellan-proto",
@@ -67,7 +67,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Checks them all.
+/// Checks all of these.
 pub fn check() -> Outcome {
     let Some(metadata) = metadata() else {
         return Outcome::Failed("`cargo metadata` gave no answer".to_owned());

@@ -1,4 +1,4 @@
-//! Tests by clients that nobody here wrote: they run in Node.js, some in a real browser.
+//! Tests with third-party clients in Node.js, some of them in a real browser.
 
 use std::process::Command;
 

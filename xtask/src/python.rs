@@ -1,4 +1,4 @@
-//! Tests by clients in Python that nobody here wrote: Authlib, and the one of the TROMPA archive.
+//! Tests with third-party clients in Python: Authlib, and the one of the TROMPA archive.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -42,8 +42,8 @@ pub fn test() -> Outcome {
     if failed.is_empty() { Outcome::Passed } else { Outcome::Failed(failed.join("; ")) }
 }
 
-/// Which Python there is: what an environment that was made by another one is told apart by.
-/// Debian has the making of environments in a package of its own, which brings Python as well.
+/// The version of Python, by which an environment made by another one is recognised. Debian has
+/// environments in a package of its own, which installs Python as well.
 fn python() -> Result<String, String> {
     let ask = || {
         let asked = format!(
@@ -71,7 +71,7 @@ fn environment(found: &str, tests: &str) -> Result<PathBuf, String> {
     let name = tests.rsplit('/').next().unwrap_or(tests);
     let folder = tools::cache(&format!("{name}-{:016x}", digest.finish()))?;
     let python = folder.join("bin/python");
-    // Written last: what was interrupted is made anew.
+    // Written last: an interrupted installation starts again.
     let whole = folder.join("whole");
     if whole.exists() {
         return Ok(python);

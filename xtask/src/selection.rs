@@ -10,7 +10,7 @@ use crate::{
 /// The crates that can be named, without what they have in common.
 const CRATES: [&str; 7] = ["bench", "gate", "issuer", "proto", "server", "stores", "xtask"];
 
-/// Which tests are asked for.
+/// The selected tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// A crate; all of them without one.
@@ -55,7 +55,7 @@ impl Selection {
         Ok(Some(selection).filter(|selection| *selection != Self::default()))
     }
 
-    /// Runs the tests.
+    /// Runs the selected tests.
     pub fn run(&self) -> Report {
         let mut report = Report::default();
         let servers = match &self.engine {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::tools::{cache, install, quietly};
 
-/// A server that runs for the tests, and what tells them where.
+/// A server that runs for the tests, and the variables that contain its address.
 pub struct Servers {
     running: Vec<Running>,
     /// The engines that cannot be had on this machine, and why.
@@ -55,7 +55,7 @@ impl Servers {
         Self::start_those(|engine| engine == name)
     }
 
-    /// Starts none.
+    /// Starts no server.
     pub fn none() -> Self {
         Self::start_those(|_| false)
     }

@@ -1,4 +1,4 @@
-//! What is run, in which order, and what is said of it at the end.
+//! What is run, in which order, and what is reported at the end.
 
 use std::{
     process::{Command, ExitCode},
@@ -9,11 +9,11 @@ use crate::{dependencies, links, node, python, servers::Servers};
 
 /// How a step ended.
 pub enum Outcome {
-    /// It holds.
+    /// The check succeeded.
     Passed,
-    /// It does not.
+    /// The check failed.
     Failed(String),
-    /// It could not be run on this machine: said loudly, never counted as passed.
+    /// It could not be run on this machine: reported prominently, never counted as passed.
     NotRun(String),
 }
 
@@ -23,7 +23,7 @@ pub struct Report {
     lines: Vec<(String, Outcome, Duration)>,
 }
 
-/// Everything.
+/// Runs everything.
 pub fn test() -> Report {
     let mut report = Report::default();
     quick(&mut report);
@@ -45,14 +45,14 @@ pub fn test() -> Report {
     report
 }
 
-/// The quick part.
+/// Runs the quick checks.
 pub fn check() -> Report {
     let mut report = Report::default();
     quick(&mut report);
     report
 }
 
-/// One step alone.
+/// Runs only one step.
 pub fn only(name: &str, step: impl FnOnce() -> Outcome) -> Report {
     let mut report = Report::default();
     report.run(name, step);

@@ -12,7 +12,8 @@ pub fn answers(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Runs `command` out of sight; what it printed, or said if it failed.
+/// Runs `command` without showing its output; returns what it printed, or its error output if it
+/// failed.
 pub fn quietly(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     match command.stdin(Stdio::null()).output() {
@@ -20,8 +21,8 @@ pub fn quietly(command: &mut Command) -> Result<String, String> {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(format!("{name} ended with {}: {said}", output.status))
+            let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(format!("{name} ended with {}: {error}", output.status))
         }
         Err(error) => Err(format!("{name} did not start: {error}")),
     }

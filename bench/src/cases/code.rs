@@ -13,13 +13,13 @@ use crate::{
 
 /// What the app asks for. `openid` brings an ID token, signed with RS256 by both servers.
 const SCOPE: &str = "openid profile";
-/// What the answer of the token endpoint holds besides the access token.
+/// What the response of the token endpoint contains besides the access token.
 const ID_TOKEN: &[u8] = b"\"id_token\":\"ey";
 
-/// Each connection is a browser in which somebody is signed in and has agreed.
+/// Each connection is a browser in which a person is signed in and has consented.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand, or nobody can sign in.
+/// [`Fault`] if the server does not start, or nobody can sign in.
 pub async fn with_session(
     (peer, connections): (Peer, usize),
     ground: &Ground,
@@ -39,7 +39,7 @@ pub async fn with_session(
 /// Each connection is a person who comes with a new browser each time.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand.
+/// [`Fault`] if the server does not start.
 pub async fn with_login(
     (peer, connections): (Peer, usize),
     ground: &Ground,
@@ -69,14 +69,13 @@ impl Stage for Strangers {
     }
 }
 
-/// Two requests.
+/// A code flow of two requests.
 struct Pass {
     provider: Provider,
     browser: Browser,
 }
 
-/// Six requests to Castellan, eight to oidc-provider, whose every page is followed by a redirect
-/// of its own.
+/// Six requests to Castellan, eight to oidc-provider, which redirects after each page.
 struct SignIn {
     provider: Provider,
     person: Person,

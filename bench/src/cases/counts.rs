@@ -13,16 +13,16 @@ pub struct Count {
     pub flows: u64,
     /// Records, by their kind.
     pub kinds: BTreeMap<String, u64>,
-    /// Unique names.
+    /// The number of unique names.
     pub names: u64,
-    /// Notices.
+    /// The number of notices.
     pub feed: u64,
     /// Bytes of the database.
     pub bytes: u64,
 }
 
 impl Count {
-    /// Reads lines `table|kind|number`; `None` if one of them is none.
+    /// Reads lines `table|kind|number`; `None` if a line has another form.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let mut count = Self::default();
@@ -57,10 +57,10 @@ impl Count {
     }
 }
 
-/// What is held to be flat.
+/// A count that must not grow.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// Its name.
+    /// The name of the count.
     pub name: &'static str,
     /// How long it grows at first, because that is how long rows are kept.
     pub settles: Duration,
@@ -82,8 +82,8 @@ const NOISE: f64 = 100.0;
 /// By how many times `column` is larger in the last of `counts` than in the first one that is a
 /// fifth of the way and settled; `None` if none is before the last.
 ///
-/// As many rows are alive as flows are done in the lifetime of one, so where those came faster at
-/// the end, so many more rows are no growth.
+/// The number of rows alive is proportional to the rate of flows; if the rate was higher at the
+/// end, that many more rows are not growth.
 #[must_use]
 pub fn growth(counts: &[Count], column: Column) -> Option<f64> {
     let last = counts.len().checked_sub(1)?;
@@ -145,7 +145,7 @@ pub const fn float(number: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Counts once a minute with so many flows by then and so many records.
+    /// One count per minute with this many flows and this many records.
     fn counts(all: &[(u64, u64)]) -> Vec<Count> {
         (1..)
             .zip(all)

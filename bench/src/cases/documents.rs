@@ -33,7 +33,7 @@ impl Document {
     }
 }
 
-/// Where in `request` the number stands that makes a document a new one.
+/// The position in `request` of the number that makes a document a new one.
 #[must_use]
 pub fn number_in(request: &[u8]) -> Option<usize> {
     request.windows(NUMBER.len()).position(|part| part == NUMBER.as_bytes())

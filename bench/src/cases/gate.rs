@@ -1,4 +1,4 @@
-//! Documents through the gates. All of them stand before the same API.
+//! Documents sent through the gates, all in front of the same API.
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
@@ -19,7 +19,7 @@ use crate::{
     wire::{Request, Wire},
 };
 
-/// What a good answer holds.
+/// What a correct response contains.
 pub const NEEDLE: &[u8] = b"{\"data\":{\"CreatePerson\"";
 /// New tokens that are made for one slice at most, so that their making is bounded, too.
 const MOST_TOKENS: usize = 200_000;
@@ -29,14 +29,14 @@ const TOKENS_PER_SECOND: usize = 20_000;
 /// Puts up a gate, and beside it what it needs.
 ///
 /// # Errors
-/// [`Fault`] if one of them does not stand.
+/// [`Fault`] if one of them does not start.
 pub async fn enter(
     peer: Peer,
     (document, freshness): (Document, Freshness),
     ground: &Ground,
 ) -> Result<Contestant, Fault> {
     let api = bare::start("upstream", ground).await?;
-    // Whoever checks tokens checks ours.
+    // All servers that validate tokens validate Castellan's.
     let instance =
         Instance::furnish(ground, Wants { upstream: Some(api.address), ..Wants::default() })?;
     let issuer = instance.open().await?;
@@ -44,7 +44,7 @@ pub async fn enter(
     let standing = match peer {
         Peer::Castellan => Standing::before(issuer, api),
         Peer::Nginx => {
-            // The token is never looked at: its issuer is not needed any more.
+            // The token is never validated, so its issuer is not needed any longer.
             drop(issuer);
             Standing::before(nginx::start(ground, api.address).await?, api)
         }
@@ -129,7 +129,7 @@ struct Issuing {
     tokens: Tokens,
 }
 
-/// Tokens that nobody has seen yet.
+/// Tokens that no server has seen yet.
 type Tokens = Rc<RefCell<Vec<String>>>;
 
 #[async_trait(?Send)]
@@ -177,7 +177,7 @@ impl Work for Issue {
     }
 }
 
-/// Shows a token that nobody has seen.
+/// Sends a token that the server has not seen.
 struct Fresh {
     ask: Ask,
     tokens: Tokens,

@@ -20,7 +20,7 @@ use crate::{
 /// Puts up an OAuth server with `people`.
 ///
 /// # Errors
-/// [`Fault`] if it does not stand.
+/// [`Fault`] if it does not start.
 pub async fn provider(
     peer: Peer,
     people: usize,
@@ -44,7 +44,7 @@ pub async fn provider(
 /// Nothing but an answer.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand.
+/// [`Fault`] if the server does not start.
 pub async fn hello(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
     let server = bare::start("axum", ground).await?;
     let request = Request::new("GET", "/hello", server.address).empty();
@@ -52,10 +52,10 @@ pub async fn hello(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
     Ok(Contestant { peer, standing: server.into(), stage: Box::new(stage) })
 }
 
-/// Token issuance.
+/// Measures token issuance.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand.
+/// [`Fault`] if the server does not start.
 pub async fn token((peer, format): (Peer, Format), ground: &Ground) -> Result<Contestant, Fault> {
     let (standing, provider) = provider(peer, 0, ground).await?;
     Ok(Contestant { peer, standing, stage: Box::new(issuing(&provider, format)) })
@@ -68,11 +68,11 @@ pub fn issuing(provider: &Provider, format: Format) -> Same {
     Same { asked: "a token request", request: request.into(), needle }
 }
 
-/// Introspection of one token. Castellan is asked about a JWT; oidc-provider, which does not
-/// introspect those, about an opaque one; the bare server about one that it was told.
+/// Introspection of one token: a JWT at Castellan; an opaque one at oidc-provider, which does not
+/// introspect JWTs; at the bare server a token that it was given.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand, or gives no token.
+/// [`Fault`] if the server does not start, or issues no token.
 pub async fn introspect(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
     let (standing, request) = if peer == Peer::Axum {
         let server = bare::start("axum", ground).await?;
@@ -97,7 +97,7 @@ pub async fn introspect(peer: Peer, ground: &Ground) -> Result<Contestant, Fault
 /// Refresh: each connection has a family of its own, from a code flow.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand, or gives no refresh token.
+/// [`Fault`] if the server does not start, or issues no refresh token.
 pub async fn refresh(
     (peer, connections): (Peer, usize),
     ground: &Ground,
@@ -122,7 +122,7 @@ struct Refreshing {
     newest: Vec<Rc<RefCell<String>>>,
 }
 
-/// One family.
+/// A token family.
 struct Refresh {
     provider: Provider,
     newest: Rc<RefCell<String>>,

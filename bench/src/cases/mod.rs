@@ -32,15 +32,15 @@ const RUN_IN: Duration = Duration::from_secs(2);
 
 /// One line of the roster.
 pub struct Case {
-    /// What it is called on the command line and in tables.
+    /// Its name on the command line and in tables.
     pub name: &'static str,
-    /// What is measured.
+    /// What the case measures.
     pub about: &'static str,
-    /// Who takes part, ours first.
+    /// The servers compared, Castellan first.
     pub peers: &'static [Peer],
     /// What is to be reached.
     pub targets: &'static [Target],
-    /// What is done.
+    /// The kind of work.
     pub kind: Kind,
 }
 
@@ -51,7 +51,7 @@ pub enum Kind {
     Hello,
     /// Token issuance.
     Token(crate::peers::Format),
-    /// Refresh.
+    /// Refreshing tokens.
     Refresh,
     /// Introspection of one token over and over.
     Introspect,
@@ -61,11 +61,11 @@ pub enum Kind {
     CodeSession,
     /// A code flow with login and consent.
     CodeLogin,
-    /// Wrong passwords.
+    /// Sign-ins with wrong passwords.
     SignIn,
     /// Tokens while passwords are guessed.
     Flood,
-    /// From the start to the first good answer.
+    /// From the start to the first successful response.
     Start,
     /// Memory of an idle server.
     Memory,
@@ -73,9 +73,9 @@ pub enum Kind {
     Million,
     /// From a revocation until every node refuses the token.
     Revocation,
-    /// Rows that are kept while flows go on.
+    /// Rows that are stored while flows continue.
     Rows(Engine),
-    /// Honest load beside those who mean no good.
+    /// Regular load during attacks.
     Siege,
 }
 
@@ -90,7 +90,7 @@ impl Kind {
 /// What the gate has not seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Nothing is new.
+    /// Token and document were seen before.
     Seen,
     /// Each document is new, the token is not.
     NewDocument,
@@ -120,9 +120,9 @@ pub struct Plan {
 
 /// A server that takes part in a case, and what is asked of it.
 pub struct Contestant {
-    /// Which one.
+    /// The server.
     pub peer: Peer,
-    /// It, running.
+    /// The running server.
     pub standing: Standing,
     /// What is asked of it.
     pub stage: Box<dyn Stage>,
@@ -131,7 +131,7 @@ pub struct Contestant {
 /// What is asked of one server in a case.
 #[async_trait(?Send)]
 pub trait Stage {
-    /// Gets ready what the next slice uses up. Nobody counts that.
+    /// Prepares what the next slice uses up; this is not measured.
     ///
     /// # Errors
     /// [`Fault`] if it cannot be had.
@@ -148,9 +148,9 @@ pub trait Stage {
 pub struct Same {
     /// What it asks for.
     pub asked: &'static str,
-    /// The request.
+    /// The bytes of the request.
     pub request: Rc<[u8]>,
-    /// What the body of a good answer holds.
+    /// What the body of a correct response contains.
     pub needle: &'static [u8],
 }
 
@@ -171,7 +171,7 @@ impl Stage for Same {
 /// Runs one case and adds what came of it to `report`.
 ///
 /// # Errors
-/// [`Fault::Stopped`] alone: whatever else goes wrong fails the case, and the run goes on.
+/// Only [`Fault::Stopped`]: any other fault fails the case, and the run continues.
 pub async fn run(
     case: &'static Case,
     (plan, ground): (&Plan, &Ground),
@@ -242,7 +242,7 @@ async fn loads(
     Ok(())
 }
 
-/// A turn that nobody counts: what compiles its code while it runs has done so afterwards.
+/// A turn that is not measured: afterwards a server that compiles its code at run time has done so.
 async fn run_in(contestant: &mut Contestant, plan: &Plan) -> Result<(), Fault> {
     let time = plan.slice.time.min(RUN_IN);
     turn(contestant, &Slice { time, rate: None, ..plan.slice }).await.map(drop)
@@ -285,7 +285,7 @@ pub async fn turn(contestant: &mut Contestant, slice: &Slice) -> Result<Measured
     measured.map_err(|fault| Fault::failed(format!("{fault}\n{}", server.last_words())))
 }
 
-/// A turn in which something was answered: anything else is no figure.
+/// A turn in which something was answered; without a response there is no figure.
 fn answering(measured: Measured) -> Result<Measured, Fault> {
     if measured.answered > 0 {
         return Ok(measured);

@@ -23,16 +23,16 @@ use crate::{
 
 /// Browsers that guess while tokens are measured.
 const GUESSERS: usize = 16;
-/// Of so many tries one is right.
+/// One in this many attempts is right.
 const ONE_RIGHT_IN: u32 = 4;
 /// How long a flood lasts at most.
 const LONGEST: Duration = Duration::from_mins(15);
 
-/// Wrong passwords, each for a name of its own, so that no limit for one name is in the way. A
-/// name that leads to nobody costs the same hash.
+/// Wrong passwords, each for another name, so that no limit per name takes effect. A name without
+/// an account costs the same hash.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand.
+/// [`Fault`] if the server does not start.
 pub async fn sign_in(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
     let (standing, provider) = machine::provider(peer, 0, ground).await?;
     let guessing = Guessing { provider, tries: Rc::default(), stop: Rc::default(), right: false };
@@ -42,7 +42,7 @@ pub async fn sign_in(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
 /// Tokens with and without a flood of guesses, in turns.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand, or anything is answered wrongly.
+/// [`Fault`] if the server does not start, or a response is wrong.
 pub async fn flood(
     case: &'static Case,
     (plan, ground): (&Plan, &Ground),

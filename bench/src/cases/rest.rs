@@ -19,14 +19,14 @@ use crate::{
     wire::Wire,
 };
 
-/// How long a server is left alone before its memory is looked at.
+/// How long a server is idle before its memory is measured.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// A server that can be started again and again on the data that it has.
 enum Startable {
     Castellan(Instance),
     OidcProvider(oidc_provider::Setup),
-    /// These have no data: a configuration is written each time, and the API stands already.
+    /// These have no data: a configuration is written each time, and the API is running already.
     Nginx(Server),
     Haproxy(Server, Instance, String),
 }
@@ -49,7 +49,7 @@ impl Startable {
         }
     }
 
-    /// Starts it, until its first good answer.
+    /// Starts the server and waits for its first successful response.
     async fn open(&self, ground: &Ground) -> Result<Server, Fault> {
         match self {
             Self::Castellan(instance) => instance.open().await,
@@ -63,7 +63,7 @@ impl Startable {
     }
 }
 
-/// From the start to the first good answer: a token, or a document that came through.
+/// From the start to the first successful response: a token, or a forwarded document.
 ///
 /// # Errors
 /// [`Fault`] if a server does not start.
@@ -132,8 +132,8 @@ pub async fn memory(
     Ok(())
 }
 
-/// Memory and start with many live tokens. They are issued over the wire, for as long as that may
-/// take; what is said is how many there were.
+/// Memory and start with many live tokens. They are issued over the wire within a time limit; the
+/// report states how many there were.
 ///
 /// # Errors
 /// [`Fault`] if a server does not start, or issues no tokens.

@@ -1,4 +1,4 @@
-//! How long a revoked token is still good at the nodes that were not told to revoke it.
+//! How long a revoked token is still accepted by the nodes at which it was not revoked.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,14 +31,14 @@ use crate::{
 const REVOCATIONS: usize = 400;
 /// How many are under way at a time.
 const LANES: usize = 8;
-/// Nodes at most.
+/// Maximum number of nodes.
 const MOST_NODES: usize = 3;
 /// How often a node is asked about a token.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Nodes look for news so often. Revocations are spread over as long, or they would all come just
-/// after a look, because the last one was noticed by one.
+/// The interval of the nodes' polls. Revocations are spread over it, because otherwise they would
+/// all come just after a poll, which the previous one waited for.
 const POLL: Duration = Duration::from_millis(250);
-/// A token that is good for longer is taken for one that is good for ever.
+/// A token that is accepted for longer counts as never revoked.
 const TOO_LONG: Duration = Duration::from_secs(5);
 /// The head of the table.
 const HEAD: &str = "| revocation on | nodes | refusals | median | p99 | maximum | \
@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Measures one to three nodes on a file, and two and three on a server.
 ///
 /// # Errors
-/// [`Fault`] if a node does not stand, or a token stays good.
+/// [`Fault`] if a node does not start, or a token stays valid.
 pub async fn run(
     case: &'static Case,
     (plan, ground): (&Plan, &Ground),
@@ -93,7 +93,7 @@ pub async fn run(
 
 /// Castellans that share a data source.
 struct Nodes {
-    /// These end first.
+    /// Dropped first.
     running: Vec<Server>,
     houses: Vec<Instance>,
     _source: Source,
@@ -212,8 +212,8 @@ async fn is_good(wire: &mut Wire, question: &[u8]) -> Result<bool, Fault> {
     Ok(answer.text().contains("\"active\":true"))
 }
 
-/// Asks until the token is refused; how long after `since` that was known. It may still be good in
-/// the first answer, but not after `patience`.
+/// Sends requests until the token is refused; returns how long after `since` that was. The first
+/// response may still accept it, but not after `patience`.
 async fn until_refused(
     wire: &mut Wire,
     question: &[u8],

@@ -29,13 +29,13 @@ use crate::{
     wire::Wire,
 };
 
-/// What the app asks for. Without `openid` there is no ID token, whose signature would take longer
-/// than all the rest.
+/// The scope that the app requests. Without `openid` there is no ID token, whose signature would
+/// take longer than everything else.
 const SCOPE: &str = "profile";
-/// Seconds that codes, access tokens and unused refresh tokens live. What holds up a flow for so
-/// long fails it.
+/// Lifetime in seconds of codes, access tokens and unused refresh tokens. A flow that is delayed
+/// for longer fails.
 const LIFETIME: u64 = 10;
-/// One flow in so many ends with a revocation.
+/// One in this many flows ends with a revocation.
 const REVOKED_ONE_IN: u64 = 20;
 /// Counts come as often as the server's own sweep, and always as long after it: between two sweeps
 /// rows pile up.
@@ -44,7 +44,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 const FIRST: Duration = Duration::from_secs(170);
 /// How long what has expired may stay.
 const REST: Duration = Duration::from_mins(4);
-/// How often it is looked whether it is gone.
+/// The interval of checks whether everything has expired.
 const LOOK: Duration = Duration::from_secs(10);
 /// What is lost when the power fails says nothing about rows.
 const SETTINGS: [&str; 1] = ["synchronous_commit=off"];
@@ -64,7 +64,7 @@ const POSTGRES: &str = "
 /// Makes flows on one data source and counts rows.
 ///
 /// # Errors
-/// [`Fault`] if a server does not stand, a flow goes wrong, or rows grow.
+/// [`Fault`] if a server does not start, a flow fails, or rows grow.
 pub async fn run(
     (case, engine): (&'static Case, Engine),
     (plan, ground): (&Plan, &Ground),
@@ -189,13 +189,13 @@ async fn at_rest((source, tally): (&Source, &Tally), before: &Count) -> Result<C
 /// What all connections share.
 struct Tally {
     began: Instant,
-    /// Flows that are still to be begun.
+    /// Flows that are still to be started.
     left: Cell<u64>,
     begun: Cell<u64>,
     done: Cell<u64>,
     /// Flows per second, if they are not to be made as fast as they go.
     rate: Option<u32>,
-    /// How long flows are begun at most.
+    /// The maximum time for starting flows.
     time: Duration,
 }
 
@@ -226,8 +226,8 @@ impl Tally {
     }
 }
 
-/// Code flows of somebody who is signed in and has agreed, each followed by one refresh, and now
-/// and then by a revocation.
+/// Code flows of a person who is signed in and has consented, each followed by one refresh, and
+/// sometimes by a revocation.
 struct Flow {
     provider: Provider,
     browser: Browser,

@@ -1,4 +1,4 @@
-//! Whether honest callers notice those who lay siege, and what the server needs meanwhile.
+//! Whether regular callers notice attacks, and what the server needs during them.
 
 mod attacks;
 
@@ -39,7 +39,7 @@ const MIB: f64 = 1_048_576.0;
 /// Lays siege to one server while honest callers come.
 ///
 /// # Errors
-/// [`Fault`] if the server does not stand, an honest caller is not served, or a bound is exceeded.
+/// [`Fault`] if the server does not start, a regular caller is not served, or a limit is exceeded.
 pub async fn run(
     case: &'static Case,
     (plan, ground): (&Plan, &Ground),

@@ -5,22 +5,22 @@ use crate::peers::Peer;
 /// One thing to be reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// So many units of work per second.
+    /// At least this many units of work per second.
     Rate(f64),
-    /// Ninety-nine of a hundred are done within so many milliseconds.
+    /// 99 % are done within this many milliseconds.
     P99(f64),
-    /// So many microseconds of processor time per unit at most.
+    /// At most this many microseconds of processor time per unit.
     Cpu(f64),
     /// The same, without the threads that check passwords.
     CpuButPasswords(f64),
-    /// So many times the rate of a peer.
+    /// At least this many times the rate of a peer.
     Over(Peer, f64),
-    /// At most so much, of what the case measures besides load.
+    /// At most this much of what the case measures besides load.
     AtMost(f64),
 }
 
 impl Target {
-    /// In words.
+    /// The target in words.
     #[must_use]
     pub fn words(self) -> String {
         match self {

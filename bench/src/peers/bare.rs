@@ -1,5 +1,5 @@
-//! Our own small servers, which are modes of this binary: a bare axum server that does only what
-//! a case needs, and the API that stands behind every gate.
+//! The small servers of this binary: a bare axum server that does only what a case needs, and the
+//! API behind every gate.
 
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ const API_ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
 /// Requests that are larger are refused.
 const LARGEST: usize = 64 * 1024;
 
-/// Tokens that are known, by their digest, and what is said of each.
+/// Known tokens, by their digest, with the response to each.
 type Known = Arc<RwLock<HashMap<Digest, &'static str>>>;
 
 /// Starts this binary in the mode `mode`.
@@ -77,12 +77,12 @@ pub async fn axum(listen: SocketAddr) -> Result<(), Fault> {
 }
 
 async fn know(State(known): State<Known>, token: String) -> StatusCode {
-    let said = "{\"active\":true,\"iss\":\"http://localhost\",\"sub\":\"machine-es256\",\
+    let response = "{\"active\":true,\"iss\":\"http://localhost\",\"sub\":\"machine-es256\",\
                 \"client_id\":\"machine-es256\",\"scope\":\"Mutation:Person:Create Query:*\",\
                 \"aud\":\"http://localhost\",\"iat\":1700000000,\"exp\":1700007200,\
                 \"jti\":\"0123456789abcdef0123456789abcdef-0\",\"token_type\":\"Bearer\"}";
     if let Ok(mut known) = known.write() {
-        known.insert(Digest::of(token.as_bytes()), said);
+        known.insert(Digest::of(token.as_bytes()), response);
     }
     StatusCode::NO_CONTENT
 }
@@ -95,13 +95,13 @@ async fn introspect(State(known): State<Known>, headers: HeaderMap, form: String
     }
     let token = form.split('&').find_map(|pair| pair.strip_prefix("token="));
     let digest = Digest::of(token.unwrap_or_default().as_bytes());
-    let said = known.read().ok().and_then(|known| known.get(&digest).copied());
+    let response = known.read().ok().and_then(|known| known.get(&digest).copied());
     let json = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (json, said.unwrap_or("{\"active\":false}")).into_response()
+    (json, response.unwrap_or("{\"active\":false}")).into_response()
 }
 
-/// The API behind the gates: every POST with a length is answered the same. One thread, and next
-/// to no work, so that it does not take the processor away from what stands before it.
+/// The API behind the gates: every POST with a length gets the same response. One thread, and
+/// little work, so that it does not take the processor away from the server in front of it.
 ///
 /// # Errors
 /// [`Fault::Io`] if it cannot listen.
@@ -133,8 +133,8 @@ async fn converse(mut socket: TcpStream) -> Option<()> {
     }
 }
 
-/// Bytes of the request at the beginning of `bytes`: outer `None` if it is none that is served
-/// here, inner if it is not all there yet.
+/// Length of the request at the beginning of `bytes`: outer `None` if it is not one that is served
+/// here, inner `None` if it is not complete yet.
 #[expect(clippy::option_option, reason = "both cases are told apart by the one caller")]
 fn request_length(bytes: &[u8]) -> Option<Option<usize>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
@@ -147,15 +147,15 @@ fn request_length(bytes: &[u8]) -> Option<Option<usize>> {
     Some((bytes.len() >= whole).then_some(whole))
 }
 
-/// Ends when the one who started this process is gone: its end of our input closes.
+/// Ends when the process that started this one ends, which closes its end of the standard input.
 async fn orphaned() {
-    let (gone, told) = tokio::sync::oneshot::channel();
+    let (gone, ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         // Whatever comes is read, up to the end.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = gone.send(());
     });
-    let _ = told.await;
+    let _ = ended.await;
 }
 
 #[cfg(test)]

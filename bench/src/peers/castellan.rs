@@ -59,7 +59,7 @@ pub struct Instance {
 pub const GATE: &str = "/graphql";
 /// Where tokens are revoked.
 pub const REVOKE: &str = "/auth/revoke";
-/// The variable that the master key of several nodes stands in.
+/// The variable that contains the master key of several nodes.
 const KEY: &str = "CASTELLAN_KEY";
 
 const ENDPOINTS: Endpoints = Endpoints {
@@ -93,7 +93,7 @@ impl Instance {
     /// Makes the data: clients, people and the schema of the API.
     ///
     /// # Errors
-    /// [`Fault::Failed`] with what Castellan said.
+    /// [`Fault::Failed`] with Castellan's output.
     pub fn furnish(ground: &Ground, wants: Wants) -> Result<Self, Fault> {
         Self::furnish_on(Data::own(), ground, wants)
     }
@@ -101,7 +101,7 @@ impl Instance {
     /// The same with `data` that nothing is in yet.
     ///
     /// # Errors
-    /// [`Fault::Failed`] with what Castellan said.
+    /// [`Fault::Failed`] with Castellan's output.
     pub fn furnish_on(data: Data, ground: &Ground, wants: Wants) -> Result<Self, Fault> {
         let (address, folder) = (free_address()?, ground.folder()?);
         let provider = Provider {
@@ -132,7 +132,7 @@ impl Instance {
     /// Another node on the same data, which it must share.
     ///
     /// # Errors
-    /// [`Fault::Io`] if there is no place for it.
+    /// [`Fault::Io`] if its folder cannot be created.
     pub fn another(&self, ground: &Ground) -> Result<Self, Fault> {
         let provider = Provider { address: free_address()?, ..self.provider.clone() };
         let node = Self {
@@ -150,15 +150,15 @@ impl Instance {
     /// Runs it, and waits until it issues a token and its gate is ready.
     ///
     /// # Errors
-    /// [`Fault::Failed`] with what it said.
+    /// [`Fault::Failed`] with Castellan's output.
     pub async fn open(&self) -> Result<Server, Fault> {
         self.open_with(None).await
     }
 
-    /// The same, with so many file handles and no more.
+    /// The same, with a limit on file handles.
     ///
     /// # Errors
-    /// [`Fault::Failed`] with what it said.
+    /// [`Fault::Failed`] with Castellan's output.
     pub async fn open_with(&self, handles: Option<u32>) -> Result<Server, Fault> {
         let mut command = self.bare_command(handles);
         command.arg("serve");

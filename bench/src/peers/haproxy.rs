@@ -69,7 +69,7 @@ pub async fn start(
     Ok(server)
 }
 
-/// Its version.
+/// The version of HAProxy.
 #[must_use]
 pub fn version() -> Option<String> {
     let text = said(Command::new("haproxy").arg("-v")).ok()?;

@@ -27,7 +27,7 @@ use crate::{
 /// A server that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Peer {
-    /// Ours.
+    /// The server that is measured.
     Castellan,
     /// node-oidc-provider, on Node.js.
     OidcProvider,
@@ -40,7 +40,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ pub struct Ground {
     pub castellan: PathBuf,
     /// Worker threads that Castellan gets; as many as it likes without it.
     pub threads: Option<usize>,
-    /// What becomes of the runs' data: gone when this is.
+    /// The folder of the runs' data, deleted when this is dropped.
     folder: TempDir,
     folders: RefCell<usize>,
 }
@@ -118,7 +118,7 @@ impl Format {
         }
     }
 
-    /// What the answer holds before a token of this kind.
+    /// What a response contains before a token of this kind.
     const fn begins(self) -> &'static [u8] {
         match self {
             Self::Opaque => b"\"access_token\":\"",
@@ -150,7 +150,7 @@ pub enum Login {
 /// An OAuth server, as its clients see it. All of them know the same clients and people.
 #[derive(Clone)]
 pub struct Provider {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     /// Where it has what.
     pub endpoints: Endpoints,
@@ -175,7 +175,7 @@ impl Provider {
         request.header("authorization", &basic).header("accept", "application/json").form(form)
     }
 
-    /// The request for one token by the client credentials grant, and what its answer holds.
+    /// The request for one token by the client credentials grant, and what its response contains.
     #[must_use]
     pub fn issue(&self, format: Format) -> (Vec<u8>, &'static [u8]) {
         let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];
@@ -185,7 +185,7 @@ impl Provider {
     /// One token by the client credentials grant.
     ///
     /// # Errors
-    /// [`Fault`] if there is none.
+    /// [`Fault`] if none is issued.
     pub async fn one_token(&self, format: Format) -> Result<String, Fault> {
         let (request, begins) = self.issue(format);
         let mut wire = Wire::to(self.address);
@@ -204,11 +204,11 @@ pub fn new_secret() -> String {
     Opaque::generate(OpaqueKind::ClientSecret).text()
 }
 
-/// A server that stands, with whatever has to stand beside it.
+/// A running server, with whatever has to run beside it.
 pub struct Standing {
     /// The one that is measured. It ends first.
     pub server: Server,
-    /// Kept for as long as the server stands.
+    /// Kept as long as the server runs.
     _beside: Option<Server>,
 }
 

@@ -40,10 +40,10 @@ pub async fn start(ground: &Ground, upstream: SocketAddr) -> Result<Server, Faul
     Ok(server)
 }
 
-/// Its version.
+/// The version of nginx.
 #[must_use]
 pub fn version() -> Option<String> {
-    // It says so on the standard error.
+    // It prints the version on the standard error.
     let output = Command::new("nginx").arg("-v").output().ok()?;
     let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     text.strip_prefix("nginx version: ").map(ToOwned::to_owned)

@@ -1,4 +1,4 @@
-//! node-oidc-provider: what it needs, and how it is started. What it does stands in
+//! node-oidc-provider: what it needs, and how it is started. Its code is in
 //! `oidc-provider/server.mjs`.
 
 use std::{

@@ -16,7 +16,7 @@ use crate::{
 
 /// The oldest major version that will do.
 const OLDEST: u32 = 15;
-/// Ended at once, its children with it: nobody needs the data any more.
+/// Stopped at once with its children: the data is no longer needed.
 const FAREWELL: &str = "-QUIT";
 /// The user that Debian's package makes for it. It refuses to run as root.
 const USER: &str = "postgres";
@@ -83,7 +83,7 @@ impl Postgres {
         format!("postgres://castellan@{}/postgres", self.server.address)
     }
 
-    /// What asks it.
+    /// The client that sends queries to it.
     #[must_use]
     pub fn client(&self) -> Client {
         Client { psql: self.programs.join("psql"), port: self.server.address.port() }
@@ -108,7 +108,7 @@ impl Client {
     }
 }
 
-/// Its version.
+/// The version of PostgreSQL.
 #[must_use]
 pub fn version() -> Option<String> {
     said(Command::new(programs()?.join("postgres")).arg("--version")).ok()

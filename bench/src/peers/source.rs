@@ -9,17 +9,17 @@ use super::{
 };
 use crate::{fault::Fault, packages, process::said_meanwhile};
 
-/// Which one.
+/// The kinds of data sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// One file.
+    /// A single file.
     Sqlite,
     /// A server of the case's own.
     Postgres,
 }
 
 impl Engine {
-    /// What it is called in tables.
+    /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Engine {
 
 /// A data source that is there. Dropping it ends its server.
 pub struct Source {
-    /// As Castellan is told of it: with one master key for all.
+    /// The data source in Castellan's settings, with one master key for all nodes.
     pub data: Data,
     look: Look,
     _server: Option<Postgres>,
@@ -79,12 +79,12 @@ impl Source {
     /// What `sql` comes to: a line for each row, with `|` between its columns.
     ///
     /// # Errors
-    /// [`Fault::Failed`] with what was said if it cannot be read.
+    /// [`Fault::Failed`] with the output if it cannot be read.
     pub async fn ask(&self, sql: &str) -> Result<String, Fault> {
         let command = match &self.look {
             Look::File(file) => {
                 let mut command = Command::new("sqlite3");
-                // Nobody's own settings get in.
+                // A user's own settings have no effect.
                 command.args(["-init", "/dev/null", "-batch", "-readonly"]);
                 command.args(["-list", "-separator", "|", "-noheader"]);
                 command.arg(file).arg(sql);

@@ -1,39 +1,39 @@
-//! Who calls.
+//! The caller of a request.
 
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use castellan_proto::{jose::Algorithm, scope::Scopes};
 
-/// Whoever sent a request, whatever method told us.
+/// The sender of a request, whatever the authentication method.
 ///
-/// Whoever stands around the gate may know callers by something else than a token, and put a `Caller`
-/// among the request's extensions: it counts where no token was sent.
+/// The host of the gate may identify callers by something other than a token, and put a `Caller`
+/// among the request's extensions: it is used if no token was sent.
 #[derive(Clone, Debug)]
 pub enum Caller {
-    /// Nobody that we know; with a taint if a credential was sent that is no good.
+    /// An unknown caller; tainted if an invalid credential was sent.
     Anonymous(Option<CredentialProblem>),
-    /// Somebody with a good credential.
+    /// A caller with a valid credential.
     Known(Arc<Identity>),
 }
 
-/// Why a credential that was sent is no good. A tainted caller reaches only what is public.
+/// Why a credential is not valid. A tainted caller reaches only what is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialProblem {
-    /// It was good once; its time has passed.
+    /// It was valid and has expired.
     Expired,
     /// Anything else: malformed, unknown, revoked, forged, or meant for somebody else.
     Invalid,
-    /// It is bound to a key, and came as one that is not (RFC 9449 §7.2).
+    /// It is bound to a key, but was sent as a bearer token (RFC 9449 §7.2).
     Unproven,
     /// What should prove possession of its key is missing or proves nothing.
     ProofInvalid,
-    /// The proof lacks the nonce of the moment (RFC 9449 §9). Whoever stands around the gate hands
-    /// that out in the header `DPoP-Nonce`; the gate knows no nonces.
+    /// The proof lacks the current nonce (RFC 9449 §9). The host of the gate hands it out in the
+    /// header `DPoP-Nonce`; the gate knows no nonces.
     NonceMissing,
 }
 
-/// What a good credential says of its bearer.
+/// What a valid credential says about its bearer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// What kind of credential it was, e.g. `access_token` or `api_key_jwt`.
@@ -46,14 +46,15 @@ pub struct Identity {
     pub credential_id: Option<String>,
     /// What the token was granted.
     pub token_scopes: Scopes,
-    /// What the app or key behind the token may have at all; `None` if there is no such list.
+    /// The scopes that the app or key behind the token is limited to; `None` if it has no such
+    /// list.
     pub client_scopes: Option<Scopes>,
 }
 
 /// A person as an API may see them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
-    /// The account's identifier.
+    /// The account's id.
     pub id: String,
     /// What to call them.
     pub name: Option<String>,
@@ -66,8 +67,8 @@ pub struct Person {
 pub struct Credential<'a> {
     /// The token of `Authorization: Bearer` (RFC 6750 §2.1) or `DPoP` (RFC 9449 §7.1).
     pub bearer: &'a str,
-    /// What was shown of a key with a token of `Authorization: DPoP`. A token that is bound to a key
-    /// is no good without, and one that is not is no good with it.
+    /// The proof of possession sent with a token of `Authorization: DPoP`. A token that is bound to
+    /// a key is not valid without one, and any other token is not valid with one.
     pub possession: Option<Possession<'a>>,
     /// The audience that the caller names in `X-Jwt-Aud` (`docs/contracts/decidim.md` §4.1).
     pub audience: Option<&'a str>,
@@ -78,7 +79,7 @@ pub struct Credential<'a> {
 /// A proof of possession (RFC 9449 §4), and the request that it came with.
 #[derive(Clone, Copy, Debug)]
 pub struct Possession<'a> {
-    /// What stood in the header `DPoP`.
+    /// The value of the header `DPoP`.
     pub proof: &'a str,
     /// The method of the request.
     pub method: &'a str,
@@ -90,44 +91,44 @@ pub struct Possession<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source(pub IpAddr);
 
-/// Whether a credential is good cannot be told now; the request is refused.
+/// It cannot be determined now whether a credential is valid; the request is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("credentials cannot be checked at the moment")]
 pub struct Unavailable;
 
-/// Knows good credentials from bad.
+/// Verifies credentials.
 #[async_trait]
 pub trait Verifier: Send + Sync {
-    /// Who sent `credential`; [`Caller::Anonymous`] with a taint if it is no good.
+    /// The sender of `credential`; a tainted [`Caller::Anonymous`] if it is not valid.
     ///
     /// # Errors
-    /// [`Unavailable`] if that cannot be told.
+    /// [`Unavailable`] if that cannot be determined.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable>;
 
-    /// The algorithms of proofs of possession that it takes, for challenges (RFC 9449 §7.1). With
-    /// none of them, the default, nobody is asked for a proof.
+    /// The algorithms accepted for proofs of possession, for challenges (RFC 9449 §7.1). With none,
+    /// the default, proofs are never requested.
     fn proof_algorithms(&self) -> &[Algorithm] {
         &[]
     }
 }
 
 impl Caller {
-    /// Nobody, and no credential was sent.
+    /// An anonymous caller who sent no credential.
     pub const NOBODY: Self = Self::Anonymous(None);
 
-    /// Somebody.
+    /// A known caller.
     #[must_use]
     pub fn known(identity: Identity) -> Self {
         Self::Known(Arc::new(identity))
     }
 
-    /// Somebody whose credential is no good.
+    /// A caller whose credential is not valid.
     #[must_use]
     pub const fn invalid() -> Self {
         Self::tainted(CredentialProblem::Invalid)
     }
 
-    /// Somebody whose credential is no good, and why.
+    /// A caller whose credential is not valid, with the reason.
     #[must_use]
     pub const fn tainted(taint: CredentialProblem) -> Self {
         Self::Anonymous(Some(taint))

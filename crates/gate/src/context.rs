@@ -26,7 +26,7 @@ pub(crate) type Behind =
 /// Who the caller is, as the [`Attestor`] says it.
 pub(crate) const IDENTITY: HeaderName = HeaderName::from_static("castellan-identity");
 
-/// Says who the caller is to what stands behind the gate (`docs/rules.md` rule 39).
+/// Attests the caller's identity to the service behind the gate (`docs/rules.md` rule 39).
 pub trait Attestor: Send + Sync {
     /// The value of `Castellan-Identity` for `caller`; `None` if it cannot be made, and then the
     /// request is not sent.
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// With empty caches, and nobody who is told anything.
+    /// With empty caches and without a recorder.
     pub(crate) fn new(schema: Arc<GuardSchema>, rules: Rules, verifier: Arc<dyn Verifier>) -> Self {
         Self {
             schema,
@@ -66,12 +66,12 @@ impl Shared {
     pub(crate) fn keep(&self, key: Digest, document: &Arc<Document>) {
         if document.bytes as u64 <= DOCUMENTS / PART {
             self.documents.insert(key, Arc::clone(document));
-            // By itself the cache looks at its size once in 64 insertions, however large.
+            // By itself the cache checks its size once in 64 insertions, however large they are.
             self.documents.run_pending_tasks();
         }
     }
 
-    /// Keeps what is left of a document without what is `gone`, likewise.
+    /// Caches what is left of a document without `gone`, under the same limit.
     pub(crate) fn keep_pruned(&self, key: (Digest, Vec<Span>), pruned: &Arc<Pruned>) {
         if pruned.bytes() as u64 <= PRUNED / PART {
             self.pruned.insert(key, Arc::clone(pruned));
@@ -79,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// Tells the recorder of a caller who was refused as a whole.
+    /// Reports a caller who was refused as a whole to the recorder.
     pub(crate) fn record_unknown(&self, id: &DecisionId, caller: &Caller) {
         if let Some(recorder) = &self.recorder {
             let denial = Denial {
@@ -108,7 +108,7 @@ const PRUNED: u64 = 8 * 1024 * 1024;
 /// A document that takes more than this part of its cache is not kept.
 const PART: u64 = 8;
 
-/// A cache of at most so many bytes, as `weigh` finds them.
+/// A cache of at most `most` bytes, as `weigh` counts them.
 fn cache<K, V>(most: u64, weigh: impl Fn(&K, &V) -> usize + Send + Sync + 'static) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,

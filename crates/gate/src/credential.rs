@@ -1,4 +1,5 @@
-//! The credential of a request: who calls, and how those are challenged whose credential is no good.
+//! The credential of a request: who the caller is, and how callers with an invalid credential are
+//! challenged.
 
 use castellan_proto::{AuthScheme, Authorization, AuthorizationError, jose::Algorithm};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
@@ -11,7 +12,7 @@ use crate::{
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 
-/// Who calls, and how they said so.
+/// The caller, and the form in which the credential was sent.
 pub(crate) struct PresentedCredential {
     pub(crate) caller: Caller,
     pub(crate) scheme: Scheme,
@@ -50,7 +51,7 @@ pub(crate) async fn find_caller(
             if let (Some(caller), false) = (parts.extensions.get::<Caller>(), in_query) {
                 return by_bearer(caller.clone());
             }
-            // A token in the URL is no credential, but it was meant as one.
+            // A token in the URL is not accepted as a credential, but it was meant as one.
             return by_bearer(if in_query { Caller::invalid() } else { Caller::NOBODY });
         }
     };
@@ -108,12 +109,12 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
-/// The challenge to a bearer token that is no good (RFC 6750 §3.1).
+/// The challenge to an invalid bearer token (RFC 6750 §3.1).
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
 
-/// The challenge to whoever sent a credential that is no good, in the scheme in which it was sent or
-/// should have been (RFC 9449 §7.1). `algorithms` are those that proofs may have; with none of them
-/// there are bearer tokens alone.
+/// The challenge to an invalid credential, in the scheme in which it was or should have been sent
+/// (RFC 9449 §7.1). `algorithms` are those accepted for proofs; without any, only bearer tokens are
+/// accepted.
 pub(crate) fn challenge(
     presented: &PresentedCredential,
     algorithms: &[Algorithm],
@@ -143,7 +144,7 @@ mod tests {
     /// A verifier that knows no proofs must not make clients send some.
     #[test]
     fn nobody_is_asked_for_a_proof_that_is_not_taken() {
-        let said = |taint, algorithms: &[Algorithm]| {
+        let challenged = |taint, algorithms: &[Algorithm]| {
             let presented =
                 PresentedCredential { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
             challenge(&presented, algorithms).unwrap()
@@ -153,8 +154,8 @@ mod tests {
             CredentialProblem::Invalid,
             CredentialProblem::ProofInvalid,
         ] {
-            assert_eq!(said(taint, &[]), INVALID_TOKEN);
-            assert!(said(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
+            assert_eq!(challenged(taint, &[]), INVALID_TOKEN);
+            assert!(challenged(taint, &[Algorithm::Es256]).as_bytes().starts_with(b"DPoP "));
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum Ask<'a> {
     Field {
         /// Of which root type.
         root: Root,
-        /// What it demands.
+        /// The scope it requires.
         demand: &'a RequiredScope,
         /// It reaches past the types of the schema, so that only a pattern that spells it out
         /// opens it: `_entities`, `_service`, `node`, `nodes`.
@@ -27,14 +27,14 @@ pub enum Ask<'a> {
     },
 }
 
-/// What becomes of one field.
+/// The decision about one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may be sent on.
     Allow,
-    /// It may be answered, by us.
+    /// Castellan may answer it itself.
     Local,
-    /// It may not.
+    /// It is denied.
     Deny(Reason),
 }
 
@@ -46,13 +46,13 @@ pub enum Reason {
     NoCredential,
     /// The credential sent has expired.
     CredentialExpired,
-    /// The credential sent is no good.
+    /// The credential sent is not valid.
     CredentialInvalid,
-    /// No scope of the token covers what the field demands.
+    /// No scope of the token covers the scope that the field requires.
     TokenScope,
     /// The token's scope would do, and the app or key behind it may not have it.
     ClientScope,
-    /// The guard requires policies of the person, and there are none that allow it.
+    /// The guard requires policies of the person, and no policy allows the field.
     PersonPolicy,
     /// A named scope that this guard requires is missing.
     RequiredScope,
@@ -79,8 +79,8 @@ impl Reason {
 
 /// Decides one thing: what is public, then token scopes ∩ the client's scopes.
 ///
-/// A term that does not apply (a key without a list of its own) is absent; a term that applies and
-/// covers nothing denies.
+/// A term that does not apply (a key without a list of its own) is left out; a term that applies
+/// and covers nothing denies.
 #[must_use]
 pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     if rules.known_callers_only
@@ -124,7 +124,7 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     passed
 }
 
-/// Why nobody is known to call; none if somebody is.
+/// Why the caller is unknown; `None` if the caller is known.
 pub(crate) const fn unknown(caller: &Caller) -> Option<Reason> {
     match caller {
         Caller::Anonymous(None) => Some(Reason::NoCredential),
@@ -135,8 +135,8 @@ pub(crate) const fn unknown(caller: &Caller) -> Option<Reason> {
 }
 
 impl Rules {
-    /// Whether anybody may have what is wanted, and so `caller`, whose scopes may stand in place of
-    /// what is public.
+    /// Whether what is wanted is public, also for `caller`, whose scopes may replace what is
+    /// public.
     pub(crate) fn is_public(&self, want: Want<'_>, caller: &Caller) -> bool {
         let replaced = self.manner.scopes_replace_public && caller.identity().is_some();
         !replaced && self.public.iter().any(|pattern| want.is_met_by_pattern(pattern))

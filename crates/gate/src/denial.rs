@@ -1,5 +1,5 @@
-//! How much of a denial is kept: whoever is denied may choose what is written of it, and must not
-//! choose how much.
+//! Limits how much of a denial is stored: its content is chosen by the caller who was denied, its
+//! size must not be.
 
 use crate::{CallerSummary, Denial, DeniedField};
 
@@ -65,7 +65,7 @@ impl CallerSummary {
     }
 }
 
-/// Cuts `text` to `most` bytes, and says so by its last character.
+/// Cuts `text` to `most` bytes, and marks the cut with its last character.
 pub(crate) fn shorten(text: &mut String, most: usize) {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));

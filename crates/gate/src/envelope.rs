@@ -5,7 +5,7 @@ use crate::json::{Json, push_string};
 /// A request as GraphQL-over-HTTP describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// The document.
+    /// The GraphQL document.
     pub query: String,
     /// Which operation of it.
     pub operation_name: Option<String>,
@@ -18,8 +18,8 @@ pub struct Envelope {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables(Vec<(String, Box<str>)>);
 
-/// Why a body or a URL query is no envelope. Each is the caller's mistake and a 400, except for
-/// [`EnvelopeError::HashOnly`].
+/// Why a body or a URL query is not a valid envelope. Each is the caller's mistake and a 400,
+/// except for [`EnvelopeError::HashOnly`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, or JSON that names a member twice.
@@ -28,7 +28,7 @@ pub enum EnvelopeError {
     /// A list of requests.
     #[error("Batching is disabled: send one operation per request.")]
     Batch,
-    /// No document.
+    /// The request has no document.
     #[error("The request has no `query`.")]
     NoQuery,
     /// A persisted document is named.
@@ -41,7 +41,7 @@ pub enum EnvelopeError {
     /// A member has another type than it should.
     #[error("`{0}` has the wrong type.")]
     WrongType(&'static str),
-    /// A member holds half of a surrogate pair.
+    /// A member contains half of a surrogate pair.
     #[error("`{0}` is not valid Unicode text.")]
     NotUnicode(&'static str),
     /// A parameter came twice.
@@ -53,7 +53,7 @@ impl Variables {
     /// Reads the members of a JSON object.
     ///
     /// # Errors
-    /// [`EnvelopeError`] if it is none, and not `null` either.
+    /// [`EnvelopeError`] if it is neither an object nor `null`.
     fn read(value: &Json<'_>) -> Result<Self, EnvelopeError> {
         let members = match value {
             Json::Null => return Ok(Self::default()),
@@ -72,7 +72,7 @@ impl Variables {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Those of which `keep` holds.
+    /// Those variables for which `keep` returns true.
     #[must_use]
     pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
@@ -217,7 +217,7 @@ const PARAMETERS: [&str; 4] = [QUERY, OPERATION_NAME, VARIABLES, EXTENSIONS];
 
 type Name<'a> = std::borrow::Cow<'a, str>;
 
-/// The members of a JSON body, except those whose names are no text.
+/// The members of a JSON body, except those whose names are not valid text.
 fn read_members(body: &[u8]) -> Result<Vec<(Name<'_>, Json<'_>)>, EnvelopeError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|_| EnvelopeError::NotJson)?;
@@ -231,7 +231,7 @@ fn read_members(body: &[u8]) -> Result<Vec<(Name<'_>, Json<'_>)>, EnvelopeError>
     }
 }
 
-/// What the JSON text in the member `name` says; an empty one is as good as none.
+/// The value of the JSON text in the member `name`; an empty text counts as absent.
 fn read_text<'a>(text: &'a str, name: &'static str) -> Result<Json<'a>, EnvelopeError> {
     if text.is_empty() {
         return Ok(Json::Null);

@@ -12,7 +12,7 @@ use crate::{
 /// A denial as it is kept, so that it can be explained later.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Denial {
-    /// The decision's id.
+    /// The id of the decision.
     pub id: String,
     /// `Query`, `Mutation` or `Subscription`.
     pub operation: String,
@@ -20,7 +20,7 @@ pub struct Denial {
     pub caller: CallerSummary,
     /// SHA-256 of the document.
     pub document: String,
-    /// The schema and demands that it was decided by.
+    /// The version of the schema and required scopes that it was decided by.
     pub rules: String,
     /// What was denied, in document order.
     pub fields: Vec<DeniedField>,
@@ -34,14 +34,14 @@ const fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-/// One denied field.
+/// A field that was denied.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct DeniedField {
     /// The response keys that lead to it, joined by dots.
     pub path: String,
     /// The field's name, with its root type before it.
     pub field: String,
-    /// What it demands.
+    /// The scope it requires.
     pub demand: Option<RequiredScope>,
     /// Why it was denied.
     pub reason: Reason,
@@ -50,12 +50,12 @@ pub struct DeniedField {
 /// Who a caller is, without what proves it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct CallerSummary {
-    /// What kind of credential was used; `anonymous` if none was good.
+    /// The kind of credential that was used; `anonymous` if none was valid.
     pub kind: String,
-    /// The person.
+    /// The person, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub person: Option<String>,
-    /// The app.
+    /// The app, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client: Option<String>,
     /// The API key or machine user.
@@ -64,7 +64,7 @@ pub struct CallerSummary {
     /// What the token was granted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scope: Option<String>,
-    /// What the app or key may have at all.
+    /// The scopes that the app or key is limited to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_scope: Option<String>,
     /// There were more scopes than are kept here.
@@ -74,11 +74,11 @@ pub struct CallerSummary {
 
 /// Keeps denials, and counts what is used. Called after the decision and before the answer; it must not wait.
 pub trait Recorder: Send + Sync {
-    /// Takes note of `denial`.
+    /// Records `denial`.
     fn denied(&self, denial: Denial);
 
-    /// Takes note of what the scopes of a known caller opened, one demand for each field that is
-    /// let through; what is public to everybody is none of it.
+    /// Records which required scopes the scopes of a known caller covered, one for each field that
+    /// is allowed; public fields are not included.
     fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &RequiredScope>) {
         let _ = (caller, demands);
     }
@@ -87,7 +87,7 @@ pub trait Recorder: Send + Sync {
 /// The whole chain of one request.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct Explanation {
-    /// Who asked.
+    /// The caller who was denied.
     pub caller: CallerSummary,
     /// Each field of a root type, in document order.
     pub fields: Vec<FieldExplanation>,
@@ -103,28 +103,28 @@ pub struct FieldExplanation {
     pub path: String,
     /// The field's name, with its root type before it.
     pub field: String,
-    /// What it demands, and where that comes from.
+    /// The scope it requires.
     pub demand: Option<String>,
-    /// Where the demand comes from.
+    /// Where the required scope comes from.
     pub named_by: Option<&'static str>,
     /// Whether it is allowed.
     pub allowed: bool,
     /// Why not, if it is not.
     pub reason: Option<Reason>,
-    /// Each term that was looked at.
+    /// Each term that was considered.
     pub steps: Vec<Step>,
-    /// The smallest grant that would allow it, for whoever may grant it.
+    /// The smallest grant that would allow it, for somebody with the right to give it.
     pub smallest_grant: Option<String>,
 }
 
 /// One term of a decision.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct Step {
-    /// Which one.
+    /// The name of the term.
     pub term: &'static str,
     /// `true`: covers the field; `false`: does not; `None`: does not apply.
     pub holds: Option<bool>,
-    /// With what.
+    /// What the term was compared with.
     pub detail: String,
 }
 
@@ -310,7 +310,7 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     steps
 }
 
-/// The named scopes that a known caller must hold besides, if the guard wants any.
+/// The named scopes that a known caller must hold in addition, if the guard requires any.
 fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
     let (identity, names) = (caller.identity()?, rules.requires.get(&root)?);
     let missing: Vec<&str> = names

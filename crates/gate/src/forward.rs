@@ -1,4 +1,4 @@
-//! One decided request on its way over: what becomes of what is denied, allowed and ours.
+//! Forwards one decided request: handles the fields that are denied, allowed and local.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     upstream::{self, no_graphql, too_large},
 };
 
-/// The answer to `plan`; asks what stands `behind` at most once.
+/// The response to `plan`; calls `behind` at most once.
 pub(crate) async fn answer(
     context: &RequestContext<'_>,
     behind: Behind,
@@ -175,7 +175,7 @@ impl RequestContext<'_> {
         refusal.into_response(self.wanted, self.id)
     }
 
-    /// The document without what is gone, read and decided once more before it counts.
+    /// The document without `removed`, parsed and decided again before it is used.
     fn prune(&self, plan: &Plan, removed: &BTreeSet<Span>) -> Result<Arc<Pruned>, RequestRefusal> {
         let key = (plan.key, removed.iter().copied().collect::<Vec<_>>());
         if let Some(pruned) = self.shared.pruned.get(&key) {
@@ -197,7 +197,7 @@ impl RequestContext<'_> {
         Ok(pruned)
     }
 
-    /// Whether all that is left is allowed, and every field that has been emptied is known to us.
+    /// Whether every remaining field is allowed, and every field that was emptied is accounted for.
     fn is_sound(&self, plan: &Plan, pruned: &mut Pruned) -> bool {
         let (schema, rules) = (&self.shared.schema, &self.shared.rules);
         let name = plan.document.operation_name();
@@ -205,7 +205,7 @@ impl RequestContext<'_> {
             return false;
         };
         let mut asks = left.selected().iter().map(|selected| selected.ask(schema));
-        // Names of types alone are nothing to ask for.
+        // Type names alone are not worth a request.
         pruned.empty = asks.clone().all(|ask| ask == Some(Ask::Typename));
         let known =
             |span: &Span| plan.document.holders.iter().any(|holder| holder.place.span == *span);

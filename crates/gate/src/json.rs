@@ -1,5 +1,5 @@
-//! JSON as it was written (RFC 8259): numbers keep their digits and strings their escapes, so that what
-//! is passed on is what was sent, including what no type of ours can hold.
+//! JSON as it was written (RFC 8259): numbers keep their digits and strings their escapes, so that
+//! what is passed on is what was sent, including values that no Rust type can hold.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 pub(crate) enum Json<'a> {
     Null,
     Bool(bool),
-    /// With every digit.
+    /// A number with all its digits.
     Number(&'a str),
     String(JsonString<'a>),
     Array(Vec<Self>),
@@ -24,8 +24,8 @@ pub(crate) struct JsonString<'a>(&'a str);
 const DEPTH: usize = 127;
 
 impl<'a> Json<'a> {
-    /// Reads a text that is one value. `None` if it is none, nests too deeply, or has an object that
-    /// names a member twice: two readers of one text must not be able to disagree.
+    /// Reads a text that is one value. `None` if it is not one, nests too deeply, or has an object
+    /// that names a member twice: two readers of one text must not be able to disagree.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(DEPTH)?;
@@ -64,8 +64,8 @@ impl fmt::Display for Json<'_> {
 }
 
 impl<'a> JsonString<'a> {
-    /// What it says; `None` if it holds half of a surrogate pair, which is no Unicode text (RFC 8259
-    /// §8.2).
+    /// The text it represents; `None` if it contains half of a surrogate pair, which is not Unicode
+    /// text (RFC 8259 §8.2).
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self.plain() {
             Some(plain) => Some(Cow::Borrowed(plain)),
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         have_names_of_their_own(&members).then_some(Json::Object(members))
     }
 
-    /// What stands between `open` and `close`, with commas between.
+    /// The values between `open` and `close`, separated by commas.
     fn list(
         &mut self,
         open: u8,

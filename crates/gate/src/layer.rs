@@ -45,8 +45,8 @@ impl Gate {
         (documents.entry_count(), documents.weighted_size())
     }
 
-    /// Tells denials to `recorder`, and callers to the upstream by `attestor`. Headers named in
-    /// `strip` never cross the gate, besides those that never do.
+    /// Reports denials to `recorder`, and attests callers to the upstream with `attestor`. Headers
+    /// named in `strip` are removed, besides those that are always removed.
     #[must_use]
     pub fn with(
         self,
@@ -126,7 +126,7 @@ where
 {
     let id = parts.extensions.get::<DecisionId>().copied().unwrap_or_else(DecisionId::generate);
     let wanted = Wanted::of(&parts.headers);
-    // Before anything else is said: to some, nothing else is.
+    // This comes first, because some callers must receive no other answer.
     let presented = match find_caller(&*shared.verifier, &parts).await {
         Ok(presented) => presented,
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),

@@ -1,7 +1,7 @@
 //! Who may pass: decides what each request to a GraphQL API may do.
 //!
-//! A [tower] layer around any service that answers GraphQL over HTTP. It needs no server of ours:
-//! hand it the schema, the rules and something that knows credentials.
+//! A [tower] layer around any service that answers GraphQL over HTTP. It does not need Castellan's
+//! server: give it the schema, the rules and a verifier of credentials.
 //!
 //! ```
 //! use std::{convert::Infallible, sync::Arc};

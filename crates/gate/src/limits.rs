@@ -8,7 +8,7 @@
 pub struct Limits {
     /// Bytes of a request body. Default 131072.
     pub body_bytes: usize,
-    /// Bytes of an answer that has to be held to be woven. Default 8 MiB.
+    /// Maximum bytes of a response that has to be buffered and merged. Default 8 MiB.
     pub answer_bytes: usize,
     /// Tokens of a document. Default 8000.
     pub tokens: usize,

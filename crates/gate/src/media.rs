@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderValue, header};
 /// In which media type an answer goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// `application/graphql-response+json`: the status tells.
+    /// `application/graphql-response+json`: the status reports errors.
     GraphQl,
     /// `application/json` by name: a well-formed refusal of a document is a 200.
     Json,
-    /// Anything, or nothing said: JSON, and the status tells.
+    /// Anything, or no preference: JSON, and the status reports errors.
     Any,
 }
 
@@ -17,10 +17,10 @@ impl Wanted {
     /// Reads `Accept`; `None` if nothing that we could send would be accepted.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
-        let mut said = false;
+        let mut has_range = false;
         for value in headers.get_all(header::ACCEPT) {
             for range in value.to_str().unwrap_or_default().split(',') {
-                said |= !range.trim().is_empty();
+                has_range |= !range.trim().is_empty();
                 let (wanted, quality) = read_range(range);
                 if let Some(wanted) = wanted
                     && quality > 0
@@ -32,7 +32,7 @@ impl Wanted {
         }
         match best {
             Some((_, wanted)) => Some(wanted),
-            None if said => None,
+            None if has_range => None,
             None => Some(Self::Any),
         }
     }
@@ -47,7 +47,7 @@ impl Wanted {
     }
 }
 
-/// The answer a media range stands for, and its weight in thousandths (RFC 9110 §12.4.2).
+/// The response type that a media range selects, and its weight in thousandths (RFC 9110 §12.4.2).
 fn read_range(range: &str) -> (Option<Wanted>, u16) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -82,7 +82,7 @@ fn thousandths(text: &str) -> u16 {
     }
 }
 
-/// JSON.
+/// The media type of JSON.
 pub(crate) const JSON: &str = "application/json";
 /// Forms, as browsers send them.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";

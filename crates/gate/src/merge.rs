@@ -1,7 +1,7 @@
 //! Puts one answer together from the upstream's, our own, and nulls for what was denied.
 //!
-//! What the upstream said is passed on as it was written: numbers with all their digits, strings with
-//! their escapes. Only the objects that nulls are put into are read at all.
+//! What the upstream sent is passed on as it was written: numbers with all their digits, strings
+//! with their escapes. Only the objects into which nulls are inserted are parsed at all.
 
 use std::{borrow::Cow, fmt};
 
@@ -20,7 +20,7 @@ pub(crate) struct FieldError {
     pub(crate) error: Value,
 }
 
-/// What the upstream said, if it was asked.
+/// The upstream's response, if it was asked.
 #[derive(Debug, Default)]
 pub(crate) struct Upstream {
     /// An object or null. `None`: no `data` member, because the upstream refused the request.
@@ -33,7 +33,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Reads an answer; `None` if it is no GraphQL response.
+    /// Reads a response; `None` if it is not a GraphQL response.
     pub(crate) fn read(status: StatusCode, body: &[u8], held: HeldAnswer) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         let mut read = Self { status, held, ..Self::default() };
@@ -55,7 +55,7 @@ impl Upstream {
         }
     }
 
-    /// What stands for an upstream that was not asked.
+    /// The placeholder for an upstream that was not asked.
     pub(crate) fn unasked() -> Self {
         Self { data: Some(to_raw(&Value::Object(Map::new()))), ..Self::default() }
     }
@@ -66,7 +66,7 @@ impl Upstream {
     }
 }
 
-/// Why there is no answer to be put together.
+/// Why a response cannot be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MergeError {
     /// An object of the upstream's names a member twice.
@@ -75,8 +75,8 @@ pub(crate) enum MergeError {
     TooLarge,
 }
 
-/// The answer: `keys` in document order, each from the upstream, from us, or null. Not if the
-/// nulls for what was denied would take more than `most` bytes: a list of the API's has one for
+/// The response: `keys` in document order, each from the upstream, from Castellan, or null. Fails
+/// if the nulls for denied fields would take more than `most` bytes: a list of the API gets one for
 /// each of its items, under a key that the caller has chosen.
 pub(crate) fn merge(
     keys: &[&str],
@@ -117,7 +117,7 @@ pub(crate) fn merge(
                 data.leave_null(&field_error.path, &mut left)?;
             }
         }
-        // The upstream's null has gone all the way up otherwise.
+        // Otherwise the upstream's null has propagated to the root.
         data.write(&mut answer);
         answer.push(',');
     }
@@ -128,7 +128,7 @@ pub(crate) fn merge(
     Ok(format!("{{{answer}}}"))
 }
 
-/// Bytes that a null takes beside its key: in the answer a few, in memory about so many.
+/// Bytes that a null takes besides its key: a few in the response, about this many in memory.
 const NULL: usize = 64;
 
 /// A part of the answer.
@@ -147,7 +147,8 @@ impl<'a> Node<'a> {
     /// Reads one level of what is not read yet, and returns its members if it is an object.
     fn open(&mut self) -> Result<Option<&mut Vec<Member<'a>>>, MergeError> {
         if let Self::Unread(raw) = self {
-            // It is JSON, so what fails is a name that comes twice, or is no text.
+            // The text is valid JSON, so the only errors are a name that occurs twice or is not
+            // valid text.
             let ambiguous = |_| MergeError::Ambiguous;
             match raw.get().as_bytes().first() {
                 Some(b'{') => {
@@ -279,6 +280,6 @@ impl<'de> Deserialize<'de> for Name<'de> {
 
 /// `value` as it is written.
 fn to_raw(value: &Value) -> Box<RawValue> {
-    // A value of ours is written without fail.
+    // Serialising a local value cannot fail.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }

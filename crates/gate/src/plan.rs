@@ -24,7 +24,7 @@ use crate::{
     response::RequestRefusal,
 };
 
-/// One request, decided.
+/// One request and the decisions about it.
 pub(crate) struct Plan {
     pub(crate) document: Arc<Document>,
     pub(crate) key: Digest,
@@ -33,8 +33,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reads the document, or finds it read before, and decides each selection for `caller`. What
-    /// came in an `unmeant` way is no mutation.
+    /// Parses the document, or finds it in the cache, and decides each selection for `caller`. A
+    /// request in an `unmeant` form must not be a mutation.
     pub(crate) fn make(
         shared: &Shared,
         csrf_unsafe: Option<RequestForm>,
@@ -98,7 +98,7 @@ impl Plan {
         self.verdicts.contains(&Verdict::Allow)
     }
 
-    /// Whether there is anything for us to answer.
+    /// Whether any field is answered locally.
     pub(crate) fn answers_itself(&self) -> bool {
         self.verdicts.contains(&Verdict::Local)
     }
@@ -121,8 +121,8 @@ impl Plan {
             .collect()
     }
 
-    /// Where the null of a field at `path` ends up: at the field, or at the nearest field around
-    /// it that may be null (GraphQL specification §6.4.4); nowhere if there is none.
+    /// Where the null of a field at `path` propagates to: the field itself, or the nearest nullable
+    /// field around it (GraphQL specification §6.4.4); `None` if there is none.
     pub(crate) fn null_for(&self, path: &[String], place: &Place) -> Option<Vec<String>> {
         if place.nullable {
             return Some(path.to_vec());
@@ -133,7 +133,7 @@ impl Plan {
         })
     }
 
-    /// What is not sent on: all that is denied, whether it would run or not, and what is ours.
+    /// What is not forwarded: every denied field, whether it would run or not, and every local one.
     ///
     /// A `__typename` in a named fragment stays: the fragment may be spread where only the upstream
     /// can answer it, and it says nothing that is not in the schema.
@@ -146,7 +146,7 @@ impl Plan {
             .collect()
     }
 
-    /// Tells the recorder what is denied, if anything is.
+    /// Reports the denied fields to the recorder, if there are any.
     pub(crate) fn record(&self, shared: &Shared, id: &DecisionId, caller: &Caller) {
         let denied = self.denied();
         let Some(recorder) = shared.recorder.as_ref().filter(|_| !denied.is_empty()) else {
@@ -175,7 +175,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Tells the recorder which demands the scopes of a known caller opened.
+    /// Reports to the recorder which required scopes the scopes of a known caller covered.
     pub(crate) fn record_use(&self, shared: &Shared, caller: &Caller) {
         let (Some(recorder), Some(identity)) = (&shared.recorder, caller.identity()) else {
             return;
@@ -191,7 +191,7 @@ impl Plan {
             })
             .map(|entry| &entry.demand)
             .collect();
-        // What is asked for several times in one document is used once.
+        // A scope that several fields of one document require is counted once.
         demands.sort_unstable();
         demands.dedup();
         if !demands.is_empty() {
@@ -203,7 +203,8 @@ impl Plan {
 /// The document of `envelope`, from the cache if it was read before.
 fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>), RequestRefusal> {
     let name = envelope.operation_name.as_deref();
-    // Its length is before the name, or that there is none: no two requests have one key.
+    // The name is preceded by its length, or by a mark for its absence, so that no two requests
+    // share a key.
     let length = name.map_or(u64::MAX, |name| name.len() as u64).to_le_bytes();
     let parts = [&length[..], name.unwrap_or_default().as_bytes(), envelope.query.as_bytes()];
     let key = Digest::of_all(&parts);
@@ -224,8 +225,8 @@ fn refuse(message: &str, code: &str) -> RequestRefusal {
 /// used it wrongly many times.
 const MESSAGE: usize = 512;
 
-/// A mistake as it is told.
-fn told(mut error: GraphQLError) -> serde_json::Value {
+/// An error as it is sent to the caller.
+fn error_json(mut error: GraphQLError) -> serde_json::Value {
     shorten(&mut error.message, MESSAGE);
     serde_json::to_value(error).unwrap_or_default()
 }
@@ -233,7 +234,7 @@ fn told(mut error: GraphQLError) -> serde_json::Value {
 fn refuse_document(error: DocumentError) -> RequestRefusal {
     match error {
         DocumentError::Invalid(errors) => {
-            RequestRefusal::of_document(errors.into_iter().map(told).collect())
+            RequestRefusal::of_document(errors.into_iter().map(error_json).collect())
         }
         DocumentError::TooLarge(message) => refuse(&message, "LIMIT_EXCEEDED"),
     }

@@ -10,11 +10,11 @@ use crate::{Envelope, EnvelopeError, Rules, context::BoxError, media, response::
 /// How a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestForm {
-    /// In the URL.
+    /// The document in the URL.
     Get,
     /// As JSON, which no page sends to another origin unasked.
     Json,
-    /// As a form.
+    /// The document in a form.
     Form,
 }
 
@@ -85,8 +85,8 @@ fn sent_as(rules: &Rules, parts: &Parts) -> Result<RequestForm, RequestRefusal> 
     Err(RequestRefusal::new(status, message, "UNSUPPORTED_MEDIA_TYPE"))
 }
 
-/// Whether a page of another origin could have made a browser send this: then it changes nothing
-/// (`docs/security-cases.md` row 38). Before a form with `Authorization` the browser asks us.
+/// Whether a page of another origin could have made a browser send this: then it may not change
+/// anything (`docs/security-cases.md` row 38). A form with `Authorization` requires a preflight.
 pub(crate) fn is_csrf_unsafe(sent: RequestForm, parts: &Parts) -> bool {
     match sent {
         RequestForm::Get => true,
@@ -142,7 +142,7 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Two hexadecimal digits; no sign, which `from_str_radix` alone would take.
+/// Two hexadecimal digits, without the sign that `from_str_radix` alone would accept.
 fn hex_pair(two: &[u8]) -> Option<u8> {
     let digits = two.iter().all(u8::is_ascii_hexdigit).then_some(two)?;
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

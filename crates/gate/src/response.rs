@@ -67,7 +67,7 @@ impl RequestRefusal {
     }
 }
 
-/// 401 for whoever is not known, where only known callers are let in.
+/// 401 for unknown callers at guards that admit only known ones.
 pub(crate) fn unknown_caller(
     rules: &Rules,
     caller: &Caller,

@@ -9,17 +9,18 @@ use crate::{Caller, Limits, Root};
 /// The rules of one guard.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What anybody may ask for.
+    /// The patterns of what is public.
     pub public: Vec<ScopePattern>,
-    /// What a named scope stands for at this guard. Expanded at decision time.
+    /// The patterns that a named scope represents at this guard. Expanded at decision time.
     pub aliases: BTreeMap<String, Vec<ScopePattern>>,
-    /// Named scopes that a caller must hold, each of them, besides what the field demands.
+    /// Named scopes that a caller must hold, all of them, in addition to the scope that the field
+    /// requires.
     pub requires: BTreeMap<Root, Vec<String>>,
-    /// Terms that must be there and hold; others are absent where they do not apply.
+    /// Terms that must be present and satisfied; others are left out where they do not apply.
     pub terms: Terms,
     /// What happens to a mutation of which some fields are denied.
     pub on_deny: OnDeny,
-    /// Whoever is not known is refused as a whole, with 401, and reaches not even what is public.
+    /// An unknown caller is refused as a whole, with 401, and does not even reach what is public.
     pub known_callers_only: bool,
     /// Who may ask for the schema.
     pub introspection: Introspection,
@@ -40,7 +41,7 @@ pub struct Rules {
 pub struct Terms {
     /// The app or key behind a token must have a list of what it may do at all.
     pub client: bool,
-    /// The person must have policies. There are none yet, so that this lets nobody through.
+    /// The person must have policies. There are none yet, so this setting denies everything.
     pub person: bool,
 }
 
@@ -60,11 +61,11 @@ pub enum OnDeny {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Introspection {
-    /// Everybody.
+    /// Everybody may read the schema.
     Public,
-    /// Callers with a good credential.
+    /// Callers with a valid credential.
     SignedIn,
-    /// Nobody.
+    /// The schema is not shown to anybody.
     Closed,
 }
 
@@ -76,23 +77,23 @@ pub struct Manner {
     /// A query with a denied field answers `{"data":null}` and nothing else
     /// (`docs/contracts/decidim.md` §5.1).
     pub denied_query_is_null: bool,
-    /// A denied field is told apart from one that does not exist, even to a caller who may not
+    /// A denied field is distinguished from one that does not exist, even for a caller who may not
     /// see the schema; the wording of a contract needs it.
     pub tells_denials: bool,
 }
 
-/// Messages of a refusal, one for each reason that a client can tell apart.
+/// Messages of a refusal, one for each reason that a client can distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wording {
     /// No credential was sent.
     pub no_credential: (&'static str, &'static str),
     /// The credential has expired.
     pub expired: (&'static str, &'static str),
-    /// The credential is no good.
+    /// The credential is not valid.
     pub invalid: (&'static str, &'static str),
-    /// The credential is good and does not reach so far.
+    /// The credential is valid but not sufficient.
     pub insufficient: (&'static str, &'static str),
-    /// The whole body of a 401 to a caller who is not known, if a contract has one of its own.
+    /// The whole body of a 401 to an unknown caller, if a contract has one of its own.
     pub refused: Option<&'static str>,
 }
 

@@ -4,7 +4,7 @@ use castellan_proto::ErrorCode;
 
 use crate::{keys::KeyringError, secrets::hashing::Busy, store::StoreError};
 
-/// Why a verb of the token endpoint, and those beside it, said no.
+/// Why the token endpoint, or an endpoint beside it, refused a request.
 ///
 /// Each variant carries exactly one [`ErrorCode`]; the HTTP status follows from the code.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum OAuthError {
     /// The body is neither a form nor a JSON object of texts.
     #[error("the body must be a form or a JSON object of strings")]
     Unreadable,
-    /// The body is longer than so many bytes.
+    /// The body is longer than this many bytes.
     #[error("the request body is larger than {0} bytes")]
     TooLarge(usize),
     /// The client proved itself in two ways (RFC 6749 §2.3).
@@ -49,7 +49,7 @@ pub enum OAuthError {
     /// The verifier is malformed, belongs to another challenge, or came without one.
     #[error("the code_verifier does not match the code_challenge")]
     VerifierMismatch,
-    /// There was a challenge, and there is no verifier.
+    /// There was a challenge, but there is no verifier.
     #[error("the code_verifier is missing")]
     VerifierMissing,
     /// The person has not answered yet.
@@ -61,13 +61,13 @@ pub enum OAuthError {
     /// The person did not answer in time.
     #[error("the codes have expired; start again")]
     DeviceExpired,
-    /// The person said no.
+    /// The person refused.
     #[error("the user denied access")]
     DeviceDenied,
     /// Unknown, used, expired, ended, or another client's: one answer for all.
     #[error("the refresh token is not valid")]
     RefreshNotUsable,
-    /// The person may not hold tokens (`docs/contracts/aidbox.md` §2.2).
+    /// The person may not have tokens (`docs/contracts/aidbox.md` §2.2).
     #[error("User is inactive")]
     UserInactive,
     /// A scope is malformed or beyond what may be granted.
@@ -79,13 +79,13 @@ pub enum OAuthError {
     /// This client's tokens are bound to keys, and no proof came.
     #[error("the tokens of this client are bound to a key: send a DPoP proof")]
     ProofMissing,
-    /// A resource is none that this client's tokens may be for (RFC 8707 §2).
+    /// This client may not get tokens for a requested resource (RFC 8707 §2).
     #[error("this client cannot get tokens for the resource {0:?}")]
     Target(String),
-    /// There is no access token (RFC 6750 §3.1): nothing is said of what would be wrong with one.
+    /// There is no access token (RFC 6750 §3.1), so the challenge names no error.
     #[error("an access token is required")]
     TokenMissing,
-    /// The access token is no good.
+    /// The access token is not valid.
     #[error("the access token is not valid")]
     InvalidToken,
     /// The access token lacks this scope.
@@ -94,13 +94,13 @@ pub enum OAuthError {
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// Too much of what is bounded by who or where it comes from: so many seconds to wait.
+    /// Too many attempts for a subject or source; the number is the seconds to wait.
     #[error("too many attempts; try again in {0} s")]
     Throttled(u64),
-    /// Ours, not theirs.
+    /// An internal error.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// Ours, not theirs.
+    /// An internal error.
     #[error("the signing keys failed")]
     Keys(#[from] KeyringError),
 }
@@ -161,7 +161,7 @@ pub enum ProofError {
     /// It has to carry the nonce that this server hands out (RFC 9449 §8).
     #[error("the DPoP proof must contain the nonce from the header DPoP-Nonce")]
     Nonce,
-    /// Ours: it cannot be told.
+    /// An internal error: the answer cannot be determined.
     #[error("the store failed")]
     Store(#[from] StoreError),
 }

@@ -2,8 +2,8 @@
 //!
 //! [`Issuer`] is the list of methods that a server may call. From top to bottom: what the endpoints
 //! do ([`endpoint`], [`resources`]), ways to a token ([`grant`], [`authorization`]), what is issued
-//! and whether it still holds ([`tokens`], [`session`]), and what all of that rests on ([`keys`],
-//! [`records`], [`store`]).
+//! and whether it is still valid ([`tokens`], [`session`]), and what all of that depends on
+//! ([`keys`], [`records`], [`store`]).
 
 pub mod authorization;
 pub mod cache;
@@ -177,7 +177,7 @@ impl Issuer {
         self.grants
     }
 
-    /// The present.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()

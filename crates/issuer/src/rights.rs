@@ -1,4 +1,4 @@
-//! Castellan's own rights (`docs/rules.md` rule 23): who may read and write what it is set up with.
+//! Castellan's own rights (`docs/rules.md` rule 23): who may read and write its resources.
 //!
 //! Every administrative surface asks here, so that none of them is stricter or laxer than another.
 
@@ -6,17 +6,17 @@ use castellan_proto::scope::{Scope, Scopes};
 
 use crate::{Issuer, resources::ResourceKind, tokens::verified::Live};
 
-/// What somebody wants to do.
+/// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// Read resources of one kind: `Castellan:<Kind>:Read`.
     Read(ResourceKind),
-    /// Write or delete resources of any kind. Whoever writes one can give anything away, so it takes
+    /// Write or delete resources of any kind. This can give any right to anybody, so it requires
     /// the whole of `Castellan:*`.
     Write,
 }
 
-/// Why somebody may not.
+/// Why a caller is not authorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAuthorized {
     /// The token is for another audience: here it says nothing about who calls.
@@ -43,7 +43,7 @@ impl Issuer {
     /// both the token and its client cover the right, and a person is an administrator.
     ///
     /// # Errors
-    /// [`NotAuthorized`] if not.
+    /// [`NotAuthorized`] if the caller does not have the right.
     pub fn authorize_admin(&self, caller: &Live, right: Right) -> Result<(), NotAuthorized> {
         if !caller.audience.contains(&self.address().issuer) {
             return Err(NotAuthorized::Audience);

@@ -44,8 +44,8 @@ pub struct Settings {
     /// all nodes at one round trip per request. At the token endpoint it is the store always.
     /// Default `"node"`.
     pub dpop_replay: DpopReplay,
-    /// Seconds that an access token lives where the contract of an app has a default of its own,
-    /// which is set in the table of that contract. Default: 7200 for apps of `/oauth`
+    /// Lifetime of access tokens in seconds where an app's contract has a default of its own, which
+    /// is set in the table of that contract. Default: 7200 for apps of `/oauth`
     /// (`docs/contracts/decidim.md` §4.2).
     #[serde(skip)]
     pub profile_access_seconds: BTreeMap<TokenProfile, u64>,
@@ -120,10 +120,10 @@ impl Settings {
 pub struct SiteAddress {
     /// The issuer identifier (RFC 8414 §2); no slash at its end.
     pub issuer: String,
-    /// What it is called on pages.
+    /// The display name on pages.
     pub name: String,
-    /// Digests of what named scopes expand to at the guards. Consent remembers them, so that a
-    /// widened alias is asked for anew.
+    /// Digests of what named scopes expand to at the guards. Consents store them, so that a widened
+    /// alias needs consent again.
     pub alias_digests: BTreeMap<String, String>,
     /// The audiences of the guards: what a token may be for besides the issuer (RFC 8707).
     pub resources: Vec<String>,

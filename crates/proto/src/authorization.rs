@@ -19,8 +19,8 @@ pub enum Authorization<'a> {
     Basic(BasicCredentials),
 }
 
-/// A name and a password, as they are sent. OAuth clients encode both once more (RFC 6749 §2.3.1),
-/// which whoever authenticates them takes back.
+/// A name and a password, as they are sent. OAuth clients additionally form-encode both (RFC 6749
+/// §2.3.1); client authentication decodes that.
 pub struct BasicCredentials {
     /// All before the first colon.
     pub user_id: String,
@@ -39,7 +39,7 @@ pub enum AuthScheme {
     Basic,
 }
 
-/// Why there are no credentials in a header that was sent.
+/// Why a header that was sent contains no usable credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
     /// There is more than one header.
@@ -120,7 +120,7 @@ impl BasicCredentials {
     }
 }
 
-/// The token behind the spaces that `rest` begins with; its `=` stand at its end.
+/// The token behind the spaces that `rest` begins with; `=` may only be at its end.
 fn token68(rest: &[u8]) -> Option<&str> {
     let token = std::str::from_utf8(rest).ok()?.trim_start_matches(' ');
     let unpadded = token.trim_end_matches('=');
@@ -128,7 +128,8 @@ fn token68(rest: &[u8]) -> Option<&str> {
     (!unpadded.is_empty() && inside).then_some(token)
 }
 
-/// Which bytes a `token68` is made of. A table, because every request's token is held against it.
+/// The bytes that a `token68` consists of. A table, because the token of every request is checked
+/// against it.
 const TOKEN68: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -246,7 +247,7 @@ mod tests {
     }
 
     proptest! {
-        /// Held against the grammar, written down a second time.
+        /// Compared with the grammar, implemented a second time.
         #[test]
         fn what_reads_is_in_the_grammar_and_the_other_way_round(
             value in "(bearer|Bearer|DPoP|bearer:|x)?[ \t]{0,2}[a+/_~.=, \té-]{0,6}"

@@ -66,7 +66,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still.
+/// A clock that does not advance.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub Timestamp);
 

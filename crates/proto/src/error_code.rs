@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn a_description_has_the_characters_that_it_may_have() {
         let every: String = (0..=0x2ff).filter_map(char::from_u32).collect();
-        let said = error_description(&every);
+        let description = error_description(&every);
         let may = |b: u8| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        assert!(said.bytes().all(may), "{said:?}");
+        assert!(description.bytes().all(may), "{description:?}");
         assert_eq!(error_description("the scope \"a\\b\" é\n~!"), "the scope 'a/b' ??~!");
     }
 }

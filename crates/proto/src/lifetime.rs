@@ -1,4 +1,4 @@
-//! How long a thing is good for.
+//! How long tokens and tickets are valid.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Lifetime {
         Self(Duration::from_secs(n))
     }
 
-    /// As a [`Duration`].
+    /// The lifetime as a [`Duration`].
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0

@@ -1,12 +1,12 @@
-//! Where an app is told that somebody signed out.
+//! Where an app is notified that somebody signed out.
 
 use url::Url;
 
 use crate::redirect_uri::{InvalidRedirectUri, RedirectUri, is_loopback};
 
-/// A registered `backchannel_logout_uri` or `frontchannel_logout_uri`: absolute, without a fragment,
-/// and `https` (Back-Channel Logout 1.0 §2.2, Front-Channel Logout 1.0 §2). `http` is for loopback
-/// hosts alone, where nothing crosses a network.
+/// A registered `backchannel_logout_uri` or `frontchannel_logout_uri`: absolute, without a
+/// fragment, and `https` (Back-Channel Logout 1.0 §2.2, Front-Channel Logout 1.0 §2). `http` is
+/// accepted for loopback hosts only, where nothing crosses a network.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LogoutUri(String);
@@ -17,13 +17,13 @@ pub enum InvalidLogoutUri {
     /// No answer could be sent there either.
     #[error(transparent)]
     Uri(#[from] InvalidRedirectUri),
-    /// Anybody on the way could read it, or it is no address of the web.
+    /// It is neither `https` nor on a loopback address, so that others could read the notification.
     #[error("{0:?} must be https unless its host is a loopback address")]
     Scheme(String),
 }
 
 impl LogoutUri {
-    /// As registered.
+    /// The URI as it was registered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,18 +1,19 @@
 //! Dates in JWTs: seconds since the Unix epoch, with or without a fraction (RFC 7519 §2,
-//! `NumericDate`). The fraction is dropped, so that a token never holds longer than it says.
+//! `NumericDate`). The fraction is dropped, so that a token is never valid for longer than it
+//! states.
 
 use serde::{
     Deserialize as _,
     de::{Deserializer, Error, Unexpected, Visitor},
 };
 
-/// The first second that is not held exactly any more where a fraction is read.
+/// The first second that a floating-point number does not represent exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads a date, for `#[serde(deserialize_with)]`. One before the epoch is negative.
 ///
 /// # Errors
-/// If it is no number, or none that is a date.
+/// If it is not a number, or not one that is a date.
 pub fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     struct Seconds;
 

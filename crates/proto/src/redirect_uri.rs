@@ -32,7 +32,7 @@ pub enum InvalidRedirectUri {
 }
 
 impl RedirectUri {
-    /// As registered.
+    /// The URI as it was registered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -90,8 +90,8 @@ impl RedirectUri {
     }
 }
 
-/// Whether `text` is an origin as browsers write it (RFC 6454 §6.2). `null` is everybody's, and so
-/// is none.
+/// Whether `text` is an origin as browsers write it (RFC 6454 §6.2). `null` may be any origin, and
+/// is not accepted.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)

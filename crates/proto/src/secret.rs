@@ -87,8 +87,8 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// What an opaque text is good for. Each kind has a prefix of its own, so a scanner recognises a
-/// leaked one and no kind is ever mistaken for another.
+/// What an opaque text is used for. Each kind has a prefix of its own, so that a scanner recognises
+/// a leaked one and no kind is ever mistaken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpaqueKind {
     /// An authorization code (RFC 6749 §1.3.1).
@@ -135,7 +135,7 @@ impl OpaqueKind {
 
 /// An opaque text of one kind: `prefix`, base64url payload, six characters of checksum.
 ///
-/// The checksum lets junk be refused before any store is asked; it is no proof of anything.
+/// With the checksum, malformed texts are refused before any store is asked; it proves nothing.
 pub struct Opaque {
     kind: OpaqueKind,
     payload: Vec<u8>,
@@ -157,7 +157,7 @@ impl Opaque {
         Self { kind, payload }
     }
 
-    /// Reads `text` if it is well formed and of `kind`.
+    /// Reads `text` if it is well formed and of kind `kind`.
     #[must_use]
     pub fn read(kind: OpaqueKind, text: &str) -> Option<Self> {
         if text.len() > Self::LONGEST {
@@ -169,7 +169,7 @@ impl Opaque {
         (Self::checksum(kind, body) == check).then_some(Self { kind, payload })
     }
 
-    /// What it carries.
+    /// The payload that it carries.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload

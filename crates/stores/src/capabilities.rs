@@ -1,4 +1,4 @@
-//! What a data source can do, so that nobody has to find out by trying.
+//! The capabilities of a data source, so that nobody has to find them out by trying.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use castellan_issuer::store::Abilities;
 /// The capability card of a data source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// What it is called.
+    /// The display name of the engine.
     pub engine: &'static str,
     /// How many nodes may share it.
     pub nodes: &'static str,
@@ -17,7 +17,7 @@ pub struct Capabilities {
     pub lists_are_consistent: bool,
     /// What is found without an index, by reading all of a kind.
     pub table_scans: &'static str,
-    /// What looking somebody up makes of letter case.
+    /// How letter case is treated when a name is looked up.
     pub letter_case: &'static str,
     /// Who removes what has expired.
     pub expiry: &'static str,

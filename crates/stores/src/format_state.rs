@@ -1,9 +1,9 @@
 //! How far the layout of a data source is, and how it is brought along.
 //!
-//! A layout has a format. A build that brings a new one first only *widens* what is there, so that
-//! builds of the format before go on working beside it; brings the rows of before along; and
-//! *narrows* it when it is told that no older build is left. From then on an older build refuses to
-//! open it, and its writes fail where the engine can see to that.
+//! A layout has a format. A version with a new format first only *widens* the layout, so that
+//! versions of the previous format keep working; then converts the existing rows; and *narrows* it
+//! when it is told that no older version is running. From then on older versions refuse to open it,
+//! and their writes fail where the engine can enforce that.
 
 /// Whether tables and the like are made and brought along when a data source is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,9 +13,9 @@ pub enum Migrate {
     /// What is missing is made, and what is old is widened. Quick, however much is there.
     #[default]
     Widen,
-    /// Then the rows of before are brought along.
+    /// Then existing rows are converted.
     Fill,
-    /// Then it is narrowed: no older build works with it any more.
+    /// Then it is narrowed: older versions no longer work with it.
     Finish,
 }
 
@@ -36,11 +36,11 @@ impl FormatState {
     }
 }
 
-/// Tells how far rows have been brought along, so that nobody waits in the dark.
+/// Reports how many rows have been converted, so that the progress is visible.
 pub(crate) struct Progress {
     done: u64,
     of: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl Progress {
@@ -52,19 +52,19 @@ impl Progress {
         if of > 0 {
             tracing::info!("migrating {of} names");
         }
-        Self { done: 0, of, told: 0 }
+        Self { done: 0, of, reported: 0 }
     }
 
-    /// So many more are.
+    /// Adds `more` to the rows that are done.
     pub(crate) fn step(&mut self, more: u64) {
         self.done += more;
-        if self.done - self.told >= Self::EVERY {
-            self.told = self.done;
+        if self.done - self.reported >= Self::EVERY {
+            self.reported = self.done;
             tracing::info!("migrated {} of {} names", self.done, self.of.max(self.done));
         }
     }
 
-    /// All are.
+    /// All rows are done.
     pub(crate) fn end(self) {
         if self.done > 0 {
             tracing::info!("migrated {} names", self.done);

@@ -11,7 +11,7 @@ pub(crate) fn hex(text: &str) -> String {
     })
 }
 
-/// The text of `digits`; `None` if they are none.
+/// The text of `digits`; `None` if they are not hexadecimal digits of a text.
 pub(crate) fn unhex(digits: &str) -> Option<String> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |two: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();

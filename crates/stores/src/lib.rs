@@ -27,13 +27,13 @@ pub use open_error::OpenError;
 
 /// A data source that an address can name.
 struct Scheme {
-    /// What stands before `://`.
+    /// The schemes before `://`.
     names: &'static [&'static str],
     /// How an address of it is written.
     form: &'static str,
     /// What it can do.
     capabilities: &'static Capabilities,
-    /// Opens what stands behind `://`.
+    /// Opens what follows `://`.
     open: fn(&str, Migrate) -> Opening<'_>,
 }
 
@@ -41,7 +41,7 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send
 
 /// An open data source.
 pub struct Opened {
-    /// The data source.
+    /// The opened data source.
     pub store: Arc<dyn Store>,
     /// How far its layout is.
     pub format_state: FormatState,
@@ -88,8 +88,8 @@ const SCHEMES: &[Scheme] = &[
 /// Opens the data source at `url`, e.g. `sqlite://castellan.db` (relative to the working folder),
 /// `sqlite:///var/lib/castellan/castellan.db`, or `postgres://castellan@db.example.org/castellan`.
 ///
-/// Dropping the last handle ends its threads and connections, after everything acknowledged and
-/// everything begun is written.
+/// Dropping the last handle ends its threads and connections, after all acknowledged and started
+/// writes have been completed.
 ///
 /// # Errors
 /// [`OpenError`], whose text says what is wrong and what to do, and never repeats more of `url`

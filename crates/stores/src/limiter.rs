@@ -1,5 +1,5 @@
-//! What stands before every engine behind a network: so many verbs at a time, and each for so long,
-//! so that an engine that does not answer piles nothing up.
+//! Protects every engine behind a network: a limited number of operations at a time, each with a
+//! time limit, so that nothing piles up while an engine does not respond.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use tokio::{sync::Semaphore, time::timeout};
 const WAIT: Duration = Duration::from_secs(3);
 /// How long a verb may take: longer than any time-out of an engine's own, which says more.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// The same for a sweep, which is many small steps and which nobody waits for.
+/// The time limit of a sweep, which is many small steps that no request waits for.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// Why a verb did not come to its end.
+/// Why an operation did not complete.
 #[derive(Debug, thiserror::Error)]
 enum Timeout {
     /// Too many were before it.
@@ -50,14 +50,14 @@ impl<S: Store> Limiter<S> {
         verb: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let place = timeout(WAIT, self.places.acquire()).await;
-        // Held until the verb is over, and given back if its caller goes away.
+        // Kept until the operation ends, and released if its caller goes away.
         let _place =
             place.map_err(|_| StoreError::new(Timeout::Crowded))?.map_err(StoreError::new)?;
         timeout(patience, verb).await.map_err(|_| StoreError::new(Timeout::Silent(patience)))?
     }
 
-    /// For what is asked by the clock, never by a crowd: a node that hears nothing because verbs
-    /// stand in line would ask for everything anew, and make the line longer.
+    /// For periodic operations, of which there is never a crowd: a node that cannot read the feed
+    /// because operations are queued would read everything again, and make the queue longer.
     async fn pass_by<T>(
         &self,
         verb: impl Future<Output = Result<T, StoreError>> + Send,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// Why a data source did not open, in words for the operator.
 ///
-/// Holds nothing of the address but its scheme and the path of a file, so it may be logged. What a
-/// server said stands in its source, and may name the user.
+/// Contains nothing of the address but its scheme and the path of a file, so it may be logged. The
+/// server's message is in its source, and may name the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -18,7 +18,7 @@ pub enum OpenError {
     /// No data source of that name is in this build.
     #[error("{scheme:?} is not a data source that this build supports; use {known}")]
     UnknownScheme {
-        /// The name given.
+        /// The scheme that was given.
         scheme: String,
         /// The forms known here.
         known: String,
@@ -26,7 +26,7 @@ pub enum OpenError {
     /// The scheme is known, what follows it does not read.
     #[error("{scheme}:// {problem}; {remedy}")]
     Malformed {
-        /// The scheme.
+        /// The scheme of the address.
         scheme: &'static str,
         /// What is wrong with the rest.
         problem: &'static str,
@@ -36,26 +36,26 @@ pub enum OpenError {
     /// The server cannot be used.
     #[error("the data source at {scheme}:// {problem}; {remedy}")]
     Server {
-        /// The scheme.
+        /// The scheme of the address.
         scheme: &'static str,
         /// What is wrong with it.
         problem: String,
         /// What to do about it.
         remedy: &'static str,
-        /// What the server or the driver said.
+        /// The error of the server or the driver.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The file cannot be used.
     #[error("cannot open the data source {}: {problem}; {remedy}", path.display())]
     File {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
         /// What to do about it.
         remedy: &'static str,
-        /// What the system or the engine said, if that is more than `problem`.
+        /// The error of the system or the engine, if it says more than `problem`.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
@@ -77,13 +77,13 @@ impl OpenError {
         Self::Server { scheme, problem: problem.into(), remedy, source: None }
     }
 
-    /// Whether it may open later, as it stands: a server that does not answer yet.
+    /// Whether it may open later without a change: the server does not respond yet.
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         matches!(self, Self::Server { source: Some(_), .. })
     }
 
-    /// The same, with what the system or the engine said.
+    /// The same error, with the error of the system or the engine.
     pub(crate) fn because(
         self,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,

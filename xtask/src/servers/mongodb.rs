@@ -34,10 +34,10 @@ pub(super) fn start() -> Result<Started, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("java did not start: {error}"))?;
-    let mut said = String::new();
+    let mut line = String::new();
     let stdout = server.stdout.take().ok_or("it has no output")?;
-    let read = BufReader::new(stdout).read_line(&mut said);
-    if read.is_err() || said.trim() != "ready" {
+    let read = BufReader::new(stdout).read_line(&mut line);
+    if read.is_err() || line.trim() != "ready" {
         let _ = server.kill();
         let _ = server.wait();
         return Err("it ended before it was ready".to_owned());
@@ -65,7 +65,7 @@ fn fetch(folder: &Path) -> Result<(), String> {
     let mut maven = Command::new("mvn");
     let fetch = ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=arriving"];
     quietly(maven.args(fetch).current_dir(folder))?;
-    // Whole or not at all, should somebody interrupt.
+    // Renamed as a whole, in case of an interruption.
     std::fs::rename(folder.join("arriving"), folder.join("lib"))
         .map_err(|error| format!("it cannot be kept: {error}"))
 }

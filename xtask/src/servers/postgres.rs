@@ -39,7 +39,7 @@ pub(super) fn start() -> Result<Started, String> {
     };
     let mut make = program("initdb", &binaries);
     quietly(make.arg("-D").arg(&data).args(["-A", "trust", "-U", "castellan", "--no-sync"]))?;
-    // Nothing of its own gets between two reads of the feed.
+    // No background work of the server comes between two reads of the feed.
     let options = format!(
         "-p {port} -h 127.0.0.1 -k {} -c autovacuum=off -c max_connections=200",
         folder.path().display()

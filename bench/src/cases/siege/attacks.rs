@@ -1,4 +1,4 @@
-//! What those do who lay siege: each is a connection, or one after another, until the siege is over.
+//! The attacks of the siege: each is a connection, or one after another, until the siege ends.
 
 use std::{cell::Cell, fmt::Write as _, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -19,9 +19,9 @@ use crate::{
 /// What was done, and what should not have been.
 #[derive(Default)]
 pub struct Tally {
-    /// Connections that were opened to do nothing good.
+    /// Connections opened by attacks.
     pub connections: Cell<u64>,
-    /// Sign-ins that were begun.
+    /// Sign-ins that were started.
     pub begun: Cell<u64>,
     /// Denied documents that were answered.
     pub denied: Cell<u64>,
@@ -40,7 +40,7 @@ enum Attack {
     Rests(&'static [u8]),
     /// Sends a line a second.
     Slow,
-    /// Sends what is no head.
+    /// Sends bytes that are not a valid head.
     Junk,
     /// Asks for much and takes nothing of it.
     Deaf,
@@ -62,16 +62,16 @@ const ATTACKS: [(usize, Attack); 7] = [
 /// takes; and one that takes nothing of its answer, a minute.
 const STAY: Duration = Duration::from_secs(15);
 const STAY_DEAF: Duration = Duration::from_secs(75);
-/// How long somebody waits until they come again.
+/// How long an attacker waits before the next connection.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Sign-ins that are begun, and documents that are denied, in a second; and large bodies.
+/// Sign-ins started, and denied documents and large bodies sent, per second.
 const SIGN_INS: u64 = 10;
 const DENIED: u64 = 25;
 const LARGE: u64 = 2;
 /// Bytes of a large body.
 const BODY: usize = 4 * 1024 * 1024;
 
-/// Begins the siege of the server at `address`. It is over when the set is dropped.
+/// Starts the siege of the server at `address`. It ends when the set is dropped.
 pub fn begin(address: SocketAddr, tally: &Rc<Tally>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     for (count, attack) in ATTACKS {

@@ -1,6 +1,6 @@
-//! Values of variables, held against the types that the document declares for them (GraphQL
-//! specification §6.1.2). What is passed on stays as it was sent; what comes of it here is for our own
-//! fields and for `@skip` and `@include`.
+//! Values of variables, checked against the types that the document declares for them (GraphQL
+//! specification §6.1.2). They are forwarded as they were sent; the coerced values are used for
+//! local fields and for `@skip` and `@include`.
 //!
 //! Numbers are taken as graphql-js takes them, which knows one kind: `1.0` is an `Int`, and every
 //! integer is an `ID` and a `Float`, whatever its size (§3.5).
@@ -82,7 +82,7 @@ impl Coercion<'_> {
         }
         let name = match ty {
             Type::List(item) | Type::NonNullList(item) => {
-                // A value that is no list is a list of itself (§3.11).
+                // A value that is not a list counts as a list of one item (§3.11).
                 let items = if let Json::Array(items) = value {
                     items
                 } else {

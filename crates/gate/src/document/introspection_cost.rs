@@ -1,5 +1,5 @@
-//! Bounds what one question about the schema may cost us: it is answered here, from a graph with
-//! cycles (`fields { type { fields …`), so a short text could ask for a very long answer.
+//! Limits the cost of schema introspection: it is answered locally, from a graph with cycles
+//! (`fields { type { fields …`), so that a short query could request a very long response.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,8 @@ pub(crate) fn check_cost(document: &Document) -> Result<(), DocumentError> {
 
 struct Cost<'a> {
     document: &'a Document,
-    /// Levels of lists in a fragment, by its name and whether it stands inside a question.
+    /// Levels of lists in a fragment, by its name and whether it is used inside an introspection
+    /// query.
     fragments: BTreeMap<(&'a Name, bool), usize>,
     aliased: bool,
 }

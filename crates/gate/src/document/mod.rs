@@ -38,7 +38,7 @@ pub struct Document {
 
 /// Levels of brackets, and of selections within selections and fragments.
 pub(crate) const RECURSION: usize = 128;
-/// Errors told at most; a document of nothing but mistakes is not worth more.
+/// The maximum number of errors reported for one document.
 const MOST_ERRORS: usize = 20;
 
 impl Document {
@@ -55,7 +55,7 @@ impl Document {
         Self::read_against(&schema.composed, schema, text, operation_name, limits)
     }
 
-    /// Reads a pruned document against the schema of what stands behind.
+    /// Parses a pruned document and validates it against the upstream's schema.
     pub(crate) fn reread(
         schema: &GuardSchema,
         text: &str,
@@ -127,7 +127,7 @@ impl Document {
         self.executable.operations.get(self.name.as_deref()).ok()
     }
 
-    /// Whether `span` stands in a named fragment, not in the operation itself.
+    /// Whether `span` is in a named fragment rather than in the operation itself.
     pub(crate) fn in_fragment(&self, span: Span) -> bool {
         let operation = self.operation().and_then(Node::location);
         operation.is_none_or(|at| span.start < at.offset() || at.end_offset() < span.end)

@@ -1,5 +1,5 @@
-//! Takes out of a document what may not be sent on: by blanking, not by printing, so that every
-//! byte that is left is the caller's own and stands where it stood (`docs/rules.md` rule 12).
+//! Removes from a document what may not be forwarded: by blanking, not by printing, so that every
+//! byte that remains is the caller's own and keeps its place (`docs/rules.md` rule 12).
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub fn prune(document: &Document, denied: &BTreeSet<usize>) -> Option<String> {
     (!pruned.empty).then_some(pruned.text)
 }
 
-/// Blanks `gone`, all that is empty or unused without it, and every other operation.
+/// Blanks `removed`, everything that is empty or unused without it, and every other operation.
 pub(crate) fn blank(document: &Document, removed: &BTreeSet<Span>) -> Pruned {
     let Some(operation) = document.operation() else {
         let text = String::new();
@@ -93,8 +93,8 @@ fn span_of(location: Option<apollo_compiler::parser::SourceSpan>) -> Option<Span
     location.map(|at| Span { start: at.offset(), end: at.end_offset() })
 }
 
-/// Which selections are gone, found as a fixpoint: a field, fragment or spread goes when all that
-/// it would select has gone.
+/// Which selections are removed, computed as a fixpoint: a field, fragment or spread is removed if
+/// everything it would select is removed.
 struct Removal<'a> {
     document: &'a Document,
     fields: BTreeSet<Span>,
@@ -151,7 +151,7 @@ impl<'a> Removal<'a> {
         set.selections.iter().all(|selection| self.is_gone(selection))
     }
 
-    /// The inline fragments and spreads of `set` that are gone.
+    /// The removed inline fragments and spreads of `set`.
     fn fragment_blanks(&self, set: &SelectionSet, into: &mut Vec<Span>) {
         for selection in &set.selections {
             match selection {
@@ -205,8 +205,8 @@ impl Kept {
     }
 }
 
-/// The brackets around variable definitions, all of which are gone: the first one after the
-/// operation's keyword and name, the next one after the last definition.
+/// The parentheses around variable definitions that are all removed: the first one after the
+/// operation's keyword and name, and the first one after the last definition.
 fn parentheses(text: &str, start: usize, last: usize) -> Vec<Span> {
     let skip_name = |at: usize| {
         let rest = &text[at..];

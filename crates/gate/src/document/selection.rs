@@ -1,4 +1,5 @@
-//! What a document selects: fields of root types, where they stand, and when they run.
+//! What a document selects: fields of root types, their places, and the conditions under which they
+//! run.
 
 use apollo_compiler::{
     Name,
@@ -16,7 +17,7 @@ pub struct Selected {
     pub field: String,
     /// The response keys that lead to it.
     pub path: Vec<String>,
-    /// Where it stands in the document.
+    /// Its place in the document.
     pub(crate) place: Place,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Holder {
     pub(crate) place: Place,
 }
 
-/// Where a selection stands, and when it runs.
+/// The place of a selection, and the conditions under which it runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) span: Span,

@@ -42,7 +42,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Walks through `set`, to which `path` leads under `conditions`.
+    /// Visits `set`, to which `path` leads under `conditions`.
     pub(crate) fn set(
         &mut self,
         set: &SelectionSet,

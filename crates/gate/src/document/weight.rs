@@ -14,7 +14,7 @@ use super::selection::{Holder, Selected};
 
 /// A document of nothing, in a cache.
 const DOCUMENT: usize = 2_048;
-/// Each byte of the text: ours, the parser's, and that of the index of lines.
+/// Per byte of the text: the text itself, the parser's copy, and the index of lines.
 const TEXT: usize = 6;
 /// Each line in the index of lines.
 const LINE: usize = 64;

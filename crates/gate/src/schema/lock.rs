@@ -1,5 +1,5 @@
-//! The table of what root fields demand, kept beside the configuration: what was agreed on once does
-//! not change under anybody's feet (`docs/rules.md` rule 25).
+//! The lock file: the table of the scopes that root fields require, kept beside the configuration.
+//! A required scope that was agreed on once does not change unnoticed (`docs/rules.md` rule 25).
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,19 +7,19 @@ use castellan_proto::scope::RequiredScope;
 
 use super::{Entry, GuardSchema, NamedBy, Root, SchemaError, required_scope::is_by_name_only};
 
-/// What each `Root.field` demands, as it was agreed on.
+/// The scope that each `Root.field` requires, as it was agreed on.
 pub type Lock = BTreeMap<String, RequiredScope>;
 
-/// Where a schema and what was agreed on part, and what is held to.
+/// A difference between a schema and its lock file, and how it was resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
     /// The rules would map a field otherwise now. What was agreed on stays.
     Kept {
-        /// `Root.field`.
+        /// The field as `Root.field`.
         field: String,
-        /// What the rules say now; none if they cannot read its name any more.
+        /// The scope by the current rules; `None` if they can no longer read the field's name.
         now: Option<RequiredScope>,
-        /// What it goes on to demand.
+        /// The scope that it continues to require.
         locked: RequiredScope,
     },
     /// A new field whose name the rules cannot read. It is denied to everybody.
@@ -29,7 +29,7 @@ pub enum Drift {
 }
 
 impl Drift {
-    /// What kind it is, in one word that tells nothing else.
+    /// The kind of difference, in one word that reveals nothing else.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ pub(crate) fn agree(
     let Some(locked) = lock.get(place).filter(|locked| **locked != entry.demand) else {
         return Ok(entry);
     };
-    // What the owner wrote contradicts what the owner agreed to: nobody else can say which is meant.
+    // The owner's setting contradicts the owner's lock file: only the owner can say which is meant.
     if matches!(entry.named_by, NamedBy::Override | NamedBy::Directive) {
         return Err(SchemaError::Remapped {
             field: place.to_owned(),
@@ -115,8 +115,8 @@ impl Entry {
 }
 
 impl GuardSchema {
-    /// The table of demands, to be kept beside the configuration; what was agreed on before and is
-    /// no longer there stays in it, so that it comes back as it was.
+    /// The table of required scopes, to be kept beside the configuration. Entries of fields that no
+    /// longer exist are kept, so that a field that returns requires the same scope as before.
     #[must_use]
     pub fn lock(&self, agreed: &Lock) -> String {
         let mut lines: BTreeMap<(Root, &str), &str> = BTreeMap::new();
@@ -151,7 +151,8 @@ fn split(place: &str) -> Option<(Root, &str)> {
 /// Reads the table that [`GuardSchema::lock`] writes.
 ///
 /// # Errors
-/// [`SchemaError::Lock`] for the first line that is no entry: what it held would be lost in silence.
+/// [`SchemaError::Lock`] for the first line that is not a valid entry: ignoring it would silently
+/// lose what it meant.
 pub fn parse_lock(text: &str) -> Result<Lock, SchemaError> {
     let mut lock = Lock::new();
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
@@ -202,7 +203,7 @@ mod tests {
             type Mutation { CreateAct: ID vote: ID }";
         let naming = SchemaSettings { naming: Naming::Trompa, ..SchemaSettings::default() };
         let build = |sdl: &str, lock: &Lock| GuardSchema::build_agreed(sdl, &naming, lock);
-        // Nothing was agreed on yet: whoever owns it gives the field a name first.
+        // Nothing was agreed on yet: the owner has to name the field first.
         assert!(matches!(build(sdl, &Lock::new()), Err(SchemaError::Unreadable(_))));
         let before = sdl.replace("vote: ID", "");
         let (schema, drifts) = build(&before, &Lock::new()).unwrap();
@@ -215,7 +216,7 @@ mod tests {
         let kinds: Vec<_> = drifts.iter().map(Drift::as_str).collect();
         assert_eq!(kinds, ["mapping_changed", "field_unmapped"]);
         assert!(!schema.lock(&lock).contains("vote"));
-        // A field that is gone for a while has not got another demand when it is back.
+        // A field that was removed for a while requires the same scope when it returns.
         let (removed, _) = build("type Query { b: Int }", &lock).unwrap();
         let lock = parse_lock(&removed.lock(&lock)).unwrap();
         let (back, _) = build(&after, &lock).unwrap();

@@ -1,4 +1,5 @@
-//! The schema of a guard: what its fields demand, which are ours, where roots can be reached.
+//! The schema of a guard: which scopes its fields require, which fields are local, where root types
+//! can be reached.
 
 pub(crate) mod directives;
 pub(crate) mod lock;
@@ -38,7 +39,7 @@ pub enum Root {
 impl Root {
     pub(crate) const ALL: [Self; 3] = [Self::Query, Self::Mutation, Self::Subscription];
 
-    /// The first name of what its fields demand.
+    /// The first name of the scopes that its fields require.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,15 +58,15 @@ impl Root {
     }
 }
 
-/// How the `session` field of `docs/contracts/decidim.md` §5.1 stands in a guard's schema.
+/// Which `session` field (`docs/contracts/decidim.md` §5.1) a guard's schema has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SessionField {
-    /// The upstream's own, if it has one; ours is not added.
+    /// The upstream's own, if it has one; Castellan adds none.
     #[default]
     Off,
-    /// Ours. An upstream that has one too refuses to start.
+    /// Castellan's own. If the upstream has one too, the server does not start.
     Local,
     /// The upstream's own, which it must have.
     Upstream,
@@ -76,9 +77,9 @@ pub enum SessionField {
 pub struct SchemaSettings {
     /// How the names of mutations are read.
     pub naming: Naming,
-    /// Demands that are set by hand, by `Root.field`.
+    /// Required scopes that are set by hand, by `Root.field`.
     pub overrides: BTreeMap<String, RequiredScope>,
-    /// How `session` stands.
+    /// Which `session` field the schema has.
     pub session: SessionField,
     /// What the text is called where something is wrong with it, such as the name of its file.
     pub source: String,
@@ -87,10 +88,10 @@ pub struct SchemaSettings {
     pub upstream_enforces: Vec<String>,
 }
 
-/// Where the demand of a field comes from.
+/// Where the required scope of a field comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedBy {
-    /// The guard's settings.
+    /// An override in the guard's settings.
     Override,
     /// `@castellan(scope: "…")` in the schema.
     Directive,
@@ -105,11 +106,11 @@ pub enum NamedBy {
 /// What is known of a field of a root type.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it demands.
+    /// The scope it requires.
     pub demand: RequiredScope,
     /// Where that comes from.
     pub named_by: NamedBy,
-    /// Castellan answers it.
+    /// Castellan answers it itself.
     pub local: bool,
     /// Only a pattern that spells it out opens it.
     pub by_name_only: bool,
@@ -118,7 +119,7 @@ pub struct Entry {
 /// Why a guard cannot work with a schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The text is no valid schema.
+    /// The text is not a valid schema.
     #[error("the schema is not valid: {0}")]
     Invalid(String),
     /// The guard's naming cannot read a mutation, which must not run unchecked.
@@ -127,13 +128,13 @@ pub enum SchemaError {
          [guard.overrides], or set naming = \"verbs\""
     )]
     Unreadable(String),
-    /// An override or a directive names no field, or is no demand.
+    /// An override or a directive names no field, or its value is not a valid required scope.
     #[error("{0}")]
     Override(String),
-    /// The schema says something that nobody here enforces.
+    /// The schema contains a rule that nothing enforces.
     #[error("{0}")]
     Unenforced(String),
-    /// A line of the lock file is no entry.
+    /// A line of the lock file is not a valid entry.
     #[error(
         "line {0} of the lock file is not `Root.field = \"Root:Type:Action\"`; correct it, or \
          remove it to have its field mapped again"
@@ -142,7 +143,7 @@ pub enum SchemaError {
     /// Two `session` fields, or none where the upstream should have one.
     #[error("{0}")]
     Session(&'static str),
-    /// A field's demand is another than the lock file says.
+    /// A field's required scope differs from the lock file.
     #[error(
         "{field} requires {now}, but the lock file says {locked}; if the new scope is intended, \
          remove the line from the lock file"
@@ -184,10 +185,10 @@ const DIRECTIVE: &str = "directive @castellan(scope: String!) on FIELD_DEFINITIO
 const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT";
 
 impl GuardSchema {
-    /// Reads `sdl` and works out what every root field demands.
+    /// Reads `sdl` and determines the scope that every root field requires.
     ///
     /// # Errors
-    /// [`SchemaError`] naming the field that stands in the way.
+    /// [`SchemaError`] naming the field that cannot be used.
     pub fn build(sdl: &str, settings: &SchemaSettings) -> Result<Self, SchemaError> {
         Ok(Self::build_agreed(sdl, settings, &Lock::new())?.0)
     }
@@ -195,8 +196,8 @@ impl GuardSchema {
     /// The same where `agreed` was agreed on before, and where the two part.
     ///
     /// # Errors
-    /// [`SchemaError`] naming the field that stands in the way; [`SchemaError::Remapped`] if an
-    /// override or a directive contradicts what was agreed on.
+    /// [`SchemaError`] naming the field that cannot be used; [`SchemaError::Remapped`] if an
+    /// override or a directive contradicts the lock file.
     pub fn build_agreed(
         sdl: &str,
         settings: &SchemaSettings,
@@ -296,7 +297,7 @@ impl GuardSchema {
         each(&self.entries)
     }
 
-    /// Changes whenever the schema or one demand does.
+    /// Changes whenever the schema or a required scope does.
     #[must_use]
     pub const fn hash(&self) -> Digest {
         self.hash
@@ -354,7 +355,7 @@ fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
 fn defines_directive(text: &str, name: &str) -> bool {
     let document = match ast::Document::parse(text, "schema") {
         Ok(document) => document,
-        // What is wrong with it is told when all of it is built.
+        // Errors of the schema are reported when all of it is built.
         Err(failed) => failed.partial,
     };
     document.definitions.iter().any(

@@ -1,4 +1,4 @@
-//! From the name of a mutation to what it demands (`docs/rules.md` rule 25).
+//! From the name of a mutation to the scope that it requires (`docs/rules.md` rule 25).
 
 use castellan_proto::scope::RequiredScope;
 
@@ -67,7 +67,7 @@ const VERBS: &[&str] = &[
     "upsert",
 ];
 
-/// What the mutation field `field` demands; `None` if `naming` cannot read the name.
+/// The scope that the mutation field `field` requires; `None` if `naming` cannot read the name.
 #[must_use]
 pub fn name_mutation(naming: Naming, field: &str) -> Option<RequiredScope> {
     let (action, of) = match naming {

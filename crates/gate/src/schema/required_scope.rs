@@ -1,4 +1,4 @@
-//! What one field of a root type demands: by its settings, its directive, or its name
+//! The scope that a field of a root type requires: by its settings, its directive, or its name
 //! (`docs/rules.md` rule 25).
 
 use apollo_compiler::{
@@ -15,7 +15,7 @@ const BY_NAME_ONLY: [&str; 4] = ["_entities", "_service", "node", "nodes"];
 /// What is known of the field `definition` of `root`.
 ///
 /// # Errors
-/// [`SchemaError`] if its name cannot be read, or its directive is no demand.
+/// [`SchemaError`] if its name cannot be read, or its directive is not a valid required scope.
 pub(crate) fn entry(
     schema: &Schema,
     root: Root,
@@ -76,8 +76,8 @@ fn returned(schema: &Schema, ty: &Type) -> (Option<String>, &'static str) {
     }
 }
 
-/// Whether `field` reaches past the types of the schema, so that only a pattern that spells its
-/// demand out opens it.
+/// Whether `field` reaches past the types of the schema, so that only a pattern that spells out
+/// its required scope covers it.
 pub(crate) fn is_by_name_only(field: &str) -> bool {
     BY_NAME_ONLY.contains(&field)
 }

@@ -18,7 +18,7 @@ pub struct Returns {
 }
 
 impl GuardSchema {
-    /// What `field` of `root` can return; `None` if there is no such field.
+    /// The types that `field` of `root` can return; `None` if there is no such field.
     #[must_use]
     pub fn returns(&self, root: Root, field: &str) -> Option<Returns> {
         let schema: &Schema = &self.composed;

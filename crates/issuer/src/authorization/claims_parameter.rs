@@ -1,6 +1,6 @@
-//! The `claims` parameter (OIDC Core §5.5): what an app wants to know of the person. It never opens
-//! more than the scopes do that the app may have, and beyond those that it asked for only what is
-//! essential to it, one claim at a time.
+//! The `claims` parameter (OIDC Core §5.5): what an app wants to know about the person. It never
+//! covers more than the scopes that the app may have, and beyond the requested scopes only claims
+//! that are essential, one at a time.
 
 use castellan_proto::{ErrorCode, scope::Scopes};
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,13 @@ use crate::{
 /// Bytes of the parameter at most.
 const LONGEST: usize = 4_096;
 
-/// What is asked for of the ID token.
+/// What is requested for the ID token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimsRequest {
     /// The person that it must be.
     #[serde(default)]
     pub subject: Option<String>,
-    /// Claims about the person that are to stand in the ID token, as far as scopes open them.
+    /// Claims about the person to include in the ID token, as far as scopes allow them.
     #[serde(default)]
     pub id_token: Vec<String>,
     /// The essential ones that the requested scopes do not open, and others of the app's do.
@@ -41,7 +41,7 @@ impl ClaimsRequest {
         self.beyond.userinfo.retain(keep);
     }
 
-    /// The claims that the person is asked for besides the scopes, each once.
+    /// The claims that need the person's consent besides the scopes, each once.
     pub(crate) fn beyond_scopes(&self) -> Vec<String> {
         let mut claims = [&*self.beyond.id_token, &*self.beyond.userinfo].concat();
         claims.sort_unstable();
@@ -52,7 +52,7 @@ impl ClaimsRequest {
 
 type Refused = (ErrorCode, &'static str);
 
-/// Reads the parameter.
+/// Reads the parameter `claims`.
 pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
     let invalid =
         (ErrorCode::InvalidRequest, "claims must be a JSON object with id_token and userinfo");
@@ -114,7 +114,7 @@ fn read_one(
                 of_place.push(name.to_owned());
             }
         }
-        // Whatever else is asked for is not known here, and left out (§5.5).
+        // Any other claim is unknown here and left out (§5.5).
         _ => {}
     }
     Ok(())

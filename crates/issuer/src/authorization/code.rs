@@ -31,7 +31,7 @@ impl Issuer {
         } else {
             self.agreement(request, person).await?
         };
-        // First, so that no app is let in that would not hear of a sign-out.
+        // First, so that no app gets a code that would not be notified of a sign-out.
         let sid = self.remember_app((&request.client_id, client), person).await?;
         let body = Code {
             family,

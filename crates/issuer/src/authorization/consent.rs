@@ -22,9 +22,9 @@ pub struct Agreed {
     pub client_name: String,
     /// What it may do.
     pub scopes: Vec<String>,
-    /// Which claims it is told besides what those open (OIDC Core §5.5).
+    /// The claims that it receives besides those that the scopes cover (OIDC Core §5.5).
     pub claims: Vec<String>,
-    /// Since when.
+    /// When consent was first given.
     pub since: Timestamp,
 }
 
@@ -53,8 +53,8 @@ impl Issuer {
         Ok(agreed)
     }
 
-    /// Takes back what `account` agreed to for `client`: one write, and every token that rests on
-    /// it is over. `false` if there was nothing to take back.
+    /// Withdraws the consent of `account` for `client`: one write, which ends every token that
+    /// depends on it. `false` if there was no consent.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; it may or may not be over.

@@ -24,34 +24,34 @@ use crate::{
     tokens::family::{code_of, new_id},
 };
 
-/// Seconds that both codes are good.
+/// Seconds for which both codes are valid.
 const LIFETIME: u64 = 600;
-/// Seconds that the record outlives them, so that a late device is told so.
+/// Seconds that the record outlives the codes, so that a late device learns that they have expired.
 const AFTERWARDS: u64 = 300;
 /// Seconds between two looks of a device at the token endpoint.
 pub(crate) const INTERVAL: u64 = 5;
 /// Letters that cannot be mistaken for one another, nor spell a word (RFC 8628 §6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LENGTH: usize = 8;
-/// Wrong codes a minute that a node takes before it takes none for the rest of it: with twenty
-/// letters in eight places nobody finds one in ten minutes (RFC 8628 §5.1).
+/// Wrong codes per minute that a node accepts before it refuses all for the rest of the minute:
+/// among codes with eight of twenty letters, nobody finds one in ten minutes (RFC 8628 §5.1).
 const WRONG_CODES: u32 = 300;
 
 /// What a device waits for. Its id is the digest of the client and the device code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Device {
-    /// For which client.
+    /// The client that asks.
     pub client: String,
-    /// What is asked for, all of which the client may have.
+    /// The requested scopes, all of which the client may have.
     pub scope: Scopes,
-    /// What tokens are to be for, if the request said so (RFC 8707).
+    /// The resources that tokens are requested for, if the request names any (RFC 8707).
     #[serde(default)]
     pub resources: Option<Vec<String>>,
     /// What the person types in, without its hyphen.
     pub user_code: String,
     /// The family that redeeming it makes.
     pub family: String,
-    /// What the person said.
+    /// The person's answer so far.
     pub state: DeviceState,
     /// First second at which the codes are worthless.
     pub ends: Timestamp,
@@ -61,17 +61,17 @@ pub struct Device {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
-    /// Nobody has answered yet.
+    /// There is no answer yet.
     Waiting,
-    /// Somebody said no.
+    /// The person refused.
     Denied,
-    /// Somebody said yes.
+    /// The person agreed.
     Allowed {
-        /// Who.
+        /// The account of the person.
         account: String,
         /// When they proved who they are.
         auth_time: Timestamp,
-        /// How they did.
+        /// The authentication methods that the person used.
         #[serde(default)]
         amr: Amr,
         /// To which agreement of theirs that belongs.
@@ -91,7 +91,7 @@ impl Stored for Device {
     }
 }
 
-/// What a device is told (RFC 8628 §3.2).
+/// The response to a device (RFC 8628 §3.2).
 #[derive(Serialize)]
 pub struct DeviceAnswer {
     /// What it shows at the token endpoint.
@@ -113,8 +113,8 @@ pub struct DeviceAnswer {
 pub(crate) struct UserCodeThrottle(Mutex<(u64, u32)>);
 
 impl UserCodeThrottle {
-    /// Counts one more, before anybody knows whether it is wrong; seconds to wait if there were too
-    /// many already.
+    /// Counts one more attempt before it is known whether it is wrong; seconds to wait if there
+    /// were too many already.
     fn count(&self, now: Timestamp) -> Option<u64> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.0 != now.0 / 60 {
@@ -151,7 +151,7 @@ impl Issuer {
         let resources = resources_within(params.resources(), &self.targets(&grant.audience))?;
         let scope = scope_within(params, &client.client.scope)?;
         let now = self.now();
-        // Of an app that has shown who it is nobody else can begin anything.
+        // Nobody else can start a flow in the name of an authenticated app.
         let stranger = params.source().filter(|_| !client.authenticated);
         // A code that is on another screen just now is not handed out twice.
         for _ in 0..8 {
@@ -262,7 +262,7 @@ fn new_user_code() -> String {
     code
 }
 
-/// What somebody typed, in the form that it is kept in; none if it can be no code.
+/// A user code as it was typed, in the form in which it is stored; `None` if it cannot be one.
 fn user_code(text: &str) -> Option<String> {
     let letters = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-');
     let code: String = letters.take(LENGTH + 1).map(|letter| letter.to_ascii_uppercase()).collect();
@@ -270,7 +270,7 @@ fn user_code(text: &str) -> Option<String> {
     good.then_some(code)
 }
 
-/// When devices last looked, on this node, and how long each was told to wait.
+/// When devices last polled on this node, and the interval that each was given.
 pub(crate) struct PollIntervals(moka::sync::Cache<Digest, (Timestamp, u64)>);
 
 impl Default for PollIntervals {

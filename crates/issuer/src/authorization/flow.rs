@@ -67,7 +67,7 @@ impl Issuer {
         self.advance((request, client), signed_in, browser, Settled::default()).await
     }
 
-    /// Begins without an app: somebody wants to sign in here.
+    /// Starts a flow without an app: a person signs in to Castellan itself.
     ///
     /// # Errors
     /// [`FlowError`] if the store fails.
@@ -184,7 +184,7 @@ impl Issuer {
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
         self.use_up(&stored.id, browser).await?;
-        // A session of before, perhaps somebody else's, is over now.
+        // A previous session in this browser, perhaps somebody else's, ends now.
         let (cookie, signed_in) = self.take_over(browser, account, Amr::of(method.amr())).await?;
         let Some(request) = stored.body.request else {
             let next = stored.body.destination.map_or(Next::Home, Next::Go);
@@ -192,25 +192,26 @@ impl Issuer {
         };
         let next = async {
             let client = self.client_of(&request).await?;
-            // Nobody can be asked to be fresher than this.
+            // No authentication can be more recent than this one.
             let settled = Settled { proven: true, ..Settled::default() };
             self.advance((request, client), Some(signed_in), browser, settled).await
         };
         match next.await {
             Ok(next) => Ok(SignInOutcome::Yes(cookie, next)),
             Err(error) => {
-                // Nobody gets the cookie, so the session is over, for its apps as well.
+                // The cookie is not handed out, so the session ends, for its apps as well.
                 self.sign_out_of(&cookie).await?;
                 Err(error)
             }
         }
     }
 
-    /// The person does not want to sign in for the app: it is told no, whatever was agreed to before.
+    /// The person declines to sign in for the app: it receives a refusal, whatever was consented to
+    /// before.
     ///
     /// # Errors
-    /// [`FlowError::Expired`] if there is no such flow in this browser, or no app that asks;
-    /// [`FlowError::Authorize`] with the no for the app.
+    /// [`FlowError::Expired`] if there is no such flow in this browser, or the flow has no app;
+    /// [`FlowError::Authorize`] with the refusal for the app.
     pub async fn decline(&self, flow: &str, browser: &Browser) -> Result<Next, FlowError> {
         let stored = self.flow(flow, browser).await?;
         let request = stored.body.request.ok_or(FlowError::Expired)?;
@@ -231,8 +232,8 @@ impl Issuer {
     /// The person says whether they agree.
     ///
     /// # Errors
-    /// [`FlowError::Expired`] if there is no such flow in this browser, or another person is signed
-    /// in by now; [`FlowError::Authorize`] if they do not agree.
+    /// [`FlowError::Expired`] if there is no such flow in this browser, or another person has
+    /// signed in meanwhile; [`FlowError::Authorize`] if the person refuses.
     pub async fn consent(
         &self,
         flow: &str,
@@ -294,12 +295,12 @@ impl Issuer {
             let flow = self.save_flow(flow, browser).await?;
             return Ok(Next::Login(flow));
         };
-        // Whose device it is only the person can tell (RFC 8628 §5.4).
+        // Only the person can tell whose device it is (RFC 8628 §5.4).
         let asks =
             request.device.is_some() || self.needs_consent(&request, &client, &person).await?;
         if !settled.consented && asks {
             if silent {
-                // Nobody learns who is signed in by asking for one after the other.
+                // An app must not find out who is signed in by trying one account after another.
                 let code = if meant.is_some() {
                     ErrorCode::LoginRequired
                 } else {
@@ -320,14 +321,14 @@ impl Issuer {
         self.answer_with_code(&request, &client, &person).await
     }
 
-    /// Which agreement of the person's it is that tokens will rest on.
+    /// The id of the consent that tokens will depend on.
     pub(crate) async fn agreement(
         &self,
         request: &AuthorizationRequest,
         person: &SignedIn,
     ) -> Result<String, FlowError> {
         let id = consent_id(&person.account_id, &request.client_id);
-        // Gone if it was taken back a moment ago.
+        // `None` if it was withdrawn a moment ago.
         let stored =
             self.repository().get::<Consent>(&id, self.now()).await?.ok_or(FlowError::Expired)?;
         Ok(stored.body.agreement)
@@ -382,13 +383,13 @@ impl Issuer {
         }
     }
 
-    /// The client of a request, looked at again: it may have changed in the meantime
+    /// The client of a request, read again: it may have changed in the meantime
     /// (`docs/security-cases.md` row 4).
     async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
         self.client_as_asked(request).await?.ok_or(FlowError::Expired)
     }
 
-    /// The client of `request`, if it may still have what is asked for.
+    /// The client of `request`, if it may still have what is requested.
     pub(crate) async fn client_as_asked(
         &self,
         request: &AuthorizationRequest,
@@ -411,7 +412,7 @@ impl Issuer {
 /// A sign-in or consent in progress. Its id is the digest of what the form carries.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
-    /// What the app asked for, checked; none if somebody only signs in here.
+    /// The app's request, checked; `None` if a person signs in to Castellan itself.
     pub request: Option<AuthorizationRequest>,
     /// Where the person goes who only signs in here; none if they came for this place itself.
     #[serde(default)]
@@ -422,7 +423,7 @@ pub struct Flow {
     pub session: Option<String>,
     /// Sign in even if there is a session: one made at or after this time counts.
     pub fresh_since: Option<Timestamp>,
-    /// First second at which it is over.
+    /// First second at which the flow has expired.
     pub ends: Timestamp,
 }
 

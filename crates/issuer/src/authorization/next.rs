@@ -1,4 +1,4 @@
-//! What a browser does next, and what it is told when it cannot go on.
+//! What a browser does next, and how errors are reported to it.
 
 use castellan_proto::Opaque;
 
@@ -17,16 +17,16 @@ pub enum Next {
     Go(String),
     /// Carry these to this address in a body: the client's, with its answer.
     Post(String, Vec<(String, String)>),
-    /// There was no app: show the account.
+    /// There was no app: show the account page.
     Home,
-    /// Whoever asks is a device: it hears of the answer, which was yes or no, by itself.
+    /// The request is from a device, which learns of the answer by polling.
     Device(Answer),
 }
 
 /// What a page shows of a flow.
 #[derive(Debug)]
 pub struct FlowView {
-    /// What to call the app; none if somebody only signs in here.
+    /// The display name of the app; `None` if a person signs in to Castellan itself.
     pub client_name: Option<String>,
     /// Where people can read about it.
     pub client_uri: Option<String>,
@@ -34,13 +34,13 @@ pub struct FlowView {
     pub profile: TokenProfile,
     /// Fills the name in the sign-in form.
     pub login_hint: String,
-    /// What is asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
-    /// Claims that are asked for besides what the scopes open (OIDC Core §5.5).
+    /// Claims that are requested besides those that the scopes cover (OIDC Core §5.5).
     pub claims: Vec<String>,
     /// Where the answer goes.
     pub redirect_uri: Option<String>,
-    /// What stands on the device that asks.
+    /// The code that the device shows, if a device asks.
     pub user_code: Option<String>,
     /// Who is asked to agree.
     pub account_name: Option<String>,
@@ -57,7 +57,7 @@ pub enum SignInOutcome {
 /// Why a step goes no further.
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
-    /// Over, unknown, or begun in another browser: one answer for all three
+    /// Expired, unknown, or started in another browser: one answer for all three
     /// (`docs/security-cases.md` row 12).
     #[error("this sign-in has expired, or was started in another browser")]
     Expired,
@@ -104,10 +104,10 @@ impl From<StoreError> for FlowError {
 /// What a person answers when asked for consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// They agree.
+    /// The person agrees.
     Allow,
-    /// They do not.
+    /// The person refuses.
     Deny,
-    /// They are somebody else.
+    /// The person wants to sign in as somebody else.
     Switch,
 }

@@ -27,9 +27,9 @@ const LIFETIME: u64 = 60;
 /// A request that was handed over. Its id is the digest of the reference.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PushedRequest {
-    /// What is asked for, checked.
+    /// The request, checked.
     pub request: AuthorizationRequest,
-    /// Digest of the mark of the browser that opened it; none as long as nobody has.
+    /// Digest of the mark of the browser that opened it; `None` until one does.
     #[serde(default)]
     pub browser: Option<String>,
     /// First second at which it is worthless.
@@ -38,7 +38,7 @@ pub struct PushedRequest {
 
 /// The answer to an app that handed its request over.
 pub struct Pushed {
-    /// The reference.
+    /// The reference to the request.
     pub request_uri: String,
     /// Seconds until it is worthless.
     pub expires_in: u64,
@@ -91,7 +91,7 @@ impl Issuer {
         }
         let (reference, now) = (Opaque::generate(OpaqueKind::RequestUri), self.now());
         let body = PushedRequest { request, browser: None, ends: Timestamp(now.0 + LIFETIME) };
-        // Of an app that has shown who it is nobody else can begin anything.
+        // Nobody else can start a flow in the name of an authenticated app.
         let stranger = params.source().filter(|_| !client.authenticated);
         let id = reference.digest().text();
         if self.keep_begun(&id, &body, (stranger, now)).await? != Written::Done {
@@ -100,10 +100,10 @@ impl Issuer {
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })
     }
 
-    /// The request that was kept as `id`, if `client_id` handed it over and may still have it. The
-    /// first browser that opens it is the only one that can, for as long as a sign-in may take: a
-    /// page that is loaded anew goes on. What uses it up is its answer
-    /// ([`Self::use_up_pushed`]; FAPI 2.0 Security Profile §5.3.2.2, note 3).
+    /// The request stored as `id`, if `client_id` pushed it and it is still valid. Only the first
+    /// browser that opens it can use it, for the duration of a sign-in; the page can be reloaded.
+    /// The authorization response uses it up ([`Self::use_up_pushed`]; FAPI 2.0 Security Profile
+    /// §5.3.2.2, note 3).
     pub(crate) async fn pushed_authorization(
         &self,
         client_id: &str,
@@ -130,7 +130,7 @@ impl Issuer {
                 stored.body.ends = now + self.settings().flow.get();
                 let bound = self.repository().replace(&stored, Notice::Silent, now).await?;
                 if bound != Written::Done {
-                    // Another browser was faster, or it is over.
+                    // Another browser was faster, or the request has expired.
                     continue;
                 }
             } else if !stored.body.browser.as_deref().is_some_and(|kept| browser.is_marked(kept)) {
@@ -139,7 +139,8 @@ impl Issuer {
             let mut request = stored.body.request;
             let client = self.client_as_asked(&request).await?.ok_or_else(unknown)?;
             if is_first && client.is_public() {
-                // What a stranger pushed is in a browser now; what comes of it is counted for itself.
+                // A request pushed by an unauthenticated client is in a browser now; what follows
+                // is counted separately.
                 self.finished_from(browser.source);
             }
             request.pushed = Some(stored.id);
@@ -148,8 +149,8 @@ impl Issuer {
         Err(StoreError::new("too much write contention on the pushed request").into())
     }
 
-    /// Uses up the pushed request that `request` is, if it is one. `false` if it was answered before,
-    /// or is over: then there must be no other answer.
+    /// Uses up the pushed request that `request` came from, if there is one. `false` if it was
+    /// answered before or has expired: then no other response may be sent.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; it may or may not be used up.

@@ -18,13 +18,13 @@ use crate::{
 /// What an app asks for, checked. Kept while the person signs in and agrees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
-    /// Which client asks.
+    /// The client that asks.
     pub client_id: String,
     /// Where the answer goes: registered, and admitted. Empty if a device asks.
     pub redirect_uri: String,
     /// Given back as it came.
     pub state: Option<String>,
-    /// What is asked for, all of which the client may have.
+    /// The requested scopes, all of which the client may have.
     pub scope: Scopes,
     /// What the verifier must meet.
     pub challenge: Option<CodeChallenge>,
@@ -37,8 +37,8 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// Whether and what the person is to be asked.
     pub prompt: Prompt,
-    /// With [`Prompt::Consent`]: ask who they are as well, and before. No prompt of its own, which
-    /// older builds could not read.
+    /// With [`Prompt::Consent`]: ask the person to sign in first. Not a value of `Prompt`, because
+    /// older versions could not read it.
     #[serde(default)]
     pub sign_in_too: bool,
     /// Seconds since the person last proved who they are, at most.
@@ -46,10 +46,10 @@ pub struct AuthorizationRequest {
     /// How the answer gets there.
     #[serde(default)]
     pub mode: ResponseMode,
-    /// What is asked for of the ID token (OIDC Core §5.5).
+    /// What is requested for the ID token (OIDC Core §5.5).
     #[serde(default)]
     pub claims: ClaimsRequest,
-    /// What tokens are to be for, if the request says so (RFC 8707).
+    /// The resources that tokens are requested for, if the request names any (RFC 8707).
     #[serde(default)]
     pub resources: Option<Vec<String>>,
     /// It is a device that asks (RFC 8628).
@@ -80,7 +80,7 @@ pub enum Prompt {
     Needed,
     /// Ask nothing; fail instead.
     None,
-    /// Ask who they are; there is no other way here to select an account.
+    /// Ask the person to sign in; there is no other way here to select an account.
     Login,
     /// Ask whether they agree.
     Consent,
@@ -89,25 +89,26 @@ pub enum Prompt {
 /// Why an authorization request goes no further.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
-    /// Told to the person, on a page of ours: we do not know where else it may go.
+    /// Shown to the person on a page of Castellan, because no trusted address of the client is
+    /// known.
     #[error("{text}")]
     Page {
-        /// Which error.
+        /// The OAuth error code.
         code: ErrorCode,
-        /// In words.
+        /// The error in words.
         text: String,
     },
-    /// Told to the client, at its registered address.
+    /// Sent to the client, at its registered address.
     #[error("{text}")]
     Client {
-        /// Which error.
+        /// The OAuth error code.
         code: ErrorCode,
-        /// In words.
+        /// The error in words.
         text: String,
-        /// Where it goes.
+        /// Where the error is sent.
         back: Back,
     },
-    /// Ours.
+    /// An internal error.
     #[error("the store failed")]
     Store(#[from] StoreError),
 }
@@ -119,12 +120,12 @@ pub struct Back {
     pub redirect_uri: String,
     /// Given back as it came.
     pub state: Option<String>,
-    /// How.
+    /// How the response is sent there.
     pub mode: ResponseMode,
 }
 
 impl AuthorizationRequest {
-    /// The way back.
+    /// Where the error is sent.
     #[must_use]
     pub fn back(&self) -> Back {
         Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone(), mode: self.mode }
@@ -146,7 +147,7 @@ impl Issuer {
     /// sent anywhere.
     ///
     /// # Errors
-    /// [`AuthorizeError`]: `Page` as long as there is no address to trust, then `Client`.
+    /// [`AuthorizeError`]: `Page` until a trusted address is known, then `Client`.
     pub async fn read_authorization(
         &self,
         params: &Params,
@@ -197,7 +198,7 @@ impl Issuer {
         Ok((request, client))
     }
 
-    /// The client, and the way back to it, which everything else that is wrong is told by.
+    /// The client, and where responses to it go, which all further errors need.
     async fn client_and_way_back(
         &self,
         client_id: &str,
@@ -216,7 +217,7 @@ impl Issuer {
             .ok_or_else(|| page(ErrorCode::InvalidRequest, "redirect_uri mismatch"))?;
         let mode = match params.get("response_mode").or(object.response_mode.as_deref()) {
             Some("form_post") => ResponseMode::FormPost,
-            // One that is not known is told by the way that is.
+            // An unknown response mode is reported by the default one.
             _ => ResponseMode::Query,
         };
         let state = params.get("state").map(ToOwned::to_owned).or(object.state);
@@ -240,8 +241,8 @@ impl Issuer {
             && with_query(&back.redirect_uri, pairs).len() + LONGEST_CONTENT > LONGEST_ANSWER
     }
 
-    /// Takes the person of `id_token_hint` for the one that is meant, if nobody is to be asked.
-    /// Otherwise a hint changes nothing (OIDC Core §3.1.2.1).
+    /// Treats the person of `id_token_hint` as the expected one, if no page may be shown. Otherwise
+    /// a hint has no effect (OIDC Core §3.1.2.1).
     fn apply_id_token_hint(
         &self,
         request: &mut AuthorizationRequest,
@@ -260,13 +261,13 @@ impl Issuer {
     }
 }
 
-/// Bytes of an address that an answer is sent to, at most: what proxies take of one header without
-/// being told otherwise.
+/// Maximum bytes of an address that a response is sent to: what proxies accept in one header by
+/// default.
 pub(crate) const LONGEST_ANSWER: usize = 4_096;
 /// Bytes of that for a code, or an error and its description.
 const LONGEST_CONTENT: usize = 768;
 
-/// The registered address that was asked for, or the only one if none was.
+/// The registered address that was requested, or the only one if none was.
 fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
     match (asked, &*client.redirect_uris) {
         (Some(asked), registered) => {
@@ -346,7 +347,7 @@ fn check(
     })
 }
 
-/// What is asked for, or what the client's profile asks for without it.
+/// The requested scopes, or the default of the client's profile.
 fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refused> {
     let wrong = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
     let text = text.filter(|text| !text.trim().is_empty());
@@ -357,7 +358,7 @@ fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refuse
     if client.scope.first_uncovered(&scope).is_some() { Err(wrong) } else { Ok(scope) }
 }
 
-/// Whether a text is longer than anything that is kept until somebody has signed in.
+/// Whether a text is longer than what is stored for unauthenticated requests.
 fn is_too_long(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.len() > 2_048)
 }
@@ -407,8 +408,8 @@ fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
 /// Which device a flow is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceAsk {
-    /// Its record.
+    /// The id of its record.
     pub id: String,
-    /// What stands on its screen.
+    /// The code that it shows on its screen.
     pub user_code: String,
 }

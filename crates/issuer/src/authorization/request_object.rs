@@ -1,6 +1,6 @@
-//! What stands in place of the parameters themselves: a reference to a request that was pushed
-//! (RFC 9126 §4), or a request object. Request objects (OIDC Core §6) are not supported. What an unsigned one says of the way back is
-//! read all the same, so that the app hears so in the way that it asked for.
+//! What may replace the parameters themselves: a reference to a pushed request (RFC 9126 §4), or a
+//! request object. Request objects (OIDC Core §6) are not supported. An unsigned one is still read
+//! for where the response goes, so that the app receives the error in the way it expects.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Opaque, OpaqueKind};
@@ -9,14 +9,14 @@ use serde::Deserialize;
 /// What a reference begins with (RFC 9126 §2.2).
 pub(crate) const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
-/// The id of the record that `reference` stands for, if it is a reference as they are issued here.
+/// The id of the record that `reference` stands for, if it has the form of references issued here.
 pub(crate) fn record_id(reference: &str) -> Option<String> {
     let opaque = Opaque::read(OpaqueKind::RequestUri, reference.strip_prefix(PREFIX)?)?;
     Some(opaque.digest().text())
 }
 
-/// What is read of an unsigned request object. It is as good as the query that it stands in: an
-/// address in it has to be registered like any other.
+/// What is read of an unsigned request object. It is trusted no more than the query that contains
+/// it: an address in it has to be registered like any other.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RequestObject {
@@ -26,7 +26,8 @@ pub(crate) struct RequestObject {
 }
 
 impl RequestObject {
-    /// Reads `text`; none if it is signed, as nobody has checked by whom, or no such object.
+    /// Reads `text`; `None` if it is signed, because the signature is not checked, or is not a
+    /// request object.
     pub(crate) fn read(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Header {

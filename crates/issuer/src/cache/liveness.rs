@@ -1,8 +1,8 @@
 //! Whether a verdict of earlier still counts (`docs/rules.md` rules 27 to 30).
 //!
-//! A fixed table of epochs: a notice about a record bumps the slot of its key; a verdict remembers
-//! the slots of what it rests on, captured before those were read, and counts only while they
-//! match. Two keys in one slot invalidate more than needed, never less.
+//! A fixed table of epochs. A notice about a record increments the slot of its key. A verdict
+//! stores the slots of the records it depends on, captured before those were read, and counts only
+//! while they match. Two keys in one slot invalidate more than necessary, never less.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -12,7 +12,7 @@ use std::{
 
 use crate::store::{FeedCursor, Store, StoreError};
 
-/// Epochs of everything that verdicts rest on, for this node.
+/// Epochs of everything that verdicts depend on, for this node.
 pub struct Liveness {
     slots: Box<[AtomicU64]>,
     /// Bumped when notices may have been missed.
@@ -22,7 +22,7 @@ pub struct Liveness {
     polled: AtomicU64,
 }
 
-/// What a verdict rests on, as it was before it was made.
+/// The epochs of what a verdict depends on, captured before it was made.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     slots: Vec<(u16, u64)>,
@@ -30,7 +30,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// This and `other`, both of which must hold.
+    /// This and `other`, both of which must be current.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.slots.extend(other.slots);
@@ -40,10 +40,10 @@ impl Snapshot {
     }
 }
 
-/// What a look at the feed came to.
+/// The result of a poll of the feed.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// Where to go on.
+    /// Where the next poll continues.
     pub cursor: FeedCursor,
     /// Something may have been missed.
     pub gap: bool,
@@ -51,7 +51,7 @@ pub struct Heard {
 
 /// How often the feed is read.
 pub const POLL: Duration = Duration::from_millis(250);
-/// Without a poll begun in this time, nothing that was decided before counts.
+/// Unless a poll that began within this time has succeeded, no earlier decision counts.
 const SILENCE: Duration = Duration::from_secs(1);
 
 impl Default for Liveness {
@@ -103,20 +103,20 @@ impl Liveness {
         polled != 0 && now.saturating_sub(polled) <= millis(SILENCE)
     }
 
-    /// Decisions that rest on `subject` must be made anew.
+    /// Invalidates decisions that depend on `subject`.
     pub fn bump(&self, subject: &str) {
         self.slots[usize::from(slot(subject))].fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Every decision must be made anew.
+    /// Invalidates every decision.
     pub fn bump_all(&self) {
         self.all.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Reads the feed once and returns where to go on. The first read only finds its end.
+    /// Reads the feed once and returns where to continue. The first poll only finds its end.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; then `cursor` still stands.
+    /// [`StoreError`] if the store fails; `cursor` then remains valid.
     pub async fn poll(
         &self,
         store: &dyn Store,
@@ -148,7 +148,7 @@ fn millis(duration: Duration) -> u64 {
 fn slot(subject: &str) -> u16 {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
-    // The low bits are as good as any.
+    // Any 16 bits of the hash will do.
     u16::try_from(hasher.finish() & 0xffff).unwrap_or(0)
 }
 

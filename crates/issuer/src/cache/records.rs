@@ -1,8 +1,8 @@
-//! Records that were read a moment ago: the clients, people and consents that every token rests
-//! on, and that seldom change. One counts as long as nothing is told of it (`docs/rules.md` rule
+//! Records that were read recently: the clients, people and consents that every token depends on,
+//! and that seldom change. An entry counts until a change of it is noticed (`docs/rules.md` rule
 //! 27).
 //!
-//! What stands here is enough for a yes: before a no, the store is asked.
+//! Cached records suffice to allow something: before a refusal, the store is asked.
 
 use std::{
     any::Any,
@@ -23,7 +23,7 @@ use crate::{
 /// What this node has read of late.
 pub(crate) struct RecordCache(Cache<Key, Arc<CachedRecord>>);
 
-/// A record as it was read. What it says is read once, however often it is looked at.
+/// A record as it was read. Its body is parsed once, however often it is used.
 pub(crate) struct CachedRecord {
     record: Record,
     snapshot: Snapshot,
@@ -37,10 +37,10 @@ impl CachedRecord {
         &self.record.key
     }
 
-    /// What it says.
+    /// The record's body.
     ///
     /// # Errors
-    /// [`StoreError`] if it holds something else.
+    /// [`StoreError`] if it contains something else.
     pub(crate) fn read<T: Stored + Send + Sync + 'static>(
         &self,
     ) -> Result<Versioned<Arc<T>>, StoreError> {
@@ -50,7 +50,7 @@ impl CachedRecord {
         } else {
             let body: T = serde_json::from_slice(&self.record.body).map_err(StoreError::new)?;
             let body = Arc::new(body);
-            // Whoever was faster has read the same.
+            // Another reader that was faster has read the same.
             let _ = self.body.set(Arc::<T>::clone(&body));
             body
         };
@@ -58,9 +58,9 @@ impl CachedRecord {
     }
 }
 
-/// Nothing stands here longer than so many seconds, whatever is heard.
+/// Seconds that a record is cached at most, even without a notice.
 const LONGEST: u64 = 60;
-/// Bytes of what stands here at most: twenty thousand records as they usually are.
+/// Maximum bytes of cached records: twenty thousand records of the usual size.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// What a record takes in the cache by itself.
 const ENTRY: usize = 512;
@@ -79,11 +79,11 @@ impl Default for RecordCache {
     }
 }
 
-/// Records as they are, or were when they were last told of.
+/// Records in their current state, or as of the last notice about them.
 pub(crate) struct Lookup {
     /// In the order of their keys.
     pub(crate) records: Vec<Option<Arc<CachedRecord>>>,
-    /// What they rest on.
+    /// The epochs that they depend on.
     pub(crate) snapshot: Snapshot,
     /// All of them were read just now.
     pub(crate) is_fresh: bool,
@@ -92,8 +92,9 @@ pub(crate) struct Lookup {
 impl Issuer {
     /// The records of `keys`, in at most one round trip and in none if all of them are at hand.
     ///
-    /// To be used for kinds alone of which every change is told, and for what may be as late as the
-    /// feed. Who is refused by them is refused only after a look at the store ([`Issuer::fresh`]).
+    /// Only for kinds of which every change writes a notice, and for uses that tolerate the delay
+    /// of the feed. A refusal based on these records needs a read of the store first
+    /// ([`Issuer::fresh`]).
     pub(crate) async fn cached(&self, keys: &[Key]) -> Result<Lookup, StoreError> {
         let mut lookup = Lookup {
             records: Vec::with_capacity(keys.len()),

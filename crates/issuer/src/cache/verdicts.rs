@@ -1,5 +1,5 @@
-//! What this node found tokens to be, each for as long as what that rests on stays as it was
-//! (`docs/rules.md` rule 27).
+//! Verification results of tokens on this node, each cached as long as the records it depends on do
+//! not change (`docs/rules.md` rule 27).
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,14 +17,14 @@ struct Verdict<T> {
     until: Timestamp,
 }
 
-/// What a verdict takes in memory beside what it shares with others: whoever gets a token may have
-/// chosen how much there is in it.
+/// Memory that a verdict takes besides what it shares with others: its size may depend on what the
+/// holder of the token has chosen.
 pub(crate) trait Memory {
-    /// Bytes, about.
+    /// Bytes of memory, approximately.
     fn memory(&self) -> usize;
 }
 
-/// A verdict lives at most so long, whatever is heard.
+/// Seconds that a verdict is cached at most, even without a notice.
 const LONGEST: u64 = 60;
 /// Bytes of verdicts of one kind at most: a hundred thousand as they usually are.
 const MOST_BYTES: u64 = 96 * 1024 * 1024;
@@ -45,8 +45,8 @@ impl<T: Memory + Send + Sync + 'static> Default for Verdicts<T> {
 }
 
 impl<T: Send + Sync + 'static> Verdicts<T> {
-    /// What the token of `digest` was found to be, if that still counts. What does not is forgotten,
-    /// so that it cannot count again when a poll is heard that began before the end of the token.
+    /// The cached verdict on the token of `digest`, if it still counts. One that does not is
+    /// removed, so that it cannot count again after a poll that began before the token ended.
     pub(crate) fn get(&self, issuer: &Issuer, digest: &Digest) -> Option<Arc<T>> {
         let verdict = self.0.get(digest)?;
         if issuer.now() < verdict.until && issuer.liveness().holds(&verdict.snapshot) {

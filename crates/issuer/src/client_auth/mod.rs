@@ -27,15 +27,15 @@ pub enum ClientCredentials {
     Post(String, Secret),
     /// A statement that it signed (RFC 7523 §2.2), and the client that this claims to be.
     Assertion(String, String),
-    /// `client_id` alone.
+    /// Only `client_id`.
     Named(String),
 }
 
 /// A client that is who it says, as far as it showed.
 pub struct AuthenticatedClient {
-    /// Its `client_id`.
+    /// The client's `client_id`.
     pub id: String,
-    /// Its record.
+    /// The client's record.
     pub client: Arc<Client>,
     /// Whether it showed its secret.
     pub authenticated: bool,
@@ -161,8 +161,8 @@ impl Issuer {
             Err(refused @ OAuthError::InvalidClient { .. }) if !is_fresh => refused,
             done => return done,
         };
-        // It may have another secret by now. One that has not costs no second hash, so that the
-        // time tells nothing.
+        // It may have a new secret meanwhile. If not, no second hash is computed, so that the time
+        // reveals nothing.
         let found = client_of(self.fresh(&key).await?)?;
         if found.as_ref().map(|stored| stored.version) == version {
             return Err(refused);
@@ -215,8 +215,8 @@ impl Issuer {
         self.passwords().hash(secret).await
     }
 
-    /// Whether `secret` is the one that `stored` was made from. With nothing stored the answer is
-    /// no, as late as ever.
+    /// Whether `secret` is the one that `stored` was made from. If nothing is stored, the answer is
+    /// no, after the same time.
     ///
     /// # Errors
     /// [`Busy`] if too many wait to be checked.
@@ -226,8 +226,8 @@ impl Issuer {
         stored: Option<&str>,
     ) -> Result<bool, Busy> {
         if is_generated(secret) {
-            // Never kept in another form, so whatever is there, and even if nothing is, there is
-            // no password hash to wait for.
+            // Generated secrets are stored in this form only, so that no password hash has to be
+            // computed, whatever is stored.
             let ours = self.keyed(secret);
             return Ok(
                 stored.is_some_and(|kept| constant_time_eq(kept.as_bytes(), ours.as_bytes()))

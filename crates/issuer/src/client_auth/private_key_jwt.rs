@@ -1,5 +1,5 @@
-//! `private_key_jwt`: a client proves who it is with a statement that it signed (RFC 7523 §§2.2, 3,
-//! OIDC Core §9). It is good at this issuer alone, for minutes, and once.
+//! `private_key_jwt`: a client authenticates with an assertion that it signed (RFC 7523 §§2.2, 3,
+//! OIDC Core §9). It is valid at this issuer only, for minutes, and once.
 
 use castellan_proto::{
     Digest, Timestamp,
@@ -16,10 +16,10 @@ use crate::{
 
 /// The `client_assertion_type` (RFC 7523 §2.2).
 pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Seconds that an assertion may live at most: longer is a password in disguise. An hour is what
-/// libraries take that nobody told otherwise.
+/// Maximum lifetime of an assertion in seconds: with a longer one it would amount to a password.
+/// Libraries use an hour by default.
 const LONGEST: u64 = 3_600;
-/// Seconds that a client's clock may be ahead of ours.
+/// Seconds by which a client's clock may be ahead of this node's.
 const SKEW: u64 = 60;
 /// Characters of a `jti` at most.
 const LONGEST_JTI: usize = 256;
@@ -67,7 +67,7 @@ impl Issuer {
             // The issuer as one text, and nothing else (FAPI 2.0 Security Profile §5.3.2.1).
             claims.aud == Audience::One(issuer.to_owned())
         } else {
-            // Whoever else is named could show it here (RFC 7523 §3 leaves that open).
+            // Any other audience could present it here (RFC 7523 §3 leaves that open).
             claims.aud.are_all_of(&here)
         };
         let ahead = Timestamp(now.0 + SKEW);
@@ -81,7 +81,7 @@ impl Issuer {
         if !good {
             return Ok(false);
         }
-        // Longer than it holds, because clocks of nodes differ.
+        // Longer than it is valid, because clocks of nodes differ.
         let used = UsedAssertion { ends: Timestamp(claims.exp.0 + SKEW) };
         let key = Digest::of(&[id.as_bytes(), &[0], claims.jti.as_bytes()].concat()).text();
         // Of any number that show it, on any node, one inserts.

@@ -18,13 +18,14 @@ const NO_CLIENT: &str = "post_logout_redirect_uri needs client_id, or an id_toke
 /// A person is to be signed out, checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LogoutRequest {
-    /// Whom the app means: the `sub` of an ID token of ours. Anybody else is asked first.
+    /// The person that the app expects: the `sub` of an ID token issued here. Anybody else is asked
+    /// first.
     pub subject: Option<String>,
     /// Where the browser goes afterwards, `state` included.
     pub back: Option<String>,
 }
 
-/// What is read of an ID token. That it has expired is no matter (RP-Initiated Logout §2).
+/// What is read of an ID token. It may have expired (RP-Initiated Logout §2).
 #[derive(Deserialize)]
 pub(crate) struct Hint {
     iss: String,
@@ -33,12 +34,12 @@ pub(crate) struct Hint {
 }
 
 impl Issuer {
-    /// Checks `params`. An `id_token_hint` that is not ours, or whose key has been forgotten, tells
-    /// nothing, and is as if it were not there.
+    /// Checks `params`. An `id_token_hint` that was not issued here, or whose key has been dropped,
+    /// is treated as absent.
     ///
     /// # Errors
-    /// [`AuthorizeError`], but never `Client`: an address that is not registered for the client is
-    /// never gone to.
+    /// [`AuthorizeError`], but never `Client`: no redirect goes to an address that is not
+    /// registered for the client.
     pub async fn read_logout(&self, params: &Params) -> Result<LogoutRequest, AuthorizeError> {
         let page = |text: &str| AuthorizeError::Page {
             code: ErrorCode::InvalidRequest,
@@ -75,7 +76,7 @@ impl Issuer {
         Ok(LogoutRequest { subject: hint.map(|hint| hint.sub), back })
     }
 
-    /// What `token` says, if it is an ID token of ours by a key that is still known.
+    /// The content of `token`, if it is an ID token issued here with a key that is still known.
     pub(crate) fn read_hint(&self, token: &str) -> Option<Hint> {
         let compact = Compact::read(token)?;
         // Without `typ`, an access token would do as well.

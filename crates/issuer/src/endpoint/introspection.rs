@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// What is known of a token (RFC 7662 §2.2), to be serialised. Of one that does not hold, that alone
-/// is told.
+/// The answer about a token (RFC 7662 §2.2), to be serialised. About a token that is not valid,
+/// nothing else is revealed.
 #[derive(Debug)]
 pub enum Introspection {
-    /// It does not hold, or is none.
+    /// The token is not valid.
     Inactive,
     /// An access token, by the issuer of this name.
     Access(String, Arc<Live>),

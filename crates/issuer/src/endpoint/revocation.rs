@@ -18,9 +18,9 @@ use crate::{
 /// What became of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The token holds no more; perhaps it never did.
+    /// The token is no longer valid; perhaps it never was.
     Over,
-    /// The token is another client's and was left alone.
+    /// The token belongs to another client and was left unchanged.
     NotYours,
 }
 
@@ -47,11 +47,11 @@ impl Issuer {
         }
     }
 
-    /// What is known of a token (RFC 7662 §2.2). Anything that does not hold, or does not concern
-    /// the caller, is `active: false` and nothing else.
+    /// The answer about a token (RFC 7662 §2.2). A token that is not valid, or that the caller may
+    /// not ask about, is `active: false` and nothing else.
     ///
     /// # Errors
-    /// [`OAuthError`] if the caller is no confidential client, or the store fails.
+    /// [`OAuthError`] if the caller is not a confidential client, or the store fails.
     pub async fn introspect(
         &self,
         params: &Params,
@@ -61,7 +61,7 @@ impl Issuer {
         self.look_into(&caller, params).await
     }
 
-    /// The client that asks about a token: nobody is told who does not prove who they are.
+    /// The authenticated client that asks about a token.
     pub(crate) async fn prove_introspector(
         &self,
         params: &Params,
@@ -74,9 +74,9 @@ impl Issuer {
         Ok(caller)
     }
 
-    /// What is known of the token in `params`, for `caller`. Whether the token concerns them is
-    /// asked last, so that it takes as long to hear nothing of another's token as of one's own
-    /// (`docs/rules.md` rule 38a).
+    /// What is known about the token in `params`, for `caller`. Whether the token concerns the
+    /// caller is checked last, so that the refusal takes the same time for tokens of others as the
+    /// answer for the caller's own (`docs/rules.md` rule 38a).
     pub(crate) async fn look_into(
         &self,
         caller: &AuthenticatedClient,
@@ -129,8 +129,8 @@ impl Issuer {
         Ok(client)
     }
 
-    /// The family a token belongs to, if it is one of ours; expired ones too, so that revoking
-    /// a late access token ends its refresh token.
+    /// The family that a token belongs to, if the token was issued here; also for an expired one,
+    /// so that revoking a late access token ends its refresh token.
     fn family_of(&self, token: &str) -> Option<String> {
         let family_token = self
             .read_family_token(OpaqueKind::Refresh, token)
@@ -142,8 +142,8 @@ impl Issuer {
         claims.family().map(ToOwned::to_owned)
     }
 
-    /// Ends the family of an access token of the client `client`, expired or over as it may be.
-    /// `false` if it is no token of ours, or not of that client.
+    /// Ends the family of an access token of the client `client`, even if the token has expired or
+    /// been revoked. `false` if it was not issued here, or not to that client.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; then nothing is promised.
@@ -152,11 +152,11 @@ impl Issuer {
             .read_family_token(OpaqueKind::Access, token)
             .map(|family_token| family_token.family);
         let claims = self.proven_claims(token);
-        let said = claims.as_ref().map(|claims| &*claims.client_id);
+        let claimed = claims.as_ref().map(|claims| &*claims.client_id);
         let named = || claims.as_ref().and_then(AccessClaims::family).map(ToOwned::to_owned);
         let Some(id) = family_token.or_else(named) else { return Ok(false) };
         let family = self.family(&id).await?;
-        if family.as_ref().map(|stored| &*stored.body.client).or(said) != Some(client) {
+        if family.as_ref().map(|stored| &*stored.body.client).or(claimed) != Some(client) {
             return Ok(false);
         }
         self.end_family(&id).await?;

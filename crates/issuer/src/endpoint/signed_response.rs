@@ -1,6 +1,6 @@
-//! Answers as signed JWTs, for those who have to show them to somebody else: userinfo (OIDC Core
-//! §5.3.2) and introspection (RFC 9701). Each is signed by keys of its own, so that neither can pass
-//! for an ID token.
+//! Responses as signed JWTs, for clients that have to show them to somebody else: userinfo (OIDC
+//! Core §5.3.2) and introspection (RFC 9701). Each is signed with keys of its own, so that neither
+//! can pass for an ID token.
 
 use castellan_proto::{Secret, jose::Algorithm};
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use crate::{
     request::params::Params, tokens::dpop::Proof,
 };
 
-/// Who a person is, as the app wants to be told.
+/// Claims about a person, in the form that the app has configured.
 pub enum UserInfo {
-    /// As JSON.
+    /// A JSON object.
     Plain(Value),
-    /// As a JWT.
+    /// A signed JWT.
     Signed(String),
 }
 
@@ -25,7 +25,7 @@ impl Issuer {
     /// The client of `token`, and who the person is, signed if that client wants it so.
     ///
     /// # Errors
-    /// As [`Issuer::userinfo`].
+    /// Those of [`Issuer::userinfo`].
     pub async fn userinfo_as_wanted(
         &self,
         token: &str,
@@ -42,10 +42,10 @@ impl Issuer {
         Ok((client, UserInfo::Signed(jwt)))
     }
 
-    /// What is known of a token, signed for whoever asks (RFC 9701 §5).
+    /// The answer about a token, signed for the client that asks (RFC 9701 §5).
     ///
     /// # Errors
-    /// As [`Issuer::introspect`].
+    /// Those of [`Issuer::introspect`].
     pub async fn introspect_signed(
         &self,
         params: &Params,

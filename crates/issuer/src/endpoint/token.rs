@@ -39,7 +39,8 @@ impl Issuer {
         if !grant.allows(&client.client) {
             return Err(OAuthError::GrantNotAllowed);
         }
-        // A good proof is remembered, whatever it is for: a stranger's is bounded.
+        // Every valid proof is remembered, whatever it is for, so those of unauthenticated clients
+        // are limited.
         let stranger = params.source().filter(|_| proof.is_some() && !client.authenticated);
         let begun = self.begin_from(stranger)?;
         client.jkt = match self.key_shown(&client.client, proof).await {

@@ -13,18 +13,18 @@ use crate::{
 };
 
 impl Issuer {
-    /// What `token` rests on, and the claims that its scopes open (OIDC Core §5.4).
+    /// The verified `token`, and the claims that its scopes cover (OIDC Core §5.4).
     ///
     /// # Errors
-    /// [`OAuthError::InvalidToken`] for a token that does not hold,
-    /// [`OAuthError::Insufficient`] for one without `openid`.
+    /// [`OAuthError::InvalidToken`] for a token that is not valid, [`OAuthError::Insufficient`] for
+    /// one without `openid`.
     pub async fn userinfo(
         &self,
         token: &str,
         proof: Option<&Proof<'_>>,
     ) -> Result<(Arc<Live>, Value), OAuthError> {
         let live = self.verify_shown(token, proof).await?;
-        // A token that is for some APIs alone is none here (RFC 8707 §2).
+        // A token that is only for certain APIs is not valid here (RFC 8707 §2).
         if !live.audience.contains(&self.address().issuer) {
             return Err(OAuthError::InvalidToken);
         }

@@ -70,7 +70,8 @@ impl GrantType for AuthorizationCode {
     ) -> Result<Authorized, OAuthError> {
         let text = params.get("code").ok_or(OAuthError::Missing("code"))?;
         let code = Opaque::read(OpaqueKind::Code, text).ok_or(OAuthError::CodeNotRedeemable)?;
-        // Spent even if refused below: a code somebody fumbled with is worth nothing any more.
+        // Spent even if the request is refused below: a code that was presented with a mistake is
+        // no longer valid.
         let key = code_id(&client.id, &code);
         let Some((code, first)) = issuer.repository().take::<Code>(&key, issuer.now()).await?
         else {
@@ -80,8 +81,9 @@ impl GrantType for AuthorizationCode {
         };
         let mut family = Family { code: Some(key), ..family(issuer, client, &code)? };
         if !first {
-            // Somebody else has it too. What the first one got ends (RFC 6749 §4.1.2), and if the
-            // first one is not done yet, its insert will find a dead family in its place.
+            // Somebody else has the code too. What the first redemption issued ends (RFC 6749
+            // §4.1.2), and if the first one is still in progress, its insert will find an ended
+            // family in its place.
             let dead = Family { ended: true, ..family };
             issuer.forestall_family(&code.family, &dead).await?;
             return Err(OAuthError::CodeNotRedeemable);
@@ -115,7 +117,7 @@ fn check(code: &Code, params: &Params) -> Result<(), OAuthError> {
     }
     match (&code.challenge, params.get("code_verifier")) {
         (None, None) => Ok(()),
-        // No challenge and yet a verifier: somebody took the challenge out (RFC 9700 §4.8.2).
+        // A verifier without a challenge: somebody removed the challenge (RFC 9700 §4.8.2).
         (None, Some(_)) => Err(OAuthError::VerifierMismatch),
         (Some(_), None) => Err(OAuthError::VerifierMissing),
         (Some(challenge), Some(text)) => {

@@ -85,14 +85,15 @@ impl GrantType for DeviceCode {
                 return Err(if too_often { OAuthError::SlowDown } else { OAuthError::Pending });
             }
         }
-        // Answered, so it is used up: of any number of looks at once one goes on.
+        // Answered, so it is used up: of any number of concurrent polls one succeeds.
         let Some((device, first)) = issuer.repository().take::<Device>(&id, now).await? else {
             issuer.end_family_of(&code, &id).await?;
             return Err(OAuthError::CodeNotRedeemable);
         };
         let mut family = Family { code: Some(id), ..family(issuer, client, &device)? };
         if !first {
-            // Somebody else has it too: as with codes (RFC 6749 §4.1.2).
+            // Somebody else has the code too: treated as with authorization codes (RFC 6749
+            // §4.1.2).
             let dead = Family { ended: true, ..family };
             issuer.forestall_family(&device.family, &dead).await?;
             return Err(OAuthError::CodeNotRedeemable);

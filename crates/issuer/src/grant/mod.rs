@@ -38,8 +38,8 @@ pub trait GrantType: Send + Sync {
     /// The `grant_type` on the wire.
     fn name(&self) -> &'static str;
 
-    /// What the families that it begins, and the settings of it that clients have, are called in
-    /// records; none if it goes on with families of others.
+    /// The name that records have for the families that it starts, and for its settings of a
+    /// client; `None` if it continues families of other grants.
     fn begins(&self) -> Option<GrantName>;
 
     /// What documents may name it in `grant_types` besides.
@@ -57,7 +57,7 @@ pub trait GrantType: Send + Sync {
         self.begins().map(|_| self.name())
     }
 
-    /// Whether refresh tokens may come of it.
+    /// Whether it can issue refresh tokens.
     fn gives_refresh_tokens(&self) -> bool {
         false
     }
@@ -107,8 +107,9 @@ pub const ROSTER: Roster = &[
 ];
 
 impl Issuer {
-    /// A family by the grant `origin`, as it is set for `client`: for nobody yet, and for every
-    /// guard of this server, which its issuer identifier names, and whoever else the settings name.
+    /// A family of the grant `origin` with the settings of `client`: without a person yet, for
+    /// every guard of this server, which its issuer identifier stands for, and for the audiences
+    /// that the settings name.
     ///
     /// # Errors
     /// [`OAuthError::GrantNotAllowed`] if the client may not use the grant.

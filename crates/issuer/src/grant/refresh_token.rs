@@ -33,8 +33,8 @@ impl GrantType for RefreshToken {
         client.grants.settings().any(|grant| grant.refresh.is_some())
     }
 
-    /// Which grant the token comes of is not known yet: what all of them ask is asked here, and the
-    /// rest where the family is read.
+    /// It is not known yet which grant the token comes from: what all grants require is checked
+    /// here, and the rest when the family is read.
     fn needs_secret(&self, client: &Client) -> bool {
         let mut grants = client.grants.settings().peekable();
         if grants.peek().is_none() {
@@ -80,7 +80,7 @@ impl GrantType for RefreshToken {
             let mut next = stored;
             next.body.jkt = jkt;
             let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());
-            // Only then is an earlier access token dead, which other nodes have to hear.
+            // Only then is an earlier access token invalid, which needs a notice to other nodes.
             let dead = next.body.ends_previous || rescoped;
             let notice = if dead { Notice::Tell } else { Notice::Silent };
             if issuer.repository().replace(&next, notice, issuer.now()).await? == Written::Done {
@@ -147,9 +147,9 @@ fn usable<'a>(
 }
 
 /// The key that the next tokens of `family` are bound to. A bound family stays bound. A client that
-/// proves itself may change its key, as its refresh tokens are bound to itself; for one that cannot,
-/// the key is the proof, and none is added to a family without: whoever shows a stolen token would
-/// make it theirs (RFC 9449 §5, `docs/rules.md` rule 31).
+/// authenticates may change its key, because its refresh tokens are bound to the client itself. For
+/// one that cannot, the key is the proof, and an unbound family is never bound to a key: the
+/// presenter of a stolen token would make it theirs (RFC 9449 §5, `docs/rules.md` rule 31).
 fn key_of_next(
     family: &Family,
     client: &AuthenticatedClient,

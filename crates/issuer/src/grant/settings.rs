@@ -15,7 +15,7 @@ pub(crate) const NOTHING_TO_ROTATE: &str = "refresh_token_rotation: there are no
 
 /// A grant that a document asks for.
 pub struct AskedGrant<'a> {
-    /// What stands under the name of the grant in `auth`.
+    /// The value under the name of the grant in `auth`.
     pub written: Option<&'a Value>,
     /// Whether the client can prove who it is.
     pub has_secret: bool,
@@ -41,9 +41,9 @@ impl AskedGrant<'_> {
         }
     }
 
-    /// What happens to a refresh token that is used, where the document does not say. One that is
-    /// bound to a client which proves itself and binds its tokens is of no use to anybody else, so it
-    /// stays (FAPI 2.0 Security Profile §5.3.2.1); all others are replaced (RFC 9700 §4.14.2).
+    /// What happens to a refresh token that is used, if the document does not say. One that is
+    /// bound to a client which authenticates and binds its tokens is of no use to anybody else, and
+    /// is kept (FAPI 2.0 Security Profile §5.3.2.1); all others are replaced (RFC 9700 §4.14.2).
     #[must_use]
     pub fn default_rotation(&self) -> Rotation {
         let bound = self.has_secret && self.dpop_bound && !self.profile.spends_refresh_at_once();
@@ -54,7 +54,7 @@ impl AskedGrant<'_> {
     /// live.
     ///
     /// # Errors
-    /// That a lifetime is none, or is the lifetime of tokens that there are not.
+    /// If a lifetime is not valid, or is set for tokens that are not issued.
     pub fn refresh(
         &self,
         refresh_token: Option<bool>,
@@ -76,7 +76,7 @@ impl AskedGrant<'_> {
 /// A lifetime in seconds that a document says under `name`.
 ///
 /// # Errors
-/// That it is none.
+/// If it is not a valid lifetime.
 pub fn seconds(name: &str, value: Option<u64>) -> Result<Option<u64>, String> {
     match value {
         Some(seconds) if !(1..=LONGEST).contains(&seconds) => Err(format!(

@@ -1,4 +1,4 @@
-//! How the ring is changed: by whoever is first, and told to all.
+//! How the ring is changed: by the first writer, with a notice to all nodes.
 
 use castellan_proto::{Timestamp, jose::Algorithm};
 
@@ -41,8 +41,8 @@ impl Keyring {
         self.change(keys, now, rotate).await
     }
 
-    /// Keeps keys that go on to sign although others are to follow for as long as what they sign may
-    /// live, which is `longest` seconds by now.
+    /// Keeps keys that sign until their successors do for as long as what they sign may be valid,
+    /// which is now `longest` seconds.
     pub(crate) async fn keep_for(
         &self,
         keys: (&Repository, &MasterKey),
@@ -69,8 +69,8 @@ impl Keyring {
         self.change(keys, now, keep).await.map(drop)
     }
 
-    /// Makes a key of `kind` that signs at once, if there is none. It is there from when a client is
-    /// written that is to get what it signs, so that whoever reads the JWKS since then knows it.
+    /// Makes a key of `kind` that signs at once, if there is none. It exists from the moment at
+    /// which a client is written that needs it, so that every later reader of the JWKS knows it.
     pub(crate) async fn ensure(
         &self,
         keys: (&Repository, &MasterKey),
@@ -107,9 +107,9 @@ impl Keyring {
         self.change(keys, now, reseal).await.map(drop)
     }
 
-    /// Takes the key `kid` out: it signs no more, and nothing that it signed holds any more. Where
-    /// no other one would sign, a new one does, at once. In place of one whose turn has not come
-    /// another one is to follow, and the one before it signs until then.
+    /// Removes the key `kid`: it signs no more, and nothing that it signed is valid any longer. If
+    /// no other key would sign, a new one does at once. If the removed key was not signing yet,
+    /// another one takes its place, and its predecessor signs until then.
     pub(super) async fn retire(
         &self,
         keys: (&Repository, &MasterKey),
@@ -139,8 +139,9 @@ impl Keyring {
         self.change(keys, now, retire).await.map(drop)
     }
 
-    /// Changes the ring by `edit`, which is shown it as it stands in the store and says whether it
-    /// changed anything; anew if somebody else was faster. Either way this node knows the ring then.
+    /// Changes the ring with `edit`, which receives it as it is in the store and returns whether it
+    /// changed anything; repeats this if another writer was faster. Either way this node knows the
+    /// new ring afterwards.
     async fn change(
         &self,
         (repository, master): (&Repository, &MasterKey),

@@ -27,7 +27,7 @@ pub struct RootKey(Arc<Root>);
 
 struct Root {
     bytes: Zeroizing<[u8; 32]>,
-    /// Derived when they are first asked for: deriving one costs more than what it is used for.
+    /// Derived when they are first used: deriving one costs more than using it.
     hmacs: [OnceLock<HmacKey>; Branch::COUNT],
 }
 
@@ -55,7 +55,7 @@ impl Branch {
 }
 
 impl RootKey {
-    /// A new one.
+    /// Generates a new key.
     #[must_use]
     pub fn generate() -> Self {
         Self::of(Zeroizing::new(random()))
@@ -130,7 +130,7 @@ impl RootKey {
 }
 
 impl MasterKey {
-    /// A new one.
+    /// Generates a new key.
     #[must_use]
     pub fn generate() -> Self {
         Self { present: RootKey::generate(), previous: None }
@@ -160,7 +160,7 @@ impl MasterKey {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(self.present.bytes()))
     }
 
-    /// The key of `branch`: exports alone hang on the master key itself.
+    /// The key of `branch`: only exports are derived from the master key itself.
     pub(crate) fn branch(&self, branch: Branch) -> Zeroizing<[u8; 32]> {
         self.present.branch(branch)
     }

@@ -49,10 +49,10 @@ pub enum KeyringError {
          them, and run `castellan migrate --finish`"
     )]
     Older,
-    /// There is no key of that name.
+    /// There is no key with that id.
     #[error("no signing key has that id; `castellan key list` shows them")]
     UnknownKey,
-    /// The text is no master key.
+    /// The text is not a valid master key.
     #[error("a master key must be 32 bytes, written as 43 base64url characters")]
     MasterKey,
 }
@@ -61,17 +61,17 @@ pub enum KeyringError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
-    /// Access tokens.
+    /// Signs access tokens.
     Access,
-    /// ID tokens.
+    /// Signs ID tokens.
     Id,
-    /// Userinfo answers.
+    /// Signs userinfo responses.
     Userinfo,
-    /// Introspection answers.
+    /// Signs introspection responses.
     Introspection,
-    /// Logout tokens.
+    /// Signs logout tokens.
     Logout,
-    /// `Castellan-Identity`, for what stands behind the gate.
+    /// Signs `Castellan-Identity`, for upstreams.
     Identity,
 }
 
@@ -96,7 +96,7 @@ const RING: &str = "ring";
 const LEAD: u64 = 330;
 /// Life of anything signed that no client has a say in, at most.
 const LONGEST: u64 = 86_400;
-/// How long a key is not asked for again that was not there.
+/// How long a key that was not found is not looked up again.
 const UNKNOWN: Duration = Duration::from_secs(30);
 /// How far clocks may be apart.
 const SKEW: u64 = 30;
@@ -111,7 +111,7 @@ const KINDS: [(KeyUse, Algorithm); 4] = [
 ];
 
 impl Keyring {
-    /// Opens the ring of `repository`'s site, or makes one where there is none.
+    /// Opens the ring of `repository`'s site, or creates it if there is none.
     pub(crate) async fn open(
         repository: &Repository,
         master: &MasterKey,
@@ -126,7 +126,7 @@ impl Keyring {
     /// Reads the ring again, after a notice or for an unknown key.
     ///
     /// # Errors
-    /// [`KeyringError`] if it cannot be read; then the keys of before stay.
+    /// [`KeyringError`] if it cannot be read; the previous keys then remain.
     pub async fn reload(
         &self,
         repository: &Repository,
@@ -139,9 +139,9 @@ impl Keyring {
         Ok(())
     }
 
-    /// Whether it is time to read the ring again for the key `kid`, which is not known here: of any
-    /// number that ask in one second one is told so, and for the next half minute nobody who asks
-    /// for the same key.
+    /// Whether to read the ring again for the unknown key `kid`: of any number of callers within
+    /// one second one gets true, and for the next half minute nobody who asks for the same key
+    /// does.
     pub(crate) fn may_ask(&self, kid: &str, now: Timestamp) -> bool {
         let kid = Digest::of(kid.as_bytes());
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,7 +174,7 @@ impl Keyring {
         self.root.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys as they stand.
+    /// The current keys.
     #[must_use]
     pub fn keys(&self) -> Arc<Vec<RingKey>> {
         self.keys.read().map(|keys| Arc::clone(&keys)).unwrap_or_default()
@@ -197,7 +197,7 @@ impl Keyring {
         Ok(key.ok_or(KeyringError::NoKey)?.signing.sign(typ, claims)?)
     }
 
-    /// The public keys of tokens that anybody may check (RFC 7517 §5).
+    /// The public keys for tokens that anybody may verify (RFC 7517 §5).
     #[must_use]
     pub fn jwks(&self, now: Timestamp) -> JwkSet {
         use KeyUse::{Access, Id, Introspection, Logout, Userinfo};
@@ -223,7 +223,7 @@ impl crate::Issuer {
     /// Reads the signing keys again, after a notice about them.
     ///
     /// # Errors
-    /// [`KeyringError`] if they cannot be read; then the keys of before stay.
+    /// [`KeyringError`] if they cannot be read; the previous keys then remain.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
         self.keyring().reload(self.repository(), self.master(), self.now()).await
     }
@@ -248,20 +248,20 @@ impl crate::Issuer {
 
     async fn rotate(&self, period: Option<u64>) -> Result<bool, KeyringError> {
         let is_near = |period| self.keyring().is_due(period, self.now());
-        // Every client is asked for it, so not if it is plain that nothing will come of it.
+        // This reads every client, so it is skipped if it cannot change anything.
         let longest = if period.is_none_or(is_near) { self.longest_access().await? } else { 0 };
         let keys = (self.repository(), self.master());
         self.keyring().rotate(keys, (period, longest), self.now()).await
     }
 
-    /// Takes a key out at once, because somebody else may have it: nothing that it signed holds any
-    /// more, on any node, within the bound of the feed.
+    /// Removes a key at once, because it may have leaked: nothing that it signed is valid any
+    /// longer, on any node, within the bound of the feed.
     ///
     /// # Errors
     /// [`KeyringError::UnknownKey`] if there is no such key.
     pub async fn retire_key(&self, kid: &str) -> Result<(), KeyringError> {
         self.keyring().retire((self.repository(), self.master()), kid, self.now()).await?;
-        // What was found good under it is looked at again.
+        // Everything that was verified with it is verified again.
         self.liveness().bump_all();
         Ok(())
     }

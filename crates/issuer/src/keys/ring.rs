@@ -26,12 +26,12 @@ pub(super) struct SealedKey {
     pub(super) drop_at: Option<Timestamp>,
 }
 
-/// The record.
+/// The record of the ring.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ring {
     pub(super) keys: Vec<SealedKey>,
-    /// Sealed; absent in rings of before there was one, and in those that builds of then may
-    /// still read: there the master key is the root.
+    /// Sealed. Absent in rings created before there was a root key, and in those that older
+    /// versions may still read: there the master key is the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<String>,
 }
@@ -54,7 +54,7 @@ pub struct RingKey {
     pub sign_from: Timestamp,
     /// Until when it signs.
     pub sign_until: Option<Timestamp>,
-    /// From when nothing it signed can still be good.
+    /// When nothing that it signed can be valid any more.
     pub drop_at: Option<Timestamp>,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Open {
 const ROOT: &str = "root";
 
 impl Ring {
-    /// The ring of `repository`'s site, made if there is none.
+    /// The ring of `repository`'s site, created if there is none.
     pub(super) async fn of(
         repository: &Repository,
         master: &MasterKey,
@@ -164,8 +164,8 @@ impl Ring {
         }
     }
 
-    /// What seals new keys. Without a root of its own a ring stays with the master key that it was
-    /// made with, until it is resealed: that one is its root.
+    /// The key that seals new keys. A ring without a root of its own keeps the master key that it
+    /// was made with as its root until it is resealed.
     fn sealer(&self, master: &MasterKey) -> Result<RootKey, KeyringError> {
         if self.root.is_some() { Ok(master.present().clone()) } else { self.root(master) }
     }
@@ -197,7 +197,7 @@ impl Ring {
 }
 
 impl SealedKey {
-    /// What it signs.
+    /// The use and algorithm of its signatures.
     pub(super) const fn kind(&self) -> (KeyUse, Algorithm) {
         (self.usage, self.alg)
     }
@@ -209,7 +209,7 @@ impl SealedKey {
         self.drop_at = Some(self.drop_at.unwrap_or_default().max(over));
     }
 
-    /// A new one.
+    /// Generates a new key.
     fn generate(
         (usage, alg): (KeyUse, Algorithm),
         sealer: &RootKey,

@@ -1,5 +1,5 @@
 //! Scoped JWTs for API keys (`docs/contracts/trompa.md` §§2, 3): a kind of credential of its own,
-//! HS256 with a secret of its own, good only at guards that list it.
+//! HS256 with a secret of its own, valid only at guards that list it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -45,11 +45,11 @@ pub struct KeyTerms {
     pub keys: BTreeMap<String, Vec<ConfiguredKey>>,
 }
 
-/// What somebody shows who wants a token.
+/// What a caller presents to get a token.
 pub struct KeyProof<'a> {
     /// The key's id.
     pub id: &'a str,
-    /// The secret.
+    /// The key's secret.
     pub api_key: &'a Secret,
     /// From where they come; none if that is here.
     pub source: Option<Source>,
@@ -57,7 +57,7 @@ pub struct KeyProof<'a> {
 
 /// A key from the configuration.
 pub struct ConfiguredKey {
-    /// The secret.
+    /// The key's secret.
     pub api_key: Secret,
     /// What it may ask for.
     pub scopes: Scopes,
@@ -73,7 +73,7 @@ struct Claims {
     iat: i64,
     #[serde(deserialize_with = "numeric_date::seconds")]
     exp: i64,
-    /// Of tokens that others made with the same secret: ours have none.
+    /// Only in tokens that others made with the same secret; tokens issued here have none.
     #[serde(default, skip_serializing, deserialize_with = "numeric_date::optional")]
     nbf: Option<i64>,
     #[serde(default)]
@@ -89,15 +89,15 @@ pub enum TradeError {
     /// A scope that the key does not cover; the first in the order asked.
     #[error("the key does not allow the scope {0}")]
     Scope(String),
-    /// Ours.
+    /// An internal error.
     #[error("the token could not be signed")]
     Sign(#[from] KeyError),
-    /// Ours.
+    /// An internal error.
     #[error(transparent)]
     Token(#[from] OAuthError),
 }
 
-/// A key's token that holds.
+/// A valid token of an API key.
 #[derive(Clone, Debug)]
 pub struct KeyCaller {
     /// The key's id.
@@ -127,7 +127,7 @@ impl KeyTokens {
         Self { terms, verdicts: Verdicts::default() }
     }
 
-    /// Trades a key for a token with exactly the scopes asked for.
+    /// Exchanges a key for a token with exactly the requested scopes.
     ///
     /// # Errors
     /// [`TradeError`]; nothing is issued then.
@@ -187,7 +187,7 @@ impl KeyTokens {
         let (Some(mut record), Some(secret)) = (record, right) else { return Ok(None) };
         let now = issuer.now();
         if record.body.note_use(&secret, now) {
-            // Somebody else noting it at the same time is as good.
+            // If another request writes it at the same time, that is enough.
             issuer.repository().replace(&record, Notice::Silent, now).await?;
         }
         Ok(Some(record.body.scopes))
@@ -201,7 +201,7 @@ impl KeyTokens {
         issuer.repository().get::<AuthKey>(&auth_key_id(id), issuer.now()).await
     }
 
-    /// Whether `token` is of this kind and holds. The signature is looked at before the time.
+    /// Verifies that `token` is of this kind and valid. The signature is checked before the time.
     ///
     /// # Errors
     /// [`VerifyError`]; a failing store is never a yes.
@@ -265,11 +265,11 @@ impl KeyTokens {
 }
 
 impl Issuer {
-    /// Gives the key `id` a new secret. Those of before stop at once, but for the newest of them if
-    /// it is to be kept. `false` if there is no such key.
+    /// Gives the key `id` a new secret. Previous ones stop working at once, except the newest of
+    /// them if it is to be kept. `false` if there is no such key.
     ///
     /// # Errors
-    /// [`OAuthError`] if the store or the pool of hashes fails; the old secrets stand then.
+    /// [`OAuthError`] if the store or the hashing pool fails; the old secrets then remain valid.
     pub async fn rotate_auth_key(
         &self,
         id: &str,

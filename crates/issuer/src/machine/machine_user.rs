@@ -1,6 +1,6 @@
 //! Machine users: they sign in with a key and a secret and get a JWT, which they can sign out of
 //! (`docs/contracts/decidim.md` §§2 to 4). A kind of credential of its own: HS256 with a secret of
-//! its own, alive as long as its record is.
+//! its own, valid as long as its record exists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,11 +46,11 @@ struct Claims {
     jti: String,
 }
 
-/// What somebody shows who wants to sign in as a machine user.
+/// What a machine user presents to sign in.
 pub struct MachineProof<'a> {
-    /// The key.
+    /// The machine user's key.
     pub key: &'a str,
-    /// The secret.
+    /// The machine user's secret.
     pub secret: &'a Secret,
     /// The audience that tokens are to be for.
     pub audience: Option<&'a str>,
@@ -61,24 +61,24 @@ pub struct MachineProof<'a> {
 /// A machine user that has signed in.
 #[derive(Debug)]
 pub struct MachineSignIn {
-    /// Its number.
+    /// The machine user's number.
     pub number: u64,
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// Its short name, without an `@`.
     pub nickname: String,
-    /// The token.
+    /// The signed token.
     pub token: String,
 }
 
-/// A machine user's token that holds.
+/// A valid token of a machine user.
 #[derive(Clone, Debug)]
 pub struct MachineCaller {
     /// Its number, as a text.
     pub id: String,
-    /// Its key.
+    /// The machine user's key.
     pub key: String,
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// Its short name, without an `@`.
     pub nickname: String,
@@ -112,8 +112,8 @@ impl MachineTokens {
     /// that is not the user's: the same answer at the same time.
     ///
     /// # Errors
-    /// [`OAuthError`] if the store or the pool of hashes fails, [`OAuthError::Throttled`] after too
-    /// many wrong guesses from there; nobody is signed in then.
+    /// [`OAuthError`] if the store or the hashing pool fails, [`OAuthError::Throttled`] after too
+    /// many wrong guesses from there; no token is issued then.
     pub async fn sign_in(
         &self,
         issuer: &Issuer,
@@ -125,13 +125,14 @@ impl MachineTokens {
         let guess = issuer.count_secret_guess(&id, secret, source).await?;
         let stored = issuer.repository().get::<ApiCredential>(&id, now).await?;
         let address = source.and_then(Source::address);
-        // Who may not sign in at all is as good as unknown, whatever the secret.
+        // A user who may not sign in at all is treated as unknown, whatever the secret.
         let may = |user: &ApiCredential| user.is_alive(now) && admits(&user.addresses, address);
         let stored = stored.filter(|stored| may(&stored.body));
         let stored_secret = stored.as_ref().map(|stored| stored.body.secret.as_str());
         let mut right = issuer.secret_matches(secret, stored_secret).await?;
         if !right {
-            // Looked at even if there is none, so that a key that is being rotated costs no more.
+            // Compared even if there is none, so that a key that is being rotated takes no more
+            // time.
             let previous = stored.as_ref().and_then(|stored| stored.body.previous.as_ref());
             let previous = previous.filter(|previous| now < previous.until);
             let previous = previous.map(|previous| previous.secret.as_str());
@@ -158,7 +159,7 @@ impl MachineTokens {
         let token = self.secret.sign(&claims).map_err(KeyringError::from)?;
         if is_news(stored.body.used, now) {
             stored.body.used = Some(now);
-            // Somebody else noting it at the same time is as good.
+            // If another request writes it at the same time, that is enough.
             issuer.repository().replace(&stored, Notice::Silent, now).await?;
         }
         Ok(Some(MachineSignIn {
@@ -169,7 +170,8 @@ impl MachineTokens {
         }))
     }
 
-    /// Whether `token` is of this kind and holds. One that this node has seen costs no round trip.
+    /// Verifies that `token` is of this kind and valid. One that this node has seen costs no round
+    /// trip.
     ///
     /// # Errors
     /// [`VerifyError`]; a failing store is never a yes.
@@ -215,15 +217,16 @@ impl MachineTokens {
         Ok(caller)
     }
 
-    /// Signs out of `token`, everywhere. One that is over already is told again.
+    /// Signs out of `token`, everywhere. For one that has ended already, the notice is written
+    /// again.
     ///
     /// # Errors
-    /// [`VerifyError`]: `NotOne` and `Invalid` for what was never a token of ours, `Store`
-    /// if the store fails; then nothing is promised.
+    /// [`VerifyError`]: `NotOne` and `Invalid` if it was never a token issued here, `Store` if the
+    /// store fails; then the token may still be valid.
     pub async fn sign_out(&self, issuer: &Issuer, token: &str) -> Result<(), VerifyError> {
         let (claims, now) = (self.read(token)?, issuer.now());
         let key = issuer.repository().key(Kind::MachineToken, &claims.jti);
-        // Told again as long as the token could be taken for good.
+        // The notice is repeated as long as a node could consider the token valid.
         if !issuer.repository().delete(Kind::MachineToken, &claims.jti, now).await?
             && now < claims.exp
         {
@@ -246,11 +249,12 @@ impl MachineTokens {
 }
 
 impl Issuer {
-    /// Gives a machine user a new secret. The one before counts for `overlap` seconds more; with
-    /// none it stops at once, and its tokens with it. `false` if there is no such user.
+    /// Gives a machine user a new secret. The previous one is valid for another `overlap` seconds;
+    /// without an overlap it stops working at once, and its tokens with it. `false` if there is no
+    /// such user.
     ///
     /// # Errors
-    /// [`OAuthError`] if the store or the pool of hashes fails; the old secret stands then.
+    /// [`OAuthError`] if the store or the hashing pool fails; the old secret then remains valid.
     pub async fn rotate_api_secret(
         &self,
         key: &str,

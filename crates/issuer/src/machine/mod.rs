@@ -1,4 +1,4 @@
-//! Callers that are no people: API keys and machine users.
+//! Callers that are not people: API keys and machine users.
 
 pub mod api_key;
 pub mod machine_user;

@@ -1,10 +1,10 @@
 //! Whether this node's clock is right (`docs/rules.md` rule 28): a node whose clock is not issues
 //! nothing, for the others, and itself a moment later, would refuse it.
 //!
-//! A data source with a clock of its own is asked what time it is. Between two looks the machine's
-//! clock must go on as fast as time does, which the monotonic clock says. A data source without one
-//! has that of the machine, which cannot be told to be ahead; it must not be before the newest time
-//! that was written.
+//! A data source with a clock of its own is asked for the time. Between two comparisons the
+//! machine's clock must advance as fast as the monotonic clock. Without a clock of its own, the
+//! data source has the machine's, which cannot be recognised as being ahead; it must not be before
+//! the newest time that was written.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -28,8 +28,9 @@ pub struct ClockCheck {
 enum Measure {
     /// The newest time that is known to have been, in milliseconds since the Unix epoch.
     Newest(u64),
-    /// What the machine's clock said and by how much that was ahead, when the data source was asked.
-    Compared { said: u64, ahead: i64, when: Instant },
+    /// The time of the machine's clock, and by how much it was ahead, when the data source was
+    /// asked.
+    Compared { machine: u64, ahead: i64, when: Instant },
 }
 
 impl Default for Measure {
@@ -59,12 +60,12 @@ pub enum WrongClock {
 }
 
 impl ClockCheck {
-    /// Asks the data source what time it is: by how many milliseconds this node's clock is ahead of
-    /// it at least, behind if that is negative, whatever the answer took. `None` if it has no clock
-    /// of its own.
+    /// Asks the data source for the time: by how many milliseconds this node's clock is at least
+    /// ahead of it (behind, if negative), allowing for the round trip. `None` if it has no clock of
+    /// its own.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; then what was known stands.
+    /// [`StoreError`] if the store fails; the previous comparison then remains.
     pub async fn compare(
         &self,
         store: &dyn Store,
@@ -72,13 +73,14 @@ impl ClockCheck {
     ) -> Result<Option<i64>, StoreError> {
         let before = clock.machine_millis();
         let Some(theirs) = store.clock().await? else { return Ok(None) };
-        let (said, when) = (clock.machine_millis(), Instant::now());
-        let ahead = least_ahead((before, said), theirs);
-        self.set(Measure::Compared { said, ahead, when });
+        let (machine, when) = (clock.machine_millis(), Instant::now());
+        let ahead = least_ahead((before, machine), theirs);
+        self.set(Measure::Compared { machine, ahead, when });
         Ok(Some(ahead))
     }
 
-    /// Takes note of a time that was written; later times stand. For data sources without a clock.
+    /// Notes a time that was written, unless a later one is known. For data sources without a
+    /// clock.
     pub fn has_been(&self, millis: u64) {
         let mut measure = self.measure.lock().unwrap_or_else(PoisonError::into_inner);
         if let Measure::Newest(newest) = &mut *measure {
@@ -114,8 +116,8 @@ impl ClockCheck {
                 let apart = ahead.unsigned_abs();
                 Err(if ahead > 0 { WrongClock::Ahead(apart) } else { WrongClock::Behind(apart) })
             }
-            Measure::Compared { said, when, .. } => {
-                let moved = said.saturating_add(millis(when.elapsed())).abs_diff(now);
+            Measure::Compared { machine, when, .. } => {
+                let moved = machine.saturating_add(millis(when.elapsed())).abs_diff(now);
                 if moved > millis(SKEW) { Err(WrongClock::Set(moved)) } else { Ok(()) }
             }
         }
@@ -170,7 +172,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_compared_goes_on_from_there() {
         let check = ClockCheck::default();
-        let compared = |ahead| Measure::Compared { said: 9_000_000, ahead, when: Instant::now() };
+        let compared =
+            |ahead| Measure::Compared { machine: 9_000_000, ahead, when: Instant::now() };
         for (ahead, seconds, wanted) in [
             (0, 9_000, Ok(())),
             (-1_000, 9_000, Ok(())),

@@ -1,8 +1,8 @@
-//! Whether a node can do what it is there for: write, by a clock that is right.
+//! Whether a node is ready: it can write, and its clock is right.
 //!
-//! That a data source answers reads says little. After a failover a connection may lead to a copy
-//! that cannot be written, and a full disk can be read very well. So every node writes a record of
-//! its own again and again, which expires once it no longer does.
+//! Successful reads from a data source prove little: after a failover a connection may lead to a
+//! copy that cannot be written, and a full disk can still be read. Every node therefore regularly
+//! writes a record of its own, which expires once the node stops.
 
 pub mod clock;
 
@@ -50,7 +50,7 @@ impl Readiness {
         self.writes.load(Ordering::Acquire)
     }
 
-    /// Takes note of what became of one.
+    /// Notes the result of a write.
     pub fn set_can_write(&self, can: bool) {
         self.writes.store(can, Ordering::Release);
     }
@@ -86,7 +86,7 @@ impl Heartbeat {
         Self { issuer: issuer.clone(), id: String::new(), version: None }
     }
 
-    /// Writes once.
+    /// Writes the record once.
     ///
     /// # Errors
     /// [`StoreError`] if the data source did not acknowledge it.
@@ -136,7 +136,7 @@ impl Issuer {
     /// machine's clock had been ahead by mistake. How many records that were.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; some may be gone then.
+    /// [`StoreError`] if the store fails; some may be deleted then.
     pub async fn forget_heartbeats(&self) -> Result<usize, StoreError> {
         let mut missing = 0;
         loop {

@@ -1,4 +1,4 @@
-//! A person.
+//! A person's account.
 
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Account {
     /// What to call them.
     #[serde(default)]
     pub name: Name,
-    /// What else there is to tell of them (OIDC Core §5.1).
+    /// Further details about them (OIDC Core §5.1).
     #[serde(default)]
     pub details: PersonalDetails,
     /// Their addresses, the primary one first.
@@ -29,29 +29,29 @@ pub struct Account {
     /// The groups they are in.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Whether they may sign in and hold tokens.
+    /// Whether they may sign in and have tokens.
     pub active: bool,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
-    /// When a document last changed it; not told by builds that did not write it down.
+    /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
-    /// When the password was last made another; whoever proved the one before starts anew
+    /// When the password was last changed; authentications with the previous one no longer count
     /// (`docs/contracts/aidbox.md` §7).
     #[serde(default)]
     pub password_set: Timestamp,
 }
 
-/// A person's name.
+/// The parts of a person's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Name {
-    /// First names.
+    /// The person's first names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_name: Option<String>,
-    /// Family name.
+    /// The person's family name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family_name: Option<String>,
     /// As it is written in full.
@@ -78,8 +78,8 @@ impl Account {
         self.name.formatted.clone().or(joined).unwrap_or_else(|| self.user_name.clone())
     }
 
-    /// Whether somebody who proved at `auth_time` to be them is still taken to be: they may sign
-    /// in, it is not a younger account under the same id, and their password is the same.
+    /// Whether an authentication as this account at `auth_time` still counts: the account is
+    /// active, was not created again under the same id since, and has the same password.
     #[must_use]
     pub fn still_trusts(&self, auth_time: Timestamp) -> bool {
         self.active && self.created.max(self.password_set) <= auth_time
@@ -95,7 +95,8 @@ impl Account {
 impl Stored for Account {
     const KIND: Kind = Kind::Account;
 
-    /// User name and e-mail addresses are one namespace: nobody can take another's way in.
+    /// User names and e-mail addresses share one namespace, so that nobody can take a name with
+    /// which somebody else signs in.
     fn unique(&self) -> Vec<String> {
         let mut names: Vec<String> = std::iter::once(&self.user_name)
             .chain(&self.emails)
@@ -111,7 +112,7 @@ impl Stored for Account {
 #[must_use]
 pub fn login_name(name: &str) -> String {
     let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-    // Folding makes blanks of accents that stand alone, so the blanks go last.
+    // Folding turns standalone accents into spaces, so spaces are trimmed last.
     folded.trim().to_owned()
 }
 
@@ -138,13 +139,13 @@ pub(crate) const CLAIMS: [(&str, &str); 19] = [
     ("phone_number_verified", "phone"),
 ];
 
-/// The scope that opens `claim`; none if that is none about a person.
+/// The scope that covers `claim`; `None` if it is not a claim about a person.
 pub(crate) fn opening_scope(claim: &str) -> Option<&'static str> {
     CLAIMS.iter().find(|(name, _)| *name == claim).map(|(_, scope)| *scope)
 }
 
-/// What `account` is to whoever is told the claims that `opens` says, by name and scope (OIDC Core
-/// §5.4). What is not known is left out (§5.3.2).
+/// The claims of `account` for which `opens`, called with name and scope, is true (OIDC Core §5.4).
+/// Unknown values are left out (§5.3.2).
 pub(crate) fn claims_of(id: &str, account: &Account, opens: impl Fn(&str, &str) -> bool) -> Value {
     let mut claims = json!({"sub": id});
     for (claim, scope) in CLAIMS {
@@ -165,7 +166,7 @@ fn claim_of(account: &Account, claim: &str) -> Option<Value> {
         "preferred_username" => Some(json!(account.user_name)),
         "given_name" => name.given_name.as_ref().map(|text| json!(text)),
         "family_name" => name.family_name.as_ref().map(|text| json!(text)),
-        // Not told by builds that did not write it down.
+        // Unknown if an older version wrote the account.
         "updated_at" => (account.modified > Timestamp(0)).then(|| json!(account.modified)),
         "email" => email.map(|text| json!(text)),
         // Nothing here has checked the address, or the number, yet.

@@ -1,4 +1,4 @@
-//! An OAuth app.
+//! An OAuth client.
 
 use castellan_proto::{
     LogoutUri, RedirectUri, Timestamp,
@@ -27,7 +27,7 @@ pub struct Client {
     /// The keys by which it proves who it is (`private_key_jwt`).
     #[serde(default)]
     pub jwks: Vec<Jwk>,
-    /// Of one house with the server: people are not asked for consent.
+    /// A first-party app: people are not asked for consent.
     #[serde(default)]
     pub first_party: bool,
     /// Whether it may do anything at all.
@@ -41,10 +41,10 @@ pub struct Client {
     /// Where people may be sent after signing out.
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<RedirectUri>,
-    /// Where the server itself tells it that somebody signed out (Back-Channel Logout 1.0 §2.2).
+    /// Where the server notifies it that somebody signed out (Back-Channel Logout 1.0 §2.2).
     #[serde(default)]
     pub backchannel_logout: Option<LogoutTarget>,
-    /// What a browser loads in a frame to tell it so (Front-Channel Logout 1.0 §2).
+    /// What a browser loads in a frame to notify it (Front-Channel Logout 1.0 §2).
     #[serde(default)]
     pub frontchannel_logout: Option<LogoutTarget>,
     /// From which origins a browser may call the token endpoint.
@@ -69,11 +69,11 @@ pub struct Client {
     /// Its tokens are bound to keys, always (RFC 9449 §5.2).
     #[serde(default)]
     pub dpop_bound: bool,
-    /// Which tokens it is told about (`docs/rules.md` rule 38a).
+    /// The tokens that it may introspect (`docs/rules.md` rule 38a).
     #[serde(default)]
     pub introspection_reach: IntrospectionReach,
-    /// The resources that are its own: it is told about tokens that are for one of them
-    /// (RFC 8707 §2).
+    /// The resources that belong to it: it may introspect tokens that are for one of them (RFC 8707
+    /// §2).
     #[serde(default)]
     pub own_resources: Vec<String>,
     /// The contract that its tokens follow.
@@ -82,27 +82,27 @@ pub struct Client {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
-    /// When a document last changed it; not told by builds that did not write it down.
+    /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
 }
 
-/// Which tokens a client is told about when it asks (RFC 7662 §2).
+/// The tokens that a client may introspect (RFC 7662 §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IntrospectionReach {
-    /// Those that concern it: issued to it, or for it or a resource of its own.
+    /// Those that concern it: issued to it, or for it or a resource that belongs to it.
     #[default]
     Own,
     /// All of its site: an administrator made it a resource server for every audience.
     Any,
 }
 
-/// Where an app is told that somebody signed out.
+/// Where an app is notified that somebody signed out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoutTarget {
-    /// The address.
+    /// The URI that is called.
     pub uri: LogoutUri,
     /// The app cannot do without `sid`. It gets it in any case.
     pub session_required: bool,
@@ -125,7 +125,7 @@ pub enum Rotation {
     /// A new one takes its place (RFC 9700 §4.14.2).
     #[default]
     Rotate,
-    /// It stays.
+    /// It stays valid.
     Keep,
 }
 
@@ -163,7 +163,7 @@ impl Client {
         self.grants.settings().filter_map(|grant| grant.access_seconds).max().unwrap_or_default()
     }
 
-    /// Whether it wants to hear that somebody signed out.
+    /// Whether it is to be notified when somebody signs out.
     #[must_use]
     pub fn hears_of_sign_outs(&self) -> bool {
         self.backchannel_logout.is_some() || self.frontchannel_logout.is_some()
@@ -180,7 +180,7 @@ impl Client {
     }
 
     /// Whether it must push its authorization requests and bind its tokens, as clients of the FAPI
-    /// 2.0 Security Profile do (§5.3.2), and is held to the rest of that profile.
+    /// 2.0 Security Profile do (§5.3.2), so that the rest of that profile applies to it.
     #[must_use]
     pub const fn follows_fapi(&self) -> bool {
         self.require_pushed && self.dpop_bound

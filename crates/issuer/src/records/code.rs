@@ -13,9 +13,9 @@ use crate::{
 pub struct Code {
     /// The family that redeeming it makes.
     pub family: String,
-    /// Who agreed.
+    /// The account that consented.
     pub account: String,
-    /// To what.
+    /// The scopes that were granted.
     pub scope: Scopes,
     /// Where the code was sent.
     pub redirect_uri: String,
@@ -27,10 +27,10 @@ pub struct Code {
     /// (RFC 9449 §10).
     #[serde(default)]
     pub jkt: Option<String>,
-    /// What tokens are to be for, if the request said so (RFC 8707).
+    /// The resources that tokens are requested for, if the request named any (RFC 8707).
     #[serde(default)]
     pub resources: Option<Vec<String>>,
-    /// Claims about the person that are to stand in the ID token.
+    /// Claims about the person to include in the ID token.
     #[serde(default)]
     pub id_claims: Vec<String>,
     /// Claims besides what the scopes open.
@@ -38,17 +38,17 @@ pub struct Code {
     pub beyond_scopes: BeyondScopes,
     /// When the person proved who they are.
     pub auth_time: Timestamp,
-    /// How they did.
+    /// The authentication methods that the person used.
     #[serde(default)]
     pub amr: Amr,
-    /// The browser session.
+    /// The id of the browser session.
     pub session: String,
     /// What apps know that session by.
     #[serde(default)]
     pub sid: Option<String>,
-    /// Whether tokens rest on a consent that can be withdrawn.
+    /// Whether tokens depend on a consent that can be withdrawn.
     pub by_consent: bool,
-    /// On which one.
+    /// The id of the agreement they depend on.
     #[serde(default)]
     pub agreement: String,
     /// First second at which it is worthless.

@@ -12,7 +12,7 @@ use crate::{records::repository::Stored, store::Kind};
 pub struct Consent {
     /// All that was agreed to so far.
     pub scope: Scopes,
-    /// What named scopes stood for then.
+    /// What named scopes expanded to at that time.
     #[serde(default)]
     pub alias_digests: BTreeMap<String, String>,
     /// The claims that were agreed to besides what those scopes open (OIDC Core §5.5).
@@ -20,7 +20,7 @@ pub struct Consent {
     pub claims: BTreeSet<String>,
     /// When it was first agreed to.
     pub start: Timestamp,
-    /// Which agreement this is: taken back and given anew, it is another.
+    /// The id of this agreement: if it is withdrawn and given again, the id is another.
     #[serde(default)]
     pub agreement: String,
 }

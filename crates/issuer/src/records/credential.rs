@@ -25,7 +25,7 @@ pub struct AuthKey {
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
-    /// When a document last changed it; not told by builds that did not write it down.
+    /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
 }
@@ -53,7 +53,7 @@ impl AuthKey {
 /// key.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ApiCredential {
-    /// What it is called.
+    /// The display name.
     pub name: String,
     /// The number that it is known by in tokens and answers.
     pub number: u64,
@@ -64,7 +64,7 @@ pub struct ApiCredential {
     pub previous: Option<Previous>,
     /// What it may do.
     pub scope: Scopes,
-    /// First second at which it may do nothing any more.
+    /// First second at which it is no longer valid.
     #[serde(default)]
     pub expires: Option<Timestamp>,
     /// From where it may sign in and call; from anywhere if empty.
@@ -73,13 +73,13 @@ pub struct ApiCredential {
     /// When it last signed in, to the minute.
     #[serde(default)]
     pub used: Option<Timestamp>,
-    /// Counts what ends the tokens of before: a secret that stops at once.
+    /// Incremented by whatever ends its earlier tokens: a secret that stops at once.
     #[serde(default)]
     pub generation: u32,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,
-    /// When a document last changed it; not told by builds that did not write it down.
+    /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
 }
@@ -87,9 +87,9 @@ pub struct ApiCredential {
 /// A secret that is on its way out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
-    /// Its stored form.
+    /// The secret in its stored form.
     pub secret: String,
-    /// First second at which it does not count any more.
+    /// First second at which it is no longer valid.
     pub until: Timestamp,
 }
 
@@ -105,7 +105,7 @@ pub struct MachineToken {
 }
 
 /// A network such as `192.0.2.0/24`, or one address. The bits behind the prefix must be zero, so
-/// that nobody writes less than they mean.
+/// that a network is never wider than it was meant.
 ///
 /// # Errors
 /// What is wrong with it, in words.
@@ -136,7 +136,7 @@ pub fn admits(networks: &[IpNet], source: Option<IpAddr>) -> bool {
     networks.is_empty() || source.is_some_and(within)
 }
 
-/// The use of a credential is written at most so often, in seconds.
+/// Seconds between writes of a credential's last use.
 const USED_EVERY: u64 = 60;
 
 /// Whether a use at `now` is worth a write after one at `used`.

@@ -8,11 +8,11 @@ use crate::{records::repository::Stored, store::Kind};
 /// A denial that can be explained. Its id is the decision's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecisionRecord {
-    /// When.
+    /// The time of the decision.
     pub at: Timestamp,
-    /// At which guard.
+    /// The guard that decided.
     pub guard: String,
-    /// What the gate said of it; opaque here.
+    /// The gate's record of the denial; opaque here.
     pub denial: serde_json::Value,
 }
 

@@ -14,13 +14,13 @@ pub use super::client::Refresh;
 /// with time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Family {
-    /// For which client.
+    /// The client that it was issued to.
     pub client: String,
     /// For which person; none for a client that acts for itself.
     pub account: Option<String>,
-    /// By which grant.
+    /// The grant that started it.
     pub origin: GrantName,
-    /// What was granted.
+    /// The scopes that were granted.
     pub scope: Scopes,
     /// What the newest access token has, if that is less.
     #[serde(default)]
@@ -49,13 +49,13 @@ pub struct Family {
     /// When the person proved who they are.
     #[serde(default)]
     pub auth_time: Option<Timestamp>,
-    /// How they did.
+    /// The authentication methods that the person used.
     #[serde(default)]
     pub amr: Amr,
-    /// The `sid` of its tokens: the browser session that it comes of. None of a device's.
+    /// The `sid` of its tokens: the browser session that it belongs to. `None` for devices.
     #[serde(default)]
     pub sid: Option<String>,
-    /// The contract that the app was written by then, which its tokens go on to follow.
+    /// The dialect of the app when the family began, which its tokens continue to follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6).
@@ -64,17 +64,17 @@ pub struct Family {
     /// Claims about the person besides what its scopes open.
     #[serde(default)]
     pub beyond_scopes: BeyondScopes,
-    /// What the store knew the code by that it was redeemed for: whoever shows that code again ends
-    /// it, for as long as it lives (RFC 6749 §4.1.2).
+    /// The key of the record of the code that it was issued for: presenting that code again ends
+    /// the family, as long as it exists (RFC 6749 §4.1.2).
     #[serde(default)]
     pub code: Option<String>,
-    /// Rests on a consent that can be withdrawn.
+    /// Whether it depends on a consent that can be withdrawn.
     #[serde(default)]
     pub by_consent: bool,
-    /// On which one.
+    /// The id of the agreement it depends on.
     #[serde(default)]
     pub agreement: String,
-    /// Over for good.
+    /// Whether it has ended.
     #[serde(default)]
     pub ended: bool,
     /// When it was made.

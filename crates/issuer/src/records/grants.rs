@@ -50,7 +50,7 @@ pub struct GrantSettings {
     /// choose, it does so of every client that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_required: Option<bool>,
-    /// Whether a code challenge is asked for, where the grant has codes.
+    /// Whether a code challenge is required, if the grant has codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkce: Option<bool>,
 }
@@ -98,8 +98,8 @@ impl FromIterator<(GrantName, GrantSettings)> for Grants {
     }
 }
 
-/// The grants as records have them: earlier versions read and write a member for each of the first
-/// three. Grants that came later stand together.
+/// The settings of grants as they are stored: earlier versions read and write a member for each of
+/// the first three. Later grants share one member.
 #[derive(Serialize, Deserialize)]
 struct StoredGrants {
     #[serde(default)]

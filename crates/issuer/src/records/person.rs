@@ -1,5 +1,5 @@
-//! What a `User` document tells of a person besides their names and e-mail addresses, by the names
-//! that the claims have (OIDC Core §5.1).
+//! What a `User` document contains about a person besides names and e-mail addresses, under the
+//! names of the claims (OIDC Core §5.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PersonalDetails {
-    /// Middle names.
+    /// The person's middle names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub middle_name: Option<String>,
     /// What friends call them.
@@ -25,7 +25,7 @@ pub struct PersonalDetails {
     /// Their gender, in any words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gender: Option<String>,
-    /// Their birthday: `YYYY-MM-DD`, `0000-MM-DD` without the year, or the year alone.
+    /// Their birthday: `YYYY-MM-DD`, `0000-MM-DD` without the year, or only the year.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub birthdate: Option<String>,
     /// Their time zone, such as `Europe/Paris`.
@@ -37,7 +37,7 @@ pub struct PersonalDetails {
     /// Their telephone number, such as `+1 (425) 555-1212`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
-    /// Where they live.
+    /// Where the person lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
 }
@@ -53,16 +53,16 @@ pub struct Address {
     /// Street and number; may have several lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub street_address: Option<String>,
-    /// City.
+    /// The city or town.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locality: Option<String>,
     /// State, province or region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Postal code.
+    /// The postal code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<String>,
-    /// Country.
+    /// The country.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
 }
@@ -114,7 +114,7 @@ pub struct BeyondScopes {
     /// For the ID token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub id_token: Vec<String>,
-    /// For userinfo.
+    /// The claims for userinfo.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub userinfo: Vec<String>,
 }

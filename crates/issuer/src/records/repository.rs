@@ -18,7 +18,7 @@ pub struct Repository {
 
 /// A body with a place in the store.
 pub trait Stored: Serialize + DeserializeOwned {
-    /// What it is.
+    /// The kind of its records.
     const KIND: Kind;
 
     /// Other names that lead to it, folded.
@@ -35,11 +35,11 @@ pub trait Stored: Serialize + DeserializeOwned {
 /// A body as it was read, and what is needed to replace it.
 #[derive(Clone, Debug)]
 pub struct Versioned<T> {
-    /// Its name.
+    /// The id of the record.
     pub id: String,
-    /// Its version.
+    /// The version of the record.
     pub version: u64,
-    /// What it holds.
+    /// The body of the record.
     pub body: T,
 }
 
@@ -55,7 +55,7 @@ pub enum Update<T, R> {
 /// What became of an attempt to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is there.
+    /// The write succeeded.
     Done,
     /// Something else is there: the key is in use, or the version is another.
     Conflict,
@@ -91,7 +91,7 @@ impl Repository {
     /// The record of `id`.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails, or holds something else there.
+    /// [`StoreError`] if the store fails, or contains something else there.
     pub async fn get<T: Stored>(
         &self,
         id: &str,
@@ -104,7 +104,7 @@ impl Repository {
     /// The record with the unique name `name`.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails, or holds something else there.
+    /// [`StoreError`] if the store fails, or contains something else there.
     pub async fn find<T: Stored>(
         &self,
         name: &str,
@@ -149,12 +149,13 @@ impl Repository {
         })
     }
 
-    /// Writes what `edit` makes of the record of `id`, which is shown to it as it stands; anew if
-    /// somebody else was faster.
+    /// Writes what `edit` makes of the current record of `id`; repeats this if another writer was
+    /// faster.
     ///
     /// # Errors
     /// That of `edit`; a [`StoreError`] if the store fails, if another record has one of its unique
-    /// names, or if somebody else was faster [`TRIES`] times. The old or the new record is there.
+    /// names, or if another writer was faster [`TRIES`] times. Either the old or the new record is
+    /// stored.
     pub async fn update<T: Stored, R, E: From<StoreError>>(
         &self,
         id: &str,
@@ -205,19 +206,19 @@ impl Repository {
         Ok(Some((read(record)?.body, first)))
     }
 
-    /// Deletes the record of `id` and tells every node.
+    /// Deletes the record of `id` and notifies every node.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the record is there, whole, or gone.
+    /// [`StoreError`] if the store fails; the record is then either unchanged or deleted.
     pub async fn delete(&self, kind: Kind, id: &str, now: Timestamp) -> Result<bool, StoreError> {
         self.store.delete(&self.key(kind, id), None, Notice::Tell, now).await
     }
 
-    /// Deletes the record that `held` was read from, if it is as it was, and tells every node.
-    /// `false` if it is gone, or another by now.
+    /// Deletes the record that `held` was read from, if it has not changed, and notifies every
+    /// node. `false` if it has been deleted or changed.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the record is there, whole, or gone.
+    /// [`StoreError`] if the store fails; the record is then either unchanged or deleted.
     pub async fn delete_at<T: Stored>(
         &self,
         stored: &Versioned<T>,
@@ -230,7 +231,7 @@ impl Repository {
     /// Records whose ids begin with `prefix`, at most `limit`, after the id `after`.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails, or holds something else there.
+    /// [`StoreError`] if the store fails, or contains something else there.
     pub async fn page<T: Stored>(
         &self,
         prefix: &str,
@@ -261,7 +262,7 @@ impl Repository {
 /// Reads the body of `record`.
 ///
 /// # Errors
-/// [`StoreError`] if it holds something else.
+/// [`StoreError`] if it contains something else.
 pub fn read<T: Stored>(record: Record) -> Result<Versioned<T>, StoreError> {
     let body = serde_json::from_slice(&record.body).map_err(StoreError::new)?;
     Ok(Versioned { id: record.key.id, version: record.version, body })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{records::repository::Stored, store::Kind};
 
-/// How somebody proved who they are (OIDC Core §2, `amr`; RFC 8176).
+/// How a person authenticated (OIDC Core §2, `amr`; RFC 8176).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Amr(Vec<String>);
@@ -34,26 +34,26 @@ pub struct Session {
     pub account: String,
     /// When they proved it (OIDC Core §2, `auth_time`).
     pub auth_time: Timestamp,
-    /// How they did.
+    /// The authentication methods that the person used.
     #[serde(default)]
     pub amr: Amr,
     /// When it was last written as used.
     pub used: Timestamp,
-    /// First second at which it is over, used or not.
+    /// First second at which it has expired, used or not.
     pub ends: Timestamp,
     /// Seconds it may lie unused.
     pub idle_seconds: u64,
-    /// What apps know it by (Front-Channel Logout 1.0 §3): random, so that it leads neither to the
-    /// cookie nor to this record, and kept, so that it outlives both where the same person proves
-    /// anew who they are. None for a session of before there were such names.
+    /// The name by which apps know it (Front-Channel Logout 1.0 §3). It is random, so that it
+    /// reveals neither the cookie nor this record, and is kept when the same person authenticates
+    /// again. `None` for sessions from before this field existed.
     #[serde(default)]
     pub sid: Option<String>,
-    /// The apps that want to hear of its end, and when the person came to each (Back-Channel Logout
-    /// 1.0 §2.3).
+    /// The apps to notify of its end, and when the person came to each (Back-Channel Logout 1.0
+    /// §2.3).
     #[serde(default)]
     pub apps: BTreeMap<String, Timestamp>,
-    /// Digest of the mark of the browser that it is for: its cookie alone opens nothing. None for a
-    /// session of before there was such a bond, which is none any more.
+    /// Digest of the mark of the browser that it belongs to: its cookie alone is not enough. `None`
+    /// for sessions from before this field existed, which are no longer valid.
     #[serde(default)]
     pub browser: Option<String>,
 }

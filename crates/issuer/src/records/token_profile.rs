@@ -13,7 +13,7 @@ use super::TokenFormat;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "StoredProfile", into = "StoredProfile")]
 pub enum TokenProfile {
-    /// Our own (`docs/rules.md`).
+    /// Castellan's own (`docs/rules.md`).
     #[default]
     Standard,
     /// An app whose document is written as in `docs/contracts/aidbox.md` §2.1.
@@ -83,7 +83,7 @@ impl TokenProfile {
         }
     }
 
-    /// What access tokens of the authorization code grant look like unless the document says so.
+    /// The default format of access tokens of the authorization code grant.
     #[must_use]
     pub const fn default_format(self) -> TokenFormat {
         match self {
@@ -120,7 +120,7 @@ impl TokenProfile {
         self == Self::Aidbox
     }
 
-    /// A refresh token that was used a moment ago is not answered once more.
+    /// Whether a retry with a refresh token that was just used is refused.
     #[must_use]
     pub fn spends_refresh_at_once(self) -> bool {
         self == Self::Decidim
@@ -132,7 +132,7 @@ impl TokenProfile {
         self == Self::Decidim
     }
 
-    /// Whoever uses one of its JWTs must name the app besides (`docs/contracts/decidim.md` §4.1).
+    /// Whether requests with its JWTs must name the app as well (`docs/contracts/decidim.md` §4.1).
     #[must_use]
     pub fn jwt_needs_named_audience(self) -> bool {
         self == Self::Decidim

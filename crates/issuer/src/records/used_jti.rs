@@ -1,4 +1,4 @@
-//! Identifiers of assertions and proofs that were used, so that each is good for one use.
+//! Identifiers of used assertions and proofs, so that each can be used only once.
 
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Takes decoded pairs.
+    /// Takes pairs that are already decoded.
     ///
     /// # Errors
     /// [`Repeated`] naming the first parameter that came twice.
@@ -75,7 +75,7 @@ impl Params {
     }
 }
 
-/// So many parameters are held against each other, which no request of ours exceeds.
+/// Up to this many parameters are compared pairwise, which suffices for all regular requests.
 const FEW: usize = 24;
 
 /// The first parameter that came before and must not.

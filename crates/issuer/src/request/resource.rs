@@ -1,4 +1,4 @@
-//! Resource indicators (RFC 8707): for which APIs a token is meant to be, if not for all of them.
+//! Resource indicators (RFC 8707): the APIs that a token is for, if not for all of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,9 @@ impl Issuer {
         all.cloned().collect()
     }
 
-    /// Who the next access token of `family` is for, if `params` say so. The issuer's name stands
-    /// for each of its guards, so what is for it may be narrowed to some of them (RFC 8707 §2.2).
+    /// The audience of the next access token of `family`, if `params` narrow it. The issuer stands
+    /// for each of its guards, so an audience that contains it may be narrowed to some of them (RFC
+    /// 8707 §2.2).
     ///
     /// # Errors
     /// [`OAuthError::Target`] naming the first resource that the family is not for.
@@ -76,9 +77,9 @@ impl Family {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    /// One.
+    /// A single value.
     One(String),
-    /// Several.
+    /// Several values.
     Many(Vec<String>),
 }
 
@@ -92,7 +93,7 @@ impl Audience {
         }
     }
 
-    /// As a list.
+    /// The values as a list.
     #[must_use]
     pub fn into_vec(self) -> Vec<String> {
         match self {

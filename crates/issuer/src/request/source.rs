@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv6Addr};
 /// From where a request came, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// From this address.
+    /// A known client address.
     Address(IpAddr),
-    /// From behind this proxy of ours, which did not say from where, or not so that it reads: all
-    /// whom it brings like that are one.
+    /// Behind this trusted proxy, which sent no client address, or none that can be parsed: all
+    /// such requests share one source.
     Behind(IpAddr),
 }
 
@@ -30,19 +30,18 @@ impl Source {
         }
     }
 
-    /// Whether it is this machine itself: what stands there is a proxy that nobody told us of, more
-    /// likely than a stranger.
+    /// Whether it is the local machine: an unlisted proxy is more likely there than an attacker.
     pub(crate) fn is_here(self) -> bool {
         self.address().is_some_and(|address| address.to_canonical().is_loopback())
     }
 
-    /// The network that is counted as one with it: for version 6 the least that anybody has.
+    /// The network that it is counted with: for version 6 the smallest that anybody is assigned.
     pub(crate) fn network(self) -> Network {
         self.within(WIDTHS[0])
     }
 
-    /// The networks that it is counted in, the narrowest first: one but for version 6, where whoever
-    /// has an address has many networks of them.
+    /// The networks that it is counted in, the narrowest first: one, except for version 6, where
+    /// one party often has many networks.
     pub(crate) fn networks(self) -> impl Iterator<Item = Network> {
         let is_wide = matches!(self.address().map(|a| a.to_canonical()), Some(IpAddr::V6(_)));
         let count = if is_wide { WIDTHS.len() } else { 1 };
@@ -65,7 +64,7 @@ impl Source {
 }
 
 impl Network {
-    /// A text that is its alone.
+    /// A text that identifies it.
     pub(crate) fn text(self) -> String {
         match self.0 {
             Source::Address(address) => format!("{address}/{}", self.1),

@@ -21,22 +21,22 @@ pub struct Browser {
     pub source: Option<Source>,
 }
 
-/// Somebody who is signed in.
+/// A person who is signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The session's id.
     pub session: String,
     /// The account's id.
     pub account_id: String,
-    /// The account.
+    /// The account's record.
     pub account: Account,
     /// When they proved who they are.
     pub auth_time: Timestamp,
-    /// How they did.
+    /// The authentication methods that the person used.
     pub amr: Amr,
     /// What apps know the session by.
     pub(crate) sid: Option<String>,
-    /// The apps that are to hear of its end, and since when.
+    /// The apps to notify of its end, and since when.
     pub(crate) apps: BTreeMap<String, Timestamp>,
 }
 

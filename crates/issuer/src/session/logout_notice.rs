@@ -1,7 +1,7 @@
-//! Which apps hear that a session is over, and what they hear: by the server itself (OpenID Connect
-//! Back-Channel Logout 1.0), and by frames of the browser's (Front-Channel Logout 1.0).
+//! Which apps are notified when a session ends, and of what: by the server (OpenID Connect
+//! Back-Channel Logout 1.0), and by frames in the browser (Front-Channel Logout 1.0).
 //!
-//! This room decides whom to tell and makes the tokens. Whoever serves the issuer carries them.
+//! This module selects the apps and makes the tokens. Delivery is up to the host of the issuer.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{jose::Algorithm, random};
@@ -20,7 +20,7 @@ use crate::{
 /// Why a session cannot remember an app.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RememberError {
-    /// It is over by now.
+    /// The session has ended.
     #[error("the session is over")]
     Over,
     /// The store failed.
@@ -28,34 +28,36 @@ pub(crate) enum RememberError {
     Store(#[from] StoreError),
 }
 
-/// What a browser has left to do once its session is over.
+/// What a browser still has to do after its session has ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FrontchannelLogout {
-    /// What it loads in frames, so that apps hear of it (Front-Channel Logout 1.0 §2).
+    /// The URIs to load in frames, which notify apps (Front-Channel Logout 1.0 §2).
     pub frames: Vec<String>,
 }
 
-/// What one app is told when a session is over.
+/// A notification to one app that a session has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutNotification {
     /// The app's `client_id`.
     pub client: String,
-    /// Where it is to be told: an address that it has registered.
+    /// Where to send it: a URI that the app has registered.
     pub uri: String,
     alg: Algorithm,
     account: String,
     sid: String,
 }
 
-/// Words that nobody has carried yet.
+/// Notifications that are not delivered yet.
 pub(crate) struct Queue {
     sender: mpsc::Sender<LogoutNotification>,
     receiver: Mutex<mpsc::Receiver<LogoutNotification>>,
 }
 
-/// Words that wait at most; an app that is not told has its person signed in for longer.
+/// Maximum number of queued notifications; in an app that is not notified, the person stays signed
+/// in for longer.
 const MOST: usize = 10_000;
-/// Seconds that a logout token is good (Back-Channel Logout 1.0 §2.4 recommends two minutes at most).
+/// Seconds for which a logout token is valid (Back-Channel Logout 1.0 §2.4 recommends at most two
+/// minutes).
 const LIFETIME: u64 = 120;
 
 impl Default for Queue {
@@ -82,7 +84,7 @@ pub(crate) fn new_sid() -> String {
 }
 
 impl Issuer {
-    /// The next app to be told; waits until there is one. Nothing is lost if it is given up.
+    /// The next notification; waits until there is one. Cancelling the wait loses nothing.
     pub async fn next_notification(&self) -> LogoutNotification {
         let mut receiver = self.logout_queue().receiver.lock().await;
         match receiver.recv().await {
@@ -92,16 +94,16 @@ impl Issuer {
         }
     }
 
-    /// The next app to be told, if there is one already.
+    /// The next notification, if there is one already.
     #[must_use]
     pub fn waiting_notification(&self) -> Option<LogoutNotification> {
         self.logout_queue().receiver.try_lock().ok()?.try_recv().ok()
     }
 
-    /// The token that tells the app of `word` (Back-Channel Logout 1.0 §2.4), good from now on.
+    /// The logout token for a notification (Back-Channel Logout 1.0 §2.4), valid from now on.
     ///
-    /// Signed by a key of its own use, so that it can pass for no ID token here, in the algorithm
-    /// that the app reads ID tokens in.
+    /// Signed with a key for logout tokens only, so that it cannot pass for an ID token here, in
+    /// the algorithm that the app expects for ID tokens.
     ///
     /// # Errors
     /// [`KeyringError`] if there is no key and none can be made.
@@ -123,8 +125,8 @@ impl Issuer {
         self.sign((KeyUse::Logout, notification.alg), "logout+jwt", &claims).await
     }
 
-    /// Remembers that the person came to an app that wants to hear of their sign-out, once per
-    /// session and app, and says what the app is to know the session by.
+    /// Remembers that the person came to an app that is to be notified of their sign-out, once per
+    /// session and app, and returns the name by which the app knows the session.
     pub(crate) async fn remember_app(
         &self,
         (id, client): (&str, &Client),
@@ -136,7 +138,7 @@ impl Issuer {
         }
         let now = self.now();
         let add = |stored: Option<Session>| {
-            // Over by now: an app that would not hear of it is let in no more.
+            // The session has ended: an app that would not be notified of it gets no code.
             let mut session = stored.ok_or(RememberError::Over)?;
             session.apps.insert(id.to_owned(), now);
             let sid = session.sid.get_or_insert_with(new_sid).clone();
@@ -145,7 +147,7 @@ impl Issuer {
         self.repository().update(&person.session, now, add).await
     }
 
-    /// Who is to hear that `session` is over, as the apps stand in the store now.
+    /// The apps to notify that `session` has ended, by their current records.
     pub(crate) async fn logout_notices(
         &self,
         session: &Session,
@@ -177,7 +179,7 @@ impl Issuer {
         Ok((logout_notices, notifications))
     }
 
-    /// Has `words` carried.
+    /// Queues notifications for delivery.
     pub(crate) fn queue_notifications(&self, notifications: Vec<LogoutNotification>) {
         self.logout_queue().put(notifications);
     }

@@ -19,14 +19,14 @@ use crate::{
     store::{Kind, Notice, StoreError},
 };
 
-/// A session that is over, and who is to hear of it.
+/// A session that has ended, and the apps to notify.
 struct Ended {
     session: Session,
     logout_notices: FrontchannelLogout,
     notifications: Vec<LogoutNotification>,
 }
 
-/// A session is written as used at most so often.
+/// Seconds between writes of a session's last use.
 const SLIDE_SECONDS: u64 = 60;
 
 impl Issuer {
@@ -54,7 +54,7 @@ impl Issuer {
         };
         if now.since(stored.body.used).as_secs() >= SLIDE_SECONDS {
             stored.body.used = now;
-            // Somebody else sliding it at the same time is as good.
+            // If another request extends it at the same time, that is enough.
             self.repository().replace(&stored, Notice::Silent, now).await?;
         }
         let Session { sid, apps, amr, .. } = stored.body;
@@ -74,9 +74,9 @@ impl Issuer {
         self.open_session_after(None, account, Amr::default(), browser).await
     }
 
-    /// Signs `account` in in a browser where somebody may be signed in already, which ends that
-    /// session. Where it was the same person's, the new one goes on for its apps; one that a new
-    /// password had ended was nobody's.
+    /// Signs `account` in in a browser; a session that exists there ends. If it belonged to the
+    /// same person, the new one continues it for its apps, unless a new password had already ended
+    /// it.
     pub(crate) async fn take_over(
         &self,
         browser: &Browser,
@@ -133,7 +133,7 @@ impl Issuer {
         Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, amr, sid, apps }))
     }
 
-    /// Ends the session of this browser, everywhere, and has its apps told.
+    /// Ends the session of this browser, everywhere, and notifies its apps.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
@@ -145,7 +145,7 @@ impl Issuer {
         Ok(ended.logout_notices)
     }
 
-    /// Ends the session of a cookie that nobody has got.
+    /// Ends a session whose cookie was never handed out.
     pub(crate) async fn sign_out_of(&self, cookie: &Opaque) -> Result<(), StoreError> {
         if let Some(ended) = self.end_session_if(cookie, |_| true).await? {
             self.queue_notifications(ended.notifications);
@@ -153,11 +153,12 @@ impl Issuer {
         Ok(())
     }
 
-    /// Ends the session of this browser, if there is one. Whoever calls has its apps told, or lets
-    /// it go on under another id.
+    /// Ends the session of this browser, if there is one. The caller notifies its apps, or
+    /// continues it under another id.
     async fn end_session(&self, browser: &Browser) -> Result<Option<Ended>, StoreError> {
         let Some(cookie) = &browser.session else { return Ok(None) };
-        // Another browser's is none here. One of before there was a bond may be ended.
+        // A session of another browser does not count here. One from before the bond to browsers
+        // may be ended.
         let is_here = |session: &Session| {
             session.browser.as_deref().is_none_or(|digest| browser.is_marked(digest))
         };
@@ -178,9 +179,9 @@ impl Issuer {
             if !may(&stored.body) {
                 return Ok(None);
             }
-            // Found out first: what could not be told is not over.
+            // Determined first: if the apps cannot be determined, the session does not end.
             let (logout_notices, notifications) = self.logout_notices(&stored.body).await?;
-            // As it was read: an app that was let in meanwhile is told as well.
+            // At the version that was read: an app that was added meanwhile is notified as well.
             match self.repository().delete_at(&stored, now).await {
                 Ok(false) => {}
                 Ok(true) => {
@@ -188,7 +189,7 @@ impl Issuer {
                     return Ok(Some(Ended { session: stored.body, logout_notices, notifications }));
                 }
                 Err(error) => {
-                    // Perhaps it is over, so apps are told that it is.
+                    // It may have ended, so apps are notified.
                     self.queue_notifications(notifications);
                     return Err(error);
                 }

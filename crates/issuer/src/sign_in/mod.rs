@@ -28,11 +28,11 @@ pub trait SignInMethod: Send + Sync {
     /// What a person reads whose form proved nothing.
     fn problem(&self) -> &'static str;
 
-    /// The account that `form`, filled in in `browser`, proves, if it may sign in. Whoever guesses is
-    /// counted before anything is checked (`docs/rules.md` rule 48).
+    /// The account that `form`, submitted in `browser`, authenticates, if it may sign in. The
+    /// attempt is counted before anything is checked (`docs/rules.md` rule 48).
     ///
     /// # Errors
-    /// [`OAuthError`] if that cannot be told, or not now.
+    /// [`OAuthError`] if that cannot be determined, or not now.
     async fn check(
         &self,
         issuer: &Issuer,
@@ -46,7 +46,7 @@ pub trait SignInMethod: Send + Sync {
 pub struct Field {
     /// The name by which it is sent.
     pub name: &'static str,
-    /// What stands beside it.
+    /// The label of the field.
     pub label: &'static str,
     /// What is typed in.
     pub kind: FieldKind,
@@ -59,9 +59,9 @@ pub struct Field {
 pub enum FieldKind {
     /// The name of the person, which a form that comes back still has.
     UserName,
-    /// A secret, which nobody shows.
+    /// A secret, which is not displayed.
     Secret,
-    /// Some digits.
+    /// A numeric code.
     Code,
 }
 
@@ -72,7 +72,7 @@ pub type Roster = &'static [&'static dyn SignInMethod];
 pub const ROSTER: Roster = &[&password::Password];
 
 impl Issuer {
-    /// The way to sign in that `form` was filled in for: the first one unless it says so.
+    /// The sign-in method that `form` belongs to: the first one unless the form names one.
     pub(crate) fn sign_in_method(&self, form: &Params) -> Option<&'static dyn SignInMethod> {
         let methods = self.sign_in_methods();
         match form.get("method") {

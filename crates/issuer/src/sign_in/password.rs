@@ -103,10 +103,10 @@ impl Issuer {
         Ok(found)
     }
 
-    /// Replaces a hash of an earlier version by that of the same password in NFC. It is no other
-    /// password: sessions go on. What does not succeed now does the next time.
+    /// Replaces a hash of an earlier version with that of the same password in NFC. The password
+    /// does not change, so sessions continue. A failure is ignored; the next sign-in tries again.
     async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
-        // One that is too short by now could not be chosen any more, and stays as it is.
+        // A password that is now too short could not be set again, and keeps its old hash.
         let Ok(storable) = self.settings().secrets.password(password) else { return };
         let Ok(phc) = self.passwords().hash(&storable).await else { return };
         let body = Account { password: Some(phc), ..stored.body.clone() };

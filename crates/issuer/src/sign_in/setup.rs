@@ -15,8 +15,8 @@ use crate::{
     store::{Kind, StoreError},
 };
 
-/// Why the first administrator was not made. Nothing was changed, and the link still works unless
-/// it says so.
+/// Why the first administrator was not created. Nothing was changed, and the link still works
+/// unless stated otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Unknown, used or expired.
@@ -36,7 +36,7 @@ pub enum SetupError {
     /// The two passwords differ.
     #[error("The passwords do not match.")]
     Differ,
-    /// Ours.
+    /// An internal error.
     #[error("Something went wrong on the server. Try again.")]
     Token(#[from] OAuthError),
 }
@@ -49,14 +49,14 @@ pub struct SetupForm {
     pub user_name: String,
     /// The password.
     pub password: Secret,
-    /// The password once more.
+    /// The password, repeated.
     pub again: Secret,
 }
 
 const LINK_SECONDS: u64 = 86_400;
 
 impl Issuer {
-    /// A link's token, if nobody can sign in yet.
+    /// The token of a set-up link, if nobody can sign in yet.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -91,7 +91,7 @@ impl Issuer {
         }
         let (id, now) = (token.digest().text(), self.now());
         let store = |error: StoreError| SetupError::Token(error.into());
-        // Looked at before it is used up, so that a link that is good makes somebody.
+        // Checked before the link is used up, so that a valid link always creates an account.
         let found = self.repository().get::<Setup>(&id, now).await.map_err(store)?;
         found.ok_or(SetupError::Spent)?;
         // Two starts of an empty server make two links: the second one makes no second first.

@@ -24,7 +24,7 @@ pub struct Memory(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     records: BTreeMap<Key, Slot>,
-    feed: VecDeque<Told>,
+    feed: VecDeque<StoredNotice>,
     /// The number of the last notice ever written.
     end: u64,
     /// The last `now` that a writer brought; the age of notices counts from it.
@@ -38,7 +38,7 @@ struct Slot {
 }
 
 #[derive(Debug)]
-struct Told {
+struct StoredNotice {
     number: u64,
     at: Timestamp,
     subject: String,
@@ -52,8 +52,8 @@ impl Slot {
 
 impl State {
     /// The record of `key`, or its tombstone.
-    fn held(&mut self, key: &Key, now: Timestamp) -> Option<&mut Slot> {
-        self.records.get_mut(key).filter(|held| held.is_live(now))
+    fn stored(&mut self, key: &Key, now: Timestamp) -> Option<&mut Slot> {
+        self.records.get_mut(key).filter(|stored| stored.is_live(now))
     }
 
     /// Every record and tombstone of `kind` on `site` whose id is `from` or comes after it.
@@ -66,9 +66,11 @@ impl State {
     ) -> impl Iterator<Item = &Slot> {
         self.records
             .range(Key::new(site, kind, from)..)
-            .map(|(_, held)| held)
-            .take_while(move |held| held.record.key.site == *site && held.record.key.kind == kind)
-            .filter(move |held| held.is_live(now))
+            .map(|(_, stored)| stored)
+            .take_while(move |stored| {
+                stored.record.key.site == *site && stored.record.key.kind == kind
+            })
+            .filter(move |stored| stored.is_live(now))
     }
 
     /// The first unique name of `draft` that another record or tombstone has.
@@ -76,7 +78,7 @@ impl State {
         let key = &draft.key;
         let is_held = |name: &&String| {
             self.of_kind(&key.site, key.kind, "", now)
-                .any(|held| held.record.key != *key && held.record.unique.contains(name))
+                .any(|stored| stored.record.key != *key && stored.record.unique.contains(name))
         };
         draft.unique.iter().find(is_held).cloned()
     }
@@ -90,8 +92,9 @@ impl State {
     fn tell(&mut self, subject: &Key, notice: Notice) {
         if notice == Notice::Tell {
             self.end += 1;
-            let told = Told { number: self.end, at: self.now, subject: subject.text() };
-            self.feed.push_back(told);
+            let stored_notice =
+                StoredNotice { number: self.end, at: self.now, subject: subject.text() };
+            self.feed.push_back(stored_notice);
         }
     }
 }
@@ -117,7 +120,7 @@ impl Store for Memory {
         now: Timestamp,
     ) -> Result<Vec<Option<Record>>, StoreError> {
         let mut state = self.state();
-        let mut get = |key| state.held(key, now).filter(|h| !h.taken).map(|h| h.record.clone());
+        let mut get = |key| state.stored(key, now).filter(|h| !h.taken).map(|h| h.record.clone());
         Ok(keys.iter().map(&mut get).collect())
     }
 
@@ -131,8 +134,8 @@ impl Store for Memory {
         Ok(self
             .state()
             .of_kind(site, kind, "", now)
-            .find(|held| !held.taken && held.record.unique.iter().any(|name| name == unique))
-            .map(|held| held.record.clone()))
+            .find(|stored| !stored.taken && stored.record.unique.iter().any(|name| name == unique))
+            .map(|stored| stored.record.clone()))
     }
 
     async fn insert(
@@ -142,7 +145,7 @@ impl Store for Memory {
         now: Timestamp,
     ) -> Result<Inserted, StoreError> {
         let mut state = self.writing(now);
-        if state.held(&draft.key, now).is_some() {
+        if state.stored(&draft.key, now).is_some() {
             return Ok(Inserted::Exists);
         }
         if let Some(name) = state.clash(&draft, now) {
@@ -161,8 +164,8 @@ impl Store for Memory {
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
         let mut state = self.writing(now);
-        let held = state.held(&draft.key, now);
-        if held.is_none_or(|held| held.taken || held.record.version != version) {
+        let stored = state.stored(&draft.key, now);
+        if stored.is_none_or(|stored| stored.taken || stored.record.version != version) {
             return Ok(Replaced::Stale);
         }
         if let Some(name) = state.clash(&draft, now) {
@@ -175,9 +178,9 @@ impl Store for Memory {
 
     async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
         let mut state = self.writing(now);
-        let Some(held) = state.held(key, now) else { return Ok(Taken::None) };
-        let again = std::mem::replace(&mut held.taken, true);
-        let record = held.record.clone();
+        let Some(stored) = state.stored(key, now) else { return Ok(Taken::None) };
+        let again = std::mem::replace(&mut stored.taken, true);
+        let record = stored.record.clone();
         Ok(if again { Taken::Again(record) } else { Taken::First(record) })
     }
 
@@ -189,8 +192,10 @@ impl Store for Memory {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut state = self.writing(now);
-        let held = state.held(key, now);
-        if held.is_none_or(|held| version.is_some_and(|version| version != held.record.version)) {
+        let stored = state.stored(key, now);
+        if stored
+            .is_none_or(|stored| version.is_some_and(|version| version != stored.record.version))
+        {
             return Ok(false);
         }
         state.records.remove(key);
@@ -203,10 +208,10 @@ impl Store for Memory {
         Ok(self
             .state()
             .of_kind(&query.site, query.kind, &query.prefix, now)
-            .take_while(|held| held.record.key.id.starts_with(&query.prefix))
-            .filter(|held| !held.taken && is_after(&held.record.key.id))
+            .take_while(|stored| stored.record.key.id.starts_with(&query.prefix))
+            .filter(|stored| !stored.taken && is_after(&stored.record.key.id))
             .take(query.limit)
-            .map(|held| held.record.clone())
+            .map(|stored| stored.record.clone())
             .collect())
     }
 
@@ -224,7 +229,7 @@ impl Store for Memory {
 
     async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
         let state = self.state();
-        Ok(state.of_kind(site, kind, "", now).filter(|held| !held.taken).map(|_| 1).sum())
+        Ok(state.of_kind(site, kind, "", now).filter(|stored| !stored.taken).map(|_| 1).sum())
     }
 
     async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
@@ -237,10 +242,17 @@ impl Store for Memory {
         let Some(after) = after.0.parse().ok().filter(|after| *after <= state.end) else {
             return Ok(Feed { entries: Vec::new(), cursor, gap: true });
         };
-        let first = state.feed.front().map_or(state.end + 1, |told| told.number);
-        let entry =
-            |told: &Told| FeedEntry { id: told.number.to_string(), subject: told.subject.clone() };
-        let entries = state.feed.iter().filter(|told| told.number > after).map(entry).collect();
+        let first = state.feed.front().map_or(state.end + 1, |stored_notice| stored_notice.number);
+        let entry = |stored_notice: &StoredNotice| FeedEntry {
+            id: stored_notice.number.to_string(),
+            subject: stored_notice.subject.clone(),
+        };
+        let entries = state
+            .feed
+            .iter()
+            .filter(|stored_notice| stored_notice.number > after)
+            .map(entry)
+            .collect();
         Ok(Feed { entries, cursor, gap: after + 1 < first })
     }
 
@@ -254,14 +266,14 @@ impl Store for Memory {
         let expired: Vec<Key> = state
             .records
             .values()
-            .filter(|held| !held.is_live(now))
+            .filter(|stored| !stored.is_live(now))
             .take(limit)
-            .map(|held| held.record.key.clone())
+            .map(|stored| stored.record.key.clone())
             .collect();
         for key in &expired {
             state.records.remove(key);
         }
-        let is_old = |told: &&Told| now.since(told.at) > NOTICE_AGE;
+        let is_old = |stored_notice: &&StoredNotice| now.since(stored_notice.at) > NOTICE_AGE;
         let old = state.feed.iter().take(limit).take_while(is_old).count();
         state.feed.drain(..old);
         Ok(expired.len().max(old))

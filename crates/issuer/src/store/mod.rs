@@ -1,5 +1,5 @@
-//! The data source port (`docs/rules.md` §6): twelve verbs over opaque records, and a look at its
-//! clock and at which builds it admits.
+//! The data source port (`docs/rules.md` §6): twelve verbs over opaque records, its clock, and the
+//! versions that it admits.
 //!
 //! Every verb is atomic on its own and none spans two records, so that any engine with
 //! single-record atomicity can play. Callers arrange the order of verbs such that a crash between
@@ -21,9 +21,9 @@ pub use names::{NameEnd, NameQuery, Named};
 /// What a record is. Kinds never mix: a key of one kind says nothing about another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A person.
+    /// An account.
     Account,
-    /// An OAuth app.
+    /// An OAuth client.
     Client,
     /// An API key or machine user.
     Credential,
@@ -113,7 +113,7 @@ impl Kind {
 pub struct Key {
     /// The site, which is the tenant (`docs/rules.md` rule 42).
     pub site: Arc<str>,
-    /// What it is.
+    /// The kind of the record.
     pub kind: Kind,
     /// Its name among those of its kind and site.
     pub id: String,
@@ -135,9 +135,9 @@ impl Key {
 /// A record to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Which record.
+    /// The key of the record.
     pub key: Key,
-    /// What it holds; opaque to the engine.
+    /// The content; opaque to the engine.
     pub body: Vec<u8>,
     /// Other names, folded by the caller, that no other record of the same site and kind may have.
     /// None of them twice.
@@ -149,26 +149,26 @@ pub struct Draft {
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Which record.
+    /// The key of the record.
     pub key: Key,
     /// 1 when inserted, one more at every replacement; `take` leaves it.
     pub version: u64,
-    /// What it holds.
+    /// The content of the record.
     pub body: Vec<u8>,
-    /// Its other names.
+    /// The unique names of the record.
     pub unique: Vec<String>,
     /// First second at which it no longer exists.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Whether a write is told to every node through the feed.
+/// Whether a write adds a notice to the feed.
 ///
 /// The notice is written with the record: either both are there or neither is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Nothing that was decided before can change by this write.
     Silent,
-    /// Decisions that rest on this record must be made anew.
+    /// Decisions that depend on this record become invalid.
     Tell,
 }
 
@@ -199,7 +199,7 @@ pub enum Replaced {
 pub enum Taken {
     /// The caller is the first and only one to get this answer.
     First(Record),
-    /// Somebody took it before; its tombstone stays until it expires.
+    /// It was taken before; its tombstone stays until it expires.
     Again(Record),
     /// There is no such record, or it has expired.
     None,
@@ -208,23 +208,23 @@ pub enum Taken {
 /// Which records to list.
 #[derive(Clone, Debug)]
 pub struct PageQuery {
-    /// Of which site.
+    /// The site of the records.
     pub site: Arc<str>,
-    /// Of which kind.
+    /// The kind of the records.
     pub kind: Kind,
     /// Only ids that begin so; empty for all.
     pub prefix: String,
     /// Only ids after this one.
     pub after: Option<String>,
-    /// At most so many.
+    /// The maximum number of records.
     pub limit: usize,
 }
 
-/// Where a reader of the feed stands. Opaque to callers.
+/// The position of a reader in the feed. Opaque to callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedCursor(pub String);
 
-/// One notice.
+/// One notice of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedEntry {
     /// Unique among notices; an engine may hand out the same notice more than once.
@@ -238,10 +238,10 @@ pub struct FeedEntry {
 pub struct Feed {
     /// In the order they were written.
     pub entries: Vec<FeedEntry>,
-    /// Where to go on.
+    /// Where the next poll continues.
     pub cursor: FeedCursor,
-    /// Notices may be missing between the cursor given and the first entry: nothing that was
-    /// decided before counts any more.
+    /// Notices may be missing between the given cursor and the first entry: all earlier decisions
+    /// become invalid.
     pub gap: bool,
 }
 
@@ -260,7 +260,7 @@ pub struct Abilities {
 }
 
 impl Abilities {
-    /// Everything.
+    /// An engine with every capability.
     pub const ALL: Self = Self { lists_all: true, ends_with: true, sorts: true, shortest_start: 1 };
 }
 
@@ -333,8 +333,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Replaced, StoreError>;
 
-    /// Uses up the record of `key`: the body comes back and a tombstone stays until it expires,
-    /// which holds the key and the unique names.
+    /// Uses up the record of `key`: returns the body and leaves a tombstone until it expires, which
+    /// reserves the key and the unique names.
     ///
     /// Of any number of concurrent calls exactly one gets [`Taken::First`].
     ///
@@ -342,11 +342,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the engine fails; the record may or may not be used up.
     async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError>;
 
-    /// Deletes the record of `key`, its tombstone too, if it is at `version` (`None`: at any).
+    /// Deletes the record of `key`, or its tombstone, if it is at `version` (`None`: at any).
     /// `false` if there was none.
     ///
     /// # Errors
-    /// [`StoreError`] if the engine cannot write; the record is there, whole, or gone.
+    /// [`StoreError`] if the engine cannot write; the record is then either unchanged or deleted.
     async fn delete(
         &self,
         key: &Key,
@@ -362,7 +362,7 @@ pub trait Store: Send + Sync {
     async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError>;
 
     /// Lists records by their unique names, each under every name that matches, in the order of
-    /// [`NameEnd`]; `None` without an index for that, and then [`names::page`] walks over all of
+    /// [`NameEnd`]; `None` without an index for that, in which case [`names::page`] reads all of
     /// the kind. Taken records are absent.
     ///
     /// # Errors
@@ -389,7 +389,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the engine cannot read.
     async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError>;
 
-    /// Writes a notice about `subject` alone, for what is dead already (`docs/rules.md` rule 30).
+    /// Writes only a notice about `subject`, for records that have ended already (`docs/rules.md`
+    /// rule 30).
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot write.
@@ -412,8 +413,8 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
-    /// Whether builds of a layout before this one's may still work with it, as it stands now. While
-    /// they may, nothing is written that they could not read.
+    /// Whether older versions with an earlier layout may still use the data source in its current
+    /// state. While they may, nothing is written that they could not read.
     ///
     /// # Errors
     /// [`StoreError`] if the engine cannot read.

@@ -1,5 +1,5 @@
-//! Lists by unique names, from whichever end (`docs/rules.md` rule 42: they are folded, so letter
-//! case is no matter).
+//! Lists by unique names, by their beginning or their ending (`docs/rules.md` rule 42: they are
+//! folded, so letter case does not matter).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,16 +32,16 @@ pub struct NameQuery {
     pub part: String,
     /// Only names after this one, in the order of `end`.
     pub after: Option<String>,
-    /// At most so many.
+    /// The maximum number of names.
     pub limit: usize,
 }
 
 /// A record under one of its unique names. One with several that match is there several times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The name.
+    /// The name that matched.
     pub name: String,
-    /// Whose it is.
+    /// The record with that name.
     pub record: Record,
 }
 
@@ -57,7 +57,7 @@ impl NameEnd {
 }
 
 impl NameQuery {
-    /// Whether `name` has the end that is asked for.
+    /// Whether `name` begins or ends with the text of the query.
     #[must_use]
     pub fn admits(&self, name: &str) -> bool {
         match self.end {
@@ -67,7 +67,7 @@ impl NameQuery {
     }
 }
 
-/// `name` read backwards, character by character: what an index of endings holds.
+/// `name` reversed, character by character: the key of an index of endings.
 #[must_use]
 pub fn mirrored(name: &str) -> String {
     name.chars().rev().collect()
@@ -89,7 +89,7 @@ pub async fn page(
     }
 }
 
-/// Never holds more than one page of records and those that it will give.
+/// Keeps at most one page of records in memory, besides those that it returns.
 async fn walk(
     store: &dyn Store,
     query: &NameQuery,

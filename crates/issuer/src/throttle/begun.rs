@@ -1,5 +1,5 @@
-//! What somebody begins who has not said who they are is bounded: how much of it there is from one
-//! source ([`crate::throttle::per_source`]), and how large each of it is.
+//! What unauthenticated callers start is limited: in number per source
+//! ([`crate::throttle::per_source`]), and in size.
 
 use castellan_proto::Timestamp;
 
@@ -11,12 +11,12 @@ use crate::{
 };
 
 impl Issuer {
-    /// Writes the new record of something that a stranger at `source` begins; `None` as a source is
-    /// that of somebody who has shown who they are.
+    /// Writes a new record that an unauthenticated caller at `source` starts; `None` as the source
+    /// stands for an authenticated caller.
     ///
     /// # Errors
-    /// [`OAuthError::TooLong`] if it is too large, [`OAuthError::Throttled`] if too much from there
-    /// was begun and not finished; then nothing is kept.
+    /// [`OAuthError::TooLong`] if it is too large, [`OAuthError::Throttled`] if too many from there
+    /// were started and not finished; then nothing is stored.
     pub(crate) async fn keep_begun<T: Stored>(
         &self,
         id: &str,

@@ -1,14 +1,14 @@
 //! Guesses at passwords, counted per person (`docs/rules.md` rule 48), and per source
 //! ([`super::per_source`]).
 //!
-//! A guess is counted before it is checked, so that guesses at the same time count, too. It counts
-//! twice: for the name that was typed, and for the account that it leads to. Who typed one name too
-//! often is told to wait, whether it leads to anybody or not. Who guessed at one account too often by
-//! several names is told what everybody with a wrong password is told, so that nobody learns which
-//! names are one account's.
+//! A guess is counted before it is checked, so that concurrent guesses count too. It counts twice:
+//! for the name that was typed, and for the account that it leads to. After too many guesses at one
+//! name, the wait is stated, whether the name leads to an account or not. After too many guesses at
+//! one account by several names, the answer is that of a wrong password, so that nobody learns
+//! which names belong to one account.
 //!
-//! A browser in which the person has signed in before is counted for itself alone: nobody can be
-//! locked out from outside.
+//! A browser in which the person has signed in before is counted separately, so that nobody can be
+//! locked out by others.
 
 use castellan_proto::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use crate::{
 /// Guesses at one subject, or from one place that one subject has used.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Guesses {
-    /// How many since the last good one.
+    /// Guesses since the last successful one.
     count: u32,
     /// When the last one was made.
     last: Timestamp,
@@ -41,9 +41,9 @@ impl Stored for Guesses {
     }
 }
 
-/// So many may be wrong before anybody has to wait.
+/// Wrong guesses before there is a wait.
 const FREE: u32 = 10;
-/// So many in a browser that is known.
+/// The same in a known browser.
 const FREE_KNOWN: u32 = 30;
 /// Seconds after which wrong guesses are forgotten.
 const FORGOTTEN: u64 = 3_600;
@@ -69,14 +69,14 @@ pub(crate) struct Guess {
 
 /// What became of an attempt to count.
 pub(crate) enum Counted {
-    /// It is counted.
+    /// The guess was counted.
     Done,
-    /// There were too many: so many seconds to wait. What stands there is left as it was.
+    /// There were too many: seconds to wait. The stored count is left unchanged.
     Over(u64, Option<Versioned<Guesses>>),
 }
 
 impl Guesses {
-    /// What is kept of somebody who is known from now on.
+    /// The initial count for a subject that is known from now on.
     pub(crate) fn none_yet(now: Timestamp) -> Self {
         Self { count: 0, last: now, ends: Timestamp(now.0 + KNOWN) }
     }
@@ -85,7 +85,7 @@ impl Guesses {
         Self { count: 1, last: now, ends: Timestamp(now.0 + FORGOTTEN) }
     }
 
-    /// The same and one more, of which `free` may be wrong before anybody has to wait.
+    /// The count plus one, of which `free` may be wrong before there is a wait.
     ///
     /// # Errors
     /// Seconds to wait.
@@ -103,7 +103,8 @@ impl Guesses {
 
 impl Issuer {
     /// Counts a guess at the password of `account`, to which the name `typed` leads, before it is
-    /// checked. Every guess costs the same verbs, whoever it leads to, if anybody.
+    /// checked. Every guess costs the same store operations, whether the name leads to an account
+    /// or not.
     ///
     /// # Errors
     /// [`OAuthError::Throttled`] if there were too many; then nothing is to be checked.
@@ -166,7 +167,7 @@ impl Issuer {
         found.into_iter().map(|record| record.map(read).transpose()).collect()
     }
 
-    /// Counts one under `id`, where `held` stood a moment ago.
+    /// Counts one guess under `id`, where `held` was just read.
     pub(crate) async fn count_at(
         &self,
         id: &str,
@@ -204,10 +205,10 @@ impl Issuer {
         Ok(())
     }
 
-    /// The guess was good: what was counted is forgotten, and the browser is known from now on.
+    /// The guess was right: the count is reset, and the browser is known from now on.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the count may stand.
+    /// [`StoreError`] if the store fails; the count may then remain.
     pub(crate) async fn guess_was_good(&self, guess: Guess) -> Result<(), StoreError> {
         if let Some(source) = guess.source {
             source.was_right();
@@ -223,7 +224,7 @@ impl Issuer {
             return Ok(());
         }
         if let Some(stored) = self.repository().get::<Guesses>(&device, now).await? {
-            // Somebody else writing it at the same time is as good.
+            // If another request writes it at the same time, that is enough.
             self.repository()
                 .replace(&Versioned { body: fresh, ..stored }, Notice::Silent, now)
                 .await?;

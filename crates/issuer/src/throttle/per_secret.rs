@@ -1,10 +1,10 @@
 //! Guesses at secrets of apps, machine users and API keys, counted per subject in the store
 //! (`docs/rules.md` rule 48), besides per source.
 //!
-//! What Castellan made cannot be guessed, so whoever shows a secret of that form is counted by where
-//! they come from alone. For what people chose, the count holds up strangers only: where a subject
-//! has shown the right one before is known, to this node and in the store, and has a limit of its
-//! own. So nobody is locked out from outside, and an app at work costs no round trip more.
+//! Generated secrets cannot be guessed, so secrets of that form are counted by source only. For
+//! chosen secrets, the count only delays unknown sources: a source from which a subject has
+//! presented the right secret is remembered, on this node and in the store, and has a limit of its
+//! own. So nobody is locked out by others, and a working app needs no additional round trip.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,12 +37,12 @@ pub(crate) struct KnownPlaces(Cache<String, Arc<Bucket>>);
 #[must_use]
 pub(crate) struct SecretGuess {
     source: per_source::Guess,
-    /// Where else.
+    /// Where else the guess was counted.
     at: At,
 }
 
 enum At {
-    /// Nowhere.
+    /// Not counted elsewhere.
     Nowhere,
     /// In this node, because it comes from where the subject is known.
     Known(Arc<Bucket>),
@@ -101,10 +101,10 @@ impl Issuer {
         }
     }
 
-    /// The guess was good: what was counted is forgotten, and the place is known from now on.
+    /// The guess was right: the count is reset, and the source is known from now on.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the count may stand.
+    /// [`StoreError`] if the store fails; the count may then remain.
     pub(crate) async fn secret_was_right(&self, guess: SecretGuess) -> Result<(), StoreError> {
         guess.source.was_right();
         match guess.at {

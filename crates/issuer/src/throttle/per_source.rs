@@ -1,9 +1,9 @@
 //! What is counted by where it comes from (`docs/rules.md` rule 48): guesses at secrets, and what
 //! strangers begin. In memory, each node for itself.
 //!
-//! A guess is counted before it is checked and taken back if it was right, so that whoever knows
-//! their secret is held up by nobody but those who share their address and guess. What somebody
-//! begins is taken back when they have finished it.
+//! A guess is counted before it is checked and the count is taken back if it was right, so that
+//! callers with the right secret are only delayed by wrong guesses from their own address. What an
+//! unauthenticated caller starts is taken back when it is finished.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,7 +19,7 @@ use crate::{
     request::source::{Network, Source, WIDTHS},
 };
 
-/// So many at once, and one more every so many seconds.
+/// This many at once, and then one more per interval.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) most: u64,
@@ -30,8 +30,8 @@ pub(crate) struct Limit {
 pub(crate) struct Limits {
     /// Those of an address, and of the wider networks of version 6.
     networks: [Limit; WIDTHS.len()],
-    /// That of this machine itself, where an unlisted proxy stands for everybody; none if it is not
-    /// counted.
+    /// The limit of the local machine, where an unlisted proxy may stand for everybody; `None` if
+    /// it is not counted.
     here: Option<Limit>,
 }
 
@@ -45,8 +45,8 @@ pub(crate) const GUESSES: Limits = Limits {
     here: None,
 };
 
-/// What is begun by somebody who has not said who they are, and is kept for up to half an hour:
-/// sign-ins, pushed requests, devices, and proofs of keys. Who finishes gives their place back.
+/// What unauthenticated callers start and is stored for up to half an hour: sign-ins, pushed
+/// requests, devices, and proofs of keys. Finishing it takes the count back.
 pub(crate) const BEGUN: Limits = Limits {
     networks: [
         Limit { most: 300, refill: 2 },
@@ -150,7 +150,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// One that was counted is none.
+    /// Takes one count back.
     pub(crate) fn give_back(&self) {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.count = bucket.count.saturating_sub(1);
@@ -178,13 +178,13 @@ impl Issuer {
     /// Counts something that a stranger begins, before it is kept.
     ///
     /// # Errors
-    /// [`OAuthError::Throttled`] if too much from there was begun and not finished; then nothing is
-    /// to be kept.
+    /// [`OAuthError::Throttled`] if too many from there were started and not finished; then nothing
+    /// may be stored.
     pub(crate) fn begin_from(&self, source: Option<Source>) -> Result<Guess, OAuthError> {
         self.beginners().count(source, self.now()).map_err(OAuthError::Throttled)
     }
 
-    /// What was begun from `source` is finished.
+    /// Something that was started from `source` is finished.
     pub(crate) fn finished_from(&self, source: Option<Source>) {
         self.beginners().give_back(source);
     }

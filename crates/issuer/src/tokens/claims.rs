@@ -8,13 +8,13 @@ use crate::request::resource::Audience;
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
     /// Whom it speaks for: the person, or the client itself.
     pub sub: String,
     /// Who it is for.
     pub aud: Audience,
-    /// For which client.
+    /// The client that it was issued to.
     pub client_id: String,
     /// What it may do.
     pub scope: String,
@@ -24,8 +24,8 @@ pub struct AccessClaims {
     pub exp: Timestamp,
     /// Its own name, which begins with that of its family ([`Self::family`]).
     pub jti: String,
-    /// The browser session that it comes of (Back-Channel Logout 1.0 §2.1), by the name that ID
-    /// tokens and logout tokens have for it. Absent where there is none: a device's, a machine's.
+    /// The browser session that it belongs to (Back-Channel Logout 1.0 §2.1), by its name in ID
+    /// tokens and logout tokens. Absent without a session: for devices and machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// Which access token of the family.

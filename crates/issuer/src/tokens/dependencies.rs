@@ -1,4 +1,5 @@
-//! What a token family rests on besides itself: its client, its person, their consent.
+//! The records that a token family depends on besides itself: its client, its person, their
+//! consent.
 
 use std::sync::Arc;
 
@@ -11,16 +12,16 @@ use crate::{
     store::{Key, Kind, StoreError},
 };
 
-/// What a family rests on.
+/// The records that a family depends on.
 pub(crate) struct Dependencies {
     pub(crate) client: Option<Arc<Client>>,
     pub(crate) account: Option<Arc<Account>>,
     grant: Option<Arc<Consent>>,
-    /// What the records rest on in their turn.
+    /// The epochs that the records depend on.
     pub(crate) snapshot: Snapshot,
 }
 
-/// What is gone from under a family.
+/// What is missing among the records that a family depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// The client is inactive or deleted.
@@ -32,7 +33,7 @@ pub(crate) enum Missing {
 }
 
 impl Dependencies {
-    /// The records that `family` rests on.
+    /// The keys of the records that `family` depends on.
     fn keys(issuer: &Issuer, family: &Family) -> Vec<Key> {
         let mut keys = vec![issuer.repository().key(Kind::Client, &family.client)];
         if let Some(account) = &family.account {
@@ -46,7 +47,8 @@ impl Dependencies {
         keys
     }
 
-    /// What `family` rests on, and what of that is gone for a token with `scope`.
+    /// Reads the records that `family` depends on, and determines which is missing for a token with
+    /// `scope`.
     pub(crate) async fn of(
         issuer: &Issuer,
         family: &Family,
@@ -79,7 +81,8 @@ impl Dependencies {
         Ok(dependencies)
     }
 
-    /// What is gone from under `family`, for a token with `scope`; nothing if it stands.
+    /// The first record that is missing for a token of `family` with `scope`; `None` if there is
+    /// none.
     ///
     /// A record younger than the family is another one under the same name: what was issued
     /// before does not come back with it.
@@ -104,7 +107,7 @@ impl Dependencies {
 }
 
 impl Issuer {
-    /// What is gone from under `family`, for a token with `scope`.
+    /// The first record that is missing for a token of `family` with `scope`.
     pub(crate) async fn missing(
         &self,
         family: &Family,

@@ -1,5 +1,5 @@
-//! Proof of possession (RFC 9449): a token is of use to whoever holds the key that it was issued to,
-//! and each request shows that anew.
+//! Proof of possession (RFC 9449): a token is only of use with the key that it was issued to, and
+//! each request proves possession again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 
 /// Seconds that a proof may be old, and that its maker's clock may be ahead.
 const WINDOW: u64 = 60;
-/// Seconds that a nonce is handed out; it is taken for as long again.
+/// Seconds for which a nonce is handed out; it is accepted for the same time after that.
 const NONCE_SECONDS: u64 = 120;
 const NONCE_CODE: usize = 16;
 /// Characters of a `jti` at most.
@@ -31,7 +31,7 @@ const LONGEST_JTI: usize = 256;
 /// A proof as it came, and the request that it came with.
 #[derive(Clone, Copy, Debug)]
 pub struct Proof<'a> {
-    /// What stood in the header `DPoP`.
+    /// The value of the header `DPoP`.
     pub jws: &'a str,
     /// The method of the request.
     pub method: &'a str,
@@ -42,10 +42,10 @@ pub struct Proof<'a> {
 /// Why a token that was shown does not do.
 #[derive(Debug, thiserror::Error)]
 pub enum ShownError {
-    /// What was shown with it is no good.
+    /// The proof is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// It does not hold, or not for whoever shows that.
+    /// The token is not valid, or not for this caller.
     #[error(transparent)]
     Token(#[from] VerifyError),
 }
@@ -65,7 +65,7 @@ pub(crate) struct SeenProofs(Cache<Digest, ()>);
 
 impl Default for SeenProofs {
     fn default() -> Self {
-        // As long as one can still be good, by either clock.
+        // As long as a proof can be valid by either clock.
         let lifetime = Duration::from_secs(2 * WINDOW + 1);
         // The oldest go first, so that a crowd of new ones cannot keep others out.
         let builder = Cache::builder().max_capacity(500_000).time_to_live(lifetime);
@@ -86,11 +86,11 @@ struct Claims {
     ath: Option<String>,
 }
 
-/// A proof that is good if it is new.
+/// A proof that is valid if it is new.
 struct Good {
     /// The thumbprint of its key (RFC 7638).
     jkt: String,
-    /// What it is remembered by.
+    /// The digest by which it is remembered.
     id: Digest,
 }
 
@@ -106,12 +106,13 @@ impl Issuer {
         Ok(good.jkt)
     }
 
-    /// Whether `token` holds for whoever shows `proof` of its key with it, or shows nothing besides
-    /// (RFC 9449 §7.1). A proof is used up once the token is found good, on this node, or on every
-    /// one if `tokens.dpop_replay` says so; nobody without a token costs us more than a signature.
+    /// Verifies `token` for a caller who presents `proof` of its key, or nothing besides (RFC 9449
+    /// §7.1). A valid token's proof is used up, on this node, or on every one with
+    /// `tokens.dpop_replay`; a caller without a token costs no more than the verification of a
+    /// signature.
     ///
     /// # Errors
-    /// [`ShownError`] saying which of the two is no good.
+    /// [`ShownError`] saying which of the two is not valid.
     pub async fn verify_shown(
         &self,
         token: &str,
@@ -157,8 +158,8 @@ impl Issuer {
         }
         // One with a private key in its header does not read at all (RFC 9449 §4.3, number 7).
         let jwk = header.jwk.as_ref().ok_or(invalid("contains no public key"))?;
-        // The key vouches for nobody but itself, so its header may say how it is used; where the key
-        // says so as well, they must agree.
+        // The key proves nothing but itself, so its header may state the algorithm; if the key
+        // states one as well, they must agree.
         let algorithm =
             Algorithm::named(&header.alg).filter(|alg| jwk.alg.is_none_or(|own| own == *alg));
         let algorithm = algorithm.ok_or(invalid("uses an algorithm that is not supported"))?;
@@ -190,7 +191,7 @@ impl Issuer {
         Ok(Good { jkt, id })
     }
 
-    /// If nonces are asked for, there must be one, and ours.
+    /// If nonces are required, there must be one that was issued here.
     fn check_nonce(&self, nonce: Option<&str>) -> Result<(), ProofError> {
         if !self.settings().dpop_nonce {
             return Ok(());
@@ -210,8 +211,8 @@ impl Issuer {
     }
 }
 
-/// Whether `htu` means `url`: without query and fragment, scheme and authority in any case, a
-/// default port said or not (RFC 9449 §4.3, number 9).
+/// Whether `htu` is `url`: without query and fragment, scheme and authority in any case, a default
+/// port written or not (RFC 9449 §4.3, number 9).
 fn is_at(htu: &str, url: &str) -> bool {
     let split = |text: &str| {
         let text = text.split(['?', '#']).next().unwrap_or_default();

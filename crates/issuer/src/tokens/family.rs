@@ -17,7 +17,7 @@ use crate::{
     store::{Kind, Notice, StoreError},
 };
 
-/// What a refresh token or an opaque access token says, proven to be ours.
+/// The content of a refresh token or an opaque access token whose MAC has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilyToken {
     /// The family's id.
@@ -35,7 +35,7 @@ const CODE: usize = 16;
 const CODE_CHANCE: usize = 32;
 /// Characters of an id that say when it was made.
 const WHEN: usize = 8;
-/// Random bytes behind them. That nobody makes up a token is the code's business.
+/// Random bytes after them. Forgery is prevented by the MAC.
 const CHANCE: usize = 10;
 /// The characters of base64url in the order in which texts are sorted.
 const SORTED: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
@@ -55,9 +55,9 @@ pub(crate) fn new_id(now: Timestamp) -> String {
     id
 }
 
-/// A code, of an app or a device, that is redeemed for `family`. It carries the id, so that the family
-/// is found when the code comes again after its own record is gone. Whoever shows it proves by the
-/// rest that they have it: the family keeps what the whole is known by.
+/// A code, of an app or a device, that is redeemed for `family`. It contains the id, so that the
+/// family is found if the code is presented again after its own record has expired. The rest of the
+/// code proves that the caller has it: the family stores the key of the code's record.
 pub(crate) fn code_of(kind: OpaqueKind, family: &str) -> Opaque {
     let mut payload = URL_SAFE_NO_PAD.decode(family).unwrap_or_default();
     payload.extend(random::<CODE_CHANCE>());
@@ -71,8 +71,8 @@ fn family_in(code: &Opaque) -> Option<String> {
 }
 
 impl Issuer {
-    /// Ends the family that `code` was redeemed for, if it was: somebody else has the code as well
-    /// (RFC 6749 §4.1.2). `code_id` is what the store knew it by.
+    /// Ends the family that `code` was redeemed for, if there is one: somebody else has the code as
+    /// well (RFC 6749 §4.1.2). `code_id` is the key of the code's record.
     pub(crate) async fn end_family_of(
         &self,
         code: &Opaque,
@@ -104,11 +104,11 @@ impl Issuer {
     /// Reads `text`; `None` if this site did not make it.
     pub(crate) fn read_family_token(&self, kind: OpaqueKind, text: &str) -> Option<FamilyToken> {
         let opaque = Opaque::read(kind, text)?;
-        let (said, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
-        if !constant_time_eq(&self.member_code(kind, said), code) {
+        let (signed, code) = opaque.payload().split_at_checked(ID + 4 + 8)?;
+        if !constant_time_eq(&self.member_code(kind, signed), code) {
             return None;
         }
-        let (id, rest) = said.split_at(ID);
+        let (id, rest) = signed.split_at(ID);
         let (generation, expires) = rest.split_at(4);
         Some(FamilyToken {
             family: URL_SAFE_NO_PAD.encode(id),
@@ -117,10 +117,10 @@ impl Issuer {
         })
     }
 
-    fn member_code(&self, kind: OpaqueKind, said: &[u8]) -> [u8; CODE] {
+    fn member_code(&self, kind: OpaqueKind, signed: &[u8]) -> [u8; CODE] {
         let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
         let site = self.repository().site().as_bytes();
-        let message = [label, &[0], site, &[0], said].concat();
+        let message = [label, &[0], site, &[0], signed].concat();
         let full = self.root().hmac(Branch::Refresh).code(&message);
         let mut code = [0; CODE];
         code.copy_from_slice(&full[..CODE]);
@@ -128,7 +128,7 @@ impl Issuer {
     }
 
     /// Ends a family for good: the record, then the feed, then this node (`docs/rules.md` rule 30).
-    /// One that is dead already is told again.
+    /// If it has ended already, the notice is written again.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the family may or may not be over.

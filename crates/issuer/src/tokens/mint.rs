@@ -32,7 +32,7 @@ pub struct TokenAnswer {
     /// The ID token, if `openid` was granted (OIDC Core §3.1.3.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    /// What was granted.
+    /// The scopes that were granted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub scope: String,
     /// The person, for clients written as in `docs/contracts/aidbox.md` §6.1.
@@ -221,7 +221,7 @@ pub struct Authorized {
     pub family: Family,
     /// For the ID token, if there is to be one.
     pub nonce: Option<String>,
-    /// Claims about the person that are to stand in the ID token.
+    /// Claims about the person to include in the ID token.
     pub id_claims: Vec<String>,
     /// The person is new to this token: an ID token and `userinfo` belong in the answer.
     pub introduces: bool,

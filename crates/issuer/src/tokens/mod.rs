@@ -1,4 +1,4 @@
-//! Tokens: what they say, how they are made, and whether they still hold.
+//! Tokens: their content, how they are made, and whether they are still valid.
 
 pub mod claims;
 pub(crate) mod dependencies;

@@ -10,27 +10,27 @@ use crate::{
     store::StoreError,
 };
 
-/// An access token that holds, and what it rests on.
+/// A valid access token, and what it depends on.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// Its family.
+    /// The token's family.
     pub family_id: String,
-    /// Its own name.
+    /// The token's id.
     pub jti: String,
-    /// For which client.
+    /// The client's `client_id`.
     pub client_id: String,
-    /// That client: what it may have at all, and how it wants things signed.
+    /// The client: the scopes it is limited to, and the signature algorithms that it uses.
     pub client: Arc<Client>,
     /// The audience that a caller must name besides, byte for byte: a JWT's of an app of `/oauth`
     /// (`docs/contracts/decidim.md` §4.1).
     pub named_audience: Option<String>,
     /// The contract that the app was written by when it got the token.
     pub profile: TokenProfile,
-    /// For which person.
+    /// The person, with the account's id.
     pub account: Option<(String, Arc<Account>)>,
     /// What it may do.
     pub scope: Scopes,
-    /// Claims that userinfo tells besides what the scopes open (OIDC Core §5.5).
+    /// Claims that userinfo contains besides those that the scopes cover (OIDC Core §5.5).
     pub claims: Vec<String>,
     /// Who it is for.
     pub audience: Vec<String>,
@@ -42,7 +42,7 @@ pub struct Live {
     pub expires: Timestamp,
 }
 
-/// Why a token does not hold.
+/// Why a token is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// It has not the shape of this kind of token, so that it may be one of another kind.
@@ -51,20 +51,20 @@ pub enum VerifyError {
     /// Its time has passed.
     #[error("the token has expired")]
     Expired,
-    /// Forged, malformed, or something it rests on is gone: one answer for all.
+    /// Forged, malformed, expired, or a record it depends on is missing: one answer for all.
     #[error("the token is not valid")]
     Invalid,
-    /// The store failed, so that it cannot be told.
+    /// The store failed, so that the answer is unknown.
     #[error("the store failed")]
     Store(#[from] StoreError),
 }
 
-/// What whoever sends a token shows besides.
+/// What the sender of a token presents besides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder<'a> {
-    /// Nothing: `Authorization: Bearer`. A token that is bound to a key is none for them.
+    /// Nothing: `Authorization: Bearer`. Tokens bound to a key are not valid then.
     Bearer,
-    /// The key of this thumbprint: `Authorization: DPoP`. A token that is bound to none is none.
+    /// The key with this thumbprint: `Authorization: DPoP`. Only tokens bound to it are valid then.
     Key(&'a str),
     /// It is not they who use it: they ask about it.
     Asks,
@@ -85,8 +85,8 @@ impl Live {
         self.scope.has_name(name) && self.client.scope.has_name(name)
     }
 
-    /// Whether userinfo tells `claim`, which the scope `name` opens: it has that, or the claim itself
-    /// was agreed to, and its client may still have it.
+    /// Whether userinfo contains `claim`, which the scope `name` covers: the token has that scope,
+    /// or the claim itself was consented to and its client may still have it.
     #[must_use]
     pub fn opens(&self, claim: &str, name: &str) -> bool {
         let agreed = || self.claims.iter().any(|other| other == claim);

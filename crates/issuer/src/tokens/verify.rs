@@ -1,4 +1,5 @@
-//! Whether an access token holds: proven to be ours, in time, and everything it rests on alive.
+//! Whether an access token is valid: issued here, not expired, and with all records it depends on
+//! in place.
 
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ use crate::{
     },
 };
 
-/// What a token says of itself, proven to be ours.
-struct Said {
+/// The content of a token whose signature or MAC has been verified.
+struct TokenContent {
     family: String,
     generation: u32,
     issued: Option<Timestamp>,
@@ -38,8 +39,8 @@ struct Carried {
 }
 
 impl Issuer {
-    /// Whether `token` holds now. One that this node has seen costs no round trip; a new one costs
-    /// one (`docs/rules.md` rule 27), and one more if this node does not know its client and
+    /// Whether `token` is valid now. One that this node has seen costs no round trip; a new one
+    /// costs one (`docs/rules.md` rule 27), and one more if this node does not know its client and
     /// person.
     ///
     /// # Errors
@@ -63,39 +64,39 @@ impl Issuer {
         if let Some(live) = self.verdicts().get(self, &digest) {
             return Ok(live);
         }
-        let said = match self.read_access(token) {
-            Some(said) => said,
+        let content = match self.read_access(token) {
+            Some(content) => content,
             // By a key that another node has made a moment ago, perhaps.
             None if self.hears_of_a_key(token).await? => {
                 self.read_access(token).ok_or(VerifyError::Invalid)?
             }
             None => return Err(VerifyError::Invalid),
         };
-        if said.expires <= now {
+        if content.expires <= now {
             return Err(VerifyError::Expired);
         }
-        let family_key = self.repository().key(Kind::Family, &said.family);
+        let family_key = self.repository().key(Kind::Family, &content.family);
         // Captured before anything is read: what changes in between is seen as a change.
         let before = self.liveness().snapshot([&*family_key.text()]);
         let records = self.repository().store().get_many(&[family_key], now).await?;
         let family = body::<Family>(records.into_iter().next().flatten())?;
-        let (live, snapshot) = self.check_alive(said, family).await?;
+        let (live, snapshot) = self.check_alive(content, family).await?;
         self.verdicts().keep(self, digest, (&live, snapshot.and(before)), live.expires);
         Ok(live)
     }
 
     async fn check_alive(
         &self,
-        said: Said,
+        content: TokenContent,
         family: Family,
     ) -> Result<(Arc<Live>, Snapshot), VerifyError> {
-        let outdated = family.ends_previous && said.generation != family.access_generation;
-        let rescoped = said.carried.is_none() && said.generation < family.opaque_from;
+        let outdated = family.ends_previous && content.generation != family.access_generation;
+        let rescoped = content.carried.is_none() && content.generation < family.opaque_from;
         if family.ended || outdated || rescoped {
             return Err(VerifyError::Invalid);
         }
-        let is_jwt = said.carried.is_some();
-        let Carried { scope, audience, jkt } = said.carried.unwrap_or_else(|| Carried {
+        let is_jwt = content.carried.is_some();
+        let Carried { scope, audience, jkt } = content.carried.unwrap_or_else(|| Carried {
             scope: family.current_scope().clone(),
             audience: family.current_audience().to_vec(),
             jkt: family.jkt.clone(),
@@ -107,11 +108,11 @@ impl Issuer {
         let client = dependencies.client.ok_or(VerifyError::Invalid)?;
         let account = family.account.clone().zip(dependencies.account);
         // An opaque token does not say when it was made, but how long before its end that was.
-        let made = Timestamp(said.expires.0.saturating_sub(family.access_seconds));
+        let made = Timestamp(content.expires.0.saturating_sub(family.access_seconds));
         let owes_name = is_jwt && family.profile.jwt_needs_named_audience();
         let live = Live {
-            jti: access_jti(&said.family, said.generation),
-            family_id: said.family,
+            jti: access_jti(&content.family, content.generation),
+            family_id: content.family,
             named_audience: owes_name.then(|| family.client.clone()),
             profile: family.profile,
             client_id: family.client,
@@ -121,8 +122,8 @@ impl Issuer {
             claims: family.beyond_scopes.userinfo,
             audience,
             jkt,
-            issued: said.issued.unwrap_or(made),
-            expires: said.expires,
+            issued: content.issued.unwrap_or(made),
+            expires: content.expires,
         };
         Ok((Arc::new(live), dependencies.snapshot))
     }
@@ -164,9 +165,9 @@ impl Issuer {
         }
     }
 
-    fn read_access(&self, token: &str) -> Option<Said> {
+    fn read_access(&self, token: &str) -> Option<TokenContent> {
         if let Some(family_token) = self.read_family_token(OpaqueKind::Access, token) {
-            return Some(Said {
+            return Some(TokenContent {
                 family: family_token.family,
                 generation: family_token.generation,
                 issued: None,
@@ -176,7 +177,7 @@ impl Issuer {
         }
         let claims = self.proven_claims(token)?;
         let scope = Scopes::parse(&claims.scope).ok()?;
-        Some(Said {
+        Some(TokenContent {
             family: claims.family()?.to_owned(),
             generation: claims.generation,
             issued: Some(claims.iat),

@@ -1,6 +1,6 @@
-//! Moving records from one data source to another: all of them, hashes and sealed keys included, as
-//! they are. What was taken stays behind: its tombstone is of use for a minute at most, and a code
-//! that nobody knows is as worthless as one that was used.
+//! Moves records from one data source to another: all of them, hashes and sealed keys included,
+//! unchanged. Taken records stay behind: a tombstone is of use for a minute at most, and an unknown
+//! code is as useless as a used one.
 
 mod seal;
 
@@ -20,37 +20,37 @@ use crate::store::{
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Moved {
-    /// Of which site.
+    /// The record's site.
     pub site: String,
     /// Its kind's name in the store.
     pub kind: String,
-    /// Its id.
+    /// The record's id.
     pub id: String,
-    /// Its other names.
+    /// The record's unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unique: Vec<String>,
     /// First second at which it no longer exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// What it holds, byte for byte.
+    /// The record's body, byte for byte.
     pub body: Box<RawValue>,
 }
 
 /// Why a record does not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// It is no record that this version knows.
+    /// This version does not know the kind of record.
     #[error("{0:?} is not a kind of record that this version knows")]
     Kind(String),
     /// One of its names belongs to another record there.
     #[error("{record}: its name {name:?} belongs to another record at the destination")]
     Clash {
-        /// Which record.
+        /// The record concerned.
         record: String,
-        /// The name.
+        /// The name concerned.
         name: String,
     },
-    /// What it holds is not what Castellan writes.
+    /// The content was not written by Castellan.
     #[error("{0}: its content is not JSON")]
     Body(String),
     /// A data source failed.
@@ -81,7 +81,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk through what `store` holds for `sites`.
+    /// Iterates over the records of `sites` in `store`.
     #[must_use]
     pub fn new(store: &'a dyn Store, sites: &[Arc<str>], now: Timestamp) -> Self {
         // That nodes could write here says nothing about there.
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
     /// The next records; `None` at the end.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the same page can be asked for again.
+    /// [`StoreError`] if the store fails; the same page can be requested again.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
         while let Some((site, kind)) = self.rooms.last() {
             let query = PageQuery {
@@ -121,7 +121,7 @@ impl Moved {
     /// `record`, ready to go.
     ///
     /// # Errors
-    /// [`MoveError::Body`] if it holds something that Castellan did not write.
+    /// [`MoveError::Body`] if its content was not written by Castellan.
     pub fn leaving(record: &Record) -> Result<Self, MoveError> {
         let text = std::str::from_utf8(&record.body).ok().map(ToOwned::to_owned);
         let body = text.and_then(|text| RawValue::from_string(text).ok());
@@ -171,17 +171,17 @@ impl Moved {
                         Replaced::Stale => {}
                     }
                 }
-                // A tombstone, or gone in between: made room for.
+                // A tombstone, or deleted meanwhile: remove it to make room.
                 None => drop(store.delete(&key, None, Notice::Silent, now).await?),
             }
         }
         Err(StoreError::new("too much write contention on the record").into())
     }
 
-    /// Whether `store` holds just this.
+    /// Whether `store` contains exactly this record.
     ///
     /// # Errors
-    /// [`MoveError`] if it cannot be told.
+    /// [`MoveError`] if that cannot be determined.
     pub async fn is_at(&self, store: &dyn Store, now: Timestamp) -> Result<bool, MoveError> {
         let draft = self.draft()?;
         let stored = store.get_many(std::slice::from_ref(&draft.key), now).await?;

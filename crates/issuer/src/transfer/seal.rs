@@ -29,7 +29,7 @@ impl LineSeal {
     /// The seal of the export that `stream` names.
     #[must_use]
     pub fn of(master: &MasterKey, stream: &str) -> Option<Self> {
-        // A key of its own for each export, so that a number is all that tells lines apart.
+        // A key of its own for each export, so that a counter suffices as the nonce of a line.
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, stream.as_bytes())
             .extract(&*master.branch(Branch::Export));
         let mut key = Zeroizing::new([0; 32]);

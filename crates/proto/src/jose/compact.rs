@@ -10,21 +10,21 @@ use super::{
 /// What the header of a token says, all of it unproven.
 #[derive(Debug, serde::Deserialize)]
 pub struct Header {
-    /// The algorithm claimed.
+    /// The algorithm that the header claims.
     pub alg: String,
     /// The media type claimed (RFC 7515 §4.1.9).
     pub typ: Option<String>,
     /// Which key is claimed to have signed.
     pub kid: Option<String>,
-    /// A public key that came along (RFC 7515 §4.1.3). Nobody vouches for it.
+    /// A public key sent in the header (RFC 7515 §4.1.3). Nothing vouches for it.
     #[serde(default)]
     pub jwk: Option<Jwk>,
     #[serde(flatten, deserialize_with = "nothing_critical")]
     _others: PassedOver,
 }
 
-/// `crit` names extensions that must be understood (RFC 7515 §4.1.11); we understand none, and an
-/// empty or unreadable list of them is none of ours to mend.
+/// `crit` names extensions that must be understood (RFC 7515 §4.1.11). None is supported, and an
+/// empty or unreadable list is refused as well.
 fn nothing_critical<'de, D: serde::Deserializer<'de>>(members: D) -> Result<PassedOver, D::Error> {
     pass_over(members, &["crit"])
 }
@@ -48,8 +48,8 @@ pub struct Compact<'a> {
 impl<'a> Compact<'a> {
     const LONGEST: usize = 16 * 1024;
 
-    /// Takes `token` apart. `None` if it is no compact JWS, or its header names a member
-    /// twice or has a `crit`.
+    /// Splits `token` into its parts. `None` if it is not a compact JWS, or its header names a
+    /// member twice or has a `crit`.
     #[must_use]
     pub fn read(token: &'a str) -> Option<Self> {
         if token.len() > Self::LONGEST {

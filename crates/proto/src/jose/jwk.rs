@@ -7,15 +7,15 @@ use super::{
     members::{PassedOver, pass_over},
 };
 
-/// A public key. What holds a member of a private one does not read.
+/// A public key. A key with a member of a private key is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Jwk {
     /// The family: `EC`, `OKP` or `RSA`.
     pub kty: String,
-    /// What it is for; always `sig` here.
+    /// The purpose of the key; always `sig` here.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
-    /// What may be done with it, where that is said; of use here is `verify` (RFC 7517 §4.3).
+    /// What the key may be used for, if stated; only `verify` is of use here (RFC 7517 §4.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_ops: Option<Vec<String>>,
     /// The one algorithm it is used with.
@@ -50,7 +50,7 @@ fn nothing_private<'de, D: serde::Deserializer<'de>>(members: D) -> Result<Passe
 /// What `/.well-known/jwks.json` serves (RFC 7517 §5).
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct JwkSet {
-    /// The keys.
+    /// The keys of the set.
     pub keys: Vec<Jwk>,
 }
 
@@ -80,7 +80,7 @@ impl Jwk {
     #[must_use]
     pub fn thumbprint(&self) -> String {
         let Self { kty, crv, x, y, n, e, .. } = self;
-        // Written by a serialiser, for what is not ours may hold quotation marks.
+        // Written by a serialiser, because values from outside may contain quotation marks.
         let canonical = match &**kty {
             "RSA" => serde_json::json!({"e": e, "kty": kty, "n": n}),
             "OKP" => serde_json::json!({"crv": crv, "kty": kty, "x": x}),

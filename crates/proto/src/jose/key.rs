@@ -62,7 +62,7 @@ impl SigningKey {
     /// The key of a PKCS#8 document.
     ///
     /// # Errors
-    /// [`KeyError`] if the document holds no key for `algorithm`.
+    /// [`KeyError`] if the document contains no key for `algorithm`.
     pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let private = match algorithm {
             Algorithm::Es256 => {
@@ -81,7 +81,7 @@ impl SigningKey {
         Ok(Self { private, jwk, kid })
     }
 
-    /// Its algorithm.
+    /// The algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         match self.private {
@@ -98,7 +98,7 @@ impl SigningKey {
         &self.kid
     }
 
-    /// Its public half.
+    /// The public half of the key.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
@@ -117,8 +117,8 @@ impl SigningKey {
         self.sign_under(&header, claims)
     }
 
-    /// A compact JWS over `claims` under the JSON text `header`, which is not looked at: what a
-    /// client writes that brings its key along, or an attacker.
+    /// A compact JWS over `claims` under the JSON text `header`, which is not checked: for clients
+    /// that send their key in the header, and for tests of attacks.
     ///
     /// # Errors
     /// [`KeyError`] if the claims do not serialise or the signature fails.

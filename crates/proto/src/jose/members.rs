@@ -11,8 +11,8 @@ pub struct PassedOver;
 /// Passes over them, but lets none come twice and none of `refused` come at all, not even as
 /// `null`.
 ///
-/// A name that comes twice means one thing to a reader that takes the first, and another to one
-/// that takes the last (RFC 7515 §4, RFC 7517 §4). The reader's own names are held to it by serde.
+/// If a name occurs twice, one reader takes the first value and another the last (RFC 7515 §4, RFC
+/// 7517 §4). For the reader's own names serde checks this.
 pub(super) fn pass_over<'de, D: Deserializer<'de>>(
     members: D,
     refused: &'static [&'static str],

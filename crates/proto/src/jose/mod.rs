@@ -25,7 +25,7 @@ pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519, of what `EdDSA` may stand for (RFC 8037 §3.1).
+    /// Ed25519, the only curve accepted for `EdDSA` (RFC 8037 §3.1).
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -40,7 +40,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Those with a public key, which anybody can check by.
+    /// Those with a public key, with which anybody can verify.
     pub const ASYMMETRIC: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Ps256, Self::Rs256];
 
     /// The algorithm of a header; a newer name of one that we know is read as well (RFC 9864 §2.2).
@@ -52,7 +52,7 @@ impl Algorithm {
         Self::ASYMMETRIC.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
-    /// The `alg` header.
+    /// The value of the `alg` header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -5,14 +5,15 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Whether a key of modulus `n` and exponent `e`, big-endian as in a JWK, is safe to believe.
 ///
-/// The library looks at the size of a key only when it checks a signature, which is too late for
-/// whoever registers it. Exponents that are even or above 33 bits it refuses, but it takes 3; ours
-/// are above 2^16 (FIPS 186-5 §5.4).
+/// The library checks the size of a key only when it verifies a signature, which is too late at
+/// registration. It refuses even exponents and those above 33 bits, but accepts 3; here they must
+/// be above 2^16 (FIPS 186-5 §5.4).
 pub(super) fn is_sound(n: &[u8], e: &[u8]) -> bool {
     BITS.contains(&bits(n)) && bits(e) > 16 && !is_roca(n)
 }
 
-/// A first byte of zero is none of the shortest form (RFC 7518 §2), and counts as no bits at all.
+/// A number with a leading zero byte is not in the shortest form (RFC 7518 §2), and counts as
+/// having no bits.
 fn bits(number: &[u8]) -> usize {
     match number.first() {
         None | Some(0) => 0,

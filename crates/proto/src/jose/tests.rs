@@ -175,7 +175,7 @@ fn an_rsa_key_is_measured_when_it_is_read() {
     }
 }
 
-/// A key says for itself what it is for, and is used for nothing else.
+/// A key states its purpose, and is used for nothing else.
 #[test]
 fn a_key_is_for_one_algorithm() {
     let all = [&PAIRS[..], &[Algorithm::Hs256]].concat();

@@ -1,4 +1,4 @@
-//! Public keys, parsed once and held.
+//! Public keys, parsed once and kept.
 
 use aws_lc_rs::{
     encoding::AsDer as _,
@@ -37,7 +37,7 @@ impl VerifyingKey {
         Ok(Self { algorithm, key: key.ok_or(KeyError(algorithm))? })
     }
 
-    /// Its one algorithm.
+    /// The algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -54,8 +54,8 @@ fn decoded(member: Option<&String>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(member?).ok()
 }
 
-/// 32 bytes, no more and no fewer. The library tells points and DER apart by their length, and
-/// would read both, or a point whose halves are 31 and 33 bytes: one key of many names.
+/// Exactly 32 bytes. The library distinguishes points from DER by their length, and would accept
+/// both, or a point whose halves have 31 and 33 bytes: one key with several representations.
 fn thirty_two(member: Option<&String>) -> Option<[u8; 32]> {
     decoded(member)?.try_into().ok()
 }

@@ -1,4 +1,4 @@
-//! What an app may be granted, and what a request demands (`docs/rules.md` §3).
+//! What an app may be granted, and what a request requires (`docs/rules.md` §3).
 
 mod pattern;
 #[cfg(test)]
@@ -24,7 +24,7 @@ pub struct RequiredScope(String);
 pub struct InvalidDemand(String);
 
 impl RequiredScope {
-    /// The whole text.
+    /// The required scope as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,8 +48,8 @@ impl TryFrom<String> for RequiredScope {
 }
 
 impl From<RequiredScope> for String {
-    fn from(demand: RequiredScope) -> Self {
-        demand.0
+    fn from(required: RequiredScope) -> Self {
+        required.0
     }
 }
 
@@ -59,14 +59,14 @@ impl std::fmt::Display for RequiredScope {
     }
 }
 
-/// One scope as it is granted or asked for.
+/// One scope as it is granted or requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
     /// A name such as `openid` or `api:read`: equal or not, never a pattern.
     Named(String),
-    /// A pattern over demands such as `Mutation:Person:*`.
+    /// A pattern over required scopes such as `Mutation:Person:*`.
     Pattern(ScopePattern),
 }
 
@@ -76,7 +76,7 @@ pub enum InvalidScope {
     /// A character that RFC 6749 §3.3 does not allow, or none at all.
     #[error("{0:?} is not a scope (RFC 6749 §3.3)")]
     Token(String),
-    /// It looks like a pattern and is none.
+    /// It has the form of a pattern but is not a valid one.
     #[error(transparent)]
     Pattern(#[from] InvalidPattern),
 }
@@ -91,7 +91,7 @@ impl Scope {
         }
     }
 
-    /// Whether everything that `asked` stands for is within this scope.
+    /// Whether everything that `asked` represents is within this scope.
     #[must_use]
     pub fn contains(&self, asked: &Self) -> bool {
         match (self, asked) {
@@ -139,10 +139,10 @@ impl std::fmt::Display for Scope {
 pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
-    /// Reads the space-delimited form of RFC 6749 §3.3. An empty text is no scope.
+    /// Reads the space-delimited form of RFC 6749 §3.3. An empty text contains no scope.
     ///
     /// # Errors
-    /// [`InvalidScope`] naming the first entry that is none.
+    /// [`InvalidScope`] naming the first entry that is not a valid scope.
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
         text.split(' ')
             .filter(|part| !part.is_empty())
@@ -150,7 +150,7 @@ impl Scopes {
             .collect()
     }
 
-    /// One by one.
+    /// Iterates over the scopes.
     pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
         self.0.iter()
     }
@@ -165,7 +165,7 @@ impl Scopes {
         self.iter().map(one).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there are no scopes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -177,7 +177,7 @@ impl Scopes {
         self.iter().any(|scope| matches!(scope, Scope::Named(ours) if ours == name))
     }
 
-    /// Whether all that `asked` stands for is within one of these.
+    /// Whether all that `asked` represents is within one of these scopes.
     #[must_use]
     pub fn cover(&self, asked: &Scope) -> bool {
         self.iter().any(|ours| ours.contains(asked))

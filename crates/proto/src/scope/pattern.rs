@@ -1,4 +1,4 @@
-//! Patterns over demands, and when one lies within another (`docs/rules.md` rules 21 to 23).
+//! Patterns over required scopes, and containment between them (`docs/rules.md` rules 21 to 23).
 
 use super::RequiredScope;
 
@@ -22,7 +22,7 @@ pub enum InvalidPattern {
     /// A character outside `A-Z a-z 0-9 _ : * ? { , }`.
     #[error("{0:?} contains a character other than letters, digits, _ : * ? and {{a,b}}")]
     Character(String),
-    /// Braces that are nested, not closed, or hold fewer than two alternatives.
+    /// Braces that are nested, not closed, or contain fewer than two alternatives.
     #[error("the braces in {0:?} do not have the form {{a,b}}")]
     Braces(String),
     /// More than 64 alternatives.
@@ -52,22 +52,22 @@ impl ScopePattern {
         size_of::<Self>() + self.text.len() + alternatives.sum::<usize>()
     }
 
-    /// Whether `demand` is one of the things this pattern stands for.
+    /// Whether the required scope `required` matches this pattern.
     #[must_use]
-    pub fn matches(&self, demand: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.absorbs(demand.as_str().as_bytes()))
+    pub fn matches(&self, required: &RequiredScope) -> bool {
+        self.alternatives.iter().any(|glob| glob.absorbs(required.as_str().as_bytes()))
     }
 
-    /// Whether `demand` is written out in this pattern, without any wildcard.
+    /// Whether the required scope `required` is written out in this pattern, without any wildcard.
     #[must_use]
-    pub fn names(&self, demand: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.0 == demand.as_str().as_bytes())
+    pub fn names(&self, required: &RequiredScope) -> bool {
+        self.alternatives.iter().any(|glob| glob.0 == required.as_str().as_bytes())
     }
 
     /// Whether everything that `asked` can match is matched by this pattern.
     ///
-    /// Never says yes wrongly. Without `?` it never says no wrongly either, as long as each asked
-    /// alternative lies within a single one of ours.
+    /// Sound: it never wrongly returns true. Without `?` it never wrongly returns false either, as
+    /// long as each requested alternative lies within a single one of this pattern.
     #[must_use]
     pub fn contains(&self, asked: &Self) -> bool {
         asked
@@ -168,7 +168,7 @@ impl std::hash::Hash for ScopePattern {
     }
 }
 
-/// The texts that the braces of `text` stand for.
+/// The texts that the braces of `text` expand to.
 fn expand(text: &str) -> Result<Vec<String>, InvalidPattern> {
     let braces = || InvalidPattern::Braces(text.to_owned());
     let mut out = vec![String::new()];

@@ -8,7 +8,7 @@ fn pattern(text: &str) -> ScopePattern {
     ScopePattern::try_from(text.to_owned()).unwrap()
 }
 
-fn demand(text: &str) -> RequiredScope {
+fn required(text: &str) -> RequiredScope {
     RequiredScope::try_from(text.to_owned()).unwrap()
 }
 
@@ -72,22 +72,22 @@ fn trompa_5_2_what_a_pattern_opens() {
         ("Mutation:{Person,Place}:*", true, false),
         ("Query:*", false, false),
     ] {
-        assert_eq!(pattern(text).matches(&demand(create)), opens_create, "{text} on {create}");
-        assert_eq!(pattern(text).matches(&demand(add)), opens_add, "{text} on {add}");
+        assert_eq!(pattern(text).matches(&required(create)), opens_create, "{text} on {create}");
+        assert_eq!(pattern(text).matches(&required(add)), opens_add, "{text} on {add}");
     }
 }
 
 /// `docs/security-cases.md` row 33: without a wildcard nothing matches a longer name.
 #[test]
 fn case_33_a_scope_is_no_prefix() {
-    assert!(!pattern("Mutation:Order:Create").matches(&demand("Mutation:OrderItem:Create")));
-    assert!(!pattern("Mutation:Order:Create").matches(&demand("Mutation:Order:CreateAll")));
-    assert!(!pattern("Mutation:Order:?").matches(&demand("Mutation:Order:Create")));
+    assert!(!pattern("Mutation:Order:Create").matches(&required("Mutation:OrderItem:Create")));
+    assert!(!pattern("Mutation:Order:Create").matches(&required("Mutation:Order:CreateAll")));
+    assert!(!pattern("Mutation:Order:?").matches(&required("Mutation:Order:Create")));
 }
 
 #[test]
 fn our_own_rights_need_to_be_named() {
-    let own = demand("Castellan:User:Delete");
+    let own = required("Castellan:User:Delete");
     assert!(!pattern("*").matches(&own));
     assert!(!pattern("{Castellan,x}*:User:*").contains(&pattern("C*")));
     assert!(pattern("Castellan:*").matches(&own));
@@ -108,10 +108,10 @@ fn braces_are_flat_closed_and_few() {
     for bad in ["{a}", "{a,b", "a}", "{a,{b,c}}", "a,b", "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}"] {
         assert!(ScopePattern::try_from(bad.to_owned()).is_err(), "{bad}");
     }
-    assert!(pattern("Mutation:{Person,Place}:{Create,}").names(&demand("Mutation:Place:Create")));
+    assert!(pattern("Mutation:{Person,Place}:{Create,}").names(&required("Mutation:Place:Create")));
 }
 
-/// A matcher nobody could get wrong: it tries everything.
+/// A matcher that is obviously correct: it tries everything.
 fn slow_match(glob: &[u8], text: &[u8]) -> bool {
     match glob.first() {
         None => text.is_empty(),
@@ -132,9 +132,9 @@ fn words(longest: usize) -> Vec<String> {
     all
 }
 
-/// A demand `a:b:…` whose last name is `word`, matched by a pattern with the same head.
+/// A required scope `a:b:…` whose last name is `word`, matched by a pattern with the same head.
 fn dressed(word: &str) -> RequiredScope {
-    demand(&format!("a:b:_{word}"))
+    required(&format!("a:b:_{word}"))
 }
 
 proptest! {
@@ -158,10 +158,10 @@ proptest! {
             .iter()
             .map(|word| dressed(word))
             .all(|word| !theirs.matches(&word) || ours.matches(&word));
-        let said = ours.contains(&theirs);
-        prop_assert!(!said || truth, "said {key} contains {asked}");
+        let contains_it = ours.contains(&theirs);
+        prop_assert!(!contains_it || truth, "contains_it {key} contains {asked}");
         if !key.contains('?') && !asked.contains('?') {
-            prop_assert_eq!(said, truth, "{} contains {}", key, asked);
+            prop_assert_eq!(contains_it, truth, "{} contains {}", key, asked);
         }
     }
 

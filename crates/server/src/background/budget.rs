@@ -1,5 +1,5 @@
-//! How many bytes may be written over a day: refilled all the time, so that whoever uses it up in
-//! a moment does not use up the rest of the day.
+//! How many bytes may be written per day. The budget is refilled continuously, so that a burst does
+//! not use up the rest of the day.
 
 use castellan_proto::Timestamp;
 
@@ -22,7 +22,7 @@ impl Budget {
         Self { burst, daily, left: burst, at: now }
     }
 
-    /// Takes `bytes`, if so many are left at `now`.
+    /// Takes `bytes`, if that many are left at `now`.
     pub(super) fn take(&mut self, bytes: u64, now: Timestamp) -> bool {
         let came = self.daily.saturating_mul(now.since(self.at).as_secs()) / DAY;
         // What is less than a byte is not lost: it counts from the moment it began to come.

@@ -1,6 +1,6 @@
-//! Denials on their way to the store: written in the background, a bounded number of bytes at a
-//! time and over the day, so that no answer waits for them and nobody fills the disk with them
-//! (`docs/rules.md` rule 5).
+//! Denials on their way to the store: written in the background, with a limit on bytes at a time
+//! and per day, so that no response waits for them and they cannot fill the disk (`docs/rules.md`
+//! rule 5).
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::budget::Budget;
 
-/// Where the denials of one site are told. Cheap to clone.
+/// Records the denials of one site. Cheap to clone.
 #[derive(Clone)]
 pub struct Denials {
     queue: mpsc::Sender<Waiting>,
@@ -55,7 +55,7 @@ const STRANGERS: (u64, u64) = (4 * MIB, 16 * MIB);
 const KNOWN: (u64, u64) = (16 * MIB, 48 * MIB);
 
 impl Denials {
-    /// Begins to write what is told.
+    /// Starts the task that writes recorded denials.
     #[must_use]
     pub fn start(issuer: Issuer) -> Self {
         let (queue, mut waiting) = mpsc::channel(WAITING);
@@ -83,7 +83,7 @@ impl Denials {
         Self { queue, shared }
     }
 
-    /// Takes note of a denial at `guard`, unless too much waits already, or was written today.
+    /// Records a denial at `guard`, unless too much is queued already, or was written today.
     pub(crate) fn tell(&self, guard: &Arc<str>, denial: Denial) {
         let bytes = denial.bytes();
         let waiting = self.shared.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -104,7 +104,7 @@ impl Shared {
         budget.take(bytes as u64, self.issuer.now())
     }
 
-    /// Says so now and then: a line for each would fill the log instead.
+    /// Logs this from time to time: a line for each would fill the log instead.
     fn note_dropped(&self) {
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         if dropped.is_power_of_two() {

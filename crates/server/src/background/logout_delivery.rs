@@ -1,5 +1,5 @@
-//! Tells apps that somebody signed out (OpenID Connect Back-Channel Logout 1.0 §2.5), in the
-//! background: nobody who signs out waits for an app.
+//! Notifies apps that somebody signed out (OpenID Connect Back-Channel Logout 1.0 §2.5), in the
+//! background, so that signing out waits for no app.
 //!
 //! Whom, where and what is the issuer's to say.
 
@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::http_client::{HttpClient, HttpClientError};
 
-/// What tells the apps of one site.
+/// The task that notifies the apps of one site.
 pub(crate) struct LogoutDelivery {
     stopping: watch::Sender<bool>,
     work: JoinHandle<()>,
@@ -27,12 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long after each try in vain there is another.
 const PAUSES: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
-/// Apps that are being told at a time; more wait for their turn.
+/// Maximum number of concurrent deliveries; more are queued.
 const MOST: usize = 1_000;
-/// How long the stop waits for apps that are still to be told.
+/// How long shutdown waits for pending deliveries.
 const LAST: Duration = Duration::from_secs(10);
 
-/// Why an app was not told.
+/// Why a delivery failed.
 #[derive(Debug, thiserror::Error)]
 enum DeliveryError {
     #[error("could not create the logout token: {0}")]
@@ -46,14 +46,14 @@ enum DeliveryError {
 }
 
 impl LogoutDelivery {
-    /// Begins to tell the apps of `issuer`.
+    /// Starts to deliver the notifications of `issuer`.
     pub(crate) fn start(issuer: Issuer) -> Self {
         let (stopping, stop) = watch::channel(false);
         let round = Round { issuer, egress: HttpClient::to([]).within(PATIENCE), stop };
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
-    /// Tells, without a pause and until `deadline`, the apps that are still to be told.
+    /// Delivers the remaining notifications, without pauses and until `deadline`.
     async fn close(self, deadline: Instant) {
         if tokio::time::timeout_at(deadline, self.work).await.is_err() {
             tracing::warn!("logout notifications were not delivered before the server stopped");
@@ -72,7 +72,7 @@ impl LogoutDelivery {
     }
 }
 
-/// What telling takes.
+/// What a delivery needs.
 struct Round {
     issuer: Issuer,
     egress: HttpClient,
@@ -96,7 +96,7 @@ async fn tell_all(round: Arc<Round>) {
     while under_way.join_next().await.is_some() {}
 }
 
-/// Tells one app, and tries again for a while.
+/// Delivers one notification, with retries for a while.
 async fn deliver(round: Arc<Round>, notification: LogoutNotification) {
     let (client, mut stop) = (&*notification.client, round.stop.clone());
     for pause in PAUSES {
@@ -113,7 +113,8 @@ async fn deliver(round: Arc<Round>, notification: LogoutNotification) {
 impl Round {
     async fn deliver_once(&self, notification: &LogoutNotification) -> Result<(), DeliveryError> {
         let url: Url = notification.uri.parse()?;
-        // A new one each time, so that it is as good at the last try as at the first.
+        // A new token each time, so that it is valid for as long at the last attempt as at the
+        // first.
         let token = self.issuer.logout_token(notification).await?;
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)

@@ -19,31 +19,31 @@ pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
 pub struct Usage {
     issuer: Issuer,
     counts: Arc<Mutex<Counts>>,
-    /// Held by whoever writes, so that the stop waits for what is on its way.
+    /// Locked while counts are written, so that shutdown waits for a write in progress.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was counted since.
 #[derive(Default)]
 struct Counts {
-    /// Per kind and id of a resource, how often each demand was met.
+    /// Per kind and id of a resource, how often each required scope was covered.
     by_kind: HashMap<ResourceKind, HashMap<String, Count>>,
-    /// Demands of all of them.
-    demands: usize,
+    /// The number of required scopes in all of them.
+    scopes: usize,
 }
 
 /// What one caller used, and since when that is counted.
 struct Count {
     since: Timestamp,
-    demands: BTreeMap<String, u64>,
+    scopes: BTreeMap<String, u64>,
 }
 
 /// How often counts are added to the store.
 const EVERY: Duration = Duration::from_secs(10);
 /// Apps and keys that are counted between two writes at most.
 const MOST: usize = 10_000;
-/// Demands of all of them at most.
-const MOST_DEMANDS: usize = 100_000;
+/// The maximum number of required scopes in all of them.
+const MOST_SCOPES: usize = 100_000;
 
 impl Usage {
     /// Begins to count, and to write what was counted.
@@ -65,27 +65,27 @@ impl Usage {
     pub(crate) fn count(
         &self,
         caller: &Identity,
-        demands: &mut dyn Iterator<Item = &RequiredScope>,
+        scopes: &mut dyn Iterator<Item = &RequiredScope>,
     ) {
         let Some((kind, id)) = resource(caller) else { return };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { by_kind, demands: all } = &mut *counts;
+        let Counts { by_kind, scopes: all } = &mut *counts;
         let of_kind = by_kind.entry(kind).or_default();
         if !of_kind.contains_key(id) {
             if of_kind.len() >= MOST {
                 return;
             }
-            let count = Count { since: self.issuer.now(), demands: BTreeMap::new() };
+            let count = Count { since: self.issuer.now(), scopes: BTreeMap::new() };
             of_kind.insert(id.to_owned(), count);
         }
         let Some(of_caller) = of_kind.get_mut(id) else { return };
-        for demand in demands {
-            match of_caller.demands.get_mut(demand.as_str()) {
+        for scope in scopes {
+            match of_caller.scopes.get_mut(scope.as_str()) {
                 Some(count) => *count += 1,
-                None if *all >= MOST_DEMANDS => {}
+                None if *all >= MOST_SCOPES => {}
                 None => {
                     *all += 1;
-                    of_caller.demands.insert(demand.as_str().to_owned(), 1);
+                    of_caller.scopes.insert(scope.as_str().to_owned(), 1);
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Usage {
         };
         for (kind, of_kind) in counts.by_kind {
             for (id, of_caller) in of_kind {
-                let (counts, since) = (&of_caller.demands, of_caller.since);
+                let (counts, since) = (&of_caller.scopes, of_caller.since);
                 if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
                     tracing::warn!(%error, "could not write usage counts to the data source");
                     self.put_back(kind, id, of_caller);
@@ -111,20 +111,20 @@ impl Usage {
 
     fn put_back(&self, kind: ResourceKind, id: String, of_caller: Count) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { by_kind, demands: all } = &mut *counts;
+        let Counts { by_kind, scopes: all } = &mut *counts;
         let (of_kind, since) = (by_kind.entry(kind).or_default(), of_caller.since);
         if of_kind.len() >= MOST && !of_kind.contains_key(&id) {
             return;
         }
-        let kept = of_kind.entry(id).or_insert(Count { since, demands: BTreeMap::new() });
+        let kept = of_kind.entry(id).or_insert(Count { since, scopes: BTreeMap::new() });
         kept.since = kept.since.min(since);
-        for (demand, more) in of_caller.demands {
-            match kept.demands.get_mut(&demand) {
+        for (scope, more) in of_caller.scopes {
+            match kept.scopes.get_mut(&scope) {
                 Some(count) => *count += more,
-                None if *all >= MOST_DEMANDS => {}
+                None if *all >= MOST_SCOPES => {}
                 None => {
                     *all += 1;
-                    kept.demands.insert(demand, more);
+                    kept.scopes.insert(scope, more);
                 }
             }
         }

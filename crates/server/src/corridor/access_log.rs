@@ -29,7 +29,7 @@ impl AccessLogEntry {
 impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
-        // The query may hold what must not be logged.
+        // The query may contain secrets, which must not be logged.
         let (decision, path, method) = (self.id.as_str(), self.uri.path(), self.method.as_str());
         let path = &path[..path.floor_char_boundary(128)];
         let method = &method[..method.floor_char_boundary(16)];

@@ -1,5 +1,5 @@
-//! From where a request came: the other end of the connection, unless that is a proxy of ours, which
-//! is believed about the end before it (`docs/security-cases.md` row 28).
+//! The address that a request came from: the peer of the connection, unless that is a trusted
+//! proxy, which is believed about the hop before it (`docs/security-cases.md` row 28).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,9 +7,8 @@ use axum::http::HeaderMap;
 use castellan_gate::Source;
 use ipnet::IpNet;
 
-/// The nearest address that is not one of `proxies`; each of those names the one before it at the
-/// end of `X-Forwarded-For`. None if a proxy of ours does not say, or not so that it reads: then
-/// nobody knows.
+/// The nearest address that is not one of `proxies`; each of those names the previous hop at the
+/// end of `X-Forwarded-For`. `None` if a trusted proxy names none, or one that cannot be parsed.
 pub(super) fn of(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> Option<Source> {
     let mut source = peer.to_canonical();
     let ours = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
@@ -20,15 +19,15 @@ pub(super) fn of(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> Option
         headers.get_all("x-forwarded-for").iter().map(axum::http::HeaderValue::as_bytes).collect();
     // Each element is read for itself: what a caller wrote before it cannot spoil the last one.
     let named = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
-    let mut said = false;
+    let mut is_named = false;
     for element in named {
         source = address(element)?.to_canonical();
-        said = true;
+        is_named = true;
         if !ours(&source) {
             break;
         }
     }
-    said.then_some(Source(source))
+    is_named.then_some(Source(source))
 }
 
 /// An address, with a port behind it or not.
@@ -60,12 +59,13 @@ mod tests {
             ("10.0.0.1", &[b"192.0.2.7"], Some("192.0.2.7")),
             ("10.0.0.1", &[b"192.0.2.7:4711"], Some("192.0.2.7")),
             ("10.0.0.1", &[b"[2001:db8::7]:4711"], Some("2001:db8::7")),
-            // The caller's own words stand before the proxies' and are not believed, nor read.
+            // What the caller itself sent precedes the proxies' entries and is neither believed nor
+            // parsed.
             ("10.0.0.1", &[b"198.51.100.9, 192.0.2.7, 10.0.0.2"], Some("192.0.2.7")),
             ("10.0.0.1", &[b"198.51.100.9", b"192.0.2.7,10.0.0.2"], Some("192.0.2.7")),
             ("10.0.0.1", &[b"\xe9, 192.0.2.7"], Some("192.0.2.7")),
             ("::ffff:127.0.0.1", &[b"::ffff:192.0.2.7"], Some("192.0.2.7")),
-            // All of them ours: the first one asked for itself.
+            // All of them are trusted proxies: the first one sent the request itself.
             ("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
             // A proxy that does not say, or not so that it reads.
             ("10.0.0.1", &[], None),

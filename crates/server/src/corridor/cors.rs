@@ -15,8 +15,7 @@ pub(super) fn is_open(path: &str, open: &[String]) -> bool {
 /// Which headers a request from elsewhere may carry.
 #[derive(Clone, Copy)]
 pub(super) enum RequestHeaders<'a> {
-    /// Those that are asked for: what is answered there depends on nothing that a browser adds by
-    /// itself.
+    /// Those that are requested: the response depends on nothing that a browser adds by itself.
     Any,
     /// [`KNOWN`] ones and these.
     Known(&'a [HeaderName]),
@@ -27,7 +26,7 @@ const KNOWN: &str = "Authorization, Content-Type, DPoP, X-Jwt-Aud";
 /// Bytes of the names that are answered at most: heads of answers have limits at proxies and browsers.
 const NAMES: usize = 2_048;
 
-/// The answer to a preflight (Fetch §3.3.2); `None` if the request is none.
+/// The answer to a preflight (Fetch §3.3.2); `None` if the request is not one.
 pub(super) fn preflight<B>(
     request: &Request<B>,
     allowed: RequestHeaders<'_>,
@@ -56,15 +55,15 @@ pub(super) fn preflight<B>(
             (header::ACCESS_CONTROL_ALLOW_HEADERS, &*names),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
         ] {
-            // Names of headers are text that a header can hold.
+            // Names of headers are always valid values of headers.
             answered.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
         }
         response
     })
 }
 
-/// The names in `Access-Control-Request-Headers` that are names of headers, once each, as long as
-/// there is room; [`KNOWN`] ones if there are none.
+/// The valid header names in `Access-Control-Request-Headers`, once each, as long as there is room;
+/// [`KNOWN`] ones if there are none.
 fn asked_for(headers: &HeaderMap) -> String {
     let lines = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
     let asked = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
@@ -90,8 +89,8 @@ fn asked_for(headers: &HeaderMap) -> String {
 pub(super) fn allow(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    // In small letters: the recipe of the document looks for the line with `Authorization`, in
-    // which the token stands, and must find one (`docs/contracts/decidim.md` §2).
+    // In lower case: the recipe of the document looks for the line with `Authorization` that
+    // contains the token, and must find exactly one (`docs/contracts/decidim.md` §2).
     let shown = if headers.contains_key(header::AUTHORIZATION) {
         "WWW-Authenticate, Retry-After, DPoP-Nonce, authorization"
     } else {

@@ -1,5 +1,6 @@
-//! The corridor that every request walks: trail, normalised path, site, credentials that came in
-//! the clear, cross-origin rules, and then one of our own routes or a guard. Nothing skips a step.
+//! The corridor that every request passes: access log, normalised path, site, credentials over
+//! plain HTTP, cross-origin rules, and then a route of Castellan or a guard. No step can be
+//! skipped.
 
 mod access_log;
 mod client_ip;
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The sites, behind the steps that they all share. Cheap to clone.
 #[derive(Clone)]
 pub struct Corridor {
-    /// Replaced as a whole; a request walks to its end by what it began with.
+    /// Replaced as a whole; a request in progress keeps the version that it started with.
     here: Arc<ArcSwap<Here>>,
 }
 
@@ -68,7 +69,7 @@ impl Corridor {
         self.here.load().proxies.iter().any(|net| net.contains(&peer))
     }
 
-    /// Walks one request through, which came over a connection from `peer`.
+    /// Takes one request, which arrived over a connection from `peer`, through the corridor.
     pub async fn walk<B>(&self, mut request: Request<B>, peer: IpAddr) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
@@ -100,7 +101,7 @@ impl Corridor {
         };
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            // Whoever knows better has said so.
+            // A handler that knows better has set the header already.
             let wait = response.headers_mut().entry(header::RETRY_AFTER);
             wait.or_insert(HeaderValue::from_static("1"));
         }
@@ -109,10 +110,10 @@ impl Corridor {
     }
 }
 
-/// An answer to somebody who did not get as far as a route.
-fn plain(status: StatusCode, said: &str) -> Response<Body> {
+/// A response to a request that did not reach a route.
+fn plain(status: StatusCode, message: &str) -> Response<Body> {
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, text, said.to_owned()).into_response()
+    (status, text, message.to_owned()).into_response()
 }
 
 async fn pass<B>(site: &SiteRoutes, request: Request<B>, id: DecisionId) -> Response<Body>
@@ -134,7 +135,7 @@ where
     request.extensions_mut().insert(id);
     let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;
     let mut response = answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
-    // Whoever sends a proof of possession is told the nonce for the next one (RFC 9449 §8.2).
+    // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
     if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
         && let Ok(nonce) = HeaderValue::from_str(&nonce())
     {

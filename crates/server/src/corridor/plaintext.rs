@@ -1,17 +1,16 @@
-//! Credentials that came in the clear, to a site that the world reaches over https: whoever stood on
-//! the way has them too, so they are refused and the caller learns why (`docs/security-cases.md`
-//! trap 1).
+//! Credentials over plain HTTP to a site that is published over https: others may have read them on
+//! the way, so they are refused and the response says why (`docs/security-cases.md` trap 1).
 //!
-//! The listener speaks plain HTTP behind a proxy that ends TLS. On this machine nobody stands in
-//! between; from elsewhere only a proxy that `server.trusted_proxies` names is believed to have had
-//! it over https, unless it says otherwise.
+//! The listener speaks plain HTTP behind a proxy that terminates TLS. On the local machine nobody
+//! can read the connection; from elsewhere only a proxy in `server.trusted_proxies` is believed to
+//! have received the request over https, unless it says otherwise.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 
-/// What a caller is told.
+/// The text of the refusal.
 pub(super) const SAID: &str = "Credentials were sent over plain HTTP; if a TLS proxy stands in \
                                front, add it to server.trusted_proxies.\n";
 
@@ -27,8 +26,8 @@ fn is_covered(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
         return peer.is_loopback();
     }
     // The last word is the nearest proxy's own.
-    let said = headers.get_all("x-forwarded-proto").iter().next_back();
-    let last = said.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
+    let forwarded = headers.get_all("x-forwarded-proto").iter().next_back();
+    let last = forwarded.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
     last.is_none_or(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
@@ -45,7 +44,7 @@ mod tests {
             ("192.0.2.1", "authorization", &[][..], true),
             ("192.0.2.1", "cookie", &[], true),
             ("192.0.2.1", "accept", &[], false),
-            // Not believed: it is no proxy of ours.
+            // Not believed, because it is not a trusted proxy.
             ("192.0.2.1", "authorization", &["https"], true),
             ("127.0.0.1", "authorization", &[], false),
             ("::1", "authorization", &[], false),

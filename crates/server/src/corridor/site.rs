@@ -1,4 +1,4 @@
-//! Which site a request is for: by its host alone, which was read one way already.
+//! Which site a request is for: determined by its host only, which is normalised already.
 
 use std::collections::HashMap;
 
@@ -48,8 +48,8 @@ impl SiteRoutes {
         }
     }
 
-    /// The guard that `request` is for: its path is the guard's. At `/` whoever asks for nothing is
-    /// sent on by a route of ours.
+    /// The guard whose path is that of `request`. At `/`, a request that asks for nothing is left
+    /// to the route that redirects it.
     pub(super) fn guard<B>(&self, request: &Request<B>) -> Option<&Guard> {
         let uri = request.uri();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -80,7 +80,7 @@ impl Sites {
         {
             return Some(only);
         }
-        // Whoever looks after the machine asks by address.
+        // Monitoring of a machine uses its address as the host.
         if matches!(request.uri().path(), "/healthz" | "/readyz") {
             return self.sites.first();
         }
@@ -93,7 +93,7 @@ impl Sites {
     }
 }
 
-/// The name of a host; the colons of an IPv6 address are none of a port.
+/// The name of a host; the colons of an IPv6 address do not begin a port.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if !name.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,

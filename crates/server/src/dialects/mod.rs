@@ -19,11 +19,11 @@ use crate::wire;
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {
-    /// What it is called, in `dialect` of a guard or of a `Client` document.
+    /// The name of the dialect, in `dialect` of a guard or of a `Client` document.
     pub name: &'static str,
     /// How guards speak it; none if they do not.
     pub guards: Option<GuardDialect>,
-    /// What sets its apps apart; none if it has none of its own.
+    /// The settings of its clients; `None` if the dialect has no clients.
     pub client: Option<ClientDialect>,
     /// Its endpoints at a site.
     pub routes: fn(&Site<'_>) -> Router,
@@ -37,13 +37,13 @@ pub struct Dialect {
 pub struct GuardDialect {
     /// The rules, made of the plain ones.
     pub rules: fn(Rules) -> Rules,
-    /// How the names of mutations are read unless a guard says so.
+    /// How the names of mutations are read unless a guard sets it.
     pub naming: Naming,
-    /// Who answers `session` unless a guard says so.
+    /// Who answers `session` unless a guard sets it.
     pub session: SessionField,
     /// Whose JWTs of a shared secret are read.
     pub jwt: JwtOf,
-    /// The path of a guard that answers at `/` as well unless it says so.
+    /// The path at which a guard also answers at `/` unless it sets `at_root`.
     pub at_root: Option<&'static str>,
 }
 
@@ -65,13 +65,13 @@ pub enum JwtOf {
     Keys,
     /// Those of machine users.
     Machines,
-    /// None.
+    /// None are read.
     Nobody,
 }
 
 /// What the endpoints of dialects are made of at one site.
 pub struct Site<'a> {
-    /// Its issuer.
+    /// The site's issuer.
     pub issuer: &'a Issuer,
     /// What trades API keys, if there is a secret for it.
     pub keys: Option<&'a Arc<KeyTokens>>,
@@ -101,7 +101,7 @@ impl Dialects {
         Self(self.iter().chain([dialect]).collect())
     }
 
-    /// Every dialect.
+    /// Iterates over every dialect.
     pub fn iter(&self) -> impl Iterator<Item = &'static Dialect> + '_ {
         self.0.iter().copied()
     }
@@ -163,7 +163,7 @@ impl fmt::Debug for Dialect {
     }
 }
 
-/// What `api:read` and `api:write` stand for, unless a guard says otherwise.
+/// What `api:read` and `api:write` expand to, unless a guard sets it.
 fn aliases() -> BTreeMap<String, Vec<ScopePattern>> {
     [("api:read", "Query:*"), ("api:write", "Mutation:*")]
         .into_iter()

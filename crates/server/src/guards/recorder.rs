@@ -19,7 +19,7 @@ impl Recorder for GuardRecorder {
         self.denials.tell(&self.guard, denial);
     }
 
-    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &RequiredScope>) {
-        self.usage.count(caller, demands);
+    fn used(&self, caller: &Identity, scopes: &mut dyn Iterator<Item = &RequiredScope>) {
+        self.usage.count(caller, scopes);
     }
 }

@@ -15,15 +15,16 @@ pub(super) async fn alive() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// `/readyz`: the store answers, and can be written by this node, and the clock is right. A guard
-/// that is closed for its schema does not hold up the rest; it is named with the kind of its problem.
+/// `/readyz`: the store responds, this node can write to it, and the clock is right. A guard that
+/// is closed because of its schema does not make the node unready; it is named with the kind of its
+/// problem.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let (guards, problems) = guards(&app);
     let issuer = app.issuer();
     let (store, writes) = (issuer.liveness().hears(), issuer.readiness().can_write());
     let clock = issuer.check_clock().is_ok();
     let mut body = json!({"store": store, "writes": writes, "clock": clock, "guards": guards});
-    // An API that does not answer holds up nobody but those who ask for it.
+    // An API that does not respond only affects requests to it.
     let upstreams =
         |guard: &Guard| Some((guard.config.name.clone(), json!(guard.upstream_is_well()?)));
     body["upstreams"] = app.guards().iter().filter_map(upstreams).collect::<Map<_, _>>().into();
@@ -38,7 +39,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, wait, Json(body)).into_response()
 }
 
-/// Which guards are ready, at every site where they stand, and the kinds of their problems.
+/// Which guards are ready, at every site where they exist, and the kinds of their problems.
 fn guards(app: &App) -> (Map<String, Value>, Map<String, Value>) {
     let (mut ready, mut problems) = (Map::new(), Map::new());
     for guard in app.guards() {

@@ -41,7 +41,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route("/auth/token", post(oauth::token::token))
         .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::post))
-        // Some proxies ask by OPTIONS whether a server is well, HAProxy unless it is told otherwise.
+        // Some proxies check the health of a server with OPTIONS, HAProxy by default.
         .route("/healthz", get(health::alive).options(health::alive))
         .route("/readyz", get(health::ready).options(health::ready))
         .route("/.well-known/jwks.json", get(oauth::discovery::jwks))
@@ -54,7 +54,7 @@ pub(crate) fn routes(app: App) -> Router {
         .with_state(app)
 }
 
-/// The authorization endpoint once more, at a path of a dialect's.
+/// The authorization endpoint again, at the path of a dialect.
 pub(crate) fn authorization(path: &str, app: App) -> Router {
     Router::new().route(path, get(oauth::authorize::get)).with_state(app)
 }

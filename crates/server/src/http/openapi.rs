@@ -256,7 +256,7 @@ impl Operation {
 /// What can be written of `kind`, with its members that every resource has.
 fn schema(kind: ResourceKind) -> Value {
     let mut schema = kind.schema();
-    // Definitions would stand at the root of another document; they become part of this one.
+    // Definitions are at the root of a schema of its own; here they become part of this document.
     let name = kind.as_str();
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs"));
     if let Some(object) = schema.as_object_mut() {

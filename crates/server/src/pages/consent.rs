@@ -6,9 +6,9 @@ use super::{HOSTILE, Page};
 
 /// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/consent`.
 ///
-/// `switch` means that somebody else wants to sign in.
+/// `switch` means that another person wants to sign in.
 #[derive(Template)]
-#[template(path = "grant.html")]
+#[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,
@@ -25,17 +25,17 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) abilities: &'a [Ability<'a>],
     /// Where the browser goes next, whatever the answer.
     pub(crate) redirect_host: &'a str,
-    /// What stands on the screen of the device that asks, if it is one.
+    /// The code on the screen of the device, if a device asks.
     pub(crate) user_code: Option<&'a str>,
 }
 
 /// One thing an app could do.
 pub(crate) struct Ability<'a> {
-    /// The scope as the app asked for it, shown small for those who know it.
+    /// The scope as the app requested it, shown in small print for people who know it.
     pub(crate) scope: &'a str,
     /// The same for a person: "Write comments in your name".
     pub(crate) words: &'a str,
-    /// Whether it changes anything; those stand apart.
+    /// Whether the scope allows changes; such scopes are listed separately.
     pub(crate) writes: bool,
 }
 

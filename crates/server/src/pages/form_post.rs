@@ -14,7 +14,7 @@ pub(crate) struct FormPostPage<'a> {
     pub(crate) action: &'a str,
     /// The host of that, for the person.
     pub(crate) host: &'a str,
-    /// What it carries.
+    /// The fields of the form.
     pub(crate) fields: &'a [(String, String)],
 }
 

@@ -8,13 +8,13 @@ use super::{HOSTILE, Page};
 pub(crate) struct Input<'a> {
     /// The name by which it is sent.
     pub(crate) name: &'a str,
-    /// What stands beside it.
+    /// The label of the field.
     pub(crate) label: &'a str,
     /// What is typed in.
     pub(crate) kind: InputKind,
     /// What browsers may fill in.
     pub(crate) autocomplete: &'a str,
-    /// What stands in it; empty if nothing is known.
+    /// The value of the field; empty if none is known.
     pub(crate) value: &'a str,
 }
 
@@ -23,9 +23,9 @@ pub(crate) struct Input<'a> {
 pub(crate) enum InputKind {
     /// A name, as it is written.
     UserName,
-    /// What nobody may read over a shoulder.
+    /// A secret, which is not displayed.
     Secret,
-    /// Digits.
+    /// A numeric code.
     Code,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct LoginPage<'a> {
 }
 
 impl LoginPage<'_> {
-    /// The field that one begins with: the first in which nothing stands.
+    /// The field that gets the focus: the first empty one.
     fn first(&self) -> Option<&str> {
         let mut fields = self.forms.iter().flat_map(|form| &form.fields);
         fields.find(|field| field.value.is_empty()).map(|field| field.name)

@@ -1,10 +1,10 @@
 //! What people see: sign-in, consent, first setup, their own account, and plain messages.
 //!
-//! A page is a struct of plain words with one template beside it in `templates/`. It knows no
-//! record, no protocol and no server, so it cannot leak a row, and any caller can draw it.
-//! No page needs a script, an inline style or anything from another host. Two have a script: the one
-//! that carries an answer to an app, and the one that goes on when apps have heard of a sign-out.
-//! They have a button and a link for where it does not run.
+//! A page is a struct of plain values with one template in `templates/`. It knows no record, no
+//! protocol and no server, so it cannot leak a row, and any caller can render it. No page needs a
+//! script, an inline style or anything from another host. Two have a script: the one that posts a
+//! response to an app, and the one that continues after front-channel logout. Without scripts, they
+//! have a button and a link.
 
 mod account;
 mod consent;
@@ -33,13 +33,13 @@ pub(crate) const STYLESHEET: &str = include_str!("castellan.css");
 
 /// The gate, as SVG; every page links it as `/assets/castellan.svg`, also as its icon.
 ///
-/// It brings its own ground colour and so stands on light and dark alike.
+/// It has a background of its own and so works in light and dark mode.
 pub(crate) const MARK: &str = include_str!("castellan.svg");
 
 /// Sends the form of [`FormPostPage`]; that page links it as `/assets/continue.js`.
 pub(crate) const CONTINUE: &str = include_str!("continue.js");
 
-/// Goes on from [`SignedOutPage`]; that page links it as `/assets/farewell.js`.
+/// The script of [`SignedOutPage`], which that page links as `/assets/farewell.js`.
 pub(crate) const SIGNED_OUT: &str = include_str!("farewell.js");
 
 /// One whole document for a browser.
@@ -56,7 +56,7 @@ pub(crate) trait Page: askama::Template + Sized {
     }
 }
 
-/// Stands in for a page that could not be drawn.
+/// Replaces a page that could not be rendered.
 const BROKEN: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
     <meta name=\"viewport\" content=\"width=device-width\">\n<title>Something went wrong</title>\n\
     <link rel=\"stylesheet\" href=\"/assets/castellan.css\">\n\

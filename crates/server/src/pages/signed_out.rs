@@ -1,25 +1,25 @@
-//! Says that somebody is signed out while their apps hear of it (OpenID Connect Front-Channel Logout
-//! 1.0).
+//! Shows that a person is signed out while their apps are notified (OpenID Connect Front-Channel
+//! Logout 1.0).
 
 use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// One frame per app, out of sight. Goes on by itself, or by its link where no script runs.
+/// One hidden frame per app. Continues automatically, or with its link if scripts are disabled.
 #[derive(Template)]
-#[template(path = "farewell.html")]
+#[template(path = "signed_out.html")]
 pub(crate) struct SignedOutPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,
     /// What is loaded: addresses that apps have registered.
     pub(crate) frames: &'a [String],
-    /// Where the person goes afterwards, if an app asked for it.
+    /// Where the person goes afterwards, if an app requested it.
     pub(crate) onward: Option<Onward<'a>>,
 }
 
 /// An address that an app has registered.
 pub(crate) struct Onward<'a> {
-    /// The address.
+    /// The URI to load.
     pub(crate) uri: &'a str,
     /// Its host, for the person.
     pub(crate) host: &'a str,

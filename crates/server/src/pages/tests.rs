@@ -1,4 +1,4 @@
-//! Looks at every page in every state.
+//! Checks every page in every state.
 
 use super::{
     AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
@@ -30,7 +30,7 @@ fn nothing_needs_more_than_the_strictest_policy_allows() {
         let html = html.to_ascii_lowercase();
         let script = match name.split_once('_') {
             Some(("form", _)) => "continue",
-            Some(("farewell", _)) => "farewell",
+            Some(("signed", _)) => "farewell",
             _ => "none",
         };
         let html = html.replace(&format!("<script src=\"/assets/{script}.js\"></script>"), "");
@@ -119,8 +119,8 @@ fn forms_are_posted_home() {
 #[test]
 fn a_problem_is_announced_and_tied_to_its_fields() {
     for (name, html) in album() {
-        let told = html.contains("role=\"alert\"");
-        assert_eq!(told, html.contains("aria-describedby=\"problem"), "{name}");
+        let has_alert = html.contains("role=\"alert\"");
+        assert_eq!(has_alert, html.contains("aria-describedby=\"problem"), "{name}");
     }
 }
 
@@ -207,11 +207,11 @@ fn text_can_be_read_on_its_ground() {
 fn album() -> Vec<(String, String)> {
     let mut album = Vec::new();
     photograph::<LoginPage<'_>>("login", &mut album);
-    photograph::<ConsentPage<'_>>("grant", &mut album);
+    photograph::<ConsentPage<'_>>("consent", &mut album);
     photograph::<SetupPage<'_>>("setup", &mut album);
     photograph::<AccountPage<'_>>("account", &mut album);
     photograph::<DevicePage<'_>>("device", &mut album);
-    photograph::<SignedOutPage<'_>>("farewell", &mut album);
+    photograph::<SignedOutPage<'_>>("signed_out", &mut album);
     photograph::<FormPostPage<'_>>("form_post", &mut album);
     photograph::<LogoutPage<'_>>("logout", &mut album);
     photograph::<MessagePage<'_>>("message", &mut album);
@@ -224,7 +224,7 @@ fn photograph<P: Page>(page: &str, album: &mut Vec<(String, String)>) {
     }
 }
 
-/// What stands between `<` and `>`. Words are escaped, so no value holds either.
+/// The text between `<` and `>`. Values are escaped, so none contains either.
 fn tags(html: &str) -> impl Iterator<Item = &str> {
     html.split('<').skip(1).filter_map(|rest| rest.split('>').next())
 }

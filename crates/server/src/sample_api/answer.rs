@@ -21,14 +21,14 @@ const DEEPEST_TEXT: usize = 64;
 /// How many tokens the text of a request may have; spaces count too.
 const MOST_TOKENS: usize = 4_000;
 
-/// How many faults of one document are told. Nobody reads more, and a document can hold thousands.
+/// Maximum number of errors reported for one document, which may have thousands.
 const MOST_FAULTS: usize = 20;
 
 /// A request as it comes over the wire.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ask {
-    /// The document.
+    /// The GraphQL document.
     pub(crate) query: String,
     /// Which of its operations to carry out.
     #[serde(default)]
@@ -54,9 +54,9 @@ pub(crate) enum Answer {
 /// The schema, the data behind it and what each mutation does.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The schema.
+    /// The schema of the API.
     pub(crate) schema: Valid<Schema>,
-    /// The data.
+    /// The data of the API.
     pub(crate) store: Store,
     /// The mutations by their names.
     pub(crate) verbs: HashMap<String, Verb>,
@@ -114,7 +114,7 @@ impl Service {
     }
 }
 
-/// Leaves out what the executor puts before every message of ours.
+/// Removes what the executor puts before every message of this API.
 fn say_it_plainly(error: &mut GraphQLError) {
     if let Some(plain) = error.message.strip_prefix("resolver error: ") {
         error.message = plain.to_owned();

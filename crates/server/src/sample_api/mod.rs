@@ -1,7 +1,7 @@
-//! The archive: a small GraphQL API about music, for the gate to stand before.
+//! The archive: a small GraphQL API about music, as an upstream for the gate.
 //!
-//! It asks nobody who they are. Whoever reaches it may change it, and what was changed is gone
-//! when it ends.
+//! It has no authentication: everybody who can reach it can change it, and changes are lost when it
+//! ends.
 
 mod answer;
 mod model;

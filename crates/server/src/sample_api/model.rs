@@ -1,10 +1,10 @@
 //! The table of types, scalars and relations. Everything else is derived from it.
 
-/// A type of thing the archive holds.
+/// A type of object in the archive.
 pub(crate) struct Kind {
     /// The name of the GraphQL type.
     pub(crate) name: &'static str,
-    /// What it is, for readers of the schema.
+    /// A description for readers of the schema.
     pub(crate) about: &'static str,
     own_scalars: &'static [Scalar],
     /// What it points to.
@@ -25,7 +25,7 @@ pub(crate) struct Scalar {
 /// How a [`Scalar`] is written. What is stored, and shown, is text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As any text.
+    /// Any text.
     Text,
     /// As a date, as precisely as it is known: a text, or year, month and day.
     Date,
@@ -38,13 +38,13 @@ pub(crate) enum Form {
 pub(crate) struct Enumeration {
     /// The name of the GraphQL type.
     pub(crate) name: &'static str,
-    /// What it is, for readers of the schema.
+    /// A description for readers of the schema.
     pub(crate) about: &'static str,
     /// Each with what it means.
     pub(crate) values: &'static [(&'static str, &'static str)],
 }
 
-/// An arrow from one [`Kind`] to another.
+/// A relation from one [`Kind`] to another.
 #[derive(Debug)]
 pub(crate) struct Relation {
     /// The name of the field.
@@ -57,12 +57,12 @@ pub(crate) struct Relation {
     pub(crate) reach: Reach,
 }
 
-/// To how many things a [`Relation`] points.
+/// To how many objects a [`Relation`] points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// At most one.
+    /// A relation to at most one object.
     One,
-    /// A list.
+    /// A list of relations.
     Many,
 }
 
@@ -114,8 +114,9 @@ const fn many(name: &'static str, target: &'static Kind, about: &'static str) ->
 
 static NAME: Scalar = text("name", "The name most people know it by.");
 
-/// What is said of every thing besides: the elements of Dublin Core (ISO 15836-1) that are no relation,
-/// and what schema.org says of a `Thing`. Clients of the API that this one is modelled on send them.
+/// The fields that every object has besides: the elements of Dublin Core (ISO 15836-1) that are not
+/// relations, and the properties of schema.org's `Thing`. Clients of the API that this one is
+/// modelled on send them.
 static COMMON: [Scalar; 18] = [
     text("title", "The title of the page in `source`."),
     text("description", "What it is, in a few words."),
@@ -170,7 +171,7 @@ pub(crate) static KINDS: [&Kind; 7] = [
     &CONTROL_ACTION,
 ];
 
-/// A composer, performer or anybody else.
+/// A composer, a performer or another person.
 pub(crate) static PERSON: Kind = Kind {
     name: "Person",
     about: "Somebody who composed, played or otherwise left a mark.",
@@ -271,7 +272,7 @@ pub(crate) static MUSIC_ALBUM: Kind = Kind {
     ],
 };
 
-/// Work that somebody asked for.
+/// A request for work to be done.
 pub(crate) static CONTROL_ACTION: Kind = Kind {
     name: "ControlAction",
     about: "Work on the archive that somebody asked for.",

@@ -7,33 +7,33 @@ use super::model::{KINDS, Kind, Relation};
 pub(crate) struct Mutation {
     /// The name of the field.
     pub(crate) name: String,
-    /// What it does.
+    /// What the mutation does.
     pub(crate) verb: Verb,
 }
 
 /// What a mutation does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Verb {
-    /// Puts a new thing into the archive.
+    /// Adds a new object to the archive.
     Create(&'static Kind),
-    /// Changes a thing that is there.
+    /// Changes an existing object.
     Update(&'static Kind),
-    /// Changes a thing, or puts it there.
+    /// Changes an object, or adds it.
     Merge(&'static Kind),
-    /// Takes a thing out.
+    /// Deletes an object.
     Delete(&'static Kind),
-    /// Draws or wipes an arrow between two things.
+    /// Adds or removes a relation between two objects.
     Relate(Stroke, &'static Kind, &'static Relation),
     /// Asks for work on the archive.
     RequestControlAction,
 }
 
-/// What happens to an arrow.
+/// What happens to a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stroke {
-    /// It is drawn unless it is there.
+    /// Adds a relation unless it exists.
     Add,
-    /// It is wiped.
+    /// Removes a relation.
     Remove,
     /// The same as `Add`; the contract names both.
     Merge,

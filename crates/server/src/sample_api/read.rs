@@ -10,18 +10,19 @@ use super::model::{Form, KINDS, Kind, PERSON, Reach, Relation};
 use super::refused::Refused;
 use super::store::{Changes, Filter, Node, Store};
 
-/// How many fields one answer may hold. Lists of lists grow faster than the text that asks.
+/// Maximum number of fields in one response. Lists of lists grow faster than the text that requests
+/// them.
 const MOST_FIELDS: usize = 100_000;
 
 /// How deep things may nest. Fragments nest deeper than the parser's limit can see.
 const DEEPEST: usize = 8;
 
-/// How many things one list may hold.
+/// Maximum number of objects in one list.
 const LONGEST_LIST: i64 = 500;
 
 /// What one request reads and writes, and how much more it may ask for.
 pub(crate) struct State<'a> {
-    /// The archive.
+    /// The data of the archive.
     pub(crate) store: &'a Store,
     left: Cell<usize>,
 }

@@ -1,4 +1,4 @@
-//! Why the archive did not make a change, in words for whoever asked.
+//! Why the archive did not make a change, in words for the client.
 
 use apollo_compiler::resolvers::FieldError;
 
@@ -16,7 +16,7 @@ pub(crate) const LONGEST_TEXT: usize = 4_000;
 /// Why a change was not made.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// There is no such thing.
+    /// There is no such object.
     Unknown(&'static Kind, String),
     /// There is already one with this identifier.
     Taken(&'static Kind, String),
@@ -28,7 +28,7 @@ pub(crate) enum Refused {
     TooLong,
     /// No room for another.
     Full(&'static Kind),
-    /// No room for another arrow.
+    /// There is no room for another relation.
     Crowded(&'static Relation),
 }
 

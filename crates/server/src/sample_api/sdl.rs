@@ -3,7 +3,7 @@
 use super::model::{ENUMERATIONS, Enumeration, Form, KINDS, Kind, Reach, Relation, Scalar};
 use super::mutation::{self, Mutation, Stroke, Verb};
 
-/// The scalars of a `ControlAction` that whoever asks for one may choose.
+/// The scalars of a `ControlAction` that its creator may choose.
 pub(crate) const REQUESTED: [&str; 3] = ["name", "description", "instrument"];
 
 /// The whole schema.

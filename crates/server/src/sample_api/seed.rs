@@ -1,7 +1,7 @@
 //! The sample data: composers and works from long ago, read from the tables beside this file.
 //!
 //! A table's first line names the fields. A heading such as `name/title` fills both fields; the
-//! cell of a relation lists identifiers. An empty cell is a fact nobody was sure of.
+//! cell of a relation lists identifiers. An empty cell means that the value is not known.
 
 use super::model::{
     Kind, MUSIC_ALBUM, MUSIC_COMPOSITION, MUSIC_RECORDING, ORGANIZATION, PERSON, PLACE, Relation,
@@ -28,7 +28,7 @@ pub(crate) fn planted() -> (Store, Vec<Refused>) {
         let planted = store.merge(row.kind, row.identifier.to_owned(), row.changes());
         refused.extend(planted.err());
     }
-    // An arrow needs both its ends, so arrows wait until every thing is there.
+    // A relation needs both its ends, so relations are added after all objects.
     for row in &rows {
         for (relation, target) in row.arrows() {
             let drawn = store.relate(row.kind, relation, (row.identifier, target));

@@ -1,4 +1,4 @@
-//! What the archive holds, in memory, changed by one caller at a time.
+//! The data of the archive, in memory, changed by one caller at a time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::model::{KINDS, Kind, Reach, Relation};
 use super::refused::{LONGEST_TEXT, MOST_ARROWS, MOST_PER_KIND, Refused};
 
-/// One thing.
+/// An object of the archive.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    /// Its type.
+    /// The type of the object.
     pub(crate) kind: &'static Kind,
     /// Its key within the type.
     pub(crate) identifier: String,
@@ -29,7 +29,7 @@ pub(crate) struct Filter {
     pub(crate) identifier: Option<String>,
     /// Only those with exactly these scalars.
     pub(crate) texts: BTreeMap<&'static str, String>,
-    /// Only those whose name holds this text, whatever the case.
+    /// Only those whose name contains this text, in any letter case.
     pub(crate) substring: Option<String>,
     /// How many to pass over.
     pub(crate) offset: usize,
@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Removes a thing and every arrow to it, and returns it as it was.
+    /// Removes an object and every relation to it, and returns it as it was.
     pub(crate) fn delete(
         &self,
         kind: &'static Kind,
@@ -145,7 +145,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Draws an arrow; one that is there stays alone, and a relation to one thing forgets the old.
+    /// Adds a relation. An existing one is not added twice, and a relation to one object replaces
+    /// the old one.
     pub(crate) fn relate(
         &self,
         kind: &'static Kind,
@@ -169,7 +170,8 @@ impl Store {
         both_ends(&mut shelves, kind, relation, ends)
     }
 
-    /// Wipes an arrow; one that is not there is no error, for the caller has what it wanted.
+    /// Removes a relation; one that does not exist is not an error, because the result is as
+    /// requested.
     pub(crate) fn unrelate(
         &self,
         kind: &'static Kind,
@@ -194,7 +196,8 @@ impl Node {
     }
 }
 
-/// Reads the ends again, because after a change an arrow to itself has two of them to show.
+/// Reads the ends again, because after a change a relation from an object to itself has two of them
+/// to show.
 fn both_ends(
     shelves: &mut Shelves,
     kind: &'static Kind,
@@ -276,7 +279,7 @@ fn free_identifier(shelf: &Collection, kind: &Kind, changes: &Changes) -> String
     if !shelf.contains_key(&slug) {
         return slug;
     }
-    // The shelf holds fewer names than there are numbers, so the search ends.
+    // There are fewer names than numbers to try, so the search ends.
     (2..=shelf.len() + 2)
         .map(|number| format!("{slug}-{number}"))
         .find(|candidate| !shelf.contains_key(candidate))

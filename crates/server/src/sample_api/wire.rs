@@ -1,4 +1,4 @@
-//! The archive on the wire: GraphQL over HTTP, by POST alone.
+//! The archive over HTTP: GraphQL, by POST only.
 
 use std::io;
 use std::pin::pin;
@@ -50,7 +50,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Whether a caller left while it was waiting, which is no fault of the listener.
+/// Whether a client disconnected while it was waiting, which is not the listener's fault.
 fn gave_up(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

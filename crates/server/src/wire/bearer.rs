@@ -31,7 +31,7 @@ pub(crate) fn token_and_proof(headers: &HeaderMap) -> Result<(&str, Option<&str>
     }
 }
 
-/// By which scheme a token was sent, as far as that can be told.
+/// The scheme by which a token was sent, as far as it can be determined.
 pub(crate) fn scheme(headers: &HeaderMap) -> Scheme {
     match authorization(headers) {
         Ok(Some(Authorization::Dpop(_))) | Err(AuthorizationError::Malformed(AuthScheme::Dpop)) => {

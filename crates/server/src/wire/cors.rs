@@ -12,7 +12,7 @@ use castellan_issuer::Issuer;
 pub(crate) const PATHS: [&str; 6] =
     ["/auth/revoke", "/auth/token", "/auth/userinfo", "/oauth/me", "/oauth/revoke", "/oauth/token"];
 
-/// Lets any origin read `response`, which is about nobody.
+/// Lets any origin read `response`, which concerns no particular caller.
 pub(crate) fn allow_any(request: &HeaderMap, mut response: Response) -> Response {
     if request.contains_key(header::ORIGIN) {
         show(response.headers_mut(), HeaderValue::from_static("*"));
@@ -34,7 +34,7 @@ pub(crate) async fn allow(
     match issuer.may_read(client, origin.as_bytes()).await {
         Ok(true) => show(headers, origin.clone()),
         Ok(false) => {}
-        // Whoever needs no leave has the answer all the same.
+        // A caller that needs no permission receives the response all the same.
         Err(error) => tracing::error!(%error, client, "the origins of a client could not be read"),
     }
     response

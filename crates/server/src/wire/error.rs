@@ -44,7 +44,7 @@ impl IntoResponse for Refusal {
         let Self { error, at_resource } = self;
         let code = error.code();
         let ours = code == ErrorCode::ServerError;
-        // Our own faults go to the log; the client learns only that they are ours.
+        // Internal errors go to the log; the client learns only that there was one.
         if ours {
             tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
         }
@@ -98,8 +98,8 @@ const fn challenge(error: &OAuthError) -> Option<&'static str> {
     }
 }
 
-/// RFC 9449 §7.1: where a token is used, what is wrong with a proof is a challenge, and whoever came
-/// with one is challenged in the same scheme.
+/// RFC 9449 §7.1: where a token is used, an error in a proof is a challenge, in the scheme of the
+/// request.
 const fn proof_challenge(code: ErrorCode, scheme: Scheme) -> Option<&'static str> {
     match (code, scheme) {
         (ErrorCode::InvalidDpopProof, _) => {

@@ -49,7 +49,7 @@ impl ClientRequest {
     /// Reads a form or a JSON object.
     ///
     /// # Errors
-    /// [`OAuthError`] if it is neither, or holds something twice.
+    /// [`OAuthError`] if it is neither, or contains a parameter twice.
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, OAuthError> {
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
@@ -65,7 +65,7 @@ impl ClientRequest {
     /// The same, or a multipart form, which some contracts have.
     ///
     /// # Errors
-    /// [`OAuthError`] if it is none of them, or holds something twice.
+    /// [`OAuthError`] if it is none of them, or contains a parameter twice.
     pub(crate) async fn read_multipart_too(request: Request<Body>) -> Result<Self, OAuthError> {
         if media_type(request.headers()).as_deref() != Some("multipart/form-data") {
             return Self::read(request).await;
@@ -102,8 +102,8 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     }
 }
 
-/// The listed proxy behind which somebody is of whom it did not say, or not so that it reads, from
-/// where they come.
+/// The trusted proxy that a request came through without a client address, or with one that cannot
+/// be parsed.
 #[derive(Clone, Copy)]
 pub(crate) struct UnknownBehind(pub(crate) IpAddr);
 
@@ -114,7 +114,7 @@ pub(crate) fn source(extensions: &Extensions) -> Option<source::Source> {
     address.or_else(behind)
 }
 
-/// Whether the body is said to be a form.
+/// Whether the content type of the body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     media_type(headers).as_deref() == Some("application/x-www-form-urlencoded")
 }
@@ -122,7 +122,7 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 /// The pairs of a form that a browser sent.
 ///
 /// # Errors
-/// [`OAuthError`] if it is no form, or holds something twice.
+/// [`OAuthError`] if it is not a form, or contains a parameter twice.
 pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, OAuthError> {
     match media_type(request.headers()).as_deref() {
         Some("application/x-www-form-urlencoded") => form(&whole(request).await?),
@@ -130,7 +130,7 @@ pub(crate) async fn read_form(request: Request<Body>) -> Result<Params, OAuthErr
     }
 }
 
-/// The texts of a multipart form; none if it is none.
+/// The texts of a multipart form; `None` if it is not one.
 pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, String)>> {
     if is_too_long(request.body(), MOST) {
         return None;
@@ -140,7 +140,7 @@ pub(crate) async fn multipart(request: Request<Body>) -> Option<Vec<(String, Str
     let mut pairs = Vec::new();
     while let Some(field) = form.next_field().await.ok()? {
         let name = field.name()?.to_owned();
-        // Not `text`, which would read other charsets, and put signs in place of what is no text.
+        // Not `text`, which would accept other charsets and replace invalid bytes.
         pairs.push((name, String::from_utf8(field.bytes().await.ok()?.into()).ok()?));
     }
     Some(pairs)
@@ -173,11 +173,11 @@ fn form(body: &Bytes) -> Result<Params, OAuthError> {
     Ok(Params::from_pairs(pairs.ok_or(OAuthError::Unreadable)?)?)
 }
 
-/// One pair of a form; `None` if it is no text.
+/// One pair of a form; `None` if it is not valid text.
 fn pair(part: &[u8]) -> Option<(String, String)> {
     if part.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         let (name, value) = url::form_urlencoded::parse(part).into_owned().next()?;
-        // What stands in place of bytes that are no text.
+        // The character that replaces invalid bytes.
         let odd = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
         return (!odd(&name) && !odd(&value)).then_some((name, value));
     }
@@ -230,7 +230,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 /// The proof of possession in `headers` (RFC 9449 §4.1).
 ///
 /// # Errors
-/// [`OAuthError::Proof`] if there are several, or it is no text.
+/// [`OAuthError::Proof`] if there are several, or it is not valid text.
 pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
     let mut values = headers.get_all(DPOP).iter();
     match (values.next(), values.next()) {
@@ -248,7 +248,7 @@ pub(crate) fn dpop(headers: &HeaderMap) -> Result<Option<&str>, OAuthError> {
 /// The header of proofs.
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
-/// What the one `Authorization` header holds; `None` without one.
+/// The content of the one `Authorization` header; `None` without one.
 pub(crate) fn authorization(
     headers: &HeaderMap,
 ) -> Result<Option<Authorization<'_>>, AuthorizationError> {
@@ -256,8 +256,8 @@ pub(crate) fn authorization(
     Authorization::read(values.map(HeaderValue::as_bytes))
 }
 
-/// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is no client
-/// authentication; one that does not read is refused.
+/// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is not client
+/// authentication; a value that cannot be parsed is refused.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
     match authorization(headers) {
         Ok(None) => Ok(None),

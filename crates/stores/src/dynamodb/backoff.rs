@@ -1,6 +1,7 @@
-//! How long to wait before a write that was in the way of another one is tried again.
+//! How long to wait before a write that conflicted with another one is tried again.
 
-/// A while that is longer the more often somebody was in the way, and another for everybody.
+/// A pause that grows with the number of conflicts, and is random so that writers do not collide
+/// again.
 pub(super) async fn pause(again: u32) {
     let [chance] = castellan_proto::random::<1>();
     let most = 2_u64 << again.min(5);

@@ -1,4 +1,4 @@
-//! What time it is at the service: every answer says so in its `Date` (RFC 9110 §6.6.1), to the
+//! The time at the service: every response states it in its `Date` (RFC 9110 §6.6.1), to the
 //! second.
 
 use std::sync::{
@@ -20,7 +20,7 @@ use super::{Dynamo, error::DriverError, item::at};
 /// Half of the unit that a `Date` has: it is wrong by no more than that if it is put in the middle.
 const HALF_A_SECOND: u64 = 500;
 
-/// Looks at the `Date` of an answer.
+/// Reads the `Date` of each response.
 #[derive(Debug)]
 struct DateSeen(Arc<AtomicU64>);
 

@@ -8,13 +8,13 @@ use crate::OpenError;
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
-    /// DynamoDB said no, or did not answer.
+    /// DynamoDB refused, or did not respond.
     #[error("{0}")]
     Service(Box<dyn std::error::Error + Send + Sync>),
     /// An item does not read, so something else than Castellan wrote it.
     #[error("an item is corrupt: its {0}")]
     Damaged(&'static str),
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
 }
@@ -35,7 +35,7 @@ where
     }
 }
 
-/// The service does not answer, or not to us.
+/// The service does not respond, or refuses us.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(super) fn unreachable<E, R>(error: SdkError<E, R>) -> OpenError
 where
@@ -69,12 +69,12 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 #[error("{0}")]
 struct Told(String);
 
-/// Why one part of a transaction did not hold.
+/// Why one part of a transaction failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// It was not the cause.
     Fine,
-    /// Its condition does not hold.
+    /// Its condition is not met.
     Refused,
     /// Another transaction was at it.
     Busy,

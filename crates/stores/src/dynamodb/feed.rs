@@ -1,5 +1,5 @@
-//! The feed: one partition of the table, read consistently. A notice is written in the transaction of
-//! what it is about, under the number after the last one, so numbers have no holes.
+//! The feed: one partition of the table, read consistently. A notice is written in the transaction
+//! of the write it is about, under the number after the last one, so numbers have no gaps.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ const KEPT: u64 = 10 * 60;
 const MOST: usize = 65_536;
 /// Tries to get a number before a writer gives up.
 const TRIES: u32 = 128;
-/// The partition.
+/// The partition key of the feed.
 const PARTITION: &str = "feed";
 
 /// The item of the notice `number` about `subject`.
@@ -60,7 +60,7 @@ impl Dynamo {
         newest.items().first().map_or(Ok(0), number_at)
     }
 
-    /// Writes a notice alone.
+    /// Writes only a notice.
     pub(super) async fn tell(&self, subject: &Key) -> Result<(), DriverError> {
         for again in 0..TRIES {
             let next = self.last_notice().await? + 1;
@@ -129,7 +129,7 @@ impl Dynamo {
                 break;
             }
         }
-        // The last notice is always there: where there is none, this number is of another table.
+        // The last notice always exists: without one, the cursor is from another table.
         Ok((any || known == 0).then_some((entries, end)))
     }
 
@@ -178,7 +178,7 @@ impl Dynamo {
     }
 }
 
-/// Unix seconds by this machine's clock: the age of notices, which no decision rests on.
+/// Unix seconds by this machine's clock: the age of notices, which no decision depends on.
 #[expect(clippy::disallowed_methods, reason = "a notice is stamped where it is written")]
 fn machine_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()

@@ -25,8 +25,8 @@ const NEWEST: u64 = 2;
 /// Names that have no place in the index.
 const UNSHELVED: &str = "begins_with(pk, :name) AND attribute_not_exists(g)";
 
-/// Brings the table as far as `migrate` says; how far that is, and what tells this table from every
-/// other.
+/// Migrates the table as far as `migrate` says; returns the state reached, and the id of this
+/// table.
 pub(super) async fn bring(
     client: &Client,
     table: &str,
@@ -41,8 +41,8 @@ pub(super) async fn bring(
         let (problem, remedy) = too_new(format, NEWEST);
         return Err(OpenError::server("dynamodb", problem, remedy));
     }
-    // Also when it is finished: nothing keeps a node of an older build, which somebody forgot, from
-    // writing names without a place.
+    // Also when it is finished: nothing prevents a forgotten node of an older version from writing
+    // names without a place.
     if migrate >= Migrate::Fill {
         fill(client, table).await?;
     }
@@ -89,8 +89,8 @@ async fn begin(client: &Client, table: &str) -> Result<Item, OpenError> {
     }
 }
 
-/// Brings along what builds of the format before wrote, one item at a time. Interrupted, it begins
-/// anew and passes over what is done.
+/// Converts what versions of the previous format wrote, one item at a time. If interrupted, it
+/// starts again and skips what is done.
 async fn fill(client: &Client, table: &str) -> Result<(), OpenError> {
     let mut progress = Progress::begin(left(client, table).await?);
     let mut start = None;

@@ -73,7 +73,7 @@ pub(super) fn name_place(key: &Key, name: &str) -> String {
     format!("n.{}.{}", room(&key.site, key.kind), hex(name))
 }
 
-/// The key of the item at `pk` that is alone there.
+/// The key of the only item at `pk`.
 pub(super) fn at(pk: String) -> Item {
     [("pk".to_owned(), text(pk)), ("sk".to_owned(), text("-"))].into()
 }
@@ -107,7 +107,7 @@ pub(super) fn name_item(draft: &Draft, name: &str) -> Item {
 fn expire(item: &mut Item, end: Option<Timestamp>) {
     let Some(end) = end else { return };
     item.insert("e".to_owned(), seconds(end));
-    // A clock that stands in another century is a test's, and no server of today may act by it.
+    // A clock in another century is a test's, and the service must not delete anything by it.
     if end.0 > 1_000_000_000 {
         item.insert("x".to_owned(), seconds(end));
     }
@@ -139,7 +139,7 @@ pub(super) fn names_of(item: &Item) -> Result<Vec<String>, DriverError> {
     names.iter().map(name).collect()
 }
 
-/// The record of `key` that `item` holds.
+/// The record of `key` in `item`.
 pub(super) fn record(key: Key, item: &Item) -> Result<Record, DriverError> {
     let body = item.get("b").and_then(|body| body.as_b().ok());
     let expires_at = match item.get("e") {

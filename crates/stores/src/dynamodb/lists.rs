@@ -17,7 +17,7 @@ use super::{
 
 /// The index that lists.
 pub(super) const INDEX: &str = "rooms";
-/// Names that are looked at in one request: as many as holders can be read in the next.
+/// Names that are read in one request: as many as holders can be read in the next.
 const LOOKED_AT: i32 = 100;
 
 impl Dynamo {

@@ -1,9 +1,9 @@
-//! Amazon DynamoDB, and what speaks its API: one table on demand.
+//! Amazon DynamoDB, and services with the same API: one table with on-demand capacity.
 //!
-//! A record is an item. Each of its unique names is an item of its own, which names its holder and
-//! until when; record, names and notice are written in one transaction, so they are one promise. A
-//! write that touches neither names nor the feed is one conditional write. Whatever decides is read
-//! consistently from the table; the index serves listings alone.
+//! A record is an item. Each of its unique names is an item of its own with its holder and expiry;
+//! record, names and notice are written in one transaction, so they are atomic. A write that
+//! changes neither names nor the feed is one conditional write. Reads that decide something are
+//! consistent reads of the table; the index serves listings only.
 
 mod backoff;
 mod clock;
@@ -42,7 +42,7 @@ type Item = HashMap<String, AttributeValue>;
 struct Dynamo {
     client: Client,
     table: String,
-    /// Tells this table from every other.
+    /// The id of this table.
     database: String,
     format_state: FormatState,
     /// Where the last sweep stopped, if it did not get to the end of the table.

@@ -17,13 +17,13 @@ use super::{
     write::is_at,
 };
 
-/// Tries before a transaction that is always in the way of others gives up.
+/// Attempts before a transaction that always conflicts with others gives up.
 const TRIES: u32 = 128;
 
 /// How a transaction went.
 enum Went {
     Done,
-    /// The condition of the part at this place does not hold; the first of several.
+    /// The condition of the part at this position is not met; the first of several.
     Refused(usize),
 }
 
@@ -58,7 +58,7 @@ impl Dynamo {
                 Went::Refused(at) if (1..=draft.unique.len()).contains(&at) => {
                     return Ok(Inserted::Clash(draft.unique[at - 1].clone()));
                 }
-                // It changed in between: looked at again.
+                // It changed in between: read it again.
                 Went::Refused(_) => pause(again).await,
             }
         }
@@ -144,7 +144,7 @@ impl Dynamo {
             if matches!(self.transact(writes, key, notice).await?, Went::Done) {
                 return Ok(true);
             }
-            // It changed in between: looked at again.
+            // It changed in between: read it again.
         }
         Err(DriverError::Contended)
     }
@@ -160,7 +160,7 @@ impl Dynamo {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Gives `name` to the record of `draft`: if nobody has it, if that record has it, or if its
+    /// Gives `name` to the record of `draft`: if it is free, if that record has it, or if its
     /// holder has expired.
     fn hold(
         &self,
@@ -179,7 +179,7 @@ impl Dynamo {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
-    /// Does `writes`, and tells of them if that is to be.
+    /// Performs `writes`, with a notice if required.
     async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,

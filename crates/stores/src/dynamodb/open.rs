@@ -88,7 +88,7 @@ async fn client(address: &Address<'_>) -> Client {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(address.region.to_owned()))
         .timeout_config(timeouts)
-        // A write that is sent again after its answer was lost would find itself in the way.
+        // A write that is sent again after its response was lost would conflict with itself.
         .retry_config(RetryConfig::disabled());
     if let Some(endpoint) = &address.endpoint {
         loader = loader.endpoint_url(endpoint);
@@ -102,7 +102,7 @@ async fn client(address: &Address<'_>) -> Client {
     Client::new(&loader.load().await)
 }
 
-/// Makes or checks the table; how far it is, and what tells it from every other.
+/// Creates or checks the table; returns its format state and its id.
 async fn prepare(
     client: &Client,
     table: &str,

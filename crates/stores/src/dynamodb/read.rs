@@ -76,7 +76,7 @@ impl Dynamo {
         Ok(get.consistent_read(true).send().await?.item)
     }
 
-    /// The record that has the unique name which stands in `name` as an id.
+    /// The record with the unique name given as the id in `name`.
     pub(super) async fn read_by_name(
         &self,
         name: &Key,

@@ -1,5 +1,5 @@
-//! Housekeeping. The table's own time to live does it at no cost; this does the same where there is
-//! none, a few pages of the table at a time, going on where it stopped.
+//! Housekeeping. The table's own time to live does it at no cost; without it, this does the same, a
+//! few pages of the table at a time, continuing where it stopped.
 
 use std::sync::PoisonError;
 
@@ -117,7 +117,7 @@ impl Dynamo {
         let done = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match done {
             Ok(_) => Ok(true),
-            // Somebody else is at it: the next time.
+            // Another writer changes it; the next sweep will try again.
             Err(error) if parts(&error).is_some() => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! The writes that are one conditional write: no names, nothing told.
+//! The writes that are one conditional write: without names and without a notice.
 
 use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError},
@@ -15,7 +15,7 @@ use super::{
 
 impl Dynamo {
     /// Writes a record where there is none, or an expired one without names. One with names has to
-    /// let go of them, in a transaction.
+    /// release them, in a transaction.
     pub(super) async fn put_new(
         &self,
         draft: &Draft,

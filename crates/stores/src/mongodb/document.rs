@@ -1,8 +1,8 @@
 //! How a record is laid out in a document.
 //!
-//! The letters stand once per record, so they are short: `_id` its place, `i` its id, `v` its
-//! version, `e` its expiry in Unix seconds, `t` whether it is taken, `n` its unique names, `b` its
-//! body, `x` its expiry as a date, for a TTL index.
+//! The names of members are stored in each record, so they are short: `_id` its place, `i` its id,
+//! `v` its version, `e` its expiry in Unix seconds, `t` whether it is taken, `n` its unique names,
+//! `b` its body, `x` its expiry as a date, for a TTL index.
 
 use ::mongodb::bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype};
 use castellan_issuer::store::{Draft, Key, Kind, Record};
@@ -33,8 +33,8 @@ pub(super) fn place(key: &Key) -> String {
     room(&key.site, key.kind) + &hex(&key.id)
 }
 
-/// The unique names of a record as the index has them. One without any holds a name that no other
-/// can have, because absent values would be one value to the index.
+/// The unique names of a record as they are indexed. A record without any gets a name that no other
+/// can have, because the index treats absent values as equal.
 pub(super) fn names(key: &Key, unique: &[String]) -> Vec<String> {
     if unique.is_empty() {
         return vec![format!("none:{}", place(key))];
@@ -53,14 +53,14 @@ pub(super) fn document(draft: &Draft, version: u64) -> Document {
         "n": names(&draft.key, &draft.unique),
         "b": Binary { subtype: BinarySubtype::Generic, bytes: draft.body.clone() },
     };
-    // A clock that stands in another century is a test's, and no server of today may act by it.
+    // A clock in another century is a test's, and the server must not delete anything by it.
     if let Some(end) = draft.expires_at.map(seconds).filter(|end| *end > 1_000_000_000) {
         document.insert("x", DateTime::from_millis(end.saturating_mul(1_000)));
     }
     document
 }
 
-/// The record of `key` that `document` holds.
+/// The record of `key` in `document`.
 pub(super) fn record(key: Key, document: &Document) -> Result<Record, DriverError> {
     let version = document.get_i64("v").ok().and_then(|version| u64::try_from(version).ok());
     let expires_at = match document.get("e") {

@@ -6,16 +6,16 @@ use castellan_issuer::store::StoreError;
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
-    /// The server said no, or did not answer.
+    /// The server refused, or did not respond.
     #[error(transparent)]
     Mongo(#[from] ::mongodb::error::Error),
     /// A document does not read, so something else than Castellan wrote it.
     #[error("a document is corrupt: its {0}")]
     Damaged(&'static str),
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
-    /// So long passed before the write that it was not begun.
+    /// The write was not started, because too much time had passed.
     #[error("the server took too long")]
     Timeout,
 }

@@ -1,10 +1,10 @@
-//! The feed. A notice has a number from a counter, and stands in the feed, pending, before the write
-//! that it is about begins; when the write is done it is settled.
+//! The feed. A notice has a number from a counter. It is in the feed, pending, before the write
+//! that it is about starts; when the write is done it is settled.
 //!
-//! A reader is told of a pending notice again and again until it is settled, so that nothing that
-//! was read in between counts, and goes no further than the first that is pending or that has a
-//! number and is not there yet. What stays so because its writer died is given up after
-//! [`GIVEN_UP`]: a writer that waited longer than [`PATIENCE`] does not write any more.
+//! A reader receives a pending notice again and again until it is settled, so that nothing read in
+//! between counts. It does not advance past the first notice that is pending, or past a number
+//! whose notice is missing. What stays so because its writer died is given up after [`GIVEN_UP`]: a
+//! writer that waited longer than [`PATIENCE`] does not write any more.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,7 +25,7 @@ use super::{
 const KEPT: i64 = 10 * 60;
 /// Who is further behind gets a gap instead.
 const MOST: usize = 65_536;
-/// A writer that has waited so long for its notice does not write any more.
+/// A writer that has waited this long for its notice gives up the write.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When a pending notice can no longer be followed by its write, in seconds.
 const GIVEN_UP: i64 = 60;
@@ -37,7 +37,7 @@ pub(super) struct FeedLog {
     pub(super) notices: Collection<Document>,
     /// What is one document: the format, and the counter of the feed.
     pub(super) meta: Collection<Document>,
-    /// Tells this database from every other.
+    /// The id of this database.
     pub(super) database: String,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct FeedLog {
 pub(super) struct Pending(i64);
 
 impl FeedLog {
-    /// Announces a write to `subject`, if it is to be told.
+    /// Announces a write to `subject`, if it needs a notice.
     pub(super) async fn begin(
         &self,
         subject: &Key,
@@ -93,8 +93,8 @@ impl FeedLog {
         Ok((number("seq"), number("swept")))
     }
 
-    /// Says that the write is done, or that it did not happen: then nothing is told, but the number
-    /// stays, so that there are no holes.
+    /// Settles the notice, whether the write happened or not; without a write it has no effect, but
+    /// the number stays, so that there are no gaps.
     pub(super) async fn settle(
         &self,
         pending: Option<Pending>,
@@ -117,7 +117,7 @@ impl FeedLog {
                 return Ok(Feed { entries, cursor: self.cursor(end), gap: false });
             }
         }
-        // Whoever forgets everything now has to hear of what is under way.
+        // A reader that starts here still needs the notices of writes in progress.
         let old = doc! { "at": { "$lte": machine_time() - GIVEN_UP } };
         let settled = self.notices.find_one(old).sort(doc! { "_id": -1 }).await?;
         let from = settled.as_ref().map(number).transpose()?.unwrap_or(swept).max(swept);
@@ -165,14 +165,15 @@ impl FeedLog {
         let mut until = None;
         while cursor.advance().await? {
             let notice = cursor.deserialize_current()?;
-            // Never past one that stays: what is missing has to be told apart from what is to come.
+            // Never past a notice that stays: missing ones must be distinguishable from those still
+            // to come.
             if notice.get_i64("at").unwrap_or(i64::MAX) >= seconds(now).saturating_sub(KEPT) {
                 break;
             }
             until = Some(number(&notice)?);
         }
         let Some(until) = until else { return Ok(0) };
-        // Written down before anybody can miss it.
+        // Stored before a reader can miss it.
         let swept = doc! { "$max": { "swept": until } };
         self.meta.update_one(doc! { "_id": COUNTER }, swept).await?;
         let gone = self.notices.delete_many(doc! { "_id": { "$lte": until } }).await?;
@@ -193,7 +194,7 @@ fn number(notice: &Document) -> Result<i64, DriverError> {
     notice.get_i64("_id").map_err(|_| DriverError::Damaged("number"))
 }
 
-/// Unix seconds by this machine's clock: the age of notices, which no decision rests on.
+/// Unix seconds by this machine's clock: the age of notices, which no decision depends on.
 #[expect(clippy::disallowed_methods, reason = "a notice is stamped where it is written")]
 fn machine_time() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

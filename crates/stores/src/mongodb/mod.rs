@@ -2,9 +2,9 @@
 //! share: writes of one document are atomic, unique and compound indexes, find-and-modify. No
 //! transactions, no change streams, no collations.
 //!
-//! A record is one document, its unique names among it: a unique index over them is what keeps two
-//! records from having one name. A notice that goes with a write stands in the feed before the
-//! write, as one that is pending, and is settled after it ([`feed`]).
+//! A record is one document, with its unique names in it: a unique index over them prevents two
+//! records from having the same name. The notice of a write is in the feed before the write, as
+//! pending, and is settled after it ([`feed`]).
 
 mod document;
 mod error;
@@ -64,10 +64,10 @@ impl Store for Mongo {
         notice: Notice,
         now: Timestamp,
     ) -> Result<Inserted, StoreError> {
-        let told = self.feed.begin(&draft.key, notice).await?;
+        let pending = self.feed.begin(&draft.key, notice).await?;
         let inserted = write::insert(&self.records, &draft, now).await;
         let happened = matches!(inserted, Ok(Inserted::Done) | Err(_));
-        self.feed.settle(told, happened).await?;
+        self.feed.settle(pending, happened).await?;
         Ok(inserted?)
     }
 
@@ -78,10 +78,10 @@ impl Store for Mongo {
         notice: Notice,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let told = self.feed.begin(&draft.key, notice).await?;
+        let pending = self.feed.begin(&draft.key, notice).await?;
         let replaced = write::replace(&self.records, &draft, version, now).await;
         let happened = matches!(replaced, Ok(Replaced::Done(_)) | Err(_));
-        self.feed.settle(told, happened).await?;
+        self.feed.settle(pending, happened).await?;
         Ok(replaced?)
     }
 
@@ -96,10 +96,10 @@ impl Store for Mongo {
         notice: Notice,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let told = self.feed.begin(key, notice).await?;
+        let pending = self.feed.begin(key, notice).await?;
         let deleted = verbs::delete(&self.records, key, version, now).await;
         let happened = matches!(deleted, Ok(true) | Err(_));
-        self.feed.settle(told, happened).await?;
+        self.feed.settle(pending, happened).await?;
         Ok(deleted?)
     }
 
@@ -131,8 +131,8 @@ impl Store for Mongo {
     }
 
     async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
-        let told = self.feed.begin(subject, Notice::Tell).await?;
-        Ok(self.feed.settle(told, true).await?)
+        let pending = self.feed.begin(subject, Notice::Tell).await?;
+        Ok(self.feed.settle(pending, true).await?)
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

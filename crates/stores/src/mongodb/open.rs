@@ -26,11 +26,11 @@ use crate::{
 /// The format that this build writes. The second has the collections of the first: it only keeps
 /// those out that could not read every record.
 const NEWEST: u64 = 2;
-/// Where it stands what the database is.
+/// The collection that describes the database.
 const META: &str = "castellan_meta";
 /// How long a verb waits for a server, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often a server is looked at, and so how soon one that was away is found to be back.
+/// The interval of checks of a server, and so the time until one that has recovered is used again.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Connections of one node at most.
 const CONNECTIONS: u32 = 32;
@@ -73,7 +73,7 @@ pub(crate) async fn open(
     Ok(Opened { store: Arc::new(Limiter::before(mongo, CONNECTIONS as usize)), format_state })
 }
 
-/// Makes or checks the indexes; how far they are, and what tells this database from every other.
+/// Creates or checks the indexes; returns their format state and the id of the database.
 async fn prepare(place: &Database, migrate: Migrate) -> Result<(FormatState, String), OpenError> {
     let meta: Collection<Document> = place.collection(META);
     let found = meta.find_one(doc! { "_id": "castellan" }).await.map_err(unreachable)?;
@@ -150,7 +150,7 @@ async fn make(place: &Database) -> Result<(), Error> {
     Ok(())
 }
 
-/// The server does not answer, or not to us.
+/// The server does not respond, or refuses the connection.
 fn unreachable(error: Error) -> OpenError {
     let (problem, remedy) = match &*error.kind {
         ErrorKind::Authentication { .. } => {
@@ -162,7 +162,7 @@ fn unreachable(error: Error) -> OpenError {
     OpenError::server("mongodb", problem, remedy).because(error)
 }
 
-/// The server answers and does not let us.
+/// The server responds and denies access.
 fn refused(error: Error) -> OpenError {
     OpenError::server(
         "mongodb",

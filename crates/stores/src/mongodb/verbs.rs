@@ -61,7 +61,7 @@ pub(super) async fn get_many(
         .collect()
 }
 
-/// The record that has the unique name which stands in `name` as an id.
+/// The record with the unique name given as the id in `name`.
 pub(super) async fn find(
     records: &Collection<Document>,
     name: &Key,
@@ -134,8 +134,8 @@ pub(super) async fn page(
         .collect()
 }
 
-/// Names by how they start, from their index. By how they end there is none: what most documents
-/// lack, every index would have to hold.
+/// Names by their beginning, from their index. There is no index of endings, because every document
+/// would have to be in it, although most have no names.
 pub(super) async fn page_by_start(
     records: &Collection<Document>,
     query: &NameQuery,
@@ -152,7 +152,7 @@ pub(super) async fn page_by_start(
     }
     let mut holders = doc! { "n": { "$elemMatch": &range }, "t": false };
     holders.extend(live(now));
-    // Each document once per name, and then only the names that are meant.
+    // Each document once per name, and then only the names that match.
     let steps = [
         doc! { "$match": holders },
         doc! { "$addFields": { "m": "$n" } },
@@ -212,8 +212,8 @@ pub(super) async fn clock(place: &Database) -> Result<Option<u64>, DriverError> 
     // The same under two names: what speaks the protocol knows at least one.
     for greeting in ["hello", "isMaster"] {
         match place.run_command(doc! { greeting: 1 }).await {
-            Ok(said) => {
-                if let Ok(time) = said.get_datetime("localTime") {
+            Ok(reply) => {
+                if let Ok(time) = reply.get_datetime("localTime") {
                     return Ok(u64::try_from(time.timestamp_millis()).ok());
                 }
             }

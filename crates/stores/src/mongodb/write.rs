@@ -1,5 +1,5 @@
-//! The verbs that write a whole document. A unique index says no by refusing; who stands in the way
-//! is looked at then, and if that one has expired it lets go.
+//! The operations that write a whole document. If the unique index refuses, the record in conflict
+//! is read, and if that one has expired, its name is released.
 
 use ::mongodb::{
     Collection,
@@ -14,7 +14,7 @@ use super::{
     live,
 };
 
-/// Tries before a write that others are always in the way of gives up.
+/// Attempts before a write that always conflicts with others gives up.
 const TRIES: usize = 64;
 
 pub(super) async fn insert(
@@ -74,7 +74,7 @@ pub(super) async fn replace(
     Err(DriverError::Contended)
 }
 
-/// The first name of `draft` that another one has. Others that have expired let go of theirs.
+/// The first name of `draft` that another record has. Names of expired records are released.
 async fn clash(
     records: &Collection<Document>,
     draft: &Draft,
@@ -89,7 +89,7 @@ async fn clash(
         if !expired {
             return Ok(Some(name.clone()));
         }
-        // Only if it is the one that was looked at, and still expired.
+        // Only if it is the record that was read, and still expired.
         let same = doc! { "_id": place, "e": { "$ne": null, "$lte": seconds(now) } };
         let without = doc! { "$set": { "n": [format!("none:{place}")] } };
         records.update_one(same, without).await?;

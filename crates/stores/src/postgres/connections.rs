@@ -1,7 +1,7 @@
 //! The connections of one node. How many there are at most is the limiter's business.
 //!
-//! The library's own pool looks at a connection after every use, which costs a round trip as dear as
-//! the verb; here a connection is proven by being used.
+//! The library's own pool tests a connection after every use, which costs a round trip as expensive
+//! as the operation; here a connection proves itself by being used.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -27,15 +27,15 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct Idle {
-    /// Those that nobody uses, the one used last at the end.
+    /// Idle connections, the one used last at the end.
     connections: Vec<(PgConnection, Instant)>,
-    /// How often a connection was found broken. What was opened before the last time is as good as
-    /// broken: it is not put back.
+    /// How often a connection was found broken. Connections opened before the last time are
+    /// considered broken and are not put back.
     breaks: u64,
 }
 
-/// A connection in use. Dropped without [`Line::settle`], it is closed: nobody knows in what state
-/// a verb left it that was given up.
+/// A connection in use. If it is dropped without [`Line::settle`], it is closed: the state in which
+/// an abandoned operation left it is unknown.
 pub(super) struct Line<'a> {
     home: &'a Connections,
     connection: PgConnection,
@@ -77,8 +77,9 @@ impl Line<'_> {
         let Self { home, connection, breaks } = self;
         let mut idle = home.lock();
         match &came {
-            // The others are no better, those in use neither: after a failover each would have to
-            // be found out by a request that fails. One that was opened since is judged by itself.
+            // The other connections are no better, including those in use: after a failover each
+            // would have to be found out by a failing request. One that was opened since is judged
+            // separately.
             Err(fault) if fault.breaks_the_line() && breaks == idle.breaks => {
                 idle.breaks += 1;
                 idle.connections.clear();

@@ -7,7 +7,7 @@ use crate::OpenError;
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
-    /// PostgreSQL said no, or did not answer.
+    /// PostgreSQL refused, or did not respond.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     /// It did not take a new connection in time.
@@ -19,7 +19,7 @@ pub(super) enum DriverError {
     /// The connection leads to a standby, which may be behind: a failover has happened, perhaps.
     #[error("this server is a standby, not the primary")]
     Standby,
-    /// Others were in the way at every try.
+    /// There were conflicts with other writers at every attempt.
     #[error("too much write contention")]
     Contended,
 }
@@ -43,24 +43,26 @@ impl DriverError {
         match self {
             Self::Unanswered | Self::Standby => true,
             // What the server says as it hangs up comes as an answer.
-            Self::Sql(sqlx::Error::Database(said)) => said.code().as_deref().is_some_and(is_broken),
+            Self::Sql(sqlx::Error::Database(refusal)) => {
+                refusal.code().as_deref().is_some_and(is_broken)
+            }
             Self::Sql(error) => !matches!(error, sqlx::Error::ColumnDecode { .. }),
             Self::Damaged(_) | Self::Contended => false,
         }
     }
 }
 
-/// The database does not answer, or not to us.
+/// The database does not respond, or refuses the connection.
 pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
     let error = error.into();
     let (problem, remedy) = match &error {
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
+        DriverError::Sql(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
             ("rejects this user", "check user and password, and pg_hba.conf")
         }
-        DriverError::Sql(sqlx::Error::Database(said))
-            if said.code().as_deref() == Some("3D000") =>
+        DriverError::Sql(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref() == Some("3D000") =>
         {
             ("has no such database", "create it with `createdb`")
         }
@@ -72,7 +74,7 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
     OpenError::server("postgres", problem, remedy).because(error)
 }
 
-/// The database answers and does not let us.
+/// The database responds and denies access.
 pub(super) fn refused(error: sqlx::Error) -> OpenError {
     OpenError::server(
         "postgres",
@@ -82,12 +84,12 @@ pub(super) fn refused(error: sqlx::Error) -> OpenError {
     .because(error)
 }
 
-/// Whether a connection on which the server answers with this code will not do any more. A disk that
-/// is full (53100) or a statement that took too long (57014) is not the connection's fault.
+/// Whether a connection on which the server answers with this code can no longer be used. A full
+/// disk (53100) or a statement that took too long (57014) is not the connection's fault.
 fn is_broken(code: &str) -> bool {
-    // It leads to one that cannot be written, or not any more (a read-only transaction); it was idle
-    // in a transaction for too long; what was prepared on it is gone or has another form, because
-    // something in between has changed the server behind it, or somebody the tables.
+    // It leads to a server that cannot be written to (a read-only transaction); it was idle in a
+    // transaction for too long; or its prepared statements are gone or have changed, because a
+    // proxy has switched the server behind it, or somebody has changed the tables.
     matches!(code, "25006" | "25P03" | "0A000" | "26000" | "42P05")
         // The connection is lost; the server is shutting down, has crashed or is starting.
         || code.starts_with("08")

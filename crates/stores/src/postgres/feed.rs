@@ -1,6 +1,6 @@
-//! The feed: a reader's cursor is the snapshot of its last look, and what it is told next is what
-//! that snapshot could not see. Transactions may commit in any order and however late; nothing is
-//! missed and nothing is told twice.
+//! The feed: a reader's cursor is the snapshot of its last poll, and the next poll returns what
+//! that snapshot could not see. Transactions may commit in any order and however late; no notice is
+//! missed or returned twice.
 
 use castellan_issuer::store::{Feed, FeedCursor, FeedEntry, Key};
 use castellan_proto::Timestamp;
@@ -14,8 +14,8 @@ use super::{
 /// How long a notice is kept at least, in seconds.
 const KEPT: i64 = 10 * 60;
 
-/// Who is further behind gets a gap instead: to forget everything costs that reader less than to
-/// work off so many, and no answer needs more memory than this.
+/// A reader that is further behind gets a gap instead: invalidating everything costs it less than
+/// processing that many notices, and no response needs more memory than this.
 const MOST: i64 = 65_536;
 
 // A standby may be behind, and what it does not know yet would be missed: after a failover a
@@ -23,7 +23,7 @@ const MOST: i64 = 65_536;
 const END: &str = "SELECT pg_current_snapshot()::text, pg_is_in_recovery()";
 
 // A notice that was swept may have been unseen if its transaction was not visible, or if one that
-// was still running then is no newer than it. A snapshot from ahead is of another database.
+// was still running then is no newer than it. A snapshot from the future is from another database.
 const SINCE: &str = "
     WITH here AS (
         SELECT pg_current_snapshot() AS now, m.swept,
@@ -40,7 +40,7 @@ const SINCE: &str = "
         AND NOT pg_visible_in_snapshot(f.xid, $1::pg_snapshot)
     ORDER BY f.seq LIMIT $2";
 
-// The newest transaction that lost a notice is written down before anybody can miss it.
+// The newest transaction that lost a notice is stored before a reader can miss it.
 const SWEEP: &str = "
     WITH old AS (
         SELECT seq FROM castellan_feed WHERE at < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -51,7 +51,7 @@ const SWEEP: &str = "
     FROM (SELECT max(xid) AS newest, count(*) AS many FROM gone) AS g WHERE newest IS NOT NULL
     RETURNING g.many";
 
-/// Writes a notice alone.
+/// Writes only a notice.
 pub(super) async fn tell(connection: &mut PgConnection, subject: &Key) -> Result<(), DriverError> {
     let tell = sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)");
     tell.bind(subject.text().into_bytes()).execute(connection).await?;

@@ -15,16 +15,16 @@ const NEWEST: u64 = 2;
 /// Names that are brought along in one statement, whose rows others wait for.
 const STEP: i64 = 1_000;
 
-/// What stands about the tables.
+/// The description of the tables.
 struct Found {
     format: u64,
-    /// Tells this database from every other.
+    /// The id of this database.
     database: String,
     is_wide: bool,
 }
 
-/// Brings the tables as far as `migrate` says; how far that is, and what tells this database from
-/// every other.
+/// Migrates the tables as far as `migrate` says; returns the state reached, and the id of this
+/// database.
 pub(super) async fn bring(
     connection: &mut PgConnection,
     migrate: Migrate,
@@ -65,7 +65,7 @@ pub(super) async fn admits_older(connection: &mut PgConnection) -> Result<bool, 
     Ok(format.bind(i64::try_from(NEWEST).unwrap_or(i64::MAX)).fetch_one(connection).await?)
 }
 
-/// What is there; nothing without tables of ours.
+/// What exists; `None` without tables of Castellan.
 async fn look(connection: &mut PgConnection) -> Result<Option<Found>, OpenError> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
         .fetch_one(&mut *connection)
@@ -116,7 +116,7 @@ async fn widen(connection: &mut PgConnection) -> Result<(), OpenError> {
     moment.commit().await.map_err(refused)
 }
 
-/// Has every other node that is about to change tables wait until the transaction is over.
+/// Makes every other node that is about to change tables wait until the transaction ends.
 async fn alone(moment: &mut PgConnection) -> Result<(), OpenError> {
     // Not on any path but this one.
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
@@ -128,8 +128,8 @@ const UNMIRRORED: &str = "SELECT count(*) FROM castellan_names WHERE mirrored IS
 /// From here on a node of an older build that is still running cannot write what lists then lack.
 const NARROW: &str = "ALTER TABLE castellan_names ALTER COLUMN mirrored SET NOT NULL";
 
-/// Brings along what builds of the format before wrote, a step at a time so that nobody waits for
-/// long. Interrupted, it goes on where it was: what is done is done.
+/// Converts what versions of the previous format wrote, in small steps so that nothing is blocked
+/// for long. If interrupted, it continues where it was.
 async fn fill(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let left: i64 = sqlx::query_scalar(UNMIRRORED).fetch_one(&mut *connection).await?;
     let mut progress = Progress::begin(u64::try_from(left).unwrap_or(0));
@@ -179,7 +179,7 @@ async fn fill(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 async fn narrow(connection: &mut PgConnection) -> Result<u64, OpenError> {
     let mut moment = connection.begin().await.map_err(unreachable)?;
     alone(&mut moment).await?;
-    // Whoever writes next meets the new format.
+    // Later writers see the new format.
     let lock = sqlx::query("LOCK TABLE castellan_names IN SHARE ROW EXCLUSIVE MODE");
     lock.execute(&mut *moment).await.map_err(refused)?;
     let left: i64 =

@@ -96,7 +96,7 @@ pub(super) async fn page_by_name(
         .collect()
 }
 
-/// The least bytes that are greater than all that begin with `prefix`; none if there are none.
+/// The least bytes that are greater than all that begin with `prefix`; `None` if there are none.
 fn end_of(prefix: &str) -> Option<Vec<u8>> {
     let mut bytes = prefix.as_bytes().to_vec();
     while let Some(last) = bytes.pop() {

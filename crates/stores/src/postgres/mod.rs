@@ -1,8 +1,8 @@
 //! PostgreSQL 15 and later: plain SQL, no extension, any number of nodes on one database.
 //!
-//! A verb is one statement, and so one round trip, unless it touches unique names; those take a
-//! transaction. Every transaction is `READ COMMITTED`: what a verb decides by stands in the rows
-//! that it locks.
+//! An operation is one statement, and so one round trip, unless it changes unique names, which
+//! requires a transaction. Every transaction is `READ COMMITTED`: everything an operation decides
+//! by is in the rows that it locks.
 
 mod connections;
 mod error;
@@ -31,7 +31,7 @@ pub(crate) use open::open;
 /// An open database.
 struct Postgres {
     connections: Connections,
-    /// Tells this database from every other.
+    /// The id of this database.
     database: String,
     format_state: FormatState,
 }

@@ -1,8 +1,9 @@
 //! The writes that touch unique names: a transaction each, because the row of a record and the rows
 //! of its names are one promise.
 //!
-//! The record's row is locked first, then the rows of its names in their order. Two that want each
-//! other's names are told apart by the database, which undoes one of them; that one tries again.
+//! The record's row is locked first, then the rows of its names in their order. If two operations
+//! want each other's names, the database detects the deadlock and aborts one of them, which then
+//! tries again.
 
 use castellan_issuer::store::{Draft, Inserted, Key, Notice, Replaced, names::mirrored};
 use castellan_proto::Timestamp;
@@ -11,7 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{
     error::DriverError,
     row::{self, int, names, seconds},
-    verbs::told,
+    verbs::notice_subject,
 };
 
 const INSERT: &str = "
@@ -28,13 +29,13 @@ const REPLACE: &str = "
         AND NOT taken AND (expires_at IS NULL OR expires_at > $7)
     RETURNING version";
 
-// The names that it had and does not have any more.
+// The names that the record no longer has.
 const FREE: &str = "
     DELETE FROM castellan_names
     WHERE site = $1 AND kind = $2 AND id = $3 AND name <> ALL ($4::bytea[])";
 
-// A name is to be had if nobody has it, if this record has it, or if its holder has expired: all of
-// that stands in the one row that is locked.
+// A name is available if it is free, if this record has it, or if its holder has expired: all of
+// that is in the one row that is locked.
 const HOLD: &str = "
     INSERT INTO castellan_names AS n (site, kind, name, id, expires_at, mirrored)
     VALUES ($1, $2, $4, $3, $5, $7)
@@ -42,7 +43,7 @@ const HOLD: &str = "
         SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at, mirrored = EXCLUDED.mirrored
         WHERE n.id = EXCLUDED.id OR n.expires_at <= $6";
 
-/// Tries before a transaction that is in the way of others gives up.
+/// Attempts before a transaction that conflicts with others gives up.
 const TRIES: usize = 16;
 
 pub(super) async fn insert(
@@ -181,7 +182,7 @@ async fn tell(
     key: &Key,
     notice: Notice,
 ) -> Result<(), DriverError> {
-    if let Some(subject) = told(key, notice) {
+    if let Some(subject) = notice_subject(key, notice) {
         sqlx::query("INSERT INTO castellan_feed (subject) VALUES ($1)")
             .bind(subject)
             .execute(transaction)

@@ -16,7 +16,7 @@ pub(super) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Unique names as they stand in a row.
+/// Unique names as they are stored in a row.
 pub(super) fn names(names: &[String]) -> Vec<&[u8]> {
     names.iter().map(String::as_bytes).collect()
 }
@@ -43,7 +43,7 @@ fn expires_at(stored: Option<i64>) -> Result<Option<Timestamp>, DriverError> {
     stored.map(time).transpose().map_err(|_| DriverError::Damaged("expiry"))
 }
 
-/// A text that stands as bytes.
+/// A text that is stored as bytes.
 pub(super) fn text(bytes: Vec<u8>, what: &'static str) -> Result<String, DriverError> {
     String::from_utf8(bytes).map_err(|_| DriverError::Damaged(what))
 }

@@ -24,7 +24,7 @@ const FIND: &str = "
     WHERE n.site = $1 AND n.kind = $2 AND n.name = $3
         AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $4)";
 
-// Racers over one key wait for its row and then look again at what stands there.
+// Concurrent inserts of one key wait for its row and then check its content again.
 const INSERT: &str = "
     WITH put AS (
         INSERT INTO castellan_records AS r (site, kind, id, version, expires_at, taken, names, body)
@@ -81,7 +81,7 @@ const DELETE: &str = "
     )
     SELECT count(*) FROM gone";
 
-// Rows that somebody holds are left for the next time.
+// Rows that are locked are left for the next sweep.
 const SWEEP: &str = "
     WITH old AS (
         SELECT site, kind, id FROM castellan_records WHERE expires_at <= $1
@@ -98,8 +98,8 @@ const SWEEP: &str = "
 
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// The subject of the notice that goes with a write; none if nothing is to be told.
-pub(super) fn told(key: &Key, notice: Notice) -> Option<Vec<u8>> {
+/// The subject of the notice that goes with a write; `None` if there is none.
+pub(super) fn notice_subject(key: &Key, notice: Notice) -> Option<Vec<u8>> {
     (notice == Notice::Tell).then(|| key.text().into_bytes())
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn get_many(
     Ok((0..keys.len()).map(|place| found.remove(&place)).collect())
 }
 
-/// The record that has the unique name which stands in `name` as an id.
+/// The record with the unique name given as the id in `name`.
 pub(super) async fn find(
     connection: &mut PgConnection,
     name: &Key,
@@ -152,7 +152,7 @@ pub(super) async fn insert(
         .bind(expires_at.map(seconds))
         .bind(body)
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_one(connection)
         .await?;
     Ok(if put == 1 { Inserted::Done } else { Inserted::Exists })
@@ -175,7 +175,7 @@ pub(super) async fn replace(
         .bind(expires_at.map(seconds))
         .bind(body)
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_optional(connection)
         .await?;
     Ok(match put {
@@ -192,7 +192,7 @@ pub(super) async fn take(
     if let Some(record) = look(connection, TAKE, key, now).await? {
         return Ok(Taken::First(record));
     }
-    // A statement of its own, which sees what the winner of a race has committed.
+    // A separate statement, which sees what the winner of a race has committed.
     Ok(look(connection, TOMBSTONE, key, now).await?.map_or(Taken::None, Taken::Again))
 }
 
@@ -220,7 +220,7 @@ pub(super) async fn delete(
         .bind(key.id.as_bytes())
         .bind(version.map(int))
         .bind(seconds(now))
-        .bind(told(key, notice))
+        .bind(notice_subject(key, notice))
         .fetch_one(connection)
         .await?;
     Ok(gone == 1)

@@ -1,9 +1,9 @@
-//! Moving what stands in the log to the file, beside the commits and not within them.
+//! Moves the content of the log to the file, beside the commits and not within them.
 //!
-//! Left to itself SQLite moves all of it within the commit that makes the log too long, and whoever
-//! waits for that commit waits for the move. Here a connection of its own moves the bulk while the
-//! writer goes on; between two commits the writer moves what came since, which is little, and then
-//! the log begins anew.
+//! By default SQLite moves all of it within the commit that makes the log too long, and everybody
+//! who waits for that commit waits for the move. Here a separate connection moves the bulk while
+//! the writer continues; between two commits the writer moves the little that was added since, and
+//! then the log starts again.
 
 use std::{
     cell::Cell,
@@ -21,7 +21,7 @@ use super::error::DriverError;
 
 /// Pages of the log from which on they are moved, as many as SQLite has by default.
 const LONG: i32 = 1_000;
-/// Pages from which on the writer does not wait for anybody: 64 MiB.
+/// Pages above which the writer no longer waits for others: 64 MiB.
 const TOO_LONG: i32 = 16_384;
 
 thread_local! {
@@ -76,7 +76,7 @@ impl Checkpoints {
 
 impl Drop for Checkpoints {
     fn drop(&mut self) {
-        // Closing the channel is what tells the thread to end.
+        // Closing the channel ends the thread.
         self.ask = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that moves the log had panicked");
@@ -84,8 +84,8 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Moves as much as nobody else is in the way of. Nothing is lost if it fails: the log is as durable
-/// as the file.
+/// Moves as much as possible without waiting. Nothing is lost if it fails: the log is as durable as
+/// the file.
 fn move_pages(connection: &Connection) {
     let moved = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)");
     if let Err(error) = moved.and_then(|mut pragma| pragma.query_row([], |_| Ok(()))) {

@@ -10,7 +10,7 @@ use crate::OpenError;
 /// Why the engine did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriverError {
-    /// SQLite said no.
+    /// SQLite refused.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     /// A row does not read, so something else than Castellan wrote it.

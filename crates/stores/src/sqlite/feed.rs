@@ -11,11 +11,11 @@ use super::row::seconds;
 /// How long a notice is kept at least, in seconds.
 const KEPT: i64 = 10 * 60;
 
-/// Who is further behind gets a gap instead: to forget everything costs that reader less than to
-/// work off so many, and no answer needs more memory than this.
+/// A reader that is further behind gets a gap instead: invalidating everything costs it less than
+/// processing that many notices, and no response needs more memory than this.
 const MOST: i64 = 65_536;
 
-/// Writes a notice about `subject`, if `notice` says so, in the open transaction.
+/// Writes a notice about `subject`, if `notice` requires it, in the open transaction.
 pub(super) fn tell(
     connection: &Connection,
     subject: &Key,

@@ -50,7 +50,7 @@ pub(super) fn open_for_writing(
         return Err(unwritable(path));
     }
     prepare(&connection).map_err(sql)?;
-    // Before anything is changed: the file may be somebody else's.
+    // Before anything is changed, because the file may belong to another program.
     format::check(path, &connection.unchecked_transaction().map_err(sql)?)?;
     let mode = patiently(|| {
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))

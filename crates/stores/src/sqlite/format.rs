@@ -25,14 +25,14 @@ const STEP: usize = 1_000;
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Empty.
+    /// The file is empty.
     Nothing,
-    /// Ours, of this format.
+    /// A file of Castellan, of this format.
     Ours(u64),
 }
 
-/// Refuses what is not ours or from the future. All of it is looked at in one `moment`, as another
-/// process may be about to make it ours.
+/// Refuses files of other programs and of later versions. Everything is read in one `moment`,
+/// because another process may be initialising the file.
 pub(super) fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, OpenError> {
     let number = |sql| {
         patiently(|| moment.query_row(sql, [], |row| row.get::<_, i64>(0)))
@@ -83,10 +83,10 @@ pub(super) fn bring(
     Ok(FormatState { format, newest: NEWEST })
 }
 
-/// Makes an empty file ours, and has one of a format before take what this build writes.
+/// Initialises an empty file, or widens one of a previous format for this version.
 fn widen(path: &Path, connection: &mut Connection, migrate: Migrate) -> Result<u64, OpenError> {
     let sql = |error: rusqlite::Error| explain(path, error.into());
-    // Looked at again under the lock: another process may have been faster.
+    // Checked again under the lock: another process may have been faster.
     let moment = begin(connection).map_err(sql)?;
     let format = match check(path, &moment)? {
         Found::Ours(format) if format == NEWEST || is_wide(&moment).map_err(sql)? => format,
@@ -122,8 +122,8 @@ fn is_wide(connection: &Connection) -> rusqlite::Result<bool> {
 
 const UNMIRRORED: &str = "SELECT count(*) FROM names WHERE mirrored IS NULL";
 
-/// Brings along what builds of the format before wrote, a step at a time so that nobody waits for
-/// long. Interrupted, it goes on where it was: what is done is done.
+/// Converts what versions of the previous format wrote, in small steps so that nothing is blocked
+/// for long. If interrupted, it continues where it was.
 fn fill(connection: &mut Connection) -> Result<(), DriverError> {
     let left: i64 = connection.query_row(UNMIRRORED, [], |row| row.get(0))?;
     let mut progress = Progress::begin(u64::try_from(left).unwrap_or(0));
@@ -170,7 +170,7 @@ fn fill_step(moment: &Transaction<'_>, last: &mut [String; 3]) -> Result<usize, 
 fn narrow(path: &Path, connection: &mut Connection) -> Result<u64, OpenError> {
     let sql = |error: rusqlite::Error| explain(path, error.into());
     let moment = begin(connection).map_err(sql)?;
-    // Counted under the lock: whoever writes next meets the new format.
+    // Counted under the lock: later writers see the new format.
     let left: i64 = moment.query_row(UNMIRRORED, [], |row| row.get(0)).map_err(sql)?;
     if left > 0 {
         return Err(OpenError::file(path, format!("it {}", LEFT.0), LEFT.1));

@@ -34,7 +34,7 @@ use writer::Writer;
 
 /// Threads for reads of single records and of the feed.
 const POINT_READERS: usize = 2;
-/// Threads for lists and counts. Apart, so that a long list never delays a look-up or the feed.
+/// Threads for lists and counts. Separate, so that a long list never delays a look-up or the feed.
 const LIST_READERS: usize = 1;
 
 /// An open file.

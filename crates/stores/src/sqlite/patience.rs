@@ -13,7 +13,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// SQLite's own waits grow to 100 ms, with which the command line would never get in.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
-/// Tries again while another process is in the way, for [`PATIENCE`].
+/// Tries again while another process has the lock, for [`PATIENCE`].
 pub(super) fn patiently<T>(
     mut attempt: impl FnMut() -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {

@@ -23,7 +23,7 @@ const FIND: &str = "
     WHERE n.site = ?1 AND n.kind = ?2 AND n.name = ?3
         AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?4)";
 
-// Text compares byte by byte. `id IS NOT NULL` holds for all, should `?5` be NULL.
+// Text compares byte by byte. `id IS NOT NULL` is true for all rows, in case `?5` is NULL.
 const PAGE: &str = "
     SELECT id, version, expires_at, names, body FROM records
     WHERE site = ?1 AND kind = ?2 AND id >= ?3 AND id < ?4 AND id IS NOT ?5
@@ -54,7 +54,8 @@ pub(super) fn get_many(
     keys: Vec<Key>,
     now: Timestamp,
 ) -> Result<Vec<Option<Record>>, DriverError> {
-    // All from one moment, and the locks of the file are taken once. One alone is of one moment.
+    // One transaction gives a consistent view, and takes the locks of the file once. A single read
+    // is consistent by itself.
     let _moment = if keys.len() > 1 { Some(connection.unchecked_transaction()?) } else { None };
     let mut get = connection.prepare_cached(GET)?;
     let mut read = |key: Key| {
@@ -65,7 +66,7 @@ pub(super) fn get_many(
     keys.into_iter().map(&mut read).collect()
 }
 
-/// The record that has the unique name which stands in `name` as an id.
+/// The record with the unique name given as the id in `name`.
 pub(super) fn find(
     connection: &Connection,
     name: &Key,
@@ -137,7 +138,8 @@ pub(super) fn page_by_name(
 fn end_of(prefix: &str) -> Value {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
-        // UTF-8 sorts as its characters do. The range leaves out what is no character.
+        // UTF-8 sorts in the order of its characters. The range skips surrogates, which are not
+        // characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             chars.push(next);
             return Value::Text(chars.into_iter().collect());

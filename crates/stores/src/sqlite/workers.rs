@@ -46,7 +46,7 @@ impl<J: Send + 'static> Workers<J> {
 
 impl<J> Drop for Workers<J> {
     fn drop(&mut self) {
-        // Closing the queue is what tells the threads to end.
+        // Closing the queue ends the threads.
         self.jobs = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -60,7 +60,8 @@ impl<J> Queue<J> {
     /// All jobs that wait, at most `most` and at least one, once there is one. None at all when
     /// there will be no more.
     pub(super) fn next_many(&self, batch: &mut Vec<J>, most: usize) -> usize {
-        // Whoever waits holds the lock and the others wait for it: one wakes for what has come.
+        // The thread that waits for a job has the lock and the others wait for the lock: each job
+        // wakes one thread.
         let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.blocking_recv_many(batch, most)
     }

@@ -32,7 +32,7 @@ const TAKEN: &str = "
     WHERE site = ?1 AND kind = ?2 AND id = ?3
         AND taken = 1 AND (expires_at IS NULL OR expires_at > ?4)";
 
-// A tombstone holds its names until it expires.
+// A tombstone reserves its names until it expires.
 const HELD_BY_ANOTHER: &str = "
     SELECT 1 FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
     WHERE n.site = ?1 AND n.kind = ?2 AND n.name = ?3 AND n.id <> ?4

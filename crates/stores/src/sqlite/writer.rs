@@ -1,7 +1,7 @@
 //! The one writer: takes every job that waits, commits them together, and only then answers.
 //!
-//! A commit costs one wait for the disk however many jobs it holds, so the more there is to do,
-//! the less each costs.
+//! A commit costs one wait for the disk however many jobs it contains, so under load each job costs
+//! less.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use super::file;
 use super::patience::patiently;
 use super::workers::{Queue, Workers};
 
-/// At most so many jobs in one commit, so that the first is not kept waiting by the last.
+/// Maximum number of jobs in one commit, so that the first does not wait too long for the last.
 const BATCH: usize = 256;
 
 /// The writer's thread.
 pub(super) struct Writer(Workers<Box<dyn Job>>);
 
-/// Something to be written, and somebody who waits for it.
+/// A write, and the caller that waits for it.
 trait Job: Send {
     /// Writes it, as a part of the open transaction.
     fn run(&mut self, connection: &Connection) -> Result<(), DriverError>;
 
-    /// Tells the one who waits: what came of it, or that the transaction failed.
+    /// Sends the caller the result, or that the transaction failed.
     fn answer(self: Box<Self>, failure: Option<&Arc<DriverError>>);
 }
 
@@ -56,7 +56,7 @@ where
             (None, Some(outcome)) => Ok(outcome),
             (None, None) => Err(DriverError::Ended.into()),
         };
-        // Nobody may be waiting any more; what was written stays written.
+        // The caller may have gone away; what was written stays written.
         let _ = self.reply.send(answer);
     }
 }

@@ -49,7 +49,7 @@ async fn an_expired_record_is_not_replaced_deleted_or_taken(store: &dyn Store) {
         assert!(!store.delete(&key("a"), version, Notice::Silent, END).await.unwrap());
     }
     assert_eq!(store.take(&key("a"), END).await.unwrap(), Taken::None);
-    // None of these touched it: it is still there for whoever's clock is behind.
+    // None of these touched it: a reader whose clock is behind still finds it.
     let taken = store.take(&key("a"), before_end()).await.unwrap();
     assert_eq!(taken, Taken::First(record(fleeting("a", &[]), 1)));
     assert_eq!(store.take(&key("a"), END).await.unwrap(), Taken::None, "a tombstone expires too");
@@ -92,7 +92,7 @@ async fn a_name_that_went_on_stays_with_its_new_holder(store: &dyn Store) {
     insert(store, fleeting("c", &["two"])).await;
     let inserted = store.insert(named("b", &["one", "two"]), Notice::Silent, END).await.unwrap();
     assert_eq!(inserted, Inserted::Done);
-    // Both ways in which an old holder goes for good.
+    // Both ways in which the previous holder of a name disappears for good.
     let over = store.insert(draft("a", "a"), Notice::Silent, END).await.unwrap();
     assert_eq!(over, Inserted::Done);
     assert_eq!(store.sweep(END, 100).await.unwrap(), 1);

@@ -25,7 +25,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Hears what is written from here on.
+    /// A reader that starts at the current end of the feed.
     pub(super) async fn new(store: &dyn Store) -> Self {
         let end = store.feed(None).await.unwrap();
         assert_eq!(end.entries, [], "the end has no entries");
@@ -36,7 +36,7 @@ impl Listener {
         listener
     }
 
-    /// The subjects told since the last call.
+    /// The subjects of notices since the last call.
     pub(super) async fn news(&mut self, store: &dyn Store) -> Vec<String> {
         let feed = store.feed(Some(&self.cursor)).await.unwrap();
         assert!(!feed.gap, "nothing was swept");

@@ -116,7 +116,7 @@ async fn a_page_starts_after_any_text(store: &dyn Store) {
     }
 }
 
-/// One record on each of two sites in each kind, and a second one in the kind that is asked for.
+/// One record on each of two sites in each kind, and a second one in the kind that is listed.
 async fn fill_neighbours(store: &dyn Store) {
     for place in [site(), Arc::from("example.net"), Arc::from("example.orga")] {
         for kind in Kind::ALL {

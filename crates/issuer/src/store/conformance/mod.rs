@@ -45,7 +45,7 @@ pub async fn run(open: impl AsyncFn() -> Arc<dyn Store>) {
     told("races", races::run(&open)).await;
 }
 
-/// Runs one group of checks and tells that it holds, for whoever watches a slow engine.
+/// Runs one group of checks and prints that it passed, for people who wait for a slow engine.
 async fn told(name: &str, checks: impl Future<Output = ()>) {
     let began = std::time::Instant::now();
     Box::pin(checks).await;

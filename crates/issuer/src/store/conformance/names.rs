@@ -75,7 +75,7 @@ async fn only_names(store: &dyn Store, query: &NameQuery) -> Vec<String> {
     listed(store, query).await.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Each name has a record of its own.
+/// Stores a record for each name.
 async fn fill(store: &dyn Store) {
     for (n, name) in NAMES.into_iter().enumerate() {
         insert(store, named(&format!("id {n}"), &[name])).await;
@@ -175,7 +175,7 @@ async fn what_is_not_there_is_not_listed(store: &dyn Store) {
         assert_eq!(found[0].name, "ann");
         assert_eq!(names::page(store, &missing, END).await.unwrap(), [], "{end:?}");
     }
-    // A name that went on from what has expired is its new holder's alone.
+    // A name taken over from an expired record belongs only to its new holder.
     let again = Draft { unique: vec!["ann".to_owned()], ..draft("c", "c") };
     store.insert(again, Notice::Silent, END).await.unwrap();
     let found = names::page(store, &query(NameEnd::Start, ""), END).await.unwrap();

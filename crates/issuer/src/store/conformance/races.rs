@@ -1,6 +1,6 @@
 //! Of any number of racers exactly one wins.
 //!
-//! Real threads let go by one barrier: tasks on a small runtime hardly ever meet.
+//! Real threads released by one barrier: tasks on a small runtime hardly ever run at the same time.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -39,11 +39,12 @@ async fn race<T: Send + 'static, F: Future<Output = Result<T, StoreError>>>(
                 start.wait();
                 runtime.block_on(leg(Arc::clone(&store), round, n))
             };
-            // An error is looked at later: who stops here keeps the others waiting for ever.
+            // Errors are checked later: a thread that stops here would keep the others waiting for
+            // ever.
             (0..ROUNDS).map(round).collect()
         })
     };
-    // The waiting is for a thread of its own: an engine may need this one to make progress.
+    // A separate thread waits, because an engine may need this one to make progress.
     let racers = tokio::task::spawn_blocking(move || {
         let racers: Vec<_> = (0..RACERS).map(racer).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).collect::<Vec<_>>()

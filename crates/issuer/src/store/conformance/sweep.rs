@@ -1,4 +1,4 @@
-//! Housekeeping: bounded, and never a record that somebody could still read.
+//! Housekeeping: bounded, and never a record that can still be read.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn a_sweep_removes_only_what_expired(store: &dyn Store) {
     assert!(matches!(store.take(&key("spent"), NOW).await.unwrap(), Taken::Again(_)));
 
     assert_eq!(store.sweep(END, 100).await.unwrap(), 2);
-    // With the clock turned back it shows that they are really gone.
+    // With the clock turned back it turns out that they are really deleted.
     assert_eq!(get(store, &key("a"), NOW).await, None);
     assert_eq!(store.take(&key("spent"), NOW).await.unwrap(), Taken::None);
     assert!(get(store, &key("stays"), END).await.is_some());

@@ -1,5 +1,5 @@
-//! What a running server does by itself: hear of changes, clear what has expired, renew its
-//! signing keys. Whether it is ready is looked at in [`watch`].
+//! What a running server does by itself: read notices of changes, delete expired records, renew its
+//! signing keys. Its readiness is checked in [`watch`].
 
 mod watch;
 
@@ -47,7 +47,7 @@ async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::Feed
     let mut every = tokio::time::interval(POLL);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // Until they have been read again, whatever goes wrong meanwhile; and once at the start, for
-    // what was told between the opening and the first look.
+    // changes between the opening and the first poll.
     let mut keys_changed = true;
     loop {
         every.tick().await;
@@ -63,7 +63,7 @@ async fn listen(issuer: Issuer, mut cursor: Option<castellan_issuer::store::Feed
         }
         if keys_changed {
             match issuer.reload_keys().await {
-                // One may have been taken out: what it signed is looked at again.
+                // A key may have been removed: what it signed is verified again.
                 Ok(()) => issuer.liveness().bump_all(),
                 Err(error) => {
                     tracing::error!(%error, "could not reload the signing keys");

@@ -1,20 +1,20 @@
-//! Whether this node can write, and whether its clock is right: looked at all the time, by a write
-//! and a question of its own, so that asking `/readyz` costs the data source nothing.
+//! Whether this node can write, and whether its clock is right: checked continuously, with a write
+//! and a query of its own, so that `/readyz` costs the data source nothing.
 
 use std::{error::Error, time::Duration};
 
 use castellan_issuer::{Issuer, readiness::Heartbeat, store::StoreError};
 use tokio::time::{sleep, timeout};
 
-/// How often, while all is well.
+/// The interval while there is no problem.
 const EVERY: Duration = Duration::from_secs(2);
 /// How often, while it is not, so that it is found out soon that it is.
 const EVERY_WHILE_UNWELL: Duration = Duration::from_millis(500);
 /// How long a write may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Looks once, and then again and again. It ends with the runtime. The sites share one data source,
-/// so that one of their issuers stands for all.
+/// Checks once, and then repeatedly until the runtime ends. The sites share one data source, so
+/// that one of their issuers is enough.
 pub(crate) async fn start(issuer: &Issuer) {
     match issuer.newest_heartbeat().await {
         Ok(newest) => issuer.readiness().clock.has_been(newest),
@@ -42,7 +42,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Looks at both. The clock first: what is written is what it says.
+    /// Checks both. The clock first, because what is written carries its time.
     async fn look(&mut self) {
         let issuer = self.issuer.clone();
         let (clock, store) = (&issuer.readiness().clock, issuer.repository().store());

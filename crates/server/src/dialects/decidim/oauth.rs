@@ -57,7 +57,7 @@ async fn token(State(issuer): State<Issuer>, request: Request<Body>) -> Response
         check(&params)?;
         let answered = issuer.token(&params, basic, None).await;
         answered.map_err(|error| match error {
-            // An app that has no refresh tokens shows somebody else's.
+            // An app without refresh tokens presents somebody else's.
             OAuthError::GrantNotAllowed => OAuthError::RefreshNotUsable,
             other => other,
         })
@@ -89,7 +89,7 @@ fn check(params: &Params) -> Result<(), OAuthError> {
     }
 }
 
-/// `POST /oauth/revoke` (§6.4).
+/// Handles `POST /oauth/revoke` (§6.4).
 async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
     let (headers, mut client) = (request.headers().clone(), None);
     let answer = async {
@@ -108,7 +108,7 @@ async fn revoke(State(issuer): State<Issuer>, request: Request<Body>) -> Respons
     cors::allow(&issuer, &headers, client.as_deref(), response).await
 }
 
-/// `POST /oauth/introspect`.
+/// Handles `POST /oauth/introspect`.
 async fn introspect(State(issuer): State<Issuer>, request: Request<Body>) -> Response {
     let answer = async {
         let ClientRequest { params, basic, .. } =
@@ -121,7 +121,7 @@ async fn introspect(State(issuer): State<Issuer>, request: Request<Body>) -> Res
     }
 }
 
-/// `GET /oauth/me` (§6.5).
+/// Handles `GET /oauth/me` (§6.5).
 async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     let invalid = || {
         let error = OAuthError::InvalidToken;
@@ -137,7 +137,7 @@ async fn me(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
         Err(_) => return invalid(),
     };
     let Some((id, account)) = &live.account else { return invalid() };
-    // A token that is for some APIs alone is none here (RFC 8707 §2).
+    // A token that is only for certain APIs is not valid here (RFC 8707 §2).
     if !live.audience.contains(&issuer.address().issuer) {
         return invalid();
     }
@@ -174,7 +174,7 @@ fn unauthorized(text: &str) -> Response {
     challenged(response, ErrorCode::UnauthorizedClient, text)
 }
 
-/// §6.2: JSON, and the same once more as a challenge.
+/// §6.2: JSON, and the same error as a challenge.
 fn refuse(error: &OAuthError) -> Response {
     let code = match error {
         OAuthError::VerifierMissing => ErrorCode::InvalidRequest,

@@ -17,7 +17,7 @@ use crate::{
     wire::{error::Refusal, extract::Form},
 };
 
-/// The page; whoever is not signed in is asked to.
+/// The account page; without a session, the sign-in page.
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, Refusal> {
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The question.
+/// Shows the consent page.
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
@@ -67,7 +67,7 @@ pub(crate) async fn show(
     respond::html(StatusCode::OK, &grant, respond::form_target(&redirect).as_deref())
 }
 
-/// The answer.
+/// Handles the person's answer.
 pub(crate) async fn answer(
     State(app): State<App>,
     visitor: Visitor,

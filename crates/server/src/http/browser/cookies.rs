@@ -18,7 +18,7 @@ const MARK_SECONDS: u64 = 90 * 86_400;
 
 /// The browser behind a request, with a mark made for it if it had none.
 pub(crate) struct Visitor {
-    /// What it brought.
+    /// The cookies that the browser sent.
     pub(crate) browser: Browser,
     /// It is new here, and the answer has to set its mark.
     pub(crate) is_new: bool,
@@ -72,8 +72,8 @@ fn set(app: &App, response: &mut Response, (name, value): (&str, &str), age: u64
     }
 }
 
-/// Refuses a form that another site sent (`docs/rules.md` rule 36). Clients that are no browser
-/// send neither header and carry no cookie that somebody else could use.
+/// Refuses a form that another site sent (`docs/rules.md` rule 36). Clients other than browsers
+/// send neither header, and have no cookie that somebody else could use.
 pub(crate) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// A device begins.
+/// Starts a device flow.
 pub(crate) async fn begin(
     State(app): State<App>,
     ClientRequest { params, basic, .. }: ClientRequest,
@@ -65,7 +65,7 @@ pub(crate) async fn submit(
     response
 }
 
-/// The form once more: nothing is told of codes that were good once.
+/// The form again: nothing reveals whether a code was valid once.
 fn wrong_code(app: &App) -> Response {
     let problem =
         "No device is waiting for this code. Check the code, or start again on the device.";

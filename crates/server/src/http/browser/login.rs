@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The form. Without a flow, somebody wants to sign in here.
+/// The sign-in form. Without a flow, a person signs in to Castellan itself.
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
@@ -93,7 +93,7 @@ fn user_name<'a>(app: &App, form: &'a Params) -> &'a str {
     names.find_map(|field| form.get(field.name)).unwrap_or_default()
 }
 
-/// The form once more, with the name as it was typed.
+/// The form again, with the name as it was typed.
 async fn again(
     app: &App,
     visitor: &Visitor,
@@ -109,7 +109,7 @@ async fn again(
     }
 }
 
-/// The form once more, for later: the same words whether there is such a person or not.
+/// The form again after too many attempts: the same words whether there is such a person or not.
 async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds: u64) -> Response {
     let problem = format!("Too many attempts. Try again in {seconds} s.");
     let status = StatusCode::TOO_MANY_REQUESTS;

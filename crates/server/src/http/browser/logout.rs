@@ -1,4 +1,4 @@
-//! `/auth/logout`: signing out of this browser, at an app's request or one's own.
+//! `/auth/logout`: signing out of this browser, at the request of an app or of the person.
 
 use axum::{
     Json,

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Sends `page`. Forms on it may lead to `also`, the origin of a checked redirect URI, because
-/// browsers hold a redirect after a form to the same rule.
+/// browsers apply `form-action` to the redirect after a form too.
 pub(crate) fn html(status: StatusCode, page: &impl Page, also: Option<&str>) -> Response {
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
@@ -126,12 +126,12 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
 fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
     let page = FormPostPage { site: app.title(), action, host: &host(action), fields };
     let mut response = html(StatusCode::OK, &page, form_target(action).as_deref());
-    // Ours, and three words long.
+    // Only Castellan's own short script.
     allow(&mut response, "script-src 'self'");
     response
 }
 
-/// Lets apps load `frames`, and the person go on to `back`, if they are to go anywhere.
+/// Lets apps load `frames`, and the page continue to `back`, if there is one.
 pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Response {
     let onward = back.map(|uri| (uri, host(uri)));
     let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });
@@ -190,7 +190,7 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
     html(StatusCode::BAD_REQUEST, &page, None)
 }
 
-/// Whether whoever asks is a person's browser.
+/// Whether the request comes from a person's browser.
 fn reads_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.unwrap_or_default().contains("text/html")
@@ -216,7 +216,7 @@ pub(crate) async fn home() -> Response {
     see_other("/account")
 }
 
-/// The stylesheet.
+/// Sends the stylesheet.
 pub(crate) async fn stylesheet() -> Response {
     asset("text/css; charset=utf-8", STYLESHEET)
 }
@@ -226,12 +226,12 @@ pub(crate) async fn continue_script() -> Response {
     asset("text/javascript; charset=utf-8", CONTINUE)
 }
 
-/// What goes on from a sign-out.
+/// Sends the script of the page after sign-out.
 pub(crate) async fn signed_out_script() -> Response {
     asset("text/javascript; charset=utf-8", SIGNED_OUT)
 }
 
-/// The mark.
+/// Sends the logo.
 pub(crate) async fn mark() -> Response {
     asset("image/svg+xml", MARK)
 }
@@ -246,7 +246,7 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// Everything else.
+/// Answers every other path.
 pub(crate) async fn not_found(State(app): State<App>, request: Request) -> Response {
     if reads_html(request.headers()) {
         let text = "There is no page at this address.";

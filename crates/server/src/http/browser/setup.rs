@@ -18,7 +18,7 @@ use crate::wire::{
 };
 use crate::{app::App, pages::SetupPage};
 
-/// The form.
+/// Shows the set-up form.
 pub(crate) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     match extract::query(query.as_deref()) {
         Ok(params) => {

@@ -29,9 +29,10 @@ pub(crate) async fn get(
     begin(&app, &visitor, params, &headers).await
 }
 
-/// The parameters are in the body, and led to the query: a browser keeps its cookies from a form of
-/// another site, and not from the page that it is led to. Without them whoever is signed in looks
-/// like nobody, and the mark that a sign-in in progress rests on would be set anew.
+/// The parameters in the body are moved to the query with a redirect: a browser sends no cookies
+/// with a form of another site, but does with the request after the redirect. Without cookies a
+/// person who is signed in would appear unknown, and the mark that a sign-in in progress depends on
+/// would be replaced.
 pub(crate) async fn post(
     State(app): State<App>,
     headers: HeaderMap,
@@ -58,7 +59,7 @@ async fn begin(
 ) -> Response {
     let step = match params {
         Ok(params) => app.issuer().begin(&params, &visitor.browser).await,
-        // Which of two values is meant cannot be told, so neither can where to answer.
+        // It is unknown which of two values is meant, and so where to send the response.
         Err(error) => Err(nowhere(error.to_string())),
     };
     let mut response = respond::next(step, app, headers);
@@ -66,7 +67,7 @@ async fn begin(
     response
 }
 
-/// A request that cannot be answered to anybody but the person.
+/// An error that can only be shown to the person.
 fn nowhere(text: String) -> FlowError {
     FlowError::Authorize(AuthorizeError::Page { code: ErrorCode::InvalidRequest, text })
 }

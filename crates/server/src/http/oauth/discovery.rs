@@ -15,12 +15,12 @@ pub(crate) async fn metadata(State(app): State<App>) -> Response {
     cached(app.issuer().metadata())
 }
 
-/// `/.well-known/smart-configuration`.
+/// Answers `/.well-known/smart-configuration`.
 pub(crate) async fn smart(State(app): State<App>) -> Response {
     cached(app.issuer().smart_configuration())
 }
 
-/// `/.well-known/jwks.json`.
+/// Answers `/.well-known/jwks.json`.
 pub(crate) async fn jwks(State(app): State<App>) -> Response {
     cached(app.issuer().keyring().jwks(app.issuer().now()))
 }

@@ -29,7 +29,8 @@ pub(crate) async fn token(
     readable(&app, &headers, client, response).await
 }
 
-/// `POST /auth/revoke` (RFC 7009 §2). A token of another client's is not told apart from none.
+/// `POST /auth/revoke` (RFC 7009 §2). The response does not reveal whether a token belongs to
+/// another client or does not exist.
 pub(crate) async fn revoke(
     State(app): State<App>,
     headers: HeaderMap,
@@ -71,7 +72,7 @@ pub(crate) async fn introspect(
 /// The type of a signed introspection answer (RFC 9701 §5).
 const SIGNED: &str = "application/token-introspection+jwt";
 
-/// The answer, good or bad, for scripts of the app's own origins as well.
+/// The response, success or error, made readable for scripts of the app's origins.
 async fn readable(
     app: &App,
     headers: &HeaderMap,

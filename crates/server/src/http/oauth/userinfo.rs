@@ -26,11 +26,11 @@ use crate::{
     },
 };
 
-/// The one parameter that holds a token.
+/// The only parameter that contains a token.
 const TOKEN: &str = "access_token";
 
-/// `GET`. A page of this site without a token is told of the person who is signed in in its browser
-/// (`docs/contracts/aidbox.md` §11a).
+/// Handles `GET`. Without a token, a page of this site gets the claims of the person who is signed in in
+/// its browser (`docs/contracts/aidbox.md` §11a).
 pub(crate) async fn get(
     State(app): State<App>,
     visitor: Visitor,
@@ -71,7 +71,7 @@ pub(crate) async fn post(
 fn respond(headers: &HeaderMap, answered: Result<Response, Refusal>) -> Response {
     match answered {
         Ok(response) => response,
-        // A script must learn that its token is over, and no app is known to ask.
+        // A script must learn that its token is no longer valid, and the app is not known.
         Err(refusal) => cors::allow_any(headers, refusal.into_response()),
     }
 }
@@ -86,11 +86,12 @@ async fn answer(
     let twice = || OAuthError::from(Repeated(TOKEN.to_owned()));
     let in_query = extract::query(query)?.get(TOKEN).is_some();
     let (token, jws) = match &in_form {
-        // A second credential: which is meant cannot be told (RFC 6750 §2).
+        // A second credential: it is unknown which one is meant (RFC 6750 §2).
         Some(_) if in_query || headers.contains_key(header::AUTHORIZATION) => {
             return Err(twice().into());
         }
-        // One that is bound to a key is none without `Authorization: DPoP` (RFC 9449 §7.1).
+        // A token that is bound to a key is not valid without `Authorization: DPoP` (RFC 9449
+        // §7.1).
         Some(token) => (token.expose(), None),
         None => bearer::token_and_proof(headers).map_err(refused)?,
     };

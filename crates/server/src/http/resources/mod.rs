@@ -170,8 +170,8 @@ async fn put(
     let members = document
         .as_object_mut()
         .ok_or_else(|| Outcome::Bad("the body is not a valid document".to_owned()))?;
-    let said = members.insert("resourceType".to_owned(), json!(kind.as_str()));
-    if said.is_some_and(|said| said != kind.as_str()) {
+    let stated = members.insert("resourceType".to_owned(), json!(kind.as_str()));
+    if stated.is_some_and(|stated| stated != kind.as_str()) {
         return Err(Outcome::Invalid("resourceType differs from the path".to_owned()));
     }
     // The id in the path is what was authorised, and what is written.
@@ -234,9 +234,9 @@ fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response
 
 /// Why an operation was not done, as an `OperationOutcome` (`docs/contracts/aidbox.md` §7).
 enum Outcome {
-    /// No token came.
+    /// No token was sent.
     Anonymous,
-    /// One came that is no good.
+    /// The token is not valid.
     Unauthorized,
     Forbidden,
     NotFound,
@@ -258,7 +258,7 @@ impl Outcome {
 
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
-        // RFC 6750 §3.1: whoever sent no token is told of no error.
+        // RFC 6750 §3.1: a challenge to a request without a token names no error.
         let challenge = if matches!(self, Self::Anonymous) {
             "Bearer"
         } else {

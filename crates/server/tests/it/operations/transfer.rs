@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-const KEY: (&str, &str) = ("CASTELLAN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+const KEY: (&str, &str) = ("CASTELLAN_KEY", "QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ");
 
 fn plan(config: &str, documents: &str, issuer: Option<&str>) -> Plan {
     Plan {

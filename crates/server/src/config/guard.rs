@@ -147,7 +147,7 @@ pub enum Method {
 
 /// One method, or a list of them in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be \"oauth\", \"jwt\" or \"session\", or a list of these")]
 pub enum Methods {
     /// One.
     One(Method),

@@ -3,6 +3,7 @@
 
 mod check;
 mod decidim;
+mod effect_check;
 pub(crate) mod environment;
 mod file;
 mod guard;

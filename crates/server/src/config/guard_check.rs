@@ -165,12 +165,24 @@ impl GuardConfig {
                 "upstream_enforces needs `schema`, as it applies to directives of an SDL file";
             return wrong(way, text);
         }
-        let known = castellan_gate::ACCESS_DIRECTIVES;
-        let odd = self.upstream_enforces.iter().find(|name| !known.contains(&name.as_str()));
-        match odd {
-            Some(name) => wrong(way, format!("{name:?} is not one of {}", known.join(", "))),
-            None => Ok(()),
+        for name in &self.upstream_enforces {
+            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.is_empty();
+            if !is_name {
+                let text = format!("upstream_enforces: {name:?} is not the name of a directive");
+                return wrong(way, text);
+            }
+            if name.eq_ignore_ascii_case("castellan") {
+                let text = "upstream_enforces: castellan is what this server enforces; remove it";
+                return wrong(way, text);
+            }
+            if castellan_gate::is_neutral_directive(name) {
+                let text = format!("upstream_enforces: {name} restricts nothing; remove it");
+                return wrong(way, text);
+            }
         }
+        Ok(())
     }
 
     fn check_rules(&self) -> Result<(), Wrong> {

@@ -80,6 +80,26 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "is not a valid name of a scope"),
         (GUARD, "limits = { depth = 0 }", "would reject every request"),
         (GUARD, "upstream_enforces = [\"authenticated\"]", "needs `schema`"),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"a b\"]",
+            "is not the name of a directive",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"*\"]",
+            "is not the name of a directive",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"Castellan\"]",
+            "castellan is what this server enforces",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"deprecated\"]",
+            "deprecated restricts nothing",
+        ),
         (GUARD, "site = \"nowhere\"", "site \"nowhere\" does not exist"),
         (local, "schema = \"x.graphql\"", "has no effect without upstream"),
         (local, "lock = \"x.lock\"", "has no effect without upstream"),

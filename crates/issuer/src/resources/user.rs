@@ -11,7 +11,10 @@ use super::{
 use crate::{
     Issuer,
     records::{Account, Address, Name, PersonalDetails, login_name},
-    secrets::{hashing::Match, policy::Unacceptable},
+    secrets::{
+        hashing::Match,
+        policy::{Unacceptable, has_invisible},
+    },
 };
 
 /// A person, as written.
@@ -132,6 +135,10 @@ impl Resource for UserDocument {
     ) -> Result<(Account, bool), Problem> {
         if self.user_name.trim().is_empty() || self.user_name.len() > 256 {
             return Err(Problem::Text("userName must have 1 to 256 characters".to_owned()));
+        }
+        if has_invisible(&self.user_name) {
+            let text = "userName must not contain control characters or ones that cannot be seen";
+            return Err(Problem::Text(text.to_owned()));
         }
         let details = self.take_details();
         personal_details::check(&details).map_err(Problem::Text)?;

@@ -50,6 +50,11 @@ impl File {
         &self.text
     }
 
+    /// Whether no setting stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        toml::from_str::<Table>(&self.text).is_ok_and(|table| table.is_empty())
+    }
+
     /// The settings of the file alone.
     pub(super) fn parse(&self) -> Result<Config, ConfigError> {
         let wrong = |problem| ConfigError::File { path: self.name.clone(), problem };

@@ -164,7 +164,7 @@ async fn case_44_the_command_line_takes_no_blank_and_no_short_password() {
     assert!(!castellan.cli(&["get", "User", "eve"]).status.success());
     assert_eq!(sign_in(&castellan, "root", Some(GOOD)).await.status, 303);
     assert!(castellan.cli_with(&["user", "add", "eve"], "twelve-chars\n").status.success());
-    assert_eq!(sign_in(&castellan, "eve", Some("twelve chars")).await.status, 303);
+    assert_eq!(sign_in(&castellan, "eve", Some("twelve-chars")).await.status, 303);
 }
 
 #[tokio::test]

@@ -222,3 +222,36 @@ async fn a_public_pattern_that_opens_nothing_is_named() {
     assert!(good && said.contains("WARNING: scopes: a:read: Query:Prson:* matches no"), "{said}");
     assert!(!said.contains("Query:Person:* matches"), "{said}");
 }
+
+#[tokio::test]
+async fn case_47_a_member_of_a_client_without_an_effect_is_refused_by_name() {
+    let castellan = Castellan::start(Plan::default()).await;
+    let machine = "secret: s3cr3t-machine\ngrant_types: [client_credentials]\n";
+    let people = "grant_types: [authorization_code]\nredirect_uris: [\"https://a.test/cb\"]\n";
+    let nobody = "grant_types names client_credentials only";
+    for (client, member, why) in [
+        (machine, "require_pushed_authorization_requests: true", nobody),
+        (machine, "redirect_uris: [\"https://a.test/cb\"]", nobody),
+        (machine, "post_logout_redirect_uris: [\"https://a.test/bye\"]", nobody),
+        (machine, "backchannel_logout_uri: https://a.test/out", nobody),
+        (machine, "id_token_signed_response_alg: ES256", nobody),
+        (machine, "userinfo_signed_response_alg: ES256", nobody),
+        (machine, "first_party: true", nobody),
+        (
+            machine,
+            "access_token_signed_response_alg: RS256\nauth: {client_credentials: {token_format: opaque}}",
+            "opaque access tokens are not signed",
+        ),
+        (people, "introspection_signed_response_alg: ES256", "a public client cannot introspect"),
+    ] {
+        let document = format!("resourceType: Client\nid: x\n{client}{member}\n");
+        let applied = castellan.cli_with(&["apply", "-f", "-"], &document);
+        let said = String::from_utf8(applied.stderr).unwrap();
+        let name = member.split(':').next().unwrap();
+        assert!(said.contains(&format!("Client/x: {name}: ")) && said.contains(why), "{said}");
+    }
+    for good in [machine, people] {
+        let document = format!("resourceType: Client\nid: x-{}\n{good}", good.len());
+        assert!(castellan.cli_with(&["apply", "-f", "-"], &document).status.success());
+    }
+}

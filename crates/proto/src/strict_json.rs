@@ -44,7 +44,7 @@ pub fn read(text: &[u8]) -> Result<Value, InvalidJson> {
 pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = good.split(|byte| *byte == b'\n').count();
         format!("line {line} is not valid UTF-8; save the file as UTF-8")
     })
 }
@@ -181,6 +181,21 @@ mod tests {
 
     use super::*;
 
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Person {
+        #[serde(rename = "password")]
+        _password: Option<String>,
+        #[serde(rename = "kinds")]
+        _kinds: Option<Vec<Kind>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+    }
+
     #[test]
     fn a_value_is_read_as_elsewhere() {
         let text = r#"{"a": [1, -2, 1.5, "é", true, null, {}], "b": {"a": 18446744073709551615}}"#;
@@ -210,19 +225,6 @@ mod tests {
         for text in [r#"{"password": "hush"#, r#"{"password": hush}"#, r#""hush" "hush""#] {
             let said = read(text.as_bytes()).unwrap_err().to_string();
             assert!(!said.contains("hush") && said.starts_with("line 1, column "), "{said}");
-        }
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Person {
-            #[serde(rename = "password")]
-            _password: Option<String>,
-            #[serde(rename = "kinds")]
-            _kinds: Option<Vec<Kind>>,
-        }
-        #[derive(Debug, Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Kind {
-            Plain,
         }
         for (value, said) in [
             (json!({"password": 424_242}), "password: expected a string"),

@@ -262,9 +262,17 @@ fn case_47_directives_that_nothing_enforces_are_refused() {
             assert_eq!(build(&sdl, &["*"]).is_some(), is_ours, "{sdl}");
         }
     }
-    // On the fields of root types ours is enforced, with its scope and nothing else.
+}
+
+/// `docs/security-cases.md` row 47.
+#[test]
+fn case_47_on_the_fields_of_root_types_our_directive_is_enforced_with_its_scope_alone() {
+    let build = |sdl: &str| {
+        let built = GuardSchema::build(sdl, &SchemaSettings::default());
+        built.err().map(|error| error.to_string())
+    };
     let own = "directive @castellan(scope: String!, roles: [String]) on FIELD_DEFINITION\n";
-    let field = |text: &str| build(&format!("{own}type Query {{ a: Int {text} }}"), &[]);
+    let field = |text: &str| build(&format!("{own}type Query {{ a: Int {text} }}"));
     assert_eq!(field("@castellan(scope: \"Query:A:Get\")"), None);
     let said = field("@castellan(scope: \"Query:A:Get\", roles: [\"x\"])").unwrap();
     assert!(said.contains("the argument roles is not enforced"), "{said}");

@@ -106,7 +106,7 @@ impl File {
                     });
                     found.map(|(key, value)| {
                         let dot = if name.is_empty() { "" } else { "." };
-                        name.push_str(&format!("{dot}{}", key.get_ref()));
+                        name.extend([dot, key.get_ref()]);
                         value
                     })
                 }

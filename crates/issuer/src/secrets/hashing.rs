@@ -198,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_the_same_in_every_unicode_form() {
         let pool = Passwords::start();
-        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let (composed, decomposed) = ("caf\u{e9} au lait noir", "cafe\u{301} au lait noir");
         let secret = |text: &str| Secret::new(text.to_owned());
         let policy = SecretPolicy::default();
         for typed in [composed, decomposed] {
@@ -206,7 +206,10 @@ mod tests {
             for shown in [composed, decomposed] {
                 assert_eq!(pool.compare(&secret(shown), Some(&phc)).await.unwrap(), Match::Yes);
             }
-            assert_eq!(pool.compare(&secret("cafe au lait"), Some(&phc)).await.unwrap(), Match::No);
+            assert_eq!(
+                pool.compare(&secret("cafe au lait noir"), Some(&phc)).await.unwrap(),
+                Match::No
+            );
         }
         // As earlier versions hashed it.
         let old = hash(decomposed).unwrap();

@@ -142,7 +142,9 @@ mod tests {
             ("a:b@h/d?application_name=x", "\"application_name\", which is not known"),
             ("a:b@h/d?sslmode=require&sslmode=disable", "\"sslmode\", which occurs twice"),
             ("a:b@h/d?sslmode=requier", "invalid URL"),
-            ("a:ti?ger@h/d", "write them as"),
+            ("a:ti?ger@h/d", "invalid URL"),
+            // What stands before the `?` reads as a host and a port.
+            ("a:12?ger@h/d", "write them as"),
             ("a:ti#ger@h/d", "invalid URL"),
             ("a:b@h:port/d", "invalid URL"),
         ] {

@@ -103,7 +103,7 @@ pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Gate, Gated};
 pub use limits::Limits;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
-pub use schema::directives::ACCESS_DIRECTIVES;
+pub use schema::directives::{ANY_DIRECTIVE, is_neutral_directive};
 pub use schema::lock::{Drift, Lock, parse_lock};
 pub use schema::naming::{Naming, name_mutation};
 pub use schema::returns::Returns;

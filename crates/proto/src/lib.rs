@@ -14,6 +14,7 @@ pub mod numeric_date;
 mod pkce;
 mod redirect_uri;
 mod secret;
+pub mod strict_json;
 
 pub use authorization::{AuthScheme, Authorization, AuthorizationError, BasicCredentials};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};

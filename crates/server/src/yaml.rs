@@ -1,6 +1,8 @@
 //! Documents as people write them: YAML or JSON, one resource each.
 
+use castellan_proto::is_identifier;
 use serde_json::Value;
+use serde_saphyr::Error;
 
 /// A text is no document, or cannot be written as one.
 #[derive(Debug, thiserror::Error)]
@@ -10,10 +12,37 @@ pub(crate) struct DocumentProblem(String);
 /// The documents of `text`, in order. Empty ones are skipped.
 pub(crate) fn read(text: &str) -> Result<Vec<Value>, DocumentProblem> {
     // Only `true` and `false` are booleans: a scope named `no` stays a text.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| DocumentProblem(error.to_string()))?;
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| problem(&error))?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// What is wrong and where. No value is shown, as any may be a secret, and so are words of the library
+/// that reads: they quote what they found.
+fn problem(error: &Error) -> DocumentProblem {
+    let place = error.location().filter(|place| place.line() > 0);
+    let place = place.map(|place| format!("line {}, column {}: ", place.line(), place.column()));
+    let what = match error.without_snippet() {
+        Error::DuplicateMappingKey { key: Some(key), .. } if is_identifier(key) => {
+            format!("the member {key} occurs twice")
+        }
+        Error::DuplicateMappingKey { .. } => "a member occurs twice".to_owned(),
+        Error::UnsupportedTag { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::InvalidBinaryBase64 { .. } => "a tag (!) is not supported here".to_owned(),
+        Error::UnknownAnchor { .. } => "an alias (*) names no anchor (&)".to_owned(),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "the document is too large or too deeply nested".to_owned()
+        }
+        Error::NonFiniteFloat { .. } => "a number is too large".to_owned(),
+        Error::Eof { .. } => "the document ends too early; a quote or bracket is open".to_owned(),
+        _ => "not valid YAML or JSON; check quotes, brackets and indentation".to_owned(),
+    };
+    DocumentProblem(format!("{}{what}", place.unwrap_or_default()))
 }
 
 /// `value` as YAML.
@@ -61,6 +90,45 @@ mod tests {
         assert_eq!(read.len(), 2);
         assert_eq!(read[0]["scope"], serde_json::json!(["no", "y", true]));
         assert_eq!(read[1]["a"], 1);
+    }
+
+    /// `docs/security-cases.md` row 48.
+    #[test]
+    fn what_is_wrong_has_a_place_and_shows_no_value() {
+        for (text, said) in [
+            ("password: \"hunter2", "line 1"),
+            ("a: b\npassword: hunter2: hunter2", "line 2"),
+            ("a: b\n password: hunter2", "line 2"),
+            ("password: [hunter2", "line "),
+            (
+                "password: hunter2\npassword: hunter2",
+                "line 2, column 1: the member password occurs",
+            ),
+            (
+                "{\"password\": \"hunter2\", \"password\": \"hunter2\"}",
+                "the member password occurs",
+            ),
+            ("{\"password\": \"hunter2}", "line "),
+            ("{\"password\": \"hunter2\"", "line "),
+            ("password: !!int hunter2", "line 1"),
+            ("password: !!binary hunter2", "line 1"),
+            ("password: *hunter2", "line 1"),
+            ("password: \"\\hunter2\"", "line 1"),
+            ("password: 'hunter2' hunter2", "line 1"),
+            ("password: @hunter2", "line 1"),
+            ("password: %hunter2\n%hunter2", "line "),
+            ("? [hunter2]\n: a\n? [hunter2]\n", "line "),
+            ("{1: a, [hunter2]: b}", "line 1"),
+            ("password: 1e999hunter2\nx: 1e999", "line 2"),
+            ("password: |2hunter2\n  a", "line 1"),
+            ("hunter2: !include hunter2\n<<: hunter2", "line "),
+        ] {
+            let found = super::read(text);
+            let Err(problem) = found else { panic!("{text:?} was read: {found:?}") };
+            let problem = problem.to_string();
+            assert!(!problem.contains("unter2") && !problem.contains("Options"), "{problem}");
+            assert!(problem.contains(said), "{text:?}: {problem}");
+        }
     }
 
     #[test]

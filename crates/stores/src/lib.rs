@@ -33,6 +33,8 @@ struct Scheme {
     form: &'static str,
     /// What it can do.
     capabilities: &'static Capabilities,
+    /// Whether what follows `://` is valid; opens nothing.
+    check: fn(&str) -> Result<(), OpenError>,
     /// Opens what follows `://`.
     open: fn(&str, Migrate) -> Opening<'_>,
 }
@@ -53,6 +55,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["sqlite"],
         form: "sqlite://PATH",
         capabilities: &capabilities::SQLITE,
+        check: sqlite::check,
         open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
@@ -60,6 +63,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["dynamodb"],
         form: "dynamodb://REGION?table=NAME",
         capabilities: &capabilities::DYNAMODB,
+        check: dynamodb::check,
         open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
@@ -67,6 +71,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["mongodb"],
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
+        check: |rest| mongodb::check("mongodb", rest),
         open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
@@ -74,6 +79,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["mongodb+srv"],
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
+        check: |rest| mongodb::check("mongodb+srv", rest),
         open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
@@ -81,6 +87,7 @@ const SCHEMES: &[Scheme] = &[
         names: &["postgres", "postgresql"],
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::POSTGRES,
+        check: postgres::check,
         open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
     },
 ];
@@ -96,6 +103,20 @@ const SCHEMES: &[Scheme] = &[
 /// than its scheme and, for files, the path. Nothing was changed in what is there already; a
 /// missing file may have been made, empty.
 pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
+    let (scheme, rest) = scheme_of(url)?;
+    (scheme.open)(rest, migrate).await
+}
+
+/// Whether `url` is an address that [`open`] reads. Nothing is opened, made or connected to.
+///
+/// # Errors
+/// [`OpenError`] as of [`open`].
+pub fn check(url: &str) -> Result<(), OpenError> {
+    let (scheme, rest) = scheme_of(url)?;
+    (scheme.check)(rest)
+}
+
+fn scheme_of(url: &str) -> Result<(&'static Scheme, &str), OpenError> {
     let (name, rest) = url.split_once("://").ok_or_else(no_scheme)?;
     // A scheme that cannot be one is not repeated: it may be the front of a mistyped secret.
     let is_scheme_byte = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
@@ -106,7 +127,7 @@ pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
         .iter()
         .find(|scheme| scheme.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
         .ok_or_else(|| OpenError::UnknownScheme { scheme: name.to_owned(), known: forms() })?;
-    (scheme.open)(rest, migrate).await
+    Ok((scheme, rest))
 }
 
 /// What the data source at `url` can do; `None` if this build has none of that scheme.
@@ -132,7 +153,23 @@ mod tests {
 
     async fn refusal_of(url: &str) -> String {
         let opened = open(url, Migrate::Widen).await;
-        opened.err().map(|error| error.to_string()).unwrap_or_default()
+        let said = opened.err().map(|error| error.to_string()).unwrap_or_default();
+        // The one that opens nothing says the same.
+        assert_eq!(check(url).map_err(|error| error.to_string()), Err(said.clone()));
+        said
+    }
+
+    #[test]
+    #[cfg(all(feature = "mongodb", feature = "dynamodb"))]
+    fn an_address_is_checked_without_a_server() {
+        for good in ["mongodb://a:b@h/d?tls=true", "mongodb+srv://a:b@h.example/d", "dynamodb://x"]
+        {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["mongodb://a:tiger@h/d?tlss=true", "mongodb://", "dynamodb://x?tabel=tiger"] {
+            let said = check(bad).unwrap_err().to_string();
+            assert!(!said.contains("tiger") && said.contains("invalid URL"), "{said}");
+        }
     }
 
     #[tokio::test]

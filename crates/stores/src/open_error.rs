@@ -33,6 +33,18 @@ pub enum OpenError {
         /// What to write instead.
         remedy: &'static str,
     },
+    /// A parameter of the address is one that nothing acts upon.
+    #[error("{scheme}:// has the parameter {name:?}, which {problem}; there are {known}")]
+    Parameter {
+        /// The scheme.
+        scheme: &'static str,
+        /// The name of the parameter.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Those that there are.
+        known: String,
+    },
     /// The server cannot be used.
     #[error("the data source at {scheme}:// {problem}; {remedy}")]
     Server {

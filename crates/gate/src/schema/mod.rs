@@ -83,8 +83,9 @@ pub struct SchemaSettings {
     pub session: SessionField,
     /// What the text is called where something is wrong with it, such as the name of its file.
     pub source: String,
-    /// Directives of others ([`ACCESS_DIRECTIVES`](crate::ACCESS_DIRECTIVES)) that may be there, as
-    /// the service behind the gate enforces them.
+    /// Directives that may be there, as the service behind the gate enforces them, besides those that
+    /// hold nobody off ([`is_neutral_directive`](crate::is_neutral_directive)).
+    /// [`ANY_DIRECTIVE`](crate::ANY_DIRECTIVE) stands for all.
     pub upstream_enforces: Vec<String>,
 }
 

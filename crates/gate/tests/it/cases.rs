@@ -229,6 +229,13 @@ fn case_47_directives_that_nothing_enforces_are_refused() {
         ("castellan", "@castellan(scope: \"Query:A:Get\")"),
         ("authenticated", "@authenticated"),
         ("federation__policy", "@federation__policy"),
+        // Whatever its name is: there is no list of all that hold somebody off.
+        ("adminOnly", "@adminOnly"),
+        ("Deprecated", "@Deprecated"),
+        ("acme__key", "@acme__key"),
+        ("join__directive", "@join__directive"),
+        ("Castellan", "@Castellan"),
+        ("CASTELLAN", "@CASTELLAN"),
     ] {
         let argument = if name == "castellan" { "(scope: String!)" } else { "" };
         let definition = format!("directive @{name}{argument} {EVERYWHERE}\n");
@@ -247,17 +254,60 @@ fn case_47_directives_that_nothing_enforces_are_refused() {
             let said = build(&sdl, &[]).unwrap_or_default();
             assert!(said.starts_with(&format!("api.graphql:{line}:")), "{sdl}\n{said}");
             assert!(said.contains(&format!("@{name} on ")), "{said}");
-            if name != "castellan" {
-                assert_eq!(build(&sdl, &["authenticated", "policy"]), None, "{sdl}");
-            }
+            let enforced =
+                ["authenticated", "policy", "adminOnly", "Deprecated", "key", "directive"];
+            let enforced = build(&sdl, &enforced);
+            let is_ours = name.eq_ignore_ascii_case("castellan");
+            assert_eq!(enforced.is_some(), is_ours, "{sdl}");
+            assert_eq!(build(&sdl, &["*"]).is_some(), is_ours, "{sdl}");
         }
     }
-    // On the fields of root types ours is enforced, with its scope and nothing else.
+}
+
+/// `docs/security-cases.md` row 47.
+#[test]
+fn case_47_on_the_fields_of_root_types_our_directive_is_enforced_with_its_scope_alone() {
+    let build = |sdl: &str| {
+        let built = GuardSchema::build(sdl, &SchemaSettings::default());
+        built.err().map(|error| error.to_string())
+    };
     let own = "directive @castellan(scope: String!, roles: [String]) on FIELD_DEFINITION\n";
-    let field = |text: &str| build(&format!("{own}type Query {{ a: Int {text} }}"), &[]);
+    let field = |text: &str| build(&format!("{own}type Query {{ a: Int {text} }}"));
     assert_eq!(field("@castellan(scope: \"Query:A:Get\")"), None);
     let said = field("@castellan(scope: \"Query:A:Get\", roles: [\"x\"])").unwrap();
     assert!(said.contains("the argument roles is not enforced"), "{said}");
+}
+
+#[test]
+fn a_directive_that_holds_nobody_off_may_stand_anywhere() {
+    for name in ["tag", "key", "federation__shareable", "join__field", "cacheControl", "cypher"] {
+        let sdl = format!(
+            "directive @{name} repeatable on OBJECT | FIELD_DEFINITION | ARGUMENT_DEFINITION\n\
+             type Query @{name} {{ a(b: Int @{name}): A @{name} c: Int @deprecated }}\n\
+             type A @{name} {{ id: ID @{name} }}\n\
+             scalar Time @specifiedBy(url: \"https://time.example\")\n"
+        );
+        let built = GuardSchema::build(&sdl, &SchemaSettings::default());
+        assert_eq!(built.err().map(|error| error.to_string()), None, "{name}");
+    }
+}
+
+/// `docs/security-cases.md` row 35.
+#[test]
+fn case_47_a_neutral_name_that_another_specification_brings_along_is_refused() {
+    for (import, written) in [
+        ("\"@key\"", "key"),
+        ("{name: \"@policy\", as: \"@tag\"}", "tag"),
+        ("{name: \"@key\", as: \"@lock\"}", "lock"),
+    ] {
+        let sdl = format!(
+            "extend schema @link(url: \"https://acme.example/auth/v1\", import: [{import}])\n\
+             directive @link(url: String, import: [Import]) repeatable on SCHEMA\nscalar Import\n\
+             directive @{written} on FIELD_DEFINITION\ntype Query {{ a: Int @{written} }}"
+        );
+        let said = GuardSchema::build(&sdl, &SchemaSettings::default()).err().unwrap().to_string();
+        assert!(said.contains(&format!("@{written} on Query.a is not enforced")), "{said}");
+    }
 }
 
 /// `docs/security-cases.md` row 47.

@@ -15,7 +15,10 @@ use crate::{
     keys::Branch,
     records::{Client, repository::Versioned},
     request::{params::Params, source::Source},
-    secrets::{hashing::Busy, policy::Storable},
+    secrets::{
+        hashing::{Busy, KEYED, is_keyed},
+        policy::Storable,
+    },
     store::{Kind, StoreError},
 };
 
@@ -264,13 +267,6 @@ fn client_of(lookup: Lookup) -> Result<Option<Versioned<Arc<Client>>>, StoreErro
         .flatten()
         .map(|cached_record| cached_record.read())
         .transpose()
-}
-
-const KEYED: &str = "keyed:";
-
-/// Whether `stored` is the hash of a secret that Castellan made.
-pub(crate) fn is_keyed(stored: &str) -> bool {
-    stored.starts_with(KEYED)
 }
 
 pub(crate) fn is_generated(secret: &Secret) -> bool {

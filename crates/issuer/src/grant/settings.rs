@@ -1,6 +1,7 @@
 //! What a `Client` document says of one grant (`docs/contracts/aidbox.md` §2.1), and how a grant
 //! reads and shows it.
 
+use castellan_proto::strict_json;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ impl AskedGrant<'_> {
     /// What is wrong with it.
     pub fn read<T: DeserializeOwned + Default>(&self) -> Result<T, String> {
         match self.written {
-            Some(written) => T::deserialize(written).map_err(|error| error.to_string()),
+            Some(written) => strict_json::parse(written.clone()),
             None => Ok(T::default()),
         }
     }

@@ -148,6 +148,12 @@ impl MasterKey {
         Ok(Self { present, previous: None })
     }
 
+    /// Whether it consists of zeros alone, as nobody generates it: it stands where another is to be set.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.present.bytes().iter().all(|byte| *byte == 0)
+    }
+
     /// This one, which also opens what `previous` sealed.
     #[must_use]
     pub fn after(self, previous: Self) -> Self {

@@ -1,6 +1,6 @@
 //! Writing a document: what became of it, or why nothing did.
 
-use castellan_proto::is_identifier;
+use castellan_proto::{is_identifier, strict_json};
 use serde_json::Value;
 
 use super::{Problem, Resource, ResourceKind, Roster};
@@ -96,8 +96,7 @@ impl Issuer {
         }
         let resource = format!("{}/{id}", R::NAME);
         let invalid = |problem: String| ApplyError::Invalid { resource: resource.clone(), problem };
-        let document: R =
-            serde_json::from_value(members).map_err(|error| invalid(error.to_string()))?;
+        let document: R = strict_json::parse(members).map_err(invalid)?;
         let (record_id, now) = (format!("{}{id}", R::PREFIX), self.now());
         let stored = self.repository().get::<R::Record>(&record_id, now).await?;
         let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;

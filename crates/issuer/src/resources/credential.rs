@@ -14,6 +14,7 @@ use super::{Facts, Problem, Resource};
 use crate::{
     Issuer,
     records::{ApiCredential, AuthKey, login_name, network},
+    secrets::policy::has_invisible,
 };
 
 /// A machine user, as written.
@@ -84,6 +85,10 @@ impl Resource for ApiCredentialDocument {
     ) -> Result<(ApiCredential, bool), Problem> {
         if self.name.trim().is_empty() || self.name.len() > 256 {
             return Err(Problem::Text("name must have 1 to 256 characters".to_owned()));
+        }
+        if has_invisible(&self.name) {
+            let text = "name must not contain control characters or ones that cannot be seen";
+            return Err(Problem::Text(text.to_owned()));
         }
         let (secret, changed) = match (&self.secret, before) {
             (None, Some(before)) => (before.secret.clone(), false),

@@ -1,13 +1,20 @@
-//! Finds hashes of nothing, which older versions kept where a document said `password: ""`. Nobody
-//! can sign in with them any more; whoever has one needs another.
+//! Finds hashes of nothing, which older versions kept where a document said `password: ""`, and what
+//! is no hash at all. Nobody can sign in with them; whoever has one needs another.
 
-use crate::{Issuer, client_auth::is_keyed, error::OAuthError, resources::ResourceKind};
+use crate::{
+    Issuer,
+    error::OAuthError,
+    resources::ResourceKind,
+    secrets::hashing::{is_keyed, is_stored_form},
+};
 
 /// What a search for empty passwords and secrets came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct EmptySecrets {
     /// Kind and id of each record that has one.
     pub found: Vec<String>,
+    /// Kind and id of each record that has one in a form that does not read, in the clear perhaps.
+    pub unreadable: Vec<String>,
     /// How many hashes were looked at.
     pub checked: usize,
     /// More were left out, because each takes as long as a sign-in.
@@ -51,15 +58,21 @@ impl Search<'_> {
             let named = page.into_iter().flat_map(|(record_id, hashes)| {
                 let id = record_id.strip_prefix(prefix).unwrap_or(&record_id);
                 let name = format!("{}/{id}", kind.as_str());
-                // What Castellan made is not empty.
-                let hashes = hashes.into_iter().filter(|hash| !is_keyed(hash));
-                hashes.map(move |hash| (name.clone(), hash))
+                hashes.into_iter().map(move |hash| (name.clone(), hash))
             });
-            let named: Vec<_> = named.collect();
+            let (good, bad): (Vec<_>, Vec<_>) = named.partition(|(_, hash)| is_stored_form(hash));
+            for (name, _) in bad {
+                if !self.result.unreadable.contains(&name) {
+                    self.result.unreadable.push(name);
+                }
+            }
+            // What Castellan made is not empty.
+            let named: Vec<_> = good.into_iter().filter(|(_, hash)| !is_keyed(hash)).collect();
             for few in named.chunks(AT_ONCE) {
                 if self.most.is_some_and(|most| self.result.checked + few.len() > most) {
+                    // Whether the others read is still looked at, as that takes no time.
                     self.result.is_partial = true;
-                    return Ok(());
+                    break;
                 }
                 self.check(few).await?;
             }

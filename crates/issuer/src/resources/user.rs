@@ -11,7 +11,10 @@ use super::{
 use crate::{
     Issuer,
     records::{Account, Address, Name, PersonalDetails, login_name},
-    secrets::{hashing::Match, policy::Unacceptable},
+    secrets::{
+        hashing::Match,
+        policy::{Unacceptable, has_invisible},
+    },
 };
 
 /// A person, as written.
@@ -130,9 +133,7 @@ impl Resource for UserDocument {
         issuer: &Issuer,
         before: Option<&Account>,
     ) -> Result<(Account, bool), Problem> {
-        if self.user_name.trim().is_empty() || self.user_name.len() > 256 {
-            return Err(Problem::Text("userName must have 1 to 256 characters".to_owned()));
-        }
+        self.check_name()?;
         let details = self.take_details();
         personal_details::check(&details).map_err(Problem::Text)?;
         let mut emails = self.emails;
@@ -189,6 +190,19 @@ impl Resource for UserDocument {
 }
 
 impl UserDocument {
+    fn check_name(&self) -> Result<(), Problem> {
+        let wrong = |text: &str| Err(Problem::Text(text.to_owned()));
+        if self.user_name.trim().is_empty() || self.user_name.len() > 256 {
+            return wrong("userName must have 1 to 256 characters");
+        }
+        if has_invisible(&self.user_name) {
+            return wrong(
+                "userName must not contain control characters or ones that cannot be seen",
+            );
+        }
+        Ok(())
+    }
+
     fn take_details(&mut self) -> PersonalDetails {
         PersonalDetails {
             middle_name: self.middle_name.take(),

@@ -13,6 +13,7 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::Secret;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
@@ -160,6 +161,26 @@ fn forms(password: &str) -> Vec<Secret> {
     forms
 }
 
+/// What the stored form of a secret that Castellan made begins with.
+pub(crate) const KEYED: &str = "keyed:";
+
+/// Whether `stored` is the hash of a secret that Castellan made.
+pub(crate) fn is_keyed(stored: &str) -> bool {
+    stored.starts_with(KEYED)
+}
+
+/// Whether `stored` is one of the forms that passwords and secrets are kept in: a hash of Argon2id, or
+/// the keyed hash of a secret that Castellan made. A text in the clear is neither, and an empty one.
+#[must_use]
+pub fn is_stored_form(stored: &str) -> bool {
+    if let Some(code) = stored.strip_prefix(KEYED) {
+        return URL_SAFE_NO_PAD.decode(code).is_ok_and(|code| code.len() == 32);
+    }
+    PasswordHash::new(stored).is_ok_and(|hash| {
+        hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some()
+    })
+}
+
 fn hash(password: &str) -> Option<String> {
     Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
@@ -177,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_the_same_in_every_unicode_form() {
         let pool = Passwords::start();
-        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let (composed, decomposed) = ("caf\u{e9} au lait noir", "cafe\u{301} au lait noir");
         let secret = |text: &str| Secret::new(text.to_owned());
         let policy = SecretPolicy::default();
         for typed in [composed, decomposed] {
@@ -185,7 +206,10 @@ mod tests {
             for shown in [composed, decomposed] {
                 assert_eq!(pool.compare(&secret(shown), Some(&phc)).await.unwrap(), Match::Yes);
             }
-            assert_eq!(pool.compare(&secret("cafe au lait"), Some(&phc)).await.unwrap(), Match::No);
+            assert_eq!(
+                pool.compare(&secret("cafe au lait noir"), Some(&phc)).await.unwrap(),
+                Match::No
+            );
         }
         // As earlier versions hashed it.
         let old = hash(decomposed).unwrap();
@@ -193,6 +217,24 @@ mod tests {
             assert_eq!(pool.compare(&secret(shown), Some(&old)).await.unwrap(), Match::OtherForm);
         }
         assert_eq!(forms("plain").len(), 1, "which costs one hash");
+    }
+
+    #[test]
+    fn what_is_no_hash_is_no_stored_form() {
+        assert!(is_stored_form(&hash("a password").unwrap()));
+        assert!(is_stored_form(&format!("{KEYED}{}", URL_SAFE_NO_PAD.encode([7; 32]))));
+        for other in [
+            "",
+            "in the clear",
+            "keyed:",
+            "keyed:hunter2",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=1$XT/VgouZzsKze91q7qpTvw",
+            "$argon2i$v=19$m=19456,t=2,p=1$XT/VgouZzsKze91q7qpTvw$b6jCHmsj0kGhB9g0NmgPuhdtY8BG54spJwtxuH90Ej8",
+            "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+        ] {
+            assert!(!is_stored_form(other), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! was not found good: only what is [`Storable`] can be.
 
 use castellan_proto::Secret;
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 /// The least that a site asks of what it keeps. What is empty or blank is refused whatever it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +67,22 @@ pub fn is_blank(secret: &Secret) -> bool {
     secret.expose().chars().all(is_invisible)
 }
 
-/// Characters are those of NFC, so that `é` is one however it was typed.
+/// Whether `name` holds a character that shows nothing, by which two names that look alike could differ.
+/// A blank is none of them.
+#[must_use]
+pub fn has_invisible(name: &str) -> bool {
+    name.chars().any(|letter| letter != ' ' && is_invisible(letter))
+}
+
+/// Characters are those that can be seen, in NFC, so that `é` is one however it was typed. Marks that
+/// stand on another character, or on none, are no characters of their own, and blanks are none.
 fn storable(secret: &Secret, min_length: usize) -> Result<Storable, Unacceptable> {
-    if is_blank(secret) {
+    let is_seen = |letter: &char| !is_invisible(*letter) && !is_combining_mark(*letter);
+    let seen = secret.expose().nfc().filter(is_seen).take(min_length.max(1)).count();
+    if seen == 0 {
         return Err(Unacceptable::Blank);
     }
-    if secret.expose().nfc().take(min_length).count() < min_length {
+    if seen < min_length {
         return Err(Unacceptable::Short(min_length));
     }
     Ok(Storable(Secret::new(secret.expose().nfc().collect())))
@@ -131,9 +141,28 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_not_counted() {
+        for short in [
+            "a           ",
+            "a\u{200b}\u{200c}\u{200d}\u{feff}\u{2060}\u{ad}\u{3164}\u{fe0f}\u{200b}\u{200b}\u{200b}",
+            "a\t\n\u{a0}\u{3000}\u{2028}\0\0\0\0\0\0",
+            "twelve chars",
+            "q\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+        ] {
+            assert_eq!(password(short), Err(Unacceptable::Short(12)), "{short:?}");
+        }
+        let marks = "\u{301}\u{302}\u{303}".repeat(4);
+        assert_eq!(password(&marks), Err(Unacceptable::Blank), "marks on nothing");
+        assert_eq!(password(&"q\u{301}".repeat(12)), Ok(()), "marks on something");
+        assert_eq!(password("correct horse"), Ok(()));
+        assert!(has_invisible("a\u{200b}da") && has_invisible("a\nda") && has_invisible("\u{ad}"));
+        assert!(!has_invisible("Ada Lovelace") && !has_invisible("e\u{301}va"));
+    }
+
+    #[test]
     fn characters_are_counted_and_not_bytes() {
-        assert_eq!(password("eleven char"), Err(Unacceptable::Short(12)));
-        assert_eq!(password("twelve chars"), Ok(()));
+        assert_eq!(password("eleven-char"), Err(Unacceptable::Short(12)));
+        assert_eq!(password("twelve-chars"), Ok(()));
         assert_eq!(password(&"é".repeat(11)), Err(Unacceptable::Short(12)), "22 bytes");
         assert_eq!(password(&"e\u{301}".repeat(11)), Err(Unacceptable::Short(12)), "22 scalars");
         assert_eq!(password(&"e\u{301}".repeat(12)), Ok(()));

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 pub use seal::LineSeal;
 
+use crate::secrets::hashing::is_stored_form;
 use crate::store::{
     Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError,
 };
@@ -53,6 +54,17 @@ pub enum MoveError {
     /// The content was not written by Castellan.
     #[error("{0}: its content is not JSON")]
     Body(String),
+    /// It holds a password or secret in the clear, or what is none.
+    #[error(
+        "{record}: {member} is not a stored form of a secret (a hash of Argon2id, or one that \
+         Castellan made); nothing of this record was imported"
+    )]
+    Secret {
+        /// Which record.
+        record: String,
+        /// The member of its body.
+        member: &'static str,
+    },
     /// A data source failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -133,6 +145,42 @@ impl Moved {
             expires_at: record.expires_at,
             body: body.ok_or_else(|| MoveError::Body(record.key.text()))?,
         })
+    }
+
+    /// Whether every password and secret that it holds is in one of the stored forms: somebody may have
+    /// written it by hand.
+    ///
+    /// # Errors
+    /// [`MoveError::Secret`] naming the member, never what it holds.
+    pub fn check_secrets(&self) -> Result<(), MoveError> {
+        let body: Value = serde_json::from_str(self.body.get()).unwrap_or_default();
+        let is_good = |value: &Value| value.as_str().is_some_and(is_stored_form);
+        let may_lack = |member: &str| body.get(member).is_none_or(|it| it.is_null() || is_good(it));
+        let is =
+            |kind: Kind, prefix: &str| self.kind == kind.as_str() && self.id.starts_with(prefix);
+        let bad = if is(Kind::Account, "") {
+            (!may_lack("password")).then_some("password")
+        } else if is(Kind::Client, "") {
+            (!may_lack("secret")).then_some("secret")
+        } else if is(Kind::Credential, "apicredential/") {
+            let previous = body.pointer("/previous/secret");
+            if is_good(&body["secret"]) {
+                (!previous.is_none_or(is_good)).then_some("previous.secret")
+            } else {
+                Some("secret")
+            }
+        } else if is(Kind::Credential, "authkey/") {
+            let secrets = body["secrets"].as_array();
+            (!secrets.is_some_and(|list| list.iter().all(is_good))).then_some("secrets")
+        } else {
+            None
+        };
+        match bad {
+            Some(member) => {
+                Err(MoveError::Secret { record: format!("{}/{}", self.kind, self.id), member })
+            }
+            None => Ok(()),
+        }
     }
 
     fn draft(&self) -> Result<Draft, MoveError> {

@@ -170,7 +170,12 @@ pub(crate) fn documents() -> Vec<Value> {
                 "auth": {"authorization_code": {"token_format": "opaque"}},
             }),
         ),
-        app("robot", json!({"grant_types": ["client_credentials"], "introspect": "any"})),
+        app(
+            "robot",
+            json!({
+                "grant_types": ["client_credentials"], "redirect_uris": [], "introspect": "any",
+            }),
+        ),
         app("tv", json!({"grant_types": ["device_code", "refresh_token"]})),
     ]
 }

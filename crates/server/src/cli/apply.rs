@@ -1,12 +1,17 @@
 //! `castellan apply`: documents into the database.
 
-use std::{io::Read as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use castellan_issuer::{
     Issuer,
     resources::{Applied, Mode, Roster},
 };
-use castellan_proto::{Secret, is_identifier};
+use castellan_proto::{Secret, is_identifier, strict_json};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -85,16 +90,19 @@ struct Read {
 fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let mut all = Vec::new();
     for path in files {
-        let text = if path.as_os_str() == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
-            text
+        let name =
+            if path.as_os_str() == "-" { Path::new("standard input") } else { path }.display();
+        let mut bytes = Vec::new();
+        let done = if path.as_os_str() == "-" {
+            std::io::stdin().read_to_end(&mut bytes)
         } else {
-            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+            File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
         };
-        let read = yaml::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        done.map_err(|error| format!("{name}: cannot be read: {error}"))?;
+        let text = strict_json::text(bytes).map_err(|problem| format!("{name}: {problem}"))?;
+        let read = yaml::read(&text).map_err(|problem| format!("{name}: {problem}"))?;
         all.extend(read.into_iter().enumerate().map(|(at, document)| Read {
-            place: format!("{}: document {}", path.display(), at + 1),
+            place: format!("{name}: document {}", at + 1),
             document,
         }));
     }

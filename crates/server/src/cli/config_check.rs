@@ -7,7 +7,7 @@ use crate::{
     config::{GuardConfig, Loaded, Rosters, Site, schema},
     guards::{self, Trouble},
     http,
-    startup::assemble,
+    startup::{assemble, data_source},
 };
 
 /// Check the configuration file.
@@ -36,9 +36,14 @@ pub(super) async fn run(
     }
     let loaded = loaded?;
     println!("listens  {}", loaded.config.server.listen);
-    let engine = loaded.config.data.url.split("://").next().unwrap_or_default();
+    // Without a scheme it may be a mistyped secret.
+    let engine = loaded.config.data.url.split_once("://").map_or("none", |(scheme, _)| scheme);
     println!("records  {engine}");
     let mut good = true;
+    if let Err(problem) = data_source::check(&loaded) {
+        println!("         PROBLEM: {problem}");
+        good = false;
+    }
     for site in &loaded.sites {
         good &= check_site(&loaded, site).await?;
     }
@@ -83,6 +88,13 @@ async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
         let opens = built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand));
         if !opens {
             println!("         WARNING: public: {} matches no field", pattern.as_str());
+        }
+    }
+    for (name, patterns) in guard.scopes.iter().flatten() {
+        for pattern in patterns {
+            if !built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand)) {
+                println!("         WARNING: scopes: {name}: {} matches no field", pattern.as_str());
+            }
         }
     }
     let Some(trouble) = Trouble::of(&built) else { return true };

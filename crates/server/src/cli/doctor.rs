@@ -128,19 +128,30 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
 /// Prints who has an empty password or secret; whether nobody has.
 async fn secrets(issuer: &Issuer, arguments: &Arguments) -> Result<bool, Failure> {
     let most = (!arguments.all_secrets).then_some(CHECKED);
-    let EmptySecrets { found, checked, is_partial } = issuer.empty_secrets(most).await?;
+    let EmptySecrets { found, unreadable, checked, is_partial } =
+        issuer.empty_secrets(most).await?;
     let rest = if is_partial { "; use `doctor --all-secrets` to check all" } else { "" };
+    let named = |found: &[String]| {
+        let named: Vec<_> = found.iter().take(NAMED).map(String::as_str).collect();
+        format!("{}{}", named.join(", "), if found.len() > NAMED { ", …" } else { "" })
+    };
+    if !unreadable.is_empty() {
+        println!(
+            "secrets          PROBLEM: {} are empty, or stored in a form that is no hash: {}. They \
+             are rejected at sign-in and may be readable in the data source; set new ones",
+            unreadable.len(),
+            named(&unreadable)
+        );
+    }
     if found.is_empty() {
         println!("secrets          {checked} checked, none empty{rest}");
-        return Ok(true);
+        return Ok(unreadable.is_empty());
     }
-    let named: Vec<_> = found.iter().take(NAMED).map(String::as_str).collect();
-    let more = if found.len() > NAMED { ", …" } else { "" };
     println!(
-        "secrets          PROBLEM: {} of {checked} are empty: {}{more}. They are rejected at \
-         sign-in; set new ones{rest}",
+        "secrets          PROBLEM: {} of {checked} are empty: {}. They are rejected at sign-in; \
+         set new ones{rest}",
         found.len(),
-        named.join(", ")
+        named(&found)
     );
     Ok(false)
 }

@@ -214,6 +214,7 @@ pub(super) async fn import(
         let moved: Moved = serde_json::from_str(&line)
             // The cause could repeat what it holds.
             .map_err(|error| wrong(format!("not a valid record (column {})", error.column())))?;
+        moved.check_secrets().map_err(|error| wrong(error.to_string()))?;
         tally.count(moved.arrive(&*store, now).await.map_err(|error| wrong(error.to_string()))?);
     }
     if !whole {

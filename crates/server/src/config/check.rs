@@ -10,6 +10,8 @@ use crate::dialects::Dialects;
 pub(super) struct Problem {
     /// The way to the setting; empty if it may stand elsewhere.
     way: Vec<Step>,
+    /// It may be a variable's: then no line of the file is to blame.
+    is_variable: bool,
     error: ConfigError,
 }
 
@@ -19,8 +21,14 @@ impl Problem {
         let steps = [Step::Key("guard"), Step::At(at)].into_iter();
         Self {
             way: steps.chain(way.iter().map(|name| Step::Key(name))).collect(),
+            is_variable: false,
             error: ConfigError::Conflict(format!("guard {:?}: {text}", guard.name)),
         }
+    }
+
+    /// A setting that stands at `way`.
+    pub(super) const fn of_setting(way: Vec<Step>, error: ConfigError) -> Self {
+        Self { way, is_variable: true, error }
     }
 
     /// What is wrong, without its place.
@@ -30,7 +38,8 @@ impl Problem {
 
     /// The same with its place in `file`.
     pub(super) fn in_file(self, file: &File) -> ConfigError {
-        match file.line_of(&self.way).filter(|_| !self.way.is_empty()) {
+        let is_there = !self.is_variable || file.has(&self.way);
+        match file.line_of(&self.way).filter(|_| is_there && !self.way.is_empty()) {
             Some(line) => ConfigError::Setting {
                 path: file.name().to_owned(),
                 line,
@@ -43,7 +52,7 @@ impl Problem {
 
 impl From<ConfigError> for Problem {
     fn from(error: ConfigError) -> Self {
-        Self { way: Vec::new(), error }
+        Self { way: Vec::new(), is_variable: true, error }
     }
 }
 
@@ -83,6 +92,7 @@ impl Config {
                     .to_owned(),
             ));
         }
+        self.check_effects()?;
         self.check_issuer()?;
         for (at, guard) in self.guard.iter().enumerate() {
             let found = guard.check(self, sites);

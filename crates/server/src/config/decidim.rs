@@ -116,8 +116,8 @@ impl DecidimConfig {
         let secret = secret.resolve(folder)?;
         if secret.expose().len() < 32 && !insecure {
             return Err(ConfigError::Conflict(
-                "DECIDIM_API_JWT_SECRET must have at least 32 bytes (256 bits); generate one with \
-                 `openssl rand -base64 48`, or set security.insecure = true for a demo on \
+                "decidim.api_jwt_secret (DECIDIM_API_JWT_SECRET) must have at least 32 bytes (256 \
+                 bits); generate one with `openssl rand -base64 48`, or set security.insecure = true for a demo on \
                  loopback"
                     .to_owned(),
             ));

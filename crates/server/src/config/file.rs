@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use castellan_proto::strict_json;
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue},
+};
 
 use super::{Config, ConfigError};
-
-/// Tables of which no line is shown, as secrets stand in them, by whatever name.
-const HIDDEN: [&str; 3] = ["data", "decidim", "jwt"];
 
 /// The text of the file and its name.
 pub(super) struct File {
@@ -32,8 +33,11 @@ impl File {
             return Ok(Self { name: "defaults".to_owned(), text: String::new() });
         };
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Self { name, text }),
+        match std::fs::read(path) {
+            Ok(bytes) => match strict_json::text(bytes) {
+                Ok(text) => Ok(Self { name, text }),
+                Err(problem) => Err(ConfigError::File { path: name, problem }),
+            },
             Err(cause) => Err(ConfigError::Unreadable { path: name, cause }),
         }
     }
@@ -46,36 +50,88 @@ impl File {
         &self.text
     }
 
-    /// The settings of the file alone.
-    pub(super) fn parse(&self) -> Result<Config, ConfigError> {
-        toml::from_str(&self.text).map_err(|error| ConfigError::File {
-            path: self.name.clone(),
-            problem: self.problem(&error),
-        })
+    /// Whether no setting stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        toml::from_str::<Table>(&self.text).is_ok_and(|table| table.is_empty())
     }
 
-    /// What is wrong. Where secrets stand, the line is named and not shown, and neither is a value.
-    fn problem(&self, error: &toml::de::Error) -> String {
-        let Some(span) = error.span() else { return error.to_string() };
-        let before = &self.text[..span.start.min(self.text.len())];
-        let table = before.lines().rev().map(str::trim).find(|line| line.starts_with('['));
-        let table = table.unwrap_or_default().trim_matches(['[', ' ']);
-        let name = table.split(['.', ']', ' ']).next().unwrap_or_default();
-        let above = before.matches('\n').count();
-        let own = self.text.lines().nth(above).unwrap_or_default();
-        let dotted = HIDDEN.iter().any(|hidden| own.trim_start().starts_with(hidden));
-        if !HIDDEN.contains(&name) && !dotted {
-            return error.to_string();
-        }
-        let message = error.message();
-        let message = match message.strip_prefix("invalid ") {
-            Some(rest) if rest.starts_with("type") || rest.starts_with("value") => {
-                let expected = rest.rsplit_once(", expected ").map_or("another", |(_, what)| what);
-                format!("expected {expected}")
+    /// The settings of the file alone.
+    pub(super) fn parse(&self) -> Result<Config, ConfigError> {
+        let wrong = |problem| ConfigError::File { path: self.name.clone(), problem };
+        let config = toml::from_str(&self.text).map_err(|error| wrong(self.problem(&error)))?;
+        match toml::from_str(&self.text).ok().as_ref().and_then(list_for_table) {
+            Some(name) => {
+                let line = self.line_of(&[Step::Key(name)]).unwrap_or(1);
+                Err(wrong(format!("line {line}: {name}: expected a table")))
             }
-            _ => message.to_owned(),
+            None => Ok(config),
+        }
+    }
+
+    /// What is wrong: the place and the setting. Neither the line nor a value is shown, as a secret may
+    /// stand anywhere, by whatever name.
+    fn problem(&self, error: &toml::de::Error) -> String {
+        let message = strict_json::without_value(error.message());
+        let Some(span) = error.span() else { return message };
+        let start = span.start.min(self.text.len());
+        let before = &self.text[..start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let place = format!("line {line}, column {column}");
+        let (name, value) = self.setting_at(start);
+        // Of a value that is text, our own types may tell what it is.
+        let message = match value {
+            Some(value) => message.replace(&format!("{value:?}"), "the value"),
+            None => message,
         };
-        format!("line {}: {message}", above + 1)
+        // What is unknown, missing or double is named by the message.
+        let is_named = message.contains(" field `") || name.is_empty();
+        if is_named { format!("{place}: {message}") } else { format!("{place}: {name}: {message}") }
+    }
+
+    /// The name of the setting that `offset` is in, with the tables around it, and its value if that is
+    /// text; empty if it is in none, or the file is no TOML.
+    fn setting_at(&self, offset: usize) -> (String, Option<String>) {
+        let (mut name, mut text) = (String::new(), None);
+        let Ok(root) = DeTable::parse(&self.text) else { return (name, text) };
+        let mut here = DeValue::Table(root.into_inner());
+        loop {
+            let next = match here {
+                DeValue::Table(table) => {
+                    let is_around = |start: usize, end: usize| (start..=end).contains(&offset);
+                    let found = table.into_iter().find(|(key, value)| {
+                        is_around(key.span().start, key.span().end)
+                            || is_around(value.span().start, value.span().end)
+                            || holds(value.get_ref(), offset)
+                    });
+                    found.map(|(key, value)| {
+                        let dot = if name.is_empty() { "" } else { "." };
+                        name.extend([dot, key.get_ref()]);
+                        value
+                    })
+                }
+                DeValue::Array(list) => list
+                    .into_iter()
+                    .find(|value| value.span().contains(&offset) || holds(value.get_ref(), offset)),
+                _ => None,
+            };
+            let Some(next) = next else { return (name, text) };
+            here = next.into_inner();
+            text = here.as_str().map(ToOwned::to_owned);
+        }
+    }
+
+    /// Whether the setting at `path` is in the file.
+    pub(super) fn has(&self, path: &[Step]) -> bool {
+        let Ok(table) = toml::from_str::<Table>(&self.text) else { return false };
+        let mut here = Some(Value::Table(table));
+        for step in path {
+            here = here.and_then(|value| match step {
+                Step::Key(name) => value.get(name).cloned(),
+                Step::At(place) => value.get(place).cloned(),
+            });
+        }
+        here.is_some()
     }
 
     /// The line of the setting at `path`, or of the nearest table around it.
@@ -100,6 +156,40 @@ impl File {
             here = next.into_inner();
         }
         Some(self.text.get(..at)?.matches('\n').count() + 1)
+    }
+}
+
+/// The first setting of `table` that is a list where a table belongs. Its type would take the values of
+/// the list one by one, so that a secret becomes another setting.
+pub(super) fn list_for_table(table: &Table) -> Option<&'static str> {
+    let tables = ["server", "data", "tokens", "jwt", "decidim", "security"];
+    let is_list = |value: Option<&Value>| value.is_some_and(Value::is_array);
+    let has_list = |value: Option<&Value>| {
+        let entries = value.and_then(Value::as_array);
+        entries.is_some_and(|entries| entries.iter().any(Value::is_array))
+    };
+    let found = tables.into_iter().find(|name| is_list(table.get(*name)));
+    let keys = table.get("jwt").and_then(|jwt| jwt.get("keys"));
+    let limits = table.get("guard").and_then(Value::as_array).is_some_and(|guards| {
+        guards.iter().any(|guard| is_list(guard.get("limits")) || is_list(guard.get("scopes")))
+    });
+    found
+        .or_else(|| ["site", "guard"].into_iter().find(|name| has_list(table.get(*name))))
+        .or_else(|| has_list(keys).then_some("jwt"))
+        .or_else(|| limits.then_some("guard"))
+}
+
+/// Whether something below `value` is at `offset`: the span of a table is that of its head alone.
+fn holds(value: &DeValue<'_>, offset: usize) -> bool {
+    let is_at = |span: std::ops::Range<usize>| (span.start..=span.end).contains(&offset);
+    match value {
+        DeValue::Table(table) => table.iter().any(|(key, value)| {
+            is_at(key.span()) || is_at(value.span()) || holds(value.get_ref(), offset)
+        }),
+        DeValue::Array(list) => {
+            list.iter().any(|value| is_at(value.span()) || holds(value.get_ref(), offset))
+        }
+        _ => false,
     }
 }
 
@@ -135,11 +225,46 @@ mod tests {
             "[data]\nurl = \"postgres://a:hush",
             "[decidim]\napi_jwt_secret = { emv = \"hush\" }",
             "[decidim]\nforce_api_authentication = \"hush\"",
+            "[jwt]\nsecret = [\"hush\"]",
+            "[jwt]\nsecret = { env = [\"hush\"] }",
+            "[jwt]\nexpires = \"hush\"",
+            "[data]\nmaster_key = [\"hush\", \"hush\"]",
+            "[data]\nwait = \"hush\"",
+            "secret = \"hush",
+            "jwt = \"hush\"",
+            "jwt = [\"hush\"]",
+            "data = [\"sqlite://a\", \"hush\"]",
+            "[jwt]\nsecret = \"a\"\nkeys = [[\"hush\", \"hush\", [\"*\"]]]",
+            "issuer = \"https://a:hush@b.example\"",
+            "[[guard]]\nname = \"a\"\npath = \"/a\"\nupstream = \"http://a:hush@b.example",
+            "[[guard]]\nname = \"a\"\npath = \"/a\"\nupstream = \"http://a:hush@:b/\"",
+            "[[guard]]\nname = \"a\"\npath = \"/a\"\nauthenticate = [\"hush\"]",
+            "[server]\nlisten = \"hush\"",
+            "[server]\ntrusted_proxies = [\"hush\"]",
+            "[server]\ncors_headers = [\"hu sh\", \"hush:\"]",
         ] {
             let file = File { name: "castellan.toml".to_owned(), text: text.to_owned() };
             let said = file.parse().unwrap_err().to_string();
             assert!(!said.contains("hush") && !said.contains("424242"), "{said}");
             assert!(said.contains("castellan.toml: line "), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_setting() {
+        for (text, problem) in [
+            ("[server]\nlisten = [1]", "line 2, column 10: server.listen: expected "),
+            ("[data]\nurl = []", "line 2, column 7: data.url: expected a string"),
+            ("[[guard]]\nname = 1", "line 2, column 8: guard.name: expected a string"),
+            (
+                "[[guard]]\nname = \"a\"\npath = \"/\"\nauthenticate = [\"oauht\"]",
+                "line 4, column 16: guard.authenticate: must be \"oauth\", \"jwt\" or \"session\"",
+            ),
+            ("[jwt]\nsecret = [1]", "line 2, column 10: jwt.secret: expected a string, { env"),
+        ] {
+            let file = File { name: "castellan.toml".to_owned(), text: text.to_owned() };
+            let said = file.parse().unwrap_err().to_string();
+            assert!(said.contains(problem), "{text}: {said}");
         }
     }
 }

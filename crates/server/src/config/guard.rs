@@ -57,8 +57,8 @@ pub struct GuardConfig {
     /// The upstream's schema as an SDL file; without one it is asked, and kept on disk.
     pub schema: Option<PathBuf>,
     /// Directives of the file that `schema` names by which the upstream itself holds callers off, such
-    /// as `authenticated`. Nothing here enforces them, so that a schema with one that is not listed is
-    /// refused.
+    /// as `authenticated`, or which hold nobody off. Nothing here enforces them, so that a schema with
+    /// one that is neither listed nor known to hold nobody off is refused.
     #[serde(default)]
     pub upstream_enforces: Vec<String>,
     /// How often the schema is looked at again. Default `"40s"`, so that within a minute all nodes
@@ -150,7 +150,7 @@ pub enum Method {
 
 /// One method, or a list of them in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be \"oauth\", \"jwt\" or \"session\", or a list of these")]
 pub enum Methods {
     /// One.
     One(Method),

@@ -3,6 +3,7 @@
 
 use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
 
@@ -146,6 +147,15 @@ impl GuardConfig {
         if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
             return wrong(&["strip_headers"], format!("{name:?} is not a valid header name"));
         }
+        if let Some((name, why)) =
+            self.strip_headers.iter().find_map(|name| Some((name, unstrippable(name)?)))
+        {
+            return wrong(&["strip_headers"], format!("strip_headers: {name:?} {why}; remove it"));
+        }
+        if self.upstream_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
+            let text = "upstream_id is empty; remove it for the default, or name the API";
+            return wrong(&["upstream_id"], text);
+        }
         self.check_directives()
     }
 
@@ -156,12 +166,24 @@ impl GuardConfig {
                 "upstream_enforces needs `schema`, as it applies to directives of an SDL file";
             return wrong(way, text);
         }
-        let known = castellan_gate::ACCESS_DIRECTIVES;
-        let odd = self.upstream_enforces.iter().find(|name| !known.contains(&name.as_str()));
-        match odd {
-            Some(name) => wrong(way, format!("{name:?} is not one of {}", known.join(", "))),
-            None => Ok(()),
+        for name in &self.upstream_enforces {
+            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.is_empty();
+            if !is_name {
+                let text = format!("upstream_enforces: {name:?} is not the name of a directive");
+                return wrong(way, text);
+            }
+            if name.eq_ignore_ascii_case("castellan") {
+                let text = "upstream_enforces: castellan is what this server enforces; remove it";
+                return wrong(way, text);
+            }
+            if castellan_gate::is_neutral_directive(name) {
+                let text = format!("upstream_enforces: {name} restricts nothing; remove it");
+                return wrong(way, text);
+            }
         }
+        Ok(())
     }
 
     fn check_rules(&self) -> Result<(), Wrong> {
@@ -197,4 +219,22 @@ impl GuardConfig {
         }
         Ok(())
     }
+}
+
+/// Why stripping the header `name` would change nothing.
+fn unstrippable(name: &str) -> Option<&'static str> {
+    const OURS: [HeaderName; 5] = [
+        header::HOST,
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+    ];
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    if OURS.contains(&name) {
+        return Some("is set by the guard itself and needed by the API");
+    }
+    let mut headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
+    castellan_gate::strip_request_headers(&mut headers, &[]);
+    headers.is_empty().then_some("is never forwarded anyway")
 }

@@ -9,6 +9,7 @@ use castellan_issuer::{
 use castellan_proto::{
     Secret,
     scope::{Scope, Scopes},
+    strict_json,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -74,8 +75,8 @@ pub struct Lifetime(pub i64);
 
 /// The text is no lifetime of that grammar.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds")]
-pub struct JwtError(String);
+#[error("not a lifetime such as \"1d\", \"2 hours\", \"1.5h\", or a number of seconds")]
+pub struct JwtError;
 
 impl TryFrom<String> for Lifetime {
     type Error = JwtError;
@@ -106,9 +107,8 @@ pub fn parse_lifetime(text: &str) -> Result<i64, JwtError> {
     if text.is_empty() {
         return Ok(86_400);
     }
-    let wrong = || JwtError(text.chars().take(100).collect());
     if text.len() > 100 || !text.is_ascii() {
-        return Err(wrong());
+        return Err(JwtError);
     }
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
@@ -120,7 +120,7 @@ pub fn parse_lifetime(text: &str) -> Result<i64, JwtError> {
         Some(fraction) => !fraction.is_empty() && digits(fraction),
     };
     if !good || !digits(whole) {
-        return Err(wrong());
+        return Err(JwtError);
     }
     let unit = rest.trim_start_matches(' ').to_ascii_lowercase();
     let per: f64 = match &*unit {
@@ -132,9 +132,9 @@ pub fn parse_lifetime(text: &str) -> Result<i64, JwtError> {
         "d" | "day" | "days" => 86_400_000.0,
         "w" | "week" | "weeks" => 604_800_000.0,
         "y" | "yr" | "yrs" | "year" | "years" => 31_557_600_000.0,
-        _ => return Err(wrong()),
+        _ => return Err(JwtError),
     };
-    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let number: f64 = number.parse().map_err(|_| JwtError)?;
     let sign = if negative { -1.0 } else { 1.0 };
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and a year is far from it")]
     Ok((sign * number * per / 1_000.0).floor() as i64)
@@ -156,12 +156,12 @@ impl JwtConfig {
             issuer.clone_into(&mut self.issuer);
         }
         if let Some(text) = from.get("JWT_AUTH_KEYS") {
-            let keys: Vec<DocumentKey> = serde_json::from_str(text).map_err(|error| {
-                // The cause may quote the text, and the text holds secrets.
-                let at = format!("line {}, column {}", error.line(), error.column());
-                let problem = format!("not a JSON array of {{id, apiKey, scopes}} ({at})");
-                wrong("JWT_AUTH_KEYS", problem)
-            })?;
+            let array = |why: String| {
+                wrong("JWT_AUTH_KEYS", format!("not a JSON array of {{id, apiKey, scopes}}: {why}"))
+            };
+            let keys =
+                strict_json::read(text.as_bytes()).map_err(|error| array(error.to_string()))?;
+            let keys: Vec<DocumentKey> = strict_json::parse(keys).map_err(array)?;
             self.keys = keys.into_iter().map(KeyEntry::from).collect();
         }
         Ok(())
@@ -235,8 +235,8 @@ impl JwtConfig {
         let secret = secret.resolve(folder)?;
         if secret.expose().len() < 32 && !insecure {
             return Err(ConfigError::Conflict(
-                "JWT_SECRET must have at least 32 bytes (256 bits); generate one with `openssl \
-                 rand -base64 48`, or set security.insecure = true for a demo on loopback"
+                "jwt.secret (JWT_SECRET) must have at least 32 bytes (256 bits); generate one with \
+                 `openssl rand -base64 48`, or set security.insecure = true for a demo on loopback"
                     .to_owned(),
             ));
         }

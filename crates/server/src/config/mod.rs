@@ -3,6 +3,7 @@
 
 mod check;
 mod decidim;
+mod effect_check;
 pub(crate) mod environment;
 mod file;
 mod guard;
@@ -290,6 +291,8 @@ pub struct Loaded {
     pub site: Site,
     /// What its sites have and speak.
     pub rosters: Rosters,
+    /// Whether no setting stands in its file.
+    pub(crate) is_empty: bool,
 }
 
 /// What a program can add to: Castellan's own, unless it does. Cheap to clone.
@@ -390,6 +393,7 @@ impl Config {
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
         let site = sites[0].clone();
-        Ok(Loaded { config, folder: folder.to_path_buf(), sites, site, rosters })
+        let (folder, is_empty) = (folder.to_path_buf(), file.is_empty());
+        Ok(Loaded { config, folder, sites, site, rosters, is_empty })
     }
 }

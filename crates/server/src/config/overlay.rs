@@ -1,10 +1,12 @@
 //! Settings from the environment: `CASTELLAN__SECTION__KEY`.
 
+use castellan_proto::strict_json;
 use toml::{Table, Value};
 
 use super::{
     Config, ConfigError,
     environment::{Environment, PREFIX, boolean, no_boolean},
+    file::list_for_table,
 };
 
 /// The file `text` with the environment over it; `None` if no variable is meant for us.
@@ -22,6 +24,17 @@ pub(super) fn merge(text: &str, environment: &Environment) -> Result<Option<Conf
     Ok(merged.map(|(_, config)| config))
 }
 
+/// What is wrong with the variable `name`, whose `value` is not shown.
+fn wrong_value(name: &str, value: &Value, error: &toml::de::Error) -> ConfigError {
+    let problem = strict_json::without_value(error.message());
+    let shown = value.as_str().map(|text| format!("{text:?}"));
+    let problem = match shown {
+        Some(shown) => problem.replace(&shown, "the value"),
+        None => problem,
+    };
+    wrong(name, &problem)
+}
+
 fn wrong(name: &str, problem: &str) -> ConfigError {
     ConfigError::Environment(format!("{name}: {}", problem.lines().collect::<Vec<_>>().join(" ")))
 }
@@ -36,16 +49,20 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
         insert(&mut table, &path, value).ok_or_else(|| {
             wrong(name, "lists and their entries can be set in the configuration file only")
         })?;
+        if let Some(list) = list_for_table(&table) {
+            return Err(wrong(name, &format!("{list}: expected a table")));
+        }
         let config = Value::Table(table.clone()).try_into::<Config>();
         Ok::<_, ConfigError>(config.map(|config| (table, config)))
     };
+    let written = Value::String(value.to_owned());
     let read = read(value);
     let scalar = !matches!(read, Value::Array(_) | Value::Table(_));
-    let error = match with(read)? {
+    let error = match with(read.clone())? {
         Ok(done) => return Ok(done),
-        Err(error) => error,
+        Err(error) => wrong_value(name, &read, &error),
     };
-    if scalar && let Ok(done) = with(Value::String(value.to_owned()))? {
+    if scalar && let Ok(done) = with(written)? {
         return Ok(done);
     }
     match boolean(value) {
@@ -61,7 +78,7 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
         // The cause may quote the text, and the text holds secrets.
         return Err(wrong(name, "not a list of {id, apiKey, scopes}"));
     }
-    Err(wrong(name, error.to_string().trim()))
+    Err(error)
 }
 
 /// A value as TOML reads it; a plain text if it does not.

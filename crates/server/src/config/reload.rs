@@ -7,8 +7,14 @@ impl Loaded {
     /// as it was, and named.
     ///
     /// # Errors
-    /// [`ConfigError`] if the rest does not go with that.
+    /// [`ConfigError`] if the rest does not go with that, or the file has become empty, as one is for a
+    /// moment that is being written: all guards would vanish.
     pub fn taken_up_by(self, running: &Self) -> Result<(Self, Vec<&'static str>), ConfigError> {
+        if self.is_empty && !running.is_empty {
+            let problem = "the configuration file is empty; write it anew, or restart the server if \
+                           it is to run with defaults";
+            return Err(ConfigError::Conflict(problem.to_owned()));
+        }
         let (new, old) = (&self.config, &running.config);
         let minutes = |config: &Config| config.decidim.oauth_access_token_expires_in;
         let waits: Vec<_> = [

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use castellan_issuer::secrets::policy::is_blank;
 use castellan_proto::Secret;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
 
 use super::{ConfigError, environment::text};
 use crate::files;
@@ -14,11 +17,8 @@ use crate::files;
 const MOST: u64 = 1024 * 1024;
 
 /// A secret: written out, or where it is to be found.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "a secret must be a string, { env = \"NAME\" } or { file = \"path\" }"
-)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(untagged)]
 pub enum SecretRef {
     /// Written out.
     Text(Secret),
@@ -29,17 +29,56 @@ pub enum SecretRef {
 }
 
 /// `{ env = "NAME" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvRef {
     env: String,
 }
 
 /// `{ file = "path" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
     file: PathBuf,
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    /// Derived, a list would be read as a table, and a secret in it as the name of a variable.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "a string, { env = \"NAME\" } or { file = \"path\" }";
+
+        struct Reference;
+
+        impl<'de> Visitor<'de> for Reference {
+            type Value = SecretRef;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(EXPECTED)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<SecretRef, E> {
+                Ok(SecretRef::Text(Secret::new(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+                let wrong = |_| de::Error::custom(format!("expected {EXPECTED}"));
+                let entry = map.next_entry::<String, String>().map_err(wrong)?;
+                let is_only = map.next_key::<String>().map_err(wrong)?.is_none();
+                match entry.as_ref().map(|(name, text)| (&**name, text)) {
+                    Some(("env", name)) if is_only => {
+                        Ok(SecretRef::Env(EnvRef { env: name.clone() }))
+                    }
+                    Some(("file", path)) if is_only => {
+                        Ok(SecretRef::File(FileRef { file: path.into() }))
+                    }
+                    _ => Err(de::Error::custom(format!("expected {EXPECTED}"))),
+                }
+            }
+        }
+
+        // Whatever else it is, what is told of it is what it must be.
+        from.deserialize_any(Reference)
+    }
 }
 
 impl SecretRef {

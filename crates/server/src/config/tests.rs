@@ -17,33 +17,21 @@ fn with_environment(pairs: &[(&str, &str)]) -> Result<Config, String> {
 #[test]
 fn a_misspelt_key_stops_the_start() {
     insta::assert_snapshot!(refusal_of("[tokens]\nacces_token = \"5m\"\n"), @r#"
-    castellan.toml: TOML parse error at line 2, column 1
-      |
-    2 | acces_token = "5m"
-      | ^^^^^^^^^^^
-    unknown field `acces_token`, expected one of `access_token`, `id_token`, `code`, `refresh_idle`, `refresh_longest`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`
+    castellan.toml: line 2, column 1: unknown field `acces_token`, expected one of `access_token`, `id_token`, `code`, `refresh_idle`, `refresh_longest`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`
     "#);
 }
 
 #[test]
 fn a_bare_number_is_no_lifetime() {
     insta::assert_snapshot!(refusal_of("[tokens]\ncode = \"60\"\n"), @r#"
-    castellan.toml: TOML parse error at line 2, column 8
-      |
-    2 | code = "60"
-      |        ^^^^
-    "60" is not a lifetime between 1s and 365d, written like "90s", "5m" or "30d"
+    castellan.toml: line 2, column 8: tokens.code: the value is not a lifetime between 1s and 365d, written like "90s", "5m" or "30d"
     "#);
 }
 
 #[test]
 fn plain_http_is_for_loopback() {
     insta::assert_snapshot!(refusal_of("issuer = \"http://id.example.org\"\n"), @r#"
-    castellan.toml: TOML parse error at line 1, column 10
-      |
-    1 | issuer = "http://id.example.org"
-      |          ^^^^^^^^^^^^^^^^^^^^^^^
-    "http://id.example.org" is not https; plain http is for loopback addresses only (RFC 8414 §2)
+    castellan.toml: line 1, column 10: issuer: the value is not https; plain http is for loopback addresses only (RFC 8414 §2)
     "#);
 }
 
@@ -217,4 +205,35 @@ fn forced_authentication_is_not_contradicted() {
     let text = "[decidim]\nforce_api_authentication = true\n[[guard]]\nname = \"a\"\n\
                 path = \"/api\"\nsession = \"local\"\nanonymous = \"admitted\"\n";
     assert!(refusal_of(text).contains("contradicts DECIDIM_API_FORCE"), "{}", refusal_of(text));
+}
+
+/// `docs/security-cases.md` row 48.
+#[test]
+fn what_is_wrong_with_a_variable_names_it_and_shows_no_value() {
+    for (name, value) in [
+        ("CASTELLAN__JWT__SECRET", "[\"hush\"]"),
+        ("CASTELLAN__JWT__SECRET", "{ emv = \"hush\" }"),
+        ("CASTELLAN__JWT", "[\"hush\"]"),
+        ("CASTELLAN__JWT", "hush"),
+        ("CASTELLAN__JWT__EXPIRES", "hush"),
+        ("CASTELLAN__JWT__KEYS", "[[\"hush\", \"hush\", [\"*\"]]]"),
+        ("CASTELLAN__JWT__KEYS", "hush"),
+        ("CASTELLAN__DATA__MASTER_KEY", "[\"hush\"]"),
+        ("CASTELLAN__DATA__WAIT", "hush"),
+        ("CASTELLAN__DATA__MIGRATE", "hush"),
+        ("CASTELLAN__SERVER__LISTEN", "hush"),
+        ("CASTELLAN__SERVER__TRUSTED_PROXIES", "[\"hush\"]"),
+        ("CASTELLAN__SERVER__CORS_HEADERS", "[\"h ush\", \"hush:\"]"),
+        ("CASTELLAN__ISSUER", "https://a:hush@b.example"),
+        ("JWT_EXPIRES", "hush"),
+        ("JWT_AUTH_KEYS", "[\"hush\"]"),
+        ("JWT_AUTH_KEYS", "[[\"a\", \"hush\", \"*\"]]"),
+        ("JWT_AUTH_KEYS", "[{\"id\": 1, \"apiKey\": \"hush\", \"scopes\": \"hush\"}]"),
+        ("JWT_AUTH_KEYS", "[{\"apiKey\": \"hush\", \"apiKey\": \"hush\"}]"),
+        ("DECIDIM_API_JWT_EXPIRES_IN", "hush"),
+        ("DECIDIM_API_FORCE_API_AUTHENTICATION", "hush"),
+    ] {
+        let said = with_environment(&[(name, value)]).unwrap_err();
+        assert!(!said.contains("ush") && said.starts_with(name), "{value}: {said}");
+    }
 }

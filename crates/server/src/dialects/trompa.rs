@@ -17,7 +17,7 @@ use castellan_issuer::{
     error::OAuthError,
     machine::api_key::{KeyProof, KeyTokens, TradeError},
 };
-use castellan_proto::Secret;
+use castellan_proto::{Secret, strict_json};
 use serde_json::{Value, json};
 
 use super::{Dialect, GuardDialect, JwtOf, Site, patterns};
@@ -93,9 +93,10 @@ async fn trade(State(state): State<TrompaState>, request: Request<Body>) -> Resp
     let Some(body) = body else {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large");
     };
-    let body = match serde_json::from_slice::<Value>(&body) {
+    let body = match strict_json::read(&body) {
         _ if !is_json => Value::Null,
         Ok(body) if body.is_object() || body.is_array() => body,
+        // One that names a member twice is none either.
         _ => return refuse(StatusCode::BAD_REQUEST, "The request body is not a JSON object"),
     };
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

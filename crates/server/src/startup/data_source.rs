@@ -35,6 +35,12 @@ pub(crate) enum DataError {
         /// Where the key should be.
         key: String,
     },
+    /// The key is the one that everybody guesses first.
+    #[error(
+        "data.master_key consists of zeros only; generate one with `castellan key new-master`, \
+         and set this one as data.previous_master_key if it was in use"
+    )]
+    ZeroKey,
     /// The key file cannot be used.
     #[error("{path}: {cause}")]
     Key {
@@ -53,6 +59,7 @@ pub(crate) enum DataError {
 /// Opens both.
 pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
     let url = &loaded.config.data.url;
+    castellan_stores::check(url)?;
     // Looked at before the database is made.
     let existed = database(loaded).is_some_and(|path| path.exists());
     let master = master(loaded, existed)?;
@@ -68,6 +75,17 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
     Ok((store, master))
 }
 
+/// Whether address and master key are good, as [`open`] finds them; opens and makes nothing.
+pub(crate) fn check(loaded: &Loaded) -> Result<(), DataError> {
+    castellan_stores::check(&loaded.config.data.url)?;
+    named_key(loaded)?;
+    previous_key(loaded)?;
+    match database(loaded).filter(|_| loaded.config.data.master_key.is_none()) {
+        Some(database) => key_of(&database, database.exists()).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// The file of the embedded database, if it is that.
 fn database(loaded: &Loaded) -> Option<PathBuf> {
     loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
@@ -76,22 +94,41 @@ fn database(loaded: &Loaded) -> Option<PathBuf> {
 /// The master key. One is made beside the embedded database if none is there and nothing `existed`
 /// before that could need it.
 pub(crate) fn master(loaded: &Loaded, existed: bool) -> Result<MasterKey, DataError> {
-    let database = database(loaded);
-    let named = |reference: &SecretRef, name: &str| -> Result<MasterKey, DataError> {
-        let secret = reference.resolve(&loaded.folder)?;
-        MasterKey::read(secret.expose())
-            .map_err(|error| DataError::Key { path: name.to_owned(), cause: error.to_string() })
-    };
-    let data = &loaded.config.data;
-    let master = match (&data.master_key, &database) {
-        (Some(reference), _) => named(reference, "data.master_key")?,
-        (None, Some(database)) => key_beside(database, existed)?,
+    let master = match (named_key(loaded)?, database(loaded)) {
+        (Some(named), _) => named,
+        (None, Some(database)) => match key_of(&database, existed)? {
+            Some(key) => key,
+            None => make_key(&database)?,
+        },
         (None, None) => return Err(DataError::NoKey),
     };
-    Ok(match &data.previous_master_key {
-        Some(reference) => master.after(named(reference, "data.previous_master_key")?),
+    Ok(match previous_key(loaded)? {
+        Some(previous) => master.after(previous),
         None => master,
     })
+}
+
+/// The key that `data.master_key` names; only an embedded database does without.
+fn named_key(loaded: &Loaded) -> Result<Option<MasterKey>, DataError> {
+    match &loaded.config.data.master_key {
+        Some(reference) => match resolve(loaded, reference, "data.master_key")? {
+            key if key.is_zero() => Err(DataError::ZeroKey),
+            key => Ok(Some(key)),
+        },
+        None if database(loaded).is_none() => Err(DataError::NoKey),
+        None => Ok(None),
+    }
+}
+
+fn previous_key(loaded: &Loaded) -> Result<Option<MasterKey>, DataError> {
+    let previous = loaded.config.data.previous_master_key.as_ref();
+    previous.map(|reference| resolve(loaded, reference, "data.previous_master_key")).transpose()
+}
+
+fn resolve(loaded: &Loaded, reference: &SecretRef, name: &str) -> Result<MasterKey, DataError> {
+    let secret = reference.resolve(&loaded.folder)?;
+    MasterKey::read(secret.expose())
+        .map_err(|error| DataError::Key { path: name.to_owned(), cause: error.to_string() })
 }
 
 /// Opens the data source at `url` alone; a file's path is relative to that of the configuration.
@@ -128,31 +165,39 @@ async fn open_patiently(
     }
 }
 
-/// The key in the file beside `database`; made there, readable by its owner only, if both are new.
-fn key_beside(database: &Path, existed: bool) -> Result<MasterKey, DataError> {
-    let path: PathBuf = database.with_extension("key");
-    let failed = |cause: String| DataError::Key { path: path.display().to_string(), cause };
+/// Where the key of `database` is.
+fn key_path(database: &Path) -> PathBuf {
+    database.with_extension("key")
+}
+
+fn key_error(path: &Path, cause: &dyn std::fmt::Display) -> DataError {
+    DataError::Key { path: path.display().to_string(), cause: cause.to_string() }
+}
+
+/// The key in the file beside `database`; none if that is not there, and the database neither.
+fn key_of(database: &Path, existed: bool) -> Result<Option<MasterKey>, DataError> {
+    let path = key_path(database);
     match std::fs::read_to_string(&path) {
-        Ok(text) => MasterKey::read(&text).map_err(|error| failed(error.to_string())),
+        Ok(text) => MasterKey::read(&text).map(Some).map_err(|error| key_error(&path, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && existed => {
             Err(DataError::KeyGone {
                 database: database.display().to_string(),
                 key: path.display().to_string(),
             })
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = MasterKey::generate();
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| failed(error.to_string()))?;
-            file.write_all(key.text().as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(|error| failed(error.to_string()))?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(key_error(&path, &error)),
     }
+}
+
+/// Makes a key beside `database`, readable by its owner only.
+fn make_key(database: &Path) -> Result<MasterKey, DataError> {
+    let (path, key) = (key_path(database), MasterKey::generate());
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    made.and_then(|mut file| {
+        file.write_all(key.text().as_bytes())?;
+        file.sync_all()
+    })
+    .map_err(|error| key_error(&path, &error))?;
+    Ok(key)
 }

@@ -33,7 +33,7 @@ use castellan_proto::Timestamp;
 
 use crate::{capabilities, format_state::FormatState};
 
-pub(crate) use open::open;
+pub(crate) use open::{check, open};
 
 /// The attributes of an item.
 type Item = HashMap<String, AttributeValue>;

@@ -44,13 +44,22 @@ struct Address<'a> {
     table: String,
 }
 
-/// Opens the table at `dynamodb://` and `rest`: `REGION?table=NAME&endpoint=URL`.
-pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
-    let address = read(rest).ok_or(OpenError::Malformed {
+/// Reads `rest` without connecting.
+pub(crate) fn check(rest: &str) -> Result<(), OpenError> {
+    address(rest).map(drop)
+}
+
+fn address(rest: &str) -> Result<Address<'_>, OpenError> {
+    read(rest).ok_or(OpenError::Malformed {
         scheme: "dynamodb",
         problem: "has an invalid URL",
         remedy: "use dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
-    })?;
+    })
+}
+
+/// Opens the table at `dynamodb://` and `rest`: `REGION?table=NAME&endpoint=URL`.
+pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
+    let address = address(rest)?;
     let client = client(&address).await;
     let (format_state, database) = prepare(&client, &address.table, migrate).await?;
     let (table, swept_to) = (address.table, Mutex::default());

@@ -28,7 +28,7 @@ use castellan_proto::Timestamp;
 
 use crate::{capabilities, format_state::FormatState};
 
-pub(crate) use open::open;
+pub(crate) use open::{check, open};
 
 /// An open database.
 struct Mongo {

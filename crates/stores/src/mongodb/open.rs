@@ -7,7 +7,8 @@ use ::mongodb::{
     bson::{Document, doc},
     error::{Error, ErrorKind},
     options::{
-        ClientOptions, IndexOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+        ClientOptions, ConnectionString, IndexOptions, ReadConcern, ReadPreference,
+        SelectionCriteria, WriteConcern,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -37,19 +38,26 @@ const CONNECTIONS: u32 = 32;
 /// The database that is used if the address names none.
 const DEFAULT: &str = "castellan";
 
+/// What is wrong with an address that does not read. The driver's words repeat parts of it.
+const MALFORMED: OpenError = OpenError::Malformed {
+    scheme: "mongodb",
+    problem: "has an invalid URL or an unknown parameter",
+    remedy: "use mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
+};
+
+/// Reads `rest` without connecting, and without asking for the hosts that a name stands for.
+pub(crate) fn check(scheme: &'static str, rest: &str) -> Result<(), OpenError> {
+    ConnectionString::parse(format!("{scheme}://{rest}")).map(drop).map_err(|_| MALFORMED)
+}
+
 /// Opens the database at `mongodb://` and `rest`.
 pub(crate) async fn open(
     scheme: &'static str,
     rest: &str,
     migrate: Migrate,
 ) -> Result<Opened, OpenError> {
-    let mut options = ClientOptions::parse(format!("{scheme}://{rest}")).await.map_err(|_| {
-        OpenError::Malformed {
-            scheme: "mongodb",
-            problem: "has an invalid URL",
-            remedy: "use mongodb://USER:PASSWORD@HOST:PORT/DATABASE",
-        }
-    })?;
+    let options = ClientOptions::parse(format!("{scheme}://{rest}")).await;
+    let mut options = options.map_err(|_| MALFORMED)?;
     options.app_name = Some("castellan".to_owned());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);

@@ -26,7 +26,7 @@ use connections::Connections;
 
 use crate::{capabilities, format_state::FormatState};
 
-pub(crate) use open::open;
+pub(crate) use open::{check, open};
 
 /// An open database.
 struct Postgres {

@@ -3,6 +3,7 @@
 use std::{str::FromStr as _, sync::Arc};
 
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use url::Url;
 
 use super::{Postgres, connections::Connections, error::unreachable, format};
 use crate::{
@@ -22,16 +23,68 @@ const PATIENCE: [(&str, &str); 3] = [
 /// The oldest server that has what the feed needs, as `server_version_num`.
 const OLDEST: i32 = 150_000;
 
+/// The parameters that the driver acts upon. It passes over others with a warning, and then `sslmod`
+/// connects without TLS. What is set here whatever the URL says, such as `application_name`, is none.
+const PARAMETERS: [&str; 15] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+];
+
+/// Reads `rest` without connecting.
+pub(crate) fn check(rest: &str) -> Result<(), OpenError> {
+    options(rest).map(drop)
+}
+
+fn options(rest: &str) -> Result<PgConnectOptions, OpenError> {
+    let malformed = || OpenError::Malformed {
+        scheme: "postgres",
+        problem: "has an invalid URL",
+        remedy: "use postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+    };
+    let url = Url::parse(&format!("postgres://{rest}")).map_err(|_| malformed())?;
+    let query = url.query().unwrap_or_default();
+    // A password that holds a `?` goes on there.
+    if query.contains('@') || url.fragment().is_some() {
+        return Err(OpenError::Malformed {
+            scheme: "postgres",
+            problem: "has a URL whose password or parameters contain ?, # or @",
+            remedy: "write them as %3F, %23 and %40",
+        });
+    }
+    let mut seen = Vec::new();
+    for (name, _) in url.query_pairs() {
+        let is_known = PARAMETERS.contains(&&*name)
+            || matches!(&*name, "password" | "options")
+            || (name.starts_with("options[") && name.ends_with(']'));
+        if !is_known || seen.contains(&name) {
+            return Err(OpenError::Parameter {
+                scheme: "postgres",
+                name: name.chars().take(40).collect(),
+                problem: if is_known { "occurs twice" } else { "is not known" },
+                known: PARAMETERS.join(", ") + ", password, options",
+            });
+        }
+        seen.push(name);
+    }
+    PgConnectOptions::from_str(url.as_str()).map_err(|_| malformed())
+}
+
 /// Opens the database at `postgres://` and `rest`.
 pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
-    let options = PgConnectOptions::from_str(&format!("postgres://{rest}")).map_err(|_| {
-        OpenError::Malformed {
-            scheme: "postgres",
-            problem: "has an invalid URL",
-            remedy: "use postgres://USER:PASSWORD@HOST:PORT/DATABASE",
-        }
-    })?;
-    let options = options
+    let options = options(rest)?
         .application_name("castellan")
         .options(PATIENCE)
         .options([("default_transaction_isolation", "read committed")])
@@ -64,4 +117,39 @@ async fn prepare(
         ));
     }
     format::bring(connection, migrate).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_nothing_acts_upon_is_refused_by_name() {
+        let refusal = |rest: &str| check(rest).map_err(|error| error.to_string());
+        for good in [
+            "a:b@h/d",
+            "h",
+            "a:b@h:5432/d?sslmode=require&sslrootcert=/x.pem",
+            "a@h/d?options[search_path]=x&host=/var/run",
+        ] {
+            assert_eq!(refusal(good), Ok(()), "{good}");
+        }
+        let said = refusal("a:tiger@h/d?sslmod=require").unwrap_err();
+        assert!(said.starts_with("postgres:// has the parameter \"sslmod\", which is not known"));
+        assert!(said.contains("sslmode") && !said.contains("tiger"), "{said}");
+        for (rest, wanted) in [
+            ("a:b@h/d?SSLMODE=require", "\"SSLMODE\", which is not known"),
+            ("a:b@h/d?application_name=x", "\"application_name\", which is not known"),
+            ("a:b@h/d?sslmode=require&sslmode=disable", "\"sslmode\", which occurs twice"),
+            ("a:b@h/d?sslmode=requier", "invalid URL"),
+            ("a:ti?ger@h/d", "invalid URL"),
+            // What stands before the `?` reads as a host and a port.
+            ("a:12?ger@h/d", "write them as"),
+            ("a:ti#ger@h/d", "invalid URL"),
+            ("a:b@h:port/d", "invalid URL"),
+        ] {
+            let said = refusal(rest).unwrap_err();
+            assert!(said.contains(wanted) && !said.contains("ger"), "{rest}: {said}");
+        }
+    }
 }

@@ -47,6 +47,11 @@ struct Sqlite {
     format_state: FormatState,
 }
 
+/// Reads `path` without opening anything.
+pub(crate) fn check(path: &str) -> Result<(), OpenError> {
+    file::path_of(path).map(drop)
+}
+
 /// Opens the file at `path`, and makes it if it does not exist.
 pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path)?;

@@ -1,5 +1,6 @@
 //! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
+mod effect_check;
 pub(crate) mod grant_types;
 pub(crate) mod introspection;
 pub(crate) mod logout;
@@ -192,6 +193,7 @@ impl Resource for ClientDocument {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
         self.check_algorithms()?;
+        effect_check::check(&self, &asked, &grants, (has_secret, profile))?;
         if profile == TokenProfile::Decidim {
             self.check_decidim(&asked, &redirect_uris)?;
         }

@@ -103,11 +103,14 @@ async fn what_an_app_is_to_get_is_signed_by_a_key_that_was_published_with_the_ap
     document["id_token_signed_response_alg"] = json!("EdDSA");
     document["access_token_signed_response_alg"] = json!("PS256");
     document["userinfo_signed_response_alg"] = json!("ES256");
-    document["introspection_signed_response_alg"] = json!("ES256");
+    // Which a public one cannot ask for.
+    let mut other = documents().into_iter().find(|document| document["id"] == "shop").unwrap();
+    other["introspection_signed_response_alg"] = json!("ES256");
     let before = published(&harness).len();
     harness.issuer.apply(document.clone(), Mode::DryRun).await.unwrap();
     assert_eq!(published(&harness).len(), before, "nothing was written");
     harness.apply(document).await;
+    harness.apply(other).await;
     let known = published(&harness);
     assert_eq!(known.len(), before + 4);
     let tab = harness.tab_of("ada-1").await;

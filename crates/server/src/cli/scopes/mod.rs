@@ -223,7 +223,7 @@ fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
 
 /// How a schema is read that no guard stands before: what its service enforces is its own business.
 fn plain() -> SchemaSettings {
-    let upstream_enforces = castellan_gate::ACCESS_DIRECTIVES.map(ToOwned::to_owned).to_vec();
+    let upstream_enforces = vec![castellan_gate::ANY_DIRECTIVE.to_owned()];
     SchemaSettings { upstream_enforces, ..SchemaSettings::default() }
 }
 

@@ -21,7 +21,7 @@ use castellan_issuer::{
     records::TokenProfile,
     tokens::verified::VerifyError,
 };
-use castellan_proto::Secret;
+use castellan_proto::{Secret, strict_json};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -219,12 +219,11 @@ fn from_json(body: &Bytes) -> Option<(String, Secret)> {
     struct SignIn {
         api_user: ApiUser,
     }
-    // A member that comes twice does not read.
     #[derive(Deserialize)]
     struct ApiUser {
         key: String,
         secret: Secret,
     }
-    let SignIn { api_user } = serde_json::from_slice(body).ok()?;
+    let SignIn { api_user } = strict_json::parse(strict_json::read(body).ok()?).ok()?;
     Some((api_user.key, api_user.secret))
 }

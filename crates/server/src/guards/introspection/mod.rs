@@ -31,7 +31,12 @@ pub(super) enum NoSchema {
 
 /// The SDL of an introspection answer.
 pub(super) fn sdl_of(status: StatusCode, answer: &[u8]) -> Result<String, NoSchema> {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let answer: Value = match serde_json::from_slice(answer) {
+        Ok(answer @ Value::Object(_)) => answer,
+        // It says nothing of introspection: it does not speak GraphQL.
+        _ if status == StatusCode::OK => return Err(NoSchema::Unreadable),
+        _ => return Err(NoSchema::Status(status)),
+    };
     let schema = answer.get("data").and_then(|data| data.get("__schema"));
     if let Some(schema) = schema.filter(|schema| schema.is_object()) {
         return sdl::of(schema).ok_or(NoSchema::Unreadable);
@@ -66,7 +71,9 @@ mod tests {
     fn an_answer_without_a_schema_says_why() {
         let long = "x".repeat(1_000);
         for (status, answer, why) in [
-            (200, String::new(), NoSchema::Closed),
+            (200, String::new(), NoSchema::Unreadable),
+            (200, "hello".to_owned(), NoSchema::Unreadable),
+            (200, "\"hello\"".to_owned(), NoSchema::Unreadable),
             (200, "{}".to_owned(), NoSchema::Closed),
             (200, r#"{"data":null}"#.to_owned(), NoSchema::Closed),
             (500, "<html>".to_owned(), NoSchema::Status(StatusCode::INTERNAL_SERVER_ERROR)),

@@ -21,6 +21,7 @@ use castellan_issuer::{
     },
     tokens::verified::{Holder, VerifyError},
 };
+use castellan_proto::strict_json;
 use serde_json::{Value, json};
 
 use crate::wire::{bearer, error::no_store, extract, request};
@@ -205,12 +206,14 @@ fn document(headers: &HeaderMap, body: &[u8]) -> Result<Value, Outcome> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type =
         media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    let unreadable = || Outcome::Bad("the body does not match its media type".to_owned());
+    let unreadable = |why: &dyn std::fmt::Display| {
+        Outcome::Bad(format!("the body does not match its media type: {why}"))
+    };
     match media_type {
-        "application/json" => serde_json::from_slice(body).map_err(|_| unreadable()),
+        "application/json" => strict_json::read(body).map_err(|problem| unreadable(&problem)),
         "text/yaml" | "application/yaml" => {
-            let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
-            let mut documents = yaml::read(text).map_err(|_| unreadable())?;
+            let text = std::str::from_utf8(body).map_err(|_| unreadable(&"it is not UTF-8"))?;
+            let mut documents = yaml::read(text).map_err(|problem| unreadable(&problem))?;
             match (documents.pop(), documents.is_empty()) {
                 (Some(document), true) => Ok(document),
                 _ => Err(Outcome::Bad("the body must be a single document".to_owned())),

@@ -328,7 +328,7 @@ async fn one_of_many_is_believed(url: &str) {
     let plan = |documents: String| Plan {
         config: config.clone(),
         documents,
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         issuer: Some("http://localhost:8080".to_owned()),
         ..Plan::default()
     };

@@ -52,7 +52,7 @@ impl Nodes {
             config: config.clone(),
             documents: documents.to_owned(),
             environment: vec![
-                ("CASTELLAN_KEY", "A".repeat(43)),
+                ("CASTELLAN_KEY", "Q".repeat(43)),
                 ("JWT_SECRET", "s3cret-of-the-keys".to_owned()),
                 ("DECIDIM_API_JWT_SECRET", "s3cret-of-the-machines".to_owned()),
             ],

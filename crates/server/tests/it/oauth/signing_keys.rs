@@ -71,7 +71,7 @@ async fn a_key_that_is_retired_signed_nothing_that_holds() {
     let plan = |documents: &str| Plan {
         config: config.clone(),
         documents: documents.to_owned(),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         issuer: Some(issuer.clone()),
         ..Plan::default()
     };

@@ -32,7 +32,7 @@ pub async fn a_wrong_clock_issues_nothing(url: &str) {
     let castellan = Castellan::start(Plan {
         config: config(url),
         documents: DOCUMENTS.to_owned(),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         ..Plan::default()
     })
     .await;

@@ -118,7 +118,7 @@ impl Siege {
         let plan = |documents: &str| Plan {
             config: config.clone(),
             documents: documents.to_owned(),
-            environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+            environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
             issuer: Some(issuer.clone()),
             ..Plan::default()
         };

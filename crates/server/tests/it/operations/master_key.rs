@@ -62,9 +62,9 @@ async fn all_holds(
 #[tokio::test]
 async fn it_is_changed_under_running_nodes() {
     let fixture = Fixture::new();
-    let one = Castellan::start(fixture.plan(&"A".repeat(43), None, DOCUMENTS)).await;
+    let one = Castellan::start(fixture.plan(&"Q".repeat(43), None, DOCUMENTS)).await;
     let made = one.said(&["key", "new-master"]);
-    let (first, second) = ("A".repeat(43), made.trim());
+    let (first, second) = ("Q".repeat(43), made.trim());
     assert_eq!((second.len(), second == first), (43, false), "{made}");
 
     let added = one.said(&["client", "add", "sync", "--machine", "--scope", "Query:*"]);

@@ -19,6 +19,7 @@ pub(crate) mod resources;
 pub(crate) mod scopes_lint;
 pub(crate) mod search;
 pub(crate) mod secret_policy;
+pub(crate) mod secrets_in_errors;
 pub(crate) mod sites;
 pub(crate) mod slow_sources;
 pub(crate) mod stalled_clients;

@@ -55,7 +55,7 @@ impl Nodes {
         let plan = |documents: &str| Plan {
             config: config.clone(),
             documents: documents.to_owned(),
-            environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+            environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
             issuer: Some(issuer.clone()),
             ..Plan::default()
         };
@@ -229,7 +229,7 @@ async fn a_lost_data_source_is_told_and_found_again(cut: Cut, url: &str) {
     let castellan = Castellan::start(Plan {
         config: config(url),
         documents: DOCUMENTS.to_owned(),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         ..Plan::default()
     })
     .await;
@@ -368,7 +368,7 @@ async fn postgres_a_server_that_is_not_there_is_told_or_waited_for() {
     };
     let plan = |wait: &str| Plan {
         config: data(wait),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         ..Plan::default()
     };
     let said = Castellan::refuses(plan("")).await;

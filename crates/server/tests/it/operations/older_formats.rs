@@ -46,10 +46,15 @@ async fn what_an_older_version_cannot_read_waits_until_it_is_let_go() {
     rusqlite::Connection::open(&file).unwrap().execute_batch(FORMAT_1).unwrap();
     let castellan = Castellan::start(Plan {
         config: format!(
-            "[data]\nurl = \"sqlite://{}\"\nmaster_key = {{ env = \"CASTELLAN_KEY\" }}\n",
+            "[data]\nurl = \"sqlite://{}\"\nmaster_key = {{ env = \"CASTELLAN_KEY\" }}\n\
+             previous_master_key = {{ env = \"CASTELLAN_KEY_BEFORE\" }}\n",
             file.display()
         ),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        // Sealed with zeros, which nobody may set anew.
+        environment: vec![
+            ("CASTELLAN_KEY", "Q".repeat(43)),
+            ("CASTELLAN_KEY_BEFORE", "A".repeat(43)),
+        ],
         documents: DOCUMENTS.to_owned(),
         ..Plan::default()
     })

@@ -102,7 +102,7 @@ async fn small_disk_that_is_full_is_told_and_survived() {
     let mut castellan = Castellan::start(Plan {
         config: format!("[data]\nurl = \"{url}\"\nmaster_key = {{ env = \"CASTELLAN_KEY\" }}\n"),
         documents: DOCUMENTS.to_owned(),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         ..Plan::default()
     })
     .await;

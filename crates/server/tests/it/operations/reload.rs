@@ -342,6 +342,14 @@ async fn a_configuration_that_does_not_load_leaves_the_running_one() {
         let read = castellan.graphql("/people", None, "{ name }").await;
         assert_eq!(read.json(), json!({"data": {"name": "Ada"}}), "{more}");
     }
+    // As a file is for a moment that an editor writes anew.
+    for empty in ["", "\n# nothing yet\n"] {
+        edit(&castellan, "castellan.toml", |_| empty.to_owned());
+        let said = String::from_utf8(castellan.cli(&["reload"]).stdout).unwrap();
+        assert!(said.contains("the configuration file is empty"), "{said}");
+        let read = castellan.graphql("/people", None, "{ name }").await;
+        assert_eq!(read.json(), json!({"data": {"name": "Ada"}}));
+    }
     let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
     assert!(log.contains("the running configuration is unchanged"), "{log}");
 }

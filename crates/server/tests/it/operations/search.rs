@@ -32,7 +32,7 @@ async fn with_people(url: Option<&str>, data: &str) -> Castellan {
     let (head, site) = tables.split_at(tables.find("[[site]]").unwrap_or(tables.len()));
     let castellan = Castellan::start(Plan {
         config: format!("{head}{data}{site}"),
-        environment: vec![("CASTELLAN_KEY", "A".repeat(43))],
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
         ..Plan::default()
     })
     .await;

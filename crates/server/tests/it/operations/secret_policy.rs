@@ -105,6 +105,33 @@ async fn case_44_no_document_leaves_a_blank_secret_behind() {
 }
 
 #[tokio::test]
+async fn case_44_what_cannot_be_seen_counts_for_nothing() {
+    let castellan = start().await;
+    for (password, why) in [
+        ("a           ", "must have at least 12 characters"),
+        (
+            "a\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
+            "must have at least",
+        ),
+        (
+            "\u{301}\u{302}\u{303}\u{301}\u{302}\u{303}\u{301}\u{302}\u{303}\u{301}\u{302}\u{303}",
+            "must not be empty or blank",
+        ),
+    ] {
+        let applied = castellan.cli_with(&["apply", "-f", "-"], &user("eve", password).to_string());
+        let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+        assert!(!applied.status.success() && said.contains(why), "{password:?}: {said}");
+    }
+    for name in ["ro\u{200b}ot", "root\u{ad}", "ro\u{7}ot", "\u{feff}root", "ro\not"] {
+        let document = json!({"resourceType": "User", "id": "eve", "userName": name});
+        let applied = castellan.cli_with(&["apply", "-f", "-"], &document.to_string());
+        let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+        let why = "User/eve: userName must not contain control characters";
+        assert!(!applied.status.success() && said.contains(why), "{name:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn case_44_an_empty_password_over_an_administrator_changes_nothing() {
     let castellan = start().await;
     for blank in BLANK {
@@ -136,8 +163,8 @@ async fn case_44_the_command_line_takes_no_blank_and_no_short_password() {
     }
     assert!(!castellan.cli(&["get", "User", "eve"]).status.success());
     assert_eq!(sign_in(&castellan, "root", Some(GOOD)).await.status, 303);
-    assert!(castellan.cli_with(&["user", "add", "eve"], "twelve chars\n").status.success());
-    assert_eq!(sign_in(&castellan, "eve", Some("twelve chars")).await.status, 303);
+    assert!(castellan.cli_with(&["user", "add", "eve"], "twelve-chars\n").status.success());
+    assert_eq!(sign_in(&castellan, "eve", Some("twelve-chars")).await.status, 303);
 }
 
 #[tokio::test]
@@ -206,7 +233,10 @@ async fn case_44_no_blank_secret_of_the_configuration_starts() {
         (vec![jwt(), ("JWT_AUTH_KEYS", key(" \u{200b}"))], "must not be empty or blank"),
         // A blank variable is an unset one, and keys need a secret.
         (vec![("JWT_SECRET", "   ".to_owned()), ("JWT_AUTH_KEYS", key("k-editor"))], "JWT_SECRET"),
-        (vec![("CASTELLAN__DECIDIM__API_JWT_SECRET", "\" \"".to_owned())], "a secret is an empty"),
+        (
+            vec![("CASTELLAN__DECIDIM__API_JWT_SECRET", "\" \"".to_owned())],
+            "castellan: decidim.api_jwt_secret is empty or blank",
+        ),
     ] {
         let said = Castellan::refuses(Plan { environment, ..Plan::default() }).await;
         assert!(said.contains(why), "{said}");
@@ -303,4 +333,29 @@ async fn doctor_finds_empty_passwords_and_secrets() {
         assert!(line.contains(id), "{id}: {line}");
     }
     assert!(!line.contains("Client/spa"), "which is public: {line}");
+}
+
+#[tokio::test]
+async fn doctor_names_what_is_stored_in_the_clear() {
+    let castellan = Castellan::with_documents(&format!("{ADMIN}{OLDER}")).await;
+    let store = rusqlite::Connection::open(castellan.path("castellan.db")).unwrap();
+    for (id, member, value) in [
+        ("root", "password", "in the clear"),
+        ("admin-tool", "secret", ""),
+        ("apicredential/sync", "secret", "keyed:hunter2"),
+    ] {
+        let changed = store.execute(
+            "UPDATE records SET body = CAST(json_set(CAST(body AS TEXT), ?1, ?2) AS BLOB) WHERE id = ?3",
+            (format!("$.{member}"), value, id),
+        );
+        assert_eq!(changed.unwrap(), 1, "{id}");
+    }
+    let run = castellan.cli(&["doctor"]);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let line = said.lines().find(|line| line.contains("form that is no hash")).unwrap();
+    assert!(!run.status.success() && line.contains("PROBLEM: 3 are empty, or stored"), "{said}");
+    for name in ["User/root", "Client/admin-tool", "ApiCredential/sync"] {
+        assert!(line.contains(name), "{line}");
+    }
+    assert!(!line.contains("AuthKey") && !said.contains("hunter2"), "{said}");
 }

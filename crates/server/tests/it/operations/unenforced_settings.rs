@@ -70,10 +70,36 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         (GUARD, "authenticate = [\"oauth\", \"oauth\"]", "a method twice"),
         (GUARD, "protocol = \"http\"", "is not supported yet"),
         (GUARD, "strip_headers = [\"X Tenant\"]", "is not a valid header name"),
+        (GUARD, "strip_headers = [\"X-A\", \"host\"]", "\"host\" is set by the guard itself"),
+        (GUARD, "strip_headers = [\"Content-Length\"]", "is set by the guard itself"),
+        (GUARD, "strip_headers = [\"Cookie\"]", "\"Cookie\" is never forwarded anyway"),
+        (GUARD, "strip_headers = [\"castellan-x\"]", "is never forwarded anyway"),
+        (GUARD, "upstream_id = \"\"", "upstream_id is empty"),
+        (GUARD, "authenticate = [\"oauht\"]", "must be \"oauth\", \"jwt\" or \"session\""),
         (GUARD, "audience = \"\"", "audience must be a name"),
         (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "is not a valid name of a scope"),
         (GUARD, "limits = { depth = 0 }", "would reject every request"),
         (GUARD, "upstream_enforces = [\"authenticated\"]", "needs `schema`"),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"a b\"]",
+            "is not the name of a directive",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"*\"]",
+            "is not the name of a directive",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"Castellan\"]",
+            "castellan is what this server enforces",
+        ),
+        (
+            GUARD,
+            "schema = \"a.graphql\"\nupstream_enforces = [\"deprecated\"]",
+            "deprecated restricts nothing",
+        ),
         (GUARD, "site = \"nowhere\"", "site \"nowhere\" does not exist"),
         (local, "schema = \"x.graphql\"", "has no effect without upstream"),
         (local, "lock = \"x.lock\"", "has no effect without upstream"),
@@ -84,9 +110,12 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         let config = format!("{guard}{setting}\n");
         let line = 6 + config.lines().count();
         let refused = Castellan::refuses(Plan { config, ..Plan::default() }).await;
-        let place = format!("castellan.toml:{line}: guard ");
+        let places = [
+            format!("castellan.toml:{line}: guard "),
+            format!("castellan.toml: line {line}, column "),
+        ];
         assert!(refused.contains(said), "{setting}: {refused}");
-        assert!(refused.contains(&place), "{setting}: {refused}");
+        assert!(places.iter().any(|place| refused.contains(place)), "{setting}: {refused}");
     }
 }
 
@@ -123,6 +152,61 @@ async fn case_47_settings_that_are_about_nothing_stop_the_start() {
 }
 
 #[tokio::test]
+async fn case_47_a_setting_without_an_effect_stops_the_start_with_its_line() {
+    for (config, said) in [
+        ("[data]\nwait = \"5s\"\n", "data.wait has no effect with SQLite"),
+        ("[data]\nallow_table_scans = true\n", "data.allow_table_scans has an effect with"),
+        ("[jwt]\nissuer = \"\"\n", "jwt.issuer (JWT_ISSUER) is empty"),
+        ("[jwt]\nsecret = \"\"\n", "jwt.secret is empty or blank"),
+        ("[data]\nmaster_key = \"  \"\n", "data.master_key is empty or blank"),
+        ("[decidim]\napi_jwt_secret = \"\"\n", "decidim.api_jwt_secret is empty or blank"),
+        ("[tokens]\nsession_idle = \"40d\"\n", "longer than tokens.session_absolute"),
+        (
+            "[tokens]\nrefresh_idle = \"3d\"\nrefresh_longest = \"2d\"\n",
+            "longer than tokens.refresh_longest",
+        ),
+    ] {
+        let refused =
+            Castellan::refuses(Plan { config: config.to_owned(), ..Plan::default() }).await;
+        assert!(refused.contains(said), "{config}: {refused}");
+        assert!(refused.contains("castellan.toml:8: "), "{config}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_serve_refuses_of_the_data_source_config_check_refuses_too() {
+    let castellan = Castellan::start(Plan::default()).await;
+    let config = std::fs::read_to_string(castellan.path("castellan.toml")).unwrap();
+    let bytes = |text: &str| text.repeat(43);
+    for (data, said) in [
+        ("url = \"oracle://scott:tiger@h/d\"".to_owned(), "\"oracle\" is not a data source"),
+        ("url = \"tiger\"".to_owned(), "has no scheme"),
+        ("url = \"sqlite://a.db?mode=tiger\"".to_owned(), "does not support options"),
+        ("url = \"postgres://a:tiger@h:x/d\"".to_owned(), "postgres:// has an invalid URL"),
+        (
+            "url = \"postgres://a:tiger@h/d?sslmod=require\"".to_owned(),
+            "\"sslmod\", which is not known; there are sslmode",
+        ),
+        ("url = \"postgres://a:tiger@h/d\"".to_owned(), "data.master_key is not set"),
+        ("master_key = \"tiger\"".to_owned(), "data.master_key: a master key must be 32 bytes"),
+        (format!("master_key = {:?}", bytes("A")), "data.master_key consists of zeros only"),
+        (
+            format!("master_key = {:?}\nprevious_master_key = \"tiger\"", bytes("Q")),
+            "data.previous_master_key: a master key must be 32 bytes",
+        ),
+    ] {
+        let changed = format!("{config}\n[data]\n{data}\n");
+        std::fs::write(castellan.path("castellan.toml"), changed).unwrap();
+        let (good, checked) = check(&castellan);
+        assert!(!good && checked.contains(said), "{data}: {checked}");
+        assert!(!checked.contains("tiger"), "{checked}");
+        let served = castellan.cli(&["serve"]);
+        let served = String::from_utf8(served.stderr).unwrap();
+        assert!(served.contains(said) && !served.contains("tiger"), "{data}: {served}");
+    }
+}
+
+#[tokio::test]
 async fn a_public_pattern_that_opens_nothing_is_named() {
     let sdl = "type Query { person: Person } type Person { name: String }";
     let mut plan = before(sdl, "");
@@ -131,6 +215,45 @@ async fn a_public_pattern_that_opens_nothing_is_named() {
     let (good, said) = check(&castellan);
     assert!(good && said.contains("WARNING: public: Query:Persn:* matches no field"), "{said}");
     assert!(!said.contains("Query:Person:* opens"), "{said}");
+    let mut plan =
+        before(sdl, "scopes = { \"a:read\" = [\"Query:Person:*\", \"Query:Prson:*\"] }\n");
+    plan.config = plan.config.replace("\"Query:*\"", "");
+    let (good, said) = check(&Castellan::start(plan).await);
+    assert!(good && said.contains("WARNING: scopes: a:read: Query:Prson:* matches no"), "{said}");
+    assert!(!said.contains("Query:Person:* matches"), "{said}");
+}
+
+#[tokio::test]
+async fn case_47_a_member_of_a_client_without_an_effect_is_refused_by_name() {
+    let castellan = Castellan::start(Plan::default()).await;
+    let machine = "secret: s3cr3t-machine\ngrant_types: [client_credentials]\n";
+    let people = "grant_types: [authorization_code]\nredirect_uris: [\"https://a.test/cb\"]\n";
+    let nobody = "grant_types names client_credentials only";
+    for (client, member, why) in [
+        (machine, "require_pushed_authorization_requests: true", nobody),
+        (machine, "redirect_uris: [\"https://a.test/cb\"]", nobody),
+        (machine, "post_logout_redirect_uris: [\"https://a.test/bye\"]", nobody),
+        (machine, "backchannel_logout_uri: https://a.test/out", nobody),
+        (machine, "id_token_signed_response_alg: ES256", nobody),
+        (machine, "userinfo_signed_response_alg: ES256", nobody),
+        (machine, "first_party: true", nobody),
+        (
+            machine,
+            "access_token_signed_response_alg: RS256\nauth: {client_credentials: {token_format: opaque}}",
+            "opaque access tokens are not signed",
+        ),
+        (people, "introspection_signed_response_alg: ES256", "a public client cannot introspect"),
+    ] {
+        let document = format!("resourceType: Client\nid: x\n{client}{member}\n");
+        let applied = castellan.cli_with(&["apply", "-f", "-"], &document);
+        let said = String::from_utf8(applied.stderr).unwrap();
+        let name = member.split(':').next().unwrap();
+        assert!(said.contains(&format!("Client/x: {name}: ")) && said.contains(why), "{said}");
+    }
+    for good in [machine, people] {
+        let document = format!("resourceType: Client\nid: x-{}\n{good}", good.len());
+        assert!(castellan.cli_with(&["apply", "-f", "-"], &document).status.success());
+    }
 }
 
 /// What stands on the command line is checked like what stands in the file.

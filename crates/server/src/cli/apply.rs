@@ -85,16 +85,18 @@ struct Read {
 fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let mut all = Vec::new();
     for path in files {
-        let text = if path.as_os_str() == "-" {
+        let is_input = path.as_os_str() == "-";
+        let name = if is_input { "standard input".into() } else { path.display().to_string() };
+        let text = if is_input {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text)?;
             text
         } else {
-            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+            std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?
         };
-        let read = yaml::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let read = yaml::read(&text).map_err(|error| format!("{name}: {error}"))?;
         all.extend(read.into_iter().enumerate().map(|(at, document)| Read {
-            place: format!("{}: document {}", path.display(), at + 1),
+            place: format!("{name}, document {}", at + 1),
             document,
         }));
     }

@@ -69,7 +69,7 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
 }
 
 /// The file of the embedded database, if it is that.
-fn database(loaded: &Loaded) -> Option<PathBuf> {
+pub(crate) fn database(loaded: &Loaded) -> Option<PathBuf> {
     loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
 }
 

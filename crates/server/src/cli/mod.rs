@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod example;
 mod explain;
+mod feature_off;
 mod key;
 mod migrate;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod resources;
 mod sample_app;
 mod scopes;
 mod serve;
+mod token_problem;
 mod user;
 
 use std::{
@@ -129,12 +131,12 @@ enum Absence {
 impl Command {
     const fn absence(&self) -> Absence {
         match self {
-            Self::Serve(_)
+            Self::Migrate(arguments) if arguments.is_copy() => Absence::Unasked,
+            Self::Migrate(_)
+            | Self::Serve(_)
             | Self::Import(_)
             | Self::Apply(_)
             | Self::User(user::Command::Add { .. }) => Absence::Mended,
-            Self::Migrate(arguments) if arguments.is_copy() => Absence::Unasked,
-            Self::Migrate(_) => Absence::Mended,
             Self::Get(_)
             | Self::Delete(_)
             | Self::User(_)
@@ -308,7 +310,10 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             let loaded = load()?;
             credential::run(&loaded, &open(&loaded).await?, command).await
         }
-        Command::AuthKey(command) => auth_key::run(&open(&load()?).await?, command).await,
+        Command::AuthKey(command) => {
+            let loaded = load()?;
+            auth_key::run(&loaded, &open(&loaded).await?, command).await
+        }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;

@@ -190,7 +190,11 @@ fn print(report: &Report) {
         match last {
             None => println!("  never used  {scope}"),
             Some(last) => {
-                println!("  used        {scope}: {}, last {}", counted(*count, "time"), time(*last))
+                println!(
+                    "  used        {scope}: {}, last {}",
+                    counted(*count, "time"),
+                    time(*last)
+                );
             }
         }
         for (demand, used) in demands.iter().filter(|(demand, _)| *demand != scope) {

@@ -417,11 +417,119 @@ async fn explain_says_why_by_the_id_of_a_denial() {
     assert!(!said.contains("hush") && !said.contains(&token), "{said}");
     let json: Value =
         serde_json::from_str(&stage.castellan.said(&["explain", &id, "--json"])).unwrap();
+    // It has what the text has.
+    let field = &json["fields"][0];
+    assert_eq!((&json["decision"], &json["guard"]), (&json!(id), &json!("archive")), "{json}");
+    assert_eq!(field["demand"], "Mutation:Person:Delete", "{json}");
+    assert_eq!(field["smallest_grant"].as_str().is_some(), said.contains("smallest grant"));
+    let steps = field["steps"].as_array().unwrap();
+    assert!(!steps.is_empty(), "{json}");
+    for step in steps {
+        assert!(said.contains(step["detail"].as_str().unwrap()), "{step}: {said}");
+    }
     let unknown = stage.castellan.cli(&["explain", "nothing"]);
-    assert!(
-        !unknown.status.success() && err(&unknown).contains("no denial with id"),
-        "{unknown:?}"
-    );
+    let wanted = "no denial with id \"nothing\": the request was allowed, or was denied more than";
+    assert!(!unknown.status.success() && err(&unknown).contains(wanted), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn explain_says_what_is_wrong_with_a_token() {
+    let archive = Archive::start().await;
+    let keyed = plan(Some(&archive));
+    let more = |name: &str, more: &str| {
+        let url = &archive.url;
+        format!("[[guard]]\nname = \"{name}\"\npath = \"/{name}\"\nupstream = \"{url}\"\n{more}\n")
+    };
+    let castellan = Castellan::start(Plan {
+        config: keyed.config.clone() + &more("plain", "") + &more("keys", "authenticate = \"jwt\""),
+        documents: DOCUMENTS.to_owned(),
+        ..keyed
+    })
+    .await;
+    let key_token = mint("persons", &["Mutation:Person:Create"]);
+    let mut claims = jose::claims(&key_token);
+    claims["exp"] = json!(jose::now() - 5);
+    let expired = jose::signed_with(crate::dialects::trompa_guard::SECRET, &claims);
+    let stranger = jose::signed_with(&"x".repeat(40), &jose::claims(&key_token));
+    let tokens = castellan.portal_tokens().await;
+    let access = text(&tokens, "access_token").to_owned();
+    let changed = format!("{}AAAAAAAA", &access[..access.len() - 8]);
+    let query = "mutation { CreatePerson(name: \"x\") { name } }";
+    let explain = |guard: &str, token: &str, more: &[&str]| {
+        let arguments = ["explain", "--guard", guard, "--token", token, "--query", query];
+        castellan.said(&[&arguments[..], more].concat())
+    };
+    for (guard, token, more, wanted) in [
+        (
+            "plain",
+            &*key_token,
+            &[][..],
+            "does not accept API key tokens; add \"jwt\" to authenticate",
+        ),
+        ("keys", &access, &[], "does not accept access tokens; add \"oauth\" to authenticate"),
+        ("archive", &expired, &[], "the token has expired"),
+        ("archive", &stranger, &[], "signed with another secret"),
+        ("plain", &access, &["--audience", "elsewhere"], "wrong audience: "),
+        ("plain", &changed, &[], "malformed: the signature does not match"),
+        ("plain", "rubbish", &[], "malformed: it is neither a JWT nor"),
+    ] {
+        let said = explain(guard, token, more);
+        assert!(said.contains(wanted), "{wanted}: {said}");
+        assert!(!said.contains("smallest grant"), "no scope would help: {said}");
+        assert!(!said.contains(token), "{said}");
+        let json: Value =
+            serde_json::from_str(&explain(guard, token, &[more, &["--json"]].concat())).unwrap();
+        assert!(json["credential_problem"].as_str().unwrap().contains(wanted), "{json}");
+    }
+    assert!(!explain("plain", &access, &[]).contains("problem "));
+    castellan.said(&["user", "deactivate", "ann"]);
+    assert!(explain("plain", &access, &[]).contains("problem    revoked: "));
+
+    // Of what was denied, no more is kept than that the credential was not valid.
+    let denied = castellan.graphql("/plain", Some(&key_token), query).await;
+    let id = denied.header("castellan-decision").unwrap().to_owned();
+    let mut why = castellan.cli(&["explain", &id]);
+    for _ in 0..100 {
+        if why.status.success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        why = castellan.cli(&["explain", &id]);
+    }
+    let said = out(&why);
+    assert!(said.contains("the credential was not valid; `castellan explain --token"), "{said}");
+    assert!(!said.contains("smallest grant"), "{said}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_added_where_it_is_of_no_use_is_warned_of() {
+    let archive = Archive::start().await;
+    let environment = vec![("CASTELLAN_LOG", "info".to_owned())];
+    let bare = Castellan::start(Plan { environment, ..Plan::default() }).await;
+    for (arguments, wanted) in [
+        (
+            &["auth-key", "add", "k", "--scope", "Query:*"][..],
+            &["jwt.secret is not set", "[jwt]", "no guard accepts the tokens of API keys"][..],
+        ),
+        (&["credential", "add", "machine"], &["decidim.api_jwt_secret is not set", "[decidim]"]),
+    ] {
+        let added = bare.cli(arguments);
+        assert!(added.status.success(), "{added:?}");
+        for text in wanted {
+            assert!(err(&added).contains(text), "{text}: {}", err(&added));
+        }
+    }
+    // Strangers are told nothing; the log says what is off.
+    let nowhere = Ask::post(&bare.at("/nowhere")).json(&json!({})).send().await;
+    let off = Ask::post(&bare.at("/jwt")).json(&json!({"id": "k"})).send().await;
+    assert_eq!(off.status, 404);
+    assert_eq!(off.body, nowhere.body);
+    let log = std::fs::read_to_string(bare.path("stderr")).unwrap();
+    assert!(log.contains("POST /jwt is off: jwt.secret (JWT_SECRET) is not set"), "{log}");
+
+    let keyed = Castellan::start(plan(Some(&archive))).await;
+    let added = keyed.cli(&["auth-key", "add", "k", "--scope", "Query:*"]);
+    assert!(added.status.success() && !err(&added).contains("WARNING"), "{}", err(&added));
 }
 
 #[tokio::test]

@@ -432,6 +432,18 @@ async fn explain_says_why_by_the_id_of_a_denial() {
     assert!(!unknown.status.success() && err(&unknown).contains(wanted), "{unknown:?}");
 }
 
+/// What `explain` says of a denial, which is written after the answer.
+async fn explained(castellan: &Castellan, id: &str) -> String {
+    for _ in 0..100 {
+        let why = castellan.cli(&["explain", id]);
+        if why.status.success() {
+            return out(&why);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{id} is not kept");
+}
+
 #[tokio::test]
 async fn explain_says_what_is_wrong_with_a_token() {
     let archive = Archive::start().await;
@@ -488,15 +500,7 @@ async fn explain_says_what_is_wrong_with_a_token() {
     // Of what was denied, no more is kept than that the credential was not valid.
     let denied = castellan.graphql("/plain", Some(&key_token), query).await;
     let id = denied.header("castellan-decision").unwrap().to_owned();
-    let mut why = castellan.cli(&["explain", &id]);
-    for _ in 0..100 {
-        if why.status.success() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        why = castellan.cli(&["explain", &id]);
-    }
-    let said = out(&why);
+    let said = explained(&castellan, &id).await;
     assert!(said.contains("the credential was not valid; `castellan explain --token"), "{said}");
     assert!(!said.contains("smallest grant"), "{said}");
 }

@@ -345,9 +345,7 @@ fn smallest_grant(
     let most = caller.identity().and_then(|identity| identity.client_scopes.as_ref());
     let beyond = most.is_some_and(|most| !want.is_met_by(most, rules));
     match reason {
-        Reason::NoCredential | Reason::CredentialExpired | Reason::CredentialInvalid => {
-            Some(format!("a valid token with the scope {demand}"))
-        }
+        Reason::NoCredential => Some(format!("a valid token with the scope {demand}")),
         Reason::TokenScope if beyond => {
             Some(format!("{demand} for the app or key, and then in the token"))
         }
@@ -358,6 +356,7 @@ fn smallest_grant(
             .get(&root)
             .map(|names| format!("all of {} in the token", names.join(" "))),
         Reason::PersonPolicy => Some(format!("a policy of the person that allows {demand}")),
-        Reason::IntrospectionClosed => None,
+        // No scope helps a token that does not count.
+        Reason::CredentialExpired | Reason::CredentialInvalid | Reason::IntrospectionClosed => None,
     }
 }

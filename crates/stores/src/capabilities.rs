@@ -69,7 +69,8 @@ impl fmt::Display for Capabilities {
         writeln!(f, "engine           {}", self.engine)?;
         writeln!(f, "nodes            {}", self.nodes)?;
         writeln!(f, "filters          userName and email by {filters}")?;
-        writeln!(f, "shortest filter  {shortest_start} characters for STARTS_WITH")?;
+        let characters = if shortest_start == 1 { "character" } else { "characters" };
+        writeln!(f, "shortest filter  {shortest_start} {characters} for STARTS_WITH")?;
         writeln!(f, "sorts            {sorts}; otherwise by the filtered attribute, or by id")?;
         writeln!(f, "shown in lists   {lists}")?;
         writeln!(f, "table scans      {}", self.table_scans)?;

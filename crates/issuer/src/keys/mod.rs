@@ -123,6 +123,12 @@ impl Keyring {
         Ok(Self { keys, root, asked: Mutex::default() })
     }
 
+    /// Whether `body`, as a ring is kept, opens with `master`.
+    pub(crate) fn opens(body: &str, master: &MasterKey) -> bool {
+        let ring = serde_json::from_str::<Ring>(body);
+        ring.is_ok_and(|ring| ring.open(master).is_ok())
+    }
+
     /// Reads the ring again, after a notice or for an unknown key.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub enum Unacceptable {
     #[error("must not be empty or blank")]
     Blank,
     /// It is too short.
-    #[error("must have at least {0} characters")]
+    #[error("must have at least {0} {characters}", characters = if *.0 == 1 { "character" } else { "characters" })]
     Short(usize),
 }
 

@@ -7,7 +7,7 @@ use crate::{
     Issuer,
     error::OAuthError,
     records::{
-        Account,
+        Account, login_name,
         repository::{Stored, Written},
     },
     secrets::policy::Unacceptable,
@@ -24,6 +24,13 @@ pub enum SetupError {
         "This link has already been used, or has expired. Restart the server to get a new one."
     )]
     Spent,
+    /// There are so many people that they are not searched for an administrator.
+    #[error(
+        "There are people already, and the link is only for a server without administrators. On \
+         the server, run `castellan user add NAME --group administrators`, or add the group \
+         `administrators` to an existing person with `castellan apply`."
+    )]
+    Crowd,
     /// The name cannot be used.
     #[error("A username must have 1 to 128 letters, digits, dots, dashes and underscores.")]
     Name,
@@ -54,21 +61,61 @@ pub struct SetupForm {
 }
 
 const LINK_SECONDS: u64 = 86_400;
+/// Among how many people an administrator is looked for.
+const SEARCHED: usize = 1_000;
+/// People that are read at a time.
+const PAGE: usize = 250;
 
 impl Issuer {
-    /// The token of a set-up link, if nobody can sign in yet.
+    /// The token of a set-up link, if there is no administrator who can sign in. None is offered where there are
+    /// more people than are searched for one.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn offer_setup(&self) -> Result<Option<Opaque>, StoreError> {
-        let (site, now) = (self.repository().site(), self.now());
-        if self.repository().store().count(site, Kind::Account, now).await? > 0 {
-            return Ok(None);
+        let now = self.now();
+        match self.lacks_administrator().await {
+            Ok(()) => {}
+            Err(SetupError::Token(OAuthError::Store(error))) => return Err(error),
+            Err(_) => return Ok(None),
         }
         let token = Opaque::generate(OpaqueKind::Setup);
         let setup = Setup { ends: Timestamp(now.0 + LINK_SECONDS) };
         self.repository().insert(&token.digest().text(), &setup, now).await?;
         Ok(Some(token))
+    }
+
+    /// Whether there is no administrator who can sign in.
+    ///
+    /// # Errors
+    /// [`SetupError::Spent`] if there is one, [`SetupError::Crowd`] if it cannot be told.
+    async fn lacks_administrator(&self) -> Result<(), SetupError> {
+        let (mut after, mut searched) = (None, 0);
+        while searched < SEARCHED {
+            let page = self.repository().page::<Account>("", after, PAGE, self.now());
+            let page = page.await.map_err(OAuthError::from)?;
+            if page.iter().any(|person| person.body.active && person.body.is_administrator()) {
+                return Err(SetupError::Spent);
+            }
+            searched += page.len();
+            after = page.last().map(|last| last.id.clone());
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+        Err(SetupError::Crowd)
+    }
+
+    /// Whether the link with `token` can make the first administrator.
+    ///
+    /// # Errors
+    /// [`SetupError`] saying what to do about it.
+    pub async fn check_setup(&self, token: &str) -> Result<(), SetupError> {
+        let token = Opaque::read(OpaqueKind::Setup, token).ok_or(SetupError::Spent)?;
+        let found = self.repository().get::<Setup>(&token.digest().text(), self.now()).await;
+        found.map_err(OAuthError::from)?.ok_or(SetupError::Spent)?;
+        // Two starts of an empty server make two links: the second one makes no second first.
+        self.lacks_administrator().await
     }
 
     /// Makes the first administrator and signs them in in `browser`.
@@ -92,12 +139,13 @@ impl Issuer {
         let (id, now) = (token.digest().text(), self.now());
         let store = |error: StoreError| SetupError::Token(error.into());
         // Checked before the link is used up, so that a valid link always creates an account.
-        let found = self.repository().get::<Setup>(&id, now).await.map_err(store)?;
-        found.ok_or(SetupError::Spent)?;
-        // Two starts of an empty server make two links: the second one makes no second first.
-        let site = self.repository().site();
-        if self.repository().store().count(site, Kind::Account, now).await.map_err(store)? > 0 {
-            return Err(SetupError::Spent);
+        self.check_setup(&form.token).await?;
+        let people = self.repository();
+        let name = login_name(&form.user_name);
+        if people.get::<Account>(&form.user_name, now).await.map_err(store)?.is_some()
+            || people.find::<Account>(&name, now).await.map_err(store)?.is_some()
+        {
+            return Err(SetupError::Taken);
         }
         let phc = self.passwords().hash(&password).await.map_err(OAuthError::from)?;
         let account = Account {

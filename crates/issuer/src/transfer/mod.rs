@@ -12,9 +12,10 @@ use serde_json::{Value, value::RawValue};
 
 pub use seal::LineSeal;
 
-use crate::secrets::hashing::is_stored_form;
-use crate::store::{
-    Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError,
+use crate::{
+    keys::{Keyring, MasterKey},
+    secrets::hashing::is_stored_form,
+    store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError},
 };
 
 /// A record on its way.
@@ -65,6 +66,19 @@ pub enum MoveError {
         /// The member of its body.
         member: &'static str,
     },
+    /// They are signing keys that do not open where they go.
+    #[error(
+        "the signing keys of site {0:?} cannot be decrypted with this master key; set \
+         data.master_key to the one of the data source that they come from"
+    )]
+    Sealed(String),
+    /// They are signing keys, and there are others where they go.
+    #[error(
+        "the data source already has other signing keys for site {0:?}; import into an empty data \
+         source, or use --replace-keys: everything that was issued with the present keys becomes \
+         invalid"
+    )]
+    OtherKeys(String),
     /// A data source failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,7 +98,8 @@ pub enum Arrived {
 /// Records that are read at a time.
 const PAGE: usize = 500;
 
-/// Every record of `sites`, a page at a time, in the order of sites, kinds and ids.
+/// Every record of `sites`, a page at a time: the signing keys of all of them, and the others in the
+/// order of sites, kinds and ids. Where keys do not fit, nothing else has arrived.
 pub struct Walk<'a> {
     store: &'a dyn Store,
     rooms: Vec<(Arc<str>, Kind)>,
@@ -99,8 +114,9 @@ impl<'a> Walk<'a> {
         // That nodes could write here says nothing about there.
         let kinds = || Kind::ALL.into_iter().filter(|kind| *kind != Kind::Heartbeat);
         let rooms = sites.iter().flat_map(|site| kinds().map(|kind| (Arc::clone(site), kind)));
-        let rooms: Vec<_> = rooms.collect();
-        let rooms = rooms.into_iter().rev().collect();
+        let mut rooms: Vec<_> = rooms.collect();
+        rooms.sort_by_key(|(_, kind)| *kind != Kind::Keyring);
+        rooms.reverse();
         Self { store, rooms, after: None, now }
     }
 
@@ -192,6 +208,33 @@ impl Moved {
             unique: self.unique.clone(),
             expires_at: self.expires_at,
         })
+    }
+
+    /// Looks, if these are signing keys, whether `store` can take them: they open with `master`, and
+    /// there are no others, unless that `replaces` them.
+    ///
+    /// # Errors
+    /// [`MoveError::Sealed`] or [`MoveError::OtherKeys`] if not.
+    pub async fn fits(
+        &self,
+        store: &dyn Store,
+        (master, replaces): (&MasterKey, bool),
+        now: Timestamp,
+    ) -> Result<(), MoveError> {
+        if self.kind != Kind::Keyring.as_str() {
+            return Ok(());
+        }
+        if !Keyring::opens(self.body.get(), master) {
+            return Err(MoveError::Sealed(self.site.clone()));
+        }
+        let draft = self.draft()?;
+        let stored = store.get_many(std::slice::from_ref(&draft.key), now).await?;
+        match stored.into_iter().next().flatten() {
+            Some(stored) if !replaces && !same(&stored, &draft) => {
+                Err(MoveError::OtherKeys(self.site.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes it to `store`, over what is there if that is another. Done again, it changes nothing.

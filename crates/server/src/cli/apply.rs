@@ -102,7 +102,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
         let text = strict_json::text(bytes).map_err(|problem| format!("{name}: {problem}"))?;
         let read = yaml::read(&text).map_err(|problem| format!("{name}: {problem}"))?;
         all.extend(read.into_iter().enumerate().map(|(at, document)| Read {
-            place: format!("{name}: document {}", at + 1),
+            place: format!("{name}, document {}", at + 1),
             document,
         }));
     }

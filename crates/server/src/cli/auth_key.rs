@@ -10,9 +10,10 @@ use castellan_proto::{Opaque, OpaqueKind, Secret};
 use serde_json::json;
 
 use super::{
-    Failure,
+    Failure, feature_off,
     resources::{self, Format},
 };
+use crate::config::Loaded;
 
 /// Manage API keys, which `/jwt` exchanges for short-lived tokens.
 #[derive(clap::Subcommand)]
@@ -38,7 +39,11 @@ pub(super) enum Command {
     List,
 }
 
-pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    command: Command,
+) -> Result<ExitCode, Failure> {
     let secret = Opaque::generate(OpaqueKind::ApiKey).text();
     match command {
         Command::Add { id, scopes } => {
@@ -49,6 +54,7 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
                 "resourceType": "AuthKey", "id": id, "apiKey": secret, "scopes": scopes,
             });
             println!("created {}", issuer.apply(document, Mode::Write).await?.resource);
+            feature_off::warn_of_api_keys(loaded)?;
         }
         Command::Rotate { id, keep } => {
             let fresh = issuer.settings().secrets.secret(&Secret::new(secret.clone()))?;

@@ -10,7 +10,7 @@ use castellan_proto::{Lifetime, Secret, random};
 use serde_json::json;
 
 use super::{
-    Failure,
+    Failure, feature_off,
     resources::{self, Format},
 };
 use crate::config::Loaded;
@@ -66,6 +66,7 @@ pub(super) async fn run(
             issuer.apply(document, Mode::Write).await?;
             println!("key:    {key}");
             show(&secret);
+            feature_off::warn_of_machine_users(loaded)?;
         }
         Command::Rotate { key, overlap_minutes } => {
             let secret = alphanumerics(length);

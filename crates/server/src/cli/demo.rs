@@ -1,6 +1,9 @@
 //! `castellan demo`: a server with something to guard, and what to try on it.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs::OpenOptions, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode,
+    time::Duration,
+};
 
 use apollo_compiler::ast::OperationType;
 use castellan_issuer::{Issuer, machine::api_key::KeyProof, resources::Mode};
@@ -61,7 +64,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             arguments.listen,
             upstream,
         );
-        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        super::new_file(file, &mut OpenOptions::new())?
+            .write_all(text.as_bytes())
+            .map_err(|error| format!("{}: {error}", file.display()))?;
         println!("wrote {0}; start with: castellan serve --config {0}", file.display());
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,11 +3,12 @@
 use std::{net::IpAddr, path::Path, process::ExitCode};
 
 use castellan_gate::{
-    Caller, Credential, Denial, Document, DocumentError, Explanation, Verifier as _,
+    Caller, Credential, Denial, Document, DocumentError, Explanation, Reason, Verifier as _,
 };
 use castellan_issuer::{Issuer, records::DecisionRecord};
+use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, token_problem};
 use crate::{
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
@@ -16,7 +17,8 @@ use crate::{
 /// Explain why a request was allowed or denied, and what would change the decision.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Id of a decision, from the header Castellan-Decision or extensions.decision of an error.
+    /// Id of a denial, from the header Castellan-Decision or extensions.decision of an error. Denials
+    /// are kept for 24 hours; of requests that were allowed, nothing is kept.
     #[arg(required_unless_present = "query")]
     decision: Option<String>,
     /// GraphQL document to evaluate instead; `@FILE` reads it from a file.
@@ -61,16 +63,34 @@ async fn by_id(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let found = issuer.repository().get::<DecisionRecord>(id, issuer.now()).await?;
-    let record =
-        found.ok_or_else(|| format!("no denial with id {id:?}; denials are kept for 24 hours"))?;
-    let denial: Denial = serde_json::from_value(record.body.denial.clone())?;
+    let DecisionRecord { at, guard, denial } = found
+        .ok_or_else(|| {
+            format!(
+                "no denial with id {id:?}: the request was allowed, or was denied more than 24 \
+                 hours ago"
+            )
+        })?
+        .body;
+    let read: Denial = serde_json::from_value(denial.clone())?;
+    let guard = find_guard(loaded, Some(&guard))?;
+    let explained = castellan_gate::explain_denial(&read, &guards::rules(&guard));
+    let invalid = explained.fields.iter().find_map(|field| match field.reason {
+        Some(Reason::CredentialExpired) => Some("the token had expired"),
+        Some(Reason::CredentialInvalid) => Some(
+            "the credential was not valid; `castellan explain --token TOKEN --query QUERY` says why",
+        ),
+        _ => None,
+    });
     if json {
-        println!("{}", serde_json::to_string_pretty(&record.body)?);
+        let mut all = to_json(&guard, &explained, invalid)?;
+        all["decision"] = json!(id);
+        all["at"] = json!(at);
+        all["denial"] = denial;
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ExitCode::SUCCESS);
     }
     println!("decision   {id}");
-    let guard = find_guard(loaded, Some(&record.body.guard))?;
-    print(&guard, &castellan_gate::explain_denial(&denial, &guards::rules(&guard)));
+    print(&guard, &explained, invalid);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -94,6 +114,7 @@ async fn by_query(
         }
         DocumentError::TooLarge(message) => message,
     })?;
+    let mut invalid = None;
     let caller = match &arguments.token {
         None => Caller::NOBODY,
         Some(token) => {
@@ -113,14 +134,19 @@ async fn by_query(
                 audience: arguments.audience.as_deref(),
                 source: arguments.from,
             };
-            Credentials::of(&guard, &parts).verify(&credential).await?
+            let caller = Credentials::of(&guard, &parts).verify(&credential).await?;
+            if let Caller::Anonymous(Some(problem)) = caller {
+                invalid = Some(token_problem::of(problem, &guard, &parts, &credential).await);
+            }
+            caller
         }
     };
     let explained = castellan_gate::explain(&schema, &document, &caller, &rules);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&explained)?);
+        let all = to_json(&guard, &explained, invalid.as_deref())?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        print(&guard, &explained);
+        print(&guard, &explained, invalid.as_deref());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -138,9 +164,27 @@ fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failur
     Ok(guards.swap_remove(at))
 }
 
-fn print(guard: &GuardConfig, explained: &Explanation) {
+/// What `print` shows. `invalid` is what is wrong with the credential.
+fn to_json(
+    guard: &GuardConfig,
+    explained: &Explanation,
+    invalid: Option<&str>,
+) -> Result<Value, Failure> {
+    let mut all = serde_json::to_value(explained)?;
+    all["guard"] = json!(guard.name);
+    all["path"] = json!(guard.path);
+    if let Some(invalid) = invalid {
+        all["credential_problem"] = json!(invalid);
+    }
+    Ok(all)
+}
+
+fn print(guard: &GuardConfig, explained: &Explanation, invalid: Option<&str>) {
     println!("guard      {} at {}", guard.name, guard.path);
     print_caller(&explained.caller);
+    if let Some(invalid) = invalid {
+        println!("problem    {invalid}");
+    }
     for field in &explained.fields {
         let verdict = match &field.reason {
             None => "ALLOWED".to_owned(),
@@ -169,7 +213,8 @@ fn print(guard: &GuardConfig, explained: &Explanation) {
 /// What is said of a record that was too large to be kept whole.
 fn print_omitted(explained: &Explanation) {
     if explained.omitted > 0 {
-        println!("\n{} more denied fields were not stored", explained.omitted);
+        let fields = if explained.omitted == 1 { "field was" } else { "fields were" };
+        println!("\n{} more denied {fields} not stored", explained.omitted);
     }
 }
 
@@ -180,7 +225,7 @@ fn print_caller(caller: &castellan_gate::CallerSummary) {
         ("client", &caller.client),
         ("key", &caller.credential),
         ("scope", &caller.scope),
-        ("max scope", &caller.client_scope),
+        ("client scope", &caller.client_scope),
     ] {
         if let Some(value) = value {
             println!("{name:<10} {value}");

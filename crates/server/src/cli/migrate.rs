@@ -57,6 +57,17 @@ pub(super) struct ImportArguments {
     /// Reject an export that is not encrypted with the master key.
     #[arg(long)]
     seal: bool,
+    /// Replace the signing keys of the data source by others from the export. Everything that was
+    /// issued with the present keys becomes invalid.
+    #[arg(long)]
+    replace_keys: bool,
+}
+
+impl Arguments {
+    /// Whether records go from one data source to another, and `data.url` is not asked.
+    pub(super) const fn is_copy(&self) -> bool {
+        self.from.is_some()
+    }
 }
 
 /// The first line of an export.
@@ -125,8 +136,10 @@ async fn compare(
         }
     }
     println!(
-        "{} records at the source, {} at the destination, {odd} differences",
-        counts[0], counts[1]
+        "{} at the source, {} at the destination, {}",
+        super::counted(counts[0], "record"),
+        counts[1],
+        super::counted(odd, "difference")
     );
     Ok(if odd == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -156,12 +169,12 @@ pub(super) async fn export(
             lines.write(&serde_json::to_string(&Moved::leaving(record)?)?)?;
         }
         count += page.len();
-        eprintln!("{count} records so far");
+        super::progress(&format!("{count} records so far"));
     }
     // Without its last line an export is broken off.
     lines.write(&json!({"records": count}).to_string())?;
     lines.out.flush()?;
-    eprintln!("{count} records");
+    eprintln!("{}", super::counted(count, "record"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -175,6 +188,10 @@ pub(super) async fn import(
         )),
         None => Box::new(BufReader::new(std::io::stdin())),
     };
+    // None is made: the signing keys in an export open with the one that they were sealed with.
+    let master = data_source::master(loaded, true).map_err(|error| {
+        format!("{error}. An import needs the master key of the data source that was exported")
+    })?;
     let store =
         data_source::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
     let now = crate::clock::clock().now();
@@ -184,8 +201,6 @@ pub(super) async fn import(
         let wrong = |problem: String| format!("line {number}: {problem}");
         if at == 0 {
             if let Some(stream) = head(&line).map_err(|problem| wrong(problem.to_owned()))? {
-                // None is made for it: it is the one that it was sealed under, or none.
-                let master = data_source::master(loaded, true)?;
                 seal = Some(LineSeal::of(&master, &stream).ok_or(NOT_THIS_KEY)?);
             }
             if arguments.seal && seal.is_none() {
@@ -215,6 +230,8 @@ pub(super) async fn import(
             // The cause could repeat what it holds.
             .map_err(|error| wrong(format!("not a valid record (column {})", error.column())))?;
         moved.check_secrets().map_err(|error| wrong(error.to_string()))?;
+        let keys = (&master, arguments.replace_keys);
+        moved.fits(&*store, keys, now).await.map_err(|error| wrong(error.to_string()))?;
         tally.count(moved.arrive(&*store, now).await.map_err(|error| wrong(error.to_string()))?);
     }
     if !whole {
@@ -287,7 +304,7 @@ impl Tally {
             Arrived::Changed => self.changed += 1,
         }
         if self.total().is_multiple_of(EVERY) {
-            eprintln!("{} records so far", self.total());
+            super::progress(&format!("{} records so far", self.total()));
         }
     }
 
@@ -297,8 +314,8 @@ impl Tally {
 
     fn close(&self, done: &str) {
         println!(
-            "{done} {} records: {} new, {} unchanged, {} overwritten",
-            self.total(),
+            "{done} {}: {} new, {} unchanged, {} overwritten",
+            super::counted(self.total(), "record"),
             self.new,
             self.same,
             self.changed
@@ -314,10 +331,5 @@ fn sites(loaded: &Loaded) -> Vec<Arc<str>> {
 fn secret_file(path: &Path) -> Result<File, Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| format!("{}: {error}", path.display()).into())
+    super::new_file(path, std::fs::OpenOptions::new().mode(0o600))
 }

@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod example;
 mod explain;
+mod feature_off;
 mod key;
 mod migrate;
 #[cfg(test)]
@@ -22,16 +23,23 @@ mod resources;
 mod sample_app;
 mod scopes;
 mod serve;
+mod token_problem;
 mod user;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Display,
+    fs::{File, OpenOptions},
+    io::{ErrorKind, IsTerminal as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use castellan_issuer::{Issuer, resources::ResourceKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     config::{Config, Loaded, Rosters, environment},
-    startup::assemble,
+    startup::{assemble, data_source},
 };
 
 /// An error, in words for the person at the terminal.
@@ -110,6 +118,73 @@ enum Command {
     Completions(completions::Arguments),
     /// Run only the sample API, without a guard.
     Archive(serve::ArchiveArguments),
+}
+
+/// What a command does where its database is not there yet.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// It makes one.
+    Mended,
+    /// It refuses: an empty one is not what was meant.
+    Refused,
+    /// It needs none.
+    Unasked,
+}
+
+impl Command {
+    const fn absence(&self) -> Absence {
+        match self {
+            Self::Migrate(arguments) if arguments.is_copy() => Absence::Unasked,
+            Self::Migrate(_)
+            | Self::Serve(_)
+            | Self::Import(_)
+            | Self::Apply(_)
+            | Self::User(user::Command::Add { .. }) => Absence::Mended,
+            Self::Get(_)
+            | Self::Delete(_)
+            | Self::User(_)
+            | Self::Client(_)
+            | Self::Credential(_)
+            | Self::AuthKey(_)
+            | Self::Explain(_)
+            | Self::Scopes(scopes::Command::Usage(_))
+            | Self::Export(_)
+            | Self::Doctor(_) => Absence::Refused,
+            Self::Key(command) if !matches!(command, key::Command::NewMaster) => Absence::Refused,
+            Self::Key(_)
+            | Self::Reload
+            | Self::Demo(_)
+            // `lint` looks when it knows what it is asked, and ends with a code of its own.
+            | Self::Scopes(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Archive(_) => Absence::Unasked,
+        }
+    }
+}
+
+impl Absence {
+    /// Whether the command goes on with the data source of `loaded`, read from `config`.
+    ///
+    /// # Errors
+    /// What to do, if it is not there and is not to be made.
+    fn check(self, loaded: &Loaded, config: Option<&Path>) -> Result<(), Failure> {
+        let is_there = data_source::database(loaded).is_none_or(|path| path.exists());
+        if is_there || matches!(self, Self::Unasked) {
+            return Ok(());
+        }
+        if config.is_none() && Path::new("castellan.toml").exists() {
+            return Err("castellan.toml is in this folder but was not given; add --config \
+                        castellan.toml"
+                .into());
+        }
+        let remedy = match (self, config) {
+            (Self::Mended | Self::Unasked, _) => return Ok(()),
+            (Self::Refused, None) => "give --config FILE, or start with `castellan serve`",
+            (Self::Refused, Some(_)) => "start with `castellan serve`, or run `castellan migrate`",
+        };
+        Err(format!("no database at {}; {remedy}", loaded.config.data.url).into())
+    }
 }
 
 /// Parses the arguments and runs the command.
@@ -221,8 +296,12 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
-    let path = config.clone();
-    let load = move || load(path.as_deref(), site.as_deref());
+    let (path, absence) = (config.clone(), command.absence());
+    let load = move || {
+        let loaded = load(path.as_deref(), site.as_deref())?;
+        absence.check(&loaded, path.as_deref())?;
+        Ok(loaded)
+    };
     match command {
         Command::Serve(arguments) => serve::run(load, arguments).await,
         Command::Reload => reload::ask(config.as_deref()).await,
@@ -240,13 +319,19 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             let loaded = load()?;
             credential::run(&loaded, &open(&loaded).await?, command).await
         }
-        Command::AuthKey(command) => auth_key::run(&open(&load()?).await?, command).await,
+        Command::AuthKey(command) => {
+            let loaded = load()?;
+            auth_key::run(&loaded, &open(&loaded).await?, command).await
+        }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;
             explain::run(&loaded, &open(&loaded).await?, arguments).await
         }
-        Command::Scopes(command) => scopes::run(load()?, command).await,
+        Command::Scopes(command) => {
+            let is_there = |loaded: &Loaded| Absence::Refused.check(loaded, config.as_deref());
+            scopes::run(load()?, is_there, command).await
+        }
         Command::Config(command) => config_check::run(load(), &command).await,
         Command::Migrate(arguments) => migrate::run(&load()?, arguments).await,
         Command::Export(arguments) => migrate::export(&load()?, arguments).await,
@@ -257,7 +342,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
     }
 }
 
-fn load(path: Option<&std::path::Path>, site: Option<&str>) -> Result<Loaded, Failure> {
+fn load(path: Option<&Path>, site: Option<&str>) -> Result<Loaded, Failure> {
     let loaded = Config::load(path, variables()?)?;
     Ok(match site {
         Some(site) => loaded.at_site(site)?,
@@ -283,6 +368,30 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {
     Ok(assemble::open_issuer(loaded).await?)
+}
+
+/// `count` and `name`, which is given in the singular.
+fn counted(count: impl Display, name: &str) -> String {
+    let count = count.to_string();
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {name}{ending}")
+}
+
+/// Says on standard error how far a command is, if somebody looks.
+fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("{text}");
+    }
+}
+
+/// Makes the file at `path`; what is there stays.
+fn new_file(path: &Path, options: &mut OpenOptions) -> Result<File, Failure> {
+    options.write(true).create_new(true).open(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            format!("{} already exists; choose another name or delete it", path.display()).into()
+        }
+        _ => format!("{}: {error}", path.display()).into(),
+    })
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {

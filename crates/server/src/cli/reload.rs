@@ -22,7 +22,7 @@ use tokio::{
 
 use super::Failure;
 use crate::{
-    config::{ConfigError, Loaded},
+    config::{Config, ConfigError, GuardConfig, Loaded},
     files,
     startup::assemble::Server,
 };
@@ -77,8 +77,8 @@ impl<'a> Reloader<'a> {
 
     /// Reads everything again and takes up what can be; says what came of it, in the log as well.
     async fn reload(&mut self) -> Result<String, String> {
-        let waits = match self.take_up().await {
-            Ok(waits) => waits,
+        let (applied, waits) = match self.take_up().await {
+            Ok(taken_up) => taken_up,
             Err(error) => {
                 tracing::error!(%error, "reload failed; the running configuration is unchanged");
                 return Err(format!(
@@ -86,8 +86,15 @@ impl<'a> Reloader<'a> {
                 ));
             }
         };
-        tracing::info!("reloaded the configuration and the schemas");
+        tracing::info!(applied = applied.join(", "), "reloaded the configuration and the schemas");
         let mut said = format!("{DONE}\n");
+        for change in &applied {
+            said.extend([change, "\n"]);
+        }
+        if applied.is_empty() && waits.is_empty() {
+            said.push_str("nothing changed in the configuration; ");
+            said.push_str("schemas and files of secrets were read again\n");
+        }
         for name in waits {
             tracing::warn!(setting = name, "changed; takes effect after a restart");
             said.extend([name, " changed; takes effect after a restart\n"]);
@@ -98,11 +105,13 @@ impl<'a> Reloader<'a> {
         Ok(said)
     }
 
-    async fn take_up(&mut self) -> Result<Vec<&'static str>, Failure> {
+    /// What was applied, and what waits for a restart.
+    async fn take_up(&mut self) -> Result<(Vec<String>, Vec<&'static str>), Failure> {
         let (next, waits) = self.read().await?.taken_up_by(&self.running)?;
         self.house.take_up(&next, SCHEMAS).await?;
+        let applied = changes(&self.running.config, &next.config);
         self.running = next;
-        Ok(waits)
+        Ok((applied, waits))
     }
 
     /// Reads the configuration, not on the runtime: a disk that hangs must not hold up requests.
@@ -118,6 +127,37 @@ impl<'a> Reloader<'a> {
         self.reading = Some(reading);
         Err(ConfigError::Slow.into())
     }
+}
+
+/// What differs between two configurations, of what a running server takes up.
+fn changes(old: &Config, new: &Config) -> Vec<String> {
+    // They hold no secrets, which all look the same.
+    let text = |guard: &GuardConfig| format!("{guard:?}");
+    let mut changes = Vec::new();
+    for guard in &new.guard {
+        let change = match old.guard.iter().find(|other| other.name == guard.name) {
+            None => "added",
+            Some(other) if text(other) != text(guard) => "changed",
+            Some(_) => continue,
+        };
+        changes.push(format!("guard {}: {change}", guard.name));
+    }
+    for guard in &old.guard {
+        if new.guard.iter().all(|other| other.name != guard.name) {
+            changes.push(format!("guard {}: removed", guard.name));
+        }
+    }
+    for (name, differs) in [
+        ("server.trusted_proxies", new.server.trusted_proxies != old.server.trusted_proxies),
+        ("server.cors_headers", new.server.cors_headers != old.server.cors_headers),
+        ("jwt", new.jwt != old.jwt),
+        ("decidim", new.decidim != old.decidim),
+    ] {
+        if differs {
+            changes.push(format!("{name}: changed"));
+        }
+    }
+    changes
 }
 
 /// The socket through which this machine's owner of the server speaks to it.

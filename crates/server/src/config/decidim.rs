@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Machine sign-in. Off without a secret.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecidimConfig {
     /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).

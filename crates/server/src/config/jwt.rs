@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
 /// Keys that are traded for JWTs. Off without a secret.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
@@ -34,7 +34,7 @@ pub struct JwtConfig {
 }
 
 /// One key.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
     /// Its id; two keys may share one while the key is being rotated.

@@ -9,7 +9,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{any, post},
 };
 use castellan_gate::{Manner, Naming, OnDeny, Rules, SessionField, Wording};
 use castellan_issuer::{
@@ -65,13 +65,22 @@ struct TrompaState {
 
 /// `POST /jwt` (§2), if there are API keys.
 fn routes(site: &Site<'_>) -> Router {
-    let Some(keys) = site.keys.cloned() else { return Router::new() };
+    let Some(keys) = site.keys.cloned() else {
+        return Router::new().route("/jwt", any(off));
+    };
     let issuer = site.issuer.clone();
     let other = || async { answer(StatusCode::METHOD_NOT_ALLOWED, None) };
     let preflight = || async { answer(StatusCode::NO_CONTENT, None) };
     Router::new()
         .route("/jwt", post(trade).options(preflight).fallback(other))
         .with_state(TrompaState { issuer, keys })
+}
+
+/// Where there is no secret to sign tokens with: strangers are told nothing of it.
+async fn off() -> Response {
+    tracing::info!("POST /jwt is off: jwt.secret (JWT_SECRET) is not set");
+    let body = Json(json!({"error": "not_found", "error_description": "there is nothing here"}));
+    (StatusCode::NOT_FOUND, body).into_response()
 }
 
 /// Bytes of a body at most (§2.1, row 10).

@@ -87,7 +87,7 @@ pub(crate) fn check(loaded: &Loaded) -> Result<(), DataError> {
 }
 
 /// The file of the embedded database, if it is that.
-fn database(loaded: &Loaded) -> Option<PathBuf> {
+pub(crate) fn database(loaded: &Loaded) -> Option<PathBuf> {
     loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
 }
 

@@ -253,8 +253,38 @@ async fn a_link_survives_a_mistake_in_the_form_and_not_its_day() {
     harness.later(86_400);
     let late = harness.issuer.set_up(setup_form(&link, "root"), &browser).await;
     assert!(matches!(late, Err(SetupError::Spent)));
-    harness.apply(json!({"resourceType": "User", "id": "cli", "userName": "cli"})).await;
+}
+
+#[tokio::test]
+async fn a_link_holds_as_long_as_no_administrator_can_sign_in() {
+    let (harness, browser) = (Harness::empty().await, Tab::new().browser());
+    let link = harness.issuer.offer_setup().await.unwrap().unwrap().text();
+    let user = |id: &str, group: &str, inactive: bool| {
+        json!({
+            "resourceType": "User", "id": id, "userName": id, "inactive": inactive,
+            "groups": [{"value": group}],
+        })
+    };
+    // Neither other people nor an administrator who may not sign in end it.
+    harness.apply(user("cli", "archivists", false)).await;
+    harness.apply(user("gone", "administrators", true)).await;
+    assert!(harness.issuer.check_setup(&link).await.is_ok());
+    // A name of somebody else does not use it up.
+    for taken in ["cli", "CLI"] {
+        let taken = harness.issuer.set_up(setup_form(&link, taken), &browser).await;
+        assert!(matches!(taken, Err(SetupError::Taken)));
+    }
+    let second = harness.issuer.offer_setup().await.unwrap().unwrap().text();
+    harness.issuer.set_up(setup_form(&link, "root"), &browser).await.unwrap();
+    let late = harness.issuer.set_up(setup_form(&second, "mallory"), &browser).await;
+    assert!(matches!(late, Err(SetupError::Spent)));
     assert!(harness.issuer.offer_setup().await.unwrap().is_none());
+    // Nor is it offered where an administrator was added by hand.
+    let other = Harness::empty().await;
+    let link = other.issuer.offer_setup().await.unwrap().unwrap().text();
+    other.apply(user("ops", "administrators", false)).await;
+    assert!(matches!(other.issuer.check_setup(&link).await, Err(SetupError::Spent)));
+    assert!(other.issuer.offer_setup().await.unwrap().is_none());
 }
 
 /// A harness in which `own` hears of sign-outs.

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 use serde_json::{Value, json};
 
 use super::shape::Shape;
+use crate::cli::counted;
 
 /// Which check it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +126,8 @@ pub(super) fn print_text(findings: &[Finding]) {
         println!("{}: {}: {subject} {text}", finding.level(), finding.code());
     }
     let warnings = findings.iter().filter(|one| one.is_warning()).count();
-    println!("{warnings} warnings, {} notes", findings.len() - warnings);
+    let notes = findings.len() - warnings;
+    println!("{}, {}", counted(warnings, "warning"), counted(notes, "note"));
 }
 
 pub(super) fn to_json(findings: &[Finding]) -> Value {

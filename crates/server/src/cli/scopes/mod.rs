@@ -122,10 +122,15 @@ struct Surface {
 /// How it ends if it could not look.
 const COULD_NOT: u8 = 2;
 
-pub(super) async fn run(loaded: Loaded, command: Command) -> Result<ExitCode, Failure> {
+/// `is_there` looks whether there is a database.
+pub(super) async fn run(
+    loaded: Loaded,
+    is_there: impl Fn(&Loaded) -> Result<(), Failure>,
+    command: Command,
+) -> Result<ExitCode, Failure> {
     let done = match command {
         Command::List { source, format } => list(&loaded, &source, format).await,
-        Command::Lint(arguments) => lint(&loaded, &arguments).await,
+        Command::Lint(arguments) => lint(&loaded, is_there, &arguments).await,
         Command::Usage(arguments) => {
             let issuer = assemble::open_issuer(&loaded).await?;
             let meaning = Meaning { aliases: aliases(&loaded), required: required(&loaded) };
@@ -157,7 +162,11 @@ async fn list(loaded: &Loaded, source: &Source, format: ListFormat) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-async fn lint(loaded: &Loaded, arguments: &LintArguments) -> Result<ExitCode, Failure> {
+async fn lint(
+    loaded: &Loaded,
+    is_there: impl Fn(&Loaded) -> Result<(), Failure>,
+    arguments: &LintArguments,
+) -> Result<ExitCode, Failure> {
     let source = &arguments.source;
     let guard = find_guard(loaded, source)?;
     let settings = settings(source, guard.as_ref());
@@ -167,6 +176,7 @@ async fn lint(loaded: &Loaded, arguments: &LintArguments) -> Result<ExitCode, Fa
         None => None,
     };
     let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
+    is_there(loaded)?;
     let issuer = assemble::open_issuer(loaded).await?;
     let mut held = Held::new(judges, grants(loaded, &issuer).await?);
     if guard.is_some() {

@@ -21,7 +21,7 @@ use castellan_proto::{
 use serde::Serialize;
 
 use super::{CONFIGURED, Meaning};
-use crate::cli::Failure;
+use crate::cli::{Failure, counted};
 
 /// Whose use, and how to print it.
 #[derive(clap::Args)]
@@ -189,10 +189,16 @@ fn print(report: &Report) {
         let ScopeUse { scope, count, last, demands, .. } = part;
         match last {
             None => println!("  never used  {scope}"),
-            Some(last) => println!("  used        {scope}: {count} times, last {}", time(*last)),
+            Some(last) => {
+                println!(
+                    "  used        {scope}: {}, last {}",
+                    counted(*count, "time"),
+                    time(*last)
+                );
+            }
         }
         for (demand, used) in demands.iter().filter(|(demand, _)| *demand != scope) {
-            println!("              {demand}: {} times", used.count);
+            println!("              {demand}: {}", counted(used.count, "time"));
         }
     }
     if !report.no_longer_granted.is_empty() {

@@ -20,11 +20,14 @@ use crate::{app::App, pages::SetupPage};
 
 /// Shows the set-up form.
 pub(crate) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    match extract::query(query.as_deref()) {
-        Ok(params) => {
-            form(&app, params.get("token").unwrap_or_default(), "admin", (StatusCode::OK, None))
-        }
-        Err(error) => Refusal::from(error).into_response(),
+    let params = match extract::query(query.as_deref()) {
+        Ok(params) => params,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let token = params.get("token").unwrap_or_default();
+    match app.issuer().check_setup(token).await {
+        Ok(()) => form(&app, token, "admin", (StatusCode::OK, None)),
+        Err(problem) => refused(&app, token, "admin", problem),
     }
 }
 
@@ -53,15 +56,18 @@ pub(crate) async fn submit(
             visitor.set_session(&app, &mut response, &cookie);
             response
         }
-        Err(SetupError::Token(error)) => Refusal::from(error).into_response(),
-        Err(problem) => {
-            let status = match problem {
-                SetupError::Spent => StatusCode::GONE,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            form(&app, token, name, (status, Some(&problem.to_string())))
-        }
+        Err(problem) => refused(&app, token, name, problem),
     }
+}
+
+fn refused(app: &App, token: &str, name: &str, problem: SetupError) -> Response {
+    let status = match problem {
+        SetupError::Token(error) => return Refusal::from(error).into_response(),
+        SetupError::Spent => StatusCode::GONE,
+        SetupError::Crowd => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    form(app, token, name, (status, Some(&problem.to_string())))
 }
 
 fn form(

@@ -148,6 +148,19 @@ async fn the_first_start_makes_one_administrator_and_no_more() {
     let token = token.split_whitespace().next().unwrap();
     let url = format!("{}/auth/setup", bare.url);
     let mut browser = Browser::default();
+    // A person who is no administrator does not end it.
+    let add = ["user", "add", "visitor"];
+    let mut visitor = command(&[])
+        .current_dir(bare.folder.path())
+        .args(add)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    visitor.stdin.take().unwrap().write_all(b"a long enough password\n").unwrap();
+    assert!(visitor.wait().unwrap().success());
+    let nobody = browser.get(&format!("{url}?token=csl_setup_x")).await;
+    assert_eq!(nobody.status, 410, "no form for a link that is none");
     let form = browser.get(&format!("{url}?token={token}")).await;
     assert_eq!(form.hidden("token").as_deref(), Some(token), "{form:?}");
     let fill = |token, name, password, again| {
@@ -172,8 +185,8 @@ async fn the_first_start_makes_one_administrator_and_no_more() {
     let again = browser.post(&url, &fill(token, "mallory", good, good)).await;
     assert_eq!(again.status, 410, "{again:?}");
     let users = out(&run_in(bare.folder.path(), &["get", "User", "--format", "json"]));
-    assert_eq!(users.lines().count(), 1, "{users}");
-    let user: Value = serde_json::from_str(&users).unwrap();
+    assert_eq!(users.lines().count(), 2, "{users}");
+    let user: Value = serde_json::from_str(users.lines().next().unwrap()).unwrap();
     assert_eq!(
         (&user["id"], &user["groups"]),
         (&json!("root"), &json!([{"value": "administrators"}]))
@@ -186,6 +199,66 @@ async fn the_first_start_makes_one_administrator_and_no_more() {
     drop(bare);
     let next = Bare::start(folder, &["serve"]);
     assert!(!next.prints("Castellan serves").contains("/auth/setup"));
+}
+
+#[tokio::test]
+async fn only_commands_that_begin_something_make_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    for arguments in [
+        &["export"][..],
+        &["get", "User"],
+        &["doctor"],
+        &["explain", "x"],
+        &["explain", "--query", "{ a }"],
+        &["user", "list"],
+        &["user", "password", "ann"],
+        &["client", "add", "sync", "--machine"],
+        &["auth-key", "list"],
+        &["credential", "add", "x"],
+        &["key", "list"],
+        &["delete", "User", "ann"],
+    ] {
+        let refused = run_in(folder.path(), arguments);
+        let said = err(&refused);
+        let wanted = "no database at sqlite://castellan.db; give --config FILE, or start with";
+        assert!(!refused.status.success() && said.contains(wanted), "{arguments:?}: {said}");
+        assert_eq!((left(), out(&refused)), (0, String::new()), "{arguments:?}");
+    }
+    assert!(run_in(folder.path(), &["key", "new-master"]).status.success());
+    assert_eq!(left(), 0);
+
+    // A configuration that nobody named is not passed over.
+    let config = "[data]\nurl = \"sqlite://mine.db\"\n";
+    std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+    for arguments in
+        [&["serve"][..], &["migrate"], &["export"], &["import"], &["apply", "-f", "castellan.toml"]]
+    {
+        let refused = run_in(folder.path(), arguments);
+        let said = err(&refused);
+        let wanted = "castellan.toml is in this folder but was not given; add --config";
+        assert!(!refused.status.success() && said.contains(wanted), "{arguments:?}: {said}");
+        assert_eq!(left(), 1, "{arguments:?}");
+    }
+    let named = ["--config", "castellan.toml"];
+    let refused = run_in(folder.path(), &[&named[..], &["export"]].concat());
+    assert!(err(&refused).contains("no database at sqlite://mine.db; start with"), "{refused:?}");
+    let made = run_in(folder.path(), &[&named[..], &["migrate"]].concat());
+    assert!(made.status.success() && folder.path().join("mine.db").exists(), "{made:?}");
+    assert!(!folder.path().join("castellan.db").exists());
+}
+
+#[tokio::test]
+async fn the_demo_saves_over_no_file() {
+    let (folder, archive) = (tempfile::tempdir().unwrap(), Archive::start().await);
+    let save = ["demo", "--upstream", &archive.url, "--save", "castellan.toml"];
+    assert!(run_in(folder.path(), &save).status.success());
+    std::fs::write(folder.path().join("castellan.toml"), "# mine").unwrap();
+    let again = run_in(folder.path(), &save);
+    let wanted = "castellan.toml already exists; choose another name or delete it";
+    assert!(!again.status.success() && err(&again).contains(wanted), "{again:?}");
+    let kept = std::fs::read_to_string(folder.path().join("castellan.toml")).unwrap();
+    assert_eq!(kept, "# mine");
 }
 
 #[tokio::test]
@@ -344,12 +417,123 @@ async fn explain_says_why_by_the_id_of_a_denial() {
     assert!(!said.contains("hush") && !said.contains(&token), "{said}");
     let json: Value =
         serde_json::from_str(&stage.castellan.said(&["explain", &id, "--json"])).unwrap();
-    assert!(json.to_string().contains("Mutation:Person:Delete"), "{json}");
+    // It has what the text has.
+    let field = &json["fields"][0];
+    assert_eq!((&json["decision"], &json["guard"]), (&json!(id), &json!("archive")), "{json}");
+    assert_eq!(field["demand"], "Mutation:Person:Delete", "{json}");
+    assert_eq!(field["smallest_grant"].as_str().is_some(), said.contains("smallest grant"));
+    let steps = field["steps"].as_array().unwrap();
+    assert!(!steps.is_empty(), "{json}");
+    for step in steps {
+        assert!(said.contains(step["detail"].as_str().unwrap()), "{step}: {said}");
+    }
     let unknown = stage.castellan.cli(&["explain", "nothing"]);
-    assert!(
-        !unknown.status.success() && err(&unknown).contains("no denial with id"),
-        "{unknown:?}"
-    );
+    let wanted = "no denial with id \"nothing\": the request was allowed, or was denied more than";
+    assert!(!unknown.status.success() && err(&unknown).contains(wanted), "{unknown:?}");
+}
+
+/// What `explain` says of a denial, which is written after the answer.
+async fn explained(castellan: &Castellan, id: &str) -> String {
+    for _ in 0..100 {
+        let why = castellan.cli(&["explain", id]);
+        if why.status.success() {
+            return out(&why);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{id} is not kept");
+}
+
+#[tokio::test]
+async fn explain_says_what_is_wrong_with_a_token() {
+    let archive = Archive::start().await;
+    let keyed = plan(Some(&archive));
+    let more = |name: &str, more: &str| {
+        let url = &archive.url;
+        format!("[[guard]]\nname = \"{name}\"\npath = \"/{name}\"\nupstream = \"{url}\"\n{more}\n")
+    };
+    let castellan = Castellan::start(Plan {
+        config: keyed.config.clone() + &more("plain", "") + &more("keys", "authenticate = \"jwt\""),
+        documents: DOCUMENTS.to_owned(),
+        ..keyed
+    })
+    .await;
+    let key_token = mint("persons", &["Mutation:Person:Create"]);
+    let mut claims = jose::claims(&key_token);
+    claims["exp"] = json!(jose::now() - 5);
+    let expired = jose::signed_with(crate::dialects::trompa_guard::SECRET, &claims);
+    let stranger = jose::signed_with(&"x".repeat(40), &jose::claims(&key_token));
+    let tokens = castellan.portal_tokens().await;
+    let access = text(&tokens, "access_token").to_owned();
+    let changed = format!("{}AAAAAAAA", &access[..access.len() - 8]);
+    let query = "mutation { CreatePerson(name: \"x\") { name } }";
+    let explain = |guard: &str, token: &str, more: &[&str]| {
+        let arguments = ["explain", "--guard", guard, "--token", token, "--query", query];
+        castellan.said(&[&arguments[..], more].concat())
+    };
+    for (guard, token, more, wanted) in [
+        (
+            "plain",
+            &*key_token,
+            &[][..],
+            "does not accept API key tokens; add \"jwt\" to authenticate",
+        ),
+        ("keys", &access, &[], "does not accept access tokens; add \"oauth\" to authenticate"),
+        ("archive", &expired, &[], "the token has expired"),
+        ("archive", &stranger, &[], "signed with another secret"),
+        ("plain", &access, &["--audience", "elsewhere"], "wrong audience: "),
+        ("plain", &changed, &[], "malformed: the signature does not match"),
+        ("plain", "rubbish", &[], "malformed: it is neither a JWT nor"),
+    ] {
+        let said = explain(guard, token, more);
+        assert!(said.contains(wanted), "{wanted}: {said}");
+        assert!(!said.contains("smallest grant"), "no scope would help: {said}");
+        assert!(!said.contains(token), "{said}");
+        let json: Value =
+            serde_json::from_str(&explain(guard, token, &[more, &["--json"]].concat())).unwrap();
+        assert!(json["credential_problem"].as_str().unwrap().contains(wanted), "{json}");
+    }
+    assert!(!explain("plain", &access, &[]).contains("problem "));
+    castellan.said(&["user", "deactivate", "ann"]);
+    assert!(explain("plain", &access, &[]).contains("problem    revoked: "));
+
+    // Of what was denied, no more is kept than that the credential was not valid.
+    let denied = castellan.graphql("/plain", Some(&key_token), query).await;
+    let id = denied.header("castellan-decision").unwrap().to_owned();
+    let said = explained(&castellan, &id).await;
+    assert!(said.contains("the credential was not valid; `castellan explain --token"), "{said}");
+    assert!(!said.contains("smallest grant"), "{said}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_added_where_it_is_of_no_use_is_warned_of() {
+    let archive = Archive::start().await;
+    let environment = vec![("CASTELLAN_LOG", "info".to_owned())];
+    let bare = Castellan::start(Plan { environment, ..Plan::default() }).await;
+    for (arguments, wanted) in [
+        (
+            &["auth-key", "add", "k", "--scope", "Query:*"][..],
+            &["jwt.secret is not set", "[jwt]", "no guard accepts the tokens of API keys"][..],
+        ),
+        (&["credential", "add", "machine"], &["decidim.api_jwt_secret is not set", "[decidim]"]),
+    ] {
+        let added = bare.cli(arguments);
+        assert!(added.status.success(), "{added:?}");
+        for text in wanted {
+            assert!(err(&added).contains(text), "{text}: {}", err(&added));
+        }
+    }
+    // Strangers are told nothing; the log says what is off.
+    let nowhere = Ask::post(&bare.at("/nowhere")).json(&json!({})).send().await;
+    let off = Ask::post(&bare.at("/jwt")).json(&json!({"id": "k"})).send().await;
+    assert_eq!(off.status, 404);
+    assert_eq!(off.body, nowhere.body);
+    let log = std::fs::read_to_string(bare.path("stderr")).unwrap();
+    assert!(log.contains("POST /jwt is off: jwt.secret (JWT_SECRET) is not set"), "{log}");
+
+    let keyed = Castellan::start(plan(Some(&archive))).await;
+    let added = keyed.cli(&["auth-key", "add", "k", "--scope", "Query:*"]);
+    assert!(added.status.success() && !err(&added).contains("WARNING"), "{}", err(&added));
 }
 
 #[tokio::test]

@@ -297,7 +297,9 @@ async fn a_reload_takes_up_what_it_can_and_names_what_needs_a_restart() {
     let said = castellan.said(&["reload"]);
     assert!(said.starts_with("reloaded\n"), "{said}");
     assert!(said.contains("server.listen changed; takes effect after a restart\n"), "{said}");
-    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("guard people: changed\n"), "{said}");
+    assert!(said.contains("guard more: added\n"), "{said}");
+    assert_eq!(said.lines().count(), 4, "{said}");
     for path in ["/people", "/more"] {
         assert_eq!(read(path).await.json(), json!({"data": {"name": "Ada"}}), "{path}");
     }
@@ -370,8 +372,14 @@ async fn a_reload_reads_secrets_again() {
     let read = async || castellan.graphql("/people", Some(&token), "{ name }").await.json();
     assert_eq!(read().await["errors"][0]["extensions"]["reason"], "credential_invalid");
     std::fs::write(castellan.path("secret"), crate::dialects::trompa_guard::SECRET).unwrap();
-    assert_eq!(castellan.said(&["reload"]), "reloaded\n");
+    assert_eq!(
+        castellan.said(&["reload"]),
+        "reloaded\nnothing changed in the configuration; schemas and files of secrets were read \
+         again\n"
+    );
     assert_eq!(read().await, json!({"data": {"name": "Ada"}}));
+    edit(&castellan, "castellan.toml", |text| text.replace("\"k-admin\"", "\"k-other\""));
+    assert_eq!(castellan.said(&["reload"]), "reloaded\njwt: changed\n");
 }
 
 #[tokio::test]

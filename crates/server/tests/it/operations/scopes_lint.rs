@@ -162,7 +162,7 @@ warning: shared-scope: Query:tick:Get opens Query.tick, Query.tock together
 warning: weaker-interface: Query.things returns Thing, and thereby Person to Client/narrow, without a scope for that type
 note: public-fields: Query:tick:Get makes 2 fields public: Query.tick Query.tock
 warning: dead-scope: public Query:Gone:* matches no field of the schema
-10 warnings, 1 notes
+10 warnings, 1 note
 ";
 
 #[test]
@@ -171,7 +171,7 @@ fn every_kind_of_finding_is_told_in_text_and_json() {
     let text = fixture.lint(FOUND, "odd.graphql", &[]);
     assert_eq!(text, ODDITIES);
     let findings = fixture.lint_json(FOUND, "odd.graphql", &[]);
-    assert_eq!(in_words(&findings) + "10 warnings, 1 notes\n", text);
+    assert_eq!(in_words(&findings) + "10 warnings, 1 note\n", text);
     // The help names each code.
     let help = out(&fixture.run(&["scopes", "lint", "--help"]));
     let codes: BTreeSet<String> =
@@ -422,7 +422,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
         fixture.lint(FOUND, "s.graphql", &["--guard", "archive"]),
         "warning: dead-scope: Client/c Mutation:Gone:* matches no field of the schema\n\
          note: public-fields: Query:* makes 1 fields public: Query.me\n\
-         note: public-fields: Subscription:* makes 0 fields public\n1 warnings, 2 notes\n"
+         note: public-fields: Subscription:* makes 0 fields public\n1 warning, 2 notes\n"
     );
     // No key comes to the other one, and no machine user.
     let unreachable = |field: &str| format!("unreachable-mutation Mutation.{field}");

@@ -54,7 +54,7 @@ async fn everything_goes_along(to: &str) {
     // What has changed in the meantime is named: there the code is used up, here it is not.
     let back = old.cli(&["migrate", "--from", to, "--to", &from, "--verify"]);
     let said = String::from_utf8_lossy(&back.stdout).into_owned();
-    assert!(!back.status.success() && said.contains(", 1 differences"), "{said}");
+    assert!(!back.status.success() && said.contains(", 1 difference\n"), "{said}");
     let differs = said.lines().find(|line| line.starts_with("differs: ")).unwrap();
     assert!(differs.contains("/code/") && differs.ends_with(" at the destination"), "{said}");
 }
@@ -87,7 +87,10 @@ async fn what_is_exported_can_be_imported() {
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    assert!(!old.cli(&["export", "--file", &file]).status.success(), "nothing is written over");
+    let again = old.cli(&["export", "--file", &file]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success(), "nothing is written over");
+    assert!(said.contains("already exists; choose another name or delete it"), "{said}");
 
     let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
     let data = "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n";
@@ -100,7 +103,7 @@ async fn what_is_exported_can_be_imported() {
     .await;
     new.stop();
     let broken = |text: String| {
-        let output = new.cli_with(&["import"], &text);
+        let output = new.cli_with(&["import", "--replace-keys"], &text);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
@@ -133,11 +136,67 @@ async fn what_is_exported_can_be_imported() {
             assert!(!said.contains("in the clear") && !said.contains("424242"), "{said}");
         }
     }
-    let said = new.said(&["import", "--file", &file]);
+    let said = new.said(&["import", "--file", &file, "--replace-keys"]);
     assert!(said.starts_with("imported "), "{said}");
     new.restart().await;
     assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
     assert!(new.refresh(text(&tokens, "refresh_token"), &PORTAL).await.status == 200);
+}
+
+/// A stopped server whose data source has keys of its own, under the master key `key`.
+async fn stopped_with_key(key: &str, issuer: &str) -> Castellan {
+    let mut new = Castellan::start(Plan {
+        config: "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n"
+            .to_owned(),
+        files: vec![("old.key", key.to_owned())],
+        issuer: Some(issuer.to_owned()),
+        ..Plan::default()
+    })
+    .await;
+    new.stop();
+    new
+}
+
+#[tokio::test]
+async fn signing_keys_are_imported_only_where_they_open_and_replace_none_unasked() {
+    let mut old = Castellan::with_documents(DOCUMENTS).await;
+    let tokens = old.portal_tokens().await;
+    old.stop();
+    let export = old.said(&["export"]);
+    let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
+    let refused = |castellan: &Castellan, arguments: &[&str]| {
+        let output = castellan.cli_with(arguments, &export);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+
+    // Neither where there are keys already, however it is asked, nor where there are none.
+    let mut stranger = stopped_with_key(KEY.1, &old.url).await;
+    let before = stranger.said(&["key", "list"]);
+    for arguments in [&["import"][..], &["import", "--replace-keys"]] {
+        let said = refused(&stranger, arguments);
+        assert!(said.contains("line 2: the signing keys of site"), "{said}");
+        assert!(said.contains("set data.master_key to the one of the data source"), "{said}");
+    }
+    assert!(!stranger.resources().contains("portal"), "nothing of it is there");
+    assert_eq!(stranger.said(&["key", "list"]), before);
+    stranger.restart().await;
+    stranger.stop();
+    for file in ["new.db", "new.db-wal", "new.db-shm"] {
+        let _ = std::fs::remove_file(stranger.path(file));
+    }
+    assert!(refused(&stranger, &["import"]).contains("line 2: the signing keys of site"));
+    std::fs::remove_file(stranger.path("old.key")).unwrap();
+    assert!(refused(&stranger, &["import"]).contains("An import needs the master key of"));
+
+    let mut new = stopped_with_key(&key, &old.url).await;
+    let said = refused(&new, &["import"]);
+    assert!(said.contains("already has other signing keys") && said.contains("--replace-keys"));
+    assert!(!new.resources().contains("portal"), "nothing of it is there");
+    assert!(new.cli_with(&["import", "--replace-keys"], &export).status.success());
+    assert!(new.cli_with(&["import"], &export).status.success(), "the same keys are no others");
+    new.restart().await;
+    assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
 }
 
 #[tokio::test]
@@ -151,29 +210,17 @@ async fn a_sealed_export_opens_with_its_master_key_and_whole() {
         assert!(!sealed.contains(clear), "{clear} can be read");
     }
     let key = std::fs::read_to_string(old.path("castellan.key")).unwrap();
-    let start = async |key: String| {
-        let mut new = Castellan::start(Plan {
-            config: "[data]\nurl = \"sqlite://new.db\"\nmaster_key = { file = \"old.key\" }\n"
-                .to_owned(),
-            files: vec![("old.key", key)],
-            issuer: Some(old.url.clone()),
-            ..Plan::default()
-        })
-        .await;
-        new.stop();
-        new
-    };
     let refused = |castellan: &Castellan, text: &str| {
-        let output = castellan.cli_with(&["import"], text);
+        let output = castellan.cli_with(&["import", "--replace-keys"], text);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    let stranger = start(KEY.1.to_owned()).await;
+    let stranger = stopped_with_key(KEY.1, &old.url).await;
     let said = refused(&stranger, &sealed);
     assert!(said.contains("line 2: the export cannot be decrypted"), "{said}");
     assert!(!stranger.resources().contains("portal"), "nothing of it is there");
 
-    let mut new = start(key).await;
+    let mut new = stopped_with_key(&key, &old.url).await;
     let lines: Vec<&str> = sealed.lines().collect();
     let without_third = [&lines[..2], &lines[3..]].concat().join("\n");
     let said = refused(&new, &without_third);
@@ -185,7 +232,7 @@ async fn a_sealed_export_opens_with_its_master_key_and_whole() {
         String::from_utf8_lossy(&plain.stderr)
             .contains("line 1: this export is not sealed, and --seal accepts sealed exports only")
     );
-    assert!(new.cli_with(&["import", "--seal"], &sealed).status.success());
+    assert!(new.cli_with(&["import", "--seal", "--replace-keys"], &sealed).status.success());
     new.restart().await;
     assert_eq!(new.userinfo(text(&tokens, "access_token")).await.status, 200);
 }

@@ -102,7 +102,9 @@ async fn by_script(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Result<
     let logout = app.issuer().sign_out(&visitor.browser).await.map_err(OAuthError::from)?;
     // A script has no page to load these in; it can.
     let mut response = no_store(Json(json!({"frames": logout.frames})).into_response());
-    cookies::clear_session(app, &mut response);
+    if visitor.browser.session.is_some() {
+        cookies::clear_session(app, &mut response);
+    }
     Ok(response)
 }
 

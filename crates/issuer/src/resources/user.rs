@@ -156,6 +156,7 @@ impl Resource for UserDocument {
                 let written = issuer.settings().secrets.password(secret);
                 let written = written.map_err(|why| match why {
                     Unacceptable::Blank => format!("password {why}"),
+                    Unacceptable::Hash(_) => format!("password: {why}"),
                     Unacceptable::Short(_) => format!(
                         "password {why}; choose a longer one, or set password_min_length of the site"
                     ),

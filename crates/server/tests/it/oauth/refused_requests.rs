@@ -232,7 +232,7 @@ async fn a_probe_in_http_1_0_needs_no_host() {
     for (head, status) in [
         ("GET /healthz HTTP/1.0", "200"),
         ("GET /readyz HTTP/1.0", "200"),
-        ("OPTIONS / HTTP/1.0", "400"),
+        ("OPTIONS / HTTP/1.1", "400"),
         ("GET /auth/login HTTP/1.0", "400"),
         ("GET /healthz HTTP/1.1", "400"),
     ] {

@@ -132,7 +132,8 @@ impl AuthorizationRequest {
 
     /// Whether the person is to say who they are, signed in or not.
     pub(crate) fn asks_anew(&self) -> bool {
-        self.prompt == Prompt::Login || self.sign_in_too
+        // `max_age=0` is the same as `prompt=login` (OIDC Core §3.1.2.1).
+        self.prompt == Prompt::Login || self.sign_in_too || self.max_age == Some(0)
     }
 
     /// An error for the client.

@@ -17,9 +17,9 @@ use castellan_issuer::{
 use castellan_proto::{Authorization, AuthorizationError, BasicCredentials, Secret};
 use http_body_util::LengthLimitError;
 
-/// Bytes of a query that are carried on: what proxies take of one header without being told
-/// otherwise, less the rest of the address.
-pub(crate) const LONGEST_QUERY: usize = 4_096 - 16;
+/// Bytes of a query that are carried on: what proxies take of all headers without being told
+/// otherwise, less the rest of the address and the other headers.
+pub(crate) const LONGEST_QUERY: usize = 4_096 - 16 - 768;
 
 /// Bytes of a body at most.
 const MOST: usize = 64 * 1024;

@@ -57,24 +57,24 @@ impl Root {
     }
 }
 
-/// How the `session` field of `docs/contracts/decidim.md` §5.1 stands in a guard's schema.
+/// Who answers the root field `session` (`docs/contracts/decidim.md` §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SessionField {
-    /// The upstream's own, if it has one; ours is not added.
+    /// The upstream, if it has such a field.
     #[default]
     Off,
-    /// Ours. An upstream that has one too refuses to start.
+    /// Castellan; an upstream that has one too is refused.
     Local,
-    /// The upstream's own, which it must have.
+    /// The upstream, which must have such a field.
     Upstream,
 }
 
 /// What a schema is built with.
 #[derive(Clone, Debug, Default)]
 pub struct SchemaSettings {
-    /// How the names of mutations are read.
+    /// How the required scope follows from a mutation's name.
     pub naming: Naming,
     /// Demands that are set by hand, by `Root.field`.
     pub overrides: BTreeMap<String, RequiredScope>,

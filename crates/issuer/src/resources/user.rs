@@ -14,7 +14,7 @@ use crate::{
     secrets::{hashing::Match, policy::Unacceptable},
 };
 
-/// A person, as written.
+/// A person.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -39,7 +39,7 @@ pub struct UserDocument {
     birthdate: Option<String>,
     zoneinfo: Option<String>,
     locale: Option<String>,
-    /// `docs/contracts/aidbox.md` §2.2 has the other spelling.
+    /// Telephone number; also accepted as `phoneNumber`.
     #[serde(rename = "phone_number", alias = "phoneNumber")]
     phone_number: Option<String>,
     address: Option<Address>,

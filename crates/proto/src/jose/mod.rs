@@ -25,7 +25,7 @@ pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// EdDSA with Ed25519 (RFC 8037 §3.1).
+    /// `EdDSA` with Ed25519 (RFC 8037 §3.1).
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.

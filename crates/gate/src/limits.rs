@@ -1,27 +1,28 @@
 //! How large a request may be. A limit counts operations and fields, not requests
 //! (`docs/security-cases.md` row 10).
 
-/// Limits of one guard. A request beyond one of them is refused before anything is decided.
+/// Limits of a guard. A request that exceeds one of them is refused before anything is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Bytes of a request body. Default 131072.
+    /// Size of a request body, in bytes. Default 131072.
     pub body_bytes: usize,
-    /// Maximum bytes of a response that has to be buffered and merged. Default 8 MiB.
+    /// Size, in bytes, of a response that has to be buffered because a field was denied or answered
+    /// locally. Default 8 MiB.
     pub answer_bytes: usize,
-    /// Tokens of a document. Default 8000.
+    /// Lexical tokens of a document. Default 8000.
     pub tokens: usize,
-    /// How deep selections may nest, fragments spread. Default 24.
+    /// Nesting of selections, fragments expanded. Default 24.
     pub depth: usize,
-    /// How many aliases a document may use, fragments spread once. Default 64.
+    /// Aliases in a document, each fragment counted once. Default 64.
     pub aliases: usize,
-    /// How many root fields an operation may select, fragments spread. Default 64.
+    /// Root fields that an operation selects, fragments expanded. Default 64.
     pub root_fields: usize,
-    /// Bytes of an alias. Default 256.
+    /// Length of an alias, in bytes. Default 256.
     pub alias_bytes: usize,
-    /// Bytes of the response keys that lead to root fields, over all of them, fragments spread:
-    /// each denial repeats its path. Default 16 KiB.
+    /// Length of the paths of all selected fields of root types together, in bytes, fragments
+    /// expanded. Default 16 KiB.
     pub path_bytes: usize,
 }
 

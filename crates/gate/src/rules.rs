@@ -9,7 +9,7 @@ use crate::{Caller, Limits, Root};
 /// The rules of one guard.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The patterns of what is public.
+    /// What everybody may use, without a token.
     pub public: Vec<ScopePattern>,
     /// The patterns that a named scope represents at this guard. Expanded at decision time.
     pub aliases: BTreeMap<String, Vec<ScopePattern>>,
@@ -18,11 +18,11 @@ pub struct Rules {
     pub requires: BTreeMap<Root, Vec<String>>,
     /// Terms that must be present and satisfied; others are left out where they do not apply.
     pub terms: Terms,
-    /// What happens to a mutation of which some fields are denied.
+    /// What happens to a mutation with denied fields.
     pub on_deny: OnDeny,
     /// An unknown caller is refused as a whole, with 401, and does not even reach what is public.
     pub known_callers_only: bool,
-    /// Who may ask for the schema.
+    /// Who may read the schema.
     pub introspection: Introspection,
     /// A request may also be a form (`application/x-www-form-urlencoded`), and its `variables` a JSON
     /// text, as forms have them (`docs/contracts/decidim.md` §5).
@@ -45,18 +45,18 @@ pub struct Terms {
     pub person: bool,
 }
 
-/// What happens to a mutation of which some fields are denied. Queries always keep what is allowed.
+/// What happens to a mutation with denied fields. Queries always run the permitted fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnDeny {
-    /// Nothing of it runs.
+    /// No part of it runs.
     Reject,
-    /// The permitted fields run, in their order; a denied one is `null` with an error.
+    /// The permitted fields run in their order; a denied one is `null`, with an error.
     Null,
 }
 
-/// Who may ask for the schema.
+/// Who may read the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

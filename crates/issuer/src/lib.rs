@@ -77,13 +77,13 @@ struct Shared {
 
 /// What an issuer is made of.
 pub struct Parts {
-    /// Where records are kept.
+    /// The data source.
     pub store: Arc<dyn Store>,
     /// Whose records: the site's name.
     pub site: Arc<str>,
     /// Where the site is reached.
     pub address: SiteAddress,
-    /// How tokens are issued.
+    /// Lifetimes and other settings of tokens.
     pub settings: Settings,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
@@ -201,7 +201,7 @@ impl Issuer {
         &self.address
     }
 
-    /// How tokens are issued.
+    /// Lifetimes and other settings of tokens.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings

@@ -6,43 +6,44 @@ use castellan_proto::Lifetime;
 
 use crate::{records::TokenProfile, secrets::policy::SecretPolicy};
 
-/// How tokens are issued. Every lifetime is written with its unit.
+/// Settings of tokens. Lifetimes are written with a unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How long an access token lives unless its client says otherwise. Default `"10m"`.
+    /// Lifetime of access tokens, unless the client has its own. Default `"10m"`.
     pub access_token: Lifetime,
-    /// How long an ID token lives. Default `"10m"`.
+    /// Lifetime of ID tokens. Default `"10m"`.
     pub id_token: Lifetime,
-    /// How long an authorization code waits to be redeemed. Default `"60s"`.
+    /// Lifetime of authorization codes. Default `"60s"`.
     ///
     /// RFC 6749 §4.1.2 recommends at most ten minutes.
     pub code: Lifetime,
-    /// How long a refresh token may lie unused unless its client says otherwise. Default `"30d"`.
+    /// How long a refresh token may remain unused, unless the client has its own value. Default
+    /// `"30d"`.
     pub refresh_idle: Lifetime,
-    /// How long a refresh token may lie unused at most, whatever its client says, and if it says
-    /// that its tokens do not expire. Counts for what is issued from then on. Default: no bound.
+    /// Upper limit of the same, whatever the client says, also if its tokens do not expire. Applies
+    /// to tokens that are issued from then on. Default: none.
     pub refresh_longest: Option<Lifetime>,
-    /// How long after a rotation the token before is still answered with the same successor.
-    /// `"0s"` is not a lifetime: leave it out and set `refresh_grace_off`. Default `"10s"`.
+    /// How long after a rotation the previous refresh token still receives the same successor.
+    /// Default `"10s"`. `"0s"` is not accepted; use `refresh_grace_off`.
     pub refresh_grace: Lifetime,
-    /// No grace at all: the token before ends its family at once. Default `false`.
+    /// Whether a previous refresh token ends its family at once, without such a period. Default
+    /// `false`.
     pub refresh_grace_off: bool,
-    /// How long a browser session may lie unused. Default `"8h"`.
+    /// How long a browser session may remain unused. Default `"8h"`.
     pub session_idle: Lifetime,
     /// How long a browser session lasts at most. Default `"30d"`.
     pub session_absolute: Lifetime,
-    /// How long a sign-in may stay in progress. Default `"30m"`.
+    /// How long a sign-in may remain in progress. Default `"30m"`.
     pub flow: Lifetime,
-    /// How long signing keys sign before new ones take their place. Default `"90d"`.
+    /// How long a signing key is used before a new one replaces it. Default `"90d"`.
     pub rotate_keys: Lifetime,
-    /// Every DPoP proof must carry a nonce that this server handed out (RFC 9449 §8). Default
-    /// `false`: clocks are believed for a minute.
+    /// Whether every DPoP proof must contain a nonce of the server (RFC 9449 §8). Default `false`.
     pub dpop_nonce: bool,
-    /// Where it is remembered that a DPoP proof was used at a resource: `"node"`, or `"store"` for
-    /// all nodes at one round trip per request. At the token endpoint it is the store always.
-    /// Default `"node"`.
+    /// Where guards and userinfo remember used DPoP proofs: `"node"` in the memory of each node,
+    /// `"store"` in the data source, with one round trip per request. The token endpoint always
+    /// uses the data source. Default `"node"`.
     pub dpop_replay: DpopReplay,
     /// Lifetime of access tokens in seconds where an app's contract has a default of its own, which
     /// is set in the table of that contract. Default: 7200 for apps of `/oauth`
@@ -59,12 +60,12 @@ pub struct Settings {
     pub secrets: SecretPolicy,
 }
 
-/// Where it is remembered that a DPoP proof was used (`docs/rules.md` rule 38).
+/// Where used DPoP proofs are remembered (`docs/rules.md` rule 38).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DpopReplay {
-    /// On the node that saw it.
+    /// In the memory of each node.
     Node,
     /// In the data source.
     Store,

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Whole seconds since the Unix epoch, the unit of every JWT date (RFC 7519 §2, `NumericDate`). Read
-/// with a fraction, it is the second in which that is ([`crate::numeric_date`]).
+/// Seconds since the Unix epoch, as in JWTs (RFC 7519 §2, `NumericDate`). A fraction is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]

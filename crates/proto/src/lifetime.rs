@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// How long a token or ticket lives: at least one second, at most one year.
+/// A lifetime of at least one second and at most one year.
 ///
-/// Written in configuration with its unit (`"90s"`, `"5m"`, `"30d"`), never as a bare number.
+/// Written with a unit (`"90s"`, `"5m"`, `"30d"`), not as a bare number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]

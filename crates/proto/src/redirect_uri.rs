@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use url::Url;
 
-/// A registered redirect URI, in ASCII ([`RedirectUri::in_ascii`]). Compared as text, byte for byte
-/// (RFC 9700 §4.1.3); only the port of a loopback address may differ (RFC 8252 §7.3).
+/// A redirect URI, stored in ASCII. Compared byte for byte (RFC 9700 §4.1.3); only the port of a
+/// loopback address may differ (RFC 8252 §7.3).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]

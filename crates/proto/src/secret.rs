@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize;
 
-/// A text that never prints and is wiped when dropped: a password, a client secret.
+/// A password or another secret.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]

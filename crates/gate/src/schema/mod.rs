@@ -58,24 +58,24 @@ impl Root {
     }
 }
 
-/// Which `session` field (`docs/contracts/decidim.md` §5.1) a guard's schema has.
+/// Who answers the root field `session` (`docs/contracts/decidim.md` §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SessionField {
-    /// The upstream's own, if it has one; Castellan adds none.
+    /// The upstream, if it has such a field.
     #[default]
     Off,
-    /// Castellan's own. If the upstream has one too, the server does not start.
+    /// Castellan; an upstream that has one too is refused.
     Local,
-    /// The upstream's own, which it must have.
+    /// The upstream, which must have such a field.
     Upstream,
 }
 
 /// What a schema is built with.
 #[derive(Clone, Debug, Default)]
 pub struct SchemaSettings {
-    /// How the names of mutations are read.
+    /// How the required scope follows from a mutation's name.
     pub naming: Naming,
     /// Required scopes that are set by hand, by `Root.field`.
     pub overrides: BTreeMap<String, RequiredScope>,

@@ -2,16 +2,16 @@
 
 use castellan_proto::scope::RequiredScope;
 
-/// How the names of mutations are read.
+/// How the required scope follows from a mutation's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Naming {
-    /// A verb first (`createPerson`) or last (`personCreate`); anything else is a type of its own.
+    /// A verb at the beginning (`createPerson`) or the end (`personCreate`).
     #[default]
     Verbs,
-    /// The strict rule of `docs/contracts/trompa.md` §6: `CreatePerson`. A name that does not split
-    /// is an error.
+    /// Names like `CreatePerson` (`docs/contracts/trompa.md` §6); any other name is locked until it
+    /// has an override.
     Trompa,
 }
 

@@ -133,7 +133,8 @@ impl AuthorizationRequest {
 
     /// Whether the person is to say who they are, signed in or not.
     pub(crate) fn asks_anew(&self) -> bool {
-        self.prompt == Prompt::Login || self.sign_in_too
+        // `max_age=0` is the same as `prompt=login` (OIDC Core §3.1.2.1).
+        self.prompt == Prompt::Login || self.sign_in_too || self.max_age == Some(0)
     }
 
     /// An error for the client.
@@ -222,23 +223,24 @@ impl Issuer {
         };
         let state = params.get("state").map(ToOwned::to_owned).or(object.state);
         let back = Back { redirect_uri, state, mode };
+        if is_too_long(back.state.as_deref()) {
+            let text = format!("state must not exceed {LONGEST_TEXT} bytes");
+            return Err(page(ErrorCode::InvalidRequest, &text));
+        }
         if self.is_too_long_a_way(&back) {
-            let text = "state, or the redirect URI, is too long: the answer would not fit into the \
-                        buffers of common proxies";
-            return Err(page(ErrorCode::InvalidRequest, text));
+            let text =
+                format!("the redirect URI with state and iss must not exceed {LONGEST_WAY} bytes");
+            return Err(page(ErrorCode::InvalidRequest, &text));
         }
         Ok((client, back))
     }
 
-    /// Whether an answer by `back` would be longer than [`LONGEST_ANSWER`], whatever it says.
+    /// Whether `back` leaves no room for an answer.
     fn is_too_long_a_way(&self, back: &Back) -> bool {
-        if is_too_long(back.state.as_deref()) {
-            return true;
-        }
         let state = back.state.as_deref().map(|state| ("state", state));
         let pairs = state.into_iter().chain([("iss", &*self.address().issuer)]);
         back.mode == ResponseMode::Query
-            && with_query(&back.redirect_uri, pairs).len() + LONGEST_CONTENT > LONGEST_ANSWER
+            && with_query(&back.redirect_uri, pairs).len() > LONGEST_WAY
     }
 
     /// Treats the person of `id_token_hint` as the expected one, if no page may be shown. Otherwise
@@ -261,11 +263,12 @@ impl Issuer {
     }
 }
 
-/// Maximum bytes of an address that a response is sent to: what proxies accept in one header by
-/// default.
-pub(crate) const LONGEST_ANSWER: usize = 4_096;
-/// Bytes of that for a code, or an error and its description.
-const LONGEST_CONTENT: usize = 768;
+/// Bytes of an address that an answer is sent to, at most: what proxies take of all headers without
+/// being told otherwise, less what a code, or an error and its description, and the other headers
+/// take.
+pub(crate) const LONGEST_WAY: usize = 4_096 - 768;
+/// Bytes of any text that is kept until somebody has signed in.
+const LONGEST_TEXT: usize = 2_048;
 
 /// The registered address that was requested, or the only one if none was.
 fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
@@ -360,7 +363,7 @@ fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refuse
 
 /// Whether a text is longer than what is stored for unauthenticated requests.
 fn is_too_long(text: Option<&str>) -> bool {
-    text.is_some_and(|text| text.len() > 2_048)
+    text.is_some_and(|text| text.len() > LONGEST_TEXT)
 }
 
 fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {

@@ -82,7 +82,9 @@ impl ClientCredentials {
             }
             (Some(_), None) => return Err(OAuthError::Missing("client_assertion")),
             (None, Some(_)) => return Err(OAuthError::Missing("client_assertion_type")),
-            (Some(_), Some(_)) => return Err(OAuthError::InvalidClient { basic: false }),
+            (Some(_), Some(_)) => {
+                return Err(OAuthError::InvalidClient { basic: basic.is_some() });
+            }
         }
         match (basic, named, secret) {
             (Some(_), _, Some(_)) => Err(OAuthError::TwoProofs),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     Issuer,
-    authorization::request::{AuthorizeError, LONGEST_ANSWER},
+    authorization::request::{AuthorizeError, LONGEST_WAY},
     keys::{KeyUse, RingKey},
     records::Client,
     request::{params::Params, url::with_query},
@@ -67,8 +67,10 @@ impl Issuer {
                 }
                 let state = params.get("state").map(|state| ("state", state));
                 let back = with_query(&RedirectUri::in_ascii(asked), state);
-                if back.len() > LONGEST_ANSWER {
-                    return Err(page("state is too long"));
+                if back.len() > LONGEST_WAY {
+                    return Err(page(&format!(
+                        "post_logout_redirect_uri with state must not exceed {LONGEST_WAY} bytes"
+                    )));
                 }
                 Some(back)
             }

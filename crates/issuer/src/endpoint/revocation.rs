@@ -67,9 +67,10 @@ impl Issuer {
         params: &Params,
         basic: Option<(String, Secret)>,
     ) -> Result<AuthenticatedClient, OAuthError> {
+        let by_basic = basic.is_some();
         let caller = self.authenticate_caller(params, basic).await?;
         if !caller.authenticated {
-            return Err(OAuthError::InvalidClient { basic: false });
+            return Err(OAuthError::InvalidClient { basic: by_basic });
         }
         Ok(caller)
     }

@@ -59,7 +59,7 @@ pub struct KeyProof<'a> {
 pub struct ConfiguredKey {
     /// The key's secret.
     pub api_key: Secret,
-    /// What it may ask for.
+    /// Its scopes.
     pub scopes: Scopes,
 }
 

@@ -54,7 +54,7 @@ pub struct Name {
     /// The person's family name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family_name: Option<String>,
-    /// As it is written in full.
+    /// Full name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formatted: Option<String>,
 }

@@ -87,15 +87,15 @@ pub struct Client {
     pub modified: Timestamp,
 }
 
-/// The tokens that a client may introspect (RFC 7662 §2).
+/// Tokens about which a client may ask (RFC 7662 §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IntrospectionReach {
-    /// Those that concern it: issued to it, or for it or a resource that belongs to it.
+    /// Tokens issued to it, and tokens whose `aud` names it or one of its `resources`.
     #[default]
     Own,
-    /// All of its site: an administrator made it a resource server for every audience.
+    /// All tokens of its site.
     Any,
 }
 
@@ -122,10 +122,10 @@ pub struct Refresh {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Rotation {
-    /// A new one takes its place (RFC 9700 §4.14.2).
+    /// It is replaced by a new one (RFC 9700 §4.14.2).
     #[default]
     Rotate,
-    /// It stays valid.
+    /// It remains valid.
     Keep,
 }
 

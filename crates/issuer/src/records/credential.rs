@@ -17,7 +17,7 @@ pub struct AuthKey {
     /// When each of them was last traded, to the minute, by its stored form.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets_used: BTreeMap<String, Timestamp>,
-    /// What it may ask for.
+    /// Its scopes.
     pub scopes: Scopes,
     /// When the latest of them was last traded, to the minute.
     #[serde(default)]

@@ -47,7 +47,7 @@ pub struct PersonalDetails {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Address {
-    /// As it is written on a letter; may have several lines.
+    /// Full address as on a letter; may have several lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formatted: Option<String>,
     /// Street and number; may have several lines.

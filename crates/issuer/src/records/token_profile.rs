@@ -22,13 +22,13 @@ pub enum TokenProfile {
     Decidim,
 }
 
-/// A contract that a document names as its `dialect`.
+/// A compatibility dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AppDialect {
-    /// An app of `/oauth` (`docs/contracts/decidim.md` §6): what its tokens look like follows from
-    /// their scopes, and a refresh token is spent at once.
+    /// An app of `/oauth` (`docs/contracts/decidim.md` §6): the form of its tokens follows from
+    /// their scopes, and a refresh token can be used once.
     Decidim,
 }
 

@@ -17,7 +17,7 @@ use crate::{
     secrets::policy::has_invisible,
 };
 
-/// A machine user, as written.
+/// A machine user.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -31,9 +31,9 @@ pub struct ApiCredentialDocument {
     /// Addresses and networks from which it may sign in and call.
     #[serde(default)]
     addresses: Vec<String>,
-    /// What `get` prints; it is given when the record is made and stays.
+    /// Read-only; assigned when the record is created.
     number: Option<u64>,
-    /// What `get` prints; it is found out, not written.
+    /// Read-only.
     #[serde(rename = "used")]
     _used: Option<Timestamp>,
 }
@@ -133,25 +133,25 @@ fn fresh_number() -> u64 {
     u64::from(u32::from_be_bytes(random()) >> 1)
 }
 
-/// A key for `/jwt`, as written.
+/// An API key for `/jwt`.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuthKeyDocument {
-    /// The secret; with several, all of them count.
+    /// The secret.
     #[serde(rename = "apiKey")]
     api_key: Option<Secret>,
-    /// The secrets that it answers to while it is being rotated.
+    /// Several secrets, while the key is being rotated.
     #[serde(rename = "apiKeys", default)]
     api_keys: Vec<Secret>,
     scopes: Scopes,
-    /// What `get` prints: how many secrets there are.
+    /// Read-only: the number of secrets.
     #[serde(rename = "keys")]
     _keys: Option<usize>,
-    /// What `get` prints; it is found out, not written.
+    /// Read-only.
     #[serde(rename = "used")]
     _used: Option<Timestamp>,
-    /// What `get` prints: when each secret was last traded, the oldest first.
+    /// Read-only: when each secret was last used, the oldest first.
     #[serde(rename = "keysUsed")]
     _keys_used: Option<Vec<Option<Timestamp>>>,
 }

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A person, as written.
+/// A person.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -42,7 +42,7 @@ pub struct UserDocument {
     birthdate: Option<String>,
     zoneinfo: Option<String>,
     locale: Option<String>,
-    /// `docs/contracts/aidbox.md` §2.2 has the other spelling.
+    /// Telephone number; also accepted as `phoneNumber`.
     #[serde(rename = "phone_number", alias = "phoneNumber")]
     phone_number: Option<String>,
     address: Option<Address>,
@@ -157,6 +157,7 @@ impl Resource for UserDocument {
                 let written = issuer.settings().secrets.password(secret);
                 let written = written.map_err(|why| match why {
                     Unacceptable::Blank => format!("password {why}"),
+                    Unacceptable::Hash(_) => format!("password: {why}"),
                     Unacceptable::Short(_) => format!(
                         "password {why}; choose a longer one, or set password_min_length of the site"
                     ),

@@ -33,6 +33,9 @@ pub enum Unacceptable {
     /// It is too short.
     #[error("must have at least {0} {characters}", characters = if *.0 == 1 { "character" } else { "characters" })]
     Short(usize),
+    /// It is what another program keeps in place of a password or secret, as the text names it.
+    #[error("is a hash; send the {0} itself – hashes cannot be imported yet")]
+    Hash(&'static str),
 }
 
 impl Storable {
@@ -48,7 +51,7 @@ impl SecretPolicy {
     /// # Errors
     /// [`Unacceptable`] saying what it lacks.
     pub fn password(self, password: &Secret) -> Result<Storable, Unacceptable> {
-        storable(password, self.password_min_length)
+        storable(password, self.password_min_length, "password")
     }
 
     /// `secret`, if an app, a machine user or an API key may have it.
@@ -56,7 +59,7 @@ impl SecretPolicy {
     /// # Errors
     /// [`Unacceptable`] saying what it lacks.
     pub fn secret(self, secret: &Secret) -> Result<Storable, Unacceptable> {
-        storable(secret, self.secret_min_length)
+        storable(secret, self.secret_min_length, "secret")
     }
 }
 
@@ -76,16 +79,85 @@ pub fn has_invisible(name: &str) -> bool {
 
 /// Characters are those that can be seen, in NFC, so that `é` is one however it was typed. Marks that
 /// stand on another character, or on none, are no characters of their own, and blanks are none.
-fn storable(secret: &Secret, min_length: usize) -> Result<Storable, Unacceptable> {
+fn storable(
+    secret: &Secret,
+    min_length: usize,
+    name: &'static str,
+) -> Result<Storable, Unacceptable> {
     let is_seen = |letter: &char| !is_invisible(*letter) && !is_combining_mark(*letter);
     let seen = secret.expose().nfc().filter(is_seen).take(min_length.max(1)).count();
     if seen == 0 {
         return Err(Unacceptable::Blank);
     }
+    if is_hash(secret.expose()) {
+        return Err(Unacceptable::Hash(name));
+    }
     if seen < min_length {
         return Err(Unacceptable::Short(min_length));
     }
     Ok(Storable(Secret::new(secret.expose().nfc().collect())))
+}
+
+/// How hashes begin: those of Aidbox, PHC strings and crypt(3), Django and Werkzeug, phpass.
+const HASHES: [&str; 37] = [
+    "$s0$",
+    "$argon2id$",
+    "$argon2i$",
+    "$argon2d$",
+    "$2$",
+    "$2a$",
+    "$2b$",
+    "$2x$",
+    "$2y$",
+    "$scrypt$",
+    "$bcrypt-sha256$",
+    "$pbkdf2$",
+    "$pbkdf2-",
+    "$1$",
+    "$3$",
+    "$5$",
+    "$6$",
+    "$7$",
+    "$y$",
+    "$gy$",
+    "$md5$",
+    "$md5,",
+    "$sha1$",
+    "$apr1$",
+    "$P$",
+    "$H$",
+    "pbkdf2_sha1$",
+    "pbkdf2_sha256$",
+    "pbkdf2:sha",
+    "argon2$argon2",
+    "bcrypt$$2",
+    "bcrypt_sha256$$2",
+    "scrypt$",
+    "scrypt:",
+    "sha1$",
+    "md5$",
+    "grub.pbkdf2.",
+];
+
+/// What stands in braces before a hash (RFC 2307 §5.3; Spring Security), with a number or the name of
+/// a function behind it.
+const SCHEMES: [&str; 9] =
+    ["ssha", "sha", "smd5", "md5", "crypt", "pbkdf2", "argon2", "bcrypt", "scrypt"];
+
+/// Whether `text` is not a password but what one is kept as: taken for a password, whoever reads the
+/// place it was exported from could sign in, and its owner could not.
+fn is_hash(text: &str) -> bool {
+    let text = text.trim_start();
+    let scheme = text.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    let is_scheme = scheme.is_some_and(|(scheme, _)| {
+        let scheme = scheme.split(['-', '_', '@']).next().unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        let plain = |known: &str| {
+            scheme.strip_prefix(known).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+        };
+        SCHEMES.into_iter().any(plain)
+    });
+    is_scheme || HASHES.iter().any(|start| text.starts_with(start))
 }
 
 /// White space, control characters, and those of Unicode's `Default_Ignorable_Code_Point` and the
@@ -169,5 +241,44 @@ mod tests {
         assert_eq!(password("密码密码密码密码密码密码"), Ok(()));
         let secret = SecretPolicy::default().secret(&Secret::new("verysecret".to_owned()));
         assert_eq!(secret.map(drop), Ok(()));
+    }
+
+    #[test]
+    fn what_other_programs_keep_in_place_of_a_password_is_none() {
+        for hash in [
+            "$s0$e0801$0sGpgcVPqyKVXcGcMoQBVA==$0ePoRJcqRlz0cQUOxqbPqxsx1BBCQA9Z5Gi4qj4xpEo=",
+            "$argon2id$v=19$m=19456,t=2,p=1$XT/VgouZzsKze91q7qpTvw$b6jCHmsj0kGhB9g0NmgP",
+            "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "$2a$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "$2y$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "\n$pbkdf2-sha256$i=600000$c2FsdA$aGFzaA",
+            "$scrypt$ln=16,r=8,p=1$c2FsdA$aGFzaA",
+            "$6$rounds=5000$salt$hash",
+            "pbkdf2_sha256$600000$salt$hash=",
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA",
+            "bcrypt_sha256$$2b$12$R9h/cIPz0gi",
+            "pbkdf2:sha256:600000$salt$hash",
+            "scrypt:32768:8:1$salt$hash",
+            "{SSHA}cGFzc3dvcmQgYW5kIHNhbHQ=",
+            "{ssha512}cGFzc3dvcmQgYW5kIHNhbHQ=",
+            "{PBKDF2-SHA256}10000$c2FsdA$aGFzaA",
+            "{pbkdf2@SpringSecurity_v5_8}c2FsdCBhbmQgaGFzaA",
+            "{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe",
+        ] {
+            let secret = Secret::new(hash.to_owned());
+            assert_eq!(password(hash), Err(Unacceptable::Hash("password")), "{hash}");
+            let kept = SecretPolicy::default().secret(&secret).map(drop);
+            assert_eq!(kept, Err(Unacceptable::Hash("secret")), "{hash}");
+        }
+        for good in [
+            "$2 for a coffee",
+            "$argon2id is a hash",
+            "{shadow} of a doubt",
+            "{sha of light}",
+            "my $2b$12$ in the middle",
+            "sha1 and md5 are old",
+        ] {
+            assert_eq!(password(good), Ok(()), "{good}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519, the only curve accepted for `EdDSA` (RFC 8037 §3.1).
+    /// `EdDSA` with Ed25519 (RFC 8037 §3.1).
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -34,7 +34,7 @@ pub enum Algorithm {
     /// RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 7518 §3.5).
     #[serde(rename = "PS256")]
     Ps256,
-    /// HMAC with SHA-256; only for tokens of the documents' own kinds.
+    /// HMAC with SHA-256, for tokens of API keys and machine users only.
     #[serde(rename = "HS256")]
     Hs256,
 }

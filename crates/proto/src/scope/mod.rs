@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub use pattern::{InvalidPattern, ScopePattern};
 
-/// What one field of a request, or one REST call, asks for: `Operation:Type:Action`.
+/// The scope that a field or REST call requires: `Operation:Type:Action`.
 ///
 /// Three names, never a pattern.
 #[derive(
@@ -59,7 +59,7 @@ impl std::fmt::Display for RequiredScope {
     }
 }
 
-/// One scope as it is granted or requested.
+/// A scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
@@ -132,7 +132,7 @@ impl std::fmt::Display for Scope {
     }
 }
 
-/// Scopes in the order they were written, each once. Cheap to clone.
+/// Scopes in the order in which they were written, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<Scope>", into = "Vec<Scope>")]

@@ -2,8 +2,8 @@
 
 use super::RequiredScope;
 
-/// A glob over `Operation:Type:Action`: `*` any run of characters, colons included; `?` one
-/// character; `{a,b}` alternatives. Whole-string and case-sensitive.
+/// Pattern of scopes `Operation:Type:Action`: `*` any characters, also colons; `?` one character;
+/// `{a,b}` alternatives. Case-sensitive; matches the whole scope.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]

@@ -1,7 +1,11 @@
 //! `castellan demo`: a server with something to guard, and what to try on it.
 
 use std::{
-    fs::OpenOptions, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode,
+    fs::OpenOptions,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -58,17 +62,7 @@ struct Demo {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
-        fetch_sdl(upstream).await?;
-        let text = settings(
-            &format!("http://localhost:{}", arguments.listen.port()),
-            arguments.listen,
-            upstream,
-        );
-        super::new_file(file, &mut OpenOptions::new())?
-            .write_all(text.as_bytes())
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-        println!("wrote {0}; start with: castellan serve --config {0}", file.display());
-        return Ok(ExitCode::SUCCESS);
+        return save(file, upstream, arguments.listen).await;
     }
     if !arguments.listen.ip().is_loopback() {
         return Err(format!(
@@ -118,10 +112,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Writes a configuration for `upstream` to `file`, which must not exist yet.
+async fn save(file: &Path, upstream: &Url, listen: SocketAddr) -> Result<ExitCode, Failure> {
+    fetch_sdl(upstream).await?;
+    let text = settings(&format!("http://localhost:{}", listen.port()), listen, upstream);
+    super::new_file(file, &mut OpenOptions::new())?
+        .write_all(text.as_bytes())
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    println!("wrote {0}; start with: castellan serve --config {0}", file.display());
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The configuration of a server that guards `upstream`.
 fn settings(issuer: &str, listen: SocketAddr, upstream: &Url) -> String {
     format!(
-        r#"# Made by `castellan demo`; the README says what else can be set.
+        r#"# Made by `castellan demo`; docs/configuration.md says what else can be set.
 issuer = "{issuer}"
 
 [server]

@@ -9,24 +9,26 @@ use serde::Deserialize;
 
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
-/// Machine sign-in. Off without a secret.
+/// Settings of the Decidim dialect. Without a secret, machine users cannot sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecidimConfig {
     /// The HMAC secret, at least 32 bytes (`DECIDIM_API_JWT_SECRET`).
     pub api_jwt_secret: Option<SecretRef>,
-    /// Minutes that a machine user's token lives (`DECIDIM_API_JWT_EXPIRES_IN`). Default: as long
-    /// as an app's.
+    /// Lifetime of machine users' tokens, in minutes (`DECIDIM_API_JWT_EXPIRES_IN`). Default: that
+    /// of apps.
     pub api_jwt_expires_in: Option<u32>,
-    /// Minutes that an access token of an app of `/oauth` lives
+    /// Lifetime of access tokens of apps of `/oauth`, in minutes
     /// (`DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN`).
     pub oauth_access_token_expires_in: u32,
-    /// Characters of a generated API secret (`DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH`).
+    /// Length of generated secrets of machine users, in characters
+    /// (`DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH`).
     pub api_users_secret_length: u32,
-    /// Only known callers are let in (`DECIDIM_API_FORCE_API_AUTHENTICATION`).
+    /// Whether callers without a valid credential are refused
+    /// (`DECIDIM_API_FORCE_API_AUTHENTICATION`).
     pub force_api_authentication: bool,
-    /// Callers who are not known may ask for the schema
-    /// (`DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION`). A guard's own `introspection` comes first.
+    /// Whether everybody may read the schema, unless a guard's `introspection` says otherwise
+    /// (`DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION`).
     pub enable_anonymous_introspection: bool,
 }
 

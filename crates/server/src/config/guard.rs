@@ -13,138 +13,141 @@ use serde::Deserialize;
 use super::Site;
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
 
-/// A protected area: where it is, who may do what there, and what stands behind it.
+/// A protected API: its path, who may do what, and the API itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardConfig {
     /// Its name, in logs and in `Castellan-Identity`.
     pub name: String,
-    /// The path it answers at.
+    /// The path at which it answers.
     pub path: String,
-    /// Whether it answers at `/` as well. Default: where it is at `/graphql` in the `trompa` dialect
-    /// (`docs/contracts/trompa.md` §1).
+    /// Whether it also answers at `/`. Default: `true` in the `trompa` dialect at `/graphql`, else
+    /// `false` (`docs/contracts/trompa.md` §1).
     pub at_root: Option<bool>,
-    /// The site it is part of. Default: every one.
+    /// The site to which it belongs. Default: every site.
     pub site: Option<String>,
-    /// Wording and scope manner of one contract; none by default.
+    /// Contract whose messages, statuses and treatment of scopes the guard follows. Default: none.
     pub dialect: Option<String>,
     /// That contract, once its name has been looked up.
     #[serde(skip)]
     spoken: Option<&'static Dialect>,
-    /// What is spoken there.
+    /// Protocol of the API.
     #[serde(default)]
     pub protocol: GuardProtocol,
-    /// The API behind it. Without one, only local fields are answered.
+    /// URL of the API. Without one, only the `session` field is answered.
     #[schemars(with = "Option<String>", url)]
     pub upstream: Option<url::Url>,
-    /// The upstream's name in `Castellan-Identity`. Default: its origin.
+    /// The `aud` of `Castellan-Identity`. Default: the origin of `upstream`.
     pub upstream_id: Option<String>,
-    /// Requests that may be under way to the API at a time; more are answered 503. Guards whose
-    /// upstreams are at one origin share it. Default: an equal part of the file handles that there
-    /// are for upstreams, 1,024 at most.
+    /// Requests to the API at a time; more are answered with 503. Guards whose upstreams have one
+    /// origin share it. Default: an equal part of the file handles for upstreams, at most 1024.
     pub upstream_max_requests: Option<NonZeroUsize>,
-    /// How long a whole answer of the API may take, from the request to its last byte. Default
-    /// `"10m"`. It has 30 seconds to begin, and as long for each further part, in any case.
+    /// How long a whole response of the API may take, from the request to the last byte. Default
+    /// `"10m"`. In any case it has 30 seconds to begin, and as long for each further part.
     pub upstream_timeout: Option<Lifetime>,
-    /// How callers prove who they are.
+    /// How callers authenticate.
     #[serde(default)]
     pub authenticate: Methods,
-    /// What anybody may ask for.
+    /// What everybody may use, without a token.
     #[serde(default)]
     pub public: Vec<ScopePattern>,
-    /// What named scopes stand for here. Default: `api:read` and `api:write`.
+    /// What named scopes stand for at this guard. Default: `api:read` and `api:write`.
     pub scopes: Option<BTreeMap<String, Vec<ScopePattern>>>,
-    /// The upstream's schema as an SDL file; without one it is asked, and kept on disk.
+    /// The API's schema as an SDL file. Default: introspection of the API, with the result kept on
+    /// disk.
     pub schema: Option<PathBuf>,
-    /// Directives of the file that `schema` names by which the upstream itself holds callers off, such
-    /// as `authenticated`, or which hold nobody off. Nothing here enforces them, so that a schema with
-    /// one that is neither listed nor known to hold nobody off is refused.
+    /// Directives in the file that `schema` names, such as `authenticated`, which the API enforces
+    /// itself or which restrict nobody. Castellan does not enforce them, and refuses a schema with one
+    /// that is neither listed nor known to restrict nobody.
     #[serde(default)]
     pub upstream_enforces: Vec<String>,
-    /// How often the schema is looked at again. Default `"40s"`, so that within a minute all nodes
-    /// decide by the same one.
+    /// How often the API is asked for its schema again, or the file is read again. Default `"40s"`.
     pub schema_refresh: Option<Lifetime>,
-    /// The table of what fields demand. Default: beside the configuration.
+    /// File with the scope that each root field requires. Default: `NAME.lock` beside the
+    /// configuration.
     pub lock: Option<PathBuf>,
-    /// How the names of mutations are read. Default: `"trompa"` in that dialect, else `"verbs"`.
+    /// How the required scope follows from a mutation's name. Default: `"trompa"` in that dialect,
+    /// else `"verbs"`.
     pub naming: Option<Naming>,
-    /// Demands set by hand: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
+    /// Required scopes of single root fields: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
     #[serde(default)]
     pub overrides: BTreeMap<String, RequiredScope>,
-    /// Terms, besides the token's scopes, that must be there and hold.
+    /// Terms of the decision, in addition to the token's scopes, that must exist and allow the
+    /// request.
     #[serde(default)]
     pub require: Vec<Term>,
-    /// What happens to a mutation of which some fields are denied.
+    /// What happens to a mutation with denied fields.
     pub on_deny: Option<OnDeny>,
-    /// What becomes of callers who are not known. Default `"admitted"`; in the `decidim` dialect
-    /// `"refused"` if `decidim.force_api_authentication` is set.
+    /// What happens to callers without a valid credential. Default `"admitted"`; in the `decidim`
+    /// dialect `"refused"` if `decidim.force_api_authentication` is set.
     pub anonymous: Option<Anonymous>,
-    /// Who may ask for the schema. Default `"public"`; in the `decidim` dialect `"signed-in"`, unless
+    /// Who may read the schema. Default `"public"`; in the `decidim` dialect `"signed-in"`, unless
     /// `decidim.enable_anonymous_introspection` is set.
     pub introspection: Option<Introspection>,
-    /// Whether requests may also be forms, and `variables` a JSON text. Default: in the `decidim`
-    /// dialect (`docs/contracts/decidim.md` §5).
+    /// Whether requests may be forms, and `variables` a string that contains JSON. Default: `true`
+    /// in the `decidim` dialect (`docs/contracts/decidim.md` §5), else `false`.
     pub forms: Option<bool>,
-    /// How the `session` field stands. Default: `"local"` in the `decidim` dialect, else `"off"`.
+    /// Who answers the root field `session`. Default: `"local"` in the `decidim` dialect, else
+    /// `"off"`.
     pub session: Option<SessionField>,
-    /// Headers of callers that never cross, besides those that never do.
+    /// Request headers that are not forwarded, in addition to those that never are.
     #[serde(default)]
     pub strip_headers: Vec<String>,
     /// How large a request may be.
     #[serde(default)]
     pub limits: Limits,
-    /// The name of this area as an audience. Default: the issuer and the path.
+    /// The name of this guard in the `aud` of access tokens. Default: the issuer followed by the
+    /// path.
     pub audience: Option<String>,
 }
 
-/// What becomes of callers who show no good credential.
+/// What happens to callers without a valid credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Anonymous {
-    /// They reach what is public.
+    /// They may use what is public.
     Admitted,
-    /// They reach nothing: 401.
+    /// They are refused with 401.
     Refused,
 }
 
-/// A term of a decision that a guard may require.
+/// A term of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Term {
     /// The scopes of the token; always required.
     Token,
-    /// The list of what the app or key may do at all.
+    /// The list of scopes of the app or key itself.
     Client,
-    /// The policies of the person. Refused at the start: there are none in this version, so that
-    /// nobody would get through.
+    /// The policies of the person. Refused at present, since there are none.
     Person,
 }
 
-/// What is spoken at a guard.
+/// Protocol of a guarded API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GuardProtocol {
     /// GraphQL over HTTP.
     #[default]
     Graphql,
-    /// Plain HTTP; not served yet.
+    /// Reserved, and refused at present.
     Http,
 }
 
-/// How callers prove who they are.
+/// How callers authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Access tokens of this server.
     Oauth,
-    /// JWTs for API keys (`docs/contracts/trompa.md` §3).
+    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3).
     Jwt,
-    /// Browser sessions of pages of the same origin, with `dialect = "decidim"`
-    /// (`docs/contracts/decidim.md` §5.2). A request must carry `X-Requested-With`.
+    /// The browser session, in the `decidim` dialect only (`docs/contracts/decidim.md` §5.2),
+    /// together with the header `X-Requested-With`.
     Session,
-    /// Not served yet.
+    /// Reserved, and refused at present.
     Basic,
-    /// Not served yet.
+    /// Reserved, and refused at present.
     ClientCertificate,
 }
 
@@ -268,7 +271,7 @@ impl GuardConfig {
         self.session.unwrap_or(default)
     }
 
-    /// How the names of mutations are read.
+    /// How the required scope follows from a mutation's name.
     #[must_use]
     pub fn naming(&self) -> Naming {
         let default = self.speaks().map_or(Naming::Verbs, |dialect| dialect.naming);

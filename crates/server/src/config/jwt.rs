@@ -16,33 +16,35 @@ use serde::Deserialize;
 
 use super::{ConfigError, SecretRef, Site, environment::Environment};
 
-/// Keys that are traded for JWTs. Off without a secret.
+/// API keys that are exchanged for JWTs at `/jwt`. Off without a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// The HMAC secret, at least 32 bytes (`JWT_SECRET`).
     pub secret: Option<SecretRef>,
-    /// How long a token lives, in the grammar of `docs/contracts/trompa.md` §7.2 (`JWT_EXPIRES`).
+    /// Lifetime of the tokens, such as `"2 hours"` (`docs/contracts/trompa.md` §7.2,
+    /// `JWT_EXPIRES`).
     pub expires: Lifetime,
     /// The `iss` claim (`JWT_ISSUER`).
     pub issuer: String,
-    /// Whether tokens must say so (`docs/contracts/trompa.md` §3.1). Default: true. Where it is
-    /// false, a new issuer ends no token, and tokens that others sign with the same secret count.
+    /// Whether a token must have that `iss` (`docs/contracts/trompa.md` §3.1). Default `true`. If
+    /// `false`, changing the issuer ends no token, and tokens that others sign with the same secret
+    /// are accepted.
     pub check_issuer: bool,
-    /// The keys (`JWT_AUTH_KEYS`, as JSON).
+    /// Keys in the configuration, in addition to `AuthKey` resources (`JWT_AUTH_KEYS`, as JSON).
     pub keys: Vec<KeyEntry>,
 }
 
-/// One key.
+/// An API key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
-    /// Its id; two keys may share one while the key is being rotated.
+    /// Its id, which may occur twice while the key is being replaced.
     pub id: String,
     /// Its secret.
     #[serde(rename = "apiKey")]
     pub api_key: Secret,
-    /// What it may ask for.
+    /// Its scopes.
     pub scopes: Vec<String>,
 }
 
@@ -68,7 +70,7 @@ const LONGEST: i64 = 31_557_600;
 /// The sample key in TROMPA's documentation (`docs/security-cases.md` trap 2).
 const SAMPLE: &str = "jfBeQsMWo5y3AX1MaN8Vvzkkmkx2TUpVYohpwDXf6ck=";
 
-/// Whole seconds, not yet checked to be more than none.
+/// A lifetime such as `"1d"`, `"2 hours"` or `"1.5h"`, or a number of seconds as a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Lifetime(pub i64);

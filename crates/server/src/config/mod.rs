@@ -51,23 +51,24 @@ pub use site::{Site, SiteConfig};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the world reaches us; the `iss` of every token. No slash at its end.
+    /// Public URL of the server, and the `iss` of its tokens. No slash at the end.
     pub issuer: IssuerUrl,
     /// The listener.
     pub server: ServerConfig,
-    /// Where records are kept.
+    /// The data source.
     pub data: DataConfig,
-    /// How tokens are issued.
+    /// Lifetimes and other settings of tokens.
     pub tokens: castellan_issuer::Settings,
-    /// Public faces, each a tenant of its own. Default: one that answers to every host.
+    /// Tenants. Default: one, for every host.
     pub site: Vec<SiteConfig>,
-    /// Protected areas.
+    /// Protected APIs.
     pub guard: Vec<GuardConfig>,
-    /// Keys that are traded for JWTs (`docs/contracts/trompa.md` §7).
+    /// API keys that are exchanged for JWTs at `/jwt` (`docs/contracts/trompa.md` §7).
     pub jwt: JwtConfig,
-    /// Machine users that sign in for a JWT (`docs/contracts/decidim.md` §7).
+    /// Machine users, apps of `/oauth` and guards of the Decidim dialect
+    /// (`docs/contracts/decidim.md` §7).
     pub decidim: DecidimConfig,
-    /// What is usually forbidden, and the least that is asked.
+    /// Exceptions for demonstrations, and the minimum length of passwords.
     pub security: SecurityConfig,
 }
 
@@ -75,21 +76,22 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Where to listen. Default `"127.0.0.1:8080"`.
+    /// Address and port of the listener. Default `"127.0.0.1:8080"`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed, such as `"10.0.0.0/8"`. Default:
-    /// none.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+    /// believed, such as `"10.0.0.0/8"`. Default: none.
     #[serde(deserialize_with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// How long a connection may be idle between two requests. Default `"75s"`.
     pub keep_alive: Lifetime,
-    /// Connections of one address, or one /64 of IPv6, at a time. Default: a sixteenth of all there
-    /// may be, and at least 32. This machine and `trusted_proxies` are not limited.
+    /// Connections of one address, or one /64 of IPv6, at a time. Default: a sixteenth of all
+    /// connections, at least 32. Loopback and `trusted_proxies` are not limited.
     pub connections_per_source: Option<NonZeroUsize>,
-    /// Headers that scripts of other origins may send to the token, revocation and userinfo endpoints,
-    /// besides those that are read there, such as `"traceparent"`. Default: none.
+    /// Request headers that scripts of other origins may send to the token, revocation and userinfo
+    /// endpoints, in addition to those that the endpoints read, such as `"traceparent"`. Default:
+    /// none.
     #[serde(deserialize_with = "header_names")]
     #[schemars(with = "Vec<String>")]
     pub cors_headers: Vec<HeaderName>,
@@ -118,23 +120,24 @@ fn networks<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Which data source, e.g. `"sqlite://castellan.db"`.
+    /// URL of the data source. Default `"sqlite://castellan.db"`.
     pub url: String,
-    /// The master key; without one, a file beside the database is used, and made if need be.
+    /// The master key. Default with SQLite: a file beside the database, created together with it.
+    /// Required with other data sources.
     pub master_key: Option<SecretRef>,
-    /// The master key before, while the key is being changed: what it sealed opens as well.
+    /// The previous master key, while the key is being changed.
     pub previous_master_key: Option<SecretRef>,
-    /// Whether tables and the like are made and upgraded at the start. Default `true`; otherwise
-    /// `castellan migrate` does it.
+    /// Whether tables and indexes are created and upgraded at each start. Default `true`; if
+    /// `false`, `castellan migrate` does it.
     pub migrate: bool,
-    /// Whether lists of people and consents that no filter narrows are given where the data source
-    /// charges for what it reads (DynamoDB). Default `false`.
+    /// Whether unfiltered lists of people and consents are served where the data source charges for
+    /// what it reads (DynamoDB). Default `false`.
     pub allow_table_scans: bool,
-    /// How long a data source that does not answer at the start is tried again. Default: not at all.
+    /// How long to retry at the start if the data source does not respond. Default: no retry.
     pub wait: Option<Lifetime>,
 }
 
-/// Where the world reaches us.
+/// Public URL: scheme, host, and the port if it is not the default one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct IssuerUrl(String);

@@ -16,15 +16,15 @@ use crate::files;
 /// Bytes of a file with a secret.
 const MOST: u64 = 1024 * 1024;
 
-/// A secret: written out, or where it is to be found.
+/// A secret, or the place where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(untagged)]
 pub enum SecretRef {
-    /// Written out.
+    /// The secret itself.
     Text(Secret),
     /// In an environment variable.
     Env(EnvRef),
-    /// In a regular file of at most 1 MiB, white space around it dropped.
+    /// In a regular file of at most 1 MiB, without white space at either end.
     File(FileRef),
 }
 

@@ -6,14 +6,15 @@ use serde::Deserialize;
 
 use super::{ConfigError, Site, SiteConfig, environment::Environment};
 
-/// What is usually forbidden, and the least that is asked.
+/// Exceptions for demonstrations, and the minimum length of passwords.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecurityConfig {
-    /// For demos and tests on loopback only: weak `JWT_SECRET`, lifetimes of zero.
+    /// For demonstrations and tests on loopback: accepts secrets of fewer than 32 bytes, sample
+    /// keys, and a `jwt.expires` of zero or of more than a year.
     pub insecure: bool,
-    /// Characters that people's passwords have at least
-    /// (`BOX_SECURITY_USER_PASSWORD_MIN_LENGTH`). A site may say otherwise. Default 12.
+    /// Minimum length of passwords, in characters (`BOX_SECURITY_USER_PASSWORD_MIN_LENGTH`). A site
+    /// may have its own. Default 12.
     pub password_min_length: usize,
 }
 

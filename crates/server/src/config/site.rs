@@ -7,28 +7,28 @@ use serde::Deserialize;
 
 use super::{Config, ConfigError, IssuerUrl};
 
-/// A public face, as written.
+/// A tenant.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
-    /// Its name, which is that of its tenant in the store.
+    /// Its name, which also identifies it in the data source.
     pub name: String,
-    /// What people read on its pages. Default: the name.
+    /// Title of its pages. Default: the name.
     pub title: Option<String>,
-    /// Where the world reaches it; the `iss` of its tokens. The first site's default is the
+    /// Public URL of the site, and the `iss` of its tokens. Default for the first site: the
     /// `issuer` of the file.
     pub issuer: Option<IssuerUrl>,
-    /// Host names that lead to it, besides that of its issuer; with a port, only that one.
+    /// Further host names of the site. A name with a port matches that port only.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// Characters that people's passwords have at least there. Default: that of `[security]`.
+    /// Minimum length of passwords at this site, in characters. Default: that of `[security]`.
     pub password_min_length: Option<usize>,
 }
 
 /// A public face, with all defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Its name, which is that of its tenant in the store.
+    /// Its name, which also identifies it in the data source.
     pub name: String,
     /// What people read on its pages.
     pub title: String,

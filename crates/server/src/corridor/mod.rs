@@ -32,6 +32,9 @@ pub use site::{Nonce, SiteRoutes};
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What some path or other takes.
+const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
 /// The sites, behind the steps that they all share. Cheap to clone.
 #[derive(Clone)]
 pub struct Corridor {
@@ -85,6 +88,9 @@ impl Corridor {
         }
         let mut response = match normalise::check(&request) {
             Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),
+            Ok(()) if normalise::asks_of_the_server(&request) => {
+                [(header::ALLOW, METHODS)].into_response()
+            }
             Ok(()) => {
                 if let Some(site) = here.sites.of(&request) {
                     if site.https

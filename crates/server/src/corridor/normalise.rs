@@ -1,7 +1,7 @@
 //! One reading of a request's target: what could be read in two ways is refused
 //! (`docs/rules.md` rule 1, `docs/security-cases.md` row 31).
 
-use axum::http::{Request, Version, header};
+use axum::http::{Method, Request, Version, header};
 
 /// Why a target is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,10 @@ pub(crate) struct LengthBesideCoding;
 
 /// Refuses what is ambiguous; what passes is forwarded and matched as it is.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
-    check_path(request.uri().path())?;
+    let path = request.uri().path();
+    if !(request.method() == Method::OPTIONS && path == "*") {
+        check_path(path)?;
+    }
     let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => {}
@@ -53,7 +56,21 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Ambiguous> {
 /// HTTP/1.0, as that version has no need of `Host` (RFC 9112 §3.2).
 fn is_probe<B>(request: &Request<B>) -> bool {
     let old = matches!(request.version(), Version::HTTP_09 | Version::HTTP_10);
-    old && matches!(request.uri().path(), "/healthz" | "/readyz")
+    let is_health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    old && (is_health || asks_of_the_server(request))
+}
+
+/// Whether it asks what the server as a whole can do (RFC 9110 §9.3.7), and of no site: `OPTIONS *`,
+/// or `OPTIONS /` without a host, which proxies send to see whether it answers at all.
+pub(super) fn asks_of_the_server<B>(request: &Request<B>) -> bool {
+    let names_no_host =
+        request.uri().authority().is_none() && !request.headers().contains_key(header::HOST);
+    request.method() == Method::OPTIONS
+        && match request.uri().path() {
+            "*" => true,
+            "/" => names_no_host,
+            _ => false,
+        }
 }
 
 fn check_path(path: &str) -> Result<(), Ambiguous> {
@@ -151,6 +168,16 @@ mod tests {
         ] {
             let request = Request::builder().uri(path).version(version).body(()).unwrap();
             assert_eq!(check(&request).is_ok(), well, "{path} {version:?}");
+        }
+        for (path, version, well) in [
+            ("/", Version::HTTP_10, true),
+            ("*", Version::HTTP_10, true),
+            ("/", Version::HTTP_11, false),
+            ("*", Version::HTTP_11, false),
+            ("/api", Version::HTTP_10, false),
+        ] {
+            let request = Request::options(path).version(version).body(()).unwrap();
+            assert_eq!(check(&request).is_ok(), well, "OPTIONS {path} {version:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use castellan_proto::Digest;
 use http::Method;
 use url::Url;
 
-use super::introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of};
+use super::introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of, why_no_offer};
 use crate::{
     config::GuardConfig,
     files,
@@ -61,6 +61,19 @@ pub(crate) enum SchemaProblem {
     /// The API shows something that is no schema.
     #[error("the introspection response of {0} is not a schema: set `schema` to an SDL file")]
     Unreadable(String),
+    /// The API shows its schema, but does not tell what else could be asked for.
+    #[error(
+        "{url} does not tell which introspection fields it has: {why}. Its schema was read with \
+         those of 2018, without deprecated arguments and input fields, repeatable directives, \
+         @oneOf and @specifiedBy: requests that use them may be refused. Set `schema` to an SDL \
+         file"
+    )]
+    Incomplete {
+        /// Which API.
+        url: String,
+        /// What it says, made fit to be shown.
+        why: String,
+    },
 }
 
 impl SchemaProblem {
@@ -72,6 +85,7 @@ impl SchemaProblem {
             | Self::Closed(_)
             | Self::Refused { .. }
             | Self::Unreadable(_) => "schema_unavailable",
+            Self::Incomplete { .. } => "schema_incomplete",
             Self::File { .. } | Self::Slow => "file_unusable",
             Self::Schema(SchemaError::Remapped { .. }) => "mapping_changed",
             Self::Schema(SchemaError::Lock(_)) => "lock_unreadable",
@@ -88,8 +102,17 @@ pub(crate) struct Built {
     pub(crate) drifts: Vec<Drift>,
     /// Why it is not the newest one.
     pub(crate) behind: Option<SchemaProblem>,
+    /// Why it may lack something.
+    pub(crate) incomplete: Option<SchemaProblem>,
     /// What it was made from.
     pub(crate) made_from: Digest,
+}
+
+/// What an API shows of itself.
+pub(crate) struct Shown {
+    pub(crate) sdl: String,
+    /// Why it may lack something.
+    pub(crate) incomplete: Option<SchemaProblem>,
 }
 
 /// Bytes of a schema, or of a lock file; an API may show as many.
@@ -107,7 +130,7 @@ enum Text {
     /// A file that the configuration names.
     Owned(String),
     /// What the API shows now.
-    Shown(String),
+    Shown(Shown),
     /// What it showed last, as it could not be asked.
     Kept(String, SchemaProblem),
     /// Nothing but our own fields.
@@ -125,9 +148,9 @@ pub(crate) fn source(guard: &GuardConfig) -> Option<&Url> {
 }
 
 /// Asks the API, if that is where the schema is from.
-pub(crate) async fn ask(guard: &GuardConfig) -> Option<Result<String, SchemaProblem>> {
+pub(crate) async fn ask(guard: &GuardConfig) -> Option<Result<Shown, SchemaProblem>> {
     match source(guard) {
-        Some(url) => Some(fetch_sdl(url).await),
+        Some(url) => Some(fetch(url).await),
         None => None,
     }
 }
@@ -136,7 +159,7 @@ pub(crate) async fn ask(guard: &GuardConfig) -> Option<Result<String, SchemaProb
 pub(crate) fn gather(
     guard: &GuardConfig,
     folder: &Path,
-    shown: Option<Result<String, SchemaProblem>>,
+    shown: Option<Result<Shown, SchemaProblem>>,
 ) -> Result<Material, SchemaProblem> {
     let lock = folder.join(guard.lock_name());
     let (text, cache) = match (&guard.schema, shown) {
@@ -144,7 +167,7 @@ pub(crate) fn gather(
         (None, Some(shown)) => {
             let cache = folder.join(format!("{}.schema.graphql", guard.name));
             let text = match shown {
-                Ok(sdl) => Text::Shown(sdl),
+                Ok(shown) => Text::Shown(shown),
                 Err(problem) if cache.exists() => Text::Kept(read(&cache)?, problem),
                 Err(problem) => return Err(problem),
             };
@@ -166,7 +189,8 @@ impl Material {
     pub(crate) fn digest(&self) -> Digest {
         let (from, text) = match &self.text {
             Text::Owned(text) => ("file", &**text),
-            Text::Shown(text) => ("api", &**text),
+            Text::Shown(Shown { sdl, incomplete: None }) => ("api", &**sdl),
+            Text::Shown(Shown { sdl, .. }) => ("api in part", &**sdl),
             Text::Kept(text, _) => ("disk", &**text),
             Text::Ours => ("ours", ""),
         };
@@ -187,7 +211,7 @@ impl Material {
         };
         let cache = self.cache.as_deref();
         let name = cache.map_or_else(String::new, |path| path.display().to_string());
-        let mut newest = None;
+        let (mut newest, mut lacks) = (None, None);
         let ((schema, drifts), behind) = match self.text {
             Text::Ours => ((GuardSchema::local(&settings(guard, ""))?, Vec::new()), None),
             Text::Owned(sdl) => {
@@ -195,20 +219,22 @@ impl Material {
                 (read_sdl(&sdl, &file.unwrap_or_default())?, None)
             }
             Text::Kept(sdl, problem) => (read_sdl(&sdl, &name)?, Some(problem)),
-            Text::Shown(sdl) => match read_sdl(&sdl, "the schema of the upstream") {
-                Ok(made) => {
-                    newest = Some(sdl);
-                    (made, None)
-                }
-                Err(error) => {
-                    let kept = cache.and_then(|path| files::read_text(path, MOST).ok());
-                    let kept = kept.filter(|kept| *kept != sdl);
-                    match kept.and_then(|kept| read_sdl(&kept, &name).ok()) {
-                        Some(made) => (made, Some(error.into())),
-                        None => return Err(error.into()),
+            Text::Shown(Shown { sdl, incomplete }) => {
+                match read_sdl(&sdl, "the schema of the upstream") {
+                    Ok(made) => {
+                        (newest, lacks) = (Some(sdl), incomplete);
+                        (made, None)
+                    }
+                    Err(error) => {
+                        let kept = cache.and_then(|path| files::read_text(path, MOST).ok());
+                        let kept = kept.filter(|kept| *kept != sdl);
+                        match kept.and_then(|kept| read_sdl(&kept, &name).ok()) {
+                            Some(made) => (made, Some(error.into())),
+                            None => return Err(error.into()),
+                        }
                     }
                 }
-            },
+            }
         };
         // What is gone on with is written down before anybody is let through by it.
         let table = schema.lock(&agreed);
@@ -221,7 +247,7 @@ impl Material {
             let kept = files::read_text(path, MOST).unwrap_or_default();
             write(path, &kept, &sdl)?;
         }
-        Ok(Built { schema, drifts, behind, made_from })
+        Ok(Built { schema, drifts, behind, incomplete: lacks, made_from })
     }
 }
 
@@ -237,15 +263,25 @@ fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
 
 /// The schema of the API at `url`, as it shows it.
 pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
+    Ok(fetch(url).await?.sdl)
+}
+
+/// The same, and whether it may lack something.
+async fn fetch(url: &Url) -> Result<Shown, SchemaProblem> {
     let client = HttpClient::to([url]);
     let ask = async |query: &str| {
         let answer = client.send(Method::POST, url, None, body(query)).await;
         answer.map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })
     };
-    // What it answers where it does not know the question is no matter: then the least is asked for.
-    let (_, offered) = ask(OFFER_QUERY).await?;
-    let (status, shown) = ask(&Offer::read(&offered).introspection_query()).await?;
-    sdl_of(status, &shown).map_err(|why| {
+    let (status, told) = ask(OFFER_QUERY).await?;
+    let offer = Offer::read(&told);
+    let incomplete = offer.is_none().then(|| {
+        let why = why_no_offer(status, &told);
+        SchemaProblem::Incomplete { url: url.to_string(), why }
+    });
+    // An API that does not tell is asked for the least.
+    let (status, shown) = ask(&offer.unwrap_or_default().introspection_query()).await?;
+    let sdl = sdl_of(status, &shown).map_err(|why| {
         let url = url.to_string();
         match why {
             NoSchema::Status(status) => {
@@ -255,7 +291,8 @@ pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
             NoSchema::Closed => SchemaProblem::Closed(url),
             NoSchema::Unreadable => SchemaProblem::Unreadable(url),
         }
-    })
+    })?;
+    Ok(Shown { sdl, incomplete })
 }
 
 fn failed(path: &Path, cause: io::Error) -> SchemaProblem {

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     Inner,
-    schema_source::{self, Built, SchemaProblem},
+    schema_source::{self, Built, SchemaProblem, Shown},
     upstream::Upstream,
 };
 use crate::files;
@@ -45,8 +45,11 @@ impl Trouble {
             Self { text, ..Self::from(problem) }
         });
         behind.or_else(|| {
-            let kind = built.drifts.first().map(Drift::as_str)?;
-            let texts: Vec<_> = built.drifts.iter().map(ToString::to_string).collect();
+            let lacks = built.incomplete.as_ref();
+            let kind = built.drifts.first().map(Drift::as_str);
+            let kind = kind.or(lacks.map(SchemaProblem::kind))?;
+            let texts = built.drifts.iter().map(ToString::to_string);
+            let texts: Vec<_> = texts.chain(lacks.map(ToString::to_string)).collect();
             Some(Self { kind, text: texts.join("; ") })
         })
     }
@@ -110,7 +113,7 @@ impl Inner {
     }
 
     /// The same with what the API shows.
-    async fn take_up(&self, shown: Option<Result<String, SchemaProblem>>) {
+    async fn take_up(&self, shown: Option<Result<Shown, SchemaProblem>>) {
         let mut before = self.state.load_full();
         let (config, folder) = (Arc::clone(&self.config), self.parts.folder.clone());
         let known = before.made_from;

@@ -133,6 +133,19 @@ const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
+        path: "/auth/userinfo",
+        method: Method::POST,
+        summary: "Claims about the person; the token is in the header or the form (RFC 6750 §2.2).",
+        caller: Caller::Bearer,
+        form: &[("access_token", false)],
+        responses: &[
+            (StatusCode::OK, "The claims that the scopes of the token open."),
+            TOKEN,
+            (StatusCode::FORBIDDEN, "The token does not have the scope `openid`."),
+            BROKEN,
+        ],
+    },
+    Operation {
         path: "/.well-known/openid-configuration",
         method: Method::GET,
         summary: "Metadata (OpenID Connect Discovery §4).",
@@ -207,7 +220,13 @@ pub fn document(rosters: &Rosters) -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "info": {"title": "Castellan", "version": env!("CARGO_PKG_VERSION")},
+        "info": {
+            "title": "Castellan",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Endpoints of compatibility dialects (`/jwt`, `/api/sign_in`, \
+                            `/api/sign_out`, `/oauth/*`) are described in their contracts \
+                            (`docs/contracts`), pages in the documentation.",
+        },
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -243,7 +262,7 @@ impl Operation {
             let required = self.form.iter().filter(|(_, required)| *required);
             let required: Vec<_> = required.map(|(name, _)| *name).collect();
             operation["requestBody"] = json!({
-                "required": true,
+                "required": !required.is_empty(),
                 "content": {"application/x-www-form-urlencoded": {"schema": {
                     "type": "object", "properties": properties, "required": required,
                 }}},
@@ -294,6 +313,7 @@ fn relocate(value: &mut Value, name: &str) {
 /// The operations of a kind of resource.
 fn resource(paths: &mut Map<String, Value>, kind: ResourceKind) {
     let name = kind.as_str();
+    let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
     let reference = json!({"$ref": format!("#/components/schemas/{name}")});
     let content = |schema: &Value| json!({"application/json": {"schema": schema}, "application/yaml": {"schema": schema}});
     let outcome = |text: &str| json!({"description": text});
@@ -317,13 +337,13 @@ fn resource(paths: &mut Map<String, Value>, kind: ResourceKind) {
         .collect();
     add(paths, &all, &Method::GET, list);
     let read = describe(
-        format!("Read a {name}."),
+        format!("Read {article} {name}."),
         json!({"200": shown("The resource, without its secrets."), "404": outcome("It does not exist.")}),
     );
     add(paths, &one, &Method::GET, read);
     if kind.is_writable() {
         let mut put = describe(
-            format!("Create or replace a {name}."),
+            format!("Create or replace {article} {name}."),
             json!({
                 "200": shown("It was replaced."),
                 "201": shown("It was created."),
@@ -338,7 +358,7 @@ fn resource(paths: &mut Map<String, Value>, kind: ResourceKind) {
         add(paths, &one, &Method::PUT, put);
     }
     let delete = describe(
-        format!("Delete a {name}. Its sessions and tokens become invalid everywhere."),
+        format!("Delete {article} {name}. Its sessions and tokens become invalid everywhere."),
         json!({"200": shown("It was deleted."), "204": outcome("It did not exist.")}),
     );
     add(paths, &one, &Method::DELETE, delete);

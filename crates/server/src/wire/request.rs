@@ -17,12 +17,28 @@ use castellan_issuer::{
 use castellan_proto::{Authorization, AuthorizationError, BasicCredentials, Secret};
 use http_body_util::LengthLimitError;
 
-/// Bytes of a query that are carried on: what proxies take of one header without being told
-/// otherwise, less the rest of the address.
-pub(crate) const LONGEST_QUERY: usize = 4_096 - 16;
+/// Bytes of a query that are carried on: what proxies take of all headers without being told
+/// otherwise, less the rest of the address and the other headers.
+pub(crate) const LONGEST_QUERY: usize = 4_096 - 16 - 768;
 
 /// Bytes of a body at most.
 const MOST: usize = 64 * 1024;
+
+/// How much `headers` want the type `media`, by its own name, from 0 to 1; 0 if they do not name it
+/// or refuse it (RFC 9110 §12.4.2).
+pub(crate) fn wants(headers: &HeaderMap, media: &str) -> f32 {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let weights = lines.flat_map(|line| line.split(',')).filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        parts.next().filter(|name| name.eq_ignore_ascii_case(media))?;
+        let weight = parts.find_map(|parameter| {
+            let (name, weight) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then_some(weight.trim())
+        });
+        weight.map_or(Some(1.0), |weight| weight.parse().ok())
+    });
+    weights.filter(|weight| (0.0..=1.0).contains(weight)).fold(0.0, f32::max)
+}
 
 /// What a client sent to the token endpoint and those beside it.
 pub(crate) struct ClientRequest {

@@ -116,7 +116,7 @@ async fn strangers_are_told_what_they_lack() {
                 let operation = format!("{} {path}", method.to_uppercase());
                 let told = photograph(&castellan, answer);
                 match pictures.iter_mut().find(|(_, picture)| *picture == told) {
-                    Some((operations, _)) => *operations += &format!("\n{operation}"),
+                    Some((operations, _)) => operations.extend(["\n", &*operation]),
                     None => pictures.push((operation, told)),
                 }
             }

@@ -68,7 +68,7 @@ fn unserved(name: &str, served: Roster) -> Problem {
     Problem::Text(format!("grant_types: {name:?} is not served; there are {names}"))
 }
 
-/// The settings of grants, by the name that each has there.
+/// Settings of grants, by grant.
 #[derive(Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// An OAuth app, as written.
+/// An OAuth client.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -59,7 +59,7 @@ pub struct ClientDocument {
     userinfo_signed_response_alg: Option<Algorithm>,
     introspection_signed_response_alg: Option<Algorithm>,
     refresh_token_rotation: Option<Rotation>,
-    /// The public keys by which it proves who it is (RFC 7591 §2).
+    /// Public keys for client authentication (RFC 7591 §2).
     jwks: Option<Value>,
     /// RFC 9126 §6.
     #[serde(default)]
@@ -68,7 +68,8 @@ pub struct ClientDocument {
     dpop_bound_access_tokens: bool,
     #[serde(default)]
     auth: Auth,
-    /// What `get` prints, and follows from the secret; an app of `/oauth` must say it.
+    /// Read-only, except for apps of `/oauth`, which require it; otherwise it follows from the
+    /// secret.
     #[serde(rename = "type")]
     kind: Option<ClientType>,
     dialect: Option<AppDialect>,

@@ -2,14 +2,17 @@
 
 use argon2::{Argon2, password_hash::PasswordHasher as _};
 use castellan_issuer::{
-    authorization::next::{Answer, Next, SignInOutcome},
+    authorization::{
+        next::{Answer, FlowError, Next, SignInOutcome},
+        request::AuthorizeError,
+    },
     records::{Account, Session},
     resources::ResourceKind,
     secrets::policy::Unacceptable,
     sign_in::setup::SetupError,
     store::Notice,
 };
-use castellan_proto::Secret;
+use castellan_proto::{ErrorCode, Secret};
 use serde_json::json;
 
 use crate::{
@@ -131,6 +134,22 @@ async fn prompt_login_and_max_age_ask_for_the_password() {
     let flow = login_flow(harness.begin("own", &tab, &[("max_age", "99")]).await.unwrap());
     // Slow at typing, and yet only once.
     harness.later(1_000);
+    let answer = harness.sign_in(&flow, "ada", &tab).await.unwrap();
+    assert!(matches!(answer, SignInOutcome::Yes(_, Next::Go(_))));
+}
+
+/// Within the second of the sign-in, too, and whether a page may be shown or not.
+#[tokio::test]
+async fn max_age_0_is_prompt_login() {
+    let harness = Harness::new().await;
+    let tab = sign_in(&harness, &Tab::new(), "ada").await;
+    let silent = [("max_age", "0"), ("prompt", "none")];
+    let refused = harness.begin("own", &tab, &silent).await;
+    let Err(FlowError::Authorize(AuthorizeError::Client { code, .. })) = refused else {
+        panic!("{:?}", refused.map(drop));
+    };
+    assert_eq!(code, ErrorCode::LoginRequired);
+    let flow = login_flow(harness.begin("own", &tab, &[("max_age", "0")]).await.unwrap());
     let answer = harness.sign_in(&flow, "ada", &tab).await.unwrap();
     assert!(matches!(answer, SignInOutcome::Yes(_, Next::Go(_))));
 }

@@ -41,12 +41,25 @@ pub(super) fn sdl_of(status: StatusCode, answer: &[u8]) -> Result<String, NoSche
     if let Some(schema) = schema.filter(|schema| schema.is_object()) {
         return sdl::of(schema).ok_or(NoSchema::Unreadable);
     }
-    let message = answer.get("errors").and_then(|errors| errors.get(0)?.get("message")?.as_str());
-    Err(match message {
+    Err(match refusal(&answer) {
         Some(message) => NoSchema::Refused(shown(message)),
         None if status == StatusCode::OK => NoSchema::Closed,
         None => NoSchema::Status(status),
     })
+}
+
+/// Why an answer to [`OFFER_QUERY`] tells nothing, in words that may be shown.
+pub(super) fn why_no_offer(status: StatusCode, answer: &[u8]) -> String {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    match refusal(&answer) {
+        Some(message) => format!("{:?}", shown(message)),
+        None => format!("the response with status {} does not list them", status.as_u16()),
+    }
+}
+
+/// The first of the messages by which an API refuses.
+fn refusal(answer: &Value) -> Option<&str> {
+    answer.get("errors")?.get(0)?.get("message")?.as_str()
 }
 
 /// Characters of an API's message that are shown at most.

@@ -1,22 +1,22 @@
 //! What an API's introspection offers, and the query that asks for all of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Asks which fields the types of introspection have, and which of them take `includeDeprecated`.
-pub(in crate::guards) const OFFER_QUERY: &str = "
-query {
-  schema: __type(name: \"__Schema\") { ...Offer }
-  type: __type(name: \"__Type\") { ...Offer }
-  field: __type(name: \"__Field\") { ...Offer }
-  input: __type(name: \"__InputValue\") { ...Offer }
-  directive: __type(name: \"__Directive\") { ...Offer }
-}
-fragment Offer on __Type { fields { name args { name } } }";
+/// Asks which fields the types of introspection have, and which of them take `includeDeprecated`. It
+/// has one `__schema`, no `__type` and one `fields`: some libraries refuse a document with more.
+pub(in crate::guards) const OFFER_QUERY: &str =
+    "query { __schema { types { name fields { name args { name } } } } }";
 
-/// The types of introspection, as [`OFFER_QUERY`] names them.
-const TYPES: [&str; 5] = ["schema", "type", "field", "input", "directive"];
+/// The types of introspection, and what they are called here.
+const TYPES: [(&str, &str); 5] = [
+    ("__Schema", "schema"),
+    ("__Type", "type"),
+    ("__Field", "field"),
+    ("__InputValue", "input"),
+    ("__Directive", "directive"),
+];
 
 /// What an API's introspection offers. By default that of the specification of June 2018.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,16 +29,14 @@ pub(in crate::guards) struct Offer {
 }
 
 impl Offer {
-    /// Reads the answer to [`OFFER_QUERY`]. One that is none offers the least.
-    pub(in crate::guards) fn read(answer: &[u8]) -> Self {
-        Self::try_read(answer).unwrap_or_default()
-    }
-
-    fn try_read(answer: &[u8]) -> Option<Self> {
-        let answer: BTreeMap<String, Value> = serde_json::from_slice(answer).ok()?;
+    /// Reads the answer to [`OFFER_QUERY`]; `None` if it does not tell.
+    pub(in crate::guards) fn read(answer: &[u8]) -> Option<Self> {
+        let answer: Value = serde_json::from_slice(answer).ok()?;
+        let types = answer.get("data")?.get("__schema")?.get("types")?.as_array()?;
         let mut offer = Self { is_known: true, ..Self::default() };
-        for ty in TYPES {
-            for field in answer.get("data")?.get(ty)?.get("fields")?.as_array()? {
+        for (name, ty) in TYPES {
+            let is_it = |shown: &&Value| shown.get("name").and_then(Value::as_str) == Some(name);
+            for field in types.iter().find(is_it)?.get("fields")?.as_array()? {
                 let name = format!("{ty}.{}", field.get("name")?.as_str()?);
                 let arguments = field.get("args").and_then(Value::as_array);
                 let takes = |argument: &Value| argument.get("name")?.as_str().map(str::to_owned);
@@ -124,22 +122,29 @@ mod tests {
 
     #[test]
     fn an_api_is_asked_for_what_it_offers_and_no_more() {
-        let least = Offer::read(b"{\"errors\":[]}").introspection_query();
-        assert_eq!(Offer::read(b""), Offer::default());
+        let least = Offer::default().introspection_query();
+        for none in
+            ["", "{\"errors\":[]}", r#"{"data":{"__schema":{"types":[{"name":"__Type"}]}}}"#]
+        {
+            assert_eq!(Offer::read(none.as_bytes()), None, "{none}");
+        }
         for name in ["specifiedBy", "isOneOf", "isRepeatable", "args(", "inputFields("] {
             assert!(!least.contains(name), "{name}: {least}");
         }
         assert!(least.contains("fields(includeDeprecated: true)"), "{least}");
         let field = |name: &str| json!({"name": name, "args": [{"name": "includeDeprecated"}]});
         let plain = |name: &str| json!({"name": name, "args": []});
-        let offered = json!({"data": {
-            "schema": {"fields": [plain("description"), field("directives")]},
-            "type": {"fields": [plain("specifiedByUrl"), plain("isOneOf"), plain("fields"), field("inputFields")]},
-            "field": {"fields": [field("args")]},
-            "input": {"fields": [plain("isDeprecated"), plain("deprecationReason")]},
-            "directive": {"fields": [plain("isRepeatable"), plain("args")]},
-        }});
-        let most = Offer::read(offered.to_string().as_bytes()).introspection_query();
+        let offered = json!({"data": {"__schema": {"types": [
+            {"name": "Query", "fields": [plain("isOneOf")]},
+            {"name": "Int", "fields": null},
+            {"name": "__Schema", "fields": [plain("description"), field("directives")]},
+            {"name": "__Type", "fields":
+                [plain("specifiedByUrl"), plain("isOneOf"), plain("fields"), field("inputFields")]},
+            {"name": "__Field", "fields": [field("args")]},
+            {"name": "__InputValue", "fields": [plain("isDeprecated"), plain("deprecationReason")]},
+            {"name": "__Directive", "fields": [plain("isRepeatable"), plain("args")]},
+        ]}}});
+        let most = Offer::read(offered.to_string().as_bytes()).unwrap().introspection_query();
         for part in [
             "specifiedByURL: specifiedByUrl isOneOf",
             "fields {",

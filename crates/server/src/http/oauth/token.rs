@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::wire::{
     error::{Refusal, no_store},
     extract::ClientRequest,
+    request::wants,
 };
 use crate::{app::App, wire::cors};
 
@@ -60,8 +61,8 @@ pub(crate) async fn introspect(
     headers: HeaderMap,
     ClientRequest { params, basic, .. }: ClientRequest,
 ) -> Result<Response, Refusal> {
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if accepts.is_some_and(|accepts| accepts.contains(SIGNED)) {
+    let signed = wants(&headers, SIGNED);
+    if signed > 0.0 && signed >= wants(&headers, "application/json") {
         let jwt = app.issuer().introspect_signed(&params, basic).await?;
         return Ok(no_store(([(header::CONTENT_TYPE, SIGNED)], jwt).into_response()));
     }

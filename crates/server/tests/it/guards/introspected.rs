@@ -106,9 +106,11 @@ async fn an_api_that_knows_less_is_asked_for_less() {
             return json_answer(&json!({"errors": [{"message": message}]}).to_string());
         }
         let mut answer = answer(&query);
-        for ty in ["schema", "type", "field", "input", "directive"] {
-            let fields = answer.pointer_mut(&format!("/data/{ty}/fields"));
-            for field in fields.and_then(Value::as_array_mut).into_iter().flatten() {
+        let types = answer.pointer_mut("/data/__schema/types").and_then(Value::as_array_mut);
+        for ty in types.into_iter().flatten() {
+            let is_of_introspection = ty["name"].as_str().unwrap().starts_with("__");
+            let fields = ty["fields"].as_array_mut().filter(|_| is_of_introspection);
+            for field in fields.into_iter().flatten() {
                 let name = field["name"].as_str().unwrap();
                 if ["description", "isDeprecated", "specifiedByURL", "isRepeatable"].contains(&name)
                     || ["inputFields", "args"].contains(&name)
@@ -122,6 +124,64 @@ async fn an_api_that_knows_less_is_asked_for_less() {
     let castellan = Castellan::start(guard(&api.url)).await;
     let answer = castellan.graphql("/graphql", None, "{ find(by: {name: \"x\"}) }").await;
     assert_eq!(answer.json(), json!({"data": {"find": ["found"]}}));
+}
+
+/// How often `query` selects `name`.
+fn selections(query: &str, name: &str) -> usize {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    query.split(|c| !is_part(c)).filter(|word| *word == name).count()
+}
+
+/// The default of graphql-java: what is selected more than once is refused as bad faith.
+#[tokio::test]
+async fn an_api_that_shows_each_thing_once_is_asked_for_each_once() {
+    let api = Recorder::start().await;
+    api.answer_by(|seen| {
+        let query = query_of(seen);
+        let once = ["__schema", "__type", "fields", "inputFields", "interfaces", "possibleTypes"];
+        if let Some(name) = once.into_iter().find(|name| selections(&query, name) > 1) {
+            let message = format!("This request is not asking for introspection in good faith - {name} is present too often!");
+            return json_answer(&json!({"errors": [{"message": message}]}).to_string());
+        }
+        json_answer(&answer(&query).to_string())
+    });
+    let castellan = Castellan::start(guard(&api.url)).await;
+    for document in
+        ["{ find(was: 1) }", "{ find(by: {old: \"x\"}) @tag(name: \"a\") @tag(name: \"b\") }"]
+    {
+        let answer = castellan.graphql("/graphql", None, document).await;
+        assert_eq!(answer.json(), json!({"data": {"find": ["found"]}}), "{document}");
+    }
+    let ready = castellan.readiness().await.json();
+    assert_eq!(ready["guard_problems"]["api"], Value::Null, "{ready}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_schema_may_lack_is_told() {
+    let api = Recorder::start().await;
+    api.answer_by(|seen| {
+        let query = query_of(seen);
+        if query.contains("__schema") && !query.contains("queryType") {
+            let refusal = json!({"errors": [{"message": "not in good\u{1b}[31m faith"}]});
+            return json_answer(&refusal.to_string());
+        }
+        json_answer(&answer(&query).to_string())
+    });
+    let castellan = Castellan::start(guard(&api.url)).await;
+    let answer = castellan.graphql("/graphql", None, "{ find(by: {name: \"x\"}) }").await;
+    assert_eq!(answer.json(), json!({"data": {"find": ["found"]}}));
+    let ready = castellan.readiness().await.json();
+    assert_eq!(ready["guards"]["api"], true, "{ready}");
+    assert_eq!(ready["guard_problems"]["api"], "schema_incomplete", "{ready}");
+    let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
+    assert!(log.contains("does not tell which introspection fields it has"), "{log}");
+    for (command, passes) in [(&["doctor"][..], false), (&["config", "check"], true)] {
+        let output = castellan.cli(command);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), passes, "{command:?}: {said}");
+        assert!(said.contains(r#"it has: "not in good [31m faith". Its schema"#), "{said}");
+        assert!(said.contains("@oneOf and @specifiedBy"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -292,6 +292,17 @@ async fn userinfo_and_introspection_are_signed_for_those_who_ask() {
     let said = proven(&castellan, jwks, (&signed.body, Algorithm::Ps256)).await;
     assert_eq!((&said["aud"], &said["iss"]), (&json!("svc"), &json!(castellan.url)));
     assert_eq!(said["token_introspection"], ask("application/json").send().await.json());
+    for (accept, is_signed) in [
+        ("application/token-introspection+jwt;q=0, application/json", false),
+        ("application/token-introspection+jwt;q=0.000", false),
+        ("application/token-introspection+jwt;q=0.5, application/json", false),
+        ("application/json;q=0.5, Application/Token-Introspection+JWT; Q=0.9", true),
+        ("application/json, application/token-introspection+jwt", true),
+        ("application/token-introspection+jwts", false),
+    ] {
+        let answer = ask(accept).send().await;
+        assert_eq!(answer.header("content-type") == kind, is_signed, "{accept}: {answer:?}");
+    }
     assert_eq!(said["token_introspection"]["active"], true);
     let keys: std::collections::BTreeSet<String> =
         [&info.body, &signed.body, token, text(&tokens, "id_token")]

@@ -102,6 +102,24 @@ async fn the_audience_of_the_token_itself_counts() {
     concerns(&castellan, text(&answer, "access_token"), &["seller", "stock", "svc"]).await;
 }
 
+/// RFC 6749 §5.2: whoever used the header is told the scheme.
+#[tokio::test]
+async fn a_public_client_that_uses_the_header_is_challenged() {
+    let castellan = serving().await;
+    for (authorization, challenge) in
+        [(Some("Basic c3BhOg=="), Some("Basic realm=\"castellan\"")), (None, None)]
+    {
+        let form = [("token", "x"), ("client_id", "spa")];
+        let ask = Ask::post(&castellan.at("/auth/introspect")).form(&form);
+        let ask = match authorization {
+            Some(value) => ask.header("authorization", value),
+            None => ask,
+        };
+        let answer = ask.send().await;
+        assert_eq!((answer.status.as_u16(), answer.header("www-authenticate")), (401, challenge));
+    }
+}
+
 #[tokio::test]
 async fn a_signed_answer_tells_no_more() {
     let castellan = serving().await;

@@ -214,7 +214,21 @@ async fn no_answer_echoes_more_than_a_proxy_takes() {
             } else {
                 assert_eq!(answer.status, 400);
                 assert!(!answer.body.contains(&state[..100]), "{answer:?}");
+                let why = if state.len() > 2_048 { "state must not exceed 2048" } else { "3328" };
+                assert!(answer.body.contains(why), "{answer:?}");
             }
+        }
+    }
+    // The room is for all headers together.
+    for length in [3_000, 3_200, 3_250, 3_300, 3_400, 4_000] {
+        for path in ["/auth/authorize", "/auth/logout"] {
+            let long = "x".repeat(length);
+            let pairs = [("client_id", "spa"), ("id_token_hint", &*long)];
+            let answer = browser.post(&castellan.at(path), &pairs).await;
+            let lines =
+                answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+            assert!(lines.sum::<usize>() <= BUFFER, "{path} {length}: {answer:?}");
+            assert_eq!(answer.header("location").is_some(), length < 3_280, "{path} {length}");
         }
     }
     for path in ["/auth/authorize", "/auth/logout"] {
@@ -232,7 +246,7 @@ async fn a_probe_in_http_1_0_needs_no_host() {
     for (head, status) in [
         ("GET /healthz HTTP/1.0", "200"),
         ("GET /readyz HTTP/1.0", "200"),
-        ("OPTIONS / HTTP/1.0", "400"),
+        ("OPTIONS / HTTP/1.1", "400"),
         ("GET /auth/login HTTP/1.0", "400"),
         ("GET /healthz HTTP/1.1", "400"),
     ] {

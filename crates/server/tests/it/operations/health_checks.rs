@@ -30,3 +30,30 @@ async fn a_proxy_may_ask_by_any_method_that_changes_nothing() {
         assert!(answer.starts_with("HTTP/1.0 405 "), "{answer}");
     }
 }
+
+/// `option httpchk` without anything else sends no host, and takes no port of a site's for one.
+#[tokio::test]
+async fn the_bare_health_check_of_haproxy_is_answered() {
+    let castellan = Castellan::start(Plan::default()).await;
+    let host = castellan.url.trim_start_matches("http://");
+    let star = format!("OPTIONS * HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    for check in ["OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.0\r\n\r\n", &star] {
+        let answer = raw(&castellan.url, check.as_bytes()).await;
+        assert!(
+            answer.split_once(' ').is_some_and(|(_, rest)| rest.starts_with("200 ")),
+            "{answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_ascii_lowercase().contains("\r\nallow: get, head, post"), "{answer}");
+        assert_eq!(body, "", "{check}");
+    }
+    for check in [
+        "GET * HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "OPTIONS /api HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nconnection: close\r\n\r\n",
+    ] {
+        let answer = raw(&castellan.url, check.as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some("400"), "{check}{answer}");
+    }
+}

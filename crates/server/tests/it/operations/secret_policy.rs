@@ -104,6 +104,49 @@ async fn case_44_no_document_leaves_a_blank_secret_behind() {
     assert!(!castellan.cli_with(&["apply", "-f", "-"], &keys.to_string()).status.success());
 }
 
+/// Taken for a password, a hash would let in whoever has read the place it was exported from.
+#[tokio::test]
+async fn a_hash_is_not_taken_for_a_password_at_any_door() {
+    let castellan = start().await;
+    let proof = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "admin-tool"),
+        ("client_secret", "a-secret-for-the-tool"),
+    ];
+    let token = castellan.token(&proof).await.json()["access_token"].as_str().unwrap().to_owned();
+    let why = "itself – hashes cannot be imported yet";
+    for hash in [
+        "$s0$e0801$0sGpgcVPqyKVXcGcMoQBVA==$0ePoRJcqRlz0cQUOxqbPqxsx1BBCQA9Z5Gi4qj4xpEo=",
+        HASH_OF_NOTHING,
+        "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+        "{SSHA}cGFzc3dvcmQgYW5kIHNhbHQ=",
+    ] {
+        for document in documents(hash) {
+            let kind = document["resourceType"].as_str().unwrap();
+            let id = document["id"].as_str().unwrap();
+            let applied = castellan.cli_with(&["apply", "-f", "-"], &document.to_string());
+            let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+            assert!(!applied.status.success() && said.contains(why), "{kind} {hash}: {said}");
+            let put = Ask::new(Method::PUT, &castellan.at(&format!("/{kind}/{id}")));
+            let put = put.bearer(&token).json(&document).send().await;
+            assert_eq!(put.status, 422, "{kind} {hash}: {put:?}");
+            assert!(put.body.contains("hashes cannot be imported yet"), "{put:?}");
+            assert!(!castellan.cli(&["get", kind, id]).status.success(), "{kind} {hash}");
+        }
+        for arguments in [&["user", "add", "eve"][..], &["user", "password", "root"]] {
+            let run = castellan.cli_with(arguments, hash);
+            let said = String::from_utf8_lossy(&run.stderr).into_owned();
+            let why = "password: is a hash; send the password itself";
+            assert!(!run.status.success() && said.contains(why), "{arguments:?}: {said}");
+        }
+        let key = json!([{"id": "k", "apiKey": hash, "scopes": ["Query:*"]}]).to_string();
+        let environment = vec![("JWT_SECRET", "not-so-secret".to_owned()), ("JWT_AUTH_KEYS", key)];
+        let said = Castellan::refuses(Plan { environment, ..Plan::default() }).await;
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(sign_in(&castellan, "root", Some(GOOD)).await.status, 303);
+}
+
 #[tokio::test]
 async fn case_44_what_cannot_be_seen_counts_for_nothing() {
     let castellan = start().await;

@@ -75,6 +75,31 @@ async fn dynamodb_everything_goes_along() {
     everything_goes_along(&format!("dynamodb://local?table=moved&endpoint={server}")).await;
 }
 
+/// Each secret of the export `text_of`, made what is no stored form, is refused by `broken`.
+fn refuses_clear_secrets(text_of: &str, broken: &impl Fn(String) -> String) {
+    for (kind, member) in [("account", "password"), ("client", "secret")] {
+        for value in ["\"\"", "\"in the clear\"", "424242", "[]"] {
+            let mut edited = false;
+            let lines = text_of.lines().map(|line| {
+                let start = format!("\"{member}\":\"");
+                let is_one = !edited && line.contains(&format!("\"kind\":\"{kind}\""));
+                let Some(at) = line.find(&start).filter(|_| is_one) else { return line.to_owned() };
+                let value_at = at + start.len() - 1;
+                let end = value_at + 1 + line[value_at + 1..].find('"').unwrap() + 1;
+                edited = true;
+                format!("{}{value}{}", &line[..value_at], &line[end..])
+            });
+            let said = broken(lines.collect::<Vec<_>>().join("\n"));
+            assert!(
+                edited && said.contains("line ") && said.contains(&format!("{kind}/")),
+                "{said}"
+            );
+            assert!(said.contains(&format!("{member} is not a stored form")), "{said}");
+            assert!(!said.contains("in the clear") && !said.contains("424242"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_exported_can_be_imported() {
     let mut old = Castellan::with_documents(DOCUMENTS).await;
@@ -115,27 +140,7 @@ async fn what_is_exported_can_be_imported() {
         broken(text_of.replace("\"kind\":\"client\"", "\"kind\":\"cleint\""))
             .contains("is not a kind")
     );
-    for (kind, member) in [("account", "password"), ("client", "secret")] {
-        for value in ["\"\"", "\"in the clear\"", "424242", "[]"] {
-            let mut edited = false;
-            let lines = text_of.lines().map(|line| {
-                let start = format!("\"{member}\":\"");
-                let is_one = !edited && line.contains(&format!("\"kind\":\"{kind}\""));
-                let Some(at) = line.find(&start).filter(|_| is_one) else { return line.to_owned() };
-                let value_at = at + start.len() - 1;
-                let end = value_at + 1 + line[value_at + 1..].find('"').unwrap() + 1;
-                edited = true;
-                format!("{}{value}{}", &line[..value_at], &line[end..])
-            });
-            let said = broken(lines.collect::<Vec<_>>().join("\n"));
-            assert!(
-                edited && said.contains("line ") && said.contains(&format!("{kind}/")),
-                "{said}"
-            );
-            assert!(said.contains(&format!("{member} is not a stored form")), "{said}");
-            assert!(!said.contains("in the clear") && !said.contains("424242"), "{said}");
-        }
-    }
+    refuses_clear_secrets(&text_of, &broken);
     let said = new.said(&["import", "--file", &file, "--replace-keys"]);
     assert!(said.starts_with("imported "), "{said}");
     new.restart().await;

@@ -154,7 +154,7 @@ impl Repository {
     ///
     /// # Errors
     /// That of `edit`; a [`StoreError`] if the store fails, if another record has one of its unique
-    /// names, or if another writer was faster [`TRIES`] times. Either the old or the new record is
+    /// names, or if another writer was faster `TRIES` times. Either the old or the new record is
     /// stored.
     pub async fn update<T: Stored, R, E: From<StoreError>>(
         &self,

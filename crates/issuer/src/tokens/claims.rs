@@ -41,7 +41,7 @@ pub struct AccessClaims {
 
 impl AccessClaims {
     /// The family that it belongs to, read from `jti`. None if that is not the name that
-    /// [`access_jti`] gives; earlier versions gave the same, so tokens of theirs are read as well.
+    /// `access_jti` gives; earlier versions gave the same, so tokens of theirs are read as well.
     #[must_use]
     pub fn family(&self) -> Option<&str> {
         let (family, _) = self.jti.rsplit_once('.')?;

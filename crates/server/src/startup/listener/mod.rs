@@ -1,7 +1,7 @@
 //! The listener: connections in, the corridor behind.
 //!
 //! Nobody holds a connection by doing nothing: how long each may take for what is in
-//! [`activity`]. How many there are follows from the file handles of the process, and how many one
+//! `activity`. How many there are follows from the file handles of the process, and how many one
 //! source may have from that.
 
 mod activity;

@@ -782,7 +782,7 @@ async fn an_app_may_not_say_what_contradicts_its_contract() {
         ("public", "first_party: true".to_owned(), "first_party"),
         ("public", "scope: [\"Castellan:*\"]".to_owned(), "scope"),
         ("public", "scope: [openid]".to_owned(), "scope"),
-        ("public", "redirect_uris: [\"http://a.test/cb\"]".to_owned(), "duplicate"),
+        ("public", "redirect_uris: [\"http://a.test/cb\"]".to_owned(), "occurs twice"),
     ] {
         let output = castellan.cli_with(&["apply", "-f", "-"], &app(kind, &more));
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

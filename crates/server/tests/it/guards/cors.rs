@@ -115,5 +115,5 @@ async fn elsewhere_a_setting_says_which_headers_are_allowed() {
     let refused =
         Castellan::refuses(Plan { server: "cors_headers = [\"not a name\"]\n", ..Plan::default() })
             .await;
-    assert!(refused.contains("\"not a name\" is not the name of a header"), "{refused}");
+    assert!(refused.contains("cors_headers: the value is not the name of a header"), "{refused}");
 }

@@ -311,9 +311,12 @@ async fn case_16_a_digest_is_no_secret() {
         assert!(digest.starts_with("$argon2id$"), "{kind}: {digest}");
         assert!(works(kind, secret).await && !works(kind, &digest).await, "{kind}");
         let document = with(&stage.get(path).await.json(), member, json!(digest));
-        assert_eq!(stage.put(path, &document).await.status, 200);
-        assert_ne!(stored(), digest, "{kind}");
-        assert!(works(kind, &digest).await && !works(kind, secret).await, "{kind}");
+        // It is neither kept as it is nor taken for the text of a new secret.
+        let answer = stage.put(path, &document).await;
+        assert_eq!(answer.status, 422, "{kind}: {answer:?}");
+        assert!(answer.body.contains("is a hash") && !answer.body.contains(&digest), "{answer:?}");
+        assert_eq!(stored(), digest, "{kind}");
+        assert!(works(kind, secret).await && !works(kind, &digest).await, "{kind}");
     }
 }
 

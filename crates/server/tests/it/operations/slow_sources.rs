@@ -127,7 +127,7 @@ async fn a_reload_that_waits_for_a_file_holds_up_no_request_and_no_later_reload(
     assert!(!refused.status.success() && said.contains("not a regular file"), "{said}");
     std::fs::remove_file(castellan.path("secret")).unwrap();
     std::fs::write(castellan.path("secret"), secret).unwrap();
-    assert_eq!(castellan.said(&["reload"]), "reloaded\n");
+    assert!(castellan.said(&["reload"]).starts_with("reloaded\n"));
     // The configuration itself may be anything that can be read.
     let good = std::fs::read_to_string(castellan.path("castellan.toml")).unwrap();
     make_pipe(&castellan, "castellan.toml");
@@ -148,5 +148,5 @@ async fn a_reload_that_waits_for_a_file_holds_up_no_request_and_no_later_reload(
     std::fs::remove_file(castellan.path("castellan.toml")).unwrap();
     std::fs::write(castellan.path("castellan.toml"), good).unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(castellan.said(&["reload"]), "reloaded\n");
+    assert!(castellan.said(&["reload"]).starts_with("reloaded\n"));
 }

@@ -179,11 +179,11 @@ fn is_final(status: StatusCode) -> bool {
     (status.is_success() && is_whole) || status.is_client_error() || status.is_server_error()
 }
 
-/// Characters of a content coding that are told at most.
+/// Maximum characters of a content coding that a message quotes.
 const CODING: usize = 32;
 
-/// How an answer is coded (RFC 9110 §8.4), in characters that a text of ours may have; `None` if it
-/// is not.
+/// The content coding of a response (RFC 9110 §8.4), without characters that a message may not
+/// contain; `None` if there is none.
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let coded = |one: &&str| !one.is_empty() && !one.eq_ignore_ascii_case("identity");

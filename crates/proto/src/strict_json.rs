@@ -1,5 +1,5 @@
 //! JSON that is read once and in one way: an object that names a member twice is refused, and what
-//! is wrong is told by its place and never by a value, because any value may be a secret.
+//! is wrong is reported with its place and never with a value, because any value may be a secret.
 
 use std::fmt;
 
@@ -106,7 +106,7 @@ fn end_of_quoted(rest: &str) -> Option<&str> {
 /// A value without doubles.
 struct Unique(Value);
 
-/// What is told of a member's name: no more than a name is long.
+/// Maximum characters of a member's name that a message quotes.
 const NAME: usize = 64;
 
 impl<'de> Deserialize<'de> for Unique {

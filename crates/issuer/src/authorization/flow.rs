@@ -101,10 +101,9 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<Next, FlowError> {
         let refuse = || {
-            let text =
-                "redirect_to must be the base64url of a URL of this server, or of a redirect \
-                        URI of the client that client_id names"
-                    .to_owned();
+            let text = "redirect_to must be the base64url of a URL of at most 2048 bytes: one of \
+                        this server, or a redirect URI of the client that client_id names"
+                .to_owned();
             AuthorizeError::Page { code: ErrorCode::InvalidRequest, text }
         };
         let bytes = URL_SAFE_NO_PAD.decode(redirect_to.trim_end_matches('=')).ok();
@@ -112,7 +111,8 @@ impl Issuer {
         // What stands behind the slash cannot change the host.
         let path = text.strip_prefix(&*self.address().issuer);
         let is_ours = path.is_some_and(|path| path.starts_with('/'));
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain || text.len() > LONGEST_DESTINATION {
             return Err(refuse().into());
         }
         if !is_ours {
@@ -144,7 +144,7 @@ impl Issuer {
                 login_hint: String::new(),
                 scopes: Vec::new(),
                 claims: Vec::new(),
-                redirect_uri: None,
+                redirect_uri: stored.body.destination.clone(),
                 user_code: None,
                 account_name,
             });
@@ -408,6 +408,9 @@ impl Issuer {
         Ok(found.map(|stored| stored.body).filter(still))
     }
 }
+
+/// Bytes of an address that a sign-in goes on to: it is kept for strangers, and is in a `Location`.
+const LONGEST_DESTINATION: usize = 2_048;
 
 /// A sign-in or consent in progress. Its id is the digest of what the form carries.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub enum SetupError {
         "This link has already been used, or has expired. Restart the server to get a new one."
     )]
     Spent,
-    /// There are so many people that they are not searched for an administrator.
+    /// There are too many people to search for an administrator among them.
     #[error(
         "There are people already, and the link is only for a server without administrators. On \
          the server, run `castellan user add NAME --group administrators`, or add the group \

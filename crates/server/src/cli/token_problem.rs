@@ -1,5 +1,4 @@
-//! Why a guard does not take a token, as far as this server can tell its operator. Strangers are told
-//! less.
+//! Why a guard does not accept a token, in as much detail as the operator may have. Responses say less.
 
 use castellan_gate::{Credential, CredentialProblem};
 use castellan_issuer::tokens::verified::{Holder, VerifyError};

@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for SecretRef {
             }
         }
 
-        // Whatever else it is, what is told of it is what it must be.
+        // A value of another type is answered with the types that are allowed, never with itself.
         from.deserialize_any(Reference)
     }
 }

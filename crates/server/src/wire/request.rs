@@ -168,7 +168,7 @@ pub(crate) fn is_too_long(body: &Body, most: usize) -> bool {
     http_body::Body::size_hint(body).lower() > most as u64
 }
 
-async fn whole(request: Request<Body>) -> Result<Bytes, OAuthError> {
+pub(crate) async fn whole(request: Request<Body>) -> Result<Bytes, OAuthError> {
     if is_too_long(request.body(), MOST) {
         return Err(OAuthError::TooLarge(MOST));
     }

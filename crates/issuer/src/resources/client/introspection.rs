@@ -1,5 +1,4 @@
-//! What a `Client` document says of the tokens that the client is told about (`docs/rules.md` rule
-//! 38a).
+//! Which tokens a client may introspect, as its `Client` document says (`docs/rules.md` rule 38a).
 
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use castellan_issuer::{
     authorization::request::AuthorizeError, error::OAuthError, request::params::Params,
 };
 use castellan_proto::ErrorCode;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     account::signed_in,
@@ -21,7 +21,7 @@ use super::{
 use crate::wire::{
     error::{Refusal, no_store},
     extract,
-    request::{LONGEST_QUERY, read_form},
+    request::{LONGEST_QUERY, read_form, whole},
 };
 use crate::{app::App, pages::LogoutPage};
 
@@ -63,7 +63,8 @@ pub(crate) async fn submit(
 ) -> Result<Response, Refusal> {
     let headers = request.headers().clone();
     if is_json(&headers) {
-        return by_script(&app, &visitor, &headers).await;
+        let body = whole(request).await?;
+        return by_script(&app, &visitor, (&headers, &body)).await;
     }
     let params = read_form(request).await?;
     let asked = asked(&params);
@@ -94,13 +95,23 @@ pub(crate) async fn submit(
     end(&app, &visitor, back).await
 }
 
-/// No other site can send JSON unasked, as forms cannot.
-async fn by_script(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Result<Response, Refusal> {
+/// Signs the person out for a script of this site; a script of another site cannot send JSON without a
+/// preflight request. The body has no members.
+async fn by_script(
+    app: &App,
+    visitor: &Visitor,
+    (headers, body): (&HeaderMap, &[u8]),
+) -> Result<Response, Refusal> {
+    let is_empty = body.is_empty()
+        || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|body| body.is_empty());
+    if !is_empty {
+        return Err(OAuthError::Unreadable.into());
+    }
     if !cookies::is_same_origin(app, headers) {
         return Ok(cookies::cross_site());
     }
     let logout = app.issuer().sign_out(&visitor.browser).await.map_err(OAuthError::from)?;
-    // A script has no page to load these in; it can.
+    // The script loads these in frames of its own page.
     let mut response = no_store(Json(json!({"frames": logout.frames})).into_response());
     if visitor.browser.session.is_some() {
         cookies::clear_session(app, &mut response);

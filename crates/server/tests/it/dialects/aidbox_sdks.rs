@@ -67,6 +67,12 @@ async fn a_script_signs_its_person_out_by_json() {
     let foreign = post().header("cookie", &browser.jar()).header("origin", "https://evil.test");
     assert_eq!(foreign.send().await.status, 403);
     assert_eq!(browser.get(&userinfo).await.status, 200, "still signed in");
+    for body in ["{", "[]", "null", "{\"id_token_hint\":\"x\"}"] {
+        let wrong = Ask::new(Method::POST, &url).body("application/json", body.to_owned());
+        let answer = wrong.header("cookie", &browser.jar()).send().await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+    }
+    assert_eq!(browser.get(&userinfo).await.status, 200, "what does not read ends nothing");
 
     let answer = browser.send(post().header("origin", &castellan.url)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -108,6 +114,14 @@ async fn a_sign_in_goes_on_to_where_it_was_asked_to() {
         assert_eq!(answer.status, if is_plain { 303 } else { 400 }, "{url:?} {more}: {answer:?}");
         assert!(!is_plain || answer.location() == "/account");
     }
+    let long = castellan.at(&format!("/{}", "x".repeat(2_048)));
+    assert_eq!(browser.get(&login(&long, "")).await.status, 400, "too long for a Location");
+    // Browsers hold the redirect after the form to the policy of its page.
+    let mut other = Browser::default();
+    let begun = other.get(&login("https://portal.test/cb", "&client_id=portal")).await;
+    let page = other.get(&castellan.at(begun.location())).await;
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://portal.test"), "{policy}");
     let garbage = browser.get(&castellan.at("/auth/login?redirect_to=***")).await;
     assert_eq!(garbage.status, 400, "{garbage:?}");
 }

@@ -282,20 +282,22 @@ fn config((issuer, address): (&str, SocketAddr), data: &Data, wants: Wants) -> S
 fn clients(secret: &str, lifetime: Option<u64>) -> Vec<String> {
     let machine = |format: Format| {
         let (text, alg) = match format {
-            Format::Opaque => ("opaque", "ES256"),
-            Format::Es256 => ("jwt", "ES256"),
-            Format::Rs256 => ("jwt", "RS256"),
+            Format::Opaque => ("opaque", None),
+            Format::Es256 => ("jwt", Some("ES256")),
+            Format::Rs256 => ("jwt", Some("RS256")),
         };
-        json!({
+        let mut client = json!({
             "resourceType": "Client", "id": format.client(), "secret": secret,
             "grant_types": ["client_credentials"],
             "scope": ["Mutation:Person:*", "Query:*"],
-            "access_token_signed_response_alg": alg,
             "auth": {"client_credentials": {
                 "token_format": text, "access_token_expiration": 7200,
             }},
-        })
-        .to_string()
+        });
+        if let Some(alg) = alg {
+            client["access_token_signed_response_alg"] = json!(alg);
+        }
+        client.to_string()
     };
     let mut app = json!({
         "resourceType": "Client", "id": "app", "secret": secret,

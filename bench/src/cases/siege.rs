@@ -96,13 +96,14 @@ impl Outcome<'_> {
     fn told(&self, report: &mut Report) -> Vec<String> {
         let Self { case, before, worst, measured, tally } = self;
         report.note(format!(
-            "{}: in {:.0} s {} connections that mean no good, {} sign-ins that were begun, {} \
-             denied documents and {} bodies that are too large, beside {} honest requests, {} of \
+            "{}: in {:.0} s {} connections that mean no good, {} sign-ins that were begun \
+             and {} that were refused for a while, {} denied documents and {} bodies that are too large, beside {} honest requests, {} of \
              which were not got round to",
             case.name,
             measured.elapsed.as_secs_f64(),
             tally.connections.get(),
             tally.begun.get(),
+            tally.refused.get(),
             tally.denied.get(),
             tally.large.get(),
             measured.answered,

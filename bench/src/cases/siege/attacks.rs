@@ -23,6 +23,8 @@ pub struct Tally {
     pub connections: Cell<u64>,
     /// Sign-ins that were started.
     pub begun: Cell<u64>,
+    /// Sign-ins that were refused for a while, as one source began too many.
+    pub refused: Cell<u64>,
     /// Denied documents that were answered.
     pub denied: Cell<u64>,
     /// Bodies that were too large, and answered so.
@@ -89,7 +91,13 @@ pub fn begin(address: SocketAddr, tally: &Rc<Tally>) -> JoinSet<()> {
     }
     all.spawn_local(repeat(Rc::clone(tally), SIGN_INS, address, async move |wire, _, tally| {
         let request = Request::new("GET", "/auth/login", address).empty();
-        wire.ask(&request).await?.expect("the beginning of a sign-in", 303, b"")?;
+        let answer = wire.ask(&request).await?;
+        // All of them have one source, which may begin only so many.
+        if answer.status == 429 && answer.headers("retry-after").next().is_some() {
+            tally.refused.set(tally.refused.get() + 1);
+            return Ok(());
+        }
+        answer.expect("the beginning of a sign-in", 303, b"")?;
         tally.begun.set(tally.begun.get() + 1);
         Ok(())
     }));

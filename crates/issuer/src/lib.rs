@@ -13,6 +13,7 @@ pub mod error;
 pub mod grant;
 pub mod keys;
 pub mod machine;
+pub mod policy;
 pub mod readiness;
 pub mod records;
 pub mod request;

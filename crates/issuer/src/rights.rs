@@ -3,8 +3,16 @@
 //! Every administrative surface asks here, so that none of them is stricter or laxer than another.
 
 use castellan_proto::scope::{Scope, Scopes};
+use serde_json::{Value, json};
 
-use crate::{Issuer, resources::ResourceKind, tokens::verified::Live};
+use crate::{
+    Issuer,
+    policy::{self, Said},
+    records::AccessPolicy,
+    resources::{ClientDocument, Resource as _, ResourceKind, UserDocument},
+    store::StoreError,
+    tokens::verified::Live,
+};
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +22,8 @@ pub enum Right {
     /// Write or delete resources of any kind. This can give any right to anybody, so it requires
     /// the whole of `Castellan:*`.
     Write,
+    /// Test policies: `Castellan:AccessPolicy:Test`.
+    TestPolicies,
 }
 
 /// Why a caller is not authorized.
@@ -25,6 +35,10 @@ pub enum NotAuthorized {
     /// The token, its client or the person lacks the right.
     #[error("the caller lacks the right")]
     Forbidden,
+    /// Token and client have the right, and the person is not an administrator: policies may allow
+    /// a request nevertheless.
+    #[error("the person is not an administrator")]
+    Person,
 }
 
 impl Right {
@@ -33,6 +47,7 @@ impl Right {
         let scope = match self {
             Self::Read(kind) => format!("Castellan:{}:Read", kind.as_str()),
             Self::Write => "Castellan:*".to_owned(),
+            Self::TestPolicies => "Castellan:AccessPolicy:Test".to_owned(),
         };
         Scope::try_from(scope).ok()
     }
@@ -51,13 +66,59 @@ impl Issuer {
         let wanted = right.scope().ok_or(NotAuthorized::Forbidden)?;
         let covers = |scopes: &Scopes| scopes.cover(&wanted);
         let person = caller.account.as_ref().is_none_or(|(_, account)| account.is_administrator());
-        if covers(&caller.scope) && covers(&caller.client.scope) && person {
+        if !covers(&caller.scope) || !covers(&caller.client.scope) {
+            Err(NotAuthorized::Forbidden)
+        } else if person {
             Ok(())
         } else {
-            Err(NotAuthorized::Forbidden)
+            Err(NotAuthorized::Person)
+        }
+    }
+
+    /// What the policies of this site say about a request of `caller`, in the order of their ids up
+    /// to the first that allows it. `request` is the request as far as the caller knows it; the
+    /// person, the client and the operation are added here (`docs/contracts/aidbox.md` §8).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has a policy that this version cannot read: then
+    /// nothing is allowed.
+    pub async fn ask_policies(
+        &self,
+        caller: &Live,
+        operation: &str,
+        mut request: Value,
+    ) -> Result<Vec<Said>, StoreError> {
+        let user =
+            caller.account.as_ref().map(|(id, account)| (id, UserDocument::show(id, account)));
+        request["client"] = ClientDocument::show(&caller.client_id, &caller.client);
+        request["session"] = json!({"id": caller.family_id, "scope": caller.scope.to_string()});
+        request["operation"] = json!({"id": operation});
+        if let Some((_, document)) = &user {
+            request["user"] = document.clone();
+        }
+        let asked = policy::Request {
+            user: user.as_ref().map(|(id, _)| &***id),
+            client: Some(&caller.client_id),
+            operation: Some(operation),
+            document: &request,
+        };
+        let (mut said, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.repository().page::<AccessPolicy>("", after, STEP, self.now()).await?;
+            let is_last = page.len() < STEP;
+            after = page.last().map(|stored| stored.id.clone());
+            let policies = page.into_iter().map(|stored| stored.body.ready(stored.id));
+            let policies = policies.collect::<Result<Vec<_>, _>>()?;
+            said.extend(policy::evaluate(&policies, &asked));
+            if is_last || policy::allows(&said) {
+                return Ok(said);
+            }
         }
     }
 }
+
+/// Policies that are read at a time.
+const STEP: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "keys",
     "settings",
     "records",
+    "policy",
     "secrets",
     "store",
 ];

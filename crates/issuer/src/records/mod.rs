@@ -1,6 +1,7 @@
 //! What is kept, one room per kind. Bodies grow by optional members, so that a node reads what the
 //! version before it wrote.
 
+mod access_policy;
 pub(crate) mod account;
 mod client;
 pub(crate) mod code;
@@ -15,6 +16,7 @@ pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
 
+pub use access_policy::AccessPolicy;
 pub use account::{Account, Name, login_name};
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;

@@ -4,6 +4,7 @@
 //! secrets that are left out stay as they are. Each kind is one implementation of [`Resource`] and
 //! one line of the [`ROSTER`]; routes, rights, listings and the command line follow from it.
 
+mod access_policy;
 mod apply;
 mod client;
 mod consent;
@@ -27,6 +28,7 @@ use crate::{
     store::{Kind, Notice, StoreError},
 };
 
+pub use access_policy::AccessPolicyDocument;
 pub use apply::{Applied, ApplyError, Mode};
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
@@ -42,6 +44,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::API_CREDENTIAL,
     ResourceKind::AUTH_KEY,
     ResourceKind::CONSENT,
+    ResourceKind::ACCESS_POLICY,
 ];
 
 impl ResourceKind {
@@ -55,6 +58,8 @@ impl ResourceKind {
     pub const AUTH_KEY: Self = Self::of::<AuthKeyDocument>();
     /// What a person agreed to; `Grant` on the wire. Read and deleted, never written by hand.
     pub const CONSENT: Self = Self::of::<ConsentDocument>();
+    /// A policy about people.
+    pub const ACCESS_POLICY: Self = Self::of::<AccessPolicyDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

@@ -71,7 +71,7 @@ async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), O
         })?;
     app.issuer().authorize_admin(&caller, right).map_err(|refused| match refused {
         NotAuthorized::Audience => Outcome::Unauthorized,
-        NotAuthorized::Forbidden => Outcome::Forbidden,
+        NotAuthorized::Forbidden | NotAuthorized::Person => Outcome::Forbidden,
     })
 }
 

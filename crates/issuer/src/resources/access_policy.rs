@@ -1,0 +1,166 @@
+//! `AccessPolicy` documents (`docs/contracts/aidbox.md` §§2.5, 8).
+
+use castellan_proto::{is_identifier, strict_json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Facts, Problem, Resource};
+use crate::{
+    Issuer,
+    policy::{Link, LinkKind, Policy, Rule, RuleDocument},
+    records::AccessPolicy,
+};
+
+/// Links of one policy at most.
+const MOST_LINKS: usize = 100;
+
+/// A policy about people.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccessPolicyDocument {
+    /// What it is for, in words.
+    description: Option<String>,
+    /// Which requests it is asked about; all of them without.
+    #[serde(default)]
+    link: Vec<Reference>,
+    /// `allow`, `matcho`, `json-schema` or `complex`.
+    engine: String,
+    /// The pattern that a request has to match, for `matcho`.
+    matcho: Option<Value>,
+    /// The JSON schema (draft 7) that a request has to satisfy, for `json-schema`.
+    schema: Option<Value>,
+    /// All of these have to allow a request, for `complex`.
+    and: Option<Vec<RuleDocument>>,
+    /// One of these has to allow a request, for `complex`.
+    or: Option<Vec<RuleDocument>>,
+}
+
+/// A reference in either spelling (`docs/contracts/aidbox.md` §1.1).
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum Reference {
+    /// `{"reference": "User/ann"}`
+    Fhir(FhirReference),
+    /// `{"resourceType": "User", "id": "ann"}`
+    Native(NativeReference),
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct FhirReference {
+    reference: String,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct NativeReference {
+    resource_type: String,
+    id: String,
+}
+
+impl Reference {
+    fn link(self) -> Option<Link> {
+        let (kind, id) = match self {
+            Self::Native(native) => (native.resource_type, native.id),
+            Self::Fhir(FhirReference { reference }) => {
+                let (kind, id) = reference.split_once('/')?;
+                (kind.to_owned(), id.to_owned())
+            }
+        };
+        let kind = LinkKind::named(&kind)?;
+        // That of an operation is a scope.
+        let is_id = is_identifier(&id) || kind == LinkKind::Operation && id.split(':').count() == 3;
+        is_id.then_some(Link { kind, id })
+    }
+}
+
+impl Resource for AccessPolicyDocument {
+    type Record = AccessPolicy;
+
+    const NAME: &'static str = "AccessPolicy";
+
+    #[cfg(feature = "schema")]
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+
+    fn show(id: &str, policy: &AccessPolicy) -> Value {
+        let mut shown = json!({"resourceType": "AccessPolicy", "id": id});
+        if let Some(description) = &policy.description {
+            shown["description"] = json!(description);
+        }
+        if !policy.links.is_empty() {
+            shown["link"] = json!(policy.links);
+        }
+        let rule = json!(policy.rule);
+        for (member, value) in rule.as_object().into_iter().flatten() {
+            shown[member] = value.clone();
+        }
+        shown
+    }
+
+    fn facts(id: &str, policy: &AccessPolicy) -> Facts {
+        Facts { name: id.to_owned(), created: policy.created, modified: policy.modified }
+    }
+
+    async fn read(
+        self,
+        issuer: &Issuer,
+        before: Option<&AccessPolicy>,
+    ) -> Result<(AccessPolicy, bool), Problem> {
+        let (description, links, rule, _) = self.checked()?;
+        let policy = AccessPolicy {
+            description,
+            links,
+            rule,
+            created: before.map_or(issuer.now(), |before| before.created),
+            modified: issuer.now(),
+        };
+        Ok((policy, false))
+    }
+}
+
+impl AccessPolicyDocument {
+    /// The policy that `document` would be, which need not have an id.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the member.
+    pub fn policy(mut document: Value) -> Result<Policy, String> {
+        let members = document.as_object_mut().ok_or("policy must be an object")?;
+        let stated = members.shift_remove("resourceType");
+        if stated.is_some_and(|stated| stated != Self::NAME) {
+            return Err(format!("resourceType must be {}", Self::NAME));
+        }
+        let id = match members.shift_remove("id") {
+            Some(Value::String(id)) => id,
+            None => "policy".to_owned(),
+            Some(_) => return Err("id must be a string".to_owned()),
+        };
+        let document: Self = strict_json::parse(document)?;
+        let (_, links, _, rule) = document.checked()?;
+        Ok(Policy { id, links, rule })
+    }
+
+    fn checked(self) -> Result<(Option<String>, Vec<Link>, RuleDocument, Rule), String> {
+        if self.link.len() > MOST_LINKS {
+            return Err(format!("link must not have more than {MOST_LINKS} items"));
+        }
+        let links = self.link.into_iter().enumerate().map(|(at, reference)| {
+            reference.link().ok_or_else(|| {
+                format!(
+                    "link[{at}] must refer to a User, a Client, or an Operation such as \
+                         Operation/Query:User:Get"
+                )
+            })
+        });
+        let links = links.collect::<Result<Vec<_>, _>>()?;
+        let Self { description, engine, matcho, schema, and, or, .. } = self;
+        let document = RuleDocument { engine, matcho, schema, and, or };
+        let rule = Rule::read(&document)?;
+        Ok((description, links, document, rule))
+    }
+}

@@ -39,11 +39,13 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/par", post(oauth::token::push))
         .route("/auth/revoke", post(oauth::token::revoke))
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
+        .route("/auth/test-policy", post(resources::policies::test_policy))
         .route("/auth/token", post(oauth::token::token))
         .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::post))
         // Some proxies check the health of a server with OPTIONS, HAProxy by default.
         .route("/healthz", get(health::alive).options(health::alive))
         .route("/readyz", get(health::ready).options(health::ready))
+        .route("/$matcho", post(resources::policies::test_matcho))
         .route("/.well-known/jwks.json", get(oauth::discovery::jwks))
         .route("/.well-known/castellan-identity-jwks.json", get(oauth::discovery::identity_jwks))
         .route("/.well-known/oauth-authorization-server", get(oauth::discovery::metadata))
@@ -67,5 +69,5 @@ pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
 }
 
 /// Those of [`claimed`] that are not of resources.
-const CLAIMED: [&str; 7] =
-    ["/.well-known", "/account", "/assets", "/auth", "/console", "/healthz", "/readyz"];
+const CLAIMED: [&str; 8] =
+    ["/$matcho", "/.well-known", "/account", "/assets", "/auth", "/console", "/healthz", "/readyz"];

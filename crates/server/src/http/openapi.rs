@@ -38,6 +38,17 @@ const BROKEN: (StatusCode, &str) =
 const TOKEN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "No valid access token was sent (RFC 6750 §3.1).");
 
+/// What a test of a policy or a pattern answers.
+const TESTED: &[(StatusCode, &str)] = &[
+    (StatusCode::OK, "What it says, why, and warnings."),
+    (StatusCode::BAD_REQUEST, "The body does not match its media type."),
+    TOKEN,
+    (StatusCode::FORBIDDEN, "The token, its client or the person lacks the right."),
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is neither JSON nor YAML."),
+    (StatusCode::UNPROCESSABLE_ENTITY, "The policy or the pattern is not valid."),
+    BROKEN,
+];
+
 /// The endpoints that every server has.
 const OPERATIONS: &[Operation] = &[
     Operation {
@@ -62,6 +73,24 @@ const OPERATIONS: &[Operation] = &[
             THROTTLED,
             BROKEN,
         ],
+    },
+    Operation {
+        path: "/auth/test-policy",
+        method: Method::POST,
+        summary: "Try out a policy: `request` and `policy`, in JSON or YAML \
+                  (docs/contracts/aidbox.md §8). Needs `Castellan:AccessPolicy:Test`.",
+        caller: Caller::Bearer,
+        form: &[],
+        responses: TESTED,
+    },
+    Operation {
+        path: "/$matcho",
+        method: Method::POST,
+        summary: "Try out a pattern: `matcho` and `resource`, in JSON or YAML \
+                  (docs/contracts/aidbox.md §8). Needs `Castellan:AccessPolicy:Test`.",
+        caller: Caller::Bearer,
+        form: &[],
+        responses: TESTED,
     },
     Operation {
         path: "/auth/par",

@@ -3,11 +3,15 @@
 //!
 //! For administrators only; the rights are those of [`castellan_issuer::rights`].
 
+pub(super) mod policies;
+
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -19,7 +23,7 @@ use castellan_issuer::{
         ApplyError, Mode, ResourceKind, Roster,
         search::{ListError, Listing},
     },
-    tokens::verified::{Holder, VerifyError},
+    tokens::verified::{Holder, Live, VerifyError},
 };
 use castellan_proto::strict_json;
 use serde_json::{Value, json};
@@ -36,11 +40,11 @@ const PAGE: usize = 200;
 pub(super) fn routes(roster: &Roster) -> Router<App> {
     roster.iter().fold(Router::new(), |routes, kind| {
         let name = kind.as_str();
-        let list = move |State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap| async move {
-            done(list(&app, kind, query.as_deref(), &headers).await)
+        let list = move |State(app): State<App>, parts: Parts| async move {
+            done(list(&app, kind, &parts).await)
         };
-        let read = move |State(app): State<App>, Path(id): Path<String>, headers: HeaderMap| async move {
-            done(read(&app, kind, &id, &headers).await)
+        let read = move |State(app): State<App>, Path(id): Path<String>, parts: Parts| async move {
+            done(read(&app, kind, &id, &parts).await)
         };
         let put = move |State(app): State<App>, Path(id): Path<String>, request: Request<Body>| async move {
             done(put(&app, kind, &id, request).await)
@@ -58,43 +62,50 @@ fn done(answer: Result<Response, Outcome>) -> Response {
     no_store(answer.unwrap_or_else(IntoResponse::into_response))
 }
 
-/// Whether the bearer of the request has `right`.
-async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
+/// Who sent the request, by its token.
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Arc<Live>, Outcome> {
     let token = bearer::token(headers).map_err(|error| match error {
         OAuthError::TokenMissing => Outcome::Anonymous,
         _ => Outcome::Unauthorized,
     })?;
-    let caller =
-        app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
-            VerifyError::Store(error) => Outcome::broken(&error),
-            _ => Outcome::Unauthorized,
-        })?;
-    app.issuer().authorize_admin(&caller, right).map_err(|refused| match refused {
-        NotAuthorized::Audience => Outcome::Unauthorized,
-        NotAuthorized::Forbidden | NotAuthorized::Person => Outcome::Forbidden,
+    app.issuer().verify_access(token, Holder::Bearer).await.map_err(|error| match error {
+        VerifyError::Store(error) => Outcome::broken(&error),
+        _ => Outcome::Unauthorized,
     })
 }
 
-async fn read(
-    app: &App,
-    kind: ResourceKind,
-    id: &str,
-    headers: &HeaderMap,
-) -> Result<Response, Outcome> {
-    authorize(app, headers, Right::Read(kind)).await?;
-    let found = app.issuer().describe(kind, id).await.map_err(|error| Outcome::broken(&error))?;
-    let document = found.ok_or(Outcome::NotFound)?;
-    Ok(answer(StatusCode::OK, &document, headers))
+/// Whether the bearer of the request has `right`, as an administrator or as a client.
+async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
+    let caller = caller(app, headers).await?;
+    app.issuer().authorize_admin(&caller, right).map_err(Outcome::from)
 }
 
-async fn list(
+/// Whether the bearer of the request may read the resource `id` of `kind`, or search for some
+/// without an id: as an administrator, as a client, or because a policy allows it.
+async fn authorize_reading(
     app: &App,
     kind: ResourceKind,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Response, Outcome> {
-    authorize(app, headers, Right::Read(kind)).await?;
-    let params = extract::query(query).map_err(|error| Outcome::Bad(error.to_string()))?;
+    id: Option<&str>,
+    parts: &Parts,
+) -> Result<(), Outcome> {
+    let caller = caller(app, &parts.headers).await?;
+    match app.issuer().authorize_admin(&caller, Right::Read(kind)) {
+        Err(NotAuthorized::Person) => policies::allow(app, &caller, (kind, id), parts).await,
+        other => other.map_err(Outcome::from),
+    }
+}
+
+async fn read(app: &App, kind: ResourceKind, id: &str, parts: &Parts) -> Result<Response, Outcome> {
+    authorize_reading(app, kind, Some(id), parts).await?;
+    let found = app.issuer().describe(kind, id).await.map_err(|error| Outcome::broken(&error))?;
+    let document = found.ok_or(Outcome::NotFound)?;
+    Ok(answer(StatusCode::OK, &document, &parts.headers))
+}
+
+async fn list(app: &App, kind: ResourceKind, parts: &Parts) -> Result<Response, Outcome> {
+    authorize_reading(app, kind, None, parts).await?;
+    let params = extract::query(parts.uri.query());
+    let params = params.map_err(|error| Outcome::Bad(error.to_string()))?;
     let mut next = None;
     let entries = match search(app.issuer().resources(), kind, |name| params.get(name))? {
         Search::One(id) => {
@@ -120,7 +131,7 @@ async fn list(
         let url = format!("{}/{}?_after={after}", app.issuer().address().issuer, kind.as_str());
         bundle["link"] = json!([{"relation": "next", "url": url}]);
     }
-    Ok(answer(StatusCode::OK, &bundle, headers))
+    Ok(answer(StatusCode::OK, &bundle, &parts.headers))
 }
 
 /// What a listing is to find.
@@ -163,11 +174,7 @@ async fn put(
 ) -> Result<Response, Outcome> {
     let (parts, body) = request.into_parts();
     authorize(app, &parts.headers, Right::Write).await?;
-    if request::is_too_long(&body, MOST) {
-        return Err(Outcome::TooLarge);
-    }
-    let bytes = to_bytes(body, MOST).await.map_err(|_| Outcome::TooLarge)?;
-    let mut document = document(&parts.headers, &bytes)?;
+    let mut document = body_document(&parts.headers, body).await?;
     let members = document
         .as_object_mut()
         .ok_or_else(|| Outcome::Bad("the body is not a valid document".to_owned()))?;
@@ -199,6 +206,15 @@ async fn delete(
         Some(document) => answer(StatusCode::OK, &document, headers),
         None => StatusCode::NO_CONTENT.into_response(),
     })
+}
+
+/// The document in a body.
+async fn body_document(headers: &HeaderMap, body: Body) -> Result<Value, Outcome> {
+    if request::is_too_long(&body, MOST) {
+        return Err(Outcome::TooLarge);
+    }
+    let bytes = to_bytes(body, MOST).await.map_err(|_| Outcome::TooLarge)?;
+    document(headers, &bytes)
 }
 
 /// A body in JSON or YAML, as its media type says.
@@ -256,6 +272,15 @@ impl Outcome {
     fn broken(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request for a resource failed");
         Self::Broken
+    }
+}
+
+impl From<NotAuthorized> for Outcome {
+    fn from(refused: NotAuthorized) -> Self {
+        match refused {
+            NotAuthorized::Audience => Self::Unauthorized,
+            NotAuthorized::Forbidden | NotAuthorized::Person => Self::Forbidden,
+        }
     }
 }
 

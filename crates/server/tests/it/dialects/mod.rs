@@ -1,7 +1,8 @@
 //! The contracts of `docs/contracts/`, check by check.
 
 pub(crate) mod aidbox_clients;
-pub(crate) mod aidbox_sdks;
+pub(crate) mod aidbox_policies;
+mod aidbox_sdks;
 pub(crate) mod aidbox_tokens;
 pub(crate) mod decidim_api;
 pub(crate) mod decidim_machines;

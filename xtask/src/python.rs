@@ -1,4 +1,4 @@
-//! Tests with third-party clients in Python: Authlib, and the one of the TROMPA archive.
+//! Tests with third-party clients in Python: Authlib, aidboxpy, and the one of the TROMPA archive.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where the tests are, each folder with what it needs: each file of it by its digest.
-const FOLDERS: [&str; 2] = ["tests/authlib", "tests/trompace"];
+const FOLDERS: [&str; 3] = ["tests/aidboxpy", "tests/authlib", "tests/trompace"];
 /// The oldest Python that all of it runs on, as Python compares versions.
 const OLDEST: &str = "(3, 11)";
 

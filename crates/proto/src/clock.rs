@@ -14,6 +14,14 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
+
+    /// As in RFC 3339, such as `2027-01-15T08:00:00Z`. What comes after the year 9999 is its end.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        const LAST: u64 = 253_402_300_799;
+        let time = UNIX_EPOCH + Duration::from_secs(self.0.min(LAST));
+        humantime::format_rfc3339_seconds(time).to_string()
+    }
 }
 
 impl<'de> serde::Deserialize<'de> for Timestamp {

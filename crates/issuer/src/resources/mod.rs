@@ -10,7 +10,10 @@ mod client;
 mod consent;
 mod credential;
 pub mod empty_secrets;
+mod history;
 mod kind;
+mod parameter;
+mod patch;
 mod personal_details;
 mod resource;
 pub mod search;
@@ -18,6 +21,7 @@ pub mod search;
 mod tests;
 pub mod usage;
 mod user;
+mod version;
 
 use std::sync::Arc;
 
@@ -33,9 +37,14 @@ pub use apply::{Applied, ApplyError, Mode};
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
+pub use history::{Change, Past};
+pub use kind::Described;
 pub use kind::ResourceKind;
+pub use parameter::{Choice, Condition, How, Parameter};
+pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
 pub use user::UserDocument;
+pub use version::{Precondition, Version};
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
 pub const ROSTER: &[ResourceKind] = &[
@@ -111,6 +120,18 @@ impl Issuer {
         kind.any().describe(self, id).await
     }
 
+    /// One resource with its version, or what became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn look_up(&self, kind: ResourceKind, id: &str) -> Result<LookUp, StoreError> {
+        Ok(match kind.any().described(self, id).await? {
+            Some(described) => LookUp::Found(described),
+            None if self.was_there(kind, id).await? => LookUp::Deleted,
+            None => LookUp::Unknown,
+        })
+    }
+
     /// Documents of `kind` in the order of their ids, at most `limit`, after the id `after`.
     ///
     /// # Errors
@@ -130,8 +151,27 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the resource is there, whole, or gone.
     pub async fn remove(&self, kind: ResourceKind, id: &str) -> Result<bool, StoreError> {
+        match self.remove_if(kind, id, &[]).await {
+            Ok(removed) => Ok(removed.is_some()),
+            Err(ApplyError::Store(error)) => Err(error),
+            // Without a precondition, nothing else is said.
+            Err(other) => Err(StoreError::new(other)),
+        }
+    }
+
+    /// Deletes a resource if `preconditions` hold, and returns what it was; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`ApplyError`] if a precondition does not hold or the store fails; the resource is there,
+    /// whole, or gone.
+    pub async fn remove_if(
+        &self,
+        kind: ResourceKind,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Described>, ApplyError> {
+        let removed = kind.any().remove(self, id, preconditions).await?;
         let (record, record_id) = kind.record_id(id);
-        let there = self.repository().delete(record, &record_id, self.now()).await?;
         self.bump(record, &record_id);
         // Another one of this id starts to be counted anew.
         let used = crate::resources::usage::usage_id(kind, id);
@@ -139,6 +179,17 @@ impl Issuer {
             .store()
             .delete(&self.repository().key(Kind::Usage, &used), None, Notice::Silent, self.now())
             .await?;
-        Ok(there)
+        Ok(removed)
     }
+}
+
+/// What there is of a resource.
+#[derive(Debug)]
+pub enum LookUp {
+    /// It exists.
+    Found(Described),
+    /// It was deleted.
+    Deleted,
+    /// There never was one, as far as is known.
+    Unknown,
 }

@@ -6,7 +6,10 @@ use castellan_proto::{Timestamp, jose::Algorithm};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::search::{FilterAttribute, ListError, Listed, Listing, Sort};
+use super::{
+    parameter::{Choice, Parameter},
+    search::{FilterAttribute, ListError, Listed, Listing, Sort},
+};
 use crate::{
     Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
 };
@@ -38,7 +41,12 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// What a listing can be filtered by; [`Resource::search`] has to see to it.
     const FILTERS: &'static [FilterAttribute] = &[];
 
-    /// The search parameters that name exactly one resource if all of them are there.
+    /// What it is searched by over HTTP, besides `_id` and dot expressions
+    /// (`docs/contracts/aidbox.md` §§1.2 and 2).
+    const PARAMETERS: &'static [Parameter] = &[];
+
+    /// The search parameters that name exactly one resource if all of them are there; they are among
+    /// [`Resource::PARAMETERS`].
     const SEARCH: &'static [&'static str] = &[];
 
     /// The member of the document that holds what it may do, for those that call APIs.
@@ -46,6 +54,15 @@ pub trait Resource: DeserializeOwned + Send + 'static {
 
     /// The stored forms of its passwords and secrets, if it can have any.
     const SECRETS: Option<StoredSecrets<Self::Record>> = None;
+
+    /// The members that hold a password or secret, which are never shown.
+    const SECRET_MEMBERS: &'static [&'static str] = &[];
+
+    /// Members of which only one may be written, since they say the same.
+    const SYNONYMS: &'static [&'static [&'static str]] = &[];
+
+    /// Whether its last versions are kept (`_history`).
+    const HAS_HISTORY: bool = true;
 
     /// The record that this document asks for, made over `before`. The flag says whether a secret
     /// changed.
@@ -74,6 +91,13 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         None
     }
 
+    /// Where the resource is found that has `value` for the search parameter `name`; without it, all
+    /// of the kind are looked at.
+    #[must_use]
+    fn choice(_name: &str, _value: &str) -> Option<Choice> {
+        None
+    }
+
     /// The page that `listing` asks for.
     #[must_use]
     fn search(
@@ -82,6 +106,13 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         sort: Option<Sort>,
     ) -> impl Future<Output = Result<Listed, ListError>> + Send {
         issuer.everything::<Self>(listing, sort)
+    }
+
+    /// Which resource of all that had this id it is, in letters and digits: part of the ids of its
+    /// versions. Those that can be made again within a second need more than the time.
+    #[must_use]
+    fn incarnation(id: &str, record: &Self::Record) -> String {
+        format!("{:x}", Self::facts(id, record).created.0)
     }
 
     /// What will be signed for it: keys for that are made before it is written.

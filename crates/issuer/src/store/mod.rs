@@ -59,11 +59,13 @@ pub enum Kind {
     Heartbeat,
     /// A policy about people.
     AccessPolicy,
+    /// What a resource was.
+    History,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -83,6 +85,7 @@ impl Kind {
         Self::Device,
         Self::Heartbeat,
         Self::AccessPolicy,
+        Self::History,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -108,6 +111,7 @@ impl Kind {
             Self::Device => "device",
             Self::Heartbeat => "heartbeat",
             Self::AccessPolicy => "access_policy",
+            Self::History => "history",
         }
     }
 }

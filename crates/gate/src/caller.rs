@@ -3,7 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use castellan_proto::{jose::Algorithm, scope::Scopes};
+use castellan_proto::{BasicCredentials, jose::Algorithm, scope::Scopes};
+use http::Extensions;
 
 /// The sender of a request, whatever the authentication method.
 ///
@@ -96,6 +97,17 @@ pub struct Source(pub IpAddr);
 #[error("credentials cannot be checked at the moment")]
 pub struct Unavailable;
 
+/// Why a name and a password were not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BasicError {
+    /// They cannot be checked now.
+    #[error("credentials cannot be checked at the moment")]
+    Unavailable,
+    /// There were too many wrong ones; after so many seconds they are checked again.
+    #[error("too many attempts; try again later")]
+    TooMany(u64),
+}
+
 /// Verifies credentials.
 #[async_trait]
 pub trait Verifier: Send + Sync {
@@ -104,6 +116,20 @@ pub trait Verifier: Send + Sync {
     /// # Errors
     /// [`Unavailable`] if that cannot be determined.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable>;
+
+    /// The sender of `basic` (RFC 7617), whose request has `extensions`; a tainted
+    /// [`Caller::Anonymous`] if they are not valid. `None`, the default, if no such credentials are
+    /// taken.
+    ///
+    /// # Errors
+    /// [`BasicError`] if they were not checked.
+    async fn verify_basic(
+        &self,
+        _basic: &BasicCredentials,
+        _extensions: &Extensions,
+    ) -> Result<Option<Caller>, BasicError> {
+        Ok(None)
+    }
 
     /// The algorithms accepted for proofs of possession, for challenges (RFC 9449 §7.1). With none,
     /// the default, proofs are never requested.

@@ -5,8 +5,8 @@ use castellan_proto::{AuthScheme, Authorization, AuthorizationError, jose::Algor
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
-    Caller, Credential, CredentialProblem, Possession, Source, Verifier, request::pairs,
-    response::RequestRefusal,
+    BasicError, Caller, Credential, CredentialProblem, Possession, Source, Verifier,
+    request::pairs, response::RequestRefusal,
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -38,11 +38,17 @@ pub(crate) async fn find_caller(
     let by_bearer = |caller| Ok(PresentedCredential { caller, scheme: Scheme::Bearer });
     let values = parts.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (scheme, token) = match Authorization::read(values) {
+        Ok(Some(Authorization::Basic(basic))) => {
+            return match verifier.verify_basic(&basic, &parts.extensions).await {
+                Ok(Some(caller)) => Ok(PresentedCredential { caller, scheme: Scheme::Basic }),
+                Ok(None) => by_bearer(Caller::invalid()),
+                Err(error) => Err(unchecked(error)),
+            };
+        }
         Ok(Some(Authorization::Bearer(token))) => (Scheme::Bearer, Some(token)),
         Ok(Some(Authorization::Dpop(token))) => (Scheme::Dpop, Some(token)),
         Err(AuthorizationError::Malformed(AuthScheme::Dpop)) => (Scheme::Dpop, None),
-        Ok(Some(Authorization::Basic(_)))
-        | Err(AuthorizationError::Malformed(_) | AuthorizationError::Unsupported) => {
+        Err(AuthorizationError::Malformed(_) | AuthorizationError::Unsupported) => {
             (Scheme::Bearer, None)
         }
         Err(AuthorizationError::Several) => return Err(several()),
@@ -70,7 +76,7 @@ async fn check(
     bearer: &str,
 ) -> Result<Caller, RequestRefusal> {
     let possession = match scheme {
-        Scheme::Bearer => None,
+        Scheme::Bearer | Scheme::Basic => None,
         Scheme::Dpop => {
             let mut proofs = parts.headers.get_all(DPOP).iter();
             let (Some(Ok(proof)), None) = (proofs.next().map(HeaderValue::to_str), proofs.next())
@@ -99,7 +105,21 @@ async fn check(
     )
 }
 
-/// How a token is sent, and so how its sender is challenged, whatever follows the scheme. All other
+/// The refusal of a request whose name and password were not checked.
+fn unchecked(error: BasicError) -> RequestRefusal {
+    let text = error.to_string();
+    match error {
+        BasicError::Unavailable => {
+            RequestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, &text, "UNAVAILABLE")
+        }
+        BasicError::TooMany(retry_after) => RequestRefusal {
+            retry_after,
+            ..RequestRefusal::new(StatusCode::TOO_MANY_REQUESTS, &text, "TOO_MANY_ATTEMPTS")
+        },
+    }
+}
+
+/// How a credential is sent, and so how its sender is challenged, whatever follows the scheme. All other
 /// schemes are answered as bearers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -107,10 +127,15 @@ pub(crate) enum Scheme {
     Bearer,
     /// RFC 9449 §7.1.
     Dpop,
+    /// RFC 7617, where it is taken.
+    Basic,
 }
 
 /// The challenge to an invalid bearer token (RFC 6750 §3.1).
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+/// The challenge to a name and a password that are not valid (RFC 7617 §2).
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"castellan\", charset=\"UTF-8\"");
 
 /// The challenge to an invalid credential, in the scheme in which it was or should have been sent
 /// (RFC 9449 §7.1). `algorithms` are those accepted for proofs; without any, only bearer tokens are
@@ -121,6 +146,7 @@ pub(crate) fn challenge(
 ) -> Option<HeaderValue> {
     let Caller::Anonymous(Some(taint)) = presented.caller else { return None };
     let error = match taint {
+        _ if presented.scheme == Scheme::Basic => return Some(BASIC),
         _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
         CredentialProblem::NonceMissing => "use_dpop_nonce",
         CredentialProblem::ProofInvalid => "invalid_dpop_proof",

@@ -15,7 +15,7 @@ pub(crate) struct RequestRefusal {
     pub(crate) errors: Vec<Value>,
     /// A well-formed request that GraphQL refuses: 200 for clients that ask for plain JSON.
     pub(crate) graphql: bool,
-    /// With 503: after how many seconds it may do.
+    /// With 503 and 429: after how many seconds it may do.
     pub(crate) retry_after: u64,
 }
 
@@ -59,7 +59,7 @@ impl RequestRefusal {
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             let wait = HeaderValue::from(self.retry_after);
             response.headers_mut().insert(header::RETRY_AFTER, wait);
         }

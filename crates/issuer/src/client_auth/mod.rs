@@ -1,5 +1,6 @@
 //! Proving which client speaks (RFC 6749 §2.3), and how secrets are kept.
 
+mod basic;
 pub mod private_key_jwt;
 
 use std::{sync::Arc, time::Duration};

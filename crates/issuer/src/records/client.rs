@@ -76,6 +76,10 @@ pub struct Client {
     /// §2).
     #[serde(default)]
     pub own_resources: Vec<String>,
+    /// It may call APIs with its secret itself (`basic` in `grant_types`,
+    /// `docs/contracts/aidbox.md` §2.1).
+    #[serde(default)]
+    pub basic: bool,
     /// The contract that its tokens follow.
     #[serde(flatten)]
     pub profile: TokenProfile,

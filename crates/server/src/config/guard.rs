@@ -145,7 +145,8 @@ pub enum Method {
     /// The browser session, in the `decidim` dialect only (`docs/contracts/decidim.md` §5.2),
     /// together with the header `X-Requested-With`.
     Session,
-    /// Reserved, and refused at present.
+    /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
+    /// `grant_types` (`docs/contracts/aidbox.md` §2.1).
     Basic,
     /// Reserved, and refused at present.
     ClientCertificate,
@@ -153,7 +154,10 @@ pub enum Method {
 
 /// One method, or a list of them in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "must be \"oauth\", \"jwt\" or \"session\", or a list of these")]
+#[serde(
+    untagged,
+    expecting = "must be \"oauth\", \"jwt\", \"basic\" or \"session\", or a list of these"
+)]
 pub enum Methods {
     /// One.
     One(Method),

@@ -92,16 +92,16 @@ impl GuardConfig {
                         "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
                     return wrong(way, text);
                 }
-                Method::Oauth | Method::Jwt => {}
+                Method::Oauth | Method::Jwt | Method::Basic => {}
                 Method::Session if decidim => {}
                 Method::Session => {
                     let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
                                 guards have no scopes for people without an app";
                     return wrong(way, text);
                 }
-                Method::Basic | Method::ClientCertificate => {
-                    let text = "authenticate: only \"oauth\", \"jwt\" and, with dialect = \
-                                \"decidim\", \"session\" are supported";
+                Method::ClientCertificate => {
+                    let text = "authenticate: only \"oauth\", \"jwt\", \"basic\" and, with \
+                                dialect = \"decidim\", \"session\" are supported";
                     return wrong(way, text);
                 }
             }

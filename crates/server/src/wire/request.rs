@@ -285,12 +285,15 @@ pub(crate) fn authorization(
 fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
     match authorization(headers) {
         Ok(None) => Ok(None),
-        Ok(Some(Authorization::Basic(BasicCredentials { user_id, password }))) => {
-            Ok(Some((form_decoded(&user_id), Secret::new(form_decoded(password.expose())))))
-        }
+        Ok(Some(Authorization::Basic(shown))) => Ok(Some(client_of(&shown))),
         Err(AuthorizationError::Several) => Err(OAuthError::TwoProofs),
         _ => Err(OAuthError::InvalidClient { basic: true }),
     }
+}
+
+/// The client and the secret that `shown` names, form-decoded (RFC 6749 §2.3.1).
+pub(crate) fn client_of(shown: &BasicCredentials) -> (String, Secret) {
+    (form_decoded(&shown.user_id), Secret::new(form_decoded(shown.password.expose())))
 }
 
 fn form_decoded(text: &str) -> String {

@@ -3,7 +3,7 @@
 
 use super::{AskedGrants, ClientDocument};
 use crate::{
-    records::{GrantName, Grants, TokenFormat, TokenProfile},
+    records::{Grants, TokenFormat, TokenProfile},
     resources::Problem,
 };
 
@@ -15,11 +15,11 @@ pub(crate) fn check(
     (has_secret, profile): (bool, TokenProfile),
 ) -> Result<(), Problem> {
     let wrong = |text: String| Err(Problem::Text(text));
-    if asked.are_only(&GrantName::CLIENT_CREDENTIALS)
+    if let Some(only) = asked.without_people()
         && let Some(member) = of_people(document)
     {
         return wrong(format!(
-            "{member}: has no effect, as grant_types names client_credentials only and nobody signs \
+            "{member}: has no effect, as grant_types names {only} only and nobody signs \
              in; remove it, or add a grant by which people sign in"
         ));
     }

@@ -19,21 +19,30 @@ use crate::{
 /// What `grant_types` calls the grant that others give the tokens for.
 const REFRESH_TOKEN: &str = "refresh_token";
 
+/// What `grant_types` calls calling APIs with the client's secret, without a token.
+const BASIC: &str = "basic";
+
 /// The grants that a document asks for.
 pub(crate) struct AskedGrants {
     grants: Vec<&'static dyn GrantType>,
     served: Roster,
     aidbox: bool,
     refresh: bool,
+    basic: bool,
 }
 
 impl AskedGrants {
     /// Reads `grant_types`.
     pub(crate) fn read(names: &[String], served: Roster) -> Result<Self, Problem> {
-        let mut asked = Self { grants: Vec::new(), served, aidbox: false, refresh: false };
+        let mut asked =
+            Self { grants: Vec::new(), served, aidbox: false, refresh: false, basic: false };
         for name in names {
             if name == REFRESH_TOKEN {
                 asked.refresh = true;
+                continue;
+            }
+            if name == BASIC {
+                asked.basic = true;
                 continue;
             }
             let is_meant = |grant: &&&dyn GrantType| {
@@ -51,6 +60,22 @@ impl AskedGrants {
         self.aidbox
     }
 
+    /// Whether the client may call APIs with its secret.
+    pub(crate) const fn has_basic(&self) -> bool {
+        self.basic
+    }
+
+    /// What it names, if nobody signs in with any of that.
+    pub(crate) fn without_people(&self) -> Option<&'static str> {
+        let is_machine = self.are_only(&GrantName::CLIENT_CREDENTIALS);
+        match (is_machine, self.basic) {
+            (true, false) => Some("client_credentials"),
+            (true, true) => Some("client_credentials and basic"),
+            (false, true) if self.grants.is_empty() => Some(BASIC),
+            (false, _) => None,
+        }
+    }
+
     /// Whether `name` is the only one.
     pub(crate) fn are_only(&self, name: &GrantName) -> bool {
         let mut names = self.grants.iter().map(|grant| grant.begins());
@@ -63,7 +88,7 @@ impl AskedGrants {
 }
 
 fn unserved(name: &str, served: Roster) -> Problem {
-    let names: Vec<_> = served.iter().map(|grant| grant.name()).collect();
+    let names: Vec<_> = served.iter().map(|grant| grant.name()).chain([BASIC]).collect();
     let names = names.join(", ");
     Problem::Text(format!("grant_types: {name:?} is not served; there are {names}"))
 }
@@ -153,5 +178,6 @@ pub(crate) fn grant_names(client: &Client) -> Vec<&str> {
     let ours = allowed.map(|grant| grant.document_name(client));
     let is_other =
         |name: &&GrantName| !ROSTER.iter().any(|grant| grant.begins().as_ref() == Some(*name));
-    ours.chain(client.grants.names().filter(is_other).map(GrantName::as_str)).collect()
+    let others = client.grants.names().filter(is_other).map(GrantName::as_str);
+    ours.chain(others).chain(client.basic.then_some(BASIC)).collect()
 }

@@ -188,6 +188,9 @@ impl Resource for ClientDocument {
             Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();
         self.check_type(has_secret)?;
+        if asked.has_basic() {
+            self.check_basic(secret.is_some())?;
+        }
         self.check_keys(has_secret, before)?;
         check_origins(&self.allowed_origins)?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
@@ -235,6 +238,7 @@ impl Resource for ClientDocument {
             dpop_bound: self.dpop_bound_access_tokens,
             introspection_reach: self.introspect,
             own_resources: self.resources,
+            basic: asked.has_basic(),
             profile,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
@@ -296,6 +300,19 @@ impl ClientDocument {
         Err(Problem::Text(problem.to_owned()))
     }
 
+    /// Whether it may call APIs with its secret: it has one, and need not prove more than that.
+    fn check_basic(&self, has_secret: bool) -> Result<(), Problem> {
+        let problem = if !has_secret {
+            "grant_types: basic needs a secret"
+        } else if self.dpop_bound_access_tokens {
+            "grant_types: basic cannot stand beside dpop_bound_access_tokens, as a secret is bound \
+             to no key; remove one of them"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::Text(problem.to_owned()))
+    }
+
     /// The rules of `docs/contracts/decidim.md` §8.1.
     fn check_decidim(
         &self,
@@ -306,7 +323,8 @@ impl ClientDocument {
         let Some(kind) = self.kind else {
             return wrong("type: must be public or confidential".to_owned());
         };
-        if asked.is_aidbox() || !asked.are_only(&GrantName::AUTHORIZATION_CODE) {
+        let others = asked.is_aidbox() || asked.has_basic();
+        if others || !asked.are_only(&GrantName::AUTHORIZATION_CODE) {
             return wrong(
                 "grant_types: an app of /oauth must have authorization_code and may have refresh_token"
                     .to_owned(),

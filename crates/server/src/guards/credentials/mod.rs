@@ -5,14 +5,15 @@
 
 mod access_token;
 mod api_key;
+mod basic;
 mod machine_user;
 mod session;
 
 use async_trait::async_trait;
-use axum::http::HeaderMap;
-use castellan_gate::{Caller, Credential, CredentialProblem, Unavailable, Verifier};
+use axum::http::{Extensions, HeaderMap};
+use castellan_gate::{BasicError, Caller, Credential, CredentialProblem, Unavailable, Verifier};
 use castellan_issuer::tokens::verified::VerifyError;
-use castellan_proto::jose::Algorithm;
+use castellan_proto::{BasicCredentials, jose::Algorithm};
 
 use super::GuardParts;
 use crate::config::GuardConfig;
@@ -25,6 +26,15 @@ type Shown = Result<Option<Caller>, Unavailable>;
 trait CredentialKind: Send + Sync {
     /// The caller that the token of an `Authorization` header shows.
     async fn by_token(&self, _: &Credential<'_>) -> Shown {
+        Ok(None)
+    }
+
+    /// The caller that the name and the password of an `Authorization` header show.
+    async fn by_basic(
+        &self,
+        _: &BasicCredentials,
+        _: &Extensions,
+    ) -> Result<Option<Caller>, BasicError> {
         Ok(None)
     }
 
@@ -44,7 +54,8 @@ trait CredentialKind: Send + Sync {
 type Take = fn(&GuardConfig, &GuardParts) -> Option<Box<dyn CredentialKind>>;
 
 /// Every kind. A token of two kinds is read as the first one; no two have the same shape.
-const ROSTER: &[Take] = &[api_key::take, machine_user::take, access_token::take, session::take];
+const ROSTER: &[Take] =
+    &[api_key::take, machine_user::take, access_token::take, basic::take, session::take];
 
 /// The credentials that one guard takes.
 pub(crate) struct Credentials(Vec<Box<dyn CredentialKind>>);
@@ -77,6 +88,19 @@ impl Verifier for Credentials {
             }
         }
         Ok(Caller::invalid())
+    }
+
+    async fn verify_basic(
+        &self,
+        basic: &BasicCredentials,
+        extensions: &Extensions,
+    ) -> Result<Option<Caller>, BasicError> {
+        for kind in &self.0 {
+            if let Some(caller) = kind.by_basic(basic, extensions).await? {
+                return Ok(Some(caller));
+            }
+        }
+        Ok(None)
     }
 
     fn proof_algorithms(&self) -> &[Algorithm] {

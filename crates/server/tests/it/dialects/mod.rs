@@ -1,5 +1,6 @@
 //! The contracts of `docs/contracts/`, check by check.
 
+pub(crate) mod aidbox_basic;
 pub(crate) mod aidbox_clients;
 pub(crate) mod aidbox_policies;
 mod aidbox_sdks;

@@ -86,8 +86,8 @@ mod upstream;
 
 pub use answer_memory::AnswerMemory;
 pub use caller::{
-    Caller, Credential, CredentialProblem, Identity, Person, Possession, Source, Unavailable,
-    Verifier,
+    Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Possession, Source,
+    Unavailable, Verifier,
 };
 pub use context::{Attestor, ReplyBody};
 pub use decide::{Ask, Reason, Verdict, decide};
@@ -96,8 +96,8 @@ pub use document::prune::prune;
 pub use document::selection::{DocumentError, Selected};
 pub use envelope::{Envelope, EnvelopeError, Variables};
 pub use explain::{
-    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
-    explain_denial,
+    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, RoleSummary, Step,
+    explain, explain_denial,
 };
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Gate, Gated};

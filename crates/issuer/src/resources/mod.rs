@@ -12,6 +12,7 @@ pub mod empty_secrets;
 mod kind;
 mod personal_details;
 mod resource;
+mod role;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use kind::ResourceKind;
 pub use resource::{Facts, Problem, Resource};
+pub use role::RoleDocument;
 pub use user::UserDocument;
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
@@ -42,6 +44,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::API_CREDENTIAL,
     ResourceKind::AUTH_KEY,
     ResourceKind::CONSENT,
+    ResourceKind::ROLE,
 ];
 
 impl ResourceKind {
@@ -55,6 +58,8 @@ impl ResourceKind {
     pub const AUTH_KEY: Self = Self::of::<AuthKeyDocument>();
     /// What a person agreed to; `Grant` on the wire. Read and deleted, never written by hand.
     pub const CONSENT: Self = Self::of::<ConsentDocument>();
+    /// What people may do.
+    pub const ROLE: Self = Self::of::<RoleDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

@@ -275,6 +275,40 @@ async fn explain_names_the_role_and_the_smallest_change() {
     }
 }
 
+/// Apps that ask for the scopes `groups` and `roles` get the claims of these names; others do not.
+#[tokio::test]
+async fn groups_and_roles_are_claims_by_choice_of_the_client() {
+    let castellan = Castellan::with_documents(&format!("{DOCUMENTS}---{EDITORS}")).await;
+    let (groups, roles) = (json!(["editors", "choir"]), json!(["editing", "reading"]));
+    for (scope, wanted) in [
+        ("openid", [None, None]),
+        ("openid groups", [Some(&groups), None]),
+        ("openid roles", [None, Some(&roles)]),
+        ("openid groups roles", [Some(&groups), Some(&roles)]),
+    ] {
+        let tokens = tokens(&castellan, ANN, scope).await;
+        let access = text(&tokens, "access_token");
+        let info = castellan.userinfo(access).await.json();
+        for (place, claims) in [
+            ("ID token", claims(text(&tokens, "id_token"))),
+            ("access token", claims(access)),
+            ("userinfo", info),
+        ] {
+            let is = [claims.get("groups"), claims.get("roles")];
+            assert_eq!(is, wanted, "{place} with {scope:?}: {claims}");
+        }
+    }
+    let metadata = Ask::get(&castellan.at("/.well-known/openid-configuration")).send().await.json();
+    for list in ["scopes_supported", "claims_supported"] {
+        for name in ["groups", "roles"] {
+            assert!(
+                metadata[list].as_array().unwrap().contains(&json!(name)),
+                "{list}: {metadata}"
+            );
+        }
+    }
+}
+
 /// Where no person can come, requiring one would be a rule without effect.
 #[tokio::test]
 async fn a_guard_for_keys_alone_cannot_require_a_person() {

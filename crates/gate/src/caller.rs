@@ -3,7 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use castellan_proto::{BasicCredentials, jose::Algorithm, scope::Scopes};
+use castellan_proto::{
+    BasicCredentials,
+    jose::Algorithm,
+    scope::{RoleScopes, Scopes},
+};
 use http::Extensions;
 
 /// The sender of a request, whatever the authentication method.
@@ -50,6 +54,20 @@ pub struct Identity {
     /// The scopes that the app or key behind the token is limited to; `None` if it has no such
     /// list.
     pub client_scopes: Option<Scopes>,
+    /// What the person behind the credential may do.
+    pub person_term: PersonTerm,
+}
+
+/// The person's term of a decision, where a guard requires one ([`crate::Terms::person`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PersonTerm {
+    /// It was not looked up. Where the term is required, it denies.
+    #[default]
+    Unknown,
+    /// Nobody but the app, key or machine user itself acts, so the term does not apply.
+    NoPerson,
+    /// The roles of the person, who may do what any of them allows. Without a role, nothing.
+    Roles(Arc<[RoleScopes]>),
 }
 
 /// A person as an API may see them.
@@ -61,6 +79,8 @@ pub struct Person {
     pub name: Option<String>,
     /// Their short name, without an `@`.
     pub nickname: Option<String>,
+    /// The groups they are in.
+    pub groups: Arc<[String]>,
 }
 
 /// What a request carries to say who sent it.

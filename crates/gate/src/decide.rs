@@ -1,8 +1,8 @@
 //! The decision: pure, without I/O and without a clock (`docs/rules.md` rules 2 to 4).
 
-use castellan_proto::scope::{RequiredScope, Scope, Scopes};
+use castellan_proto::scope::{RequiredScope, RoleScopes, Scope, Scopes};
 
-use crate::{Caller, CredentialProblem, Introspection, Root, Rules};
+use crate::{Caller, CredentialProblem, Introspection, PersonTerm, Root, Rules};
 
 /// One thing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub enum Reason {
     TokenScope,
     /// The token's scope would do, and the app or key behind it may not have it.
     ClientScope,
-    /// The guard requires policies of the person, and no policy allows the field.
-    PersonPolicy,
+    /// The guard requires that the person may use the field, and no role of theirs covers it.
+    PersonScope,
     /// A named scope that this guard requires is missing.
     RequiredScope,
     /// The schema is not shown.
@@ -70,17 +70,18 @@ impl Reason {
             Self::CredentialInvalid => "credential_invalid",
             Self::TokenScope => "token_scope",
             Self::ClientScope => "client_scope",
-            Self::PersonPolicy => "person_policy",
+            Self::PersonScope => "person_scope",
             Self::RequiredScope => "required_scope",
             Self::IntrospectionClosed => "introspection_closed",
         }
     }
 }
 
-/// Decides one thing: what is public, then token scopes ∩ the client's scopes.
+/// Decides one thing: what is public, then token scopes ∩ the client's scopes ∩, where the guard
+/// requires it, what the person may do.
 ///
-/// A term that does not apply (a key without a list of its own) is left out; a term that applies
-/// and covers nothing denies.
+/// A term that does not apply (a key without a list of its own, an app that acts for itself) is left
+/// out; a term that applies and covers nothing denies.
 #[must_use]
 pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     if rules.known_callers_only
@@ -110,8 +111,8 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     if !client.unwrap_or(!rules.terms.client) {
         return Verdict::Deny(Reason::ClientScope);
     }
-    if rules.terms.person {
-        return Verdict::Deny(Reason::PersonPolicy);
+    if rules.terms.person && want.is_met_by_person(&identity.person_term, rules) == Some(false) {
+        return Verdict::Deny(Reason::PersonScope);
     }
     let required = rules.requires.get(&root).map_or(&[][..], Vec::as_slice);
     let holds = |name: &String| {
@@ -141,6 +142,40 @@ impl Rules {
         let replaced = self.manner.scopes_replace_public && caller.identity().is_some();
         !replaced && self.public.iter().any(|pattern| want.is_met_by_pattern(pattern))
     }
+
+    /// Whether `scopes` cover `demand` at this guard, where named scopes represent patterns.
+    #[must_use]
+    pub fn covers(&self, scopes: &Scopes, demand: &RequiredScope) -> bool {
+        Want { demand, by_name_only: false }.is_met_by(scopes, self)
+    }
+
+    /// What is left of `scopes` for a person with `roles`: the named scopes that represent no
+    /// pattern at this guard, and of the patterns those that the roles allow as well.
+    #[must_use]
+    pub fn within_roles(&self, scopes: &Scopes, roles: &[RoleScopes]) -> Scopes {
+        let (names, rest): (Vec<_>, Vec<_>) = scopes.iter().cloned().partition(
+            |scope| matches!(scope, Scope::Named(name) if !self.aliases.contains_key(name)),
+        );
+        let theirs: Scopes = roles.iter().flat_map(|role| role.scopes.iter().cloned()).collect();
+        let rest: Scopes = rest.into_iter().collect();
+        let both = rest.intersection(&theirs);
+        // What is left of an alias that only one side has by its name are its patterns.
+        let patterns = self.patterns(&rest).intersection(&self.patterns(&theirs));
+        let more = patterns.iter().filter(|scope| !self.patterns(&both).cover(scope)).cloned();
+        names.into_iter().chain(both.iter().cloned()).chain(more).collect()
+    }
+
+    /// `scopes` with what each named scope represents in its place.
+    fn patterns(&self, scopes: &Scopes) -> Scopes {
+        let expand = |scope: &Scope| match scope {
+            Scope::Pattern(_) => vec![scope.clone()],
+            Scope::Named(name) => {
+                let patterns = self.aliases.get(name).into_iter().flatten();
+                patterns.cloned().map(Scope::Pattern).collect()
+            }
+        };
+        scopes.iter().flat_map(expand).collect()
+    }
 }
 
 fn introspection(caller: &Caller, rules: &Rules) -> Verdict {
@@ -160,6 +195,17 @@ pub(crate) struct Want<'a> {
 impl Want<'_> {
     pub(crate) fn is_met_by(self, scopes: &Scopes, rules: &Rules) -> bool {
         scopes.iter().any(|scope| self.is_met_by_scope(scope, rules))
+    }
+
+    /// Whether a role of the person covers it; `None` if no person is involved.
+    pub(crate) fn is_met_by_person(self, term: &PersonTerm, rules: &Rules) -> Option<bool> {
+        match term {
+            PersonTerm::Unknown => Some(false),
+            PersonTerm::NoPerson => None,
+            PersonTerm::Roles(roles) => {
+                Some(roles.iter().any(|role| self.is_met_by(&role.scopes, rules)))
+            }
+        }
     }
 
     pub(crate) fn is_met_by_scope(self, scope: &Scope, rules: &Rules) -> bool {

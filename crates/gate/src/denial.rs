@@ -1,7 +1,7 @@
 //! Limits how much of a denial is stored: its content is chosen by the caller who was denied, its
 //! size must not be.
 
-use crate::{CallerSummary, Denial, DeniedField};
+use crate::{CallerSummary, Denial, DeniedField, RoleSummary};
 
 /// Bytes of the fields of one record at most.
 const FIELDS: usize = 16 * 1024;
@@ -9,6 +9,10 @@ const FIELDS: usize = 16 * 1024;
 const PATH: usize = 512;
 /// Bytes of one list of scopes at most.
 const SCOPES: usize = 2 * 1024;
+/// Bytes of the roles of a person at most.
+const ROLES: usize = 8 * 1024;
+/// What a role takes besides its id and its scopes.
+const ROLE: usize = 32;
 /// What a record takes besides, its names written out.
 const RECORD: usize = 512;
 const FIELD: usize = 96;
@@ -57,11 +61,28 @@ impl CallerSummary {
                 self.shortened = true;
             }
         }
+        let mut bytes = 0;
+        let fits = |role: &&RoleSummary| {
+            bytes += role.bytes();
+            bytes <= ROLES
+        };
+        if let Some(roles) = &mut self.roles {
+            let fitting = roles.iter().take_while(fits).count();
+            self.shortened |= fitting < roles.len();
+            roles.truncate(fitting);
+        }
     }
 
     fn bytes(&self) -> usize {
         let texts = [&self.person, &self.client, &self.credential, &self.scope, &self.client_scope];
-        self.kind.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+        let roles = self.roles.iter().flatten().map(RoleSummary::bytes).sum::<usize>();
+        self.kind.len() + texts.into_iter().flatten().map(String::len).sum::<usize>() + roles
+    }
+}
+
+impl RoleSummary {
+    fn bytes(&self) -> usize {
+        ROLE + self.role.len() + self.scope.len()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Why a request was decided as it was, and the least that would change it.
 
-use castellan_proto::scope::{RequiredScope, Scopes};
+use castellan_proto::scope::{RequiredScope, RoleScopes, Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ask, Caller, Document, GuardSchema, Identity, NamedBy, Person, Reason, Root, Rules, Verdict,
+    Ask, Caller, Document, GuardSchema, Identity, NamedBy, Person, PersonTerm, Reason, Root, Rules,
+    Verdict,
     decide::{Want, decide},
     schema::required_scope::is_by_name_only,
 };
@@ -67,9 +68,21 @@ pub struct CallerSummary {
     /// The scopes that the app or key is limited to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_scope: Option<String>,
+    /// The roles of the person; absent if there is no person.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub roles: Option<Vec<RoleSummary>>,
     /// There were more scopes than are kept here.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub shortened: bool,
+}
+
+/// A role of a person, as it is kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct RoleSummary {
+    /// The role's id.
+    pub role: String,
+    /// What it allows.
+    pub scope: String,
 }
 
 /// Keeps denials, and counts what is used. Called after the decision and before the answer; it must not wait.
@@ -144,8 +157,18 @@ impl From<&Caller> for CallerSummary {
             credential: identity.credential_id.clone(),
             scope: Some(identity.token_scopes.to_string()),
             client_scope: identity.client_scopes.as_ref().map(Scopes::to_string),
+            roles: match &identity.person_term {
+                PersonTerm::Roles(roles) => Some(roles.iter().map(RoleSummary::from).collect()),
+                PersonTerm::Unknown | PersonTerm::NoPerson => None,
+            },
             shortened: false,
         }
+    }
+}
+
+impl From<&RoleScopes> for RoleSummary {
+    fn from(role: &RoleScopes) -> Self {
+        Self { role: role.role.clone(), scope: role.scopes.to_string() }
     }
 }
 
@@ -247,7 +270,20 @@ impl CallerSummary {
             credential_id: self.credential.clone(),
             token_scopes,
             client_scopes: read(&self.client_scope),
+            person_term: match &self.roles {
+                Some(roles) => PersonTerm::Roles(roles.iter().map(RoleSummary::read).collect()),
+                None if self.person.is_some() => PersonTerm::Unknown,
+                None => PersonTerm::NoPerson,
+            },
         })
+    }
+}
+
+impl RoleSummary {
+    /// The role as it was kept; a list that cannot be read allows nothing.
+    fn read(&self) -> RoleScopes {
+        let scopes = Scopes::parse(&self.scope).unwrap_or_default();
+        RoleScopes { role: self.role.clone(), scopes }
     }
 }
 
@@ -299,15 +335,37 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
         ),
         None => absent("client", "no app or key with a list of scopes"),
     });
-    steps.push(match &identity.person {
-        _ if rules.terms.person => {
-            missing("person", "this guard requires policies, but there are none")
-        }
-        Some(person) => absent("person", &format!("{} has no policies", person.id)),
-        None => absent("person", "no person"),
-    });
+    steps.push(person(want, identity, rules));
     steps.push(covering("token", &identity.token_scopes));
     steps
+}
+
+/// The person's term: which role covers what is wanted.
+fn person(want: Want<'_>, identity: &Identity, rules: &Rules) -> Step {
+    let roles = match &identity.person_term {
+        _ if !rules.terms.person => {
+            return absent("person", "this guard does not require that a role allows it");
+        }
+        PersonTerm::NoPerson => {
+            return absent("person", "no person: an app, key or machine user acts for itself");
+        }
+        PersonTerm::Unknown => return missing("person", "the roles of the person are not known"),
+        PersonTerm::Roles(roles) => roles,
+    };
+    if roles.is_empty() {
+        return missing("person", "the person has no role");
+    }
+    let found = roles.iter().find_map(|role| {
+        let scope = role.scopes.iter().find(|scope| want.is_met_by_scope(scope, rules))?;
+        Some(format!("role {} covers it with {scope}", role.role))
+    });
+    let names = || roles.iter().map(|role| &*role.role).collect::<Vec<_>>().join(", ");
+    Step {
+        term: "person",
+        holds: Some(found.is_some()),
+        detail: found
+            .unwrap_or_else(|| format!("none of the person's roles covers it: {}", names())),
+    }
 }
 
 /// The named scopes that a known caller must hold in addition, if the guard requires any.
@@ -355,7 +413,9 @@ fn smallest_grant(
             .requires
             .get(&root)
             .map(|names| format!("all of {} in the token", names.join(" "))),
-        Reason::PersonPolicy => Some(format!("a policy of the person that allows {demand}")),
+        Reason::PersonScope => {
+            Some(format!("{demand} in a role of the person, or a new role for them that has it"))
+        }
         // No scope helps a token that does not count.
         Reason::CredentialExpired | Reason::CredentialInvalid | Reason::IntrospectionClosed => None,
     }

@@ -86,7 +86,7 @@ mod upstream;
 
 pub use answer_memory::AnswerMemory;
 pub use caller::{
-    BasicError, Caller, Credential, CredentialProblem, Identity, Person, Possession, Source,
+    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Possession, Source,
     Unavailable, Verifier,
 };
 pub use context::{Attestor, ReplyBody};
@@ -96,8 +96,8 @@ pub use document::prune::prune;
 pub use document::selection::{DocumentError, Selected};
 pub use envelope::{Envelope, EnvelopeError, Variables};
 pub use explain::{
-    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, Step, explain,
-    explain_denial,
+    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, RoleSummary, Step,
+    explain, explain_denial,
 };
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Gate, Gated};

@@ -129,7 +129,7 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
         Reason::NoCredential => rules.wording.no_credential,
         Reason::CredentialExpired => rules.wording.expired,
         Reason::CredentialInvalid => rules.wording.invalid,
-        Reason::TokenScope | Reason::ClientScope | Reason::PersonPolicy | Reason::RequiredScope => {
+        Reason::TokenScope | Reason::ClientScope | Reason::PersonScope | Reason::RequiredScope => {
             rules.wording.insufficient
         }
         Reason::IntrospectionClosed => {

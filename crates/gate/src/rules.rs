@@ -41,7 +41,8 @@ pub struct Rules {
 pub struct Terms {
     /// The app or key behind a token must have a list of what it may do at all.
     pub client: bool,
-    /// The person must have policies. There are none yet, so this setting denies everything.
+    /// The person behind a token must have a role that covers the field. Callers without a person
+    /// are decided by the other terms.
     pub person: bool,
 }
 

@@ -67,6 +67,7 @@ struct Shared {
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
     record_cache: cache::records::RecordCache,
+    roles: cache::whole::Whole<cache::roles::Roles>,
     seen_proofs: tokens::dpop::SeenProofs,
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
@@ -132,6 +133,7 @@ impl Issuer {
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
             record_cache: cache::records::RecordCache::default(),
+            roles: cache::whole::Whole::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
@@ -287,5 +289,9 @@ impl Issuer {
 
     pub(crate) fn record_cache(&self) -> &cache::records::RecordCache {
         &self.shared.record_cache
+    }
+
+    pub(crate) fn roles(&self) -> &cache::whole::Whole<cache::roles::Roles> {
+        &self.shared.roles
     }
 }

@@ -194,7 +194,7 @@ fn a_required_term_without_rules_denies() {
     let client = explained(Terms { client: true, person: false });
     assert_eq!(client.reason, Some(Reason::ClientScope));
     let person = explained(Terms { client: false, person: true });
-    assert_eq!(person.reason, Some(Reason::PersonPolicy));
+    assert_eq!(person.reason, Some(Reason::PersonScope));
     let step = person.steps.iter().find(|step| step.term == "person").unwrap();
     assert_eq!(step.holds, Some(false));
 }

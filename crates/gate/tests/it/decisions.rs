@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fs, sync::Arc};
 
 use castellan_gate::{
-    Ask, Caller, CredentialProblem, Identity, Introspection, Manner, Reason, Root, Rules, Verdict,
-    decide,
+    Ask, Caller, CredentialProblem, Identity, Introspection, Manner, PersonTerm, Reason, Root,
+    Rules, Verdict, decide,
 };
-use castellan_proto::scope::{RequiredScope, ScopePattern, Scopes};
+use castellan_proto::scope::{RequiredScope, RoleScopes, ScopePattern, Scopes};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -220,5 +220,99 @@ proptest! {
             Ask::Field { root: Root::Query, demand: &asked, by_name_only: by_name, local: false };
         let expected = oracle(&demand, &public, &known, replace, by_name);
         prop_assert_eq!(decide(ask, &caller, &rules), expected);
+    }
+}
+
+/// What the slow oracle says of the person's term: whether the guard asks for it, whether there is a
+/// person, and whether any alternative of any pattern of any role matches.
+fn may_as_person(demand: &str, required: bool, roles: Option<&[Vec<String>]>) -> bool {
+    !required
+        || roles.is_none_or(|roles| {
+            roles.iter().flatten().any(|pattern| covers(pattern, demand, false))
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// A person may do the union of their roles, and a token no more than that, than its client,
+    /// and than it was granted: token ∩ client ∩ person.
+    #[test]
+    fn the_persons_term_agrees_with_the_slow_oracle(
+        demand in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",
+        token in patterns(),
+        client in prop::option::of(patterns()),
+        roles in prop::option::of(prop::collection::vec(patterns(), 0..3)),
+        required: bool,
+    ) {
+        let mut rules = Rules::default();
+        rules.terms.person = required;
+        let person_term = roles.as_ref().map_or(PersonTerm::NoPerson, |roles| {
+            let role = |texts: &Vec<String>| RoleScopes {
+                role: "some".to_owned(),
+                scopes: scopes(texts),
+            };
+            PersonTerm::Roles(roles.iter().map(role).collect())
+        });
+        let caller = Caller::known(Identity {
+            client_scopes: client.as_deref().map(scopes),
+            person_term: person_term.clone(),
+            ..Identity::with_scopes(scopes(&token))
+        });
+        let asked = RequiredScope::try_from(demand.clone()).unwrap();
+        let ask = Ask::Field { root: Root::Query, demand: &asked, by_name_only: false, local: false };
+        let before = oracle(&demand, &[], &Some((token.clone(), client)), false, false);
+        let expected = match before {
+            Verdict::Allow if !may_as_person(&demand, required, roles.as_deref()) => {
+                Verdict::Deny(Reason::PersonScope)
+            }
+            other => other,
+        };
+        prop_assert_eq!(decide(ask, &caller, &rules), expected);
+        // What is left of the token's scopes for the API allows nothing beyond either.
+        if let PersonTerm::Roles(theirs) = &person_term {
+            let left = rules.within_roles(&scopes(&token), theirs);
+            if rules.covers(&left, &asked) {
+                prop_assert!(rules.covers(&scopes(&token), &asked));
+                prop_assert!(theirs.iter().any(|role| rules.covers(&role.scopes, &asked)));
+            }
+        }
+    }
+}
+
+/// A host of the gate that forgets to say what a person may do lets nobody in where that counts.
+#[test]
+fn a_term_that_was_not_looked_up_denies() {
+    let demand = RequiredScope::try_from("Query:Person:Get".to_owned()).unwrap();
+    let ask = Ask::Field { root: Root::Query, demand: &demand, by_name_only: false, local: false };
+    let mut rules = Rules::default();
+    rules.terms.person = true;
+    let of = |person_term| {
+        let token = Identity::with_scopes(Scopes::parse("*").unwrap());
+        decide(ask, &Caller::known(Identity { person_term, ..token }), &rules)
+    };
+    assert_eq!(of(PersonTerm::Unknown), Verdict::Deny(Reason::PersonScope));
+    assert_eq!(of(PersonTerm::Roles([].into())), Verdict::Deny(Reason::PersonScope));
+    assert_eq!(of(PersonTerm::NoPerson), Verdict::Allow);
+}
+
+/// Where the scopes of a token and of a role are names and patterns in any mixture, the API is told
+/// what both allow.
+#[test]
+fn what_is_left_within_roles_is_what_both_allow() {
+    let pattern = |text: &str| ScopePattern::try_from(text.to_owned()).unwrap();
+    let aliases = [("api:read".to_owned(), vec![pattern("Query:*")])].into();
+    let rules = Rules { aliases, ..Rules::default() };
+    for (token, role, left) in [
+        ("Mutation:*", "Mutation:Person:*", "Mutation:Person:*"),
+        ("Mutation:Person:*", "Mutation:*", "Mutation:Person:*"),
+        ("openid Mutation:Person:*", "Mutation:Place:*", "openid"),
+        ("openid api:read", "Query:Person:*", "openid Query:Person:*"),
+        ("Query:Person:*", "api:read", "Query:Person:*"),
+        ("api:read", "api:read", "api:read"),
+    ] {
+        let role = RoleScopes { role: "r".to_owned(), scopes: Scopes::parse(role).unwrap() };
+        let is = rules.within_roles(&Scopes::parse(token).unwrap(), &[role]).to_string();
+        assert_eq!(is, left, "{token}");
     }
 }

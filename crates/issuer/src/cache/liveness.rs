@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::store::{FeedCursor, Store, StoreError};
+use crate::store::{FeedCursor, Store, StoreError, whole_subject};
 
 /// Epochs of everything that verdicts depend on, for this node.
 pub struct Liveness {
@@ -105,6 +105,10 @@ impl Liveness {
 
     /// Invalidates decisions that depend on `subject`.
     pub fn bump(&self, subject: &str) {
+        // Of some kinds all records are read at once, also those that were not there yet.
+        if let Some(whole) = whole_subject(subject) {
+            self.slots[usize::from(slot(whole))].fetch_add(1, Ordering::AcqRel);
+        }
         self.slots[usize::from(slot(subject))].fetch_add(1, Ordering::AcqRel);
     }
 

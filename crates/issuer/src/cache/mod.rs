@@ -2,4 +2,6 @@
 
 pub mod liveness;
 pub(crate) mod records;
+pub mod roles;
 pub(crate) mod verdicts;
+pub(crate) mod whole;

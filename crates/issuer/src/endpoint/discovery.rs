@@ -80,7 +80,8 @@ impl Issuer {
             "id_token_signing_alg_values_supported": algorithms,
             "userinfo_signing_alg_values_supported": algorithms,
             "introspection_signing_alg_values_supported": algorithms,
-            "scopes_supported": ["openid", "profile", "email", "address", "phone"],
+            "scopes_supported":
+                ["openid", "profile", "email", "address", "phone", "groups", "roles"],
             "claims_supported": claims(),
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,

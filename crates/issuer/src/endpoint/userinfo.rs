@@ -9,6 +9,7 @@ use crate::{
     error::OAuthError,
     records::account::claims_of,
     session::browser::SignedIn,
+    store::StoreError,
     tokens::{dpop::Proof, verified::Live},
 };
 
@@ -31,20 +32,26 @@ impl Issuer {
         if !live.may("openid") {
             return Err(OAuthError::Insufficient("openid"));
         }
-        let claims = claims(&live).ok_or(OAuthError::InvalidToken)?;
+        let (id, account) = live.account.as_ref().ok_or(OAuthError::InvalidToken)?;
+        let opens = |claim: &str, scope: &str| live.opens(claim, scope);
+        let roles = match opens(ROLES, ROLES) {
+            true => Some(self.standing(id, account).await?.roles),
+            false => None,
+        };
+        let claims = claims_of((id, account), roles.as_deref(), opens);
         Ok((live, claims))
     }
-}
 
-impl SignedIn {
-    /// Everything that is known of the person, for themselves (`docs/contracts/aidbox.md` §11a).
-    #[must_use]
-    pub fn claims(&self) -> Value {
-        claims_of(&self.account_id, &self.account, |_, _| true)
+    /// Everything that is known of a person, for themselves (`docs/contracts/aidbox.md` §11a).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn own_claims(&self, person: SignedIn) -> Result<Value, StoreError> {
+        let (id, account) = (person.account_id, Arc::new(person.account));
+        let roles = self.standing(&id, &account).await?.roles;
+        Ok(claims_of((&id, &account), Some(&roles), |_, _| true))
     }
 }
 
-fn claims(live: &Live) -> Option<Value> {
-    let (id, account) = live.account.as_ref()?;
-    Some(claims_of(id, account, |claim, scope| live.opens(claim, scope)))
-}
+/// The claim of a person's roles, and the scope that covers it.
+const ROLES: &str = "roles";

@@ -1,6 +1,6 @@
 //! A person's account.
 
-use castellan_proto::Timestamp;
+use castellan_proto::{Timestamp, scope::RoleScopes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
@@ -120,7 +120,7 @@ pub fn login_name(name: &str) -> String {
 }
 
 /// The claims about a person, and the scope that opens each (OIDC Core §§5.1, 5.4).
-pub(crate) const CLAIMS: [(&str, &str); 19] = [
+pub(crate) const CLAIMS: [(&str, &str); 21] = [
     ("name", "profile"),
     ("given_name", "profile"),
     ("family_name", "profile"),
@@ -140,6 +140,9 @@ pub(crate) const CLAIMS: [(&str, &str); 19] = [
     ("address", "address"),
     ("phone_number", "phone"),
     ("phone_number_verified", "phone"),
+    // Scopes of our own, under the names that clients expect (RFC 9068 §2.2.3.1).
+    ("groups", "groups"),
+    ("roles", "roles"),
 ];
 
 /// The scope that covers `claim`; `None` if it is not a claim about a person.
@@ -148,12 +151,16 @@ pub(crate) fn opening_scope(claim: &str) -> Option<&'static str> {
 }
 
 /// The claims of `account` for which `opens`, called with name and scope, is true (OIDC Core §5.4).
-/// Unknown values are left out (§5.3.2).
-pub(crate) fn claims_of(id: &str, account: &Account, opens: impl Fn(&str, &str) -> bool) -> Value {
+/// Unknown values are left out (§5.3.2), and so are the roles if they were not looked up.
+pub(crate) fn claims_of(
+    (id, account): (&str, &Account),
+    roles: Option<&[RoleScopes]>,
+    opens: impl Fn(&str, &str) -> bool,
+) -> Value {
     let mut claims = json!({"sub": id});
     for (claim, scope) in CLAIMS {
         if opens(claim, scope)
-            && let Some(value) = claim_of(account, claim)
+            && let Some(value) = claim_of(account, roles, claim)
         {
             claims[claim] = value;
         }
@@ -161,7 +168,7 @@ pub(crate) fn claims_of(id: &str, account: &Account, opens: impl Fn(&str, &str) 
     claims
 }
 
-fn claim_of(account: &Account, claim: &str) -> Option<Value> {
+fn claim_of(account: &Account, roles: Option<&[RoleScopes]>, claim: &str) -> Option<Value> {
     let (name, details) = (&account.name, &account.details);
     let email = account.emails.first();
     match claim {
@@ -176,6 +183,8 @@ fn claim_of(account: &Account, claim: &str) -> Option<Value> {
         "email_verified" => email.map(|_| json!(false)),
         "phone_number_verified" => details.phone_number.as_ref().map(|_| json!(false)),
         "address" => details.address.as_ref().map(|address| json!(address)),
+        "groups" => Some(json!(account.groups)),
+        "roles" => roles.map(|roles| roles.iter().map(|role| &*role.role).collect()),
         other => details.text(other).map(|text| json!(text)),
     }
 }

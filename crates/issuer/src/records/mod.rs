@@ -12,6 +12,7 @@ mod family;
 mod grants;
 mod person;
 pub(crate) mod repository;
+mod role;
 pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
@@ -27,6 +28,7 @@ pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
+pub use role::Role;
 pub use session::{Amr, Session};
 pub use token_profile::{AppDialect, TokenProfile};
 

@@ -76,6 +76,12 @@ impl Repository {
         &self.site
     }
 
+    /// What stands for all records of `kind` among what verdicts depend on, if that is read as a
+    /// whole.
+    pub(crate) fn whole_subject(&self, kind: Kind) -> String {
+        format!("{}/{}", self.site, kind.as_str())
+    }
+
     /// The data source itself.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
@@ -124,7 +130,9 @@ impl Repository {
         now: Timestamp,
     ) -> Result<Written, StoreError> {
         let draft = self.draft(id, body)?;
-        Ok(match self.store.insert(draft, Notice::Silent, now).await? {
+        // Of most kinds nothing was decided by a record that was not there.
+        let notice = if T::KIND.is_read_whole() { Notice::Tell } else { Notice::Silent };
+        Ok(match self.store.insert(draft, notice, now).await? {
             Inserted::Done => Written::Done,
             Inserted::Exists => Written::Conflict,
             Inserted::Clash(name) => Written::Clash(name),

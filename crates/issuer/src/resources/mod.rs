@@ -16,6 +16,7 @@ mod parameter;
 mod patch;
 mod personal_details;
 mod resource;
+mod role;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use kind::ResourceKind;
 pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
+pub use role::RoleDocument;
 pub use user::UserDocument;
 pub use version::{Precondition, Version};
 
@@ -54,6 +56,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::AUTH_KEY,
     ResourceKind::CONSENT,
     ResourceKind::ACCESS_POLICY,
+    ResourceKind::ROLE,
 ];
 
 impl ResourceKind {
@@ -69,6 +72,8 @@ impl ResourceKind {
     pub const CONSENT: Self = Self::of::<ConsentDocument>();
     /// A policy about people.
     pub const ACCESS_POLICY: Self = Self::of::<AccessPolicyDocument>();
+    /// What people may do.
+    pub const ROLE: Self = Self::of::<RoleDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

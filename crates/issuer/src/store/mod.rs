@@ -61,11 +61,13 @@ pub enum Kind {
     AccessPolicy,
     /// What a resource was.
     History,
+    /// What people may do.
+    Role,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -86,7 +88,11 @@ impl Kind {
         Self::Heartbeat,
         Self::AccessPolicy,
         Self::History,
+        Self::Role,
     ];
+
+    /// The kinds of which a site has few, and of which all records are read at once.
+    const WHOLE: [Self; 1] = [Self::Role];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]
@@ -112,8 +118,24 @@ impl Kind {
             Self::Heartbeat => "heartbeat",
             Self::AccessPolicy => "access_policy",
             Self::History => "history",
+            Self::Role => "role",
         }
     }
+
+    /// Whether all records of it are read at once, so that even a new one changes decisions.
+    #[must_use]
+    pub fn is_read_whole(self) -> bool {
+        Self::WHOLE.contains(&self)
+    }
+}
+
+/// What stands for all records of the kind to which the record of `subject` belongs, if that kind is
+/// read as a whole: `subject` without the record's id.
+pub(crate) fn whole_subject(subject: &str) -> Option<&str> {
+    let (site, rest) = subject.split_once('/')?;
+    let (kind, _) = rest.split_once('/')?;
+    let is_whole = Kind::WHOLE.iter().any(|whole| whole.as_str() == kind);
+    is_whole.then(|| &subject[..site.len() + 1 + kind.len()])
 }
 
 /// Which record: its site, its kind and its name there.

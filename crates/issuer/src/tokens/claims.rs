@@ -37,6 +37,12 @@ pub struct AccessClaims {
     /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scp: Option<String>,
+    /// The groups of the person, for tokens with the scope `groups` (RFC 9068 §2.2.3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// The roles of the person, for tokens with the scope `roles` (RFC 9068 §2.2.3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
 }
 
 impl AccessClaims {

@@ -1,5 +1,7 @@
 //! What goes into a token.
 
+use std::sync::Arc;
+
 use castellan_proto::{OpaqueKind, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -104,6 +106,7 @@ impl Issuer {
                 .family_token_text(OpaqueKind::Access, &family_token)
                 .ok_or(KeyringError::NoKey)?);
         }
+        let (groups, roles) = self.groups_and_roles(family).await?;
         let claims = AccessClaims {
             iss: self.address().issuer.clone(),
             sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
@@ -117,6 +120,8 @@ impl Issuer {
             generation: family.access_generation,
             cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
             scp: family.profile.login_realm(scope).map(ToOwned::to_owned),
+            groups,
+            roles,
         };
         let kind = (KeyUse::Access, client.client.access_alg);
         Ok(self.sign(kind, ACCESS_TYP, &claims).await?)
@@ -165,35 +170,60 @@ impl Issuer {
         family: &Family,
         names: &[String],
     ) -> Result<Value, OAuthError> {
+        let scope = family.current_scope();
+        // These two are in every ID token whose client asked for them by scope: clients look there.
+        let by_scope = BY_SCOPE.into_iter().filter(|name| scope.has_name(name));
+        let names: Vec<&str> = names.iter().map(|name| &**name).chain(by_scope).collect();
         let Some(id) = family.account.as_ref().filter(|_| !names.is_empty()) else {
             return Ok(Value::Null);
         };
-        let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
-        let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
-            return Ok(Value::Null);
+        let Some(account) = self.cached_account(id).await? else { return Ok(Value::Null) };
+        let roles = match names.contains(&"roles") {
+            true => Some(self.standing(id, &account).await?.roles),
+            false => None,
         };
-        let account = cached_record.read::<Account>()?.body;
-        let scope = family.current_scope();
         let beyond = &family.beyond_scopes.id_token;
         let opens = |claim: &str, name: &str| {
             let agreed = || beyond.iter().any(|other| other == claim);
             scope.has_name(name) || (agreed() && client.client.scope.has_name(name))
         };
-        let mut about = crate::records::account::claims_of(id, &account, opens);
+        let mut about = crate::records::account::claims_of((id, &account), roles.as_deref(), opens);
         if let Some(about) = about.as_object_mut() {
-            about.retain(|name, _| names.contains(name));
+            about.retain(|name, _| names.contains(&&**name));
         }
         Ok(about)
+    }
+
+    /// The groups and roles of the person, each if the scopes of `family` cover it.
+    async fn groups_and_roles(
+        &self,
+        family: &Family,
+    ) -> Result<(Option<Vec<String>>, Option<Vec<String>>), OAuthError> {
+        let [groups, roles] = BY_SCOPE.map(|name| family.current_scope().has_name(name));
+        let Some(id) = family.account.as_ref().filter(|_| groups || roles) else {
+            return Ok((None, None));
+        };
+        let Some(account) = self.cached_account(id).await? else { return Ok((None, None)) };
+        let theirs = match roles {
+            true => Some(self.standing(id, &account).await?.roles),
+            false => None,
+        };
+        let names = theirs.map(|roles| roles.iter().map(|role| role.role.clone()).collect());
+        Ok((groups.then(|| account.groups.clone()), names))
+    }
+
+    async fn cached_account(&self, id: &str) -> Result<Option<Arc<Account>>, OAuthError> {
+        let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
+        let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        Ok(Some(cached_record.read::<Account>()?.body))
     }
 
     /// A person as `docs/contracts/aidbox.md` §6.1 shows them: no password, nothing to sign in
     /// with.
     async fn user_view(&self, id: &str) -> Result<Option<Value>, OAuthError> {
-        let lookup = self.cached(&[self.repository().key(Kind::Account, id)]).await?;
-        let Some(cached_record) = lookup.records.into_iter().next().flatten() else {
-            return Ok(None);
-        };
-        let account = cached_record.read::<Account>()?.body;
+        let Some(account) = self.cached_account(id).await? else { return Ok(None) };
         let mut view = json!({"resourceType": "User", "id": id, "userName": account.user_name});
         if let Some(email) = account.emails.first() {
             view["email"] = json!(email);
@@ -204,6 +234,9 @@ impl Issuer {
         Ok(Some(view))
     }
 }
+
+/// The claims that are in tokens whose scopes have their names.
+const BY_SCOPE: [&str; 2] = ["groups", "roles"];
 
 /// What an access token of `family` looks like.
 fn token_format(client: &AuthenticatedClient, family: &Family) -> TokenFormat {

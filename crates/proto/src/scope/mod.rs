@@ -195,11 +195,28 @@ impl Scopes {
         asked.iter().filter(|scope| self.cover(scope)).cloned().collect()
     }
 
+    /// Scopes that both these and `others` cover: of two that contain each other, the narrower one.
+    /// Nothing is among them that only one of the two allows; patterns that overlap without one
+    /// containing the other are left out.
+    #[must_use]
+    pub fn intersection(&self, others: &Self) -> Self {
+        others.narrow(self).union(&self.narrow(others))
+    }
+
     /// These and those of `more` that are not among them yet.
     #[must_use]
     pub fn union(&self, more: &Self) -> Self {
         self.iter().chain(more.iter()).cloned().collect()
     }
+}
+
+/// What one role of a person allows, under the role's id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RoleScopes {
+    /// The role's id.
+    pub role: String,
+    /// What people with this role may do.
+    pub scopes: Scopes,
 }
 
 impl FromIterator<Scope> for Scopes {

@@ -64,6 +64,13 @@ impl ScopePattern {
         self.alternatives.iter().any(|glob| glob.0 == required.as_str().as_bytes())
     }
 
+    /// Whether one of its alternatives is about Castellan's own rights, which begin with
+    /// `Castellan:` (`docs/rules.md` rule 23).
+    #[must_use]
+    pub fn reaches_own_rights(&self) -> bool {
+        self.alternatives.iter().any(|glob| glob.0.starts_with(OWN))
+    }
+
     /// Whether everything that `asked` can match is matched by this pattern.
     ///
     /// Sound: it never wrongly returns true. Without `?` it never wrongly returns false either, as

@@ -62,12 +62,23 @@ impl Usage {
         usage
     }
 
+    /// Counts what `caller` used of the scopes of its app or key.
     pub(crate) fn count(
         &self,
         caller: &Identity,
         scopes: &mut dyn Iterator<Item = &RequiredScope>,
     ) {
-        let Some((kind, id)) = resource(caller) else { return };
+        if let Some(resource) = resource(caller) {
+            self.count_for(resource, scopes);
+        }
+    }
+
+    /// Counts what was used of the scopes of the resource of `kind` and `id`.
+    pub(crate) fn count_for(
+        &self,
+        (kind, id): (ResourceKind, &str),
+        scopes: &mut dyn Iterator<Item = &RequiredScope>,
+    ) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let Counts { by_kind, scopes: all } = &mut *counts;
         let of_kind = by_kind.entry(kind).or_default();

@@ -231,6 +231,9 @@ fn print_caller(caller: &castellan_gate::CallerSummary) {
             println!("{name:<10} {value}");
         }
     }
+    for role in caller.roles.iter().flatten() {
+        println!("{:<10} {}: {}", "role", role.role, role.scope);
+    }
     if caller.shortened {
         println!("           (and more scopes, which were not stored)");
     }

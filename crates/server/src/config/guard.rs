@@ -119,7 +119,8 @@ pub enum Term {
     Token,
     /// The list of scopes of the app or key itself.
     Client,
-    /// The policies of the person. Refused at present, since there are none.
+    /// What the person may do by their roles. Callers without a person are decided by the other
+    /// terms.
     Person,
 }
 

@@ -106,6 +106,12 @@ impl GuardConfig {
                 }
             }
         }
+        let is_of_people = |method: &Method| matches!(method, Method::Oauth | Method::Session);
+        if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
+            let text = "require: \"person\" has no effect, as no method of authenticate is for \
+                        people; add \"oauth\", or remove it";
+            return wrong(&["require"], text);
+        }
         Ok(())
     }
 
@@ -187,11 +193,6 @@ impl GuardConfig {
     }
 
     fn check_rules(&self) -> Result<(), Wrong> {
-        if self.require.contains(&Term::Person) {
-            let text = "require: \"person\" would deny every request, as policies for people are \
-                        not supported yet; remove it";
-            return wrong(&["require"], text);
-        }
         for name in self.scopes.iter().flat_map(|scopes| scopes.keys()) {
             if !matches!(Scope::try_from(name.clone()), Ok(Scope::Named(_))) {
                 let text = format!(

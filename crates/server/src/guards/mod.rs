@@ -185,18 +185,21 @@ impl Inner {
     /// The gate that decides by `schema`.
     fn gate(&self, schema: Arc<GuardSchema>) -> Gated<upstream::Upstream> {
         let (config, parts) = (&self.config, &self.parts);
+        let rules = rules(config);
         let recorder = Arc::new(GuardRecorder {
             guard: config.name.as_str().into(),
             denials: parts.denials.clone(),
             usage: parts.usage.clone(),
+            rules: rules.clone(),
         });
         let attestor = config.upstream.as_ref().map(|url| {
             let audience = config.upstream_id.clone();
             let audience = audience.unwrap_or_else(|| url.origin().ascii_serialization());
             let issuer = parts.issuer.clone();
-            Arc::new(identity_header::Signer::new(issuer, &config.name, audience)) as _
+            let rules = rules.clone();
+            Arc::new(identity_header::Signer::new(issuer, &config.name, audience, rules)) as _
         });
-        let gate = Gate::new(schema, rules(config), Arc::clone(&self.credentials) as _).with(
+        let gate = Gate::new(schema, rules, Arc::clone(&self.credentials) as _).with(
             recorder,
             attestor,
             config.strip_headers.clone(),

@@ -14,6 +14,7 @@ pub(super) enum Rule {
     OpensEverything,
     PublicMutation,
     UnreachableMutation,
+    NoRole,
     SharedScope,
     WeakerInterface,
     PublicFields,
@@ -24,11 +25,12 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::DeadScope,
         Self::OpensEverything,
         Self::PublicMutation,
         Self::UnreachableMutation,
+        Self::NoRole,
         Self::SharedScope,
         Self::WeakerInterface,
         Self::PublicFields,
@@ -47,6 +49,7 @@ impl Rule {
             Self::UnreachableMutation => {
                 ("unreachable-mutation", "no client or key may send a mutation")
             }
+            Self::NoRole => ("no-role", "a guard requires roles, and no role allows a field"),
             Self::SharedScope => (
                 "shared-scope",
                 "one scope opens several fields; a note if they return the same type",

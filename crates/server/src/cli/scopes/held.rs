@@ -1,8 +1,12 @@
 //! Who may have what: every app and key, held against the rules of guards.
 
-use castellan_gate::{Ask, Caller, Entry, Identity, Root, Rules, Verdict, decide};
+use std::collections::BTreeMap;
+
+use castellan_gate::{
+    Ask, Caller, Entry, Identity, PersonTerm, Root, Rules, Terms, Verdict, decide,
+};
 use castellan_issuer::resources::ResourceKind;
-use castellan_proto::scope::{Scope, ScopePattern, Scopes};
+use castellan_proto::scope::{RoleScopes, Scope, ScopePattern, Scopes};
 
 use crate::{
     config::{GuardConfig, Method},
@@ -13,6 +17,8 @@ use crate::{
 pub(super) struct Held {
     judges: Vec<Judge>,
     pub(super) holders: Vec<Holder>,
+    /// Roles with what they allow: people have them, and call through an app.
+    pub(super) roles: Vec<(String, Scopes)>,
 }
 
 /// The rules of one guard.
@@ -107,14 +113,20 @@ impl Holder {
             }
             _ => (scopes.clone(), Some(scopes.clone())),
         };
-        let identity = Identity { token_scopes, client_scopes, ..Identity::default() };
+        // What people may do is a question of its own ([`Held::is_beyond_roles`]).
+        let person_term = PersonTerm::NoPerson;
+        let identity = Identity { token_scopes, client_scopes, person_term, ..Identity::default() };
         Self { name, scopes, kind, caller: Caller::known(identity) }
     }
 }
 
 impl Held {
     pub(super) fn new(judges: Vec<Judge>, grants: Vec<(String, Scopes)>) -> Self {
-        Self { judges, holders: grants.into_iter().map(Holder::new).collect() }
+        let is_role = |(name, _): &(String, Scopes)| {
+            name.split_once('/').is_some_and(|(kind, _)| kind == ResourceKind::ROLE.as_str())
+        };
+        let (roles, holders): (Vec<_>, Vec<_>) = grants.into_iter().partition(is_role);
+        Self { judges, holders: holders.into_iter().map(Holder::new).collect(), roles }
     }
 
     /// Without those whom no guard lets in.
@@ -145,16 +157,40 @@ impl Held {
     pub(super) fn may(&self, who: &Holder, root: Root, entry: &Entry) -> bool {
         self.judges
             .iter()
-            .any(|judge| judge.admits(who.kind) && passes(&judge.rules, who, root, entry))
+            .any(|judge| judge.admits(who.kind) && passes(&judge.rules, &who.caller, root, entry))
     }
 
     /// Those who may have a field by their scopes.
     pub(super) fn holders_of(&self, root: Root, entry: &Entry) -> Vec<&str> {
         let may = |who: &&Holder| {
             let mut judges = self.judges.iter();
-            judges.any(|judge| judge.admits(who.kind) && passes(&judge.closed, who, root, entry))
+            judges.any(|judge| {
+                judge.admits(who.kind) && passes(&judge.closed, &who.caller, root, entry)
+            })
         };
         self.holders.iter().filter(may).map(|who| &*who.name).collect()
+    }
+
+    /// Whether guards ask for a role of the person, and no role allows a field at any of them.
+    pub(super) fn is_beyond_roles(&self, root: Root, entry: &Entry) -> bool {
+        let mut asking = self.judges.iter().filter(|judge| judge.rules.terms.person).peekable();
+        asking.peek().is_some()
+            && !asking.any(|judge| {
+                // The role alone decides.
+                let rules = Rules {
+                    requires: BTreeMap::new(),
+                    terms: Terms { client: false, person: true },
+                    ..judge.closed.clone()
+                };
+                self.roles.iter().any(|(name, scopes)| {
+                    let role = RoleScopes { role: name.clone(), scopes: scopes.clone() };
+                    let caller = Caller::known(Identity {
+                        person_term: PersonTerm::Roles([role].into()),
+                        ..Identity::with_scopes(scopes.clone())
+                    });
+                    passes(&rules, &caller, root, entry)
+                })
+            })
     }
 
     /// Named scopes that must be held besides for anything of `root`, where one guard is asked.
@@ -169,8 +205,8 @@ pub(super) fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
     if entry.by_name_only { pattern.names(&entry.demand) } else { pattern.matches(&entry.demand) }
 }
 
-fn passes(rules: &Rules, who: &Holder, root: Root, entry: &Entry) -> bool {
+fn passes(rules: &Rules, caller: &Caller, root: Root, entry: &Entry) -> bool {
     let Entry { demand, by_name_only, local, .. } = entry;
     let ask = Ask::Field { root, demand, by_name_only: *by_name_only, local: *local };
-    !matches!(decide(ask, &who.caller, rules), Verdict::Deny(_))
+    !matches!(decide(ask, caller, rules), Verdict::Deny(_))
 }

@@ -17,6 +17,7 @@ use super::{
 pub(super) fn lint(Surface { schema, shape }: &Surface, held: &Held) -> Vec<Finding> {
     let mut findings = odd_grants(schema, held);
     findings.extend(odd_mutations(schema, held));
+    findings.extend(beyond_roles(schema, held));
     findings.extend(shared(schema, shape));
     findings.extend(weaker_interfaces(schema, shape, held));
     findings.extend(public_fields(schema, held));
@@ -32,7 +33,10 @@ fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
     let demands: BTreeSet<&RequiredScope> =
         entries().filter(|entry| !entry.by_name_only).map(|entry| &entry.demand).collect();
     let mut findings = Vec::new();
-    for Holder { name, scopes, .. } in &held.holders {
+    let holders = held.holders.iter().map(|one| (&one.name, &one.scopes, true));
+    // A role may allow everything: tokens and apps have less.
+    let roles = held.roles.iter().map(|(name, scopes)| (name, scopes, false));
+    for (name, scopes, is_holder) in holders.chain(roles) {
         for scope in scopes {
             // Named scopes, and our own rights, are not about this schema.
             let Scope::Pattern(pattern) = scope else { continue };
@@ -43,7 +47,7 @@ fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
             let dead = !entries().any(|entry| opens(pattern, entry));
             let (rule, text) = if dead {
                 (Rule::DeadScope, OPENS_NOTHING)
-            } else if all {
+            } else if all && is_holder {
                 (Rule::OpensEverything, "opens everything")
             } else {
                 continue;
@@ -72,6 +76,18 @@ fn odd_mutations(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Fields that no person may use, where guards ask for their roles.
+fn beyond_roles(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
+    let is_found = |(root, _, entry): &(Root, &str, &Entry)| {
+        !entry.local && !held.is_public(entry) && held.is_beyond_roles(*root, entry)
+    };
+    let finding = |(root, field, entry): (Root, &str, &Entry)| {
+        let text = format!("no role allows {}: no person may use it", entry.demand);
+        Finding::warning(Rule::NoRole, place_of(root, field), text)
+    };
+    schema.entries().filter(is_found).map(finding).collect()
 }
 
 /// A query of an upstream's own.

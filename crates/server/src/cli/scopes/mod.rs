@@ -41,15 +41,15 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: ListFormat,
     },
-    /// Find scopes of clients, keys and public patterns that match nothing, are too wide, or are
-    /// missing.
+    /// Find scopes of clients, keys, roles and public patterns that match nothing, are too wide, or
+    /// are missing.
     ///
     /// Exits with 0 if there are no warnings, with 1 if there are (notes do not count), and with 2
     /// if the check could not run.
     #[command(after_help = finding::rules())]
     Lint(LintArguments),
-    /// Show which of its scopes each app and key has used or never used, and the narrowest scopes
-    /// that would have been sufficient.
+    /// Show which of its scopes each app, key and role has used or never used, and the narrowest
+    /// scopes that would have been sufficient. Roles are counted at guards that require them.
     Usage(usage::Arguments),
 }
 
@@ -331,7 +331,7 @@ fn required(loaded: &Loaded) -> Vec<(Root, String)> {
         .collect()
 }
 
-/// Who may have what: apps and keys, from the store and from the configuration.
+/// Who may have what: apps, keys and roles, from the store and from the configuration.
 async fn grants(loaded: &Loaded, issuer: &Issuer) -> Result<Vec<(String, Scopes)>, Failure> {
     let mut grants = Vec::new();
     for kind in issuer.resources().iter() {

@@ -26,7 +26,7 @@ use crate::cli::{Failure, counted};
 /// Whose use, and how to print it.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// App or key, such as `Client/webapp` (default: all).
+    /// App, key or role, such as `Client/webapp` (default: all).
     resource: Option<String>,
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
@@ -89,7 +89,7 @@ pub(super) async fn run(
     }
     match &arguments.resource {
         Some(name) if !found => Err(format!(
-            "{name:?} does not exist; give Client/ID, AuthKey/ID, ApiCredential/KEY or \
+            "{name:?} does not exist; give Client/ID, AuthKey/ID, ApiCredential/KEY, Role/ID or \
              {CONFIGURED}/ID"
         )
         .into()),

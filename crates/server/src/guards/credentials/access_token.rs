@@ -1,7 +1,7 @@
 //! Access tokens of this server, as bearer tokens (RFC 6750) or bound to a key (RFC 9449 §7).
 
 use async_trait::async_trait;
-use castellan_gate::{Caller, Credential, CredentialProblem, Identity, Person, Unavailable};
+use castellan_gate::{Caller, Credential, CredentialProblem, Identity, PersonTerm, Unavailable};
 use castellan_issuer::{
     Issuer,
     error::ProofError,
@@ -40,28 +40,36 @@ pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn C
 }
 
 impl AccessToken {
-    fn caller(&self, live: &Live, credential: &Credential<'_>) -> Caller {
+    async fn caller(
+        &self,
+        live: &Live,
+        credential: &Credential<'_>,
+    ) -> Result<Caller, Unavailable> {
         let named = |name: &str| live.audience.iter().any(|audience| audience == name);
         let meant = self.audiences.iter().any(|name| named(name));
         let agreed = credential.audience.is_none_or(|name| name == live.client_id || named(name));
         let owed = live.named_audience.as_deref();
         if !meant || !agreed || owed.is_some_and(|name| credential.audience != Some(name)) {
-            return Caller::invalid();
+            return Ok(Caller::invalid());
         }
-        let person = live.account.as_ref().map(|(id, account)| Person {
-            id: id.clone(),
-            name: Some(account.display_name()),
-            nickname: Some(account.user_name.clone()),
-        });
+        let (person, person_term) = match &live.account {
+            Some((id, account)) => {
+                let (person, term) = super::person(&self.issuer, id, account).await?;
+                (Some(person), term)
+            }
+            None => (None, PersonTerm::NoPerson),
+        };
         let by_scope = self.person_by_scope || live.profile.person_needs_user_scope();
-        Caller::known(Identity {
+        Ok(Caller::known(Identity {
             kind: "access_token",
             person: person.filter(|_| !by_scope || live.may("user")),
             client_id: Some(live.client_id.clone()),
             credential_id: None,
             token_scopes: live.scope.clone(),
             client_scopes: Some(live.client.scope.clone()),
-        })
+            // Whether or not the API may know who they are.
+            person_term,
+        }))
     }
 
     /// What `token`, which does not hold without a proof, lacks: with one it may hold.
@@ -86,7 +94,7 @@ impl CredentialKind for AccessToken {
             url,
         });
         match self.issuer.verify_shown(credential.bearer, proof.as_ref()).await {
-            Ok(live) => Ok(Some(self.caller(&live, credential))),
+            Ok(live) => self.caller(&live, credential).await.map(Some),
             Err(ShownError::Token(VerifyError::Invalid)) if proof.is_none() => {
                 self.unproven(credential.bearer).await.map(Some)
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use castellan_gate::{Caller, Credential, Identity};
+use castellan_gate::{Caller, Credential, Identity, PersonTerm};
 use castellan_issuer::{Issuer, machine::api_key::KeyTokens};
 
 use super::{CredentialKind, Shown, refused};
@@ -32,6 +32,7 @@ impl CredentialKind for ApiKeyToken {
                 credential_id: Some(key.id.clone()),
                 token_scopes: key.scopes.clone(),
                 client_scopes: Some(key.key_scopes.clone()),
+                person_term: PersonTerm::NoPerson,
                 ..Identity::default()
             }))),
             Err(error) => refused(error),

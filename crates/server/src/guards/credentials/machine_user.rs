@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use castellan_gate::{Caller, Credential, Identity, Person};
+use castellan_gate::{Caller, Credential, Identity, Person, PersonTerm};
 use castellan_issuer::{
     Issuer,
     machine::machine_user::{MachineCaller, MachineTokens},
@@ -52,6 +52,7 @@ fn identity(caller: &MachineCaller) -> Identity {
         id: caller.id.clone(),
         name: Some(caller.name.clone()),
         nickname: Some(caller.nickname.clone()),
+        ..Person::default()
     };
     Identity {
         kind: "machine_token",
@@ -60,5 +61,6 @@ fn identity(caller: &MachineCaller) -> Identity {
         credential_id: Some(caller.key.clone()),
         token_scopes: caller.scopes.iter().cloned().chain([user]).collect(),
         client_scopes: None,
+        person_term: PersonTerm::NoPerson,
     }
 }

@@ -9,10 +9,14 @@ mod basic;
 mod machine_user;
 mod session;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap};
-use castellan_gate::{BasicError, Caller, Credential, CredentialProblem, Unavailable, Verifier};
-use castellan_issuer::tokens::verified::VerifyError;
+use castellan_gate::{
+    BasicError, Caller, Credential, CredentialProblem, Person, PersonTerm, Unavailable, Verifier,
+};
+use castellan_issuer::{Issuer, records::Account, tokens::verified::VerifyError};
 use castellan_proto::{BasicCredentials, jose::Algorithm};
 
 use super::GuardParts;
@@ -107,6 +111,22 @@ impl Verifier for Credentials {
         let algorithms = self.0.iter().map(|kind| kind.proof_algorithms());
         algorithms.max_by_key(|algorithms| algorithms.len()).unwrap_or_default()
     }
+}
+
+/// A person as an API may see them, and what they may do.
+async fn person(
+    issuer: &Issuer,
+    id: &str,
+    account: &Arc<Account>,
+) -> Result<(Person, PersonTerm), Unavailable> {
+    let standing = issuer.standing(id, account).await.map_err(|error| unavailable(&error))?;
+    let person = Person {
+        id: id.to_owned(),
+        name: Some(account.display_name()),
+        nickname: Some(account.user_name.clone()),
+        groups: standing.groups,
+    };
+    Ok((person, PersonTerm::Roles(standing.roles)))
 }
 
 /// What a token that does not hold makes of its sender.

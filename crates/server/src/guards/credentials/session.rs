@@ -5,9 +5,11 @@
 //! form and no other origin's script can send unasked (§9, item 8): `X-Requested-With`. Beside a
 //! form it never does (`docs/rules.md` rule 36).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
-use castellan_gate::{Caller, Identity, Person};
+use castellan_gate::{Caller, Identity};
 use castellan_issuer::{Issuer, session::browser::Browser};
 use castellan_proto::{
     Opaque, OpaqueKind,
@@ -55,15 +57,13 @@ impl CredentialKind for BrowserSession {
         let Some(signed_in) = signed_in.map_err(|error| unavailable(&error))? else {
             return Ok(Some(Caller::invalid()));
         };
-        let account = signed_in.account;
-        let person = Person {
-            id: signed_in.account_id,
-            name: Some(account.display_name()),
-            nickname: Some(account.user_name),
-        };
+        let account = Arc::new(signed_in.account);
+        let (person, person_term) =
+            super::person(&self.issuer, &signed_in.account_id, &account).await?;
         Ok(Some(Caller::known(Identity {
             kind: KIND,
             person: Some(person),
+            person_term,
             token_scopes: everything(),
             ..Identity::default()
         })))

@@ -11,6 +11,8 @@ pub(crate) fn words(scope: &str, with_email: bool) -> (String, bool) {
         "email" => Some(("See your e-mail address", false)),
         "address" => Some(("See your postal address", false)),
         "phone" => Some(("See your telephone number", false)),
+        "groups" => Some(("See which groups you are in", false)),
+        "roles" => Some(("See which roles you have", false)),
         "user" => Some(("Act as you", true)),
         "offline_access" => Some(("Keep access while you are not using it", true)),
         "api:read" => Some(("Read everything that the API lets you read", false)),
@@ -52,6 +54,8 @@ pub(crate) fn of_claim(claim: &str) -> String {
         "address" => "your postal address",
         "phone_number" => "your telephone number",
         "phone_number_verified" => "whether your telephone number was verified",
+        "groups" => "which groups you are in",
+        "roles" => "which roles you have",
         other => return format!("See the claim {other}"),
     };
     format!("See {what}")

@@ -11,9 +11,12 @@ use axum::{
 use castellan_issuer::{
     endpoint::signed_response::UserInfo,
     error::{OAuthError, Repeated},
+    session::browser::Browser,
+    store::StoreError,
     tokens::dpop::Proof,
 };
 use castellan_proto::Secret;
+use serde_json::Value;
 
 use crate::{
     app::App,
@@ -40,13 +43,19 @@ pub(crate) async fn get(
 ) -> Response {
     let is_bare = query.is_none() && !headers.contains_key(header::AUTHORIZATION);
     if is_bare && visitor.browser.session.is_some() && cookies::is_same_origin(&app, &headers) {
-        match app.issuer().signed_in(&visitor.browser).await {
-            Ok(Some(person)) => return no_store(Json(person.claims()).into_response()),
+        match own_claims(&app, &visitor.browser).await {
+            Ok(Some(claims)) => return no_store(Json(claims).into_response()),
             Ok(None) => {}
             Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
         }
     }
     respond(&headers, answer(&app, &method, (query.as_deref(), None), &headers).await)
+}
+
+/// The claims of whoever is signed in in `browser`, for themselves.
+async fn own_claims(app: &App, browser: &Browser) -> Result<Option<Value>, StoreError> {
+    let Some(person) = app.issuer().signed_in(browser).await? else { return Ok(None) };
+    app.issuer().own_claims(person).await.map(Some)
 }
 
 /// `POST`, where the token may be in a form as well. Whatever else is in the body does not count.

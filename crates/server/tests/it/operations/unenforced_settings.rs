@@ -61,7 +61,6 @@ async fn case_47_directives_of_others_are_the_upstreams_business_if_that_is_said
 async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line() {
     let local = "[[guard]]\nname = \"local\"\npath = \"/local\"\nsession = \"local\"\n";
     for (guard, setting, said) in [
-        (GUARD, "require = [\"person\"]", "\"person\" would deny every request"),
         (GUARD, "authenticate = []", "authenticate is empty"),
         (GUARD, "authenticate = \"client_certificate\"", "are supported"),
         (GUARD, "authenticate = \"session\"", "needs dialect"),

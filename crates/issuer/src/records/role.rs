@@ -1,0 +1,45 @@
+//! What people may do, by role.
+
+use castellan_proto::{Timestamp, scope::Scopes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    records::{Account, repository::Stored},
+    store::Kind,
+};
+
+/// What the people whom it is for may do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Role {
+    /// What to call it; its id if empty.
+    pub name: String,
+    /// What it is for, in the words of whoever wrote it.
+    pub description: String,
+    /// What it allows.
+    pub scope: Scopes,
+    /// People in any of these groups have it.
+    pub groups: Vec<String>,
+    /// The ids of people who have it.
+    pub users: Vec<String>,
+    /// Everybody at the site has it.
+    pub everybody: bool,
+    /// When the record was made.
+    pub created: Timestamp,
+    /// When a document last changed it.
+    pub modified: Timestamp,
+}
+
+impl Role {
+    /// Whether the person `id` has it.
+    #[must_use]
+    pub fn is_for(&self, id: &str, account: &Account) -> bool {
+        self.everybody
+            || self.users.iter().any(|user| user == id)
+            || self.groups.iter().any(|group| account.groups.contains(group))
+    }
+}
+
+impl Stored for Role {
+    const KIND: Kind = Kind::Role;
+}

@@ -86,8 +86,8 @@ mod upstream;
 
 pub use answer_memory::AnswerMemory;
 pub use caller::{
-    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Possession, Source,
-    Unavailable, Verifier,
+    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Possession,
+    Source, Unavailable, Verifier,
 };
 pub use context::{Attestor, ReplyBody};
 pub use decide::{Ask, Reason, Verdict, decide};

@@ -67,6 +67,7 @@ struct Shared {
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
     record_cache: cache::records::RecordCache,
+    policies: cache::whole::Whole<cache::policies::Policies>,
     roles: cache::whole::Whole<cache::roles::Roles>,
     seen_proofs: tokens::dpop::SeenProofs,
     user_code_throttle: authorization::device::UserCodeThrottle,
@@ -133,6 +134,7 @@ impl Issuer {
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
             record_cache: cache::records::RecordCache::default(),
+            policies: cache::whole::Whole::default(),
             roles: cache::whole::Whole::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
@@ -289,6 +291,10 @@ impl Issuer {
 
     pub(crate) fn record_cache(&self) -> &cache::records::RecordCache {
         &self.shared.record_cache
+    }
+
+    pub(crate) fn policy_cache(&self) -> &cache::whole::Whole<cache::policies::Policies> {
+        &self.shared.policies
     }
 
     pub(crate) fn roles(&self) -> &cache::whole::Whole<cache::roles::Roles> {

@@ -2,13 +2,14 @@
 //!
 //! Every administrative surface asks here, so that none of them is stricter or laxer than another.
 
+use std::sync::Arc;
+
 use castellan_proto::scope::{Scope, Scopes};
 use serde_json::{Value, json};
 
 use crate::{
     Issuer,
     policy::{self, Said},
-    records::AccessPolicy,
     resources::{ClientDocument, Resource as _, ResourceKind, UserDocument},
     store::StoreError,
     tokens::verified::Live,
@@ -96,29 +97,22 @@ impl Issuer {
         if let Some((_, document)) = &user {
             request["user"] = document.clone();
         }
+        let roles = match &caller.account {
+            Some((id, account)) => self.standing(id, account).await?.roles,
+            None => Arc::default(),
+        };
+        let roles: Vec<&str> = roles.iter().map(|role| &*role.role).collect();
+        request["role"] = json!(roles);
         let asked = policy::Request {
             user: user.as_ref().map(|(id, _)| &***id),
             client: Some(&caller.client_id),
+            roles: &roles,
             operation: Some(operation),
             document: &request,
         };
-        let (mut said, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.repository().page::<AccessPolicy>("", after, STEP, self.now()).await?;
-            let is_last = page.len() < STEP;
-            after = page.last().map(|stored| stored.id.clone());
-            let policies = page.into_iter().map(|stored| stored.body.ready(stored.id));
-            let policies = policies.collect::<Result<Vec<_>, _>>()?;
-            said.extend(policy::evaluate(&policies, &asked));
-            if is_last || policy::allows(&said) {
-                return Ok(said);
-            }
-        }
+        Ok(policy::evaluate(self.policies().await?.all()?, &asked))
     }
 }
-
-/// Policies that are read at a time.
-const STEP: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! What a node remembers of the store, and when it stops counting.
 
 pub mod liveness;
+pub(crate) mod policies;
 pub(crate) mod records;
 pub mod roles;
 pub(crate) mod verdicts;

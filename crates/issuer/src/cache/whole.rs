@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use castellan_proto::Timestamp;
+use castellan_proto::{Digest as BodyDigest, Timestamp};
 
 use crate::{
     Issuer,
@@ -26,8 +26,9 @@ pub(crate) struct Whole<D>(RwLock<Option<Arc<Reading<D>>>>);
 
 struct Reading<D> {
     digest: Arc<D>,
-    /// The ids and versions that it was made of.
-    versions: Vec<(String, u64)>,
+    /// The ids that it was made of, and digests of the bodies: one that is deleted and made again
+    /// has the same version.
+    bodies: Vec<(String, BodyDigest)>,
     snapshot: Snapshot,
     until: Timestamp,
 }
@@ -65,13 +66,16 @@ impl Issuer {
         // Captured before they are read: what changes in between is seen as a change.
         let snapshot = self.liveness().snapshot([&*kind]);
         let records = self.read_whole::<D::Record>().await?;
-        let version = |stored: &Versioned<D::Record>| (stored.id.clone(), stored.version);
-        let versions: Vec<_> = records.iter().map(version).collect();
-        let same = known.filter(|known| known.versions == versions);
-        let life = if same.is_some() || versions.is_empty() { LONGEST } else { SOON };
+        let body = |stored: &Versioned<D::Record>| {
+            let body = serde_json::to_vec(&stored.body).map_err(StoreError::new)?;
+            Ok::<_, StoreError>((stored.id.clone(), BodyDigest::of(&body)))
+        };
+        let bodies = records.iter().map(body).collect::<Result<Vec<_>, _>>()?;
+        let same = known.filter(|known| known.bodies == bodies);
+        let life = if same.is_some() || bodies.is_empty() { LONGEST } else { SOON };
         let digest = same.map_or_else(|| Arc::new(D::of(records)), |one| Arc::clone(&one.digest));
         let until = Timestamp(self.now().0 + life);
-        let reading = Reading { digest: Arc::clone(&digest), versions, snapshot, until };
+        let reading = Reading { digest: Arc::clone(&digest), bodies, snapshot, until };
         *whole.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(reading));
         Ok(digest)
     }

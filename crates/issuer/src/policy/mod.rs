@@ -31,6 +31,8 @@ pub enum LinkKind {
     User,
     /// The client that they call through, or that calls for itself.
     Client,
+    /// A role of the person who calls.
+    Role,
     /// What is called.
     Operation,
 }
@@ -42,6 +44,7 @@ impl LinkKind {
         match name {
             "User" => Some(Self::User),
             "Client" => Some(Self::Client),
+            "Role" => Some(Self::Role),
             "Operation" => Some(Self::Operation),
             _ => None,
         }
@@ -53,6 +56,7 @@ impl LinkKind {
         match self {
             Self::User => "User",
             Self::Client => "Client",
+            Self::Role => "Role",
             Self::Operation => "Operation",
         }
     }
@@ -65,6 +69,8 @@ pub struct Policy {
     pub id: String,
     /// What it is linked to: one link that fits is enough.
     pub links: Vec<Link>,
+    /// It is asked only about people who have this role.
+    pub role: Option<String>,
     /// What it says.
     pub rule: Rule,
 }
@@ -76,6 +82,8 @@ pub struct Request<'a> {
     pub user: Option<&'a str>,
     /// The client that they call through.
     pub client: Option<&'a str>,
+    /// The ids of the roles that the person has.
+    pub roles: &'a [&'a str],
     /// What is called.
     pub operation: Option<&'a str>,
     /// All of it (`docs/contracts/aidbox.md` §8).
@@ -97,6 +105,7 @@ impl Link {
             LinkKind::User => request.user,
             LinkKind::Client => request.client,
             LinkKind::Operation => request.operation,
+            LinkKind::Role => return request.roles.contains(&&*self.id),
         };
         actual == Some(&*self.id)
     }
@@ -111,7 +120,10 @@ pub fn evaluate<'a>(
 ) -> Vec<Said> {
     let mut all = Vec::new();
     for policy in policies {
-        if !policy.links.is_empty() && !policy.links.iter().any(|link| link.fits(request)) {
+        let has_role = |role: &String| request.roles.contains(&role.as_str());
+        if !policy.role.as_ref().is_none_or(has_role)
+            || !policy.links.is_empty() && !policy.links.iter().any(|link| link.fits(request))
+        {
             continue;
         }
         let outcome = policy.rule.evaluate(request.document);
@@ -140,7 +152,7 @@ mod tests {
         let document: RuleDocument = serde_json::from_value(rule).unwrap();
         let links =
             links.iter().map(|(kind, id)| Link { kind: *kind, id: (*id).to_owned() }).collect();
-        Policy { id: id.to_owned(), links, rule: Rule::read(&document).unwrap() }
+        Policy { id: id.to_owned(), links, role: None, rule: Rule::read(&document).unwrap() }
     }
 
     fn ask(policies: &[Policy], request: &Request<'_>) -> (bool, Vec<String>) {
@@ -154,6 +166,7 @@ mod tests {
         let request = Request {
             user: Some("ann"),
             client: Some("portal"),
+            roles: &["editing"],
             operation: Some("Query:User:Get"),
             document: &document,
         };
@@ -171,12 +184,25 @@ mod tests {
             assert_eq!(ask(&[no.clone(), other.clone(), one, no.clone()], &request), expected);
         }
         assert_eq!(ask(&[no], &request), (false, vec!["no".to_owned()]));
+        for (kind, id, is_allowed) in [
+            (LinkKind::Role, "editing", true),
+            (LinkKind::Role, "reading", false),
+            (LinkKind::User, "editing", false),
+        ] {
+            assert_eq!(ask(&[policy("p", &[(kind, id)], allow())], &request).0, is_allowed, "{id}");
+        }
+        for (role, is_allowed) in [("editing", true), ("reading", false), ("ann", false)] {
+            let named = policy("p", &[(LinkKind::User, "ann")], allow());
+            let named = Policy { role: Some(role.to_owned()), ..named };
+            assert_eq!(ask(&[named], &request).0, is_allowed, "{role}");
+        }
     }
 
     #[test]
     fn nobody_is_linked_to_a_person_who_is_not_there() {
         let document = json!({});
-        let request = Request { user: None, client: None, operation: None, document: &document };
+        let request =
+            Request { user: None, client: None, roles: &[], operation: None, document: &document };
         let link = policy("a", &[(LinkKind::User, "")], json!({"engine": "allow"}));
         assert_eq!(ask(&[link], &request), (false, vec![]));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     policy::{Link, Policy, Rule, RuleDocument},
     records::repository::Stored,
-    store::{Kind, StoreError},
+    store::Kind,
 };
 
 /// A policy about people, as it was written.
@@ -17,6 +17,9 @@ pub struct AccessPolicy {
     pub description: Option<String>,
     /// Which requests it is asked about; all of them if there are none.
     pub links: Vec<Link>,
+    /// Only people who have this role are asked about.
+    #[serde(default)]
+    pub role: Option<String>,
     /// What it says.
     pub rule: RuleDocument,
     /// When the record was made.
@@ -33,11 +36,10 @@ impl AccessPolicy {
     /// The policy, ready to be asked.
     ///
     /// # Errors
-    /// [`StoreError`] if the record has a rule that this version does not know: what it would say
-    /// is unknown then.
-    pub fn ready(self, id: String) -> Result<Policy, StoreError> {
-        let rule = Rule::read(&self.rule)
-            .map_err(|problem| StoreError::new(format!("AccessPolicy/{id}: {problem}")))?;
-        Ok(Policy { id, links: self.links, rule })
+    /// What is wrong with its rule, if this version does not know it.
+    pub fn ready(self, id: String) -> Result<Policy, String> {
+        let rule =
+            Rule::read(&self.rule).map_err(|problem| format!("AccessPolicy/{id}: {problem}"))?;
+        Ok(Policy { id, links: self.links, role: self.role, rule })
     }
 }

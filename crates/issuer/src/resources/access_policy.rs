@@ -9,8 +9,11 @@ use crate::{
     Issuer,
     policy::{Link, LinkKind, Policy, Rule, RuleDocument},
     records::AccessPolicy,
+    store::Kind,
 };
 
+/// Policies of a site at most: all of them are kept in memory.
+const MOST_POLICIES: u64 = 1_000;
 /// Links of one policy at most.
 const MOST_LINKS: usize = 100;
 
@@ -24,6 +27,9 @@ pub struct AccessPolicyDocument {
     /// Which requests it is asked about; all of them without.
     #[serde(default)]
     link: Vec<Reference>,
+    /// Only people who have this role are asked about: the id of a `Role`.
+    #[serde(rename = "roleName")]
+    role_name: Option<String>,
     /// `allow`, `matcho`, `json-schema` or `complex`.
     engine: String,
     /// The pattern that a request has to match, for `matcho`.
@@ -62,6 +68,15 @@ struct NativeReference {
     id: String,
 }
 
+/// A document that was found good.
+struct Checked {
+    description: Option<String>,
+    links: Vec<Link>,
+    role: Option<String>,
+    document: RuleDocument,
+    rule: Rule,
+}
+
 impl Reference {
     fn link(self) -> Option<Link> {
         let (kind, id) = match self {
@@ -96,6 +111,9 @@ impl Resource for AccessPolicyDocument {
         if !policy.links.is_empty() {
             shown["link"] = json!(policy.links);
         }
+        if let Some(role) = &policy.role {
+            shown["roleName"] = json!(role);
+        }
         let rule = json!(policy.rule);
         for (member, value) in rule.as_object().into_iter().flatten() {
             shown[member] = value.clone();
@@ -112,10 +130,19 @@ impl Resource for AccessPolicyDocument {
         issuer: &Issuer,
         before: Option<&AccessPolicy>,
     ) -> Result<(AccessPolicy, bool), Problem> {
-        let (description, links, rule, _) = self.checked()?;
+        if before.is_none() {
+            let repository = issuer.repository();
+            let kind = Kind::AccessPolicy;
+            let there = repository.store().count(repository.site(), kind, issuer.now()).await?;
+            if there >= MOST_POLICIES {
+                return Err(Problem::Text(format!("a site has at most {MOST_POLICIES} policies")));
+            }
+        }
+        let Checked { description, links, role, document: rule, .. } = self.checked()?;
         let policy = AccessPolicy {
             description,
             links,
+            role,
             rule,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
@@ -141,26 +168,29 @@ impl AccessPolicyDocument {
             Some(_) => return Err("id must be a string".to_owned()),
         };
         let document: Self = strict_json::parse(document)?;
-        let (_, links, _, rule) = document.checked()?;
-        Ok(Policy { id, links, rule })
+        let Checked { links, role, rule, .. } = document.checked()?;
+        Ok(Policy { id, links, role, rule })
     }
 
-    fn checked(self) -> Result<(Option<String>, Vec<Link>, RuleDocument, Rule), String> {
+    fn checked(self) -> Result<Checked, String> {
         if self.link.len() > MOST_LINKS {
             return Err(format!("link must not have more than {MOST_LINKS} items"));
         }
         let links = self.link.into_iter().enumerate().map(|(at, reference)| {
             reference.link().ok_or_else(|| {
                 format!(
-                    "link[{at}] must refer to a User, a Client, or an Operation such as \
+                    "link[{at}] must refer to a User, a Client, a Role, or an Operation such as \
                          Operation/Query:User:Get"
                 )
             })
         });
         let links = links.collect::<Result<Vec<_>, _>>()?;
-        let Self { description, engine, matcho, schema, and, or, .. } = self;
+        let Self { description, role_name: role, engine, matcho, schema, and, or, .. } = self;
+        if role.as_ref().is_some_and(|role| !is_identifier(role)) {
+            return Err("roleName must be the id of a Role".to_owned());
+        }
         let document = RuleDocument { engine, matcho, schema, and, or };
         let rule = Rule::read(&document)?;
-        Ok((description, links, document, rule))
+        Ok(Checked { description, links, role, document, rule })
     }
 }

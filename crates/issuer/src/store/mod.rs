@@ -92,7 +92,7 @@ impl Kind {
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
-    const WHOLE: [Self; 1] = [Self::Role];
+    const WHOLE: [Self; 2] = [Self::AccessPolicy, Self::Role];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]

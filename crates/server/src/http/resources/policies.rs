@@ -97,9 +97,13 @@ async fn tested_policy(app: &App, request: Request<Body>) -> Result<Response, Ou
         return Err(Outcome::Invalid("request must be an object".to_owned()));
     }
     let id = |of: &str| request.get(of).and_then(|of| of.get("id")).and_then(Value::as_str);
+    // As resources have it: a list of the ids of roles.
+    let roles = request.get("role").and_then(Value::as_array);
+    let roles: Vec<&str> = roles.into_iter().flatten().filter_map(Value::as_str).collect();
     let asked = policy::Request {
         user: id("user"),
         client: id("client"),
+        roles: &roles,
         operation: id("operation"),
         document: &request,
     };
@@ -108,7 +112,7 @@ async fn tested_policy(app: &App, request: Request<Body>) -> Result<Response, Ou
         Some(Said::Allowed) => (true, "the policy allows the request".to_owned()),
         Some(Said::NotAllowed(reason)) => (false, reason),
         None => {
-            let text = "the policy is linked to no user, client or operation of the request";
+            let text = "the policy is linked to no user, role, client or operation of the request";
             (false, text.to_owned())
         }
     };

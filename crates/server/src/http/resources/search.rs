@@ -19,7 +19,8 @@ pub(super) async fn list(
     parts: &Parts,
 ) -> Result<Response, Outcome> {
     authorize_reading(app, kind, None, parts).await?;
-    let pairs = request::query_pairs(parts.uri.query()).map_err(|error| Outcome::Bad(error.to_string()))?;
+    let pairs =
+        request::query_pairs(parts.uri.query()).map_err(|error| Outcome::Bad(error.to_string()))?;
     let named = pairs.iter().map(|(name, value)| (&**name, &**value));
     let search = Search::read(kind, named).map_err(refused)?;
     let found = app.issuer().search(&search).await.map_err(refused)?;

@@ -129,6 +129,31 @@ async fn aidbox_41_a_path_that_is_missing_never_matches() {
     assert_forbidden(&stage.read("/User").await);
 }
 
+#[tokio::test]
+async fn a_policy_can_be_for_a_role_alone() {
+    let stage = Stage::begin().await;
+    let role = json!({"scope": ["Query:*"], "groups": ["readers"], "users": ["bob"]});
+    let role_url = stage.castellan.at("/Role/reading");
+    let put = async |role: &Value| {
+        let ask = Ask::new(http::Method::PUT, &role_url).bearer(&stage.root);
+        let answer = ask.json(role).send().await;
+        assert!(answer.status.is_success(), "{answer:?}");
+    };
+    put(&role).await;
+    for policy in [
+        json!({"engine": "allow", "roleName": "reading"}),
+        json!({"engine": "allow", "link": [{"resourceType": "Role", "id": "reading"}]}),
+        json!({"engine": "matcho", "matcho": {"role": {"$contains": "reading"}}}),
+    ] {
+        stage.put_policy("p", &policy).await;
+        assert_forbidden(&stage.read("/User/ann").await);
+        put(&json!({"scope": ["Query:*"], "users": ["ann"]})).await;
+        assert_eq!(stage.read("/User/ann").await.status, 200, "{policy}");
+        put(&role).await;
+        assert_forbidden(&stage.read("/User/ann").await);
+    }
+}
+
 /// `docs/contracts/aidbox.md` §11a: a policy adds nothing to what an app was granted.
 #[tokio::test]
 async fn a_missing_scope_is_refused_before_policies_are_asked() {

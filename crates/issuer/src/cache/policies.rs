@@ -1,0 +1,38 @@
+//! The policies of a site, ready to be asked.
+
+use crate::{
+    Issuer,
+    cache::whole::Digest,
+    policy::Policy,
+    records::{AccessPolicy, repository::Versioned},
+    store::StoreError,
+};
+
+/// All policies of a site, or the first that this version cannot read.
+pub(crate) struct Policies(Result<Vec<Policy>, String>);
+
+impl Digest for Policies {
+    type Record = AccessPolicy;
+
+    fn of(records: Vec<Versioned<AccessPolicy>>) -> Self {
+        let ready = |stored: Versioned<AccessPolicy>| stored.body.ready(stored.id);
+        Self(records.into_iter().map(ready).collect())
+    }
+}
+
+impl Policies {
+    /// All of them, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] if this version cannot read one of them: what it would say is unknown.
+    pub(crate) fn all(&self) -> Result<&[Policy], StoreError> {
+        self.0.as_deref().map_err(|problem| StoreError::new(problem.clone()))
+    }
+}
+
+impl Issuer {
+    /// The policies of this site, without a round trip as long as none of them changed.
+    pub(crate) async fn policies(&self) -> Result<std::sync::Arc<Policies>, StoreError> {
+        self.whole(self.policy_cache()).await
+    }
+}

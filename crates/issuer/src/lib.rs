@@ -67,6 +67,7 @@ struct Shared {
     verified_secrets: client_auth::VerifiedSecrets,
     record_cache: cache::records::RecordCache,
     roles: cache::whole::Whole<cache::roles::Roles>,
+    texts_of_scopes: cache::whole::Whole<cache::scope_texts::ScopeTexts>,
     seen_proofs: tokens::dpop::SeenProofs,
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
@@ -133,6 +134,7 @@ impl Issuer {
             verified_secrets: client_auth::VerifiedSecrets::default(),
             record_cache: cache::records::RecordCache::default(),
             roles: cache::whole::Whole::default(),
+            texts_of_scopes: cache::whole::Whole::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
@@ -292,5 +294,9 @@ impl Issuer {
 
     pub(crate) fn roles(&self) -> &cache::whole::Whole<cache::roles::Roles> {
         &self.shared.roles
+    }
+
+    pub(crate) fn texts_of_scopes(&self) -> &cache::whole::Whole<cache::scope_texts::ScopeTexts> {
+        &self.shared.texts_of_scopes
     }
 }

@@ -13,6 +13,7 @@ mod kind;
 mod personal_details;
 mod resource;
 mod role;
+mod scope;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use kind::ResourceKind;
 pub use resource::{Facts, Problem, Resource};
 pub use role::RoleDocument;
+pub use scope::ScopeDocument;
 pub use user::UserDocument;
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
@@ -45,6 +47,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::AUTH_KEY,
     ResourceKind::CONSENT,
     ResourceKind::ROLE,
+    ResourceKind::SCOPE,
 ];
 
 impl ResourceKind {
@@ -60,6 +63,8 @@ impl ResourceKind {
     pub const CONSENT: Self = Self::of::<ConsentDocument>();
     /// What people may do.
     pub const ROLE: Self = Self::of::<RoleDocument>();
+    /// What people are told of a scope.
+    pub const SCOPE: Self = Self::of::<ScopeDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

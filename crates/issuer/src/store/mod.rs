@@ -59,11 +59,13 @@ pub enum Kind {
     Heartbeat,
     /// What people may do.
     Role,
+    /// What people are told of a scope.
+    ScopeText,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -83,10 +85,11 @@ impl Kind {
         Self::Device,
         Self::Heartbeat,
         Self::Role,
+        Self::ScopeText,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
-    const WHOLE: [Self; 1] = [Self::Role];
+    const WHOLE: [Self; 2] = [Self::Role, Self::ScopeText];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]
@@ -111,6 +114,7 @@ impl Kind {
             Self::Device => "device",
             Self::Heartbeat => "heartbeat",
             Self::Role => "role",
+            Self::ScopeText => "scope_text",
         }
     }
 

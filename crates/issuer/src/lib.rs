@@ -69,6 +69,7 @@ struct Shared {
     record_cache: cache::records::RecordCache,
     policies: cache::whole::Whole<cache::policies::Policies>,
     roles: cache::whole::Whole<cache::roles::Roles>,
+    texts_of_scopes: cache::whole::Whole<cache::scope_texts::ScopeTexts>,
     seen_proofs: tokens::dpop::SeenProofs,
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
@@ -136,6 +137,7 @@ impl Issuer {
             record_cache: cache::records::RecordCache::default(),
             policies: cache::whole::Whole::default(),
             roles: cache::whole::Whole::default(),
+            texts_of_scopes: cache::whole::Whole::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
@@ -299,5 +301,9 @@ impl Issuer {
 
     pub(crate) fn roles(&self) -> &cache::whole::Whole<cache::roles::Roles> {
         &self.shared.roles
+    }
+
+    pub(crate) fn texts_of_scopes(&self) -> &cache::whole::Whole<cache::scope_texts::ScopeTexts> {
+        &self.shared.texts_of_scopes
     }
 }

@@ -298,6 +298,19 @@ impl GuardSchema {
         each(&self.entries)
     }
 
+    /// What the schema says of `field` on `root`, in its own words.
+    #[must_use]
+    pub fn description(&self, root: Root, field: &str) -> Option<&str> {
+        let (_, name) = self.roots.iter().find(|(known, _)| *known == root)?;
+        self.composed.get_object(name)?.fields.get(field)?.description.as_deref()
+    }
+
+    /// What the schema says of the type `name`, in its own words.
+    #[must_use]
+    pub fn type_description(&self, name: &str) -> Option<&str> {
+        self.composed.types.get(name)?.description().map(|text| &**text)
+    }
+
     /// Changes whenever the schema or a required scope does.
     #[must_use]
     pub const fn hash(&self) -> Digest {

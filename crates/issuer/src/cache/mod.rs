@@ -4,5 +4,6 @@ pub mod liveness;
 pub(crate) mod policies;
 pub(crate) mod records;
 pub mod roles;
+pub mod scope_texts;
 pub(crate) mod verdicts;
 pub(crate) mod whole;

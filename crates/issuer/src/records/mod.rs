@@ -13,6 +13,7 @@ mod grants;
 mod person;
 pub(crate) mod repository;
 mod role;
+mod scope_text;
 pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
@@ -29,6 +30,7 @@ pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use role::Role;
+pub use scope_text::{ScopeText, ScopeWords};
 pub use session::{Amr, Session};
 pub use token_profile::{AppDialect, TokenProfile};
 

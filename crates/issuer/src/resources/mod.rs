@@ -17,6 +17,7 @@ mod patch;
 mod personal_details;
 mod resource;
 mod role;
+mod scope;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
 pub use role::RoleDocument;
+pub use scope::ScopeDocument;
 pub use user::UserDocument;
 pub use version::{Precondition, Version};
 
@@ -57,6 +59,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::CONSENT,
     ResourceKind::ACCESS_POLICY,
     ResourceKind::ROLE,
+    ResourceKind::SCOPE,
 ];
 
 impl ResourceKind {
@@ -74,6 +77,8 @@ impl ResourceKind {
     pub const ACCESS_POLICY: Self = Self::of::<AccessPolicyDocument>();
     /// What people may do.
     pub const ROLE: Self = Self::of::<RoleDocument>();
+    /// What people are told of a scope.
+    pub const SCOPE: Self = Self::of::<ScopeDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

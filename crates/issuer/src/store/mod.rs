@@ -63,11 +63,13 @@ pub enum Kind {
     History,
     /// What people may do.
     Role,
+    /// What people are told of a scope.
+    ScopeText,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -89,10 +91,11 @@ impl Kind {
         Self::AccessPolicy,
         Self::History,
         Self::Role,
+        Self::ScopeText,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
-    const WHOLE: [Self; 2] = [Self::AccessPolicy, Self::Role];
+    const WHOLE: [Self; 3] = [Self::AccessPolicy, Self::Role, Self::ScopeText];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]
@@ -119,6 +122,7 @@ impl Kind {
             Self::AccessPolicy => "access_policy",
             Self::History => "history",
             Self::Role => "role",
+            Self::ScopeText => "scope_text",
         }
     }
 

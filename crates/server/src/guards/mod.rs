@@ -19,7 +19,7 @@ use axum::{
     http::{self, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Caller, Gate, Gated, GuardSchema, Rules, Terms, Unavailable};
+use castellan_gate::{Caller, Gate, Gated, GuardSchema, Introspection, Rules, Terms, Unavailable};
 use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
@@ -112,6 +112,13 @@ impl Guard {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.inner.state.load().gated.is_some()
+    }
+
+    /// Its schema, if it has been loaded and people of `issuer` may see it.
+    pub(crate) fn shown_schema(&self, issuer: &Issuer) -> Option<Arc<GuardSchema>> {
+        let is_theirs = self.inner.parts.issuer.address().issuer == issuer.address().issuer;
+        let is_shown = rules(&self.config).introspection != Introspection::Closed;
+        self.inner.state.load().schema.clone().filter(|_| is_theirs && is_shown)
     }
 
     /// What is wrong with it, whether that closes it or not.

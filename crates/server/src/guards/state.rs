@@ -18,7 +18,7 @@ use crate::files;
 pub(super) struct State {
     pub(super) gated: Option<Gated<Upstream>>,
     pub(super) trouble: Option<Trouble>,
-    schema: Option<Arc<GuardSchema>>,
+    pub(super) schema: Option<Arc<GuardSchema>>,
     made_from: Option<Digest>,
 }
 

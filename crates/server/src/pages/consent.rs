@@ -35,6 +35,10 @@ pub(crate) struct Ability<'a> {
     pub(crate) scope: &'a str,
     /// The same for a person: "Write comments in your name".
     pub(crate) words: &'a str,
+    /// More about it, if there is more to say.
+    pub(crate) description: Option<&'a str>,
+    /// The language of both, if it is not that of the page.
+    pub(crate) language: Option<&'a str>,
     /// Whether the scope allows changes; such scopes are listed separately.
     pub(crate) writes: bool,
 }
@@ -61,21 +65,36 @@ impl ConsentPage<'_> {
 
 impl Page for ConsentPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
+        const NOTHING: Ability<'_> =
+            Ability { scope: "", words: "", description: None, language: None, writes: false };
         const READ: Ability<'_> = Ability {
             scope: "api:read",
             words: "Read proposals, meetings and comments",
             writes: false,
+            ..NOTHING
         };
         const USER: Ability<'_> =
-            Ability { scope: "user", words: "See your name, picture and e-mail", writes: false };
-        const WRITE: Ability<'_> =
-            Ability { scope: "api:write", words: "Write comments in your name", writes: true };
+            Ability { scope: "user", words: "See your name, picture and e-mail", ..NOTHING };
+        const WRITE: Ability<'_> = Ability {
+            scope: "api:write",
+            words: "Write comments in your name",
+            writes: true,
+            ..NOTHING
+        };
         const CREATE: Ability<'_> = Ability {
             scope: "Mutation:Recording:Create",
             words: "Add recordings to your collections",
+            description: Some("What you have recorded yourself, or may show to others."),
+            writes: true,
+            ..NOTHING
+        };
+        const STRANGE: Ability<'_> = Ability {
+            scope: HOSTILE,
+            words: HOSTILE,
+            description: Some(HOSTILE),
+            language: Some("de"),
             writes: true,
         };
-        const STRANGE: Ability<'_> = Ability { scope: HOSTILE, words: HOSTILE, writes: true };
         let both = || Self {
             site: "Casa Aurora",
             client_name: "Choir Archive",

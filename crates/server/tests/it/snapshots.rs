@@ -218,7 +218,9 @@ async fn discovery_promises_what_is_served() {
         "profile",
         "email",
         "address",
-        "phone"
+        "phone",
+        "groups",
+        "roles"
       ],
       "claims_supported": [
         "iss",
@@ -250,7 +252,9 @@ async fn discovery_promises_what_is_served() {
         "email_verified",
         "address",
         "phone_number",
-        "phone_number_verified"
+        "phone_number_verified",
+        "groups",
+        "roles"
       ],
       "prompt_values_supported": [
         "none",

@@ -14,5 +14,6 @@ mod names;
 mod params;
 mod reach;
 mod refresh;
+mod roles;
 mod secrets;
 mod sessions;

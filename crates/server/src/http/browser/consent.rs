@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::authorization::next::Answer;
@@ -19,6 +19,9 @@ use crate::{
         extract::{self, Form},
     },
 };
+
+/// The language of the pages.
+const LANGUAGE: &str = "en";
 
 /// Shows the consent page.
 pub(crate) async fn show(
@@ -37,17 +40,44 @@ pub(crate) async fn show(
         Err(error) => return respond::refused(error, &app, &headers),
     };
     let with_email = view.profile.profile_opens_email();
-    let words: Vec<_> =
-        view.scopes.iter().map(|scope| scope_text::words(scope, with_email)).collect();
+    let texts = match app.issuer().scope_texts().await {
+        Ok(texts) => texts,
+        Err(error) => return respond::refused(error.into(), &app, &headers),
+    };
+    let languages = languages(&headers);
+    let schemas: Vec<_> =
+        app.guards().iter().filter_map(|guard| guard.shown_schema(app.issuer())).collect();
+    let phrases: Vec<_> =
+        view.scopes.iter().map(|scope| scope_text::words(scope, with_email, &schemas)).collect();
     let claims: Vec<_> =
         view.claims.iter().map(|claim| (claim, scope_text::of_claim(claim))).collect();
-    let claims = claims.iter().map(|(scope, words)| Ability { scope, words, writes: false });
+    let claims = claims.iter().map(|(scope, words)| Ability {
+        scope,
+        words,
+        description: None,
+        language: None,
+        writes: false,
+    });
     let abilities: Vec<_> = view
         .scopes
         .iter()
-        .zip(&words)
+        .zip(&phrases)
         .filter(|(scope, _)| *scope != "openid")
-        .map(|(scope, (words, writes))| Ability { scope, words, writes: *writes })
+        .map(|(scope, phrase)| {
+            let by_schema = Ability {
+                scope,
+                words: &phrase.title,
+                description: phrase.description.as_deref(),
+                language: None,
+                // Whatever anybody calls it.
+                writes: phrase.writes,
+            };
+            let Some(text) = texts.get(scope) else { return by_schema };
+            let (language, words) = text.in_languages(&languages);
+            let description = Some(&*words.description).filter(|text| !text.is_empty());
+            let language = Some(language).filter(|language| *language != LANGUAGE);
+            Ability { words: &words.title, description, language, ..by_schema }
+        })
         .chain(claims)
         .collect();
     let redirect = view.redirect_uri.unwrap_or_default();
@@ -65,6 +95,25 @@ pub(crate) async fn show(
         user_code: user_code.as_deref(),
     };
     respond::html(StatusCode::OK, &grant, respond::form_target(&redirect).as_deref())
+}
+
+/// The languages that the browser prefers, the best first (RFC 9110 §12.5.4). Those that it does not
+/// want, and `*`, are left out.
+fn languages(headers: &HeaderMap) -> Vec<String> {
+    const MOST: usize = 16;
+    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let mut weighed: Vec<(f32, &str)> = accept
+        .unwrap_or_default()
+        .split(',')
+        .take(MOST)
+        .filter_map(|one| {
+            let (tag, weight) = one.split_once(';').unwrap_or((one, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+            Some((weight, tag.trim())).filter(|(weight, tag)| *weight > 0.0 && *tag != "*")
+        })
+        .collect();
+    weighed.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    weighed.into_iter().map(|(_, tag)| tag.to_owned()).collect()
 }
 
 /// Handles the person's answer.

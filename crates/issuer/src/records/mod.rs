@@ -15,7 +15,7 @@ pub(crate) mod session;
 mod token_profile;
 pub(crate) mod used_jti;
 
-pub use account::{Account, Name, login_name};
+pub use account::{Account, EndedSessions, Name, login_name};
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
@@ -25,5 +25,5 @@ pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
-pub use session::{Amr, Session};
+pub use session::{Amr, Session, account_prefix, sid_name};
 pub use token_profile::{AppDialect, TokenProfile};

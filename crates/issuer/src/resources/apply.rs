@@ -115,6 +115,7 @@ impl Issuer {
             // Perhaps this is said again because the first answer was lost: what was decided here
             // before that must not count any more.
             self.bump(R::Record::KIND, &record_id);
+            R::settle(self, id, Some(&record)).await?;
             return Ok(applied);
         }
         // Before anything can be signed: an app reads the keys once and then for long no more.
@@ -123,16 +124,17 @@ impl Issuer {
             older @ KeyringError::Older => invalid(older.to_string()),
             other => StoreError::new(other).into(),
         })?;
-        let written = match stored {
-            None => self.repository().insert(&record_id, &record, now).await?,
+        let (written, record) = match stored {
+            None => (self.repository().insert(&record_id, &record, now).await?, record),
             Some(mut stored) => {
                 stored.body = record;
-                self.repository().replace(&stored, Notice::Tell, now).await?
+                (self.repository().replace(&stored, Notice::Tell, now).await?, stored.body)
             }
         };
         match written {
             Written::Done => {
                 self.bump(R::Record::KIND, &record_id);
+                R::settle(self, id, Some(&record)).await?;
                 Ok(applied)
             }
             Written::Conflict => Err(ApplyError::Conflict(resource)),

@@ -48,6 +48,8 @@ pub(crate) trait AnyResource: Send + Sync {
 
     async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError>;
 
+    async fn remove(&self, issuer: &Issuer, id: &str) -> Result<bool, StoreError>;
+
     async fn list(
         &self,
         issuer: &Issuer,
@@ -131,13 +133,15 @@ impl<R: Resource> AnyResource for Entry<R> {
         members: Value,
         mode: Mode,
     ) -> Result<Applied, ApplyError> {
-        issuer.put::<R>(id, members, mode).await
+        R::write(issuer, id, members, mode).await
     }
 
     async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError> {
-        let record_id = format!("{}{id}", R::PREFIX);
-        let stored = issuer.repository().get::<R::Record>(&record_id, issuer.now()).await?;
-        Ok(stored.map(|stored| R::show(id, &stored.body)))
+        R::find(issuer, id).await
+    }
+
+    async fn remove(&self, issuer: &Issuer, id: &str) -> Result<bool, StoreError> {
+        R::delete(issuer, id).await
     }
 
     async fn list(

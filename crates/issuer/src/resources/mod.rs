@@ -13,6 +13,7 @@ mod kind;
 mod personal_details;
 mod resource;
 pub mod search;
+mod session;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
+    records::repository::Stored,
     store::{Kind, Notice, StoreError},
 };
 
@@ -33,6 +35,7 @@ pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use kind::ResourceKind;
 pub use resource::{Facts, Problem, Resource};
+pub use session::SessionDocument;
 pub use user::UserDocument;
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
@@ -42,6 +45,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::API_CREDENTIAL,
     ResourceKind::AUTH_KEY,
     ResourceKind::CONSENT,
+    ResourceKind::SESSION,
 ];
 
 impl ResourceKind {
@@ -55,6 +59,9 @@ impl ResourceKind {
     pub const AUTH_KEY: Self = Self::of::<AuthKeyDocument>();
     /// What a person agreed to; `Grant` on the wire. Read and deleted, never written by hand.
     pub const CONSENT: Self = Self::of::<ConsentDocument>();
+    /// A sign-in in a browser, or what one authorization issued (`docs/contracts/aidbox.md` §2.3).
+    /// Read and ended, never written by hand.
+    pub const SESSION: Self = Self::of::<SessionDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it
@@ -125,15 +132,32 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the resource is there, whole, or gone.
     pub async fn remove(&self, kind: ResourceKind, id: &str) -> Result<bool, StoreError> {
-        let (record, record_id) = kind.record_id(id);
-        let there = self.repository().delete(record, &record_id, self.now()).await?;
-        self.bump(record, &record_id);
+        let there = kind.any().remove(self, id).await?;
         // Another one of this id starts to be counted anew.
         let used = crate::resources::usage::usage_id(kind, id);
         self.repository()
             .store()
             .delete(&self.repository().key(Kind::Usage, &used), None, Notice::Silent, self.now())
             .await?;
+        Ok(there)
+    }
+
+    /// The document that the record of `id` makes.
+    pub(crate) async fn find_record<R: Resource>(
+        &self,
+        id: &str,
+    ) -> Result<Option<Value>, StoreError> {
+        let record_id = format!("{}{id}", R::PREFIX);
+        let stored = self.repository().get::<R::Record>(&record_id, self.now()).await?;
+        Ok(stored.map(|stored| R::show(id, &stored.body)))
+    }
+
+    /// Deletes the record of `id`. `false` if there was none.
+    pub(crate) async fn delete_record<R: Resource>(&self, id: &str) -> Result<bool, StoreError> {
+        let (kind, record_id) = (R::Record::KIND, format!("{}{id}", R::PREFIX));
+        let there = self.repository().delete(kind, &record_id, self.now()).await?;
+        self.bump(kind, &record_id);
+        R::settle(self, id, None).await?;
         Ok(there)
     }
 }

@@ -6,7 +6,10 @@ use castellan_proto::{Timestamp, jose::Algorithm};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::search::{FilterAttribute, ListError, Listed, Listing, Sort};
+use super::{
+    Applied, ApplyError, Mode,
+    search::{FilterAttribute, ListError, Listed, Listing, Sort},
+};
 use crate::{
     Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
 };
@@ -82,6 +85,43 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         sort: Option<Sort>,
     ) -> impl Future<Output = Result<Listed, ListError>> + Send {
         issuer.everything::<Self>(listing, sort)
+    }
+
+    /// The document of `id`, without its secrets.
+    #[must_use]
+    fn find(
+        issuer: &Issuer,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Value>, StoreError>> + Send {
+        issuer.find_record::<Self>(id)
+    }
+
+    /// Creates or updates what `members` describe.
+    #[must_use]
+    fn write(
+        issuer: &Issuer,
+        id: &str,
+        members: Value,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Applied, ApplyError>> + Send {
+        issuer.put::<Self>(id, members, mode)
+    }
+
+    /// Deletes it; `false` if there was none.
+    #[must_use]
+    fn delete(issuer: &Issuer, id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        issuer.delete_record::<Self>(id)
+    }
+
+    /// What else has to happen after its record was written, or deleted (`None`). It happens again
+    /// if the same is written again, so it must not depend on what was there before.
+    #[must_use]
+    fn settle(
+        _issuer: &Issuer,
+        _id: &str,
+        _record: Option<&Self::Record>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
     }
 
     /// What will be signed for it: keys for that are made before it is written.

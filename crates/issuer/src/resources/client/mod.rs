@@ -227,6 +227,7 @@ impl Resource for ClientDocument {
             introspection_reach: self.introspect,
             own_resources: self.resources,
             profile,
+            generation: before.map_or(0, |before| before.generation),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
         };

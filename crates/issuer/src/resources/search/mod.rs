@@ -8,6 +8,7 @@
 mod cursor;
 mod walk;
 
+pub(crate) use cursor::Place;
 use serde_json::Value;
 
 use crate::{

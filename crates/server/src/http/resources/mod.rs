@@ -3,6 +3,8 @@
 //!
 //! For administrators only; the rights are those of [`castellan_issuer::rights`].
 
+mod session;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -34,7 +36,7 @@ const PAGE: usize = 200;
 
 /// `/{Kind}` and `/{Kind}/{id}` for every kind.
 pub(super) fn routes(roster: &Roster) -> Router<App> {
-    roster.iter().fold(Router::new(), |routes, kind| {
+    roster.iter().fold(session::routes(), |routes, kind| {
         let name = kind.as_str();
         let list = move |State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap| async move {
             done(list(&app, kind, query.as_deref(), &headers).await)

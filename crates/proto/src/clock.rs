@@ -15,20 +15,12 @@ impl Timestamp {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment in UTC as RFC 3339 writes it: `2026-11-30T07:58:00Z`.
+    /// As in RFC 3339, such as `2027-01-15T08:00:00Z`. What comes after the year 9999 is its end.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        // Days since 1 March 0000 split into eras of 400 years (H. Hinnant's civil calendar).
-        let (days, of_day) = (self.0 / 86_400 + 719_468, self.0 % 86_400);
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let shifted = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = (shifted + 2) % 12 + 1;
-        let year = era * 400 + year + u64::from(month <= 2);
-        let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        const LAST: u64 = 253_402_300_799;
+        let time = UNIX_EPOCH + Duration::from_secs(self.0.min(LAST));
+        humantime::format_rfc3339_seconds(time).to_string()
     }
 }
 

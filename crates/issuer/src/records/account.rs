@@ -37,6 +37,9 @@ pub struct Account {
     /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
+    /// Which of all that had this id it is; 0 if an older version made it.
+    #[serde(default, skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
     /// When the password was last changed; authentications with the previous one no longer count
     /// (`docs/contracts/aidbox.md` §7).
     #[serde(default)]

@@ -88,6 +88,9 @@ pub struct Client {
     /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
+    /// Which of all that had this id it is; 0 if an older version made it.
+    #[serde(default, skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
 }
 
 /// Tokens about which a client may ask (RFC 7662 §2).

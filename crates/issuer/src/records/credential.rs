@@ -28,6 +28,9 @@ pub struct AuthKey {
     /// When a document last changed it; unknown if an older version wrote it.
     #[serde(default)]
     pub modified: Timestamp,
+    /// Which of all that had this id it is; 0 if an older version made it.
+    #[serde(default, skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
 }
 
 impl AuthKey {

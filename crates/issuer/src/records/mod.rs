@@ -27,3 +27,9 @@ pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use session::{Amr, Session, account_prefix, sid_name};
 pub use token_profile::{AppDialect, TokenProfile};
+
+/// Whether a number need not be written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+pub(crate) const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

@@ -1,9 +1,12 @@
 //! Writing a document: what became of it, or why nothing did.
 
 use castellan_proto::{is_identifier, strict_json};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Problem, Resource, ResourceKind, Roster};
+use super::{
+    Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, Version,
+    kind::{described, version_of},
+};
 use crate::{
     Issuer,
     keys::KeyringError,
@@ -34,6 +37,9 @@ pub enum ApplyError {
         /// The name.
         name: String,
     },
+    /// It is not in the version that it has to be in, or exists where it must not.
+    #[error("{0}: a precondition does not hold; read it again")]
+    Precondition(String),
     /// Somebody else changed it at the same time.
     #[error("{0}: it was changed at the same time; try again")]
     Conflict(String),
@@ -56,6 +62,8 @@ pub struct Applied {
     pub after: Value,
     /// Its secret is another now.
     pub secret_changed: bool,
+    /// Its version as it is; of a dry run, as it was.
+    pub version: Option<Version>,
 }
 
 impl Applied {
@@ -81,8 +89,34 @@ impl Issuer {
     /// # Errors
     /// [`ApplyError`] saying what is wrong with it.
     pub async fn apply(&self, document: Value, mode: Mode) -> Result<Applied, ApplyError> {
+        self.apply_if(document, mode, &[]).await
+    }
+
+    /// The same, if `preconditions` hold.
+    ///
+    /// # Errors
+    /// [`ApplyError`] saying what is wrong with it.
+    pub async fn apply_if(
+        &self,
+        document: Value,
+        mode: Mode,
+        preconditions: &[Precondition],
+    ) -> Result<Applied, ApplyError> {
         let (kind, id, members) = open(self.resources(), document)?;
-        kind.any().apply(self, &id, members, mode).await
+        kind.any().apply(self, &id, members, (mode, preconditions)).await
+    }
+
+    /// Changes a part of a resource if `preconditions` hold; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`ApplyError`] saying what is wrong with the change.
+    pub async fn patch(
+        &self,
+        (kind, id): (ResourceKind, &str),
+        patch: &Patch,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Applied>, ApplyError> {
+        kind.any().patch(self, id, patch, preconditions).await
     }
 
     pub(crate) async fn put<R: Resource>(
@@ -90,6 +124,7 @@ impl Issuer {
         id: &str,
         members: Value,
         mode: Mode,
+        preconditions: &[Precondition],
     ) -> Result<Applied, ApplyError> {
         if let Some(why) = R::READ_ONLY {
             return Err(ApplyError::Kind(why.to_owned()));
@@ -99,15 +134,22 @@ impl Issuer {
         let document: R = strict_json::parse(members).map_err(invalid)?;
         let (record_id, now) = (format!("{}{id}", R::PREFIX), self.now());
         let stored = self.repository().get::<R::Record>(&record_id, now).await?;
+        let earlier = stored.as_ref().map(described::<R>);
+        check(&resource, preconditions, earlier.as_ref())?;
         let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) = wanted.map_err(|problem| match problem {
             Problem::Text(text) => invalid(text),
             Problem::Busy(busy) => busy.into(),
             Problem::Store(error) => error.into(),
         })?;
-        let before = stored.as_ref().map(|stored| R::show(id, &stored.body));
         let after = R::show(id, &record);
-        let applied = Applied { resource: resource.clone(), before, after, secret_changed };
+        let mut applied = Applied {
+            resource: resource.clone(),
+            before: earlier.as_ref().map(|earlier| earlier.document.clone()),
+            after,
+            secret_changed,
+            version: earlier.as_ref().map(|earlier| earlier.version.clone()),
+        };
         if mode == Mode::DryRun {
             return Ok(applied);
         }
@@ -124,6 +166,8 @@ impl Issuer {
             older @ KeyringError::Older => invalid(older.to_string()),
             other => StoreError::new(other).into(),
         })?;
+        let number = stored.as_ref().map_or(1, |stored| stored.version.saturating_add(1));
+        let version = version_of::<R>(id, number, &record);
         let (written, record) = match stored {
             None => (self.repository().insert(&record_id, &record, now).await?, record),
             Some(mut stored) => {
@@ -135,11 +179,98 @@ impl Issuer {
             Written::Done => {
                 self.bump(R::Record::KIND, &record_id);
                 R::settle(self, id, Some(&record)).await?;
+                applied.version = Some(version.clone());
+                if R::HAS_HISTORY {
+                    let now = Described { document: applied.after.clone(), version };
+                    self.remember((R::NAME, id), Past::of_write(earlier.as_ref(), &now)).await;
+                }
                 Ok(applied)
             }
-            Written::Conflict => Err(ApplyError::Conflict(resource)),
+            Written::Conflict if preconditions.is_empty() => Err(ApplyError::Conflict(resource)),
+            Written::Conflict => Err(ApplyError::Precondition(resource)),
             Written::Clash(name) => Err(ApplyError::Clash { resource, name }),
         }
+    }
+
+    pub(crate) async fn change<R: Resource>(
+        &self,
+        id: &str,
+        patch: &Patch,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Applied>, ApplyError> {
+        if let Some(why) = R::READ_ONLY {
+            return Err(ApplyError::Kind(why.to_owned()));
+        }
+        let resource = format!("{}/{id}", R::NAME);
+        let invalid = |problem: String| ApplyError::Invalid { resource: resource.clone(), problem };
+        for _ in 0..TRIES {
+            let present = R::described(self, id).await?;
+            check(&resource, preconditions, present.as_ref())?;
+            let Some(present) = present else { return Ok(None) };
+            let mut changed = patch.apply::<R>(present.with_meta()).map_err(invalid)?;
+            as_native(&mut changed);
+            let mut members = match changed {
+                Value::Object(members) => members,
+                _ => return Err(invalid("must stay a map".to_owned())),
+            };
+            members.shift_remove("meta");
+            let is_same =
+                |name: &str, value: Option<Value>| value.as_ref() == present.document.get(name);
+            if !is_same("resourceType", members.shift_remove("resourceType"))
+                || !is_same("id", members.shift_remove("id"))
+            {
+                return Err(invalid("resourceType and id cannot be changed".to_owned()));
+            }
+            // What was changed is what is written over, and nothing that came in between.
+            let seen = [Precondition::Versions(vec![present.version.id()])];
+            match R::write(self, id, Value::Object(members), (Mode::Write, &seen)).await {
+                // The next round says whether the caller's own preconditions hold.
+                Err(ApplyError::Precondition(_)) => {}
+                other => return other.map(Some),
+            }
+        }
+        Err(ApplyError::Conflict(resource))
+    }
+
+    /// The resource that the record of `id` makes.
+    pub(crate) async fn described_record<R: Resource>(
+        &self,
+        id: &str,
+    ) -> Result<Option<Described>, StoreError> {
+        let record_id = format!("{}{id}", R::PREFIX);
+        let stored = self.repository().get::<R::Record>(&record_id, self.now()).await?;
+        Ok(stored.as_ref().map(described::<R>))
+    }
+
+    pub(crate) async fn take_away<R: Resource>(
+        &self,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Described>, ApplyError> {
+        let resource = format!("{}/{id}", R::NAME);
+        let record_id = format!("{}{id}", R::PREFIX);
+        for _ in 0..TRIES {
+            let now = self.now();
+            let stored = self.repository().get::<R::Record>(&record_id, now).await?;
+            let present = stored.as_ref().map(described::<R>);
+            check(&resource, preconditions, present.as_ref())?;
+            let (Some(stored), Some(present)) = (stored, present) else {
+                // Perhaps an earlier deletion failed before this.
+                R::settle(self, id, None).await?;
+                return Ok(None);
+            };
+            if self.repository().delete_at(&stored, now).await? {
+                self.bump(R::Record::KIND, &record_id);
+                R::settle(self, id, None).await?;
+                if R::HAS_HISTORY {
+                    let mut past = Past::of_write(None, &present);
+                    past.push(Past::deletion(&present.version, now));
+                    self.remember((R::NAME, id), past).await;
+                }
+                return Ok(Some(present));
+            }
+        }
+        Err(ApplyError::Conflict(resource))
     }
 
     /// Sees to it that keys are there for what `record` is to get, and stay for as long as that lives.
@@ -152,6 +283,41 @@ impl Issuer {
     }
 }
 
+/// Refuses what a precondition does not hold for.
+pub(super) fn check(
+    resource: &str,
+    preconditions: &[Precondition],
+    present: Option<&Described>,
+) -> Result<(), ApplyError> {
+    let version = present.map(|present| &present.version);
+    if preconditions.iter().all(|one| one.holds(version)) {
+        Ok(())
+    } else {
+        Err(ApplyError::Precondition(resource.to_owned()))
+    }
+}
+
+/// Writes references of FHIR (`{reference: Client/x}`) as our own (`{resourceType: Client, id: x}`),
+/// wherever they are (`docs/contracts/aidbox.md` §1.1).
+fn as_native(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let is_alone = members.len() == 1;
+            let reference = members.get("reference").and_then(Value::as_str);
+            let parts = reference.filter(|_| is_alone).and_then(|text| text.split_once('/'));
+            match parts {
+                Some((kind, id)) => *value = json!({"resourceType": kind, "id": id}),
+                None => members.values_mut().for_each(as_native),
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(as_native),
+        _ => {}
+    }
+}
+
+/// Times that a change is tried while others are faster.
+const TRIES: usize = 16;
+
 /// Takes kind and id off a document.
 fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
     let Value::Object(mut members) = document else {
@@ -162,6 +328,9 @@ fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value
     let kinds = || {
         format!("resourceType is missing or unknown; known types: {}", roster.names().join(", "))
     };
+    // What a document was read with is no part of what is written.
+    members.shift_remove("meta");
+    members.values_mut().for_each(as_native);
     let kind = members.shift_remove("resourceType");
     let kind = kind
         .as_ref()

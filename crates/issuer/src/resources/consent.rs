@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Facts, Problem, Resource};
+use super::{Choice, Facts, How, Parameter, Problem, Resource};
 use crate::{
     Issuer,
     records::{Consent, consent_id},
@@ -22,6 +22,10 @@ impl Resource for ConsentDocument {
     const NAME: &'static str = "Grant";
     const READ_ONLY: Option<&'static str> = Some(READ_ONLY);
     const IS_NUMEROUS: bool = true;
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter { name: "user", paths: &["user"], how: How::Reference },
+        Parameter { name: "client", paths: &["client"], how: How::Reference },
+    ];
     const SEARCH: &'static [&'static str] = &["user", "client"];
 
     async fn read(self, _: &Issuer, _: Option<&Consent>) -> Result<(Consent, bool), Problem> {
@@ -46,6 +50,17 @@ impl Resource for ConsentDocument {
 
     fn facts(id: &str, consent: &Consent) -> Facts {
         Facts { name: id.to_owned(), created: consent.start, modified: consent.start }
+    }
+
+    fn incarnation(_: &str, consent: &Consent) -> String {
+        let letters = consent.agreement.chars().filter(char::is_ascii_alphanumeric);
+        let agreement: String = letters.take(16).collect();
+        if agreement.is_empty() { format!("{:x}", consent.start.0) } else { agreement }
+    }
+
+    fn choice(name: &str, value: &str) -> Option<Choice> {
+        let user = value.strip_prefix("User/").unwrap_or(value);
+        (name == "user").then(|| Choice::Prefix(consent_id(user, "")))
     }
 
     fn id(values: &[&str]) -> Option<String> {

@@ -10,7 +10,10 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Facts, Problem, Resource};
+use super::{
+    Facts, How, Parameter, Problem, Resource,
+    version::{fresh_incarnation, incarnation},
+};
 use crate::{
     Issuer,
     records::{ApiCredential, AuthKey, login_name, network},
@@ -43,6 +46,9 @@ impl Resource for ApiCredentialDocument {
 
     const NAME: &'static str = "ApiCredential";
     const PREFIX: &'static str = "apicredential/";
+    const SECRET_MEMBERS: &'static [&'static str] = &["secret"];
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "name", paths: &["name"], how: How::Text }];
     const SCOPE_MEMBER: Option<&'static str> = Some("scope");
     const SECRETS: Option<fn(&ApiCredential) -> Vec<String>> = Some(|user| {
         let previous = user.previous.iter().map(|previous| previous.secret.clone());
@@ -72,6 +78,10 @@ impl Resource for ApiCredentialDocument {
             shown["used"] = json!(used);
         }
         shown
+    }
+
+    fn incarnation(_: &str, record: &ApiCredential) -> String {
+        format!("{:x}", record.number)
     }
 
     fn facts(_: &str, record: &ApiCredential) -> Facts {
@@ -164,6 +174,9 @@ impl Resource for AuthKeyDocument {
 
     const NAME: &'static str = "AuthKey";
     const PREFIX: &'static str = "authkey/";
+    const SECRET_MEMBERS: &'static [&'static str] = &["apiKey", "apiKeys"];
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "name", paths: &["id"], how: How::Text }];
     const SCOPE_MEMBER: Option<&'static str> = Some("scopes");
     const SECRETS: Option<fn(&AuthKey) -> Vec<String>> = Some(|key| key.secrets.clone());
 
@@ -183,6 +196,10 @@ impl Resource for AuthKeyDocument {
             shown["used"] = json!(used);
         }
         shown
+    }
+
+    fn incarnation(_: &str, record: &AuthKey) -> String {
+        incarnation(record.incarnation, record.created)
     }
 
     fn facts(id: &str, record: &AuthKey) -> Facts {
@@ -217,6 +234,7 @@ impl Resource for AuthKeyDocument {
             used: before.and_then(|before| before.used),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
+            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         record.set_secrets(secrets);
         Ok((record, changed))

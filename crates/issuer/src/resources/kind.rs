@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    Applied, ApplyError, Mode, Resource,
+    Applied, ApplyError, Mode, Patch, Precondition, Resource, Version,
+    parameter::{Choice, Parameter},
     search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) trait AnyResource: Send + Sync {
     fn is_numerous(&self) -> bool;
     fn filters(&self) -> &'static [FilterAttribute];
     fn search_parameters(&self) -> &'static [&'static str];
+    fn parameters(&self) -> &'static [Parameter];
+    fn choice(&self, name: &str, value: &str) -> Option<Choice>;
     fn scope_member(&self) -> Option<&'static str>;
     fn has_secrets(&self) -> bool;
     fn id(&self, values: &[&str]) -> Option<String>;
@@ -43,12 +46,27 @@ pub(crate) trait AnyResource: Send + Sync {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        mode: Mode,
+        (mode, preconditions): (Mode, &[Precondition]),
     ) -> Result<Applied, ApplyError>;
 
-    async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError>;
+    async fn patch(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        patch: &Patch,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Applied>, ApplyError>;
 
-    async fn remove(&self, issuer: &Issuer, id: &str) -> Result<bool, StoreError>;
+    async fn remove(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Described>, ApplyError>;
+
+    async fn described(&self, issuer: &Issuer, id: &str) -> Result<Option<Described>, StoreError>;
+
+    async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError>;
 
     async fn list(
         &self,
@@ -63,6 +81,15 @@ pub(crate) trait AnyResource: Send + Sync {
         listing: &Listing,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError>;
+
+    async fn chosen(
+        &self,
+        issuer: &Issuer,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> Result<Vec<Value>, ListError>;
+
+    async fn count(&self, issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError>;
 
     async fn secrets(
         &self,
@@ -109,6 +136,14 @@ impl<R: Resource> AnyResource for Entry<R> {
         R::SEARCH
     }
 
+    fn parameters(&self) -> &'static [Parameter] {
+        R::PARAMETERS
+    }
+
+    fn choice(&self, name: &str, value: &str) -> Option<Choice> {
+        R::choice(name, value)
+    }
+
     fn scope_member(&self) -> Option<&'static str> {
         R::SCOPE_MEMBER
     }
@@ -131,17 +166,36 @@ impl<R: Resource> AnyResource for Entry<R> {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        mode: Mode,
+        (mode, preconditions): (Mode, &[Precondition]),
     ) -> Result<Applied, ApplyError> {
-        R::write(issuer, id, members, mode).await
+        R::write(issuer, id, members, (mode, preconditions)).await
+    }
+
+    async fn patch(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        patch: &Patch,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Applied>, ApplyError> {
+        issuer.change::<R>(id, patch, preconditions).await
+    }
+
+    async fn remove(
+        &self,
+        issuer: &Issuer,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Described>, ApplyError> {
+        R::remove(issuer, id, preconditions).await
+    }
+
+    async fn described(&self, issuer: &Issuer, id: &str) -> Result<Option<Described>, StoreError> {
+        R::described(issuer, id).await
     }
 
     async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError> {
-        R::find(issuer, id).await
-    }
-
-    async fn remove(&self, issuer: &Issuer, id: &str) -> Result<bool, StoreError> {
-        R::delete(issuer, id).await
+        Ok(R::described(issuer, id).await?.map(|described| described.document))
     }
 
     async fn list(
@@ -163,6 +217,19 @@ impl<R: Resource> AnyResource for Entry<R> {
         R::search(issuer, listing, sort).await
     }
 
+    async fn chosen(
+        &self,
+        issuer: &Issuer,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> Result<Vec<Value>, ListError> {
+        R::chosen(issuer, listing, choices).await
+    }
+
+    async fn count(&self, issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError> {
+        R::count(issuer, listing).await
+    }
+
     async fn secrets(
         &self,
         issuer: &Issuer,
@@ -176,9 +243,48 @@ impl<R: Resource> AnyResource for Entry<R> {
     }
 }
 
-/// A stored record as its document.
+/// A resource as it is shown, and in which version.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The document, without its secrets and without `meta`.
+    pub document: Value,
+    /// Its version.
+    pub version: Version,
+}
+
+impl Described {
+    /// The document with its `meta`, which is accepted when it is written back.
+    #[must_use]
+    pub fn with_meta(&self) -> Value {
+        let mut document = self.document.clone();
+        document["meta"] = self.version.meta();
+        document
+    }
+}
+
+/// A stored record as its document with its `meta`.
 pub(crate) fn shown<R: Resource>(stored: &Versioned<R::Record>) -> Value {
-    R::show(own_id::<R>(stored), &stored.body)
+    described::<R>(stored).with_meta()
+}
+
+/// A stored record as its document, with its version.
+pub(super) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described {
+    let id = own_id::<R>(stored);
+    Described {
+        document: R::show(id, &stored.body),
+        version: version_of::<R>(id, stored.version, &stored.body),
+    }
+}
+
+/// The version of a record that the store has at `number`.
+pub(super) fn version_of<R: Resource>(id: &str, number: u64, record: &R::Record) -> Version {
+    let facts = R::facts(id, record);
+    Version {
+        incarnation: R::incarnation(id, record),
+        number,
+        created: facts.created,
+        modified: facts.modified.max(facts.created),
+    }
 }
 
 /// The id that people know: that of the record without the prefix of its kind.
@@ -216,6 +322,12 @@ impl ResourceKind {
     #[must_use]
     pub fn search_parameters(self) -> &'static [&'static str] {
         self.0.search_parameters()
+    }
+
+    /// What it is searched by, besides what every kind is.
+    #[must_use]
+    pub fn parameters(self) -> &'static [Parameter] {
+        self.0.parameters()
     }
 
     /// The id of the resource that the values of [`Self::search_parameters`] name, in that order.

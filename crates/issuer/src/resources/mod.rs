@@ -9,7 +9,10 @@ mod client;
 mod consent;
 mod credential;
 pub mod empty_secrets;
+mod history;
 mod kind;
+mod parameter;
+mod patch;
 mod personal_details;
 mod resource;
 pub mod search;
@@ -18,6 +21,7 @@ mod session;
 mod tests;
 pub mod usage;
 mod user;
+mod version;
 
 use std::sync::Arc;
 
@@ -25,7 +29,6 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
-    records::repository::Stored,
     store::{Kind, Notice, StoreError},
 };
 
@@ -33,10 +36,15 @@ pub use apply::{Applied, ApplyError, Mode};
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
+pub use history::{Change, Past};
+pub use kind::Described;
 pub use kind::ResourceKind;
+pub use parameter::{Choice, Condition, How, Parameter};
+pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
 pub use session::SessionDocument;
 pub use user::UserDocument;
+pub use version::{Precondition, Version};
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
 pub const ROSTER: &[ResourceKind] = &[
@@ -113,6 +121,18 @@ impl Issuer {
         kind.any().describe(self, id).await
     }
 
+    /// One resource with its version, or what became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn look_up(&self, kind: ResourceKind, id: &str) -> Result<LookUp, StoreError> {
+        Ok(match kind.any().described(self, id).await? {
+            Some(described) => LookUp::Found(described),
+            None if self.was_there(kind, id).await? => LookUp::Deleted,
+            None => LookUp::Unknown,
+        })
+    }
+
     /// Documents of `kind` in the order of their ids, at most `limit`, after the id `after`.
     ///
     /// # Errors
@@ -132,32 +152,45 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the resource is there, whole, or gone.
     pub async fn remove(&self, kind: ResourceKind, id: &str) -> Result<bool, StoreError> {
-        let there = kind.any().remove(self, id).await?;
+        match self.remove_if(kind, id, &[]).await {
+            Ok(removed) => Ok(removed.is_some()),
+            Err(ApplyError::Store(error)) => Err(error),
+            // Without a precondition, nothing else is said.
+            Err(other) => Err(StoreError::new(other)),
+        }
+    }
+
+    /// Deletes a resource if `preconditions` hold, and returns what it was; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`ApplyError`] if a precondition does not hold or the store fails; the resource is there,
+    /// whole, or gone.
+    pub async fn remove_if(
+        &self,
+        kind: ResourceKind,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> Result<Option<Described>, ApplyError> {
+        let removed = kind.any().remove(self, id, preconditions).await?;
+        let (record, record_id) = kind.record_id(id);
+        self.bump(record, &record_id);
         // Another one of this id starts to be counted anew.
         let used = crate::resources::usage::usage_id(kind, id);
         self.repository()
             .store()
             .delete(&self.repository().key(Kind::Usage, &used), None, Notice::Silent, self.now())
             .await?;
-        Ok(there)
+        Ok(removed)
     }
+}
 
-    /// The document that the record of `id` makes.
-    pub(crate) async fn find_record<R: Resource>(
-        &self,
-        id: &str,
-    ) -> Result<Option<Value>, StoreError> {
-        let record_id = format!("{}{id}", R::PREFIX);
-        let stored = self.repository().get::<R::Record>(&record_id, self.now()).await?;
-        Ok(stored.map(|stored| R::show(id, &stored.body)))
-    }
-
-    /// Deletes the record of `id`. `false` if there was none.
-    pub(crate) async fn delete_record<R: Resource>(&self, id: &str) -> Result<bool, StoreError> {
-        let (kind, record_id) = (R::Record::KIND, format!("{}{id}", R::PREFIX));
-        let there = self.repository().delete(kind, &record_id, self.now()).await?;
-        self.bump(kind, &record_id);
-        R::settle(self, id, None).await?;
-        Ok(there)
-    }
+/// What there is of a resource.
+#[derive(Debug)]
+pub enum LookUp {
+    /// It exists.
+    Found(Described),
+    /// It was deleted.
+    Deleted,
+    /// There never was one, as far as is known.
+    Unknown,
 }

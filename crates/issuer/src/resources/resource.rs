@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Applied, ApplyError, Mode,
+    Applied, ApplyError, Described, Mode, Precondition,
+    parameter::{Choice, Parameter},
     search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
 use crate::{
@@ -41,7 +42,12 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// What a listing can be filtered by; [`Resource::search`] has to see to it.
     const FILTERS: &'static [FilterAttribute] = &[];
 
-    /// The search parameters that name exactly one resource if all of them are there.
+    /// What it is searched by over HTTP, besides `_id` and dot expressions
+    /// (`docs/contracts/aidbox.md` §§1.2 and 2).
+    const PARAMETERS: &'static [Parameter] = &[];
+
+    /// The search parameters that name exactly one resource if all of them are there; they are among
+    /// [`Resource::PARAMETERS`].
     const SEARCH: &'static [&'static str] = &[];
 
     /// The member of the document that holds what it may do, for those that call APIs.
@@ -49,6 +55,15 @@ pub trait Resource: DeserializeOwned + Send + 'static {
 
     /// The stored forms of its passwords and secrets, if it can have any.
     const SECRETS: Option<StoredSecrets<Self::Record>> = None;
+
+    /// The members that hold a password or secret, which are never shown.
+    const SECRET_MEMBERS: &'static [&'static str] = &[];
+
+    /// Members of which only one may be written, since they say the same.
+    const SYNONYMS: &'static [&'static [&'static str]] = &[];
+
+    /// Whether its last versions are kept (`_history`).
+    const HAS_HISTORY: bool = true;
 
     /// The record that this document asks for, made over `before`. The flag says whether a secret
     /// changed.
@@ -77,6 +92,13 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         None
     }
 
+    /// Where the resource is found that has `value` for the search parameter `name`; without it, all
+    /// of the kind are looked at.
+    #[must_use]
+    fn choice(_name: &str, _value: &str) -> Option<Choice> {
+        None
+    }
+
     /// The page that `listing` asks for.
     #[must_use]
     fn search(
@@ -87,30 +109,34 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         issuer.everything::<Self>(listing, sort)
     }
 
-    /// The document of `id`, without its secrets.
+    /// The resource of `id` as it is shown, and its version.
     #[must_use]
-    fn find(
+    fn described(
         issuer: &Issuer,
         id: &str,
-    ) -> impl Future<Output = Result<Option<Value>, StoreError>> + Send {
-        issuer.find_record::<Self>(id)
+    ) -> impl Future<Output = Result<Option<Described>, StoreError>> + Send {
+        issuer.described_record::<Self>(id)
     }
 
-    /// Creates or updates what `members` describe.
+    /// Creates or replaces it with what `members` describe, if the preconditions hold.
     #[must_use]
     fn write(
         issuer: &Issuer,
         id: &str,
         members: Value,
-        mode: Mode,
+        (mode, preconditions): (Mode, &[Precondition]),
     ) -> impl Future<Output = Result<Applied, ApplyError>> + Send {
-        issuer.put::<Self>(id, members, mode)
+        issuer.put::<Self>(id, members, mode, preconditions)
     }
 
-    /// Deletes it; `false` if there was none.
+    /// Deletes it if `preconditions` hold, and returns what it was; `None` if there was none.
     #[must_use]
-    fn delete(issuer: &Issuer, id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        issuer.delete_record::<Self>(id)
+    fn remove(
+        issuer: &Issuer,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> impl Future<Output = Result<Option<Described>, ApplyError>> + Send {
+        issuer.take_away::<Self>(id, preconditions)
     }
 
     /// What else has to happen after its record was written, or deleted (`None`). It happens again
@@ -122,6 +148,32 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         _record: Option<&Self::Record>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// Those of `choices` that are there and that `listing` admits.
+    #[must_use]
+    fn chosen(
+        issuer: &Issuer,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> impl Future<Output = Result<Vec<Value>, ListError>> + Send {
+        issuer.those::<Self>(listing, choices)
+    }
+
+    /// How many there are that `listing` admits; `None` if they are too many to be counted.
+    #[must_use]
+    fn count(
+        issuer: &Issuer,
+        listing: &Listing,
+    ) -> impl Future<Output = Result<Option<u64>, ListError>> + Send {
+        issuer.count_admitted::<Self>(listing)
+    }
+
+    /// Which resource of all that had this id it is, in letters and digits: part of the ids of its
+    /// versions. Those that can be made again within a second need more than the time.
+    #[must_use]
+    fn incarnation(id: &str, record: &Self::Record) -> String {
+        format!("{:x}", Self::facts(id, record).created.0)
     }
 
     /// What will be signed for it: keys for that are made before it is written.

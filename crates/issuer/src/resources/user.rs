@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource, personal_details,
+    Choice, Facts, How, Parameter, Problem, Resource, personal_details,
     search::{FilterAttribute, ListError, Listed, Listing, Sort},
+    version::{fresh_incarnation, incarnation},
 };
 use crate::{
     Issuer,
@@ -74,6 +75,22 @@ impl Resource for UserDocument {
     const IS_NUMEROUS: bool = true;
     const FILTERS: &'static [FilterAttribute] =
         &[FilterAttribute::UserName, FilterAttribute::Email];
+    const SECRET_MEMBERS: &'static [&'static str] = &["password"];
+    const SYNONYMS: &'static [&'static [&'static str]] =
+        &[&["inactive", "active"], &["phone_number", "phoneNumber"]];
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter { name: "userName", paths: &["userName"], how: How::Token },
+        Parameter { name: "email", paths: &["emails.value"], how: How::Token },
+        Parameter {
+            name: "name",
+            paths: &["name.givenName", "name.familyName", "name.formatted"],
+            how: How::Text,
+        },
+        Parameter { name: "phoneNumber", paths: &["phone_number"], how: How::Token },
+        Parameter { name: "gender", paths: &["gender"], how: How::Token },
+        Parameter { name: "inactive", paths: &["inactive"], how: How::Boolean },
+        Parameter { name: "active", paths: &["inactive"], how: How::Opposite },
+    ];
     const SECRETS: Option<fn(&Account) -> Vec<String>> =
         Some(|account| account.password.iter().cloned().collect());
 
@@ -116,6 +133,14 @@ impl Resource for UserDocument {
             created: record.created,
             modified: record.modified,
         }
+    }
+
+    fn incarnation(_: &str, record: &Account) -> String {
+        incarnation(record.incarnation, record.created)
+    }
+
+    fn choice(name: &str, value: &str) -> Option<Choice> {
+        matches!(name, "userName" | "email").then(|| Choice::Name(login_name(value)))
     }
 
     async fn search(
@@ -192,6 +217,7 @@ impl Resource for UserDocument {
             active,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
+            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
             password_set: match before {
                 Some(before) if !changed => before.password_set,
                 _ => issuer.now(),

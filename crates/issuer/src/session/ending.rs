@@ -40,7 +40,29 @@ impl Issuer {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Versioned<Session>>, StoreError> {
-        let prefix = account_prefix(account);
+        self.named_sessions(account_prefix(account), after, limit).await
+    }
+
+    /// All browser sessions in the order of their `sid`, closed ones as well: at most `limit`,
+    /// after the `sid` `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub(crate) async fn browser_sessions(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Session>>, StoreError> {
+        self.named_sessions(sid_name(""), after, limit).await
+    }
+
+    /// The sessions that have the name `prefix` with a `sid` behind it.
+    async fn named_sessions(
+        &self,
+        prefix: String,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Versioned<Session>>, StoreError> {
         let query = NameQuery {
             site: self.repository().site().clone(),
             kind: Kind::Session,

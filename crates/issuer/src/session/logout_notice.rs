@@ -99,6 +99,13 @@ impl Issuer {
         }
     }
 
+    /// Whether a notification is waiting.
+    #[must_use]
+    pub fn has_notifications(&self) -> bool {
+        // Whoever holds it is taking one.
+        self.logout_queue().receiver.try_lock().is_ok_and(|receiver| !receiver.is_empty())
+    }
+
     /// The next notification, if there is one already.
     #[must_use]
     pub fn waiting_notification(&self) -> Option<LogoutNotification> {

@@ -3,6 +3,7 @@
 pub mod browser;
 mod ending;
 pub mod logout_notice;
+pub mod own;
 
 use crate::session::browser::Browser;
 use crate::session::browser::SignedIn;

@@ -57,11 +57,13 @@ pub enum Kind {
     Device,
     /// What a node writes to know that it can.
     Heartbeat,
+    /// What a resource was.
+    History,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -80,6 +82,7 @@ impl Kind {
         Self::Assertion,
         Self::Device,
         Self::Heartbeat,
+        Self::History,
     ];
 
     /// Its name in the store. Never change one: it is on disk.
@@ -104,6 +107,7 @@ impl Kind {
             Self::Assertion => "assertion",
             Self::Device => "device",
             Self::Heartbeat => "heartbeat",
+            Self::History => "history",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! are guards, which serve the API behind them.
 
 use axum::http::{Method, StatusCode};
-use castellan_issuer::resources::ResourceKind;
+use castellan_issuer::resources::{ResourceKind, search::CONTROLS};
 use serde_json::{Map, Value, json};
 
 use crate::config::Rosters;
@@ -363,8 +363,10 @@ fn resource(paths: &mut Map<String, Value>, kind: ResourceKind) {
         format!("List {name} resources."),
         json!({"200": outcome("A `Bundle` of type `searchset`."), "400": outcome("A parameter is not valid.")}),
     );
-    let parameters = kind.search_parameters().iter().chain(&["_after"]);
-    list["parameters"] = parameters
+    let defined = kind.parameters().iter().map(|parameter| parameter.name);
+    list["parameters"] = defined
+        .chain(["_id"])
+        .chain(CONTROLS)
         .map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}))
         .collect();
     add(paths, &all, &Method::GET, list);

@@ -183,10 +183,18 @@ pub(crate) fn query(text: Option<&str>) -> Result<Params, OAuthError> {
     form(&Bytes::copy_from_slice(text.unwrap_or_default().as_bytes()))
 }
 
+/// The pairs of a URL query where a name may come several times.
+pub(crate) fn query_pairs(text: Option<&str>) -> Result<Vec<(String, String)>, OAuthError> {
+    pairs(text.unwrap_or_default().as_bytes())
+}
+
 fn form(body: &Bytes) -> Result<Params, OAuthError> {
-    let parts = body.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
-    let pairs: Option<Vec<_>> = parts.map(pair).collect();
-    Ok(Params::from_pairs(pairs.ok_or(OAuthError::Unreadable)?)?)
+    Ok(Params::from_pairs(pairs(body)?)?)
+}
+
+fn pairs(text: &[u8]) -> Result<Vec<(String, String)>, OAuthError> {
+    let parts = text.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+    parts.map(pair).collect::<Option<_>>().ok_or(OAuthError::Unreadable)
 }
 
 /// One pair of a form; `None` if it is not valid text.

@@ -15,11 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, How, Parameter, Problem, Resource,
     client::{
         grant_types::{AskedGrants, Auth, grant_names},
         secret::Proof,
     },
+    version::{fresh_incarnation, incarnation},
 };
 use crate::{
     Issuer,
@@ -94,6 +95,14 @@ impl Resource for ClientDocument {
     type Record = Client;
 
     const NAME: &'static str = "Client";
+    const SECRET_MEMBERS: &'static [&'static str] = &["secret"];
+    const PARAMETERS: &'static [Parameter] = &[
+        Parameter { name: "name", paths: &["name"], how: How::Text },
+        Parameter { name: "type", paths: &["type"], how: How::Token },
+        Parameter { name: "active", paths: &["active"], how: How::BooleanOrTrue },
+        Parameter { name: "first_party", paths: &["first_party"], how: How::Boolean },
+        Parameter { name: "grant_types", paths: &["grant_types"], how: How::Token },
+    ];
     const SCOPE_MEMBER: Option<&'static str> = Some("scope");
     const SECRETS: Option<fn(&Client) -> Vec<String>> =
         Some(|client| client.secret.iter().cloned().collect());
@@ -230,8 +239,13 @@ impl Resource for ClientDocument {
             generation: before.map_or(0, |before| before.generation),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
+            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         Ok((client, changed))
+    }
+
+    fn incarnation(_: &str, record: &Client) -> String {
+        incarnation(record.incarnation, record.created)
     }
 
     fn longest_access(client: &Client) -> u64 {

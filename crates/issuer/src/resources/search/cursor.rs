@@ -54,9 +54,9 @@ impl Issuer {
     }
 
     fn cursor_code(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
-        let Listing { kind, filter, sort, .. } = listing;
+        let Listing { kind, filter, conditions, sort, .. } = listing;
         // Every part is written so that it ends where it does and nowhere else.
-        let question = format!("{:?}", (self.repository().site(), kind, filter, sort));
+        let question = format!("{:?}", (self.repository().site(), kind, filter, conditions, sort));
         let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);

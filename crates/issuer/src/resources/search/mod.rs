@@ -6,6 +6,7 @@
 //! that holds no more than the page it will give.
 
 mod cursor;
+mod query;
 mod walk;
 
 pub(crate) use cursor::Place;
@@ -13,9 +14,11 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
-    resources::ResourceKind,
+    resources::{ResourceKind, parameter::Condition},
     store::{Abilities, NameEnd, StoreError},
 };
+
+pub use query::{CONTROLS, Found, Next, Search};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -24,6 +27,12 @@ pub struct Listing {
     pub kind: ResourceKind,
     /// Only those; all without it. People alone can be filtered.
     pub filter: Option<Filter>,
+    /// Only those that meet all of them.
+    pub conditions: Vec<Condition>,
+    /// Only those whose ids begin so.
+    pub within: Option<String>,
+    /// How many of them to leave out first.
+    pub skip: usize,
     /// In which order. Without it: in that of the names that are filtered by, or of the ids.
     pub sort: Option<Sort>,
     /// At most so many.
@@ -73,6 +82,8 @@ pub struct Sort {
 /// What can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortAttribute {
+    /// Its id.
+    Id,
     /// When it was made.
     Created,
     /// When it was last changed.
@@ -129,6 +140,9 @@ pub enum ListError {
     /// The cursor is not one of ours, or of another question.
     #[error("the cursor does not belong to this list; start without one")]
     Cursor,
+    /// A search parameter is not known or has no such value.
+    #[error("{0}")]
+    Parameter(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -160,7 +174,16 @@ impl Listing {
     /// Everything of `kind`, `first` at a time.
     #[must_use]
     pub const fn all(kind: ResourceKind, first: usize) -> Self {
-        Self { kind, filter: None, sort: None, first, after: None }
+        Self {
+            kind,
+            filter: None,
+            conditions: Vec::new(),
+            within: None,
+            skip: 0,
+            sort: None,
+            first,
+            after: None,
+        }
     }
 
     /// The first thing that the data source cannot do, in the order of `docs/contracts/curity.md`
@@ -168,7 +191,10 @@ impl Listing {
     fn refused(&self, abilities: Abilities, may_scan: bool) -> Option<Cause> {
         let Some(filter) = &self.filter else {
             // There may be millions of people and of what they agreed to, and a few apps and keys.
-            let refused = self.kind.any().is_numerous() && !abilities.lists_all && !may_scan;
+            let refused = self.kind.any().is_numerous()
+                && self.within.is_none()
+                && !abilities.lists_all
+                && !may_scan;
             return refused.then_some(Cause::FilteringAbsent);
         };
         match filter.how {

@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use serde_json::Value;
+
 use super::{
     Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
     cursor::{Place, SortKey},
@@ -15,12 +17,31 @@ use crate::{
     resources::{
         Resource, UserDocument,
         kind::{own_id, shown},
+        parameter::Choice,
     },
     store::{NameQuery, names},
 };
 
 /// Records that are read at a time.
 const STEP: usize = 200;
+/// Records that one search reads at most where their order is that of the ids, and that are counted.
+const MOST_EXAMINED: usize = 10_000;
+
+impl Listing {
+    /// What the ids of the records begin with.
+    fn prefix<R: Resource>(&self) -> String {
+        format!("{}{}", R::PREFIX, self.within.as_deref().unwrap_or_default())
+    }
+
+    /// Whether a record meets every condition.
+    fn admits<R: Resource>(&self, stored: &Versioned<R::Record>) -> bool {
+        if self.conditions.is_empty() {
+            return true;
+        }
+        let document = shown::<R>(stored);
+        self.conditions.iter().all(|condition| condition.admits(&document))
+    }
+}
 
 /// The least so many of what it is offered, in order.
 struct Least<T> {
@@ -45,10 +66,15 @@ impl Order {
         }
     }
 
-    fn place(self) -> Place {
+    fn key(self) -> (SortKey, String) {
         match self {
-            Self::Up(key, id) | Self::Down(Reverse((key, id))) => Place::Sorted(key, id),
+            Self::Up(key, id) | Self::Down(Reverse((key, id))) => (key, id),
         }
+    }
+
+    fn place(self) -> Place {
+        let (key, id) = self.key();
+        Place::Sorted(key, id)
     }
 }
 
@@ -66,38 +92,155 @@ impl<T> Least<T> {
 }
 
 impl Issuer {
-    /// All of one kind, in the order of the ids or sorted.
+    /// All of one kind that are admitted, in the order of the ids or sorted.
     pub(crate) async fn everything<R: Resource>(
         &self,
         listing: &Listing,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
         let begin = self.begin_after(listing)?;
-        let Some(sort) = sort else {
-            let after = match begin {
-                Some(Place::Id(id)) => Some(id),
-                None => None,
-                Some(_) => return Err(ListError::Cursor),
-            };
-            let most = listing.first.saturating_add(1);
-            let found =
-                self.repository().page::<R::Record>(R::PREFIX, after, most, self.now()).await?;
-            return Ok(self.page_of::<R, _>(listing, found, |stored| Place::Id(stored.id.clone())));
-        };
+        let Some(sort) = sort else { return self.as_stored::<R>(listing, begin).await };
         let mut least = least(listing, sort, begin)?;
-        let mut after = None;
+        if listing.skip > 0 {
+            // The last one that is left out; what it holds is not.
+            let mut before = Least { most: listing.skip, sort, after: None, kept: BTreeMap::new() };
+            self.offer_all::<R, ()>(listing, &mut before, |_| ()).await?;
+            if before.kept.len() < listing.skip {
+                return Ok(Listed::default());
+            }
+            let last = before.kept.into_keys().next_back();
+            least.after = last.map(Order::key);
+        }
+        self.offer_all::<R, _>(listing, &mut least, |stored| stored).await?;
+        Ok(self.sorted_page::<R>(listing, least))
+    }
+
+    /// Offers `least` what `make` makes of all of one kind that are admitted.
+    async fn offer_all<R: Resource, T: Send>(
+        &self,
+        listing: &Listing,
+        least: &mut Least<T>,
+        make: fn(Versioned<R::Record>) -> T,
+    ) -> Result<(), ListError> {
+        let (prefix, mut after) = (listing.prefix::<R>(), None);
         loop {
             let step =
-                self.repository().page::<R::Record>(R::PREFIX, after, STEP, self.now()).await?;
+                self.repository().page::<R::Record>(&prefix, after, STEP, self.now()).await?;
             let is_last = step.len() < STEP;
             after = step.last().map(|stored| stored.id.clone());
             for stored in step {
-                least.offer(key_of::<R>(sort.by, &stored), stored.id.clone(), stored);
+                if listing.admits::<R>(&stored) {
+                    let key = key_of::<R>(least.sort.by, &stored);
+                    least.offer(key, stored.id.clone(), make(stored));
+                }
             }
             if is_last {
-                return Ok(self.sorted_page::<R>(listing, least));
+                return Ok(());
             }
         }
+    }
+
+    /// Those that are admitted in the order of the ids. Where few of many are, a page ends before it
+    /// is full, and the next one goes on from there.
+    async fn as_stored<R: Resource>(
+        &self,
+        listing: &Listing,
+        begin: Option<Place>,
+    ) -> Result<Listed, ListError> {
+        let mut after = match begin {
+            Some(Place::Id(id)) => Some(id),
+            None => None,
+            Some(_) => return Err(ListError::Cursor),
+        };
+        let (prefix, most) = (listing.prefix::<R>(), listing.first.saturating_add(1));
+        let is_all = listing.conditions.is_empty() && listing.skip == 0;
+        let limit = if is_all { most } else { STEP };
+        let (mut found, mut skip, mut examined) = (Vec::new(), listing.skip, 0);
+        let id = |stored: &Versioned<R::Record>| Place::Id(stored.id.clone());
+        loop {
+            let step =
+                self.repository().page::<R::Record>(&prefix, after, limit, self.now()).await?;
+            let is_last = step.len() < limit;
+            after = step.last().map(|stored| stored.id.clone());
+            examined += step.len();
+            for stored in step {
+                if !listing.admits::<R>(&stored) {
+                    continue;
+                }
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                found.push(stored);
+                if found.len() == most {
+                    return Ok(self.page_of::<R, _>(listing, found, id));
+                }
+            }
+            if is_last {
+                return Ok(self.page_of::<R, _>(listing, found, id));
+            }
+            if examined >= MOST_EXAMINED && !is_all {
+                if listing.skip > 0 {
+                    let text = "_page: too many resources would be read; follow the link next";
+                    return Err(ListError::Parameter(text.to_owned()));
+                }
+                let last = after.map(Place::Id);
+                return Ok(Listed {
+                    documents: found.iter().map(shown::<R>).collect(),
+                    end_cursor: last.and_then(|place| self.cursor(listing, &place)),
+                });
+            }
+        }
+    }
+
+    /// How many there are that `listing` admits; `None` if they are too many to be counted.
+    pub(crate) async fn count_admitted<R: Resource>(
+        &self,
+        listing: &Listing,
+    ) -> Result<Option<u64>, ListError> {
+        let (prefix, mut after) = (listing.prefix::<R>(), None);
+        let (mut count, mut examined) = (0, 0);
+        loop {
+            let step =
+                self.repository().page::<R::Record>(&prefix, after, STEP, self.now()).await?;
+            let is_last = step.len() < STEP;
+            after = step.last().map(|stored| stored.id.clone());
+            examined += step.len();
+            for stored in &step {
+                count += u64::from(listing.admits::<R>(stored));
+            }
+            if is_last {
+                return Ok(Some(count));
+            }
+            if examined >= MOST_EXAMINED {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Those of `choices` that are there and admitted, sorted, by their ids without an order.
+    pub(crate) async fn those<R: Resource>(
+        &self,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> Result<Vec<Value>, ListError> {
+        let by_id = Sort { by: SortAttribute::Id, order: SortOrder::Ascending };
+        let sort = listing.sort.unwrap_or(by_id);
+        let mut least = Least { sort, most: choices.len(), after: None, kept: BTreeMap::new() };
+        for choice in choices {
+            let (repository, now) = (self.repository(), self.now());
+            let found = match choice {
+                Choice::Id(id) => {
+                    repository.get::<R::Record>(&format!("{}{id}", R::PREFIX), now).await?
+                }
+                Choice::Name(name) => repository.find::<R::Record>(name, now).await?,
+                Choice::Prefix(_) => None,
+            };
+            if let Some(stored) = found.filter(|stored| listing.admits::<R>(stored)) {
+                least.offer(key_of::<R>(sort.by, &stored), stored.id.clone(), stored);
+            }
+        }
+        Ok(least.kept.values().map(shown::<R>).collect())
     }
 
     /// The people whom a filter admits, in the order of the names that it looks at or sorted.
@@ -132,7 +275,9 @@ impl Issuer {
             query.after = step.last().map(|named| named.name.clone());
             for named in step {
                 let stored: Versioned<Account> = read(named.record)?;
-                if !is_meant(filter.by, &query, &named.name, &stored.body) {
+                if !is_meant(filter.by, &query, &named.name, &stored.body)
+                    || !listing.admits::<UserDocument>(&stored)
+                {
                     continue;
                 }
                 match &mut sorted {
@@ -204,6 +349,7 @@ fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least
 fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> SortKey {
     let facts = R::facts(own_id::<R>(stored), &stored.body);
     match by {
+        SortAttribute::Id => SortKey::Name(own_id::<R>(stored).to_owned()),
         SortAttribute::Created => SortKey::Time(facts.created.0),
         SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),
         SortAttribute::Name => SortKey::Name(facts.name),

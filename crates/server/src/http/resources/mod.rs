@@ -3,6 +3,7 @@
 //!
 //! For administrators only; the rights are those of [`castellan_issuer::rights`].
 
+mod search;
 mod session;
 
 use axum::{
@@ -17,29 +18,24 @@ use castellan_issuer::rights::NotAuthorized;
 use castellan_issuer::rights::Right;
 use castellan_issuer::{
     error::OAuthError,
-    resources::{
-        ApplyError, Mode, ResourceKind, Roster,
-        search::{ListError, Listing},
-    },
+    resources::{ApplyError, Mode, ResourceKind, Roster},
     tokens::verified::{Holder, VerifyError},
 };
 use castellan_proto::strict_json;
 use serde_json::{Value, json};
 
-use crate::wire::{bearer, error::no_store, extract, request};
+use crate::wire::{bearer, error::no_store, request};
 use crate::{app::App, yaml};
 
 /// Bytes of a document at most.
 const MOST: usize = 64 * 1024;
-/// Entries of a listing at most.
-const PAGE: usize = 200;
 
 /// `/{Kind}` and `/{Kind}/{id}` for every kind.
 pub(super) fn routes(roster: &Roster) -> Router<App> {
     roster.iter().fold(session::routes(), |routes, kind| {
         let name = kind.as_str();
         let list = move |State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap| async move {
-            done(list(&app, kind, query.as_deref(), &headers).await)
+            done(search::list(&app, kind, query.as_deref(), &headers).await)
         };
         let read = move |State(app): State<App>, Path(id): Path<String>, headers: HeaderMap| async move {
             done(read(&app, kind, &id, &headers).await)
@@ -89,74 +85,6 @@ async fn read(
     Ok(answer(StatusCode::OK, &document, headers))
 }
 
-async fn list(
-    app: &App,
-    kind: ResourceKind,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Response, Outcome> {
-    authorize(app, headers, Right::Read(kind)).await?;
-    let params = extract::query(query).map_err(|error| Outcome::Bad(error.to_string()))?;
-    let mut next = None;
-    let entries = match search(app.issuer().resources(), kind, |name| params.get(name))? {
-        Search::One(id) => {
-            let found = app.issuer().describe(kind, &id).await;
-            found.map_err(|error| Outcome::broken(&error))?.into_iter().collect()
-        }
-        Search::All => {
-            let after = params.get("_after").map(ToOwned::to_owned);
-            let listing = Listing { after, ..Listing::all(kind, PAGE) };
-            let page = app.issuer().listing(&listing).await.map_err(|error| match error {
-                ListError::Store(error) => Outcome::broken(&error),
-                error => Outcome::Bad(error.to_string()),
-            })?;
-            next = page.end_cursor;
-            page.documents
-        }
-    };
-    let total = entries.len();
-    let entries: Vec<Value> = entries.into_iter().map(|one| json!({"resource": one})).collect();
-    let mut bundle =
-        json!({"resourceType": "Bundle", "type": "searchset", "total": total, "entry": entries});
-    if let Some(after) = next {
-        let url = format!("{}/{}?_after={after}", app.issuer().address().issuer, kind.as_str());
-        bundle["link"] = json!([{"relation": "next", "url": url}]);
-    }
-    Ok(answer(StatusCode::OK, &bundle, headers))
-}
-
-/// What a listing is to find.
-enum Search {
-    /// The resource of this id.
-    One(String),
-    /// All of the kind.
-    All,
-}
-
-/// What the parameters of a listing of `kind` ask for: those of a search that some kind has must be
-/// this kind's, and all of them.
-fn search<'a>(
-    roster: &Roster,
-    kind: ResourceKind,
-    value: impl Fn(&str) -> Option<&'a str>,
-) -> Result<Search, Outcome> {
-    let is_given = |name: &&str| value(name).is_some();
-    if !roster.iter().flat_map(ResourceKind::search_parameters).any(is_given) {
-        return Ok(Search::All);
-    }
-    let values: Option<Vec<&str>> =
-        kind.search_parameters().iter().map(|name| value(name)).collect();
-    values.and_then(|values| kind.id(&values)).map(Search::One).ok_or_else(|| {
-        let searches = roster.iter().filter(|kind| !kind.search_parameters().is_empty());
-        let searches = searches.map(|kind| {
-            let names: Vec<_> =
-                kind.search_parameters().iter().map(|name| format!("`{name}`")).collect();
-            format!("{} together for {}; ", names.join(" and "), kind.as_str())
-        });
-        Outcome::Bad(format!("search: {}`_after` for the next page", searches.collect::<String>()))
-    })
-}
-
 async fn put(
     app: &App,
     kind: ResourceKind,
@@ -181,7 +109,9 @@ async fn put(
     members.insert("id".to_owned(), json!(id));
     let applied = app.issuer().apply(document, Mode::Write).await.map_err(|error| match error {
         ApplyError::Kind(_) | ApplyError::Invalid { .. } => Outcome::Invalid(error.to_string()),
-        ApplyError::Clash { .. } | ApplyError::Conflict(_) => Outcome::Conflict(error.to_string()),
+        ApplyError::Clash { .. } | ApplyError::Conflict(_) | ApplyError::Precondition(_) => {
+            Outcome::Conflict(error.to_string())
+        }
         ApplyError::Busy(_) | ApplyError::Store(_) => Outcome::broken(&error),
     })?;
     let status = if applied.before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
@@ -195,10 +125,9 @@ async fn delete(
     headers: &HeaderMap,
 ) -> Result<Response, Outcome> {
     authorize(app, headers, Right::Write).await?;
-    let found = app.issuer().describe(kind, id).await.map_err(|error| Outcome::broken(&error))?;
-    app.issuer().remove(kind, id).await.map_err(|error| Outcome::broken(&error))?;
-    Ok(match found {
-        Some(document) => answer(StatusCode::OK, &document, headers),
+    let removed = app.issuer().remove_if(kind, id, &[]).await;
+    Ok(match removed.map_err(|error| Outcome::broken(&error))? {
+        Some(removed) => answer(StatusCode::OK, &removed.document, headers),
         None => StatusCode::NO_CONTENT.into_response(),
     })
 }
@@ -246,6 +175,8 @@ enum Outcome {
     Forbidden,
     NotFound,
     Bad(String),
+    /// The data source does not do that.
+    Unsupported(String),
     Invalid(String),
     Conflict(String),
     MediaType,
@@ -281,6 +212,9 @@ impl IntoResponse for Outcome {
                 (StatusCode::NOT_FOUND, "not-found", "not-found", "Not found".to_owned())
             }
             Self::Bad(text) => (StatusCode::BAD_REQUEST, "invalid", "invalid", text),
+            Self::Unsupported(text) => {
+                (StatusCode::BAD_REQUEST, "not-supported", "not-supported", text)
+            }
             Self::Invalid(text) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "invalid", text),
             Self::Conflict(text) => (StatusCode::CONFLICT, "conflict", "conflict", text),
             Self::MediaType => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod aidbox_clients;
 pub(crate) mod aidbox_sdks;
+pub(crate) mod aidbox_sessions;
 pub(crate) mod aidbox_tokens;
 pub(crate) mod decidim_api;
 pub(crate) mod decidim_machines;

@@ -82,3 +82,16 @@ impl Clock for FixedClock {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn moments_read_as_rfc_3339_writes_them() {
+        assert_eq!(Timestamp(0).rfc3339(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp(951_868_799).rfc3339(), "2000-02-29T23:59:59Z");
+        assert_eq!(Timestamp(1_795_996_680).rfc3339(), "2026-11-29T23:58:00Z");
+        assert_eq!(Timestamp(4_107_542_400).rfc3339(), "2100-03-01T00:00:00Z");
+    }
+}

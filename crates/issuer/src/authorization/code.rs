@@ -46,6 +46,8 @@ impl Issuer {
             beyond_scopes: request.claims.beyond.clone(),
             auth_time: person.auth_time,
             amr: person.amr.clone(),
+            account_generation: person.account.generation,
+            client_generation: client.generation,
             session: person.session.clone(),
             sid,
             by_consent: !client.first_party,

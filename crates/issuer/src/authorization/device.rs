@@ -74,6 +74,9 @@ pub enum DeviceState {
         /// The authentication methods that the person used.
         #[serde(default)]
         amr: Amr,
+        /// Their generation of sign-ins then.
+        #[serde(default)]
+        generation: u32,
         /// To which agreement of theirs that belongs.
         agreement: String,
     },
@@ -224,7 +227,9 @@ impl Issuer {
     ) -> Result<(), FlowError> {
         let (account, auth_time) = (person.account_id.clone(), person.auth_time);
         let amr = person.amr.clone();
-        self.settle_device(ask, DeviceState::Allowed { account, auth_time, amr, agreement }).await
+        let generation = person.account.generation;
+        let state = DeviceState::Allowed { account, auth_time, amr, generation, agreement };
+        self.settle_device(ask, state).await
     }
 
     /// The person says no.

@@ -1,5 +1,6 @@
 //! One module per endpoint of the protocol, without HTTP.
 
+mod close_session;
 pub mod discovery;
 pub mod end_session;
 pub mod introspection;

@@ -96,7 +96,9 @@ impl GrantType for AuthorizationCode {
         match issuer.missing(&family, &family.scope).await? {
             None => {}
             Some(Missing::Person) => return Err(OAuthError::UserInactive),
-            Some(Missing::Client | Missing::Consent) => return Err(OAuthError::CodeNotRedeemable),
+            Some(Missing::Client | Missing::Session | Missing::Consent) => {
+                return Err(OAuthError::CodeNotRedeemable);
+            }
         }
         match issuer.repository().insert(&code.family, &family, issuer.now()).await? {
             Written::Done => {
@@ -145,6 +147,8 @@ fn family(
         ends_previous: profile.refresh_ends_previous(),
         auth_time: Some(code.auth_time),
         amr: code.amr.clone(),
+        account_generation: code.account_generation,
+        client_generation: code.client_generation,
         sid: code.sid.clone(),
         beyond_scopes: code.beyond_scopes.clone(),
         by_consent: code.by_consent,

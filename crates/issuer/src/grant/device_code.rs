@@ -102,7 +102,9 @@ impl GrantType for DeviceCode {
         match issuer.missing(&family, &family.scope).await? {
             None => {}
             Some(Missing::Person) => return Err(OAuthError::UserInactive),
-            Some(Missing::Client | Missing::Consent) => return Err(OAuthError::CodeNotRedeemable),
+            Some(Missing::Client | Missing::Session | Missing::Consent) => {
+                return Err(OAuthError::CodeNotRedeemable);
+            }
         }
         if issuer.repository().insert(&device.family, &family, now).await? != Written::Done {
             return Err(OAuthError::CodeNotRedeemable);
@@ -123,7 +125,8 @@ fn family(
     client: &AuthenticatedClient,
     device: &Device,
 ) -> Result<Family, OAuthError> {
-    let DeviceState::Allowed { account, auth_time, amr, agreement } = &device.state else {
+    let DeviceState::Allowed { account, auth_time, amr, generation, agreement } = &device.state
+    else {
         return Err(OAuthError::CodeNotRedeemable);
     };
     let new = issuer.new_family(client, GrantName::DEVICE, device.scope.clone())?;
@@ -132,6 +135,7 @@ fn family(
         audience: device.resources.clone().unwrap_or_else(|| new.audience.clone()),
         auth_time: Some(*auth_time),
         amr: amr.clone(),
+        account_generation: *generation,
         by_consent: !agreement.is_empty(),
         agreement: agreement.clone(),
         ..new

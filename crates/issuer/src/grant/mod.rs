@@ -149,7 +149,10 @@ impl Issuer {
             code: None,
             by_consent: false,
             agreement: String::new(),
+            account_generation: 0,
+            client_generation: client.client.generation,
             ended: false,
+            ended_at: None,
             created: now,
             ends: None,
         };

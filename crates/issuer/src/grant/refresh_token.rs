@@ -166,7 +166,9 @@ async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Resu
     match issuer.missing(family, scope).await? {
         None => Ok(()),
         Some(Missing::Person) => Err(OAuthError::UserInactive),
-        Some(Missing::Client | Missing::Consent) => Err(OAuthError::RefreshNotUsable),
+        Some(Missing::Client | Missing::Session | Missing::Consent) => {
+            Err(OAuthError::RefreshNotUsable)
+        }
     }
 }
 

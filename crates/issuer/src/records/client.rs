@@ -83,6 +83,9 @@ pub struct Client {
     /// The contract that its tokens follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
+    /// Which generation of authorizations counts: what was issued in another one is over for good.
+    #[serde(default)]
+    pub generation: u32,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,

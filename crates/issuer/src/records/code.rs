@@ -41,6 +41,12 @@ pub struct Code {
     /// The authentication methods that the person used.
     #[serde(default)]
     pub amr: Amr,
+    /// The person's generation of sign-ins then.
+    #[serde(default)]
+    pub account_generation: u32,
+    /// The client's generation of authorizations when the code was issued.
+    #[serde(default)]
+    pub client_generation: u32,
     /// The id of the browser session.
     pub session: String,
     /// What apps know that session by.

@@ -74,13 +74,27 @@ pub struct Family {
     /// The id of the agreement it depends on.
     #[serde(default)]
     pub agreement: String,
+    /// The person's generation of sign-ins when they proved who they are.
+    #[serde(default)]
+    pub account_generation: u32,
+    /// The client's generation of authorizations when it was issued.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub client_generation: u32,
     /// Whether it has ended.
     #[serde(default)]
     pub ended: bool,
+    /// When that was, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// When it was made.
     pub created: Timestamp,
     /// First second at which nothing of it is of use; never if absent.
     pub ends: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl Stored for Family {

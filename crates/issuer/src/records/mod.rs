@@ -19,7 +19,7 @@ mod token_profile;
 pub(crate) mod used_jti;
 
 pub use access_policy::AccessPolicy;
-pub use account::{Account, Name, login_name};
+pub use account::{Account, EndedSessions, Name, login_name};
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
@@ -31,7 +31,7 @@ pub use grants::{GrantName, GrantSettings, Grants};
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use role::Role;
 pub use scope_text::{ScopeText, ScopeWords};
-pub use session::{Amr, Session};
+pub use session::{Amr, Session, account_prefix, sid_name};
 pub use token_profile::{AppDialect, TokenProfile};
 
 /// Whether a number need not be written.

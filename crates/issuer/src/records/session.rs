@@ -56,10 +56,37 @@ pub struct Session {
     /// for sessions from before this field existed, which are no longer valid.
     #[serde(default)]
     pub browser: Option<String>,
+    /// The account's generation of sign-ins when it began.
+    #[serde(default)]
+    pub generation: u32,
+    /// When it ended, if somebody ended it. The record stays until it would have expired, so that
+    /// people see it as closed, without its browser: it opens nothing, at a node of an older
+    /// version either.
+    #[serde(default)]
+    pub ended: Option<Timestamp>,
+}
+
+/// The unique name by which the session that apps know as `sid` is found.
+#[must_use]
+pub fn sid_name(sid: &str) -> String {
+    format!("sid/{sid}")
+}
+
+/// What the unique names of all sessions of `account` begin with; what follows is the `sid`.
+#[must_use]
+pub fn account_prefix(account: &str) -> String {
+    format!("account/{account}/")
 }
 
 impl Stored for Session {
     const KIND: Kind = Kind::Session;
+
+    /// Those of a session from before these names get theirs when it is next written.
+    fn unique(&self) -> Vec<String> {
+        self.sid.as_ref().map_or_else(Vec::new, |sid| {
+            vec![format!("{}{sid}", account_prefix(&self.account)), sid_name(sid)]
+        })
+    }
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.ends.min(Timestamp(self.used.0.saturating_add(self.idle_seconds))))

@@ -157,6 +157,7 @@ impl Issuer {
             // Perhaps this is said again because the first answer was lost: what was decided here
             // before that must not count any more.
             self.bump(R::Record::KIND, &record_id);
+            R::settle(self, id, Some(&record)).await?;
             return Ok(applied);
         }
         // Before anything can be signed: an app reads the keys once and then for long no more.
@@ -167,16 +168,17 @@ impl Issuer {
         })?;
         let number = stored.as_ref().map_or(1, |stored| stored.version.saturating_add(1));
         let version = version_of::<R>(id, number, &record);
-        let written = match stored {
-            None => self.repository().insert(&record_id, &record, now).await?,
+        let (written, record) = match stored {
+            None => (self.repository().insert(&record_id, &record, now).await?, record),
             Some(mut stored) => {
                 stored.body = record;
-                self.repository().replace(&stored, Notice::Tell, now).await?
+                (self.repository().replace(&stored, Notice::Tell, now).await?, stored.body)
             }
         };
         match written {
             Written::Done => {
                 self.bump(R::Record::KIND, &record_id);
+                R::settle(self, id, Some(&record)).await?;
                 applied.version = Some(version.clone());
                 if R::HAS_HISTORY {
                     let now = Described { document: applied.after.clone(), version };
@@ -201,10 +203,8 @@ impl Issuer {
         }
         let resource = format!("{}/{id}", R::NAME);
         let invalid = |problem: String| ApplyError::Invalid { resource: resource.clone(), problem };
-        let record_id = format!("{}{id}", R::PREFIX);
         for _ in 0..TRIES {
-            let stored = self.repository().get::<R::Record>(&record_id, self.now()).await?;
-            let present = stored.as_ref().map(described::<R>);
+            let present = R::described(self, id).await?;
             check(&resource, preconditions, present.as_ref())?;
             let Some(present) = present else { return Ok(None) };
             let mut changed = patch.apply::<R>(present.with_meta()).map_err(invalid)?;
@@ -223,13 +223,23 @@ impl Issuer {
             }
             // What was changed is what is written over, and nothing that came in between.
             let seen = [Precondition::Versions(vec![present.version.id()])];
-            match self.put::<R>(id, Value::Object(members), Mode::Write, &seen).await {
+            match R::write(self, id, Value::Object(members), (Mode::Write, &seen)).await {
                 // The next round says whether the caller's own preconditions hold.
                 Err(ApplyError::Precondition(_)) => {}
                 other => return other.map(Some),
             }
         }
         Err(ApplyError::Conflict(resource))
+    }
+
+    /// The resource that the record of `id` makes.
+    pub(crate) async fn described_record<R: Resource>(
+        &self,
+        id: &str,
+    ) -> Result<Option<Described>, StoreError> {
+        let record_id = format!("{}{id}", R::PREFIX);
+        let stored = self.repository().get::<R::Record>(&record_id, self.now()).await?;
+        Ok(stored.as_ref().map(described::<R>))
     }
 
     pub(crate) async fn take_away<R: Resource>(
@@ -245,9 +255,13 @@ impl Issuer {
             let present = stored.as_ref().map(described::<R>);
             check(&resource, preconditions, present.as_ref())?;
             let (Some(stored), Some(present)) = (stored, present) else {
+                // Perhaps an earlier deletion failed before this.
+                R::settle(self, id, None).await?;
                 return Ok(None);
             };
             if self.repository().delete_at(&stored, now).await? {
+                self.bump(R::Record::KIND, &record_id);
+                R::settle(self, id, None).await?;
                 if R::HAS_HISTORY {
                     let mut past = Past::of_write(None, &present);
                     past.push(Past::deletion(&present.version, now));
@@ -270,7 +284,7 @@ impl Issuer {
 }
 
 /// Refuses what a precondition does not hold for.
-fn check(
+pub(super) fn check(
     resource: &str,
     preconditions: &[Precondition],
     present: Option<&Described>,

@@ -168,7 +168,7 @@ impl<R: Resource> AnyResource for Entry<R> {
         members: Value,
         (mode, preconditions): (Mode, &[Precondition]),
     ) -> Result<Applied, ApplyError> {
-        issuer.put::<R>(id, members, mode, preconditions).await
+        R::write(issuer, id, members, (mode, preconditions)).await
     }
 
     async fn patch(
@@ -187,19 +187,15 @@ impl<R: Resource> AnyResource for Entry<R> {
         id: &str,
         preconditions: &[Precondition],
     ) -> Result<Option<Described>, ApplyError> {
-        issuer.take_away::<R>(id, preconditions).await
+        R::remove(issuer, id, preconditions).await
     }
 
     async fn described(&self, issuer: &Issuer, id: &str) -> Result<Option<Described>, StoreError> {
-        let record_id = format!("{}{id}", R::PREFIX);
-        let stored = issuer.repository().get::<R::Record>(&record_id, issuer.now()).await?;
-        Ok(stored.as_ref().map(described::<R>))
+        R::described(issuer, id).await
     }
 
     async fn describe(&self, issuer: &Issuer, id: &str) -> Result<Option<Value>, StoreError> {
-        let record_id = format!("{}{id}", R::PREFIX);
-        let stored = issuer.repository().get::<R::Record>(&record_id, issuer.now()).await?;
-        Ok(stored.map(|stored| R::show(id, &stored.body)))
+        Ok(R::described(issuer, id).await?.map(|described| described.document))
     }
 
     async fn list(
@@ -227,11 +223,11 @@ impl<R: Resource> AnyResource for Entry<R> {
         listing: &Listing,
         choices: &[Choice],
     ) -> Result<Vec<Value>, ListError> {
-        issuer.those::<R>(listing, choices).await
+        R::chosen(issuer, listing, choices).await
     }
 
     async fn count(&self, issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError> {
-        issuer.count_admitted::<R>(listing).await
+        R::count(issuer, listing).await
     }
 
     async fn secrets(

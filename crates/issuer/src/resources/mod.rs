@@ -19,6 +19,7 @@ mod resource;
 mod role;
 mod scope;
 pub mod search;
+mod session;
 #[cfg(test)]
 mod tests;
 pub mod usage;
@@ -47,6 +48,7 @@ pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
 pub use role::RoleDocument;
 pub use scope::ScopeDocument;
+pub use session::SessionDocument;
 pub use user::UserDocument;
 pub use version::{Precondition, Version};
 
@@ -60,6 +62,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::ACCESS_POLICY,
     ResourceKind::ROLE,
     ResourceKind::SCOPE,
+    ResourceKind::SESSION,
 ];
 
 impl ResourceKind {
@@ -79,6 +82,9 @@ impl ResourceKind {
     pub const ROLE: Self = Self::of::<RoleDocument>();
     /// What people are told of a scope.
     pub const SCOPE: Self = Self::of::<ScopeDocument>();
+    /// A sign-in in a browser, or what one authorization issued (`docs/contracts/aidbox.md` §2.3).
+    /// Read and ended, never written by hand.
+    pub const SESSION: Self = Self::of::<SessionDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

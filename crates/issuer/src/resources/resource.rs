@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
+    Applied, ApplyError, Described, Mode, Precondition,
     parameter::{Choice, Parameter},
     search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
@@ -106,6 +107,66 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         sort: Option<Sort>,
     ) -> impl Future<Output = Result<Listed, ListError>> + Send {
         issuer.everything::<Self>(listing, sort)
+    }
+
+    /// The resource of `id` as it is shown, and its version.
+    #[must_use]
+    fn described(
+        issuer: &Issuer,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Described>, StoreError>> + Send {
+        issuer.described_record::<Self>(id)
+    }
+
+    /// Creates or replaces it with what `members` describe, if the preconditions hold.
+    #[must_use]
+    fn write(
+        issuer: &Issuer,
+        id: &str,
+        members: Value,
+        (mode, preconditions): (Mode, &[Precondition]),
+    ) -> impl Future<Output = Result<Applied, ApplyError>> + Send {
+        issuer.put::<Self>(id, members, mode, preconditions)
+    }
+
+    /// Deletes it if `preconditions` hold, and returns what it was; `None` if there was none.
+    #[must_use]
+    fn remove(
+        issuer: &Issuer,
+        id: &str,
+        preconditions: &[Precondition],
+    ) -> impl Future<Output = Result<Option<Described>, ApplyError>> + Send {
+        issuer.take_away::<Self>(id, preconditions)
+    }
+
+    /// What else has to happen after its record was written, or deleted (`None`). It happens again
+    /// if the same is written again, so it must not depend on what was there before.
+    #[must_use]
+    fn settle(
+        _issuer: &Issuer,
+        _id: &str,
+        _record: Option<&Self::Record>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Those of `choices` that are there and that `listing` admits.
+    #[must_use]
+    fn chosen(
+        issuer: &Issuer,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> impl Future<Output = Result<Vec<Value>, ListError>> + Send {
+        issuer.those::<Self>(listing, choices)
+    }
+
+    /// How many there are that `listing` admits; `None` if they are too many to be counted.
+    #[must_use]
+    fn count(
+        issuer: &Issuer,
+        listing: &Listing,
+    ) -> impl Future<Output = Result<Option<u64>, ListError>> + Send {
+        issuer.count_admitted::<Self>(listing)
     }
 
     /// Which resource of all that had this id it is, in letters and digits: part of the ids of its

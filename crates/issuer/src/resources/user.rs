@@ -16,6 +16,7 @@ use crate::{
         hashing::Match,
         policy::{Unacceptable, has_invisible},
     },
+    store::StoreError,
 };
 
 /// A person.
@@ -153,6 +154,14 @@ impl Resource for UserDocument {
         }
     }
 
+    async fn settle(
+        issuer: &Issuer,
+        id: &str,
+        account: Option<&Account>,
+    ) -> Result<(), StoreError> {
+        issuer.settle_sessions(id, account).await
+    }
+
     async fn read(
         mut self,
         issuer: &Issuer,
@@ -196,7 +205,9 @@ impl Resource for UserDocument {
                 }
             }
         };
-        let account = Account {
+        // For good: whoever is activated again has to sign in again.
+        let ends_sessions = before.is_some_and(|before| changed || (before.active && !active));
+        let mut account = Account {
             user_name: self.user_name,
             password,
             name: self.name,
@@ -211,7 +222,12 @@ impl Resource for UserDocument {
                 Some(before) if !changed => before.password_set,
                 _ => issuer.now(),
             },
+            generation: before.map_or_else(Account::first_generation, |before| before.generation),
+            ended_sessions: before.map(|before| before.ended_sessions.clone()).unwrap_or_default(),
         };
+        if ends_sessions {
+            account.end_sessions();
+        }
         Ok((account, changed))
     }
 }

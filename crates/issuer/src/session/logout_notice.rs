@@ -4,7 +4,7 @@
 //! This module selects the apps and makes the tokens. Delivery is up to the host of the issuer.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_proto::{jose::Algorithm, random};
+use castellan_proto::{is_identifier, jose::Algorithm, random};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
@@ -78,9 +78,14 @@ impl Queue {
     }
 }
 
-/// A fresh name of a session for apps.
+/// A fresh name of a session for apps, which is the id of a `Session` as well: it begins as ids do.
 pub(crate) fn new_sid() -> String {
-    URL_SAFE_NO_PAD.encode(random::<16>())
+    loop {
+        let sid = URL_SAFE_NO_PAD.encode(random::<16>());
+        if is_identifier(&sid) {
+            return sid;
+        }
+    }
 }
 
 impl Issuer {
@@ -92,6 +97,13 @@ impl Issuer {
             // The sender is as old as the receiver.
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether a notification is waiting.
+    #[must_use]
+    pub fn has_notifications(&self) -> bool {
+        // Whoever holds it is taking one.
+        self.logout_queue().receiver.try_lock().is_ok_and(|receiver| !receiver.is_empty())
     }
 
     /// The next notification, if there is one already.
@@ -139,7 +151,8 @@ impl Issuer {
         let now = self.now();
         let add = |stored: Option<Session>| {
             // The session has ended: an app that would not be notified of it gets no code.
-            let mut session = stored.ok_or(RememberError::Over)?;
+            let mut session =
+                stored.filter(|session| session.ended.is_none()).ok_or(RememberError::Over)?;
             session.apps.insert(id.to_owned(), now);
             let sid = session.sid.get_or_insert_with(new_sid).clone();
             Ok(Update::Write(session, Notice::Silent, Some(sid)))

@@ -1,7 +1,9 @@
 //! Browser sessions: who is signed in here.
 
 pub mod browser;
+mod ending;
 pub mod logout_notice;
+pub mod own;
 
 use crate::session::browser::Browser;
 use crate::session::browser::SignedIn;
@@ -47,13 +49,16 @@ impl Issuer {
         let account_id = stored.body.account.clone();
         let auth_time = stored.body.auth_time;
         let account = self.repository().get::<Account>(&account_id, now).await?;
-        let Some(account) =
-            account.map(|stored| stored.body).filter(|account| account.still_trusts(auth_time))
+        let Some(account) = account
+            .map(|stored| stored.body)
+            .filter(|account| account.still_trusts_session(&stored.body))
         else {
             return Ok(None);
         };
         if now.since(stored.body.used).as_secs() >= SLIDE_SECONDS {
             stored.body.used = now;
+            // One of an older version is found by its name from now on.
+            stored.body.sid.get_or_insert_with(new_sid);
             // If another request extends it at the same time, that is enough.
             self.repository().replace(&stored, Notice::Silent, now).await?;
         }
@@ -84,10 +89,10 @@ impl Issuer {
         amr: Amr,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         let goes_on = |session: &Session| {
-            session.account == account.id && account.body.still_trusts(session.auth_time)
+            session.account == account.id && account.body.still_trusts_session(session)
         };
         let (mut before, mut notifications) = (None, Vec::new());
-        if let Some(ended) = self.end_session(browser).await? {
+        if let Some(ended) = self.end_session(browser, goes_on).await? {
             if goes_on(&ended.session) {
                 (before, notifications) = (Some(ended.session), ended.notifications);
             } else {
@@ -124,6 +129,8 @@ impl Issuer {
             sid: sid.or_else(|| Some(new_sid())),
             apps,
             browser: browser.mark.as_ref().map(|mark| mark.digest().text()),
+            generation: account.generation,
+            ended: None,
         };
         let id = cookie.digest().text();
         if self.repository().insert(&id, &session, now).await? != Written::Done {
@@ -138,7 +145,7 @@ impl Issuer {
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
     pub async fn sign_out(&self, browser: &Browser) -> Result<FrontchannelLogout, StoreError> {
-        let Some(ended) = self.end_session(browser).await? else {
+        let Some(ended) = self.end_session(browser, |_| false).await? else {
             return Ok(FrontchannelLogout::default());
         };
         self.queue_notifications(ended.notifications);
@@ -147,33 +154,42 @@ impl Issuer {
 
     /// Ends a session whose cookie was never handed out.
     pub(crate) async fn sign_out_of(&self, cookie: &Opaque) -> Result<(), StoreError> {
-        if let Some(ended) = self.end_session_if(cookie, |_| true).await? {
+        let id = cookie.digest().text();
+        if let Some(ended) = self.end_session_if(&id, |_| true, |_| false).await? {
             self.queue_notifications(ended.notifications);
         }
         Ok(())
     }
 
     /// Ends the session of this browser, if there is one. The caller notifies its apps, or
-    /// continues it under another id.
-    async fn end_session(&self, browser: &Browser) -> Result<Option<Ended>, StoreError> {
+    /// continues it under another id if `goes_on` says so.
+    async fn end_session(
+        &self,
+        browser: &Browser,
+        goes_on: impl Fn(&Session) -> bool,
+    ) -> Result<Option<Ended>, StoreError> {
         let Some(cookie) = &browser.session else { return Ok(None) };
         // A session of another browser does not count here. One from before the bond to browsers
         // may be ended.
         let is_here = |session: &Session| {
             session.browser.as_deref().is_none_or(|digest| browser.is_marked(digest))
         };
-        self.end_session_if(cookie, is_here).await
+        self.end_session_if(&cookie.digest().text(), is_here, goes_on).await
     }
 
+    /// Ends the session whose record is `id`, if it `may` end. The record stays as that of a closed
+    /// session, unless the session goes on under another id: then that is where it is listed.
     async fn end_session_if(
         &self,
-        cookie: &Opaque,
+        id: &str,
         may: impl Fn(&Session) -> bool,
+        goes_on: impl Fn(&Session) -> bool,
     ) -> Result<Option<Ended>, StoreError> {
-        let (id, now) = (cookie.digest().text(), self.now());
+        let now = self.now();
         for _ in 0..TRIES {
-            let Some(stored) = self.repository().get::<Session>(&id, now).await? else {
-                self.bump(Kind::Session, &id);
+            let stored = self.repository().get::<Session>(id, now).await?;
+            let Some(stored) = stored.filter(|stored| stored.body.ended.is_none()) else {
+                self.bump(Kind::Session, id);
                 return Ok(None);
             };
             if !may(&stored.body) {
@@ -182,10 +198,18 @@ impl Issuer {
             // Determined first: if the apps cannot be determined, the session does not end.
             let (logout_notices, notifications) = self.logout_notices(&stored.body).await?;
             // At the version that was read: an app that was added meanwhile is notified as well.
-            match self.repository().delete_at(&stored, now).await {
+            let ended = if goes_on(&stored.body) {
+                self.repository().delete_at(&stored, now).await
+            } else {
+                let body = Session { ended: Some(now), browser: None, ..stored.body.clone() };
+                let closed = Versioned { id: id.to_owned(), version: stored.version, body };
+                let written = self.repository().replace(&closed, Notice::Tell, now).await;
+                written.map(|written| written == Written::Done)
+            };
+            match ended {
                 Ok(false) => {}
                 Ok(true) => {
-                    self.bump(Kind::Session, &id);
+                    self.bump(Kind::Session, id);
                     return Ok(Some(Ended { session: stored.body, logout_notices, notifications }));
                 }
                 Err(error) => {

@@ -154,6 +154,7 @@ impl Issuer {
             groups: vec!["administrators".to_owned()],
             active: true,
             created: now,
+            generation: Account::first_generation(),
             ..Account::default()
         };
         match self.repository().take::<Setup>(&id, now).await.map_err(store)? {

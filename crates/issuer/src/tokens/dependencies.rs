@@ -26,8 +26,11 @@ pub(crate) struct Dependencies {
 pub(crate) enum Missing {
     /// The client is inactive or deleted.
     Client,
-    /// The person is inactive or deleted, or has another password.
+    /// The person is inactive or deleted.
     Person,
+    /// The sign-in that it rests on no longer counts: the person has another password, or a session
+    /// was ended.
+    Session,
     /// The person took back what they agreed to.
     Consent,
 }
@@ -68,6 +71,30 @@ impl Dependencies {
         }
     }
 
+    /// Whether everything is in place that each of `families` depends on for its newest token, as
+    /// the store has it now, in one round trip for all.
+    pub(crate) async fn are_there(
+        issuer: &Issuer,
+        families: &[&Family],
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut keys: Vec<Key> =
+            families.iter().flat_map(|family| Self::keys(issuer, family)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let lookup = issuer.fresh(&keys).await?;
+        let of = |family: &&Family| {
+            let wanted = Self::keys(issuer, family);
+            let records = wanted.iter().map(|key| {
+                let place = keys.binary_search(key).ok()?;
+                lookup.records.get(place).cloned().flatten()
+            });
+            let (records, snapshot) = (records.collect(), lookup.snapshot.clone());
+            let dependencies = Self::read(Lookup { records, snapshot, is_fresh: true })?;
+            Ok(dependencies.missing(family, family.current_scope()).is_none())
+        };
+        families.iter().map(of).collect()
+    }
+
     fn read(lookup: Lookup) -> Result<Self, StoreError> {
         let mut dependencies =
             Self { client: None, account: None, grant: None, snapshot: lookup.snapshot };
@@ -88,13 +115,24 @@ impl Dependencies {
     /// before does not come back with it.
     fn missing(&self, family: &Family, scope: &Scopes) -> Option<Missing> {
         let client = self.client.as_ref();
-        if !client.is_some_and(|client| client.active && client.created <= family.created) {
+        let Some(client) = client.filter(|client| {
+            client.active
+                && client.created <= family.created
+                && client.generation == family.client_generation
+        }) else {
             return Some(Missing::Client);
-        }
-        let proven = family.auth_time.unwrap_or(family.created);
-        let person = self.account.as_ref();
-        if family.account.is_some() && !person.is_some_and(|person| person.still_trusts(proven)) {
-            return Some(Missing::Person);
+        };
+        if family.account.is_some() {
+            let Some(person) = self.account.as_ref().filter(|person| person.active) else {
+                return Some(Missing::Person);
+            };
+            let proven = family.auth_time.unwrap_or(family.created);
+            let shared = family.sid.as_ref().filter(|_| client.first_party);
+            if !person.still_trusts(proven, family.account_generation)
+                || shared.is_some_and(|sid| person.ended_sessions.end(sid, family.created))
+            {
+                return Some(Missing::Session);
+            }
         }
         let agreed = |grant: &Arc<Consent>| {
             grant.agreement == family.agreement && grant.scope.first_uncovered(scope).is_none()

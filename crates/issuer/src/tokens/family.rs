@@ -137,7 +137,13 @@ impl Issuer {
         let end = |stored: Option<Family>| {
             Ok::<_, StoreError>(match stored {
                 Some(family) if !family.ended => {
-                    Update::Write(Family { ended: true, ..family }, Notice::Tell, true)
+                    // One that would never expire is listed as closed for as long as the longest
+                    // session, and then goes: rows do not pile up.
+                    let longest = self.settings().session_absolute.get().as_secs();
+                    let listed = Timestamp(now.0 + longest.max(family.access_seconds));
+                    let ends = Some(family.ends.unwrap_or(listed));
+                    let ended = Family { ended: true, ended_at: Some(now), ends, ..family };
+                    Update::Write(ended, Notice::Tell, true)
                 }
                 _ => Update::Leave(false),
             })

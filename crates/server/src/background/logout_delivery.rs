@@ -53,6 +53,13 @@ impl LogoutDelivery {
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
+    /// Delivers the notifications of `issuer` that are waiting, for a process that ends then.
+    pub(crate) async fn finish(issuer: Issuer) {
+        if issuer.has_notifications() {
+            Self::close_all(vec![Self::start(issuer)]).await;
+        }
+    }
+
     /// Delivers the remaining notifications, without pauses and until `deadline`.
     async fn close(self, deadline: Instant) {
         if tokio::time::timeout_at(deadline, self.work).await.is_err() {

@@ -38,6 +38,7 @@ use castellan_issuer::{Issuer, resources::ResourceKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
+    background::logout_delivery::LogoutDelivery,
     config::{Config, Loaded, Rosters, environment},
     startup::{assemble, data_source},
 };
@@ -307,10 +308,25 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Reload => reload::ask(config.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
-        Command::Apply(arguments) => apply::run(&open(&load()?).await?, arguments).await,
+        Command::Apply(arguments) => {
+            let issuer = open(&load()?).await?;
+            let done = apply::run(&issuer, arguments).await;
+            LogoutDelivery::finish(issuer).await;
+            done
+        }
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
-        Command::Delete(arguments) => resources::delete(&open(&load()?).await?, arguments).await,
-        Command::User(command) => user::run(&open(&load()?).await?, command).await,
+        Command::Delete(arguments) => {
+            let issuer = open(&load()?).await?;
+            let done = resources::delete(&issuer, arguments).await;
+            LogoutDelivery::finish(issuer).await;
+            done
+        }
+        Command::User(command) => {
+            let issuer = open(&load()?).await?;
+            let done = user::run(&issuer, command).await;
+            LogoutDelivery::finish(issuer).await;
+            done
+        }
         Command::Client(command) => {
             let loaded = load()?;
             client::run(&open(&loaded).await?, &loaded.rosters.dialects, command).await

@@ -23,6 +23,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/", get(browser::respond::home))
         .route("/account", get(browser::account::show))
         .route("/account/revoke", post(browser::account::withdraw))
+        .route("/account/sessions/end", post(browser::account::end_sessions))
         .route("/assets/castellan.css", get(browser::respond::stylesheet))
         .route("/assets/continue.js", get(browser::respond::continue_script))
         .route("/assets/farewell.js", get(browser::respond::signed_out_script))

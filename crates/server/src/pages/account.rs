@@ -1,4 +1,4 @@
-//! A person's own account: which apps have access, and sign-out.
+//! A person's own account: where they are signed in, which apps have access, and sign-out.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,8 @@ use askama::Template;
 
 use super::{HOSTILE, Page};
 
-/// Own account; posts `csrf` and `client_id` to `/account/revoke`, or `csrf` to `/auth/logout`.
+/// Own account; posts `csrf` and `client_id` to `/account/revoke`, `csrf` and `session` or `others` to
+/// `/account/sessions/end`, or `csrf` to `/auth/logout`.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage<'a> {
@@ -20,6 +21,22 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) csrf: &'a str,
     /// In the order to show them.
     pub(crate) apps: &'a [App<'a>],
+    /// In the order to show them.
+    pub(crate) sessions: &'a [Session<'a>],
+}
+
+/// One browser in which the person is signed in.
+pub(crate) struct Session<'a> {
+    /// Names it in the form that ends it.
+    pub(crate) sid: &'a str,
+    /// It is the browser that shows the page.
+    pub(crate) is_this: bool,
+    /// The day of the sign-in, in words.
+    pub(crate) since: &'a str,
+    /// The day of its last use, in words.
+    pub(crate) used: &'a str,
+    /// What the apps are called that the person came to from there.
+    pub(crate) apps: &'a [String],
 }
 
 /// One app that has access.
@@ -42,11 +59,12 @@ impl Page for AccountPage<'_> {
             user_name: "ana@aurora.example",
             csrf: "c5rf",
             apps: &[],
+            sessions: &SAMPLE_SESSIONS[..1],
         };
         vec![
             ("none", none()),
             ("one", Self { apps: &SAMPLE_APPS[..1], ..none() }),
-            ("some", Self { apps: &SAMPLE_APPS[..3], ..none() }),
+            ("some", Self { apps: &SAMPLE_APPS[..3], sessions: &SAMPLE_SESSIONS[..3], ..none() }),
             (
                 "hostile",
                 Self {
@@ -55,6 +73,7 @@ impl Page for AccountPage<'_> {
                     user_name: HOSTILE,
                     csrf: HOSTILE,
                     apps: &SAMPLE_APPS[3..],
+                    sessions: &SAMPLE_SESSIONS[3..],
                 },
             ),
         ]
@@ -64,6 +83,22 @@ impl Page for AccountPage<'_> {
 static SAMPLE_SCOPES: LazyLock<[String; 5]> = LazyLock::new(|| {
     ["user", "api:read", "Mutation:Recording:Create", "Mutation:Person:*", HOSTILE]
         .map(String::from)
+});
+
+static SAMPLE_SESSIONS: LazyLock<[Session<'static>; 4]> = LazyLock::new(|| {
+    let session = |sid, is_this, apps| Session {
+        sid,
+        is_this,
+        since: "12 March 2026",
+        used: "14 March 2026",
+        apps,
+    };
+    [
+        session("s1", true, &[]),
+        session("s2", false, &SAMPLE_SCOPES[..1]),
+        session("s3", false, &[]),
+        session(HOSTILE, false, &SAMPLE_SCOPES[4..]),
+    ]
 });
 
 static SAMPLE_APPS: LazyLock<[App<'static>; 4]> = LazyLock::new(|| {

@@ -18,7 +18,7 @@ mod signed_out;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use account::{AccountPage, App};
+pub(crate) use account::{AccountPage, App, Session};
 pub(crate) use consent::{Ability, ConsentPage};
 pub(crate) use device::DevicePage;
 pub(crate) use form_post::FormPostPage;

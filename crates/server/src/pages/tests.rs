@@ -107,6 +107,7 @@ fn forms_are_posted_home() {
                 "/auth/setup",
                 "/auth/logout",
                 "/account/revoke",
+                "/account/sessions/end",
             ];
             let path = action.split('?').next().unwrap_or_default();
             // But for the one that carries an answer to an app.

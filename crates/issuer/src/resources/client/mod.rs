@@ -240,6 +240,7 @@ impl Resource for ClientDocument {
             own_resources: self.resources,
             basic: asked.has_basic(),
             profile,
+            generation: before.map_or(0, |before| before.generation),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),

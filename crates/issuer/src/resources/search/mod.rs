@@ -9,6 +9,7 @@ mod cursor;
 mod query;
 mod walk;
 
+pub(crate) use cursor::Place;
 use serde_json::Value;
 
 use crate::{

@@ -4,6 +4,7 @@ mod authorization_parameters;
 mod begun;
 mod code;
 mod consent;
+mod ended_sessions;
 mod guesses;
 mod keys;
 mod kinds;

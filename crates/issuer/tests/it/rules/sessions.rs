@@ -121,7 +121,8 @@ async fn a_session_that_is_bound_to_no_browser_is_none_and_may_be_ended() {
     repository.replace(&held, Notice::Tell, now).await.unwrap();
     assert!(!harness.knows(&tab).await);
     harness.issuer.sign_out(&tab.browser()).await.unwrap();
-    assert!(repository.get::<Session>(&id, now).await.unwrap().is_none());
+    let ended = repository.get::<Session>(&id, now).await.unwrap().unwrap();
+    assert_eq!(ended.body.ended, Some(now), "it stays listed as closed");
 }
 
 #[tokio::test]

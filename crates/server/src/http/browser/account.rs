@@ -1,11 +1,11 @@
-//! `/account`: what a person lets in, and how they take it back.
+//! `/account`: where a person is signed in, what they let in, and how they take it back.
 
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{error::OAuthError, session::browser::SignedIn};
+use castellan_issuer::{error::OAuthError, request::params::Params, session::browser::SignedIn};
 
 use super::{
     cookies::{self, Visitor},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    pages::{AccountPage, App as AppRow},
+    pages::{AccountPage, App as AppRow, Session as SessionRow},
     wire::{error::Refusal, extract::Form},
 };
 
@@ -42,14 +42,58 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
             since,
         })
         .collect();
+    let sessions = app.issuer().own_sessions(&person).await.map_err(OAuthError::from)?;
+    let days: Vec<_> = sessions.iter().map(|one| (day(one.since.0), day(one.used.0))).collect();
+    let sessions: Vec<_> = sessions
+        .iter()
+        .zip(&days)
+        .map(|(one, (since, used))| SessionRow {
+            sid: &one.sid,
+            is_this: one.is_this,
+            since,
+            used,
+            apps: &one.apps,
+        })
+        .collect();
     let shown = AccountPage {
         site: app.title(),
         account_name: &person.account.display_name(),
         user_name: &person.account.user_name,
         csrf: &app.issuer().csrf_token(&person.session),
         apps: &apps,
+        sessions: &sessions,
     };
     Ok(respond::html(StatusCode::OK, &shown, None))
+}
+
+/// Ends one of the person's other sessions, or all of them. One that is over, or another person's,
+/// changes nothing.
+pub(crate) async fn end_sessions(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Result<Response, Refusal> {
+    let Some(person) = signed_in(&app, &visitor).await? else {
+        return Ok(respond::see_other("/auth/login"));
+    };
+    if !is_own_form(&app, &person, (&headers, &params)) {
+        return Ok(cookies::cross_site());
+    }
+    if params.get("others") == Some("true") {
+        app.issuer().end_other_sessions(&person).await.map_err(OAuthError::from)?;
+    } else {
+        let sid = params.get("session").ok_or(OAuthError::Missing("session"))?;
+        let ended = app.issuer().close_browser_session(&person.account_id, sid).await;
+        ended.map_err(OAuthError::from)?;
+    }
+    Ok(respond::see_other("/account").into_response())
+}
+
+/// Whether the form is one of this site that was drawn for this session.
+fn is_own_form(app: &App, person: &SignedIn, (headers, params): (&HeaderMap, &Params)) -> bool {
+    let token = params.get("csrf").unwrap_or_default();
+    cookies::is_same_origin(app, headers) && app.issuer().csrf_matches(&person.session, token)
 }
 
 /// Takes back what was agreed to for one app.
@@ -62,10 +106,7 @@ pub(crate) async fn withdraw(
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    let token = params.get("csrf").unwrap_or_default();
-    if !cookies::is_same_origin(&app, &headers)
-        || !app.issuer().csrf_matches(&person.session, token)
-    {
+    if !is_own_form(&app, &person, (&headers, &params)) {
         return Ok(cookies::cross_site());
     }
     let client = params.get("client_id").ok_or(OAuthError::Missing("client_id"))?;

@@ -5,6 +5,7 @@
 
 pub(super) mod policies;
 mod search;
+mod session;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ const MOST: usize = 64 * 1024;
 
 /// `/{Kind}` and `/{Kind}/{id}` for every kind.
 pub(super) fn routes(roster: &Roster) -> Router<App> {
-    roster.iter().fold(Router::new(), |routes, kind| {
+    roster.iter().fold(session::routes(), |routes, kind| {
         let name = kind.as_str();
         let list = move |State(app): State<App>, parts: Parts| async move {
             done(search::list(&app, kind, &parts).await)
@@ -134,10 +135,9 @@ async fn delete(
     headers: &HeaderMap,
 ) -> Result<Response, Outcome> {
     authorize(app, headers, Right::Write).await?;
-    let found = app.issuer().describe(kind, id).await.map_err(|error| Outcome::broken(&error))?;
-    app.issuer().remove(kind, id).await.map_err(|error| Outcome::broken(&error))?;
-    Ok(match found {
-        Some(document) => answer(StatusCode::OK, &document, headers),
+    let removed = app.issuer().remove_if(kind, id, &[]).await;
+    Ok(match removed.map_err(|error| Outcome::broken(&error))? {
+        Some(removed) => answer(StatusCode::OK, &removed.document, headers),
         None => StatusCode::NO_CONTENT.into_response(),
     })
 }

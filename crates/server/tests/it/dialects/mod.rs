@@ -3,7 +3,8 @@
 pub(crate) mod aidbox_basic;
 pub(crate) mod aidbox_clients;
 pub(crate) mod aidbox_policies;
-mod aidbox_sdks;
+pub(crate) mod aidbox_sdks;
+pub(crate) mod aidbox_sessions;
 pub(crate) mod aidbox_tokens;
 pub(crate) mod decidim_api;
 pub(crate) mod decidim_machines;

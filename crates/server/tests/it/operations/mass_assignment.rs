@@ -245,7 +245,9 @@ async fn case_16_an_id_is_that_of_the_path() {
         assert_eq!(body["issue"][0]["diagnostics"], diagnostics, "{body}");
     }
     assert_eq!(stage.get("User/eve").await.status, 404);
-    for path in ["/Session/x", "/Family/x", "/Account/ann", "/Usage/x", "/Keyring/ring"] {
+    // It begins with a sign-in and in no other way.
+    stage.refuses("Session/x", &json!({}), "Session/x: a Session cannot be written").await;
+    for path in ["/Family/x", "/Account/ann", "/Usage/x", "/Keyring/ring"] {
         let answer = stage.send(Method::PUT, path, &stage.admin, &json!({})).await;
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
     }

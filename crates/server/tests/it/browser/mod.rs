@@ -2,4 +2,5 @@
 
 pub(crate) mod bad_input;
 pub(crate) mod declined;
+pub(crate) mod new_passwords;
 pub(crate) mod sessions_at_guards;

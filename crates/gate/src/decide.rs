@@ -202,8 +202,8 @@ impl Want<'_> {
         match term {
             PersonTerm::Unknown => Some(false),
             PersonTerm::NoPerson => None,
-            PersonTerm::Roles(roles) => {
-                Some(roles.iter().any(|role| self.is_met_by(&role.scopes, rules)))
+            PersonTerm::Roles(theirs) => {
+                Some(theirs.iter().any(|role| self.is_met_by(&role.scopes, rules)))
             }
         }
     }

@@ -342,7 +342,7 @@ fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
 
 /// The person's term: which role covers what is wanted.
 fn person(want: Want<'_>, identity: &Identity, rules: &Rules) -> Step {
-    let roles = match &identity.person_term {
+    let theirs = match &identity.person_term {
         _ if !rules.terms.person => {
             return absent("person", "this guard does not require that a role allows it");
         }
@@ -350,16 +350,16 @@ fn person(want: Want<'_>, identity: &Identity, rules: &Rules) -> Step {
             return absent("person", "no person: an app, key or machine user acts for itself");
         }
         PersonTerm::Unknown => return missing("person", "the roles of the person are not known"),
-        PersonTerm::Roles(roles) => roles,
+        PersonTerm::Roles(theirs) => theirs,
     };
-    if roles.is_empty() {
+    if theirs.is_empty() {
         return missing("person", "the person has no role");
     }
-    let found = roles.iter().find_map(|role| {
+    let found = theirs.iter().find_map(|role| {
         let scope = role.scopes.iter().find(|scope| want.is_met_by_scope(scope, rules))?;
         Some(format!("role {} covers it with {scope}", role.role))
     });
-    let names = || roles.iter().map(|role| &*role.role).collect::<Vec<_>>().join(", ");
+    let names = || theirs.iter().map(|role| &*role.role).collect::<Vec<_>>().join(", ");
     Step {
         term: "person",
         holds: Some(found.is_some()),

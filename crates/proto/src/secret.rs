@@ -109,6 +109,8 @@ pub enum OpaqueKind {
     Flow,
     /// A one-time set-up link.
     Setup,
+    /// A one-time link to set a new password.
+    Reset,
     /// A device code (RFC 8628 §3.2).
     Device,
     /// A reference to an authorization request that was pushed (RFC 9126).
@@ -127,6 +129,7 @@ impl OpaqueKind {
             Self::Browser => "csl_browser_",
             Self::Flow => "csl_flow_",
             Self::Setup => "csl_setup_",
+            Self::Reset => "csl_reset_",
             Self::Device => "csl_device_",
             Self::RequestUri => "csl_request_",
         }

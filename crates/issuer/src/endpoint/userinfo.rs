@@ -34,10 +34,8 @@ impl Issuer {
         }
         let (id, account) = live.account.as_ref().ok_or(OAuthError::InvalidToken)?;
         let opens = |claim: &str, scope: &str| live.opens(claim, scope);
-        let roles = match opens(ROLES, ROLES) {
-            true => Some(self.standing(id, account).await?.roles),
-            false => None,
-        };
+        let roles =
+            if opens(ROLES, ROLES) { Some(self.standing(id, account).await?.roles) } else { None };
         let claims = claims_of((id, account), roles.as_deref(), opens);
         Ok((live, claims))
     }

@@ -15,8 +15,13 @@ use crate::{
 pub struct Account {
     /// The name they sign in with, besides their id and e-mail addresses.
     pub user_name: String,
-    /// The PHC string of their password; none cannot sign in by password.
+    /// The PHC string of their password, or a hash of another program until the next sign-in; none
+    /// cannot sign in by password.
     pub password: Option<String>,
+    /// The digest of the hash that was imported last: the same document applied again must not undo what
+    /// became of the password since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// What to call them.
     #[serde(default)]
     pub name: Name,

@@ -1,6 +1,6 @@
 //! `User` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.2).
 
-use castellan_proto::Secret;
+use castellan_proto::{Digest, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::{
     records::{Account, Address, Name, PersonalDetails, login_name},
     secrets::{
         hashing::Match,
+        imported::Imported,
         policy::{Unacceptable, has_invisible},
     },
     store::StoreError,
@@ -26,6 +27,8 @@ use crate::{
 pub struct UserDocument {
     user_name: String,
     password: Option<Secret>,
+    /// A hash that another program made of the password: Argon2, bcrypt, scrypt or PBKDF2.
+    password_hash: Option<Secret>,
     #[serde(default)]
     name: Name,
     email: Option<String>,
@@ -184,32 +187,14 @@ impl Resource for UserDocument {
             (Some(active), None) => active,
             (None, inactive) => inactive != Some(true),
         };
-        let kept = before.and_then(|before| before.password.clone());
-        let (password, changed) = match &self.password {
-            None => (kept, false),
-            Some(secret) => {
-                let written = issuer.settings().secrets.password(secret);
-                let written = written.map_err(|why| match why {
-                    Unacceptable::Blank => format!("password {why}"),
-                    Unacceptable::Hash(_) => format!("password: {why}"),
-                    Unacceptable::Short(_) => format!(
-                        "password {why}; choose a longer one, or set password_min_length of the site"
-                    ),
-                })?;
-                match issuer.passwords().compare(secret, kept.as_deref()).await? {
-                    Match::Yes => (kept, false),
-                    other => {
-                        let phc = issuer.passwords().hash(&written).await?;
-                        (Some(phc), other == Match::No)
-                    }
-                }
-            }
-        };
+        let Password { stored, imported, changed } =
+            Password::read(issuer, (self.password, self.password_hash), before).await?;
         // For good: whoever is activated again has to sign in again.
         let ends_sessions = before.is_some_and(|before| changed || (before.active && !active));
         let mut account = Account {
             user_name: self.user_name,
-            password,
+            password: stored,
+            imported,
             name: self.name,
             details,
             emails,
@@ -229,6 +214,65 @@ impl Resource for UserDocument {
             account.end_sessions();
         }
         Ok((account, changed))
+    }
+}
+
+/// What is stored of a password.
+struct Password {
+    /// Its hash.
+    stored: Option<String>,
+    /// The digest of the hash as it was imported.
+    imported: Option<String>,
+    /// Whether it is another one than before.
+    changed: bool,
+}
+
+impl Password {
+    /// One that is not written stays.
+    async fn read(
+        issuer: &Issuer,
+        written: (Option<Secret>, Option<Secret>),
+        before: Option<&Account>,
+    ) -> Result<Self, Problem> {
+        let kept = before.and_then(|before| before.password.clone());
+        match written {
+            (Some(_), Some(_)) => {
+                Err(Problem::Text("set either password or passwordHash, not both".to_owned()))
+            }
+            (None, None) => {
+                let imported = before.and_then(|before| before.imported.clone());
+                Ok(Self { stored: kept, imported, changed: false })
+            }
+            (Some(secret), None) => {
+                let written = issuer.settings().secrets.password(&secret);
+                let written = written.map_err(|why| match why {
+                    Unacceptable::Blank => format!("password {why}"),
+                    Unacceptable::Hash(_) => format!("password: {why}"),
+                    Unacceptable::Short(_) => format!(
+                        "password {why}; choose a longer one, or set password_min_length of the site"
+                    ),
+                })?;
+                let (stored, changed) =
+                    match issuer.passwords().compare(&secret, kept.as_deref()).await? {
+                        Match::Yes => (kept, false),
+                        other => {
+                            let phc = issuer.passwords().hash(&written).await?;
+                            (Some(phc), other == Match::No)
+                        }
+                    };
+                Ok(Self { stored, imported: None, changed })
+            }
+            (None, Some(hash)) => {
+                let hash = hash.expose();
+                Imported::read(hash).map_err(|why| format!("passwordHash {why}"))?;
+                let digest = Some(Digest::of(hash.as_bytes()).text());
+                let is_known = before.is_some_and(|before| before.imported == digest);
+                if is_known || kept.as_deref() == Some(hash) {
+                    return Ok(Self { stored: kept, imported: digest, changed: false });
+                }
+                Ok(Self { stored: Some(hash.to_owned()), imported: digest, changed: true })
+            }
+        }
     }
 }
 

@@ -4,9 +4,11 @@
 use std::{
     sync::{
         Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use argon2::{
@@ -18,12 +20,17 @@ use castellan_proto::Secret;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::secrets::policy::{Storable, is_blank};
+use crate::secrets::{
+    imported::Imported,
+    policy::{Storable, is_blank},
+};
 
 /// A pool that hashes and checks passwords. Cheap to clone; dropping the last one ends its threads.
 #[derive(Clone)]
 pub struct Passwords {
     jobs: SyncSender<Job>,
+    /// Microseconds that the slowest imported hash took, as far as this node knows.
+    slowest: Arc<AtomicU64>,
 }
 
 /// Checked when there is no account, so that this takes as long as if there were.
@@ -37,6 +44,9 @@ type Job = Box<dyn FnOnce() + Send>;
 #[error("too many passwords are being checked at the moment")]
 pub struct Busy;
 
+/// How long a no is made to take at most.
+const LONGEST_NO: Duration = Duration::from_secs(2);
+
 /// Jobs that wait at most. At 20 ms each this bounds the wait to a few seconds.
 const WAITING: usize = 128;
 
@@ -47,8 +57,8 @@ pub enum Match {
     No,
     /// It is that one.
     Yes,
-    /// It is that one, but the hash is of another Unicode form than NFC, as earlier versions hashed
-    /// what was typed: make it anew.
+    /// It is that one, but the hash was made by another program, or is of another Unicode form than
+    /// NFC, as earlier versions hashed what was typed: make it anew.
     OtherForm,
 }
 
@@ -79,7 +89,7 @@ impl Passwords {
             LazyLock::force(&DECOY);
         });
         let _ = jobs.try_send(decoy);
-        Self { jobs }
+        Self { jobs, slowest: Arc::default() }
     }
 
     /// The PHC string of `password`.
@@ -107,19 +117,55 @@ impl Passwords {
     /// # Errors
     /// [`Busy`] if too many wait already.
     pub async fn compare(&self, password: &Secret, phc: Option<&str>) -> Result<Match, Busy> {
+        Ok(self.compare_timed(password, phc).await?.0)
+    }
+
+    /// The same for a person who signs in: a no takes as long as the slowest imported hash did, whoever
+    /// they are. Otherwise a slower no would tell that there is such a person, with such a hash.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub async fn compare_evenly(
+        &self,
+        password: &Secret,
+        phc: Option<&str>,
+    ) -> Result<Match, Busy> {
+        let (found, took) = self.compare_timed(password, phc).await?;
+        if found == Match::No && !is_blank(password) {
+            let slowest = Duration::from_micros(self.slowest.load(Ordering::Relaxed));
+            tokio::time::sleep(slowest.min(LONGEST_NO).saturating_sub(took)).await;
+        }
+        Ok(found)
+    }
+
+    /// Whether `password` is that of `phc`, and how long it took to find out.
+    async fn compare_timed(
+        &self,
+        password: &Secret,
+        phc: Option<&str>,
+    ) -> Result<(Match, Duration), Busy> {
         if is_blank(password) {
-            return Ok(Match::No);
+            return Ok((Match::No, Duration::ZERO));
         }
         let (password, phc) = (password.clone(), phc.map(ToOwned::to_owned));
+        let slowest = Arc::clone(&self.slowest);
         let check = move || {
+            let began = Instant::now();
             let kept = phc.as_ref().unwrap_or(&DECOY);
+            let is_ours = kept.starts_with(OURS);
             let forms = forms(password.expose());
             let found = forms.iter().position(|form| matches(form.expose(), kept));
-            match found.filter(|_| phc.is_some()) {
-                None => Match::No,
-                Some(0) => Match::Yes,
-                Some(_) => Match::OtherForm,
+            let took = began.elapsed();
+            if !is_ours {
+                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                slowest.fetch_max(micros, Ordering::Relaxed);
             }
+            let found = match found.filter(|_| phc.is_some()) {
+                None => Match::No,
+                Some(0) if is_ours => Match::Yes,
+                Some(_) => Match::OtherForm,
+            };
+            (found, took)
         };
         self.run(check).await
     }
@@ -164,6 +210,14 @@ fn forms(password: &str) -> Vec<Secret> {
 /// What the stored form of a secret that Castellan made begins with.
 pub(crate) const KEYED: &str = "keyed:";
 
+/// What every hash begins with that this version makes.
+const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
+/// Whether `hash` was made by this version, and not by an earlier one or another program.
+pub(crate) fn is_ours(hash: &str) -> bool {
+    hash.starts_with(OURS)
+}
+
 /// Whether `stored` is the hash of a secret that Castellan made.
 pub(crate) fn is_keyed(stored: &str) -> bool {
     stored.starts_with(KEYED)
@@ -181,12 +235,22 @@ pub fn is_stored_form(stored: &str) -> bool {
     })
 }
 
+/// Whether `stored` is a form that a person's password is kept in: one of these, or a hash that another
+/// program made.
+#[must_use]
+pub fn is_stored_password(stored: &str) -> bool {
+    is_stored_form(stored) || Imported::read(stored).is_ok()
+}
+
 fn hash(password: &str) -> Option<String> {
     Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
-fn matches(password: &str, phc: &str) -> bool {
-    PasswordHash::new(phc)
+fn matches(password: &str, stored: &str) -> bool {
+    if !stored.starts_with("$argon2id$") {
+        return Imported::read(stored).is_ok_and(|hash| hash.is_of(password));
+    }
+    PasswordHash::new(stored)
         .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
@@ -235,6 +299,24 @@ mod tests {
         ] {
             assert!(!is_stored_form(other), "{other}");
         }
+    }
+
+    /// The decoy is ours, so a no to an unknown person takes as long as one to a hash that is not.
+    #[tokio::test]
+    async fn a_no_takes_as_long_as_the_slowest_imported_hash() {
+        let pool = Passwords::start();
+        let wrong = Secret::new("wrong".to_owned());
+        // Several times what ours take, whatever the machine.
+        let slow = "$argon2id$v=19$m=131072,t=2,p=1$c2FsdHNhbHRzYWx0$ahR6OhfsIDA8hFHPrjYOcsCPqutjMT92OEZOwHFl7ao";
+        let began = Instant::now();
+        assert_eq!(pool.compare_evenly(&wrong, Some(slow)).await.unwrap(), Match::No);
+        let (known, began) = (began.elapsed(), Instant::now());
+        assert_eq!(pool.compare_evenly(&wrong, None).await.unwrap(), Match::No);
+        let unknown = began.elapsed();
+        assert!(unknown * 10 > known * 8, "{unknown:?} and {known:?}");
+        let began = Instant::now();
+        assert_eq!(pool.compare(&wrong, None).await.unwrap(), Match::No);
+        assert!(began.elapsed() < known, "which is not due to the machine");
     }
 
     #[tokio::test]

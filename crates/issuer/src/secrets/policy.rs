@@ -34,7 +34,9 @@ pub enum Unacceptable {
     #[error("must have at least {0} {characters}", characters = if *.0 == 1 { "character" } else { "characters" })]
     Short(usize),
     /// It is what another program keeps in place of a password or secret, as the text names it.
-    #[error("is a hash; send the {0} itself – hashes cannot be imported yet")]
+    #[error(
+        "is a hash; send the {0} itself – only hashes of people's passwords can be imported, as passwordHash"
+    )]
     Hash(&'static str),
 }
 

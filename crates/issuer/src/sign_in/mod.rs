@@ -1,6 +1,8 @@
 //! How people prove who they are.
 
+pub mod new_password;
 mod password;
+pub mod reset;
 pub mod setup;
 
 use async_trait::async_trait;

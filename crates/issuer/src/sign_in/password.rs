@@ -9,7 +9,10 @@ use crate::{
     error::OAuthError,
     records::{Account, login_name, repository::Versioned},
     request::params::Params,
-    secrets::hashing::Match,
+    secrets::{
+        hashing::{Match, is_ours},
+        policy::SecretPolicy,
+    },
     session::browser::{Browser, SignedIn},
     store::{Notice, StoreError},
 };
@@ -91,7 +94,7 @@ impl Issuer {
         let guess = self.count_guess((&login_name(name), account), browser).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
-        let matched = self.passwords().compare(password, phc).await?;
+        let matched = self.passwords().compare_evenly(password, phc).await?;
         let right = matched != Match::No;
         if right {
             self.guess_was_good(guess).await?;
@@ -103,11 +106,18 @@ impl Issuer {
         Ok(found)
     }
 
-    /// Replaces a hash of an earlier version with that of the same password in NFC. The password
-    /// does not change, so sessions continue. A failure is ignored; the next sign-in tries again.
+    /// Replaces a hash of an earlier version, or of another program, with that of the same password in
+    /// NFC. The password does not change, so sessions continue. A failure is ignored; the next sign-in
+    /// tries again.
     async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
-        // A password that is now too short could not be set again, and keeps its old hash.
-        let Ok(storable) = self.settings().secrets.password(password) else { return };
+        let is_imported = stored.body.password.as_deref().is_some_and(|hash| !is_ours(hash));
+        let policy = match self.settings().secrets {
+            // However short it is: its hash gets better, and it gets no worse.
+            policy if is_imported => SecretPolicy { password_min_length: 1, ..policy },
+            // A password that is now too short could not be set again, and keeps its old hash.
+            policy => policy,
+        };
+        let Ok(storable) = policy.password(password) else { return };
         let Ok(phc) = self.passwords().hash(&storable).await else { return };
         let body = Account { password: Some(phc), ..stored.body.clone() };
         let anew = Versioned { id: stored.id.clone(), version: stored.version, body };

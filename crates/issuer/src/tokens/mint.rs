@@ -178,9 +178,10 @@ impl Issuer {
             return Ok(Value::Null);
         };
         let Some(account) = self.cached_account(id).await? else { return Ok(Value::Null) };
-        let roles = match names.contains(&"roles") {
-            true => Some(self.standing(id, &account).await?.roles),
-            false => None,
+        let roles = if names.contains(&"roles") {
+            Some(self.standing(id, &account).await?.roles)
+        } else {
+            None
         };
         let beyond = &family.beyond_scopes.id_token;
         let opens = |claim: &str, name: &str| {
@@ -204,10 +205,7 @@ impl Issuer {
             return Ok((None, None));
         };
         let Some(account) = self.cached_account(id).await? else { return Ok((None, None)) };
-        let theirs = match roles {
-            true => Some(self.standing(id, &account).await?.roles),
-            false => None,
-        };
+        let theirs = if roles { Some(self.standing(id, &account).await?.roles) } else { None };
         let names = theirs.map(|roles| roles.iter().map(|role| role.role.clone()).collect());
         Ok((groups.then(|| account.groups.clone()), names))
     }

@@ -14,7 +14,7 @@ pub use seal::LineSeal;
 
 use crate::{
     keys::{Keyring, MasterKey},
-    secrets::hashing::is_stored_form,
+    secrets::hashing::{is_stored_form, is_stored_password},
     store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError},
 };
 
@@ -58,7 +58,7 @@ pub enum MoveError {
     /// It holds a password or secret in the clear, or what is none.
     #[error(
         "{record}: {member} is not a stored form of a secret (a hash of Argon2id, or one that \
-         Castellan made); nothing of this record was imported"
+         Castellan made; for a person's password, a hash of a known format); nothing of this record was imported"
     )]
     Secret {
         /// Which record.
@@ -175,7 +175,9 @@ impl Moved {
         let is =
             |kind: Kind, prefix: &str| self.kind == kind.as_str() && self.id.starts_with(prefix);
         let bad = if is(Kind::Account, "") {
-            (!may_lack("password")).then_some("password")
+            let is_good = |value: &Value| value.as_str().is_some_and(is_stored_password);
+            let password = body.get("password").filter(|value| !value.is_null());
+            (!password.is_none_or(is_good)).then_some("password")
         } else if is(Kind::Client, "") {
             (!may_lack("secret")).then_some("secret")
         } else if is(Kind::Credential, "apicredential/") {

@@ -5,6 +5,7 @@ use std::{io::Read as _, process::ExitCode};
 use castellan_issuer::{
     Issuer,
     resources::{Mode, ResourceKind},
+    sign_in::reset::IssueError,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +33,12 @@ pub(super) enum Command {
     },
     /// Set a person's password, read from standard input.
     Password {
+        /// Id of the account.
+        id: String,
+    },
+    /// Print a link by which a person can set a new password: valid for 15 minutes, once. Links that
+    /// were issued earlier are not valid any more.
+    ResetPassword {
         /// Id of the account.
         id: String,
     },
@@ -66,6 +73,13 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             let password = json!(password()?);
             change(issuer, &id, |user| user["password"] = password).await?;
             println!("set the password of User/{id}");
+        }
+        Command::ResetPassword { id } => {
+            let token = issuer.issue_reset(&id).await.map_err(|error| match error {
+                IssueError::Unknown => Failure::from(format!("User {id:?} does not exist")),
+                error => error.into(),
+            })?;
+            println!("{}", issuer.reset_url(&token));
         }
         Command::Deactivate { id } => {
             change(issuer, &id, |user| user["inactive"] = json!(true)).await?;

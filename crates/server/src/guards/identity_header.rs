@@ -144,7 +144,9 @@ fn key(
         }
         if let Some((groups, _)) = groups_and_roles(identity) {
             add(" ");
-            groups.iter().for_each(|group| add(group));
+            for group in groups {
+                add(group);
+            }
         }
     }
     text.extend_from_slice(&half.to_le_bytes());

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 mod health;
 pub(crate) mod oauth;
 mod openapi;
+mod passwords;
 mod resources;
 
 use axum::{
@@ -22,6 +23,7 @@ pub(crate) fn routes(app: App) -> Router {
     Router::new()
         .route("/", get(browser::respond::home))
         .route("/account", get(browser::account::show))
+        .route("/account/password", post(browser::account::change_password))
         .route("/account/revoke", post(browser::account::withdraw))
         .route("/account/sessions/end", post(browser::account::end_sessions))
         .route("/assets/castellan.css", get(browser::respond::stylesheet))
@@ -34,10 +36,13 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))
         // The address of the page in docs/contracts/aidbox.md, and of forms drawn before an upgrade.
         .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
+        .route("/auth/change-password", post(passwords::change))
+        .route("/auth/force-reset-password", post(passwords::force_reset))
         .route("/auth/introspect", post(oauth::token::introspect))
         .route("/auth/login", get(browser::login::show).post(browser::login::submit))
         .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
         .route("/auth/par", post(oauth::token::push))
+        .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
         .route("/auth/revoke", post(oauth::token::revoke))
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route("/auth/test-policy", post(resources::policies::test_policy))

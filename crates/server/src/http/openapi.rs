@@ -5,23 +5,25 @@ use axum::http::{Method, StatusCode};
 use castellan_issuer::resources::{ResourceKind, search::CONTROLS};
 use serde_json::{Map, Value, json};
 
+use super::passwords;
 use crate::config::Rosters;
 
 /// One operation. Its path is one of [`super::routes`] or of a dialect.
-struct Operation {
-    path: &'static str,
-    method: Method,
-    summary: &'static str,
+pub(super) struct Operation {
+    pub(super) path: &'static str,
+    pub(super) method: Method,
+    pub(super) summary: &'static str,
     /// Who may call it.
-    caller: Caller,
-    /// The parameters of its form, and whether they are required. None without a form.
-    form: &'static [(&'static str, bool)],
+    pub(super) caller: Caller,
+    /// The parameters of its form, or the members of its JSON ([`passwords`]), and whether they are
+    /// required. None without a body.
+    pub(super) form: &'static [(&'static str, bool)],
     /// Its statuses, and what each means.
-    responses: &'static [(StatusCode, &'static str)],
+    pub(super) responses: &'static [(StatusCode, &'static str)],
 }
 
 /// Who may call an operation.
-enum Caller {
+pub(super) enum Caller {
     Anybody,
     Client,
     Bearer,
@@ -31,9 +33,9 @@ const INVALID: (StatusCode, &str) =
     (StatusCode::BAD_REQUEST, "RFC 6749 §5.2: `error` and `error_description` say what is wrong.");
 const UNKNOWN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "The client could not be authenticated (RFC 6749 §5.2).");
-const THROTTLED: (StatusCode, &str) =
+pub(super) const THROTTLED: (StatusCode, &str) =
     (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; `Retry-After` says when to come back.");
-const BROKEN: (StatusCode, &str) =
+pub(super) const BROKEN: (StatusCode, &str) =
     (StatusCode::SERVICE_UNAVAILABLE, "The data source did not respond; try again.");
 const TOKEN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "No valid access token was sent (RFC 6750 §3.1).");
@@ -271,8 +273,13 @@ const OPERATIONS: &[Operation] = &[
 #[must_use]
 pub fn document(rosters: &Rosters) -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS {
-        add(&mut paths, operation.path, &operation.method, operation.describe());
+    let form = "application/x-www-form-urlencoded";
+    for (operations, media_type) in
+        [(OPERATIONS, form), (passwords::OPERATIONS, "application/json")]
+    {
+        for operation in operations {
+            add(&mut paths, operation.path, &operation.method, operation.describe(media_type));
+        }
     }
     let mut schemas = Map::new();
     for kind in rosters.resources.iter() {
@@ -305,7 +312,7 @@ fn add(paths: &mut Map<String, Value>, path: &str, method: &Method, operation: V
 }
 
 impl Operation {
-    fn describe(&self) -> Value {
+    fn describe(&self, media_type: &str) -> Value {
         let responses: Map<_, _> = self
             .responses
             .iter()
@@ -324,7 +331,7 @@ impl Operation {
             let required: Vec<_> = required.map(|(name, _)| *name).collect();
             operation["requestBody"] = json!({
                 "required": !required.is_empty(),
-                "content": {"application/x-www-form-urlencoded": {"schema": {
+                "content": {media_type: {"schema": {
                     "type": "object", "properties": properties, "required": required,
                 }}},
             });
@@ -469,9 +476,10 @@ mod tests {
     }
 
     /// Pages for people, and what they load.
-    const PAGES: [&str; 12] = [
+    const PAGES: [&str; 14] = [
         "/",
         "/account",
+        "/account/password",
         "/account/revoke",
         "/assets/",
         "/auth/authorize",
@@ -481,6 +489,7 @@ mod tests {
         "/auth/login",
         "/auth/logout",
         "/auth/setup",
+        "/auth/reset-password",
         "/auth/device",
     ];
 

@@ -1,4 +1,5 @@
-//! A person's own account: where they are signed in, which apps have access, and sign-out.
+//! A person's own account: where they are signed in, which apps have access, their password, and
+//! sign-out.
 
 use std::sync::LazyLock;
 
@@ -7,7 +8,8 @@ use askama::Template;
 use super::{HOSTILE, Page};
 
 /// Own account; posts `csrf` and `client_id` to `/account/revoke`, `csrf` and `session` or `others` to
-/// `/account/sessions/end`, or `csrf` to `/auth/logout`.
+/// `/account/sessions/end`, `csrf`, `current_password`, `password` and `password_again` to
+/// `/account/password`, or `csrf` to `/auth/logout`.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage<'a> {
@@ -19,6 +21,10 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) user_name: &'a str,
     /// Ties every form of the page to this browser.
     pub(crate) csrf: &'a str,
+    /// Characters that a new password has at least; none for a person without a password.
+    pub(crate) password_min_length: Option<usize>,
+    /// Why the password was not changed, in words for a person.
+    pub(crate) problem: Option<&'a str>,
     /// In the order to show them.
     pub(crate) apps: &'a [App<'a>],
     /// In the order to show them.
@@ -58,6 +64,8 @@ impl Page for AccountPage<'_> {
             account_name: "Ana Ruiz",
             user_name: "ana@aurora.example",
             csrf: "c5rf",
+            password_min_length: Some(12),
+            problem: None,
             apps: &[],
             sessions: &SAMPLE_SESSIONS[..1],
         };
@@ -65,6 +73,8 @@ impl Page for AccountPage<'_> {
             ("none", none()),
             ("one", Self { apps: &SAMPLE_APPS[..1], ..none() }),
             ("some", Self { apps: &SAMPLE_APPS[..3], sessions: &SAMPLE_SESSIONS[..3], ..none() }),
+            ("wrong", Self { problem: Some("The current password is wrong."), ..none() }),
+            ("no_password", Self { password_min_length: None, ..none() }),
             (
                 "hostile",
                 Self {
@@ -72,6 +82,8 @@ impl Page for AccountPage<'_> {
                     account_name: HOSTILE,
                     user_name: HOSTILE,
                     csrf: HOSTILE,
+                    password_min_length: Some(12),
+                    problem: Some(HOSTILE),
                     apps: &SAMPLE_APPS[3..],
                     sessions: &SAMPLE_SESSIONS[3..],
                 },

@@ -65,36 +65,6 @@ impl ConsentPage<'_> {
 
 impl Page for ConsentPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
-        const NOTHING: Ability<'_> =
-            Ability { scope: "", words: "", description: None, language: None, writes: false };
-        const READ: Ability<'_> = Ability {
-            scope: "api:read",
-            words: "Read proposals, meetings and comments",
-            writes: false,
-            ..NOTHING
-        };
-        const USER: Ability<'_> =
-            Ability { scope: "user", words: "See your name, picture and e-mail", ..NOTHING };
-        const WRITE: Ability<'_> = Ability {
-            scope: "api:write",
-            words: "Write comments in your name",
-            writes: true,
-            ..NOTHING
-        };
-        const CREATE: Ability<'_> = Ability {
-            scope: "Mutation:Recording:Create",
-            words: "Add recordings to your collections",
-            description: Some("What you have recorded yourself, or may show to others."),
-            writes: true,
-            ..NOTHING
-        };
-        const STRANGE: Ability<'_> = Ability {
-            scope: HOSTILE,
-            words: HOSTILE,
-            description: Some(HOSTILE),
-            language: Some("de"),
-            writes: true,
-        };
         let both = || Self {
             site: "Casa Aurora",
             client_name: "Choir Archive",
@@ -139,3 +109,31 @@ impl Page for ConsentPage<'_> {
         ]
     }
 }
+
+// What the samples ask for.
+const NOTHING: Ability<'_> =
+    Ability { scope: "", words: "", description: None, language: None, writes: false };
+const READ: Ability<'_> = Ability {
+    scope: "api:read",
+    words: "Read proposals, meetings and comments",
+    writes: false,
+    ..NOTHING
+};
+const USER: Ability<'_> =
+    Ability { scope: "user", words: "See your name, picture and e-mail", ..NOTHING };
+const WRITE: Ability<'_> =
+    Ability { scope: "api:write", words: "Write comments in your name", writes: true, ..NOTHING };
+const CREATE: Ability<'_> = Ability {
+    scope: "Mutation:Recording:Create",
+    words: "Add recordings to your collections",
+    description: Some("What you have recorded yourself, or may show to others."),
+    writes: true,
+    ..NOTHING
+};
+const STRANGE: Ability<'_> = Ability {
+    scope: HOSTILE,
+    words: HOSTILE,
+    description: Some(HOSTILE),
+    language: Some("de"),
+    writes: true,
+};

@@ -13,6 +13,7 @@ mod form_post;
 mod login;
 mod logout;
 mod message;
+mod reset;
 mod setup;
 mod signed_out;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(crate) use form_post::FormPostPage;
 pub(crate) use login::{Input, InputKind, LoginPage, SignInForm};
 pub(crate) use logout::LogoutPage;
 pub(crate) use message::MessagePage;
+pub(crate) use reset::ResetPage;
 pub(crate) use setup::SetupPage;
 pub(crate) use signed_out::{Onward, SignedOutPage};
 

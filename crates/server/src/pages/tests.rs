@@ -2,7 +2,7 @@
 
 use super::{
     AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
-    MessagePage, Page, STYLESHEET, SetupPage, SignedOutPage,
+    MessagePage, Page, ResetPage, STYLESHEET, SetupPage, SignedOutPage,
 };
 
 #[test]
@@ -105,8 +105,10 @@ fn forms_are_posted_home() {
                 "/auth/login",
                 "/auth/consent",
                 "/auth/setup",
+                "/auth/reset-password",
                 "/auth/logout",
                 "/account/revoke",
+                "/account/password",
                 "/account/sessions/end",
             ];
             let path = action.split('?').next().unwrap_or_default();
@@ -210,6 +212,7 @@ fn album() -> Vec<(String, String)> {
     photograph::<LoginPage<'_>>("login", &mut album);
     photograph::<ConsentPage<'_>>("consent", &mut album);
     photograph::<SetupPage<'_>>("setup", &mut album);
+    photograph::<ResetPage<'_>>("reset", &mut album);
     photograph::<AccountPage<'_>>("account", &mut album);
     photograph::<DevicePage<'_>>("device", &mut album);
     photograph::<SignedOutPage<'_>>("signed_out", &mut album);

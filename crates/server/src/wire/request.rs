@@ -135,6 +135,11 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     media_type(headers).as_deref() == Some("application/x-www-form-urlencoded")
 }
 
+/// Whether the content type of the body is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).as_deref() == Some("application/json")
+}
+
 /// The pairs of a form that a browser sent.
 ///
 /// # Errors

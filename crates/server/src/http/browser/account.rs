@@ -1,11 +1,18 @@
-//! `/account`: where a person is signed in, what they let in, and how they take it back.
+//! `/account`: where a person is signed in, what they let in and how they take it back, and their
+//! password.
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::{error::OAuthError, request::params::Params, session::browser::SignedIn};
+use castellan_issuer::{
+    error::OAuthError,
+    request::params::Params,
+    session::browser::SignedIn,
+    sign_in::new_password::{ChangeError, ChangeForm},
+};
+use castellan_proto::Secret;
 
 use super::{
     cookies::{self, Visitor},
@@ -22,6 +29,15 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
+    page(&app, &person, (StatusCode::OK, None)).await
+}
+
+/// The page of `person`, with what is wrong with a password that was to be changed.
+async fn page(
+    app: &App,
+    person: &SignedIn,
+    (status, problem): (StatusCode, Option<&str>),
+) -> Result<Response, Refusal> {
     let agreed = app.issuer().agreed(&person.account_id).await.map_err(OAuthError::from)?;
     let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
     let abilities: Vec<Vec<String>> = agreed
@@ -60,10 +76,75 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
         account_name: &person.account.display_name(),
         user_name: &person.account.user_name,
         csrf: &app.issuer().csrf_token(&person.session),
+        password_min_length: person
+            .account
+            .password
+            .as_ref()
+            .map(|_| app.issuer().settings().secrets.password_min_length),
+        problem,
         apps: &apps,
         sessions: &sessions,
     };
-    Ok(respond::html(StatusCode::OK, &shown, None))
+    Ok(respond::html(status, &shown, None))
+}
+
+/// Changes the password. The browser in which the person has just proved the current one is signed in
+/// anew, and no other is any more.
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Result<Response, Refusal> {
+    let Some(person) = signed_in(&app, &visitor).await? else {
+        return Ok(respond::see_other("/auth/login"));
+    };
+    let token = params.get("csrf").unwrap_or_default();
+    if !cookies::is_same_origin(&app, &headers)
+        || !app.issuer().csrf_matches(&person.session, token)
+    {
+        return Ok(cookies::cross_site());
+    }
+    let secret = |name: &str| params.secret(name).unwrap_or_else(|| Secret::new(String::new()));
+    let form = ChangeForm {
+        current: secret("current_password"),
+        new: secret("password"),
+        again: secret("password_again"),
+    };
+    let changed = app.issuer().change_password(&person.account_id, &form, &visitor.browser).await;
+    let account = match changed {
+        Ok(account) => account,
+        Err(ChangeError::Token(OAuthError::Throttled(seconds))) => {
+            let problem = format!("Too many attempts. Try again in {seconds} s.");
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let mut response = page(&app, &person, (status, Some(&problem))).await?;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            return Ok(response);
+        }
+        Err(ChangeError::Token(error)) => return Err(error.into()),
+        Err(problem) => {
+            let problem = in_words(&problem);
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return page(&app, &person, (status, Some(&problem))).await;
+        }
+    };
+    let again = app.issuer().sign_in_again(account, &visitor.browser).await;
+    let (cookie, _) = again.map_err(OAuthError::from)?;
+    let text = "You are still signed in here, and were signed out everywhere else.";
+    let mut response = respond::message(&app, StatusCode::OK, "Your password is changed", text);
+    visitor.set_session(&app, &mut response, &cookie);
+    Ok(response)
+}
+
+/// `problem` as a person reads it.
+fn in_words(problem: &ChangeError) -> String {
+    match problem {
+        ChangeError::Wrong => "The current password is wrong.".to_owned(),
+        ChangeError::Same => "The new password is the current one. Choose another one.".to_owned(),
+        ChangeError::Differ => "The passwords do not match.".to_owned(),
+        ChangeError::Password(why) => format!("The new password {why}. Choose another one."),
+        ChangeError::Token(error) => error.to_string(),
+    }
 }
 
 /// Ends one of the person's other sessions, or all of them. One that is over, or another person's,

@@ -5,11 +5,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::authorization::next::Answer;
+use castellan_issuer::{authorization::next::Answer, records::ScopeText};
 
 use super::{
     cookies::{self, Visitor},
-    device, respond, scope_text,
+    device, respond,
+    scope_text::{self, Phrase},
 };
 use crate::{
     app::App,
@@ -63,21 +64,7 @@ pub(crate) async fn show(
         .iter()
         .zip(&phrases)
         .filter(|(scope, _)| *scope != "openid")
-        .map(|(scope, phrase)| {
-            let by_schema = Ability {
-                scope,
-                words: &phrase.title,
-                description: phrase.description.as_deref(),
-                language: None,
-                // Whatever anybody calls it.
-                writes: phrase.writes,
-            };
-            let Some(text) = texts.get(scope) else { return by_schema };
-            let (language, words) = text.in_languages(&languages);
-            let description = Some(&*words.description).filter(|text| !text.is_empty());
-            let language = Some(language).filter(|language| *language != LANGUAGE);
-            Ability { words: &words.title, description, language, ..by_schema }
-        })
+        .map(|(scope, phrase)| ability(scope, phrase, texts.get(scope), &languages))
         .chain(claims)
         .collect();
     let redirect = view.redirect_uri.unwrap_or_default();
@@ -95,6 +82,28 @@ pub(crate) async fn show(
         user_code: user_code.as_deref(),
     };
     respond::html(StatusCode::OK, &grant, respond::form_target(&redirect).as_deref())
+}
+
+/// What the page says of `scope`: in the words that somebody wrote for it, else by `phrase`.
+fn ability<'a>(
+    scope: &'a str,
+    phrase: &'a Phrase,
+    text: Option<&'a ScopeText>,
+    languages: &[String],
+) -> Ability<'a> {
+    let by_schema = Ability {
+        scope,
+        words: &phrase.title,
+        description: phrase.description.as_deref(),
+        language: None,
+        // Whatever anybody calls it.
+        writes: phrase.writes,
+    };
+    let Some(text) = text else { return by_schema };
+    let (language, words) = text.in_languages(languages);
+    let description = Some(&*words.description).filter(|text| !text.is_empty());
+    let language = Some(language).filter(|language| *language != LANGUAGE);
+    Ability { words: &words.title, description, language, ..by_schema }
 }
 
 /// The languages that the browser prefers, the best first (RFC 9110 §12.5.4). Those that it does not

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::session::browser::Browser;
+use castellan_issuer::{session::browser::Browser, sign_in::reset::RESET_SECONDS};
 use castellan_proto::{Opaque, OpaqueKind};
 
 use crate::{
@@ -57,6 +57,15 @@ impl Visitor {
     }
 }
 
+/// The cookie that has the token of a link to set a new password, while its page is open.
+pub(crate) const RESET: &str = "castellan_reset";
+
+/// Sets that cookie to `token` for as long as links are valid, or takes it away if that is empty.
+pub(crate) fn set_reset(app: &App, response: &mut Response, token: &str) {
+    let age = if token.is_empty() { 0 } else { RESET_SECONDS };
+    set(app, response, (RESET, token), age);
+}
+
 /// Takes the session cookie away.
 pub(crate) fn clear_session(app: &App, response: &mut Response) {
     set(app, response, (SESSION, ""), 0);
@@ -79,6 +88,15 @@ pub(crate) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let site_agrees = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
     site_agrees && origin.is_none_or(|origin| is_ours(app, headers, origin))
+}
+
+/// The same for a form of a page without a referrer, for which browsers send `Origin: null`.
+pub(crate) fn is_same_origin_or_silent(app: &App, headers: &HeaderMap) -> bool {
+    let mut named = headers.clone();
+    if headers.get(header::ORIGIN).is_some_and(|origin| origin == "null") {
+        named.remove(header::ORIGIN);
+    }
+    is_same_origin(app, &named)
 }
 
 /// Whether `origin` is that of the site: its issuer, or the host by which this request reached it.

@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use castellan_issuer::{
@@ -21,7 +21,7 @@ use super::{
 use crate::wire::{
     error::{Refusal, no_store},
     extract,
-    request::{LONGEST_QUERY, read_form, whole},
+    request::{LONGEST_QUERY, is_json, read_form, whole},
 };
 use crate::{app::App, pages::LogoutPage};
 
@@ -117,12 +117,6 @@ async fn by_script(
         cookies::clear_session(app, &mut response);
     }
     Ok(response)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
 }
 
 fn asked(params: &Params) -> Vec<(&'static str, &str)> {

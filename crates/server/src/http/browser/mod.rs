@@ -6,6 +6,7 @@ pub(crate) mod cookies;
 pub(crate) mod device;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod reset;
 pub(crate) mod respond;
 pub(crate) mod scope_text;
 pub(crate) mod setup;

@@ -1,7 +1,10 @@
 //! What a scope lets an app do, in words for the person who is asked: those of a `Scope` resource,
 //! else those that are made of the scope and of the schemas of guards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use castellan_gate::{Entry, GuardSchema, Root};
 use castellan_proto::scope::{Scope, ScopePattern};
@@ -174,7 +177,7 @@ fn sentence<'a>(fields: impl Iterator<Item = (Root, &'a Entry)>) -> String {
     match more {
         0 => {}
         1 => text.push_str("; and the like of one other kind of data"),
-        more => text.push_str(&format!("; and the like of {more} other kinds of data")),
+        more => drop(write!(text, "; and the like of {more} other kinds of data")),
     }
     let head = text.chars().next().map(|first| first.to_uppercase().to_string());
     head.unwrap_or_default() + text.get(1..).unwrap_or_default()

@@ -55,7 +55,7 @@ pub(super) fn routes(roster: &Roster) -> Router<App> {
     })
 }
 
-fn done(answer: Result<Response, Outcome>) -> Response {
+pub(super) fn done(answer: Result<Response, Outcome>) -> Response {
     no_store(answer.unwrap_or_else(IntoResponse::into_response))
 }
 
@@ -72,7 +72,7 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Arc<Live>, Outcome> {
 }
 
 /// Whether the bearer of the request has `right`, as an administrator or as a client.
-async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
+pub(super) async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
     let caller = caller(app, headers).await?;
     app.issuer().authorize_admin(&caller, right).map_err(Outcome::from)
 }
@@ -186,7 +186,7 @@ fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response
 }
 
 /// Why an operation was not done, as an `OperationOutcome` (`docs/contracts/aidbox.md` §7).
-enum Outcome {
+pub(super) enum Outcome {
     /// No token was sent.
     Anonymous,
     /// The token is not valid.
@@ -205,7 +205,7 @@ enum Outcome {
 
 impl Outcome {
     /// Our own fault: it goes to the log and nowhere else.
-    fn broken(error: &dyn std::error::Error) -> Self {
+    pub(super) fn broken(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request for a resource failed");
         Self::Broken
     }

@@ -145,6 +145,7 @@ async fn bad_input_of_a_stranger_in_forms() {
             ("/auth/login", vec![("flow", &flow), ("username", "ann"), ("password", value)], 401),
             ("/auth/setup", vec![("token", value), ("username", "x")], 410),
             ("/auth/setup", vec![("token", "x"), ("username", value)], 410),
+            ("/auth/reset-password", vec![("token", value), ("password", "x")], 410),
             (
                 "/auth/setup",
                 vec![("token", "x"), ("password", value), ("password_again", value)],
@@ -173,6 +174,7 @@ async fn bad_input_of_a_person_in_forms() {
             ("/auth/logout", vec![("csrf", value)], 403),
             ("/account/revoke", vec![("csrf", value), ("client_id", "portal")], 403),
             ("/account/revoke", vec![("csrf", &csrf), ("client_id", value)], 303),
+            ("/account/password", vec![("csrf", value), ("password", "x")], 403),
         ] {
             Filled { browser: &ann, path, pairs, status }.send(castellan).await;
         }
@@ -183,7 +185,14 @@ async fn bad_input_of_a_person_in_forms() {
 #[tokio::test]
 async fn bad_input_in_place_of_forms() {
     let patient = Patient::new().await;
-    for path in ["/auth/login", "/auth/consent", "/auth/logout", "/auth/setup", "/account/revoke"] {
+    for path in [
+        "/auth/login",
+        "/auth/consent",
+        "/auth/logout",
+        "/auth/setup",
+        "/auth/reset-password",
+        "/account/revoke",
+    ] {
         for (media_type, body) in bodies() {
             let of = format!("{path} {media_type} {}", String::from_utf8_lossy(&body));
             let ask = Ask::post(&patient.castellan.at(path)).body(media_type, body);
@@ -204,9 +213,12 @@ async fn bad_input_in_place_of_forms() {
 #[tokio::test]
 async fn bad_input_in_the_addresses_of_pages() {
     let patient = Patient::new().await;
-    for (path, name) in
-        [("/auth/login", "flow"), ("/auth/consent", "flow"), ("/auth/setup", "token")]
-    {
+    for (path, name) in [
+        ("/auth/login", "flow"),
+        ("/auth/consent", "flow"),
+        ("/auth/setup", "token"),
+        ("/auth/reset-password", "token"),
+    ] {
         for value in hostile().iter().filter(|value| value.len() < 1_000) {
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair(name, value)
@@ -216,7 +228,8 @@ async fn bad_input_in_the_addresses_of_pages() {
                 let answer = Ask::get(&url).header("accept", accept).send().await;
                 assert_clean(&answer, &query);
                 // A link that is none is told from one that cannot be read.
-                let shown = path == "/auth/setup" && answer.status == 410;
+                let is_link = matches!(path, "/auth/setup" | "/auth/reset-password");
+                let shown = is_link && answer.status == 410;
                 assert!(shown || answer.status == 400, "{path}?{query}: {answer:?}");
                 assert!(
                     answer

@@ -2,5 +2,6 @@
 
 pub(crate) mod bad_input;
 pub(crate) mod declined;
+pub(crate) mod new_passwords;
 pub(crate) mod scope_texts;
 pub(crate) mod sessions_at_guards;

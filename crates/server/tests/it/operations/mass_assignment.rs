@@ -69,7 +69,7 @@ const FOREIGN: [&str; 14] = [
     "email_verified",
     "emailVerified",
     "phone_number_verified",
-    "passwordHash",
+    "password_hash",
     "secret_hash",
     "secretDigest",
     "isAdministrator",

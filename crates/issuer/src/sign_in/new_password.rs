@@ -1,0 +1,131 @@
+//! A person changes their own password (`docs/contracts/aidbox.md` §7), and what every new password has
+//! in common.
+
+use castellan_proto::{Opaque, Secret};
+
+use crate::{
+    Issuer,
+    error::OAuthError,
+    records::{
+        Account, Amr, login_name,
+        repository::{Update, Versioned},
+    },
+    secrets::{hashing::Match, policy::Unacceptable},
+    session::browser::{Browser, SignedIn},
+    store::{Kind, Notice, StoreError},
+};
+
+/// Why a password was not changed. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// It is not the current password.
+    #[error("the current password is wrong")]
+    Wrong,
+    /// The new password is the current one.
+    #[error("the new password must differ from the current one")]
+    Same,
+    /// The new password may not be used.
+    #[error("the new password {0}")]
+    Password(Unacceptable),
+    /// The new password and its repetition differ.
+    #[error("the passwords do not match")]
+    Differ,
+    /// Too many attempts, or an internal error.
+    #[error(transparent)]
+    Token(#[from] OAuthError),
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
+/// What a person shows and asks for.
+pub struct ChangeForm {
+    /// The current password.
+    pub current: Secret,
+    /// The new one.
+    pub new: Secret,
+    /// The new one, repeated.
+    pub again: Secret,
+}
+
+impl Issuer {
+    /// Gives the person `id`, who is signed in in `browser` or showed a token, a new password, if
+    /// the current one is theirs. The guess at it is counted as one at a sign-in (`docs/rules.md` rule
+    /// 48).
+    ///
+    /// No authentication with the previous password counts afterwards: all sessions are over.
+    ///
+    /// # Errors
+    /// [`ChangeError`] saying what is wrong.
+    pub async fn change_password(
+        &self,
+        id: &str,
+        ChangeForm { current, new, again }: &ChangeForm,
+        browser: &Browser,
+    ) -> Result<Versioned<Account>, ChangeError> {
+        self.may_issue()?;
+        // Tells nothing of the current one, so that it need not be a guess.
+        let storable = self.settings().secrets.password(new).map_err(ChangeError::Password)?;
+        if new != again {
+            return Err(ChangeError::Differ);
+        }
+        let found = self.repository().get::<Account>(id, self.now()).await?;
+        let stored = found.filter(|stored| stored.body.active).ok_or(ChangeError::Wrong)?;
+        let name = login_name(&stored.body.user_name);
+        let guess = self.count_guess((&name, Some(id)), browser).await?;
+        let phc = stored.body.password.clone().filter(|_| !guess.is_refused);
+        let matched = self.passwords().compare_evenly(current, phc.as_deref());
+        if matched.await.map_err(OAuthError::from)? == Match::No {
+            return Err(ChangeError::Wrong);
+        }
+        self.guess_was_good(guess).await?;
+        let as_kept = self.settings().secrets.password(current);
+        if as_kept.is_ok_and(|current| current.secret() == storable.secret()) {
+            return Err(ChangeError::Same);
+        }
+        let fresh = self.passwords().hash(&storable).await.map_err(OAuthError::from)?;
+        // Whoever changed it meanwhile made another one the current password.
+        let is_same = |account: &Account| account.active && account.password == phc;
+        self.keep_password(id, fresh, is_same).await?.ok_or(ChangeError::Wrong)
+    }
+
+    /// A new session in `browser` for the person who just changed their password there. The one before
+    /// is over, and its apps are told.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; then nobody is signed in there.
+    pub async fn sign_in_again(
+        &self,
+        account: Versioned<Account>,
+        browser: &Browser,
+    ) -> Result<(Opaque, SignedIn), StoreError> {
+        self.take_over(browser, account, Amr::default()).await
+    }
+
+    /// Stores the hash `phc` as the password of `id`, if there is such a person and `may` holds of them
+    /// at that moment. What they authenticated with before counts no more.
+    pub(super) async fn keep_password(
+        &self,
+        id: &str,
+        phc: String,
+        may: impl Fn(&Account) -> bool + Send + Sync,
+    ) -> Result<Option<Versioned<Account>>, StoreError> {
+        let now = self.now();
+        let set = |stored: Option<Account>| {
+            let Some(before) = stored.filter(|account| may(account)) else {
+                return Ok(Update::Leave(false));
+            };
+            let password = Some(phc.clone());
+            let account = Account { password, password_set: now, modified: now, ..before };
+            Ok::<_, StoreError>(Update::Write(account, Notice::Tell, true))
+        };
+        if !self.repository().update(id, now, set).await? {
+            return Ok(None);
+        }
+        self.bump(Kind::Account, id);
+        self.repository().get(id, now).await
+    }
+}

@@ -14,6 +14,7 @@ mod kind;
 mod parameter;
 mod patch;
 mod personal_details;
+mod reference;
 mod resource;
 pub mod search;
 #[cfg(test)]

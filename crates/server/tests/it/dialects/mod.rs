@@ -1,6 +1,7 @@
 //! The contracts of `docs/contracts/`, check by check.
 
 pub(crate) mod aidbox_clients;
+pub(crate) mod aidbox_resources;
 pub(crate) mod aidbox_sdks;
 pub(crate) mod aidbox_tokens;
 pub(crate) mod decidim_api;

@@ -1,11 +1,12 @@
 //! Writing a document: what became of it, or why nothing did.
 
 use castellan_proto::{is_identifier, strict_json};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, Version,
     kind::{described, version_of},
+    reference::as_native,
 };
 use crate::{
     Issuer,
@@ -49,6 +50,16 @@ pub enum ApplyError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ApplyError {
+    fn of(resource: &str, problem: Problem) -> Self {
+        match problem {
+            Problem::Text(problem) => Self::Invalid { resource: resource.to_owned(), problem },
+            Problem::Busy(busy) => busy.into(),
+            Problem::Store(error) => error.into(),
+        }
+    }
 }
 
 /// What became of a document, or would.
@@ -137,11 +148,8 @@ impl Issuer {
         let earlier = stored.as_ref().map(described::<R>);
         check(&resource, preconditions, earlier.as_ref())?;
         let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;
-        let (record, secret_changed) = wanted.map_err(|problem| match problem {
-            Problem::Text(text) => invalid(text),
-            Problem::Busy(busy) => busy.into(),
-            Problem::Store(error) => error.into(),
-        })?;
+        let (record, secret_changed) =
+            wanted.map_err(|problem| ApplyError::of(&resource, problem))?;
         let after = R::show(id, &record);
         let mut applied = Applied {
             resource: resource.clone(),
@@ -209,11 +217,10 @@ impl Issuer {
             let Some(present) = present else { return Ok(None) };
             let mut changed = patch.apply::<R>(present.with_meta()).map_err(invalid)?;
             as_native(&mut changed);
-            let mut members = match changed {
-                Value::Object(members) => members,
-                _ => return Err(invalid("must stay a map".to_owned())),
+            let Value::Object(mut members) = changed else {
+                return Err(invalid("must stay a map".to_owned()));
             };
-            members.shift_remove("meta");
+            no_meta(members.shift_remove("meta").as_ref()).map_err(invalid)?;
             let is_same =
                 |name: &str, value: Option<Value>| value.as_ref() == present.document.get(name);
             if !is_same("resourceType", members.shift_remove("resourceType"))
@@ -297,21 +304,11 @@ pub(super) fn check(
     }
 }
 
-/// Writes references of FHIR (`{reference: Client/x}`) as our own (`{resourceType: Client, id: x}`),
-/// wherever they are (`docs/contracts/aidbox.md` §1.1).
-fn as_native(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            let is_alone = members.len() == 1;
-            let reference = members.get("reference").and_then(Value::as_str);
-            let parts = reference.filter(|_| is_alone).and_then(|text| text.split_once('/'));
-            match parts {
-                Some((kind, id)) => *value = json!({"resourceType": kind, "id": id}),
-                None => members.values_mut().for_each(as_native),
-            }
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(as_native),
-        _ => {}
+/// What a document was read with is no part of what is written.
+fn no_meta(meta: Option<&Value>) -> Result<(), String> {
+    match meta {
+        None | Some(Value::Object(_)) => Ok(()),
+        Some(_) => Err("meta must be a map, and is not written".to_owned()),
     }
 }
 
@@ -328,8 +325,7 @@ fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value
     let kinds = || {
         format!("resourceType is missing or unknown; known types: {}", roster.names().join(", "))
     };
-    // What a document was read with is no part of what is written.
-    members.shift_remove("meta");
+    let meta = members.shift_remove("meta");
     members.values_mut().for_each(as_native);
     let kind = members.shift_remove("resourceType");
     let kind = kind
@@ -347,5 +343,8 @@ fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value
             });
         }
     };
+    let resource = || format!("{}/{id}", kind.as_str());
+    no_meta(meta.as_ref())
+        .map_err(|problem| ApplyError::Invalid { resource: resource(), problem })?;
     Ok((kind, id, Value::Object(members)))
 }

@@ -19,7 +19,7 @@ const VERSIONS: usize = 10;
 /// Bytes of documents that are kept of one resource.
 const BYTES: usize = 128 * 1024;
 /// Seconds that the history of a deleted resource is kept.
-const AFTER_DELETION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const AFTER_DELETION: Duration = Duration::from_hours(7 * 24);
 
 /// The versions of one resource, the oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]

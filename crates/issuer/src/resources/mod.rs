@@ -15,6 +15,7 @@ mod kind;
 mod parameter;
 mod patch;
 mod personal_details;
+mod reference;
 mod resource;
 mod role;
 mod scope;

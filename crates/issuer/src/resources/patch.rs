@@ -3,15 +3,25 @@
 
 use serde_json::Value;
 
-use super::Resource;
+use super::{Resource, reference::as_native};
 
 /// A change to a part of a document.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Patch {
     /// RFC 7396.
     Merge(Value),
     /// RFC 6902.
     Json(json_patch::Patch),
+}
+
+/// Which of them it is, and nothing that it holds: secrets may be among it.
+impl std::fmt::Debug for Patch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Merge(_) => "Merge",
+            Self::Json(_) => "Json",
+        })
+    }
 }
 
 /// Operations of one JSON Patch at most.
@@ -62,7 +72,9 @@ impl Patch {
                         }
                     }
                 }
-                json_patch::merge(&mut document, patch);
+                let mut patch = patch.clone();
+                as_native(&mut patch);
+                json_patch::merge(&mut document, &patch);
                 Ok(document)
             }
             Self::Json(patch) => {

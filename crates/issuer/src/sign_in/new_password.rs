@@ -116,16 +116,18 @@ impl Issuer {
         let now = self.now();
         let set = |stored: Option<Account>| {
             let Some(before) = stored.filter(|account| may(account)) else {
-                return Ok(Update::Leave(false));
+                return Ok(Update::Leave(None));
             };
             let password = Some(phc.clone());
-            let account = Account { password, password_set: now, modified: now, ..before };
-            Ok::<_, StoreError>(Update::Write(account, Notice::Tell, true))
+            let mut account = Account { password, password_set: now, modified: now, ..before };
+            account.end_sessions();
+            Ok::<_, StoreError>(Update::Write(account.clone(), Notice::Tell, Some(account)))
         };
-        if !self.repository().update(id, now, set).await? {
+        let Some(account) = self.repository().update(id, now, set).await? else {
             return Ok(None);
-        }
+        };
         self.bump(Kind::Account, id);
+        self.settle_sessions(id, Some(&account)).await?;
         self.repository().get(id, now).await
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use castellan_issuer::{
     Issuer,
     resources::{
-        ResourceKind,
+        LookUp, ResourceKind,
         search::{
             Cause, Filter, FilterAttribute, FilterType, ListError, Listing, Sort, SortAttribute,
             SortOrder,
@@ -79,10 +79,10 @@ const PAGE: usize = 200;
 pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<ExitCode, Failure> {
     let kind = kind(issuer, &arguments.kind)?;
     if let Some(id) = arguments.id {
-        let Some(found) = issuer.describe(kind, &id).await? else {
+        let LookUp::Found(found) = issuer.look_up(kind, &id).await? else {
             return Err(format!("{} {id:?} does not exist", kind.as_str()).into());
         };
-        print(&found, arguments.format)?;
+        print(&found.with_meta(), arguments.format)?;
         return Ok(ExitCode::SUCCESS);
     }
     let filter = |given: Option<(FilterAttribute, String)>, how| {

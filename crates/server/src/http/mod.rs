@@ -70,7 +70,7 @@ pub(crate) fn authorization(path: &str, app: App) -> Router {
 /// Paths of [`routes`], which no guard may claim; those of resources are named as their kinds are,
 /// and dialects have paths of their own.
 pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
-    let resources = roster.iter().map(|kind| format!("/{}", kind.as_str()));
+    let resources = roster.iter().flat_map(resources::paths);
     resources.chain(CLAIMED.map(ToOwned::to_owned)).collect()
 }
 

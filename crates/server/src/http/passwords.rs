@@ -147,7 +147,7 @@ fn broken(error: castellan_issuer::store::StoreError) -> Response {
 /// What a body of JSON says, with every member known and written once.
 async fn body<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Outcome> {
     if !request::is_json(request.headers()) {
-        return Err(Outcome::MediaType);
+        return Err(Outcome::MediaType("Send application/json"));
     }
     let (_, body) = request.into_parts();
     if request::is_too_long(&body, MOST) {

@@ -27,6 +27,21 @@ fn photograph(castellan: &Castellan, mut answer: Answer) -> String {
     } else if let Ok(mut body) = serde_json::from_str::<Value>(&answer.body) {
         redact(&mut body);
         answer.body = serde_json::to_string_pretty(&body).unwrap();
+    } else {
+        let lines = answer.body.split_inclusive('\n').map(|line| match line.split_once(": ") {
+            Some((name, _)) if OF_A_VERSION.contains(&name.trim()) => format!("{name}: ...\n"),
+            _ => line.to_owned(),
+        });
+        answer.body = lines.collect();
+    }
+    for name in ["etag", "last-modified"] {
+        if answer.headers.contains_key(name) {
+            answer.headers.insert(name, "...".parse().unwrap());
+        }
+    }
+    if let Some((path, _)) = answer.header("location").and_then(|at| at.split_once("/_history/")) {
+        let location = format!("{path}/_history/...").parse().unwrap();
+        answer.headers.insert("location", location);
     }
     for name in ["location", "set-cookie", "authorization"] {
         if let Some(value) = answer.header(name).map(shorten) {
@@ -36,9 +51,19 @@ fn photograph(castellan: &Castellan, mut answer: Answer) -> String {
     answer.photograph().replace(&castellan.url, "http://castellan.test")
 }
 
+/// Members that name a version, or when it was made.
+const OF_A_VERSION: [&str; 5] = ["versionId", "lastUpdated", "createdAt", "etag", "lastModified"];
+
 fn redact(value: &mut Value) {
     match value {
-        Value::Object(members) => members.values_mut().for_each(redact),
+        Value::Object(members) => {
+            for (name, value) in members {
+                if OF_A_VERSION.contains(&&**name) {
+                    *value = json!("...");
+                }
+                redact(value);
+            }
+        }
         Value::Array(values) => values.iter_mut().for_each(redact),
         Value::String(text) => *text = shorten(text),
         Value::Number(number) if number.as_u64().is_some_and(|number| number > 1_000_000_000) => {
@@ -99,13 +124,13 @@ async fn strangers_are_told_what_they_lack() {
     // What they are told, each answer once with the operations that give it.
     let mut pictures: Vec<(String, String)> = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let methods = ["get", "put", "post", "delete"];
+        let methods = ["get", "put", "post", "patch", "delete"];
         for method in methods.iter().filter(|method| operations[**method].is_object()) {
             let url = castellan.at(&path.replace("{id}", "someone"));
             let ask = Ask::new(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(), &url);
             let ask = match *method {
                 "post" => ask.form(&[]),
-                "put" => ask.json(&json!({})),
+                "put" | "patch" => ask.json(&json!({})),
                 _ => ask,
             };
             let answer = ask.send().await;
@@ -204,7 +229,16 @@ async fn administrators_manage_resources() {
     for (name, ask) in [
         ("resource_created", Ask::new(Method::PUT, &at("/User/bea")).json(&user)),
         ("resource_replaced", Ask::new(Method::PUT, &at("/User/bea")).json(&user)),
+        (
+            "resource_patched",
+            Ask::new(Method::PATCH, &at("/User/bea")).json(&json!({"name": {"givenName": "Bea"}})),
+        ),
+        (
+            "resource_stale",
+            Ask::new(Method::PUT, &at("/User/bea")).header("if-match", "1-x").json(&user),
+        ),
         ("resource_read", Ask::get(&at("/User/bea"))),
+        ("resource_history", Ask::get(&at("/fhir/User/bea/_history"))),
         ("resource_read_yaml", Ask::get(&at("/Client/spa")).header("accept", "text/yaml")),
         ("resource_list", Ask::get(&at("/Client"))),
         ("resource_absent", Ask::get(&at("/User/nobody"))),
@@ -212,6 +246,7 @@ async fn administrators_manage_resources() {
         ("resource_media_type", Ask::new(Method::PUT, &at("/User/eve")).body("text/plain", "x")),
         ("resource_read_only", Ask::new(Method::PUT, &at("/Grant/ann/spa")).json(&json!({}))),
         ("resource_deleted", Ask::new(Method::DELETE, &at("/User/bea"))),
+        ("resource_gone", Ask::get(&at("/User/bea"))),
         ("resource_deleted_again", Ask::new(Method::DELETE, &at("/User/bea"))),
     ] {
         take(&castellan, name, ask.bearer(&token)).await;

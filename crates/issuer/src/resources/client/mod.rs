@@ -196,12 +196,8 @@ impl Resource for ClientDocument {
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
         let profile = TokenProfile::of(self.dialect, asked.is_aidbox());
-        let rotation = self.refresh_token_rotation;
-        let grants = self.auth.settings(
-            &asked,
-            (has_secret, self.dpop_bound_access_tokens, profile),
-            rotation,
-        )?;
+        let facts = (has_secret, self.dpop_bound_access_tokens, profile);
+        let grants = self.auth.settings(&asked, facts, self.refresh_token_rotation)?;
         if grants.has(&GrantName::AUTHORIZATION_CODE) && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }

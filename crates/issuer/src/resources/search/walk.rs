@@ -102,14 +102,14 @@ impl Issuer {
         let Some(sort) = sort else { return self.as_stored::<R>(listing, begin).await };
         let mut least = least(listing, sort, begin)?;
         if listing.skip > 0 {
-            // The last one that is left out; what it holds is not.
+            // What is left out is not held, except for its ids.
             let mut before = Least { most: listing.skip, sort, after: None, kept: BTreeMap::new() };
-            self.offer_all::<R, ()>(listing, &mut before, |_| ()).await?;
+            self.offer_all::<R, _>(listing, &mut before, |stored| stored.id).await?;
             if before.kept.len() < listing.skip {
                 return Ok(Listed::default());
             }
-            let last = before.kept.into_keys().next_back();
-            least.after = last.map(Order::key);
+            let end = before.kept.into_keys().next_back();
+            least.after = end.map(Order::key);
         }
         self.offer_all::<R, _>(listing, &mut least, |stored| stored).await?;
         Ok(self.sorted_page::<R>(listing, least))

@@ -15,7 +15,7 @@ use castellan_issuer::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, answer, authorize, body_document, done};
+use super::{Outcome, authorize, content, done};
 use crate::app::App;
 
 /// Headers that say who calls. Policies see the caller instead.
@@ -121,7 +121,7 @@ async fn tested_policy(app: &App, request: Request<Body>) -> Result<Response, Ou
         "explanation": explanation,
         "warnings": policy.rule.warnings(),
     });
-    Ok(answer(StatusCode::OK, &result, &headers))
+    Ok(content::answer(StatusCode::OK, &result, &headers))
 }
 
 /// `POST /$matcho`: whether a pattern matches a document, and if not, where.
@@ -146,7 +146,7 @@ async fn tested_matcho(app: &App, request: Request<Body>) -> Result<Response, Ou
         "errors": errors,
         "warnings": pattern.warnings(),
     });
-    Ok(answer(StatusCode::OK, &result, &headers))
+    Ok(content::answer(StatusCode::OK, &result, &headers))
 }
 
 /// The members of the body of a caller who may test policies: all of `names` and nothing else.
@@ -157,7 +157,7 @@ async fn read(
 ) -> Result<(Map<String, Value>, HeaderMap), Outcome> {
     let (parts, body) = request.into_parts();
     authorize(app, &parts.headers, Right::TestPolicies).await?;
-    let document = body_document(&parts.headers, body).await?;
+    let document = content::document(&parts.headers, &content::read(body).await?)?;
     let Value::Object(members) = document else {
         return Err(Outcome::Invalid("the body must be an object".to_owned()));
     };

@@ -10,7 +10,7 @@ use axum::{
 };
 use castellan_issuer::{error::OAuthError, rights::Right, tokens::dpop::Proof};
 
-use super::{Outcome, answer, authorize, done};
+use super::{Outcome, authorize, content, done};
 use crate::{
     app::App,
     wire::{
@@ -90,7 +90,7 @@ async fn own(
     };
     match ended.await {
         Ok(_) if is_silent => Ok(StatusCode::NO_CONTENT.into_response()),
-        Ok(session) => Ok(answer(StatusCode::OK, &session, headers)),
+        Ok(session) => Ok(content::answer(StatusCode::OK, &session, headers)),
         // Who shows a key hears what was wrong with its proof, and the nonce for the next one.
         Err(error) if bearer::scheme(headers) == Scheme::Dpop => {
             Ok(Refusal::at_resource(error, Scheme::Dpop).into_response())

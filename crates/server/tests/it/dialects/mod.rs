@@ -3,6 +3,7 @@
 pub(crate) mod aidbox_basic;
 pub(crate) mod aidbox_clients;
 pub(crate) mod aidbox_policies;
+pub(crate) mod aidbox_resources;
 pub(crate) mod aidbox_sdks;
 pub(crate) mod aidbox_sessions;
 pub(crate) mod aidbox_tokens;

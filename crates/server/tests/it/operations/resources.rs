@@ -66,6 +66,7 @@ async fn aidbox_01_and_02_a_client_is_put_in_yaml_and_never_shows_its_secret() {
     let read = Ask::get(&castellan.at("/Client/portal")).bearer(&admin).send().await;
     assert_eq!(read.status, 200);
     assert!(!read.body.contains("secret\":") && !read.body.contains("argon2"), "{read:?}");
+    assert!(read.json()["meta"]["versionId"].is_string(), "{read:?}");
     let missing = Ask::get(&castellan.at("/Client/another")).bearer(&admin).send().await;
     assert_eq!(missing.status, 404);
     let gone = Ask::new(Method::DELETE, &castellan.at("/Client/portal")).bearer(&admin);

@@ -205,9 +205,7 @@ impl Resource for UserDocument {
                 }
             }
         };
-        // For good: whoever is activated again has to sign in again.
-        let ends_sessions = before.is_some_and(|before| changed || (before.active && !active));
-        let mut account = Account {
+        let account = Account {
             user_name: self.user_name,
             password,
             name: self.name,
@@ -222,14 +220,22 @@ impl Resource for UserDocument {
                 Some(before) if !changed => before.password_set,
                 _ => issuer.now(),
             },
-            generation: before.map_or_else(Account::first_generation, |before| before.generation),
+            generation: generation(before, changed, active),
             ended_sessions: before.map(|before| before.ended_sessions.clone()).unwrap_or_default(),
         };
-        if ends_sessions {
-            account.end_sessions();
-        }
         Ok((account, changed))
     }
+}
+
+/// A new password and a deactivation end all sessions for good: whoever is activated again has to
+/// sign in again.
+fn generation(before: Option<&Account>, is_password_new: bool, active: bool) -> u32 {
+    let Some(before) = before else { return Account::first_generation() };
+    let mut after = before.clone();
+    if is_password_new || (before.active && !active) {
+        after.end_sessions();
+    }
+    after.generation
 }
 
 impl UserDocument {

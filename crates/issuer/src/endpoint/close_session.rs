@@ -38,6 +38,6 @@ impl Issuer {
         }
         self.end_family(&live.family_id).await?;
         let closed = self.describe(ResourceKind::SESSION, &live.family_id).await?;
-        Ok(closed.ok_or(OAuthError::InvalidToken)?)
+        closed.ok_or(OAuthError::InvalidToken)
     }
 }

@@ -206,14 +206,14 @@ fn is_admitted(listing: &Listing, document: &Value) -> bool {
 
 /// A record that is shown as a session.
 enum Found {
-    Family(Versioned<Family>),
+    Family(Box<Versioned<Family>>),
     Browser(Versioned<Session>),
 }
 
 impl Found {
     async fn read(issuer: &Issuer, id: &str) -> Result<Option<Self>, StoreError> {
         if let Some(stored) = issuer.family(id).await? {
-            return Ok(Some(Self::Family(stored)));
+            return Ok(Some(Self::Family(Box::new(stored))));
         }
         Ok(issuer.browser_session(id).await?.map(Self::Browser))
     }
@@ -344,7 +344,10 @@ impl Issuer {
                 };
                 let found = repository.page::<Family>("", after, STEP, now).await?;
                 if !found.is_empty() {
-                    return Ok(found.into_iter().map(Found::Family).collect());
+                    return Ok(found
+                        .into_iter()
+                        .map(|stored| Found::Family(Box::new(stored)))
+                        .collect());
                 }
                 None
             }

@@ -189,9 +189,7 @@ impl Resource for UserDocument {
         };
         let Password { stored, imported, changed } =
             Password::read(issuer, (self.password, self.password_hash), before).await?;
-        // For good: whoever is activated again has to sign in again.
-        let ends_sessions = before.is_some_and(|before| changed || (before.active && !active));
-        let mut account = Account {
+        let account = Account {
             user_name: self.user_name,
             password: stored,
             imported,
@@ -207,12 +205,9 @@ impl Resource for UserDocument {
                 Some(before) if !changed => before.password_set,
                 _ => issuer.now(),
             },
-            generation: before.map_or_else(Account::first_generation, |before| before.generation),
+            generation: generation(before, changed, active),
             ended_sessions: before.map(|before| before.ended_sessions.clone()).unwrap_or_default(),
         };
-        if ends_sessions {
-            account.end_sessions();
-        }
         Ok((account, changed))
     }
 }
@@ -274,6 +269,17 @@ impl Password {
             }
         }
     }
+}
+
+/// A new password and a deactivation end all sessions for good: whoever is activated again has to
+/// sign in again.
+fn generation(before: Option<&Account>, is_password_new: bool, active: bool) -> u32 {
+    let Some(before) = before else { return Account::first_generation() };
+    let mut after = before.clone();
+    if is_password_new || (before.active && !active) {
+        after.end_sessions();
+    }
+    after.generation
 }
 
 impl UserDocument {

@@ -81,6 +81,9 @@ impl Dependencies {
             families.iter().flat_map(|family| Self::keys(issuer, family)).collect();
         keys.sort_unstable();
         keys.dedup();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let lookup = issuer.fresh(&keys).await?;
         let of = |family: &&Family| {
             let wanted = Self::keys(issuer, family);

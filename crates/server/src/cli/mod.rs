@@ -310,22 +310,16 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => {
             let issuer = open(&load()?).await?;
-            let done = apply::run(&issuer, arguments).await;
-            LogoutDelivery::finish(issuer).await;
-            done
+            telling_apps(&issuer, apply::run(&issuer, arguments)).await
         }
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
         Command::Delete(arguments) => {
             let issuer = open(&load()?).await?;
-            let done = resources::delete(&issuer, arguments).await;
-            LogoutDelivery::finish(issuer).await;
-            done
+            telling_apps(&issuer, resources::delete(&issuer, arguments)).await
         }
         Command::User(command) => {
             let issuer = open(&load()?).await?;
-            let done = user::run(&issuer, command).await;
-            LogoutDelivery::finish(issuer).await;
-            done
+            telling_apps(&issuer, user::run(&issuer, command)).await
         }
         Command::Client(command) => {
             let loaded = load()?;
@@ -380,6 +374,16 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
         }
     }
     Ok(texts)
+}
+
+/// Does `work`, which may end sessions, and tells their apps before the process ends.
+async fn telling_apps(
+    issuer: &Issuer,
+    work: impl Future<Output = Result<ExitCode, Failure>>,
+) -> Result<ExitCode, Failure> {
+    let done = work.await;
+    LogoutDelivery::finish(issuer.clone()).await;
+    done
 }
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {

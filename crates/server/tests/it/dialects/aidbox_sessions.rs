@@ -435,8 +435,9 @@ async fn a_person_sees_their_sessions_and_ends_others() {
     assert!(!page.body.contains("Another browser") && !page.body.contains("everywhere else"));
 }
 
-/// Whoever ends a session from elsewhere, and however: its apps hear of it as of a sign-out.
-#[tokio::test]
+/// Whoever ends a session from elsewhere, and however: its apps hear of it as of a sign-out. The app
+/// answers while a command runs.
+#[tokio::test(flavor = "multi_thread")]
 async fn apps_are_told_of_every_end() {
     let app = Recorder::start().await;
     let shop = format!(

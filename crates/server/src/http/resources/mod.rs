@@ -59,7 +59,7 @@ pub(super) fn done(answer: Result<Response, Outcome>) -> Response {
 }
 
 /// Whether the bearer of the request has `right`.
-pub(super) async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
+async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
     let token = bearer::token(headers).map_err(|error| match error {
         OAuthError::TokenMissing => Outcome::Anonymous,
         _ => Outcome::Unauthorized,

@@ -114,7 +114,8 @@ async fn changed(
         // A token is used in no browser that could be known.
         (id, Browser { source: visitor.browser.source, ..Browser::default() })
     } else {
-        let person = app.issuer().signed_in(&visitor.browser).await.map_err(broken)?;
+        let person = app.issuer().signed_in(&visitor.browser).await;
+        let person = person.map_err(|error| Outcome::broken(&error).into_response())?;
         let person = person.ok_or_else(|| Outcome::Anonymous.into_response())?;
         (person.account_id, visitor.browser)
     };
@@ -157,10 +158,6 @@ async fn bearer_of(app: &App, headers: &HeaderMap) -> Result<String, Response> {
 
 fn wrong(member: &str, error: &ChangeError) -> Response {
     Outcome::Invalid(format!("{member}: {error}")).into_response()
-}
-
-fn broken(error: castellan_issuer::store::StoreError) -> Response {
-    Outcome::broken(&error).into_response()
 }
 
 /// What a body of JSON says, with every member known and written once.

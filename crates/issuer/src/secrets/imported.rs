@@ -267,9 +267,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Of "correct horse é". Those of Django were made by Django 5.2.19 (`ScryptPasswordHasher().encode` and
-    /// its like), those of bcrypt by PyPI `bcrypt` 5.0.0, those of Argon2 by PyPI `argon2-cffi` 25.1.0, the others by
-    /// Python's `hashlib.scrypt` and `hashlib.pbkdf2_hmac`.
+    /// Of "correct horse é". Those of Django were made by Django 5.2.19 (`ScryptPasswordHasher().encode`
+    /// and its like), those of bcrypt by the Python package `bcrypt` 5.0.0, those of Argon2 by
+    /// `argon2-cffi` 25.1.0, the others by `hashlib.scrypt` and `hashlib.pbkdf2_hmac` of Python.
     const VECTORS: [&str; 14] = [
         "$argon2id$v=19$m=1024,t=1,p=1$c2FsdHNhbHRzYWx0$ahR6OhfsIDA8hFHPrjYOcsCPqutjMT92OEZOwHFl7ao",
         "$argon2i$v=19$m=1024,t=1,p=1$c2FsdHNhbHRzYWx0$M1P6i7+BD9QkInqGNz7F7wo1iIcKz2gm5IaenubvGsA",
@@ -299,7 +299,7 @@ mod tests {
     }
 
     /// From the tests of the programs that made the formats: the first one is that of Aidbox's own
-    /// library (com.lambdaworks:scrypt), the second one RFC 6070's, the third one crypt_blowfish's.
+    /// library (`com.lambdaworks:scrypt`), the second one RFC 6070's, the third one of `crypt_blowfish`.
     #[test]
     fn published_vectors_hold() {
         for (hash, password) in [

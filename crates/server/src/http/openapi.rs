@@ -1,29 +1,30 @@
 //! The OpenAPI description of the endpoints that programs call. Pages for people are not in it, nor
 //! are guards, which serve the API behind them.
 
+mod passwords;
+
 use axum::http::{Method, StatusCode};
 use castellan_issuer::resources::{ResourceKind, search::CONTROLS};
 use serde_json::{Map, Value, json};
 
-use super::{passwords, resources};
+use super::resources;
 use crate::config::Rosters;
 
 /// One operation. Its path is one of [`super::routes`] or of a dialect.
-pub(super) struct Operation {
-    pub(super) path: &'static str,
-    pub(super) method: Method,
-    pub(super) summary: &'static str,
+struct Operation {
+    path: &'static str,
+    method: Method,
+    summary: &'static str,
     /// Who may call it.
-    pub(super) caller: Caller,
-    /// The parameters of its form, or the members of its JSON ([`passwords`]), and whether they are
-    /// required. None without a body.
-    pub(super) form: &'static [(&'static str, bool)],
+    caller: Caller,
+    /// The members of its form or JSON, and whether they are required. None without a body.
+    form: &'static [(&'static str, bool)],
     /// Its statuses, and what each means.
-    pub(super) responses: &'static [(StatusCode, &'static str)],
+    responses: &'static [(StatusCode, &'static str)],
 }
 
 /// Who may call an operation.
-pub(super) enum Caller {
+enum Caller {
     Anybody,
     Client,
     Bearer,
@@ -33,9 +34,9 @@ const INVALID: (StatusCode, &str) =
     (StatusCode::BAD_REQUEST, "RFC 6749 §5.2: `error` and `error_description` say what is wrong.");
 const UNKNOWN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "The client could not be authenticated (RFC 6749 §5.2).");
-pub(super) const THROTTLED: (StatusCode, &str) =
+const THROTTLED: (StatusCode, &str) =
     (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; `Retry-After` says when to come back.");
-pub(super) const BROKEN: (StatusCode, &str) =
+const BROKEN: (StatusCode, &str) =
     (StatusCode::SERVICE_UNAVAILABLE, "The data source did not respond; try again.");
 const TOKEN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "No valid access token was sent (RFC 6750 §3.1).");

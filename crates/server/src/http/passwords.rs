@@ -5,18 +5,21 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, Request, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
     error::OAuthError,
-    rights::Right,
+    rights::{NotAuthorized, Right},
     session::browser::Browser,
     sign_in::{
         new_password::{ChangeError, ChangeForm},
         reset::IssueError,
     },
-    tokens::dpop::Proof,
+    tokens::{
+        dpop::Proof,
+        verified::{Holder, VerifyError},
+    },
 };
 use castellan_proto::{Secret, strict_json};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -24,8 +27,7 @@ use serde_json::json;
 
 use super::{
     browser::cookies::{self, Visitor},
-    openapi::{BROKEN, Caller, Operation, THROTTLED},
-    resources::{Outcome, authorize, done},
+    resources::{Outcome, done},
 };
 use crate::{
     app::App,
@@ -52,7 +54,7 @@ pub(super) async fn force_reset(State(app): State<App>, request: Request<Body>) 
 }
 
 async fn issue(app: &App, request: Request<Body>) -> Result<Response, Outcome> {
-    authorize(app, request.headers(), Right::Write).await?;
+    administrator(app, request.headers()).await?;
     let WhoseReset { user_id } = body(request).await?;
     let token = app.issuer().issue_reset(&user_id).await.map_err(|error| match error {
         IssueError::Unknown => Outcome::NotFound,
@@ -61,6 +63,23 @@ async fn issue(app: &App, request: Request<Body>) -> Result<Response, Outcome> {
     })?;
     let data = json!({"resetUrl": app.issuer().reset_url(&token), "token": token.text()});
     Ok(Json(json!({"code": "password_reset_link_issued", "data": data})).into_response())
+}
+
+/// Whether the bearer of the request may do everything.
+async fn administrator(app: &App, headers: &HeaderMap) -> Result<(), Outcome> {
+    let token = bearer::token(headers).map_err(|error| match error {
+        OAuthError::TokenMissing => Outcome::Anonymous,
+        _ => Outcome::Unauthorized,
+    })?;
+    let caller = app.issuer().verify_access(token, Holder::Bearer).await;
+    let caller = caller.map_err(|error| match error {
+        VerifyError::Store(error) => Outcome::broken(&error),
+        _ => Outcome::Unauthorized,
+    })?;
+    app.issuer().authorize_admin(&caller, Right::Write).map_err(|refused| match refused {
+        NotAuthorized::Audience => Outcome::Unauthorized,
+        NotAuthorized::Forbidden | NotAuthorized::Person => Outcome::Forbidden,
+    })
 }
 
 #[derive(Deserialize)]
@@ -95,7 +114,8 @@ async fn changed(
         // A token is used in no browser that could be known.
         (id, Browser { source: visitor.browser.source, ..Browser::default() })
     } else {
-        let person = app.issuer().signed_in(&visitor.browser).await.map_err(broken)?;
+        let person = app.issuer().signed_in(&visitor.browser).await;
+        let person = person.map_err(|error| Outcome::broken(&error).into_response())?;
         let person = person.ok_or_else(|| Outcome::Anonymous.into_response())?;
         (person.account_id, visitor.browser)
     };
@@ -140,10 +160,6 @@ fn wrong(member: &str, error: &ChangeError) -> Response {
     Outcome::Invalid(format!("{member}: {error}")).into_response()
 }
 
-fn broken(error: castellan_issuer::store::StoreError) -> Response {
-    Outcome::broken(&error).into_response()
-}
-
 /// What a body of JSON says, with every member known and written once.
 async fn body<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Outcome> {
     if !request::is_json(request.headers()) {
@@ -161,47 +177,3 @@ async fn body<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Outcome>
     }
     strict_json::parse(value).map_err(Outcome::Bad)
 }
-
-/// What the description of the interface says of them.
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation {
-        path: "/auth/change-password",
-        method: Method::POST,
-        summary: "Change one's own password; also by the cookie of a browser session.",
-        caller: Caller::Bearer,
-        form: &[("currentPassword", true), ("newPassword", true)],
-        responses: &[
-            (StatusCode::OK, "`code`; all sessions and tokens of the person are over."),
-            (StatusCode::BAD_REQUEST, "The body cannot be read."),
-            (StatusCode::UNAUTHORIZED, "No valid access token was sent."),
-            (StatusCode::FORBIDDEN, "The token is not of a person."),
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON."),
-            (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "The member that is named is wrong; nothing has changed.",
-            ),
-            THROTTLED,
-            BROKEN,
-        ],
-    },
-    Operation {
-        path: "/auth/force-reset-password",
-        method: Method::POST,
-        summary: "Issue a link by which a person sets a new password.",
-        caller: Caller::Bearer,
-        form: &[("userId", true)],
-        responses: &[
-            (
-                StatusCode::OK,
-                "`code` and, in `data`, `resetUrl` and `token`; valid for 15 minutes, once.",
-            ),
-            (StatusCode::BAD_REQUEST, "The body cannot be read."),
-            (StatusCode::UNAUTHORIZED, "No valid access token was sent."),
-            (StatusCode::FORBIDDEN, "The token does not have the right."),
-            (StatusCode::NOT_FOUND, "There is no such person."),
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON."),
-            (StatusCode::UNPROCESSABLE_ENTITY, "The person is inactive."),
-            BROKEN,
-        ],
-    },
-];

@@ -187,11 +187,7 @@ impl Resource for ClientDocument {
         let Proof { secret, jwks, changed } =
             Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty();
-        self.check_type(has_secret)?;
-        if asked.has_basic() {
-            self.check_basic(secret.is_some())?;
-        }
-        self.check_keys(has_secret, before)?;
+        self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
         check_origins(&self.allowed_origins)?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
@@ -273,6 +269,18 @@ impl ClientDocument {
             uris.insert(0, uri);
         }
         uris
+    }
+
+    /// Whether how it proves itself, by a secret or at all, suits what else it says.
+    fn check_proof(
+        &self,
+        asked: &AskedGrants,
+        (by_secret, has_secret): (bool, bool),
+        before: Option<&Client>,
+    ) -> Result<(), Problem> {
+        self.check_type(has_secret)?;
+        self.check_keys(has_secret, before)?;
+        if asked.has_basic() { self.check_basic(by_secret) } else { Ok(()) }
     }
 
     /// It does not lose its keys in silence.

@@ -6,6 +6,7 @@
 mod conditions;
 mod content;
 mod history;
+pub(super) mod openapi;
 mod operations;
 mod outcome;
 mod search;

@@ -10,16 +10,13 @@ use axum::{
 };
 use castellan_issuer::{
     error::OAuthError,
-    rights::{NotAuthorized, Right},
+    rights::Right,
     session::browser::Browser,
     sign_in::{
         new_password::{ChangeError, ChangeForm},
         reset::IssueError,
     },
-    tokens::{
-        dpop::Proof,
-        verified::{Holder, VerifyError},
-    },
+    tokens::dpop::Proof,
 };
 use castellan_proto::{Secret, strict_json};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -27,7 +24,7 @@ use serde_json::json;
 
 use super::{
     browser::cookies::{self, Visitor},
-    resources::{Outcome, done},
+    resources::{Outcome, authorize, done},
 };
 use crate::{
     app::App,
@@ -54,7 +51,7 @@ pub(super) async fn force_reset(State(app): State<App>, request: Request<Body>) 
 }
 
 async fn issue(app: &App, request: Request<Body>) -> Result<Response, Outcome> {
-    administrator(app, request.headers()).await?;
+    authorize(app, request.headers(), Right::Write).await?;
     let WhoseReset { user_id } = body(request).await?;
     let token = app.issuer().issue_reset(&user_id).await.map_err(|error| match error {
         IssueError::Unknown => Outcome::NotFound,
@@ -63,23 +60,6 @@ async fn issue(app: &App, request: Request<Body>) -> Result<Response, Outcome> {
     })?;
     let data = json!({"resetUrl": app.issuer().reset_url(&token), "token": token.text()});
     Ok(Json(json!({"code": "password_reset_link_issued", "data": data})).into_response())
-}
-
-/// Whether the bearer of the request may do everything.
-async fn administrator(app: &App, headers: &HeaderMap) -> Result<(), Outcome> {
-    let token = bearer::token(headers).map_err(|error| match error {
-        OAuthError::TokenMissing => Outcome::Anonymous,
-        _ => Outcome::Unauthorized,
-    })?;
-    let caller = app.issuer().verify_access(token, Holder::Bearer).await;
-    let caller = caller.map_err(|error| match error {
-        VerifyError::Store(error) => Outcome::broken(&error),
-        _ => Outcome::Unauthorized,
-    })?;
-    app.issuer().authorize_admin(&caller, Right::Write).map_err(|refused| match refused {
-        NotAuthorized::Audience => Outcome::Unauthorized,
-        NotAuthorized::Forbidden | NotAuthorized::Person => Outcome::Forbidden,
-    })
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 mod conditions;
 mod content;
 mod history;
+pub(super) mod openapi;
 mod operations;
 mod outcome;
 pub(super) mod policies;

@@ -21,7 +21,8 @@ const MOST_COUNT: usize = 200;
 const MOST_SKIPPED: usize = 2_000;
 
 /// The parameters that every kind has.
-pub const CONTROLS: [&str; 6] = ["_count", "_page", "_sort", "_elements", "_total", "_after"];
+pub const CONTROLS: [&str; 7] =
+    ["_count", "_page", "_sort", "_elements", "_total", "_totalMethod", "_after"];
 
 /// A search for resources of one kind.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Search {
     /// Which page it is, from 1, as far as the query says so.
     pub page: usize,
     total: Total,
+    /// Nothing but how many there are is asked for.
+    counts_only: bool,
     /// The members that are wanted; all if there are none.
     elements: Vec<String>,
 }
@@ -78,6 +81,7 @@ impl Search {
             listing: Listing::all(kind, COUNT),
             page: 1,
             total: Total::Free,
+            counts_only: false,
             elements: Vec::new(),
         };
         let mut seen = Vec::new();
@@ -92,6 +96,9 @@ impl Search {
                 let condition = condition(kind, name, value).map_err(ListError::Parameter)?;
                 search.listing.conditions.push(condition);
             }
+        }
+        if search.counts_only && search.total == Total::Free {
+            search.total = Total::Counted;
         }
         if search.listing.after.is_none() {
             // A cursor says by itself where a page begins.
@@ -108,10 +115,14 @@ impl Search {
     fn control(&mut self, name: &str, value: &str) -> Result<(), String> {
         let number = || value.parse::<usize>().ok().filter(|number| *number > 0);
         match name {
+            "_count" if value == "0" => {
+                self.counts_only = true;
+                self.listing.first = 1;
+            }
             "_count" => {
                 let count = number().filter(|count| *count <= MOST_COUNT);
                 self.listing.first =
-                    count.ok_or_else(|| format!("_count: must be 1 to {MOST_COUNT}"))?;
+                    count.ok_or_else(|| format!("_count: must be 0 to {MOST_COUNT}"))?;
             }
             "_page" => {
                 self.page = number().ok_or("_page: must be a number from 1")?;
@@ -130,6 +141,13 @@ impl Search {
                     _ => return Err("_total: must be none, estimate or accurate".to_owned()),
                 };
             }
+            // What clients of older versions of Aidbox say in place of `_total`.
+            "_totalMethod" => {
+                self.total = match value {
+                    "count" | "estimate" => Total::Counted,
+                    _ => return Err("_totalMethod: must be count or estimate".to_owned()),
+                };
+            }
             _ => self.listing.after = Some(value.to_owned()).filter(|cursor| !cursor.is_empty()),
         }
         Ok(())
@@ -138,7 +156,7 @@ impl Search {
     /// Resources on a page at most.
     #[must_use]
     pub const fn count(&self) -> usize {
-        self.listing.first
+        if self.counts_only { usize::MAX } else { self.listing.first }
     }
 
     /// Whether `_page` can ask for the page `page`.
@@ -180,6 +198,15 @@ impl Search {
             },
             _ => None,
         })
+    }
+
+    /// What is wanted of what was found.
+    fn shown(&self, found: Found) -> Found {
+        if self.counts_only {
+            return Found { documents: Vec::new(), total: found.total, next: None };
+        }
+        let documents = found.documents.into_iter().map(|document| self.trim(document)).collect();
+        Found { documents, ..found }
     }
 
     /// `document` with what is wanted of it.
@@ -282,11 +309,7 @@ impl Issuer {
             Total::Free => None,
             Total::Counted => listing.kind.any().count(self, &listing).await?,
         };
-        Ok(Found {
-            documents: documents.into_iter().map(|document| search.trim(document)).collect(),
-            total,
-            next: end_cursor.map(Next::After),
-        })
+        Ok(search.shown(Found { documents, total, next: end_cursor.map(Next::After) }))
     }
 
     /// The page of those that values name.
@@ -299,10 +322,7 @@ impl Issuer {
         let count = u64::try_from(all.len()).ok().filter(|_| *total != Total::None);
         let there_is_more = all.len() > listing.skip.saturating_add(listing.first);
         let page = all.into_iter().skip(listing.skip).take(listing.first);
-        Ok(Found {
-            documents: page.map(|document| search.trim(document)).collect(),
-            total: count,
-            next: there_is_more.then_some(Next::Page),
-        })
+        let next = there_is_more.then_some(Next::Page);
+        Ok(search.shown(Found { documents: page.collect(), total: count, next }))
     }
 }

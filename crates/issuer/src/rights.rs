@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     Issuer,
     policy::{self, Said},
+    records::Client,
     resources::{ClientDocument, Resource as _, ResourceKind, UserDocument},
     store::StoreError,
     tokens::verified::Live,
@@ -74,6 +75,15 @@ impl Issuer {
         } else {
             Err(NotAuthorized::Person)
         }
+    }
+
+    /// Whether a client that showed its secret itself has `right` at this site.
+    ///
+    /// # Errors
+    /// [`NotAuthorized::Forbidden`] if its scopes do not cover the right.
+    pub fn authorize_client(client: &Client, right: Right) -> Result<(), NotAuthorized> {
+        let wanted = right.scope().ok_or(NotAuthorized::Forbidden)?;
+        if client.scope.cover(&wanted) { Ok(()) } else { Err(NotAuthorized::Forbidden) }
     }
 
     /// What the policies of this site say about a request of `caller`, in the order of their ids up

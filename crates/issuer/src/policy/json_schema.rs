@@ -21,7 +21,7 @@ impl JsonSchema {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn read(schema: &Value) -> Result<Self, String> {
-        if !schema.as_object().is_some_and(|members| !members.is_empty()) {
+        if schema.as_object().is_none_or(Map::is_empty) {
             return Err("schema must be an object that is not empty".to_owned());
         }
         jsonschema::options()

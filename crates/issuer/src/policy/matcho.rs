@@ -299,45 +299,42 @@ impl<'a> Walk<'a> {
             },
             Node::OneOf(nodes) => {
                 let any = nodes.iter().map(|node| self.quietly(node, Some(subject)));
-                best(any.collect::<Vec<_>>())
+                any.fold(Match::No, better)
             }
             Node::Not(node) => match self.quietly(node, Some(subject)) {
                 Match::Yes => Match::No,
                 Match::No => Match::Yes,
                 Match::Missing => Match::Missing,
             },
-            Node::Contains(node) => match subject.as_array() {
-                None => Match::No,
-                Some(items) => {
-                    let any = items.iter().map(|item| self.quietly(node, Some(item)));
-                    best(any.collect::<Vec<_>>())
-                }
-            },
-            // Of a list without items nothing holds, or leaving them out would be a way in.
-            Node::Every(node) => match subject.as_array() {
-                None => Match::No,
-                Some(items) if items.is_empty() => Match::Missing,
-                Some(items) => {
-                    let each = items.iter().map(|item| self.quietly(node, Some(item)));
-                    worst(each.collect::<Vec<_>>())
-                }
-            },
-            Node::PresentAll(nodes) => match subject.as_array() {
-                None => Match::No,
-                Some(items) => {
-                    let each = nodes.iter().map(|node| {
-                        let any = items.iter().map(|item| self.quietly(node, Some(item)));
-                        best(any.collect::<Vec<_>>())
-                    });
-                    worst(each.collect::<Vec<_>>())
-                }
-            },
-            Node::Length(length) => Match::of(
-                subject.as_array().is_some_and(|items| u64::try_from(items.len()) == Ok(*length)),
-            ),
+            Node::Contains(_) | Node::Every(_) | Node::PresentAll(_) | Node::Length(_) => {
+                subject.as_array().map_or(Match::No, |items| self.list(node, items))
+            }
             Node::Equals(_) | Node::Absent | Node::All(_) => return self.node(node, Some(subject)),
         };
         self.noted(found, node)
+    }
+
+    /// Compares a list with what an operator says of it.
+    fn list(&mut self, node: &Node, items: &'a [Value]) -> Match {
+        match node {
+            Node::Contains(node) => self.any(node, items),
+            // Of a list without items nothing holds, or leaving them out would be a way in.
+            Node::Every(_) if items.is_empty() => Match::Missing,
+            Node::Every(node) => {
+                let each = items.iter().map(|item| self.quietly(node, Some(item)));
+                each.fold(Match::Yes, worse)
+            }
+            Node::PresentAll(nodes) => {
+                nodes.iter().map(|node| self.any(node, items)).fold(Match::Yes, worse)
+            }
+            Node::Length(length) => Match::of(u64::try_from(items.len()) == Ok(*length)),
+            _ => Match::No,
+        }
+    }
+
+    /// Whether one of `items` matches.
+    fn any(&mut self, node: &Node, items: &'a [Value]) -> Match {
+        items.iter().map(|item| self.quietly(node, Some(item))).fold(Match::No, better)
     }
 
     /// All of `parts`, each with the member that it is.
@@ -369,34 +366,29 @@ impl<'a> Walk<'a> {
     }
 
     /// Compares the parts of a reference, which are texts that the request does not have as such.
-    fn reference(&mut self, node: &Node, kind: &str, id: &str) -> Match {
+    fn reference(&self, node: &Node, kind: &str, id: &str) -> Match {
         let part = |name: &str| match name {
             "resourceType" => Some(Value::from(kind)),
             "id" => Some(Value::from(id)),
             _ => None,
         };
         let Node::Members(members) = node else { return Match::No };
-        worst(
-            members
-                .iter()
-                .map(|(name, node)| {
-                    let Some(value) = part(name) else { return Match::Missing };
-                    match node {
-                        Node::SameAs(path) => match at(self.request, path) {
-                            Some(other) if !other.is_null() => Match::of(same(&value, other)),
-                            _ => Match::Missing,
-                        },
-                        Node::Equals(expected) => Match::of(same(&value, expected)),
-                        Node::Enum(values) => Match::of(values.iter().any(|one| same(&value, one))),
-                        Node::Search(regex) => {
-                            Match::of(value.as_str().is_some_and(|t| regex.is_match(t)))
-                        }
-                        Node::Present | Node::NotBlank => Match::Yes,
-                        _ => Match::No,
-                    }
-                })
-                .collect::<Vec<_>>(),
-        )
+        let request = self.request;
+        let each = members.iter().map(|(name, node)| {
+            let Some(value) = part(name) else { return Match::Missing };
+            match node {
+                Node::SameAs(path) => match at(request, path) {
+                    Some(other) if !other.is_null() => Match::of(same(&value, other)),
+                    _ => Match::Missing,
+                },
+                Node::Equals(expected) => Match::of(same(&value, expected)),
+                Node::Enum(values) => Match::of(values.iter().any(|one| same(&value, one))),
+                Node::Search(regex) => Match::of(value.as_str().is_some_and(|t| regex.is_match(t))),
+                Node::Present | Node::NotBlank => Match::Yes,
+                _ => Match::No,
+            }
+        });
+        each.fold(Match::Yes, worse)
     }
 
     fn noted(&mut self, found: Match, node: &Node) -> Match {
@@ -442,13 +434,17 @@ impl Node {
                 }
             }
             Self::Members(members) => {
-                members.iter().for_each(|(_, node)| node.loose_searches(found))
+                for (_, node) in members {
+                    node.loose_searches(found);
+                }
             }
             Self::Prefix(nodes)
             | Self::OneOf(nodes)
             | Self::PresentAll(nodes)
             | Self::All(nodes) => {
-                nodes.iter().for_each(|node| node.loose_searches(found));
+                for node in nodes {
+                    node.loose_searches(found);
+                }
             }
             Self::Not(node) | Self::Contains(node) | Self::Every(node) | Self::Reference(node) => {
                 node.loose_searches(found);
@@ -467,18 +463,12 @@ const fn worse(one: Match, other: Match) -> Match {
     }
 }
 
-fn worst(all: Vec<Match>) -> Match {
-    all.into_iter().fold(Match::Yes, worse)
-}
-
-/// Yes if one is; otherwise missing if one is.
-fn best(any: Vec<Match>) -> Match {
-    if any.contains(&Match::Yes) {
-        Match::Yes
-    } else if any.contains(&Match::Missing) {
-        Match::Missing
-    } else {
-        Match::No
+/// The more lenient of two: yes, then missing, then not.
+const fn better(one: Match, other: Match) -> Match {
+    match (one, other) {
+        (Match::Yes, _) | (_, Match::Yes) => Match::Yes,
+        (Match::Missing, _) | (_, Match::Missing) => Match::Missing,
+        _ => Match::No,
     }
 }
 

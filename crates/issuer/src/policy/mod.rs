@@ -178,7 +178,7 @@ mod tests {
         let app = policy("app", &[(LinkKind::User, "bob"), (LinkKind::Client, "portal")], allow());
         let call = policy("call", &[(LinkKind::Operation, "Query:User:Get")], allow());
         let no = policy("no", &[], json!({"engine": "matcho", "matcho": {"uri": "/x"}}));
-        assert_eq!(ask(&[other.clone()], &request), (false, vec![]));
+        assert_eq!(ask(std::slice::from_ref(&other), &request), (false, vec![]));
         for (one, id) in [(mine, "mine"), (app, "app"), (call, "call")] {
             let expected = (true, vec!["no".to_owned(), id.to_owned()]);
             assert_eq!(ask(&[no.clone(), other.clone(), one, no.clone()], &request), expected);

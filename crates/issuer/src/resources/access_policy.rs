@@ -185,12 +185,12 @@ impl AccessPolicyDocument {
             })
         });
         let links = links.collect::<Result<Vec<_>, _>>()?;
-        let Self { description, role_name: role, engine, matcho, schema, and, or, .. } = self;
-        if role.as_ref().is_some_and(|role| !is_identifier(role)) {
+        let Self { description, role_name, engine, matcho, schema, and, or, .. } = self;
+        if role_name.as_ref().is_some_and(|role| !is_identifier(role)) {
             return Err("roleName must be the id of a Role".to_owned());
         }
         let document = RuleDocument { engine, matcho, schema, and, or };
         let rule = Rule::read(&document)?;
-        Ok(Checked { description, links, role, document, rule })
+        Ok(Checked { description, links, role: role_name, document, rule })
     }
 }

@@ -2,6 +2,7 @@
 //! are guards, which serve the API behind them.
 
 mod passwords;
+mod policies;
 
 use axum::http::{Method, StatusCode};
 use castellan_issuer::resources::ResourceKind;
@@ -41,17 +42,6 @@ const BROKEN: (StatusCode, &str) =
 const TOKEN: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "No valid access token was sent (RFC 6750 §3.1).");
 
-/// What a test of a policy or a pattern answers.
-const TESTED: &[(StatusCode, &str)] = &[
-    (StatusCode::OK, "What it says, why, and warnings."),
-    (StatusCode::BAD_REQUEST, "The body does not match its media type."),
-    TOKEN,
-    (StatusCode::FORBIDDEN, "The token, its client or the person lacks the right."),
-    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is neither JSON nor YAML."),
-    (StatusCode::UNPROCESSABLE_ENTITY, "The policy or the pattern is not valid."),
-    BROKEN,
-];
-
 /// The endpoints that every server has.
 const OPERATIONS: &[Operation] = &[
     Operation {
@@ -76,24 +66,6 @@ const OPERATIONS: &[Operation] = &[
             THROTTLED,
             BROKEN,
         ],
-    },
-    Operation {
-        path: "/auth/test-policy",
-        method: Method::POST,
-        summary: "Try out a policy: `request` and `policy`, in JSON or YAML \
-                  (docs/contracts/aidbox.md §8). Needs `Castellan:AccessPolicy:Test`.",
-        caller: Caller::Bearer,
-        form: &[],
-        responses: TESTED,
-    },
-    Operation {
-        path: "/$matcho",
-        method: Method::POST,
-        summary: "Try out a pattern: `matcho` and `resource`, in JSON or YAML \
-                  (docs/contracts/aidbox.md §8). Needs `Castellan:AccessPolicy:Test`.",
-        caller: Caller::Bearer,
-        form: &[],
-        responses: TESTED,
     },
     Operation {
         path: "/auth/par",
@@ -275,8 +247,9 @@ const OPERATIONS: &[Operation] = &[
 pub fn document(rosters: &Rosters) -> Value {
     let mut paths = Map::new();
     let form = "application/x-www-form-urlencoded";
+    let json = "application/json";
     for (operations, media_type) in
-        [(OPERATIONS, form), (passwords::OPERATIONS, "application/json")]
+        [(OPERATIONS, form), (passwords::OPERATIONS, json), (policies::OPERATIONS, json)]
     {
         for operation in operations {
             resources::openapi::add(

@@ -58,7 +58,7 @@ async fn page(
             since,
         })
         .collect();
-    let sessions = app.issuer().own_sessions(&person).await.map_err(OAuthError::from)?;
+    let sessions = app.issuer().own_sessions(person).await.map_err(OAuthError::from)?;
     let days: Vec<_> = sessions.iter().map(|one| (day(one.since.0), day(one.used.0))).collect();
     let sessions: Vec<_> = sessions
         .iter()

@@ -26,6 +26,7 @@ use axum::{
     routing::get,
 };
 use castellan_issuer::{
+    Issuer,
     error::OAuthError,
     resources::{ResourceKind, Roster},
     rights::{NotAuthorized, Right},
@@ -33,10 +34,12 @@ use castellan_issuer::{
 };
 
 pub(super) use self::outcome::Outcome;
+use castellan_proto::{Authorization, BasicCredentials};
+
 use self::style::Style;
 use crate::{
     app::App,
-    wire::{bearer, error::no_store},
+    wire::{bearer, error::no_store, request},
 };
 
 /// `/{Kind}` and `/{Kind}/{id}` for every kind, and both below `/fhir`.
@@ -98,7 +101,7 @@ pub(super) async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> R
     app.issuer().authorize_admin(&caller, right).map_err(Outcome::from)
 }
 
-/// Whether the bearer of the request may do what its method says to the resource `id` of `kind`, or
+/// Whether the sender of the request may do what its method says to the resource `id` of `kind`, or
 /// to all of them: as an administrator or as a client, or because a policy allows reading.
 async fn authorize_operation(
     app: &App,
@@ -106,12 +109,32 @@ async fn authorize_operation(
     kind: ResourceKind,
     id: Option<&str>,
 ) -> Result<(), Outcome> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return authorize(app, &parts.headers, Right::Write).await;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let right = if reads { Right::Read(kind) } else { Right::Write };
+    if let Ok(Some(Authorization::Basic(shown))) = request::authorization(&parts.headers) {
+        return authorize_client(app, &shown, (parts, right)).await;
     }
     let caller = caller(app, &parts.headers).await?;
-    match app.issuer().authorize_admin(&caller, Right::Read(kind)) {
-        Err(NotAuthorized::Person) => policies::allow(app, &caller, (kind, id), parts).await,
+    match app.issuer().authorize_admin(&caller, right) {
+        Err(NotAuthorized::Person) if reads => {
+            policies::allow(app, &caller, (kind, id), parts).await
+        }
         other => other.map_err(Outcome::from),
     }
+}
+
+/// Whether a client that shows its secret itself, and may do so (`basic` among its `grant_types`), has
+/// `right`.
+async fn authorize_client(
+    app: &App,
+    shown: &BasicCredentials,
+    (parts, right): (&Parts, Right),
+) -> Result<(), Outcome> {
+    let (shown, source) = (request::client_of(shown), request::source(&parts.extensions));
+    let proven = app.issuer().client_at_api(shown, source).await.map_err(|error| match error {
+        OAuthError::InvalidClient { .. } => Outcome::Unauthorized,
+        OAuthError::Throttled(seconds) => Outcome::TooMany(seconds),
+        error => Outcome::broken(&error),
+    })?;
+    Issuer::authorize_client(&proven.client, right).map_err(Outcome::from)
 }

@@ -31,6 +31,8 @@ pub(in crate::http) enum Outcome {
     /// What to send in its place.
     MediaType(&'static str),
     TooLarge,
+    /// Too many guesses at a secret; seconds until the next one.
+    TooMany(u64),
     Broken,
 }
 
@@ -76,6 +78,10 @@ impl Outcome {
                 let text = format!("A document must not exceed {MOST} bytes");
                 (StatusCode::PAYLOAD_TOO_LARGE, "too-long", "too-long", text)
             }
+            Self::TooMany(seconds) => {
+                let text = format!("Too many attempts; try again in {seconds} s");
+                (StatusCode::TOO_MANY_REQUESTS, "throttled", "throttled", text)
+            }
             Self::Broken => {
                 let text = "Something went wrong on the server; try again".to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, "exception", "exception", text)
@@ -101,6 +107,7 @@ impl IntoResponse for Outcome {
         } else {
             "Bearer error=\"invalid_token\""
         };
+        let pause = if let Self::TooMany(seconds) = self { Some(seconds) } else { None };
         let (status, id, code, text) = self.parts();
         let mut body = json!({
             "resourceType": "OperationOutcome",
@@ -114,6 +121,9 @@ impl IntoResponse for Outcome {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = pause {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = HeaderValue::from_static("GET, HEAD");

@@ -219,3 +219,49 @@ async fn basic_needs_a_secret_that_is_all_there_is_to_prove() {
         assert!(!applied.status.success() && said.contains(why), "{said}");
     }
 }
+
+/// Resources take it as well, under the client's own rights, and no other endpoint for tokens does.
+#[tokio::test]
+async fn aidbox_39_basic_reads_resources_as_its_client_may() {
+    let documents = r#"
+resourceType: Client
+id: reader
+secret: s3cr3t-reader
+grant_types: [basic]
+scope: ["Castellan:Client:Read"]
+---
+resourceType: Client
+id: tokens-only
+secret: s3cr3t-tokens
+grant_types: [client_credentials]
+scope: ["Castellan:*"]
+"#;
+    let castellan = Castellan::with_documents(documents).await;
+    let ask = async |method: http::Method, path: &str, credentials: &str| {
+        let ask = Ask::new(method, &castellan.at(path));
+        ask.header("authorization", &basic(credentials)).send().await
+    };
+    let get = http::Method::GET;
+    let (good, other) = ("reader:s3cr3t-reader", "tokens-only:s3cr3t-tokens");
+    assert_eq!(ask(get.clone(), "/Client/reader", good).await.status, 200);
+    assert_eq!(ask(get.clone(), "/fhir/Client", good).await.status, 200);
+    assert_eq!(ask(get.clone(), "/User", good).await.status, 403);
+    assert_eq!(ask(http::Method::DELETE, "/Client/reader", good).await.status, 403);
+    for bad in [other, "reader:s3cr3t-reader\n", "reader:", "nobody:s3cr3t-reader"] {
+        let answer = ask(get.clone(), "/Client/reader", bad).await;
+        assert_eq!(answer.status, 401, "{bad:?}: {answer:?}");
+        assert_eq!(answer.json()["resourceType"], "OperationOutcome");
+        assert!(answer.header("www-authenticate").is_some());
+    }
+    for path in ["/auth/userinfo", "/auth/test-policy"] {
+        assert_ne!(ask(get.clone(), path, good).await.status, 200, "{path}");
+    }
+    for _ in 0..40 {
+        if ask(get.clone(), "/Client/reader", "reader:wrong").await.status == 429 {
+            let answer = ask(get.clone(), "/Client/reader", "reader:wrong").await;
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            return;
+        }
+    }
+    panic!("guesses are not counted");
+}

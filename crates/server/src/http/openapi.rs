@@ -393,11 +393,12 @@ mod tests {
     }
 
     /// Pages for people, and what they load.
-    const PAGES: [&str; 14] = [
+    const PAGES: [&str; 15] = [
         "/",
         "/account",
         "/account/password",
         "/account/revoke",
+        "/account/sessions/end",
         "/assets/",
         "/auth/authorize",
         "/auth/device/code",

@@ -256,9 +256,10 @@ scope: ["Castellan:*"]
     for path in ["/auth/userinfo", "/auth/test-policy"] {
         assert_ne!(ask(get.clone(), path, good).await.status, 200, "{path}");
     }
-    for _ in 0..40 {
-        if ask(get.clone(), "/Client/reader", "reader:wrong").await.status == 429 {
-            let answer = ask(get.clone(), "/Client/reader", "reader:wrong").await;
+    for n in 0..40 {
+        let guess = format!("tokens-only:wrong-{n}");
+        let answer = ask(get.clone(), "/Client/reader", &guess).await;
+        if answer.status == 429 {
             assert!(answer.header("retry-after").is_some(), "{answer:?}");
             return;
         }

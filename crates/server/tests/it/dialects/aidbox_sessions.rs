@@ -432,7 +432,7 @@ async fn a_person_sees_their_sessions_and_ends_others() {
     assert!(house.knows(&mut browsers[0].0).await && house.knows(&mut bea).await);
     assert_eq!(house.castellan.userinfo(&browsers[0].1).await.status, 200);
     let page = browsers[0].0.get(&house.castellan.at("/account")).await;
-    assert!(!page.body.contains("Another browser") && !page.body.contains("everywhere else"));
+    assert!(!page.body.contains("Another browser") && !page.body.contains("Sign out everywhere"));
 }
 
 /// Whoever ends a session from elsewhere, and however: its apps hear of it as of a sign-out. The app

@@ -257,7 +257,7 @@ scope: ["Castellan:*"]
         assert_ne!(ask(get.clone(), path, good).await.status, 200, "{path}");
     }
     for n in 0..40 {
-        let guess = format!("tokens-only:wrong-{n}");
+        let guess = format!("nobody:wrong-{n}");
         let answer = ask(get.clone(), "/Client/reader", &guess).await;
         if answer.status == 429 {
             assert!(answer.header("retry-after").is_some(), "{answer:?}");

@@ -22,6 +22,9 @@ pub struct AccessPolicy {
     pub role: Option<String>,
     /// What it says.
     pub rule: RuleDocument,
+    /// Which of all that had this id it is.
+    #[serde(default, skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
     /// When the record was made.
     pub created: Timestamp,
     /// When a document last changed it.

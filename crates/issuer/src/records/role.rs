@@ -24,6 +24,9 @@ pub struct Role {
     pub users: Vec<String>,
     /// Everybody at the site has it.
     pub everybody: bool,
+    /// Which of all that had this id it is.
+    #[serde(skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
     /// When the record was made.
     pub created: Timestamp,
     /// When a document last changed it.

@@ -19,6 +19,9 @@ pub struct ScopeText {
     /// In other languages, by their tags in lower case (RFC 5646).
     #[serde(default)]
     pub languages: BTreeMap<String, ScopeWords>,
+    /// Which of all that had this id it is.
+    #[serde(default, skip_serializing_if = "crate::records::is_zero")]
+    pub incarnation: u32,
     /// When the record was made.
     #[serde(default)]
     pub created: Timestamp,

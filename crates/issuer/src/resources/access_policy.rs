@@ -4,7 +4,10 @@ use castellan_proto::{is_identifier, strict_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Facts, Problem, Resource};
+use super::{
+    Facts, Problem, Resource,
+    version::{fresh_incarnation, incarnation},
+};
 use crate::{
     Issuer,
     policy::{Link, LinkKind, Policy, Rule, RuleDocument},
@@ -121,6 +124,14 @@ impl Resource for AccessPolicyDocument {
         shown
     }
 
+    fn warnings(policy: &AccessPolicy) -> Vec<String> {
+        Rule::read(&policy.rule).map(|rule| rule.warnings()).unwrap_or_default()
+    }
+
+    fn incarnation(_: &str, policy: &AccessPolicy) -> String {
+        incarnation(policy.incarnation, policy.created)
+    }
+
     fn facts(id: &str, policy: &AccessPolicy) -> Facts {
         Facts { name: id.to_owned(), created: policy.created, modified: policy.modified }
     }
@@ -144,6 +155,7 @@ impl Resource for AccessPolicyDocument {
             links,
             role,
             rule,
+            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
         };

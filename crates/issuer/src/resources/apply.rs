@@ -71,6 +71,8 @@ pub struct Applied {
     pub before: Option<Value>,
     /// As it is, or would be.
     pub after: Value,
+    /// What is allowed by the letter of the document and seldom meant.
+    pub warnings: Vec<String>,
     /// Its secret is another now.
     pub secret_changed: bool,
     /// Its version as it is; of a dry run, as it was.
@@ -150,11 +152,12 @@ impl Issuer {
         let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) =
             wanted.map_err(|problem| ApplyError::of(&resource, problem))?;
-        let after = R::show(id, &record);
+        let (after, warnings) = (R::show(id, &record), R::warnings(&record));
         let mut applied = Applied {
             resource: resource.clone(),
             before: earlier.as_ref().map(|earlier| earlier.document.clone()),
             after,
+            warnings,
             secret_changed,
             version: earlier.as_ref().map(|earlier| earlier.version.clone()),
         };
@@ -190,7 +193,7 @@ impl Issuer {
                 applied.version = Some(version.clone());
                 if R::HAS_HISTORY {
                     let now = Described { document: applied.after.clone(), version };
-                    self.remember((R::NAME, id), Past::of_write(earlier.as_ref(), &now)).await;
+                    self.remember((R::NAME, id), Past::of_write(earlier.as_ref(), &now)).await?;
                 }
                 Ok(applied)
             }
@@ -272,7 +275,7 @@ impl Issuer {
                 if R::HAS_HISTORY {
                     let mut past = Past::of_write(None, &present);
                     past.push(Past::deletion(&present.version, now));
-                    self.remember((R::NAME, id), past).await;
+                    self.remember((R::NAME, id), past).await?;
                 }
                 return Ok(Some(present));
             }

@@ -137,23 +137,24 @@ impl History {
 }
 
 impl Issuer {
-    /// Keeps `past` of the resource. What fails is logged: the resource itself is written already.
-    pub(super) async fn remember(&self, (kind, id): (&str, &str), past: Vec<Past>) {
-        let key = history_id(kind, id);
-        let kept: Result<(), StoreError> = self
-            .repository()
-            .update(&key, self.now(), |history: Option<History>| {
-                let mut history = history.unwrap_or_default();
-                for one in &past {
-                    history.add(one.clone());
-                }
-                history.bound();
-                Ok(Update::Write(history, Notice::Silent, ()))
-            })
-            .await;
-        if let Err(error) = kept {
-            tracing::warn!(%error, kind, "the history of a resource was not written");
-        }
+    /// Keeps `past` of the resource, which is written already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; then the version may be missing.
+    pub(super) async fn remember(
+        &self,
+        (kind, id): (&str, &str),
+        past: Vec<Past>,
+    ) -> Result<(), StoreError> {
+        let keep = |history: Option<History>| {
+            let mut history = history.unwrap_or_default();
+            for one in &past {
+                history.add(one.clone());
+            }
+            history.bound();
+            Ok(Update::Write(history, Notice::Silent, ()))
+        };
+        self.repository().update(&history_id(kind, id), self.now(), keep).await
     }
 
     /// The versions of a resource that are kept, the newest first; none if it never was.

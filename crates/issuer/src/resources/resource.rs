@@ -83,6 +83,12 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         schemars::json_schema!({"type": "object"})
     }
 
+    /// What is allowed by the letter of a document and seldom meant.
+    #[must_use]
+    fn warnings(_: &Self::Record) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What a listing can be sorted by.
     fn facts(id: &str, record: &Self::Record) -> Facts;
 

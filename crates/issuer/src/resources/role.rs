@@ -7,7 +7,10 @@ use castellan_proto::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Facts, Problem, Resource};
+use super::{
+    Facts, Problem, Resource,
+    version::{fresh_incarnation, incarnation},
+};
 use crate::{Issuer, records::Role, store::Kind};
 
 /// A role.
@@ -74,6 +77,10 @@ impl Resource for RoleDocument {
         shown
     }
 
+    fn incarnation(_: &str, role: &Role) -> String {
+        incarnation(role.incarnation, role.created)
+    }
+
     fn facts(id: &str, role: &Role) -> Facts {
         let name = if role.name.is_empty() { id } else { &role.name };
         Facts { name: name.to_lowercase(), created: role.created, modified: role.modified }
@@ -98,6 +105,7 @@ impl Resource for RoleDocument {
             groups: distinct(self.groups),
             users,
             everybody: self.everybody,
+            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
             created: before.map_or(now, |before| before.created),
             modified: now,
         };

@@ -6,7 +6,10 @@ use castellan_proto::scope::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Facts, Problem, Resource};
+use super::{
+    Facts, Problem, Resource,
+    version::{fresh_incarnation, incarnation},
+};
 use crate::{
     Issuer,
     records::{ScopeText, ScopeWords},
@@ -73,6 +76,10 @@ impl Resource for ScopeDocument {
         shown
     }
 
+    fn incarnation(_: &str, text: &ScopeText) -> String {
+        incarnation(text.incarnation, text.created)
+    }
+
     fn facts(_: &str, text: &ScopeText) -> Facts {
         let name = text.scope.as_str().to_lowercase();
         Facts { name, created: text.created, modified: text.modified }
@@ -122,7 +129,10 @@ impl Resource for ScopeDocument {
             }
         }
         let created = before.map_or(now, |before| before.created);
-        Ok((ScopeText { scope, language, words, languages, created, modified: now }, false))
+        let incarnation = before.map_or_else(fresh_incarnation, |before| before.incarnation);
+        let text =
+            ScopeText { scope, language, words, languages, incarnation, created, modified: now };
+        Ok((text, false))
     }
 }
 

@@ -125,6 +125,7 @@ impl Resource for SessionDocument {
             resource,
             before: Some(before.document),
             after: after.document,
+            warnings: Vec::new(),
             secret_changed: false,
             version: Some(after.version),
         })

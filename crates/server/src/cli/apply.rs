@@ -118,6 +118,9 @@ fn report(applied: &Applied, mode: Mode) -> Result<(), Failure> {
         (Some(_), true, Mode::DryRun) => "would update",
     };
     println!("{done} {}", applied.resource);
+    for warning in &applied.warnings {
+        eprintln!("warning: {}: {warning}", applied.resource);
+    }
     if mode == Mode::DryRun && applied.changed() {
         let before = applied.before.as_ref().map(yaml::write).transpose()?.unwrap_or_default();
         for line in yaml::difference(&before, &yaml::write(&applied.after)?) {

@@ -225,6 +225,9 @@ async fn delete(app: &App, (place, id): (Place, &str), parts: &Parts) -> Result<
 
 /// The answer to a write that was done.
 fn written(app: &App, place: Place, parts: &Parts, applied: &Applied) -> Response {
+    for warning in &applied.warnings {
+        tracing::warn!(resource = applied.resource, warning, "a document was written");
+    }
     let is_new = applied.before.is_none();
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut document = applied.after.clone();

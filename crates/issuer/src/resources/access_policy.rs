@@ -28,8 +28,7 @@ pub struct AccessPolicyDocument {
     /// What it is for, in words.
     description: Option<String>,
     /// Which requests it is asked about; all of them without.
-    #[serde(default)]
-    link: Vec<Reference>,
+    link: Option<Vec<Reference>>,
     /// Only people who have this role are asked about: the id of a `Role`.
     #[serde(rename = "roleName")]
     role_name: Option<String>,
@@ -185,10 +184,17 @@ impl AccessPolicyDocument {
     }
 
     fn checked(self) -> Result<Checked, String> {
-        if self.link.len() > MOST_LINKS {
+        // Whoever takes away the last one does not mean everybody.
+        if self.link.as_ref().is_some_and(Vec::is_empty) {
+            return Err(
+                "link must not be empty; leave it out for a policy about every request".to_owned()
+            );
+        }
+        let references = self.link.unwrap_or_default();
+        if references.len() > MOST_LINKS {
             return Err(format!("link must not have more than {MOST_LINKS} items"));
         }
-        let links = self.link.into_iter().enumerate().map(|(at, reference)| {
+        let links = references.into_iter().enumerate().map(|(at, reference)| {
             reference.link().ok_or_else(|| {
                 format!(
                     "link[{at}] must refer to a User, a Client, a Role, or an Operation such as \

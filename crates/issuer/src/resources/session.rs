@@ -86,7 +86,16 @@ impl Resource for SessionDocument {
 
     async fn described(issuer: &Issuer, id: &str) -> Result<Option<Described>, StoreError> {
         match Found::read(issuer, id).await? {
-            Some(found) => Ok(issuer.shown(&[found]).await?.pop().flatten()),
+            Some(found) => {
+                let mut shown = issuer.shown(&[found]).await?.pop().flatten();
+                if let Some(described) = &mut shown
+                    && described.document["active"] == false
+                {
+                    // What ends it may be another record: its person, its client, their consent.
+                    described.version.incarnation.push_str("-closed");
+                }
+                Ok(shown)
+            }
             None => Ok(None),
         }
     }

@@ -79,6 +79,16 @@ fn by_itself(scope: &str) -> (String, bool) {
         (Some("Mutation"), Some(of), Some(action), None) => (phrase(action, "Change", of), true),
         (Some("Query"), Some(of), Some(action), None) => (phrase(action, "Read", of), false),
         (Some("Query"), ..) => (format!("Read with the scope {scope}"), false),
+        // Castellan's own rights (`docs/rules.md` rule 23).
+        (Some("Castellan"), Some("AccessPolicy"), Some("Test"), None) => {
+            ("Try out access policies".to_owned(), false)
+        }
+        (Some("Castellan"), Some(kind), Some("Read"), None) if !kind.contains('*') => {
+            (format!("Read every {kind} of this server"), false)
+        }
+        (Some("Castellan"), ..) => {
+            ("Administer this server: read and change everything in it".to_owned(), true)
+        }
         _ => (format!("Use the scope {scope}"), true),
     }
 }

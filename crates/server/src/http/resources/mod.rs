@@ -28,13 +28,14 @@ use axum::{
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
+    records::Client,
     resources::{ResourceKind, Roster},
     rights::{NotAuthorized, Right},
     tokens::verified::{Holder, Live, VerifyError},
 };
 
 pub(super) use self::outcome::Outcome;
-use castellan_proto::{Authorization, BasicCredentials};
+use castellan_proto::Authorization;
 
 use self::style::Style;
 use crate::{
@@ -95,10 +96,13 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Arc<Live>, Outcome> {
     })
 }
 
-/// Whether the bearer of the request has `right`, as an administrator or as a client.
-pub(super) async fn authorize(app: &App, headers: &HeaderMap, right: Right) -> Result<(), Outcome> {
-    let caller = caller(app, headers).await?;
-    app.issuer().authorize_admin(&caller, right).map_err(Outcome::from)
+/// Whether the sender of the request has `right`, as an administrator or as a client.
+pub(super) async fn authorize(app: &App, parts: &Parts, right: Right) -> Result<(), Outcome> {
+    match sender(app, parts).await? {
+        Sender::Token(caller) => app.issuer().authorize_admin(&caller, right),
+        Sender::Client(client) => Issuer::authorize_client(&client, right),
+    }
+    .map_err(Outcome::from)
 }
 
 /// Whether the sender of the request may do what its method says to the resource `id` of `kind`, or
@@ -109,32 +113,37 @@ async fn authorize_operation(
     kind: ResourceKind,
     id: Option<&str>,
 ) -> Result<(), Outcome> {
-    let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    let right = if reads { Right::Read(kind) } else { Right::Write };
-    if let Ok(Some(Authorization::Basic(shown))) = request::authorization(&parts.headers) {
-        return authorize_client(app, &shown, (parts, right)).await;
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return authorize(app, parts, Right::Write).await;
     }
-    let caller = caller(app, &parts.headers).await?;
+    let right = Right::Read(kind);
+    let caller = match sender(app, parts).await? {
+        Sender::Token(caller) => caller,
+        Sender::Client(client) => return Ok(Issuer::authorize_client(&client, right)?),
+    };
     match app.issuer().authorize_admin(&caller, right) {
-        Err(NotAuthorized::Person) if reads => {
-            policies::allow(app, &caller, (kind, id), parts).await
-        }
-        other => other.map_err(Outcome::from),
+        Err(NotAuthorized::Person) => policies::allow(app, &caller, (kind, id), parts).await,
+        other => Ok(other?),
     }
 }
 
-/// Whether a client that shows its secret itself, and may do so (`basic` among its `grant_types`), has
-/// `right`.
-async fn authorize_client(
-    app: &App,
-    shown: &BasicCredentials,
-    (parts, right): (&Parts, Right),
-) -> Result<(), Outcome> {
-    let (shown, source) = (request::client_of(shown), request::source(&parts.extensions));
+/// Who sent a request.
+enum Sender {
+    /// Whoever has a token.
+    Token(Arc<Live>),
+    /// A client that shows its secret itself, with `basic` among its `grant_types`.
+    Client(Arc<Client>),
+}
+
+async fn sender(app: &App, parts: &Parts) -> Result<Sender, Outcome> {
+    let Ok(Some(Authorization::Basic(shown))) = request::authorization(&parts.headers) else {
+        return Ok(Sender::Token(caller(app, &parts.headers).await?));
+    };
+    let (shown, source) = (request::client_of(&shown), request::source(&parts.extensions));
     let proven = app.issuer().client_at_api(shown, source).await.map_err(|error| match error {
-        OAuthError::InvalidClient { .. } => Outcome::Unauthorized,
+        OAuthError::InvalidClient { .. } => Outcome::UnknownClient,
         OAuthError::Throttled(seconds) => Outcome::TooMany(seconds),
         error => Outcome::broken(&error),
     })?;
-    Issuer::authorize_client(&proven.client, right).map_err(Outcome::from)
+    Ok(Sender::Client(proven.client))
 }

@@ -15,6 +15,8 @@ pub(in crate::http) enum Outcome {
     Anonymous,
     /// The token is not valid.
     Unauthorized,
+    /// Id and secret of a client prove nothing.
+    UnknownClient,
     Forbidden,
     NotFound,
     /// It was deleted.
@@ -48,6 +50,10 @@ impl Outcome {
         match self {
             Self::Anonymous | Self::Unauthorized => {
                 let text = "Invalid or expired token".to_owned();
+                (StatusCode::UNAUTHORIZED, "unauthorized", "login", text)
+            }
+            Self::UnknownClient => {
+                let text = "Invalid client credentials".to_owned();
                 (StatusCode::UNAUTHORIZED, "unauthorized", "login", text)
             }
             Self::Forbidden => {
@@ -102,10 +108,10 @@ impl From<NotAuthorized> for Outcome {
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         // RFC 6750 §3.1: a challenge to a request without a token names no error.
-        let challenge = if matches!(self, Self::Anonymous) {
-            "Bearer"
-        } else {
-            "Bearer error=\"invalid_token\""
+        let challenge = match self {
+            Self::Anonymous => "Bearer",
+            Self::UnknownClient => "Basic realm=\"castellan\", charset=\"UTF-8\"",
+            _ => "Bearer error=\"invalid_token\"",
         };
         let pause = if let Self::TooMany(seconds) = self { Some(seconds) } else { None };
         let (status, id, code, text) = self.parts();

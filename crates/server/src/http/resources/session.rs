@@ -3,14 +3,14 @@
 
 use axum::{
     Router,
-    extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::State,
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::delete,
 };
 use castellan_issuer::{error::OAuthError, rights::Right, tokens::dpop::Proof};
 
-use super::{Outcome, authorize, content, done};
+use super::{Outcome, authorize, content, done, style::Style};
 use crate::{
     app::App,
     wire::{
@@ -25,21 +25,21 @@ const KNOWN: [&str; 3] = ["user", "client", "_no-content"];
 
 /// The paths at which sessions are ended without an id.
 pub(super) fn routes() -> Router<App> {
-    ["/Session", "/fhir/Session"].into_iter().fold(Router::new(), |routes, path| {
-        let end = move |State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap| async move {
-            done(end(&app, path, query.as_deref(), &headers).await)
+    Style::ALL.into_iter().fold(Router::new(), |routes, style| {
+        let end = move |State(app): State<App>, parts: Parts| async move {
+            done(end(&app, style, &parts).await)
         };
-        routes.route(path, delete(end))
+        routes.route(&path(style), delete(end))
     })
 }
 
-async fn end(
-    app: &App,
-    path: &str,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Response, Outcome> {
-    let params = extract::query(query).map_err(|error| Outcome::Bad(error.to_string()))?;
+fn path(style: Style) -> String {
+    format!("{}/Session", style.prefix())
+}
+
+async fn end(app: &App, style: Style, parts: &Parts) -> Result<Response, Outcome> {
+    let params =
+        extract::query(parts.uri.query()).map_err(|error| Outcome::Bad(error.to_string()))?;
     // What is meant for another session must not end the caller's own.
     if let Some((other, _)) = params.pairs().find(|(name, _)| !KNOWN.contains(name)) {
         let other: String = other.chars().take(64).collect();
@@ -57,14 +57,14 @@ async fn end(
         Some(_) => return Err(Outcome::Bad("_no-content must be true or false".to_owned())),
     };
     match (params.get("user"), params.get("client")) {
-        (None, None) => own(app, path, (headers, is_silent)).await,
+        (None, None) => own(app, style, (&parts.headers, is_silent)).await,
         (Some(user), None) => {
-            authorize(app, headers, Right::Write).await?;
+            authorize(app, parts, Right::Write).await?;
             let there = app.issuer().end_sessions_of(id_of(user, "User/")).await;
             all_ended(there.map_err(|error| Outcome::broken(&error))?)
         }
         (None, Some(client)) => {
-            authorize(app, headers, Right::Write).await?;
+            authorize(app, parts, Right::Write).await?;
             let there = app.issuer().end_sessions_of_client(id_of(client, "Client/")).await;
             all_ended(there.map_err(|error| Outcome::broken(&error))?)
         }
@@ -79,10 +79,10 @@ async fn end(
 /// The session of the token of the request.
 async fn own(
     app: &App,
-    path: &str,
+    style: Style,
     (headers, is_silent): (&HeaderMap, bool),
 ) -> Result<Response, Outcome> {
-    let url = app.at(path);
+    let url = app.at(&path(style));
     let ended = async {
         let (token, jws) = bearer::token_and_proof(headers)?;
         let proof = jws.map(|jws| Proof { jws, method: "DELETE", url: &url });
@@ -90,7 +90,10 @@ async fn own(
     };
     match ended.await {
         Ok(_) if is_silent => Ok(StatusCode::NO_CONTENT.into_response()),
-        Ok(session) => Ok(content::answer(StatusCode::OK, &session, headers)),
+        Ok(session) => {
+            let session = style.write(session);
+            Ok(content::answer(StatusCode::OK, &session, headers))
+        }
         // Who shows a key hears what was wrong with its proof, and the nonce for the next one.
         Err(error) if bearer::scheme(headers) == Scheme::Dpop => {
             Ok(Refusal::at_resource(error, Scheme::Dpop).into_response())

@@ -187,7 +187,8 @@ async fn a_policy_that_cannot_be_enforced_is_refused_and_changes_nothing() {
             "link[0]",
         ),
         (json!({"engine": "allow", "roleName": "x", "rpc": {}}), "unknown field"),
-        (json!({"link": []}), "engine"),
+        (json!({"link": [{"resourceType": "User", "id": "ann"}]}), "engine"),
+        (json!({"engine": "allow", "link": []}), "link must not be empty"),
     ] {
         let answer = stage.put("p", &policy).await;
         assert_eq!(answer.status, 422, "{policy}: {answer:?}");

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -16,16 +17,17 @@ let castellan, aidbox, folder, key;
 before(async () => {
   // The package names its own files without their endings, which Node.js does not resolve.
   folder = mkdtempSync(join(tmpdir(), 'castellan-tests-'));
-  const outfile = join(folder, 'aidbox-client.mjs');
+  const outfile = join(folder, 'aidbox-client.cjs');
   await build({
     stdin: { contents: "export * from '@health-samurai/aidbox-client';", resolveDir: import.meta.dirname },
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    // What it depends on asks for modules of Node.js while it runs.
+    format: 'cjs',
     outfile,
     logLevel: 'error',
   });
-  aidbox = await import(outfile);
+  aidbox = createRequire(import.meta.url)(outfile);
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' };
   key = await webcrypto.subtle.importKey(

@@ -242,7 +242,7 @@ describe('the demo', () => {
     await page.goto(castellan.at('/account'));
     await signInAsAda();
     await page.waitForURL(castellan.at('/account'));
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     await page.goto(castellan.at('/account'));
     assert.equal(path(), '/auth/login');
@@ -323,7 +323,7 @@ frontchannel_logout_uri: "${at[id]}/out?kept=1"
     const id = apps.at(-1);
     const back = { client_id: id, post_logout_redirect_uri: `${at[id]}/bye`, state: 's' };
     await page.goto(castellan.at(`/auth/logout?${new URLSearchParams(back)}`));
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   }
 
   it('tells them and goes on by itself', async () => {
@@ -376,7 +376,7 @@ describe('a server that is new', () => {
     await page.waitForURL(castellan.at('/account'));
     expectStatus(422);
     assert.match(await page.locator('.person').innerText(), /root/);
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     await page.goto(castellan.at('/account'));
     await signIn('root', 'a few words in a row');

@@ -368,7 +368,7 @@ describe('an app that signs people out', () => {
     await page.evaluate(() => sessionStorage.clear());
     await page.locator('#sign-out').click();
     await asks('Do you want to sign out?');
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     assert.deepEqual((await said()).userState, KEPT.state);
     assert.equal(new URL(page.url()).pathname, '/bye');
     await open();

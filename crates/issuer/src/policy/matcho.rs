@@ -4,15 +4,16 @@
 //! Missing is not the same as different: a comparison with something that is missing neither holds
 //! nor, inside of `$not`, makes the opposite hold. `nil?` alone is about what is missing.
 
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::Value;
 
-/// Levels of a pattern at most.
-const DEEPEST: usize = 32;
-/// Bytes of a compiled regular expression at most.
-const LARGEST_REGEX: usize = 1 << 20;
+use self::read::Fault;
 
 /// A pattern that was read and found good.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl Pattern {
                     .to_owned(),
             );
         }
-        node(pattern, 0).map(Self).map_err(|Fault { path, problem }| {
+        read::node(pattern, 0).map(Self).map_err(|Fault { path, problem }| {
             let path: Vec<String> = path.into_iter().rev().collect();
             format!("matcho{}: {problem}", path.concat())
         })
@@ -127,115 +128,6 @@ impl Pattern {
         };
         loose.into_iter().map(warning).collect()
     }
-}
-
-/// What is wrong with a pattern; the path begins with its last segment.
-struct Fault {
-    path: Vec<String>,
-    problem: String,
-}
-
-impl Fault {
-    fn new(problem: impl Into<String>) -> Self {
-        Self { path: Vec::new(), problem: problem.into() }
-    }
-
-    fn below(mut self, segment: String) -> Self {
-        self.path.push(segment);
-        self
-    }
-}
-
-fn node(pattern: &Value, depth: usize) -> Result<Node, Fault> {
-    if depth > DEEPEST {
-        return Err(Fault::new(format!(
-            "patterns must not be nested deeper than {DEEPEST} levels"
-        )));
-    }
-    match pattern {
-        Value::String(text) => text_node(text),
-        Value::Array(_) => Ok(Node::Prefix(nodes(pattern, depth)?)),
-        Value::Object(members) => {
-            let is_alone = members.len() == 1;
-            let (mut plain, mut all) = (Vec::new(), Vec::new());
-            for (name, value) in members {
-                let below = |fault: Fault| fault.below(format!(".{name}"));
-                if name.starts_with('$') {
-                    if name == "$one-of" && !is_alone {
-                        return Err(below(Fault::new("must be the only member of its object")));
-                    }
-                    all.push(operator(name, value, depth + 1).map_err(below)?);
-                } else {
-                    plain.push((name.clone(), node(value, depth + 1).map_err(below)?));
-                }
-            }
-            if !plain.is_empty() || all.is_empty() {
-                all.push(Node::Members(plain));
-            }
-            Ok(if all.len() == 1 { all.remove(0) } else { Node::All(all) })
-        }
-        other => Ok(Node::Equals(other.clone())),
-    }
-}
-
-fn nodes(patterns: &Value, depth: usize) -> Result<Vec<Node>, Fault> {
-    let items = patterns.as_array().filter(|items| !items.is_empty());
-    let items = items.ok_or_else(|| Fault::new("must be a list that is not empty"))?;
-    let items = items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| node(item, depth + 1).map_err(|fault| fault.below(format!("[{at}]"))));
-    items.collect()
-}
-
-fn text_node(text: &str) -> Result<Node, Fault> {
-    match text {
-        "present?" => return Ok(Node::Present),
-        "nil?" => return Ok(Node::Absent),
-        "not-blank?" => return Ok(Node::NotBlank),
-        _ => {}
-    }
-    if let Some(regex) = text.strip_prefix('#') {
-        let regex = RegexBuilder::new(regex).size_limit(LARGEST_REGEX).build();
-        return regex
-            .map(Node::Search)
-            .map_err(|_| Fault::new("is not a regular expression, or too large a one"));
-    }
-    if let Some(path) = text.strip_prefix('.') {
-        let path: Vec<String> = path.split('.').map(ToOwned::to_owned).collect();
-        if path.iter().any(String::is_empty) {
-            return Err(Fault::new("a path has the form .user.id"));
-        }
-        return Ok(Node::SameAs(path));
-    }
-    Ok(Node::Equals(Value::String(text.to_owned())))
-}
-
-fn operator(name: &str, value: &Value, depth: usize) -> Result<Node, Fault> {
-    let one = || node(value, depth).map(Box::new);
-    Ok(match name {
-        "$enum" => {
-            let values = value.as_array().filter(|values| !values.is_empty());
-            let values = values.ok_or_else(|| Fault::new("must be a list that is not empty"))?;
-            Node::Enum(values.clone())
-        }
-        "$one-of" => Node::OneOf(nodes(value, depth)?),
-        "$not" => Node::Not(one()?),
-        "$contains" => Node::Contains(one()?),
-        "$every" => Node::Every(one()?),
-        "$reference" => Node::Reference(one()?),
-        "$present-all" => Node::PresentAll(nodes(value, depth)?),
-        "$length" => {
-            let length = value.as_u64();
-            Node::Length(length.ok_or_else(|| Fault::new("must be a whole number"))?)
-        }
-        _ => {
-            return Err(Fault::new(
-                "is no operator; there are $enum, $one-of, $not, $contains, $every, $reference, \
-                 $present-all, $length",
-            ));
-        }
-    })
 }
 
 /// A comparison under way.
@@ -511,199 +403,4 @@ fn reference(value: &Value) -> Option<(&str, &str)> {
         return text.split_once('/');
     }
     Some((value.get("resourceType")?.as_str()?, value.get("id")?.as_str()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn matches(pattern: &Value, request: &Value) -> bool {
-        Pattern::read(pattern).unwrap().mismatch(request).is_none()
-    }
-
-    #[test]
-    fn a_pattern_is_a_subset_of_what_it_matches() {
-        let request = json!({
-            "request-method": "get", "uri": "/Note/7", "count": 1, "tags": ["a", "b", "c"],
-            "user": {"id": "ann", "roles": [{"name": "editor"}, {"name": "author"}], "none": null},
-            "params": {"owner": "ann"}, "author": {"reference": "User/ann"},
-            "native": {"resourceType": "User", "id": "ann"}, "blank": "  ", "empty": [],
-        });
-        for (pattern, expected) in [
-            (json!({"request-method": "get"}), true),
-            (json!({"request-method": "GET"}), false),
-            (json!({"count": 1.0}), true),
-            (json!({"count": "1"}), false),
-            (json!({"user": {"id": "ann"}}), true),
-            (json!({"user": {}}), true),
-            (json!({"uri": {}}), false),
-            (json!({"tags": ["a"]}), true),
-            (json!({"tags": ["b"]}), false),
-            (json!({"tags": ["a", "b", "c", "d"]}), false),
-            (json!({"uri": "#Note"}), true),
-            (json!({"uri": "#^/Note/[0-9]+$"}), true),
-            (json!({"uri": "#^Note"}), false),
-            (json!({"count": "#1"}), false),
-            (json!({"params": {"owner": ".user.id"}}), true),
-            (json!({"params": {"owner": ".tags.0"}}), false),
-            (json!({"user": {"id": "present?"}}), true),
-            (json!({"user": {"none": "present?"}}), false),
-            (json!({"user": {"none": "nil?"}}), true),
-            (json!({"user": {"none": null}}), true),
-            (json!({"user": {"missing": null}}), false),
-            (json!({"user": {"missing": "nil?"}}), true),
-            (json!({"user": {"id": "nil?"}}), false),
-            (json!({"blank": "not-blank?"}), false),
-            (json!({"uri": "not-blank?"}), true),
-            (json!({"request-method": {"$enum": ["get", "head"]}}), true),
-            (json!({"request-method": {"$enum": ["put", ".uri"]}}), false),
-            (json!({"uri": {"$one-of": ["/x", "#^/Note/"]}}), true),
-            (json!({"uri": {"$one-of": ["/x", "/y"]}}), false),
-            (json!({"uri": {"$not": "/x"}}), true),
-            (json!({"uri": {"$not": "#^/Note/"}}), false),
-            (json!({"user": {"roles": {"$contains": {"name": "author"}}}}), true),
-            (json!({"user": {"roles": {"$contains": {"name": "reader"}}}}), false),
-            (json!({"tags": {"$every": "#^[abc]$"}}), true),
-            (json!({"tags": {"$every": "#^[ab]$"}}), false),
-            (json!({"empty": {"$every": "#^[ab]$"}}), false),
-            (json!({"tags": {"$present-all": ["c", "a"]}}), true),
-            (json!({"tags": {"$present-all": ["c", "x"]}}), false),
-            (json!({"tags": {"$length": 3}}), true),
-            (json!({"tags": {"$length": 3, "$contains": "x"}}), false),
-            (json!({"empty": {"$length": 0}}), true),
-            (json!({"author": {"$reference": {"resourceType": "User", "id": ".user.id"}}}), true),
-            (json!({"native": {"$reference": {"id": ".user.id"}}}), true),
-            (json!({"author": {"$reference": {"id": ".params.none"}}}), false),
-            (json!({"uri": {"$reference": {"id": "7"}}}), false),
-        ] {
-            assert_eq!(matches(&pattern, &request), expected, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn what_is_missing_never_matches_and_makes_no_opposite_hold() {
-        let anonymous = json!({"request-method": "get", "params": {}});
-        for pattern in [
-            json!({"params": {"owner": ".user.id"}}),
-            json!({"params": {"owner": ".params.other"}}),
-            json!({"user": {"$not": {"id": "admin"}}}),
-            json!({"user": {"id": {"$not": "admin"}}}),
-            json!({"$not": {"user": {"id": "admin"}}}),
-            json!({"$not": {"user": "present?"}}),
-            json!({"$not": {"request-method": "put", "user": {"id": "admin"}}}),
-            json!({"$not": {"$not": {"user": {"id": "admin"}}}}),
-            json!({"$not": {"params": {"owner": ".user.id"}}}),
-            json!({"$not": {"user": {"id": {"$one-of": ["a", "b"]}}}}),
-            json!({"params": {"tags": {"$not": {"$contains": "x"}}}}),
-            json!({"params": {"tags": {"$length": 0}}}),
-        ] {
-            assert!(!matches(&pattern, &anonymous), "{pattern}");
-        }
-        assert!(matches(&json!({"user": "nil?"}), &anonymous));
-        assert!(!matches(&json!({"$not": {"user": "nil?"}}), &anonymous));
-    }
-
-    #[test]
-    fn a_mismatch_names_its_place_and_no_value_of_the_request() {
-        let pattern = json!({"user": {"id": "ann", "roles": {"$contains": {"name": "x"}}}});
-        let pattern = Pattern::read(&pattern).unwrap();
-        let at = |request: Value| pattern.mismatch(&request).unwrap().to_string();
-        assert_eq!(at(json!({"user": {"id": "s3cret"}})), "user.id: expected \"ann\"");
-        let other = at(json!({"user": {"id": "ann", "roles": [{"name": "s3cret"}]}}));
-        assert_eq!(other, "user.roles: expected a list that $contains describes");
-    }
-
-    #[test]
-    fn a_pattern_that_says_nothing_or_something_unknown_is_refused() {
-        let mut deep = json!("x");
-        for _ in 0..40 {
-            deep = json!({ "a": deep });
-        }
-        for (pattern, problem) in [
-            (json!({}), "must be an object that is not empty"),
-            (json!("x"), "must be an object that is not empty"),
-            (json!({"a": {"$some": 1}}), "matcho.a.$some: is no operator"),
-            (json!({"a": {"$one-of": [1], "b": 1}}), "must be the only member"),
-            (json!({"a": [1, {"b": "#("}]}), "matcho.a[1].b: is not a regular expression"),
-            (json!({"a": "."}), "a path has the form"),
-            (json!({"a": ".user..id"}), "a path has the form"),
-            (json!({"a": {"$enum": []}}), "must be a list that is not empty"),
-            (json!({"a": []}), "must be a list that is not empty"),
-            (json!({"a": {"$length": "3"}}), "must be a whole number"),
-            (json!({"a": format!("#(a{{1000}}){{1000}}")}), "too large a one"),
-            (deep, "nested deeper than"),
-        ] {
-            let said = Pattern::read(&pattern).err().unwrap_or_default();
-            assert!(said.contains(problem), "{pattern}: {said:?}");
-        }
-    }
-
-    #[test]
-    fn a_loose_regular_expression_is_warned_of() {
-        let pattern = json!({"uri": "#/Note", "a": [{"$not": "#b"}], "c": "#^/x", "d": "#y$"});
-        let warnings = Pattern::read(&pattern).unwrap().warnings();
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].starts_with("#/Note is anchored at neither end"), "{warnings:?}");
-    }
-
-    fn json_values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            (0..3_i64).prop_map(Value::from),
-            "[ab]{0,2}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map("[abc]", inner, 0..4)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    /// The specification of patterns without operators, as short as it can be said.
-    fn oracle(pattern: &Value, subject: Option<&Value>) -> bool {
-        match (pattern, subject) {
-            (_, None) => false,
-            (Value::Object(pattern), Some(Value::Object(subject))) => {
-                pattern.iter().all(|(name, one)| oracle(one, subject.get(name)))
-            }
-            (Value::Array(pattern), Some(Value::Array(subject))) => {
-                pattern.iter().enumerate().all(|(at, one)| oracle(one, subject.get(at)))
-            }
-            (pattern, Some(subject)) => pattern == subject,
-        }
-    }
-
-    fn has_empty_list(value: &Value) -> bool {
-        match value {
-            Value::Array(items) => items.is_empty() || items.iter().any(has_empty_list),
-            Value::Object(members) => members.values().any(has_empty_list),
-            _ => false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn plain_patterns_agree_with_the_oracle(pattern in json_values(), request in json_values()) {
-            prop_assume!(pattern.as_object().is_some_and(|members| !members.is_empty()));
-            prop_assume!(!has_empty_list(&pattern));
-            prop_assert_eq!(matches(&pattern, &request), oracle(&pattern, Some(&request)));
-            let is_pattern = request.as_object().is_some_and(|members| !members.is_empty())
-                && !has_empty_list(&request);
-            prop_assert!(!is_pattern || matches(&request, &request));
-        }
-
-        #[test]
-        fn nothing_and_its_opposite_both_match(pattern in json_values(), request in json_values()) {
-            prop_assume!(!has_empty_list(&pattern) && request.is_object());
-            let is = matches(&json!({"a": pattern}), &request);
-            let is_not = matches(&json!({"a": {"$not": pattern}}), &request);
-            prop_assert!(!(is && is_not));
-        }
-    }
 }

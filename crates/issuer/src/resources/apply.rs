@@ -152,12 +152,11 @@ impl Issuer {
         let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) =
             wanted.map_err(|problem| ApplyError::of(&resource, problem))?;
-        let (after, warnings) = (R::show(id, &record), R::warnings(&record));
         let mut applied = Applied {
             resource: resource.clone(),
             before: earlier.as_ref().map(|earlier| earlier.document.clone()),
-            after,
-            warnings,
+            after: R::show(id, &record),
+            warnings: R::warnings(&record),
             secret_changed,
             version: earlier.as_ref().map(|earlier| earlier.version.clone()),
         };

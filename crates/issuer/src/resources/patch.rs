@@ -79,6 +79,9 @@ impl Patch {
             }
             Self::Json(patch) => {
                 for (at, operation) in patch.iter().enumerate() {
+                    if let Some(name) = secret_source::<R>(operation) {
+                        return Err(format!("operation {at}: {name} can be set, and not read"));
+                    }
                     json_patch::patch(&mut document, std::slice::from_ref(operation)).map_err(
                         |error| format!("operation {at} cannot be applied: {}", error.kind),
                     )?;
@@ -90,4 +93,18 @@ impl Patch {
             }
         }
     }
+}
+
+/// The secret that `operation` would read, if it reads one: what is written before it would be shown.
+fn secret_source<R: Resource>(operation: &json_patch::PatchOperation) -> Option<&'static str> {
+    use json_patch::PatchOperation::{Copy, Move, Test};
+    let from = match operation {
+        Copy(operation) => operation.from.to_string(),
+        Move(operation) => operation.from.to_string(),
+        Test(operation) => operation.path.to_string(),
+        _ => return None,
+    };
+    let first = from.split('/').nth(1).unwrap_or_default();
+    // All of it has everything in it.
+    R::SECRET_MEMBERS.iter().copied().find(|name| first.is_empty() || first == *name)
 }

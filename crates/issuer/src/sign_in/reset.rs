@@ -96,6 +96,7 @@ impl Issuer {
                 token: token.digest().text(),
                 created: found.body.created,
                 password_set: found.body.password_set,
+                generation: found.body.generation,
                 ends: Timestamp(now.0 + RESET_SECONDS),
             };
             Ok::<_, StoreError>(Update::Write(reset, Notice::Silent, ()))
@@ -166,6 +167,10 @@ struct Reset {
     created: Timestamp,
     /// When they last set a password: whoever has done so since needs no link.
     password_set: Timestamp,
+    /// What a deactivation and a new password raise, and what no other account of this id has: times
+    /// are whole seconds.
+    #[serde(default)]
+    generation: u32,
     /// First second at which it is worthless.
     ends: Timestamp,
 }
@@ -176,6 +181,7 @@ impl Reset {
         account.active
             && account.created == self.created
             && account.password_set == self.password_set
+            && account.generation == self.generation
     }
 }
 

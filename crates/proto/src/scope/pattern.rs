@@ -55,13 +55,14 @@ impl ScopePattern {
     /// Whether the required scope `required` matches this pattern.
     #[must_use]
     pub fn matches(&self, required: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.absorbs(required.as_str().as_bytes()))
+        self.absorbs(required.as_str().as_bytes())
     }
 
     /// Whether the required scope `required` is written out in this pattern, without any wildcard.
     #[must_use]
     pub fn names(&self, required: &RequiredScope) -> bool {
-        self.alternatives.iter().any(|glob| glob.0 == required.as_str().as_bytes())
+        let required = required.as_str().as_bytes();
+        self.may_reach(required) && self.alternatives.iter().any(|glob| glob.0 == required)
     }
 
     /// Whether one of its alternatives is about Castellan's own rights, which begin with
@@ -77,10 +78,17 @@ impl ScopePattern {
     /// long as each requested alternative lies within a single one of this pattern.
     #[must_use]
     pub fn contains(&self, asked: &Self) -> bool {
-        asked
-            .alternatives
-            .iter()
-            .all(|theirs| self.alternatives.iter().any(|ours| ours.absorbs(&theirs.0)))
+        asked.alternatives.iter().all(|theirs| self.absorbs(&theirs.0))
+    }
+
+    fn absorbs(&self, subject: &[u8]) -> bool {
+        self.may_reach(subject) && self.alternatives.iter().any(|glob| glob.absorbs(subject))
+    }
+
+    /// Castellan's own rights need a pattern that begins so as it is written: what is searched for
+    /// them is found.
+    fn may_reach(&self, subject: &[u8]) -> bool {
+        !subject.starts_with(OWN) || self.text.as_bytes().starts_with(OWN)
     }
 }
 

@@ -92,6 +92,11 @@ fn our_own_rights_need_to_be_named() {
     assert!(!pattern("{Castellan,x}*:User:*").contains(&pattern("C*")));
     assert!(pattern("Castellan:*").matches(&own));
     assert!(!pattern("*").contains(&pattern("Castellan:*")));
+    for hidden in ["{Castellan,Query}:*", "{Castellan:User:Delete,Query:*}"] {
+        assert!(!pattern(hidden).matches(&own), "{hidden}");
+        assert!(!pattern(hidden).names(&own), "{hidden}");
+        assert!(!pattern(hidden).contains(&pattern("Castellan:*")), "{hidden}");
+    }
 }
 
 #[test]

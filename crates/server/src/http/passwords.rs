@@ -91,7 +91,8 @@ async fn changed(
     let is_told = [header::ORIGIN.as_str(), "sec-fetch-site"]
         .iter()
         .any(|name| request.headers().contains_key(*name));
-    if !by_token && !(is_told && cookies::is_same_origin(app, request.headers())) {
+    let is_ours = is_told && cookies::is_same_origin(app, request.headers());
+    if !by_token && !is_ours {
         return Err(cookies::cross_site());
     }
     let (id, browser) = if by_token {

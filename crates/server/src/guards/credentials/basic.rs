@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use axum::http::Extensions;
-use castellan_gate::{BasicError, Caller, Identity};
+use castellan_gate::{BasicError, Caller, Identity, PersonTerm};
 use castellan_issuer::{Issuer, error::OAuthError};
 use castellan_proto::BasicCredentials;
 
@@ -41,6 +41,7 @@ impl CredentialKind for ClientSecret {
                 client_id: Some(proven.id),
                 token_scopes: proven.client.scope.clone(),
                 client_scopes: Some(proven.client.scope.clone()),
+                person_term: PersonTerm::NoPerson,
                 ..Identity::default()
             }))),
             Err(OAuthError::InvalidClient { .. }) => Ok(Some(Caller::invalid())),

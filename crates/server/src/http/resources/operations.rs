@@ -5,11 +5,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::resources::{Applied, ApplyError, LookUp, Mode, Precondition};
+use castellan_issuer::{
+    resources::{Applied, ApplyError, LookUp, Mode, Precondition},
+    rights::Right,
+};
 use castellan_proto::random;
 use serde_json::{Value, json};
 
-use super::{Outcome, Place, authorize_operation, conditions, content, history, search};
+use super::{Outcome, Place, authorize, authorize_operation, conditions, content, history, search};
 use crate::{app::App, wire::request};
 
 /// `GET` and `POST` on all of a kind.
@@ -45,7 +48,14 @@ pub(super) async fn on_one(
 ) -> Result<Response, Outcome> {
     let (parts, body) = request.into_parts();
     let (id, part) = split(path);
-    authorize_operation(app, &parts, place.kind, Some(id)).await?;
+    if let Part::Whole = part {
+        authorize_operation(app, &parts, place.kind, Some(id)).await?;
+    } else {
+        // Policies are about what there is: earlier versions may be of somebody else of this id.
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        let right = if reads { Right::Read(place.kind) } else { Right::Write };
+        authorize(app, &parts, right).await?;
+    }
     match (&parts.method, part) {
         (&Method::PUT, Part::Whole) => put(app, (place, id), &parts, body).await,
         (&Method::PATCH, Part::Whole) => patch(app, (place, id), &parts, body).await,

@@ -304,8 +304,13 @@ async fn a_person_changes_their_password_by_token_or_by_cookie_and_all_sessions_
         .json(&change(ANN.1, NEW));
     assert_eq!(forged.send().await.status, 403);
     let plain = change(ANN.1, NEW).to_string();
-    let plain = Ask::post(&url).header("cookie", &ann.jar()).body("text/plain", plain);
+    let plain = Ask::post(&url)
+        .header("cookie", &ann.jar())
+        .header("sec-fetch-site", "same-origin")
+        .body("text/plain", plain);
     assert_eq!(plain.send().await.status, 415);
+    let silent = Ask::post(&url).header("cookie", &ann.jar()).json(&change(ANN.1, NEW));
+    assert_eq!(silent.send().await.status, 403, "it does not say where it is from");
     let anonymous = Ask::post(&url).json(&change(ANN.1, NEW)).send().await;
     assert_eq!(anonymous.status, 401, "{anonymous:?}");
     // A bad token is not made good by a cookie.

@@ -326,7 +326,7 @@ async fn a_configuration_that_does_not_load_leaves_the_running_one() {
     let good = std::fs::read_to_string(castellan.path("castellan.toml")).unwrap();
     for (more, why) in [
         ("nonsense = 1\n", "nonsense"),
-        ("require = [\"person\"]\n", "policies"),
+        ("require = [\"nobody\"]\n", "require"),
         ("[jwt]\nsecret = { file = \"gone\" }\n", "gone"),
         (
             "[[guard]]\nname = \"ours\"\npath = \"/auth/x\"\nsession = \"local\"\n",

@@ -322,7 +322,7 @@ mod tests {
             ("{Query,Mutation}:*", "Read and change everything that you can", None, true),
             // It opens nothing there.
             ("Mutation:Pesron:*", "Change Pesron", None, true),
-            ("Castellan:*", "Use the scope Castellan:*", None, true),
+            ("Castellan:*", "Administer this server: read and change everything in it", None, true),
         ] {
             let title = title.to_owned();
             let expected = Phrase { title, description: description.map(str::to_owned), writes };

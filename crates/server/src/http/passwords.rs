@@ -87,14 +87,13 @@ async fn changed(
     request: Request<Body>,
 ) -> Result<Response, Response> {
     let by_token = request.headers().contains_key(header::AUTHORIZATION);
-    // No form can send JSON, and every browser says where a script is from.
+    if !by_token && !cookies::is_same_origin(app, request.headers()) {
+        return Err(cookies::cross_site());
+    }
+    // Every browser says where a script is from that sends JSON.
     let is_told = [header::ORIGIN.as_str(), "sec-fetch-site"]
         .iter()
         .any(|name| request.headers().contains_key(*name));
-    let is_ours = is_told && cookies::is_same_origin(app, request.headers());
-    if !by_token && !is_ours {
-        return Err(cookies::cross_site());
-    }
     let (id, browser) = if by_token {
         let id = bearer_of(app, request.headers()).await?;
         // A token is used in no browser that could be known.
@@ -103,6 +102,9 @@ async fn changed(
         let person = app.issuer().signed_in(&visitor.browser).await;
         let person = person.map_err(|error| Outcome::broken(&error).into_response())?;
         let person = person.ok_or_else(|| Outcome::Anonymous.into_response())?;
+        if !is_told {
+            return Err(cookies::cross_site());
+        }
         (person.account_id, visitor.browser)
     };
     let asked: Change = body(request).await.map_err(IntoResponse::into_response)?;

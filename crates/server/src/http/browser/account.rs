@@ -99,10 +99,7 @@ pub(crate) async fn change_password(
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    let token = params.get("csrf").unwrap_or_default();
-    if !cookies::is_same_origin(&app, &headers)
-        || !app.issuer().csrf_matches(&person.session, token)
-    {
+    if !is_own_form(&app, &person, (&headers, &params)) {
         return Ok(cookies::cross_site());
     }
     let secret = |name: &str| params.secret(name).unwrap_or_else(|| Secret::new(String::new()));

@@ -65,8 +65,7 @@ fn document(app: &App, kind: ResourceKind, id: Option<&str>, parts: &Parts) -> V
         .collect();
     let issuer = &app.issuer().address().issuer;
     let mut request = json!({
-        // A head is what reading without the body is called (RFC 9110 §9.3.2): there is no other
-        // method here.
+        // Policies are asked about reading alone, and HEAD reads as GET does (RFC 9110 §9.3.2).
         "request-method": "get",
         "scheme": issuer.split(':').next(),
         "uri": parts.uri.path(),

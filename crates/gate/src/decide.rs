@@ -1,6 +1,6 @@
 //! The decision: pure, without I/O and without a clock (`docs/rules.md` rules 2 to 4).
 
-use castellan_proto::scope::{RequiredScope, RoleScopes, Scope, Scopes};
+use castellan_proto::scope::{RequiredScope, Scope, Scopes};
 
 use crate::{Caller, CredentialProblem, Introspection, PersonTerm, Root, Rules};
 
@@ -147,34 +147,6 @@ impl Rules {
     #[must_use]
     pub fn covers(&self, scopes: &Scopes, demand: &RequiredScope) -> bool {
         Want { demand, by_name_only: false }.is_met_by(scopes, self)
-    }
-
-    /// What is left of `scopes` for a person with `roles`: the named scopes that represent no
-    /// pattern at this guard, and of the patterns those that the roles allow as well.
-    #[must_use]
-    pub fn within_roles(&self, scopes: &Scopes, roles: &[RoleScopes]) -> Scopes {
-        let (names, rest): (Vec<_>, Vec<_>) = scopes.iter().cloned().partition(
-            |scope| matches!(scope, Scope::Named(name) if !self.aliases.contains_key(name)),
-        );
-        let theirs: Scopes = roles.iter().flat_map(|role| role.scopes.iter().cloned()).collect();
-        let rest: Scopes = rest.into_iter().collect();
-        let both = rest.intersection(&theirs);
-        // What is left of an alias that only one side has by its name are its patterns.
-        let patterns = self.patterns(&rest).intersection(&self.patterns(&theirs));
-        let more = patterns.iter().filter(|scope| !self.patterns(&both).cover(scope)).cloned();
-        names.into_iter().chain(both.iter().cloned()).chain(more).collect()
-    }
-
-    /// `scopes` with what each named scope represents in its place.
-    fn patterns(&self, scopes: &Scopes) -> Scopes {
-        let expand = |scope: &Scope| match scope {
-            Scope::Pattern(_) => vec![scope.clone()],
-            Scope::Named(name) => {
-                let patterns = self.aliases.get(name).into_iter().flatten();
-                patterns.cloned().map(Scope::Pattern).collect()
-            }
-        };
-        scopes.iter().flat_map(expand).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use castellan_proto::scope::ScopePattern;
+use castellan_proto::scope::{Aliases, ScopePattern};
 
 use crate::{Caller, Limits, Root};
 
@@ -12,7 +12,7 @@ pub struct Rules {
     /// What everybody may use, without a token.
     pub public: Vec<ScopePattern>,
     /// The patterns that a named scope represents at this guard. Expanded at decision time.
-    pub aliases: BTreeMap<String, Vec<ScopePattern>>,
+    pub aliases: Aliases,
     /// Named scopes that a caller must hold, all of them, in addition to the scope that the field
     /// requires.
     pub requires: BTreeMap<Root, Vec<String>>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use castellan_proto::Lifetime;
+use castellan_proto::{Lifetime, scope::Aliases};
 
 use crate::{records::TokenProfile, secrets::policy::SecretPolicy};
 
@@ -128,4 +128,17 @@ pub struct SiteAddress {
     pub alias_digests: BTreeMap<String, String>,
     /// The audiences of the guards: what a token may be for besides the issuer (RFC 8707).
     pub resources: Vec<String>,
+    /// The guards that have an API behind them, so that scopes give something there.
+    pub guards: Vec<GuardScopes>,
+}
+
+/// What scopes mean at one guard.
+#[derive(Clone, Debug)]
+pub struct GuardScopes {
+    /// Its audience, one of [`SiteAddress::resources`].
+    pub audience: String,
+    /// The patterns that named scopes represent there.
+    pub aliases: Aliases,
+    /// People may do no more there than their roles allow (`docs/rules.md` rule 4).
+    pub requires_roles: bool,
 }

@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             name: "Example".to_owned(),
             alias_digests: std::iter::empty().collect(),
             resources: Vec::new(),
+            guards: Vec::new(),
         },
         settings: Settings::default(),
         clock: Arc::new(SystemClock),

@@ -1,15 +1,19 @@
 //! What a person agreed to, and taking it back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_proto::{Timestamp, random};
+use castellan_proto::{
+    Timestamp, random,
+    scope::{Scopes, within_roles},
+};
 
 use crate::{
     Issuer,
     authorization::request::{AuthorizationRequest, Prompt},
     records::{Client, Consent, consent::consent_id, repository::Update},
     session::browser::SignedIn,
+    settings::GuardScopes,
     store::{Kind, Notice, StoreError},
 };
 
@@ -63,6 +67,30 @@ impl Issuer {
         let there = self.repository().delete(Kind::Consent, &id, self.now()).await?;
         self.bump(Kind::Consent, &id);
         Ok(there)
+    }
+
+    /// What of the requested scopes `person` could do at all: where each guard that the tokens are
+    /// for asks what roles allow, nothing else. Nobody is asked to agree to more.
+    pub(crate) async fn offered(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+    ) -> Result<Scopes, StoreError> {
+        let place = self.address();
+        let named = request.resources.as_deref().filter(|named| !named.contains(&place.issuer));
+        let is_meant =
+            |guard: &&GuardScopes| named.is_none_or(|named| named.contains(&guard.audience));
+        let guards: Vec<_> = place.guards.iter().filter(is_meant).collect();
+        if guards.is_empty() || !guards.iter().all(|guard| guard.requires_roles) {
+            return Ok(request.scope.clone());
+        }
+        let account = Arc::new(person.account.clone());
+        let roles = self.standing(&person.account_id, &account).await?.roles;
+        let left = guards.iter().map(|guard| within_roles(&request.scope, &roles, &guard.aliases));
+        let left = left.fold(Scopes::default(), |all, more| all.union(&more));
+        // What Castellan itself lets people do is no matter of theirs.
+        let own = request.scope.iter().filter(|scope| scope.as_str().starts_with("Castellan:"));
+        Ok(left.union(&own.cloned().collect()))
     }
 
     /// Whether the person is to be asked (`docs/rules.md` rule 35).

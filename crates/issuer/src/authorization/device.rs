@@ -212,6 +212,7 @@ impl Issuer {
         let request = AuthorizationRequest {
             client_id: stored.body.client,
             scope: stored.body.scope,
+            resources: stored.body.resources,
             device: Some(DeviceAsk { id: stored.id, user_code: stored.body.user_code }),
             prompt: Prompt::Needed,
             ..AuthorizationRequest::default()
@@ -219,25 +220,30 @@ impl Issuer {
         self.begin_checked(request, browser).await
     }
 
-    /// The person says yes, once, to a device that still waits.
+    /// The person says yes, once, to a device that still waits: to `scope`, and to no more.
     pub(crate) async fn allow_device(
         &self,
-        ask: &DeviceAsk,
+        (ask, scope): (&DeviceAsk, &Scopes),
         (person, agreement): (&SignedIn, String),
     ) -> Result<(), FlowError> {
         let (account, auth_time) = (person.account_id.clone(), person.auth_time);
         let amr = person.amr.clone();
         let generation = person.account.generation;
         let state = DeviceState::Allowed { account, auth_time, amr, generation, agreement };
-        self.settle_device(ask, state).await
+        self.settle_device(ask, state, Some(scope)).await
     }
 
     /// The person says no.
     pub(crate) async fn deny_device(&self, ask: &DeviceAsk) -> Result<(), FlowError> {
-        self.settle_device(ask, DeviceState::Denied).await
+        self.settle_device(ask, DeviceState::Denied, None).await
     }
 
-    async fn settle_device(&self, ask: &DeviceAsk, state: DeviceState) -> Result<(), FlowError> {
+    async fn settle_device(
+        &self,
+        ask: &DeviceAsk,
+        state: DeviceState,
+        scope: Option<&Scopes>,
+    ) -> Result<(), FlowError> {
         let now = self.now();
         let stored =
             self.repository().get::<Device>(&ask.id, now).await?.ok_or(FlowError::Expired)?;
@@ -246,6 +252,9 @@ impl Issuer {
         }
         let mut next = stored;
         next.body.state = state;
+        if let Some(scope) = scope {
+            next.body.scope = scope.clone();
+        }
         match self.repository().replace(&next, Notice::Silent, now).await? {
             Written::Done => Ok(()),
             _ => Err(FlowError::Expired),

@@ -216,17 +216,17 @@ impl Issuer {
         let stored = self.flow(flow, browser).await?;
         let request = stored.body.request.ok_or(FlowError::Expired)?;
         self.use_up(&stored.id, browser).await?;
-        self.deny(&request).await
+        self.deny(&request, DENIED).await
     }
 
-    /// The no of a person.
-    async fn deny(&self, request: &AuthorizationRequest) -> Result<Next, FlowError> {
+    /// The no of a person, or for a person who could not say yes; the app reads `why`.
+    async fn deny(&self, request: &AuthorizationRequest, why: &str) -> Result<Next, FlowError> {
         if let Some(device) = &request.device {
             self.deny_device(device).await?;
             return Ok(Next::Device(Answer::Deny));
         }
         self.use_up_pushed(request).await?;
-        Err(request.refuse(ErrorCode::AccessDenied, "the user denied access").into())
+        Err(request.refuse(ErrorCode::AccessDenied, why).into())
     }
 
     /// The person says whether they agree.
@@ -251,7 +251,7 @@ impl Issuer {
         self.use_up(&stored.id, browser).await?;
         let client = self.client_of(&request).await?;
         match answer {
-            Answer::Deny => self.deny(&request).await,
+            Answer::Deny => self.deny(&request, DENIED).await,
             Answer::Switch => {
                 self.sign_out(browser).await?;
                 self.advance((request, client), None, browser, Settled::default()).await
@@ -267,7 +267,7 @@ impl Issuer {
     /// What is next, from what is known: sign in, agree, or go back with a code.
     async fn advance(
         &self,
-        (request, client): (AuthorizationRequest, Client),
+        (mut request, client): (AuthorizationRequest, Client),
         signed_in: Option<SignedIn>,
         browser: &Browser,
         settled: Settled,
@@ -295,9 +295,15 @@ impl Issuer {
             let flow = self.save_flow(flow, browser).await?;
             return Ok(Next::Login(flow));
         };
+        let is_device = request.device.is_some();
+        let mut may_do_nothing = false;
+        if is_device || !client.first_party || request.prompt == Prompt::Consent {
+            let offered = self.offered(&request, &person).await?;
+            may_do_nothing = offered.is_empty() && !request.scope.is_empty();
+            request.scope = offered;
+        }
         // Only the person can tell whose device it is (RFC 8628 §5.4).
-        let asks =
-            request.device.is_some() || self.needs_consent(&request, &client, &person).await?;
+        let asks = is_device || self.needs_consent(&request, &client, &person).await?;
         if !settled.consented && asks {
             if silent {
                 // An app must not find out who is signed in by trying one account after another.
@@ -308,6 +314,9 @@ impl Issuer {
                 };
                 return Err(request.refuse(code, "the user has not given consent yet").into());
             }
+            if may_do_nothing {
+                return self.deny(&request, "the user may do nothing of what is requested").await;
+            }
             let session = Some(person.session);
             let flow = Flow { request: Some(request), session, ..Flow::default() };
             return Ok(Next::Consent(self.save_flow(flow, browser).await?));
@@ -315,7 +324,7 @@ impl Issuer {
         if let Some(device) = &request.device {
             // Even a first-party app's: it was agreed to on some device, and can be taken back.
             let agreement = self.agreement(&request, &person).await?;
-            self.allow_device(device, (&person, agreement)).await?;
+            self.allow_device((device, &request.scope), (&person, agreement)).await?;
             return Ok(Next::Device(Answer::Allow));
         }
         self.answer_with_code(&request, &client, &person).await
@@ -409,6 +418,8 @@ impl Issuer {
     }
 }
 
+/// What an app reads when a person said no.
+const DENIED: &str = "the user denied access";
 /// Bytes of an address that a sign-in goes on to: it is kept for strangers, and is in a `Location`.
 const LONGEST_DESTINATION: usize = 2_048;
 

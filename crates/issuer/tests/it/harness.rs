@@ -211,6 +211,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
             name: "Castellan".to_owned(),
             alias_digests: aliases.collect(),
             resources: vec![format!("{ISSUER}/api")],
+            guards: Vec::new(),
         },
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,

@@ -1,12 +1,14 @@
 //! What an app may be granted, and what a request requires (`docs/rules.md` §3).
 
 mod pattern;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use pattern::{InvalidPattern, ScopePattern};
+pub use roles::{Aliases, RoleScopes, within_roles};
 
 /// The scope that a field or REST call requires: `Operation:Type:Action`.
 ///
@@ -208,15 +210,6 @@ impl Scopes {
     pub fn union(&self, more: &Self) -> Self {
         self.iter().chain(more.iter()).cloned().collect()
     }
-}
-
-/// What one role of a person allows, under the role's id.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct RoleScopes {
-    /// The role's id.
-    pub role: String,
-    /// What people with this role may do.
-    pub scopes: Scopes,
 }
 
 impl FromIterator<Scope> for Scopes {

@@ -6,7 +6,7 @@ use castellan_gate::{Attestor, Caller, Identity, PersonTerm, Rules};
 use castellan_issuer::{Issuer, keys::KeyUse};
 use castellan_proto::{
     jose::Algorithm,
-    scope::{RoleScopes, Scopes},
+    scope::{RoleScopes, Scopes, within_roles},
 };
 use http::HeaderValue;
 use moka::sync::Cache;
@@ -92,8 +92,8 @@ impl Signer {
         match &identity.person_term {
             _ if !self.rules.terms.person => scope,
             PersonTerm::NoPerson => scope,
-            PersonTerm::Unknown => self.rules.within_roles(&scope, &[]),
-            PersonTerm::Roles(roles) => self.rules.within_roles(&scope, roles),
+            PersonTerm::Unknown => within_roles(&scope, &[], &self.rules.aliases),
+            PersonTerm::Roles(roles) => within_roles(&scope, roles, &self.rules.aliases),
         }
     }
 }

@@ -13,7 +13,7 @@ use castellan_issuer::{
     readiness::Readiness,
     records::TokenProfile,
     secrets::hashing::Passwords,
-    settings::SiteAddress,
+    settings::{GuardScopes, SiteAddress},
     store::Store,
 };
 use castellan_proto::Digest;
@@ -125,6 +125,21 @@ fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
         name: site.title.clone(),
         alias_digests: alias_digests(&guards),
         resources: guards.iter().map(|guard| guard.audience_at(site.issuer.as_str())).collect(),
+        guards: guards
+            .iter()
+            .filter(|guard| guard.upstream.is_some())
+            .map(|guard| guard_scopes(guard, site))
+            .collect(),
+    }
+}
+
+/// What scopes mean at `guard`.
+fn guard_scopes(guard: &GuardConfig, site: &Site) -> GuardScopes {
+    let rules = crate::guards::rules(guard);
+    GuardScopes {
+        audience: guard.audience_at(site.issuer.as_str()),
+        aliases: rules.aliases,
+        requires_roles: rules.terms.person,
     }
 }
 

@@ -158,6 +158,7 @@ impl Work {
                 name: "Castellan".to_owned(),
                 alias_digests: std::iter::empty().collect(),
                 resources: Vec::new(),
+                guards: Vec::new(),
             },
             settings: Settings::default(),
             clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),

@@ -41,6 +41,14 @@ redirect_uris: ["https://editor.test/cb"]
 scope: [openid, groups, roles, "Query:*", "Mutation:*"]
 ---
 resourceType: Client
+id: helper
+name: Helper
+secret: s3cr3t-helper
+grant_types: [authorization_code, refresh_token, "urn:ietf:params:oauth:grant-type:device_code"]
+redirect_uris: ["https://helper.test/cb"]
+scope: [openid, "Query:*", "Mutation:*", "Castellan:User:Read"]
+---
+resourceType: Client
 id: robot
 secret: s3cr3t-robot
 grant_types: [client_credentials]
@@ -381,4 +389,56 @@ async fn a_role_says_what_for_and_for_whom() {
     let ann = access(&castellan, ANN).await;
     let asked = Ask::get(&castellan.at("/Role/r")).bearer(&ann).send().await;
     assert_eq!(asked.status, 403, "{asked:?}");
+}
+
+const HELPER: [(&str, &str); 2] = [("client_id", "helper"), ("client_secret", "s3cr3t-helper")];
+
+/// The way of `person` into the app `helper`, up to the consent page: where it leads, and the page.
+async fn asked(
+    castellan: &Castellan,
+    person: (&str, &str),
+    scope: &str,
+) -> (Browser, Answer, String) {
+    let asking = Asking::of("helper", "https://helper.test/cb").with("scope", scope);
+    let mut browser = Browser::default();
+    let begun = browser.get(&asking.at(castellan)).await;
+    let answer = browser.sign_in(castellan, &begun, person).await;
+    let leads_to_consent = answer.location().starts_with("/auth/consent");
+    let page = match leads_to_consent {
+        true => browser.get(&castellan.at(answer.location())).await.body,
+        false => String::new(),
+    };
+    (browser, answer, page)
+}
+
+/// Consent offers nobody what they could not do, and what was not offered is not granted.
+#[tokio::test]
+async fn nobody_is_asked_to_agree_to_what_they_could_not_do() {
+    let (_, castellan) = stage(PERSON, EDITORS).await;
+    let scope = "openid Query:* Mutation:* Castellan:User:Read";
+    let (mut browser, answer, text) = asked(&castellan, ANN, scope).await;
+    assert!(text.contains("Mutation:Person:{Create,Update}"), "{text}");
+    assert!(text.contains("Query:*") && text.contains("Castellan:User:Read"), "{text}");
+    assert!(!text.contains("Mutation:*"), "{text}");
+    let answer = browser.decide(&castellan, &answer, "allow").await;
+    let code = answer.location_param("code").unwrap_or_else(|| panic!("no code: {answer:?}"));
+    let granted = castellan.redeem(&code, &HELPER).await.json();
+    let expected = "openid Query:* Mutation:Person:{Create,Update} Castellan:User:Read";
+    assert_eq!(granted["scope"], expected, "an app is told what it did not get");
+
+    // What was remembered is enough the next time, and only as long as she can do it.
+    let again = Asking::of("helper", "https://helper.test/cb").with("scope", scope);
+    let answer = browser.get(&again.at(&castellan)).await;
+    assert!(answer.location_param("code").is_some(), "{answer:?}");
+
+    // Bob may read and nothing else.
+    let (_, _, page) = asked(&castellan, BOB, "openid Query:* Mutation:*").await;
+    assert!(page.contains("Query:*") && !page.contains("Mutation:"), "{page}");
+    let (_, answer, _) = asked(&castellan, BOB, "Mutation:*").await;
+    assert_eq!(answer.location_param("error").as_deref(), Some("access_denied"), "{answer:?}");
+
+    // Where no guard asks for roles, people can do what tokens can.
+    let (_, castellan) = stage("", EDITORS).await;
+    let (_, _, page) = asked(&castellan, BOB, "openid Query:* Mutation:*").await;
+    assert!(page.contains("Mutation:*"), "{page}");
 }

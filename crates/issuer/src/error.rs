@@ -67,6 +67,9 @@ pub enum OAuthError {
     /// Unknown, used, expired, ended, or another client's: one answer for all.
     #[error("the refresh token is not valid")]
     RefreshNotUsable,
+    /// There is no such person, or the password is another: one answer for both.
+    #[error("the user name or the password is wrong")]
+    WrongPassword,
     /// The person may not have tokens (`docs/contracts/aidbox.md` §2.2).
     #[error("User is inactive")]
     UserInactive,
@@ -124,6 +127,7 @@ impl OAuthError {
             | Self::VerifierMismatch
             | Self::VerifierMissing
             | Self::RefreshNotUsable
+            | Self::WrongPassword
             | Self::UserInactive => ErrorCode::InvalidGrant,
             Self::Pending => ErrorCode::AuthorizationPending,
             Self::SlowDown => ErrorCode::SlowDown,

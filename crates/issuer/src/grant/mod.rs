@@ -6,6 +6,7 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod password;
 mod refresh_token;
 pub mod settings;
 
@@ -104,6 +105,7 @@ pub const ROSTER: Roster = &[
     &refresh_token::RefreshToken,
     &client_credentials::ClientCredentials,
     &device_code::DeviceCode,
+    &password::Password,
 ];
 
 impl Issuer {

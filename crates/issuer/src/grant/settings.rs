@@ -15,6 +15,7 @@ pub(crate) const NOTHING_TO_ROTATE: &str = "refresh_token_rotation: there are no
      refresh_token: true, or remove it";
 
 /// A grant that a document asks for.
+#[derive(Clone, Copy)]
 pub struct AskedGrant<'a> {
     /// The value under the name of the grant in `auth`.
     pub written: Option<&'a Value>,
@@ -24,6 +25,8 @@ pub struct AskedGrant<'a> {
     pub dpop_bound: bool,
     /// The contract that its tokens follow.
     pub profile: TokenProfile,
+    /// Whether the client is one of the site's own.
+    pub first_party: bool,
     /// Whether `grant_types` names `refresh_token`.
     pub refreshes: bool,
     /// What the document says of rotation at its top.

@@ -18,6 +18,8 @@ impl GrantName {
     pub const CLIENT_CREDENTIALS: Self = Self::new("client_credentials");
     /// RFC 8628.
     pub const DEVICE: Self = Self::new("device");
+    /// RFC 6749 §4.3.
+    pub const PASSWORD: Self = Self::new("password");
 
     /// A name that is written in code.
     #[must_use]

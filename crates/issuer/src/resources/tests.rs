@@ -25,6 +25,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
             name: "Castellan".to_owned(),
             alias_digests: std::collections::BTreeMap::new(),
             resources: Vec::new(),
+            guards: Vec::new(),
         },
         settings: Settings::default(),
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),
@@ -134,11 +135,22 @@ fn client() -> BoxedStrategy<Value> {
         ("access_token_expiration", seconds()),
         ("audience", audience()),
     ]);
-    let grants = ["authorization_code", "code", "client_credentials", "refresh_token"];
-    let auth = some_of(vec![("authorization_code", code), ("client_credentials", machine)]);
+    let password = some_of(vec![
+        ("secret_required", flag()),
+        ("token_format", format()),
+        ("refresh_token", flag()),
+        ("refresh_token_expiration", seconds()),
+        ("audience", audience()),
+    ]);
+    let grants = ["authorization_code", "code", "client_credentials", "password", "refresh_token"];
+    let auth = some_of(vec![
+        ("authorization_code", code),
+        ("client_credentials", machine),
+        ("password", password),
+    ]);
     some_of(vec![
         ("name", text()),
-        ("uri", text()),
+        ("uri", any_of(vec![json!("https://a.test/"), json!("http://b.test/about?x=1")])),
         ("secret", any_of(vec![json!(secret())])),
         ("first_party", flag()),
         ("active", flag()),

@@ -61,7 +61,8 @@ impl SignInMethod for Password {
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let name = form.get("username").unwrap_or_default();
         let password = form.secret("password").unwrap_or_else(|| Secret::new(String::new()));
-        issuer.check_password((name, &password), browser).await
+        let found = issuer.check_password((name, &password), browser).await?;
+        Ok(found.filter(|stored| stored.body.active))
     }
 }
 
@@ -79,12 +80,12 @@ impl Issuer {
         self.may_issue()?;
         let browser = Browser::default();
         let found = self.check_password((name, password), &browser).await?;
-        let Some(stored) = found else { return Ok(None) };
+        let Some(stored) = found.filter(|stored| stored.body.active) else { return Ok(None) };
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
     }
 
-    /// The account that `name` and `password`, typed into `browser`, lead to, if it may sign in.
-    async fn check_password(
+    /// The account that `name` and `password`, typed into `browser`, lead to; it may be inactive.
+    pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
         browser: &Browser,
@@ -99,8 +100,9 @@ impl Issuer {
         if right {
             self.guess_was_good(guess).await?;
         }
-        let found = found.filter(|stored| right && stored.body.active);
-        if let (Match::OtherForm, Some(stored)) = (matched, &found) {
+        let found = found.filter(|_| right);
+        let active = found.as_ref().filter(|stored| stored.body.active);
+        if let (Match::OtherForm, Some(stored)) = (matched, active) {
             self.hash_anew(stored, password).await;
         }
         Ok(found)

@@ -12,7 +12,7 @@ use crate::{
         CodeDocument, GrantType, ROSTER, Roster,
         settings::{self, AskedGrant, NOTHING_TO_ROTATE},
     },
-    records::{Client, GrantName, Grants, Rotation, TokenProfile},
+    records::{Client, GrantName, Grants, TokenProfile},
     resources::Problem,
 };
 
@@ -127,31 +127,28 @@ impl Auth {
         }
         if asked.refresh && !asked.grants.iter().any(|grant| grant.gives_refresh_tokens()) {
             return wrong(
-                "grant_types: refresh_token needs authorization_code or the device grant, as no other grant issues refresh tokens"
+                "grant_types: refresh_token needs authorization_code, password or the device grant, as no other grant issues refresh tokens"
                     .to_owned(),
             );
         }
         Ok(())
     }
 
-    /// The settings of every grant that is asked for.
+    /// The settings of every grant that is asked for; `client` says what concerns all of them.
     pub(crate) fn settings(
         &self,
         asked: &AskedGrants,
-        (has_secret, dpop_bound, profile): (bool, bool, TokenProfile),
-        rotation: Option<Rotation>,
+        client: AskedGrant<'_>,
     ) -> Result<Grants, Problem> {
         let read = |grant: &&dyn GrantType| {
             let name = grant.begins()?;
             let written = grant.auth_name().and_then(|name| self.written(name));
-            let refreshes = asked.refresh;
-            let asked =
-                AskedGrant { written, has_secret, dpop_bound, profile, refreshes, rotation };
+            let asked = AskedGrant { written, refreshes: asked.refresh, ..client };
             Some(grant.read(&asked).map(|settings| (name, settings)))
         };
         let grants: Grants = asked.grants.iter().filter_map(read).collect::<Result<_, String>>()?;
         let code = grants.get(&GrantName::AUTHORIZATION_CODE);
-        if rotation.is_some() && code.is_none_or(|code| code.refresh.is_none()) {
+        if client.rotation.is_some() && code.is_none_or(|code| code.refresh.is_none()) {
             return Err(Problem::Text(NOTHING_TO_ROTATE.to_owned()));
         }
         Ok(grants)

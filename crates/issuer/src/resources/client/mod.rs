@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Issuer,
+    grant::settings::AskedGrant,
     keys::KeyUse,
     records::{
         AppDialect, Client, GrantName, IntrospectionReach, Rotation, TokenProfile, login_name,
@@ -189,11 +190,20 @@ impl Resource for ClientDocument {
         let has_secret = secret.is_some() || !jwks.is_empty();
         self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
         check_origins(&self.allowed_origins)?;
+        check_page(self.uri.as_deref())?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
         let profile = TokenProfile::of(self.dialect, asked.is_aidbox());
-        let facts = (has_secret, self.dpop_bound_access_tokens, profile);
-        let grants = self.auth.settings(&asked, facts, self.refresh_token_rotation)?;
+        let facts = AskedGrant {
+            written: None,
+            has_secret,
+            dpop_bound: self.dpop_bound_access_tokens,
+            profile,
+            first_party: self.first_party,
+            refreshes: false,
+            rotation: self.refresh_token_rotation,
+        };
+        let grants = self.auth.settings(&asked, facts)?;
         if grants.has(&GrantName::AUTHORIZATION_CODE) && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
@@ -392,6 +402,24 @@ impl ClientDocument {
         Ok(())
     }
 }
+
+/// Whatever people are to be led to, it is a page.
+fn check_page(uri: Option<&str>) -> Result<(), Problem> {
+    let is_page = |uri: &str| {
+        let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
+        let is_plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_graphic());
+        uri.len() <= LONGEST_ADDRESS && rest.is_some_and(|rest| !rest.is_empty() && is_plain(rest))
+    };
+    if uri.is_none_or(is_page) {
+        return Ok(());
+    }
+    let text =
+        format!("uri: it must be an http or https address of at most {LONGEST_ADDRESS} bytes");
+    Err(Problem::Text(text))
+}
+
+/// Bytes of the address of a page at most.
+const LONGEST_ADDRESS: usize = 2_048;
 
 fn check_origins(origins: &[String]) -> Result<(), Problem> {
     let wrong = origins.iter().find(|origin| !is_origin(origin));

@@ -22,6 +22,15 @@ grant_types: [client_credentials]
 scope: ["Castellan:*"]
 "#;
 
+const TERMINAL: &str = r#"
+---
+resourceType: Client
+id: terminal
+first_party: true
+grant_types: [password]
+scope: [openid, profile]
+"#;
+
 /// A server with an administrator's program.
 struct House {
     castellan: Castellan,
@@ -263,14 +272,22 @@ async fn aidbox_37_a_first_party_token_ends_the_browser_session_that_it_shares()
 
 #[tokio::test]
 async fn aidbox_38_nothing_of_an_inactive_person_comes_back_to_life() {
-    let house = House::new().await;
+    let house = House::with(TERMINAL).await;
     let mut ann = Browser::as_ann(&house.castellan).await;
     let (spa, portal) = (house.spa(&mut ann).await, house.portal(&mut ann).await);
     let code = ann.code(&house.castellan, &Asking::portal()).await;
+    let by_password = [
+        ("grant_type", "password"),
+        ("client_id", "terminal"),
+        ("username", "ann"),
+        ("password", "pw-ann"),
+    ];
+    let terminal = house.castellan.token(&by_password).await.json();
     let mut document = house.send(Method::GET, "/User/ann").await.json();
     document["inactive"] = json!(true);
     assert_eq!(house.put("/User/ann", &document).await.status, 200);
     let refused = [
+        house.castellan.token(&by_password).await,
         house.castellan.redeem(&code, &PORTAL).await,
         house.castellan.refresh(text(&portal, "refresh_token"), &PORTAL).await,
         house.castellan.refresh(text(&spa, "refresh_token"), &SPA).await,
@@ -280,7 +297,7 @@ async fn aidbox_38_nothing_of_an_inactive_person_comes_back_to_life() {
         assert_eq!(answer.json()["error_description"], "User is inactive");
     }
     let listed = house.sessions("user=ann&active=false").await;
-    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert_eq!(listed.len(), 4, "{listed:?}");
     document["inactive"] = json!(false);
     assert_eq!(house.put("/User/ann", &document).await.status, 200);
     for (tokens, client) in [(&spa, &SPA), (&portal, &PORTAL)] {
@@ -288,6 +305,7 @@ async fn aidbox_38_nothing_of_an_inactive_person_comes_back_to_life() {
         let refresh = house.castellan.refresh(text(tokens, "refresh_token"), client).await;
         assert_refused(&refresh, 400, "invalid_grant");
     }
+    assert_eq!(house.castellan.userinfo(text(&terminal, "access_token")).await.status, 401);
     assert!(!house.knows(&mut ann).await);
     let listed = house.sessions("user=ann&active=true").await;
     assert_eq!(listed, [Value::Null; 0]);

@@ -17,6 +17,10 @@ use crate::{wire::request, yaml};
 /// Bytes of a document at most.
 pub(super) const MOST: usize = 64 * 1024;
 
+/// The media types of the two forms, and what else they are called.
+const JSON: [&str; 2] = ["application/json", "application/fhir+json"];
+const YAML: [&str; 3] = ["text/yaml", "application/yaml", "application/x-yaml"];
+
 /// The bytes of a body.
 pub(super) async fn read(body: Body) -> Result<Vec<u8>, Outcome> {
     if request::is_too_long(&body, MOST) {
@@ -71,16 +75,17 @@ fn yaml(body: &[u8]) -> Result<Value, Outcome> {
     }
 }
 
-/// `document` as the client wants it; JSON if it says nothing that we know.
+/// `document` as the client prefers it; JSON if it does not prefer YAML.
 pub(super) fn answer(status: StatusCode, document: &Value, headers: &HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let yaml = accept.is_some_and(|accept| accept.contains("yaml"));
-    match yaml::write(document) {
-        Ok(text) if yaml => {
-            (status, [(header::CONTENT_TYPE, "text/yaml; charset=utf-8")], text).into_response()
-        }
-        _ => (status, axum::Json(document)).into_response(),
+    let most =
+        |names: &[&str]| names.iter().map(|name| request::wants(headers, name)).fold(0.0, f32::max);
+    if most(&YAML) > most(&JSON)
+        && let Ok(text) = yaml::write(document)
+    {
+        return (status, [(header::CONTENT_TYPE, "text/yaml; charset=utf-8")], text)
+            .into_response();
     }
+    (status, axum::Json(document)).into_response()
 }
 
 /// `ETag` and `Last-Modified` of `version`.

@@ -444,6 +444,44 @@ async fn a_patch_that_cannot_be_applied_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_form_that_is_preferred_is_answered() {
+    let office = Office::open().await;
+    for (accept, form) in [
+        ("text/yaml", "text/yaml"),
+        ("application/json;q=0.5, application/yaml", "text/yaml"),
+        ("application/json, text/yaml;q=0.5", "application/json"),
+        ("text/yaml;q=0", "application/json"),
+        ("text/yaml, application/fhir+json", "application/json"),
+        ("*/*", "application/json"),
+    ] {
+        let answer = office.ask(Method::GET, "/User/ann").header("accept", accept).send().await;
+        assert!(answer.header("content-type").unwrap().starts_with(form), "{accept}: {answer:?}");
+    }
+}
+
+/// People are led there: nothing that runs as a script is stored as the page of an app.
+#[tokio::test]
+async fn the_page_of_a_client_is_a_page() {
+    let office = Office::open().await;
+    let read = office.get("/Client/portal").await.json();
+    for (uri, status) in [
+        ("https://portal.test/about", 200),
+        ("http://portal.test", 200),
+        ("javascript:alert(1)", 422),
+        ("data:text/html,x", 422),
+        ("https://", 422),
+        ("https://portal.test/ x", 422),
+        ("portal.test", 422),
+    ] {
+        let mut document = read.clone();
+        document["uri"] = json!(uri);
+        let answer = office.put("/Client/portal", &document).await;
+        assert_eq!(answer.status, status, "{uri}: {answer:?}");
+        assert!(status == 200 || answer.body.contains("uri: "), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_read_can_be_written_as_it_is() {
     let office = Office::open().await;
     office.castellan.tokens(&mut Browser::default(), &Asking::portal(), &PORTAL).await;

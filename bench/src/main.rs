@@ -80,6 +80,9 @@ struct Run {
     /// Seconds that the case `siege` lasts.
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(20..=3_600))]
     siege_seconds: u64,
+    /// People of the case `search`.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2_000..=1_000_000))]
+    people: u64,
     /// The binary of Castellan. Default: the one beside this program.
     #[arg(long, value_name = "PATH")]
     castellan: Option<PathBuf>,
@@ -181,6 +184,7 @@ fn plan(arguments: &Run) -> Plan {
         flows: arguments.flows,
         flow_time: Duration::from_secs(arguments.flow_seconds),
         siege_time: Duration::from_secs(arguments.siege_seconds),
+        people: arguments.people,
         without: arguments.without.clone(),
     }
 }

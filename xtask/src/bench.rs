@@ -5,7 +5,10 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use crate::steps::{Outcome, run as run_command};
+use crate::{
+    servers::Servers,
+    steps::{Outcome, run as run_command},
+};
 
 /// Builds Castellan and the driver, and has the driver do what `arguments` say.
 pub fn run(arguments: &[String]) -> ExitCode {
@@ -33,6 +36,10 @@ fn built_and_run(arguments: &[String]) -> Outcome {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     let release = target.join("dist");
     let mut driver = Command::new(release.join("castellan-bench"));
+    // The other cases start what they need themselves.
+    let searches = arguments.iter().any(|one| one == "search");
+    let servers = if searches { Servers::start() } else { Servers::none() };
+    driver.envs(servers.variables());
     driver.arg("--castellan").arg(release.join("castellan")).args(arguments);
     run_command(&mut driver)
 }

@@ -103,12 +103,15 @@ impl Servers {
         servers
     }
 
+    /// The variables that name the servers that were started.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.running.iter().map(|running| (running.variable, &*running.address))
+    }
+
     /// Gives `command`, which ends in arguments of the test harness, the addresses of the servers,
     /// and has it skip the tests of those that do not run.
     pub fn describe(&self, command: &mut Command) {
-        for running in &self.running {
-            command.env(running.variable, &running.address);
-        }
+        command.envs(self.variables());
         for (name, _) in &self.missing {
             command.args(["--skip", name]);
         }

@@ -10,6 +10,7 @@ pub mod rest;
 pub mod revocation;
 pub mod roster;
 pub mod rows;
+pub mod search;
 pub mod siege;
 pub mod targets;
 
@@ -77,13 +78,15 @@ pub enum Kind {
     Rows(Engine),
     /// Regular load during attacks.
     Siege,
+    /// Pages of searches among few people and among many.
+    Search,
 }
 
 impl Kind {
     /// Whether it takes so long that it is run only if it is named.
     #[must_use]
     pub const fn only_if_named(self) -> bool {
-        matches!(self, Self::Rows(_) | Self::Siege)
+        matches!(self, Self::Rows(_) | Self::Siege | Self::Search)
     }
 }
 
@@ -114,6 +117,8 @@ pub struct Plan {
     pub flow_time: Duration,
     /// How long [`Kind::Siege`] lasts.
     pub siege_time: Duration,
+    /// The people of [`Kind::Search`].
+    pub people: u64,
     /// Peers that are left out.
     pub without: Vec<Peer>,
 }
@@ -186,6 +191,7 @@ pub async fn run(
         Kind::Revocation => revocation::run(case, (plan, ground), report).await,
         Kind::Rows(engine) => rows::run((case, engine), (plan, ground), report).await,
         Kind::Siege => siege::run(case, (plan, ground), report).await,
+        Kind::Search => search::run(case, (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,
     };
     match done {
@@ -269,7 +275,8 @@ async fn enter(
         | Kind::Million
         | Kind::Revocation
         | Kind::Rows(_)
-        | Kind::Siege => Err(Fault::failed("this case is not one of load alone")),
+        | Kind::Siege
+        | Kind::Search => Err(Fault::failed("this case is not one of load alone")),
     }
 }
 

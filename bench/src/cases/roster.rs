@@ -171,4 +171,11 @@ pub const CASES: &[Case] = &[
         targets: &[AtMost(256.0), AtMost(960.0), AtMost(192.0), AtMost(250.0), AtMost(0.0)],
         kind: Kind::Siege,
     },
+    Case {
+        name: "search",
+        about: "a page of a search among 100,000 people, by the same among 1,000, on each data source",
+        peers: &[Castellan],
+        targets: &[AtMost(2.0)],
+        kind: Kind::Search,
+    },
 ];

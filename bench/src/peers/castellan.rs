@@ -122,7 +122,7 @@ impl Instance {
             .chain(people)
             .chain(guests)
             .collect();
-        instance.command(&["apply", "-f", "-"], &documents.join("\n---\n"))?;
+        instance.apply(&documents)?;
         if wants.people > 0 {
             instance.cheapen()?;
         }
@@ -174,6 +174,14 @@ impl Instance {
         let mut wire = Wire::to(self.provider.address);
         let ready = wire.ask(&request).await?.expect("readiness", 200, b"\"store\":true")?;
         if ready.text().contains("false") { Err(ready.wrong("readiness")) } else { Ok(server) }
+    }
+
+    /// Applies documents.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with Castellan's output.
+    pub fn apply(&self, documents: &[String]) -> Result<(), Fault> {
+        self.command(&["apply", "-f", "-"], &documents.join("\n---\n")).map(drop)
     }
 
     /// Bytes of its database.
@@ -259,6 +267,9 @@ fn config((issuer, address): (&str, SocketAddr), data: &Data, wants: Wants) -> S
         "issuer = \"{issuer}\"\n[server]\nlisten = \"{address}\"\n[data]\nurl = \"{}\"\n",
         data.url
     );
+    if data.url.starts_with("dynamodb:") {
+        text.push_str("allow_table_scans = true\n");
+    }
     if data.key.is_some() {
         let _ = writeln!(text, "master_key = {{ env = \"{KEY}\" }}");
     }

@@ -16,6 +16,10 @@ pub enum Engine {
     Sqlite,
     /// A server of the case's own.
     Postgres,
+    /// A server that a variable names.
+    MongoDb,
+    /// A server that a variable names.
+    DynamoDb,
 }
 
 impl Engine {
@@ -25,6 +29,8 @@ impl Engine {
         match self {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
+            Self::MongoDb => "MongoDB",
+            Self::DynamoDb => "DynamoDB",
         }
     }
 }
@@ -33,7 +39,8 @@ impl Engine {
 pub struct Source {
     /// The data source in Castellan's settings, with one master key for all nodes.
     pub data: Data,
-    look: Look,
+    engine: Engine,
+    look: Option<Look>,
     _server: Option<Postgres>,
 }
 
@@ -54,12 +61,24 @@ impl Source {
             Engine::Sqlite => {
                 let file = ground.folder()?.join("castellan.db");
                 let data = Data::shared(format!("sqlite://{}", file.display()));
-                Ok(Self { data, look: Look::File(file), _server: None })
+                Ok(Self { data, engine, look: Some(Look::File(file)), _server: None })
             }
             Engine::Postgres => {
                 let server = Postgres::start(ground, settings).await?;
                 let (data, look) = (Data::shared(server.url()), Look::Server(server.client()));
-                Ok(Self { data, look, _server: Some(server) })
+                Ok(Self { data, engine, look: Some(look), _server: Some(server) })
+            }
+            Engine::MongoDb => {
+                let server = address("CASTELLAN_TEST_MONGODB")?;
+                let name = format!("bench_{}", std::process::id());
+                let data = Data::shared(format!("{}/{name}", server.trim_end_matches('/')));
+                Ok(Self { data, engine, look: None, _server: None })
+            }
+            Engine::DynamoDb => {
+                let server = address("CASTELLAN_TEST_DYNAMODB")?;
+                let name = format!("bench_{}", std::process::id());
+                let url = format!("dynamodb://local?table={name}&endpoint={server}");
+                Ok(Self { data: Data::shared(url), engine, look: None, _server: None })
             }
         }
     }
@@ -70,9 +89,10 @@ impl Source {
     /// [`Fault::Missing`] if it cannot be had.
     pub fn can_be_asked(&self) -> Result<(), Fault> {
         match &self.look {
-            Look::File(_) => packages::debian(("sqlite3", "-version"), "sqlite3"),
+            Some(Look::File(_)) => packages::debian(("sqlite3", "-version"), "sqlite3"),
             // It comes with the server.
-            Look::Server(_) => Ok(()),
+            Some(Look::Server(_)) => Ok(()),
+            None => Err(Fault::Missing(format!("{} is not looked into", self.engine.name()))),
         }
     }
 
@@ -82,7 +102,8 @@ impl Source {
     /// [`Fault::Failed`] with the output if it cannot be read.
     pub async fn ask(&self, sql: &str) -> Result<String, Fault> {
         let command = match &self.look {
-            Look::File(file) => {
+            None => return Err(Fault::failed(format!("{} knows no SQL", self.engine.name()))),
+            Some(Look::File(file)) => {
                 let mut command = Command::new("sqlite3");
                 // A user's own settings have no effect.
                 command.args(["-init", "/dev/null", "-batch", "-readonly"]);
@@ -90,7 +111,7 @@ impl Source {
                 command.arg(file).arg(sql);
                 command
             }
-            Look::Server(client) => {
+            Some(Look::Server(client)) => {
                 let mut command = client.command();
                 command.args(["-c", sql]);
                 command
@@ -102,9 +123,11 @@ impl Source {
     /// Which engine it is.
     #[must_use]
     pub const fn engine(&self) -> Engine {
-        match self.look {
-            Look::File(_) => Engine::Sqlite,
-            Look::Server(_) => Engine::Postgres,
-        }
+        self.engine
     }
+}
+
+/// The address in `variable`, which `cargo xtask bench` sets where a case needs it.
+fn address(variable: &str) -> Result<String, Fault> {
+    std::env::var(variable).map_err(|_| Fault::Missing(format!("{variable} is not set")))
 }

@@ -4,6 +4,7 @@ pub(crate) mod added_dialect;
 pub(crate) mod added_resource_kind;
 pub(crate) mod clocks;
 pub(crate) mod commands;
+pub(crate) mod conditional_writes;
 pub(crate) mod connections;
 pub(crate) mod crashes;
 pub(crate) mod environment;

@@ -3,7 +3,7 @@
 use super::{Explained, Request};
 
 /// There is none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Cedar {}
 
 /// A request that is asked about.
@@ -28,17 +28,17 @@ impl Cedar {
     }
 
     /// Whether one of them may forbid a request.
-    pub(super) const fn may_forbid(self) -> bool {
-        match self {}
+    pub(super) const fn may_forbid(&self) -> bool {
+        match *self {}
     }
 
     /// What is valid and seldom meant.
-    pub(super) const fn warnings(self) -> Vec<String> {
-        match self {}
+    pub(super) const fn warnings(&self) -> Vec<String> {
+        match *self {}
     }
 
     /// What they say about a request.
-    pub(super) const fn evaluate(self, _: &Asked<'_>) -> Explained {
-        match self {}
+    pub(super) const fn evaluate(&self, _: &Asked<'_>) -> Explained {
+        match *self {}
     }
 }

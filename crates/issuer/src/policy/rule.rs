@@ -92,7 +92,7 @@ impl Rule {
 
     /// Whether it may forbid a request.
     pub(super) fn may_forbid(&self) -> bool {
-        self.cedar().is_some_and(|cedar| cedar.may_forbid())
+        self.cedar().is_some_and(Cedar::may_forbid)
     }
 
     /// What it says about `request`, which is the one that is `asked` about.

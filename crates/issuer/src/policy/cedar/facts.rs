@@ -3,7 +3,7 @@
 use std::{collections::HashSet, net::IpAddr, sync::LazyLock};
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Request as Call,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request as Call,
     RestrictedExpression,
 };
 use serde_json::Value;
@@ -34,18 +34,19 @@ struct Types {
     action: EntityTypeName,
 }
 
-static TYPES: LazyLock<Result<Types, ParseErrors>> = LazyLock::new(|| {
+static TYPES: LazyLock<Result<Types, String>> = LazyLock::new(|| {
+    let parse = |name: &str| name.parse().map_err(|_| format!("{name} is no type"));
     Ok(Types {
-        user: "User".parse()?,
-        client: "Client".parse()?,
-        anonymous: "Anonymous".parse()?,
-        group: "Group".parse()?,
-        role: "Role".parse()?,
-        site: "Site".parse()?,
-        guard: "Guard".parse()?,
-        resource: "Resource".parse()?,
-        texts: "Texts".parse()?,
-        action: "Action".parse()?,
+        user: parse("User")?,
+        client: parse("Client")?,
+        anonymous: parse("Anonymous")?,
+        group: parse("Group")?,
+        role: parse("Role")?,
+        site: parse("Site")?,
+        guard: parse("Guard")?,
+        resource: parse("Resource")?,
+        texts: parse("Texts")?,
+        action: parse("Action")?,
     })
 });
 
@@ -57,7 +58,7 @@ impl Facts {
     /// # Errors
     /// What the request lacks, or has in a form that Cedar cannot see; never a value of it.
     pub(super) fn of(request: &Request<'_>, reads: Reads) -> Result<Self, String> {
-        let types = TYPES.as_ref().map_err(ToString::to_string)?;
+        let types = TYPES.as_ref().map_err(Clone::clone)?;
         let mut made = Made { types, document: request.document, entities: Vec::new() };
         let action = made.action(request.operation)?;
         let client = request.client.map(|id| made.client(id)).transpose()?;

@@ -77,14 +77,14 @@ fn named(parsed: &PolicySet) -> Result<Vec<(Policy, Value)>, String> {
     };
     let mut policies: Vec<&Policy> = parsed.policies().collect();
     policies.sort_by_key(|policy| place(policy));
-    let mut names = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     let named = policies.into_iter().enumerate().map(|(at, policy)| {
         let id = policy.annotation("id");
         let id = id.map_or_else(|| format!("policy{at}"), ToOwned::to_owned);
         if id.is_empty() || id.len() > 64 || id.chars().any(char::is_control) {
             return Err("cedar: @id must be a text of at most 64 bytes".to_owned());
         }
-        if !names.insert(id.clone()) {
+        if !ids.insert(id.clone()) {
             return Err(format!("cedar: two policies are called {id}"));
         }
         let source = policy.to_json().map_err(|error| format!("cedar: {id}: {error}"))?;
@@ -140,8 +140,12 @@ pub(super) fn schema(actions: &BTreeSet<String>, arguments: &Arguments) -> Resul
         }
         text.push_str(";\n");
     };
-    groups.iter().for_each(|group| declare(group, false));
-    leaves.iter().for_each(|leaf| declare(leaf, true));
+    for group in &groups {
+        declare(group, false);
+    }
+    for leaf in &leaves {
+        declare(leaf, true);
+    }
     let parsed = Schema::from_cedarschema_str(&text);
     parsed.map(|(schema, _)| schema).map_err(|error| format!("cedar: the schema: {error}"))
 }

@@ -49,6 +49,7 @@ const WRAPPERS: &[(&str, &str)] = &[
     ("sqlx", "castellan-stores"),
     ("mongodb", "castellan-stores"),
     ("aws-sdk-dynamodb", "castellan-stores"),
+    ("cedar-policy", "castellan-issuer"),
 ];
 
 /// Which crates of the workspace may never depend on which others, whatever the manifests say.

@@ -86,8 +86,8 @@ impl Issuer {
         if client.scope.cover(&wanted) { Ok(()) } else { Err(NotAuthorized::Forbidden) }
     }
 
-    /// What the policies of this site say about a request of `caller`, in the order of their ids up
-    /// to the first that allows it. `request` is the request as far as the caller knows it; the
+    /// What the policies of this site say about a request of `caller`, in the order of their ids
+    /// ([`policy::evaluate`]). `request` is the request as far as the caller knows it; the
     /// person, the client and the operation are added here (`docs/contracts/aidbox.md` §8).
     ///
     /// # Errors
@@ -104,6 +104,7 @@ impl Issuer {
         request["client"] = ClientDocument::show(&caller.client_id, &caller.client);
         request["session"] = json!({"id": caller.family_id, "scope": caller.scope.to_string()});
         request["operation"] = json!({"id": operation});
+        request["site"] = json!({"id": &**self.repository().site()});
         if let Some((_, document)) = &user {
             request["user"] = document.clone();
         }

@@ -1,17 +1,31 @@
 //! Policies about people in the engines of `docs/contracts/aidbox.md` §8: `allow`, `matcho`,
-//! `json-schema` and `complex`. Evaluating one is pure: it sees a request as a document, and
-//! nothing else.
+//! `json-schema`, `complex` and `cedar`. Evaluating one is pure: it sees a request as a document,
+//! and nothing else.
 //!
-//! A policy only ever allows. Where a document leaves it open whether something holds, because what
+//! The engines of the contract only ever allow; `cedar` may also forbid, and what one policy
+//! forbids no other allows. Where a document leaves it open whether something holds, because what
 //! it compares is missing, it does not hold.
 
+#[cfg(feature = "cedar")]
+mod cedar;
+#[cfg(not(feature = "cedar"))]
+#[path = "cedar_off.rs"]
+mod cedar;
 mod json_schema;
 pub mod matcho;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
+use cedar::Asked;
+pub use cedar::Cedar;
 pub use rule::{Outcome, Rule, RuleDocument};
+
+/// The schema that policies of the engine `cedar` are validated against, without the actions and
+/// the type `Arguments`, which each policy adds (`docs/cedar.md`).
+pub const CEDAR_SCHEMA: &str = include_str!("cedar/castellan.cedarschema");
 
 /// Which requests a policy is asked about; one without links is asked about all of them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -99,6 +113,17 @@ pub struct Said {
     pub outcome: Outcome,
 }
 
+/// What one policy said about a request, in detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether it allows the request, and if not, why.
+    pub outcome: Outcome,
+    /// Which of the policies in its text decided that, for the engine `cedar`.
+    pub policies: Vec<String>,
+    /// What could not be evaluated, for the engine `cedar`. It may have values of the request.
+    pub errors: Vec<String>,
+}
+
 impl Link {
     fn fits(&self, request: &Request<'_>) -> bool {
         let actual = match self.kind {
@@ -111,99 +136,54 @@ impl Link {
     }
 }
 
-/// What each of `policies` that concerns `request` says, up to the first that allows it. The
-/// request is allowed if the last one does.
+impl Policy {
+    /// Whether it is asked about `request`.
+    fn concerns(&self, request: &Request<'_>) -> bool {
+        let has_role = |role: &String| request.roles.contains(&role.as_str());
+        self.role.as_ref().is_none_or(has_role)
+            && (self.links.is_empty() || self.links.iter().any(|link| link.fits(request)))
+    }
+
+    /// What it says about `request` in detail; nothing if it is not asked about it.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>) -> Option<Explained> {
+        if !self.concerns(request) {
+            return None;
+        }
+        Some(self.rule.explain(request.document, &Asked::new(request, self.rule.cedar())))
+    }
+}
+
+/// What each of `policies` that concerns `request` says. After the first that allows it, only those
+/// are asked that may forbid it.
 #[must_use]
 pub fn evaluate<'a>(
     policies: impl IntoIterator<Item = &'a Policy>,
     request: &Request<'_>,
 ) -> Vec<Said> {
+    let concerned = policies.into_iter().filter(|policy| policy.concerns(request));
+    let concerned: Vec<&Policy> = concerned.collect();
+    let asked = Asked::new(request, concerned.iter().filter_map(|policy| policy.rule.cedar()));
     let mut all = Vec::new();
-    for policy in policies {
-        let has_role = |role: &String| request.roles.contains(&role.as_str());
-        if !policy.role.as_ref().is_none_or(has_role)
-            || !policy.links.is_empty() && !policy.links.iter().any(|link| link.fits(request))
-        {
+    let mut is_allowed = false;
+    for policy in concerned {
+        if is_allowed && !policy.rule.may_forbid() {
             continue;
         }
-        let outcome = policy.rule.evaluate(request.document);
-        let is_allowed = outcome == Outcome::Allowed;
+        let outcome = policy.rule.explain(request.document, &asked).outcome;
+        is_allowed |= outcome == Outcome::Allowed;
+        let is_forbidden = matches!(outcome, Outcome::Forbidden(_));
         all.push(Said { policy: policy.id.clone(), outcome });
-        if is_allowed {
+        if is_forbidden {
             break;
         }
     }
     all
 }
 
-/// Whether what policies said allows the request.
+/// Whether what policies said allows the request: one does, and none forbids it.
 #[must_use]
 pub fn allows(said: &[Said]) -> bool {
-    said.last().is_some_and(|last| last.outcome == Outcome::Allowed)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn policy(id: &str, links: &[(LinkKind, &str)], rule: Value) -> Policy {
-        let document: RuleDocument = serde_json::from_value(rule).unwrap();
-        let links =
-            links.iter().map(|(kind, id)| Link { kind: *kind, id: (*id).to_owned() }).collect();
-        Policy { id: id.to_owned(), links, role: None, rule: Rule::read(&document).unwrap() }
-    }
-
-    fn ask(policies: &[Policy], request: &Request<'_>) -> (bool, Vec<String>) {
-        let said = evaluate(policies, request);
-        (allows(&said), said.into_iter().map(|said| said.policy).collect())
-    }
-
-    #[test]
-    fn links_decide_who_is_asked_and_one_that_fits_is_enough() {
-        let document = json!({"request-method": "get"});
-        let request = Request {
-            user: Some("ann"),
-            client: Some("portal"),
-            roles: &["editing"],
-            operation: Some("Query:User:Get"),
-            document: &document,
-        };
-        let allow = || json!({"engine": "allow"});
-        let none: [Policy; 0] = [];
-        assert_eq!(ask(&none, &request), (false, vec![]), "without policies nothing is allowed");
-        let mine = policy("mine", &[(LinkKind::User, "ann")], allow());
-        let other = policy("other", &[(LinkKind::User, "bob"), (LinkKind::Client, "spa")], allow());
-        let app = policy("app", &[(LinkKind::User, "bob"), (LinkKind::Client, "portal")], allow());
-        let call = policy("call", &[(LinkKind::Operation, "Query:User:Get")], allow());
-        let no = policy("no", &[], json!({"engine": "matcho", "matcho": {"uri": "/x"}}));
-        assert_eq!(ask(std::slice::from_ref(&other), &request), (false, vec![]));
-        for (one, id) in [(mine, "mine"), (app, "app"), (call, "call")] {
-            let expected = (true, vec!["no".to_owned(), id.to_owned()]);
-            assert_eq!(ask(&[no.clone(), other.clone(), one, no.clone()], &request), expected);
-        }
-        assert_eq!(ask(&[no], &request), (false, vec!["no".to_owned()]));
-        for (kind, id, is_allowed) in [
-            (LinkKind::Role, "editing", true),
-            (LinkKind::Role, "reading", false),
-            (LinkKind::User, "editing", false),
-        ] {
-            assert_eq!(ask(&[policy("p", &[(kind, id)], allow())], &request).0, is_allowed, "{id}");
-        }
-        for (role, is_allowed) in [("editing", true), ("reading", false), ("ann", false)] {
-            let named = policy("p", &[(LinkKind::User, "ann")], allow());
-            let named = Policy { role: Some(role.to_owned()), ..named };
-            assert_eq!(ask(&[named], &request).0, is_allowed, "{role}");
-        }
-    }
-
-    #[test]
-    fn nobody_is_linked_to_a_person_who_is_not_there() {
-        let document = json!({});
-        let request =
-            Request { user: None, client: None, roles: &[], operation: None, document: &document };
-        let link = policy("a", &[(LinkKind::User, "")], json!({"engine": "allow"}));
-        assert_eq!(ask(&[link], &request), (false, vec![]));
-    }
+    let forbids = |said: &Said| matches!(said.outcome, Outcome::Forbidden(_));
+    said.iter().any(|said| said.outcome == Outcome::Allowed) && !said.iter().any(forbids)
 }

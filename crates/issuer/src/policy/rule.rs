@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{json_schema::JsonSchema, matcho::Pattern};
+use super::{
+    Explained,
+    cedar::{Asked, Cedar},
+    json_schema::JsonSchema,
+    matcho::Pattern,
+};
 
 /// Levels of `complex` at most.
 const DEEPEST: usize = 8;
@@ -11,14 +16,14 @@ const DEEPEST: usize = 8;
 const MOST: usize = 100;
 
 /// The engines that there are.
-const ENGINES: &str = "allow, matcho, json-schema, complex";
+const ENGINES: &str = "allow, matcho, json-schema, complex, cedar";
 
 /// A rule as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleDocument {
-    /// `allow`, `matcho`, `json-schema` or `complex`.
+    /// `allow`, `matcho`, `json-schema`, `complex` or `cedar`.
     pub engine: String,
     /// The pattern that a request has to match, for `matcho`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +37,12 @@ pub struct RuleDocument {
     /// One of these has to allow a request, for `complex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub or: Option<Vec<RuleDocument>>,
+    /// Policies in the Cedar language, for `cedar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cedar: Option<String>,
+    /// The arguments that these read, with their types, for `cedar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
 }
 
 /// A rule that was read and found good.
@@ -47,6 +58,8 @@ pub enum Rule {
     And(Vec<Rule>),
     /// Allows what one of them allows.
     Or(Vec<Rule>),
+    /// Allows and forbids what policies in the Cedar language do.
+    Cedar(Cedar),
 }
 
 /// What a rule said about a request.
@@ -56,6 +69,8 @@ pub enum Outcome {
     Allowed,
     /// It does not, because of this; never a value of the request.
     NotAllowed(String),
+    /// It forbids the request, whatever others say, because of this; never a value of the request.
+    Forbidden(String),
 }
 
 impl Rule {
@@ -67,9 +82,33 @@ impl Rule {
         read(document, &mut Bounds { depth: 0, left: MOST })
     }
 
-    /// What it says about `request`.
-    #[must_use]
-    pub fn evaluate(&self, request: &Value) -> Outcome {
+    /// Its policies in the Cedar language, if that is what it has.
+    pub(super) const fn cedar(&self) -> Option<&Cedar> {
+        match self {
+            Self::Cedar(cedar) => Some(cedar),
+            _ => None,
+        }
+    }
+
+    /// Whether it may forbid a request.
+    pub(super) fn may_forbid(&self) -> bool {
+        self.cedar().is_some_and(Cedar::may_forbid)
+    }
+
+    /// What it says about `request`, which is the one that is `asked` about.
+    pub(super) fn explain(&self, request: &Value, asked: &Asked<'_>) -> Explained {
+        match self {
+            Self::Cedar(cedar) => cedar.evaluate(asked),
+            _ => Explained {
+                outcome: self.evaluate(request),
+                policies: Vec::new(),
+                errors: Vec::new(),
+            },
+        }
+    }
+
+    /// What it says about `request` in an engine that only allows.
+    fn evaluate(&self, request: &Value) -> Outcome {
         match self {
             Self::Allow => Outcome::Allowed,
             Self::Matcho(pattern) => match pattern.mismatch(request) {
@@ -90,11 +129,15 @@ impl Rule {
                 for rule in rules {
                     match rule.evaluate(request) {
                         Outcome::Allowed => return Outcome::Allowed,
-                        Outcome::NotAllowed(reason) => reasons.push(reason),
+                        Outcome::NotAllowed(reason) | Outcome::Forbidden(reason) => {
+                            reasons.push(reason);
+                        }
                     }
                 }
                 Outcome::NotAllowed(reasons.join("; "))
             }
+            // It is no part of another, and is explained by itself.
+            Self::Cedar(_) => Outcome::NotAllowed("cedar is no part of complex".to_owned()),
         }
     }
 
@@ -105,6 +148,7 @@ impl Rule {
             Self::Allow | Self::JsonSchema(_) => Vec::new(),
             Self::Matcho(pattern) => pattern.warnings(),
             Self::And(rules) | Self::Or(rules) => rules.iter().flat_map(Self::warnings).collect(),
+            Self::Cedar(cedar) => cedar.warnings(),
         }
     }
 }
@@ -120,12 +164,14 @@ fn read(document: &RuleDocument, bounds: &mut Bounds) -> Result<Rule, String> {
         .left
         .checked_sub(1)
         .ok_or_else(|| format!("a policy must not contain more than {MOST} rules"))?;
-    let RuleDocument { engine, matcho, schema, and, or } = document;
+    let RuleDocument { engine, matcho, schema, and, or, cedar, arguments } = document;
     let given = [
         ("matcho", "matcho", matcho.is_some()),
         ("schema", "json-schema", schema.is_some()),
         ("and", "complex", and.is_some()),
         ("or", "complex", or.is_some()),
+        ("cedar", "cedar", cedar.is_some()),
+        ("arguments", "cedar", arguments.is_some()),
     ];
     let known = ENGINES.split(", ").any(|name| name == engine);
     if !known {
@@ -156,6 +202,16 @@ fn read(document: &RuleDocument, bounds: &mut Bounds) -> Result<Rule, String> {
             };
             bounds.depth -= 1;
             rule
+        }
+        "cedar" => {
+            // A forbid within an `or` would read as if it concerned that part alone.
+            if bounds.depth > 0 {
+                return Err("engine: cedar must not be part of complex; what it combines can be \
+                            said in Cedar"
+                    .to_owned());
+            }
+            let text = cedar.as_ref().ok_or("cedar is missing")?;
+            Cedar::read(text, arguments.as_ref()).map(Rule::Cedar)
         }
         _ => Ok(Rule::Allow),
     }

@@ -32,7 +32,7 @@ pub struct AccessPolicyDocument {
     /// Only people who have this role are asked about: the id of a `Role`.
     #[serde(rename = "roleName")]
     role_name: Option<String>,
-    /// `allow`, `matcho`, `json-schema` or `complex`.
+    /// `allow`, `matcho`, `json-schema`, `complex` or `cedar`.
     engine: String,
     /// The pattern that a request has to match, for `matcho`.
     matcho: Option<Value>,
@@ -42,6 +42,11 @@ pub struct AccessPolicyDocument {
     and: Option<Vec<RuleDocument>>,
     /// One of these has to allow a request, for `complex`.
     or: Option<Vec<RuleDocument>>,
+    /// Policies in the Cedar language, which may also forbid, for `cedar`.
+    cedar: Option<String>,
+    /// The arguments that these read as `context.arguments`, with their types, for `cedar`:
+    /// `{"id": "String", "tags?": ["String"]}`.
+    arguments: Option<Value>,
 }
 
 /// A reference in either spelling (`docs/contracts/aidbox.md` §1.1).
@@ -203,11 +208,13 @@ impl AccessPolicyDocument {
             })
         });
         let links = links.collect::<Result<Vec<_>, _>>()?;
-        let Self { description, role_name, engine, matcho, schema, and, or, .. } = self;
+        let Self {
+            description, role_name, engine, matcho, schema, and, or, cedar, arguments, ..
+        } = self;
         if role_name.as_ref().is_some_and(|role| !is_identifier(role)) {
             return Err("roleName must be the id of a Role".to_owned());
         }
-        let document = RuleDocument { engine, matcho, schema, and, or };
+        let document = RuleDocument { engine, matcho, schema, and, or, cedar, arguments };
         let rule = Rule::read(&document)?;
         Ok(Checked { description, links, role: role_name, document, rule })
     }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use castellan_issuer::policy::CEDAR_SCHEMA;
+
 use super::Failure;
 use crate::{
     config::{GuardConfig, Loaded, Rosters, Site, schema},
@@ -19,6 +21,8 @@ pub(super) enum Command {
     Schema,
     /// Print the OpenAPI description of the endpoints that programs call.
     Openapi,
+    /// Print the schema that policies of the engine `cedar` are validated against.
+    CedarSchema,
 }
 
 pub(super) async fn run(
@@ -29,6 +33,10 @@ pub(super) async fn run(
         Command::Check => None,
         Command::Schema => Some(schema::of(&Rosters::default())),
         Command::Openapi => Some(http::openapi(&Rosters::default())),
+        Command::CedarSchema => {
+            print!("{CEDAR_SCHEMA}");
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     if let Some(document) = document {
         println!("{document:#}");

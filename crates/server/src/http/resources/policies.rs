@@ -8,7 +8,7 @@ use axum::{
 };
 use castellan_gate::Source;
 use castellan_issuer::{
-    policy::{self, Outcome as Said, matcho::Pattern},
+    policy::{self, Outcome as Said, Rule, matcho::Pattern},
     resources::{AccessPolicyDocument, ResourceKind},
     rights::Right,
     tokens::verified::Live,
@@ -108,20 +108,29 @@ async fn tested_policy(app: &App, request: Request<Body>) -> Result<Response, Ou
         operation: id("operation"),
         document: &request,
     };
-    let said = policy::evaluate([&policy], &asked).pop().map(|said| said.outcome);
-    let (is_allowed, explanation) = match said {
-        Some(Said::Allowed) => (true, "the policy allows the request".to_owned()),
-        Some(Said::NotAllowed(reason)) => (false, reason),
+    let said = policy.explain(&asked);
+    let (is_allowed, explanation) = match said.as_ref().map(|said| &said.outcome) {
+        Some(Said::Allowed) => (true, "the policy allows the request"),
+        Some(Said::NotAllowed(reason) | Said::Forbidden(reason)) => (false, reason.as_str()),
         None => {
             let text = "the policy is linked to no user, role, client or operation of the request";
-            (false, text.to_owned())
+            (false, text)
         }
     };
-    let result = json!({
+    let mut result = json!({
         "eval-result": is_allowed,
         "explanation": explanation,
         "warnings": policy.rule.warnings(),
     });
+    if let (Rule::Cedar(_), Some(said)) = (&policy.rule, &said) {
+        let decision = match said.outcome {
+            Said::Allowed => "permit",
+            Said::Forbidden(_) => "forbid",
+            Said::NotAllowed(_) => "none",
+        };
+        result["cedar"] =
+            json!({"decision": decision, "policies": said.policies, "errors": said.errors});
+    }
     Ok(content::answer(StatusCode::OK, &result, &headers))
 }
 

@@ -31,37 +31,37 @@ grant_types: [client_credentials]
 scope: ["Castellan:AccessPolicy:Test"]
 "#;
 
-struct Stage {
-    castellan: Castellan,
+pub(super) struct Stage {
+    pub(super) castellan: Castellan,
     /// Ann's, through `portal`.
     ann: String,
     /// An administrator's, through `portal`.
-    root: String,
+    pub(super) root: String,
 }
 
 impl Stage {
-    async fn begin() -> Self {
+    pub(super) async fn begin() -> Self {
         let castellan = Castellan::with_documents(&format!("{DOCUMENTS}{MORE}")).await;
         let ann = token_of(&castellan, ("ann", "pw-ann"), "Castellan:User:Read").await;
         let root = token_of(&castellan, ("root", "pw-root"), "Castellan:*").await;
         Self { castellan, ann, root }
     }
 
-    async fn read(&self, path: &str) -> Answer {
+    pub(super) async fn read(&self, path: &str) -> Answer {
         Ask::get(&self.castellan.at(path)).bearer(&self.ann).send().await
     }
 
-    async fn put(&self, id: &str, policy: &Value) -> Answer {
+    pub(super) async fn put(&self, id: &str, policy: &Value) -> Answer {
         let url = self.castellan.at(&format!("/AccessPolicy/{id}"));
         Ask::new(http::Method::PUT, &url).bearer(&self.root).json(policy).send().await
     }
 
-    async fn put_policy(&self, id: &str, policy: &Value) {
+    pub(super) async fn put_policy(&self, id: &str, policy: &Value) {
         let answer = self.put(id, policy).await;
         assert!(answer.status.is_success(), "{answer:?}");
     }
 
-    async fn delete(&self, id: &str) {
+    pub(super) async fn delete(&self, id: &str) {
         let url = self.castellan.at(&format!("/AccessPolicy/{id}"));
         let answer = Ask::new(http::Method::DELETE, &url).bearer(&self.root).send().await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -78,7 +78,7 @@ async fn token_of(castellan: &Castellan, person: (&str, &str), scope: &str) -> S
     text(&tokens, "access_token").to_owned()
 }
 
-fn assert_forbidden(answer: &Answer) {
+pub(super) fn assert_forbidden(answer: &Answer) {
     assert_eq!(answer.status, 403, "{answer:?}");
     let expected = json!({
         "resourceType": "OperationOutcome", "id": "forbidden",

@@ -11,5 +11,6 @@ pub(crate) mod decidim_api;
 pub(crate) mod decidim_machines;
 pub(crate) mod decidim_oauth;
 pub(crate) mod decidim_requests;
+pub(crate) mod policies_in_cedar;
 pub(crate) mod trompa_guard;
 pub(crate) mod trompa_keys;

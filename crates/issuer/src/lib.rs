@@ -5,6 +5,7 @@
 //! and whether it is still valid ([`tokens`], [`session`]), and what all of that depends on
 //! ([`keys`], [`records`], [`store`]).
 
+pub mod audit;
 pub mod authorization;
 pub mod cache;
 pub mod client_auth;
@@ -74,6 +75,7 @@ struct Shared {
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
     logout_queue: session::logout_notice::Queue,
+    audit_queue: audit::Queue,
     guessers: throttle::per_source::Sources,
     beginners: throttle::per_source::Sources,
     known_places: throttle::per_secret::KnownPlaces,
@@ -142,6 +144,7 @@ impl Issuer {
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
             logout_queue: session::logout_notice::Queue::default(),
+            audit_queue: audit::Queue::default(),
             guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
             known_places: throttle::per_secret::KnownPlaces::default(),
@@ -275,6 +278,10 @@ impl Issuer {
 
     pub(crate) fn logout_queue(&self) -> &session::logout_notice::Queue {
         &self.shared.logout_queue
+    }
+
+    pub(crate) fn audit_queue(&self) -> &audit::Queue {
+        &self.shared.audit_queue
     }
 
     /// Who guesses at secrets.

@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     // What everything rests on.
     "readiness",
     "cache",
+    "audit",
     "keys",
     "settings",
     "records",

@@ -10,6 +10,7 @@ use castellan_proto::{
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     authorization::request::{AuthorizationRequest, Prompt},
     records::{Client, Consent, consent::consent_id, repository::Update},
     session::browser::SignedIn,
@@ -57,6 +58,17 @@ impl Issuer {
         Ok(agreed)
     }
 
+    /// Records what `person` answered to `request`.
+    pub(super) fn audit_consent(
+        &self,
+        kind: AuditKind,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+    ) {
+        let event = Event::of(kind).by(Party::user(&person.account_id));
+        self.audit(event.target("Grant", &consent_id(&person.account_id, &request.client_id)));
+    }
+
     /// Withdraws the consent of `account` for `client`: one write, which ends every token that
     /// depends on it. `false` if there was no consent.
     ///
@@ -66,6 +78,10 @@ impl Issuer {
         let id = consent_id(account, client);
         let there = self.repository().delete(Kind::Consent, &id, self.now()).await?;
         self.bump(Kind::Consent, &id);
+        if there {
+            let event = Event::of(AuditKind::ConsentWithdrawn).by(Party::user(account));
+            self.audit(event.target("Grant", &id));
+        }
         Ok(there)
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::AuditKind,
     authorization::{
         next::{Answer, FlowError, FlowView, Next, SignInOutcome},
         request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
@@ -179,7 +180,8 @@ impl Issuer {
         self.may_issue()?;
         let stored = self.flow(flow, browser).await?;
         let method = self.sign_in_method(form).ok_or(FlowError::Expired)?;
-        let Some(account) = method.check(self, form, browser).await? else {
+        let checked = method.check(self, form, browser).await;
+        let Some(account) = self.audit_failure(checked, method.name())? else {
             return Ok(SignInOutcome::No(method.problem()));
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
@@ -251,13 +253,17 @@ impl Issuer {
         self.use_up(&stored.id, browser).await?;
         let client = self.client_of(&request).await?;
         match answer {
-            Answer::Deny => self.deny(&request, DENIED).await,
+            Answer::Deny => {
+                self.audit_consent(AuditKind::ConsentRefused, &request, &person);
+                self.deny(&request, DENIED).await
+            }
             Answer::Switch => {
                 self.sign_out(browser).await?;
                 self.advance((request, client), None, browser, Settled::default()).await
             }
             Answer::Allow => {
                 self.remember_consent(&request, &client, &person).await?;
+                self.audit_consent(AuditKind::ConsentGiven, &request, &person);
                 let settled = Settled { consented: true, ..Settled::default() };
                 self.advance((request, client), Some(person), browser, settled).await
             }

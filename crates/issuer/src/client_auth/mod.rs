@@ -11,6 +11,7 @@ use moka::sync::Cache;
 
 use crate::{
     Issuer,
+    audit::origin,
     cache::records::Lookup,
     error::OAuthError,
     keys::Branch,
@@ -163,6 +164,9 @@ impl Issuer {
         let is_fresh = lookup.is_fresh;
         let found = client_of(lookup)?;
         let version = found.as_ref().map(|stored| stored.version);
+        if found.is_some() {
+            origin::aims_at_client(&id);
+        }
         let refused = match self.check_proof(&proof, found).await {
             Err(refused @ OAuthError::InvalidClient { .. }) if !is_fresh => refused,
             done => return done,

@@ -4,6 +4,7 @@ use castellan_proto::Secret;
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     client_auth::ClientCredentials,
     error::OAuthError,
     records::Client,
@@ -22,6 +23,32 @@ impl Issuer {
         basic: Option<(String, Secret)>,
         proof: Option<&Proof<'_>>,
     ) -> Result<TokenAnswer, OAuthError> {
+        let answered = self.answer_token_request(params, basic, proof).await;
+        let grant = params.get("grant_type");
+        let kind = match grant {
+            Some("refresh_token") => AuditKind::TokenRefreshed,
+            _ => AuditKind::TokenIssued,
+        };
+        match &answered {
+            Ok((_, party, family)) => {
+                let event = Event::of(kind).by(party.clone()).target("Session", family);
+                // It is one of the roster's by now.
+                self.audit(event.detail(grant.unwrap_or_default()));
+            }
+            // A device asks again and again until its person has answered.
+            Err(OAuthError::Pending | OAuthError::SlowDown) => {}
+            Err(error) => self.audit(Event::of(kind).failed(error.code().as_str())),
+        }
+        answered.map(|(answer, ..)| answer)
+    }
+
+    /// The answer, for whom it is, and the family that its tokens belong to.
+    async fn answer_token_request(
+        &self,
+        params: &Params,
+        basic: Option<(String, Secret)>,
+        proof: Option<&Proof<'_>>,
+    ) -> Result<(TokenAnswer, Party, String), OAuthError> {
         // Before anything is used up.
         self.may_issue()?;
         let name = params.get("grant_type").ok_or(OAuthError::Missing("grant_type"))?;
@@ -52,7 +79,9 @@ impl Issuer {
         };
         let authorized = grant.redeem(self, &client, params).await?;
         begun.was_right();
-        self.mint(&client, authorized).await
+        let party = Party::through(authorized.family.account.as_deref(), &client.id);
+        let family = authorized.id.clone();
+        Ok((self.mint(&client, authorized).await?, party, family))
     }
 
     /// The thumbprint of the key that `proof` shows, which is owed by clients whose tokens are

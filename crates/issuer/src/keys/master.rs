@@ -48,10 +48,12 @@ pub enum Branch {
     Nonce,
     /// Cursors of lists.
     Cursor,
+    /// Codes of audit records.
+    Audit,
 }
 
 impl Branch {
-    const COUNT: usize = Self::Cursor as usize + 1;
+    const COUNT: usize = Self::Audit as usize + 1;
 }
 
 impl RootKey {
@@ -84,6 +86,7 @@ impl RootKey {
             Branch::Export => "castellan export",
             Branch::Nonce => "castellan nonce",
             Branch::Cursor => "castellan cursor",
+            Branch::Audit => "castellan audit",
         };
         let mut out = Zeroizing::new([0; 32]);
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(self.bytes());

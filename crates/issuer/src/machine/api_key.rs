@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     cache::verdicts::{Memory, Verdicts},
     error::OAuthError,
     records::{
@@ -132,6 +133,29 @@ impl KeyTokens {
     /// # Errors
     /// [`TradeError`]; nothing is issued then.
     pub async fn issue(
+        &self,
+        issuer: &Issuer,
+        proof: KeyProof<'_>,
+        asked: &[String],
+    ) -> Result<String, TradeError> {
+        let id = proof.id;
+        let traded = self.trade(issuer, proof, asked).await;
+        let event = Event::of(AuditKind::TokenIssued);
+        match &traded {
+            Ok(_) => issuer.audit(event.by(Party::credential("AuthKey", id)).detail("api key")),
+            Err(TradeError::Unknown) => issuer.audit(event.failed("key and secret")),
+            // The key was right.
+            Err(TradeError::Scope(_)) => {
+                let event = event.by(Party::credential("AuthKey", id));
+                issuer.audit(event.denied("a scope that the key does not have"));
+            }
+            Err(TradeError::Token(error)) => issuer.audit(event.failed(error.code().as_str())),
+            Err(TradeError::Sign(_)) => issuer.audit(event.failed("server_error")),
+        }
+        traded
+    }
+
+    async fn trade(
         &self,
         issuer: &Issuer,
         proof: KeyProof<'_>,
@@ -276,7 +300,7 @@ impl Issuer {
         secret: &Storable,
         keep: bool,
     ) -> Result<bool, OAuthError> {
-        let (now, id) = (self.now(), auth_key_id(id));
+        let (now, key, id) = (self.now(), id, auth_key_id(id));
         let fresh = self.keep_secret(secret).await?;
         let rotate = |stored: Option<AuthKey>| {
             let Some(mut key) = stored else { return Ok(Update::Leave(false)) };
@@ -287,6 +311,8 @@ impl Issuer {
         };
         let is_there = self.repository().update(&id, now, rotate).await?;
         if is_there {
+            let event = Event::of(AuditKind::ResourceChanged).target("AuthKey", key);
+            self.audit(event.detail("a new secret"));
             self.bump(Kind::Credential, &id);
         }
         Ok(is_there)

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     cache::verdicts::{Memory, Verdicts},
     error::OAuthError,
     keys::KeyringError,
@@ -115,6 +116,22 @@ impl MachineTokens {
     /// [`OAuthError`] if the store or the hashing pool fails, [`OAuthError::Throttled`] after too
     /// many wrong guesses from there; no token is issued then.
     pub async fn sign_in(
+        &self,
+        issuer: &Issuer,
+        proof: MachineProof<'_>,
+    ) -> Result<Option<MachineSignIn>, OAuthError> {
+        let key = proof.key;
+        let signed_in = self.check_in(issuer, proof).await;
+        let event = Event::of(AuditKind::SignIn);
+        match &signed_in {
+            Ok(Some(_)) => issuer.audit(event.by(Party::credential("ApiCredential", key))),
+            Ok(None) => issuer.audit(event.failed("key and secret")),
+            Err(error) => issuer.audit(event.failed(error.code().as_str())),
+        }
+        signed_in
+    }
+
+    async fn check_in(
         &self,
         issuer: &Issuer,
         proof: MachineProof<'_>,
@@ -227,9 +244,9 @@ impl MachineTokens {
         let (claims, now) = (self.read(token)?, issuer.now());
         let key = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // The notice is repeated as long as a node could consider the token valid.
-        if !issuer.repository().delete(Kind::MachineToken, &claims.jti, now).await?
-            && now < claims.exp
-        {
+        if issuer.repository().delete(Kind::MachineToken, &claims.jti, now).await? {
+            issuer.audit(Event::of(AuditKind::SessionEnded).detail("machine user"));
+        } else if now < claims.exp {
             issuer.repository().store().notify(&key).await?;
         }
         issuer.liveness().bump(&key.text());
@@ -277,6 +294,8 @@ impl Issuer {
         };
         let is_there = self.repository().update(&id, now, rotate).await?;
         if is_there {
+            let event = Event::of(AuditKind::ResourceChanged).target("ApiCredential", key);
+            self.audit(event.detail("a new secret"));
             self.bump(Kind::Credential, &id);
         }
         Ok(is_there)

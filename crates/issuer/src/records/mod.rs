@@ -3,6 +3,7 @@
 
 mod access_policy;
 pub(crate) mod account;
+pub(crate) mod audit;
 mod client;
 pub(crate) mod code;
 pub(crate) mod consent;
@@ -20,6 +21,7 @@ pub(crate) mod used_jti;
 
 pub use access_policy::AccessPolicy;
 pub use account::{Account, EndedSessions, Name, login_name};
+pub use audit::{AuditBlock, AuditHead};
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};

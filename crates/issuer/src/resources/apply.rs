@@ -1,5 +1,7 @@
 //! Writing a document: what became of it, or why nothing did.
 
+use std::collections::BTreeSet;
+
 use castellan_proto::{is_identifier, strict_json};
 use serde_json::Value;
 
@@ -10,6 +12,7 @@ use super::{
 };
 use crate::{
     Issuer,
+    audit::{AuditKind, Event},
     keys::KeyringError,
     records::repository::{Stored, Written},
     secrets::hashing::Busy,
@@ -116,7 +119,11 @@ impl Issuer {
         preconditions: &[Precondition],
     ) -> Result<Applied, ApplyError> {
         let (kind, id, members) = open(self.resources(), document)?;
-        kind.any().apply(self, &id, members, (mode, preconditions)).await
+        let applied = kind.any().apply(self, &id, members, (mode, preconditions)).await?;
+        if mode == Mode::Write {
+            self.audit_write((kind, &id), &applied);
+        }
+        Ok(applied)
     }
 
     /// Changes a part of a resource if `preconditions` hold; `None` if it does not exist.
@@ -129,7 +136,38 @@ impl Issuer {
         patch: &Patch,
         preconditions: &[Precondition],
     ) -> Result<Option<Applied>, ApplyError> {
-        kind.any().patch(self, id, patch, preconditions).await
+        let applied = kind.any().patch(self, id, patch, preconditions).await?;
+        if let Some(applied) = &applied {
+            self.audit_write((kind, id), applied);
+        }
+        Ok(applied)
+    }
+
+    /// Records what became of a document: the names of the members that are others now, and none of
+    /// what they hold.
+    fn audit_write(&self, (kind, id): (ResourceKind, &str), applied: &Applied) {
+        // The end of a session records itself, whatever ended it.
+        if !applied.changed() || kind == ResourceKind::SESSION {
+            return;
+        }
+        let event = match &applied.before {
+            None => Event::of(AuditKind::ResourceCreated),
+            Some(before) => {
+                let names = |document: &Value| {
+                    let members = document.as_object().into_iter().flatten();
+                    members.map(|(name, _)| name.clone()).collect::<BTreeSet<String>>()
+                };
+                let all = names(before).into_iter().chain(names(&applied.after));
+                let mut others: BTreeSet<_> =
+                    all.filter(|name| before.get(name) != applied.after.get(name)).collect();
+                if applied.secret_changed {
+                    others.insert("a secret".to_owned());
+                }
+                let others: Vec<_> = others.into_iter().collect();
+                Event::of(AuditKind::ResourceChanged).detail(&others.join(", "))
+            }
+        };
+        self.audit(event.target(kind.as_str(), id));
     }
 
     pub(crate) async fn put<R: Resource>(

@@ -30,6 +30,7 @@ pub(crate) trait AnyResource: Send + Sync {
     fn record_kind(&self) -> Kind;
     fn prefix(&self) -> &'static str;
     fn read_only(&self) -> Option<&'static str>;
+    fn is_log(&self) -> bool;
     fn is_numerous(&self) -> bool;
     fn filters(&self) -> &'static [FilterAttribute];
     fn search_parameters(&self) -> &'static [&'static str];
@@ -122,6 +123,10 @@ impl<R: Resource> AnyResource for Entry<R> {
 
     fn read_only(&self) -> Option<&'static str> {
         R::READ_ONLY
+    }
+
+    fn is_log(&self) -> bool {
+        R::IS_LOG
     }
 
     fn is_numerous(&self) -> bool {
@@ -309,6 +314,12 @@ impl ResourceKind {
     #[must_use]
     pub fn is_writable(self) -> bool {
         self.0.read_only().is_none()
+    }
+
+    /// Whether people may only read it.
+    #[must_use]
+    pub fn is_log(self) -> bool {
+        self.0.is_log()
     }
 
     /// The JSON schema of what can be written, without `resourceType` and `id`.

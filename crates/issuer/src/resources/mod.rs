@@ -6,6 +6,7 @@
 
 mod access_policy;
 mod apply;
+mod audit_event;
 mod client;
 mod consent;
 mod credential;
@@ -33,11 +34,13 @@ use serde_json::Value;
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     store::{Kind, Notice, StoreError},
 };
 
 pub use access_policy::AccessPolicyDocument;
 pub use apply::{Applied, ApplyError, Mode};
+pub use audit_event::AuditEventDocument;
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
@@ -64,6 +67,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::ROLE,
     ResourceKind::SCOPE,
     ResourceKind::SESSION,
+    ResourceKind::AUDIT_EVENT,
 ];
 
 impl ResourceKind {
@@ -86,6 +90,8 @@ impl ResourceKind {
     /// A sign-in in a browser, or what one authorization issued (`docs/contracts/aidbox.md` §2.3).
     /// Read and ended, never written by hand.
     pub const SESSION: Self = Self::of::<SessionDocument>();
+    /// What happened (`docs/audit.md`). Read, never written or deleted by hand.
+    pub const AUDIT_EVENT: Self = Self::of::<AuditEventDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it
@@ -188,6 +194,17 @@ impl Issuer {
         preconditions: &[Precondition],
     ) -> Result<Option<Described>, ApplyError> {
         let removed = kind.any().remove(self, id, preconditions).await?;
+        // The end of a session records itself, whatever ended it.
+        if removed.is_some() && kind != ResourceKind::SESSION {
+            let is_consent = kind == ResourceKind::CONSENT;
+            let deleted =
+                if is_consent { AuditKind::ConsentWithdrawn } else { AuditKind::ResourceDeleted };
+            let event = match id.split_once('/') {
+                Some((person, _)) if is_consent => Event::of(deleted).by(Party::user(person)),
+                _ => Event::of(deleted),
+            };
+            self.audit(event.target(kind.as_str(), id));
+        }
         let (record, record_id) = kind.record_id(id);
         self.bump(record, &record_id);
         // Another one of this id starts to be counted anew.

@@ -1,6 +1,7 @@
 //! What resources of a kind are searched by (`docs/contracts/aidbox.md` §§1.2 and 2): parameters
 //! that a kind defines, and what a value must be for a resource to be found.
 
+use castellan_proto::Timestamp;
 use serde_json::Value;
 
 use crate::records::login_name;
@@ -34,6 +35,9 @@ pub enum How {
     Opposite,
     /// The whole of it, letter by letter: `_id`, and what a dot expression names.
     Exact,
+    /// A time, after one of the prefixes of FHIR or none (FHIR R4 §3.1.1.5.6): `eq`, `ne`, `gt`, `ge`,
+    /// `lt` and `le`.
+    Date,
 }
 
 /// Where the resource that a value names is found without looking at all of its kind.
@@ -81,6 +85,11 @@ impl Condition {
         if wants_boolean && !values.iter().all(is_boolean) {
             return Err(format!("{name}: must be true or false"));
         }
+        if how == How::Date && !values.iter().all(|value| Moments::read(value).is_some()) {
+            return Err(format!(
+                "{name}: must be a time in UTC, such as ge2027-01-15 or lt2027-01-15T08:00:00Z"
+            ));
+        }
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         Ok(Self { name: name.to_owned(), paths, how, values })
     }
@@ -107,7 +116,59 @@ impl Condition {
             How::BooleanOrTrue => is_set(true) == (wanted == "true"),
             How::Opposite => is_set(false) != (wanted == "true"),
             How::Exact => has(&|value| scalar(value).is_some_and(|text| text == *wanted)),
+            How::Date => has(&|value| {
+                let at = value.as_str().and_then(Timestamp::span);
+                let moments = Moments::read(wanted);
+                moments.zip(at).is_some_and(|(moments, (at, _))| moments.has(at))
+            }),
         })
+    }
+
+    /// The times that it admits, from the first and before the second, as far as that is one range;
+    /// all of them if it is about something else.
+    pub(crate) fn times(&self) -> (Timestamp, Timestamp) {
+        let all = (Timestamp(0), Timestamp(u64::MAX));
+        match (self.how, &*self.values) {
+            (How::Date, [one]) => Moments::read(one).map_or(all, |moments| moments.range()),
+            _ => all,
+        }
+    }
+}
+
+/// What a value of [`How::Date`] means.
+struct Moments<'a> {
+    prefix: &'a str,
+    /// The time that it names, which lasts from the first and until before the second.
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl<'a> Moments<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let digit = text.find(|letter: char| letter.is_ascii_digit())?;
+        let (prefix, time) = text.split_at(digit);
+        let is_known = ["", "eq", "ne", "gt", "ge", "lt", "le"].contains(&prefix);
+        let (from, until) = Timestamp::span(time).filter(|_| is_known)?;
+        Some(Self { prefix, from, until })
+    }
+
+    /// From the first and before the second; all for `ne`, which is no range.
+    const fn range(&self) -> (Timestamp, Timestamp) {
+        let (first, last) = (Timestamp(0), Timestamp(u64::MAX));
+        match self.prefix.as_bytes() {
+            b"gt" => (self.until, last),
+            b"ge" => (self.from, last),
+            b"lt" => (first, self.from),
+            b"le" => (first, self.until),
+            b"ne" => (first, last),
+            _ => (self.from, self.until),
+        }
+    }
+
+    fn has(&self, at: Timestamp) -> bool {
+        let (from, until) = self.range();
+        let is_in = |from, until| from <= at && at < until;
+        is_in(from, until) && (self.prefix != "ne" || !is_in(self.from, self.until))
     }
 }
 
@@ -233,6 +294,37 @@ mod tests {
         let fhir = json!({"client": {"reference": "Client/x"}});
         assert!(is_found(&fhir, &["client"], How::Reference, "x"));
         assert!(is_found(&fhir, &["client"], How::Reference, "Client/x"));
+    }
+
+    #[test]
+    fn times_are_compared_as_long_as_they_are_written() {
+        let document = json!({"recorded": "2027-01-15T08:00:07Z"});
+        for (text, found) in [
+            ("2027-01-15", true),
+            ("eq2027", true),
+            ("2027-01-15T08:00Z", true),
+            ("2027-01-15T08:00:08Z", false),
+            ("ne2027-01", false),
+            ("ne2027-02", true),
+            ("gt2027-01-15", false),
+            ("gt2027-01-14", true),
+            ("ge2027-01-15T08:00:07Z", true),
+            ("ge2027-01-15T08:00:08Z", false),
+            ("lt2027-01-15T08:00:07Z", false),
+            ("lt2027-01-15T08:00:08Z", true),
+            ("le2027-01-15", true),
+            ("le2027-01-14", false),
+            ("2026,2027", true),
+        ] {
+            assert_eq!(is_found(&document, &["recorded"], How::Date, text), found, "{text}");
+        }
+        for bad in ["yesterday", "ap2027", "27", "2027-01-15T08:00:00+01:00", "ge", "2027,x"] {
+            assert!(Condition::read(("p", &["recorded"], How::Date), bad).is_err(), "{bad}");
+        }
+        let date = |text| Condition::read(("p", &["recorded"], How::Date), text).unwrap().times();
+        assert_eq!(date("lt1970-01-02"), (Timestamp(0), Timestamp(86_400)));
+        assert_eq!(date("gt1970-01-01"), (Timestamp(86_400), Timestamp(u64::MAX)));
+        assert_eq!(date("1970,1971"), (Timestamp(0), Timestamp(u64::MAX)));
     }
 
     #[test]

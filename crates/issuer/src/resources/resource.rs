@@ -36,6 +36,9 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// Why nobody can write it, if so.
     const READ_ONLY: Option<&'static str> = None;
 
+    /// It is a log: nobody can delete it either.
+    const IS_LOG: bool = false;
+
     /// There may be millions of them, so that listing all of them has to be affordable.
     const IS_NUMEROUS: bool = false;
 

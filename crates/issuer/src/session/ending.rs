@@ -6,6 +6,7 @@
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     records::{
         Account, Client, Session, account_prefix,
         repository::{Update, Versioned, read},
@@ -137,6 +138,10 @@ impl Issuer {
         let ended = self.repository().update(account, self.now(), end).await?;
         self.bump(Kind::Account, account);
         self.settle_sessions(account, ended.as_ref()).await?;
+        if ended.is_some() {
+            let event = Event::of(AuditKind::SessionEnded).by(Party::user(account));
+            self.audit(event.target("User", account).detail("all sessions and tokens"));
+        }
         Ok(ended.is_some())
     }
 
@@ -157,6 +162,10 @@ impl Issuer {
         };
         let there = self.repository().update(client, self.now(), end).await?;
         self.bump(Kind::Client, client);
+        if there {
+            let event = Event::of(AuditKind::SessionEnded).target("Client", client);
+            self.audit(event.detail("all tokens"));
+        }
         Ok(there)
     }
 

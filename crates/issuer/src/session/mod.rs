@@ -12,6 +12,7 @@ use castellan_proto::{Opaque, OpaqueKind, constant_time_eq};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     keys::Branch,
     records::{
         Account, Amr, Session,
@@ -137,6 +138,8 @@ impl Issuer {
             return Err(StoreError::new("a newly generated session id was already in use"));
         }
         let Session { sid, apps, amr, .. } = session;
+        let event = Event::of(AuditKind::SignIn).by(Party::user(&account_id));
+        self.audit(event.target("Session", sid.as_deref().unwrap_or_default()));
         Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, amr, sid, apps }))
     }
 
@@ -198,18 +201,22 @@ impl Issuer {
             // Determined first: if the apps cannot be determined, the session does not end.
             let (logout_notices, notifications) = self.logout_notices(&stored.body).await?;
             // At the version that was read: an app that was added meanwhile is notified as well.
-            let ended = if goes_on(&stored.body) {
-                self.repository().delete_at(&stored, now).await
-            } else {
+            let is_over = !goes_on(&stored.body);
+            let ended = if is_over {
                 let body = Session { ended: Some(now), browser: None, ..stored.body.clone() };
                 let closed = Versioned { id: id.to_owned(), version: stored.version, body };
                 let written = self.repository().replace(&closed, Notice::Tell, now).await;
                 written.map(|written| written == Written::Done)
+            } else {
+                self.repository().delete_at(&stored, now).await
             };
             match ended {
                 Ok(false) => {}
                 Ok(true) => {
                     self.bump(Kind::Session, id);
+                    if is_over {
+                        self.audit_end(&stored.body);
+                    }
                     return Ok(Some(Ended { session: stored.body, logout_notices, notifications }));
                 }
                 Err(error) => {
@@ -220,6 +227,12 @@ impl Issuer {
             }
         }
         Err(contention(Kind::Session))
+    }
+
+    /// Records that `session` has ended.
+    fn audit_end(&self, session: &Session) {
+        let event = Event::of(AuditKind::SessionEnded).by(Party::user(&session.account));
+        self.audit(event.target("Session", session.sid.as_deref().unwrap_or_default()));
     }
 
     /// The token that forms of a signed-in page carry.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event},
     error::OAuthError,
     records::{Account, repository::Versioned},
     request::params::Params,
@@ -81,5 +82,20 @@ impl Issuer {
             None => methods.first().copied(),
             Some(name) => methods.iter().find(|method| method.name() == name).copied(),
         }
+    }
+
+    /// What `checked` is, recorded if it signs nobody in. The one that does records itself, when its
+    /// session begins.
+    pub(crate) fn audit_failure<T>(
+        &self,
+        checked: Result<Option<T>, OAuthError>,
+        method: &str,
+    ) -> Result<Option<T>, OAuthError> {
+        match &checked {
+            Ok(Some(_)) => {}
+            Ok(None) => self.audit(Event::of(AuditKind::SignIn).failed(method)),
+            Err(error) => self.audit(Event::of(AuditKind::SignIn).failed(error.code().as_str())),
+        }
+        checked
     }
 }

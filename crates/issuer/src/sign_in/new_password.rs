@@ -5,6 +5,7 @@ use castellan_proto::{Opaque, Secret};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     error::OAuthError,
     records::{
         Account, Amr, login_name,
@@ -61,6 +62,24 @@ impl Issuer {
     /// # Errors
     /// [`ChangeError`] saying what is wrong.
     pub async fn change_password(
+        &self,
+        id: &str,
+        form: &ChangeForm,
+        browser: &Browser,
+    ) -> Result<Versioned<Account>, ChangeError> {
+        let changed = self.change_own_password(id, form, browser).await;
+        let event = Event::of(AuditKind::PasswordChanged).by(Party::user(id)).target("User", id);
+        match &changed {
+            Ok(_) => self.audit(event),
+            Err(ChangeError::Wrong) => self.audit(event.failed("wrong password")),
+            Err(ChangeError::Token(error)) => self.audit(event.failed(error.code().as_str())),
+            // Nothing was tried: the form was not right.
+            Err(ChangeError::Same | ChangeError::Password(_) | ChangeError::Differ) => {}
+        }
+        changed
+    }
+
+    async fn change_own_password(
         &self,
         id: &str,
         ChangeForm { current, new, again }: &ChangeForm,

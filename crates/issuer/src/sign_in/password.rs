@@ -79,8 +79,9 @@ impl Issuer {
     ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
         self.may_issue()?;
         let browser = Browser::default();
-        let found = self.check_password((name, password), &browser).await?;
-        let Some(stored) = found.filter(|stored| stored.body.active) else { return Ok(None) };
+        let found = self.check_password((name, password), &browser).await;
+        let found = found.map(|found| found.filter(|stored| stored.body.active));
+        let Some(stored) = self.audit_failure(found, "password")? else { return Ok(None) };
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
     }
 

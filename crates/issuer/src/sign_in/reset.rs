@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     error::OAuthError,
     records::{
         Account,
@@ -102,6 +103,7 @@ impl Issuer {
             Ok::<_, StoreError>(Update::Write(reset, Notice::Silent, ()))
         };
         self.repository().update(&record_id(id), now, fresh).await?;
+        self.audit(Event::of(AuditKind::ResetLinkIssued).target("User", id));
         Ok(token)
     }
 
@@ -124,6 +126,26 @@ impl Issuer {
     /// # Errors
     /// [`ResetError`] saying what to do about it.
     pub async fn reset_password(&self, form: &ResetForm) -> Result<(), ResetError> {
+        let event = Event::of(AuditKind::PasswordReset);
+        match self.reset_by_link(form).await {
+            Ok(id) => {
+                self.audit(event.by(Party::user(&id)).target("User", &id));
+                Ok(())
+            }
+            Err(error) => {
+                match &error {
+                    ResetError::Spent => self.audit(event.failed("the link is not valid")),
+                    ResetError::Token(error) => self.audit(event.failed(error.code().as_str())),
+                    // Nothing was tried: the form was not right.
+                    ResetError::Password(_) | ResetError::Differ => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whose password was set.
+    async fn reset_by_link(&self, form: &ResetForm) -> Result<String, ResetError> {
         self.may_issue().map_err(OAuthError::from)?;
         let stored = self.find_reset(&form.token).await?;
         let password = self.settings().secrets.password(&form.password);
@@ -138,7 +160,7 @@ impl Issuer {
         }
         let reset = stored.body;
         let kept = self.keep_password(&reset.account, phc, |account| reset.is_for(account));
-        kept.await?.map(drop).ok_or(ResetError::Spent)
+        kept.await?.map(|stored| stored.id).ok_or(ResetError::Spent)
     }
 
     async fn find_reset(&self, token: &str) -> Result<Versioned<Reset>, ResetError> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     error::OAuthError,
     records::{
         Account, login_name,
@@ -163,6 +164,8 @@ impl Issuer {
         }
         match self.repository().insert(&form.user_name, &account, now).await.map_err(store)? {
             Written::Done => {
+                let event = Event::of(AuditKind::ResourceCreated).by(Party::user(&form.user_name));
+                self.audit(event.target("User", &form.user_name).detail("first administrator"));
                 let account = (form.user_name, account);
                 Ok(self.open_session(account, browser).await.map_err(store)?)
             }

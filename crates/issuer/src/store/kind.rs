@@ -47,11 +47,13 @@ pub enum Kind {
     Role,
     /// What people are told of a scope.
     ScopeText,
+    /// What happened, for those who audit.
+    Audit,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -74,6 +76,7 @@ impl Kind {
         Self::History,
         Self::Role,
         Self::ScopeText,
+        Self::Audit,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -105,6 +108,7 @@ impl Kind {
             Self::History => "history",
             Self::Role => "role",
             Self::ScopeText => "scope_text",
+            Self::Audit => "audit",
         }
     }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
+    audit::origin,
     error::OAuthError,
     records::repository::{Stored, Versioned, Written, read},
     session::browser::Browser,
@@ -114,6 +115,9 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<Guess, OAuthError> {
         let subject = account.unwrap_or(typed);
+        if let Some(account) = account {
+            origin::aims_at_user(account);
+        }
         let device = browser.mark.as_ref().map(|mark| {
             let both = format!("{subject}\0{}", mark.digest().text());
             format!("device/{}", Digest::of(both.as_bytes()).text())

@@ -9,6 +9,7 @@ use castellan_proto::{Opaque, OpaqueKind, Timestamp, constant_time_eq, random};
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     keys::Branch,
     records::{
         Family,
@@ -142,15 +143,18 @@ impl Issuer {
                     let longest = self.settings().session_absolute.get().as_secs();
                     let listed = Timestamp(now.0 + longest.max(family.access_seconds));
                     let ends = Some(family.ends.unwrap_or(listed));
+                    let whose = Party::through(family.account.as_deref(), &family.client);
                     let ended = Family { ended: true, ended_at: Some(now), ends, ..family };
-                    Update::Write(ended, Notice::Tell, true)
+                    Update::Write(ended, Notice::Tell, Some(whose))
                 }
-                _ => Update::Leave(false),
+                _ => Update::Leave(None),
             })
         };
-        let is_written = self.repository().update(id, now, end).await?;
-        if !is_written {
-            self.repository().store().notify(&key).await?;
+        match self.repository().update(id, now, end).await? {
+            Some(whose) => {
+                self.audit(Event::of(AuditKind::TokenRevoked).by(whose).target("Session", id));
+            }
+            None => self.repository().store().notify(&key).await?,
         }
         self.bump(Kind::Family, id);
         Ok(())

@@ -8,10 +8,14 @@ use std::sync::{
 };
 
 use castellan_gate::Denial;
-use castellan_issuer::{Issuer, records::DecisionRecord};
+use castellan_issuer::{
+    Issuer,
+    audit::{AuditKind, Event, origin::Party},
+    records::DecisionRecord,
+};
 use tokio::sync::mpsc;
 
-use super::budget::Budget;
+use super::{budget::Budget, usage::API_KEY_JWT};
 
 /// Records the denials of one site. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ impl Denials {
 
     /// Records a denial at `guard`, unless too much is queued already, or was written today.
     pub(crate) fn tell(&self, guard: &Arc<str>, denial: Denial) {
+        self.shared.issuer.audit(audited(guard, &denial));
         let bytes = denial.bytes();
         let waiting = self.shared.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let fits = waiting <= WAITING_BYTES && self.shared.may_write(&denial, bytes);
@@ -94,6 +99,31 @@ impl Denials {
             self.shared.note_dropped();
         }
     }
+}
+
+/// A denial as an audit record: what was denied, without the document.
+fn audited(guard: &str, denial: &Denial) -> Event {
+    const NAMED: usize = 3;
+    let caller = &denial.caller;
+    let by = Party {
+        user: caller.person.clone(),
+        client: caller.client.clone(),
+        credential: caller.credential.as_ref().map(|id| {
+            let is_key = caller.kind == API_KEY_JWT;
+            format!("{}/{id}", if is_key { "AuthKey" } else { "ApiCredential" })
+        }),
+    };
+    let mut fields = denial.fields.iter();
+    let named = fields.by_ref().take(NAMED);
+    let named: Vec<_> =
+        named.map(|one| format!("{}: {}", one.field, one.reason.as_str())).collect();
+    let more = fields.count() + denial.omitted;
+    let detail = match (&*named, more) {
+        ([], _) => "no valid credential".to_owned(),
+        (named, 0) => named.join(", "),
+        (named, more) => format!("{}, and {more} more", named.join(", ")),
+    };
+    Event::of(AuditKind::AccessDenied).by(by).target("Guard", guard).denied(&detail)
 }
 
 impl Shared {

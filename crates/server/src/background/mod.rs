@@ -1,5 +1,6 @@
 //! What runs beside the requests.
 
+pub(crate) mod audit;
 mod budget;
 pub(crate) mod denials;
 pub(crate) mod housekeeping;

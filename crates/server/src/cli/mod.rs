@@ -4,6 +4,7 @@
 mod output;
 
 mod apply;
+mod audit;
 mod auth_key;
 mod client;
 mod completions;
@@ -38,7 +39,10 @@ use castellan_issuer::{Issuer, resources::ResourceKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
-    background::logout_delivery::LogoutDelivery,
+    background::{
+        audit::{Audit, AuditLines},
+        logout_delivery::LogoutDelivery,
+    },
     config::{Config, Loaded, Rosters, environment},
     startup::{assemble, data_source},
 };
@@ -101,6 +105,8 @@ enum Command {
     Key(key::Command),
     /// Explain why a request was allowed or denied, and what would change the decision.
     Explain(explain::Arguments),
+    /// Read audit records, the latest first, or verify them.
+    Audit(audit::Arguments),
     /// List the scopes of a schema, or check what clients and keys have against them.
     #[command(subcommand)]
     Scopes(scopes::Command),
@@ -148,6 +154,7 @@ impl Command {
             | Self::Credential(_)
             | Self::AuthKey(_)
             | Self::Explain(_)
+            | Self::Audit(_)
             | Self::Scopes(scopes::Command::Usage(_))
             | Self::Export(_)
             | Self::Doctor(_) => Absence::Refused,
@@ -309,35 +316,34 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => {
-            let issuer = open(&load()?).await?;
-            telling_apps(&issuer, apply::run(&issuer, arguments)).await
+            recorded(&load()?, async |issuer| apply::run(issuer, arguments).await).await
         }
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
         Command::Delete(arguments) => {
-            let issuer = open(&load()?).await?;
-            telling_apps(&issuer, resources::delete(&issuer, arguments)).await
+            recorded(&load()?, async |issuer| resources::delete(issuer, arguments).await).await
         }
         Command::User(command) => {
-            let issuer = open(&load()?).await?;
-            telling_apps(&issuer, user::run(&issuer, command)).await
+            recorded(&load()?, async |issuer| user::run(issuer, command).await).await
         }
         Command::Client(command) => {
             let loaded = load()?;
-            client::run(&open(&loaded).await?, &loaded.rosters.dialects, command).await
+            let dialects = &loaded.rosters.dialects;
+            recorded(&loaded, async |issuer| client::run(issuer, dialects, command).await).await
         }
         Command::Credential(command) => {
             let loaded = load()?;
-            credential::run(&loaded, &open(&loaded).await?, command).await
+            recorded(&loaded, async |issuer| credential::run(&loaded, issuer, command).await).await
         }
         Command::AuthKey(command) => {
             let loaded = load()?;
-            auth_key::run(&loaded, &open(&loaded).await?, command).await
+            recorded(&loaded, async |issuer| auth_key::run(&loaded, issuer, command).await).await
         }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;
             explain::run(&loaded, &open(&loaded).await?, arguments).await
         }
+        Command::Audit(arguments) => audit::run(&open(&load()?).await?, arguments).await,
         Command::Scopes(command) => {
             let is_there = |loaded: &Loaded| Absence::Refused.check(loaded, config.as_deref());
             scopes::run(load()?, is_there, command).await
@@ -376,14 +382,21 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
     Ok(texts)
 }
 
-/// Does `work`, which may end sessions, and tells their apps before the process ends.
-async fn telling_apps(
-    issuer: &Issuer,
-    work: impl Future<Output = Result<ExitCode, Failure>>,
+/// Does `work`, which may change what there is and end sessions: records that, and tells apps, before
+/// the process ends.
+async fn recorded(
+    loaded: &Loaded,
+    work: impl AsyncFnOnce(&Issuer) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let done = work.await;
-    LogoutDelivery::finish(issuer.clone()).await;
-    done
+    let issuer = open(loaded).await?;
+    // Standard output is the command's own.
+    let plan = assemble::audit_plan(loaded, AuditLines::stderr)?;
+    let work = async {
+        let done = work(&issuer).await;
+        LogoutDelivery::finish(issuer.clone()).await;
+        done
+    };
+    Box::pin(Audit::of_command(&issuer, &plan, work)).await
 }
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {

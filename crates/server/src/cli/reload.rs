@@ -77,6 +77,11 @@ impl<'a> Reloader<'a> {
 
     /// Reads everything again and takes up what can be; says what came of it, in the log as well.
     async fn reload(&mut self) -> Result<String, String> {
+        // Whatever is wrong with the configuration: the file may have been moved away.
+        let reopened = self.house.reopen_audit().map_err(|error| {
+            tracing::error!(%error, "audit records go on to the file that is open");
+            format!("{error}; audit records go on to the file that is open\n")
+        });
         let (applied, waits) = match self.take_up().await {
             Ok(taken_up) => taken_up,
             Err(error) => {
@@ -98,6 +103,9 @@ impl<'a> Reloader<'a> {
         for name in waits {
             tracing::warn!(setting = name, "changed; takes effect after a restart");
             said.extend([name, " changed; takes effect after a restart\n"]);
+        }
+        if let Err(text) = &reopened {
+            said.push_str(text);
         }
         for (guard, trouble) in self.house.troubles() {
             said.extend(["guard ", &guard, ": ", &trouble.text, "\n"]);

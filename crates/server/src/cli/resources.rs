@@ -172,6 +172,9 @@ pub(super) async fn delete(
     arguments: DeleteArguments,
 ) -> Result<ExitCode, Failure> {
     let kind = kind(issuer, &arguments.kind)?;
+    if kind.is_log() {
+        return Err(format!("an {} can only be read", kind.as_str()).into());
+    }
     if issuer.remove(kind, &arguments.id).await? {
         println!("deleted {}/{}", kind.as_str(), arguments.id);
         Ok(ExitCode::SUCCESS)

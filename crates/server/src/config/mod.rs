@@ -1,6 +1,7 @@
 //! The configuration file. Each table's type lives with the code that reads it; what is unknown
 //! stops the start.
 
+mod audit;
 mod check;
 mod decidim;
 mod effect_check;
@@ -40,6 +41,7 @@ use serde::Deserialize;
 
 use crate::{dialects::Dialects, files};
 
+pub use audit::{AuditConfig, AuditOutput};
 pub use decidim::DecidimConfig;
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
@@ -70,6 +72,8 @@ pub struct Config {
     pub decidim: DecidimConfig,
     /// Exceptions for demonstrations, and the minimum length of passwords.
     pub security: SecurityConfig,
+    /// Audit records.
+    pub audit: AuditConfig,
 }
 
 /// The `[server]` table.
@@ -212,6 +216,7 @@ impl Default for Config {
             jwt: JwtConfig::default(),
             decidim: DecidimConfig::default(),
             security: SecurityConfig::default(),
+            audit: AuditConfig::default(),
         }
     }
 }

@@ -28,6 +28,7 @@ impl Loaded {
             ("tokens", new.tokens != old.tokens),
             ("issuer and site", self.sites != running.sites),
             ("security", new.security != old.security),
+            ("audit", new.audit != old.audit),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
         .into_iter()
@@ -41,6 +42,7 @@ impl Loaded {
         config.issuer.clone_from(&old.issuer);
         config.site.clone_from(&old.site);
         config.security.clone_from(&old.security);
+        config.audit.clone_from(&old.audit);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;
         Ok((Self { config, ..running.clone() }, waits))

@@ -21,7 +21,7 @@ use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use crate::wire::request;
+use crate::{background::audit, wire::request};
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::Sites;
@@ -82,7 +82,9 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
-        match client_ip::of(request.headers(), peer, &here.proxies) {
+        let source = client_ip::of(request.headers(), peer, &here.proxies);
+        let address = source.map(|source| source.0);
+        match source {
             Some(source) => drop(request.extensions_mut().insert(source)),
             None => drop(request.extensions_mut().insert(request::UnknownBehind(peer))),
         }
@@ -98,7 +100,9 @@ impl Corridor {
                     {
                         plain(StatusCode::FORBIDDEN, plaintext::SAID)
                     } else {
-                        pass(site, request, id).await
+                        // Around all that answers it, so that no record lacks it.
+                        let decision = id.as_str().to_owned();
+                        audit::of_request(&decision, address, pass(site, request, id)).await
                     }
                 } else {
                     plain(StatusCode::NOT_FOUND, "No site is configured for this host.\n")

@@ -20,8 +20,11 @@ use castellan_proto::Digest;
 
 use crate::{
     app::App,
-    background::logout_delivery::LogoutDelivery,
-    config::{ConfigError, GuardConfig, Loaded, Rosters, Site},
+    background::{
+        audit::{Audit, AuditLines, AuditPlan},
+        logout_delivery::LogoutDelivery,
+    },
+    config::{AuditOutput, ConfigError, GuardConfig, Loaded, Rosters, Site},
     corridor::{Corridor, Nonce, SiteRoutes},
     dialects,
     file_handles::FileHandles,
@@ -44,6 +47,14 @@ pub enum StartError {
     /// The signing keys cannot be had.
     #[error(transparent)]
     Keys(#[from] castellan_issuer::keys::KeyringError),
+    /// The file for audit records cannot be written.
+    #[error("audit.output: {path}: {cause}")]
+    Audit {
+        /// Which file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// There are not enough file handles for the upstreams.
     #[error("{0}")]
     Upstreams(String),
@@ -154,8 +165,10 @@ pub async fn build(
     patience: Duration,
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
+    let audit = audit_plan(loaded, AuditLines::stdout)?;
     for issuer in issuers {
         sites.push(SiteParts {
+            audit: Audit::start(&issuer, &audit),
             logout_delivery: LogoutDelivery::start(issuer.clone()),
             usage: Usage::start(issuer.clone()),
             denials: Denials::start(issuer.clone()),
@@ -164,9 +177,35 @@ pub async fn build(
         });
     }
     let corridor = Corridor::new(Vec::new(), Vec::new());
-    let mut server = Server { corridor, sites, upstreams: Upstreams::default() };
+    let (upstreams, audit_lines) = (Upstreams::default(), audit.output);
+    let mut server = Server { corridor, sites, upstreams, audit_lines };
     server.take_up(loaded, patience).await?;
     Ok(server)
+}
+
+/// Where and how long audit records are kept; what goes to standard output goes to `stdout`.
+///
+/// # Errors
+/// [`StartError::Audit`] if their file cannot be written.
+pub(crate) fn audit_plan(
+    loaded: &Loaded,
+    stdout: fn() -> AuditLines,
+) -> Result<AuditPlan, StartError> {
+    let config = &loaded.config.audit;
+    let output = match &config.output {
+        None => None,
+        Some(AuditOutput::Stdout(_)) => Some(stdout()),
+        Some(AuditOutput::File(file)) => {
+            let path = loaded.folder.join(&file.file);
+            let wrong = |cause| StartError::Audit { path: path.display().to_string(), cause };
+            Some(AuditLines::file(&path).map_err(wrong)?)
+        }
+    };
+    Ok(AuditPlan {
+        keep: config.keep.0.map(castellan_proto::Lifetime::get),
+        output: output.map(Arc::new),
+        daily: config.records_per_day.get(),
+    })
 }
 
 /// A whole server.
@@ -176,6 +215,8 @@ pub struct Server {
     sites: Vec<SiteParts>,
     /// The APIs behind the guards of the moment.
     upstreams: Upstreams,
+    /// Where audit records are written as lines.
+    audit_lines: Option<Arc<AuditLines>>,
 }
 
 /// What stays of a site when its settings change.
@@ -184,6 +225,8 @@ struct SiteParts {
     /// What is counted and not yet written.
     usage: Usage,
     denials: Denials,
+    /// What records what happens.
+    audit: Option<Audit>,
     /// What tells apps of sign-outs.
     logout_delivery: LogoutDelivery,
     /// The guards of the moment.
@@ -233,14 +276,29 @@ impl Server {
         guards.filter_map(|guard| Some((guard.config.name.clone(), guard.trouble()?))).collect()
     }
 
+    /// Opens the file for audit records again.
+    ///
+    /// # Errors
+    /// [`StartError::Audit`] if it cannot be opened; records go on to the one that is open.
+    pub(crate) fn reopen_audit(&self) -> Result<(), StartError> {
+        let Some(lines) = &self.audit_lines else { return Ok(()) };
+        lines.reopen().map_err(|cause| StartError::Audit { path: lines.name(), cause })
+    }
+
     /// Tells and writes what would be lost with the process.
     pub async fn close(self) {
-        let (logout_deliveries, usages): (Vec<_>, Vec<_>) =
-            self.sites.into_iter().map(|site| (site.logout_delivery, site.usage)).unzip();
+        let (mut logout_deliveries, mut usages, mut audits) = (Vec::new(), Vec::new(), Vec::new());
+        for site in self.sites {
+            logout_deliveries.push(site.logout_delivery);
+            usages.push(site.usage);
+            audits.extend(site.audit);
+        }
         LogoutDelivery::close_all(logout_deliveries).await;
         for usage in &usages {
             usage.flush().await;
         }
+        // Last: nothing happens any more that it could miss.
+        Audit::close_all(audits).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Each rule is one test, named as a sentence.
 
+mod audit;
 mod authorization_parameters;
 mod begun;
 mod code;

@@ -27,6 +27,10 @@ use axum::{
 };
 use castellan_issuer::{
     Issuer,
+    audit::{
+        AuditKind, Event,
+        origin::{self, Party},
+    },
     error::OAuthError,
     records::Client,
     resources::{ResourceKind, Roster},
@@ -56,9 +60,13 @@ pub(super) fn routes(roster: &Roster) -> Router<App> {
             done(operations::on_one(&app, place, &path, request).await)
         };
         let path = place.path();
-        routes
-            .route(&path, get(all).post(all))
-            .route(&format!("{path}/{{*id}}"), get(one).put(one).patch(one).delete(one))
+        let (whole, single) = (get(all), get(one));
+        let (whole, single) = if place.kind.is_log() {
+            (whole, single)
+        } else {
+            (whole.post(all), single.put(one).patch(one).delete(one))
+        };
+        routes.route(&path, whole).route(&format!("{path}/{{*id}}"), single)
     })
 }
 
@@ -98,6 +106,24 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Arc<Live>, Outcome> {
 
 /// Whether the sender of the request has `right`, as an administrator or as a client.
 pub(super) async fn authorize(app: &App, parts: &Parts, right: Right) -> Result<(), Outcome> {
+    has_right(app, parts, right).await.inspect_err(|refused| audit(app, parts, refused))
+}
+
+/// Records that a request was denied. One without any credential tried nothing.
+fn audit(app: &App, parts: &Parts, refused: &Outcome) {
+    let why = match refused {
+        Outcome::Forbidden => "no right and no policy allows it",
+        Outcome::Unauthorized => "the access token is not valid",
+        Outcome::UnknownClient => "the secret of the client is not valid",
+        Outcome::TooMany(_) => "too many attempts",
+        _ => return,
+    };
+    let event = Event::of(AuditKind::AccessDenied).denied(&format!("{}: {why}", parts.method));
+    // The path was found by a route, and is cut like every text of a record.
+    app.issuer().audit(event.target("Path", parts.uri.path().trim_start_matches('/')));
+}
+
+async fn has_right(app: &App, parts: &Parts, right: Right) -> Result<(), Outcome> {
     match sender(app, parts).await? {
         Sender::Token(caller) => app.issuer().authorize_admin(&caller, right),
         Sender::Client(client) => Issuer::authorize_client(&client, right),
@@ -113,8 +139,18 @@ async fn authorize_operation(
     kind: ResourceKind,
     id: Option<&str>,
 ) -> Result<(), Outcome> {
+    let may = may_operate(app, parts, kind, id).await;
+    may.inspect_err(|refused| audit(app, parts, refused))
+}
+
+async fn may_operate(
+    app: &App,
+    parts: &Parts,
+    kind: ResourceKind,
+    id: Option<&str>,
+) -> Result<(), Outcome> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return authorize(app, parts, Right::Write).await;
+        return has_right(app, parts, Right::Write).await;
     }
     let right = Right::Read(kind);
     let caller = match sender(app, parts).await? {
@@ -137,7 +173,10 @@ enum Sender {
 
 async fn sender(app: &App, parts: &Parts) -> Result<Sender, Outcome> {
     let Ok(Some(Authorization::Basic(shown))) = request::authorization(&parts.headers) else {
-        return Ok(Sender::Token(caller(app, &parts.headers).await?));
+        let live = caller(app, &parts.headers).await?;
+        let user = live.account.as_ref().map(|(id, _)| &**id);
+        origin::called_by(Party::through(user, &live.client_id));
+        return Ok(Sender::Token(live));
     };
     let (shown, source) = (request::client_of(&shown), request::source(&parts.extensions));
     let proven = app.issuer().client_at_api(shown, source).await.map_err(|error| match error {
@@ -145,5 +184,6 @@ async fn sender(app: &App, parts: &Parts) -> Result<Sender, Outcome> {
         OAuthError::Throttled(seconds) => Outcome::TooMany(seconds),
         error => Outcome::broken(&error),
     })?;
+    origin::called_by(Party::client(&proven.id));
     Ok(Sender::Client(proven.client))
 }

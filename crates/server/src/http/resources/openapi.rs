@@ -23,7 +23,9 @@ pub(in crate::http) fn describe(paths: &mut Map<String, Value>, kind: ResourceKi
         let operations = ResourceOperations { kind, path };
         operations.on_kind(paths);
         operations.on_one(paths);
-        operations.history(paths);
+        if !kind.is_log() {
+            operations.history(paths);
+        }
     }
 }
 
@@ -140,6 +142,10 @@ impl ResourceOperations {
             patch["parameters"] = conditions();
             add(paths, &one, &Method::PATCH, patch);
         }
+        paths[&one]["parameters"] = json!([required("id")]);
+        if self.kind.is_log() {
+            return;
+        }
         let delete = json!({
             "200": self.shown(GONE),
             "204": outcome("It did not exist, or `_no-content` is true."),
@@ -151,7 +157,6 @@ impl ResourceOperations {
         delete["parameters"] =
             json!([parameter("_no-content", "query"), parameter("If-Match", "header")]);
         add(paths, &one, &Method::DELETE, delete);
-        paths[&one]["parameters"] = json!([required("id")]);
     }
 
     fn history(&self, paths: &mut Map<String, Value>) {

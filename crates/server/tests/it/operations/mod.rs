@@ -2,6 +2,7 @@
 
 pub(crate) mod added_dialect;
 pub(crate) mod added_resource_kind;
+pub(crate) mod audit;
 pub(crate) mod clocks;
 pub(crate) mod commands;
 pub(crate) mod conditional_writes;

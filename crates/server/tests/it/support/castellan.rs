@@ -334,7 +334,8 @@ pub fn end(server: &mut Child) {
 }
 
 fn serve(environment: &[(String, String)], folder: &TempDir, handles: Option<u32>) -> Child {
-    let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
+    let [stdout, stderr] =
+        ["stdout", "stderr"].map(|name| std::fs::File::create(folder.path().join(name)).unwrap());
     let mut command = command(environment);
     if let Some(handles) = handles {
         // The shell sets its own limit, which is the server's once it has made way for it.
@@ -345,7 +346,7 @@ fn serve(environment: &[(String, String)], folder: &TempDir, handles: Option<u32
     command
         .args(["serve", "--config"])
         .arg(folder.path().join("castellan.toml"))
-        .stdout(Stdio::null())
+        .stdout(stdout)
         .stderr(stderr)
         .spawn()
         .unwrap()

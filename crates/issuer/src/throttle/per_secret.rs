@@ -31,7 +31,7 @@ const KNOWN: Limit = Limit { most: 100, refill: 3 };
 const PLACES: u64 = 50_000;
 
 /// From where subjects have shown the right secret, as far as this node knows.
-pub(crate) struct KnownPlaces(Cache<String, Arc<Bucket>>);
+pub(crate) struct KnownPlaces(Cache<Digest, Arc<Bucket>>);
 
 /// A guess that is counted.
 #[must_use]
@@ -47,7 +47,7 @@ enum At {
     /// In this node, because it comes from where the subject is known.
     Known(Arc<Bucket>),
     /// In the store, at the subject; and what makes the place known.
-    Subject { subject: String, place: String },
+    Subject { subject: String, place: Digest },
 }
 
 impl Default for KnownPlaces {
@@ -58,7 +58,7 @@ impl Default for KnownPlaces {
 }
 
 impl KnownPlaces {
-    fn learn(&self, place: String, now: Timestamp) -> Arc<Bucket> {
+    fn learn(&self, place: Digest, now: Timestamp) -> Arc<Bucket> {
         self.0.get_with(place, || Arc::new(Bucket::new(now)))
     }
 }
@@ -79,21 +79,21 @@ impl Issuer {
         let Some(from) = from.filter(|_| !is_generated(secret)) else {
             return Ok(SecretGuess { source, at: At::Nowhere });
         };
-        let digest = |text: &str| Digest::of(text.as_bytes()).text();
-        let place = format!("place/{}", digest(&format!("{subject}\0{}", from.network().text())));
-        let subject = format!("secret/{}", digest(subject));
+        let place = Digest::of(format!("{subject}\0{}", from.network().text()).as_bytes());
         let now = self.now();
-        let mut known = self.known_places().0.get(&place);
-        let mut counted = None;
-        if known.is_none() {
-            let mut stored = self.guesses_at(&[&subject, &place]).await?.into_iter();
-            counted = stored.next().flatten();
-            let is_known = stored.next().flatten().is_some();
-            known = is_known.then(|| self.known_places().learn(place.clone(), now));
-        }
-        if let Some(bucket) = known {
+        let known = |bucket: Arc<Bucket>| {
             bucket.take(KNOWN, now).map_err(OAuthError::Throttled)?;
-            return Ok(SecretGuess { source, at: At::Known(bucket) });
+            Ok(At::Known(bucket))
+        };
+        if let Some(bucket) = self.known_places().0.get(&place) {
+            return Ok(SecretGuess { source, at: known(bucket)? });
+        }
+        let subject = format!("secret/{}", Digest::of(subject.as_bytes()).text());
+        let mut stored = self.guesses_at(&[&subject, &id_of(place)]).await?.into_iter();
+        let counted = stored.next().flatten();
+        if stored.next().flatten().is_some() {
+            let bucket = self.known_places().learn(place, now);
+            return Ok(SecretGuess { source, at: known(bucket)? });
         }
         match self.count_at(&subject, counted, FREE).await? {
             Counted::Over(seconds, _) => Err(OAuthError::Throttled(seconds)),
@@ -116,10 +116,15 @@ impl Issuer {
             At::Subject { subject, place } => {
                 let now = self.now();
                 self.forget_guesses(&subject).await?;
-                self.repository().insert(&place, &Guesses::none_yet(now), now).await?;
+                self.repository().insert(&id_of(place), &Guesses::none_yet(now), now).await?;
                 self.known_places().learn(place, now);
                 Ok(())
             }
         }
     }
+}
+
+/// The id of the record that makes a place known to all nodes.
+fn id_of(place: Digest) -> String {
+    format!("place/{}", place.text())
 }

@@ -82,8 +82,8 @@ impl Issuer {
         let place = Digest::of(format!("{subject}\0{}", from.network().text()).as_bytes());
         let now = self.now();
         let known = |bucket: Arc<Bucket>| {
-            bucket.take(KNOWN, now).map_err(OAuthError::Throttled)?;
-            Ok(At::Known(bucket))
+            let taken = bucket.take(KNOWN, now).map_err(OAuthError::Throttled);
+            taken.map(|()| At::Known(bucket))
         };
         if let Some(bucket) = self.known_places().0.get(&place) {
             return Ok(SecretGuess { source, at: known(bucket)? });

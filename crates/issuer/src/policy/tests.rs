@@ -250,7 +250,7 @@ proptest! {
         roles in prop::collection::vec("[ab]", 0..2),
         operation in prop::sample::select(vec!["Q:T:A", "Q:T:B"]),
     ) {
-        let document = json!({"uri": "/", "guard": {"name": "api"}});
+        let document = json!({"uri": "/", "params": {"resource/type": "User"}});
         let roles: Vec<&str> = roles.iter().map(|role| &**role).collect();
         let request = Request {
             user: user.as_deref(),

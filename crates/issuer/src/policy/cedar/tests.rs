@@ -409,7 +409,8 @@ fn what_a_decision_costs() {
         std::hint::black_box(read(&text, Some(&declared)).unwrap());
     }
     println!("reading: {:?}", began.elapsed() / 100);
-    let document = at_guard();
+    let mut document = request();
+    document["arguments"] = at_guard()["arguments"].clone();
     let request = Request {
         user: Some("ann"),
         client: Some("portal"),

@@ -26,7 +26,7 @@ const PAGE: u64 = 200;
 /// Pages at the end that count.
 const LAST: usize = 5;
 /// People who are applied by one command.
-const AT_A_TIME: u64 = 5_000;
+const AT_A_TIME: u64 = 1_000;
 
 /// What is asked, in words and on the wire.
 const QUESTIONS: [(&str, &str); 5] = [

@@ -10,12 +10,15 @@ use std::{
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{
-    browser::Browser,
-    castellan::{Castellan, Plan},
-    fixtures::{ANN, Asking, DOCUMENTS, PORTAL, text},
-    upstream::Recorder,
-    wire::{Answer, Ask},
+use crate::{
+    operations::nodes::{address, config},
+    support::{
+        browser::Browser,
+        castellan::{Castellan, Plan},
+        fixtures::{ANN, Asking, DOCUMENTS, PORTAL, text},
+        upstream::Recorder,
+        wire::{Answer, Ask},
+    },
 };
 
 const ADMIN: &str = r#"
@@ -555,6 +558,50 @@ async fn records_on_standard_output_are_lines_of_json() {
     assert!(!said.contains("\"kind\""), "{said}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("\"resource_created\""), "{told}");
+}
+
+/// Records in the data source at `url` are read, are as they were written, and end in order.
+async fn are_kept_at(url: &str) {
+    let mut castellan = Castellan::start(Plan {
+        config: config(url),
+        documents: format!("{DOCUMENTS}{ADMIN}"),
+        environment: vec![("CASTELLAN_KEY", "Q".repeat(43))],
+        ..Plan::default()
+    })
+    .await;
+    for _ in 0..2 {
+        token(&castellan, "admin-tool", "a-secret-for-the-tool").await;
+    }
+    let issued = ["--kind", "token_issued", "--client", "admin-tool", "--since", "1h"];
+    let found = until(&castellan, &issued, 2).await;
+    assert!(found[0]["number"].as_u64() > found[1]["number"].as_u64(), "{found:?}");
+    let reader = token(&castellan, "reader", "a-secret-for-the-reader").await;
+    let path = format!("/AuditEvent/{}", text(&found[1], "id"));
+    assert_eq!(send(&castellan, &reader, Method::GET, &path).await.json(), found[1]);
+    castellan.stop();
+    let said = castellan.said(&["audit", "verify"]);
+    assert!(said.contains("of 2 processes: none was changed, removed or moved"), "{said}");
+    assert!(!said.contains("note"), "{said}");
+}
+
+#[tokio::test]
+async fn postgres_keeps_records() {
+    are_kept_at(&address("CASTELLAN_TEST_POSTGRES")).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test]
+async fn mongodb_keeps_records() {
+    let server = address("CASTELLAN_TEST_MONGODB");
+    are_kept_at(&format!("{}/audit_{}", server.trim_end_matches('/'), std::process::id())).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test]
+async fn dynamodb_keeps_records() {
+    let server = address("CASTELLAN_TEST_DYNAMODB");
+    let table = format!("audit_{}", std::process::id());
+    are_kept_at(&format!("dynamodb://local?table={table}&endpoint={server}")).await;
 }
 
 #[tokio::test]

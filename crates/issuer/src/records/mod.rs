@@ -3,6 +3,7 @@
 
 mod access_policy;
 pub(crate) mod account;
+mod auth_config;
 mod client;
 pub(crate) mod code;
 pub(crate) mod consent;
@@ -15,11 +16,13 @@ pub(crate) mod repository;
 mod role;
 mod scope_text;
 pub(crate) mod session;
+pub(crate) mod token_introspector;
 mod token_profile;
 pub(crate) mod used_jti;
 
 pub use access_policy::AccessPolicy;
 pub use account::{Account, EndedSessions, Name, login_name};
+pub use auth_config::AuthConfig;
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
@@ -32,6 +35,7 @@ pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use role::Role;
 pub use scope_text::{ScopeText, ScopeWords};
 pub use session::{Amr, Session, account_prefix, sid_name};
+pub use token_introspector::{TokenIntrospector, TrustedKey, Verification, is_sealed};
 pub use token_profile::{AppDialect, TokenProfile};
 
 /// Whether a number need not be written.

@@ -6,6 +6,7 @@
 
 mod access_policy;
 mod apply;
+mod auth_config;
 mod client;
 mod consent;
 mod credential;
@@ -23,6 +24,7 @@ pub mod search;
 mod session;
 #[cfg(test)]
 mod tests;
+mod token_introspector;
 pub mod usage;
 mod user;
 mod version;
@@ -38,6 +40,7 @@ use crate::{
 
 pub use access_policy::AccessPolicyDocument;
 pub use apply::{Applied, ApplyError, Mode};
+pub use auth_config::AuthConfigDocument;
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
@@ -50,6 +53,7 @@ pub use resource::{Facts, Problem, Resource};
 pub use role::RoleDocument;
 pub use scope::ScopeDocument;
 pub use session::SessionDocument;
+pub use token_introspector::TokenIntrospectorDocument;
 pub use user::UserDocument;
 pub use version::{Precondition, Version};
 
@@ -64,6 +68,8 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::ROLE,
     ResourceKind::SCOPE,
     ResourceKind::SESSION,
+    ResourceKind::TOKEN_INTROSPECTOR,
+    ResourceKind::AUTH_CONFIG,
 ];
 
 impl ResourceKind {
@@ -86,6 +92,10 @@ impl ResourceKind {
     /// A sign-in in a browser, or what one authorization issued (`docs/contracts/aidbox.md` §2.3).
     /// Read and ended, never written by hand.
     pub const SESSION: Self = Self::of::<SessionDocument>();
+    /// How tokens of another issuer are verified (`docs/contracts/aidbox.md` §2.7).
+    pub const TOKEN_INTROSPECTOR: Self = Self::of::<TokenIntrospectorDocument>();
+    /// How the sign-in of a site looks (`docs/contracts/aidbox.md` §2.6).
+    pub const AUTH_CONFIG: Self = Self::of::<AuthConfigDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

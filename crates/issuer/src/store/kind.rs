@@ -47,11 +47,15 @@ pub enum Kind {
     Role,
     /// What people are told of a scope.
     ScopeText,
+    /// How tokens of another issuer are verified.
+    TokenIntrospector,
+    /// How people sign in.
+    AuthConfig,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -74,10 +78,18 @@ impl Kind {
         Self::History,
         Self::Role,
         Self::ScopeText,
+        Self::TokenIntrospector,
+        Self::AuthConfig,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
-    const WHOLE: [Self; 3] = [Self::AccessPolicy, Self::Role, Self::ScopeText];
+    const WHOLE: [Self; 5] = [
+        Self::AccessPolicy,
+        Self::Role,
+        Self::ScopeText,
+        Self::TokenIntrospector,
+        Self::AuthConfig,
+    ];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]
@@ -105,6 +117,8 @@ impl Kind {
             Self::History => "history",
             Self::Role => "role",
             Self::ScopeText => "scope_text",
+            Self::TokenIntrospector => "token_introspector",
+            Self::AuthConfig => "auth_config",
         }
     }
 

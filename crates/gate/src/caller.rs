@@ -151,6 +151,22 @@ pub trait Verifier: Send + Sync {
         Ok(None)
     }
 
+    /// `caller`, who sent a token, with the client that `basic` names (the header `X-Client-Auth`,
+    /// `docs/contracts/aidbox.md` §2.7); a tainted [`Caller::Anonymous`] if that is not valid, or is
+    /// not the token's. The client never lets the caller do more. `None`, the default, if clients are
+    /// not taken besides a token.
+    ///
+    /// # Errors
+    /// [`BasicError`] if it was not checked.
+    async fn verify_client(
+        &self,
+        _basic: &BasicCredentials,
+        _extensions: &Extensions,
+        _caller: &Identity,
+    ) -> Result<Option<Caller>, BasicError> {
+        Ok(None)
+    }
+
     /// The algorithms accepted for proofs of possession, for challenges (RFC 9449 §7.1). With none,
     /// the default, proofs are never requested.
     fn proof_algorithms(&self) -> &[Algorithm] {

@@ -10,6 +10,7 @@ use crate::{
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
 const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 
 /// The caller, and the form in which the credential was sent.
@@ -36,8 +37,10 @@ pub(crate) async fn find_caller(
         return Err(several());
     }
     let by_bearer = |caller| Ok(PresentedCredential { caller, scheme: Scheme::Bearer });
+    let with_client = parts.headers.contains_key(X_CLIENT_AUTH);
     let values = parts.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (scheme, token) = match Authorization::read(values) {
+        Ok(Some(Authorization::Basic(_))) if with_client => return Err(several()),
         Ok(Some(Authorization::Basic(basic))) => {
             return match verifier.verify_basic(&basic, &parts.extensions).await {
                 Ok(Some(caller)) => Ok(PresentedCredential { caller, scheme: Scheme::Basic }),
@@ -52,6 +55,10 @@ pub(crate) async fn find_caller(
             (Scheme::Bearer, None)
         }
         Err(AuthorizationError::Several) => return Err(several()),
+        // A client goes along with a token, and is no caller by itself.
+        Err(AuthorizationError::Empty) | Ok(None) if with_client => {
+            return by_bearer(Caller::invalid());
+        }
         Err(AuthorizationError::Empty) => return by_bearer(Caller::NOBODY),
         Ok(None) => {
             if let (Some(caller), false) = (parts.extensions.get::<Caller>(), in_query) {
@@ -65,7 +72,28 @@ pub(crate) async fn find_caller(
         Some(bearer) => check(verifier, parts, scheme, bearer).await?,
         None => Caller::invalid(),
     };
+    let caller = if with_client { and_client(verifier, parts, caller).await? } else { caller };
     Ok(PresentedCredential { caller, scheme })
+}
+
+/// `caller`, who sent a token, with the client of the header `X-Client-Auth`. One that is not valid
+/// makes the caller tainted, and so does one that is not taken.
+async fn and_client(
+    verifier: &dyn Verifier,
+    parts: &Parts,
+    caller: Caller,
+) -> Result<Caller, RequestRefusal> {
+    let values = parts.headers.get_all(X_CLIENT_AUTH).iter().map(HeaderValue::as_bytes);
+    let basic = match Authorization::read(values) {
+        Ok(Some(Authorization::Basic(basic))) => basic,
+        Err(AuthorizationError::Several) => return Err(several()),
+        _ => return Ok(Caller::invalid()),
+    };
+    let Caller::Known(identity) = &caller else { return Ok(caller) };
+    match verifier.verify_client(&basic, &parts.extensions, identity).await {
+        Ok(caller) => Ok(caller.unwrap_or_else(Caller::invalid)),
+        Err(error) => Err(unchecked(error)),
+    }
 }
 
 /// What `verifier` says of the token `bearer`, and of what came with it.

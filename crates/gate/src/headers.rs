@@ -129,7 +129,7 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// What the gate sets itself, or keeps to itself; what an upstream could take for another method,
 /// path or caller; and what speaks of the body that was sent to us.
-const GATES_OWN: [&str; 27] = [
+const GATES_OWN: [&str; 28] = [
     "accept",
     "accept-encoding",
     "authorization",
@@ -148,6 +148,7 @@ const GATES_OWN: [&str; 27] = [
     "origin",
     "range",
     "repr-digest",
+    "x-client-auth",
     "x-http-method",
     "x-http-method-override",
     "x-jwt-aud",

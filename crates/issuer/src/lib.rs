@@ -11,6 +11,7 @@ pub mod cache;
 pub mod client_auth;
 pub mod endpoint;
 pub mod error;
+pub mod foreign;
 pub mod grant;
 pub mod keys;
 pub mod machine;
@@ -71,6 +72,7 @@ struct Shared {
     policies: cache::whole::Whole<cache::policies::Policies>,
     roles: cache::whole::Whole<cache::roles::Roles>,
     texts_of_scopes: cache::whole::Whole<cache::scope_texts::ScopeTexts>,
+    auth_configs: cache::whole::Whole<cache::auth_configs::AuthConfigs>,
     seen_proofs: tokens::dpop::SeenProofs,
     user_code_throttle: authorization::device::UserCodeThrottle,
     poll_intervals: authorization::device::PollIntervals,
@@ -140,6 +142,7 @@ impl Issuer {
             policies: cache::whole::Whole::default(),
             roles: cache::whole::Whole::default(),
             texts_of_scopes: cache::whole::Whole::default(),
+            auth_configs: cache::whole::Whole::default(),
             seen_proofs: tokens::dpop::SeenProofs::default(),
             user_code_throttle: authorization::device::UserCodeThrottle::default(),
             poll_intervals: authorization::device::PollIntervals::default(),
@@ -312,5 +315,9 @@ impl Issuer {
 
     pub(crate) fn texts_of_scopes(&self) -> &cache::whole::Whole<cache::scope_texts::ScopeTexts> {
         &self.shared.texts_of_scopes
+    }
+
+    pub(crate) fn auth_configs(&self) -> &cache::whole::Whole<cache::auth_configs::AuthConfigs> {
+        &self.shared.auth_configs
     }
 }

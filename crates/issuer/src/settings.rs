@@ -58,6 +58,10 @@ pub struct Settings {
     /// for a site as its own.
     #[serde(skip)]
     pub secrets: SecretPolicy,
+    /// Origins that documents of administrators may name although they are not reached by https, or
+    /// are in a private network. It is set as `security.private_origins`. Default: none.
+    #[serde(skip)]
+    pub private_origins: Vec<String>,
 }
 
 /// Where used DPoP proofs are remembered (`docs/rules.md` rule 38).
@@ -90,6 +94,7 @@ impl Default for Settings {
             profile_access_seconds: [(TokenProfile::Decidim, 7_200)].into(),
             allow_table_scans: false,
             secrets: SecretPolicy::default(),
+            private_origins: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "grant",
     "authorization",
     "sign_in",
+    "foreign",
     "throttle",
     "session",
     "machine",

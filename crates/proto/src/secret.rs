@@ -172,6 +172,13 @@ impl Opaque {
         (Self::checksum(kind, body) == check).then_some(Self { kind, payload })
     }
 
+    /// Whether `text` begins as all of them do, well formed or not: it is, or was meant to be, a
+    /// secret of Castellan's.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with("csl_")
+    }
+
     /// The payload that it carries.
     #[must_use]
     pub fn payload(&self) -> &[u8] {

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use castellan_issuer::Issuer;
+use arc_swap::ArcSwap;
+use castellan_issuer::{Issuer, store::StoreError};
 
 use crate::{config::Site, guards::Guard, wire::request};
 
@@ -16,10 +17,23 @@ struct Shared {
     issuer: Issuer,
     /// Those of every site.
     guards: Arc<OnceLock<Vec<Guard>>>,
-    title: String,
+    title: Arc<str>,
+    theme: ArcSwap<Theme>,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
+}
+
+/// How pages look (`docs/contracts/aidbox.md` §2.6): what the `AuthConfig` of the site says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Theme {
+    brand: Option<Arc<str>>,
+    /// The heading of the sign-in page.
+    pub(crate) title: Option<String>,
+    /// Where the sign-in page leads people who forgot their password.
+    pub(crate) forgot_password_url: Option<String>,
+    /// Seconds that browsers keep the session cookie at most.
+    pub(crate) cookie_max_age: Option<u64>,
 }
 
 impl App {
@@ -29,7 +43,8 @@ impl App {
         let shared = Shared {
             issuer,
             guards,
-            title: site.title.clone(),
+            title: site.title.as_str().into(),
+            theme: ArcSwap::default(),
             https: site.issuer.is_https(),
             hosts: !site.hosts.is_empty(),
         };
@@ -54,10 +69,34 @@ impl App {
         format!("{}{path}", self.shared.issuer.address().issuer)
     }
 
-    /// What the site is called.
+    /// What the site is called on its pages.
     #[must_use]
-    pub fn title(&self) -> &str {
-        &self.shared.title
+    pub fn title(&self) -> Arc<str> {
+        let brand = self.shared.theme.load().brand.clone();
+        brand.unwrap_or_else(|| Arc::clone(&self.shared.title))
+    }
+
+    /// How pages look, as it was last read.
+    pub(crate) fn theme(&self) -> Arc<Theme> {
+        self.shared.theme.load_full()
+    }
+
+    /// Reads how pages look, without a round trip as long as that did not change.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it has to be read and the store fails; then pages look as before.
+    pub(crate) async fn read_theme(&self) -> Result<(), StoreError> {
+        let read = self.issuer().auth_config().await?;
+        let theme = read.get().map_or_else(Theme::default, |config| Theme {
+            brand: config.brand.as_deref().map(Into::into),
+            title: config.title.clone(),
+            forgot_password_url: config.forgot_password_url.clone(),
+            cookie_max_age: config.cookie_max_age,
+        });
+        if **self.shared.theme.load() != theme {
+            self.shared.theme.store(Arc::new(theme));
+        }
+        Ok(())
     }
 
     /// Whether browsers come by https.

@@ -1,26 +1,41 @@
 //! The one client for what Castellan fetches on its own account (`docs/rules.md` rule 47).
 //!
-//! It reaches only origins that the configuration names, or an administrator in an app's document,
-//! follows no redirect, and stops at a size and a time. Nothing in a request or in an answer can
-//! point it anywhere else.
+//! It reaches only origins that the configuration names, or an administrator in a document, follows
+//! no redirect, and stops at a size and a time. Nothing in a request or in an answer can point it
+//! anywhere else.
 
-use std::time::Duration;
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use castellan_proto::Secret;
+use castellan_issuer::foreign::{Fetch, FetchError};
+use castellan_proto::{FetchedUrl, Secret, is_public_address};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{
+        Client,
+        connect::{
+            HttpConnector,
+            dns::{GaiResolver, Name},
+        },
+    },
     rt::TokioExecutor,
 };
+use tower::Service;
 use url::Url;
 
 /// A client with a list of origins.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<hyper_rustls::HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     origins: Vec<String>,
     patience: Duration,
     most: usize,
@@ -54,7 +69,12 @@ pub(crate) enum HttpClientError {
 
 /// An https and http client that checks certificates against the public roots.
 pub(crate) fn connector() -> hyper_rustls::HttpsConnector<HttpConnector> {
-    let mut http = HttpConnector::new();
+    connector_by(GaiResolver::new())
+}
+
+/// The same, which looks names up by `resolver` and connects to what that finds.
+fn connector_by<R>(resolver: R) -> hyper_rustls::HttpsConnector<HttpConnector<R>> {
+    let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(Duration::from_secs(5)));
@@ -68,8 +88,13 @@ pub(crate) fn connector() -> hyper_rustls::HttpsConnector<HttpConnector> {
 impl HttpClient {
     /// A client that reaches the origins of `urls` and no other.
     pub(crate) fn to<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self::by(false, urls)
+    }
+
+    fn by<'a>(only_public: bool, urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        let resolver = Resolver { system: GaiResolver::new(), only_public };
         Self {
-            client: Client::builder(TokioExecutor::new()).build(connector()),
+            client: Client::builder(TokioExecutor::new()).build(connector_by(resolver)),
             origins: urls.into_iter().map(|url| url.origin().ascii_serialization()).collect(),
             patience: Duration::from_secs(15),
             most: 32 * 1024 * 1024,
@@ -128,6 +153,14 @@ impl HttpClient {
             bearer.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
+        self.whole(request).await
+    }
+
+    /// What is answered to `request`, with its status.
+    async fn whole(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), HttpClientError> {
         let fetch = async {
             let response = self.answer(request).await?;
             let status = response.status();
@@ -179,6 +212,131 @@ impl HttpClient {
     }
 }
 
+/// Looks names up as the system does. Connections are made to what was found and to nothing else, so
+/// that no second look-up gives another address.
+#[derive(Clone)]
+struct Resolver {
+    system: GaiResolver,
+    /// Whether addresses that are not of the public internet are left out.
+    only_public: bool,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.system.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (found, only_public) = (self.system.call(name), self.only_public);
+        Box::pin(async move {
+            let admitted = |address: &SocketAddr| !only_public || is_public_address(address.ip());
+            let addresses: Vec<_> = found.await?.filter(admitted).collect();
+            if addresses.is_empty() {
+                let text = "the name has no address that is public; security.private_origins names \
+                            origins of private networks";
+                return Err(io::Error::other(text));
+            }
+            Ok(addresses.into_iter())
+        })
+    }
+}
+
+impl From<HttpClientError> for FetchError {
+    fn from(error: HttpClientError) -> Self {
+        use HttpClientError::{Coded, Origin, Size, Slow, Status, Token, Unreachable};
+        match error {
+            Origin(_) | Token | Unreachable(_) | Slow(_) => Self::Unreachable(error.to_string()),
+            Status(_) | Size(_) | Coded(_) => Self::Answered(error.to_string()),
+        }
+    }
+}
+
+/// Fetches what documents of administrators name (`docs/rules.md` rule 47): by https and from public
+/// addresses, apart from the origins that the configuration names.
+pub(crate) struct DocumentClient {
+    public: HttpClient,
+    private: HttpClient,
+    private_origins: Vec<String>,
+}
+
+/// How long a response may take.
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a response at most.
+const MOST_OF_DOCUMENT: usize = 256 * 1024;
+
+impl DocumentClient {
+    /// A client that also reaches `private_origins`.
+    pub(crate) fn new(private_origins: Vec<String>) -> Self {
+        let client = |only_public| {
+            let client = HttpClient::by(only_public, []).within(DOCUMENT_PATIENCE);
+            HttpClient { most: MOST_OF_DOCUMENT, ..client }
+        };
+        Self { public: client(true), private: client(false), private_origins }
+    }
+
+    /// The client for `url`, if that may be fetched.
+    fn at(&self, url: &str) -> Result<(HttpClient, Url), FetchError> {
+        let refused = |why: &str| Err(FetchError::Unreachable(why.to_owned()));
+        let (Some(read), Ok(parsed)) = (FetchedUrl::read(url), url.parse::<Url>()) else {
+            return refused("not an http or https URL");
+        };
+        if self.private_origins.contains(&read.origin) {
+            return Ok((self.private.only(&parsed), parsed));
+        }
+        if !read.is_https || read.is_private {
+            return refused("neither https to a public address nor in security.private_origins");
+        }
+        Ok((self.public.only(&parsed), parsed))
+    }
+
+    async fn fetch(
+        client: &HttpClient,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Vec<u8>, FetchError> {
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::ACCEPT, json);
+        match client.whole(request).await? {
+            (StatusCode::OK, body) => Ok(body.into()),
+            (status, _) => Err(HttpClientError::Status(status).into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Fetch for DocumentClient {
+    async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
+        let (client, url) = self.at(url)?;
+        let request = client.request(Method::GET, &url, String::new());
+        Self::fetch(&client, request?).await
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        authorization: Option<&Secret>,
+        pairs: &[(&str, &str)],
+    ) -> Result<Vec<u8>, FetchError> {
+        let (client, url) = self.at(url)?;
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let request = client.request(Method::POST, &url, body);
+        let mut request = request?;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, form);
+        if let Some(authorization) = authorization {
+            let value = HeaderValue::from_str(authorization.expose());
+            let mut value = value.map_err(|_| HttpClientError::Token)?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        Self::fetch(&client, request).await
+    }
+}
+
 /// The innermost cause, which is the one that names what to do.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
@@ -205,6 +363,36 @@ mod tests {
             }
         });
         url
+    }
+
+    /// `docs/security-cases.md` row 22: what a document names is public, by https, or listed.
+    #[tokio::test]
+    async fn case_22_documents_reach_no_private_network_that_is_not_listed() {
+        let listed = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        let other = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        let away = answering(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
+        let origin = |url: &Url| url.origin().ascii_serialization();
+        let client = DocumentClient::new(vec![origin(&listed), origin(&away)]);
+        assert_eq!(client.get(listed.as_str()).await.unwrap(), b"{}");
+        assert_eq!(client.post(listed.as_str(), None, &[("a", "b")]).await.unwrap(), b"{}");
+        assert!(client.get(other.as_str()).await.is_err());
+        assert!(client.get(away.as_str()).await.unwrap_err().to_string().contains("302"));
+        // A name that leads to this machine is found out when it is looked up.
+        let port = other.port().unwrap();
+        let names = DocumentClient::new(Vec::new());
+        let name: Url = format!("https://localhost:{port}/").parse().unwrap();
+        let refused = names.public.only(&name);
+        let request = refused.request(Method::GET, &name, String::new()).unwrap();
+        let error = refused.whole(request).await.unwrap_err().to_string();
+        assert!(error.contains("no address that is public"), "{error}");
+        for url in
+            ["http://localhost/", "https://localhost/", "https://127.0.0.1/", "https://[::1]/"]
+        {
+            assert!(names.get(url).await.is_err(), "{url}");
+        }
     }
 
     /// `docs/security-cases.md` row 22: only named origins, no redirects, caps on size and time.

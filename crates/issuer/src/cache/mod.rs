@@ -1,5 +1,6 @@
 //! What a node remembers of the store, and when it stops counting.
 
+pub mod auth_configs;
 pub mod liveness;
 pub(crate) mod policies;
 pub(crate) mod records;

@@ -38,7 +38,8 @@ pub enum Branch {
     Pepper,
     /// Codes in refresh and opaque access tokens.
     Refresh,
-    /// Sealing what must not be read from the store; of the master key.
+    /// Sealing what must not be read from the store: of the master key, the keys; of the root, what
+    /// administrators wrote for other servers.
     Seal,
     /// Tokens of forms.
     Csrf,
@@ -108,7 +109,7 @@ impl RootKey {
     }
 
     /// Seals `plain`, bound to `label`.
-    pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
+    pub(crate) fn seal(&self, label: &str, plain: &[u8]) -> Option<String> {
         let nonce = random::<NONCE_LEN>();
         let mut sealed = plain.to_vec();
         self.sealer()?
@@ -121,7 +122,8 @@ impl RootKey {
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+    /// What was sealed with `label`; `None` if that was not by this key, or not so.
+    pub(crate) fn unseal(&self, label: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
         let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
         let mut rest = Zeroizing::new(bytes.split_off(NONCE_LEN));

@@ -4,6 +4,7 @@
 mod access_policy;
 pub(crate) mod account;
 pub(crate) mod audit;
+mod auth_config;
 mod client;
 pub(crate) mod code;
 pub(crate) mod consent;
@@ -16,12 +17,14 @@ pub(crate) mod repository;
 mod role;
 mod scope_text;
 pub(crate) mod session;
+pub(crate) mod token_introspector;
 mod token_profile;
 pub(crate) mod used_jti;
 
 pub use access_policy::AccessPolicy;
 pub use account::{Account, EndedSessions, Name, login_name};
 pub use audit::{AuditBlock, AuditHead};
+pub use auth_config::AuthConfig;
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use code::Code;
 pub use consent::{Consent, consent_id};
@@ -34,6 +37,7 @@ pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use role::Role;
 pub use scope_text::{ScopeText, ScopeWords};
 pub use session::{Amr, Session, account_prefix, sid_name};
+pub use token_introspector::{TokenIntrospector, TrustedKey, Verification, is_sealed};
 pub use token_profile::{AppDialect, TokenProfile};
 
 /// Whether a number need not be written.

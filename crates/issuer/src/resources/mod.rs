@@ -7,6 +7,7 @@
 mod access_policy;
 mod apply;
 mod audit_event;
+mod auth_config;
 mod client;
 mod consent;
 mod credential;
@@ -24,6 +25,7 @@ pub mod search;
 mod session;
 #[cfg(test)]
 mod tests;
+mod token_introspector;
 pub mod usage;
 mod user;
 mod version;
@@ -41,6 +43,7 @@ use crate::{
 pub use access_policy::AccessPolicyDocument;
 pub use apply::{Applied, ApplyError, Mode};
 pub use audit_event::AuditEventDocument;
+pub use auth_config::AuthConfigDocument;
 pub use client::ClientDocument;
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
@@ -53,6 +56,7 @@ pub use resource::{Facts, Problem, Resource};
 pub use role::RoleDocument;
 pub use scope::ScopeDocument;
 pub use session::SessionDocument;
+pub use token_introspector::TokenIntrospectorDocument;
 pub use user::UserDocument;
 pub use version::{Precondition, Version};
 
@@ -68,6 +72,8 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::SCOPE,
     ResourceKind::SESSION,
     ResourceKind::AUDIT_EVENT,
+    ResourceKind::TOKEN_INTROSPECTOR,
+    ResourceKind::AUTH_CONFIG,
 ];
 
 impl ResourceKind {
@@ -92,6 +98,10 @@ impl ResourceKind {
     pub const SESSION: Self = Self::of::<SessionDocument>();
     /// What happened (`docs/audit.md`). Read, never written or deleted by hand.
     pub const AUDIT_EVENT: Self = Self::of::<AuditEventDocument>();
+    /// How tokens of another issuer are verified (`docs/contracts/aidbox.md` §2.7).
+    pub const TOKEN_INTROSPECTOR: Self = Self::of::<TokenIntrospectorDocument>();
+    /// How the sign-in of a site looks (`docs/contracts/aidbox.md` §2.6).
+    pub const AUTH_CONFIG: Self = Self::of::<AuthConfigDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

@@ -49,11 +49,15 @@ pub enum Kind {
     ScopeText,
     /// What happened, for those who audit.
     Audit,
+    /// How tokens of another issuer are verified.
+    TokenIntrospector,
+    /// How people sign in.
+    AuthConfig,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -77,10 +81,18 @@ impl Kind {
         Self::Role,
         Self::ScopeText,
         Self::Audit,
+        Self::TokenIntrospector,
+        Self::AuthConfig,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
-    const WHOLE: [Self; 3] = [Self::AccessPolicy, Self::Role, Self::ScopeText];
+    const WHOLE: [Self; 5] = [
+        Self::AccessPolicy,
+        Self::Role,
+        Self::ScopeText,
+        Self::TokenIntrospector,
+        Self::AuthConfig,
+    ];
 
     /// Its name in the store. Never change one: it is on disk.
     #[must_use]
@@ -109,6 +121,8 @@ impl Kind {
             Self::Role => "role",
             Self::ScopeText => "scope_text",
             Self::Audit => "audit",
+            Self::TokenIntrospector => "token_introspector",
+            Self::AuthConfig => "auth_config",
         }
     }
 

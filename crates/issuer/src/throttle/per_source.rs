@@ -56,6 +56,17 @@ pub(crate) const BEGUN: Limits = Limits {
     here: Some(Limit { most: 2_000, refill: 1 }),
 };
 
+/// Tokens that another issuer was asked about and that were not active: who sends many makes this
+/// server ask that issuer as often.
+pub(crate) const UNKNOWN_TOKENS: Limits = Limits {
+    networks: [
+        Limit { most: 60, refill: 2 },
+        Limit { most: 120, refill: 1 },
+        Limit { most: 240, refill: 1 },
+    ],
+    here: Some(Limit { most: 240, refill: 1 }),
+};
+
 /// Networks that are remembered at a time.
 const SOURCES: u64 = 100_000;
 
@@ -89,7 +100,7 @@ impl Sources {
     ///
     /// # Errors
     /// Seconds to wait if there were too many from there, or from a network around it.
-    fn count(&self, source: Option<Source>, now: Timestamp) -> Result<Guess, u64> {
+    pub(crate) fn count(&self, source: Option<Source>, now: Timestamp) -> Result<Guess, u64> {
         let mut counted = Guess(Vec::new());
         for (network, limit) in self.asked(source) {
             let bucket = self.buckets.get_with(network, || Arc::new(Bucket::new(now)));

@@ -118,6 +118,11 @@ impl Issuer {
         })
     }
 
+    /// Whether `text` is an opaque access token that this site made, whatever became of it.
+    pub(crate) fn made_access_token(&self, text: &str) -> bool {
+        self.read_family_token(OpaqueKind::Access, text).is_some()
+    }
+
     fn member_code(&self, kind: OpaqueKind, signed: &[u8]) -> [u8; CODE] {
         let label: &[u8] = if kind == OpaqueKind::Refresh { b"refresh" } else { b"access" };
         let site = self.repository().site().as_bytes();

@@ -14,6 +14,7 @@ pub use seal::LineSeal;
 
 use crate::{
     keys::{Keyring, MasterKey},
+    records::is_sealed,
     secrets::hashing::{is_stored_form, is_stored_password},
     store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError},
 };
@@ -58,7 +59,7 @@ pub enum MoveError {
     /// It holds a password or secret in the clear, or what is none.
     #[error(
         "{record}: {member} is not a stored form of a secret (a hash of Argon2id, or one that \
-         Castellan made; for a person's password, a hash of a known format); nothing of this record was imported"
+         Castellan made or sealed; for a person's password, a hash of a known format); nothing of this record was imported"
     )]
     Secret {
         /// Which record.
@@ -190,6 +191,14 @@ impl Moved {
         } else if is(Kind::Credential, "authkey/") {
             let secrets = body["secrets"].as_array();
             (!secrets.is_some_and(|list| list.iter().all(is_good))).then_some("secrets")
+        } else if is(Kind::TokenIntrospector, "") {
+            let kept = &body["verification"];
+            let keys = kept["keys"].as_array().into_iter().flatten();
+            let of_keys = keys.filter_map(|key| key.get("secret"));
+            let others = [kept.get("secret"), kept.pointer("/endpoint/authorization")];
+            let mut all = others.into_iter().flatten().chain(of_keys);
+            let is_good = |value: &Value| value.is_null() || value.as_str().is_some_and(is_sealed);
+            (!all.all(is_good)).then_some("verification")
         } else {
             None
         };

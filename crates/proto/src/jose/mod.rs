@@ -7,6 +7,7 @@ mod jwk;
 mod key;
 mod members;
 mod rsa;
+mod spki;
 #[cfg(test)]
 mod tests;
 mod verifying;

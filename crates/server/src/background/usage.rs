@@ -13,6 +13,8 @@ use castellan_proto::{Timestamp, scope::RequiredScope};
 
 /// The kind of caller that a JWT of an API key makes.
 pub(crate) const API_KEY_JWT: &str = "api_key_jwt";
+/// The kind of caller that a token of another issuer makes.
+pub(crate) const FOREIGN_TOKEN: &str = "foreign_token";
 
 /// The counts of one site since they were last added to the store. Cheap to clone.
 #[derive(Clone)]
@@ -147,7 +149,8 @@ fn resource(caller: &Identity) -> Option<(ResourceKind, &str)> {
     match (&caller.client_id, &caller.credential_id, caller.kind) {
         (Some(client), _, _) => Some((ResourceKind::CLIENT, client)),
         (None, Some(key), API_KEY_JWT) => Some((ResourceKind::AUTH_KEY, key)),
+        // The scopes of a token of another issuer are that one's to give.
+        (None, Some(_), FOREIGN_TOKEN) | (None, None, _) => None,
         (None, Some(key), _) => Some((ResourceKind::API_CREDENTIAL, key)),
-        (None, None, _) => None,
     }
 }

@@ -70,6 +70,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
         good &= signing_keys(issuer);
+        good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
             let some = !issuer.list(kind, None, 1).await?.is_empty();
             println!("{:<16} {}", kind.as_str(), if some { "present" } else { "none yet" });
@@ -107,6 +108,19 @@ fn signing_keys(issuer: &Issuer) -> bool {
     };
     println!("signing keys     {} decrypted with the master key; {state}", keys.len());
     whole
+}
+
+/// Prints whether tokens of other issuers can be verified; whether all can.
+async fn other_issuers(loaded: &Loaded, issuer: &Issuer) -> Result<bool, StoreError> {
+    let mut good = true;
+    for (id, state) in assemble::foreign_tokens(loaded, Vec::new()).probe(issuer).await? {
+        let state = state.unwrap_or_else(|error| {
+            good = false;
+            format!("PROBLEM: {error}")
+        });
+        println!("introspector     {id}: {state}");
+    }
+    Ok(good)
 }
 
 /// Prints which guards of a site are open, and what is wrong with them; whether nothing is.

@@ -12,6 +12,7 @@ use super::{Failure, token_problem};
 use crate::{
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
+    startup::assemble::foreign_tokens,
 };
 
 /// Explain why a request was allowed or denied, and what would change the decision.
@@ -122,6 +123,7 @@ async fn by_query(
                 issuer: issuer.clone(),
                 keys: loaded.key_tokens(&loaded.site)?,
                 machines: loaded.machine_tokens(&loaded.site)?,
+                foreign: foreign_tokens(loaded, vec![issuer.clone()]),
                 denials: Denials::start(issuer.clone()),
                 usage: Usage::start(issuer.clone()),
                 upstreams: Upstreams::default(),

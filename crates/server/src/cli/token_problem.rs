@@ -1,7 +1,10 @@
 //! Why a guard does not accept a token, in as much detail as the operator may have. Responses say less.
 
 use castellan_gate::{Credential, CredentialProblem};
-use castellan_issuer::tokens::verified::{Holder, VerifyError};
+use castellan_issuer::{
+    foreign::{ForeignError, Presented},
+    tokens::verified::{Holder, VerifyError},
+};
 use castellan_proto::{Opaque, OpaqueKind, jose::Compact};
 use serde_json::Value;
 
@@ -31,6 +34,9 @@ pub(super) async fn of(
 
 async fn invalid(guard: &GuardConfig, parts: &GuardParts, credential: &Credential<'_>) -> String {
     let token = credential.bearer;
+    if let Some(problem) = of_other_issuers(guard, parts, credential).await {
+        return problem;
+    }
     let jwt = Compact::read(token);
     // As `castellan_issuer` tells the kinds apart: by the header alone.
     let is_hmac =
@@ -39,6 +45,24 @@ async fn invalid(guard: &GuardConfig, parts: &GuardParts, credential: &Credentia
         of_machines(guard, parts, credential).await
     } else {
         of_access(jwt.as_ref(), guard, parts, credential).await
+    }
+}
+
+/// Of a token of another issuer; `None` if it is of none that the site trusts.
+async fn of_other_issuers(
+    guard: &GuardConfig,
+    parts: &GuardParts,
+    credential: &Credential<'_>,
+) -> Option<String> {
+    // Nobody is asked about a token for a guard that does not take it.
+    if !guard.authenticate.list().contains(&Method::Foreign) {
+        return None;
+    }
+    let presented = Presented { token: credential.bearer, with_proof: false, source: None };
+    match parts.foreign.verify(&parts.issuer, presented).await {
+        Ok(_) => Some("tokens of other issuers take no X-Jwt-Aud (here: --audience)".to_owned()),
+        Err(ForeignError::OtherKind) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 

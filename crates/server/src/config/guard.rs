@@ -149,15 +149,30 @@ pub enum Method {
     /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
     /// `grant_types` (`docs/contracts/aidbox.md` §2.1).
     Basic,
+    /// Bearer tokens of other issuers, which a `TokenIntrospector` verifies
+    /// (`docs/contracts/aidbox.md` §2.7).
+    Foreign,
+    /// `X-Client-Auth: Basic` with the id and the secret of a client that has `basic` in
+    /// `grant_types`, beside a token that another method takes: the client's scopes bound the token's
+    /// (`docs/contracts/aidbox.md` §2.7).
+    ClientAuth,
     /// Reserved, and refused at present.
     ClientCertificate,
+}
+
+impl Method {
+    /// Whether it takes bearer tokens.
+    #[must_use]
+    pub const fn is_token(&self) -> bool {
+        matches!(self, Self::Oauth | Self::Jwt | Self::Foreign)
+    }
 }
 
 /// One method, or a list of them in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "must be \"oauth\", \"jwt\", \"basic\" or \"session\", or a list of these"
+    expecting = "must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\" or \"session\", or a list of these"
 )]
 pub enum Methods {
     /// One.

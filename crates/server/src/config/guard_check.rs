@@ -92,7 +92,13 @@ impl GuardConfig {
                         "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
                     return wrong(way, text);
                 }
-                Method::Oauth | Method::Jwt | Method::Basic => {}
+                Method::Oauth | Method::Jwt | Method::Basic | Method::Foreign => {}
+                Method::ClientAuth if methods.iter().any(Method::is_token) => {}
+                Method::ClientAuth => {
+                    let text = "authenticate: \"client_auth\" has no effect, as no method takes \
+                                tokens, which it goes along with; add \"oauth\" or \"foreign\"";
+                    return wrong(way, text);
+                }
                 Method::Session if decidim => {}
                 Method::Session => {
                     let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
@@ -100,16 +106,17 @@ impl GuardConfig {
                     return wrong(way, text);
                 }
                 Method::ClientCertificate => {
-                    let text = "authenticate: only \"oauth\", \"jwt\", \"basic\" and, with \
-                                dialect = \"decidim\", \"session\" are supported";
+                    let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
+                                \"client_auth\", \"basic\" and, with dialect = \"decidim\", \"session\" are supported";
                     return wrong(way, text);
                 }
             }
         }
-        let is_of_people = |method: &Method| matches!(method, Method::Oauth | Method::Session);
+        let is_of_people =
+            |method: &Method| matches!(method, Method::Oauth | Method::Foreign | Method::Session);
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
-                        people; add \"oauth\", or remove it";
+                        people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
         }
         Ok(())

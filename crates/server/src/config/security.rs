@@ -16,6 +16,9 @@ pub struct SecurityConfig {
     /// Minimum length of passwords, in characters (`BOX_SECURITY_USER_PASSWORD_MIN_LENGTH`). A site
     /// may have its own. Default 12.
     pub password_min_length: usize,
+    /// Origins that documents of administrators may name although they are not reached by https, or
+    /// are in a private network, such as `"http://10.0.0.5:8080"`. Default: none.
+    pub private_origins: Vec<String>,
 }
 
 /// The variable of `docs/contracts/aidbox.md` §2.2.
@@ -25,7 +28,7 @@ const LONGEST: usize = 128;
 
 impl Default for SecurityConfig {
     fn default() -> Self {
-        Self { insecure: false, password_min_length: 12 }
+        Self { insecure: false, password_min_length: 12, private_origins: Vec::new() }
     }
 }
 
@@ -59,6 +62,15 @@ impl SecurityConfig {
         if !good(self.password_min_length) {
             let setting = format!("security.password_min_length ({VARIABLE})");
             return wrong(setting, self.password_min_length);
+        }
+        for origin in &self.private_origins {
+            let is_web = origin.starts_with("http://") || origin.starts_with("https://");
+            if !is_web || !castellan_proto::is_origin(origin) {
+                return Err(ConfigError::Conflict(format!(
+                    "security.private_origins: {origin:?} is not an origin such as \
+                     \"http://10.0.0.5:8080\": a scheme, a host and a port, and nothing behind them"
+                )));
+            }
         }
         for site in sites {
             if let Some(length) = site.password_min_length.filter(|length| !good(*length)) {

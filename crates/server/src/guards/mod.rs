@@ -22,6 +22,7 @@ use axum::{
 use castellan_gate::{Caller, Gate, Gated, GuardSchema, Introspection, Rules, Terms, Unavailable};
 use castellan_issuer::{
     Issuer,
+    foreign::ForeignTokens,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
 };
 use castellan_proto::Lifetime;
@@ -72,6 +73,7 @@ pub(crate) struct GuardParts {
     pub(crate) issuer: Issuer,
     pub(crate) keys: Option<Arc<KeyTokens>>,
     pub(crate) machines: Option<Arc<MachineTokens>>,
+    pub(crate) foreign: Arc<ForeignTokens>,
     pub(crate) denials: Denials,
     pub(crate) usage: Usage,
     pub(crate) upstreams: Upstreams,

@@ -8,7 +8,7 @@ mod passwords;
 mod resources;
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{get, post},
 };
 use castellan_issuer::resources::Roster;
@@ -22,29 +22,15 @@ pub(crate) fn routes(app: App) -> Router {
     let roster = app.issuer().resources().clone();
     Router::new()
         .route("/", get(browser::respond::home))
-        .route("/account", get(browser::account::show))
-        .route("/account/password", post(browser::account::change_password))
-        .route("/account/revoke", post(browser::account::withdraw))
-        .route("/account/sessions/end", post(browser::account::end_sessions))
         .route("/assets/castellan.css", get(browser::respond::stylesheet))
         .route("/assets/continue.js", get(browser::respond::continue_script))
         .route("/assets/farewell.js", get(browser::respond::signed_out_script))
         .route("/assets/castellan.svg", get(browser::respond::mark))
-        .route("/auth/authorize", get(oauth::authorize::get).post(oauth::authorize::post))
-        .route("/auth/device", get(browser::device::show).post(browser::device::begin))
-        .route("/auth/device/code", post(browser::device::submit))
-        .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))
-        // The address of the page in docs/contracts/aidbox.md, and of forms drawn before an upgrade.
-        .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
         .route("/auth/change-password", post(passwords::change))
         .route("/auth/force-reset-password", post(passwords::force_reset))
         .route("/auth/introspect", post(oauth::token::introspect))
-        .route("/auth/login", get(browser::login::show).post(browser::login::submit))
-        .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
         .route("/auth/par", post(oauth::token::push))
-        .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
         .route("/auth/revoke", post(oauth::token::revoke))
-        .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route("/auth/test-policy", post(resources::policies::test_policy))
         .route("/auth/token", post(oauth::token::token))
         .route("/auth/userinfo", get(oauth::userinfo::get).post(oauth::userinfo::post))
@@ -58,8 +44,29 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/openid-configuration", get(oauth::discovery::metadata))
         .route("/.well-known/smart-configuration", get(oauth::discovery::smart))
         .merge(resources::routes(&roster))
+        .merge(pages(app.clone()))
         .fallback(browser::respond::not_found)
         .with_state(app)
+}
+
+/// Those that show pages or set the session cookie, which look as the site's `AuthConfig` says.
+fn pages(app: App) -> Router<App> {
+    Router::new()
+        .route("/account", get(browser::account::show))
+        .route("/account/password", post(browser::account::change_password))
+        .route("/account/revoke", post(browser::account::withdraw))
+        .route("/account/sessions/end", post(browser::account::end_sessions))
+        .route("/auth/authorize", get(oauth::authorize::get).post(oauth::authorize::post))
+        .route("/auth/device", get(browser::device::show).post(browser::device::begin))
+        .route("/auth/device/code", post(browser::device::submit))
+        .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))
+        // The address of the page in docs/contracts/aidbox.md, and of forms drawn before an upgrade.
+        .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
+        .route("/auth/login", get(browser::login::show).post(browser::login::submit))
+        .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
+        .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
+        .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
+        .route_layer(middleware::from_fn_with_state(app, browser::respond::with_theme))
 }
 
 /// The authorization endpoint again, at the path of a dialect.

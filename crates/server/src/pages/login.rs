@@ -44,6 +44,10 @@ pub(crate) struct SignInForm<'a> {
 pub(crate) struct LoginPage<'a> {
     /// What people call this place.
     pub(crate) site: &'a str,
+    /// What stands above the form; `None` for the usual words.
+    pub(crate) heading: Option<&'a str>,
+    /// Where people go who forgot their password, if there is such a page.
+    pub(crate) forgot_password_url: Option<&'a str>,
     /// The app that sent the person here; `None` if they came for Castellan itself.
     pub(crate) client_name: Option<&'a str>,
     /// Comes back unchanged with the form.
@@ -64,32 +68,10 @@ impl LoginPage<'_> {
 
 impl Page for LoginPage<'_> {
     fn samples() -> Vec<(&'static str, Self)> {
-        let input = |name, label, kind, autocomplete, value| Input {
-            name,
-            label,
-            kind,
-            autocomplete,
-            value,
-        };
-        let password = |hint| SignInForm {
-            method: "password",
-            fields: vec![
-                input("username", "Username or e-mail", InputKind::UserName, "username", hint),
-                input("password", "Password", InputKind::Secret, "current-password", ""),
-            ],
-        };
-        let code = SignInForm {
-            method: "code",
-            fields: vec![input(
-                "code",
-                "Code from the letter",
-                InputKind::Code,
-                "one-time-code",
-                "",
-            )],
-        };
         let first = || Self {
             site: "Casa Aurora",
+            heading: None,
+            forgot_password_url: None,
             client_name: Some("Choir Archive"),
             flow: "f1ow",
             forms: vec![password("")],
@@ -99,7 +81,15 @@ impl Page for LoginPage<'_> {
             ("first", first()),
             ("own", Self { client_name: None, ..first() }),
             ("hinted", Self { forms: vec![password("ana@aurora.example")], ..first() }),
-            ("several", Self { forms: vec![password(""), code], ..first() }),
+            ("several", Self { forms: vec![password(""), code()], ..first() }),
+            (
+                "themed",
+                Self {
+                    heading: Some("Welcome to the choir"),
+                    forgot_password_url: Some("https://help.aurora.example/password"),
+                    ..first()
+                },
+            ),
             (
                 "wrong",
                 Self {
@@ -112,6 +102,8 @@ impl Page for LoginPage<'_> {
                 "hostile",
                 Self {
                     site: HOSTILE,
+                    heading: Some(HOSTILE),
+                    forgot_password_url: Some(HOSTILE),
                     client_name: Some(HOSTILE),
                     flow: HOSTILE,
                     forms: vec![password(HOSTILE)],
@@ -120,4 +112,39 @@ impl Page for LoginPage<'_> {
             ),
         ]
     }
+}
+
+/// A form for a password, with a name filled in.
+fn password(hint: &str) -> SignInForm<'_> {
+    SignInForm {
+        method: "password",
+        fields: vec![
+            Input {
+                name: "username",
+                label: "Username or e-mail",
+                kind: InputKind::UserName,
+                autocomplete: "username",
+                value: hint,
+            },
+            Input {
+                name: "password",
+                label: "Password",
+                kind: InputKind::Secret,
+                autocomplete: "current-password",
+                value: "",
+            },
+        ],
+    }
+}
+
+/// A form for a code.
+fn code() -> SignInForm<'static> {
+    let field = Input {
+        name: "code",
+        label: "Code from the letter",
+        kind: InputKind::Code,
+        autocomplete: "one-time-code",
+        value: "",
+    };
+    SignInForm { method: "code", fields: vec![field] }
 }

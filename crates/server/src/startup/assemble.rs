@@ -8,6 +8,7 @@ use std::{
 
 use castellan_issuer::{
     Issuer, Parts, Settings,
+    foreign::ForeignTokens,
     keys::MasterKey,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     readiness::Readiness,
@@ -31,6 +32,7 @@ use crate::{
     files,
     guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
     http,
+    http_client::DocumentClient,
     startup::data_source::{self, DataError},
     wire::cors,
 };
@@ -117,6 +119,7 @@ async fn open_site(
             profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
             allow_table_scans: loaded.config.data.allow_table_scans,
             secrets: loaded.config.security.secrets(site),
+            private_origins: loaded.config.security.private_origins.clone(),
             ..loaded.config.tokens.clone()
         },
         clock: crate::clock::clock(),
@@ -166,9 +169,11 @@ pub async fn build(
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     let audit = audit_plan(loaded, AuditLines::stdout)?;
+    let house = issuers.clone();
     for issuer in issuers {
         sites.push(SiteParts {
             audit: Audit::start(&issuer, &audit),
+            foreign: foreign_tokens(loaded, house.clone()),
             logout_delivery: LogoutDelivery::start(issuer.clone()),
             usage: Usage::start(issuer.clone()),
             denials: Denials::start(issuer.clone()),
@@ -208,6 +213,12 @@ pub(crate) fn audit_plan(
     })
 }
 
+/// What verifies tokens of other issuers at one site; `house` are all sites.
+pub(crate) fn foreign_tokens(loaded: &Loaded, house: Vec<Issuer>) -> Arc<ForeignTokens> {
+    let private_origins = loaded.config.security.private_origins.clone();
+    Arc::new(ForeignTokens::new(Arc::new(DocumentClient::new(private_origins)), house))
+}
+
 /// A whole server.
 pub struct Server {
     /// What every request walks.
@@ -222,6 +233,8 @@ pub struct Server {
 /// What stays of a site when its settings change.
 struct SiteParts {
     issuer: Issuer,
+    /// What verifies tokens of other issuers, with what it fetched.
+    foreign: Arc<ForeignTokens>,
     /// What is counted and not yet written.
     usage: Usage,
     denials: Denials,
@@ -330,6 +343,7 @@ fn site_routes(
         issuer: issuer.clone(),
         keys: keys.clone(),
         machines: machines.clone(),
+        foreign: Arc::clone(&before.foreign),
         denials: before.denials.clone(),
         usage: before.usage.clone(),
         upstreams: upstreams.clone(),

@@ -6,6 +6,8 @@
 mod access_token;
 mod api_key;
 mod basic;
+mod client_auth;
+mod foreign_token;
 mod machine_user;
 mod session;
 
@@ -14,7 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap};
 use castellan_gate::{
-    BasicError, Caller, Credential, CredentialProblem, Person, PersonTerm, Unavailable, Verifier,
+    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
+    Verifier,
 };
 use castellan_issuer::{Issuer, records::Account, tokens::verified::VerifyError};
 use castellan_proto::{BasicCredentials, jose::Algorithm};
@@ -42,6 +45,16 @@ trait CredentialKind: Send + Sync {
         Ok(None)
     }
 
+    /// `caller`, who sent a token, with the client that the header `X-Client-Auth` names.
+    async fn with_client(
+        &self,
+        _: &BasicCredentials,
+        _: &Extensions,
+        _: &Identity,
+    ) -> Result<Option<Caller>, BasicError> {
+        Ok(None)
+    }
+
     /// The caller that `headers` show without an `Authorization` among them.
     async fn by_headers(&self, _: &HeaderMap) -> Shown {
         Ok(None)
@@ -57,9 +70,17 @@ trait CredentialKind: Send + Sync {
 /// A kind of credential at a guard; `None` if the guard does not take it.
 type Take = fn(&GuardConfig, &GuardParts) -> Option<Box<dyn CredentialKind>>;
 
-/// Every kind. A token of two kinds is read as the first one; no two have the same shape.
-const ROSTER: &[Take] =
-    &[api_key::take, machine_user::take, access_token::take, basic::take, session::take];
+/// Every kind. A token of two kinds is read as the first one; no two have the same shape. Those of
+/// other issuers are first: they name their issuer, while the others are told apart by their headers.
+const ROSTER: &[Take] = &[
+    foreign_token::take,
+    api_key::take,
+    machine_user::take,
+    access_token::take,
+    basic::take,
+    client_auth::take,
+    session::take,
+];
 
 /// The credentials that one guard takes.
 pub(crate) struct Credentials(Vec<Box<dyn CredentialKind>>);
@@ -101,6 +122,20 @@ impl Verifier for Credentials {
     ) -> Result<Option<Caller>, BasicError> {
         for kind in &self.0 {
             if let Some(caller) = kind.by_basic(basic, extensions).await? {
+                return Ok(Some(caller));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn verify_client(
+        &self,
+        basic: &BasicCredentials,
+        extensions: &Extensions,
+        caller: &Identity,
+    ) -> Result<Option<Caller>, BasicError> {
+        for kind in &self.0 {
+            if let Some(caller) = kind.with_client(basic, extensions, caller).await? {
                 return Ok(Some(caller));
             }
         }

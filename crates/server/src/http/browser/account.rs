@@ -71,8 +71,9 @@ async fn page(
             apps: &one.apps,
         })
         .collect();
+    let site = &app.title();
     let shown = AccountPage {
-        site: app.title(),
+        site,
         account_name: &person.account.display_name(),
         user_name: &person.account.user_name,
         csrf: &app.issuer().csrf_token(&person.session),

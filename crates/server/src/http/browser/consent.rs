@@ -71,8 +71,9 @@ pub(crate) async fn show(
     let host = url::Url::parse(&redirect).ok();
     let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device");
     let user_code = view.user_code.as_deref().map(device::hyphenated);
+    let site = &app.title();
     let grant = ConsentPage {
-        site: app.title(),
+        site,
         client_name: view.client_name.as_deref().unwrap_or_default(),
         client_uri: view.client_uri.as_deref(),
         account_name: view.account_name.as_deref().unwrap_or_default(),

@@ -80,7 +80,7 @@ fn later(app: &App, seconds: u64) -> Response {
 }
 
 fn form(app: &App, user_code: &str, (status, problem): (StatusCode, Option<&str>)) -> Response {
-    respond::html(status, &DevicePage { site: app.title(), user_code, problem }, None)
+    respond::html(status, &DevicePage { site: &app.title(), user_code, problem }, None)
 }
 
 /// A user code as devices show it.

@@ -152,8 +152,11 @@ fn form(
 ) -> Response {
     let methods = app.issuer().sign_in_methods();
     let forms = methods.iter().map(|method| sign_in_form(*method, &view.login_hint)).collect();
+    let (site, theme) = (&app.title(), app.theme());
     let login = LoginPage {
-        site: app.title(),
+        site,
+        heading: theme.title.as_deref(),
+        forgot_password_url: theme.forgot_password_url.as_deref(),
         client_name: view.client_name.as_deref(),
         flow,
         forms,

@@ -45,8 +45,9 @@ pub(crate) async fn ask(
     if request.subject.is_some_and(|subject| subject == person.account_id) {
         return end(&app, &visitor, back).await;
     }
+    let site = &app.title();
     let shown = LogoutPage {
-        site: app.title(),
+        site,
         account_name: &person.account.display_name(),
         csrf: &app.issuer().csrf_token(&person.session),
         hidden: &asked(&params),

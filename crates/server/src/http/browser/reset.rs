@@ -91,7 +91,8 @@ fn refused(app: &App, token: &str, problem: ResetError) -> Response {
 
 fn form(app: &App, token: &str, (status, problem): (StatusCode, Option<&str>)) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
-    let page = ResetPage { site: app.title(), token, password_min_length, problem };
+    let site = &app.title();
+    let page = ResetPage { site, token, password_min_length, problem };
     respond::html(status, &page, None)
 }
 

@@ -6,6 +6,7 @@ use axum::{
     Json,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware,
     response::{IntoResponse, Redirect, Response},
 };
 use castellan_issuer::{
@@ -57,9 +58,23 @@ pub(crate) fn form_target(redirect_uri: &str) -> Option<String> {
     }
 }
 
+/// Reads how pages look before one is shown. If that cannot be read, they look as before: nothing
+/// depends on it.
+pub(crate) async fn with_theme(
+    State(app): State<App>,
+    request: Request,
+    next: middleware::Next,
+) -> Response {
+    if let Err(error) = app.read_theme().await {
+        tracing::warn!(%error, "the AuthConfig of the site could not be read");
+    }
+    next.run(request).await
+}
+
 /// A page that only says something.
 pub(crate) fn message(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
-    let page = MessagePage { site: app.title(), title, text, detail: None, reference: None };
+    let site = &app.title();
+    let page = MessagePage { site, title, text, detail: None, reference: None };
     html(status, &page, None)
 }
 
@@ -124,7 +139,8 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
 
 /// A form that carries `fields` to an app by itself.
 fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
-    let page = FormPostPage { site: app.title(), action, host: &host(action), fields };
+    let (site, host) = (&app.title(), &host(action));
+    let page = FormPostPage { site, action, host, fields };
     let mut response = html(StatusCode::OK, &page, form_target(action).as_deref());
     // Only Castellan's own short script.
     allow(&mut response, "script-src 'self'");
@@ -136,7 +152,8 @@ pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Re
     let onward = back.map(|uri| (uri, host(uri)));
     let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });
     let may_go_on = onward.is_some();
-    let page = SignedOutPage { site: app.title(), frames, onward };
+    let site = &app.title();
+    let page = SignedOutPage { site, frames, onward };
     let mut response = html(StatusCode::OK, &page, None);
     let origins: BTreeSet<_> = frames.iter().filter_map(|frame| form_target(frame)).collect();
     let origins: Vec<_> = origins.iter().map(|origin| format!(" {origin}")).collect();
@@ -179,8 +196,9 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
             Json(json!({"error": code.as_str(), "error_description": error_description(text)}));
         return no_store((StatusCode::BAD_REQUEST, body).into_response());
     }
+    let site = &app.title();
     let page = MessagePage {
-        site: app.title(),
+        site,
         title: "This request is not valid",
         text: "The app that sent you here made an invalid request. Nothing was shared with it. \
                Please report this to its developers.",

@@ -77,6 +77,7 @@ fn form(
     (status, problem): (StatusCode, Option<&str>),
 ) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
-    let page = SetupPage { site: app.title(), token, user_name, password_min_length, problem };
+    let site = &app.title();
+    let page = SetupPage { site, token, user_name, password_min_length, problem };
     respond::html(status, &page, None)
 }

@@ -1,5 +1,6 @@
 //! What people meet in their browsers.
 
+pub(crate) mod auth_config;
 pub(crate) mod bad_input;
 pub(crate) mod declined;
 pub(crate) mod new_passwords;

@@ -2,7 +2,10 @@
 
 pub(crate) mod bad_input;
 pub(crate) mod bounded_growth;
+pub(crate) mod client_beside_token;
 pub(crate) mod cors;
+pub(crate) mod foreign_opaque_tokens;
+pub(crate) mod foreign_tokens;
 pub(crate) mod introspected;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;

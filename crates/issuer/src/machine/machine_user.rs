@@ -245,7 +245,8 @@ impl MachineTokens {
         let key = issuer.repository().key(Kind::MachineToken, &claims.jti);
         // The notice is repeated as long as a node could consider the token valid.
         if issuer.repository().delete(Kind::MachineToken, &claims.jti, now).await? {
-            issuer.audit(Event::of(AuditKind::SessionEnded).detail("machine user"));
+            let who = format!("machine user number {}", claims.sub);
+            issuer.audit(Event::of(AuditKind::SessionEnded).detail(&who));
         } else if now < claims.exp {
             issuer.repository().store().notify(&key).await?;
         }

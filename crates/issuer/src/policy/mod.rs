@@ -7,13 +7,15 @@
 
 mod json_schema;
 pub mod matcho;
+mod place;
 mod rule;
 
 use serde_json::Value;
 
 pub use rule::{Outcome, Rule, RuleDocument};
 
-/// Which requests a policy is asked about; one without links is asked about all of them.
+/// Which requests a policy is asked about; one without links is asked about all of them at
+/// resources.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Link {
     /// What is linked to.
@@ -35,6 +37,8 @@ pub enum LinkKind {
     Role,
     /// What is called.
     Operation,
+    /// A guard: the policy is asked there, and not at resources.
+    Guard,
 }
 
 impl LinkKind {
@@ -46,6 +50,7 @@ impl LinkKind {
             "Client" => Some(Self::Client),
             "Role" => Some(Self::Role),
             "Operation" => Some(Self::Operation),
+            "Guard" => Some(Self::Guard),
             _ => None,
         }
     }
@@ -58,6 +63,7 @@ impl LinkKind {
             Self::Client => "Client",
             Self::Role => "Role",
             Self::Operation => "Operation",
+            Self::Guard => "Guard",
         }
     }
 }
@@ -67,7 +73,7 @@ impl LinkKind {
 pub struct Policy {
     /// Its id.
     pub id: String,
-    /// What it is linked to: one link that fits is enough.
+    /// What it is linked to: one link that fits is enough, and one of those to guards besides.
     pub links: Vec<Link>,
     /// It is asked only about people who have this role.
     pub role: Option<String>,
@@ -105,6 +111,7 @@ impl Link {
             LinkKind::User => request.user,
             LinkKind::Client => request.client,
             LinkKind::Operation => request.operation,
+            LinkKind::Guard => request.guard(),
             LinkKind::Role => return request.roles.contains(&&*self.id),
         };
         actual == Some(&*self.id)
@@ -121,9 +128,7 @@ pub fn evaluate<'a>(
     let mut all = Vec::new();
     for policy in policies {
         let has_role = |role: &String| request.roles.contains(&role.as_str());
-        if !policy.role.as_ref().is_none_or(has_role)
-            || !policy.links.is_empty() && !policy.links.iter().any(|link| link.fits(request))
-        {
+        if !policy.role.as_ref().is_none_or(has_role) || !policy.is_linked_to(request) {
             continue;
         }
         let outcome = policy.rule.evaluate(request.document);

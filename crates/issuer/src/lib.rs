@@ -7,6 +7,7 @@
 
 pub mod authorization;
 pub mod cache;
+pub mod caller_policies;
 pub mod client_auth;
 pub mod endpoint;
 pub mod error;

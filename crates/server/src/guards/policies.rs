@@ -85,12 +85,10 @@ impl Policies for HerePolicies {
 
 /// What a policy said, in the gate's words.
 pub(crate) fn as_said(Said { policy, outcome }: Said) -> PolicySaid {
-    let (says, because) = if outcome == Outcome::Allowed {
-        (Says::Allows, None)
-    } else if let Outcome::NotAllowed(because) = outcome {
-        (Says::Abstains, Some(because))
-    } else {
-        (Says::Forbids, None)
+    let (says, because) = match outcome {
+        Outcome::Allowed => (Says::Allows, None),
+        Outcome::NotAllowed(because) => (Says::Abstains, Some(because)),
+        Outcome::Forbidden(because) => (Says::Forbids, Some(because)),
     };
     PolicySaid { policy, says, because }
 }

@@ -5,6 +5,7 @@ pub(crate) mod bounded_growth;
 pub(crate) mod cors;
 pub(crate) mod introspected;
 pub(crate) mod policies;
+pub(crate) mod policies_in_cedar;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;

@@ -71,16 +71,16 @@ matcho: {arguments: {id: .user.id}}
 const KEYS: &str = r#"[{"id": "reader", "apiKey": "s3cr3t-reader", "scopes": ["Query:*"]}]"#;
 
 const EDITOR: [(&str, &str); 2] = [("client_id", "editor"), ("client_secret", "s3cr3t-editor")];
-const ANN: (&str, &str) = ("ann", "pw-ann");
-const BOB: (&str, &str) = ("bob", "pw-bob");
+pub(super) const ANN: (&str, &str) = ("ann", "pw-ann");
+pub(super) const BOB: (&str, &str) = ("bob", "pw-bob");
 
-struct Stage {
+pub(super) struct Stage {
     recorder: Recorder,
     castellan: Castellan,
 }
 
 impl Stage {
-    async fn begin(policies: &str) -> Self {
+    pub(super) async fn begin(policies: &str) -> Self {
         let recorder = Recorder::start().await;
         recorder.answer(r#"{"data":{}}"#);
         let castellan = Castellan::start(Plan {
@@ -106,7 +106,7 @@ impl Stage {
     }
 
     /// What `person` gets through the app `editor`.
-    async fn token(&self, person: (&str, &str)) -> String {
+    pub(super) async fn token(&self, person: (&str, &str)) -> String {
         let scope = "openid Query:* Mutation:* Castellan:User:Read";
         let asking = Asking::of("editor", "https://editor.test/cb").with("scope", scope);
         let mut browser = Browser::default();
@@ -117,19 +117,19 @@ impl Stage {
         text(&answer.json(), "access_token").to_owned()
     }
 
-    async fn ask(&self, token: &str, document: &str) -> Answer {
+    pub(super) async fn ask(&self, token: &str, document: &str) -> Answer {
         self.castellan.graphql("/graphql", Some(token), document).await
     }
 
     /// The document that reached the API, if one did.
-    fn sent(&self) -> Option<String> {
+    pub(super) fn sent(&self) -> Option<String> {
         let seen = self.recorder.seen().pop()?;
         let body: Value = serde_json::from_str(&seen.body).unwrap();
         Some(body["query"].as_str().unwrap().to_owned())
     }
 
     /// The command `explain` about the denial in `answer`.
-    fn explain(&self, answer: &Answer) -> Value {
+    pub(super) fn explain(&self, answer: &Answer) -> Value {
         let id = answer.json()["errors"][0]["extensions"]["decision"].clone();
         let ended = Instant::now() + Duration::from_secs(10);
         loop {
@@ -149,7 +149,7 @@ fn apply(castellan: &Castellan, document: &str) {
 }
 
 /// The response keys that are denied by policies.
-fn denied(answer: &Answer) -> Vec<String> {
+pub(super) fn denied(answer: &Answer) -> Vec<String> {
     let json = answer.json();
     let errors = json["errors"].as_array().cloned().unwrap_or_default();
     let denied = errors.iter().map(|error| {

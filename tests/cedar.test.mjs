@@ -321,6 +321,8 @@ async function test(policies, request) {
   const text = policies.map(({ scope, body }) => `${scope}${body};`).join('\n');
   const policy = { engine: 'cedar', cedar: text };
   if (text.includes('context.arguments')) policy.arguments = DECLARED;
+  // It is asked at these guards alone, or else at resources alone.
+  if (request.guard) policy.link = [{ reference: 'Guard/api' }, { reference: 'Guard/shop' }];
   const answer = await fetch(castellan.at('/auth/test-policy'), {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },

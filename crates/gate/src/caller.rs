@@ -10,6 +10,8 @@ use castellan_proto::{
 };
 use http::Extensions;
 
+use crate::PolicyTerm;
+
 /// The sender of a request, whatever the authentication method.
 ///
 /// The host of the gate may identify callers by something other than a token, and put a `Caller`
@@ -56,6 +58,8 @@ pub struct Identity {
     pub client_scopes: Option<Scopes>,
     /// What the person behind the credential may do.
     pub person_term: PersonTerm,
+    /// What policies say about the caller.
+    pub policy_term: PolicyTerm,
 }
 
 /// The person's term of a decision, where a guard requires one ([`crate::Terms::person`]).

@@ -2,7 +2,9 @@
 
 use castellan_proto::scope::{RequiredScope, Scope, Scopes};
 
-use crate::{Caller, CredentialProblem, Introspection, PersonTerm, Root, Rules};
+use crate::{
+    Caller, CredentialProblem, Identity, Introspection, PersonTerm, PolicyTerm, Root, Rules,
+};
 
 /// One thing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub enum Reason {
     PersonScope,
     /// A named scope that this guard requires is missing.
     RequiredScope,
+    /// The guard requires that a policy allows the field, and none does, or one forbids it.
+    Policy,
     /// The schema is not shown.
     IntrospectionClosed,
 }
@@ -72,6 +76,7 @@ impl Reason {
             Self::ClientScope => "client_scope",
             Self::PersonScope => "person_scope",
             Self::RequiredScope => "required_scope",
+            Self::Policy => "policy",
             Self::IntrospectionClosed => "introspection_closed",
         }
     }
@@ -81,38 +86,87 @@ impl Reason {
 /// requires it, what the person may do.
 ///
 /// A term that does not apply (a key without a list of its own, an app that acts for itself) is left
-/// out; a term that applies and covers nothing denies.
+/// out; a term that applies and covers nothing denies. Policies see more than what is asked here, so
+/// that where a guard requires them nothing but what is public passes; [`crate::explain`] asks them.
 #[must_use]
 pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
+    match by_scopes(ask, caller, rules) {
+        ByScopes::Decided(verdict) => verdict,
+        ByScopes::UpToPolicies { .. } => Verdict::Deny(Reason::Policy),
+    }
+}
+
+/// What is decided without policies.
+pub(crate) enum ByScopes<'a> {
+    /// All of it.
+    Decided(Verdict),
+    /// All terms but the policies' allow it.
+    UpToPolicies {
+        /// The verdict if they do as well.
+        passed: Verdict,
+        /// What they say.
+        term: &'a PolicyTerm,
+        /// The scope that the field requires.
+        demand: &'a RequiredScope,
+    },
+}
+
+/// The decision as far as it can be made without looking at arguments.
+pub(crate) fn by_scopes<'a>(ask: Ask<'a>, caller: &'a Caller, rules: &Rules) -> ByScopes<'a> {
     if rules.known_callers_only
         && let Some(reason) = unknown(caller)
     {
-        return Verdict::Deny(reason);
+        return ByScopes::Decided(Verdict::Deny(reason));
     }
     let (root, demand, by_name_only, local) = match ask {
-        Ask::Typename => return Verdict::Local,
-        Ask::NestedIntrospection => return Verdict::Deny(Reason::IntrospectionClosed),
-        Ask::Introspection => return introspection(caller, rules),
+        Ask::Typename => return ByScopes::Decided(Verdict::Local),
+        Ask::NestedIntrospection => {
+            return ByScopes::Decided(Verdict::Deny(Reason::IntrospectionClosed));
+        }
+        Ask::Introspection => return ByScopes::Decided(introspection(caller, rules)),
         Ask::Field { root, demand, by_name_only, local } => (root, demand, by_name_only, local),
     };
     let passed = if local { Verdict::Local } else { Verdict::Allow };
-    let want = Want { demand, by_name_only };
+    match of_field(root, Want { demand, by_name_only }, caller, rules) {
+        Ok(Passage::Known(identity)) if rules.terms.policy => {
+            ByScopes::UpToPolicies { passed, term: &identity.policy_term, demand }
+        }
+        Ok(Passage::Public | Passage::Known(_)) => ByScopes::Decided(passed),
+        Err(reason) => ByScopes::Decided(Verdict::Deny(reason)),
+    }
+}
+
+/// By what a field passes.
+enum Passage<'a> {
+    /// It is public.
+    Public,
+    /// By the scopes of this caller.
+    Known(&'a Identity),
+}
+
+/// Whether a field passes, as far as scopes go.
+fn of_field<'a>(
+    root: Root,
+    want: Want<'_>,
+    caller: &'a Caller,
+    rules: &Rules,
+) -> Result<Passage<'a>, Reason> {
     if rules.is_public(want, caller) {
-        return passed;
+        return Ok(Passage::Public);
     }
     let identity = match (caller, unknown(caller)) {
-        (Caller::Known(identity), _) => identity,
-        (_, reason) => return Verdict::Deny(reason.unwrap_or(Reason::CredentialInvalid)),
+        (Caller::Known(identity), _) => &**identity,
+        (_, reason) => return Err(reason.unwrap_or(Reason::CredentialInvalid)),
     };
     if !want.is_met_by(&identity.token_scopes, rules) {
-        return Verdict::Deny(Reason::TokenScope);
+        return Err(Reason::TokenScope);
     }
     let client = identity.client_scopes.as_ref().map(|scopes| want.is_met_by(scopes, rules));
     if !client.unwrap_or(!rules.terms.client) {
-        return Verdict::Deny(Reason::ClientScope);
+        return Err(Reason::ClientScope);
     }
     if rules.terms.person && want.is_met_by_person(&identity.person_term, rules) == Some(false) {
-        return Verdict::Deny(Reason::PersonScope);
+        return Err(Reason::PersonScope);
     }
     let required = rules.requires.get(&root).map_or(&[][..], Vec::as_slice);
     let holds = |name: &String| {
@@ -120,9 +174,9 @@ pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
             && identity.client_scopes.as_ref().is_none_or(|scopes| scopes.has_name(name))
     };
     if !required.iter().all(holds) {
-        return Verdict::Deny(Reason::RequiredScope);
+        return Err(Reason::RequiredScope);
     }
-    passed
+    Ok(Passage::Known(identity))
 }
 
 /// Why the caller is unknown; `None` if the caller is known.

@@ -1,12 +1,17 @@
 //! Limits how much of a denial is stored: its content is chosen by the caller who was denied, its
 //! size must not be.
 
-use crate::{CallerSummary, Denial, DeniedField, RoleSummary};
+use crate::{CallerSummary, Denial, DeniedField, PolicySaid, RoleSummary};
 
 /// Bytes of the fields of one record at most.
 const FIELDS: usize = 16 * 1024;
 /// Bytes of one path at most.
 const PATH: usize = 512;
+/// Policies that are kept of one field at most, and bytes of why each said what it said.
+const POLICIES: usize = 20;
+const BECAUSE: usize = 256;
+/// What a policy takes besides its id and why.
+const POLICY: usize = 64;
 /// Bytes of one list of scopes at most.
 const SCOPES: usize = 2 * 1024;
 /// Bytes of the roles of a person at most.
@@ -22,6 +27,11 @@ impl Denial {
     pub(crate) fn bounded(mut self) -> Self {
         for field in &mut self.fields {
             shorten(&mut field.path, PATH);
+            // The one that decided is the last.
+            let before = field.policies.len().saturating_sub(POLICIES);
+            field.policies.drain(..before);
+            let because = field.policies.iter_mut().filter_map(|one| one.because.as_mut());
+            because.for_each(|text| shorten(text, BECAUSE));
         }
         let mut bytes = 0;
         let fits = |field: &&DeniedField| {
@@ -47,7 +57,14 @@ impl Denial {
 impl DeniedField {
     fn bytes(&self) -> usize {
         let demand = self.demand.as_ref().map_or(0, |demand| demand.as_str().len());
-        FIELD + self.path.len() + self.field.len() + demand
+        let policies = self.policies.iter().map(PolicySaid::bytes).sum::<usize>();
+        FIELD + self.path.len() + self.field.len() + demand + policies
+    }
+}
+
+impl PolicySaid {
+    fn bytes(&self) -> usize {
+        POLICY + self.policy.len() + self.because.as_ref().map_or(0, String::len)
     }
 }
 
@@ -97,7 +114,7 @@ pub(crate) fn shorten(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Reason;
+    use crate::{Reason, Says};
 
     #[test]
     fn a_record_has_a_size_whatever_was_denied() {
@@ -106,6 +123,7 @@ mod tests {
             field: "Query.secret".to_owned(),
             demand: None,
             reason: Reason::NoCredential,
+            policies: Vec::new(),
         };
         let scopes = "Query:Person:Get ".repeat(1_000);
         let caller = CallerSummary {
@@ -127,12 +145,34 @@ mod tests {
     }
 
     #[test]
+    fn what_policies_said_has_a_size_and_the_last_of_it_stays() {
+        let said = |at: usize| PolicySaid {
+            policy: format!("p{at}"),
+            says: Says::Abstains,
+            because: Some("é".repeat(10_000)),
+        };
+        let field = DeniedField {
+            path: "a".to_owned(),
+            field: "Query.a".to_owned(),
+            demand: None,
+            reason: Reason::Policy,
+            policies: (0..1_000).map(said).collect(),
+        };
+        let denial = Denial { fields: vec![field; 64], ..Denial::default() }.bounded();
+        assert!(denial.bytes() < 20 * 1024, "{}", denial.bytes());
+        assert!(serde_json::to_string(&denial).unwrap().len() < denial.bytes());
+        assert_eq!(denial.fields.len() + denial.omitted, 64);
+        assert_eq!(denial.fields[0].policies.last().unwrap().policy, "p999");
+    }
+
+    #[test]
     fn what_is_short_is_kept_as_it_is() {
         let field = DeniedField {
             path: "a.b".to_owned(),
             field: "Query.secret".to_owned(),
             demand: None,
             reason: Reason::NoCredential,
+            policies: Vec::new(),
         };
         let denial = Denial { fields: vec![field; 64], ..Denial::default() };
         assert_eq!(denial.clone().bounded(), denial);

@@ -1,14 +1,18 @@
 //! Why a request was decided as it was, and the least that would change it.
 
+mod step;
+
 use castellan_proto::scope::{RequiredScope, RoleScopes, Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ask, Caller, Document, GuardSchema, Identity, NamedBy, Person, PersonTerm, Reason, Root, Rules,
-    Verdict,
-    decide::{Want, decide},
+    Ask, Caller, DocumentError, Identity, NamedBy, Person, PersonTerm, PolicySaid, PolicyTerm,
+    Question, Reason, Root, Rules, Says, Verdict, decide::Want, question::Judge,
     schema::required_scope::is_by_name_only,
 };
+
+pub use step::Step;
+use step::{absent, missing, policy};
 
 /// A denial as it is kept, so that it can be explained later.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
@@ -46,6 +50,9 @@ pub struct DeniedField {
     pub demand: Option<RequiredScope>,
     /// Why it was denied.
     pub reason: Reason,
+    /// What policies said, if they denied it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub policies: Vec<PolicySaid>,
 }
 
 /// Who a caller is, without what proves it.
@@ -126,19 +133,11 @@ pub struct FieldExplanation {
     pub reason: Option<Reason>,
     /// Each term that was considered.
     pub steps: Vec<Step>,
+    /// The policies that were asked, and what each said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicySaid>,
     /// The smallest grant that would allow it, for somebody with the right to give it.
     pub smallest_grant: Option<String>,
-}
-
-/// One term of a decision.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
-pub struct Step {
-    /// The name of the term.
-    pub term: &'static str,
-    /// `true`: covers the field; `false`: does not; `None`: does not apply.
-    pub holds: Option<bool>,
-    /// What the term was compared with.
-    pub detail: String,
 }
 
 impl From<&Caller> for CallerSummary {
@@ -172,54 +171,57 @@ impl From<&RoleScopes> for RoleSummary {
     }
 }
 
-/// Explains every root field of `document` for `caller`.
-#[must_use]
+/// Explains every root field that `question` asks for, for `caller`.
+///
+/// # Errors
+/// [`DocumentError`] if policies have to be asked and it is more than they may be shown.
 pub fn explain(
-    schema: &GuardSchema,
-    document: &Document,
+    question: &Question<'_>,
     caller: &Caller,
     rules: &Rules,
-) -> Explanation {
-    let fields = document
-        .selected()
-        .iter()
-        .filter_map(|selected| {
-            let ask = selected.ask(schema)?;
-            let verdict = decide(ask, caller, rules);
-            let reason = match verdict {
-                Verdict::Deny(reason) => Some(reason),
-                _ => None,
-            };
-            let (demand, steps) = match ask {
-                Ask::Field { root, demand, by_name_only, .. } => {
-                    let mut steps = chain(Want { demand, by_name_only }, caller, rules);
-                    steps.extend(required(root, caller, rules));
-                    (Some(demand), steps)
-                }
-                _ => (None, Vec::new()),
-            };
-            let named_by =
-                schema.entry(selected.root, &selected.field).map(|entry| match entry.named_by {
-                    NamedBy::Override => "an override of this guard",
-                    NamedBy::Directive => "@castellan in the schema",
-                    NamedBy::Rule => "the naming rule",
-                    NamedBy::Lock => "the lock file",
-                    NamedBy::Nothing => "no rule",
-                });
-            let grant = || smallest_grant(reason?, demand?, (caller, rules), selected.root);
-            Some(FieldExplanation {
-                path: selected.path.join("."),
-                field: format!("{}.{}", selected.root.as_str(), selected.field),
-                demand: demand.map(ToString::to_string),
-                named_by,
-                allowed: reason.is_none(),
-                reason,
-                steps,
-                smallest_grant: grant(),
-            })
-        })
-        .collect();
-    Explanation { caller: caller.into(), fields, omitted: 0 }
+) -> Result<Explanation, DocumentError> {
+    let schema = question.schema();
+    let mut judge = Judge::new(question, caller, rules);
+    let mut fields = Vec::new();
+    for (at, selected) in question.document().selected().iter().enumerate() {
+        let Some(ask) = selected.ask(schema) else { continue };
+        let reason = match judge.decide(at)? {
+            Verdict::Deny(reason) => Some(reason),
+            _ => None,
+        };
+        let said = judge.answered(at).map(|answer| answer.said.clone());
+        let (demand, steps) = match ask {
+            Ask::Field { root, demand, by_name_only, .. } => {
+                let mut steps = chain(Want { demand, by_name_only }, caller, rules);
+                steps.extend(required(root, caller, rules));
+                steps.extend(policy(reason, said.as_deref(), caller, rules));
+                (Some(demand), steps)
+            }
+            _ => (None, Vec::new()),
+        };
+        let said = said.unwrap_or_default();
+        let named_by =
+            schema.entry(selected.root, &selected.field).map(|entry| match entry.named_by {
+                NamedBy::Override => "an override of this guard",
+                NamedBy::Directive => "@castellan in the schema",
+                NamedBy::Rule => "the naming rule",
+                NamedBy::Lock => "the lock file",
+                NamedBy::Nothing => "no rule",
+            });
+        let grant = || smallest_grant((reason?, &said), demand?, (caller, rules), selected.root);
+        fields.push(FieldExplanation {
+            path: selected.path.join("."),
+            field: format!("{}.{}", selected.root.as_str(), selected.field),
+            demand: demand.map(ToString::to_string),
+            named_by,
+            allowed: reason.is_none(),
+            reason,
+            steps,
+            smallest_grant: grant(),
+            policies: said,
+        });
+    }
+    Ok(Explanation { caller: caller.into(), fields, omitted: 0 })
 }
 
 /// Explains a denial that was kept, by the rules as they are now. The reason is that of then.
@@ -234,10 +236,11 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
             let want = Want { demand, by_name_only: is_by_name_only(field) };
             let mut steps = chain(want, &caller, rules);
             steps.extend(required(root, &caller, rules));
+            steps.extend(policy(Some(denied.reason), Some(&denied.policies), &caller, rules));
             steps
         });
-        let grant =
-            || smallest_grant(denied.reason, denied.demand.as_ref()?, (&caller, rules), root);
+        let why = (denied.reason, &*denied.policies);
+        let grant = || smallest_grant(why, denied.demand.as_ref()?, (&caller, rules), root);
         FieldExplanation {
             path: denied.path.clone(),
             field: denied.field.clone(),
@@ -247,6 +250,7 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
             reason: Some(denied.reason),
             steps: steps.unwrap_or_default(),
             smallest_grant: grant(),
+            policies: denied.policies.clone(),
         }
     });
     let (caller, omitted) = (denial.caller.clone(), denial.omitted);
@@ -275,6 +279,7 @@ impl CallerSummary {
                 None if self.person.is_some() => PersonTerm::Unknown,
                 None => PersonTerm::NoPerson,
             },
+            policy_term: PolicyTerm::Unknown,
         })
     }
 }
@@ -384,17 +389,9 @@ fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
     Some(Step { term: "required", holds: Some(missing.is_empty()), detail })
 }
 
-fn missing(term: &'static str, detail: &str) -> Step {
-    Step { term, holds: Some(false), detail: detail.to_owned() }
-}
-
-fn absent(term: &'static str, detail: &str) -> Step {
-    Step { term, holds: None, detail: detail.to_owned() }
-}
-
 /// The least that would have to be granted.
 fn smallest_grant(
-    reason: Reason,
+    (reason, said): (Reason, &[PolicySaid]),
     demand: &RequiredScope,
     (caller, rules): (&Caller, &Rules),
     root: Root,
@@ -416,6 +413,12 @@ fn smallest_grant(
         Reason::PersonScope => {
             Some(format!("{demand} in a role of the person, or a new role for them that has it"))
         }
+        Reason::Policy => Some(match said.iter().find(|one| one.says == Says::Forbids) {
+            Some(one) => {
+                format!("none; the policy {} forbids it and would have to change", one.policy)
+            }
+            None => format!("a policy of this guard that allows this request of {demand}"),
+        }),
         // No scope helps a token that does not count.
         Reason::CredentialExpired | Reason::CredentialInvalid | Reason::IntrospectionClosed => None,
     }

@@ -6,16 +6,16 @@ use http::{Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Ask, Document, Envelope, OnDeny, Reason, Root, Verdict,
+    Ask, Document, Envelope, OnDeny, Question, Reason, Root, Verdict,
     context::{Behind, ReplyBody, RequestContext},
-    decide::decide,
     document::{
         prune::{Pruned, blank},
-        selection::{Place, Span},
+        selection::{Place, Selected, Span},
     },
     local,
     merge::{FieldError, MergeError, Upstream, merge},
     plan::Plan,
+    question::Judge,
     response::{RequestRefusal, json_response, text_response, words},
     upstream::{self, no_graphql, too_large},
 };
@@ -43,7 +43,7 @@ pub(crate) async fn answer(
             Err(refusal) => Err(refusal),
         }
     } else {
-        match context.prune(&plan, &removed) {
+        match context.prune(&plan, &removed, &parts) {
             Ok(pruned) => match context.empty_parents(&plan, &pruned, &mut field_errors) {
                 Some(nothing) => Ok(nothing),
                 None => context
@@ -176,14 +176,21 @@ impl RequestContext<'_> {
     }
 
     /// The document without `removed`, parsed and decided again before it is used.
-    fn prune(&self, plan: &Plan, removed: &BTreeSet<Span>) -> Result<Arc<Pruned>, RequestRefusal> {
+    fn prune(
+        &self,
+        plan: &Plan,
+        removed: &BTreeSet<Span>,
+        parts: &Parts,
+    ) -> Result<Arc<Pruned>, RequestRefusal> {
         let key = (plan.key, removed.iter().copied().collect::<Vec<_>>());
-        if let Some(pruned) = self.shared.pruned.get(&key) {
+        // What policies say depends on more than the document, so that it is asked again each time.
+        let known = self.shared.pruned.get(&key).filter(|_| !self.shared.rules.terms.policy);
+        if let Some(pruned) = known {
             return Ok(pruned);
         }
         let mut pruned = blank(&plan.document, removed);
         pruned.empty |= !plan.asks_upstream();
-        if !pruned.empty && !self.is_sound(plan, &mut pruned) {
+        if !pruned.empty && !self.is_sound(plan, &mut pruned, parts) {
             tracing::error!(
                 decision = self.id.as_str(),
                 "the pruned document was not allowed when checked again"
@@ -198,22 +205,23 @@ impl RequestContext<'_> {
     }
 
     /// Whether every remaining field is allowed, and every field that was emptied is accounted for.
-    fn is_sound(&self, plan: &Plan, pruned: &mut Pruned) -> bool {
+    fn is_sound(&self, plan: &Plan, pruned: &mut Pruned, parts: &Parts) -> bool {
         let (schema, rules) = (&self.shared.schema, &self.shared.rules);
         let name = plan.document.operation_name();
         let Ok(left) = Document::reread(schema, &pruned.text, name, &rules.limits) else {
             return false;
         };
-        let mut asks = left.selected().iter().map(|selected| selected.ask(schema));
+        let is_typename = |selected: &Selected| selected.ask(schema) == Some(Ask::Typename);
         // Type names alone are not worth a request.
-        pruned.empty = asks.clone().all(|ask| ask == Some(Ask::Typename));
+        pruned.empty = left.selected().iter().all(is_typename);
         let known =
             |span: &Span| plan.document.holders.iter().any(|holder| holder.place.span == *span);
+        let question = Question::of_coerced(schema, &left, plan.variables.clone(), parts);
+        let mut judge = Judge::new(&question, self.caller, rules);
         pruned.empty_parents.iter().all(known)
-            && asks.all(|ask| {
-                ask.is_some_and(|ask| {
-                    ask == Ask::Typename || decide(ask, self.caller, rules) == Verdict::Allow
-                })
+            && left.selected().iter().enumerate().all(|(at, selected)| {
+                is_typename(selected)
+                    || judge.decide(at).is_ok_and(|verdict| verdict == Verdict::Allow)
             })
     }
 

@@ -151,7 +151,7 @@ where
     };
     let csrf_unsafe = is_csrf_unsafe(sent, &parts).then_some(sent);
     let hidden = shared.rules.hides_schema_from(&caller);
-    let mut response = match Plan::make(shared, csrf_unsafe, &envelope, &caller) {
+    let mut response = match Plan::make(shared, csrf_unsafe, &envelope, (&caller, &parts)) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
         Ok(plan) if hidden && plan.denies() => {
             plan.record(shared, &id, &caller);

@@ -78,6 +78,8 @@ mod local;
 mod media;
 mod merge;
 mod plan;
+mod policies;
+mod question;
 mod request;
 mod response;
 mod rules;
@@ -102,6 +104,8 @@ pub use explain::{
 pub use headers::{DecisionId, strip_request_headers};
 pub use layer::{Gate, Gated};
 pub use limits::Limits;
+pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};
+pub use question::Question;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::directives::{ANY_DIRECTIVE, is_neutral_directive};
 pub use schema::lock::{Drift, Lock, parse_lock};

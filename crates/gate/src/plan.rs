@@ -1,25 +1,29 @@
 //! What is to be done with one request: its document, and a verdict for each selection.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use apollo_compiler::{
     response::{GraphQLError, JsonMap},
     validation::Valid,
 };
 use castellan_proto::{Digest, scope::RequiredScope};
-use http::StatusCode;
+use http::{StatusCode, request::Parts};
 use serde_json::json;
 
 use crate::{
-    Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, Reason, Root,
-    Verdict,
+    Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, PolicySaid,
+    Question, Reason, Root, Verdict,
     context::Shared,
-    decide::{Want, decide},
+    decide::Want,
     denial::shorten,
     document::{
         introspection_cost,
         selection::{Holder, Place, Selected, Span},
     },
+    question::Judge,
     request::RequestForm,
     response::RequestRefusal,
 };
@@ -30,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) key: Digest,
     pub(crate) variables: Valid<JsonMap>,
     verdicts: Vec<Verdict>,
+    /// What policies said of selections that they deny, by the place of each among all.
+    said: BTreeMap<usize, Vec<PolicySaid>>,
 }
 
 impl Plan {
@@ -39,7 +45,7 @@ impl Plan {
         shared: &Shared,
         csrf_unsafe: Option<RequestForm>,
         envelope: &Envelope,
-        caller: &Caller,
+        (caller, parts): (&Caller, &Parts),
     ) -> Result<Self, RequestRefusal> {
         let (key, document) = read(shared, envelope)?;
         match (document.root(), csrf_unsafe) {
@@ -69,18 +75,19 @@ impl Plan {
             let message = format!("`{}` is answered at the root of a query only.", nested.field);
             return Err(refuse(&message, "LOCAL_FIELD_NESTED"));
         }
-        let variables = document.coerce(schema, &envelope.variables).map_err(refuse_document)?;
-        let verdicts: Vec<Verdict> = document
-            .selected()
-            .iter()
-            .map(|selected| match selected.ask(schema) {
-                Some(ask) => decide(ask, caller, &shared.rules),
-                // Validation knows the field and the table does not: never run unchecked.
-                None => Verdict::Deny(Reason::TokenScope),
-            })
-            .collect();
+        let question = Question::new(schema, &document, &envelope.variables, parts);
+        let question = question.map_err(refuse_document)?;
+        let mut judge = Judge::new(&question, caller, &shared.rules);
+        let verdicts = (0..document.selected().len()).map(|at| judge.decide(at));
+        let verdicts: Vec<Verdict> = verdicts.collect::<Result<_, _>>().map_err(refuse_document)?;
+        let said = verdicts.iter().enumerate().filter_map(|(at, verdict)| match verdict {
+            Verdict::Deny(Reason::Policy) => Some((at, judge.answered(at)?.said.clone())),
+            _ => None,
+        });
+        let said = said.collect();
         introspection_cost::check_cost(&document).map_err(refuse_document)?;
-        Ok(Self { document, key, variables, verdicts })
+        let variables = question.into_variables();
+        Ok(Self { document, key, variables, verdicts, said })
     }
 
     /// Selections with their verdicts.
@@ -105,20 +112,25 @@ impl Plan {
 
     /// Denied selections that would run, one for each path and none below another.
     pub(crate) fn denied(&self) -> Vec<(&Selected, Reason)> {
+        self.denied_at().map(|(_, selected, reason)| (selected, reason)).collect()
+    }
+
+    /// The same, each with its place among all selections.
+    fn denied_at(&self) -> impl Iterator<Item = (usize, &Selected, Reason)> {
         let mut seen: BTreeSet<&[String]> = BTreeSet::new();
         self.decided()
-            .filter_map(|(selected, verdict)| match verdict {
-                Verdict::Deny(reason) => Some((selected, reason)),
+            .enumerate()
+            .filter_map(|(at, (selected, verdict))| match verdict {
+                Verdict::Deny(reason) => Some((at, selected, reason)),
                 _ => None,
             })
-            .filter(|(selected, _)| selected.place.runs(&self.variables))
+            .filter(|(_, selected, _)| selected.place.runs(&self.variables))
             // A selection comes after those that it lies in.
-            .filter(|(selected, _)| {
+            .filter(move |(_, selected, _)| {
                 let path = &*selected.path;
                 let within = (1..path.len()).any(|length| seen.contains(&path[..length]));
                 !within && seen.insert(path)
             })
-            .collect()
     }
 
     /// Where the null of a field at `path` propagates to: the field itself, or the nearest nullable
@@ -148,11 +160,11 @@ impl Plan {
 
     /// Reports the denied fields to the recorder, if there are any.
     pub(crate) fn record(&self, shared: &Shared, id: &DecisionId, caller: &Caller) {
-        let denied = self.denied();
-        let Some(recorder) = shared.recorder.as_ref().filter(|_| !denied.is_empty()) else {
+        let mut denied = self.denied_at().peekable();
+        let Some(recorder) = shared.recorder.as_ref().filter(|_| denied.peek().is_some()) else {
             return;
         };
-        let fields = denied.into_iter().map(|(selected, reason)| DeniedField {
+        let fields = denied.map(|(at, selected, reason)| DeniedField {
             path: selected.path.join("."),
             field: format!("{}.{}", selected.root.as_str(), selected.field),
             demand: shared
@@ -160,6 +172,7 @@ impl Plan {
                 .entry(selected.root, &selected.field)
                 .map(|entry| entry.demand.clone()),
             reason,
+            policies: self.said.get(&at).cloned().unwrap_or_default(),
         });
         let denial = Denial {
             id: id.as_str().to_owned(),

@@ -129,9 +129,11 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
         Reason::NoCredential => rules.wording.no_credential,
         Reason::CredentialExpired => rules.wording.expired,
         Reason::CredentialInvalid => rules.wording.invalid,
-        Reason::TokenScope | Reason::ClientScope | Reason::PersonScope | Reason::RequiredScope => {
-            rules.wording.insufficient
-        }
+        Reason::TokenScope
+        | Reason::ClientScope
+        | Reason::PersonScope
+        | Reason::RequiredScope
+        | Reason::Policy => rules.wording.insufficient,
         Reason::IntrospectionClosed => {
             ("Introspection is not allowed here.", "INTROSPECTION_CLOSED")
         }

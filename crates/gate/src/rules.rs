@@ -44,6 +44,9 @@ pub struct Terms {
     /// The person behind a token must have a role that covers the field. Callers without a person
     /// are decided by the other terms.
     pub person: bool,
+    /// Policies about the caller must allow the field ([`crate::Policies`]). Where nobody says what
+    /// they say, it is denied.
+    pub policy: bool,
 }
 
 /// What happens to a mutation with denied fields. Queries always run the permitted fields.

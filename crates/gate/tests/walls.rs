@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "context",
     "denial",
     "explain",
+    "question",
     "document",
     "media",
     "headers",
@@ -33,6 +34,7 @@ const ORDER: &[&str] = &[
     "json",
     "limits",
     "caller",
+    "policies",
 ];
 
 fn src() -> &'static Path {

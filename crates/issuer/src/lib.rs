@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod authorization;
 pub mod cache;
+pub mod caller_policies;
 pub mod client_auth;
 pub mod endpoint;
 pub mod error;

@@ -5,15 +5,11 @@
 use std::sync::Arc;
 
 use castellan_proto::scope::{Scope, Scopes};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    Issuer,
-    policy::{self, Said},
-    records::Client,
-    resources::{ClientDocument, Resource as _, ResourceKind, UserDocument},
-    store::StoreError,
-    tokens::verified::Live,
+    Issuer, caller_policies::PolicySubject, policy::Said, records::Client, resources::ResourceKind,
+    store::StoreError, tokens::verified::Live,
 };
 
 /// What a caller wants to do.
@@ -97,31 +93,16 @@ impl Issuer {
         &self,
         caller: &Live,
         operation: &str,
-        mut request: Value,
+        request: Value,
     ) -> Result<Vec<Said>, StoreError> {
-        let user =
-            caller.account.as_ref().map(|(id, account)| (id, UserDocument::show(id, account)));
-        request["client"] = ClientDocument::show(&caller.client_id, &caller.client);
-        request["session"] = json!({"id": caller.family_id, "scope": caller.scope.to_string()});
-        request["operation"] = json!({"id": operation});
-        request["site"] = json!({"id": &**self.repository().site()});
-        if let Some((_, document)) = &user {
-            request["user"] = document.clone();
-        }
-        let roles = match &caller.account {
-            Some((id, account)) => self.standing(id, account).await?.roles,
-            None => Arc::default(),
+        let subject = PolicySubject {
+            user: caller.account.clone(),
+            client: Some((caller.client_id.clone(), Arc::clone(&caller.client))),
+            session: Some(caller.family_id.clone()),
+            scope: Some(caller.scope.clone()),
+            credential: None,
         };
-        let roles: Vec<&str> = roles.iter().map(|role| &*role.role).collect();
-        request["role"] = json!(roles);
-        let asked = policy::Request {
-            user: user.as_ref().map(|(id, _)| &***id),
-            client: Some(&caller.client_id),
-            roles: &roles,
-            operation: Some(operation),
-            document: &request,
-        };
-        Ok(policy::evaluate(self.policies().await?.all()?, &asked))
+        Ok(self.policies_for(subject).await?.ask(operation, request))
     }
 }
 

@@ -10,6 +10,7 @@ const ORDER: &[&str] = &[
     // What the surfaces call.
     "endpoint",
     "rights",
+    "caller_policies",
     "resources",
     "transfer",
     // Ways to a token.

@@ -8,14 +8,18 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use apollo_compiler::{
-    Node, Schema,
-    ast::{Type, Value},
+    Schema,
+    ast::Type,
     executable::Operation,
     parser::SourceSpan,
     response::{JsonMap, JsonValue},
     schema::{ExtendedType, InputObjectType},
 };
 
+use super::{
+    arguments,
+    numbers::{exact, id, whole_or_double},
+};
 use crate::{
     envelope::Variables,
     json::{Json, JsonString},
@@ -52,7 +56,7 @@ pub(super) fn coerce_variables(
             let value = Json::read(text).ok_or_else(|| does_not_fit(&of, text, &definition.ty))?;
             Coercion { schema, of: &of }.coerce(&definition.ty, &value)?
         } else if let Some(default) = &definition.default_value {
-            of_document(default)
+            arguments::typed(schema, &definition.ty, default)
         } else if definition.ty.is_non_null() {
             let message = format!("missing value for non-null variable '{name}'");
             return Err(CoercionError { message, at: definition.location() });
@@ -129,7 +133,7 @@ impl Coercion<'_> {
             let value = if let Some(value) = given.get(name.as_str()) {
                 Coercion { of: &of, ..*self }.coerce(&field.ty, value)?
             } else if let Some(default) = &field.default_value {
-                of_document(default)
+                arguments::typed(self.schema, &field.ty, default)
             } else if field.ty.is_non_null() {
                 let message = format!("Missing value for non-null {of}");
                 return Err(CoercionError::new(message));
@@ -151,9 +155,9 @@ fn scalar(name: &str, value: &Json<'_>) -> Option<JsonValue> {
             #[expect(clippy::cast_possible_truncation, reason = "within the bounds")]
             within.contains(&integer).then(|| JsonValue::from(integer as i32))
         }
-        "Float" => number(value).map(JsonValue::from),
+        "Float" => number(value).map(whole_or_double),
         "ID" => match value {
-            Json::Number(digits) => integer(value).map(|_| JsonValue::from(*digits)),
+            Json::Number(digits) => integer(value).map(|whole| id(whole, digits)),
             _ => text(value).map(|text| JsonValue::from(&*text)),
         },
         "String" => text(value).map(|text| JsonValue::from(&*text)),
@@ -185,7 +189,7 @@ fn plain(value: &Json<'_>) -> JsonValue {
     match value {
         Json::Null => JsonValue::Null,
         Json::Bool(value) => (*value).into(),
-        Json::Number(_) => number(value).map_or(JsonValue::Null, Into::into),
+        Json::Number(digits) => exact(digits),
         Json::String(_) => text(value).as_deref().unwrap_or_default().into(),
         Json::Array(items) => items.iter().map(plain).collect(),
         Json::Object(members) => members
@@ -194,22 +198,6 @@ fn plain(value: &Json<'_>) -> JsonValue {
                 (String::from_utf8_lossy(&name.bytes()).into_owned(), plain(value))
             })
             .collect(),
-    }
-}
-
-/// A default value, which validation has seen.
-fn of_document(value: &Node<Value>) -> JsonValue {
-    match &**value {
-        Value::Null | Value::Variable(_) => JsonValue::Null,
-        Value::Enum(name) => name.as_str().into(),
-        Value::String(text) => text.as_str().into(),
-        Value::Boolean(value) => (*value).into(),
-        Value::Int(digits) => plain(&Json::Number(digits.as_str())),
-        Value::Float(digits) => plain(&Json::Number(digits.as_str())),
-        Value::List(items) => items.iter().map(of_document).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.as_str(), of_document(value))).collect()
-        }
     }
 }
 

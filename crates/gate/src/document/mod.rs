@@ -1,8 +1,11 @@
 //! A caller's document, read once: what it selects of root types, where, and under which condition.
 
+pub(crate) mod arguments;
+pub(crate) mod below;
 mod coerce;
 pub(crate) mod introspection_cost;
 pub(crate) mod limits;
+mod numbers;
 pub(crate) mod prune;
 pub(crate) mod selection;
 pub(crate) mod walk;

@@ -2,7 +2,8 @@
 //! run.
 
 use apollo_compiler::{
-    Name,
+    Name, Node,
+    executable::Field,
     response::{GraphQLError, JsonMap, serde_json_bytes},
 };
 
@@ -19,6 +20,8 @@ pub struct Selected {
     pub path: Vec<String>,
     /// Its place in the document.
     pub(crate) place: Place,
+    /// What stands there.
+    pub(crate) node: Node<Field>,
 }
 
 /// A field below which root types can be reached: what is left of it may be nothing.

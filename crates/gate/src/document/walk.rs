@@ -100,6 +100,7 @@ impl<'a> Walk<'a> {
                     field: field.name.to_string(),
                     path: path.clone(),
                     place: place.clone(),
+                    node: field.clone(),
                 });
             }
         }

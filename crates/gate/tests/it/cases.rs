@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use castellan_gate::{
     Document, GuardSchema, Introspection, Limits, Manner, Reason, Root, Rules, SchemaSettings,
-    Terms, explain,
+    Terms,
 };
 use serde_json::json;
 
-use crate::wire::{Rig, SDL, known, rules};
+use crate::wire::{Rig, SDL, explained, known, rules};
 
 /// Row 34: the rule of a type holds however it is reached, by every concrete type it may be.
 #[tokio::test]
@@ -168,7 +168,7 @@ fn an_explanation_names_what_is_required() {
     let rules = Rules { requires, ..Rules::default() };
     let document =
         Document::read(&schema, "{ id }", None, &rules.limits).unwrap_or_else(|_| panic!());
-    let explained = explain(&schema, &document, &known("Query:* profile"), &rules);
+    let explained = explained(&schema, &document, &known("Query:* profile"), &rules);
     let [field] = &explained.fields[..] else { panic!("{explained:?}") };
     let failing: Vec<_> = field.steps.iter().filter(|step| step.holds == Some(false)).collect();
     let [_public, step] = &failing[..] else { panic!("{failing:?}") };
@@ -188,12 +188,12 @@ fn a_required_term_without_rules_denies() {
     let document = read.unwrap_or_else(|_| panic!("it is valid"));
     let explained = |terms| {
         let rules = Rules { terms, ..rules(&[]) };
-        explain(&schema, &document, &known("*"), &rules).fields.swap_remove(0)
+        crate::wire::explained(&schema, &document, &known("*"), &rules).fields.swap_remove(0)
     };
     assert!(explained(Terms::default()).allowed);
-    let client = explained(Terms { client: true, person: false });
+    let client = explained(Terms { client: true, ..Terms::default() });
     assert_eq!(client.reason, Some(Reason::ClientScope));
-    let person = explained(Terms { client: false, person: true });
+    let person = explained(Terms { person: true, ..Terms::default() });
     assert_eq!(person.reason, Some(Reason::PersonScope));
     let step = person.steps.iter().find(|step| step.term == "person").unwrap();
     assert_eq!(step.holds, Some(false));

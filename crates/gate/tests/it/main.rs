@@ -11,6 +11,8 @@ mod envelopes;
 mod exact;
 mod large_schema;
 mod limits;
+mod policies;
 mod pruning;
 mod random;
+mod random_policies;
 mod wire;

@@ -81,17 +81,17 @@ const ROOT_FIELDS: [&str; 13] = [
 ];
 
 /// Writes a valid document; every choice is one byte, and no more bytes mean the shortest end.
-struct Writer<'a> {
+pub struct Writer<'a> {
     choices: std::slice::Iter<'a, u8>,
     names: usize,
     fragments: Vec<(&'static str, String)>,
-    variables: Map<String, Value>,
+    pub variables: Map<String, Value>,
     declared: Vec<String>,
     definitions: String,
 }
 
 impl<'a> Writer<'a> {
-    fn new(choices: &'a [u8]) -> Self {
+    pub fn new(choices: &'a [u8]) -> Self {
         Self {
             choices: choices.iter(),
             names: 0,
@@ -111,7 +111,7 @@ impl<'a> Writer<'a> {
         format!("{head}{}", self.names)
     }
 
-    fn document(&mut self) -> String {
+    pub fn document(&mut self) -> String {
         let root = ["Query", "Mutation"][self.choice(2)];
         let set = self.set(root, 4);
         let mut head = if root == "Query" { "query" } else { "mutation" }.to_owned();

@@ -9,8 +9,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use castellan_gate::{
-    Attestor, Caller, Credential, CredentialProblem, Denial, Gate, GuardSchema, Identity, Recorder,
-    Rules, SchemaSettings, Unavailable, Verifier,
+    Attestor, Caller, Credential, CredentialProblem, Denial, Document, Explanation, Gate,
+    GuardSchema, Identity, Question, Recorder, Rules, SchemaSettings, Unavailable, Variables,
+    Verifier, explain,
 };
 use castellan_proto::{
     jose::Algorithm,
@@ -153,6 +154,19 @@ impl Attestor for Names {
     }
 }
 
+/// What is explained of `document` without variables.
+pub fn explained(
+    schema: &GuardSchema,
+    document: &Document,
+    caller: &Caller,
+    rules: &Rules,
+) -> Explanation {
+    let (parts, ()) = Request::post("/graphql").body(()).unwrap().into_parts();
+    let question = Question::new(schema, document, &Variables::default(), &parts);
+    let question = question.unwrap_or_else(|error| panic!("{error:?}"));
+    explain(&question, caller, rules).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
 pub fn pattern(text: &str) -> ScopePattern {
     text.to_owned().try_into().unwrap()
 }
@@ -176,9 +190,18 @@ impl Rig {
         rules: Rules,
         keys: &[(&'static str, &str)],
     ) -> Self {
+        let callers = keys.iter().map(|(name, scopes)| (*name, known(scopes)));
+        Self::with_callers(sdl, settings, rules, callers.collect())
+    }
+
+    /// The same with callers by their keys.
+    pub fn with_callers(
+        sdl: &str,
+        settings: &SchemaSettings,
+        rules: Rules,
+        mut callers: BTreeMap<&'static str, Caller>,
+    ) -> Self {
         let schema = Arc::new(GuardSchema::build(sdl, settings).unwrap());
-        let mut callers: BTreeMap<_, _> =
-            keys.iter().map(|(name, scopes)| (*name, known(scopes))).collect();
         let no_good = [
             ("expired", CredentialProblem::Expired),
             ("bound", CredentialProblem::Unproven),

@@ -31,6 +31,18 @@ impl Policies {
 }
 
 impl Issuer {
+    /// The ids of all policies of this site, each with the guards that it is linked to; those without
+    /// are asked at resources.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they have to be read and the store fails, or if this version cannot read one.
+    pub async fn policy_places(&self) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+        let policies = self.policies().await?;
+        let place =
+            |policy: &Policy| (policy.id.clone(), policy.guards().map(ToOwned::to_owned).collect());
+        Ok(policies.all()?.iter().map(place).collect())
+    }
+
     /// The policies of this site, without a round trip as long as none of them changed.
     pub(crate) async fn policies(&self) -> Result<std::sync::Arc<Policies>, StoreError> {
         self.whole(self.policy_cache()).await

@@ -13,6 +13,7 @@ mod cedar;
 mod cedar;
 mod json_schema;
 pub mod matcho;
+mod place;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ pub use rule::{Outcome, Rule, RuleDocument};
 /// the type `Arguments`, which each policy adds (`docs/cedar.md`).
 pub const CEDAR_SCHEMA: &str = include_str!("cedar/castellan.cedarschema");
 
-/// Which requests a policy is asked about; one without links is asked about all of them.
+/// Which requests a policy is asked about; one without links is asked about all of them at
+/// resources.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Link {
     /// What is linked to.
@@ -49,6 +51,8 @@ pub enum LinkKind {
     Role,
     /// What is called.
     Operation,
+    /// A guard: the policy is asked there, and not at resources.
+    Guard,
 }
 
 impl LinkKind {
@@ -60,6 +64,7 @@ impl LinkKind {
             "Client" => Some(Self::Client),
             "Role" => Some(Self::Role),
             "Operation" => Some(Self::Operation),
+            "Guard" => Some(Self::Guard),
             _ => None,
         }
     }
@@ -72,6 +77,7 @@ impl LinkKind {
             Self::Client => "Client",
             Self::Role => "Role",
             Self::Operation => "Operation",
+            Self::Guard => "Guard",
         }
     }
 }
@@ -81,7 +87,7 @@ impl LinkKind {
 pub struct Policy {
     /// Its id.
     pub id: String,
-    /// What it is linked to: one link that fits is enough.
+    /// What it is linked to: one link that fits is enough, and one of those to guards besides.
     pub links: Vec<Link>,
     /// It is asked only about people who have this role.
     pub role: Option<String>,
@@ -130,6 +136,7 @@ impl Link {
             LinkKind::User => request.user,
             LinkKind::Client => request.client,
             LinkKind::Operation => request.operation,
+            LinkKind::Guard => request.guard(),
             LinkKind::Role => return request.roles.contains(&&*self.id),
         };
         actual == Some(&*self.id)
@@ -140,8 +147,7 @@ impl Policy {
     /// Whether it is asked about `request`.
     fn concerns(&self, request: &Request<'_>) -> bool {
         let has_role = |role: &String| request.roles.contains(&role.as_str());
-        self.role.as_ref().is_none_or(has_role)
-            && (self.links.is_empty() || self.links.iter().any(|link| link.fits(request)))
+        self.role.as_ref().is_none_or(has_role) && self.is_linked_to(request)
     }
 
     /// What it says about `request` in detail; nothing if it is not asked about it.

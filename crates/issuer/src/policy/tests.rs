@@ -108,7 +108,14 @@ fn sayings() -> impl Strategy<Value = Saying> {
 type Spec = (Saying, Vec<(LinkKind, String)>, Option<String>);
 
 fn policies() -> impl Strategy<Value = Vec<Spec>> {
-    let kinds = [LinkKind::User, LinkKind::Client, LinkKind::Role, LinkKind::Operation];
+    let kinds = [
+        LinkKind::User,
+        LinkKind::Client,
+        LinkKind::Role,
+        LinkKind::Operation,
+        LinkKind::Guard,
+        LinkKind::Guard,
+    ];
     let id = prop::sample::select(vec!["a", "b", "Q:T:A", "Q:T:B"]).prop_map(ToOwned::to_owned);
     let link = (prop::sample::select(kinds.to_vec()), id.clone());
     let links = prop::collection::vec(link, 0..3);
@@ -119,15 +126,22 @@ fn policies() -> impl Strategy<Value = Vec<Spec>> {
 fn oracle(policies: &[Spec], request: &Request<'_>) -> bool {
     let mut is_allowed = false;
     for (saying, links, role) in policies {
-        let mut is_linked = links.is_empty();
-        for (kind, id) in links {
+        let (places, others): (Vec<_>, Vec<_>) =
+            links.iter().partition(|(kind, _)| *kind == LinkKind::Guard);
+        let mut is_linked = others.is_empty();
+        for (kind, id) in others {
             is_linked |= match kind {
+                LinkKind::Guard => unreachable!("it is a place"),
                 LinkKind::User => request.user == Some(id),
                 LinkKind::Client => request.client == Some(id),
                 LinkKind::Operation => request.operation == Some(id),
                 LinkKind::Role => request.roles.iter().any(|role| role == id),
             };
         }
+        is_linked &= match request.document["guard"]["name"].as_str() {
+            Some(guard) => places.iter().any(|(_, place)| place == guard),
+            None => places.is_empty(),
+        };
         let has_role = match role {
             None => true,
             Some(role) => request.roles.iter().any(|one| one == role),
@@ -249,8 +263,12 @@ proptest! {
         client in prop::option::of("[ab]"),
         roles in prop::collection::vec("[ab]", 0..2),
         operation in prop::sample::select(vec!["Q:T:A", "Q:T:B"]),
+        guard in prop::option::of("[ab]"),
     ) {
-        let document = json!({"uri": "/", "params": {"resource/type": "User"}});
+        let mut document = json!({"uri": "/", "params": {"resource/type": "User"}});
+        if let Some(guard) = guard {
+            document["guard"] = json!({ "name": guard });
+        }
         let roles: Vec<&str> = roles.iter().map(|role| &**role).collect();
         let request = Request {
             user: user.as_deref(),

@@ -27,7 +27,8 @@ const MOST_LINKS: usize = 100;
 pub struct AccessPolicyDocument {
     /// What it is for, in words.
     description: Option<String>,
-    /// Which requests it is asked about; all of them without.
+    /// Which requests it is asked about: at the guards that are named, or at resources without any
+    /// guard; of the other links one has to fit.
     link: Option<Vec<Reference>>,
     /// Only people who have this role are asked about: the id of a `Role`.
     #[serde(rename = "roleName")]
@@ -202,8 +203,8 @@ impl AccessPolicyDocument {
         let links = references.into_iter().enumerate().map(|(at, reference)| {
             reference.link().ok_or_else(|| {
                 format!(
-                    "link[{at}] must refer to a User, a Client, a Role, or an Operation such as \
-                         Operation/Query:User:Get"
+                    "link[{at}] must refer to a User, a Client, a Role, a Guard, or an Operation \
+                         such as Operation/Query:User:Get"
                 )
             })
         });

@@ -81,13 +81,13 @@ pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failu
 }
 
 /// A document and where it was written.
-struct Read {
-    place: String,
-    document: Value,
+pub(super) struct Read {
+    pub(super) place: String,
+    pub(super) document: Value,
 }
 
 /// Every file is read before anything is written.
-fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
+pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let mut all = Vec::new();
     for path in files {
         let name =

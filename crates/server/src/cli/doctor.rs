@@ -69,6 +69,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         }
         good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
+        policies(loaded, issuer).await?;
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
@@ -137,6 +138,16 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
         println!("guard            {} at {} is {state}{problem}", guard.name, guard.path);
     }
     good
+}
+
+/// Prints which policies are asked nowhere, and which guards ask for policies that are not there.
+async fn policies(loaded: &Loaded, issuer: &Issuer) -> Result<(), Failure> {
+    let site = loaded.sites.iter().find(|site| *site.name == **issuer.repository().site());
+    let guards = site.map(|site| loaded.guards(site)).unwrap_or_default();
+    for (subject, text) in guards::misplaced(&guards, &issuer.policy_places().await?) {
+        println!("policies         WARNING: {subject} {text}");
+    }
+    Ok(())
 }
 
 /// Prints who has an empty password or secret; whether nobody has.

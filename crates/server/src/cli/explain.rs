@@ -3,9 +3,11 @@
 use std::{net::IpAddr, path::Path, process::ExitCode};
 
 use castellan_gate::{
-    Caller, Credential, Denial, Document, DocumentError, Explanation, Reason, Verifier as _,
+    Caller, Credential, Denial, Document, DocumentError, Envelope, Explanation, GuardSchema,
+    PolicySaid, Question, Reason, Rules, Source, Verifier as _,
 };
 use castellan_issuer::{Issuer, records::DecisionRecord};
+use http::{Request, request::Parts};
 use serde_json::{Value, json};
 
 use super::{Failure, token_problem};
@@ -25,6 +27,9 @@ pub(super) struct Arguments {
     /// GraphQL document to evaluate instead; `@FILE` reads it from a file.
     #[arg(long, conflicts_with = "decision")]
     query: Option<String>,
+    /// Values of its variables, as a JSON object; `@FILE` reads it from a file.
+    #[arg(long, requires = "query", value_name = "JSON")]
+    variables: Option<String>,
     /// Name of the operation in the document.
     #[arg(long, requires = "query")]
     operation: Option<String>,
@@ -34,8 +39,9 @@ pub(super) struct Arguments {
     /// Audience that the caller sends in X-Jwt-Aud.
     #[arg(long, requires = "token")]
     audience: Option<String>,
-    /// IP address of the caller, for machine users that are limited to certain addresses.
-    #[arg(long, requires = "token", value_name = "ADDRESS")]
+    /// IP address of the caller, for policies, and for machine users that are limited to certain
+    /// addresses.
+    #[arg(long, requires = "query", value_name = "ADDRESS")]
     from: Option<IpAddr>,
     /// Guard to evaluate the document at (default: the first one with an upstream).
     #[arg(long, requires = "query")]
@@ -101,20 +107,16 @@ async fn by_query(
     query: &str,
     arguments: &Arguments,
 ) -> Result<ExitCode, Failure> {
-    let query = match query.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
-        None => query.to_owned(),
-    };
+    let variables = arguments.variables.as_deref().map(text_or_file).transpose()?;
+    let variables = variables.unwrap_or_else(|| "null".to_owned());
     let guard = find_guard(loaded, arguments.guard.as_deref())?;
     let schema = guards::build_schema(&guard, &loaded.folder).await?.schema;
-    let rules = guards::rules(&guard);
-    let read = Document::read(&schema, &query, arguments.operation.as_deref(), &rules.limits);
-    let document = read.map_err(|error| match error {
-        DocumentError::Invalid(errors) => {
-            errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ")
-        }
-        DocumentError::TooLarge(message) => message,
-    })?;
+    let asked = Asked {
+        query: text_or_file(query)?,
+        operation: arguments.operation.clone(),
+        variables,
+        parts: graphql_parts(&guard, arguments.from)?,
+    };
     let mut invalid = None;
     let caller = match &arguments.token {
         None => Caller::NOBODY,
@@ -143,7 +145,7 @@ async fn by_query(
             caller
         }
     };
-    let explained = castellan_gate::explain(&schema, &document, &caller, &rules);
+    let explained = asked.explain(&schema, &caller, &guards::rules(&guard))?;
     if arguments.json {
         let all = to_json(&guard, &explained, invalid.as_deref())?;
         println!("{}", serde_json::to_string_pretty(&all)?);
@@ -153,7 +155,66 @@ async fn by_query(
     Ok(ExitCode::SUCCESS)
 }
 
-fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failure> {
+/// A GraphQL request to be explained.
+pub(super) struct Asked {
+    pub(super) query: String,
+    pub(super) operation: Option<String>,
+    /// As JSON, with every digit.
+    pub(super) variables: String,
+    pub(super) parts: Parts,
+}
+
+impl Asked {
+    /// What the gate decides about it and why, read as the gate reads it.
+    pub(super) fn explain(
+        &self,
+        schema: &GuardSchema,
+        caller: &Caller,
+        rules: &Rules,
+    ) -> Result<Explanation, Failure> {
+        let Self { query, operation, variables, parts } = self;
+        let (query, operation) = (json!(query), json!(operation));
+        let body = format!(
+            "{{\"query\":{query},\"operationName\":{operation},\"variables\":{variables}}}"
+        );
+        let envelope = Envelope::from_json(body.as_bytes())
+            .map_err(|error| format!("the request with these variables: {error}"))?;
+        let name = envelope.operation_name.as_deref();
+        let document =
+            Document::read(schema, &envelope.query, name, &rules.limits).map_err(text_of)?;
+        let question = Question::new(schema, &document, &envelope.variables, parts);
+        Ok(castellan_gate::explain(&question.map_err(text_of)?, caller, rules).map_err(text_of)?)
+    }
+}
+
+fn text_of(error: DocumentError) -> String {
+    match error {
+        DocumentError::Invalid(errors) => {
+            errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ")
+        }
+        DocumentError::TooLarge(message) => message,
+    }
+}
+
+/// The head of a GraphQL request to `guard` that comes `from` an address.
+pub(super) fn graphql_parts(guard: &GuardConfig, from: Option<IpAddr>) -> Result<Parts, Failure> {
+    let request = Request::post(&guard.path).header("content-type", "application/json");
+    let (mut parts, ()) = request.body(())?.into_parts();
+    if let Some(from) = from {
+        parts.extensions.insert(Source(from));
+    }
+    Ok(parts)
+}
+
+/// What is written, or the file that it names after an `@`.
+fn text_or_file(text: &str) -> Result<String, Failure> {
+    Ok(match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
+        None => text.to_owned(),
+    })
+}
+
+pub(super) fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardConfig, Failure> {
     let mut guards = loaded.guards(&loaded.site);
     let at = match name {
         Some(name) => guards.iter().position(|guard| guard.name == name),
@@ -204,6 +265,10 @@ fn print(guard: &GuardConfig, explained: &Explanation, invalid: Option<&str>) {
                 None => "–",
             };
             println!("  {:<10} {mark:<4} {}", step.term, step.detail);
+        }
+        for PolicySaid { policy, says, because } in &field.policies {
+            let because = because.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+            println!("                  {policy} {}{because}", says.as_str());
         }
         if let Some(grant) = &field.smallest_grant {
             println!("  smallest grant  {grant}");

@@ -17,6 +17,7 @@ mod explain;
 mod feature_off;
 mod key;
 mod migrate;
+mod policy;
 #[cfg(test)]
 mod reference;
 mod reload;
@@ -110,6 +111,9 @@ enum Command {
     /// List the scopes of a schema, or check what clients and keys have against them.
     #[command(subcommand)]
     Scopes(scopes::Command),
+    /// Test policies, roles and scopes by cases.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config_check::Command),
@@ -164,6 +168,7 @@ impl Command {
             | Self::Demo(_)
             // `lint` looks when it knows what it is asked, and ends with a code of its own.
             | Self::Scopes(_)
+            | Self::Policy(_)
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Archive(_) => Absence::Unasked,
@@ -348,6 +353,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             let is_there = |loaded: &Loaded| Absence::Refused.check(loaded, config.as_deref());
             scopes::run(load()?, is_there, command).await
         }
+        Command::Policy(command) => Ok(policy::run(&load()?, command).await),
         Command::Config(command) => config_check::run(load(), &command).await,
         Command::Migrate(arguments) => migrate::run(&load()?, arguments).await,
         Command::Export(arguments) => migrate::export(&load()?, arguments).await,

@@ -122,6 +122,8 @@ pub enum Term {
     /// What the person may do by their roles. Callers without a person are decided by the other
     /// terms.
     Person,
+    /// What the policies say that are linked to the guard: one has to allow the field.
+    Policy,
 }
 
 /// Protocol of a guarded API.

@@ -3,6 +3,7 @@
 mod credentials;
 mod identity_header;
 mod introspection;
+mod policies;
 mod recorder;
 mod schema_source;
 mod state;
@@ -38,6 +39,7 @@ use crate::{
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
 pub(crate) use credentials::Credentials;
+pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
 use state::State;
@@ -238,7 +240,11 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
         rules.aliases.clone_from(scopes);
     }
     let required = |term| config.require.contains(&term);
-    rules.terms = Terms { client: required(Term::Client), person: required(Term::Person) };
+    rules.terms = Terms {
+        client: required(Term::Client),
+        person: required(Term::Person),
+        policy: required(Term::Policy),
+    };
     if let Some(on_deny) = config.on_deny {
         rules.on_deny = on_deny;
     }

@@ -16,6 +16,7 @@ use castellan_issuer::resources::Roster;
 use crate::app::App;
 
 pub use openapi::document as openapi;
+pub(crate) use resources::policies::{Reading, decide_reading};
 
 /// Every route that is not a guard.
 pub(crate) fn routes(app: App) -> Router {

@@ -4,4 +4,5 @@ pub(crate) mod bearer;
 pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod extract;
+pub(crate) mod policy_request;
 pub(crate) mod request;

@@ -18,11 +18,11 @@ fn read(text: &str, arguments: Option<&Value>) -> Result<Cedar, String> {
 fn request() -> Value {
     json!({
         "request-method": "post", "scheme": "https", "uri": "/graphql", "query-string": "a=1&a=2",
-        "remote-add": "203.0.113.7",
-        "params": {"a": ["1", "2"], "b": "x", "resource/type": "Use", "resource/id": "bob"},
+        "remote-addr": "203.0.113.7",
+        "params": {"a": ["1", "2"], "b": "x", "resource/type": "User", "resource/id": "bob"},
         "headers": {"x-tenant": "north"},
-        "use": {
-            "resourceType": "Use", "id": "ann", "userName": "ann@a.test",
+        "user": {
+            "resourceType": "User", "id": "ann", "userName": "ann@a.test",
             "emails": [{"value": "old@a.test"}, {"value": "ann@a.test", "primary": true}],
             "groups": [{"value": "editors"}, {"value": "staff"}],
         },
@@ -38,7 +38,8 @@ fn at_guard() -> Value {
     document["params"] = json!({});
     document["guard"] = json!({"name": "api"});
     document["fields"] = json!(["Order.id", "User.email"]);
-    document["arguments"] = json!({"id": "7", "input": {"owne": "ann", "count": 3}, "tags": ["a"]});
+    document["arguments"] =
+        json!({"id": "7", "input": {"owner": "ann", "count": 3}, "tags": ["a"]});
     document
 }
 
@@ -51,9 +52,9 @@ fn said(text: &str, arguments: Option<&Value>, document: &Value) -> Explained {
 fn ask(cedar: &Cedar, document: &Value) -> Explained {
     let id = |of: &str| document.get(of).and_then(|of| of["id"].as_str());
     let request = Request {
-        user: id("use"),
+        user: id("user"),
         client: id("client"),
-        roles: &["write"],
+        roles: &["writer"],
         operation: Some("Mutation:Order:Update"),
         document,
     };
@@ -75,12 +76,12 @@ fn a_request_is_seen_as_the_schema_says() {
         r#"principal is User && principal has user_name && principal.user_name == "ann@a.test""#,
         r#"principal is User && principal has email && principal.email == "ann@a.test""#,
         r#"principal is User && principal.active && principal.groups == ["staff", "editors"]"#,
-        r#"principal in Group::"editors" && principal in Role::"write""#,
+        r#"principal in Group::"editors" && principal in Role::"writer""#,
         r#"principal in [Group::"nobody", Group::"staff"]"#,
-        r#"principal is User && principal.roles.contains("write")"#,
+        r#"principal is User && principal.roles.contains("writer")"#,
         r#"action == Action::"Mutation:Order:Update" && action in Action::"Mutation""#,
-        r#"action in [Action::"Query", Action::"Mutation:Orde"]"#,
-        r#"resource is Resource && resource == Resource::"User/bob" && resource.kind == "Use""#,
+        r#"action in [Action::"Query", Action::"Mutation:Order"]"#,
+        r#"resource is Resource && resource == Resource::"User/bob" && resource.kind == "User""#,
         r#"resource is Resource && resource has id && resource.id == "bob""#,
         r#"resource in Site::"main""#,
         r#"context has method && context.method == "post""#,
@@ -99,7 +100,7 @@ fn a_request_is_seen_as_the_schema_says() {
         r#"principal in Group::"nobody""#,
         r#"action in Action::"Query""#,
         r#"action == Action::"Mutation:Order:Delete""#,
-        r#"resource == Resource::"Use""#,
+        r#"resource == Resource::"User""#,
         "resource is Guard",
         r#"context.params.hasTag("resource/type")"#,
         "context has fields",
@@ -111,7 +112,7 @@ fn a_request_is_seen_as_the_schema_says() {
     assert!(is_allowed(r#"resource == Guard::"api" && resource in Site::"main""#, &guard));
     assert!(is_allowed(r#"context has fields && context.fields.contains("User.email")"#, &guard));
     let mut machine = request();
-    machine.as_object_mut().unwrap().shift_remove("use");
+    machine.as_object_mut().unwrap().shift_remove("user");
     assert!(is_allowed(r#"principal == Client::"portal""#, &machine));
     machine.as_object_mut().unwrap().shift_remove("client");
     assert!(is_allowed("principal is Anonymous && !(context has client)", &machine));
@@ -122,7 +123,7 @@ fn a_request_is_seen_as_the_schema_says() {
 /// that is valid would see what it cannot expect.
 #[test]
 fn facts_conform_to_the_schema() {
-    let declared = json!({"id": "String", "input": {"owne": "String", "count": "Long", "no?": "Bool"},
+    let declared = json!({"id": "String", "input": {"owner": "String", "count": "Long", "no?": "Bool"},
                           "tags": ["String"]});
     let arguments = Arguments::read(Some(&declared)).unwrap();
     let actions = BTreeSet::from(["Mutation:Order:Update".to_owned()]);
@@ -135,7 +136,7 @@ fn facts_conform_to_the_schema() {
             let request = Request {
                 user,
                 client,
-                roles: &["write"],
+                roles: &["writer"],
                 operation: Some("Mutation:Order:Update"),
                 document: &document,
             };
@@ -253,7 +254,7 @@ fn a_deep_text_overflows_no_stack() {
         format!("context has {}a", "a.".repeat(10_000)),
     ] {
         let said = read(&every("permit", &condition), None).unwrap_err();
-        assert!(said.starts_with("ceda"), "{said}");
+        assert!(said.starts_with("cedar"), "{said}");
     }
 }
 
@@ -286,7 +287,7 @@ fn a_forbid_wins_and_what_cannot_be_evaluated_fails_closed() {
 
 #[test]
 fn arguments_are_as_declared_or_permit_nothing_and_forbid_all() {
-    let declared = json!({"id": "String", "input?": {"owne": "String", "note?": "String"},
+    let declared = json!({"id": "String", "input?": {"owner": "String", "note?": "String"},
                           "tags?": ["String"]});
     let owner = "context.arguments has input && context.arguments.input.owner == principal.id";
     let scope = r#"principal is User, action == Action::"Mutation:Order:Update", resource"#;
@@ -299,10 +300,10 @@ fn arguments_are_as_declared_or_permit_nothing_and_forbid_all() {
         document["arguments"] = arguments;
         said(text, Some(&declared), &document)
     };
-    let fine = json!({"id": "7", "input": {"owne": "ann"}});
+    let fine = json!({"id": "7", "input": {"owner": "ann"}});
     assert_eq!(with(&permit, fine.clone()).outcome, Outcome::Allowed);
     assert_eq!(with(&format!("{all} {forbid}"), fine).outcome, Outcome::Allowed);
-    let other = with(&permit, json!({"id": "7", "input": {"owne": "bob"}}));
+    let other = with(&permit, json!({"id": "7", "input": {"owner": "bob"}}));
     assert_eq!(other.outcome, Outcome::NotAllowed("no policy permits it".to_owned()));
     let eight = with(&format!("{all} {forbid}"), json!({"id": "8"}));
     assert_eq!(eight.outcome, Outcome::Forbidden("forbidden by no".to_owned()));
@@ -317,8 +318,8 @@ fn arguments_are_as_declared_or_permit_nothing_and_forbid_all() {
         json!({"id": 8}),
         json!({"id": ["8"]}),
         json!({"id": "7", "input": "ann"}),
-        json!({"id": "7", "input": {"owne": null}}),
-        json!({"id": "7", "input": {"owne": "ann", "note": 1}}),
+        json!({"id": "7", "input": {"owner": null}}),
+        json!({"id": "7", "input": {"owner": "ann", "note": 1}}),
         json!({"id": "7", "tags": "a"}),
         json!({"id": "7", "tags": ["a", 1]}),
         json!({"id": "7", "tags": ["a", null]}),
@@ -354,8 +355,8 @@ fn a_request_that_cedar_cannot_see_is_not_allowed() {
     let reads = reads.unwrap();
     assert_eq!(ask(&permit, &request()).outcome, Outcome::Allowed);
     for (member, value) in [
-        ("remote-add", json!("nowhere")),
-        ("remote-add", json!(7)),
+        ("remote-addr", json!("nowhere")),
+        ("remote-addr", json!(7)),
         ("fields", json!("User.email")),
         ("fields", json!([1])),
         ("uri", json!(["/"])),
@@ -373,7 +374,7 @@ fn a_request_that_cedar_cannot_see_is_not_allowed() {
     assert_eq!(ask(&permit, &document).outcome, Outcome::Allowed, "it does not read them");
     document.as_object_mut().unwrap().shift_remove("guard");
     assert!(matches!(ask(&permit, &document).outcome, Outcome::NotAllowed(_)), "no resource");
-    for operation in [None, Some("Query:Use"), Some("")] {
+    for operation in [None, Some("Query:User"), Some("")] {
         let document = request();
         let request =
             Request { user: None, client: None, roles: &[], operation, document: &document };
@@ -395,12 +396,12 @@ fn what_can_never_hold_is_warned_of() {
 #[test]
 #[ignore = "a measurement"]
 fn what_a_decision_costs() {
-    let text = r#"permit(principal in Group::"editors", action in Action::"Mutation:Orde", resource)
+    let text = r#"permit(principal in Group::"editors", action in Action::"Mutation:Order", resource)
         when { principal is User && context.arguments.input.owner == principal.id };
         forbid(principal, action, resource)
         when { context has remote_addr && !context.remote_addr.isInRange(ip("203.0.113.0/24")) };"#;
-    let declared = json!({"input": {"owne": "String"}});
-    let rule = json!({"engine": "ceda", "ceda": text, "arguments": declared});
+    let declared = json!({"input": {"owner": "String"}});
+    let rule = json!({"engine": "cedar", "cedar": text, "arguments": declared});
     let rule: RuleDocument = serde_json::from_value(rule).unwrap();
     let began = Instant::now();
     for at in 0..100 {
@@ -414,7 +415,7 @@ fn what_a_decision_costs() {
     let request = Request {
         user: Some("ann"),
         client: Some("portal"),
-        roles: &["write"],
+        roles: &["writer"],
         operation: Some("Mutation:Order:Update"),
         document: &document,
     };

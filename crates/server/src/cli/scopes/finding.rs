@@ -15,6 +15,7 @@ pub(super) enum Rule {
     PublicMutation,
     UnreachableMutation,
     NoRole,
+    Policies,
     SharedScope,
     WeakerInterface,
     PublicFields,
@@ -25,12 +26,13 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::DeadScope,
         Self::OpensEverything,
         Self::PublicMutation,
         Self::UnreachableMutation,
         Self::NoRole,
+        Self::Policies,
         Self::SharedScope,
         Self::WeakerInterface,
         Self::PublicFields,
@@ -50,6 +52,9 @@ impl Rule {
                 ("unreachable-mutation", "no client or key may send a mutation")
             }
             Self::NoRole => ("no-role", "a guard requires roles, and no role allows a field"),
+            Self::Policies => {
+                ("policies", "a guard requires policies and has none, or a policy is never asked")
+            }
             Self::SharedScope => (
                 "shared-scope",
                 "one scope opens several fields; a note if they return the same type",

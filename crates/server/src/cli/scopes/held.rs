@@ -58,7 +58,9 @@ impl Judge {
     }
 
     /// What `rules` say to everybody.
-    pub(super) fn by(rules: Rules) -> Self {
+    pub(super) fn by(mut rules: Rules) -> Self {
+        // What is asked here is what scopes allow; policies depend on the request.
+        rules.terms.policy = false;
         let closed = Rules { public: Vec::new(), ..rules.clone() };
         Self { rules, closed, default: Vec::new(), guard: None }
     }
@@ -179,7 +181,7 @@ impl Held {
                 // The role alone decides.
                 let rules = Rules {
                     requires: BTreeMap::new(),
-                    terms: Terms { client: false, person: true },
+                    terms: Terms { person: true, ..Terms::default() },
                     ..judge.closed.clone()
                 };
                 self.roles.iter().any(|(name, scopes)| {

@@ -18,7 +18,7 @@ use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
 
 use self::{
-    finding::Finding,
+    finding::{Finding, Rule},
     held::{Held, Judge},
     shape::Shape,
 };
@@ -183,6 +183,7 @@ async fn lint(
         held = held.admitted();
     }
     let mut findings = lint::lint(&surface, &held);
+    findings.extend(odd_policies(loaded, &issuer, guard.as_ref()).await?);
     if let Some(older) = older {
         findings.extend(drift::drift(&older.schema, &surface.schema, &held));
     }
@@ -195,6 +196,27 @@ async fn lint(
     }
     let good = !findings.iter().any(Finding::is_warning);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Policies that are never asked, and guards that ask for policies that are not there; of one guard
+/// if it is named.
+async fn odd_policies(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    guard: Option<&GuardConfig>,
+) -> Result<Vec<Finding>, Failure> {
+    let mut policies = issuer.policy_places().await?;
+    let guards = match guard {
+        Some(guard) => {
+            for (_, places) in &mut policies {
+                places.retain(|one| *one == guard.name);
+            }
+            vec![guard.clone()]
+        }
+        None => loaded.guards(&loaded.site),
+    };
+    let found = guards::misplaced(&guards, &policies).into_iter();
+    Ok(found.map(|(subject, text)| Finding::warning(Rule::Policies, subject, text)).collect())
 }
 
 /// As it is written in a guard's overrides.

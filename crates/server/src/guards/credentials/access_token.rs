@@ -1,9 +1,12 @@
 //! Access tokens of this server, as bearer tokens (RFC 6750) or bound to a key (RFC 9449 §7).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use castellan_gate::{Caller, Credential, CredentialProblem, Identity, PersonTerm, Unavailable};
 use castellan_issuer::{
     Issuer,
+    caller_policies::PolicySubject,
     error::ProofError,
     tokens::{
         dpop::{Proof, ShownError},
@@ -15,31 +18,48 @@ use castellan_proto::jose::Algorithm;
 use super::{CredentialKind, Shown, refused, unavailable};
 use crate::{
     config::{GuardConfig, Method},
-    guards::GuardParts,
+    guards::{GuardParts, policies::GuardPolicies},
 };
 
 struct AccessToken {
     issuer: Issuer,
     /// The names by which a token's `aud` may mean this guard.
     audiences: [String; 2],
+    policies: GuardPolicies,
     /// A person is shown only to tokens that may know them (`docs/contracts/decidim.md` §5.2).
     person_by_scope: bool,
 }
 
 pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
+    let takes = config.authenticate.list().contains(&Method::Oauth);
+    takes.then(|| Box::new(AccessToken::of(config, parts)) as _)
+}
+
+/// The caller that a token is which holds, shown with `credential`; an invalid one if it is not for
+/// this guard, or if the guard takes none.
+pub(super) async fn caller(
+    (config, parts): (&GuardConfig, &GuardParts),
+    live: &Live,
+    credential: &Credential<'_>,
+) -> Result<Caller, Unavailable> {
     if !config.authenticate.list().contains(&Method::Oauth) {
-        return None;
+        return Ok(Caller::invalid());
     }
-    let issuer = parts.issuer.address().issuer.clone();
-    let own = config.audience_at(&issuer);
-    Some(Box::new(AccessToken {
-        issuer: parts.issuer.clone(),
-        audiences: [issuer, own],
-        person_by_scope: config.takes_machine_users(),
-    }))
+    AccessToken::of(config, parts).caller(live, credential).await
 }
 
 impl AccessToken {
+    fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
+        let issuer = parts.issuer.address().issuer.clone();
+        let own = config.audience_at(&issuer);
+        Self {
+            issuer: parts.issuer.clone(),
+            audiences: [issuer, own],
+            policies: GuardPolicies::of(config, parts),
+            person_by_scope: config.takes_machine_users(),
+        }
+    }
+
     async fn caller(
         &self,
         live: &Live,
@@ -59,6 +79,17 @@ impl AccessToken {
             }
             None => (None, PersonTerm::NoPerson),
         };
+        // Whether or not the API may know who they are.
+        let policy_term = self
+            .policies
+            .about(|| PolicySubject {
+                user: live.account.clone(),
+                client: Some((live.client_id.clone(), Arc::clone(&live.client))),
+                credential: None,
+                session: Some(live.family_id.clone()),
+                scope: Some(live.scope.clone()),
+            })
+            .await?;
         let by_scope = self.person_by_scope || live.profile.person_needs_user_scope();
         Ok(Caller::known(Identity {
             kind: "access_token",
@@ -69,6 +100,7 @@ impl AccessToken {
             client_scopes: Some(live.client.scope.clone()),
             // Whether or not the API may know who they are.
             person_term,
+            policy_term,
         }))
     }
 

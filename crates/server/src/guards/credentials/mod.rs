@@ -19,7 +19,11 @@ use castellan_gate::{
     BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
     Verifier,
 };
-use castellan_issuer::{Issuer, records::Account, tokens::verified::VerifyError};
+use castellan_issuer::{
+    Issuer,
+    records::Account,
+    tokens::verified::{Live, VerifyError},
+};
 use castellan_proto::{BasicCredentials, jose::Algorithm};
 
 use super::GuardParts;
@@ -88,6 +92,19 @@ pub(crate) struct Credentials(Vec<Box<dyn CredentialKind>>);
 impl Credentials {
     pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
         Self(ROSTER.iter().filter_map(|take| take(config, parts)).collect())
+    }
+
+    /// The caller that the access token `live`, shown with `credential`, is at a guard.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if that cannot be told.
+    pub(crate) async fn holder(
+        config: &GuardConfig,
+        parts: &GuardParts,
+        live: &Live,
+        credential: &Credential<'_>,
+    ) -> Result<Caller, Unavailable> {
+        access_token::caller((config, parts), live, credential).await
     }
 
     /// The caller that `headers` show without an `Authorization` among them.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
 use castellan_gate::{Caller, Identity};
-use castellan_issuer::{Issuer, session::browser::Browser};
+use castellan_issuer::{Issuer, caller_policies::PolicySubject, session::browser::Browser};
 use castellan_proto::{
     Opaque, OpaqueKind,
     scope::{Scope, Scopes},
@@ -19,7 +19,7 @@ use castellan_proto::{
 use super::{CredentialKind, Shown, unavailable};
 use crate::{
     config::{GuardConfig, Method},
-    guards::GuardParts,
+    guards::{GuardParts, policies::GuardPolicies},
     wire::request,
 };
 
@@ -30,11 +30,15 @@ const MEANT: &str = "x-requested-with";
 
 struct BrowserSession {
     issuer: Issuer,
+    policies: GuardPolicies,
 }
 
 pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
     let takes = config.authenticate.list().contains(&Method::Session);
-    takes.then(|| Box::new(BrowserSession { issuer: parts.issuer.clone() }) as _)
+    takes.then(|| {
+        let policies = GuardPolicies::of(config, parts);
+        Box::new(BrowserSession { issuer: parts.issuer.clone(), policies }) as _
+    })
 }
 
 #[async_trait]
@@ -60,10 +64,16 @@ impl CredentialKind for BrowserSession {
         let account = Arc::new(signed_in.account);
         let (person, person_term) =
             super::person(&self.issuer, &signed_in.account_id, &account).await?;
+        let subject = || PolicySubject {
+            user: Some((signed_in.account_id.clone(), account)),
+            scope: Some(everything()),
+            ..PolicySubject::default()
+        };
         Ok(Some(Caller::known(Identity {
             kind: KIND,
             person: Some(person),
             person_term,
+            policy_term: self.policies.about(subject).await?,
             token_scopes: everything(),
             ..Identity::default()
         })))

@@ -34,7 +34,7 @@ use castellan_issuer::{
     error::OAuthError,
     records::Client,
     resources::{ResourceKind, Roster},
-    rights::{NotAuthorized, Right},
+    rights::Right,
     tokens::verified::{Holder, Live, VerifyError},
 };
 
@@ -152,15 +152,12 @@ async fn may_operate(
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return has_right(app, parts, Right::Write).await;
     }
-    let right = Right::Read(kind);
     let caller = match sender(app, parts).await? {
         Sender::Token(caller) => caller,
-        Sender::Client(client) => return Ok(Issuer::authorize_client(&client, right)?),
+        Sender::Client(client) => return Ok(Issuer::authorize_client(&client, Right::Read(kind))?),
     };
-    match app.issuer().authorize_admin(&caller, right) {
-        Err(NotAuthorized::Person) => policies::allow(app, &caller, (kind, id), parts).await,
-        other => Ok(other?),
-    }
+    let reading = policies::decide_reading(app.issuer(), &caller, (kind, id), parts).await;
+    Ok(reading.map_err(|error| Outcome::broken(&error))?.decided?)
 }
 
 /// Who sent a request.

@@ -6,77 +6,61 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, request::Parts},
     response::Response,
 };
-use castellan_gate::Source;
 use castellan_issuer::{
+    Issuer,
     policy::{self, Outcome as Said, Rule, matcho::Pattern},
     resources::{AccessPolicyDocument, ResourceKind},
-    rights::Right,
+    rights::{NotAuthorized, Right},
+    store::StoreError,
     tokens::verified::Live,
 };
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, authorize, content, done};
-use crate::app::App;
+use crate::{app::App, wire::policy_request};
 
-/// Headers that say who calls. Policies see the caller instead.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "dpop", "x-client-auth"];
+/// Whether somebody may read resources, and what policies said if that depends on them.
+pub(crate) struct Reading {
+    pub(crate) decided: Result<(), NotAuthorized>,
+    pub(crate) said: Vec<policy::Said>,
+}
 
-/// Whether a policy lets `caller`, whose token and client have the right, read the resource `id` of
-/// `kind`, or search for some without an id.
-pub(super) async fn allow(
-    app: &App,
+/// Whether `caller` may read the resource `id` of `kind`, or search for some without an id: as an
+/// administrator, or because a policy allows the request with the head `parts`.
+///
+/// # Errors
+/// [`StoreError`] if policies have to be asked and cannot be.
+pub(crate) async fn decide_reading(
+    issuer: &Issuer,
     caller: &Live,
     (kind, id): (ResourceKind, Option<&str>),
     parts: &Parts,
-) -> Result<(), Outcome> {
+) -> Result<Reading, StoreError> {
+    let decided = issuer.authorize_admin(caller, Right::Read(kind));
+    if decided != Err(NotAuthorized::Person) {
+        return Ok(Reading { decided, said: Vec::new() });
+    }
     let action = if id.is_some() { "Get" } else { "List" };
     let operation = format!("Query:{}:{action}", kind.as_str());
-    let request = document(app, kind, id, parts);
-    let said = app.issuer().ask_policies(caller, &operation, request).await;
-    if policy::allows(&said.map_err(|error| Outcome::broken(&error))?) {
-        Ok(())
-    } else {
-        Err(Outcome::Forbidden)
-    }
+    let said = issuer.ask_policies(caller, &operation, document(issuer, kind, id, parts)).await?;
+    let decided = if policy::allows(&said) { Ok(()) } else { decided };
+    Ok(Reading { decided, said })
 }
 
 /// A request as policies see it.
-fn document(app: &App, kind: ResourceKind, id: Option<&str>, parts: &Parts) -> Value {
-    let query = parts.uri.query();
-    let mut params: Map<String, Value> = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let value = json!(value);
-        match params.get_mut(&*name) {
-            None => _ = params.insert(name.into_owned(), value),
-            // Neither of two values may pass for the only one.
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = json!([first, value]),
-        }
-    }
+fn document(issuer: &Issuer, kind: ResourceKind, id: Option<&str>, parts: &Parts) -> Value {
+    // Policies are asked about reading alone, and HEAD reads as GET does (RFC 9110 §9.3.2).
+    let mut request = policy_request::document(&issuer.address().issuer, "get", parts);
+    let mut params = policy_request::params(parts.uri.query().unwrap_or_default());
     // What the path says, whatever the query does.
     params.insert("resource/type".to_owned(), json!(kind.as_str()));
     params.shift_remove("resource/id");
     if let Some(id) = id {
         params.insert("resource/id".to_owned(), json!(id));
     }
-    let headers = parts.headers.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
-    let headers: Map<String, Value> = headers
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), json!(value.to_str().ok()?))))
-        .collect();
-    let issuer = &app.issuer().address().issuer;
-    let mut request = json!({
-        // Policies are asked about reading alone, and HEAD reads as GET does (RFC 9110 §9.3.2).
-        "request-method": "get",
-        "scheme": issuer.split(':').next(),
-        "uri": parts.uri.path(),
-        "params": params,
-        "headers": headers,
-    });
-    if let Some(query) = query {
+    request["params"] = params.into();
+    if let Some(query) = parts.uri.query() {
         request["query-string"] = json!(query);
-    }
-    if let Some(Source(address)) = parts.extensions.get() {
-        request["remote-addr"] = json!(address.to_string());
     }
     request
 }

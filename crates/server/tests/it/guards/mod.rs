@@ -7,6 +7,8 @@ pub(crate) mod cors;
 pub(crate) mod foreign_opaque_tokens;
 pub(crate) mod foreign_tokens;
 pub(crate) mod introspected;
+pub(crate) mod policies;
+pub(crate) mod policies_in_cedar;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;

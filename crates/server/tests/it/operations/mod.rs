@@ -16,6 +16,7 @@ pub(crate) mod mass_assignment;
 pub(crate) mod master_key;
 pub(crate) mod nodes;
 pub(crate) mod older_formats;
+pub(crate) mod policy_command;
 pub(crate) mod readiness;
 pub(crate) mod reload;
 pub(crate) mod resources;

@@ -208,6 +208,7 @@ impl<'a> Setup<'a> {
             issuer: self.issuer.clone(),
             keys: None,
             machines: None,
+            foreign: assemble::foreign_tokens(&self.loaded, vec![self.issuer.clone()]),
             denials: Denials::start(self.issuer.clone()),
             usage: Usage::start(self.issuer.clone()),
             upstreams: Upstreams::default(),

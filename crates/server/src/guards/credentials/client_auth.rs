@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use axum::http::Extensions;
-use castellan_gate::{BasicError, Caller, Identity};
+use castellan_gate::{BasicError, Caller, Identity, PolicyTerm};
 use castellan_issuer::{Issuer, error::OAuthError};
 use castellan_proto::BasicCredentials;
 
@@ -51,7 +51,14 @@ impl CredentialKind for ClientBeside {
             Some(most) => most.intersection(of_client),
             None => of_client.clone(),
         };
+        // Policies were looked up for a caller without a client: what is linked to this one, which may
+        // forbid, was not among them.
+        let policy_term = match &caller.client_id {
+            Some(_) => caller.policy_term.clone(),
+            None => PolicyTerm::Unknown,
+        };
         Ok(Some(Caller::known(Identity {
+            policy_term,
             client_id: Some(proven.id),
             client_scopes: Some(client_scopes),
             ..caller.clone()

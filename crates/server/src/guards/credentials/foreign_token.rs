@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use castellan_gate::{Caller, Credential, CredentialProblem, Identity, PersonTerm};
 use castellan_issuer::{
     Issuer,
+    caller_policies::PolicySubject,
     foreign::{ForeignError, ForeignTokens, Presented},
 };
 
@@ -13,19 +14,21 @@ use super::{CredentialKind, Shown, unavailable};
 use crate::{
     background::usage::FOREIGN_TOKEN,
     config::{GuardConfig, Method},
-    guards::GuardParts,
+    guards::{GuardParts, policies::GuardPolicies},
 };
 
 struct ForeignBearer {
     issuer: Issuer,
     tokens: Arc<ForeignTokens>,
+    policies: GuardPolicies,
 }
 
 pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
     let takes = config.authenticate.list().contains(&Method::Foreign);
     takes.then(|| {
         let (issuer, tokens) = (parts.issuer.clone(), Arc::clone(&parts.foreign));
-        Box::new(ForeignBearer { issuer, tokens }) as _
+        let policies = GuardPolicies::of(config, parts);
+        Box::new(ForeignBearer { issuer, tokens, policies }) as _
     })
 }
 
@@ -59,6 +62,13 @@ impl CredentialKind for ForeignBearer {
             }
             None => (None, PersonTerm::NoPerson),
         };
+        let subject = || PolicySubject {
+            user: token.person.clone(),
+            credential: Some((FOREIGN_TOKEN, token.introspector.clone())),
+            scope: Some(token.scopes.clone()),
+            ..PolicySubject::default()
+        };
+        let policy_term = self.policies.about(subject).await?;
         Ok(Some(Caller::known(Identity {
             kind: FOREIGN_TOKEN,
             person,
@@ -68,6 +78,7 @@ impl CredentialKind for ForeignBearer {
             token_scopes: token.scopes,
             client_scopes: None,
             person_term,
+            policy_term,
         })))
     }
 }

@@ -34,7 +34,7 @@ const QUESTIONS: [(&str, &str); 5] = [
     ("by address", "/User?email=person-777@example.test"),
     ("by user name", "/User?userName=PERSON-777"),
     ("by the beginning of a name", "/User?name=love&_count=20"),
-    ("sorted by name", "/User?_sort=-name&_count=100"),
+    ("sorted by name", "/User?_sort=name&_count=100"),
 ];
 
 /// The program that asks.

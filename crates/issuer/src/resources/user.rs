@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     Choice, Facts, How, Parameter, Problem, Resource, personal_details,
-    search::{FilterAttribute, ListError, Listed, Listing, Sort},
+    search::{
+        Filter, FilterAttribute, FilterType, ListError, Listed, Listing, Sort, SortAttribute,
+        SortOrder,
+    },
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -151,10 +154,14 @@ impl Resource for UserDocument {
         listing: &Listing,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
-        match &listing.filter {
-            Some(filter) => issuer.people(listing, filter, sort).await,
-            None => issuer.everything::<Self>(listing, sort).await,
+        if let Some(filter) = &listing.filter {
+            return issuer.people(listing, filter, sort).await;
         }
+        // The index of names has them in this order: a page costs the same however many there are.
+        if sort == Some(BY_NAME) && listing.skip == 0 {
+            return issuer.people(listing, &everybody(), None).await;
+        }
+        issuer.everything::<Self>(listing, sort).await
     }
 
     async fn settle(
@@ -210,6 +217,13 @@ impl Resource for UserDocument {
         };
         Ok((account, changed))
     }
+}
+
+const BY_NAME: Sort = Sort { by: SortAttribute::Name, order: SortOrder::Ascending };
+
+/// All people, by their user names.
+const fn everybody() -> Filter {
+    Filter { by: FilterAttribute::UserName, how: FilterType::StartsWith, value: String::new() }
 }
 
 /// What is stored of a password.

@@ -220,9 +220,9 @@ async fn case_16_what_is_found_out_is_not_written() {
     assert_eq!(stage.records(), before);
 }
 
-/// The path says what is written, whatever the document says (case 20), and nobody takes a name.
+/// The path says what is written, whatever the document says, and nobody takes a name.
 #[tokio::test]
-async fn case_16_an_id_is_that_of_the_path() {
+async fn case_20_what_the_path_names_is_written() {
     let stage = Stage::start().await;
     let before = stage.records();
     for (path, other) in [
@@ -326,9 +326,10 @@ async fn case_16_a_digest_is_no_secret() {
     }
 }
 
-/// Whoever may not write the whole of it writes nothing, least of all more rights.
+/// Writing any resource can give any right to anybody, so whoever does not have all of them writes
+/// nothing.
 #[tokio::test]
-async fn case_16_nobody_gives_themselves_rights() {
+async fn case_19_nobody_grants_what_they_do_not_have() {
     let stage = Stage::start().await;
     let before = stage.records();
     let person = async |(name, password), scope: &str| {
@@ -354,7 +355,16 @@ async fn case_16_nobody_gives_themselves_rights() {
     let reader = with(&stage.get("Client/reader").await.json(), "scope", json!(["Castellan:*"]));
     let editor = json!({"scopes": ["*"]});
     let sync = json!({"name": "Sync", "scope": ["api:read", "api:write"]});
+    let role = json!({"scope": ["*"], "everybody": true});
+    let policy = json!({"engine": "allow"});
+    let introspector = json!({
+        "type": "jwt", "jwt": {"iss": "https://evil.test"}, "any_audience": true,
+        "jwks_uri": "https://evil.test/jwks",
+    });
     let wanted = [
+        ("/Role/all", &role),
+        ("/AccessPolicy/all", &policy),
+        ("/TokenIntrospector/evil", &introspector),
         ("/User/ann", &ann),
         ("/Client/reader", &reader),
         ("/AuthKey/editor", &editor),

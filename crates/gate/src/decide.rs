@@ -87,7 +87,7 @@ impl Reason {
 ///
 /// A term that does not apply (a key without a list of its own, an app that acts for itself) is left
 /// out; a term that applies and covers nothing denies. Policies see more than what is asked here, so
-/// that where a guard requires them nothing but what is public passes; [`crate::explain`] asks them.
+/// that where a guard requires them nothing but what is public passes; [`crate::explain()`] asks them.
 #[must_use]
 pub fn decide(ask: Ask<'_>, caller: &Caller, rules: &Rules) -> Verdict {
     match by_scopes(ask, caller, rules) {

@@ -16,6 +16,7 @@ pub(crate) const NOTHING_TO_ROTATE: &str = "refresh_token_rotation: there are no
 
 /// A grant that a document asks for.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is what a document says by itself")]
 pub struct AskedGrant<'a> {
     /// The value under the name of the grant in `auth`.
     pub written: Option<&'a Value>,

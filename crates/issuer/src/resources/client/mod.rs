@@ -194,16 +194,7 @@ impl Resource for ClientDocument {
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
         let profile = TokenProfile::of(self.dialect, asked.is_aidbox());
-        let facts = AskedGrant {
-            written: None,
-            has_secret,
-            dpop_bound: self.dpop_bound_access_tokens,
-            profile,
-            first_party: self.first_party,
-            refreshes: false,
-            rotation: self.refresh_token_rotation,
-        };
-        let grants = self.auth.settings(&asked, facts)?;
+        let grants = self.auth.settings(&asked, self.of_every_grant(has_secret, profile))?;
         if grants.has(&GrantName::AUTHORIZATION_CODE) && redirect_uris.is_empty() {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
@@ -271,6 +262,19 @@ impl Resource for ClientDocument {
 
 impl ClientDocument {
     /// Those at its top, and the one that stands with the grant.
+    /// What it says that concerns each of its grants.
+    const fn of_every_grant(&self, has_secret: bool, profile: TokenProfile) -> AskedGrant<'_> {
+        AskedGrant {
+            written: None,
+            has_secret,
+            dpop_bound: self.dpop_bound_access_tokens,
+            profile,
+            first_party: self.first_party,
+            refreshes: false,
+            rotation: self.refresh_token_rotation,
+        }
+    }
+
     fn all_redirect_uris(&self) -> Vec<RedirectUri> {
         let mut uris = self.redirect_uris.clone();
         if let Some(uri) = self.auth.code().and_then(|code| code.redirect_uri)

@@ -22,14 +22,14 @@ grant_types: [client_credentials]
 scope: ["Castellan:*"]
 "#;
 
-const TERMINAL: &str = r#"
+const TERMINAL: &str = r"
 ---
 resourceType: Client
 id: terminal
 first_party: true
 grant_types: [password]
 scope: [openid, profile]
-"#;
+";
 
 /// A server with an administrator's program.
 struct House {

@@ -404,9 +404,10 @@ async fn asked(
     let begun = browser.get(&asking.at(castellan)).await;
     let answer = browser.sign_in(castellan, &begun, person).await;
     let leads_to_consent = answer.location().starts_with("/auth/consent");
-    let page = match leads_to_consent {
-        true => browser.get(&castellan.at(answer.location())).await.body,
-        false => String::new(),
+    let page = if leads_to_consent {
+        browser.get(&castellan.at(answer.location())).await.body
+    } else {
+        String::new()
     };
     (browser, answer, page)
 }

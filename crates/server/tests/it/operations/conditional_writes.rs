@@ -47,7 +47,7 @@ async fn writers_race(url: &str) {
         ask(Method::PUT).header("if-none-match", "*").json(&person(&format!("first-{at}")))
     }))
     .await;
-    let mut current = version(&only(&created, 201));
+    let mut current = version(only(&created, 201));
     for round in 0..ROUNDS {
         let written = all((0..WRITERS).map(|at| {
             let method = if at % 2 == 0 { Method::PUT } else { Method::PATCH };

@@ -139,6 +139,25 @@ impl Stage {
         assert_eq!(body["issue"][0]["code"], "invalid", "{body}");
         assert!(text(&body["issue"][0], "diagnostics").starts_with(why), "{why}: {body}");
     }
+
+    /// Documents that would give somebody more rights, with their paths.
+    async fn more_rights(&self) -> [(&'static str, Value); 7] {
+        let ann = self.get("User/ann").await.json();
+        let reader = self.get("Client/reader").await.json();
+        let introspector = json!({
+            "type": "jwt", "jwt": {"iss": "https://evil.test"}, "any_audience": true,
+            "jwks_uri": "https://evil.test/jwks",
+        });
+        [
+            ("/Role/all", json!({"scope": ["*"], "everybody": true})),
+            ("/AccessPolicy/all", json!({"engine": "allow"})),
+            ("/TokenIntrospector/evil", introspector),
+            ("/User/ann", with(&ann, "groups", json!([{"value": "administrators"}]))),
+            ("/Client/reader", with(&reader, "scope", json!(["Castellan:*"]))),
+            ("/AuthKey/editor", json!({"scopes": ["*"]})),
+            ("/ApiCredential/sync", json!({"name": "Sync", "scope": ["api:read", "api:write"]})),
+        ]
+    }
 }
 
 async fn service(castellan: &Castellan, id: &str) -> String {
@@ -350,33 +369,14 @@ async fn case_19_nobody_grants_what_they_do_not_have() {
         (service(&stage.castellan, "reader").await, 403, "forbidden"),
         ("garbage".to_owned(), 401, "unauthorized"),
     ];
-    let ann =
-        with(&stage.get("User/ann").await.json(), "groups", json!([{"value": "administrators"}]));
-    let reader = with(&stage.get("Client/reader").await.json(), "scope", json!(["Castellan:*"]));
-    let editor = json!({"scopes": ["*"]});
-    let sync = json!({"name": "Sync", "scope": ["api:read", "api:write"]});
-    let role = json!({"scope": ["*"], "everybody": true});
-    let policy = json!({"engine": "allow"});
-    let introspector = json!({
-        "type": "jwt", "jwt": {"iss": "https://evil.test"}, "any_audience": true,
-        "jwks_uri": "https://evil.test/jwks",
-    });
-    let wanted = [
-        ("/Role/all", &role),
-        ("/AccessPolicy/all", &policy),
-        ("/TokenIntrospector/evil", &introspector),
-        ("/User/ann", &ann),
-        ("/Client/reader", &reader),
-        ("/AuthKey/editor", &editor),
-        ("/ApiCredential/sync", &sync),
-    ];
+    let wanted = stage.more_rights().await;
     for (token, status, id) in &callers {
-        for (path, document) in wanted {
+        for (path, document) in &wanted {
             let kind = path.rsplit_once('/').unwrap().0;
             for (method, path) in [
-                (Method::PUT, path.to_owned()),
-                (Method::PATCH, path.to_owned()),
-                (Method::DELETE, path.to_owned()),
+                (Method::PUT, (*path).to_owned()),
+                (Method::PATCH, (*path).to_owned()),
+                (Method::DELETE, (*path).to_owned()),
                 (Method::POST, kind.to_owned()),
                 (Method::PUT, format!("/fhir{path}")),
                 (Method::PATCH, format!("/fhir{path}")),
@@ -393,7 +393,7 @@ async fn case_19_nobody_grants_what_they_do_not_have() {
     // The same is done for somebody who may.
     let token = person(bea, ours).await;
     for (path, document) in wanted {
-        assert_eq!(stage.send(Method::PUT, path, &token, document).await.status, 200, "{path}");
+        assert_eq!(stage.send(Method::PUT, path, &token, &document).await.status, 200, "{path}");
     }
     assert_ne!(stage.records(), before);
 }

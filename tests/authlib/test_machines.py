@@ -68,7 +68,7 @@ class Machine:
 
     def test_it_cannot_send_a_password(self):
         person = {"grant_type": "password", "username": "ada", "password": PASSWORD}
-        self.assert_refused("unsupported_grant_type", self.machine().fetch_token, **person)
+        self.assert_refused("unauthorized_client", self.machine().fetch_token, **person)
 
 
 class BySecretInBasic(Machine, Visit):

@@ -97,6 +97,10 @@ pub struct Wording {
     pub invalid: (&'static str, &'static str),
     /// The credential is valid but not sufficient.
     pub insufficient: (&'static str, &'static str),
+    /// The credential is sufficient, and no role of the person allows it.
+    pub no_role: (&'static str, &'static str),
+    /// The credential is sufficient, and policies do not allow it.
+    pub no_policy: (&'static str, &'static str),
     /// The whole body of a 401 to an unknown caller, if a contract has one of its own.
     pub refused: Option<&'static str>,
 }
@@ -109,6 +113,8 @@ impl Default for Wording {
             expired: ("The access token has expired.", "UNAUTHENTICATED"),
             invalid: ("The access token is not valid here.", "UNAUTHENTICATED"),
             insufficient: ("This token may not use this field.", "FORBIDDEN"),
+            no_role: ("None of the user's roles allows this field.", "FORBIDDEN"),
+            no_policy: ("No policy allows this field with these arguments.", "FORBIDDEN"),
             refused: None,
         }
     }

@@ -23,6 +23,7 @@ pub(crate) struct Claims {
     iss: Option<String>,
     sub: Option<String>,
     box_user: Option<String>,
+    client_id: Option<String>,
     aud: Option<Audience>,
     exp: Option<Timestamp>,
     nbf: Option<Timestamp>,
@@ -117,6 +118,11 @@ impl Claims {
         let is_pinned = |name: &String| record.audience.contains(name);
         if !record.audience.is_empty() && !audience.iter().any(is_pinned) {
             return Err(introspector.invalid("its aud has none of the audiences of the document"));
+        }
+        let names_client = self.box_user.is_none() && self.sub.is_some() && self.sub == self.client_id;
+        if record.has_person && names_client {
+            // Whoever may name a client there would be the person of that name here (RFC 9700 §4.15).
+            return Err(introspector.invalid("it acts for a client, not for a person"));
         }
         let subject = match (record.has_person, self.box_user.or(self.sub)) {
             (false, _) => None,

@@ -166,7 +166,7 @@ fn in_words(document: &Value) -> String {
         said("through", reference("client")),
         said("with", reference("credential")),
         said("of", reference("subject")),
-        said("at", reference("target")),
+        said("to", reference("target")),
         text("detail").map(|detail| format!("({detail})")),
         document["count"].as_u64().map(|count| format!("({count})")),
         said("from", text("source")),
@@ -183,13 +183,18 @@ fn verify_files(issuer: &Issuer, files: &[PathBuf]) -> Result<Report, Failure> {
         let name = path.display();
         let wrong = |error| format!("{name}: cannot be read: {error}");
         let file = BufReader::new(File::open(path).map_err(wrong)?);
+        let mut has_records = false;
         for (at, line) in file.split(b'\n').enumerate() {
             let line = line.map_err(wrong)?;
             // What else a server says on standard output is no record.
             if line.first() == Some(&b'{') {
+                has_records = true;
                 let place = format!("{}:{}", short(path), at + 1);
                 verification.line(&place, &String::from_utf8_lossy(&line));
             }
+        }
+        if !has_records {
+            return Err(format!("{name} has no records; if it is compressed, unpack it first").into());
         }
     }
     Ok(verification.of_files())
@@ -205,6 +210,10 @@ fn report(report: &Report) -> ExitCode {
     }
     for note in &report.notes {
         println!("note   {note}");
+    }
+    if report.records == 0 {
+        println!("There are no records: if some were kept (audit.keep), all of them were removed.");
+        return ExitCode::FAILURE;
     }
     let records = counted(report.records, "record");
     let chains = report.chains;

@@ -51,6 +51,8 @@ fn rules(plain: Rules) -> Rules {
             expired: ("Your token is expired", "UNAUTHENTICATED"),
             invalid: (NOT_AUTHORIZED, "UNAUTHENTICATED"),
             insufficient: (NOT_AUTHORIZED, "FORBIDDEN"),
+            no_role: (NOT_AUTHORIZED, "FORBIDDEN"),
+            no_policy: (NOT_AUTHORIZED, "FORBIDDEN"),
             refused: None,
         },
         ..plain

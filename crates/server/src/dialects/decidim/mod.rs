@@ -62,6 +62,8 @@ fn rules(plain: Rules) -> Rules {
         },
         wording: Wording {
             insufficient: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
+            no_role: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
+            no_policy: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
             refused: Some(r#"{"error":"Access denied"}"#),
             ..Wording::default()
         },

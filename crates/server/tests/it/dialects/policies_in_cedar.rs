@@ -189,5 +189,7 @@ async fn editors_may_change_what_they_own() {
     assert!(ask("readers", query, json!("ann"), none).await.0);
     let email = json!({"fields": ["Order.id", "User.email"]});
     assert!(!ask("readers", query, json!("ann"), email.clone()).await.0);
+    let said = ask("editors", update, json!("ann"), email.clone()).await;
+    assert_eq!(said, (false, json!(["addresses-are-for-support"])), "by way of what they change");
     assert!(ask("support", query, json!("ann"), email).await.0);
 }

@@ -537,5 +537,5 @@ async fn a_refusal_says_what_is_wrong_in_the_words_of_the_standard() {
         ResourceOwnerPassword::new("pw-ann".to_owned()),
     );
     let by_password = web.exchange_password(&name, &password).request_async(&net).await;
-    assert_refused(by_password, &Code::UnsupportedGrantType);
+    assert_refused(by_password, &Code::UnauthorizedClient);
 }

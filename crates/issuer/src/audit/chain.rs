@@ -100,7 +100,8 @@ impl Chain {
             // First the record, then what refers to it: the other way round, a crash in between
             // would look as if the record had been removed.
             let id = chain.store(std::slice::from_ref(&first)).await?;
-            let body = AuditHead { hash: hash(&first), until: now + keep };
+            let (hash, until) = (hash(&first), now + keep);
+            let body = AuditHead { code: head_code(issuer, &hash, until), hash, until };
             let written = match head {
                 None => repository.insert(HEAD, &body, now).await?,
                 Some(head) => {
@@ -219,6 +220,13 @@ fn canonical<'a>(members: impl Iterator<Item = (&'a String, &'a Value)>) -> Vec<
 /// The SHA-256 hash of a record, its code included.
 pub(super) fn hash(record: &Record) -> String {
     Digest::of(&canonical(record.iter())).text()
+}
+
+/// The code of what says which process was the last: without it, whoever removes the records of that
+/// process could name the one before it.
+pub(super) fn head_code(issuer: &Issuer, hash: &str, until: Timestamp) -> String {
+    let members = [("head", hash.into()), ("until", until.0.into())];
+    code(issuer, &members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
 /// The code of a record: the HMAC of all its other members.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     AuditKind,
-    chain::{Record, code, hash, number_of},
+    chain::{Record, code, hash, head_code, number_of},
 };
 use crate::{
     Issuer,
@@ -195,6 +195,9 @@ impl<'a> Verification<'a> {
             }
         }
         match head {
+            Some(head) if !self.is_ours(head) => {
+                self.fault("what says which process was the last was changed".to_owned());
+            }
             Some(head) if head.until > now && !self.starts.contains(&head.hash) => {
                 self.fault("the first record of the last process is missing".to_owned());
             }
@@ -204,6 +207,11 @@ impl<'a> Verification<'a> {
             _ => {}
         }
         self.finish()
+    }
+
+    fn is_ours(&self, head: &AuditHead) -> bool {
+        let ours = head_code(self.issuer, &head.hash, head.until);
+        constant_time_eq(head.code.as_bytes(), ours.as_bytes())
     }
 
     fn note_end(&mut self, boot: &str, seen: &Seen) {

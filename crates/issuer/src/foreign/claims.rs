@@ -119,7 +119,8 @@ impl Claims {
         if !record.audience.is_empty() && !audience.iter().any(is_pinned) {
             return Err(introspector.invalid("its aud has none of the audiences of the document"));
         }
-        let names_client = self.box_user.is_none() && self.sub.is_some() && self.sub == self.client_id;
+        let names_client =
+            self.box_user.is_none() && self.sub.is_some() && self.sub == self.client_id;
         if record.has_person && names_client {
             // Whoever may name a client there would be the person of that name here (RFC 9700 §4.15).
             return Err(introspector.invalid("it acts for a client, not for a person"));

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::GrantType;
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     client_auth::AuthenticatedClient,
     error::OAuthError,
     grant::settings::{AskedGrant, seconds, show_with_refresh},
@@ -108,6 +109,8 @@ impl GrantType for Password {
         let id = new_id(now);
         match issuer.repository().insert(&id, &family, now).await? {
             Written::Done => {
+                let by = Party::through(family.account.as_deref(), &client.id);
+                issuer.audit(Event::of(AuditKind::SignIn).by(by).target("Session", &id));
                 Ok(Authorized { id, family, nonce: None, id_claims: Vec::new(), introduces: true })
             }
             _ => Err(StoreError::new("a newly generated family id was already in use").into()),

@@ -39,6 +39,8 @@ pub struct AuditHead {
     pub hash: String,
     /// Until when that record is kept.
     pub until: Timestamp,
+    /// An HMAC over both, as records have one.
+    pub code: String,
 }
 
 impl Stored for AuditHead {

@@ -15,7 +15,10 @@ use castellan_issuer::{
 };
 use tokio::sync::mpsc;
 
-use super::{budget::Budget, usage::API_KEY_JWT};
+use super::{
+    budget::Budget,
+    usage::{API_KEY_JWT, FOREIGN_TOKEN},
+};
 
 /// Records the denials of one site. Cheap to clone.
 #[derive(Clone)]
@@ -109,8 +112,12 @@ fn audited(guard: &str, denial: &Denial) -> Event {
         user: caller.person.clone(),
         client: caller.client.clone(),
         credential: caller.credential.as_ref().map(|id| {
-            let is_key = caller.kind == API_KEY_JWT;
-            format!("{}/{id}", if is_key { "AuthKey" } else { "ApiCredential" })
+            let kind = match &*caller.kind {
+                API_KEY_JWT => "AuthKey",
+                FOREIGN_TOKEN => "TokenIntrospector",
+                _ => "ApiCredential",
+            };
+            format!("{kind}/{id}")
         }),
     };
     let mut fields = denial.fields.iter();

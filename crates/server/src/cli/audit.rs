@@ -194,7 +194,9 @@ fn verify_files(issuer: &Issuer, files: &[PathBuf]) -> Result<Report, Failure> {
             }
         }
         if !has_records {
-            return Err(format!("{name} has no records; if it is compressed, unpack it first").into());
+            return Err(
+                format!("{name} has no records; if it is compressed, unpack it first").into()
+            );
         }
     }
     Ok(verification.of_files())

@@ -73,8 +73,8 @@ async fn by_id(
     let DecisionRecord { at, guard, denial } = found
         .ok_or_else(|| {
             format!(
-                "no denial with id {id:?}: the request was allowed, or was denied more than 24 \
-                 hours ago"
+                "no denial with id {id:?}: no guard denied that request in the last 24 hours; \
+                 `castellan audit --decision {id}` says what else it did"
             )
         })?
         .body;

@@ -171,12 +171,12 @@ impl Question<'_> {
         let mut seen = Vec::new();
         for one in group {
             // The same place may be reached by several ways.
-            if seen.contains(&one.place.span) {
+            if seen.contains(&(one.root, one.place.span)) {
                 continue;
             }
-            seen.push(one.place.span);
+            seen.push((one.root, one.place.span));
             let schema = &self.schema.composed;
-            let arguments = arguments::of(schema, &one.node, &self.variables, budget)?;
+            let arguments = arguments::of(schema, (one.root, &one.node), &self.variables, budget)?;
             if known.get_or_insert_with(|| arguments.clone()) != &arguments {
                 return Ok(None);
             }

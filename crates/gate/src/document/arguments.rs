@@ -11,6 +11,8 @@ use apollo_compiler::{
 };
 use serde_json::{Map, Value};
 
+use crate::Root;
+
 use super::{
     numbers::{exact, whole_or_double},
     selection::DocumentError,
@@ -43,28 +45,40 @@ impl Budget {
     }
 }
 
-/// The arguments of `field`, in the order of its definition. `variables` are coerced.
+/// The arguments of `field` of the type `root`, in the order of its definition. `variables` are
+/// coerced.
+///
+/// The definition is that of the object type, whichever interface the field was selected on: by it
+/// the API executes (GraphQL specification §6.4.1).
 ///
 /// # Errors
 /// [`DocumentError::TooLarge`] if they take more than what is left of `budget`.
 pub(crate) fn of(
     schema: &Schema,
-    field: &Field,
+    (root, field): (Root, &Field),
     variables: &JsonMap,
     budget: &mut Budget,
 ) -> Result<Map<String, Value>, DocumentError> {
     let mut reading = Reading { schema, variables, budget, expanded: Vec::new() };
     let given = field.arguments.iter().map(|argument| (&argument.name, &argument.value));
-    reading.members(&field.definition.arguments, &given.collect::<Vec<_>>())
+    let name = schema.root_operation(root.operation());
+    let executed = name.and_then(|name| schema.type_field(name, &field.name).ok());
+    let defined = executed.map_or(&field.definition.arguments, |field| &field.arguments);
+    reading.members(defined, &given.collect::<Vec<_>>())
 }
 
-/// The value of `default`, which stands in a schema or in the declaration of a variable, as one of
-/// type `ty`.
-pub(super) fn typed(schema: &Schema, ty: &Type, default: &Literal) -> JsonValue {
+/// The value of `default`, which stands in the declaration of a variable or in `definition`, as one
+/// of type `ty`.
+pub(super) fn typed(
+    schema: &Schema,
+    ty: &Type,
+    default: &Literal,
+    definition: Option<&InputValueDefinition>,
+) -> JsonValue {
     // As long as the document and the schema are, which have limits of their own.
     let (variables, mut budget) = (JsonMap::new(), Budget(usize::MAX));
-    let mut reading =
-        Reading { schema, variables: &variables, budget: &mut budget, expanded: Vec::new() };
+    let expanded = definition.map(std::ptr::from_ref).into_iter().collect();
+    let mut reading = Reading { schema, variables: &variables, budget: &mut budget, expanded };
     let value = reading.literal(ty, default).ok().flatten();
     value.unwrap_or_default().into()
 }
@@ -73,8 +87,8 @@ struct Reading<'a> {
     schema: &'a Schema,
     variables: &'a JsonMap,
     budget: &'a mut Budget,
-    /// Input types whose defaults are being filled in: one within itself would have no end.
-    expanded: Vec<Name>,
+    /// The definitions whose defaults are being filled in: one within itself would have no end.
+    expanded: Vec<*const InputValueDefinition>,
 }
 
 impl Reading<'_> {
@@ -93,10 +107,19 @@ impl Reading<'_> {
             };
             let value = match (value, &definition.default_value) {
                 (Some(value), _) => value,
-                (None, Some(default)) => match self.literal(&definition.ty, default)? {
-                    Some(value) => value,
-                    None => continue,
-                },
+                (None, Some(default)) => {
+                    let this = std::ptr::from_ref::<InputValueDefinition>(definition);
+                    if self.expanded.contains(&this) {
+                        continue;
+                    }
+                    self.expanded.push(this);
+                    let value = self.literal(&definition.ty, default);
+                    self.expanded.pop();
+                    match value? {
+                        Some(value) => value,
+                        None => continue,
+                    }
+                }
                 (None, None) => continue,
             };
             self.budget.take(&definition.name)?;
@@ -149,17 +172,7 @@ impl Reading<'_> {
         members: &[(Name, Node<Literal>)],
     ) -> Result<Map<String, Value>, DocumentError> {
         let given: Vec<_> = members.iter().map(|(name, value)| (name, value)).collect();
-        let defined = definition.fields.values().map(|field| &**field);
-        if self.expanded.contains(&definition.name) {
-            // Written out within itself it ends; by defaults alone it would not.
-            let written =
-                defined.filter(|field| given.iter().any(|(name, _)| **name == field.name));
-            return self.members(written, &given);
-        }
-        self.expanded.push(definition.name.clone());
-        let read = self.members(defined, &given);
-        self.expanded.pop();
-        read
+        self.members(definition.fields.values().map(|field| &**field), &given)
     }
 
     /// A value by what it is rather than by a type: of a scalar that only the API reads, or one whose

@@ -56,7 +56,7 @@ pub(super) fn coerce_variables(
             let value = Json::read(text).ok_or_else(|| does_not_fit(&of, text, &definition.ty))?;
             Coercion { schema, of: &of }.coerce(&definition.ty, &value)?
         } else if let Some(default) = &definition.default_value {
-            arguments::typed(schema, &definition.ty, default)
+            arguments::typed(schema, &definition.ty, default, None)
         } else if definition.ty.is_non_null() {
             let message = format!("missing value for non-null variable '{name}'");
             return Err(CoercionError { message, at: definition.location() });
@@ -133,7 +133,7 @@ impl Coercion<'_> {
             let value = if let Some(value) = given.get(name.as_str()) {
                 Coercion { of: &of, ..*self }.coerce(&field.ty, value)?
             } else if let Some(default) = &field.default_value {
-                arguments::typed(self.schema, &field.ty, default)
+                arguments::typed(self.schema, &field.ty, default, Some(field))
             } else if field.ty.is_non_null() {
                 let message = format!("Missing value for non-null {of}");
                 return Err(CoercionError::new(message));

@@ -8,7 +8,8 @@ pub(crate) mod limits;
 mod numbers;
 pub(crate) mod prune;
 pub(crate) mod selection;
-pub(crate) mod walk;
+pub(crate) mod unique_input;
+mod walk;
 mod weight;
 
 use apollo_compiler::{
@@ -91,6 +92,7 @@ impl Document {
             Ok(document) => document.validate(validity).map_err(invalid)?,
             Err(failed) => return Err(invalid(failed)),
         };
+        unique_input::check(&executable)?;
         let operation = executable.operations.get(operation_name).map_err(|error| {
             DocumentError::Invalid(vec![error.to_graphql_error(&executable.sources)])
         })?;

@@ -2,6 +2,8 @@
 
 /// Doubles of at least this have no fraction, and stand for more than one integer.
 const UNEXACT: f64 = 9_007_199_254_740_992.0;
+/// The same as an integer.
+const UNEXACT_INTEGER: u64 = 9_007_199_254_740_992;
 /// So many digits a double tells apart, whatever they are.
 const DIGITS: usize = 15;
 
@@ -24,15 +26,15 @@ pub(super) fn whole_or_double<T: From<i64> + From<f64>>(number: f64) -> T {
 /// A number that only the API reads. Where a double could not tell it from another one, it is the
 /// text of its digits, which is equal to no number.
 pub(super) fn exact<T: From<i64> + From<u64> + From<f64> + From<String>>(digits: &str) -> T {
-    if let Ok(number) = digits.parse::<i64>() {
-        return number.into();
-    }
-    if let Ok(number) = digits.parse::<u64>() {
+    if let Ok(number) = digits.parse::<i64>()
+        && number.unsigned_abs() < UNEXACT_INTEGER
+    {
         return number.into();
     }
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
-    let significant = mantissa.trim_start_matches(['-', '0', '.']);
-    let significant = significant.bytes().filter(u8::is_ascii_digit).count();
+    // Zeros at either end say nothing of how many digits have to be told apart.
+    let significant: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let significant = significant.trim_matches('0').len();
     match digits.parse::<f64>() {
         // One that is too small for a double would be zero.
         Ok(number)

@@ -116,26 +116,26 @@ async fn arguments_are_seen_as_the_api_will_see_them() {
             "{ of(where: {size: LARGE}) }",
             none(),
             json!({"int": 7, "where": {
-                "id": "1", "size": "LARGE", "within": {"radius": 2, "self": {}}, "tags": ["t"],
+                "id": "1", "size": "LARGE", "within": {"radius": 2, "self": {"radius": 2}}, "tags": ["t"],
             }}),
         ),
         (
             "query($v: Where) { of(where: $v) }",
             json!({"v": {"not": {"id": 9, "within": null}}}),
             json!({"int": 7, "where": {
-                "id": "1", "size": "SMALL", "within": {"radius": 2, "self": {}}, "tags": ["t"],
+                "id": "1", "size": "SMALL", "within": {"radius": 2, "self": {"radius": 2}}, "tags": ["t"],
                 "not": {"id": "9", "size": "SMALL", "within": null, "tags": ["t"]},
             }}),
         ),
         (
             "query($v: Any) { of(any: {a: [$v, 1.0, E, \"s\"], b: 9007199254740993}) }",
             json!({"v": {"c": 0.1}}),
-            json!({"int": 7, "any": {"a": [{"c": 0.1}, 1, "E", "s"], "b": 9_007_199_254_740_993_u64}}),
+            json!({"int": 7, "any": {"a": [{"c": 0.1}, 1, "E", "s"], "b": "9007199254740993"}}),
         ),
         (
-            "{ of(any: [18446744073709551616, 0.1000000000000000055, 1e400, 100e-2]) }",
+            "{ of(any: [18446744073709551616, 0.1000000000000000055, 1e400, 100e-2, 1.00000000000000000]) }",
             none(),
-            json!({"int": 7, "any": ["18446744073709551616", "0.1000000000000000055", "1e400", 1]}),
+            json!({"int": 7, "any": ["18446744073709551616", "0.1000000000000000055", "1e400", 1, 1]}),
         ),
     ] {
         assert_eq!(
@@ -143,6 +143,63 @@ async fn arguments_are_seen_as_the_api_will_see_them() {
             expected,
             "{document} {variables}"
         );
+    }
+}
+
+/// A field that is given twice has two values, and it is for the API which of them it reads.
+#[tokio::test]
+async fn a_field_of_an_input_object_is_given_once() {
+    let sdl = "
+        scalar Any
+        input Where { owner: ID, sub: Where }
+        type Query { of(where: Where, any: Any): Int }";
+    let (rig, asked) = rig_of(sdl, (&SchemaSettings::default(), rules(&[])), |_| true);
+    let mut rig = rig.answering(json!({"data": {"of": 1}}));
+    for document in [
+        "{ of(where: {owner: 1, owner: 2}) }",
+        "{ of(where: {sub: {owner: 1, owner: 1}}) }",
+        "query($o: ID) { of(where: {owner: 1, owner: $o}) }",
+        "query($w: Where = {owner: 1, owner: 2}) { of(where: $w) }",
+        "{ of(any: {a: 1, b: [{c: 1, c: 2}]}) }",
+        "{ ...F } fragment F on Query { of(any: {a: 1, a: 2}) }",
+        "query Other { of(any: {a: 1, a: 2}) } query Asked { of }",
+    ] {
+        let reply = rig.ask_with(Some("ann"), document, json!({"o": 2})).await;
+        assert!(reply.text.contains("is given twice"), "{document}: {}", reply.text);
+    }
+    assert_eq!(taken(&asked), []);
+    let reply = rig.ask_with(Some("ann"), "{ of(any: {a: {a: 1}, b: [{a: 1}]}) }", json!({})).await;
+    assert!(!reply.text.contains("errors"), "{}", reply.text);
+}
+
+/// The API executes the field of the object type, with its arguments and defaults, whichever
+/// interface it was selected on.
+#[tokio::test]
+async fn the_arguments_are_those_of_the_root_type() {
+    let sdl = "
+        interface Lists { of(owner: ID = \"ada\"): Int }
+        type Query implements Lists { of(owner: ID = \"grace\", all: Boolean = true): Int }";
+    let expected = json!({"owner": "grace", "all": true});
+    for document in ["{ of }", "{ ...on Lists { of } }", "{ ...F } fragment F on Lists { of }"] {
+        assert_eq!(arguments(sdl, document, json!({})).await, expected, "{document}");
+    }
+}
+
+/// However deep it is written: the API fills in what is missing at every level.
+#[tokio::test]
+async fn defaults_are_filled_in_within_what_is_written() {
+    let sdl = "
+        input Where { owner: ID, n: Int = 7, sub: Where, own: Where = {n: 1} }
+        type Query { of(where: Where): Int }";
+    let own = json!({"n": 1});
+    let inner = json!({"owner": "x", "n": 7, "own": own});
+    let expected = json!({"where": {"n": 7, "sub": inner, "own": own}});
+    for (document, variables) in [
+        ("{ of(where: {sub: {owner: \"x\"}}) }", json!({})),
+        ("query($w: Where = {sub: {owner: \"x\"}}) { of(where: $w) }", json!({})),
+        ("query($w: Where) { of(where: $w) }", json!({"w": {"sub": {"owner": "x"}}})),
+    ] {
+        assert_eq!(arguments(sdl, document, variables).await, expected, "{document}");
     }
 }
 

@@ -228,6 +228,18 @@ impl Event {
         }
     }
 
+    /// Whether it is what callers do all day, of which one of them can cause any number.
+    #[must_use]
+    pub const fn is_routine(&self) -> bool {
+        matches!(
+            self.kind,
+            AuditKind::SignIn
+                | AuditKind::TokenIssued
+                | AuditKind::TokenRefreshed
+                | AuditKind::AccessDenied
+        )
+    }
+
     /// Its members, in the order in which a record shows them.
     fn members(&self, site: &str) -> Map<String, Value> {
         let mut members = Map::new();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     AuditKind,
-    chain::{Record, code, hash, head_code, number_of},
+    chain::{Record, block_id, code, hash, head_code, number_of, time_of},
 };
 use crate::{
     Issuer,
@@ -247,6 +247,10 @@ impl Issuer {
             let step = self.repository().page::<AuditBlock>(BLOCK, after, STEP, now).await?;
             for block in &step {
                 let id = block.id.strip_prefix(BLOCK).unwrap_or(&block.id);
+                if !is_in_place(&block.id, &block.body) {
+                    verification
+                        .fault(format!("AuditEvent/{id}: these records were moved in time"));
+                }
                 for (index, record) in block.body.records.iter().enumerate().rev() {
                     verification.record(&format!("AuditEvent/{id}.{index}"), record);
                 }
@@ -258,4 +262,14 @@ impl Issuer {
         }
         Ok(verification.of_store(head.as_ref().map(|head| &head.body), now))
     }
+}
+
+/// Whether `block` is where its records belong: times and numbers of those have a code, and the id of
+/// a block, by which it is found, has none.
+fn is_in_place(id: &str, block: &AuditBlock) -> bool {
+    let Some(first) = block.records.first() else { return false };
+    let boot = first.get("boot").and_then(Value::as_str).unwrap_or_default();
+    let number = number_of(first).unwrap_or_default();
+    // A clock that was set back leaves a block behind the one before it.
+    id == block_id(block.begins, boot, number) && block.begins >= time_of(first)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{
     Timestamp, random,
-    scope::{Scopes, within_roles},
+    scope::{Scope, Scopes, within_roles},
 };
 
 use crate::{
@@ -17,6 +17,10 @@ use crate::{
     settings::GuardScopes,
     store::{Kind, Notice, StoreError},
 };
+
+/// What Castellan's own rights begin with, and what those to read end with.
+const OWN: &str = "Castellan:";
+const READ: &str = ":Read";
 
 /// One app that a person lets in.
 #[derive(Clone, Debug)]
@@ -85,28 +89,51 @@ impl Issuer {
         Ok(there)
     }
 
-    /// What of the requested scopes `person` could do at all: where each guard that the tokens are
-    /// for asks what roles allow, nothing else. Nobody is asked to agree to more.
-    pub(crate) async fn offered(
+    /// Takes from `request` what `person` could not do, where they are to be asked; whether nothing
+    /// is left of it.
+    pub(crate) async fn narrow(
+        &self,
+        request: &mut AuthorizationRequest,
+        client: &Client,
+        person: &SignedIn,
+    ) -> Result<bool, StoreError> {
+        let is_asked = !client.first_party || request.prompt == Prompt::Consent;
+        if !is_asked && request.device.is_none() {
+            return Ok(false);
+        }
+        let offered = self.offered(request, person).await?;
+        let is_nothing_left = offered.is_empty() && !request.scope.is_empty();
+        request.scope = offered;
+        Ok(is_nothing_left)
+    }
+
+    /// What of the requested scopes `person` could do at all: of Castellan's own rights all if they
+    /// are an administrator, and otherwise those to read, which policies may open to them; and where
+    /// each guard that the tokens are for requires roles, what these allow.
+    async fn offered(
         &self,
         request: &AuthorizationRequest,
         person: &SignedIn,
     ) -> Result<Scopes, StoreError> {
+        let (own, others): (Vec<_>, Vec<_>) =
+            request.scope.iter().cloned().partition(|scope| scope.as_str().starts_with(OWN));
+        let is_administrator = person.account.is_administrator();
+        let may_hold = |scope: &Scope| is_administrator || scope.as_str().ends_with(READ);
+        let own = own.into_iter().filter(may_hold).collect::<Scopes>();
+        let others: Scopes = others.into_iter().collect();
         let place = self.address();
         let named = request.resources.as_deref().filter(|named| !named.contains(&place.issuer));
         let is_meant =
             |guard: &&GuardScopes| named.is_none_or(|named| named.contains(&guard.audience));
         let guards: Vec<_> = place.guards.iter().filter(is_meant).collect();
         if guards.is_empty() || !guards.iter().all(|guard| guard.requires_roles) {
-            return Ok(request.scope.clone());
+            return Ok(others.union(&own));
         }
         let account = Arc::new(person.account.clone());
         let roles = self.standing(&person.account_id, &account).await?.roles;
-        let left = guards.iter().map(|guard| within_roles(&request.scope, &roles, &guard.aliases));
+        let left = guards.iter().map(|guard| within_roles(&others, &roles, &guard.aliases));
         let left = left.fold(Scopes::default(), |all, more| all.union(&more));
-        // What Castellan itself lets people do is no matter of theirs.
-        let own = request.scope.iter().filter(|scope| scope.as_str().starts_with("Castellan:"));
-        Ok(left.union(&own.cloned().collect()))
+        Ok(left.union(&own))
     }
 
     /// Whether the person is to be asked (`docs/rules.md` rule 35).
@@ -116,6 +143,10 @@ impl Issuer {
         client: &Client,
         person: &SignedIn,
     ) -> Result<bool, StoreError> {
+        // Only the person can tell whose device it is (RFC 8628 §5.4).
+        if request.device.is_some() {
+            return Ok(true);
+        }
         if client.first_party && request.prompt != Prompt::Consent {
             return Ok(false);
         }

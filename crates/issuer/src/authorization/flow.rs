@@ -301,15 +301,8 @@ impl Issuer {
             let flow = self.save_flow(flow, browser).await?;
             return Ok(Next::Login(flow));
         };
-        let is_device = request.device.is_some();
-        let mut may_do_nothing = false;
-        if is_device || !client.first_party || request.prompt == Prompt::Consent {
-            let offered = self.offered(&request, &person).await?;
-            may_do_nothing = offered.is_empty() && !request.scope.is_empty();
-            request.scope = offered;
-        }
-        // Only the person can tell whose device it is (RFC 8628 §5.4).
-        let asks = is_device || self.needs_consent(&request, &client, &person).await?;
+        let may_do_nothing = self.narrow(&mut request, &client, &person).await?;
+        let asks = self.needs_consent(&request, &client, &person).await?;
         if !settled.consented && asks {
             if silent {
                 // An app must not find out who is signed in by trying one account after another.

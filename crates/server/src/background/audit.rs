@@ -38,6 +38,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(5);
 /// Seconds between two records that say how many were dropped.
 const TELL: u64 = 60;
+/// What is kept free for changes to resources, passwords, sessions and consents: this part.
+const ADMINISTRATION: u64 = 4;
 /// What callers who are not known get of the records of a day: this part.
 const STRANGERS: u64 = 10;
 
@@ -183,6 +185,8 @@ struct Writer {
     /// Records that are not stored yet.
     unstored: Vec<Record>,
     known: Budget,
+    /// For what callers do all day: none of it displaces what administrators do.
+    routine: Budget,
     strangers: Budget,
     dropped: u64,
     /// When a record last said how many were dropped.
@@ -204,7 +208,8 @@ impl Writer {
             chain: None,
             pending: Vec::new(),
             unstored: Vec::new(),
-            known: budget(plan.daily),
+            known: budget((plan.daily / ADMINISTRATION).max(1)),
+            routine: budget((plan.daily - plan.daily / ADMINISTRATION).max(1)),
             strangers: budget((plan.daily / STRANGERS).max(1)),
             dropped: 0,
             told: Timestamp(0),
@@ -254,7 +259,11 @@ impl Writer {
         };
         let now = self.events.issuer().now();
         for event in std::mem::take(&mut self.pending) {
-            let budget = if event.is_a_strangers() { &mut self.strangers } else { &mut self.known };
+            let budget = match (event.is_a_strangers(), event.is_routine()) {
+                (true, _) => &mut self.strangers,
+                (false, true) => &mut self.routine,
+                (false, false) => &mut self.known,
+            };
             if budget.take(1, now) {
                 let record = chain.link(&event);
                 self.unstored.push(record.clone());

@@ -46,7 +46,7 @@ name: Helper
 secret: s3cr3t-helper
 grant_types: [authorization_code, refresh_token, "urn:ietf:params:oauth:grant-type:device_code"]
 redirect_uris: ["https://helper.test/cb"]
-scope: [openid, "Query:*", "Mutation:*", "Castellan:User:Read"]
+scope: [openid, "Query:*", "Mutation:*", "Castellan:User:Read", "Castellan:*"]
 ---
 resourceType: Client
 id: robot
@@ -416,11 +416,11 @@ async fn asked(
 #[tokio::test]
 async fn nobody_is_asked_to_agree_to_what_they_could_not_do() {
     let (_, castellan) = stage(PERSON, EDITORS).await;
-    let scope = "openid Query:* Mutation:* Castellan:User:Read";
+    let scope = "openid Query:* Mutation:* Castellan:User:Read Castellan:*";
     let (mut browser, answer, text) = asked(&castellan, ANN, scope).await;
     assert!(text.contains("Mutation:Person:{Create,Update}"), "{text}");
     assert!(text.contains("Query:*") && text.contains("Castellan:User:Read"), "{text}");
-    assert!(!text.contains("Mutation:*"), "{text}");
+    assert!(!text.contains("Mutation:*") && !text.contains("Castellan:*"), "{text}");
     let answer = browser.decide(&castellan, &answer, "allow").await;
     let code = answer.location_param("code").unwrap_or_else(|| panic!("no code: {answer:?}"));
     let granted = castellan.redeem(&code, &HELPER).await.json();

@@ -146,7 +146,8 @@ async fn discovery_promises_what_is_served() {
         "authorization_code",
         "refresh_token",
         "client_credentials",
-        "urn:ietf:params:oauth:grant-type:device_code"
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "password"
       ],
       "code_challenge_methods_supported": [
         "S256"

@@ -459,18 +459,36 @@ async fn case_22_a_document_reaches_no_private_network_that_is_not_listed() {
 
 /// What is at another Castellan: its clients are called as people here are.
 const THERE: &str = r#"
+resourceType: User
+id: ann
+userName: ann
+password: pw-ann
+---
+resourceType: User
+id: bob
+userName: bob
+password: pw-bob
+---
+resourceType: Client
+id: by-jwt
+secret: s3cr3t-by-jwt
+first_party: true
+grant_types: [password]
+scope: ["Query:*", "Mutation:*"]
+---
+resourceType: Client
+id: by-opaque
+secret: s3cr3t-by-opaque
+first_party: true
+grant_types: [password]
+scope: ["Query:*"]
+auth: {password: {token_format: opaque}}
+---
 resourceType: Client
 id: ann
 secret: s3cr3t-ann
 grant_types: [client_credentials]
-scope: ["Query:*", "Mutation:*"]
----
-resourceType: Client
-id: bob
-secret: s3cr3t-bob
-grant_types: [client_credentials]
 scope: ["Query:*"]
-auth: {client_credentials: {token_format: opaque}}
 ---
 resourceType: Client
 id: home
@@ -498,14 +516,20 @@ async fn another_castellan_is_an_issuer_like_any_other() {
     ];
     let other = Recorder::start().await;
     let stage = Stage::with(other, &documents, &[&foreign.url]).await;
-    let token = async |id: &str| {
-        let secret = format!("s3cr3t-{id}");
-        let pairs =
-            [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", &*secret)];
+    let token = async |grant: &str, id: &str, person: &str| {
+        let (secret, password) = (format!("s3cr3t-{id}"), format!("pw-{person}"));
+        let pairs = [
+            ("grant_type", grant),
+            ("client_id", id),
+            ("client_secret", &*secret),
+            ("username", person),
+            ("password", &*password),
+        ];
         let answer = foreign.token(&pairs).await;
         answer.json()["access_token"].as_str().unwrap().to_owned()
     };
-    let (jwt, opaque) = (token("ann").await, token("bob").await);
+    let jwt = token("password", "by-jwt", "ann").await;
+    let opaque = token("password", "by-opaque", "bob").await;
     let identity = stage.identity(&jwt).await;
     assert_eq!(
         (&identity["sub"], &identity["scope"]),
@@ -519,11 +543,14 @@ async fn another_castellan_is_an_issuer_like_any_other() {
         said.contains("introspector     jwts: ") && said.contains("introspect answers"),
         "{said}"
     );
+    // A client there that has the name of a person here is not that person (RFC 9700 §4.15).
+    let client = token("client_credentials", "ann", "").await;
+    stage.assert_refused(&client, "a client's own token").await;
     // Revoked there, it is nothing here within `cache_ttl`.
     let revoked = Ask::post(&foreign.at("/auth/revoke")).form(&[
         ("token", &*opaque),
-        ("client_id", "bob"),
-        ("client_secret", "s3cr3t-bob"),
+        ("client_id", "by-opaque"),
+        ("client_secret", "s3cr3t-by-opaque"),
     ]);
     assert_eq!(revoked.send().await.status, 200);
     stage.until(&opaque, 401, Duration::from_secs(5)).await;

@@ -83,7 +83,7 @@ impl Issuer {
     }
 
     /// What the policies of this site say about a request of `caller`, in the order of their ids
-    /// ([`policy::evaluate`]). `request` is the request as far as the caller knows it; the
+    /// ([`crate::policy::evaluate`]). `request` is the request as far as the caller knows it; the
     /// person, the client and the operation are added here (`docs/contracts/aidbox.md` §8).
     ///
     /// # Errors

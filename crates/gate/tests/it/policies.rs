@@ -154,7 +154,7 @@ async fn a_field_of_an_input_object_is_given_once() {
         input Where { owner: ID, sub: Where }
         type Query { of(where: Where, any: Any): Int }";
     let (rig, asked) = rig_of(sdl, (&SchemaSettings::default(), rules(&[])), |_| true);
-    let mut rig = rig.answering(json!({"data": {"of": 1}}));
+    let rig = rig.answering(json!({"data": {"of": 1}}));
     for document in [
         "{ of(where: {owner: 1, owner: 2}) }",
         "{ of(where: {sub: {owner: 1, owner: 1}}) }",

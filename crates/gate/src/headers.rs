@@ -75,6 +75,19 @@ pub fn strip_request_headers(headers: &mut HeaderMap, also: &[String]) {
     });
 }
 
+/// Headers that are for whoever answers in the end, under the one spelling that CGI-style servers
+/// read: without those that are for the next hop alone, or that `Connection` names (RFC 9110 §7.6.1).
+pub fn end_to_end_headers(
+    headers: &HeaderMap,
+) -> impl Iterator<Item = (Cow<'_, str>, &HeaderValue)> {
+    let named = named_by_connection(headers);
+    headers
+        .iter()
+        .filter(move |(name, _)| !named.iter().any(|one| one == name.as_str()))
+        .map(|(name, value)| (dashed(name.as_str()), value))
+        .filter(|(name, _)| !HOP_BY_HOP.contains(&&**name))
+}
+
 /// The one spelling we compare: CGI-style servers read `-`, `_` and any other sign alike.
 fn dashed(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {

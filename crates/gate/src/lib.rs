@@ -101,7 +101,7 @@ pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, RoleSummary, Step,
     explain, explain_denial,
 };
-pub use headers::{DecisionId, strip_request_headers};
+pub use headers::{DecisionId, end_to_end_headers, strip_request_headers};
 pub use layer::{Gate, Gated};
 pub use limits::Limits;
 pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};

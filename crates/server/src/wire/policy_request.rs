@@ -1,6 +1,6 @@
 //! Requests as policies see them (`docs/contracts/aidbox.md` §8), at resources and at guards.
 
-use castellan_gate::Source;
+use castellan_gate::{Source, end_to_end_headers};
 use http::{HeaderMap, request::Parts};
 use serde_json::{Map, Value, json};
 
@@ -34,12 +34,13 @@ pub(crate) fn params(query: &str) -> Map<String, Value> {
     params
 }
 
+/// Those that an API would see: not what `Connection` names, and two spellings of one name as one.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let mut shown = Map::new();
-    for (name, value) in headers {
-        let is_shown = !CREDENTIALS.contains(&name.as_str()) && !name.as_str().starts_with(OURS);
+    for (name, value) in end_to_end_headers(headers) {
+        let is_shown = !CREDENTIALS.contains(&&*name) && !name.starts_with(OURS);
         if let (true, Ok(value)) = (is_shown, value.to_str()) {
-            add(&mut shown, name.as_str().to_owned(), value.to_owned());
+            add(&mut shown, name.into_owned(), value.to_owned());
         }
     }
     shown
@@ -66,7 +67,9 @@ mod tests {
             .header("cookie", "ASID=secret")
             .header("castellan-identity", "forged")
             .header("x-tenant", "one")
-            .header("x-tenant", "two")
+            .header("x_tenant", "two")
+            .header("x-dropped", "by the next hop")
+            .header("connection", "x-dropped")
             .header("accept", "*/*");
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let shown = document("https://id.example.org", "get", &parts);

@@ -191,7 +191,7 @@ impl Chain {
 }
 
 /// The id of a block whose place in time is `place`, and whose first record has `number`.
-pub(super) fn block_id(place: Timestamp, boot: &str, number: u64) -> String {
+fn block_id(place: Timestamp, boot: &str, number: u64) -> String {
     format!("{}{boot}{:010x}", block_prefix(place), LAST_SECOND.saturating_sub(number))
 }
 

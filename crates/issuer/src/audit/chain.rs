@@ -139,7 +139,7 @@ impl Chain {
         record
     }
 
-    /// The record that so many events were dropped.
+    /// The record that says how many events were dropped.
     pub fn dropped(&mut self, count: u64) -> Record {
         self.own(Event::of(AuditKind::Dropped).count(count))
     }

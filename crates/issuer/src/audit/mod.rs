@@ -206,7 +206,7 @@ impl Event {
         Self { target: Some(format!("{kind}/{id}")), ..self }
     }
 
-    /// The same with more words: fixed ones, or names of ours, never what somebody typed in.
+    /// The same event with a detail: fixed words or names of ours, never what somebody typed.
     #[must_use]
     pub fn detail(self, detail: &str) -> Self {
         Self { detail: Some(detail.to_owned()), ..self }

@@ -31,7 +31,7 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-/// Faults that are told; more are counted.
+/// The number of faults that are reported one by one; further ones are only counted.
 const MOST: usize = 100;
 /// Blocks that are read at a time.
 const STEP: usize = 50;

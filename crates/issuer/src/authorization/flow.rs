@@ -302,22 +302,19 @@ impl Issuer {
             return Ok(Next::Login(flow));
         };
         let may_do_nothing = self.narrow(&mut request, &client, &person).await?;
-        let asks = self.needs_consent(&request, &client, &person).await?;
-        if !settled.consented && asks {
-            if silent {
-                // An app must not find out who is signed in by trying one account after another.
-                let code = if meant.is_some() {
-                    ErrorCode::LoginRequired
-                } else {
-                    ErrorCode::ConsentRequired
-                };
-                return Err(request.refuse(code, "the user has not given consent yet").into());
-            }
-            if may_do_nothing {
-                return self.deny(&request, "the user may do nothing of what is requested").await;
-            }
-            let session = Some(person.session);
-            let flow = Flow { request: Some(request), session, ..Flow::default() };
+        let must_ask = !settled.consented && self.needs_consent(&request, &client, &person).await?;
+        if must_ask && silent {
+            // An app must not find out who is signed in by trying one account after another.
+            let code =
+                if meant.is_some() { ErrorCode::LoginRequired } else { ErrorCode::ConsentRequired };
+            return Err(request.refuse(code, "the user has not given consent yet").into());
+        }
+        if may_do_nothing {
+            return self.deny(&request, "the user may do nothing of what is requested").await;
+        }
+        if must_ask {
+            let (request, session) = (Some(request), Some(person.session));
+            let flow = Flow { request, session, ..Flow::default() };
             return Ok(Next::Consent(self.save_flow(flow, browser).await?));
         }
         if let Some(device) = &request.device {

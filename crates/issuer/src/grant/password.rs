@@ -46,7 +46,7 @@ impl GrantType for Password {
         let written: PasswordDocument = asked.read()?;
         if !asked.first_party {
             let text = "password is for first-party clients: others would learn the passwords of \
-                        people; use authorization_code, or set first_party";
+                        people; use authorization_code, or set first_party: true";
             return Err(text.to_owned());
         }
         let secret_required = written.secret_required.unwrap_or(asked.has_secret);

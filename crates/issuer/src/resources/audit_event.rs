@@ -101,17 +101,7 @@ impl Resource for AuditEventDocument {
         listing: &Listing,
         choices: &[Choice],
     ) -> Result<Vec<Value>, ListError> {
-        if listing.sort.is_some() {
-            return Err(ListError::Unsupported(Cause::Sorting));
-        }
-        let mut documents: Vec<Value> = Vec::new();
-        for choice in choices {
-            let Choice::Id(id) = choice else { continue };
-            let found = Self::described(issuer, id).await?.map(|found| found.with_meta());
-            let found = found.filter(|document| is_admitted(listing, document));
-            documents.extend(found.filter(|document| !documents.contains(document)));
-        }
-        Ok(documents)
+        issuer.those_described::<Self>(listing, choices).await
     }
 
     async fn count(issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError> {
@@ -119,7 +109,7 @@ impl Resource for AuditEventDocument {
         let mut count = 0;
         loop {
             match walk.next().await? {
-                Step::One(document) => count += u64::from(is_admitted(listing, &document)),
+                Step::One(document) => count += u64::from(listing.admits_document(&document)),
                 Step::End => return Ok(Some(count)),
                 Step::Enough => return Ok(None),
             }
@@ -150,7 +140,7 @@ impl Issuer {
                     return Ok(Listed { documents, end_cursor: walk.place.and_then(cursor) });
                 }
             };
-            if !is_admitted(listing, &document) {
+            if !listing.admits_document(&document) {
                 continue;
             }
             if skip > 0 {
@@ -255,10 +245,6 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-}
-
-fn is_admitted(listing: &Listing, document: &Value) -> bool {
-    listing.conditions.iter().all(|condition| condition.admits(document))
 }
 
 fn id_of(document: &Value) -> Option<String> {

@@ -91,7 +91,7 @@ impl ResourceKind {
     pub const ACCESS_POLICY: Self = Self::of::<AccessPolicyDocument>();
     /// What people may do.
     pub const ROLE: Self = Self::of::<RoleDocument>();
-    /// What people are told of a scope.
+    /// What the consent page says about a scope.
     pub const SCOPE: Self = Self::of::<ScopeDocument>();
     /// A sign-in in a browser, or what one authorization issued (`docs/contracts/aidbox.md` §2.3).
     /// Read and ended, never written by hand.

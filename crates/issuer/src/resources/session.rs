@@ -166,17 +166,7 @@ impl Resource for SessionDocument {
         listing: &Listing,
         choices: &[Choice],
     ) -> Result<Vec<Value>, ListError> {
-        if listing.sort.is_some() {
-            return Err(ListError::Unsupported(Cause::Sorting));
-        }
-        let mut documents: Vec<Value> = Vec::new();
-        for choice in choices {
-            let Choice::Id(id) = choice else { continue };
-            let found = Self::described(issuer, id).await?.map(|found| found.with_meta());
-            let found = found.filter(|document| is_admitted(listing, document));
-            documents.extend(found.filter(|document| !documents.contains(document)));
-        }
-        Ok(documents)
+        issuer.those_described::<Self>(listing, choices).await
     }
 
     async fn count(issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError> {
@@ -187,7 +177,7 @@ impl Resource for SessionDocument {
             after = Some(last.place());
             examined += step.len();
             let documents = issuer.shown(&step).await?;
-            let admitted = |one: &Described| u64::from(is_admitted(listing, &one.document));
+            let admitted = |one: &Described| u64::from(listing.admits_document(&one.document));
             count += documents.iter().flatten().map(admitted).sum::<u64>();
         }
         Ok(None)
@@ -208,10 +198,6 @@ async fn end(issuer: &Issuer, id: &str) -> Result<bool, StoreError> {
             Ok(stored.body.ended.is_none())
         }
     }
-}
-
-fn is_admitted(listing: &Listing, document: &Value) -> bool {
-    listing.conditions.iter().all(|condition| condition.admits(document))
 }
 
 /// A record that is shown as a session.
@@ -314,7 +300,7 @@ impl Issuer {
             for (found, described) in step.iter().zip(self.shown(&step).await?) {
                 after = Some(found.place());
                 let document = described.map(|described| described.with_meta());
-                let document = document.filter(|document| is_admitted(listing, document));
+                let document = document.filter(|document| listing.admits_document(document));
                 let Some(document) = document else { continue };
                 if skip > 0 {
                     skip -= 1;

@@ -45,7 +45,7 @@ pub enum Kind {
     History,
     /// What people may do.
     Role,
-    /// What people are told of a scope.
+    /// What the consent page says about a scope.
     ScopeText,
     /// What happened, for those who audit.
     Audit,

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use serde_json::Value;
 
 use super::{
-    Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
+    Cause, Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
     cursor::{Place, SortKey},
 };
 use crate::{
@@ -38,8 +38,12 @@ impl Listing {
         if self.conditions.is_empty() {
             return true;
         }
-        let document = shown::<R>(stored);
-        self.conditions.iter().all(|condition| condition.admits(&document))
+        self.admits_document(&shown::<R>(stored))
+    }
+
+    /// Whether a document meets every condition.
+    pub(crate) fn admits_document(&self, document: &Value) -> bool {
+        self.conditions.iter().all(|condition| condition.admits(document))
     }
 }
 
@@ -241,6 +245,26 @@ impl Issuer {
             }
         }
         Ok(least.kept.values().map(shown::<R>).collect())
+    }
+
+    /// The same of a kind whose documents are made of several kinds of records, and which has one
+    /// order.
+    pub(crate) async fn those_described<R: Resource>(
+        &self,
+        listing: &Listing,
+        choices: &[Choice],
+    ) -> Result<Vec<Value>, ListError> {
+        if listing.sort.is_some() {
+            return Err(ListError::Unsupported(Cause::Sorting));
+        }
+        let mut documents: Vec<Value> = Vec::new();
+        for choice in choices {
+            let Choice::Id(id) = choice else { continue };
+            let found = R::described(self, id).await?.map(|found| found.with_meta());
+            let found = found.filter(|document| listing.admits_document(document));
+            documents.extend(found.filter(|document| !documents.contains(document)));
+        }
+        Ok(documents)
     }
 
     /// The people whom a filter admits, in the order of the names that it looks at or sorted.

@@ -432,6 +432,19 @@ async fn nobody_is_asked_to_agree_to_what_they_could_not_do() {
     let answer = browser.get(&again.at(&castellan)).await;
     assert!(answer.location_param("code").is_some(), "{answer:?}");
 
+    // What she agreed to is no way around a role that she has lost.
+    assert!(castellan.cli(&["delete", "Role", "editing"]).status.success());
+    let only = Asking::of("helper", "https://helper.test/cb").with("scope", "Mutation:*");
+    let mut error = None;
+    for _ in 0..40 {
+        error = browser.get(&only.at(&castellan)).await.location_param("error");
+        if error.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(error.as_deref(), Some("access_denied"));
+
     // Bob may read and nothing else.
     let (_, _, page) = asked(&castellan, BOB, "openid Query:* Mutation:*").await;
     assert!(page.contains("Query:*") && !page.contains("Mutation:"), "{page}");

@@ -389,3 +389,12 @@ async fn what_is_allowed_whole_goes_over_as_it_came() {
     assert_eq!(reply.text, r#"{"data":{"persons":[]}}"#);
     assert_eq!(rig.only().body, json!({"query": document, "variables": variables}));
 }
+
+#[tokio::test]
+async fn what_asks_for_nothing_is_answered_without_the_upstream() {
+    let rig = Rig::new(SDL, rules(&[]), &[("ada", "*")]);
+    // `Query` is a `Node`, and never a `Person`.
+    let reply = rig.ask(Some("ada"), "{ ... on Node { ... on Person { id } } }").await;
+    assert_eq!((reply.status.as_u16(), &*reply.text), (200, r#"{"data":{}}"#));
+    assert!(rig.sent.lock().unwrap().is_empty());
+}

@@ -120,12 +120,12 @@ impl Resource for AuditEventDocument {
 impl Issuer {
     /// The page of records that `listing` asks for, later ones first.
     async fn audit_events(&self, listing: &Listing) -> Result<Listed, ListError> {
-        let begin = match self.begin_after(listing)? {
+        let begin = match self.begin_after::<AuditEventDocument>(listing)? {
             None => None,
             Some(Place::Id(id)) => Some(id),
             Some(_) => return Err(ListError::Cursor),
         };
-        let cursor = |id: String| self.cursor(listing, &Place::Id(id));
+        let cursor = |id: String| self.cursor::<AuditEventDocument>(listing, &Place::Id(id));
         let mut walk = Walk::new(self, listing, begin.as_deref())?;
         let (mut documents, mut skip) = (Vec::new(), listing.skip);
         loop {

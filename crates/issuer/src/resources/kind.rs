@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{
     Applied, ApplyError, Mode, Patch, Precondition, Resource, Version,
+    listing::{FilterAttribute, ListError, Listed, Listing, Sort},
     parameter::{Choice, Parameter},
-    search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
 use crate::{
     Issuer,

@@ -14,6 +14,7 @@ mod credential;
 pub mod empty_secrets;
 mod history;
 mod kind;
+mod listing;
 mod parameter;
 mod patch;
 mod personal_details;

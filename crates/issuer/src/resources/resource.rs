@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     Applied, ApplyError, Described, Mode, Precondition,
+    listing::{FilterAttribute, ListError, Listed, Listing, Sort},
     parameter::{Choice, Parameter},
-    search::{FilterAttribute, ListError, Listed, Listing, Sort},
 };
 use crate::{
     Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,

@@ -288,9 +288,11 @@ impl Issuer {
         if sort.is_some() {
             return Err(ListError::Unsupported(Cause::Sorting));
         }
-        let (mut after, mut last) = (self.begin_after(listing)?, None);
+        let (mut after, mut last) = (self.begin_after::<SessionDocument>(listing)?, None);
         let (mut documents, mut skip, mut examined) = (Vec::new(), listing.skip, 0);
-        let cursor = |place: Option<Place>| place.and_then(|place| self.cursor(listing, &place));
+        let cursor = |place: Option<Place>| {
+            place.and_then(|place| self.cursor::<SessionDocument>(listing, &place))
+        };
         loop {
             let step = self.sessions_after(after.as_ref(), listing).await?;
             if step.is_empty() {

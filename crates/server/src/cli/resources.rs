@@ -93,9 +93,9 @@ pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<Exit
     let listing = Listing {
         filter: starts.or_else(|| filter(arguments.ends_with, FilterType::EndsWith)),
         sort: arguments.sort.map(|by| Sort { by: by.into(), order }),
-        ..Listing::all(kind, PAGE)
+        ..Listing::all(PAGE)
     };
-    print_all(issuer, listing, arguments.limit.unwrap_or(usize::MAX), arguments.format).await
+    print_all(issuer, kind, listing, arguments.limit.unwrap_or(usize::MAX), arguments.format).await
 }
 
 impl From<SortBy> for SortAttribute {
@@ -125,11 +125,12 @@ pub(super) async fn list(
     kind: ResourceKind,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    print_all(issuer, Listing::all(kind, PAGE), usize::MAX, format).await
+    print_all(issuer, kind, Listing::all(PAGE), usize::MAX, format).await
 }
 
 async fn print_all(
     issuer: &Issuer,
+    kind: ResourceKind,
     mut listing: Listing,
     most: usize,
     format: Format,
@@ -137,7 +138,7 @@ async fn print_all(
     let mut printed = 0;
     while printed < most {
         listing.first = PAGE.min(most - printed);
-        let page = issuer.listing(&listing).await.map_err(refused)?;
+        let page = issuer.listing(kind, &listing).await.map_err(refused)?;
         for document in &page.documents {
             if format == Format::Yaml && printed > 0 {
                 println!("---");

@@ -6,7 +6,7 @@ use castellan_proto::constant_time_eq;
 use serde::{Deserialize, Serialize};
 
 use super::{ListError, Listing};
-use crate::{Issuer, keys::Branch};
+use crate::{Issuer, keys::Branch, resources::Resource};
 
 /// Bytes of the code.
 const CODE: usize = 16;
@@ -34,29 +34,33 @@ pub(crate) enum Place {
 }
 
 impl Issuer {
-    /// The cursor for what comes after `place`.
-    pub(crate) fn cursor(&self, listing: &Listing, place: &Place) -> Option<String> {
+    /// The cursor for what comes after `place` in `listing` of `R`.
+    pub(crate) fn cursor<R: Resource>(&self, listing: &Listing, place: &Place) -> Option<String> {
         let place = serde_json::to_vec(place).ok()?;
-        let code = self.cursor_code(listing, &place);
+        let code = self.cursor_code::<R>(listing, &place);
         Some(URL_SAFE_NO_PAD.encode([&code[..], &place].concat()))
     }
 
-    /// Where the page that `listing` asks for begins; `None`: at the beginning.
-    pub(crate) fn begin_after(&self, listing: &Listing) -> Result<Option<Place>, ListError> {
+    /// Where the page that `listing` of `R` asks for begins; `None`: at the beginning.
+    pub(crate) fn begin_after<R: Resource>(
+        &self,
+        listing: &Listing,
+    ) -> Result<Option<Place>, ListError> {
         let cursor = listing.after.as_deref().filter(|cursor| !cursor.is_empty());
         let Some(cursor) = cursor else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| ListError::Cursor)?;
         let (code, place) = bytes.split_at_checked(CODE).ok_or(ListError::Cursor)?;
-        if !constant_time_eq(code, &self.cursor_code(listing, place)) {
+        if !constant_time_eq(code, &self.cursor_code::<R>(listing, place)) {
             return Err(ListError::Cursor);
         }
         serde_json::from_slice(place).map(Some).map_err(|_| ListError::Cursor)
     }
 
-    fn cursor_code(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
-        let Listing { kind, filter, conditions, sort, .. } = listing;
+    fn cursor_code<R: Resource>(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
+        let Listing { filter, conditions, sort, .. } = listing;
         // Every part is written so that it ends where it does and nowhere else.
-        let question = format!("{:?}", (self.repository().site(), kind, filter, conditions, sort));
+        let question =
+            format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort));
         let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);

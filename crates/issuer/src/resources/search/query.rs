@@ -27,6 +27,7 @@ pub const CONTROLS: [&str; 7] =
 /// A search for resources of one kind.
 #[derive(Clone, Debug)]
 pub struct Search {
+    kind: ResourceKind,
     listing: Listing,
     /// Which page it is, from 1, as far as the query says so.
     pub page: usize,
@@ -78,7 +79,8 @@ impl Search {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ListError> {
         let mut search = Self {
-            listing: Listing::all(kind, COUNT),
+            kind,
+            listing: Listing::all(COUNT),
             page: 1,
             total: Total::Free,
             counts_only: false,
@@ -167,7 +169,7 @@ impl Search {
 
     /// The few that can be meant, where values name them.
     fn choices(&self) -> Option<Vec<Choice>> {
-        let Listing { kind, conditions, .. } = &self.listing;
+        let (kind, conditions) = (self.kind, &self.listing.conditions);
         let together: Option<Vec<&str>> = kind
             .search_parameters()
             .iter()
@@ -182,7 +184,7 @@ impl Search {
             return Some(vec![Choice::Id(id)]);
         }
         conditions.iter().find_map(|condition| {
-            let choices = condition.values.iter().map(|value| choice(*kind, condition, value));
+            let choices = condition.values.iter().map(|value| choice(kind, condition, value));
             let choices: Option<Vec<Choice>> = choices.collect();
             choices.filter(|all| !all.iter().any(|one| matches!(one, Choice::Prefix(_))))
         })
@@ -190,9 +192,9 @@ impl Search {
 
     /// What the ids of all that can be meant begin with.
     fn prefix(&self) -> Option<String> {
-        let Listing { kind, conditions, .. } = &self.listing;
+        let (kind, conditions) = (self.kind, &self.listing.conditions);
         conditions.iter().find_map(|condition| match &*condition.values {
-            [value] => match choice(*kind, condition, value) {
+            [value] => match choice(kind, condition, value) {
                 Some(Choice::Prefix(prefix)) => Some(prefix),
                 _ => None,
             },
@@ -291,14 +293,11 @@ impl Issuer {
             return self.chosen(search, &choices).await;
         }
         listing.within = search.prefix();
-        let abilities = self.repository().store().abilities();
-        if let Some(cause) = listing.refused(abilities, self.settings().allow_table_scans) {
-            return Err(ListError::Unsupported(cause));
-        }
-        if listing.sort.is_some() && !abilities.sorts {
+        self.check_supported(search.kind, &listing)?;
+        if listing.sort.is_some() && !self.repository().store().abilities().sorts {
             return Err(ListError::Unsupported(Cause::Sorting));
         }
-        let Listed { documents, end_cursor } = self.listing(&listing).await?;
+        let Listed { documents, end_cursor } = self.listing(search.kind, &listing).await?;
         let is_whole = end_cursor.is_none() && listing.after.is_none();
         let total = match search.total {
             Total::None => None,
@@ -307,18 +306,18 @@ impl Issuer {
                 u64::try_from(listing.skip.saturating_add(documents.len())).ok()
             }
             Total::Free => None,
-            Total::Counted => listing.kind.any().count(self, &listing).await?,
+            Total::Counted => search.kind.any().count(self, &listing).await?,
         };
         Ok(search.shown(Found { documents, total, next: end_cursor.map(Next::After) }))
     }
 
     /// The page of those that values name.
     async fn chosen(&self, search: &Search, choices: &[Choice]) -> Result<Found, ListError> {
-        let Search { listing, total, .. } = search;
+        let Search { kind, listing, total, .. } = search;
         if listing.after.is_some() {
             return Err(ListError::Cursor);
         }
-        let all = listing.kind.any().chosen(self, listing, choices).await?;
+        let all = kind.any().chosen(self, listing, choices).await?;
         let count = u64::try_from(all.len()).ok().filter(|_| *total != Total::None);
         let there_is_more = all.len() > listing.skip.saturating_add(listing.first);
         let page = all.into_iter().skip(listing.skip).take(listing.first);

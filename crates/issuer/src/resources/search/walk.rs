@@ -102,7 +102,7 @@ impl Issuer {
         listing: &Listing,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
-        let begin = self.begin_after(listing)?;
+        let begin = self.begin_after::<R>(listing)?;
         let Some(sort) = sort else { return self.as_stored::<R>(listing, begin).await };
         let mut least = least(listing, sort, begin)?;
         if listing.skip > 0 {
@@ -191,7 +191,7 @@ impl Issuer {
                 let last = after.map(Place::Id);
                 return Ok(Listed {
                     documents: found.iter().map(shown::<R>).collect(),
-                    end_cursor: last.and_then(|place| self.cursor(listing, &place)),
+                    end_cursor: last.and_then(|place| self.cursor::<R>(listing, &place)),
                 });
             }
         }
@@ -274,7 +274,7 @@ impl Issuer {
         filter: &Filter,
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
-        let begin = self.begin_after(listing)?;
+        let begin = self.begin_after::<UserDocument>(listing)?;
         let mut query = NameQuery {
             site: self.repository().site().clone(),
             kind: crate::store::Kind::Account,
@@ -356,7 +356,7 @@ impl Issuer {
         let last = found.iter().map(place).last().filter(|_| there_is_more);
         Listed {
             documents: found.iter().map(shown::<R>).collect(),
-            end_cursor: last.and_then(|place| self.cursor(listing, &place)),
+            end_cursor: last.and_then(|place| self.cursor::<R>(listing, &place)),
         }
     }
 }

@@ -1,10 +1,9 @@
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use cedar_policy::{Entities, Request as Call, Schema};
 use serde_json::{Value, json};
 
 use super::{read::schema, *};
-use crate::policy::{Policy, Rule, RuleDocument, allows, evaluate};
 
 /// A permit or a forbid of everything, under `condition`.
 fn every(effect: &str, condition: &str) -> String {
@@ -389,45 +388,4 @@ fn what_can_never_hold_is_warned_of() {
     let warnings = read(text, None).unwrap().warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(read(&every("permit", "principal is Client"), None).unwrap().warnings().is_empty());
-}
-
-/// What a decision costs; by hand: `cargo test --release -p castellan-issuer --features cedar
-/// --lib -- --ignored --nocapture what_a_decision_costs`.
-#[test]
-#[ignore = "a measurement"]
-fn what_a_decision_costs() {
-    let text = r#"permit(principal in Group::"editors", action in Action::"Mutation:Order", resource)
-        when { principal is User && context.arguments.input.owner == principal.id };
-        forbid(principal, action, resource)
-        when { context has remote_addr && !context.remote_addr.isInRange(ip("203.0.113.0/24")) };"#;
-    let declared = json!({"input": {"owner": "String"}});
-    let rule = json!({"engine": "cedar", "cedar": text, "arguments": declared});
-    let rule: RuleDocument = serde_json::from_value(rule).unwrap();
-    let began = Instant::now();
-    for at in 0..100 {
-        // Not twice the same text, for what was read is kept.
-        let text = format!("{text} // {at}");
-        std::hint::black_box(read(&text, Some(&declared)).unwrap());
-    }
-    println!("reading: {:?}", began.elapsed() / 100);
-    let mut document = request();
-    document["arguments"] = at_guard()["arguments"].clone();
-    let request = Request {
-        user: Some("ann"),
-        client: Some("portal"),
-        roles: &["writer"],
-        operation: Some("Mutation:Order:Update"),
-        document: &document,
-    };
-    for count in [1, 10, 100] {
-        let rule = Rule::read(&rule).unwrap();
-        let policy =
-            |at| Policy { id: format!("p{at}"), links: vec![], role: None, rule: rule.clone() };
-        let policies: Vec<Policy> = (0..count).map(policy).collect();
-        let began = Instant::now();
-        for _ in 0..1_000 {
-            assert!(allows(&evaluate(std::hint::black_box(&policies), &request)));
-        }
-        println!("{count} documents: {:?} a decision", began.elapsed() / 1_000);
-    }
 }

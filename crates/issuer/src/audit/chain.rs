@@ -14,9 +14,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_proto::{Digest, Timestamp, random};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{AuditKind, Event};
+use super::{
+    AuditKind, Event,
+    entry::{CODE, Entry},
+};
 use crate::{
     Issuer,
     keys::Branch,
@@ -28,7 +31,7 @@ use crate::{
     store::{Kind, Notice, StoreError},
 };
 
-/// A record, member by member.
+/// A record as it is read, member by member.
 pub type Record = Map<String, Value>;
 
 /// Bytes of one block at most: what every data source takes as one record.
@@ -74,7 +77,7 @@ impl Chain {
         issuer: &Issuer,
         node: &str,
         keep: Option<Duration>,
-    ) -> Result<(Self, Record), StoreError> {
+    ) -> Result<(Self, Entry), StoreError> {
         for _ in 0..TRIES {
             let mut chain = Self {
                 issuer: issuer.clone(),
@@ -100,7 +103,8 @@ impl Chain {
             // First the record, then what refers to it: the other way round, a crash in between
             // would look as if the record had been removed.
             let id = chain.store(std::slice::from_ref(&first)).await?;
-            let (hash, until) = (hash(&first), now + keep);
+            let hash = chain.previous.as_ref().map(|first| first.hash.clone());
+            let (hash, until) = (hash.unwrap_or_default(), now + keep);
             let body = AuditHead { code: head_code(issuer, &hash, until), hash, until };
             let written = match head {
                 None => repository.insert(HEAD, &body, now).await?,
@@ -120,36 +124,35 @@ impl Chain {
     }
 
     /// Makes `event` the next record.
-    pub fn link(&mut self, event: &Event) -> Record {
+    pub fn link(&mut self, event: &Event) -> Entry {
         self.number += 1;
-        let mut record = event.members(self.issuer.repository().site());
-        record.insert("node".to_owned(), json!(self.node));
-        record.insert("boot".to_owned(), json!(self.boot));
-        record.insert("number".to_owned(), json!(self.number));
+        let mut members = event.members(self.issuer.repository().site());
+        members.add("node", &self.node);
+        members.add("boot", &self.boot);
+        members.add("number", self.number);
         if let Some(previous) = &self.previous {
-            record.insert("previous".to_owned(), json!(previous.hash));
+            members.add("previous", &previous.hash);
             if let Some(until) = previous.until {
-                record.insert("previous_until".to_owned(), json!(until));
+                members.add("previous_until", until);
             }
         }
-        let code = code(&self.issuer, &record);
-        record.insert("code".to_owned(), json!(code));
-        let until = self.keep.map(|keep| event.at + keep);
-        self.previous = Some(Previous { hash: hash(&record), until });
-        record
+        let root = self.issuer.root();
+        let (entry, hash) = members.close(event.at, self.number, root.hmac(Branch::Audit));
+        self.previous = Some(Previous { hash, until: self.keep.map(|keep| event.at + keep) });
+        entry
     }
 
     /// The record that says how many events were dropped.
-    pub fn dropped(&mut self, count: u64) -> Record {
+    pub fn dropped(&mut self, count: u64) -> Entry {
         self.own(Event::of(AuditKind::Dropped).count(count))
     }
 
     /// The record that the process ends in order.
-    pub fn stop(&mut self) -> Record {
+    pub fn stop(&mut self) -> Entry {
         self.own(Event::of(AuditKind::Stopped))
     }
 
-    fn own(&mut self, event: Event) -> Record {
+    fn own(&mut self, event: Event) -> Entry {
         let event = Event { at: self.issuer.now(), ..event };
         self.link(&super::origin::complete(event))
     }
@@ -159,12 +162,12 @@ impl Chain {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; those that are left may be stored or not.
-    pub async fn keep(&mut self, records: &mut Vec<Record>) -> Result<(), StoreError> {
+    pub async fn keep(&mut self, records: &mut Vec<Entry>) -> Result<(), StoreError> {
         while let Some(first) = records.first() {
-            let (begins, mut bytes) = (time_of(first).0, 0);
-            let fits = |record: &&Record| {
-                bytes += canonical(record.iter()).len();
-                bytes <= BYTES && time_of(record).0.abs_diff(begins) <= APART
+            let (begins, mut bytes) = (first.at.0, 0);
+            let fits = |record: &&Entry| {
+                bytes += record.text().len();
+                bytes <= BYTES && record.at.0.abs_diff(begins) <= APART
             };
             // One record alone always fits.
             let length = records.iter().take(MOST).take_while(fits).count().max(1);
@@ -175,13 +178,14 @@ impl Chain {
     }
 
     /// Stores `records` as one block, and returns its id.
-    async fn store(&mut self, records: &[Record]) -> Result<String, StoreError> {
+    async fn store(&mut self, records: &[Entry]) -> Result<String, StoreError> {
         let Some((keep, first)) = self.keep.zip(records.first()) else { return Ok(String::new()) };
-        let begins = time_of(first);
-        let last = records.iter().map(time_of).max().unwrap_or(begins);
+        let begins = first.at;
+        let last = records.iter().map(|record| record.at).max().unwrap_or(begins);
         let place = self.newest.max(begins);
-        let id = block_id(place, &self.boot, number_of(first).unwrap_or_default());
-        let block = AuditBlock { until: last + keep, begins: place, records: records.to_vec() };
+        let id = block_id(place, &self.boot, first.number);
+        let records = records.iter().map(Entry::raw).collect();
+        let block = AuditBlock { until: last + keep, begins: place, records };
         let (repository, now) = (self.issuer.repository(), self.issuer.now());
         // If it exists, an earlier try stored it although it failed: nobody else has this id.
         repository.insert(&id, &block, now).await?;
@@ -231,6 +235,6 @@ pub(super) fn head_code(issuer: &Issuer, hash: &str, until: Timestamp) -> String
 
 /// The code of a record: the HMAC of all its other members.
 pub(super) fn code(issuer: &Issuer, record: &Record) -> String {
-    let bytes = canonical(record.iter().filter(|(name, _)| *name != "code"));
+    let bytes = canonical(record.iter().filter(|(name, _)| *name != CODE));
     URL_SAFE_NO_PAD.encode(issuer.root().hmac(Branch::Audit).code(&bytes))
 }

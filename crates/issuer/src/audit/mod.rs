@@ -9,19 +9,23 @@
 //! among it: a secret, a token, a code, a document, a body, or what somebody typed in.
 
 pub mod chain;
+pub mod entry;
 pub mod origin;
 pub mod verify;
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use castellan_proto::Timestamp;
-use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use crate::Issuer;
+use entry::Members;
 use origin::Party;
 
 /// What is recorded.
@@ -241,11 +245,11 @@ impl Event {
     }
 
     /// Its members, in the order in which a record shows them.
-    fn members(&self, site: &str) -> Map<String, Value> {
-        let mut members = Map::new();
-        let mut set = |name: &str, text: Option<&str>| {
+    fn members(&self, site: &str) -> Members {
+        let mut members = Members::default();
+        let mut set = |name, text: Option<&str>| {
             if let Some(text) = text {
-                members.insert(name.to_owned(), json!(cut(text)));
+                members.add(name, cut(text));
             }
         };
         set("at", Some(&self.at.rfc3339()));
@@ -261,18 +265,18 @@ impl Event {
         set("source", self.source.as_deref());
         set("decision", self.decision.as_deref());
         if let Some(count) = self.count {
-            members.insert("count".to_owned(), json!(count));
+            members.add("count", count);
         }
         members
     }
 }
 
 /// The beginning of `text`, and a mark where it was cut.
-fn cut(text: &str) -> String {
+fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= TEXT {
-        return text.to_owned();
+        return text.into();
     }
-    format!("{}…", &text[..text.floor_char_boundary(TEXT)])
+    format!("{}…", &text[..text.floor_char_boundary(TEXT)]).into()
 }
 
 /// Events that wait to be recorded at most; those of strangers get only part of the room, so that
@@ -362,7 +366,8 @@ mod tests {
             Party { user: Some(long.clone()), client: Some(long.clone()), credential: None };
         let event =
             Event::of(AuditKind::AccessDenied).by(party).denied(&long).target("User", &long);
-        let bytes = serde_json::to_string(&event.members("default")).unwrap().len();
+        let key = castellan_proto::jose::HmacKey::new(&[7; 32]);
+        let bytes = event.members("default").close(Timestamp(0), 1, &key).0.text().len();
         assert!(bytes < 5 * (TEXT + 64), "{bytes}");
     }
 

@@ -5,6 +5,7 @@
 //! between there and an event has to hand it on.
 
 use std::{
+    fmt,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -55,9 +56,26 @@ impl Party {
 /// Where events come from.
 #[derive(Debug, Default)]
 pub struct Origin {
-    source: Option<String>,
+    source: Option<Source>,
     decision: Option<String>,
     parties: Mutex<Parties>,
+}
+
+/// Told apart only where an event is recorded: most requests cause none.
+#[derive(Debug)]
+enum Source {
+    Address(IpAddr),
+    /// The user of this machine who runs a command.
+    Command(u32),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Command(uid) => write!(f, "command line, uid {uid}"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +95,7 @@ impl Origin {
     #[must_use]
     pub fn of_request(decision: &str, source: Option<IpAddr>) -> Self {
         Self {
-            source: source.map(|source| source.to_string()),
+            source: source.map(Source::Address),
             decision: Some(decision.to_owned()),
             parties: Mutex::default(),
         }
@@ -86,12 +104,13 @@ impl Origin {
     /// The command line, run by the user `uid` of this machine.
     #[must_use]
     pub fn of_command(uid: u32) -> Self {
-        Self { source: Some(format!("command line, uid {uid}")), ..Self::default() }
+        Self { source: Some(Source::Command(uid)), ..Self::default() }
     }
 
     /// Does `work`, all events of which come from here.
-    pub async fn within<T>(self, work: impl Future<Output = T>) -> T {
-        ORIGIN.scope(self, work).await
+    pub fn within<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        // Not `async`: such a function has room for `work` twice, and every request is moved about.
+        ORIGIN.scope(self, work)
     }
 
     fn parties(&self) -> MutexGuard<'_, Parties> {
@@ -120,7 +139,7 @@ pub(super) fn complete(mut event: Event) -> Event {
     // Without an origin there is nothing to add.
     let _ = ORIGIN.try_with(|origin| {
         let parties = origin.parties();
-        event.source.clone_from(&origin.source);
+        event.source = origin.source.as_ref().map(ToString::to_string);
         event.decision.clone_from(&origin.decision);
         if let Some(caller) = &parties.caller {
             let named = std::mem::replace(&mut event.by, caller.clone());

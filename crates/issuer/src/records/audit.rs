@@ -2,7 +2,7 @@
 //! fraction of a write each.
 
 use castellan_proto::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{records::repository::Stored, store::Kind};
@@ -13,18 +13,18 @@ pub(crate) const BLOCK: &str = "block/";
 pub(crate) const HEAD: &str = "head";
 
 /// Records that one process wrote at once, in the order of their numbers. Its id sorts later blocks
-/// first.
+/// first. A record is read member by member: what a later version adds is under their codes as well.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AuditBlock {
+pub struct AuditBlock<Record = Map<String, Value>> {
     /// First second at which it no longer exists.
     pub until: Timestamp,
     /// When the first of them happened.
     pub begins: Timestamp,
-    /// The records, member by member: what a later version adds is under their codes as well.
-    pub records: Vec<Map<String, Value>>,
+    /// The records.
+    pub records: Vec<Record>,
 }
 
-impl Stored for AuditBlock {
+impl<Record: Serialize + DeserializeOwned> Stored for AuditBlock<Record> {
     const KIND: Kind = Kind::Audit;
 
     fn expires_at(&self) -> Option<Timestamp> {

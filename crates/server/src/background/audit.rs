@@ -16,7 +16,8 @@ use castellan_issuer::{
     Issuer,
     audit::{
         Event, Events,
-        chain::{Chain, MOST, Record},
+        chain::{Chain, MOST},
+        entry::Entry,
         origin::Origin,
     },
     store::StoreError,
@@ -45,12 +46,12 @@ const STRANGERS: u64 = 10;
 
 /// Does `work`, which answers the request with the decision id `decision` from `source`: every record
 /// of what it does says so.
-pub(crate) async fn of_request<T>(
+pub(crate) fn of_request<T>(
     decision: &str,
     source: Option<IpAddr>,
     work: impl Future<Output = T>,
-) -> T {
-    Origin::of_request(decision, source).within(work).await
+) -> impl Future<Output = T> {
+    Origin::of_request(decision, source).within(work)
 }
 
 /// Where and how long records are kept. Cheap to clone.
@@ -183,7 +184,7 @@ struct Writer {
     /// Events that are no records yet.
     pending: Vec<Event>,
     /// Records that are not stored yet.
-    unstored: Vec<Record>,
+    unstored: Vec<Entry>,
     known: Budget,
     /// For what callers do all day: none of it displaces what administrators do.
     routine: Budget,
@@ -247,14 +248,14 @@ impl Writer {
 
     /// One try.
     async fn try_write(&mut self) -> Result<(), StoreError> {
-        let mut lines = Vec::new();
+        let mut lines = String::new();
         let mut chain = if let Some(chain) = self.chain.take() {
             chain
         } else {
             let issuer = self.events.issuer().clone();
             let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
             let (chain, first) = Chain::begin(&issuer, &node, self.plan.keep).await?;
-            lines.push(first);
+            self.add_line(&mut lines, &first);
             chain
         };
         let now = self.events.issuer().now();
@@ -266,8 +267,8 @@ impl Writer {
             };
             if budget.take(1, now) {
                 let record = chain.link(&event);
-                self.unstored.push(record.clone());
-                lines.push(record);
+                self.add_line(&mut lines, &record);
+                self.unstored.push(record);
             } else {
                 self.dropped += 1;
             }
@@ -277,10 +278,10 @@ impl Writer {
             tracing::warn!(dropped = self.dropped, "events were not recorded: they are too many");
             let record = chain.dropped(std::mem::take(&mut self.dropped));
             self.told = now;
-            self.unstored.push(record.clone());
-            lines.push(record);
+            self.add_line(&mut lines, &record);
+            self.unstored.push(record);
         }
-        self.print(&lines).await;
+        self.print(lines).await;
         let kept = if self.plan.keep.is_some() {
             chain.keep(&mut self.unstored).await
         } else {
@@ -291,19 +292,19 @@ impl Writer {
         kept
     }
 
-    /// Writes `records` as lines; not on the runtime, as a disk may be slow.
-    async fn print(&self, records: &[Record]) {
-        let Some(output) = self.plan.output.clone().filter(|_| !records.is_empty()) else { return };
-        let mut lines = Vec::new();
-        for record in records {
-            // Texts and numbers always serialise.
-            lines.extend(serde_json::to_vec(record).unwrap_or_default());
-            lines.push(b'\n');
+    /// Adds `record` to `lines`, if lines are written.
+    fn add_line(&self, lines: &mut String, record: &Entry) {
+        if self.plan.output.is_some() {
+            lines.extend([record.text(), "\n"]);
         }
-        let count = records.len();
-        let written = tokio::task::spawn_blocking(move || output.write(&lines)).await;
+    }
+
+    /// Writes `lines`; not on the runtime, as a disk may be slow.
+    async fn print(&self, lines: String) {
+        let Some(output) = self.plan.output.clone().filter(|_| !lines.is_empty()) else { return };
+        let written = tokio::task::spawn_blocking(move || output.write(lines.as_bytes())).await;
         if let Ok(Err(error)) = written {
-            tracing::error!(%error, count, "audit records could not be written as lines");
+            tracing::error!(%error, "audit records could not be written as lines");
         }
     }
 
@@ -348,7 +349,9 @@ impl Writer {
         }
         let Some(mut chain) = self.chain.take() else { return };
         let last = chain.stop();
-        self.print(std::slice::from_ref(&last)).await;
+        let mut line = String::new();
+        self.add_line(&mut line, &last);
+        self.print(line).await;
         if self.plan.keep.is_some()
             && let Err(error) = chain.keep(&mut vec![last]).await
         {

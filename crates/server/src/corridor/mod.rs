@@ -101,8 +101,7 @@ impl Corridor {
                         plain(StatusCode::FORBIDDEN, plaintext::SAID)
                     } else {
                         // Around all that answers it, so that no record lacks it.
-                        let decision = id.as_str().to_owned();
-                        audit::of_request(&decision, address, pass(site, request, id)).await
+                        audit::of_request(id.as_str(), address, pass(site, request, id)).await
                     }
                 } else {
                     plain(StatusCode::NOT_FOUND, "No site is configured for this host.\n")

@@ -7,7 +7,8 @@ use castellan_issuer::{
     Issuer,
     audit::{
         Event, Events,
-        chain::{Chain, MOST, Record as Audited},
+        chain::{Chain, MOST},
+        entry::Entry,
         origin::Origin,
         verify::{Report, Verification},
     },
@@ -41,7 +42,7 @@ impl Recorder {
     }
 
     /// Records what has happened since, a block at a time.
-    async fn write(&mut self) -> Vec<Audited> {
+    async fn write(&mut self) -> Vec<Entry> {
         let mut batch: Vec<Event> = Vec::new();
         self.events.take(&mut batch, MOST);
         let records: Vec<_> = batch.iter().map(|event| self.chain.link(event)).collect();
@@ -58,8 +59,8 @@ impl Recorder {
     }
 }
 
-fn line(record: &Audited) -> String {
-    serde_json::to_string(record).unwrap()
+fn line(record: &Entry) -> String {
+    record.text().to_owned()
 }
 
 /// Issues a token to `robot`, which is one event.
@@ -332,6 +333,7 @@ async fn too_many_events_are_dropped_and_counted_those_of_strangers_first() {
     happen(&harness).await;
     assert_eq!(recorder.events.dropped(), 0, "what is known has room");
     let record = recorder.chain.dropped(dropped);
+    let record: Value = serde_json::from_str(record.text()).unwrap();
     assert_eq!((&record["kind"], &record["count"]), (&json!("dropped"), &json!(dropped)));
 }
 

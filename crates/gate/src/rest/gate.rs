@@ -257,6 +257,7 @@ where
 
 impl RestShared {
     /// What comes after the path of the guard.
+    #[expect(clippy::result_large_err, reason = "it is handed on, and made once")]
     fn below<'a>(&self, path: &'a str) -> Result<&'a str, RestRefusal> {
         let rest = path.strip_prefix(&*self.settings.path);
         rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(not_found)

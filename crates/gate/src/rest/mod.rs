@@ -5,6 +5,7 @@
 //! `forward` sends it on and passes the response back, both without holding them.
 
 mod body;
+mod explain;
 mod forward;
 mod gate;
 mod headers;
@@ -20,6 +21,7 @@ mod template;
 mod tests;
 
 pub use body::RequestBody;
+pub use explain::{NotDecided, explain_operation};
 pub use gate::{Presented, RestGate, RestGated, RestSettings, present};
 pub use headers::strip_rest_request_headers;
 pub use lock::{RestLock, RestLockError, parse_rest_lock};

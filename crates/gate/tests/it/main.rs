@@ -16,4 +16,5 @@ mod pruning;
 mod random;
 mod random_policies;
 mod rest;
+mod rest_openapi;
 mod wire;

@@ -17,12 +17,12 @@ use http_body_util::BodyExt as _;
 
 use super::{
     body::RequestBody,
-    gate::{Behind, RestShared},
     headers::{
         ask_for_trailers, is_inert, keep_private, strip_request_trailers, strip_response_headers,
         strip_response_trailers, strip_rest_request_headers, takes_trailers,
     },
     refusal::{RequestStopped, RestRefusal},
+    shared::{Behind, RestShared},
 };
 use crate::{
     Caller, DecisionId, UpstreamUnavailable,

@@ -18,6 +18,7 @@ use super::{
     judge::{judge, with_scope},
     map::{Found, Operation, RestMap},
     refusal::RestRefusal,
+    shared::{Behind, RestSettings, RestShared},
 };
 use crate::{
     Attestor, Caller, DecisionId, Recorder, Rules, Verifier,
@@ -28,41 +29,10 @@ use crate::{
     response::set_common_headers,
 };
 
-/// The service behind the gate, to be asked once or not at all.
-pub(super) type Behind =
-    Box<dyn FnOnce(Request<RequestBody>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
-
 /// Wraps any HTTP service in the decision. Cheap to clone.
 #[derive(Clone)]
 pub struct RestGate {
     shared: Arc<RestShared>,
-}
-
-/// Where a gate is, and what it passes on.
-#[derive(Clone, Debug)]
-pub struct RestSettings {
-    /// The path of the guard: it decides about this and everything below.
-    pub path: String,
-    /// What stands in its place before the rest of the path on the way to the service behind;
-    /// without a slash at the end.
-    pub base: String,
-    /// Headers that are not passed on to the service behind, besides those that never are.
-    pub strip: Vec<String>,
-    /// Our sign-in pages are on the same host, so that nothing passes that a browser could run
-    /// (`docs/rules.md` rule 37).
-    pub shares_host: bool,
-    /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
-    pub challenges: Vec<HeaderValue>,
-}
-
-/// What all requests of one guard share.
-pub(super) struct RestShared {
-    map: Arc<RestMap>,
-    rules: Rules,
-    verifier: Arc<dyn Verifier>,
-    recorder: Option<Arc<dyn Recorder>>,
-    pub(super) attestor: Option<Arc<dyn Attestor>>,
-    pub(super) settings: RestSettings,
 }
 
 /// The caller of a request, as the credential shows it. The host of the gate may find it first, with
@@ -90,19 +60,6 @@ pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented
     let presented = find_caller(verifier, parts).await?;
     let challenge = challenge(&presented, verifier.proof_algorithms());
     Ok(Presented { caller: presented.caller, challenge })
-}
-
-impl Default for RestSettings {
-    /// The whole host, which it shares with our sign-in pages.
-    fn default() -> Self {
-        Self {
-            path: String::new(),
-            base: String::new(),
-            strip: Vec::new(),
-            shares_host: true,
-            challenges: vec![HeaderValue::from_static("Bearer")],
-        }
-    }
 }
 
 impl RestGate {

@@ -15,4 +15,6 @@ mod policies;
 mod pruning;
 mod random;
 mod random_policies;
+mod rest;
+mod rest_openapi;
 mod wire;

@@ -15,6 +15,7 @@ use crate::{
     },
     session::browser::{Browser, SignedIn},
     store::{Notice, StoreError},
+    throttle::per_account::GuessFrom,
 };
 
 /// What people have known since they signed up.
@@ -85,15 +86,15 @@ impl Issuer {
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
     }
 
-    /// The account that `name` and `password`, typed into `browser`, lead to; it may be inactive.
+    /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive.
     pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
-        browser: &Browser,
+        from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
         let account = found.as_ref().map(|stored| &*stored.id);
-        let guess = self.count_guess((&login_name(name), account), browser).await?;
+        let guess = self.count_guess((&login_name(name), account), from).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
         let matched = self.passwords().compare_evenly(password, phc).await?;

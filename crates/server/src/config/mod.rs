@@ -11,6 +11,7 @@ mod guard;
 mod guard_check;
 mod jwt;
 mod overlay;
+mod people;
 mod reload;
 pub(crate) mod schema;
 mod secret_ref;

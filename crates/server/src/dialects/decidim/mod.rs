@@ -25,7 +25,7 @@ use castellan_proto::{Secret, strict_json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ClientDialect, Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
+use super::{BasicOf, ClientDialect, Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
 use crate::wire::request;
 
 /// The dialect of guards, of machine users and of apps.
@@ -36,6 +36,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         naming: Naming::Verbs,
         session: SessionField::Local,
         jwt: JwtOf::Machines,
+        basic: BasicOf::Clients,
         at_root: None,
     }),
     client: Some(ClientDialect {

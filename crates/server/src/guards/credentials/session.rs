@@ -86,7 +86,7 @@ fn is_https(issuer: &Issuer) -> bool {
 }
 
 /// A person may do with the API whatever it has scopes for.
-fn everything() -> Scopes {
+pub(super) fn everything() -> Scopes {
     ["user", "api:read", "api:write"]
         .map(|name| Scope::Named(name.to_owned()))
         .into_iter()

@@ -16,4 +16,5 @@ mod policies;
 mod pruning;
 mod random;
 mod random_policies;
+mod rest;
 mod wire;

@@ -5,7 +5,7 @@ use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
+use super::{Config, GuardConfig, Method, Site, Term, http_guard};
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);
@@ -23,6 +23,7 @@ impl GuardConfig {
 
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
+        self.check_protocol()?;
         self.check_methods(config)?;
         self.check_upstream()?;
         self.check_rules()?;
@@ -53,12 +54,6 @@ impl GuardConfig {
                 self.path
             );
             return wrong(&["path"], text);
-        }
-        if self.protocol == GuardProtocol::Http {
-            return wrong(
-                &["protocol"],
-                "protocol = \"http\" is not supported yet; use \"graphql\"",
-            );
         }
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
@@ -164,6 +159,7 @@ impl GuardConfig {
         if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
             return wrong(&["strip_headers"], format!("{name:?} is not a valid header name"));
         }
+        let unstrippable = if self.is_http() { http_guard::unstrippable } else { unstrippable };
         if let Some((name, why)) =
             self.strip_headers.iter().find_map(|name| Some((name, unstrippable(name)?)))
         {

@@ -9,6 +9,7 @@ pub(crate) mod environment;
 mod file;
 mod guard;
 mod guard_check;
+mod http_guard;
 mod jwt;
 mod overlay;
 mod people;

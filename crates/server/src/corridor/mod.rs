@@ -21,7 +21,7 @@ use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use crate::{background::audit, wire::request};
+use crate::{background::audit, guards::Guard, wire::request};
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::Sites;
@@ -143,8 +143,13 @@ where
     let shows_proof = request.headers().contains_key(request::DPOP);
     let mut request = request;
     request.extensions_mut().insert(id);
-    let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;
-    let mut response = answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    let mut response = if site.guard(&request).is_some_and(Guard::streams) {
+        // Bodies take their time, and somebody looks at that.
+        answer(site, request).await
+    } else {
+        let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;
+        answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+    };
     // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
     if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
         && let Ok(nonce) = HeaderValue::from_str(&nonce())

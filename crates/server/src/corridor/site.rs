@@ -20,8 +20,10 @@ pub struct SiteRoutes {
     pub https: bool,
     /// What the next proof of possession must carry, if proofs need a nonce.
     pub nonce: Option<Nonce>,
-    /// Its guards, by path.
+    /// Its guards that answer at one path, by it.
     pub guards: HashMap<String, Guard>,
+    /// Its guards that answer at a path and below it, the longest path first.
+    pub guards_below: Vec<(String, Guard)>,
     /// Everything else behind it.
     pub routes: Router,
     /// Paths that any origin may call, without credentials of the browser.
@@ -41,6 +43,7 @@ impl SiteRoutes {
             https: false,
             nonce: None,
             guards: HashMap::new(),
+            guards_below: Vec::new(),
             routes,
             open: Vec::new(),
             by_client: &[],
@@ -54,8 +57,17 @@ impl SiteRoutes {
         let uri = request.uri();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let asks = uri.query().is_some_and(|query| !query.is_empty());
-        self.guards.get(uri.path()).filter(|_| uri.path() != "/" || !reads || asks)
+        let exact = self.guards.get(uri.path()).filter(|_| uri.path() != "/" || !reads || asks);
+        exact.or_else(|| {
+            let mut below = self.guards_below.iter();
+            below.find(|(path, _)| is_within(uri.path(), path)).map(|(_, guard)| guard)
+        })
     }
+}
+
+/// Whether `path` is `prefix` or below it, by whole segments (`docs/rules.md` rule 1).
+fn is_within(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Every site, by host.

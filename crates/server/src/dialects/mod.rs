@@ -45,6 +45,8 @@ pub struct GuardDialect {
     pub jwt: JwtOf,
     /// Whose names and passwords are read in `Authorization: Basic`.
     pub basic: BasicOf,
+    /// Whether guards of APIs that are not GraphQL speak it.
+    pub http: bool,
     /// The path at which a guard also answers at `/` unless it sets `at_root`.
     pub at_root: Option<&'static str>,
 }

@@ -34,6 +34,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         session: SessionField::Off,
         jwt: JwtOf::Keys,
         basic: BasicOf::Clients,
+        http: false,
         at_root: Some("/graphql"),
     }),
     client: None,

@@ -363,20 +363,36 @@ fn site_routes(
     }));
     let mut open = vec!["/.well-known/".to_owned()];
     open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
-    let mut guards = HashMap::new();
+    let (mut guards, mut guards_below) = (HashMap::new(), Vec::new());
     for guard in &opened {
+        if guard.config.is_http() {
+            let path = guard.config.path.clone();
+            open.extend([path.clone(), format!("{path}/")]);
+            guards_below.push((path, guard.clone()));
+            continue;
+        }
         let root = guard.config.is_at_root().then(|| "/".to_owned());
         for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
             open.push(path.clone());
             guards.insert(path, guard.clone());
         }
     }
+    guards_below.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
     let (by_client, cors_headers) = (&cors::PATHS, loaded.config.server.cors_headers.clone());
-    let site_routes =
-        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client, cors_headers };
+    let site_routes = SiteRoutes {
+        hosts,
+        https,
+        nonce,
+        guards,
+        guards_below,
+        routes,
+        open,
+        by_client,
+        cors_headers,
+    };
     (site_routes, opened)
 }
 
@@ -385,15 +401,22 @@ fn site_routes(
 /// # Errors
 /// [`StartError`] naming what is.
 pub(crate) fn check_path(rosters: &Rosters, config: &GuardConfig) -> Result<(), StartError> {
-    let below =
-        |claim: &String| config.path == *claim || config.path.starts_with(&format!("{claim}/"));
-    let claims = rosters.dialects.claims().map(ToOwned::to_owned);
-    let Some(claim) = http::claimed(&rosters.resources).into_iter().chain(claims).find(below)
-    else {
-        return Ok(());
+    let is_within = |path: &str, other: &str| {
+        path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let cause = format!("its path {} is within {claim}, which is reserved", config.path);
-    Err(StartError::Guard { name: config.name.clone(), cause })
+    let path = &*config.path;
+    let claims = rosters.dialects.claims().map(ToOwned::to_owned);
+    for claim in http::claimed(&rosters.resources).into_iter().chain(claims) {
+        let cause = if is_within(path, &claim) {
+            format!("its path {path} is within {claim}, which is reserved")
+        } else if config.is_http() && is_within(&claim, path) {
+            format!("its path {path} contains {claim}, which is reserved")
+        } else {
+            continue;
+        };
+        return Err(StartError::Guard { name: config.name.clone(), cause });
+    }
+    Ok(())
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

@@ -37,6 +37,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         session: SessionField::Local,
         jwt: JwtOf::Machines,
         basic: BasicOf::Clients,
+        http: false,
         at_root: None,
     }),
     client: Some(ClientDialect {

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use axum::http::Extensions;
-use castellan_gate::{BasicError, Caller, Credential};
+use castellan_gate::{BasicError, Credential};
 use castellan_issuer::error::OAuthError;
 use castellan_proto::Secret;
 

@@ -34,6 +34,7 @@ static TEA: Dialect = Dialect {
         session: SessionField::Off,
         jwt: JwtOf::Nobody,
         basic: BasicOf::Clients,
+        http: false,
         at_root: None,
     }),
     client: Some(ClientDialect {

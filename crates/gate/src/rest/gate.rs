@@ -20,7 +20,7 @@ use super::{
     refusal::RestRefusal,
 };
 use crate::{
-    Attestor, Caller, DecisionId, Recorder, Rules, Verifier,
+    Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
     context::{BoxError, Pending, ReplyBody},
     credential::{challenge, find_caller},
     decide::unknown,
@@ -53,6 +53,10 @@ pub struct RestSettings {
     pub shares_host: bool,
     /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
     pub challenges: Vec<HeaderValue>,
+    /// What is said of a credential that has expired.
+    pub expired: &'static str,
+    /// What is said of one that is not valid for another reason.
+    pub invalid: &'static str,
 }
 
 /// What all requests of one guard share.
@@ -101,6 +105,8 @@ impl Default for RestSettings {
             strip: Vec::new(),
             shares_host: true,
             challenges: vec![HeaderValue::from_static("Bearer")],
+            expired: "The credential has expired.",
+            invalid: "The credential is not valid here.",
         }
     }
 }
@@ -238,7 +244,10 @@ where
         recorder.denied(denial);
     }
     let challenges = shared.challenges(&presented, Some(operation));
-    if let Some(refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+    if let Some(mut refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+        if let Some(detail) = shared.problem(caller) {
+            refusal.detail = detail.into();
+        }
         return Err(refusal);
     }
     let is_public = judgement.is_public;
@@ -274,6 +283,15 @@ impl RestShared {
         }
     }
 
+    /// What is wrong with the credential of `caller`, if one was shown and is not valid.
+    fn problem(&self, caller: &Caller) -> Option<&'static str> {
+        match unknown(caller)? {
+            Reason::NoCredential => None,
+            Reason::CredentialExpired => Some(self.settings.expired),
+            _ => Some(self.settings.invalid),
+        }
+    }
+
     fn unknown_caller(&self, id: &DecisionId, shown: &Presented) -> RestRefusal {
         if let Some(recorder) = &self.recorder {
             recorder.denied(crate::Denial {
@@ -283,11 +301,7 @@ impl RestShared {
                 ..crate::Denial::default()
             });
         }
-        let detail = match unknown(&shown.caller) {
-            Some(crate::Reason::NoCredential) | None => "Sign in to use this API.",
-            Some(crate::Reason::CredentialExpired) => "The credential has expired.",
-            Some(_) => "The credential is not valid here.",
-        };
+        let detail = self.problem(&shown.caller).unwrap_or("Sign in to use this API.");
         let mut refusal = RestRefusal::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
         refusal.challenges = self.challenges(shown, None);
         refusal

@@ -4,7 +4,7 @@
 use http::HeaderValue;
 
 use super::{
-    Anonymous, GuardConfig, GuardProtocol, Method,
+    Anonymous, GuardConfig, GuardProtocol, Method, Term,
     guard_check::{Wrong, wrong},
 };
 use crate::dialects::{BasicOf, GuardDialect, JwtOf};
@@ -59,6 +59,16 @@ impl GuardConfig {
         HeaderValue::from_str(&format!("Basic realm=\"{escaped}\"{charset}")).ok()
     }
 
+    /// What is said of a credential that has expired, and of one that is not valid for another reason,
+    /// where that is the contract's (`docs/contracts/ibexa.md` §§2.2, 4.3).
+    pub(crate) fn credential_problems(&self) -> Option<(&'static str, &'static str)> {
+        const PASSWORD: &str = "Invalid login or password";
+        if self.takes_jwts_of_people() {
+            return Some(("Expired JWT Token", "Invalid JWT Token"));
+        }
+        self.takes_passwords_of_people().then_some((PASSWORD, PASSWORD))
+    }
+
     /// What concerns passwords, and tokens for them.
     pub(super) fn check_passwords(&self) -> Result<(), Wrong> {
         if let Some(realm) = &self.realm {
@@ -72,6 +82,13 @@ impl GuardConfig {
                 let text = "realm must be a name in ASCII, such as \"Example API\"";
                 return wrong(&["realm"], text);
             }
+        }
+        // No app has scopes that would bound what a person may do.
+        let is_bound = self.require.iter().any(|term| matches!(term, Term::Person | Term::Policy));
+        if (self.takes_jwts_of_people() || self.takes_passwords_of_people()) && !is_bound {
+            let text = "authenticate: \"basic\" and \"jwt\" need require = [\"person\"] in this dialect: \
+                        there is no app whose scopes would bound what people may do, so roles have to";
+            return wrong(&["authenticate"], text);
         }
         if self.create_token.is_some() && !self.takes_jwts_of_people() {
             let text = "create_token has no effect: it is for guards with dialect = \"ibexa\" whose \

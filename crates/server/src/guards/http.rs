@@ -34,12 +34,18 @@ impl Inner {
     ) -> RestGated<upstream::Upstream> {
         let config = &self.config;
         let path = config.upstream.as_ref().map_or("", |url| url.path());
+        let plain = RestSettings::default();
         let settings = RestSettings {
             path: config.path.clone(),
             base: path.trim_end_matches('/').to_owned(),
             strip: config.strip_headers.clone(),
             shares_host: true,
             challenges: challenges(config),
+            ..plain
+        };
+        let settings = match config.credential_problems() {
+            Some((expired, invalid)) => RestSettings { expired, invalid, ..settings },
+            None => settings,
         };
         let verifier = Arc::clone(&self.credentials) as _;
         let gate = RestGate::new(map, rules(config), verifier, settings).with(recorder, attestor);

@@ -266,6 +266,10 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
     }
+    if let Some((expired, invalid)) = config.credential_problems() {
+        rules.wording.expired.0 = expired;
+        rules.wording.invalid.0 = invalid;
+    }
     rules.forms = config.forms.unwrap_or(rules.forms);
     rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);
     rules.limits = config.limits;

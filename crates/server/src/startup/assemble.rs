@@ -1,7 +1,7 @@
 //! A server, put together from its configuration.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -144,6 +144,7 @@ fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
             .filter(|guard| guard.upstream.is_some())
             .map(|guard| guard_scopes(guard, site))
             .collect(),
+        site_accesses: loaded.site_accesses(site).iter().map(|one| one.name.clone()).collect(),
     }
 }
 
@@ -363,14 +364,11 @@ fn site_routes(
     }));
     let mut open = vec!["/.well-known/".to_owned()];
     open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
-    let mut guards = HashMap::new();
     for guard in &opened {
         let root = guard.config.is_at_root().then(|| "/".to_owned());
-        for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
-            open.push(path.clone());
-            guards.insert(path, guard.clone());
-        }
+        open.extend([Some(guard.config.path.clone()), root].into_iter().flatten());
     }
+    let guards = opened.clone();
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());

@@ -231,6 +231,8 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
     let root = [Root::Query, Root::Mutation, Root::Subscription];
     let fields = denial.fields.iter().map(|denied| {
         let (of, field) = denied.field.split_once('.').unwrap_or_default();
+        // An operation over HTTP has a method and a path in the place of a root type and a field.
+        let of = if denied.field.contains(' ') { &*denial.operation } else { of };
         let root = root.into_iter().find(|root| root.as_str() == of).unwrap_or(Root::Query);
         let steps = denied.demand.as_ref().map(|demand| {
             let want = Want { demand, by_name_only: is_by_name_only(field) };

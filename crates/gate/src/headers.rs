@@ -89,7 +89,7 @@ pub fn end_to_end_headers(
 }
 
 /// The one spelling we compare: CGI-style servers read `-`, `_` and any other sign alike.
-fn dashed(name: &str) -> Cow<'_, str> {
+pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
         return Cow::Borrowed(name);
     }
@@ -97,7 +97,7 @@ fn dashed(name: &str) -> Cow<'_, str> {
     name.chars().map(plain).collect()
 }
 
-fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     headers
         .get_all(header::CONNECTION)
         .iter()
@@ -120,7 +120,7 @@ pub(crate) fn strip_response_headers(headers: &mut HeaderMap) {
     });
 }
 
-fn remove_if(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
+pub(crate) fn remove_if(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
     let names: Vec<HeaderName> =
         headers.keys().filter(|name| doomed(name.as_str())).cloned().collect();
     for name in names {
@@ -128,7 +128,7 @@ fn remove_if(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
     }
 }
 
-const HOP_BY_HOP: [&str; 9] = [
+pub(crate) const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",

@@ -82,6 +82,7 @@ mod policies;
 mod question;
 mod request;
 mod response;
+pub mod rest;
 mod rules;
 mod schema;
 mod upstream;

@@ -87,6 +87,11 @@ pub(crate) const JSON: &str = "application/json";
 /// Forms, as browsers send them.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The name of a media type, in lower case and without its parameters.
+pub(crate) fn media_type(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Whether the body is of the media type `name` in UTF-8, uncoded.
 pub(crate) fn is_sent_as(name: &str, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();

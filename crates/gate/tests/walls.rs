@@ -9,6 +9,7 @@ use std::path::Path;
 const ORDER: &[&str] = &[
     // One request's way.
     "layer",
+    "rest",
     "forward",
     "upstream",
     "merge",

@@ -54,8 +54,8 @@ impl fmt::Display for Drift {
             }
             Self::Unmapped(field) => write!(
                 f,
-                "{field} is new and denied, as `naming` cannot derive a scope from its name; give \
-                 it a scope in overrides"
+                "{field} is new and denied, as no scope can be derived from its name; give it a \
+                 scope in overrides, or in operations if it is one"
             ),
             Self::Gone(field) => {
                 write!(f, "the override {field:?} names a field that no longer exists; remove it")

@@ -15,4 +15,5 @@ mod policies;
 mod pruning;
 mod random;
 mod random_policies;
+mod rest;
 mod wire;

@@ -124,17 +124,24 @@ async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
             return false;
         }
     };
-    println!("         {} root fields", built.schema.entries().count());
+    let demands = built.surface.demands();
+    let (noun, nouns) = built.surface.nouns();
+    println!("         {} {nouns}", demands.len());
+    for note in &built.notes {
+        println!("         NOTE: {note}");
+    }
     for pattern in &guard.public {
-        let opens = built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand));
-        if !opens {
-            println!("         WARNING: public: {} matches no field", pattern.as_str());
+        if !demands.iter().any(|demand| pattern.matches(demand)) {
+            println!("         WARNING: public: {} matches no {noun}", pattern.as_str());
         }
     }
     for (name, patterns) in guard.scopes.iter().flatten() {
         for pattern in patterns {
-            if !built.schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand)) {
-                println!("         WARNING: scopes: {name}: {} matches no field", pattern.as_str());
+            if !demands.iter().any(|demand| pattern.matches(demand)) {
+                println!(
+                    "         WARNING: scopes: {name}: {} matches no {noun}",
+                    pattern.as_str()
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `castellan explain`: why a request was decided as it was.
 
-use std::{net::IpAddr, path::Path, process::ExitCode};
+use std::{net::IpAddr, path::Path, process::ExitCode, sync::Arc};
 
 use castellan_gate::{
     Caller, Credential, Denial, Document, DocumentError, Envelope, Explanation, GuardSchema,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Failure, token_problem};
 use crate::{
     config::{GuardConfig, Loaded},
-    guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
+    guards::{self, Credentials, Denials, GuardParts, Surface, Upstreams, Usage},
     startup::assemble::foreign_tokens,
 };
 
@@ -110,7 +110,8 @@ async fn by_query(
     let variables = arguments.variables.as_deref().map(text_or_file).transpose()?;
     let variables = variables.unwrap_or_else(|| "null".to_owned());
     let guard = find_guard(loaded, arguments.guard.as_deref())?;
-    let schema = guards::build_schema(&guard, &loaded.folder).await?.schema;
+    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let schema = graphql(&guard, &built.surface)?;
     let asked = Asked {
         query: text_or_file(query)?,
         operation: arguments.operation.clone(),
@@ -145,7 +146,7 @@ async fn by_query(
             caller
         }
     };
-    let explained = asked.explain(&schema, &caller, &guards::rules(&guard))?;
+    let explained = asked.explain(schema, &caller, &guards::rules(&guard))?;
     if arguments.json {
         let all = to_json(&guard, &explained, invalid.as_deref())?;
         println!("{}", serde_json::to_string_pretty(&all)?);
@@ -185,6 +186,15 @@ impl Asked {
         let question = Question::new(schema, &document, &envelope.variables, parts);
         Ok(castellan_gate::explain(&question.map_err(text_of)?, caller, rules).map_err(text_of)?)
     }
+}
+
+/// The schema of `guard`, if it is one of GraphQL.
+pub(super) fn graphql<'a>(
+    guard: &GuardConfig,
+    surface: &'a Surface,
+) -> Result<&'a Arc<GuardSchema>, Failure> {
+    let not = || format!("guard {:?} guards no GraphQL API", guard.name);
+    surface.graphql().ok_or_else(|| not().into())
 }
 
 fn text_of(error: DocumentError) -> String {

@@ -19,7 +19,7 @@ use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
 pub struct GuardConfig {
     /// Its name, in logs and in `Castellan-Identity`.
     pub name: String,
-    /// The path at which it answers.
+    /// The path at which it answers. With `protocol = "http"` also everything below it.
     pub path: String,
     /// Regular expression that the whole host of a request has to match, without the port and in any
     /// letter case. Default: every host of the site. Of several guards of one path the first handles
@@ -52,7 +52,8 @@ pub struct GuardConfig {
     /// Protocol of the API.
     #[serde(default)]
     pub protocol: GuardProtocol,
-    /// URL of the API. Without one, only the `session` field is answered.
+    /// URL of the API. Without one, only the `session` field is answered. With `protocol = "http"`,
+    /// what comes after the path of the guard is added to that of the URL.
     #[schemars(with = "Option<String>", url)]
     pub upstream: Option<url::Url>,
     /// The `aud` of `Castellan-Identity`. Default: the origin of `upstream`.
@@ -61,7 +62,8 @@ pub struct GuardConfig {
     /// origin share it. Default: an equal part of the file handles for upstreams, at most 1024.
     pub upstream_max_requests: Option<NonZeroUsize>,
     /// How long a whole response of the API may take, from the request to the last byte. Default
-    /// `"10m"`. In any case it has 30 seconds to begin, and as long for each further part.
+    /// `"10m"`, or `"24h"` with `protocol = "http"`. In any case it has 30 seconds to begin, and as
+    /// long for each further part.
     pub upstream_timeout: Option<Lifetime>,
     /// How callers authenticate.
     #[serde(default)]
@@ -79,9 +81,9 @@ pub struct GuardConfig {
     /// that is neither listed nor known to restrict nobody.
     #[serde(default)]
     pub upstream_enforces: Vec<String>,
-    /// How often the API is asked for its schema again, or the file is read again. Default `"40s"`.
+    /// How often the API is asked for its schema again, or a file is read again. Default `"40s"`.
     pub schema_refresh: Option<Lifetime>,
-    /// File with the scope that each root field requires. Default: `NAME.lock` beside the
+    /// File with the scope that each root field, or operation of `openapi`, requires. Default: `NAME.lock` beside the
     /// configuration.
     pub lock: Option<PathBuf>,
     /// How the required scope follows from a mutation's name. Default: `"trompa"` in that dialect,
@@ -90,6 +92,15 @@ pub struct GuardConfig {
     /// Required scopes of single root fields: `"Mutation.vote" = "Mutation:Proposal:Vote"`.
     #[serde(default)]
     pub overrides: BTreeMap<String, RequiredScope>,
+    /// With `protocol = "http"`, the OpenAPI 3.0 or 3.1 document of the API, in YAML or JSON: its
+    /// operations pass by the scopes that follow from their tags and paths, or by
+    /// `x-castellan-scope`.
+    pub openapi: Option<PathBuf>,
+    /// With `protocol = "http"`, operations that pass, each with the scope that it requires:
+    /// `"POST /orders/{id}/cancel" = "Mutation:Order:Cancel"`, beside those of `openapi` or in their
+    /// place. Paths are below that of the guard. No other request reaches the API.
+    #[serde(default)]
+    pub operations: BTreeMap<String, RequiredScope>,
     /// Terms of the decision, in addition to the token's scopes, that must exist and allow the
     /// request.
     #[serde(default)]
@@ -151,7 +162,7 @@ pub enum GuardProtocol {
     /// GraphQL over HTTP.
     #[default]
     Graphql,
-    /// Reserved, and refused at present.
+    /// Any other API over HTTP: methods and paths are mapped to scopes.
     Http,
 }
 
@@ -264,6 +275,8 @@ impl GuardConfig {
             lock: None,
             naming: None,
             overrides: BTreeMap::new(),
+            openapi: None,
+            operations: BTreeMap::new(),
             require: Vec::new(),
             on_deny: None,
             anonymous: None,
@@ -287,6 +300,8 @@ impl GuardConfig {
             && (self.naming, &self.dialect) == (other.naming, &other.dialect)
             && self.overrides == other.overrides
             && self.session_field() == other.session_field()
+            && (self.protocol, &self.openapi) == (other.protocol, &other.openapi)
+            && self.operations == other.operations
     }
 
     /// Whether forced authentication is about it (`docs/contracts/decidim.md` §5.4).
@@ -383,6 +398,11 @@ impl GuardConfig {
         }
         let names: Vec<_> = dialects.guard_names().iter().map(|one| format!("{one:?}")).collect();
         Err(format!("dialect: {name:?} is not known; expected {}", names.join(" or ")))
+    }
+
+    /// How guards speak that dialect.
+    pub(super) fn spoken_guards(&self) -> Option<&'static GuardDialect> {
+        self.speaks()
     }
 
     fn speaks(&self) -> Option<&'static GuardDialect> {

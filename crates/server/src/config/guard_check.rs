@@ -5,12 +5,12 @@ use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
+use super::{Config, GuardConfig, Method, Site, Term, http_guard};
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);
 
-fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) -> Result<T, Wrong> {
     Err((way, text.into()))
 }
 
@@ -18,7 +18,7 @@ impl GuardConfig {
     /// Whether its requests are for a SiteAccess.
     #[must_use]
     pub fn selects_site_accesses(&self) -> bool {
-        self.protocol == GuardProtocol::Http || self.dialect.as_deref() == Some("ibexa")
+        self.is_http() || self.dialect.as_deref() == Some("ibexa")
     }
 
     /// The name of its lock file.
@@ -29,6 +29,7 @@ impl GuardConfig {
 
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
+        self.check_protocol()?;
         self.check_methods(config)?;
         self.check_upstream()?;
         self.check_rules()?;
@@ -60,12 +61,6 @@ impl GuardConfig {
             );
             return wrong(&["path"], text);
         }
-        if self.protocol == GuardProtocol::Http {
-            return wrong(
-                &["protocol"],
-                "protocol = \"http\" is not supported yet; use \"graphql\"",
-            );
-        }
         self.check_reach(sites)?;
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
@@ -92,9 +87,7 @@ impl GuardConfig {
         let is_left = |pattern: &super::PathExpression| {
             pattern.matches(&self.path) || (self.is_at_root() && pattern.matches("/"))
         };
-        if self.protocol == GuardProtocol::Graphql
-            && self.pattern.as_ref().is_some_and(|pattern| !is_left(pattern))
-        {
+        if !self.is_http() && self.pattern.as_ref().is_some_and(|pattern| !is_left(pattern)) {
             let text = "pattern does not match the path of the guard, so that no request could \
                         reach it";
             return wrong(&["pattern"], text);
@@ -104,7 +97,7 @@ impl GuardConfig {
                         that takes protocol = \"http\", or dialect = \"ibexa\"";
             return wrong(&["site_access_header"], text);
         }
-        if !self.allowed_origins.is_empty() && self.protocol == GuardProtocol::Graphql {
+        if !self.is_http() && !self.allowed_origins.is_empty() {
             let text = "allowed_origins has no effect at a GraphQL guard, which scripts of any \
                         origin may call, without credentials of the browser; remove it";
             return wrong(&["allowed_origins"], text);
@@ -202,6 +195,7 @@ impl GuardConfig {
         if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
             return wrong(&["strip_headers"], format!("{name:?} is not a valid header name"));
         }
+        let unstrippable = if self.is_http() { http_guard::unstrippable } else { unstrippable };
         if let Some((name, why)) =
             self.strip_headers.iter().find_map(|name| Some((name, unstrippable(name)?)))
         {

@@ -10,6 +10,7 @@ mod expression;
 mod file;
 mod guard;
 mod guard_check;
+mod http_guard;
 mod jwt;
 mod overlay;
 mod reload;

@@ -22,7 +22,7 @@ use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use crate::{background::audit, config::GuardProtocol, guards::Guard, wire::request};
+use crate::{background::audit, guards::Guard, wire::request};
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::{Answered, Sites};
@@ -135,7 +135,7 @@ where
     let (path, guard) = (request.uri().path(), site.guard(&request));
     let site = &site.routes;
     // A REST guard is for the origins that it lists, whatever else is at its path.
-    let rest = guard.filter(|guard| guard.config.protocol == GuardProtocol::Http);
+    let rest = guard.filter(|guard| guard.config.is_http());
     let open = rest.is_none() && cors::is_open(path, &site.open);
     let allowed =
         if open { RequestHeaders::Any } else { RequestHeaders::Known(&site.cors_headers) };
@@ -153,8 +153,13 @@ where
         rest.and_then(|guard| cors::listed(request.headers(), &guard.config.allowed_origins));
     let mut request = request;
     request.extensions_mut().insert(id);
-    let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
-    let mut response = answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    let mut response = if rest.is_some_and(Guard::streams) {
+        // Bodies take their time, and somebody looks at that.
+        answer(site, guard, request).await
+    } else {
+        let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
+        answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+    };
     // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
     if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
         && let Ok(nonce) = HeaderValue::from_str(&nonce())

@@ -43,6 +43,8 @@ pub struct GuardDialect {
     pub session: SessionField,
     /// Whose JWTs of a shared secret are read.
     pub jwt: JwtOf,
+    /// Whether guards of APIs that are not GraphQL speak it.
+    pub http: bool,
     /// The path at which a guard also answers at `/` unless it sets `at_root`.
     pub at_root: Option<&'static str>,
 }

@@ -33,6 +33,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         naming: Naming::Trompa,
         session: SessionField::Off,
         jwt: JwtOf::Keys,
+        http: false,
         at_root: Some("/graphql"),
     }),
     client: None,

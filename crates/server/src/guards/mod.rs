@@ -1,13 +1,16 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
 mod credentials;
+mod http;
 mod identity_header;
 mod introspection;
 mod policies;
 mod recorder;
+mod rest_source;
 mod schema_source;
 pub(crate) mod site_access;
 mod state;
+mod surface;
 mod upstream;
 
 use std::{
@@ -18,10 +21,10 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{self, HeaderName, Request, Response, StatusCode, header},
+    http::{HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Caller, Gate, Gated, GuardSchema, Introspection, Rules, Terms, Unavailable};
+use castellan_gate::{Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable};
 use castellan_issuer::{
     Issuer,
     foreign::ForeignTokens,
@@ -33,7 +36,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{Anonymous, GuardConfig, Method, Term},
+    config::{self, Anonymous, GuardConfig, Term},
     dialects,
 };
 
@@ -45,6 +48,8 @@ use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
 use state::State;
 pub(crate) use state::Trouble;
+use surface::Gated;
+pub(crate) use surface::Surface;
 pub(crate) use upstream::{LimitError, Upstreams};
 
 /// One protected area. Cheap to clone. While there is one, it looks at its schema again and again.
@@ -101,7 +106,7 @@ impl Guard {
         });
         let same = before.filter(|before| before.config.has_same_schema(&config));
         if let Some(known) = same.map(|before| before.inner.state.load_full()) {
-            inner.state.store(Arc::new(known.with_gate(|schema| inner.gate(schema))));
+            inner.state.store(Arc::new(known.with_gate(|surface| inner.gate(surface))));
         }
         tokio::spawn(keep_looking(Arc::downgrade(&inner)));
         Self { config, inner }
@@ -123,7 +128,9 @@ impl Guard {
     pub(crate) fn shown_schema(&self, issuer: &Issuer) -> Option<Arc<GuardSchema>> {
         let is_theirs = self.inner.parts.issuer.address().issuer == issuer.address().issuer;
         let is_shown = rules(&self.config).introspection != Introspection::Closed;
-        self.inner.state.load().schema.clone().filter(|_| is_theirs && is_shown)
+        let state = self.inner.state.load();
+        let schema = state.surface.as_ref().and_then(Surface::graphql);
+        schema.filter(|_| is_theirs && is_shown).cloned()
     }
 
     /// What is wrong with it, whether that closes it or not.
@@ -142,7 +149,7 @@ impl Guard {
     pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
         let config = &self.config;
         let mut names = vec![header::AUTHORIZATION];
-        if config.authenticate.list().contains(&Method::Session) {
+        if config.authenticate.list().contains(&config::Method::Session) {
             names.push(header::COOKIE);
         }
         if config.spoken().is_some() {
@@ -164,6 +171,9 @@ impl Guard {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        if self.streams() {
+            return self.answer_http(request).await;
+        }
         match self.inner.credentials.by_headers(request.headers()).await {
             Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
             Ok(None) => {}
@@ -178,7 +188,7 @@ impl Guard {
             return (StatusCode::FOUND, to).into_response();
         }
         let gated = self.inner.state.load().gated.clone();
-        let Some(gated) = gated else { return self.closed() };
+        let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
         match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
@@ -214,8 +224,8 @@ async fn keep_looking(guard: Weak<Inner>) {
 }
 
 impl Inner {
-    /// The gate that decides by `schema`.
-    fn gate(&self, schema: Arc<GuardSchema>) -> Gated<upstream::Upstream> {
+    /// The gate that decides by `surface`.
+    fn gate(&self, surface: Surface) -> Gated {
         let (config, parts) = (&self.config, &self.parts);
         let rules = rules(config);
         let recorder = Arc::new(GuardRecorder {
@@ -231,13 +241,18 @@ impl Inner {
             let rules = rules.clone();
             Arc::new(identity_header::Signer::new(issuer, &config.name, audience, rules)) as _
         });
+        let schema = match surface {
+            Surface::Graphql(schema) => schema,
+            Surface::Http(map) => return Gated::Http(self.http_gate(map, recorder, attestor)),
+        };
         let gate = Gate::new(schema, rules, Arc::clone(&self.credentials) as _).with(
             recorder,
             attestor,
             config.strip_headers.clone(),
         );
         let longest = config.upstream_timeout.map_or(upstream::LONGEST, Lifetime::get);
-        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref(), longest))
+        let upstream = config.upstream.as_ref();
+        Gated::Graphql(gate.layer(upstream::Upstream::new(self.api.clone(), upstream, longest)))
     }
 }
 
@@ -247,7 +262,7 @@ fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
     let page = accept.is_some_and(|text| text.contains("text/html") && !text.contains("json"));
     let known = request.extensions().get::<Caller>().is_some_and(|one| one.identity().is_some());
     page && !known
-        && matches!(*request.method(), http::Method::GET | http::Method::HEAD)
+        && matches!(*request.method(), Method::GET | Method::HEAD)
         && !request.headers().contains_key(header::AUTHORIZATION)
 }
 

@@ -28,6 +28,8 @@ pub(super) struct GuardPolicies(Option<Arc<Place>>);
 /// Where policies are asked.
 struct Place {
     issuer: Issuer,
+    /// The URL may hold the request itself.
+    is_graphql: bool,
     /// The guard as requests show it.
     guard: Value,
 }
@@ -43,7 +45,8 @@ impl GuardPolicies {
         let is_required = config.require.contains(&Term::Policy);
         Self(is_required.then(|| {
             let guard = json!({"name": config.name, "path": config.path});
-            Arc::new(Place { issuer: parts.issuer.clone(), guard })
+            let is_graphql = !config.is_http();
+            Arc::new(Place { issuer: parts.issuer.clone(), is_graphql, guard })
         }))
     }
 
@@ -69,7 +72,7 @@ impl Policies for HerePolicies {
         let method = parts.method.as_str().to_ascii_lowercase();
         let mut document = policy_request::document(issuer, &method, parts);
         let mut params = policy_request::params(parts.uri.query().unwrap_or_default());
-        params.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
+        params.retain(|name, _| !self.place.is_graphql || !ENVELOPE.contains(&name.as_str()));
         document["params"] = params.into();
         document["guard"] = self.place.guard.clone();
         document["operation"] = json!({"type": operation_type, "field": field});

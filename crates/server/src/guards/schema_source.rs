@@ -4,14 +4,21 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use castellan_gate::{Drift, GuardSchema, Lock, SchemaError, SchemaSettings, parse_lock};
+use castellan_gate::{
+    Drift, GuardSchema, Lock, SchemaError, SchemaSettings, parse_lock,
+    rest::{MapError, OpenApiError, RestLockError},
+};
 use castellan_proto::Digest;
 use http::Method;
 use url::Url;
 
-use super::introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of, why_no_offer};
+use super::{
+    Surface,
+    introspection::{NoSchema, OFFER_QUERY, Offer, body, sdl_of, why_no_offer},
+};
 use crate::{
     config::GuardConfig,
     files,
@@ -32,6 +39,23 @@ pub(crate) enum SchemaProblem {
     /// The schema does not suit the guard.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The operations do not suit the guard.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The `OpenAPI` document does not suit the guard.
+    #[error(transparent)]
+    OpenApi(#[from] OpenApiError),
+    /// The lock file cannot be read.
+    #[error(transparent)]
+    RestLock(#[from] RestLockError),
+    /// A file is no document.
+    #[error("{path}: {why}")]
+    Document {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// The API could not be asked.
     #[error("could not read the schema of {url}: {cause}; set `schema` to an SDL file")]
     Fetch {
@@ -87,23 +111,27 @@ impl SchemaProblem {
             | Self::Unreadable(_) => "schema_unavailable",
             Self::Incomplete { .. } => "schema_incomplete",
             Self::File { .. } | Self::Slow => "file_unusable",
-            Self::Schema(SchemaError::Remapped { .. }) => "mapping_changed",
-            Self::Schema(SchemaError::Lock(_)) => "lock_unreadable",
+            Self::Schema(SchemaError::Remapped { .. })
+            | Self::OpenApi(OpenApiError::Remapped { .. }) => "mapping_changed",
+            Self::Schema(SchemaError::Lock(_)) | Self::RestLock(_) => "lock_unreadable",
             Self::Schema(SchemaError::Unenforced(_)) => "rule_not_enforced",
             Self::Schema(_) => "schema_invalid",
+            Self::Map(_) | Self::OpenApi(_) | Self::Document { .. } => "operations_invalid",
         }
     }
 }
 
 /// A schema to decide by.
 pub(crate) struct Built {
-    pub(crate) schema: GuardSchema,
+    pub(crate) surface: Surface,
     /// Where it and the lock file part.
     pub(crate) drifts: Vec<Drift>,
     /// Why it is not the newest one.
     pub(crate) behind: Option<SchemaProblem>,
     /// Why it may lack something.
     pub(crate) incomplete: Option<SchemaProblem>,
+    /// What it says that has no effect, in sentences.
+    pub(crate) notes: Vec<String>,
     /// What it was made from.
     pub(crate) made_from: Digest,
 }
@@ -120,13 +148,13 @@ const MOST: u64 = 32 * 1024 * 1024;
 
 /// What a schema is made from.
 pub(crate) struct Material {
-    text: Text,
+    pub(super) text: Text,
     /// The schema kept on disk, if the text is the API's own.
     cache: Option<PathBuf>,
-    lock: Option<(PathBuf, String)>,
+    pub(super) lock: Option<(PathBuf, String)>,
 }
 
-enum Text {
+pub(super) enum Text {
     /// A file that the configuration names.
     Owned(String),
     /// What the API shows now.
@@ -144,7 +172,7 @@ pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, S
 
 /// The API that `guard` has its schema from; none if that is in a file.
 pub(crate) fn source(guard: &GuardConfig) -> Option<&Url> {
-    guard.upstream.as_ref().filter(|_| guard.schema.is_none())
+    guard.upstream.as_ref().filter(|_| guard.schema.is_none() && !guard.is_http())
 }
 
 /// Asks the API, if that is where the schema is from.
@@ -162,7 +190,7 @@ pub(crate) fn gather(
     shown: Option<Result<Shown, SchemaProblem>>,
 ) -> Result<Material, SchemaProblem> {
     let lock = folder.join(guard.lock_name());
-    let (text, cache) = match (&guard.schema, shown) {
+    let (text, cache) = match (guard.schema.as_ref().or(guard.openapi.as_ref()), shown) {
         (Some(path), _) => (Text::Owned(read(&folder.join(path))?), None),
         (None, Some(shown)) => {
             let cache = folder.join(format!("{}.schema.graphql", guard.name));
@@ -201,6 +229,9 @@ impl Material {
     /// Makes the schema. What an API shows now and what does not suit is left: what it showed last is
     /// gone on with, if that is on disk.
     pub(crate) fn build(self, guard: &GuardConfig) -> Result<Built, SchemaProblem> {
+        if guard.is_http() {
+            return self.build_map(guard);
+        }
         let made_from = self.digest();
         let agreed = match &self.lock {
             Some((_, text)) => parse_lock(text)?,
@@ -247,7 +278,9 @@ impl Material {
             let kept = files::read_text(path, MOST).unwrap_or_default();
             write(path, &kept, &sdl)?;
         }
-        Ok(Built { schema, drifts, behind, incomplete: lacks, made_from })
+        let surface = Surface::Graphql(Arc::new(schema));
+        let notes = Vec::new();
+        Ok(Built { surface, drifts, behind, incomplete: lacks, notes, made_from })
     }
 }
 
@@ -305,7 +338,7 @@ fn read(path: &Path) -> Result<String, SchemaProblem> {
 
 /// Puts `text` in the place of `old`, whole or not at all: others read it at any moment. Only if it is
 /// another one, so that a read-only folder may hold it.
-fn write(path: &Path, old: &str, text: &str) -> Result<(), SchemaProblem> {
+pub(super) fn write(path: &Path, old: &str, text: &str) -> Result<(), SchemaProblem> {
     if old == text {
         return Ok(());
     }

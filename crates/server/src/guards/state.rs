@@ -2,23 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use castellan_gate::{Drift, Gated, GuardSchema};
+use castellan_gate::Drift;
 use castellan_proto::{Digest, Lifetime};
 use tokio::time::timeout;
 
 use super::{
     Inner,
     schema_source::{self, Built, SchemaProblem, Shown},
-    upstream::Upstream,
+    surface::{Gated, Surface},
 };
 use crate::files;
 
 /// What one guard decides by.
 #[derive(Clone, Default)]
 pub(super) struct State {
-    pub(super) gated: Option<Gated<Upstream>>,
+    pub(super) gated: Option<Gated>,
     pub(super) trouble: Option<Trouble>,
-    pub(super) schema: Option<Arc<GuardSchema>>,
+    pub(super) surface: Option<Surface>,
     made_from: Option<Digest>,
 }
 
@@ -74,8 +74,8 @@ impl State {
     }
 
     /// The same schema behind another gate.
-    pub(super) fn with_gate(&self, gate: impl FnOnce(Arc<GuardSchema>) -> Gated<Upstream>) -> Self {
-        Self { gated: self.schema.clone().map(gate), ..self.clone() }
+    pub(super) fn with_gate(&self, gate: impl FnOnce(Surface) -> Gated) -> Self {
+        Self { gated: self.surface.clone().map(gate), ..self.clone() }
     }
 }
 
@@ -146,19 +146,27 @@ impl Inner {
         let trouble = Trouble::of(&built);
         let made_from = Some(built.made_from);
         if before.gated.is_some()
-            && before.schema.as_ref().is_some_and(|schema| schema.hash() == built.schema.hash())
+            && before.surface.as_ref().is_some_and(|surface| surface.hash() == built.surface.hash())
         {
             return State { trouble, made_from, ..before.clone() };
         }
-        let schema = Arc::new(built.schema);
+        for note in &built.notes {
+            tracing::info!(
+                guard = &*self.config.name,
+                note,
+                "a part of the document has no effect"
+            );
+        }
+        let surface = built.surface;
+        let demands = surface.demands();
         for pattern in &self.config.public {
-            if !schema.entries().any(|(_, _, entry)| pattern.matches(&entry.demand)) {
+            if !demands.iter().any(|demand| pattern.matches(demand)) {
                 let (guard, pattern) = (&*self.config.name, pattern.as_str());
-                tracing::warn!(guard, pattern, "a public pattern matches no field");
+                tracing::warn!(guard, pattern, "a public pattern matches nothing");
             }
         }
-        let gated = Some(self.gate(Arc::clone(&schema)));
-        State { gated, trouble, schema: Some(schema), made_from }
+        let gated = Some(self.gate(surface.clone()));
+        State { gated, trouble, surface: Some(surface), made_from }
     }
 
     /// Says what has changed, once.
@@ -181,7 +189,7 @@ impl Inner {
             }
             _ => {}
         }
-        let hash = |state: &State| state.schema.as_ref().map(|schema| schema.hash());
+        let hash = |state: &State| state.surface.as_ref().map(Surface::hash);
         if before.gated.is_some() && hash(before) != hash(next) {
             tracing::info!(guard, "a new schema is in use");
         }

@@ -365,6 +365,10 @@ fn site_routes(
     let mut open = vec!["/.well-known/".to_owned()];
     open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
     for guard in &opened {
+        // Those of other APIs list the origins that may call them.
+        if guard.config.is_http() {
+            continue;
+        }
         let root = guard.config.is_at_root().then(|| "/".to_owned());
         open.extend([Some(guard.config.path.clone()), root].into_iter().flatten());
     }
@@ -383,15 +387,22 @@ fn site_routes(
 /// # Errors
 /// [`StartError`] naming what is.
 pub(crate) fn check_path(rosters: &Rosters, config: &GuardConfig) -> Result<(), StartError> {
-    let below =
-        |claim: &String| config.path == *claim || config.path.starts_with(&format!("{claim}/"));
-    let claims = rosters.dialects.claims().map(ToOwned::to_owned);
-    let Some(claim) = http::claimed(&rosters.resources).into_iter().chain(claims).find(below)
-    else {
-        return Ok(());
+    let is_within = |path: &str, other: &str| {
+        path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let cause = format!("its path {} is within {claim}, which is reserved", config.path);
-    Err(StartError::Guard { name: config.name.clone(), cause })
+    let path = &*config.path;
+    let claims = rosters.dialects.claims().map(ToOwned::to_owned);
+    for claim in http::claimed(&rosters.resources).into_iter().chain(claims) {
+        let cause = if is_within(path, &claim) {
+            format!("its path {path} is within {claim}, which is reserved")
+        } else if config.is_http() && is_within(&claim, path) {
+            format!("its path {path} contains {claim}, which is reserved")
+        } else {
+            continue;
+        };
+        return Err(StartError::Guard { name: config.name.clone(), cause });
+    }
+    Ok(())
 }
 
 /// Digests of what each named scope stands for, over all guards: a consent that rests on an alias

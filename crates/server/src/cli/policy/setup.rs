@@ -23,7 +23,7 @@ use super::{
 use crate::{
     cli::{
         Failure, apply,
-        explain::{Asked, find_guard, graphql_parts},
+        explain::{Asked, find_guard, graphql, graphql_parts},
     },
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
@@ -197,7 +197,7 @@ impl<'a> Setup<'a> {
             return Ok(Arc::clone(schema));
         }
         let built = guards::build_schema(guard, &self.loaded.folder).await?;
-        let schema = Arc::new(built.schema);
+        let schema = Arc::clone(graphql(guard, &built.surface)?);
         self.schemas.insert(guard.name.clone(), Arc::clone(&schema));
         Ok(schema)
     }

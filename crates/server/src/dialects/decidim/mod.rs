@@ -36,6 +36,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         naming: Naming::Verbs,
         session: SessionField::Local,
         jwt: JwtOf::Machines,
+        http: false,
         at_root: None,
     }),
     client: Some(ClientDialect {

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{BoxError, PATIENCE, breaker::Attempt};
 
-/// What comes of an API, as it comes. Trailers are left out: nobody has looked at them.
+/// What comes of an API, as it comes. Trailers are left out, unless somebody looks at them.
 pub(crate) struct Streamed {
     body: Incoming,
     /// When all of it must have come.
@@ -27,6 +27,7 @@ pub(crate) struct Streamed {
     waited: Duration,
     /// Until it is known what becomes of it.
     attempt: Option<Attempt>,
+    trailers: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -51,9 +52,16 @@ impl Streamed {
         place: OwnedSemaphorePermit,
     ) -> Self {
         let (idle, waited, attempt) = (None, Duration::ZERO, Some(attempt));
-        let mut streamed = Self { body, limit, idle, waited, attempt, _place: place };
+        let trailers = false;
+        let mut streamed = Self { body, limit, idle, waited, attempt, trailers, _place: place };
         streamed.note_end();
         streamed
+    }
+
+    /// The same with its trailers.
+    pub(super) fn with_trailers(mut self) -> Self {
+        self.trailers = true;
+        self
     }
 
     /// All of it has come, if it has: only then the API has answered.
@@ -111,11 +119,11 @@ impl Body for Streamed {
                 }
                 Some(Err(error)) => Some(Err(self.fail(error.into()))),
                 // Trailers come last.
-                Some(Ok(_)) | None => {
+                frame @ (Some(Ok(_)) | None) => {
                     if let Some(attempt) = self.attempt.take() {
                         attempt.succeeded();
                     }
-                    None
+                    frame.filter(|_| self.trailers).map(|frame| frame.map_err(Into::into))
                 }
             });
         }

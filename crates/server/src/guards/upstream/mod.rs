@@ -6,6 +6,7 @@
 mod body;
 mod breaker;
 mod limits;
+mod upload;
 
 use std::{
     future::{Future, ready},
@@ -19,11 +20,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use castellan_gate::UpstreamUnavailable;
-use http::{Request, Response, Uri};
+use castellan_gate::{
+    UpstreamUnavailable,
+    rest::{RequestBody, RequestStopped},
+};
+use http::{Request, Response, Uri, uri::PathAndQuery};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::{
@@ -39,8 +44,9 @@ use body::Limit;
 pub(crate) use body::Streamed;
 use breaker::{Attempt, Breaker};
 pub(crate) use limits::{LimitError, Upstreams};
+use upload::{Outgoing, Phase, Progress, Upload};
 
-type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Outgoing>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long an API may take to begin its answer, and then for each further part of it.
@@ -152,7 +158,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         };
         *request.uri_mut() = target.clone();
         *request.version_mut() = http::Version::HTTP_11;
-        let answer = api.client.request(request);
+        let answer = api.client.request(request.map(Outgoing::Whole));
         let limit = Limit { began: Instant::now(), longest: self.longest };
         Box::pin(async move {
             let answered = match tokio::time::timeout(PATIENCE.min(limit.longest), answer).await {
@@ -168,5 +174,98 @@ impl Service<Request<Full<Bytes>>> for Upstream {
                 }
             }
         })
+    }
+}
+
+impl Service<Request<RequestBody>> for Upstream {
+    type Response = Response<Streamed>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a request to the path that it names, at the origin of this API.
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        let Some((api, target)) = &self.to else {
+            return Box::pin(ready(Err("this guard has no upstream".into())));
+        };
+        let mut uri = target.clone().into_parts();
+        let root = || PathAndQuery::from_static("/");
+        uri.path_and_query = Some(request.uri().path_and_query().cloned().unwrap_or_else(root));
+        let (place, attempt) = match api.enter() {
+            Ok(entered) => entered,
+            Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
+        };
+        match Uri::from_parts(uri) {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(error) => {
+                attempt.gave_way();
+                return Box::pin(ready(Err(error.into())));
+            }
+        }
+        *request.version_mut() = http::Version::HTTP_11;
+        let (parts, body) = request.into_parts();
+        let (upload, progress) = Upload::new(body);
+        let answer = api.client.request(Request::from_parts(parts, Outgoing::Streamed(upload)));
+        let longest = self.longest;
+        let mut asked = Asked { attempt: Some(attempt), progress };
+        Box::pin(async move {
+            let answered = answered(answer, &asked.progress).await;
+            // It is there until this.
+            let Some(attempt) = asked.attempt.take() else {
+                return Err("the API was asked twice".into());
+            };
+            match answered {
+                Ok(response) => {
+                    // The body of the request may have taken its time.
+                    let limit = Limit { began: Instant::now(), longest };
+                    Ok(response
+                        .map(|body| Streamed::new(body, limit, attempt, place).with_trailers()))
+                }
+                // That is not the API's fault.
+                Err(error) if error.is::<RequestStopped>() => {
+                    attempt.gave_way();
+                    Err(error)
+                }
+                Err(error) => {
+                    attempt.failed();
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// The head of the answer, as long as something moves: the body of the request, part by part, and
+/// then the API.
+async fn answered(
+    answer: ResponseFuture,
+    progress: &Progress,
+) -> Result<Response<Incoming>, BoxError> {
+    tokio::select! {
+        answered = answer => answered.map_err(|error| {
+            if progress.phase() == Phase::Gone { RequestStopped.into() } else { error.into() }
+        }),
+        stopped = progress.stopped() => Err(match stopped {
+            Phase::Api => "the API has not answered in time".into(),
+            Phase::Client | Phase::Gone => RequestStopped.into(),
+        }),
+    }
+}
+
+/// A request whose answer has not begun.
+struct Asked {
+    attempt: Option<Attempt>,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Asked {
+    /// Its caller went away: the API has to do with that only as far as it was waited for.
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.left_after(self.progress.waited_for_api());
+        }
     }
 }

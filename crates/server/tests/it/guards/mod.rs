@@ -10,6 +10,8 @@ pub(crate) mod foreign_tokens;
 pub(crate) mod introspected;
 pub(crate) mod policies;
 pub(crate) mod policies_in_cedar;
+pub(crate) mod rest;
+pub(crate) mod rest_streams;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;

@@ -33,6 +33,7 @@ static TEA: Dialect = Dialect {
         naming: Naming::Verbs,
         session: SessionField::Off,
         jwt: JwtOf::Nobody,
+        http: false,
         at_root: None,
     }),
     client: Some(ClientDialect {

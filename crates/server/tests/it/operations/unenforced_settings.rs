@@ -66,7 +66,7 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         (GUARD, "authenticate = \"session\"", "needs dialect"),
         (GUARD, "authenticate = \"jwt\"", "needs jwt.secret (JWT_SECRET)"),
         (GUARD, "authenticate = [\"oauth\", \"oauth\"]", "a method twice"),
-        (GUARD, "protocol = \"http\"", "is not supported yet"),
+        (GUARD, "protocol = \"http\"", "or add [guard.operations]"),
         (GUARD, "strip_headers = [\"X Tenant\"]", "is not a valid header name"),
         (GUARD, "strip_headers = [\"X-A\", \"host\"]", "\"host\" is set by the guard itself"),
         (GUARD, "strip_headers = [\"Content-Length\"]", "is set by the guard itself"),

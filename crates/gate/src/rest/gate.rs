@@ -1,0 +1,308 @@
+//! The layer: one request's way through the gate, on one screen.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Empty};
+use tower::{Layer, Service, ServiceExt as _};
+
+use super::{
+    body::RequestBody,
+    forward::Allowed,
+    judge::{judge, with_scope},
+    map::{Found, Operation, RestMap},
+    refusal::RestRefusal,
+};
+use crate::{
+    Attestor, Caller, DecisionId, Recorder, Rules, Verifier,
+    context::{BoxError, Pending, ReplyBody},
+    credential::{challenge, find_caller},
+    decide::unknown,
+    request::pairs,
+    response::set_common_headers,
+};
+
+/// The service behind the gate, to be asked once or not at all.
+pub(super) type Behind =
+    Box<dyn FnOnce(Request<RequestBody>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
+
+/// Wraps any HTTP service in the decision. Cheap to clone.
+#[derive(Clone)]
+pub struct RestGate {
+    shared: Arc<RestShared>,
+}
+
+/// Where a gate is, and what it passes on.
+#[derive(Clone, Debug)]
+pub struct RestSettings {
+    /// The path of the guard: it decides about this and everything below.
+    pub path: String,
+    /// What stands in its place before the rest of the path on the way to the service behind;
+    /// without a slash at the end.
+    pub base: String,
+    /// Headers that are not passed on to the service behind, besides those that never are.
+    pub strip: Vec<String>,
+    /// Our sign-in pages are on the same host, so that nothing passes that a browser could run
+    /// (`docs/rules.md` rule 37).
+    pub shares_host: bool,
+    /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
+    pub challenges: Vec<HeaderValue>,
+}
+
+/// What all requests of one guard share.
+pub(super) struct RestShared {
+    map: Arc<RestMap>,
+    rules: Rules,
+    verifier: Arc<dyn Verifier>,
+    recorder: Option<Arc<dyn Recorder>>,
+    pub(super) attestor: Option<Arc<dyn Attestor>>,
+    pub(super) settings: RestSettings,
+}
+
+/// The caller of a request, as the credential shows it. The host of the gate may find it first, with
+/// [`present`], and put it among the request's extensions: then it is not looked for again.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// Who calls.
+    pub caller: Caller,
+    /// The challenge, if the credential is not valid.
+    pub challenge: Option<HeaderValue>,
+}
+
+/// Finds who sent the request with the head `parts`: by one credential at most, read by one strict
+/// parser (`docs/security-cases.md` row 32).
+///
+/// # Errors
+/// [`RestRefusal`] if there are several, or if that cannot be told now.
+pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented, RestRefusal> {
+    let query = parts.uri.query().unwrap_or_default();
+    // It would be passed on with the query (RFC 6750 §2.3).
+    if pairs(query).any(|(name, _)| name == "access_token") {
+        let detail = "Send the credential in the header Authorization, and not in the URL.";
+        return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
+    }
+    let presented = find_caller(verifier, parts).await?;
+    let challenge = challenge(&presented, verifier.proof_algorithms());
+    Ok(Presented { caller: presented.caller, challenge })
+}
+
+impl Default for RestSettings {
+    /// The whole host, which it shares with our sign-in pages.
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            base: String::new(),
+            strip: Vec::new(),
+            shares_host: true,
+            challenges: vec![HeaderValue::from_static("Bearer")],
+        }
+    }
+}
+
+impl RestGate {
+    /// A gate that decides by `map` and `rules` and asks `verifier` who calls.
+    #[must_use]
+    pub fn new(
+        map: Arc<RestMap>,
+        rules: Rules,
+        verifier: Arc<dyn Verifier>,
+        settings: RestSettings,
+    ) -> Self {
+        let (recorder, attestor) = (None, None);
+        let shared = RestShared { map, rules, verifier, recorder, attestor, settings };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Reports denials to `recorder`, and attests callers to the upstream with `attestor`.
+    #[must_use]
+    pub fn with(self, recorder: Arc<dyn Recorder>, attestor: Option<Arc<dyn Attestor>>) -> Self {
+        let RestShared { map, rules, verifier, settings, .. } = &*self.shared;
+        let shared = RestShared {
+            map: Arc::clone(map),
+            rules: rules.clone(),
+            verifier: Arc::clone(verifier),
+            recorder: Some(recorder),
+            attestor,
+            settings: settings.clone(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl<S> Layer<S> for RestGate {
+    type Service = RestGated<S>;
+
+    fn layer(&self, inner: S) -> RestGated<S> {
+        RestGated { shared: Arc::clone(&self.shared), inner }
+    }
+}
+
+/// A service behind a [`RestGate`]. It never fails: whatever goes wrong is an answer.
+#[derive(Clone)]
+pub struct RestGated<S> {
+    shared: Arc<RestShared>,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for RestGated<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = Pending<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The service behind is waited for only when a request is sent on.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
+        let behind: Behind = Box::new(move |request| {
+            Box::pin(async move {
+                match inner.oneshot(request).await {
+                    Ok(answer) => Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync())),
+                    Err(error) => Err(error.into()),
+                }
+            })
+        });
+        let (parts, body) = request.into_parts();
+        Box::pin(async move {
+            let id = parts.extensions.get::<DecisionId>().copied();
+            let id = id.unwrap_or_else(DecisionId::generate);
+            let passed = pass(&shared, behind, (parts, body), &id).await;
+            Ok(passed.unwrap_or_else(|refusal| refusal.into_response(&id)))
+        })
+    }
+}
+
+/// Caller → operation → decision → upstream → answer.
+async fn pass<B>(
+    shared: &Arc<RestShared>,
+    behind: Behind,
+    (mut parts, body): (Parts, B),
+    id: &DecisionId,
+) -> Result<Response<ReplyBody>, RestRefusal>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let path = shared.below(parts.uri.path())?.to_owned();
+    if parts.headers.contains_key(header::UPGRADE) {
+        let detail = "This guard changes to no other protocol.";
+        return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "upgrade_refused", detail));
+    }
+    let found = shared.map.find(&parts.method, &path).map_err(|_| {
+        let detail = "The path can be read in more than one way.";
+        RestRefusal::new(StatusCode::BAD_REQUEST, "ambiguous_path", detail)
+    })?;
+    if let (&Method::OPTIONS, Found::OtherMethods(allowed)) = (&parts.method, &found) {
+        return Ok(options(&allowed.text(), id));
+    }
+    let presented = match parts.extensions.remove::<Presented>() {
+        Some(presented) => presented,
+        None => present(&*shared.verifier, &parts).await?,
+    };
+    if shared.rules.known_callers_only && presented.caller.identity().is_none() {
+        return Err(shared.unknown_caller(id, &presented));
+    }
+    let (operation, values) = match found {
+        Found::Operation(operation, values) => (operation, values),
+        Found::OtherMethods(allowed) => {
+            let detail = "This path does not take this method.";
+            let mut refusal =
+                RestRefusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+            refusal.allow = HeaderValue::from_str(&allowed.text()).ok();
+            return Err(refusal);
+        }
+        Found::Nothing => return Err(not_found()),
+    };
+    let caller = &presented.caller;
+    let judgement = judge(operation, &values, (caller, &shared.rules), &parts);
+    if let Some(denial) = judgement.denial(operation, (id, caller), &parts, shared.map.hash())
+        && let Some(recorder) = &shared.recorder
+    {
+        recorder.denied(denial);
+    }
+    let challenges = shared.challenges(&presented, Some(operation));
+    if let Some(refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+        return Err(refusal);
+    }
+    let is_public = judgement.is_public;
+    if let (Some(identity), Some(recorder), false) =
+        (caller.identity(), &shared.recorder, is_public)
+    {
+        recorder.used(identity, &mut std::iter::once(&operation.demand));
+    }
+    let allowed = Allowed { shared, id, caller, is_public };
+    let mut response = allowed.forward(behind, (parts, path), body).await?;
+    if let Some(challenge) = presented.challenge {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    Ok(response)
+}
+
+impl RestShared {
+    /// What comes after the path of the guard.
+    fn below<'a>(&self, path: &'a str) -> Result<&'a str, RestRefusal> {
+        let rest = path.strip_prefix(&*self.settings.path);
+        rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(not_found)
+    }
+
+    /// The challenges to a caller who showed nothing valid.
+    fn challenges(&self, shown: &Presented, operation: Option<&Operation>) -> Vec<HeaderValue> {
+        match (&shown.challenge, operation) {
+            (Some(challenge), _) => vec![challenge.clone()],
+            (None, None) => self.settings.challenges.clone(),
+            (None, Some(operation)) => {
+                let scope = operation.demand.as_str();
+                self.settings.challenges.iter().map(|one| with_scope(one, scope)).collect()
+            }
+        }
+    }
+
+    fn unknown_caller(&self, id: &DecisionId, shown: &Presented) -> RestRefusal {
+        if let Some(recorder) = &self.recorder {
+            recorder.denied(crate::Denial {
+                id: id.as_str().to_owned(),
+                caller: (&shown.caller).into(),
+                rules: self.map.hash().text(),
+                ..crate::Denial::default()
+            });
+        }
+        let detail = match unknown(&shown.caller) {
+            Some(crate::Reason::NoCredential) | None => "Sign in to use this API.",
+            Some(crate::Reason::CredentialExpired) => "The credential has expired.",
+            Some(_) => "The credential is not valid here.",
+        };
+        let mut refusal = RestRefusal::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+        refusal.challenges = self.challenges(shown, None);
+        refusal
+    }
+}
+
+fn not_found() -> RestRefusal {
+    RestRefusal::new(StatusCode::NOT_FOUND, "not_found", "There is no such operation.")
+}
+
+/// The answer to `OPTIONS`, which says which methods a path takes (RFC 9110 §9.3.7).
+fn options(allow: &str, id: &DecisionId) -> Response<ReplyBody> {
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    let headers = response.headers_mut();
+    headers.extend(HeaderValue::from_str(allow).ok().map(|allow| (header::ALLOW, allow)));
+    set_common_headers(headers, id);
+    response
+}

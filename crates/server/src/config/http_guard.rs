@@ -1,0 +1,115 @@
+//! Settings of guards with `protocol = "http"`: what does not apply to them is refused, and so is what
+//! applies to them alone at others.
+
+use castellan_gate::{
+    Limits, NamedBy,
+    rest::{MapError, Operation, RestMap, strip_rest_request_headers},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{
+    GuardConfig, GuardProtocol,
+    guard_check::{Wrong, wrong},
+};
+
+impl GuardConfig {
+    /// Whether it guards an API over HTTP that is not GraphQL, at its path and below it.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.protocol == GuardProtocol::Http
+    }
+
+    /// The operations that its settings name, each with its scope.
+    ///
+    /// # Errors
+    /// [`MapError`] if one cannot be decided on.
+    pub fn rest_operations(&self) -> Result<Vec<Operation>, MapError> {
+        let operations = self.operations.iter();
+        let read = |(place, demand): (&String, &castellan_proto::scope::RequiredScope)| {
+            Operation::read(place, demand.clone(), NamedBy::Override)
+        };
+        operations.map(read).collect()
+    }
+
+    pub(super) fn check_protocol(&self) -> Result<(), Wrong> {
+        if !self.is_http() {
+            return self.check_graphql();
+        }
+        if let Some((way, why)) = self.of_graphql_alone() {
+            let text = format!("{} {why} with protocol = \"http\"; remove it", way.join("."));
+            return wrong(way, text);
+        }
+        let Some(upstream) = &self.upstream else {
+            return wrong(&["upstream"], "a guard with protocol = \"http\" needs upstream");
+        };
+        if upstream.query().is_some() {
+            let text = "upstream must not have a query with protocol = \"http\": requests have their \
+                        own";
+            return wrong(&["upstream"], text);
+        }
+        if self.spoken_guards().is_some_and(|dialect| !dialect.http) {
+            let text = format!(
+                "dialect = {:?} is about GraphQL, and has no effect with protocol = \"http\"; remove \
+                 it",
+                self.dialect.as_deref().unwrap_or_default()
+            );
+            return wrong(&["dialect"], text);
+        }
+        if self.operations.is_empty() && self.openapi.is_none() {
+            let text = "a guard with protocol = \"http\" lets nothing through without operations: \
+                        set openapi, or add [guard.operations], such as \"GET /orders\" = \"Query:Order:List\"";
+            return wrong(&["protocol"], text);
+        }
+        let map = self.rest_operations().and_then(RestMap::new);
+        map.map(drop).or_else(|error| wrong(&["operations"], format!("operations: {error}")))
+    }
+
+    fn check_graphql(&self) -> Result<(), Wrong> {
+        if self.openapi.is_some() {
+            return wrong(&["openapi"], "openapi has no effect without protocol = \"http\"");
+        }
+        if self.operations.is_empty() {
+            return Ok(());
+        }
+        let text =
+            "operations has no effect without protocol = \"http\"; for GraphQL use overrides";
+        wrong(&["operations"], text)
+    }
+
+    /// A setting about GraphQL, and why it means nothing here.
+    fn of_graphql_alone(&self) -> Option<(&'static [&'static str], &'static str)> {
+        const NO_EFFECT: &str = "has no effect";
+        const NO_FILE: &str = "has no effect without openapi";
+        let no_file = self.openapi.is_none();
+        let settings: [(&[&str], &str, bool); 12] = [
+            (&["at_root"], NO_EFFECT, self.at_root.is_some()),
+            (&["schema"], NO_EFFECT, self.schema.is_some()),
+            (&["upstream_enforces"], NO_EFFECT, !self.upstream_enforces.is_empty()),
+            (&["naming"], NO_EFFECT, self.naming.is_some()),
+            (&["overrides"], "is called operations", !self.overrides.is_empty()),
+            (&["on_deny"], NO_EFFECT, self.on_deny.is_some()),
+            (&["introspection"], NO_EFFECT, self.introspection.is_some()),
+            (&["forms"], NO_EFFECT, self.forms.is_some()),
+            (&["session"], NO_EFFECT, self.session.is_some()),
+            (
+                &["limits"],
+                "bounds documents, which there are none of",
+                self.limits != Limits::default(),
+            ),
+            (&["schema_refresh"], NO_FILE, no_file && self.schema_refresh.is_some()),
+            (&["lock"], NO_FILE, no_file && self.lock.is_some()),
+        ];
+        settings.into_iter().find(|(.., is_set)| *is_set).map(|(way, why, _)| (way, why))
+    }
+}
+
+/// Why stripping the header `name` on the way to an API over HTTP would change nothing.
+pub(super) fn unstrippable(name: &str) -> Option<&'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    if matches!(name, header::HOST | header::CONTENT_LENGTH) {
+        return Some("is set by the guard itself and needed by the API");
+    }
+    let mut headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
+    strip_rest_request_headers(&mut headers, &[]);
+    headers.is_empty().then_some("is never forwarded anyway")
+}

@@ -1,0 +1,125 @@
+//! Guards of APIs over HTTP that are not GraphQL: `protocol = "http"`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode},
+};
+use castellan_gate::{
+    Attestor, Caller, DecisionId, Recorder, Unavailable,
+    rest::{RestGate, RestGated, RestMap, RestRefusal, RestSettings, present},
+};
+use castellan_proto::Lifetime;
+use tower::{Layer as _, ServiceExt as _};
+
+use super::{Guard, Inner, credentials::Credentials, rules, surface::Gated, upstream};
+use crate::config::{GuardConfig, Method};
+
+/// How long it may take to find out who calls.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a whole response may take unless the guard says otherwise: as long as each part of it
+/// comes in time, a large one takes what it takes.
+const LONGEST: Duration = Duration::from_hours(24);
+
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"castellan\", charset=\"UTF-8\"");
+
+impl Inner {
+    /// The gate that decides by `map`.
+    pub(super) fn http_gate(
+        &self,
+        map: Arc<RestMap>,
+        recorder: Arc<dyn Recorder>,
+        attestor: Option<Arc<dyn Attestor>>,
+    ) -> RestGated<upstream::Upstream> {
+        let config = &self.config;
+        let path = config.upstream.as_ref().map_or("", |url| url.path());
+        let settings = RestSettings {
+            path: config.path.clone(),
+            base: path.trim_end_matches('/').to_owned(),
+            strip: config.strip_headers.clone(),
+            shares_host: true,
+            challenges: challenges(config),
+        };
+        let verifier = Arc::clone(&self.credentials) as _;
+        let gate = RestGate::new(map, rules(config), verifier, settings).with(recorder, attestor);
+        let longest = config.upstream_timeout.map_or(LONGEST, Lifetime::get);
+        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref(), longest))
+    }
+}
+
+impl Guard {
+    /// Whether bodies pass it as they come, in either direction, so that a request may take long.
+    pub(crate) fn streams(&self) -> bool {
+        self.config.is_http()
+    }
+
+    /// Answers one request to an API that is not GraphQL.
+    pub(super) async fn answer_http<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let id = request.extensions().get::<DecisionId>().copied();
+        let id = id.unwrap_or_else(DecisionId::generate);
+        match self.pass(request).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.into_response(&id).map(Body::new),
+        }
+    }
+
+    async fn pass<B>(&self, request: Request<B>) -> Result<Response<Body>, RestRefusal>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let Some(Gated::Http(gated)) = self.inner.state.load().gated.clone() else {
+            return Err(self.closed_refusal());
+        };
+        let (mut parts, body) = request.into_parts();
+        let finding = async {
+            if let Some(caller) = by_headers(&self.inner.credentials, &parts.headers).await? {
+                parts.extensions.insert(caller);
+            }
+            present(&*self.inner.credentials, &parts).await
+        };
+        let presented = tokio::time::timeout(PATIENCE, finding).await;
+        let presented = presented.map_err(|_| unavailable())??;
+        parts.extensions.insert(presented);
+        match gated.oneshot(Request::from_parts(parts, body)).await {
+            Ok(response) => Ok(response.map(Body::new)),
+            Err(never) => match never {},
+        }
+    }
+
+    /// What everybody is told while it is closed: the kind of reason, and nothing from inside.
+    fn closed_refusal(&self) -> RestRefusal {
+        let kind = self.trouble().map_or("file_unusable", |trouble| trouble.kind);
+        let detail = "This guard is closed because what it decides by cannot be used; the log of \
+                      the server says why.";
+        let refusal = RestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail);
+        RestRefusal { retry_after: Some(2), ..refusal }
+    }
+}
+
+async fn by_headers(
+    credentials: &Credentials,
+    headers: &http::HeaderMap,
+) -> Result<Option<Caller>, RestRefusal> {
+    credentials.by_headers(headers).await.map_err(|Unavailable| unavailable())
+}
+
+fn unavailable() -> RestRefusal {
+    let detail = "Credentials cannot be checked at the moment.";
+    let refusal = RestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+    RestRefusal { retry_after: Some(1), ..refusal }
+}
+
+/// How callers are told to authenticate who did not.
+fn challenges(config: &GuardConfig) -> Vec<HeaderValue> {
+    let methods = config.authenticate.list();
+    let bearer = methods.iter().any(Method::is_token).then_some(BEARER);
+    let basic = methods.contains(&Method::Basic).then_some(BASIC);
+    bearer.into_iter().chain(basic).collect()
+}

@@ -139,6 +139,9 @@ pub struct SiteAddress {
     pub resources: Vec<String>,
     /// The guards that have an API behind them, so that scopes give something there.
     pub guards: Vec<GuardScopes>,
+    /// The names of the SiteAccesses, at which people may sign in whom a role lets; none where
+    /// everybody may (`docs/contracts/ibexa.md` §7.3).
+    pub site_accesses: Vec<String>,
 }
 
 /// What scopes mean at one guard.

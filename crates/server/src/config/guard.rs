@@ -10,7 +10,7 @@ use castellan_proto::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Site;
+use super::{AllowedOrigin, HostExpression, PathExpression, Site};
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
 
 /// A protected API: its path, who may do what, and the API itself.
@@ -21,6 +21,24 @@ pub struct GuardConfig {
     pub name: String,
     /// The path at which it answers. With `protocol = "http"` also everything below it.
     pub path: String,
+    /// Regular expression that the whole host of a request has to match, without the port and in any
+    /// letter case. Default: every host of the site. Of several guards of one path the first handles
+    /// a request whose `host` and `pattern` match.
+    #[schemars(with = "Option<String>")]
+    pub host: Option<HostExpression>,
+    /// Regular expression that the beginning of the percent-decoded path has to match. Default: every
+    /// path that is the guard's.
+    #[schemars(with = "Option<String>")]
+    pub pattern: Option<PathExpression>,
+    /// Whether the header `X-Siteaccess` selects the SiteAccess of a request, before anything else
+    /// does (`docs/contracts/ibexa.md` §7.1). Default: `true`; for guards of administration `false`
+    /// is better, as the header is the client's word.
+    pub site_access_header: Option<bool>,
+    /// Origins whose scripts may call a REST guard with credentials of the browser: written out, such
+    /// as `"https://app.example.org"`, or a regular expression from `^` to `$`. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Whether it also answers at `/`. Default: `true` in the `trompa` dialect at `/graphql`, else
     /// `false` (`docs/contracts/trompa.md` §1).
     pub at_root: Option<bool>,
@@ -244,6 +262,10 @@ impl GuardConfig {
         Self {
             name: name.to_owned(),
             path: path.to_owned(),
+            host: None,
+            pattern: None,
+            site_access_header: None,
+            allowed_origins: Vec::new(),
             at_root: None,
             site: None,
             dialect: dialect.map(|dialect| dialect.name.to_owned()),
@@ -305,6 +327,34 @@ impl GuardConfig {
     pub fn is_at_root(&self) -> bool {
         let default = self.speaks().and_then(|dialect| dialect.at_root) == Some(&*self.path);
         self.at_root.unwrap_or(default)
+    }
+
+    /// Whether no request reaches `later`, which has the same path and stands after it.
+    pub(super) fn hides(&self, later: &Self) -> bool {
+        (self.host.is_none() || self.host == later.host)
+            && (self.pattern.is_none() || self.pattern == later.pattern)
+    }
+
+    /// Whether there can be requests that both match, as far as their paths and expressions tell.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_below = |one: &Self, other: &Self| {
+            let rest = one.path.strip_prefix(&*other.path);
+            rest.is_some_and(|rest| {
+                rest.is_empty() || (rest.starts_with('/') && other.protocol == GuardProtocol::Http)
+            })
+        };
+        is_below(self, other) || is_below(other, self)
+    }
+
+    /// Whether access tokens for `other`, which has the same path, would be for it as well although
+    /// nobody said so.
+    pub(super) fn shares_audience(&self, other: &Self) -> bool {
+        let takes_tokens = |guard: &Self| guard.authenticate.list().iter().any(Method::is_token);
+        self.audience.is_none()
+            && other.audience.is_none()
+            && takes_tokens(self)
+            && takes_tokens(other)
     }
 
     /// Whether it is part of `site`.

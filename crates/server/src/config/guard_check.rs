@@ -15,6 +15,12 @@ pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) ->
 }
 
 impl GuardConfig {
+    /// Whether its requests are for a SiteAccess.
+    #[must_use]
+    pub fn selects_site_accesses(&self) -> bool {
+        self.is_http() || self.dialect.as_deref() == Some("ibexa")
+    }
+
     /// The name of its lock file.
     #[must_use]
     pub fn lock_name(&self) -> std::path::PathBuf {
@@ -55,6 +61,7 @@ impl GuardConfig {
             );
             return wrong(&["path"], text);
         }
+        self.check_reach(sites)?;
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
                 let text =
@@ -63,6 +70,39 @@ impl GuardConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a request can reach it, as far as the sites and its path tell.
+    fn check_reach(&self, sites: &[Site]) -> Result<(), Wrong> {
+        let is_listed = |site: &Site| {
+            let names = site.hosts.iter().map(|host| crate::wire::host::parts(host).0);
+            self.host.as_ref().is_none_or(|host| names.clone().any(|name| host.matches(name)))
+        };
+        let mut own = sites.iter().filter(|site| self.is_at(site));
+        if !own.any(|site| site.hosts.is_empty() || is_listed(site)) {
+            let text = "host matches none of the hosts of its site, so that no request could reach \
+                        the guard; correct it, or add a host to hosts of the site";
+            return wrong(&["host"], text);
+        }
+        let is_left = |pattern: &super::PathExpression| {
+            pattern.matches(&self.path) || (self.is_at_root() && pattern.matches("/"))
+        };
+        if !self.is_http() && self.pattern.as_ref().is_some_and(|pattern| !is_left(pattern)) {
+            let text = "pattern does not match the path of the guard, so that no request could \
+                        reach it";
+            return wrong(&["pattern"], text);
+        }
+        if self.site_access_header.is_some() && !self.selects_site_accesses() {
+            let text = "site_access_header has no effect at a guard that selects no SiteAccess; \
+                        that takes protocol = \"http\", or dialect = \"ibexa\"";
+            return wrong(&["site_access_header"], text);
+        }
+        if !self.is_http() && !self.allowed_origins.is_empty() {
+            let text = "allowed_origins has no effect at a GraphQL guard, which scripts of any \
+                        origin may call, without credentials of the browser; remove it";
+            return wrong(&["allowed_origins"], text);
+        }
+        Ok(())
     }
 
     fn check_methods(&self, config: &Config) -> Result<(), Wrong> {

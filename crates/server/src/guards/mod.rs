@@ -8,6 +8,7 @@ mod policies;
 mod recorder;
 mod rest_source;
 mod schema_source;
+pub(crate) mod site_access;
 mod state;
 mod surface;
 mod upstream;
@@ -20,7 +21,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{Method, Request, Response, StatusCode, header},
+    http::{HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::{Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable};
@@ -35,7 +36,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{Anonymous, GuardConfig, Term},
+    config::{self, Anonymous, GuardConfig, Term},
     dialects,
 };
 
@@ -141,6 +142,26 @@ impl Guard {
     #[must_use]
     pub fn upstream_is_well(&self) -> Option<bool> {
         self.inner.api.as_ref().map(|api| api.is_well())
+    }
+
+    /// The request headers that its answers depend on, besides those of the API behind it
+    /// (`docs/contracts/ibexa.md` §10, item 15).
+    pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
+        let config = &self.config;
+        let mut names = vec![header::AUTHORIZATION];
+        if config.authenticate.list().contains(&config::Method::Session) {
+            names.push(header::COOKIE);
+        }
+        if config.spoken().is_some() {
+            names.push(header::ACCEPT);
+        }
+        if config.selects_site_accesses() && config.site_access_header.unwrap_or(true) {
+            names.push(site_access::HEADER);
+        }
+        if !config.allowed_origins.is_empty() {
+            names.push(header::ORIGIN);
+        }
+        names
     }
 
     /// Answers one request. A person who comes with a browser, where only known callers are let

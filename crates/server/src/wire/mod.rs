@@ -4,5 +4,6 @@ pub(crate) mod bearer;
 pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod extract;
+pub(crate) mod host;
 pub(crate) mod policy_request;
 pub(crate) mod request;

@@ -53,6 +53,8 @@ pub struct RestSettings {
     pub shares_host: bool,
     /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
     pub challenges: Vec<HeaderValue>,
+    /// What is said if there is no credential; without it, that one has to sign in.
+    pub missing: Option<&'static str>,
     /// What is said of a credential that has expired.
     pub expired: &'static str,
     /// What is said of one that is not valid for another reason.
@@ -105,6 +107,7 @@ impl Default for RestSettings {
             strip: Vec::new(),
             shares_host: true,
             challenges: vec![HeaderValue::from_static("Bearer")],
+            missing: None,
             expired: "The credential has expired.",
             invalid: "The credential is not valid here.",
         }
@@ -283,10 +286,10 @@ impl RestShared {
         }
     }
 
-    /// What is wrong with the credential of `caller`, if one was shown and is not valid.
+    /// What is wrong with the credential of `caller`, if it is not valid or missing.
     fn problem(&self, caller: &Caller) -> Option<&'static str> {
         match unknown(caller)? {
-            Reason::NoCredential => None,
+            Reason::NoCredential => self.settings.missing,
             Reason::CredentialExpired => Some(self.settings.expired),
             _ => Some(self.settings.invalid),
         }

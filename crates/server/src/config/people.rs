@@ -59,14 +59,15 @@ impl GuardConfig {
         HeaderValue::from_str(&format!("Basic realm=\"{escaped}\"{charset}")).ok()
     }
 
-    /// What is said of a credential that has expired, and of one that is not valid for another reason,
-    /// where that is the contract's (`docs/contracts/ibexa.md` §§2.2, 4.3).
-    pub(crate) fn credential_problems(&self) -> Option<(&'static str, &'static str)> {
+    /// What is said of a credential that is missing, of one that has expired, and of one that is not
+    /// valid for another reason, where the contract says it (`docs/contracts/ibexa.md` §§2.2, 4.3).
+    pub(crate) fn credential_problems(&self) -> Option<[&'static str; 3]> {
         const PASSWORD: &str = "Invalid login or password";
         if self.takes_jwts_of_people() {
-            return Some(("Expired JWT Token", "Invalid JWT Token"));
+            return Some(["JWT Token not found", "Expired JWT Token", "Invalid JWT Token"]);
         }
-        self.takes_passwords_of_people().then_some((PASSWORD, PASSWORD))
+        let missing = "The user is not authenticated.";
+        self.takes_passwords_of_people().then_some([missing, PASSWORD, PASSWORD])
     }
 
     /// What concerns passwords, and tokens for them.

@@ -44,7 +44,9 @@ impl Inner {
             ..plain
         };
         let settings = match config.credential_problems() {
-            Some((expired, invalid)) => RestSettings { expired, invalid, ..settings },
+            Some([missing, expired, invalid]) => {
+                RestSettings { missing: Some(missing), expired, invalid, ..settings }
+            }
             None => settings,
         };
         let verifier = Arc::clone(&self.credentials) as _;

@@ -287,7 +287,8 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
     }
-    if let Some((expired, invalid)) = config.credential_problems() {
+    if let Some([missing, expired, invalid]) = config.credential_problems() {
+        rules.wording.no_credential.0 = missing;
         rules.wording.expired.0 = expired;
         rules.wording.invalid.0 = invalid;
     }

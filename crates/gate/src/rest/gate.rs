@@ -261,7 +261,7 @@ where
     }
     let allowed = Allowed { shared, id, caller, is_public };
     let mut response = allowed.forward(behind, (parts, path), body).await?;
-    if let Some(challenge) = presented.challenge {
+    if let Some(challenge) = presented.challenge.filter(|one| shared.takes(one)) {
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     Ok(response)
@@ -277,7 +277,9 @@ impl RestShared {
     /// The challenges to a caller who showed nothing valid.
     fn challenges(&self, shown: &Presented, operation: Option<&Operation>) -> Vec<HeaderValue> {
         match (&shown.challenge, operation) {
-            (Some(challenge), _) => vec![challenge.clone()],
+            (Some(challenge), _) if self.takes(challenge) => vec![challenge.clone()],
+            // A credential in another scheme: how to show one is said as if there were none.
+            (Some(_), _) => self.settings.challenges.clone(),
             (None, None) => self.settings.challenges.clone(),
             (None, Some(operation)) => {
                 let scope = operation.demand.as_str();
@@ -293,6 +295,16 @@ impl RestShared {
             Reason::CredentialExpired => Some(self.settings.expired),
             _ => Some(self.settings.invalid),
         }
+    }
+
+    /// Whether credentials in the scheme of `challenge` are taken.
+    fn takes(&self, challenge: &HeaderValue) -> bool {
+        let scheme = |value: &HeaderValue| {
+            let name = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+            // A token is asked for with a proof where tokens are taken at all (RFC 9449 §7.1).
+            if name == b"DPoP" { b"Bearer".to_vec() } else { name.to_vec() }
+        };
+        self.settings.challenges.iter().any(|one| scheme(one) == scheme(challenge))
     }
 
     fn unknown_caller(&self, id: &DecisionId, shown: &Presented) -> RestRefusal {

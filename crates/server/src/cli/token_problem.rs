@@ -70,11 +70,7 @@ async fn of_other_issuers(
 }
 
 /// Of a JWT that a person got for their password; `None` if it is none.
-async fn of_people(
-    guard: &GuardConfig,
-    parts: &GuardParts,
-    token: &str,
-) -> Option<&'static str> {
+async fn of_people(guard: &GuardConfig, parts: &GuardParts, token: &str) -> Option<&'static str> {
     match parts.issuer.verify_person_token(token).await {
         Ok(_) if !guard.takes_jwts_of_people() => Some(
             "this guard does not accept JWTs of people; they need dialect = \"ibexa\", and \"jwt\" in \

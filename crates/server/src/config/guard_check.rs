@@ -6,6 +6,7 @@ use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Config, GuardConfig, Method, Site, Term, http_guard};
+use crate::dialects::SessionsOf;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);
@@ -134,15 +135,10 @@ impl GuardConfig {
                                 tokens, which it goes along with; add \"oauth\" or \"foreign\"";
                     return wrong(way, text);
                 }
-                Method::Session if decidim => {}
-                Method::Session => {
-                    let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
-                                guards have no scopes for people without an app";
-                    return wrong(way, text);
-                }
+                Method::Session => self.check_sessions()?,
                 Method::ClientCertificate => {
                     let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
-                                \"client_auth\", \"basic\" and, with dialect = \"decidim\", \"session\" are supported";
+                                \"client_auth\", \"basic\" and, in some dialects, \"session\" are supported";
                     return wrong(way, text);
                 }
             }
@@ -159,6 +155,28 @@ impl GuardConfig {
             return wrong(&["require"], text);
         }
         self.check_passwords()
+    }
+
+    /// Whether sessions can be taken, which it lists.
+    fn check_sessions(&self) -> Result<(), Wrong> {
+        match self.sessions_of() {
+            SessionsOf::Pages => Ok(()),
+            SessionsOf::SiteAccess { .. } if !self.is_http() => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs protocol = \"http\" in this dialect",
+            ),
+            SessionsOf::SiteAccess { .. } if !self.require.contains(&Term::Person) => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs require = [\"person\"] in this dialect: there is no \
+                 app whose scopes would bound what people may do, so roles have to",
+            ),
+            SessionsOf::SiteAccess { .. } => Ok(()),
+            SessionsOf::Nobody => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \
+                 \"http\": other guards have no scopes for people without an app",
+            ),
+        }
     }
 
     fn check_upstream(&self) -> Result<(), Wrong> {

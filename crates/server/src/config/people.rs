@@ -7,13 +7,13 @@ use super::{
     Anonymous, GuardConfig, GuardProtocol, Method, Term,
     guard_check::{Wrong, wrong},
 };
-use crate::dialects::{BasicOf, GuardDialect, JwtOf};
+use crate::dialects::{BasicOf, JwtOf};
 
 impl GuardConfig {
     /// Whether JWTs that people got for their password are read.
     #[must_use]
     pub fn takes_jwts_of_people(&self) -> bool {
-        let is_theirs = self.guards_speak().is_some_and(|speech| speech.jwt == JwtOf::People);
+        let is_theirs = self.speaks().is_some_and(|speech| speech.jwt == JwtOf::People);
         is_theirs && self.authenticate.list().contains(&Method::Jwt)
     }
 
@@ -42,7 +42,7 @@ impl GuardConfig {
     }
 
     fn takes_basic_of(&self, whose: BasicOf) -> bool {
-        let read = self.guards_speak().map_or(BasicOf::Clients, |speech| speech.basic);
+        let read = self.speaks().map_or(BasicOf::Clients, |speech| speech.basic);
         read == whose && self.authenticate.list().contains(&Method::Basic)
     }
 
@@ -102,9 +102,5 @@ impl GuardConfig {
             return wrong(&["create_token"], text);
         }
         Ok(())
-    }
-
-    fn guards_speak(&self) -> Option<&'static GuardDialect> {
-        self.spoken().and_then(|dialect| dialect.guards.as_ref())
     }
 }

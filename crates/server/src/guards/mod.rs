@@ -1,9 +1,13 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod admission;
 mod credentials;
+mod csrf;
+mod expected_user;
 mod http;
 mod identity_header;
 mod introspection;
+mod method_override;
 mod policies;
 mod recorder;
 mod rest_source;
@@ -42,6 +46,7 @@ use crate::{
 
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
+use admission::Admission;
 pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
@@ -65,6 +70,8 @@ struct Inner {
     parts: GuardParts,
     /// What callers show.
     credentials: Arc<Credentials>,
+    /// What requests pass before its gate.
+    admission: Admission,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
@@ -95,8 +102,10 @@ impl Guard {
     pub(crate) fn open(config: GuardConfig, parts: GuardParts, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
+        let credentials = Arc::new(Credentials::of(&config, &parts));
         let inner = Arc::new(Inner {
-            credentials: Arc::new(Credentials::of(&config, &parts)),
+            admission: Admission::of(&config, &parts, &credentials),
+            credentials,
             config: Arc::clone(&config),
             parts,
             api,

@@ -8,7 +8,7 @@ use castellan_issuer::{
     Issuer, caller_policies::PolicySubject, sign_in::per_request::ProvenPerson,
 };
 
-use super::session::everything;
+use super::session::every_operation;
 use crate::{
     config::GuardConfig,
     guards::{GuardParts, policies::GuardPolicies},
@@ -36,7 +36,7 @@ impl People {
         let (person, person_term) = super::person(&self.issuer, id, account).await?;
         let subject = || PolicySubject {
             user: Some((id.clone(), Arc::clone(account))),
-            scope: Some(everything()),
+            scope: Some(every_operation()),
             ..PolicySubject::default()
         };
         Ok(Caller::known(Identity {
@@ -44,7 +44,7 @@ impl People {
             person: Some(person),
             person_term,
             policy_term: self.policies.about(subject).await?,
-            token_scopes: everything(),
+            token_scopes: every_operation(),
             ..Identity::default()
         }))
     }

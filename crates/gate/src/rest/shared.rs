@@ -29,6 +29,12 @@ pub struct RestSettings {
     pub shares_host: bool,
     /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
     pub challenges: Vec<HeaderValue>,
+    /// What is said if there is no credential; without it, that one has to sign in.
+    pub missing: Option<&'static str>,
+    /// What is said of a credential that has expired.
+    pub expired: &'static str,
+    /// What is said of one that is not valid for another reason.
+    pub invalid: &'static str,
 }
 
 /// What all requests of one guard share.
@@ -50,6 +56,9 @@ impl Default for RestSettings {
             strip: Vec::new(),
             shares_host: true,
             challenges: vec![HeaderValue::from_static("Bearer")],
+            missing: None,
+            expired: "The credential has expired.",
+            invalid: "The credential is not valid here.",
         }
     }
 }

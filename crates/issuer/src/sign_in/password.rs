@@ -13,8 +13,12 @@ use crate::{
         hashing::{Match, is_ours},
         policy::SecretPolicy,
     },
-    session::browser::{Browser, SignedIn},
+    session::{
+        browser::{Browser, SignedIn},
+        site_access::Proven,
+    },
     store::{Notice, StoreError},
+    throttle::per_account::GuessFrom,
 };
 
 /// What people have known since they signed up.
@@ -85,15 +89,33 @@ impl Issuer {
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
     }
 
-    /// The account that `name` and `password`, typed into `browser`, lead to; it may be inactive.
+    /// The person whom `name` and `password`, which `browser` sent, prove. `None` if the name or the
+    /// password is wrong, or the person may not sign in: the same answer at the same time. The guess is
+    /// counted before it is checked. Nobody is signed in by this.
+    ///
+    /// # Errors
+    /// [`OAuthError`] if that cannot be determined, or not now.
+    pub async fn prove_by_password(
+        &self,
+        name: &str,
+        password: &Secret,
+        browser: &Browser,
+    ) -> Result<Option<Proven>, OAuthError> {
+        self.may_issue()?;
+        let found = self.check_password((name, password), browser).await;
+        let found = found.map(|found| found.filter(|stored| stored.body.active));
+        Ok(self.audit_failure(found, "password")?.map(Proven::of))
+    }
+
+    /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive.
     pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
-        browser: &Browser,
+        from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
         let account = found.as_ref().map(|stored| &*stored.id);
-        let guess = self.count_guess((&login_name(name), account), browser).await?;
+        let guess = self.count_guess((&login_name(name), account), from).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
         let matched = self.passwords().compare_evenly(password, phc).await?;

@@ -6,6 +6,7 @@ use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Config, GuardConfig, Method, Site, Term, http_guard};
+use crate::dialects::SessionsOf;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);
@@ -15,6 +16,12 @@ pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) ->
 }
 
 impl GuardConfig {
+    /// Whether its requests are for a SiteAccess.
+    #[must_use]
+    pub fn selects_site_accesses(&self) -> bool {
+        self.is_http() || self.dialect.as_deref() == Some("ibexa")
+    }
+
     /// The name of its lock file.
     #[must_use]
     pub fn lock_name(&self) -> std::path::PathBuf {
@@ -55,6 +62,7 @@ impl GuardConfig {
             );
             return wrong(&["path"], text);
         }
+        self.check_reach(sites)?;
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
                 let text =
@@ -65,13 +73,46 @@ impl GuardConfig {
         }
     }
 
+    /// Whether a request can reach it, as far as the sites and its path tell.
+    fn check_reach(&self, sites: &[Site]) -> Result<(), Wrong> {
+        let is_listed = |site: &Site| {
+            let names = site.hosts.iter().map(|host| crate::wire::host::parts(host).0);
+            self.host.as_ref().is_none_or(|host| names.clone().any(|name| host.matches(name)))
+        };
+        let mut own = sites.iter().filter(|site| self.is_at(site));
+        if !own.any(|site| site.hosts.is_empty() || is_listed(site)) {
+            let text = "host matches none of the hosts of its site, so that no request could reach \
+                        the guard; correct it, or add a host to hosts of the site";
+            return wrong(&["host"], text);
+        }
+        let is_left = |pattern: &super::PathExpression| {
+            pattern.matches(&self.path) || (self.is_at_root() && pattern.matches("/"))
+        };
+        if !self.is_http() && self.pattern.as_ref().is_some_and(|pattern| !is_left(pattern)) {
+            let text = "pattern does not match the path of the guard, so that no request could \
+                        reach it";
+            return wrong(&["pattern"], text);
+        }
+        if self.site_access_header.is_some() && !self.selects_site_accesses() {
+            let text = "site_access_header has no effect at a guard that selects no SiteAccess; \
+                        that takes protocol = \"http\", or dialect = \"ibexa\"";
+            return wrong(&["site_access_header"], text);
+        }
+        if !self.is_http() && !self.allowed_origins.is_empty() {
+            let text = "allowed_origins has no effect at a GraphQL guard, which scripts of any \
+                        origin may call, without credentials of the browser; remove it";
+            return wrong(&["allowed_origins"], text);
+        }
+        Ok(())
+    }
+
     fn check_methods(&self, config: &Config) -> Result<(), Wrong> {
         let way = &["authenticate"];
         let methods = self.authenticate.list();
         if methods.is_empty() {
             return wrong(way, "authenticate is empty; add a method, such as \"oauth\"");
         }
-        let decidim = self.takes_machine_users();
+        let (decidim, people) = (self.takes_machine_users(), self.takes_jwts_of_people());
         for (at, method) in methods.iter().enumerate() {
             if methods[..at].contains(method) {
                 return wrong(way, "authenticate contains a method twice");
@@ -82,7 +123,7 @@ impl GuardConfig {
                                 (DECIDIM_API_JWT_SECRET), which is not set";
                     return wrong(way, text);
                 }
-                Method::Jwt if !decidim && config.jwt.secret.is_none() => {
+                Method::Jwt if !decidim && !people && config.jwt.secret.is_none() => {
                     let text =
                         "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
                     return wrong(way, text);
@@ -94,27 +135,48 @@ impl GuardConfig {
                                 tokens, which it goes along with; add \"oauth\" or \"foreign\"";
                     return wrong(way, text);
                 }
-                Method::Session if decidim => {}
-                Method::Session => {
-                    let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
-                                guards have no scopes for people without an app";
-                    return wrong(way, text);
-                }
+                Method::Session => self.check_sessions()?,
                 Method::ClientCertificate => {
                     let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
-                                \"client_auth\", \"basic\" and, with dialect = \"decidim\", \"session\" are supported";
+                                \"client_auth\", \"basic\" and, in some dialects, \"session\" are supported";
                     return wrong(way, text);
                 }
             }
         }
-        let is_of_people =
-            |method: &Method| matches!(method, Method::Oauth | Method::Foreign | Method::Session);
+        let is_of_people = |method: &Method| match method {
+            Method::Oauth | Method::Foreign | Method::Session => true,
+            Method::Jwt => people,
+            Method::Basic => self.takes_passwords_of_people(),
+            Method::ClientAuth | Method::ClientCertificate => false,
+        };
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
                         people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
         }
-        Ok(())
+        self.check_passwords()
+    }
+
+    /// Whether sessions can be taken, which it lists.
+    fn check_sessions(&self) -> Result<(), Wrong> {
+        match self.sessions_of() {
+            SessionsOf::Pages => Ok(()),
+            SessionsOf::SiteAccess { .. } if !self.is_http() => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs protocol = \"http\" in this dialect",
+            ),
+            SessionsOf::SiteAccess { .. } if !self.require.contains(&Term::Person) => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs require = [\"person\"] in this dialect: there is no \
+                 app whose scopes would bound what people may do, so roles have to",
+            ),
+            SessionsOf::SiteAccess { .. } => Ok(()),
+            SessionsOf::Nobody => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \
+                 \"http\": other guards have no scopes for people without an app",
+            ),
+        }
     }
 
     fn check_upstream(&self) -> Result<(), Wrong> {

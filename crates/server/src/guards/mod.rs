@@ -1,13 +1,18 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod admission;
 mod credentials;
+mod csrf;
+mod expected_user;
 mod http;
 mod identity_header;
 mod introspection;
+mod method_override;
 mod policies;
 mod recorder;
 mod rest_source;
 mod schema_source;
+pub(crate) mod site_access;
 mod state;
 mod surface;
 mod upstream;
@@ -20,7 +25,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{Method, Request, Response, StatusCode, header},
+    http::{HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::{Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable};
@@ -35,12 +40,13 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{Anonymous, GuardConfig, Term},
+    config::{self, Anonymous, GuardConfig, Term},
     dialects,
 };
 
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
+use admission::Admission;
 pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
@@ -64,6 +70,8 @@ struct Inner {
     parts: GuardParts,
     /// What callers show.
     credentials: Arc<Credentials>,
+    /// What requests pass before its gate.
+    admission: Admission,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
@@ -94,8 +102,10 @@ impl Guard {
     pub(crate) fn open(config: GuardConfig, parts: GuardParts, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
+        let credentials = Arc::new(Credentials::of(&config, &parts));
         let inner = Arc::new(Inner {
-            credentials: Arc::new(Credentials::of(&config, &parts)),
+            admission: Admission::of(&config, &parts, &credentials),
+            credentials,
             config: Arc::clone(&config),
             parts,
             api,
@@ -141,6 +151,26 @@ impl Guard {
     #[must_use]
     pub fn upstream_is_well(&self) -> Option<bool> {
         self.inner.api.as_ref().map(|api| api.is_well())
+    }
+
+    /// The request headers that its answers depend on, besides those of the API behind it
+    /// (`docs/contracts/ibexa.md` §10, item 15).
+    pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
+        let config = &self.config;
+        let mut names = vec![header::AUTHORIZATION];
+        if config.authenticate.list().contains(&config::Method::Session) {
+            names.push(header::COOKIE);
+        }
+        if config.spoken().is_some() {
+            names.push(header::ACCEPT);
+        }
+        if config.selects_site_accesses() && config.site_access_header.unwrap_or(true) {
+            names.push(site_access::HEADER);
+        }
+        if !config.allowed_origins.is_empty() {
+            names.push(header::ORIGIN);
+        }
+        names
     }
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
@@ -265,6 +295,11 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     }
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
+    }
+    if let Some([missing, expired, invalid]) = config.credential_problems() {
+        rules.wording.no_credential.0 = missing;
+        rules.wording.expired.0 = expired;
+        rules.wording.invalid.0 = invalid;
     }
     rules.forms = config.forms.unwrap_or(rules.forms);
     rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);

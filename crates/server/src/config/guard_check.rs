@@ -105,21 +105,49 @@ impl GuardConfig {
                                 guards have no scopes for people without an app";
                     return wrong(way, text);
                 }
+                // The guards have no scopes for people without an app: roles decide alone.
+                Method::ClientCertificate if self.require.contains(&Term::Person) => {}
                 Method::ClientCertificate => {
-                    let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
-                                \"client_auth\", \"basic\" and, with dialect = \"decidim\", \"session\" are supported";
+                    let text = "authenticate: \"client_certificate\" needs require = [\"person\"]: \
+                                what people without an app may do, their roles say";
                     return wrong(way, text);
                 }
             }
         }
-        let is_of_people =
-            |method: &Method| matches!(method, Method::Oauth | Method::Foreign | Method::Session);
+        self.check_certificates(config)?;
+        let is_of_people = |method: &Method| {
+            matches!(
+                method,
+                Method::Oauth | Method::Foreign | Method::Session | Method::ClientCertificate
+            )
+        };
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
                         people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
         }
         Ok(())
+    }
+
+    fn check_certificates(&self, config: &Config) -> Result<(), Wrong> {
+        let takes = self.authenticate.list().contains(&Method::ClientCertificate);
+        match (takes, self.client_certificate) {
+            (false, Some(_)) => wrong(
+                &["client_certificate"],
+                "client_certificate has no effect without \"client_certificate\" in authenticate",
+            ),
+            (true, None) => wrong(
+                &["authenticate"],
+                "authenticate: \"client_certificate\" needs client_certificate = { subject = \
+                 \"email\" }, or \"cn\" or \"dn\"",
+            ),
+            (true, Some(_)) if !config.sees_client_certificates() => wrong(
+                &["authenticate"],
+                "authenticate: nobody can show a client certificate; set tls.client_certificates at a \
+                 listener, or server.client_certificate_headers",
+            ),
+            (false, None) | (true, Some(_)) => Ok(()),
+        }
     }
 
     fn check_upstream(&self) -> Result<(), Wrong> {

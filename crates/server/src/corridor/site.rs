@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{HeaderName, Method, Request, header},
+    http::{HeaderName, HeaderValue, Method, Request, header},
 };
 
 use crate::guards::Guard;
@@ -18,6 +18,10 @@ pub struct SiteRoutes {
     pub hosts: Vec<String>,
     /// Whether the world reaches it over https.
     pub https: bool,
+    /// Where the world reaches it: a scheme and an authority.
+    pub origin: String,
+    /// How long browsers are to use https only, where TLS is ours.
+    pub hsts: Option<HeaderValue>,
     /// What the next proof of possession must carry, if proofs need a nonce.
     pub nonce: Option<Nonce>,
     /// Its guards, by path.
@@ -39,12 +43,27 @@ impl SiteRoutes {
         Self {
             hosts: Vec::new(),
             https: false,
+            origin: String::new(),
+            hsts: None,
             nonce: None,
             guards: HashMap::new(),
             routes,
             open: Vec::new(),
             by_client: &[],
             cors_headers: Vec::new(),
+        }
+    }
+
+    /// Where `request` would have reached it by https: at the host of the request if it is one of the
+    /// site's, with the port of its public URL.
+    pub(super) fn https_origin<B>(&self, request: &Request<B>) -> String {
+        let authority = self.origin.split_once("://").map_or(&*self.origin, |(_, rest)| rest);
+        let port = &authority[without_port(authority).len()..];
+        let host = host(request).map(|host| without_port(&host).to_owned());
+        let listed = host.filter(|host| self.hosts.contains(host));
+        match listed {
+            Some(host) => format!("https://{host}{port}"),
+            None => format!("https://{authority}"),
         }
     }
 
@@ -84,13 +103,17 @@ impl Sites {
         if matches!(request.uri().path(), "/healthz" | "/readyz") {
             return self.sites.first();
         }
-        let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let host =
-            header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
-        let host = host.to_ascii_lowercase();
+        let host = host(request)?;
         let found = self.by_host.get(&host).or_else(|| self.by_host.get(without_port(&host)));
         found.and_then(|at| self.sites.get(*at))
     }
+}
+
+/// The host that `request` is for, in lower case.
+fn host<B>(request: &Request<B>) -> Option<String> {
+    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
+    Some(host.to_ascii_lowercase())
 }
 
 /// The name of a host; the colons of an IPv6 address do not begin a port.

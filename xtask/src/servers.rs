@@ -1,5 +1,5 @@
-//! The database servers that tests need: found or installed, started on free ports with data folders
-//! of their own, and stopped again.
+//! The servers that tests need: databases, found or installed, started on free ports with data folders
+//! of their own, and stopped again; and programs that tests start themselves.
 
 mod dynamodb;
 mod mongodb;
@@ -42,6 +42,14 @@ const ENGINES: &[Engine] = &[
     Engine { name: "postgres", variable: "CASTELLAN_TEST_POSTGRES", start: postgres::start },
     Engine { name: "mongodb", variable: "CASTELLAN_TEST_MONGODB", start: mongodb::start },
     Engine { name: "dynamodb", variable: "CASTELLAN_TEST_DYNAMODB", start: dynamodb::start },
+];
+
+/// What the tests of TLS run, each with the part of their names, where it is, and the package of
+/// Debian's that it is in.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("nginx", "/usr/sbin/nginx", "nginx"),
+    ("apache", "/usr/sbin/apache2", "apache2"),
+    ("nghttp", "/usr/bin/nghttp", "nghttp2-client"),
 ];
 
 impl Servers {
@@ -99,6 +107,17 @@ impl Servers {
         if let Err(why) = can_mount() {
             println!("small_disk: {why}");
             servers.missing.push(("small_disk", why));
+        }
+        for (name, program, package) in PROGRAMS {
+            if std::path::Path::new(program).exists() {
+                continue;
+            }
+            let installed =
+                if wanted(name) { install(package) } else { Err("not asked for".to_owned()) };
+            if let Err(why) = installed {
+                println!("{name}: {why}");
+                servers.missing.push((name, why));
+            }
         }
         servers
     }

@@ -24,6 +24,12 @@ pub enum Caller {
     Known(Arc<Identity>),
 }
 
+/// Among the extensions of a request: its [`Caller`] was found, or can be found, by something alone that
+/// no `WWW-Authenticate` can ask for, such as a client certificate. Without a token, nobody is
+/// challenged then.
+#[derive(Clone, Copy, Debug)]
+pub struct Unchallenged;
+
 /// Why a credential is not valid. A tainted caller reaches only what is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialProblem {

@@ -5,7 +5,7 @@ use castellan_proto::{AuthScheme, Authorization, AuthorizationError};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
-    BasicError, Caller, Credential, CredentialProblem, Possession, Source, Verifier,
+    BasicError, Caller, Credential, CredentialProblem, Possession, Source, Unchallenged, Verifier,
     request::pairs, response::RequestRefusal,
 };
 
@@ -37,6 +37,8 @@ pub(crate) async fn find_caller(
         return Err(several());
     }
     let by_bearer = |caller| Ok(PresentedCredential { caller, scheme: Scheme::Bearer });
+    let is_unchallenged = parts.extensions.get::<Unchallenged>().is_some();
+    let without = if is_unchallenged { Scheme::Connection } else { Scheme::Bearer };
     let with_client = parts.headers.contains_key(X_CLIENT_AUTH);
     let values = parts.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (scheme, token) = match Authorization::read(values) {
@@ -62,10 +64,14 @@ pub(crate) async fn find_caller(
         Err(AuthorizationError::Empty) => return by_bearer(Caller::NOBODY),
         Ok(None) => {
             if let (Some(caller), false) = (parts.extensions.get::<Caller>(), in_query) {
-                return by_bearer(caller.clone());
+                return Ok(PresentedCredential { caller: caller.clone(), scheme: without });
             }
             // A token in the URL is not accepted as a credential, but it was meant as one.
-            return by_bearer(if in_query { Caller::invalid() } else { Caller::NOBODY });
+            let (caller, scheme) = match in_query {
+                true => (Caller::invalid(), Scheme::Bearer),
+                false => (Caller::NOBODY, without),
+            };
+            return Ok(PresentedCredential { caller, scheme });
         }
     };
     let caller = match token {
@@ -104,7 +110,7 @@ async fn check(
     bearer: &str,
 ) -> Result<Caller, RequestRefusal> {
     let possession = match scheme {
-        Scheme::Bearer | Scheme::Basic => None,
+        Scheme::Bearer | Scheme::Basic | Scheme::Connection => None,
         Scheme::Dpop => {
             let mut proofs = parts.headers.get_all(DPOP).iter();
             let (Some(Ok(proof)), None) = (proofs.next().map(HeaderValue::to_str), proofs.next())
@@ -157,6 +163,8 @@ pub(crate) enum Scheme {
     Dpop,
     /// RFC 7617, where it is taken.
     Basic,
+    /// With the connection, which no challenge can ask for.
+    Connection,
 }
 
 /// The challenge to an invalid bearer token (RFC 6750 §3.1).
@@ -175,6 +183,7 @@ pub(crate) fn challenge(
     let Caller::Anonymous(Some(taint)) = presented.caller else { return None };
     let algorithms = verifier.proof_algorithms();
     let error = match taint {
+        _ if presented.scheme == Scheme::Connection => return None,
         _ if presented.scheme == Scheme::Basic => {
             return Some(verifier.basic_challenge().unwrap_or(BASIC));
         }

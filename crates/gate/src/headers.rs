@@ -88,6 +88,13 @@ pub fn end_to_end_headers(
         .filter(|(name, _)| !HOP_BY_HOP.contains(&&**name))
 }
 
+/// The one spelling of the name of a header under which CGI-style servers read it: with dashes for
+/// underscores and any other sign.
+#[must_use]
+pub fn dashed_header_name(name: &str) -> Cow<'_, str> {
+    dashed(name)
+}
+
 /// The one spelling we compare: CGI-style servers read `-`, `_` and any other sign alike.
 pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {

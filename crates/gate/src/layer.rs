@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::WWW_AUTHENTICATE, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header::WWW_AUTHENTICATE, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer, Service, ServiceExt as _};
@@ -15,7 +15,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::{
     DecisionId, GuardSchema, Recorder, Rules, Verifier,
     context::{Attestor, Behind, BoxError, Pending, ReplyBody, RequestContext, Shared},
-    credential::{challenge, find_caller},
+    credential::{Scheme, challenge, find_caller},
     forward,
     media::Wanted,
     plan::Plan,
@@ -132,10 +132,13 @@ where
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
     };
     let challenge = challenge(&presented, &*shared.verifier);
+    let is_challenged = presented.scheme != Scheme::Connection;
     let caller = presented.caller;
     if shared.rules.known_callers_only && caller.identity().is_none() {
         shared.record_unknown(&id, &caller);
         let wanted = wanted.unwrap_or(Wanted::Any);
+        let bearer = || is_challenged.then_some(HeaderValue::from_static("Bearer"));
+        let challenge = challenge.or_else(bearer);
         return unknown_caller(&shared.rules, &caller, challenge, wanted, &id);
     }
     let Some(wanted) = wanted else {

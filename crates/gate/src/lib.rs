@@ -141,7 +141,7 @@ mod upstream;
 pub use answer_memory::AnswerMemory;
 pub use caller::{
     BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Possession,
-    Source, Unavailable, Verifier,
+    Source, Unavailable, Unchallenged, Verifier,
 };
 pub use context::{Attestor, ReplyBody};
 pub use decide::{Ask, Reason, Verdict, decide};
@@ -153,7 +153,7 @@ pub use explain::{
     CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, RoleSummary, Step,
     explain, explain_denial,
 };
-pub use headers::{DecisionId, end_to_end_headers, strip_request_headers};
+pub use headers::{DecisionId, dashed_header_name, end_to_end_headers, strip_request_headers};
 pub use layer::{Gate, Gated};
 pub use limits::Limits;
 pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};

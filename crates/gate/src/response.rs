@@ -76,7 +76,6 @@ pub(crate) fn unknown_caller(
     id: &DecisionId,
 ) -> Response<ReplyBody> {
     let reason = unknown(caller).unwrap_or(Reason::NoCredential);
-    let challenge = challenge.unwrap_or(HeaderValue::from_static("Bearer"));
     let status = StatusCode::UNAUTHORIZED;
     let mut response = if let Some(body) = rules.wording.refused {
         let body = serde_json::from_str(body).unwrap_or_default();
@@ -85,7 +84,9 @@ pub(crate) fn unknown_caller(
         let (message, code) = words(rules, reason);
         RequestRefusal::new(status, message, code).into_response(wanted, id)
     };
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    if let Some(challenge) = challenge {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response
 }
 

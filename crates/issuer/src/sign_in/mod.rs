@@ -1,5 +1,6 @@
 //! How people prove who they are.
 
+pub mod certificate;
 pub mod new_password;
 mod password;
 pub mod per_request;

@@ -25,7 +25,7 @@ use crate::{
     file_handles::FileHandles,
     guards::fetch_sdl,
     sample_api::Archive,
-    startup::listener,
+    startup::listener::{self, Listener},
 };
 
 /// Run a server with a sample API, sample people and apps.
@@ -109,7 +109,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
-    listener::serve(listener, house.corridor, limits, serve::stop()).await?;
+    let listeners = vec![Listener::plain(listener)];
+    listener::serve(listeners, house.corridor, limits, serve::stop()).await?;
     drop(stopped);
     println!("\nThe demo has ended and its data is deleted.");
     Ok(ExitCode::SUCCESS)

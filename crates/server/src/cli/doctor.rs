@@ -1,6 +1,9 @@
 //! `castellan doctor`: whether what is configured works, and what its data source can do.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use castellan_issuer::{
     Issuer,
@@ -9,13 +12,20 @@ use castellan_issuer::{
     resources::{ResourceKind, empty_secrets::EmptySecrets},
     store::StoreError,
 };
+use castellan_proto::{Clock as _, SystemClock, Timestamp};
 
-use super::Failure;
+use super::{Failure, counted};
 use crate::{
     config::Loaded,
     guards::{self, Trouble},
-    startup::assemble,
+    startup::{
+        assemble,
+        tls_files::{End, TlsFiles},
+    },
 };
+
+/// A certificate that ends sooner is warned of.
+const SOON: Duration = Duration::from_hours(21 * 24);
 
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
@@ -51,7 +61,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         }
         println!("clock            accepted: the newest time in the data source was reset");
     }
-    let mut good = true;
+    let mut good = certificates(loaded);
     for issuer in &issuers {
         println!(
             "\nsite             {} at {}",
@@ -97,6 +107,54 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
     }
     println!("\n{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints when the certificates of listeners end; whether none has ended and all can be read.
+fn certificates(loaded: &Loaded) -> bool {
+    let (mut good, now) = (true, SystemClock.now());
+    for (name, listener) in loaded.config.listeners() {
+        let Some(tls) = &listener.tls else { continue };
+        let files = TlsFiles::new(&name, tls, &loaded.folder);
+        let used = files.read().and_then(|material| {
+            if material.key_is_exposed {
+                println!(
+                    "tls              WARNING: {name}: other users of this machine can read the \
+                     private key; chmod o-r"
+                );
+            }
+            files.server_config(material)?;
+            files.ends()
+        });
+        match used {
+            Ok(ends) => {
+                good &= ends.iter().map(|end| ends_well(&name, end, now)).fold(true, |a, b| a & b)
+            }
+            Err(error) => {
+                good = false;
+                println!("tls              PROBLEM: {name}: {error}");
+            }
+        }
+    }
+    good
+}
+
+/// Prints when something of a listener's ends; whether it has not yet.
+fn ends_well(listener: &str, end: &End, now: Timestamp) -> bool {
+    let End { what, file, at } = end;
+    let Some(at) = at else {
+        println!("tls              {listener}: {what} in {file} does not say when it ends");
+        return true;
+    };
+    let days = at.since(now).as_secs() / 86_400;
+    let (state, good) = match at.0.checked_sub(now.0) {
+        None | Some(0) => ("PROBLEM: ", false),
+        Some(left) if left < SOON.as_secs() && *what != "revocation list" => ("WARNING: ", true),
+        Some(_) => ("", true),
+    };
+    let when =
+        if good { format!("ends in {}", counted(days, "day")) } else { "has ended".to_owned() };
+    println!("tls              {state}{listener}: {what} in {file} {when}");
+    good
 }
 
 /// Prints whether every use has a key that signs now; whether that is so.

@@ -25,6 +25,7 @@ mod resources;
 mod sample_app;
 mod scopes;
 mod serve;
+mod tls;
 mod token_problem;
 mod user;
 
@@ -114,6 +115,9 @@ enum Command {
     /// Test policies, roles and scopes by cases.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Make certificates for a first try of TLS.
+    #[command(subcommand)]
+    Tls(tls::Command),
     /// Check the configuration file.
     #[command(subcommand)]
     Config(config_check::Command),
@@ -169,6 +173,7 @@ impl Command {
             // `lint` looks when it knows what it is asked, and ends with a code of its own.
             | Self::Scopes(_)
             | Self::Policy(_)
+            | Self::Tls(_)
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Archive(_) => Absence::Unasked,
@@ -354,6 +359,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
             scopes::run(load()?, is_there, command).await
         }
         Command::Policy(command) => Ok(policy::run(&load()?, command).await),
+        Command::Tls(command) => tls::run(command),
         Command::Config(command) => config_check::run(load(), &command).await,
         Command::Migrate(arguments) => migrate::run(&load()?, arguments).await,
         Command::Export(arguments) => migrate::export(&load()?, arguments).await,

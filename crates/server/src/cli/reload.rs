@@ -24,7 +24,7 @@ use super::Failure;
 use crate::{
     config::{Config, ConfigError, GuardConfig, Loaded},
     files,
-    startup::assemble::Server,
+    startup::{assemble::Server, listener::Tls},
 };
 
 /// What is asked through the socket.
@@ -48,14 +48,21 @@ pub(super) struct Reloader<'a> {
     /// The settings that it runs by.
     running: Loaded,
     read: Read,
+    /// The TLS of its listeners.
+    tls: Vec<Arc<Tls>>,
     /// A reading that has not ended in time.
     reading: Option<JoinHandle<Result<Loaded, Failure>>>,
 }
 
 impl<'a> Reloader<'a> {
     /// Of a server that runs by the settings of `running`.
-    pub(super) fn new(house: &'a mut Server, running: Loaded, read: Read) -> Self {
-        Self { house, running, read, reading: None }
+    pub(super) fn new(
+        house: &'a mut Server,
+        running: Loaded,
+        read: Read,
+        tls: Vec<Arc<Tls>>,
+    ) -> Self {
+        Self { house, running, read, tls, reading: None }
     }
 
     /// Reloads whenever it is told to.
@@ -82,6 +89,11 @@ impl<'a> Reloader<'a> {
             tracing::error!(%error, "audit records go on to the file that is open");
             format!("{error}; audit records go on to the file that is open\n")
         });
+        // Certificates do not wait for the rest either.
+        let mut troubles = Vec::new();
+        for tls in &self.tls {
+            troubles.extend(tls.look(true).await.err());
+        }
         let (applied, waits) = match self.take_up().await {
             Ok(taken_up) => taken_up,
             Err(error) => {
@@ -106,6 +118,9 @@ impl<'a> Reloader<'a> {
         }
         if let Err(text) = &reopened {
             said.push_str(text);
+        }
+        for trouble in troubles {
+            said.extend([&*trouble, "\n"]);
         }
         for (guard, trouble) in self.house.troubles() {
             said.extend(["guard ", &guard, ": ", &trouble.text, "\n"]);
@@ -160,6 +175,11 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
         ("server.cors_headers", new.server.cors_headers != old.server.cors_headers),
         ("site_access", new.site_access != old.site_access),
         ("site_access_match", new.site_access_match != old.site_access_match),
+        ("server.hsts", new.server.hsts != old.server.hsts),
+        (
+            "server.client_certificate_headers",
+            new.server.client_certificate_headers != old.server.client_certificate_headers,
+        ),
         ("jwt", new.jwt != old.jwt),
         ("decidim", new.decidim != old.decidim),
     ] {

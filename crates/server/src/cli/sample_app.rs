@@ -20,9 +20,9 @@ use url::Url;
 
 use super::{Failure, serve};
 use crate::{
-    corridor::{Corridor, SiteRoutes},
+    corridor::{Believed, Corridor, SiteRoutes},
     http_client::HttpClient,
-    startup::listener::Limits,
+    startup::listener::{self, Limits, Listener},
 };
 
 /// What the app asks for, and the document that it shows to try with it.
@@ -73,9 +73,10 @@ impl SampleApp {
         let routes =
             Router::new().route("/", get(begin)).route("/callback", get(finish)).with_state(shared);
         let face = SiteRoutes::of(routes);
-        let corridor = Corridor::new(vec![face], Vec::new());
+        let corridor = Corridor::new(vec![face], Believed::default());
         let limits = Limits::of(MOST_CONNECTIONS);
-        tokio::spawn(crate::startup::listener::serve(listener, corridor, limits, async move {
+        let listeners = vec![Listener::plain(listener)];
+        tokio::spawn(listener::serve(listeners, corridor, limits, async move {
             drop(stop.changed().await);
         }));
         Ok(Self { address, redirect_uri })

@@ -6,6 +6,7 @@ use castellan_issuer::Issuer;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    time::timeout,
 };
 
 use super::{
@@ -14,11 +15,13 @@ use super::{
 };
 use crate::{
     background::housekeeping,
-    config::Loaded,
+    config::{ConfigError, Loaded},
     file_handles::FileHandles,
+    files,
     sample_api::Archive,
     startup::assemble::{self, Server},
-    startup::listener,
+    startup::listener::{self, Listener, Manner, Tls},
+    startup::tls_files::TlsFiles,
 };
 
 /// How long the schemas of guards are waited for before the server listens: as long as APIs that are
@@ -59,11 +62,11 @@ pub(super) async fn run(
         );
     }
     let issuers = assemble::open_issuers(&loaded).await?;
-    let listener = bind(listen).await?;
+    let (listeners, port, tls) = open_listeners(&loaded).await?;
     let mut house = start(&loaded, &issuers, SOON).await?;
     // Heard from now on: the default of this signal ends a process.
     let hangups = signal(SignalKind::hangup())?;
-    let control = Control::open(&loaded.folder, listener.local_addr()?.port());
+    let control = Control::open(&loaded.folder, port);
     for issuer in &issuers {
         let place = &*issuer.address().issuer;
         if let Some(token) = issuer.offer_setup().await? {
@@ -76,14 +79,45 @@ pub(super) async fn run(
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
-    let serving = listener::serve(listener, house.corridor.clone(), limits, stop());
-    let reloading = Reloader::new(&mut house, loaded, Arc::new(read));
+    let serving = listener::serve(listeners, house.corridor.clone(), limits, stop());
+    let reloading = Reloader::new(&mut house, loaded, Arc::new(read), tls);
     tokio::select! {
         served = serving => served?,
         never = reloading.run(hangups, control) => match never {},
     }
     house.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Listens wherever `loaded` says; with the port of the first listener, and what TLS there is.
+async fn open_listeners(loaded: &Loaded) -> Result<(Vec<Listener>, u16, Vec<Arc<Tls>>), Failure> {
+    let (mut listeners, mut port, mut all_tls) = (Vec::new(), 0, Vec::new());
+    for (name, settings) in loaded.config.listeners() {
+        let tls = match &settings.tls {
+            None => None,
+            Some(tls) => {
+                let files = TlsFiles::new(&name, tls, &loaded.folder);
+                let opened = tokio::task::spawn_blocking(move || Tls::open(files));
+                let opened =
+                    timeout(files::PATIENCE, opened).await.map_err(|_| ConfigError::Slow)?;
+                Some(opened?.map_err(|error| format!("{name}.tls: {error}"))?)
+            }
+        };
+        all_tls.extend(tls.clone());
+        let socket = bind(settings.listen).await?;
+        if listeners.is_empty() {
+            port = socket.local_addr()?.port();
+        }
+        listeners.push(Listener::new(
+            socket,
+            Manner {
+                tls,
+                balancers: settings.proxy_protocol,
+                redirects: settings.redirect.is_some(),
+            },
+        ));
+    }
+    Ok((listeners, port, all_tls))
 }
 
 /// Puts the server together and begins what it does by itself.

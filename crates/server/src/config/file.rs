@@ -263,7 +263,7 @@ mod tests {
             ("[[guard]]\nname = 1", "line 2, column 8: guard.name: expected a string"),
             (
                 "[[guard]]\nname = \"a\"\npath = \"/\"\nauthenticate = [\"oauht\"]",
-                "line 4, column 16: guard.authenticate: must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\" or \"session\"",
+                "line 4, column 16: guard.authenticate: must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\", \"session\" or \"client_certificate\"",
             ),
             ("[jwt]\nsecret = [1]", "line 2, column 10: jwt.secret: expected a string, { env"),
         ] {

@@ -10,7 +10,7 @@ use castellan_proto::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AllowedOrigin, HostExpression, PathExpression, Site};
+use super::{AllowedOrigin, CertificateConfig, HostExpression, PathExpression, Site};
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf, SessionsOf};
 
 /// A protected API: its path, who may do what, and the API itself.
@@ -75,6 +75,8 @@ pub struct GuardConfig {
     /// guard, the mutation `createToken` (`docs/contracts/ibexa.md` §4). Default: `true` in the
     /// `ibexa` dialect at guards that list `jwt`.
     pub create_token: Option<bool>,
+    /// How the person is found whom a client certificate is about.
+    pub client_certificate: Option<CertificateConfig>,
     /// What everybody may use, without a token.
     #[serde(default)]
     pub public: Vec<ScopePattern>,
@@ -197,7 +199,8 @@ pub enum Method {
     /// `grant_types`, beside a token that another method takes: the client's scopes bound the token's
     /// (`docs/contracts/aidbox.md` §2.7).
     ClientAuth,
-    /// Reserved, and refused at present.
+    /// The client certificate of the connection, or the one that a listed proxy names
+    /// (`docs/contracts/ibexa.md` §6).
     ClientCertificate,
 }
 
@@ -213,7 +216,7 @@ impl Method {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\" or \"session\", or a list of these"
+    expecting = "must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\", \"session\" or \"client_certificate\", or a list of these"
 )]
 pub enum Methods {
     /// One.
@@ -279,6 +282,7 @@ impl GuardConfig {
             authenticate: Methods::default(),
             realm: None,
             create_token: None,
+            client_certificate: None,
             public: Vec::new(),
             scopes: None,
             schema: None,
@@ -391,6 +395,12 @@ impl GuardConfig {
             Some(dialect) => dialect.jwt == JwtOf::Keys,
             None => self.authenticate.list().contains(&Method::Jwt),
         }
+    }
+
+    /// Whether client certificates alone count there.
+    #[must_use]
+    pub fn is_of_certificates(&self) -> bool {
+        self.authenticate.list() == [Method::ClientCertificate]
     }
 
     /// The dialect that is spoken there.

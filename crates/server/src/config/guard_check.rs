@@ -136,18 +136,21 @@ impl GuardConfig {
                     return wrong(way, text);
                 }
                 Method::Session => self.check_sessions()?,
+                // The guards have no scopes for people without an app: roles decide alone.
+                Method::ClientCertificate if self.require.contains(&Term::Person) => {}
                 Method::ClientCertificate => {
-                    let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
-                                \"client_auth\", \"basic\" and, in some dialects, \"session\" are supported";
+                    let text = "authenticate: \"client_certificate\" needs require = [\"person\"]: \
+                                what people without an app may do, their roles say";
                     return wrong(way, text);
                 }
             }
         }
+        self.check_certificates(config)?;
         let is_of_people = |method: &Method| match method {
-            Method::Oauth | Method::Foreign | Method::Session => true,
+            Method::Oauth | Method::Foreign | Method::Session | Method::ClientCertificate => true,
             Method::Jwt => people,
             Method::Basic => self.takes_passwords_of_people(),
-            Method::ClientAuth | Method::ClientCertificate => false,
+            Method::ClientAuth => false,
         };
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
@@ -176,6 +179,27 @@ impl GuardConfig {
                 "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \
                  \"http\": other guards have no scopes for people without an app",
             ),
+        }
+    }
+
+    fn check_certificates(&self, config: &Config) -> Result<(), Wrong> {
+        let takes = self.authenticate.list().contains(&Method::ClientCertificate);
+        match (takes, self.client_certificate) {
+            (false, Some(_)) => wrong(
+                &["client_certificate"],
+                "client_certificate has no effect without \"client_certificate\" in authenticate",
+            ),
+            (true, None) => wrong(
+                &["authenticate"],
+                "authenticate: \"client_certificate\" needs client_certificate = { subject = \
+                 \"email\" }, or \"cn\" or \"dn\"",
+            ),
+            (true, Some(_)) if !config.sees_client_certificates() => wrong(
+                &["authenticate"],
+                "authenticate: nobody can show a client certificate; set tls.client_certificates at a \
+                 listener, or server.client_certificate_headers",
+            ),
+            (false, None) | (true, Some(_)) => Ok(()),
         }
     }
 

@@ -11,6 +11,7 @@ mod file;
 mod guard;
 mod guard_check;
 mod http_guard;
+mod issuer_url;
 mod jwt;
 mod overlay;
 mod people;
@@ -23,6 +24,7 @@ mod site_access;
 mod site_guards;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -49,6 +51,7 @@ pub use audit::{AuditConfig, AuditOutput};
 pub use decidim::DecidimConfig;
 pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpression};
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
+pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
@@ -56,6 +59,10 @@ pub use site::{Site, SiteConfig};
 pub use site_access::{
     Around, Capture, Compound, ONLY_SITE_ACCESS, SiteAccessConfig, SiteAccessMatch,
     SiteAccessSession, Target,
+};
+pub use tls::{
+    CertificateConfig, CertificateHeaders, ClientCertificatesConfig, Hsts, ListenerConfig,
+    Redirect, SubjectPart, TlsConfig,
 };
 
 /// The whole file.
@@ -66,6 +73,8 @@ pub struct Config {
     pub issuer: IssuerUrl,
     /// The listener.
     pub server: ServerConfig,
+    /// Further listeners.
+    pub listener: Vec<ListenerConfig>,
     /// The data source.
     pub data: DataConfig,
     /// Lifetimes and other settings of tokens.
@@ -100,6 +109,19 @@ pub struct ServerConfig {
     /// Address and port of the listener. Default `"127.0.0.1:8080"`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// TLS of the listener. Default: plain HTTP, for a proxy that ends TLS.
+    pub tls: Option<TlsConfig>,
+    /// How long browsers are told, over TLS of ours, to use https only (RFC 6797), or `"off"`. Default
+    /// `"365d"`. Not sent by sites at loopback names.
+    pub hsts: Option<Hsts>,
+    /// Addresses and networks of load balancers that begin each connection with a header of the PROXY
+    /// protocol, version 1 or 2, such as `"10.0.0.0/8"`. Others cannot connect. Default: none, and no
+    /// such header is read.
+    #[serde(deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>")]
+    pub proxy_protocol: Vec<IpNet>,
+    /// What listed proxies say of client certificates. Default: nobody is believed.
+    pub client_certificate_headers: Option<CertificateHeaders>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are
     /// believed, such as `"10.0.0.0/8"`. Default: none.
     #[serde(deserialize_with = "networks")]
@@ -158,74 +180,12 @@ pub struct DataConfig {
     pub wait: Option<Lifetime>,
 }
 
-/// Public URL: scheme, host, and the port if it is not the default one.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-pub struct IssuerUrl(String);
-
-impl IssuerUrl {
-    /// The URL.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Its host, with the port unless that is the scheme's own.
-    #[must_use]
-    pub fn authority(&self) -> &str {
-        self.0.split_once("://").map_or(&*self.0, |(_, authority)| authority)
-    }
-
-    /// Whether browsers reach us by https, so that cookies are `Secure`.
-    #[must_use]
-    pub fn is_https(&self) -> bool {
-        self.0.starts_with("https://")
-    }
-}
-
-impl TryFrom<String> for IssuerUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let url = url::Url::parse(&text)
-            .map_err(|_| format!("{text:?} is not a URL such as \"https://id.example.org\""))?;
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => {
-                return Err(format!(
-                    "{text:?} is not https; plain http is for loopback addresses only (RFC 8414 §2)"
-                ));
-            }
-            _ => return Err(format!("{text:?} is not https")),
-        }
-        let plain = url.path() == "/"
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && !text.ends_with('/');
-        let origin = url.origin().ascii_serialization();
-        if !plain {
-            Err(format!("{text:?} must consist of scheme and host only, without a trailing slash"))
-        } else if origin == text {
-            Ok(Self(text))
-        } else {
-            Err(format!("{text:?} must be written in the form that browsers use: {origin:?}"))
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
-            issuer: IssuerUrl("http://localhost:8080".to_owned()),
+            issuer: IssuerUrl::default(),
             server: ServerConfig::default(),
+            listener: Vec::new(),
             data: DataConfig::default(),
             tokens: castellan_issuer::Settings::default(),
             site: Vec::new(),
@@ -245,6 +205,10 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            hsts: None,
+            proxy_protocol: Vec::new(),
+            client_certificate_headers: None,
             trusted_proxies: Vec::new(),
             keep_alive: Lifetime::seconds(75),
             connections_per_source: None,

@@ -19,6 +19,9 @@ impl Loaded {
         let minutes = |config: &Config| config.decidim.oauth_access_token_expires_in;
         let waits: Vec<_> = [
             ("server.listen", new.server.listen != old.server.listen),
+            ("server.tls", new.server.tls != old.server.tls),
+            ("server.proxy_protocol", new.server.proxy_protocol != old.server.proxy_protocol),
+            ("listener", new.listener != old.listener),
             ("server.keep_alive", new.server.keep_alive != old.server.keep_alive),
             (
                 "server.connections_per_source",
@@ -35,8 +38,17 @@ impl Loaded {
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect();
         let mut config = self.config;
-        let ServerConfig { trusted_proxies, cors_headers, .. } = config.server;
-        config.server = ServerConfig { trusted_proxies, cors_headers, ..old.server.clone() };
+        let ServerConfig {
+            trusted_proxies, cors_headers, hsts, client_certificate_headers, ..
+        } = config.server;
+        config.server = ServerConfig {
+            trusted_proxies,
+            cors_headers,
+            hsts,
+            client_certificate_headers,
+            ..old.server.clone()
+        };
+        config.listener.clone_from(&old.listener);
         config.data.clone_from(&old.data);
         config.tokens.clone_from(&old.tokens);
         config.issuer.clone_from(&old.issuer);

@@ -3,9 +3,11 @@
 //! skipped.
 
 mod access_log;
+mod certificate_headers;
 mod client_ip;
 mod cors;
 mod guard_table;
+mod https;
 mod normalise;
 mod plaintext;
 mod site;
@@ -22,7 +24,12 @@ use castellan_gate::DecisionId;
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use crate::{background::audit, guards::Guard, wire::request};
+use crate::{
+    background::audit,
+    config::CertificateHeaders,
+    guards::Guard,
+    wire::{client_certificate::Arrival, request},
+};
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::{Answered, Sites};
@@ -45,32 +52,41 @@ pub struct Corridor {
 
 struct Here {
     sites: Sites,
-    proxies: Vec<IpNet>,
+    believed: Believed,
+}
+
+/// Whom is believed about the connection before its own.
+#[derive(Clone, Debug, Default)]
+pub struct Believed {
+    /// From where a request came, and whether by https.
+    pub proxies: Vec<IpNet>,
+    /// With which client certificate.
+    pub certificates: Option<CertificateHeaders>,
 }
 
 impl Here {
-    fn new(sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) -> Arc<Self> {
-        Arc::new(Self { sites: Sites::new(sites), proxies })
+    fn new(sites: Vec<SiteRoutes>, believed: Believed) -> Arc<Self> {
+        Arc::new(Self { sites: Sites::new(sites), believed })
     }
 }
 
 impl Corridor {
-    /// A corridor to `sites`, which believes `proxies` from where a request came.
+    /// A corridor to `sites`, in which those are `believed`.
     #[must_use]
-    pub fn new(sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) -> Self {
-        Self { here: Arc::new(ArcSwap::new(Here::new(sites, proxies))) }
+    pub fn new(sites: Vec<SiteRoutes>, believed: Believed) -> Self {
+        Self { here: Arc::new(ArcSwap::new(Here::new(sites, believed))) }
     }
 
-    /// From the next request on: to `sites`, believing `proxies`.
-    pub fn replace(&self, sites: Vec<SiteRoutes>, proxies: Vec<IpNet>) {
-        self.here.store(Here::new(sites, proxies));
+    /// From the next request on: to `sites`, where those are `believed`.
+    pub fn replace(&self, sites: Vec<SiteRoutes>, believed: Believed) {
+        self.here.store(Here::new(sites, believed));
     }
 
     /// Whether `peer` is a proxy that is believed from where a request came.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.here.load().proxies.iter().any(|net| net.contains(&peer))
+        self.here.load().believed.proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// Takes one request, which arrived over a connection from `peer`, through the corridor.
@@ -83,7 +99,9 @@ impl Corridor {
         // Born before anything can go wrong, so that whatever happens has a name.
         let id = DecisionId::generate();
         let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
-        let source = client_ip::of(request.headers(), peer, &here.proxies);
+        let Believed { proxies, certificates } = &here.believed;
+        certificate_headers::take(&mut request, peer, certificates.as_ref());
+        let source = client_ip::of(request.headers(), peer, proxies);
         let address = source.map(|source| source.0);
         match source {
             Some(source) => drop(request.extensions_mut().insert(source)),
@@ -96,14 +114,18 @@ impl Corridor {
             }
             Ok(()) => {
                 if let Some(site) = here.sites.of(&request) {
-                    if site.routes.https
-                        && plaintext::are_credentials(request.headers(), peer, &here.proxies)
-                    {
+                    let (routes, arrival) = (&site.routes, request.extensions().get::<Arrival>());
+                    let tls = arrival.is_some_and(|one| one.tls);
+                    let mut response = if https::is_redirected(&request) {
+                        https::redirect(routes, &request)
+                    } else if routes.https && plaintext::has_credentials(&request, peer, proxies) {
                         plain(StatusCode::FORBIDDEN, plaintext::SAID)
                     } else {
                         // Around all that answers it, so that no record lacks it.
                         audit::of_request(id.as_str(), address, pass(site, request, id)).await
-                    }
+                    };
+                    https::remember(routes, tls, &mut response);
+                    response
                 } else {
                     plain(StatusCode::NOT_FOUND, "No site is configured for this host.\n")
                 }

@@ -1,40 +1,44 @@
 //! Credentials over plain HTTP to a site that is published over https: others may have read them on
 //! the way, so they are refused and the response says why (`docs/security-cases.md` trap 1).
 //!
-//! The listener speaks plain HTTP behind a proxy that terminates TLS. On the local machine nobody
-//! can read the connection; from elsewhere only a proxy in `server.trusted_proxies` is believed to
-//! have received the request over https, unless it says otherwise.
+//! A listener without TLS is for a proxy that terminates TLS. On the local machine nobody can read the
+//! connection; from elsewhere only a proxy in `server.trusted_proxies` is believed to have received
+//! the request over https, unless it says otherwise. What such a proxy says counts over TLS of our own
+//! as well: the caller may have reached it in the clear.
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{Request, header};
 use ipnet::IpNet;
+
+use crate::wire::client_certificate::Arrival;
 
 /// The text of the refusal.
 pub(super) const SAID: &str = "Credentials were sent over plain HTTP; if a TLS proxy stands in \
                                front, add it to server.trusted_proxies.\n";
 
-/// Whether `headers`, from `peer`, carry credentials that others could read on their way.
-pub(super) fn are_credentials(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
+/// Whether `request`, from `peer`, carries credentials that others could read on their way.
+pub(super) fn has_credentials<B>(request: &Request<B>, peer: IpAddr, proxies: &[IpNet]) -> bool {
     let carried = [header::AUTHORIZATION, header::COOKIE];
-    carried.iter().any(|name| headers.contains_key(name)) && !is_covered(headers, peer, proxies)
+    carried.iter().any(|name| request.headers().contains_key(name))
+        && !is_covered(request, peer, proxies)
 }
 
-fn is_covered(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet]) -> bool {
+/// Whether nobody could read `request`, from `peer`, on its way.
+pub(super) fn is_covered<B>(request: &Request<B>, peer: IpAddr, proxies: &[IpNet]) -> bool {
     let peer = peer.to_canonical();
     if !proxies.iter().any(|net| net.contains(&peer)) {
-        return peer.is_loopback();
+        return peer.is_loopback()
+            || request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.tls);
     }
     // The last word is the nearest proxy's own.
-    let forwarded = headers.get_all("x-forwarded-proto").iter().next_back();
+    let forwarded = request.headers().get_all("x-forwarded-proto").iter().next_back();
     let last = forwarded.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
     last.is_none_or(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
-
     use super::*;
 
     #[test]
@@ -57,13 +61,25 @@ mod tests {
             ("10.0.0.1", "cookie", &["http, https"], false),
             ("10.0.0.1", "cookie", &[""], true),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+            let mut request = Request::builder().header(name, "x");
             for scheme in schemes {
-                headers.append("x-forwarded-proto", HeaderValue::from_static(scheme));
+                request = request.header("x-forwarded-proto", *scheme);
             }
-            let found = are_credentials(&headers, peer.parse().unwrap(), &proxies);
-            assert_eq!(found, clear, "{peer} {name} {schemes:?}");
+            let mut request = request.body(()).unwrap();
+            let peer: IpAddr = peer.parse().unwrap();
+            assert_eq!(
+                has_credentials(&request, peer, &proxies),
+                clear,
+                "{peer} {name} {schemes:?}"
+            );
+            // TLS of ours covers the way from whoever is no proxy; a proxy knows of the way before it.
+            request.extensions_mut().insert(Arrival { tls: true, ..Arrival::default() });
+            let clear = clear && proxies[0].contains(&peer);
+            assert_eq!(
+                has_credentials(&request, peer, &proxies),
+                clear,
+                "{peer} {name} {schemes:?}"
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{HeaderName, Method, Request},
+    http::{HeaderName, HeaderValue, Method, Request},
 };
 
 use super::guard_table::GuardTable;
@@ -19,6 +19,10 @@ pub struct SiteRoutes {
     pub hosts: Vec<String>,
     /// Whether the world reaches it over https.
     pub https: bool,
+    /// Where the world reaches it: a scheme and an authority.
+    pub origin: String,
+    /// How long browsers are to use https only, where TLS is ours.
+    pub hsts: Option<HeaderValue>,
     /// What the next proof of possession must carry, if proofs need a nonce.
     pub nonce: Option<Nonce>,
     /// Its guards, in the order of the file.
@@ -40,12 +44,28 @@ impl SiteRoutes {
         Self {
             hosts: Vec::new(),
             https: false,
+            origin: String::new(),
+            hsts: None,
             nonce: None,
             guards: Vec::new(),
             routes,
             open: Vec::new(),
             by_client: &[],
             cors_headers: Vec::new(),
+        }
+    }
+
+    /// Where `request` would have reached it by https: at the host of the request if it is one of the
+    /// site's, with the port of its public URL.
+    pub(super) fn https_origin<B>(&self, request: &Request<B>) -> String {
+        let authority = self.origin.split_once("://").map_or(&*self.origin, |(_, rest)| rest);
+        let port = &authority[host::parts(authority).0.len()..];
+        let asked = host::authority(request.headers(), request.uri());
+        let host = asked.map(|host| host::parts(host).0.to_ascii_lowercase());
+        let listed = host.filter(|host| self.hosts.contains(host));
+        match listed {
+            Some(host) => format!("https://{host}{port}"),
+            None => format!("https://{authority}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Request, Response, header, request::Parts},
 };
 use castellan_gate::{
-    Caller, DecisionId, Unavailable,
+    Caller, DecisionId, Unavailable, Unchallenged,
     rest::{Presented, RestRefusal, present},
 };
 use castellan_issuer::Issuer;
@@ -172,10 +172,11 @@ impl Admission {
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
         let Some(sessions) = &self.sessions else {
-            let by_headers = self.credentials.by_headers(&parts.headers).await;
-            if let Some(caller) = by_headers.map_err(unavailable)? {
-                parts.extensions.insert(caller);
+            if self.config.is_of_certificates() {
+                parts.extensions.insert(Unchallenged);
             }
+            let shown = self.credentials.note_shown(&parts.headers, &mut parts.extensions).await;
+            shown.map_err(unavailable)?;
             let presented = present(&*self.credentials, parts).await;
             return match presented {
                 Ok(presented) => Ok((presented, None)),

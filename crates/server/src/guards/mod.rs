@@ -28,7 +28,9 @@ use axum::{
     http::{HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
-use castellan_gate::{Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable};
+use castellan_gate::{
+    Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Unchallenged, Wording,
+};
 use castellan_issuer::{
     Issuer,
     foreign::ForeignTokens,
@@ -175,7 +177,7 @@ impl Guard {
 
     /// Answers one request. A person who comes with a browser, where only known callers are let
     /// in, is asked who they are (`docs/contracts/decidim.md` §5.4).
-    pub async fn answer<B>(&self, mut request: Request<B>) -> Response<Body>
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
@@ -183,16 +185,20 @@ impl Guard {
         if self.streams() {
             return self.answer_http(request).await;
         }
-        match self.inner.credentials.by_headers(request.headers()).await {
-            Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
-            Ok(None) => {}
-            Err(Unavailable) => {
-                let wait = [(header::RETRY_AFTER, "1")];
-                return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
-            }
+        let (mut parts, body) = request.into_parts();
+        // Signing in at the pages is of no use where certificates alone count, nor is a challenge.
+        let signs_in = !self.config.is_of_certificates();
+        if !signs_in {
+            parts.extensions.insert(Unchallenged);
         }
+        let shown = self.inner.credentials.note_shown(&parts.headers, &mut parts.extensions).await;
+        if matches!(shown, Err(Unavailable)) {
+            let wait = [(header::RETRY_AFTER, "1")];
+            return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
+        }
+        let request = Request::from_parts(parts, body);
         let refuses = self.config.anonymous == Some(Anonymous::Refused);
-        if refuses && is_a_person_nobody_knows(&request) {
+        if refuses && signs_in && is_a_person_nobody_knows(&request) {
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
             return (StatusCode::FOUND, to).into_response();
         }
@@ -275,6 +281,16 @@ fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
         && !request.headers().contains_key(header::AUTHORIZATION)
 }
 
+/// `wording` where there are no tokens to speak of.
+fn certificate_wording(wording: Wording) -> Wording {
+    Wording {
+        no_credential: ("Show a client certificate to use this.", "UNAUTHENTICATED"),
+        expired: ("The client certificate has expired.", "UNAUTHENTICATED"),
+        invalid: ("The client certificate is not valid here.", "UNAUTHENTICATED"),
+        ..wording
+    }
+}
+
 /// The rules of a guard: the dialect's, with its own settings over them.
 pub(crate) fn rules(config: &GuardConfig) -> Rules {
     let mut rules = dialects::rules(config.spoken());
@@ -283,6 +299,9 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     }
     if let Some(scopes) = &config.scopes {
         rules.aliases.clone_from(scopes);
+    }
+    if config.is_of_certificates() && config.dialect.is_none() {
+        rules.wording = certificate_wording(rules.wording);
     }
     let required = |term| config.require.contains(&term);
     rules.terms = Terms {

@@ -26,7 +26,7 @@ use crate::{
         logout_delivery::LogoutDelivery,
     },
     config::{AuditOutput, ConfigError, GuardConfig, Loaded, Rosters, Site},
-    corridor::{Corridor, Nonce, SiteRoutes},
+    corridor::{Believed, Corridor, Nonce, SiteRoutes},
     dialects,
     file_handles::FileHandles,
     files,
@@ -182,7 +182,7 @@ pub async fn build(
             guards: Vec::new(),
         });
     }
-    let corridor = Corridor::new(Vec::new(), Vec::new());
+    let corridor = Corridor::new(Vec::new(), Believed::default());
     let (upstreams, audit_lines) = (Upstreams::default(), audit.output);
     let mut server = Server { corridor, sites, upstreams, audit_lines };
     server.take_up(loaded, patience).await?;
@@ -274,13 +274,17 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(patience, looked_at).await;
-        let (mut sites, proxies) = (Vec::new(), loaded.config.server.trusted_proxies.clone());
+        let (mut sites, server) = (Vec::new(), &loaded.config.server);
+        let believed = Believed {
+            proxies: server.trusted_proxies.clone(),
+            certificates: server.client_certificate_headers.clone(),
+        };
         for (parts, (site_routes, guards)) in self.sites.iter_mut().zip(made) {
             parts.guards = guards;
             sites.push(site_routes);
         }
         self.upstreams = upstreams;
-        self.corridor.replace(sites, proxies);
+        self.corridor.replace(sites, believed);
         Ok(())
     }
 
@@ -375,10 +379,19 @@ fn site_routes(
     let guards = opened.clone();
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
-    let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
-    let (by_client, cors_headers) = (&cors::PATHS, loaded.config.server.cors_headers.clone());
-    let site_routes =
-        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client, cors_headers };
+    let server = &loaded.config.server;
+    let site_routes = SiteRoutes {
+        hosts: site.hosts.clone(),
+        https: site.issuer.is_https(),
+        origin: site.issuer.as_str().to_owned(),
+        hsts: server.hsts_at(site),
+        nonce,
+        guards,
+        routes,
+        open,
+        by_client: &cors::PATHS,
+        cors_headers: server.cors_headers.clone(),
+    };
     (site_routes, opened)
 }
 

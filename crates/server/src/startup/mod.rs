@@ -3,3 +3,4 @@
 pub mod assemble;
 pub(crate) mod data_source;
 pub mod listener;
+pub(crate) mod tls_files;

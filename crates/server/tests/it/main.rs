@@ -11,4 +11,5 @@ mod security_cases;
 mod smoke;
 mod snapshots;
 mod support;
+mod tls;
 mod whole_answers;

@@ -7,6 +7,7 @@ mod access_token;
 mod api_key;
 mod basic;
 mod client_auth;
+mod client_certificate;
 mod foreign_token;
 mod machine_user;
 mod people;
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
 use castellan_gate::{
     BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
-    Verifier,
+    Unchallenged, Verifier,
 };
 use castellan_issuer::{
     Issuer,
@@ -78,6 +79,11 @@ trait CredentialKind: Send + Sync {
         Ok(None)
     }
 
+    /// The caller whom the connection shows, by what the listener and the corridor know of it.
+    async fn by_connection(&self, _: &HeaderMap, _: &Extensions) -> Shown {
+        Ok(None)
+    }
+
     /// The algorithms that a proof of possession may have (RFC 9449 §5); none if tokens of this kind
     /// are bound to no key.
     fn proof_algorithms(&self) -> &'static [Algorithm] {
@@ -100,6 +106,7 @@ const ROSTER: &[Take] = &[
     person_basic::take,
     client_auth::take,
     session::take,
+    client_certificate::take,
 ];
 
 /// The credentials that one guard takes.
@@ -128,17 +135,30 @@ impl Credentials {
         access_token::caller((config, parts), live, credential).await
     }
 
-    /// The caller that `headers` show without an `Authorization` among them.
+    /// Puts the caller whom a request shows without an `Authorization` among its `extensions`: by its
+    /// headers, or else by its connection, which shows the same whatever is asked.
     ///
     /// # Errors
     /// [`Unavailable`] if that cannot be told.
-    pub(super) async fn by_headers(&self, headers: &HeaderMap) -> Shown {
+    pub(super) async fn note_shown(
+        &self,
+        headers: &HeaderMap,
+        extensions: &mut Extensions,
+    ) -> Result<(), Unavailable> {
         for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
-                return Ok(Some(caller));
+                extensions.insert(caller);
+                return Ok(());
             }
         }
-        Ok(None)
+        for kind in &self.kinds {
+            if let Some(caller) = kind.by_connection(headers, extensions).await? {
+                extensions.insert(Unchallenged);
+                extensions.insert(caller);
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }
 

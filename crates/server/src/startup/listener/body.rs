@@ -28,17 +28,20 @@ pub(crate) struct Asked {
     activity: Option<Arc<Activity>>,
     /// The client sends its body only once it is asked for (RFC 9110 §10.1.1).
     waits: bool,
+    http2: bool,
 }
 
 impl Asked {
     pub(crate) fn new(body: Incoming, headers: &HeaderMap, activity: &Arc<Activity>) -> Self {
         let activity = (!body.is_end_stream()).then(|| Arc::clone(activity));
-        Self { body: Some(body), activity, waits: headers.contains_key(header::EXPECT) }
+        let waits = headers.contains_key(header::EXPECT);
+        Self { body: Some(body), activity, waits, http2: false }
     }
 
     /// The same for HTTP/2.
-    pub(crate) const fn of_stream(body: Incoming) -> Self {
-        Self { body: Some(body), activity: None, waits: false }
+    pub(crate) fn of_stream(body: Incoming, headers: &HeaderMap) -> Self {
+        let waits = headers.contains_key(header::EXPECT);
+        Self { body: Some(body), activity: None, waits, http2: true }
     }
 }
 
@@ -69,28 +72,34 @@ impl Body for Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        let (Some(activity), Some(body)) = (self.activity.take(), self.body.take()) else { return };
-        if body.is_end_stream() {
-            return;
-        }
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
         let is_short = body.size_hint().upper().is_some_and(|left| left <= REST);
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if is_short && !self.waits => {
-                runtime.spawn(read_rest(body, activity));
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let runtime = runtime.filter(|_| is_short && !self.waits);
+        match (self.activity.take(), runtime) {
+            (Some(activity), Some(runtime)) => {
+                runtime.spawn(async move {
+                    if read_rest(body).await {
+                        activity.note_rest_read();
+                    } else {
+                        activity.note_unread();
+                    }
+                });
             }
-            _ => activity.note_unread(),
+            (Some(activity), None) => activity.note_unread(),
+            // The client would be told to stop sending, which is in order (RFC 9113 §8.1), and which
+            // some take for a failure of the whole answer (curl 7).
+            (None, Some(runtime)) if self.http2 => drop(runtime.spawn(read_rest(body))),
+            (None, _) => {}
         }
     }
 }
 
-async fn read_rest(mut body: Incoming, activity: Arc<Activity>) {
+/// Reads what is left of a body; whether it came to its end.
+async fn read_rest(mut body: Incoming) -> bool {
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };
     let in_time = tokio::time::timeout(REST_TIME, rest).await.is_ok();
-    if in_time && body.is_end_stream() {
-        activity.note_rest_read();
-    } else {
-        activity.note_unread();
-    }
+    in_time && body.is_end_stream()
 }
 
 /// Bytes that a client of HTTP/2 is offered at a time: what it has not taken of them is all that is

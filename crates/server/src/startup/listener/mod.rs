@@ -6,52 +6,31 @@
 
 mod activity;
 mod body;
+mod connection;
 mod head;
+mod opening;
+mod proxy_protocol;
 mod room;
 mod shares;
+mod socket;
 mod stream;
+mod tls;
 
 use std::{
-    convert::Infallible, error::Error, future::Future, io, net::IpAddr, num::NonZeroUsize,
-    pin::pin, sync::Arc, time::Duration,
+    error::Error, future::Future, io, net::IpAddr, num::NonZeroUsize, sync::Arc, time::Duration,
 };
 
 use castellan_gate::AnswerMemory;
-use http::{HeaderValue, Response, Version, header};
-use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::conn::auto,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use ipnet::IpNet;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{
-    config::ServerConfig,
-    corridor::{Corridor, LengthBesideCoding},
-    file_handles::FileHandles,
-};
-use activity::{Activity, Open};
-use body::{Answered, Asked};
-use room::{Place, Room};
+use crate::{config::ServerConfig, corridor::Corridor, file_handles::FileHandles};
+use activity::Activity;
+use connection::Connection;
+use room::Room;
 use shares::{Share, Shares};
-use stream::Stream;
+pub(crate) use tls::Tls;
 
-/// Bytes of a head at most, in both versions of HTTP; over HTTP/1.1 no buffer of a connection is
-/// larger either.
-const HEAD_BYTES: u16 = u16::MAX;
-/// How often a connection of HTTP/2 is asked whether anybody is there, and how long that may take.
-const PING: Duration = Duration::from_secs(20);
-const PONG: Duration = Duration::from_secs(10);
-/// Requests over one connection of HTTP/2 at a time.
-const STREAMS: u32 = 100;
-/// Bytes of bodies that one request, and one connection, may send ahead of who reads them; and
-/// those of an answer that wait for the client to take them.
-const STREAM_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 256 * 1024;
-const SEND_BUFFER: usize = 64 * 1024;
 /// Bytes of answers that are held as a whole, to be merged and until their clients take them: on all
 /// connections, and on each.
 const HELD: usize = 256 * 1024 * 1024;
@@ -100,25 +79,101 @@ impl ServerConfig {
     }
 }
 
-/// Serves until `stop`, then lets open requests finish.
+/// One listener, and what is spoken there.
+pub struct Listener {
+    socket: TcpListener,
+    manner: Manner,
+}
+
+/// How connections begin at a listener.
+#[derive(Default)]
+pub(crate) struct Manner {
+    /// TLS; plain HTTP without it.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Who begins connections by the PROXY protocol; nobody does if there are none.
+    pub(crate) balancers: Vec<IpNet>,
+    /// Requests are redirected to https.
+    pub(crate) redirects: bool,
+}
+
+impl Listener {
+    /// A listener of plain HTTP.
+    #[must_use]
+    pub fn plain(socket: TcpListener) -> Self {
+        Self { socket, manner: Manner::default() }
+    }
+
+    /// A listener at `socket` in `manner`.
+    pub(crate) const fn new(socket: TcpListener, manner: Manner) -> Self {
+        Self { socket, manner }
+    }
+}
+
+/// What all listeners have in common: connections are counted together, whichever they come by.
+struct House {
+    corridor: Corridor,
+    limits: Limits,
+    room: Room,
+    shares: Shares,
+    memory: AnswerMemory,
+}
+
+impl House {
+    /// A place among the connections of `peer`; none if it has its share already.
+    fn share(&self, peer: IpAddr) -> Option<Share> {
+        let counts = !peer.to_canonical().is_loopback() && !self.corridor.trusts(peer);
+        let share = if counts { self.shares.take(peer) } else { Some(Share::unlimited()) };
+        if share.is_none() {
+            tracing::debug!(%peer, "connection limit of this address reached");
+        }
+        share
+    }
+}
+
+/// Serves at all `listeners` until `stop`, then lets open requests finish.
 ///
 /// # Errors
-/// The listener's own, if it breaks.
+/// None at present: a listener that cannot accept goes on trying.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     corridor: Corridor,
     limits: Limits,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(());
-    let room = Room::new(limits.connections);
-    let shares = Shares::new(limits.per_source);
-    let memory = AnswerMemory::new(HELD);
-    let mut stop = pin!(stop);
+    let house = Arc::new(House {
+        corridor,
+        limits,
+        room: Room::new(limits.connections),
+        shares: Shares::new(limits.per_source),
+        memory: AnswerMemory::new(HELD),
+    });
+    // Dropped with this, they end.
+    let mut looking = JoinSet::new();
+    for listener in listeners {
+        if let Some(tls) = &listener.manner.tls {
+            looking.spawn(Arc::clone(tls).keep_looking());
+        }
+        tokio::spawn(accept(listener, Arc::clone(&house), stopped.clone()));
+    }
+    drop((house, stopped));
+    stop.await;
+    // Each listener and each connection drops its receiver when it ends.
+    let _ = stopping.send(());
+    if tokio::time::timeout(DRAIN, stopping.closed()).await.is_err() {
+        tracing::warn!("requests were aborted when the server stopped");
+    }
+    Ok(())
+}
+
+/// Accepts the connections of one listener until the stop.
+async fn accept(listener: Listener, house: Arc<House>, mut stopped: watch::Receiver<()>) {
+    let Listener { socket: listener, manner } = listener;
+    let manner = Arc::new(manner);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stop => break,
+            _ = stopped.changed() => return,
         };
         let (socket, peer) = match accepted {
             Ok((socket, peer)) => (socket, peer.ip()),
@@ -129,142 +184,40 @@ pub async fn serve(
                 continue;
             }
         };
-        let counts = !peer.to_canonical().is_loopback() && !corridor.trusts(peer);
-        let share = if counts { shares.take(peer) } else { Some(Share::unlimited()) };
-        let Some(share) = share else {
-            tracing::debug!(%peer, "connection limit of this address reached");
-            continue;
+        // Whose connection a load balancer brings, it has yet to say.
+        let share = match &*manner.balancers {
+            [] => house.share(peer),
+            balancers if lists(balancers, peer) => Some(Share::unlimited()),
+            _ => {
+                tracing::debug!(%peer, "only listed load balancers connect here");
+                None
+            }
         };
-        let activity = Activity::new(limits.keep_alive);
+        let Some(share) = share else { continue };
+        let activity = Activity::new(house.limits.keep_alive);
         let place = tokio::select! {
-            place = room.enter(Arc::clone(&activity)) => place,
-            () = &mut stop => break,
+            place = house.room.enter(Arc::clone(&activity)) => place,
+            _ = stopped.changed() => return,
         };
-        let (corridor, stopped) = (corridor.clone(), stopped.clone());
-        let memory = memory.part(HELD_PER_CONNECTION);
-        let counted = (share, place);
-        let connection =
-            Connection { corridor, peer, activity, memory, stopped, _counted: counted };
+        let connection = Connection {
+            house: Arc::clone(&house),
+            manner: Arc::clone(&manner),
+            peer,
+            activity,
+            memory: house.memory.part(HELD_PER_CONNECTION),
+            stopped: stopped.clone(),
+            counted: (share, place),
+        };
         tokio::spawn(async move {
             if let Err(error) = connection.serve(socket).await {
                 tracing::debug!(error = &*error as &dyn Error, "a connection ended");
             }
         });
     }
-    drop((listener, stopped));
-    // Each connection drops its receiver when it ends.
-    let _ = stopping.send(());
-    if tokio::time::timeout(DRAIN, stopping.closed()).await.is_err() {
-        tracing::warn!("requests were aborted when the server stopped");
-    }
-    Ok(())
 }
 
-/// One connection from its accept to its end.
-struct Connection {
-    corridor: Corridor,
-    peer: IpAddr,
-    activity: Arc<Activity>,
-    memory: AnswerMemory,
-    stopped: watch::Receiver<()>,
-    _counted: (Share, Place),
-}
-
-impl Connection {
-    async fn serve(mut self, socket: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let _ = socket.set_nodelay(true);
-        let (corridor, peer, activity) = (self.corridor, self.peer, Arc::clone(&self.activity));
-        let memory = self.memory;
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(memory.clone());
-            let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
-            if request.headers().contains_key(header::TRANSFER_ENCODING) && activity.has_length() {
-                request.extensions_mut().insert(LengthBesideCoding);
-            }
-            // At once: the task of a stream is noted right after this.
-            let open = activity.begin(request.version() == Version::HTTP_2);
-            async move { Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await) }
-        });
-        let builder = builder(Streams(Arc::clone(&self.activity)));
-        let stream = Stream::new(socket, Arc::clone(&self.activity));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut timer = pin!(tokio::time::sleep(activity::HEAD));
-        loop {
-            let activity = &self.activity;
-            tokio::select! {
-                // In this order: the activity is what it is after the connection was looked at.
-                biased;
-                ended = connection.as_mut() => return ended,
-                () = std::future::poll_fn(|cx| activity.poll_expired(timer.as_mut(), cx)) => {
-                    if activity.end_stalled_streams() {
-                        continue;
-                    }
-                    // What is idle is ended in order, so that over HTTP/2 no request is lost.
-                    if !activity.is_idle() || !activity.end() {
-                        return Ok(());
-                    }
-                    connection.as_mut().graceful_shutdown();
-                }
-                Ok(()) = self.stopped.changed() => {
-                    activity.end();
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        }
-    }
-}
-
-/// Runs the streams of one connection of HTTP/2, each as a task that can be ended: hyper asks for no
-/// more of an answer while the client takes none of it, so that the body itself never hears of that.
-#[derive(Clone)]
-struct Streams(Arc<Activity>);
-
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.0.note_task(tokio::spawn(stream).abort_handle());
-    }
-}
-
-fn builder(streams: Streams) -> auto::Builder<Streams> {
-    let mut builder = auto::Builder::new(streams);
-    builder
-        .http1()
-        // Some scripts look for `Authorization` in an answer with that capital
-        // (`docs/contracts/decidim.md` §2).
-        .title_case_headers(true)
-        .max_buf_size(HEAD_BYTES.into())
-        // It would begin when the connection falls idle; `Activity` knows better.
-        .header_read_timeout(None);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEAD_BYTES.into())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG);
-    builder
-}
-
-async fn answer(
-    corridor: &Corridor,
-    peer: IpAddr,
-    (activity, open): (&Arc<Activity>, Open),
-    request: Request<Incoming>,
-) -> Response<Answered> {
-    let http2 = request.version() == Version::HTTP_2;
-    let (head, body) = request.into_parts();
-    let body =
-        if http2 { Asked::of_stream(body) } else { Asked::new(body, &head.headers, activity) };
-    let mut response = corridor.walk(Request::from_parts(head, body), peer).await;
-    if !http2 && activity.is_unread() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response.map(|body| Answered::new(body, open, http2))
+/// Whether `address` is in one of `networks`.
+fn lists(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
 }

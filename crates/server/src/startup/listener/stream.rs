@@ -8,12 +8,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::activity::Activity;
+use super::{activity::Activity, socket::Socket};
 
 /// Bytes that are read on after the answer at most.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
@@ -22,7 +19,7 @@ const PIECE: usize = 16 * 1024;
 
 /// A socket whose reads and writes are noted.
 pub(crate) struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     activity: Arc<Activity>,
     end: End,
 }
@@ -35,7 +32,7 @@ enum End {
 }
 
 impl Stream {
-    pub(crate) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(socket: Socket, activity: Arc<Activity>) -> Self {
         Self { socket, activity, end: End::Open }
     }
 
@@ -85,7 +82,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        // A socket has nothing to flush; TLS holds records back that the client does not take.
+        if self.socket.holds_back() {
+            self.note_write(&flushed);
+        }
+        flushed
     }
 
     /// Closes our half. If the client may still be sending, what comes is read and dropped for a

@@ -62,7 +62,7 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
     let local = "[[guard]]\nname = \"local\"\npath = \"/local\"\nsession = \"local\"\n";
     for (guard, setting, said) in [
         (GUARD, "authenticate = []", "authenticate is empty"),
-        (GUARD, "authenticate = \"client_certificate\"", "are supported"),
+        (GUARD, "authenticate = \"client_certificate\"", "needs require = [\"person\"]"),
         (GUARD, "authenticate = \"session\"", "needs dialect"),
         (GUARD, "authenticate = \"jwt\"", "needs jwt.secret (JWT_SECRET)"),
         (GUARD, "authenticate = [\"oauth\", \"oauth\"]", "a method twice"),

@@ -1,0 +1,185 @@
+//! One connection, from its accept to its end.
+
+use std::{
+    convert::Infallible, error::Error, future::Future, net::IpAddr, pin::pin, sync::Arc,
+    time::Duration,
+};
+
+use castellan_gate::AnswerMemory;
+use http::{HeaderValue, Response, Version, header};
+use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{net::TcpStream, sync::watch};
+
+use super::{
+    House, Manner,
+    activity::{self, Activity, Open},
+    body::{Answered, Asked},
+    opening::{self, Opened},
+    room::Place,
+    shares::Share,
+    stream::Stream,
+};
+use crate::corridor::{Corridor, LengthBesideCoding};
+
+/// Bytes of a head at most, in both versions of HTTP; over HTTP/1.1 no buffer of a connection is
+/// larger either.
+const HEAD_BYTES: u16 = u16::MAX;
+/// How often a connection of HTTP/2 is asked whether anybody is there, and how long that may take.
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+/// Requests over one connection of HTTP/2 at a time.
+const STREAMS: u32 = 100;
+/// Bytes of bodies that one request, and one connection, may send ahead of who reads them; and
+/// those of an answer that wait for the client to take them.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) house: Arc<House>,
+    pub(super) manner: Arc<Manner>,
+    pub(super) peer: IpAddr,
+    pub(super) activity: Arc<Activity>,
+    pub(super) memory: AnswerMemory,
+    pub(super) stopped: watch::Receiver<()>,
+    pub(super) counted: (Share, Place),
+}
+
+impl Connection {
+    pub(super) async fn serve(
+        mut self,
+        socket: TcpStream,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let _ = socket.set_nodelay(true);
+        let mut timer = pin!(tokio::time::sleep(activity::HEAD));
+        let mut renewals = self.manner.tls.as_ref().and_then(|tls| tls.renewals());
+        let activity = Arc::clone(&self.activity);
+        // What comes before the first request is within the time that its head may take.
+        let opened = tokio::select! {
+            biased;
+            opened = opening::open(&self.manner, socket) => opened?,
+            () = std::future::poll_fn(|cx| activity.poll_expired(timer.as_mut(), cx)) => return Ok(()),
+            _ = self.stopped.changed() => return Ok(()),
+        };
+        let Opened { socket, source, arrival } = opened;
+        if let Some(source) = source {
+            let Some(share) = self.house.share(source) else { return Ok(()) };
+            self.peer = source;
+            drop(std::mem::replace(&mut self.counted.0, share));
+        }
+        let (corridor, peer) = (self.house.corridor.clone(), self.peer);
+        let memory = self.memory;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(memory.clone());
+            request.extensions_mut().insert(arrival.clone());
+            let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
+            if request.headers().contains_key(header::TRANSFER_ENCODING) && activity.has_length() {
+                request.extensions_mut().insert(LengthBesideCoding);
+            }
+            // At once: the task of a stream is noted right after this.
+            let open = activity.begin(request.version() == Version::HTTP_2);
+            async move { Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await) }
+        });
+        let builder = builder(Streams(Arc::clone(&self.activity)));
+        let stream = Stream::new(socket, Arc::clone(&self.activity));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        loop {
+            let activity = &self.activity;
+            tokio::select! {
+                // In this order: the activity is what it is after the connection was looked at.
+                biased;
+                ended = connection.as_mut() => return ended,
+                () = std::future::poll_fn(|cx| activity.poll_expired(timer.as_mut(), cx)) => {
+                    if activity.end_stalled_streams() {
+                        continue;
+                    }
+                    // What is idle is ended in order, so that over HTTP/2 no request is lost.
+                    if !activity.is_idle() || !activity.end() {
+                        return Ok(());
+                    }
+                    connection.as_mut().graceful_shutdown();
+                }
+                Ok(()) = self.stopped.changed() => {
+                    activity.end();
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = renewed(&mut renewals) => {
+                    activity.end();
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+/// Waits until what the certificate of a client is held against has changed; the connection has to be
+/// made anew then.
+async fn renewed(renewals: &mut Option<watch::Receiver<()>>) {
+    let Some(heard) = renewals else { return std::future::pending().await };
+    if heard.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Runs the streams of one connection of HTTP/2, each as a task that can be ended: hyper asks for no
+/// more of an answer while the client takes none of it, so that the body itself never hears of that.
+#[derive(Clone)]
+struct Streams(Arc<Activity>);
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.note_task(tokio::spawn(stream).abort_handle());
+    }
+}
+
+fn builder(streams: Streams) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(streams);
+    builder
+        .http1()
+        // Some scripts look for `Authorization` in an answer with that capital
+        // (`docs/contracts/decidim.md` §2).
+        .title_case_headers(true)
+        .max_buf_size(HEAD_BYTES.into())
+        // It would begin when the connection falls idle; `Activity` knows better.
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES.into())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG);
+    builder
+}
+
+async fn answer(
+    corridor: &Corridor,
+    peer: IpAddr,
+    (activity, open): (&Arc<Activity>, Open),
+    request: Request<Incoming>,
+) -> Response<Answered> {
+    let http2 = request.version() == Version::HTTP_2;
+    let (head, body) = request.into_parts();
+    let body = if http2 {
+        Asked::of_stream(body, &head.headers)
+    } else {
+        Asked::new(body, &head.headers, activity)
+    };
+    let mut response = corridor.walk(Request::from_parts(head, body), peer).await;
+    if !http2 && activity.is_unread() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response.map(|body| Answered::new(body, open, http2))
+}

@@ -15,10 +15,16 @@ pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) ->
 }
 
 impl GuardConfig {
-    /// Whether its requests are for a SiteAccess.
+    /// Whether its dialect knows SiteAccesses.
+    #[must_use]
+    pub fn speaks_of_site_accesses(&self) -> bool {
+        self.dialect.as_deref() == Some("ibexa")
+    }
+
+    /// Whether its requests are for a SiteAccess, if its site has some.
     #[must_use]
     pub fn selects_site_accesses(&self) -> bool {
-        self.is_http() || self.dialect.as_deref() == Some("ibexa")
+        self.is_http() || self.speaks_of_site_accesses()
     }
 
     /// The name of its lock file.

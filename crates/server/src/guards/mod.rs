@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{self, Anonymous, GuardConfig, Term},
+    config::{Anonymous, GuardConfig, Term},
     dialects,
 };
 
@@ -46,6 +46,8 @@ pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
+use site_access::GuardSiteAccesses;
+pub(crate) use site_access::SiteAccesses;
 use state::State;
 pub(crate) use state::Trouble;
 use surface::Gated;
@@ -65,6 +67,8 @@ struct Inner {
     parts: GuardParts,
     /// What callers show.
     credentials: Arc<Credentials>,
+    /// The SiteAccesses that its requests can be for.
+    site_accesses: Arc<GuardSiteAccesses>,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
@@ -86,6 +90,7 @@ pub(crate) struct GuardParts {
     pub(crate) usage: Usage,
     pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
+    pub(crate) site_accesses: Arc<SiteAccesses>,
 }
 
 impl Guard {
@@ -95,7 +100,9 @@ impl Guard {
     pub(crate) fn open(config: GuardConfig, parts: GuardParts, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
+        let site_accesses = GuardSiteAccesses::of(&config, &parts.issuer, &parts.site_accesses);
         let inner = Arc::new(Inner {
+            site_accesses: Arc::new(site_accesses),
             credentials: Arc::new(Credentials::of(&config, &parts)),
             config: Arc::clone(&config),
             parts,
@@ -147,18 +154,14 @@ impl Guard {
     /// The request headers that its answers depend on, besides those of the API behind it
     /// (`docs/contracts/ibexa.md` §10, item 15).
     pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
-        let config = &self.config;
-        let mut names = vec![header::AUTHORIZATION];
-        if config.authenticate.list().contains(&config::Method::Session) {
-            names.push(header::COOKIE);
+        let mut names = Vec::new();
+        if self.config.speaks_of_site_accesses() {
+            names.extend([header::ACCEPT, header::AUTHORIZATION, header::COOKIE]);
         }
-        if config.spoken().is_some() {
-            names.push(header::ACCEPT);
-        }
-        if config.selects_site_accesses() && config.site_access_header.unwrap_or(true) {
+        if self.inner.site_accesses.are_named_by_clients() {
             names.push(site_access::HEADER);
         }
-        if !config.allowed_origins.is_empty() {
+        if !self.config.allowed_origins.is_empty() {
             names.push(header::ORIGIN);
         }
         names

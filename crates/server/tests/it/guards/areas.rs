@@ -208,7 +208,7 @@ async fn roles_say_at_which_site_accesses_people_may_sign_in() {
     let applied = role("anonymous: true\neverybody: true\nlogin: ['1766001124', restapi]\n");
     assert!(applied.status.success(), "{applied:?}");
     let shown: serde_json::Value =
-        serde_json::from_str(&castellan.said(&["get", "Role", "r", "--json"])).unwrap();
+        serde_json::from_str(&castellan.said(&["get", "Role", "r", "--format", "json"])).unwrap();
     assert_eq!(shown["login"], serde_json::json!(["site", "restapi"]), "{shown}");
     assert_eq!((&shown["anonymous"], shown.get("scope")), (&true.into(), None), "{shown}");
     let said = castellan.said(&["doctor"]);

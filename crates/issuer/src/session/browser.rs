@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use castellan_proto::{Opaque, Timestamp, constant_time_eq};
 
 use crate::{
-    records::{Account, Amr},
+    records::{Account, Amr, Session},
     request::source::Source,
 };
 
@@ -38,6 +38,22 @@ pub struct SignedIn {
     pub(crate) sid: Option<String>,
     /// The apps to notify of its end, and since when.
     pub(crate) apps: BTreeMap<String, Timestamp>,
+    /// The SiteAccess at which the session was opened; none if it is one of the pages.
+    pub(crate) site_access: Option<String>,
+}
+
+impl SignedIn {
+    /// Who is signed in by `session`, whose record is `id`.
+    pub(crate) fn of(id: String, account: Account, session: Session) -> Self {
+        let Session { account: account_id, auth_time, amr, sid, apps, site_access, .. } = session;
+        Self { session: id, account_id, account, auth_time, amr, sid, apps, site_access }
+    }
+
+    /// What apps and people know the session by: it reveals neither its cookie nor its record.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
 }
 
 impl Browser {

@@ -1,19 +1,20 @@
 //! Browser sessions: who is signed in here.
 
 pub mod browser;
+mod csrf;
 mod ending;
 pub mod logout_notice;
 pub mod own;
+pub mod site_access;
 
 use crate::session::browser::Browser;
 use crate::session::browser::SignedIn;
 
-use castellan_proto::{Opaque, OpaqueKind, constant_time_eq};
+use castellan_proto::{Opaque, OpaqueKind};
 
 use crate::{
     Issuer,
     audit::{AuditKind, Event, origin::Party},
-    keys::Branch,
     records::{
         Account, Amr, Session,
         repository::{TRIES, Versioned, Written, contention},
@@ -29,6 +30,15 @@ struct Ended {
     notifications: Vec<LogoutNotification>,
 }
 
+/// Where a session is opened.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// In a browser, whose mark it is worth nothing without.
+    Browser(&'a Browser),
+    /// At the SiteAccess of this name, by a client that keeps nothing but its cookie.
+    SiteAccess(&'a str),
+}
+
 /// Seconds between writes of a session's last use.
 const SLIDE_SECONDS: u64 = 60;
 
@@ -40,15 +50,26 @@ impl Issuer {
     /// [`StoreError`] if the store fails.
     pub async fn signed_in(&self, browser: &Browser) -> Result<Option<SignedIn>, StoreError> {
         let Some(cookie) = &browser.session else { return Ok(None) };
+        let is_here = |session: &Session| {
+            session.browser.as_deref().is_some_and(|digest| browser.is_marked(digest))
+        };
+        self.open_session_of(cookie, is_here, SLIDE_SECONDS).await
+    }
+
+    /// The session that `cookie` names, if it is open and `is_here`. Its idle time begins anew where it
+    /// was last written `slide` seconds ago.
+    async fn open_session_of(
+        &self,
+        cookie: &Opaque,
+        is_here: impl Fn(&Session) -> bool,
+        slide: u64,
+    ) -> Result<Option<SignedIn>, StoreError> {
         let (id, now) = (cookie.digest().text(), self.now());
-        let Some(mut stored) = self.repository().get::<Session>(&id, now).await? else {
+        let stored = self.repository().get::<Session>(&id, now).await?;
+        let Some(mut stored) = stored.filter(|stored| is_here(&stored.body)) else {
             return Ok(None);
         };
-        if !stored.body.browser.as_deref().is_some_and(|digest| browser.is_marked(digest)) {
-            return Ok(None);
-        }
         let account_id = stored.body.account.clone();
-        let auth_time = stored.body.auth_time;
         let account = self.repository().get::<Account>(&account_id, now).await?;
         let Some(account) = account
             .map(|stored| stored.body)
@@ -56,15 +77,14 @@ impl Issuer {
         else {
             return Ok(None);
         };
-        if now.since(stored.body.used).as_secs() >= SLIDE_SECONDS {
+        if now.since(stored.body.used).as_secs() >= slide {
             stored.body.used = now;
             // One of an older version is found by its name from now on.
             stored.body.sid.get_or_insert_with(new_sid);
             // If another request extends it at the same time, that is enough.
             self.repository().replace(&stored, Notice::Silent, now).await?;
         }
-        let Session { sid, apps, amr, .. } = stored.body;
-        Ok(Some(SignedIn { session: id, account_id, account, auth_time, amr, sid, apps }))
+        Ok(Some(SignedIn::of(id, account, stored.body)))
     }
 
     /// A new session for an account in `browser`; always a new id. In a browser without a mark it
@@ -77,7 +97,7 @@ impl Issuer {
         account: (String, Account),
         browser: &Browser,
     ) -> Result<(Opaque, SignedIn), StoreError> {
-        self.open_session_after(None, account, Amr::default(), browser).await
+        self.open_session_after(None, account, Amr::default(), Place::Browser(browser)).await
     }
 
     /// Signs `account` in in a browser; a session that exists there ends. If it belonged to the
@@ -100,8 +120,9 @@ impl Issuer {
                 self.queue_notifications(ended.notifications);
             }
         }
-        let opened =
-            self.open_session_after(before, (account.id, account.body), amr, browser).await;
+        let opened = self
+            .open_session_after(before, (account.id, account.body), amr, Place::Browser(browser))
+            .await;
         if opened.is_err() {
             // It went on nowhere.
             self.queue_notifications(notifications);
@@ -114,9 +135,15 @@ impl Issuer {
         before: Option<Session>,
         (account_id, account): (String, Account),
         amr: Amr,
-        browser: &Browser,
+        place: Place<'_>,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         self.may_issue()?;
+        let (browser, site_access) = match place {
+            Place::Browser(browser) => {
+                (browser.mark.as_ref().map(|mark| mark.digest().text()), None)
+            }
+            Place::SiteAccess(name) => (None, Some(name.to_owned())),
+        };
         let (cookie, now) = (Opaque::generate(OpaqueKind::Session), self.now());
         let settings = self.settings();
         let (sid, apps) = before.map(|before| (before.sid, before.apps)).unwrap_or_default();
@@ -129,7 +156,8 @@ impl Issuer {
             idle_seconds: settings.session_idle.get().as_secs(),
             sid: sid.or_else(|| Some(new_sid())),
             apps,
-            browser: browser.mark.as_ref().map(|mark| mark.digest().text()),
+            browser,
+            site_access,
             generation: account.generation,
             ended: None,
         };
@@ -137,10 +165,9 @@ impl Issuer {
         if self.repository().insert(&id, &session, now).await? != Written::Done {
             return Err(StoreError::new("a newly generated session id was already in use"));
         }
-        let Session { sid, apps, amr, .. } = session;
         let event = Event::of(AuditKind::SignIn).by(Party::user(&account_id));
-        self.audit(event.target("Session", sid.as_deref().unwrap_or_default()));
-        Ok((cookie, SignedIn { session: id, account_id, account, auth_time: now, amr, sid, apps }))
+        self.audit(event.target("Session", session.sid.as_deref().unwrap_or_default()));
+        Ok((cookie, SignedIn::of(id, account, session)))
     }
 
     /// Ends the session of this browser, everywhere, and notifies its apps.
@@ -233,19 +260,6 @@ impl Issuer {
     fn audit_end(&self, session: &Session) {
         let event = Event::of(AuditKind::SessionEnded).by(Party::user(&session.account));
         self.audit(event.target("Session", session.sid.as_deref().unwrap_or_default()));
-    }
-
-    /// The token that forms of a signed-in page carry.
-    #[must_use]
-    pub fn csrf_token(&self, session: &str) -> String {
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-        URL_SAFE_NO_PAD.encode(self.root().hmac(Branch::Csrf).code(session.as_bytes()))
-    }
-
-    /// Whether `token` is that of a form of this session's.
-    #[must_use]
-    pub fn csrf_matches(&self, session: &str, token: &str) -> bool {
-        constant_time_eq(self.csrf_token(session).as_bytes(), token.as_bytes())
     }
 
     pub(crate) fn bump(&self, kind: Kind, id: &str) {

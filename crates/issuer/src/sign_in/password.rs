@@ -13,7 +13,10 @@ use crate::{
         hashing::{Match, is_ours},
         policy::SecretPolicy,
     },
-    session::browser::{Browser, SignedIn},
+    session::{
+        browser::{Browser, SignedIn},
+        site_access::Proven,
+    },
     store::{Notice, StoreError},
 };
 
@@ -83,6 +86,24 @@ impl Issuer {
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(stored) = self.audit_failure(found, "password")? else { return Ok(None) };
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
+    }
+
+    /// The person whom `name` and `password`, which `browser` sent, prove. `None` if the name or the
+    /// password is wrong, or the person may not sign in: the same answer at the same time. The guess is
+    /// counted before it is checked. Nobody is signed in by this.
+    ///
+    /// # Errors
+    /// [`OAuthError`] if that cannot be determined, or not now.
+    pub async fn prove_by_password(
+        &self,
+        name: &str,
+        password: &Secret,
+        browser: &Browser,
+    ) -> Result<Option<Proven>, OAuthError> {
+        self.may_issue()?;
+        let found = self.check_password((name, password), browser).await;
+        let found = found.map(|found| found.filter(|stored| stored.body.active));
+        Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }
 
     /// The account that `name` and `password`, typed into `browser`, lead to; it may be inactive.

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{AllowedOrigin, HostExpression, PathExpression, Site};
-use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf};
+use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf, SessionsOf};
 
 /// A protected API: its path, who may do what, and the API itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -174,8 +174,9 @@ pub enum Method {
     Oauth,
     /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3).
     Jwt,
-    /// The browser session, in the `decidim` dialect only (`docs/contracts/decidim.md` §5.2),
-    /// together with the header `X-Requested-With`.
+    /// The browser session: in the `decidim` dialect (`docs/contracts/decidim.md` §5.2) together with
+    /// the header `X-Requested-With`; in the `ibexa` dialect at guards of `protocol = "http"`, with
+    /// endpoints to open and close one (`docs/contracts/ibexa.md` §2).
     Session,
     /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
     /// `grant_types` (`docs/contracts/aidbox.md` §2.1).
@@ -400,12 +401,19 @@ impl GuardConfig {
         Err(format!("dialect: {name:?} is not known; expected {}", names.join(" or ")))
     }
 
-    /// How guards speak that dialect.
-    pub(super) fn spoken_guards(&self) -> Option<&'static GuardDialect> {
-        self.speaks()
+    /// How people are known by their session where it takes sessions.
+    pub(crate) fn sessions_of(&self) -> SessionsOf {
+        self.speaks().map_or(SessionsOf::Nobody, |dialect| dialect.sessions)
     }
 
-    fn speaks(&self) -> Option<&'static GuardDialect> {
+    /// Whether it takes sessions of SiteAccesses.
+    pub(crate) fn takes_site_access_sessions(&self) -> bool {
+        let theirs = matches!(self.sessions_of(), SessionsOf::SiteAccess { .. });
+        theirs && self.authenticate.list().contains(&Method::Session)
+    }
+
+    /// How guards speak its dialect.
+    pub(crate) fn speaks(&self) -> Option<&'static GuardDialect> {
         self.spoken.and_then(|dialect| dialect.guards.as_ref())
     }
 }

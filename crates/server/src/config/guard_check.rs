@@ -6,6 +6,7 @@ use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Config, GuardConfig, Method, Site, Term, http_guard};
+use crate::dialects::SessionsOf;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
 pub(super) type Wrong = (&'static [&'static str], String);
@@ -18,7 +19,7 @@ impl GuardConfig {
     /// Whether its dialect knows SiteAccesses.
     #[must_use]
     pub fn speaks_of_site_accesses(&self) -> bool {
-        self.dialect.as_deref() == Some("ibexa")
+        matches!(self.sessions_of(), SessionsOf::SiteAccess { .. })
     }
 
     /// Whether its requests are for a SiteAccess, if its site has some.
@@ -36,6 +37,7 @@ impl GuardConfig {
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
         self.check_protocol()?;
+        self.check_one_method()?;
         self.check_methods(config)?;
         self.check_upstream()?;
         self.check_rules()?;
@@ -111,6 +113,17 @@ impl GuardConfig {
         Ok(())
     }
 
+    /// Whether it has as many methods as its dialect has at a time (`docs/contracts/ibexa.md` §3).
+    fn check_one_method(&self) -> Result<(), Wrong> {
+        let methods = self.authenticate.list();
+        if methods.len() < 2 || !self.speaks_of_site_accesses() {
+            return Ok(());
+        }
+        let text = "authenticate: in this dialect a guard has one method; make a guard of each, told \
+                    apart by host or pattern";
+        wrong(&["authenticate"], text)
+    }
+
     fn check_methods(&self, config: &Config) -> Result<(), Wrong> {
         let way = &["authenticate"];
         let methods = self.authenticate.list();
@@ -140,15 +153,10 @@ impl GuardConfig {
                                 tokens, which it goes along with; add \"oauth\" or \"foreign\"";
                     return wrong(way, text);
                 }
-                Method::Session if decidim => {}
-                Method::Session => {
-                    let text = "authenticate: \"session\" needs dialect = \"decidim\": other \
-                                guards have no scopes for people without an app";
-                    return wrong(way, text);
-                }
+                Method::Session => self.check_sessions()?,
                 Method::ClientCertificate => {
                     let text = "authenticate: only \"oauth\", \"jwt\", \"foreign\", \
-                                \"client_auth\", \"basic\" and, with dialect = \"decidim\", \"session\" are supported";
+                                \"client_auth\", \"basic\" and, in some dialects, \"session\" are supported";
                     return wrong(way, text);
                 }
             }
@@ -161,6 +169,28 @@ impl GuardConfig {
             return wrong(&["require"], text);
         }
         Ok(())
+    }
+
+    /// Whether sessions can be taken, which it lists.
+    fn check_sessions(&self) -> Result<(), Wrong> {
+        match self.sessions_of() {
+            SessionsOf::Pages => Ok(()),
+            SessionsOf::SiteAccess { .. } if !self.is_http() => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs protocol = \"http\" in this dialect",
+            ),
+            SessionsOf::SiteAccess { .. } if !self.require.contains(&Term::Person) => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs require = [\"person\"] in this dialect: there is no \
+                 app whose scopes would bound what people may do, so roles have to",
+            ),
+            SessionsOf::SiteAccess { .. } => Ok(()),
+            SessionsOf::Nobody => wrong(
+                &["authenticate"],
+                "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \
+                 \"http\": other guards have no scopes for people without an app",
+            ),
+        }
     }
 
     fn check_upstream(&self) -> Result<(), Wrong> {

@@ -47,7 +47,7 @@ impl GuardConfig {
                         own";
             return wrong(&["upstream"], text);
         }
-        if self.spoken_guards().is_some_and(|dialect| !dialect.http) {
+        if self.speaks().is_some_and(|dialect| !dialect.http) {
             let text = format!(
                 "dialect = {:?} is about GraphQL, and has no effect with protocol = \"http\"; remove \
                  it",

@@ -3,6 +3,7 @@
 use castellan_gate::Introspection;
 
 use super::{Anonymous, GuardConfig, Loaded, Site};
+use crate::dialects::SessionsOf;
 
 /// The name of the default guard at `/api` where another guard is called `api`.
 const DEFAULT_API: &str = "default-api";
@@ -27,6 +28,15 @@ impl Loaded {
             for guard in guards.iter_mut().filter(|guard| guard.takes_machine_users()) {
                 guard.introspection.get_or_insert(Introspection::Public);
             }
+        }
+        // Without a credential they block (`docs/contracts/ibexa.md` §5): only sessions have people who
+        // are not signed in.
+        let blocks = |guard: &&mut GuardConfig| {
+            let has_sessions = matches!(guard.sessions_of(), SessionsOf::SiteAccess { .. });
+            has_sessions && guard.is_http() && !guard.takes_site_access_sessions()
+        };
+        for guard in guards.iter_mut().filter(blocks) {
+            guard.anonymous.get_or_insert(Anonymous::Refused);
         }
         let explicit = guards.iter().any(|guard| guard.at_root == Some(true));
         for guard in &mut guards {

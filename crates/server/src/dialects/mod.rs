@@ -2,20 +2,27 @@
 //! that lives here lives in the wrong room.
 
 mod decidim;
+mod ibexa;
 mod trompa;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use axum::{Router, http::HeaderMap};
-use castellan_gate::{Naming, Rules, SessionField};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Response},
+};
+use castellan_gate::{Caller, Naming, Rules, SessionField};
 use castellan_issuer::{
     Issuer,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     records::TokenProfile,
+    session::browser::{Browser, SignedIn},
 };
-use castellan_proto::scope::ScopePattern;
+use castellan_proto::{Opaque, scope::ScopePattern};
 
 use crate::wire;
+pub use crate::wire::{guard_refusal::GuardRefusal, session_cookie::SessionCookie};
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {
@@ -47,6 +54,108 @@ pub struct GuardDialect {
     pub http: bool,
     /// The path at which a guard also answers at `/` unless it sets `at_root`.
     pub at_root: Option<&'static str>,
+    /// How people are known by their session, where a guard takes sessions.
+    pub sessions: SessionsOf,
+    /// Whether `X-HTTP-Method-Override` changes the method of a POST at its http guards.
+    pub method_override: bool,
+    /// Whether a request at its http guards may name in `X-Expected-User` whom it is meant for.
+    pub expected_user: bool,
+    /// Its endpoints below the paths of its http guards.
+    pub endpoints: Option<Endpoints>,
+    /// How its http guards word a refusal of a request with these headers; without it, as a problem
+    /// document.
+    pub refusal: Option<fn(&GuardRefusal, &HeaderMap) -> Response<Body>>,
+}
+
+/// How people are known by their session.
+#[derive(Clone, Copy)]
+pub enum SessionsOf {
+    /// Not at all.
+    Nobody,
+    /// By the cookies of the pages, beside a header that says that a page means the request.
+    Pages,
+    /// By a cookie of the SiteAccess, or by those of the pages, and for unsafe methods with a token.
+    SiteAccess {
+        /// The cookie's name, made of that of the SiteAccess and of what is configured for it.
+        cookie_name: fn(&str, Option<&str>) -> String,
+    },
+}
+
+/// The endpoints of a dialect below the path of an http guard. Paths are relative to that, and mean
+/// what is below them as well.
+pub struct Endpoints {
+    /// The paths that they answer; the API behind the guard is never asked for them.
+    pub paths: &'static [&'static str],
+    /// Those at which they check CSRF tokens themselves.
+    pub check_tokens: &'static [&'static str],
+    /// Those that callers reach without a credential.
+    pub open: &'static [&'static str],
+    /// What answers. Each request has an [`Admitted`] among its extensions.
+    pub routes: fn(&Area<'_>) -> Router,
+}
+
+/// The guard that endpoints are below.
+pub struct Area<'a> {
+    /// The site's issuer.
+    pub issuer: &'a Issuer,
+    /// The path of the guard.
+    pub path: &'a str,
+    /// Whether the guard takes sessions.
+    pub has_sessions: bool,
+}
+
+impl Area<'_> {
+    /// The whole path of `below`.
+    fn at(&self, below: &str) -> String {
+        format!("{}{below}", self.path)
+    }
+}
+
+/// What is known of a request that was let in.
+#[derive(Clone)]
+pub struct Admitted {
+    /// The SiteAccess that it is for (`docs/contracts/ibexa.md` §7).
+    pub site_access: Arc<str>,
+    /// The cookie of sessions there.
+    pub cookie: Arc<SessionCookie>,
+    /// The sender's session, where the guard takes sessions.
+    pub session: Option<Arc<OpenSession>>,
+    /// The sender.
+    pub caller: Caller,
+}
+
+impl Admitted {
+    /// The cookie of sessions of the pages.
+    fn pages_cookie(&self) -> SessionCookie {
+        SessionCookie::host_only(wire::request::SESSION.to_owned(), self.cookie.secure)
+    }
+}
+
+/// A session that a request showed.
+pub struct OpenSession {
+    /// Whose it is.
+    pub signed_in: SignedIn,
+    /// How it was shown.
+    pub shown: ShownSession,
+}
+
+/// How a session is shown.
+pub enum ShownSession {
+    /// By the cookie of the SiteAccess.
+    Own(Opaque),
+    /// By the cookies of the pages.
+    Pages(Browser),
+}
+
+impl OpenSession {
+    /// What clients name it by: the value of its cookie, or of a session of the pages the name that apps
+    /// know, as scripts must not read the cookie of the pages.
+    pub(crate) fn identifier(&self) -> String {
+        match &self.shown {
+            ShownSession::Own(cookie) => cookie.text(),
+            ShownSession::Pages(_) => self.signed_in.sid().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// What sets the apps of a dialect apart, for `castellan client add --dialect`. The rules of their
@@ -84,7 +193,7 @@ pub struct Site<'a> {
 }
 
 /// Every dialect of Castellan.
-const ROSTER: &[&Dialect] = &[&decidim::DIALECT, &trompa::DIALECT];
+const ROSTER: &[&Dialect] = &[&decidim::DIALECT, &ibexa::DIALECT, &trompa::DIALECT];
 
 /// The dialects that a server speaks: Castellan's, unless a program adds its own. Cheap to clone.
 #[derive(Clone, Debug)]

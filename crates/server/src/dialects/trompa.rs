@@ -20,7 +20,7 @@ use castellan_issuer::{
 use castellan_proto::{Secret, strict_json};
 use serde_json::{Value, json};
 
-use super::{Dialect, GuardDialect, JwtOf, Site, patterns};
+use super::{Dialect, GuardDialect, JwtOf, SessionsOf, Site, patterns};
 use crate::wire::request;
 
 const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
@@ -35,6 +35,11 @@ pub(super) const DIALECT: Dialect = Dialect {
         jwt: JwtOf::Keys,
         http: false,
         at_root: Some("/graphql"),
+        sessions: SessionsOf::Nobody,
+        method_override: false,
+        expected_user: false,
+        endpoints: None,
+        refusal: None,
     }),
     client: None,
     routes,

@@ -7,17 +7,15 @@ use axum::{
     http::{HeaderValue, Request, Response, StatusCode},
 };
 use castellan_gate::{
-    Attestor, Caller, DecisionId, Recorder, Unavailable,
-    rest::{RestGate, RestGated, RestMap, RestRefusal, RestSettings, present},
+    Attestor, DecisionId, Recorder,
+    rest::{RestGate, RestGated, RestMap, RestRefusal, RestSettings},
 };
 use castellan_proto::Lifetime;
 use tower::{Layer as _, ServiceExt as _};
 
-use super::{Guard, Inner, credentials::Credentials, rules, surface::Gated, upstream};
+use super::{Guard, Inner, rules, surface::Gated, upstream};
 use crate::config::{GuardConfig, Method};
 
-/// How long it may take to find out who calls.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a whole response may take unless the guard says otherwise: as long as each part of it
 /// comes in time, a large one takes what it takes.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -63,31 +61,24 @@ impl Guard {
     {
         let id = request.extensions().get::<DecisionId>().copied();
         let id = id.unwrap_or_else(DecisionId::generate);
-        match self.pass(request).await {
+        let admission = &self.inner.admission;
+        let wording = admission.wording(request.headers());
+        let request = match admission.admit(request.map(Body::new)).await {
+            Ok(request) => request,
+            Err(response) => return response,
+        };
+        let response = match self.pass(request).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(&id).map(Body::new),
-        }
+        };
+        admission.reword(response, &wording, id)
     }
 
-    async fn pass<B>(&self, request: Request<B>) -> Result<Response<Body>, RestRefusal>
-    where
-        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-        B::Error: Into<axum::BoxError>,
-    {
+    async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, RestRefusal> {
         let Some(Gated::Http(gated)) = self.inner.state.load().gated.clone() else {
             return Err(self.closed_refusal());
         };
-        let (mut parts, body) = request.into_parts();
-        let finding = async {
-            if let Some(caller) = by_headers(&self.inner.credentials, &parts.headers).await? {
-                parts.extensions.insert(caller);
-            }
-            present(&*self.inner.credentials, &parts).await
-        };
-        let presented = tokio::time::timeout(PATIENCE, finding).await;
-        let presented = presented.map_err(|_| unavailable())??;
-        parts.extensions.insert(presented);
-        match gated.oneshot(Request::from_parts(parts, body)).await {
+        match gated.oneshot(request).await {
             Ok(response) => Ok(response.map(Body::new)),
             Err(never) => match never {},
         }
@@ -103,21 +94,8 @@ impl Guard {
     }
 }
 
-async fn by_headers(
-    credentials: &Credentials,
-    headers: &http::HeaderMap,
-) -> Result<Option<Caller>, RestRefusal> {
-    credentials.by_headers(headers).await.map_err(|Unavailable| unavailable())
-}
-
-fn unavailable() -> RestRefusal {
-    let detail = "Credentials cannot be checked at the moment.";
-    let refusal = RestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-    RestRefusal { retry_after: Some(1), ..refusal }
-}
-
 /// How callers are told to authenticate who did not.
-fn challenges(config: &GuardConfig) -> Vec<HeaderValue> {
+pub(super) fn challenges(config: &GuardConfig) -> Vec<HeaderValue> {
     let methods = config.authenticate.list();
     let bearer = methods.iter().any(Method::is_token).then_some(BEARER);
     let basic = methods.contains(&Method::Basic).then_some(BASIC);

@@ -1,9 +1,14 @@
 //! Guards: protected areas, each with its own gate and what stands behind it.
 
+mod admission;
 mod credentials;
+mod csrf;
+mod expected_user;
+mod graphql;
 mod http;
 mod identity_header;
 mod introspection;
+mod method_override;
 mod policies;
 mod recorder;
 mod rest_source;
@@ -42,6 +47,7 @@ use crate::{
 
 pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
+use admission::Admission;
 pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
@@ -69,6 +75,8 @@ struct Inner {
     credentials: Arc<Credentials>,
     /// The SiteAccesses that its requests can be for.
     site_accesses: Arc<GuardSiteAccesses>,
+    /// What requests pass before its gate.
+    admission: Admission,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
@@ -100,10 +108,13 @@ impl Guard {
     pub(crate) fn open(config: GuardConfig, parts: GuardParts, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
+        let credentials = Arc::new(Credentials::of(&config, &parts));
         let site_accesses = GuardSiteAccesses::of(&config, &parts.issuer, &parts.site_accesses);
+        let site_accesses = Arc::new(site_accesses);
         let inner = Arc::new(Inner {
-            site_accesses: Arc::new(site_accesses),
-            credentials: Arc::new(Credentials::of(&config, &parts)),
+            admission: Admission::of(&config, &parts, &credentials, &site_accesses),
+            credentials,
+            site_accesses,
             config: Arc::clone(&config),
             parts,
             api,
@@ -192,10 +203,20 @@ impl Guard {
         }
         let gated = self.inner.state.load().gated.clone();
         let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
-        match gated.oneshot(request).await {
+        let (request, challenge) = match self.at_site_access(request).await {
+            Ok(found) => found,
+            Err(refused) => return refused,
+        };
+        let mut response = match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
+        };
+        // In the scheme of the credential, which the gate did not see.
+        if let Some(challenge) = challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED)
+        {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        response
     }
 
     /// What everybody is told while it is closed: the kind of reason, and nothing from inside.

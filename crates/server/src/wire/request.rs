@@ -14,7 +14,9 @@ use castellan_issuer::{
     request::{params::Params, source},
     tokens::dpop::Proof,
 };
-use castellan_proto::{Authorization, AuthorizationError, BasicCredentials, Secret};
+use castellan_proto::{
+    Authorization, AuthorizationError, BasicCredentials, Opaque, OpaqueKind, Secret,
+};
 use http_body_util::LengthLimitError;
 
 /// Bytes of a query that are carried on: what proxies take of all headers without being told
@@ -98,6 +100,15 @@ impl ClientRequest {
 pub(crate) const fn mark_cookie(https: bool) -> &'static str {
     if https { "__Host-castellan_browser" } else { "castellan_browser" }
 }
+
+/// The mark of the browser that sent `headers` to the site of `issuer`, if it has one.
+pub(crate) fn mark(headers: &HeaderMap, issuer: &str) -> Option<Opaque> {
+    let mark = cookie(headers, mark_cookie(issuer.starts_with("https://")))?;
+    Opaque::read(OpaqueKind::Browser, mark)
+}
+
+/// The header with the CSRF token of a session (`docs/contracts/ibexa.md` §2.6).
+pub(crate) const CSRF_TOKEN: &str = "x-csrf-token";
 
 /// The session cookie's name, which `docs/contracts/aidbox.md` §4.2 sets.
 pub(crate) const SESSION: &str = "ASID";

@@ -25,7 +25,7 @@ use castellan_proto::{Secret, strict_json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ClientDialect, Dialect, GuardDialect, JwtOf, Site, bearer, patterns};
+use super::{ClientDialect, Dialect, GuardDialect, JwtOf, SessionsOf, Site, bearer, patterns};
 use crate::wire::request;
 
 /// The dialect of guards, of machine users and of apps.
@@ -38,6 +38,11 @@ pub(super) const DIALECT: Dialect = Dialect {
         jwt: JwtOf::Machines,
         http: false,
         at_root: None,
+        sessions: SessionsOf::Pages,
+        method_override: false,
+        expected_user: false,
+        endpoints: None,
+        refusal: None,
     }),
     client: Some(ClientDialect {
         profile: TokenProfile::Decidim,

@@ -28,6 +28,7 @@ use castellan_proto::{BasicCredentials, jose::Algorithm};
 
 use super::GuardParts;
 use crate::config::GuardConfig;
+pub(in crate::guards) use session::SiteAccessSessions;
 
 /// The caller whom a credential shows; `None` if it is not of this kind, or if there is none.
 type Shown = Result<Option<Caller>, Unavailable>;

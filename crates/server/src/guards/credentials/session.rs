@@ -1,24 +1,30 @@
-//! Browser sessions at guards that list `session` (`docs/contracts/decidim.md` §5.2): a person uses
-//! the API as themselves from a page of the same origin.
+//! Sessions at guards that list `session`.
 //!
-//! A cookie goes along with requests that nobody meant, so it counts only beside a header that no
-//! form and no other origin's script can send unasked (§9, item 8): `X-Requested-With`. Beside a
-//! form it never does (`docs/rules.md` rule 36).
+//! A cookie goes along with requests that nobody meant. At guards of the pages' sessions
+//! (`docs/contracts/decidim.md` §5.2) it counts only beside a header that no form and no other origin's
+//! script can send unasked (§9, item 8): `X-Requested-With`. Beside a form it never does
+//! (`docs/rules.md` rule 36). Where a SiteAccess has sessions of its own (`docs/contracts/ibexa.md`
+//! §2), unsafe requests need a token instead, which is checked on admission.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
-use castellan_gate::{Caller, Identity};
-use castellan_issuer::{Issuer, caller_policies::PolicySubject, session::browser::Browser};
+use castellan_gate::{Caller, Identity, Unavailable};
+use castellan_issuer::{
+    Issuer,
+    caller_policies::PolicySubject,
+    session::browser::{Browser, SignedIn},
+};
 use castellan_proto::{
     Opaque, OpaqueKind,
-    scope::{Scope, Scopes},
+    scope::{Scope, ScopePattern, Scopes},
 };
 
 use super::{CredentialKind, Shown, unavailable};
 use crate::{
     config::{GuardConfig, Method},
+    dialects::{OpenSession, SessionCookie, SessionsOf, ShownSession},
     guards::{GuardParts, policies::GuardPolicies},
     wire::request,
 };
@@ -29,16 +35,24 @@ const KIND: &str = "session";
 const MEANT: &str = "x-requested-with";
 
 struct BrowserSession {
+    people: PeopleBySession,
+}
+
+/// Whom sessions make of their senders at one guard.
+struct PeopleBySession {
     issuer: Issuer,
     policies: GuardPolicies,
 }
 
+/// The sessions of people at a guard whose SiteAccesses have some.
+pub(in crate::guards) struct SiteAccessSessions {
+    people: PeopleBySession,
+}
+
 pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
-    let takes = config.authenticate.list().contains(&Method::Session);
-    takes.then(|| {
-        let policies = GuardPolicies::of(config, parts);
-        Box::new(BrowserSession { issuer: parts.issuer.clone(), policies }) as _
-    })
+    let takes = config.authenticate.list().contains(&Method::Session)
+        && matches!(config.sessions_of(), SessionsOf::Pages);
+    takes.then(|| Box::new(BrowserSession { people: PeopleBySession::of(config, parts) }) as _)
 }
 
 #[async_trait]
@@ -46,49 +60,100 @@ impl CredentialKind for BrowserSession {
     /// Who is signed in in the browser that sent `headers`; none if it shows no session, or a request
     /// that its page may not have meant. A session that is over taints the caller.
     async fn by_headers(&self, headers: &HeaderMap) -> Shown {
-        let Some(cookie) = request::cookie(headers, request::SESSION) else { return Ok(None) };
+        let Some(browser) = self.people.browser(headers) else { return Ok(None) };
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let form = kind.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded");
         if form || !headers.contains_key(MEANT) || site.is_some_and(|site| site != b"same-origin") {
             return Ok(None);
         }
-        let session = Opaque::read(OpaqueKind::Session, cookie);
-        let mark = request::cookie(headers, request::mark_cookie(is_https(&self.issuer)));
-        let mark = mark.and_then(|mark| Opaque::read(OpaqueKind::Browser, mark));
-        let browser = Browser { session, mark, ..Browser::default() };
-        let signed_in = self.issuer.signed_in(&browser).await;
-        let Some(signed_in) = signed_in.map_err(|error| unavailable(&error))? else {
-            return Ok(Some(Caller::invalid()));
+        let signed_in = self.people.issuer.signed_in(&browser).await;
+        match signed_in.map_err(|error| unavailable(&error))? {
+            Some(signed_in) => self.people.caller(&signed_in, named_scopes()).await.map(Some),
+            None => Ok(Some(Caller::invalid())),
+        }
+    }
+}
+
+impl SiteAccessSessions {
+    /// Those at a guard that takes them.
+    pub(in crate::guards) fn of(config: &GuardConfig, parts: &GuardParts) -> Option<Self> {
+        let takes = config.takes_site_access_sessions();
+        takes.then(|| Self { people: PeopleBySession::of(config, parts) })
+    }
+
+    /// The open session that `headers` show at `site_access`, and its person. The cookie of the
+    /// SiteAccess decides alone where there is one, valid or not; else those of the pages do.
+    pub(in crate::guards) async fn find(
+        &self,
+        headers: &HeaderMap,
+        site_access: &str,
+        cookie: &SessionCookie,
+    ) -> Result<Option<(OpenSession, Caller)>, Unavailable> {
+        let issuer = &self.people.issuer;
+        let (signed_in, shown) = if cookie.is_in(headers) {
+            let Some(shown) = cookie.read(headers) else { return Ok(None) };
+            (issuer.session_at(site_access, &shown).await, ShownSession::Own(shown))
+        } else {
+            let Some(browser) = self.people.browser(headers) else { return Ok(None) };
+            (issuer.signed_in(&browser).await, ShownSession::Pages(browser))
         };
-        let account = Arc::new(signed_in.account);
+        let Some(signed_in) = signed_in.map_err(|error| unavailable(&error))? else {
+            return Ok(None);
+        };
+        let caller = self.people.caller(&signed_in, every_operation()).await?;
+        Ok(Some((OpenSession { signed_in, shown }, caller)))
+    }
+}
+
+impl PeopleBySession {
+    fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
+        Self { issuer: parts.issuer.clone(), policies: GuardPolicies::of(config, parts) }
+    }
+
+    /// The browser that sent `headers`, if it has a cookie of the pages.
+    fn browser(&self, headers: &HeaderMap) -> Option<Browser> {
+        let session =
+            Opaque::read(OpaqueKind::Session, request::cookie(headers, request::SESSION)?);
+        let mark = request::mark(headers, &self.issuer.address().issuer);
+        Some(Browser { session, mark, ..Browser::default() })
+    }
+
+    async fn caller(&self, signed_in: &SignedIn, scopes: Scopes) -> Result<Caller, Unavailable> {
+        let account = Arc::new(signed_in.account.clone());
         let (person, person_term) =
             super::person(&self.issuer, &signed_in.account_id, &account).await?;
         let subject = || PolicySubject {
             user: Some((signed_in.account_id.clone(), account)),
-            scope: Some(everything()),
+            scope: Some(scopes.clone()),
             ..PolicySubject::default()
         };
-        Ok(Some(Caller::known(Identity {
+        let policy_term = self.policies.about(subject).await?;
+        Ok(Caller::known(Identity {
             kind: KIND,
             person: Some(person),
             person_term,
-            policy_term: self.policies.about(subject).await?,
-            token_scopes: everything(),
+            policy_term,
+            token_scopes: scopes,
             ..Identity::default()
-        })))
+        }))
     }
 }
 
-/// Whether browsers reach the site by https.
-fn is_https(issuer: &Issuer) -> bool {
-    issuer.address().issuer.starts_with("https://")
-}
-
 /// A person may do with the API whatever it has scopes for.
-fn everything() -> Scopes {
+fn named_scopes() -> Scopes {
     ["user", "api:read", "api:write"]
         .map(|name| Scope::Named(name.to_owned()))
         .into_iter()
+        .collect()
+}
+
+/// There is no app that could be granted less than all: a person may do what their roles allow, which
+/// such a guard requires.
+fn every_operation() -> Scopes {
+    ["Query:*", "Mutation:*", "Subscription:*"]
+        .into_iter()
+        .filter_map(|text| ScopePattern::try_from(text.to_owned()).ok())
+        .map(Scope::Pattern)
         .collect()
 }

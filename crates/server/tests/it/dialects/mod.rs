@@ -11,6 +11,7 @@ pub(crate) mod decidim_api;
 pub(crate) mod decidim_machines;
 pub(crate) mod decidim_oauth;
 pub(crate) mod decidim_requests;
+pub(crate) mod ibexa;
 pub(crate) mod policies_in_cedar;
 pub(crate) mod trompa_guard;
 pub(crate) mod trompa_keys;

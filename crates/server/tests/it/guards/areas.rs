@@ -93,6 +93,11 @@ fn wrong() -> Vec<(&'static str, String, &'static str)> {
                 + &guard("path = \"/x\"\nhost = 'b\\.test'"),
             "host matches none of the hosts of its site",
         ),
+        (
+            "two methods",
+            guard("path = \"/x\"\ndialect = \"ibexa\"\nauthenticate = [\"oauth\", \"session\"]"),
+            "in this dialect a guard has one method",
+        ),
         ("hidden", twice("", "host = 'a\\.test'\n"), "it cannot be reached: guard \"a\""),
         ("twins", twice("host = 'a\\.test'", "host = 'a\\.test'\n"), "it cannot be reached"),
         ("one audience", twice("host = 'a\\.test'", ""), "set audience for one of them"),

@@ -16,7 +16,7 @@ use castellan_issuer::records::TokenProfile;
 use castellan_server::{
     cli,
     config::{Config, ConfigError, Loaded, Rosters},
-    dialects::{ClientDialect, Dialect, Dialects, GuardDialect, JwtOf, Site},
+    dialects::{ClientDialect, Dialect, Dialects, GuardDialect, JwtOf, SessionsOf, Site},
     startup::assemble::{self, Server},
 };
 use http::{Request, StatusCode};
@@ -35,6 +35,11 @@ static TEA: Dialect = Dialect {
         jwt: JwtOf::Nobody,
         http: false,
         at_root: None,
+        sessions: SessionsOf::Nobody,
+        method_override: false,
+        expected_user: false,
+        endpoints: None,
+        refusal: None,
     }),
     client: Some(ClientDialect {
         profile: TokenProfile::Standard,
@@ -104,7 +109,7 @@ fn an_unknown_dialect_is_refused_with_those_that_there_are() {
         text.contains("castellan.toml:8: guard \"pot\": dialect: \"coffee\" is not known"),
         "{text}"
     );
-    assert!(text.contains("expected \"decidim\" or \"trompa\" or \"tea\""), "{text}");
+    assert!(text.contains("expected \"decidim\" or \"ibexa\" or \"trompa\" or \"tea\""), "{text}");
 }
 
 #[tokio::test]

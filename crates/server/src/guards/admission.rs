@@ -1,0 +1,285 @@
+//! What a request at an http guard passes before its gate: who sent it, by exactly one credential,
+//! whether it is meant, and the endpoints that the guard's dialect has below its path.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, Response, header, request::Parts},
+};
+use castellan_gate::{
+    Caller, DecisionId, Unavailable,
+    rest::{Presented, RestRefusal, present},
+};
+use castellan_issuer::Issuer;
+use tokio::time::timeout;
+use tower::ServiceExt as _;
+
+use super::{
+    GuardParts,
+    credentials::{Credentials, SiteAccessSessions},
+    csrf, expected_user, http, method_override,
+    site_access::{GuardSiteAccesses, SiteAccess},
+};
+use crate::{
+    config::{Anonymous, GuardConfig},
+    dialects::{
+        Admitted, Area, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
+        SessionsOf,
+    },
+};
+
+/// How long it may take to find out who calls.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request to an endpoint of ours may take to arrive and to be answered.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// What one http guard asks of every request.
+pub(super) struct Admission {
+    issuer: Issuer,
+    config: Arc<GuardConfig>,
+    speaks: Option<&'static GuardDialect>,
+    credentials: Arc<Credentials>,
+    sessions: Option<SiteAccessSessions>,
+    site_accesses: Arc<GuardSiteAccesses>,
+    /// The session cookie of each SiteAccess.
+    cookies: HashMap<Arc<str>, Arc<SessionCookie>>,
+    endpoints: Option<(&'static Endpoints, Router)>,
+}
+
+impl Admission {
+    pub(super) fn of(
+        config: &Arc<GuardConfig>,
+        parts: &GuardParts,
+        credentials: &Arc<Credentials>,
+        site_accesses: &Arc<GuardSiteAccesses>,
+    ) -> Self {
+        let (issuer, speaks) = (parts.issuer.clone(), config.speaks());
+        let sessions = SiteAccessSessions::of(config, parts);
+        let area = Area { issuer: &issuer, path: &config.path, has_sessions: sessions.is_some() };
+        let endpoints = speaks.and_then(|dialect| dialect.endpoints.as_ref());
+        let is_https = issuer.address().issuer.starts_with("https://");
+        let cookie = |one: &Arc<SiteAccess>| {
+            (Arc::clone(&one.name), Arc::new(cookie(config.sessions_of(), one, is_https)))
+        };
+        Self {
+            speaks,
+            credentials: Arc::clone(credentials),
+            sessions,
+            cookies: site_accesses.iter().map(cookie).collect(),
+            site_accesses: Arc::clone(site_accesses),
+            endpoints: endpoints.map(|endpoints| (endpoints, (endpoints.routes)(&area))),
+            config: Arc::clone(config),
+            issuer,
+        }
+    }
+
+    /// Lets a request in: the gate decides it then.
+    ///
+    /// # Errors
+    /// The answer, if it is refused, or if an endpoint of the dialect is what it is for.
+    pub(super) async fn admit(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Response<Body>> {
+        let (mut parts, body) = request.into_parts();
+        let admitted = match self.check(&mut parts).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Err(self.refuse(&refusal, &parts.headers, id(&parts))),
+        };
+        let Some(routes) = self.endpoint(&parts).cloned() else {
+            return Ok(Request::from_parts(parts, body));
+        };
+        let (wording, id) = (self.wording(&parts.headers), id(&parts));
+        parts.extensions.insert(admitted);
+        let answering = routes.oneshot(Request::from_parts(parts, body));
+        Err(match timeout(LONGEST, answering).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => self.refuse(&GuardRefusal::TimedOut, &wording, id),
+        })
+    }
+
+    /// What wording a refusal needs of the headers of a request.
+    pub(super) fn wording(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut kept = HeaderMap::new();
+        if self.speaks.is_some_and(|dialect| dialect.refusal.is_some()) {
+            for value in headers.get_all(header::ACCEPT) {
+                kept.append(header::ACCEPT, value.clone());
+            }
+        }
+        kept
+    }
+
+    /// The answer to a request with `headers` that is refused.
+    pub(super) fn refuse(
+        &self,
+        refusal: &GuardRefusal,
+        headers: &HeaderMap,
+        id: DecisionId,
+    ) -> Response<Body> {
+        match self.speaks.and_then(|dialect| dialect.refusal) {
+            Some(word) => word(refusal, headers),
+            None => RestRefusal::from(refusal).into_response(&id).map(Body::new),
+        }
+    }
+
+    /// The same answer, worded as the dialect does if the gate refused the request.
+    pub(super) fn reword(
+        &self,
+        mut response: Response<Body>,
+        headers: &HeaderMap,
+        id: DecisionId,
+    ) -> Response<Body> {
+        match response.extensions_mut().remove::<RestRefusal>() {
+            Some(refusal) if self.speaks.is_some_and(|dialect| dialect.refusal.is_some()) => {
+                self.refuse(&GuardRefusal::Gate(Box::new(refusal)), headers, id)
+            }
+            _ => response,
+        }
+    }
+
+    async fn check(&self, parts: &mut Parts) -> Result<Admitted, GuardRefusal> {
+        let overrides = self.speaks.is_some_and(|dialect| dialect.method_override);
+        method_override::apply(parts, overrides)?;
+        let site_access = self.site_accesses.select(parts);
+        let site_access =
+            site_access.map_err(|unknown| GuardRefusal::BadRequest(unknown.to_string().into()))?;
+        let cookie = self.cookies.get(&site_access.name).ok_or(GuardRefusal::Unavailable)?;
+        let sender = timeout(PATIENCE, self.sender(parts, &site_access, cookie)).await;
+        let (presented, session) = sender.map_err(|_| GuardRefusal::Unavailable)??;
+        self.check_meant(parts, session.as_ref())?;
+        if self.speaks.is_some_and(|dialect| dialect.expected_user) {
+            expected_user::check(&parts.headers, &presented.caller)?;
+        }
+        self.check_login(parts, &site_access, &presented).await?;
+        let caller = presented.caller.clone();
+        if caller.identity().is_none() && self.endpoint(parts).is_some() && !self.is_open(parts) {
+            let challenge = presented.challenge.or_else(|| http::challenges(&self.config).pop());
+            return Err(GuardRefusal::NotAuthenticated(challenge));
+        }
+        parts.extensions.insert(presented);
+        let (site_access, cookie) = (Arc::clone(&site_access.name), Arc::clone(cookie));
+        Ok(Admitted { site_access, cookie, session: session.map(Arc::new), caller })
+    }
+
+    /// Who sent it. Where the guard takes sessions of SiteAccesses, nothing else counts (§3).
+    async fn sender(
+        &self,
+        parts: &mut Parts,
+        site_access: &SiteAccess,
+        cookie: &SessionCookie,
+    ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
+        let unavailable = |Unavailable| GuardRefusal::Unavailable;
+        let Some(sessions) = &self.sessions else {
+            let by_headers = self.credentials.by_headers(&parts.headers).await;
+            if let Some(caller) = by_headers.map_err(unavailable)? {
+                parts.extensions.insert(caller);
+            }
+            let presented = present(&*self.credentials, parts).await;
+            return match presented {
+                Ok(presented) => Ok((presented, None)),
+                Err(refusal) => Err(GuardRefusal::Gate(Box::new(refusal))),
+            };
+        };
+        let found = sessions.find(&parts.headers, &site_access.name, cookie).await;
+        let (caller, session) = match found.map_err(unavailable)? {
+            Some((session, caller)) => (caller, Some(session)),
+            None => (Caller::NOBODY, None),
+        };
+        Ok((Presented { caller, challenge: None }, session))
+    }
+
+    /// Whether the sender may sign in at the SiteAccess (§7.3). Nobody is told so who could still show
+    /// who they are.
+    async fn check_login(
+        &self,
+        parts: &Parts,
+        site_access: &SiteAccess,
+        presented: &Presented,
+    ) -> Result<(), GuardRefusal> {
+        let may = timeout(PATIENCE, self.site_accesses.may_sign_in(site_access, &presented.caller));
+        let may = may.await.map_err(|_| GuardRefusal::Unavailable)?;
+        let may = may.map_err(|error| {
+            tracing::error!(%error, "the roles could not be read");
+            GuardRefusal::Unavailable
+        })?;
+        if may {
+            return Ok(());
+        }
+        let is_known = presented.caller.identity().is_some();
+        if is_known || self.is_below(parts, |endpoints| endpoints.open) {
+            return Err(GuardRefusal::LoginNotPermitted);
+        }
+        let challenge = presented.challenge.clone();
+        match challenge.or_else(|| http::challenges(&self.config).pop()) {
+            Some(challenge) => Err(GuardRefusal::NotAuthenticated(Some(challenge))),
+            None => Err(GuardRefusal::LoginNotPermitted),
+        }
+    }
+
+    /// Whether an unsafe request is meant, where it has a session or could open one. Endpoints that are
+    /// about sessions check the token themselves.
+    fn check_meant(
+        &self,
+        parts: &Parts,
+        session: Option<&OpenSession>,
+    ) -> Result<(), GuardRefusal> {
+        let checks_itself = self.is_below(parts, |endpoints| endpoints.check_tokens);
+        if csrf::is_safe(&parts.method) || !(checks_itself || session.is_some()) {
+            return Ok(());
+        }
+        csrf::check_origin(&self.issuer.address().issuer, &parts.headers)?;
+        match session {
+            Some(session) if !checks_itself => {
+                csrf::check_body(&parts.headers)?;
+                csrf::check_token(&self.issuer, session, &parts.headers)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The endpoints, if the request is for one of them.
+    fn endpoint(&self, parts: &Parts) -> Option<&Router> {
+        let (_, routes) = self.endpoints.as_ref()?;
+        self.is_below(parts, |endpoints| endpoints.paths).then_some(routes)
+    }
+
+    /// Whether callers reach what the request is for without a credential.
+    fn is_open(&self, parts: &Parts) -> bool {
+        self.config.anonymous != Some(Anonymous::Refused)
+            || self.is_below(parts, |endpoints| endpoints.open)
+    }
+
+    /// Whether the request is for one of these paths or below it, by whole segments.
+    fn is_below(&self, parts: &Parts, paths: fn(&Endpoints) -> &'static [&'static str]) -> bool {
+        let below = parts.uri.path().strip_prefix(&*self.config.path);
+        let (Some(below), Some((endpoints, _))) = (below, &self.endpoints) else { return false };
+        let mut rests = paths(endpoints).iter().filter_map(|path| below.strip_prefix(path));
+        rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// The session cookie of `site_access`.
+fn cookie(sessions: SessionsOf, site_access: &SiteAccess, is_https: bool) -> SessionCookie {
+    let written = &site_access.session;
+    let name = match sessions {
+        SessionsOf::SiteAccess { cookie_name } => {
+            cookie_name(&site_access.name, written.name.as_deref())
+        }
+        SessionsOf::Nobody | SessionsOf::Pages => String::new(),
+    };
+    let plain = SessionCookie::host_only(name, is_https);
+    SessionCookie {
+        lifetime: written.cookie_lifetime.map(|lifetime| lifetime.get().as_secs()),
+        path: written.cookie_path.clone().unwrap_or(plain.path),
+        domain: written.cookie_domain.clone(),
+        ..plain
+    }
+}
+
+/// The id of the decision about a request.
+fn id(parts: &Parts) -> DecisionId {
+    parts.extensions.get::<DecisionId>().copied().unwrap_or_else(DecisionId::generate)
+}

@@ -68,6 +68,13 @@ pub struct GuardConfig {
     /// How callers authenticate.
     #[serde(default)]
     pub authenticate: Methods,
+    /// The realm that browsers show when they ask for a name and a password (RFC 7617 §2), at guards
+    /// that list `basic`. Default `"castellan"`.
+    pub realm: Option<String>,
+    /// Whether people get JWTs here for their password, by `POST …/user/token/jwt` or, at a GraphQL
+    /// guard, the mutation `createToken` (`docs/contracts/ibexa.md` §4). Default: `true` in the
+    /// `ibexa` dialect at guards that list `jwt`.
+    pub create_token: Option<bool>,
     /// What everybody may use, without a token.
     #[serde(default)]
     pub public: Vec<ScopePattern>,
@@ -172,14 +179,16 @@ pub enum GuardProtocol {
 pub enum Method {
     /// Access tokens of this server.
     Oauth,
-    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3).
+    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3); in the `ibexa` dialect those that people get
+    /// for their password (`docs/contracts/ibexa.md` §4).
     Jwt,
     /// The browser session: in the `decidim` dialect (`docs/contracts/decidim.md` §5.2) together with
     /// the header `X-Requested-With`; in the `ibexa` dialect at guards of `protocol = "http"`, with
     /// endpoints to open and close one (`docs/contracts/ibexa.md` §2).
     Session,
     /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
-    /// `grant_types` (`docs/contracts/aidbox.md` §2.1).
+    /// `grant_types` (`docs/contracts/aidbox.md` §2.1); in the `ibexa` dialect with the login and the
+    /// password of a person (`docs/contracts/ibexa.md` §5).
     Basic,
     /// Bearer tokens of other issuers, which a `TokenIntrospector` verifies
     /// (`docs/contracts/aidbox.md` §2.7).
@@ -268,6 +277,8 @@ impl GuardConfig {
             upstream_max_requests: None,
             upstream_timeout: None,
             authenticate: Methods::default(),
+            realm: None,
+            create_token: None,
             public: Vec::new(),
             scopes: None,
             schema: None,
@@ -301,6 +312,7 @@ impl GuardConfig {
             && (self.naming, &self.dialect) == (other.naming, &other.dialect)
             && self.overrides == other.overrides
             && self.session_field() == other.session_field()
+            && self.creates_tokens() == other.creates_tokens()
             && (self.protocol, &self.openapi) == (other.protocol, &other.openapi)
             && self.operations == other.operations
     }

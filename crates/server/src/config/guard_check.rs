@@ -130,7 +130,7 @@ impl GuardConfig {
         if methods.is_empty() {
             return wrong(way, "authenticate is empty; add a method, such as \"oauth\"");
         }
-        let decidim = self.takes_machine_users();
+        let (decidim, people) = (self.takes_machine_users(), self.takes_jwts_of_people());
         for (at, method) in methods.iter().enumerate() {
             if methods[..at].contains(method) {
                 return wrong(way, "authenticate contains a method twice");
@@ -141,7 +141,7 @@ impl GuardConfig {
                                 (DECIDIM_API_JWT_SECRET), which is not set";
                     return wrong(way, text);
                 }
-                Method::Jwt if !decidim && config.jwt.secret.is_none() => {
+                Method::Jwt if !decidim && !people && config.jwt.secret.is_none() => {
                     let text =
                         "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
                     return wrong(way, text);
@@ -161,14 +161,18 @@ impl GuardConfig {
                 }
             }
         }
-        let is_of_people =
-            |method: &Method| matches!(method, Method::Oauth | Method::Foreign | Method::Session);
+        let is_of_people = |method: &Method| match method {
+            Method::Oauth | Method::Foreign | Method::Session => true,
+            Method::Jwt => people,
+            Method::Basic => self.takes_passwords_of_people(),
+            Method::ClientAuth | Method::ClientCertificate => false,
+        };
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
                         people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
         }
-        Ok(())
+        self.check_passwords()
     }
 
     /// Whether sessions can be taken, which it lists.

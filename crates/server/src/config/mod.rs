@@ -13,6 +13,7 @@ mod guard_check;
 mod http_guard;
 mod jwt;
 mod overlay;
+mod people;
 mod reload;
 pub(crate) mod schema;
 mod secret_ref;

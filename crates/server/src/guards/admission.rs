@@ -57,7 +57,12 @@ impl Admission {
     ) -> Self {
         let (issuer, speaks) = (parts.issuer.clone(), config.speaks());
         let sessions = SiteAccessSessions::of(config, parts);
-        let area = Area { issuer: &issuer, path: &config.path, has_sessions: sessions.is_some() };
+        let area = Area {
+            issuer: &issuer,
+            path: &config.path,
+            has_sessions: sessions.is_some(),
+            creates_tokens: config.creates_tokens(),
+        };
         let endpoints = speaks.and_then(|dialect| dialect.endpoints.as_ref());
         let is_https = issuer.address().issuer.starts_with("https://");
         let cookie = |one: &Arc<SiteAccess>| {

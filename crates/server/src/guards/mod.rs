@@ -311,6 +311,11 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
     }
+    if let Some([missing, expired, invalid]) = config.credential_problems() {
+        rules.wording.no_credential.0 = missing;
+        rules.wording.expired.0 = expired;
+        rules.wording.invalid.0 = invalid;
+    }
     rules.forms = config.forms.unwrap_or(rules.forms);
     rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);
     rules.limits = config.limits;

@@ -227,9 +227,8 @@ impl RestShared {
     fn challenges(&self, shown: &Presented, operation: Option<&Operation>) -> Vec<HeaderValue> {
         match (&shown.challenge, operation) {
             (Some(challenge), _) if self.takes(challenge) => vec![challenge.clone()],
-            // A credential in another scheme: how to show one is said as if there were none.
-            (Some(_), _) => self.settings.challenges.clone(),
-            (None, None) => self.settings.challenges.clone(),
+            // After a credential in another scheme too: how to show one is said as if there were none.
+            (Some(_), _) | (None, None) => self.settings.challenges.clone(),
             (None, Some(operation)) => {
                 let scope = operation.demand.as_str();
                 self.settings.challenges.iter().map(|one| with_scope(one, scope)).collect()

@@ -103,7 +103,7 @@ fn print_site_accesses(loaded: &Loaded, site: &Site) {
     let site_accesses = loaded.site_accesses(site);
     for one in &site_accesses {
         let default = if one.default || site_accesses.len() == 1 { ", the default" } else { "" };
-        println!("         SiteAccess {}{default}; session cookie {}", one.name, one.cookie());
+        println!("         SiteAccess {}{default}", one.name);
     }
     let by_host = loaded.guards(site).iter().any(|guard| guard.host.is_some())
         || (!site_accesses.is_empty() && !loaded.config.site_access_match.is_empty());

@@ -196,6 +196,7 @@ async fn caller(
         usage: Usage::start(issuer.clone()),
         upstreams: Upstreams::default(),
         folder: Path::new("").to_owned(),
+        site_accesses: Arc::default(),
     };
     let credential = Credential {
         bearer: token,

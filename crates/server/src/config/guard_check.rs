@@ -16,10 +16,16 @@ pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) ->
 }
 
 impl GuardConfig {
-    /// Whether its requests are for a SiteAccess.
+    /// Whether its dialect knows SiteAccesses.
+    #[must_use]
+    pub fn speaks_of_site_accesses(&self) -> bool {
+        matches!(self.sessions_of(), SessionsOf::SiteAccess { .. })
+    }
+
+    /// Whether its requests are for a SiteAccess, if its site has some.
     #[must_use]
     pub fn selects_site_accesses(&self) -> bool {
-        self.is_http() || self.dialect.as_deref() == Some("ibexa")
+        self.is_http() || self.speaks_of_site_accesses()
     }
 
     /// The name of its lock file.
@@ -31,6 +37,7 @@ impl GuardConfig {
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
         self.check_protocol()?;
+        self.check_one_method()?;
         self.check_methods(config)?;
         self.check_upstream()?;
         self.check_rules()?;
@@ -104,6 +111,17 @@ impl GuardConfig {
             return wrong(&["allowed_origins"], text);
         }
         Ok(())
+    }
+
+    /// Whether it has as many methods as its dialect has at a time (`docs/contracts/ibexa.md` §3).
+    fn check_one_method(&self) -> Result<(), Wrong> {
+        let methods = self.authenticate.list();
+        if methods.len() < 2 || !self.speaks_of_site_accesses() {
+            return Ok(());
+        }
+        let text = "authenticate: in this dialect a guard has one method; make a guard of each, told \
+                    apart by host or pattern";
+        wrong(&["authenticate"], text)
     }
 
     fn check_methods(&self, config: &Config) -> Result<(), Wrong> {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use castellan_proto::Lifetime;
-use md5::{Digest as _, Md5};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,8 +19,6 @@ use super::{
 pub const ONLY_SITE_ACCESS: &str = "site";
 /// The variable that names the SiteAccess of requests that do not name one themselves.
 pub(super) const VARIABLE: &str = "EZPUBLISH_SITEACCESS";
-/// What the names of session cookies begin with (`docs/contracts/ibexa.md` §2.1).
-const COOKIE: &str = "IBX_SESSION_ID";
 
 /// A SiteAccess: one of several faces of a site, each of which people need the permission
 /// `user/login` for.
@@ -90,19 +87,6 @@ impl SiteAccessConfig {
     pub fn plain(name: &str) -> Self {
         let session = SiteAccessSession::default();
         Self { name: name.to_owned(), site: None, default: true, session }
-    }
-
-    /// The name of its session cookie (`docs/contracts/ibexa.md` §2.1).
-    #[must_use]
-    pub fn cookie(&self) -> String {
-        match &self.session.name {
-            Some(name) if name.starts_with(COOKIE) => name.clone(),
-            Some(name) => format!("{COOKIE}_{name}"),
-            None => {
-                let sum = Md5::digest(self.name.as_bytes());
-                sum.iter().fold(COOKIE.to_owned(), |name, byte| format!("{name}{byte:02x}"))
-            }
-        }
     }
 
     fn is_at(&self, site: &Site) -> bool {
@@ -387,28 +371,4 @@ fn check_hosts<'a>(hosts: impl Iterator<Item = &'a String>) -> Result<(), String
         before.push(lower);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `docs/contracts/ibexa.md` §2.1 and §11, checks 1 and 21.
-    #[test]
-    fn ibexa_21_each_site_access_has_a_cookie_name() {
-        for (name, cookie) in [
-            ("site", "IBX_SESSION_ID98defd6ee70dfb1dea416cecdf391f58"),
-            ("admin", "IBX_SESSION_ID21232f297a57a5a743894a0e4a801fc3"),
-            ("restapi", "IBX_SESSION_ID33c1776f5bef22da085598907a729ccc"),
-        ] {
-            assert_eq!(SiteAccessConfig::plain(name).cookie(), cookie);
-        }
-        for (name, cookie) in
-            [("shop", "IBX_SESSION_ID_shop"), ("IBX_SESSION_IDx", "IBX_SESSION_IDx")]
-        {
-            let mut one = SiteAccessConfig::plain("site");
-            one.session.name = Some(name.to_owned());
-            assert_eq!(one.cookie(), cookie);
-        }
-    }
 }

@@ -4,6 +4,7 @@ mod admission;
 mod credentials;
 mod csrf;
 mod expected_user;
+mod graphql;
 mod http;
 mod identity_header;
 mod introspection;
@@ -42,7 +43,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
-    config::{self, Anonymous, GuardConfig, Term},
+    config::{Anonymous, GuardConfig, Term},
     dialects,
 };
 
@@ -53,6 +54,8 @@ pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
+use site_access::GuardSiteAccesses;
+pub(crate) use site_access::SiteAccesses;
 use state::State;
 pub(crate) use state::Trouble;
 use surface::Gated;
@@ -72,6 +75,8 @@ struct Inner {
     parts: GuardParts,
     /// What callers show.
     credentials: Arc<Credentials>,
+    /// The SiteAccesses that its requests can be for.
+    site_accesses: Arc<GuardSiteAccesses>,
     /// What requests pass before its gate.
     admission: Admission,
     /// The API behind it.
@@ -95,6 +100,7 @@ pub(crate) struct GuardParts {
     pub(crate) usage: Usage,
     pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
+    pub(crate) site_accesses: Arc<SiteAccesses>,
 }
 
 impl Guard {
@@ -105,9 +111,12 @@ impl Guard {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
         let credentials = Arc::new(Credentials::of(&config, &parts));
+        let site_accesses = GuardSiteAccesses::of(&config, &parts.issuer, &parts.site_accesses);
+        let site_accesses = Arc::new(site_accesses);
         let inner = Arc::new(Inner {
-            admission: Admission::of(&config, &parts, &credentials),
+            admission: Admission::of(&config, &parts, &credentials, &site_accesses),
             credentials,
+            site_accesses,
             config: Arc::clone(&config),
             parts,
             api,
@@ -158,18 +167,14 @@ impl Guard {
     /// The request headers that its answers depend on, besides those of the API behind it
     /// (`docs/contracts/ibexa.md` §10, item 15).
     pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
-        let config = &self.config;
-        let mut names = vec![header::AUTHORIZATION];
-        if config.authenticate.list().contains(&config::Method::Session) {
-            names.push(header::COOKIE);
+        let mut names = Vec::new();
+        if self.config.speaks_of_site_accesses() {
+            names.extend([header::ACCEPT, header::AUTHORIZATION, header::COOKIE]);
         }
-        if config.spoken().is_some() {
-            names.push(header::ACCEPT);
-        }
-        if config.selects_site_accesses() && config.site_access_header.unwrap_or(true) {
+        if self.inner.site_accesses.are_named_by_clients() {
             names.push(site_access::HEADER);
         }
-        if !config.allowed_origins.is_empty() {
+        if !self.config.allowed_origins.is_empty() {
             names.push(header::ORIGIN);
         }
         names
@@ -204,10 +209,20 @@ impl Guard {
         }
         let gated = self.inner.state.load().gated.clone();
         let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
-        match gated.oneshot(request).await {
+        let (request, challenge) = match self.at_site_access(request).await {
+            Ok(found) => found,
+            Err(refused) => return refused,
+        };
+        let mut response = match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
+        };
+        // In the scheme of the credential, which the gate did not see.
+        if let Some(challenge) = challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED)
+        {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        response
     }
 
     /// What everybody is told while it is closed: the kind of reason, and nothing from inside.

@@ -30,7 +30,7 @@ use crate::{
     dialects,
     file_handles::FileHandles,
     files,
-    guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
+    guards::{Denials, Guard, GuardParts, LimitError, SiteAccesses, Trouble, Upstreams, Usage},
     http,
     http_client::DocumentClient,
     startup::data_source::{self, DataError},
@@ -353,6 +353,7 @@ fn site_routes(
         usage: before.usage.clone(),
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
+        site_accesses: Arc::new(SiteAccesses::of(loaded, site)),
     };
     let open = |config: GuardConfig| {
         let before = before.guards.iter().find(|guard| guard.config.name == config.name);

@@ -5,32 +5,32 @@ mod matcher;
 
 use std::{collections::HashMap, sync::Arc};
 
-use axum::http::{HeaderMap, HeaderName, Uri};
-use castellan_proto::Lifetime;
-
 use crate::{
-    config::{GuardConfig, GuardProtocol, Loaded, ONLY_SITE_ACCESS, Site, SiteAccessConfig},
+    config::{GuardConfig, Loaded, ONLY_SITE_ACCESS, Site, SiteAccessConfig, SiteAccessSession},
     wire::host,
 };
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, request::Parts};
+use castellan_gate::Caller;
+use castellan_issuer::{Issuer, store::StoreError};
 use matcher::{Matcher, Seen};
 
 /// The header by which clients select a SiteAccess.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-siteaccess");
 
+/// In the extensions of a request at a GraphQL guard: the name of the SiteAccess that it is for.
+#[derive(Clone)]
+pub(crate) struct AtSiteAccess(pub(crate) Arc<str>);
+
 /// One SiteAccess.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SiteAccess {
-    pub(crate) name: String,
-    /// The name of its session cookie.
-    pub(crate) cookie: String,
-    /// How long browsers keep that; until they are closed without it.
-    pub(crate) cookie_lifetime: Option<Lifetime>,
+    pub(crate) name: Arc<str>,
+    /// What is set for its session cookie.
+    pub(crate) session: SiteAccessSession,
 }
 
 impl SiteAccess {
     fn new(config: &SiteAccessConfig) -> Arc<Self> {
-        let (name, cookie) = (config.name.clone(), config.cookie());
-        Arc::new(Self { name, cookie, cookie_lifetime: config.session.cookie_lifetime })
+        Arc::new(Self { name: config.name.as_str().into(), session: config.session.clone() })
     }
 }
 
@@ -46,43 +46,123 @@ fn text(name: Option<&str>) -> String {
 
 /// The SiteAccesses of one site, and what selects them.
 pub(crate) struct SiteAccesses {
-    named: HashMap<String, Arc<SiteAccess>>,
+    named: HashMap<Arc<str>, Arc<SiteAccess>>,
     /// The one of requests that nothing else selects one for.
     default: Arc<SiteAccess>,
     environment: Option<Arc<SiteAccess>>,
     matchers: Vec<Matcher>,
     /// The port of a request that names none.
     port: u16,
+    /// Whether the site has some of its own, and not only [`ONLY_SITE_ACCESS`].
+    are_configured: bool,
 }
 
 /// What a guard lets select a SiteAccess, besides the host.
 #[derive(Clone, Copy)]
-pub(crate) struct Selectors {
+struct Selectors {
     /// [`HEADER`].
     header: bool,
     /// The path.
     path: bool,
 }
 
-impl Selectors {
-    /// Those of a guard. Paths of a REST API begin with its own prefix, and select none
-    /// (`docs/contracts/ibexa.md` §7.1).
-    pub(crate) fn of(config: &GuardConfig) -> Self {
-        let path = config.protocol != GuardProtocol::Http;
-        Self { header: config.site_access_header.unwrap_or(true), path }
+/// The SiteAccesses of a site, as one of its guards asks for them.
+pub(crate) struct GuardSiteAccesses {
+    issuer: Issuer,
+    all: Arc<SiteAccesses>,
+    by: Selectors,
+    /// Whether requests of the guard are for one.
+    are_asked_for: bool,
+}
+
+impl GuardSiteAccesses {
+    /// Those of the site of `issuer` at a guard. Paths of a REST API begin with its own prefix, and
+    /// select none (`docs/contracts/ibexa.md` §7.1).
+    pub(crate) fn of(config: &GuardConfig, issuer: &Issuer, all: &Arc<SiteAccesses>) -> Self {
+        let header = config.site_access_header.unwrap_or(true);
+        let by = Selectors { header, path: !config.is_http() };
+        let are_asked_for = config.speaks_of_site_accesses()
+            || (config.selects_site_accesses() && all.are_configured);
+        Self { issuer: issuer.clone(), all: Arc::clone(all), by, are_asked_for }
+    }
+
+    /// Whether requests of the guard are for a SiteAccess.
+    pub(crate) fn are_asked_for(&self) -> bool {
+        self.are_asked_for
+    }
+
+    /// Whether the answers of the guard depend on [`HEADER`].
+    pub(crate) fn are_named_by_clients(&self) -> bool {
+        self.are_asked_for && self.by.header
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<SiteAccess>> {
+        self.all.named.values()
+    }
+
+    /// The SiteAccess that a request is for. What is behind the guard is told that one, and nothing
+    /// that the client said besides.
+    ///
+    /// # Errors
+    /// [`UnknownSiteAccess`] if the request names one that the site does not have.
+    pub(crate) fn select(&self, parts: &mut Parts) -> Result<Arc<SiteAccess>, UnknownSiteAccess> {
+        if !self.are_asked_for {
+            return Ok(Arc::clone(&self.all.default));
+        }
+        let selected = self.all.resolve(&parts.headers, &parts.uri, self.by)?;
+        parts.headers.remove(HEADER);
+        let name = HeaderValue::from_str(&selected.name);
+        parts.headers.extend(name.ok().map(|name| (HEADER, name)));
+        Ok(Arc::clone(selected))
+    }
+
+    /// Whether `caller` has the permission `user/login` at `site_access` (§7.3). Whoever is no person
+    /// is asked about as somebody who is not signed in.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the roles have to be read and the store fails.
+    pub(crate) async fn may_sign_in(
+        &self,
+        site_access: &SiteAccess,
+        caller: &Caller,
+    ) -> Result<bool, StoreError> {
+        if !self.are_asked_for {
+            return Ok(true);
+        }
+        let person = caller.identity().and_then(|identity| identity.person.as_ref());
+        let person = person.map(|person| (&*person.id, &*person.groups));
+        self.issuer.may_sign_in_at(&site_access.name, person).await
+    }
+}
+
+impl Default for SiteAccesses {
+    /// [`ONLY_SITE_ACCESS`] alone.
+    fn default() -> Self {
+        let only = SiteAccess::new(&SiteAccessConfig::plain(ONLY_SITE_ACCESS));
+        Self {
+            named: [(Arc::clone(&only.name), Arc::clone(&only))].into(),
+            default: only,
+            environment: None,
+            matchers: Vec::new(),
+            port: 80,
+            are_configured: false,
+        }
     }
 }
 
 impl SiteAccesses {
     /// Those of `site`.
     pub(crate) fn of(loaded: &Loaded, site: &Site) -> Self {
-        let written = loaded.site_accesses(site);
-        let only = SiteAccessConfig::plain(ONLY_SITE_ACCESS);
-        let configs = if written.is_empty() { vec![&only] } else { written };
+        let configs = loaded.site_accesses(site);
+        if configs.is_empty() {
+            return Self::default();
+        }
         let all: Vec<_> = configs.iter().map(|config| SiteAccess::new(config)).collect();
         let default = configs.iter().position(|config| config.default).unwrap_or_default();
         let default = Arc::clone(&all[default]);
-        let named: HashMap<_, _> = all.into_iter().map(|one| (one.name.clone(), one)).collect();
+        let named: HashMap<_, _> =
+            all.into_iter().map(|one| (Arc::clone(&one.name), one)).collect();
         let variable = loaded.site_access_of_environment(site);
         Self {
             environment: variable.and_then(|name| named.get(name)).cloned(),
@@ -90,6 +170,7 @@ impl SiteAccesses {
             named,
             matchers: loaded.config.site_access_match.iter().map(Matcher::new).collect(),
             port: if site.issuer.is_https() { 443 } else { 80 },
+            are_configured: true,
         }
     }
 
@@ -97,7 +178,7 @@ impl SiteAccesses {
     ///
     /// # Errors
     /// [`UnknownSiteAccess`] if the request names one that the site does not have.
-    pub(crate) fn resolve(
+    fn resolve(
         &self,
         headers: &HeaderMap,
         uri: &Uri,
@@ -149,10 +230,11 @@ mod tests {
         let config: crate::config::Config = toml::from_str(matchers).unwrap();
         SiteAccesses {
             default: Arc::clone(&all[0]),
-            named: all.into_iter().map(|one| (one.name.clone(), one)).collect(),
+            named: all.into_iter().map(|one| (Arc::clone(&one.name), one)).collect(),
             environment: None,
             matchers: config.site_access_match.iter().map(Matcher::new).collect(),
             port: 80,
+            are_configured: true,
         }
     }
 
@@ -172,7 +254,7 @@ mod tests {
         }
         let request = request.body(()).unwrap();
         match all.resolve(request.headers(), request.uri(), by) {
-            Ok(one) => one.name.clone(),
+            Ok(one) => one.name.to_string(),
             Err(unknown) => unknown.to_string(),
         }
     }

@@ -181,6 +181,7 @@ async fn ibexa_05_a_wrong_password_an_unknown_and_a_disabled_person_are_one_answ
     for (name, password) in [("ann", "wrong"), ("nobody", "x"), ("eve", "pw-eve"), ("ann", "")] {
         let answer = trade(&castellan, "jwt", &input(name, password)).await;
         assert_eq!(answer.header("set-cookie"), None, "{name}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{name}");
         answers.push((answer.status, answer.body));
     }
     assert!(answers.iter().all(|one| *one == answers[0] && one.0 == 401), "{answers:?}");
@@ -446,7 +447,10 @@ async fn a_guard_takes_the_credentials_of_its_method_and_no_others() {
             let answer = things(&castellan, guard, Some(shown)).await;
             assert_eq!(answer.status, 401, "{guard} with {shown}: {answer:?}");
             let found = answer.header("www-authenticate").unwrap_or_default().to_owned();
-            assert!(found.starts_with(challenge), "{guard} with {shown}: {found}");
+            // Where tokens can be bound to keys, one in that scheme is asked for in it (RFC 9449 §7.1).
+            let is_bound = guard == "oauth" && shown.starts_with("DPoP ");
+            let scheme = if is_bound { "DPoP" } else { challenge };
+            assert!(found.starts_with(scheme), "{guard} with {shown}: {found}");
             assert_eq!(answer.header("set-cookie"), None);
         }
         let missing = things(&castellan, guard, None).await;

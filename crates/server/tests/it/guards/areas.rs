@@ -93,6 +93,11 @@ fn wrong() -> Vec<(&'static str, String, &'static str)> {
                 + &guard("path = \"/x\"\nhost = 'b\\.test'"),
             "host matches none of the hosts of its site",
         ),
+        (
+            "two methods",
+            guard("path = \"/x\"\ndialect = \"ibexa\"\nauthenticate = [\"oauth\", \"session\"]"),
+            "in this dialect a guard has one method",
+        ),
         ("hidden", twice("", "host = 'a\\.test'\n"), "it cannot be reached: guard \"a\""),
         ("twins", twice("host = 'a\\.test'", "host = 'a\\.test'\n"), "it cannot be reached"),
         ("one audience", twice("host = 'a\\.test'", ""), "set audience for one of them"),
@@ -208,7 +213,7 @@ async fn roles_say_at_which_site_accesses_people_may_sign_in() {
     let applied = role("anonymous: true\neverybody: true\nlogin: ['1766001124', restapi]\n");
     assert!(applied.status.success(), "{applied:?}");
     let shown: serde_json::Value =
-        serde_json::from_str(&castellan.said(&["get", "Role", "r", "--json"])).unwrap();
+        serde_json::from_str(&castellan.said(&["get", "Role", "r", "--format", "json"])).unwrap();
     assert_eq!(shown["login"], serde_json::json!(["site", "restapi"]), "{shown}");
     assert_eq!((&shown["anonymous"], shown.get("scope")), (&true.into(), None), "{shown}");
     let said = castellan.said(&["doctor"]);

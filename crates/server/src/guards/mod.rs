@@ -160,7 +160,8 @@ impl Guard {
         B::Error: Into<axum::BoxError>,
     {
         if self.streams() {
-            return self.answer_http(request).await;
+            // Apart, so that requests to other guards take no room for it.
+            return Box::pin(self.answer_http(request)).await;
         }
         match self.inner.credentials.by_headers(request.headers()).await {
             Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),

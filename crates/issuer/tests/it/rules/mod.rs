@@ -19,3 +19,4 @@ mod refresh;
 mod roles;
 mod secrets;
 mod sessions;
+mod site_access_sessions;

@@ -4,11 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use castellan_proto::{
-    BasicCredentials,
+    BasicCredentials, Secret,
     jose::Algorithm,
     scope::{RoleScopes, Scopes},
 };
-use http::Extensions;
+use http::{Extensions, HeaderValue};
 
 use crate::PolicyTerm;
 
@@ -169,6 +169,27 @@ pub trait Verifier: Send + Sync {
         _caller: &Identity,
     ) -> Result<Option<Caller>, BasicError> {
         Ok(None)
+    }
+
+    /// A token for the person whom `name` and `password` authenticate, which a request with
+    /// `extensions` asks for (`docs/contracts/ibexa.md` §4.4). `None`, the default, if there is no such
+    /// person, or no such token.
+    ///
+    /// # Errors
+    /// [`BasicError`] if they were not checked.
+    async fn create_token(
+        &self,
+        _name: &str,
+        _password: &Secret,
+        _extensions: &Extensions,
+    ) -> Result<Option<Secret>, BasicError> {
+        Ok(None)
+    }
+
+    /// How callers are asked for a name and a password (RFC 7617 §2). With none, the default, they are
+    /// asked in the gate's own words where [`Verifier::verify_basic`] takes some.
+    fn basic_challenge(&self) -> Option<HeaderValue> {
+        None
     }
 
     /// The algorithms accepted for proofs of possession, for challenges (RFC 9449 §7.1). With none,

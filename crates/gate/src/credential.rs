@@ -1,7 +1,7 @@
 //! The credential of a request: who the caller is, and how callers with an invalid credential are
 //! challenged.
 
-use castellan_proto::{AuthScheme, Authorization, AuthorizationError, jose::Algorithm};
+use castellan_proto::{AuthScheme, Authorization, AuthorizationError};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
@@ -166,15 +166,18 @@ const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"inva
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"castellan\", charset=\"UTF-8\"");
 
 /// The challenge to an invalid credential, in the scheme in which it was or should have been sent
-/// (RFC 9449 §7.1). `algorithms` are those accepted for proofs; without any, only bearer tokens are
-/// accepted.
+/// (RFC 9449 §7.1). `verifier` says which algorithms are accepted for proofs; without any, only bearer
+/// tokens are accepted.
 pub(crate) fn challenge(
     presented: &PresentedCredential,
-    algorithms: &[Algorithm],
+    verifier: &dyn Verifier,
 ) -> Option<HeaderValue> {
     let Caller::Anonymous(Some(taint)) = presented.caller else { return None };
+    let algorithms = verifier.proof_algorithms();
     let error = match taint {
-        _ if presented.scheme == Scheme::Basic => return Some(BASIC),
+        _ if presented.scheme == Scheme::Basic => {
+            return Some(verifier.basic_challenge().unwrap_or(BASIC));
+        }
         _ if algorithms.is_empty() => return Some(INVALID_TOKEN),
         CredentialProblem::NonceMissing => "use_dpop_nonce",
         CredentialProblem::ProofInvalid => "invalid_dpop_proof",
@@ -193,15 +196,32 @@ pub(crate) fn challenge(
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+    use castellan_proto::jose::Algorithm;
+
     use super::*;
+    use crate::Unavailable;
+
+    struct Takes(&'static [Algorithm]);
+
+    #[async_trait]
+    impl Verifier for Takes {
+        async fn verify(&self, _: &Credential<'_>) -> Result<Caller, Unavailable> {
+            Ok(Caller::invalid())
+        }
+
+        fn proof_algorithms(&self) -> &[Algorithm] {
+            self.0
+        }
+    }
 
     /// A verifier that knows no proofs must not make clients send some.
     #[test]
     fn nobody_is_asked_for_a_proof_that_is_not_taken() {
-        let challenged = |taint, algorithms: &[Algorithm]| {
+        let challenged = |taint, algorithms| {
             let presented =
                 PresentedCredential { caller: Caller::tainted(taint), scheme: Scheme::Dpop };
-            challenge(&presented, algorithms).unwrap()
+            challenge(&presented, &Takes(algorithms)).unwrap()
         };
         for taint in [
             CredentialProblem::Expired,

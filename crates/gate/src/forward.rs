@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use http::{Response, StatusCode, request::Parts};
+use http::{Extensions, Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         prune::{Pruned, blank},
         selection::{Place, Selected, Span},
     },
-    local,
+    local::{self, LocalAnswer, LocalAsker},
     merge::{FieldError, MergeError, Upstream, merge},
     plan::Plan,
     question::Judge,
@@ -46,10 +46,11 @@ pub(crate) async fn answer(
         match context.prune(&plan, &removed, &parts) {
             Ok(pruned) => match context.empty_parents(&plan, &pruned, &mut field_errors) {
                 Some(nothing) => Ok(nothing),
-                None => context
-                    .ask(behind, parts, envelope, &pruned)
-                    .await
-                    .map(|upstream| context.merged(&plan, upstream, &field_errors)),
+                None => {
+                    let ours = context.answer_ours(&plan, &parts.extensions).await;
+                    let upstream = context.ask(behind, parts, envelope, &pruned).await;
+                    upstream.map(|upstream| context.merged(&plan, upstream, ours, &field_errors))
+                }
             },
             Err(refusal) => Err(refusal),
         }
@@ -128,18 +129,24 @@ impl RequestContext<'_> {
         None
     }
 
+    /// What is answered here.
+    async fn answer_ours(&self, plan: &Plan, extensions: &Extensions) -> LocalAnswer {
+        if !plan.answers_itself() {
+            return LocalAnswer::default();
+        }
+        let asker =
+            LocalAsker { caller: self.caller, verifier: &*self.shared.verifier, extensions };
+        local::answer(&self.shared.schema, &plan.document, &plan.variables, asker).await
+    }
+
     fn merged(
         &self,
         plan: &Plan,
         mut upstream: Upstream,
+        (local, errors): LocalAnswer,
         field_errors: &[FieldError],
     ) -> Response<ReplyBody> {
-        let (schema, document) = (&self.shared.schema, &plan.document);
-        let (local, errors) = if plan.answers_itself() {
-            local::answer(schema, document, &plan.variables, self.caller)
-        } else {
-            (Map::new(), Vec::new())
-        };
+        let document = &plan.document;
         let ours: Map<String, Value> = plan
             .decided()
             .filter(|(selected, verdict)| *verdict == Verdict::Local && selected.path.len() == 1)

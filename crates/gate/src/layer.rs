@@ -131,7 +131,7 @@ where
         Ok(presented) => presented,
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
     };
-    let challenge = challenge(&presented, shared.verifier.proof_algorithms());
+    let challenge = challenge(&presented, &*shared.verifier);
     let caller = presented.caller;
     if shared.rules.known_callers_only && caller.identity().is_none() {
         shared.record_unknown(&id, &caller);

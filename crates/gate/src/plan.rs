@@ -72,7 +72,8 @@ impl Plan {
                 && schema.entry(one.root, &one.field).is_some_and(|entry| entry.local)
         });
         if let Some(nested) = nested_local {
-            let message = format!("`{}` is answered at the root of a query only.", nested.field);
+            let message =
+                format!("`{}` is answered at the root of an operation only.", nested.field);
             return Err(refuse(&message, "LOCAL_FIELD_NESTED"));
         }
         let question = Question::new(schema, &document, &envelope.variables, parts);
@@ -197,6 +198,7 @@ impl Plan {
             .decided()
             .filter(|(_, verdict)| !matches!(verdict, Verdict::Deny(_)))
             .filter(|(selected, _)| selected.place.runs(&self.variables))
+            .filter(|(selected, _)| !selected.is_create_token(&shared.schema))
             .filter_map(|(selected, _)| shared.schema.entry(selected.root, &selected.field))
             .filter(|entry| {
                 let want = Want { demand: &entry.demand, by_name_only: entry.by_name_only };
@@ -226,7 +228,10 @@ fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>),
     }
     let read = Document::read(&shared.schema, &envelope.query, name, &shared.rules.limits);
     let document = Arc::new(read.map_err(refuse_document)?);
-    shared.keep(key, &document);
+    // A password may stand in the text.
+    if !document.selected().iter().any(|one| one.is_create_token(&shared.schema)) {
+        shared.keep(key, &document);
+    }
     Ok((key, document))
 }
 

@@ -16,6 +16,7 @@ pub mod foreign;
 pub mod grant;
 pub mod keys;
 pub mod machine;
+pub mod person_token;
 pub mod policy;
 pub mod readiness;
 pub mod records;
@@ -69,6 +70,8 @@ struct Shared {
     liveness: Arc<Liveness>,
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
+    right_passwords: sign_in::per_request::RightPasswords,
+    person_tokens: Verdicts<sign_in::per_request::ProvenPerson>,
     record_cache: cache::records::RecordCache,
     policies: cache::whole::Whole<cache::policies::Policies>,
     roles: cache::whole::Whole<cache::roles::Roles>,
@@ -139,6 +142,8 @@ impl Issuer {
             liveness: Arc::new(Liveness::new()),
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
+            right_passwords: sign_in::per_request::RightPasswords::default(),
+            person_tokens: Verdicts::default(),
             record_cache: cache::records::RecordCache::default(),
             policies: cache::whole::Whole::default(),
             roles: cache::whole::Whole::default(),
@@ -266,6 +271,14 @@ impl Issuer {
 
     pub(crate) fn verified_secrets(&self) -> &client_auth::VerifiedSecrets {
         &self.shared.verified_secrets
+    }
+
+    pub(crate) fn right_passwords(&self) -> &sign_in::per_request::RightPasswords {
+        &self.shared.right_passwords
+    }
+
+    pub(crate) fn person_tokens(&self) -> &Verdicts<sign_in::per_request::ProvenPerson> {
+        &self.shared.person_tokens
     }
 
     pub(crate) fn seen_proofs(&self) -> &tokens::dpop::SeenProofs {

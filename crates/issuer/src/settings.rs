@@ -15,6 +15,9 @@ pub struct Settings {
     pub access_token: Lifetime,
     /// Lifetime of ID tokens. Default `"10m"`.
     pub id_token: Lifetime,
+    /// Lifetime of JWTs that people get for their password (`docs/contracts/ibexa.md` §4), at most
+    /// `"1d"`. Default `"1h"`.
+    pub person_jwt: Lifetime,
     /// Lifetime of authorization codes. Default `"60s"`.
     ///
     /// RFC 6749 §4.1.2 recommends at most ten minutes.
@@ -80,6 +83,7 @@ impl Default for Settings {
         Self {
             access_token: Lifetime::seconds(600),
             id_token: Lifetime::seconds(600),
+            person_jwt: Lifetime::seconds(3_600),
             code: Lifetime::seconds(60),
             refresh_idle: Lifetime::seconds(30 * 86_400),
             refresh_longest: None,
@@ -135,6 +139,9 @@ pub struct SiteAddress {
     pub resources: Vec<String>,
     /// The guards that have an API behind them, so that scopes give something there.
     pub guards: Vec<GuardScopes>,
+    /// The names of the SiteAccesses, at which people may sign in whom a role lets; none where
+    /// everybody may (`docs/contracts/ibexa.md` §7.3).
+    pub site_accesses: Vec<String>,
 }
 
 /// What scopes mean at one guard.

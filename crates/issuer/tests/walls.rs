@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     // Ways to a token.
     "grant",
     "authorization",
+    "person_token",
     "sign_in",
     "foreign",
     "throttle",

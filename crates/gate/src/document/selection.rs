@@ -72,6 +72,12 @@ pub enum DocumentError {
 }
 
 impl Selected {
+    /// Whether it is the mutation `createToken` that Castellan answers.
+    pub(crate) fn is_create_token(&self, schema: &GuardSchema) -> bool {
+        self.root == Root::Mutation
+            && schema.entry(self.root, &self.field).is_some_and(|entry| entry.local)
+    }
+
     /// What this selection asks for.
     #[must_use]
     pub fn ask<'a>(&self, schema: &'a GuardSchema) -> Option<Ask<'a>> {
@@ -79,6 +85,7 @@ impl Selected {
             "__typename" => Some(Ask::Typename),
             "__schema" | "__type" if self.path.len() == 1 => Some(Ask::Introspection),
             "__schema" | "__type" => Some(Ask::NestedIntrospection),
+            _ if self.is_create_token(schema) => Some(Ask::CreateToken),
             field => schema.entry(self.root, field).map(|entry| Ask::Field {
                 root: self.root,
                 demand: &entry.demand,

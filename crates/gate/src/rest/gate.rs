@@ -20,7 +20,7 @@ use super::{
     refusal::RestRefusal,
 };
 use crate::{
-    Attestor, Caller, DecisionId, Recorder, Rules, Verifier,
+    Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
     context::{BoxError, Pending, ReplyBody},
     credential::{challenge, find_caller},
     decide::unknown,
@@ -53,6 +53,12 @@ pub struct RestSettings {
     pub shares_host: bool,
     /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
     pub challenges: Vec<HeaderValue>,
+    /// What is said if there is no credential; without it, that one has to sign in.
+    pub missing: Option<&'static str>,
+    /// What is said of a credential that has expired.
+    pub expired: &'static str,
+    /// What is said of one that is not valid for another reason.
+    pub invalid: &'static str,
 }
 
 /// What all requests of one guard share.
@@ -88,7 +94,7 @@ pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented
         return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
     }
     let presented = find_caller(verifier, parts).await?;
-    let challenge = challenge(&presented, verifier.proof_algorithms());
+    let challenge = challenge(&presented, verifier);
     Ok(Presented { caller: presented.caller, challenge })
 }
 
@@ -101,6 +107,9 @@ impl Default for RestSettings {
             strip: Vec::new(),
             shares_host: true,
             challenges: vec![HeaderValue::from_static("Bearer")],
+            missing: None,
+            expired: "The credential has expired.",
+            invalid: "The credential is not valid here.",
         }
     }
 }
@@ -238,7 +247,10 @@ where
         recorder.denied(denial);
     }
     let challenges = shared.challenges(&presented, Some(operation));
-    if let Some(refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+    if let Some(mut refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+        if let Some(detail) = shared.problem(caller) {
+            refusal.detail = detail.into();
+        }
         return Err(refusal);
     }
     let is_public = judgement.is_public;
@@ -249,7 +261,7 @@ where
     }
     let allowed = Allowed { shared, id, caller, is_public };
     let mut response = allowed.forward(behind, (parts, path), body).await?;
-    if let Some(challenge) = presented.challenge {
+    if let Some(challenge) = presented.challenge.filter(|one| shared.takes(one)) {
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     Ok(response)
@@ -265,13 +277,34 @@ impl RestShared {
     /// The challenges to a caller who showed nothing valid.
     fn challenges(&self, shown: &Presented, operation: Option<&Operation>) -> Vec<HeaderValue> {
         match (&shown.challenge, operation) {
-            (Some(challenge), _) => vec![challenge.clone()],
+            (Some(challenge), _) if self.takes(challenge) => vec![challenge.clone()],
+            // A credential in another scheme: how to show one is said as if there were none.
+            (Some(_), _) => self.settings.challenges.clone(),
             (None, None) => self.settings.challenges.clone(),
             (None, Some(operation)) => {
                 let scope = operation.demand.as_str();
                 self.settings.challenges.iter().map(|one| with_scope(one, scope)).collect()
             }
         }
+    }
+
+    /// What is wrong with the credential of `caller`, if it is not valid or missing.
+    fn problem(&self, caller: &Caller) -> Option<&'static str> {
+        match unknown(caller)? {
+            Reason::NoCredential => self.settings.missing,
+            Reason::CredentialExpired => Some(self.settings.expired),
+            _ => Some(self.settings.invalid),
+        }
+    }
+
+    /// Whether credentials in the scheme of `challenge` are taken.
+    fn takes(&self, challenge: &HeaderValue) -> bool {
+        let scheme = |value: &HeaderValue| {
+            let name = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+            // A token is asked for with a proof where tokens are taken at all (RFC 9449 §7.1).
+            if name == b"DPoP" { b"Bearer".to_vec() } else { name.to_vec() }
+        };
+        self.settings.challenges.iter().any(|one| scheme(one) == scheme(challenge))
     }
 
     fn unknown_caller(&self, id: &DecisionId, shown: &Presented) -> RestRefusal {
@@ -283,11 +316,7 @@ impl RestShared {
                 ..crate::Denial::default()
             });
         }
-        let detail = match unknown(&shown.caller) {
-            Some(crate::Reason::NoCredential) | None => "Sign in to use this API.",
-            Some(crate::Reason::CredentialExpired) => "The credential has expired.",
-            Some(_) => "The credential is not valid here.",
-        };
+        let detail = self.problem(&shown.caller).unwrap_or("Sign in to use this API.");
         let mut refusal = RestRefusal::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
         refusal.challenges = self.challenges(shown, None);
         refusal

@@ -81,6 +81,9 @@ pub struct SchemaSettings {
     pub overrides: BTreeMap<String, RequiredScope>,
     /// Which `session` field the schema has.
     pub session: SessionField,
+    /// Whether Castellan answers the mutation `createToken` (`docs/contracts/ibexa.md` §4.4), which an
+    /// upstream then must not have.
+    pub create_token: bool,
     /// What the text is called where something is wrong with it, such as the name of its file.
     pub source: String,
     /// Directives that may be there, as the service behind the gate enforces them, besides those that
@@ -141,7 +144,7 @@ pub enum SchemaError {
          remove it to have its field mapped again"
     )]
     Lock(usize),
-    /// Two `session` fields, or none where the upstream should have one.
+    /// Two `session` or `createToken` fields, or none where the upstream should have one.
     #[error("{0}")]
     Session(&'static str),
     /// A field's required scope differs from the lock file.
@@ -209,7 +212,7 @@ impl GuardSchema {
         let own_session = upstream
             .root_operation(OperationType::Query)
             .is_some_and(|query| upstream.type_field(query, "session").is_ok());
-        let composed = match (settings.session, own_session) {
+        let ours = match (settings.session, own_session) {
             (SessionField::Local, true) => {
                 return Err(SchemaError::Session(
                     "the upstream has a `session` field of its own: set session = \"upstream\" or \
@@ -221,9 +224,11 @@ impl GuardSchema {
                     "session = \"upstream\", but the upstream has no `session` field",
                 ));
             }
-            (SessionField::Local, false) => parse(&[sdl, &session_sdl(&upstream)])?,
-            _ => parse(&[sdl])?,
+            (SessionField::Local, false) => session_sdl(&upstream),
+            _ => String::new(),
         };
+        let ours = if settings.create_token { ours + &token_sdl(&upstream)? } else { ours };
+        let composed = if ours.is_empty() { upstream.clone() } else { parse(&[sdl, &ours])? };
         Self::assemble(sdl, (composed, upstream), settings, agreed)
     }
 
@@ -232,7 +237,10 @@ impl GuardSchema {
     /// # Errors
     /// [`SchemaError`] if an override names no field of it.
     pub fn local(settings: &SchemaSettings) -> Result<Self, SchemaError> {
-        let sdl = format!("type Query {{ session: CastellanSession }} {SESSION_TYPES}");
+        let mut sdl = format!("type Query {{ session: CastellanSession }} {SESSION_TYPES}");
+        if settings.create_token {
+            let _ = write!(sdl, "type Mutation {{ {CREATE_TOKEN} }} {TOKEN_TYPES}");
+        }
         let schema = parse(&[&sdl], "session")?;
         let settings = SchemaSettings { session: SessionField::Local, ..settings.clone() };
         Ok(Self::assemble(&sdl, (schema.clone(), schema), &settings, &Lock::new())?.0)
@@ -258,9 +266,11 @@ impl GuardSchema {
                 let found = required_scope::entry(&composed, *root, definition, settings);
                 let place = format!("{}.{field}", root.as_str());
                 let mut entry = lock::agree(&place, found, agreed, &mut drifts)?;
-                entry.local = *root == Root::Query
-                    && field == "session"
-                    && settings.session == SessionField::Local;
+                entry.local = match root {
+                    Root::Query => field == "session" && settings.session == SessionField::Local,
+                    Root::Mutation => field == "createToken" && settings.create_token,
+                    Root::Subscription => false,
+                };
                 entries.entry(*root).or_default().insert(field.to_string(), entry);
             }
         }
@@ -346,11 +356,37 @@ fn session_sdl(schema: &Schema) -> String {
     format!("extend type {query} {{ session: CastellanSession }} {SESSION_TYPES}")
 }
 
+const CREATE_TOKEN: &str = r#"
+"A token for the person with this name and password."
+createToken(username: String!, password: String!): CreatedTokenPayload
+"#;
+const TOKEN_TYPES: &str = r#"
+"A token, or why there is none."
+type CreatedTokenPayload { token: String message: String }
+"#;
+
+fn token_sdl(schema: &Schema) -> Result<String, SchemaError> {
+    let Some(mutation) = schema.root_operation(OperationType::Mutation) else {
+        // A schema that does not list its root types has those of the usual names.
+        let is_listed = schema.schema_definition.location().is_some();
+        let name = if is_listed { "CastellanMutation" } else { "Mutation" };
+        let root = if is_listed { "extend schema { mutation: CastellanMutation }" } else { "" };
+        return Ok(format!("type {name} {{ {CREATE_TOKEN} }} {root} {TOKEN_TYPES}"));
+    };
+    if schema.type_field(mutation, "createToken").is_ok() {
+        return Err(SchemaError::Session(
+            "the upstream has a `createToken` mutation of its own: set create_token = false for this \
+             guard",
+        ));
+    }
+    Ok(format!("extend type {mutation} {{ {CREATE_TOKEN} }} {TOKEN_TYPES}"))
+}
+
 fn parse(texts: &[&str], source: &str) -> Result<Valid<Schema>, SchemaError> {
     let source = if source.is_empty() { "schema" } else { source };
     let mut builder = Schema::builder().adopt_orphan_extensions();
     for (at, text) in texts.iter().enumerate() {
-        builder = builder.parse(*text, if at == 0 { source } else { "session" });
+        builder = builder.parse(*text, if at == 0 { source } else { "castellan" });
     }
     let defines = |name| texts.iter().any(|text| defines_directive(text, name));
     if !defines("castellan") {

@@ -6,6 +6,7 @@ mod answers;
 mod bounds;
 mod callers;
 mod cases;
+mod created_tokens;
 mod decisions;
 mod envelopes;
 mod exact;

@@ -9,15 +9,16 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use castellan_gate::{
-    Attestor, Caller, Credential, CredentialProblem, Denial, Document, Explanation, Gate,
-    GuardSchema, Identity, Question, Recorder, Rules, SchemaSettings, Unavailable, Variables,
+    Attestor, BasicError, Caller, Credential, CredentialProblem, Denial, Document, Explanation,
+    Gate, GuardSchema, Identity, Question, Recorder, Rules, SchemaSettings, Unavailable, Variables,
     Verifier, explain,
 };
 use castellan_proto::{
+    Secret,
     jose::Algorithm,
     scope::{ScopePattern, Scopes},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _};
@@ -129,6 +130,22 @@ impl Verifier for Keys {
         match credential.bearer {
             "down" => Err(Unavailable),
             name => Ok(self.0.get(name).cloned().unwrap_or(Caller::invalid())),
+        }
+    }
+
+    async fn create_token(
+        &self,
+        name: &str,
+        password: &Secret,
+        _: &Extensions,
+    ) -> Result<Option<Secret>, BasicError> {
+        match name {
+            "down" => Err(BasicError::Unavailable),
+            "many" => Err(BasicError::TooMany(3)),
+            name => {
+                let is_right = password.expose() == format!("pw-{name}");
+                Ok(is_right.then(|| Secret::new(format!("token of {name}"))))
+            }
         }
     }
 
@@ -272,6 +289,11 @@ impl Rig {
         let mut sent = self.sent.lock().unwrap();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.pop().unwrap()
+    }
+
+    /// How many documents are kept read.
+    pub fn kept_documents(&self) -> u64 {
+        self.gate.cached_documents().0
     }
 
     pub fn nothing_sent(&self) -> bool {

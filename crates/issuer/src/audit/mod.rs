@@ -28,7 +28,7 @@ use origin::Party;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditKind {
     /// A person, a machine user or an API key signed in or failed to: `session` and
-    /// `authorization/flow.rs`, `machine`.
+    /// `authorization/flow.rs`, `sign_in/per_request.rs`, `machine`.
     SignIn,
     /// A browser session, all sessions of a person, or all of a client have ended: `session`; a
     /// machine user signed out: `machine`.
@@ -40,11 +40,12 @@ pub enum AuditKind {
     /// A consent was taken back, by its person or an administrator: `authorization/consent.rs`,
     /// `resources`.
     ConsentWithdrawn,
-    /// Tokens were issued, or refused: `endpoint/token.rs`.
+    /// Tokens were issued, or refused: `endpoint/token.rs`, `person_token.rs`.
     TokenIssued,
     /// Tokens were refreshed, or that was refused: `endpoint/token.rs`.
     TokenRefreshed,
-    /// Everything issued from one authorization is over: `tokens/family.rs`.
+    /// Everything issued from one authorization is over: `tokens/family.rs`; a JWT of a person is:
+    /// `person_token.rs`.
     TokenRevoked,
     /// A resource is new: `resources`.
     ResourceCreated,

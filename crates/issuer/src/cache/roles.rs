@@ -1,6 +1,9 @@
-//! The roles of a site, and which of them a person has.
+//! The roles of a site, which of them a person has, and where they let people sign in.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use castellan_proto::scope::RoleScopes;
 use moka::sync::Cache;
@@ -26,6 +29,39 @@ pub(crate) struct Roles {
     roles: Vec<(Role, RoleScopes)>,
     /// What people have of them, with the account that it was found for.
     known: Cache<String, (Arc<Account>, Standing)>,
+    /// Who may sign in at which SiteAccess.
+    logins: HashMap<String, Login>,
+}
+
+/// Whom roles let sign in at one SiteAccess.
+#[derive(Default)]
+struct Login {
+    anonymous: bool,
+    everybody: bool,
+    users: HashSet<String>,
+    groups: HashSet<String>,
+}
+
+impl Login {
+    fn add(&mut self, role: &Role) {
+        self.anonymous |= role.anonymous;
+        self.everybody |= role.everybody;
+        self.users.extend(role.users.iter().cloned());
+        self.groups.extend(role.groups.iter().cloned());
+    }
+
+    fn is_for_people(&self) -> bool {
+        self.everybody || !self.users.is_empty() || !self.groups.is_empty()
+    }
+
+    /// Whether it is for the person with this id and these groups; without one, for a caller who is
+    /// not signed in.
+    fn is_for(&self, person: Option<(&str, &[String])>) -> bool {
+        let Some((id, groups)) = person else { return self.anonymous };
+        self.everybody
+            || self.users.contains(id)
+            || groups.iter().any(|group| self.groups.contains(group))
+    }
 }
 
 /// Bytes of what is known of people at most.
@@ -42,6 +78,12 @@ impl Digest for Roles {
             let roles = standing.roles.len() * size_of::<RoleScopes>();
             u32::try_from(ENTRY + id.len() + groups + roles).unwrap_or(u32::MAX)
         };
+        let mut logins: HashMap<String, Login> = HashMap::new();
+        for Versioned { body: role, .. } in &records {
+            for site_access in &role.login {
+                logins.entry(site_access.clone()).or_default().add(role);
+            }
+        }
         let named = |Versioned { id, body, .. }: Versioned<Role>| {
             let scopes = RoleScopes { role: id, scopes: body.scope.clone() };
             (body, scopes)
@@ -49,6 +91,7 @@ impl Digest for Roles {
         Self {
             roles: records.into_iter().map(named).collect(),
             known: Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build(),
+            logins,
         }
     }
 }
@@ -72,6 +115,11 @@ impl Roles {
         self.known.insert(id.to_owned(), (Arc::clone(account), standing.clone()));
         standing
     }
+
+    fn let_in(&self, site_access: &str, person: Option<(&str, &[String])>) -> bool {
+        let at = [site_access, Role::EVERY_LOGIN];
+        at.iter().any(|name| self.logins.get(*name).is_some_and(|login| login.is_for(person)))
+    }
 }
 
 impl Issuer {
@@ -81,5 +129,82 @@ impl Issuer {
     /// [`StoreError`] if the roles have to be read and the store fails.
     pub async fn standing(&self, id: &str, account: &Arc<Account>) -> Result<Standing, StoreError> {
         Ok(self.whole(self.roles()).await?.standing(id, account))
+    }
+
+    /// Whether the person with this id and these groups has the permission `user/login` at
+    /// `site_access`, without a round trip as long as no role changed; without a person, whether
+    /// callers have it who are not signed in. A site without SiteAccesses has no such permission:
+    /// everybody may (`docs/contracts/ibexa.md` §7.3).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the roles have to be read and the store fails.
+    pub async fn may_sign_in_at(
+        &self,
+        site_access: &str,
+        person: Option<(&str, &[String])>,
+    ) -> Result<bool, StoreError> {
+        if self.address().site_accesses.is_empty() {
+            return Ok(true);
+        }
+        Ok(self.whole(self.roles()).await?.let_in(site_access, person))
+    }
+
+    /// The SiteAccesses of the site at which no role lets anybody sign in.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the roles have to be read and the store fails.
+    pub async fn closed_site_accesses(&self) -> Result<Vec<String>, StoreError> {
+        let mut names = self.address().site_accesses.clone();
+        if names.is_empty() {
+            return Ok(names);
+        }
+        let roles = self.whole(self.roles()).await?;
+        let is_open = |name: &str| {
+            let logins = [name, Role::EVERY_LOGIN].map(|name| roles.logins.get(name));
+            logins.into_iter().flatten().any(Login::is_for_people)
+        };
+        names.retain(|name| !is_open(name));
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(login: &[&str], is_for: impl FnOnce(&mut Role)) -> Versioned<Role> {
+        let login = login.iter().map(|name| (*name).to_owned()).collect();
+        let mut body = Role { login, ..Role::default() };
+        is_for(&mut body);
+        Versioned { id: "r".to_owned(), version: 1, body }
+    }
+
+    #[test]
+    fn who_may_sign_in_where() {
+        let roles = Roles::of(vec![
+            role(&["site", "restapi"], |role| role.anonymous = true),
+            role(&["site"], |role| role.everybody = true),
+            role(&["restapi"], |role| role.users = vec!["ann".to_owned()]),
+            role(&["*"], |role| role.groups = vec!["staff".to_owned()]),
+            role(&[], |role| (role.everybody, role.anonymous) = (true, true)),
+        ]);
+        let staff = ["staff".to_owned()];
+        let (ann, bob, carla) =
+            (Some(("ann", &[][..])), Some(("bob", &[][..])), Some(("carla", &staff[..])));
+        for (site_access, person, expected) in [
+            ("site", None, true),
+            ("restapi", None, true),
+            ("admin", None, false),
+            ("site", bob, true),
+            ("restapi", ann, true),
+            ("restapi", bob, false),
+            ("admin", ann, false),
+            ("admin", carla, true),
+            ("unknown", bob, false),
+            ("*", bob, false),
+        ] {
+            assert_eq!(roles.let_in(site_access, person), expected, "{site_access} {person:?}");
+        }
+        assert!(!Roles::of(Vec::new()).let_in("site", bob));
     }
 }

@@ -37,7 +37,11 @@ impl Issuer {
     ) -> Result<Revoked, OAuthError> {
         let client = self.authenticate_caller(params, basic).await?;
         let token = params.get("token").ok_or(OAuthError::Missing("token"))?;
-        let Some(id) = self.family_of(token) else { return Ok(Revoked::Over) };
+        let Some(id) = self.family_of(token) else {
+            // A JWT of a person belongs to no client: whoever holds it may end it.
+            self.end_person_token(token).await?;
+            return Ok(Revoked::Over);
+        };
         match self.family(&id).await? {
             Some(stored) if stored.body.client != client.id => Ok(Revoked::NotYours),
             _ => {

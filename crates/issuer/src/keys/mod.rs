@@ -73,12 +73,14 @@ pub enum KeyUse {
     Logout,
     /// Signs `Castellan-Identity`, for upstreams.
     Identity,
+    /// Signs JWTs of people, which nobody else verifies.
+    Person,
 }
 
 impl KeyUse {
     /// Whether builds of the layout before the present one do not read it.
     const fn is_new(self) -> bool {
-        matches!(self, Self::Logout)
+        matches!(self, Self::Logout | Self::Person)
     }
 }
 

@@ -24,6 +24,13 @@ pub struct Role {
     pub users: Vec<String>,
     /// Everybody at the site has it.
     pub everybody: bool,
+    /// Callers who are not signed in have it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
+    /// The names of the SiteAccesses at which it lets people sign in; [`Self::EVERY_LOGIN`] stands
+    /// for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub login: Vec<String>,
     /// Which of all that had this id it is.
     #[serde(skip_serializing_if = "crate::records::is_zero")]
     pub incarnation: u32,
@@ -34,6 +41,9 @@ pub struct Role {
 }
 
 impl Role {
+    /// What stands in [`Self::login`] for every SiteAccess.
+    pub const EVERY_LOGIN: &str = "*";
+
     /// Whether the person `id` has it.
     #[must_use]
     pub fn is_for(&self, id: &str, account: &Account) -> bool {

@@ -4,6 +4,7 @@ use castellan_proto::{
     is_identifier,
     scope::{Scope, Scopes},
 };
+use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,7 +25,9 @@ pub struct RoleDocument {
     /// What it is for.
     #[serde(default)]
     description: String,
-    /// What it allows: patterns `Operation:Type:Action`, and named scopes of guards.
+    /// What it allows: patterns `Operation:Type:Action`, and named scopes of guards. Required unless
+    /// there is `login`.
+    #[serde(default)]
     scope: Vec<String>,
     /// People in any of these groups have it.
     #[serde(default)]
@@ -35,8 +38,17 @@ pub struct RoleDocument {
     /// Everybody at the site has it.
     #[serde(default)]
     everybody: bool,
+    /// Callers who are not signed in have it; of what it allows, `login` is for them.
+    #[serde(default)]
+    anonymous: bool,
+    /// The SiteAccesses at which it lets people sign in: their names, or their CRC32 sums as decimal
+    /// numbers, or `*` for all of them (`docs/contracts/ibexa.md` §7.3).
+    #[serde(default)]
+    login: Vec<String>,
 }
 
+/// The sum by which Ibexa names SiteAccesses in policies.
+const CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// Roles of one site at most: all of them are held in memory.
 const MOST_ROLES: u64 = 1_000;
 /// Scopes, groups or people of one role at most.
@@ -63,7 +75,9 @@ impl Resource for RoleDocument {
         if !role.description.is_empty() {
             shown["description"] = json!(role.description);
         }
-        shown["scope"] = json!(role.scope);
+        if role.login.is_empty() || !role.scope.is_empty() {
+            shown["scope"] = json!(role.scope);
+        }
         if !role.groups.is_empty() {
             shown["groups"] = json!(role.groups);
         }
@@ -73,6 +87,12 @@ impl Resource for RoleDocument {
         }
         if role.everybody {
             shown["everybody"] = json!(true);
+        }
+        if role.anonymous {
+            shown["anonymous"] = json!(true);
+        }
+        if !role.login.is_empty() {
+            shown["login"] = json!(role.login);
         }
         shown
     }
@@ -88,6 +108,7 @@ impl Resource for RoleDocument {
 
     async fn read(self, issuer: &Issuer, before: Option<&Role>) -> Result<(Role, bool), Problem> {
         let (scope, users) = (self.scope()?, self.users()?);
+        let login = logins(&self.login, &issuer.address().site_accesses)?;
         self.check()?;
         let now = issuer.now();
         if before.is_none() {
@@ -105,6 +126,8 @@ impl Resource for RoleDocument {
             groups: distinct(self.groups),
             users,
             everybody: self.everybody,
+            anonymous: self.anonymous,
+            login,
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
             created: before.map_or(now, |before| before.created),
             modified: now,
@@ -132,15 +155,27 @@ impl RoleDocument {
         if let Some(group) = self.groups.iter().find(|group| !is_name(group)) {
             return wrong(format!("groups: {group:?} is not the name of a group"));
         }
-        if self.groups.is_empty() && self.users.is_empty() && !self.everybody {
-            let text = "this role is for nobody: set groups, users, or everybody: true";
+        let is_for_people = !self.groups.is_empty() || !self.users.is_empty() || self.everybody;
+        if !is_for_people && !self.anonymous {
+            let text =
+                "this role is for nobody: set groups, users, everybody: true, or anonymous: true";
+            return wrong(text.to_owned());
+        }
+        if self.anonymous && self.login.is_empty() {
+            let text = "anonymous: true has no effect without login, which is all that a role \
+                        allows to callers who are not signed in";
+            return wrong(text.to_owned());
+        }
+        if !is_for_people && !self.scope.is_empty() {
+            let text = "scope has no effect for callers who are not signed in: what they may use \
+                        is `public` of a guard; remove it, or name people";
             return wrong(text.to_owned());
         }
         Ok(())
     }
 
     fn scope(&self) -> Result<Scopes, Problem> {
-        if self.scope.is_empty() {
+        if self.scope.is_empty() && self.login.is_empty() {
             let text = "scope is empty: this role would allow nothing";
             return Err(Problem::Text(text.to_owned()));
         }
@@ -171,6 +206,52 @@ impl RoleDocument {
         };
         Ok(distinct(self.users.iter().map(read).collect::<Result<_, String>>()?))
     }
+}
+
+/// The names of the SiteAccesses in `login`, each of which is one of `known`.
+fn logins(login: &[String], known: &[String]) -> Result<Vec<String>, Problem> {
+    let wrong = |text: String| Err(Problem::Text(text));
+    if login.is_empty() {
+        return Ok(Vec::new());
+    }
+    if known.is_empty() {
+        let text = "login has no effect at this site: it has no [[site_access]], so that everybody \
+                    may sign in";
+        return wrong(text.to_owned());
+    }
+    let mut names = Vec::with_capacity(login.len());
+    for text in login {
+        if text == Role::EVERY_LOGIN {
+            if login.len() > 1 {
+                return wrong(
+                    "login: \"*\" stands for every SiteAccess; remove the others".to_owned(),
+                );
+            }
+        } else if !known.contains(text) {
+            // Ibexa writes its limitation values like this.
+            let fits = |name: &&String| CRC32.checksum(name.as_bytes()).to_string() == *text;
+            match &*known.iter().filter(fits).collect::<Vec<_>>() {
+                [name] => names.push((*name).clone()),
+                [] => {
+                    return wrong(format!(
+                        "login: {text:?} is no SiteAccess of this site; there are {}",
+                        known.join(", ")
+                    ));
+                }
+                several => {
+                    let names: Vec<_> = several.iter().map(|name| &***name).collect();
+                    return wrong(format!(
+                        "login: {text:?} is the CRC32 sum of several SiteAccesses ({}); write their \
+                         names",
+                        names.join(", ")
+                    ));
+                }
+            }
+            continue;
+        }
+        names.push(text.clone());
+    }
+    Ok(distinct(names))
 }
 
 /// The id of the person whom `user` names, in one of the forms of a reference

@@ -26,6 +26,7 @@ static ISSUER: LazyLock<Issuer> = LazyLock::new(|| {
             alias_digests: std::collections::BTreeMap::new(),
             resources: Vec::new(),
             guards: Vec::new(),
+            site_accesses: Vec::new(),
         },
         settings: Settings::default(),
         clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),

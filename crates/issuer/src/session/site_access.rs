@@ -45,6 +45,8 @@ pub enum Opened {
     Same,
     /// Somebody else is signed in; their session goes on.
     Other,
+    /// The person has no permission `user/login` there (§7.3).
+    NotPermitted,
 }
 
 impl Issuer {
@@ -85,6 +87,10 @@ impl Issuer {
         proven: Proven,
         before: Option<&SignedIn>,
     ) -> Result<Opened, StoreError> {
+        let person = Some((&*proven.id, &*proven.account.groups));
+        if !self.may_sign_in_at(site_access, person).await? {
+            return Ok(Opened::NotPermitted);
+        }
         match before {
             Some(before) if before.account_id != proven.id => return Ok(Opened::Other),
             Some(before) if before.site_access.as_deref() == Some(site_access) => {

@@ -2,6 +2,7 @@
 
 pub mod new_password;
 mod password;
+pub mod per_request;
 pub mod reset;
 pub mod setup;
 

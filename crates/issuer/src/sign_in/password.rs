@@ -18,6 +18,7 @@ use crate::{
         site_access::Proven,
     },
     store::{Notice, StoreError},
+    throttle::per_account::GuessFrom,
 };
 
 /// What people have known since they signed up.
@@ -106,15 +107,15 @@ impl Issuer {
         Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }
 
-    /// The account that `name` and `password`, typed into `browser`, lead to; it may be inactive.
+    /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive.
     pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
-        browser: &Browser,
+        from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
         let account = found.as_ref().map(|stored| &*stored.id);
-        let guess = self.count_guess((&login_name(name), account), browser).await?;
+        let guess = self.count_guess((&login_name(name), account), from).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
         let matched = self.passwords().compare_evenly(password, phc).await?;

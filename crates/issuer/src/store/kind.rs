@@ -27,6 +27,8 @@ pub enum Kind {
     Decision,
     /// A token that a machine user signed in for.
     MachineToken,
+    /// A JWT that a person got for their password.
+    PersonToken,
     /// Guesses at passwords, and browsers that are known.
     Guesses,
     /// What an app or a key used of what it may.
@@ -57,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -70,6 +72,7 @@ impl Kind {
         Self::Keyring,
         Self::Decision,
         Self::MachineToken,
+        Self::PersonToken,
         Self::Guesses,
         Self::Usage,
         Self::Pushed,
@@ -110,6 +113,7 @@ impl Kind {
             Self::Keyring => "keyring",
             Self::Decision => "decision",
             Self::MachineToken => "machine_token",
+            Self::PersonToken => "person_token",
             Self::Guesses => "guesses",
             Self::Usage => "usage",
             Self::Pushed => "pushed",

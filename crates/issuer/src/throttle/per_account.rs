@@ -8,7 +8,8 @@
 //! which names belong to one account.
 //!
 //! A browser in which the person has signed in before is counted separately, so that nobody can be
-//! locked out by others.
+//! locked out by others. Programs that send the password with their requests have no browser; theirs
+//! are counted separately by where they come from.
 
 use castellan_proto::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::{
     audit::origin,
     error::OAuthError,
     records::repository::{Stored, Versioned, Written, read},
+    request::source::Source,
     session::browser::Browser,
     store::{Kind, Notice, StoreError},
     throttle::per_source,
@@ -55,11 +57,45 @@ const KNOWN: u64 = 90 * 86_400;
 /// Guesses at the same moment are settled within as many tries.
 const TRIES: usize = 16;
 
+/// Who guesses, and by what they are known if they have been right before.
+#[derive(Clone, Copy)]
+pub(crate) enum GuessFrom<'a> {
+    /// A browser, known by its mark.
+    Browser(&'a Browser),
+    /// A program that sends a person's name and password itself, known by where it comes from.
+    Program(Option<Source>),
+}
+
+impl<'a> From<&'a Browser> for GuessFrom<'a> {
+    fn from(browser: &'a Browser) -> Self {
+        Self::Browser(browser)
+    }
+}
+
+impl GuessFrom<'_> {
+    const fn source(&self) -> Option<Source> {
+        match self {
+            Self::Browser(browser) => browser.source,
+            Self::Program(source) => *source,
+        }
+    }
+
+    /// The id of the record by which `subject` is known there; none if nothing sets it apart.
+    fn known_by(&self, subject: &str) -> Option<String> {
+        let text = match self {
+            Self::Browser(browser) => browser.mark.as_ref()?.digest().text(),
+            Self::Program(source) => format!("from {}", (*source)?.network().text()),
+        };
+        let both = format!("{subject}\0{text}");
+        Some(format!("device/{}", Digest::of(both.as_bytes()).text()))
+    }
+}
+
 /// A guess that is counted.
 pub(crate) struct Guess {
     /// Where it is counted.
     counted: Vec<String>,
-    /// The browser's record, if it has a mark.
+    /// The record by which the browser or the place is known, if there is something to know it by.
     device: Option<String>,
     known: bool,
     /// The same guess, counted where it came from; not in a browser that is known.
@@ -112,16 +148,14 @@ impl Issuer {
     pub(crate) async fn count_guess(
         &self,
         (typed, account): (&str, Option<&str>),
-        browser: &Browser,
+        from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Guess, OAuthError> {
+        let from = from.into();
         let subject = account.unwrap_or(typed);
         if let Some(account) = account {
             origin::aims_at_user(account);
         }
-        let device = browser.mark.as_ref().map(|mark| {
-            let both = format!("{subject}\0{}", mark.digest().text());
-            format!("device/{}", Digest::of(both.as_bytes()).text())
-        });
+        let device = from.known_by(subject);
         let ids = [
             format!("typed/{}", Digest::of(typed.as_bytes()).text()),
             format!("subject/{}", Digest::of(subject.as_bytes()).text()),
@@ -130,9 +164,14 @@ impl Issuer {
         let mut stored = self.guesses_at(&all).await?.into_iter();
         let (at_name, at_account) = (stored.next().flatten(), stored.next().flatten());
         if let Some(known) = stored.next().flatten() {
-            return self.count_known(known).await;
+            // Others may come from the same place, so that it is counted there as well.
+            let source = match from {
+                GuessFrom::Browser(_) => None,
+                GuessFrom::Program(source) => Some(self.guess_from(source)?),
+            };
+            return Ok(Guess { source, ..self.count_known(known).await? });
         }
-        let source = Some(self.guess_from(browser.source)?);
+        let source = Some(self.guess_from(from.source())?);
         let [name, subject] = ids;
         if let Counted::Over(seconds, _) = self.count_at(&name, at_name, FREE).await? {
             return Err(OAuthError::Throttled(seconds));
@@ -146,7 +185,7 @@ impl Issuer {
         Ok(Guess { counted: vec![name, subject], device, known: false, source, is_refused })
     }
 
-    /// A guess in a browser that is known.
+    /// A guess in a browser, or from a place, that is known.
     async fn count_known(&self, known: Versioned<Guesses>) -> Result<Guess, OAuthError> {
         let id = known.id.clone();
         match self.count_at(&id, Some(known), FREE_KNOWN).await? {
@@ -209,7 +248,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// The guess was right: the count is reset, and the browser is known from now on.
+    /// The guess was right: the count is reset, and the browser or the place is known from now on.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the count may then remain.

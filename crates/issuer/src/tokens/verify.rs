@@ -148,7 +148,7 @@ impl Issuer {
     /// Reads the keys again if `token` names one that is not known here; whether it did. Once a
     /// second at most, whatever comes, and once in half a minute for one name (`docs/rules.md` rule
     /// 45).
-    async fn hears_of_a_key(&self, token: &str) -> Result<bool, VerifyError> {
+    pub(crate) async fn hears_of_a_key(&self, token: &str) -> Result<bool, VerifyError> {
         let compact = Compact::read(token);
         let Some(kid) = compact.as_ref().and_then(|compact| compact.header().kid.as_deref()) else {
             return Ok(false);

@@ -212,6 +212,7 @@ fn parts(store: &Arc<Shaky>, clock: &Arc<TestClock>, plot: &Plot) -> Parts {
             alias_digests: aliases.collect(),
             resources: vec![format!("{ISSUER}/api")],
             guards: Vec::new(),
+            site_accesses: Vec::new(),
         },
         settings: plot.settings.clone(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,

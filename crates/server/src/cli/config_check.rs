@@ -65,14 +65,23 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
     let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
     let own = if site.is_first { "; variables such as JWT_SECRET apply to it" } else { "" };
     println!("site     {} at {}, for {hosts}{own}", site.name, site.issuer.as_str());
+    print_site_accesses(loaded, site);
     let mut good = true;
-    for guard in loaded.guards(site) {
+    let all = loaded.guards(site);
+    for (at, guard) in all.iter().cloned().enumerate() {
         let rules = guards::rules(&guard);
         let public: Vec<_> =
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
         let behind = guard.upstream.as_ref().map_or("no upstream".to_owned(), ToString::to_string);
         let root = if guard.is_at_root() { " and /" } else { "" };
-        println!("guard    {} at {}{root} → {behind}", guard.name, guard.path);
+        println!("guard    {} at {}{root}{} → {behind}", guard.name, guard.path, limits(&guard));
+        for other in all[..at].iter().filter(|other| guard.overlaps(other)) {
+            let first = if guard.path.len() > other.path.len() { &guard.name } else { &other.name };
+            println!(
+                "         overlaps guard {} at {}; where both match, {first} handles the request",
+                other.name, other.path
+            );
+        }
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
@@ -80,6 +89,30 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         good &= check_schema(loaded, &guard).await;
     }
     Ok(good)
+}
+
+/// What a guard takes of the requests for its path.
+fn limits(guard: &GuardConfig) -> String {
+    let host = guard.host.as_ref().map(|host| format!(", host {host}"));
+    let pattern = guard.pattern.as_ref().map(|pattern| format!(", pattern {pattern}"));
+    [host, pattern].into_iter().flatten().collect()
+}
+
+/// Prints the SiteAccesses of a site, and whether its hosts are listed where they decide anything.
+fn print_site_accesses(loaded: &Loaded, site: &Site) {
+    let site_accesses = loaded.site_accesses(site);
+    for one in &site_accesses {
+        let default = if one.default || site_accesses.len() == 1 { ", the default" } else { "" };
+        println!("         SiteAccess {}{default}", one.name);
+    }
+    let by_host = loaded.guards(site).iter().any(|guard| guard.host.is_some())
+        || (!site_accesses.is_empty() && !loaded.config.site_access_match.is_empty());
+    if site.hosts.is_empty() && by_host {
+        println!(
+            "         WARNING: guards or SiteAccesses are selected by host, but the site answers to \
+             every host, and clients choose what they send; list its hosts in [[site]]"
+        );
+    }
 }
 
 /// Prints what there is to say about the schema of `guard`; whether it can be decided by.

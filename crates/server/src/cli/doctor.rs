@@ -70,6 +70,15 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
+        let closed = issuer.closed_site_accesses().await?;
+        if !closed.is_empty() {
+            println!(
+                "roles            WARNING: nobody can sign in at SiteAccess {}: no role has {} in \
+                 login",
+                closed.join(", "),
+                if closed.len() == 1 { "it" } else { "them" }
+            );
+        }
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {

@@ -131,6 +131,7 @@ async fn by_query(
                 usage: Usage::start(issuer.clone()),
                 upstreams: Upstreams::default(),
                 folder: Path::new("").to_owned(),
+                site_accesses: Arc::default(),
             };
             let credential = Credential {
                 bearer: token,

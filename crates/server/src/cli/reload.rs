@@ -158,6 +158,8 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
     for (name, differs) in [
         ("server.trusted_proxies", new.server.trusted_proxies != old.server.trusted_proxies),
         ("server.cors_headers", new.server.cors_headers != old.server.cors_headers),
+        ("site_access", new.site_access != old.site_access),
+        ("site_access_match", new.site_access_match != old.site_access_match),
         ("jwt", new.jwt != old.jwt),
         ("decidim", new.decidim != old.decidim),
     ] {

@@ -37,6 +37,9 @@ async fn invalid(guard: &GuardConfig, parts: &GuardParts, credential: &Credentia
     if let Some(problem) = of_other_issuers(guard, parts, credential).await {
         return problem;
     }
+    if let Some(problem) = of_people(guard, parts, token).await {
+        return problem.to_owned();
+    }
     let jwt = Compact::read(token);
     // As `castellan_issuer` tells the kinds apart: by the header alone.
     let is_hmac =
@@ -63,6 +66,22 @@ async fn of_other_issuers(
         Ok(_) => Some("tokens of other issuers take no X-Jwt-Aud (here: --audience)".to_owned()),
         Err(ForeignError::OtherKind) => None,
         Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Of a JWT that a person got for their password; `None` if it is none.
+async fn of_people(guard: &GuardConfig, parts: &GuardParts, token: &str) -> Option<&'static str> {
+    match parts.issuer.verify_person_token(token).await {
+        Ok(_) if !guard.takes_jwts_of_people() => Some(
+            "this guard does not accept JWTs of people; they need dialect = \"ibexa\", and \"jwt\" in \
+             authenticate",
+        ),
+        Err(VerifyError::Expired) => Some("the JWT of the person has expired"),
+        Err(VerifyError::Invalid) => Some(
+            "the JWT of a person was changed or revoked, or its person has another password, is not \
+             active, or ended all sessions",
+        ),
+        Ok(_) | Err(VerifyError::OtherKind | VerifyError::Store(_)) => None,
     }
 }
 

@@ -18,11 +18,21 @@ pub(super) struct Problem {
 impl Problem {
     /// A setting of the guard that stands at `at`.
     fn of_guard(at: usize, guard: &GuardConfig, way: &[&'static str], text: &str) -> Self {
-        let steps = [Step::Key("guard"), Step::At(at)].into_iter();
+        Self::of_entry("guard", at, way, format!("guard {:?}: {text}", guard.name))
+    }
+
+    /// A setting of the entry of `list` that stands at `at`.
+    pub(super) fn of_entry(
+        list: &'static str,
+        at: usize,
+        way: &[&'static str],
+        text: String,
+    ) -> Self {
+        let steps = [Step::Key(list), Step::At(at)].into_iter();
         Self {
             way: steps.chain(way.iter().map(|name| Step::Key(name))).collect(),
             is_variable: false,
-            error: ConfigError::Conflict(format!("guard {:?}: {text}", guard.name)),
+            error: ConfigError::Conflict(text),
         }
     }
 
@@ -94,6 +104,7 @@ impl Config {
         }
         self.check_effects()?;
         self.check_issuer()?;
+        self.check_site_accesses(sites)?;
         for (at, guard) in self.guard.iter().enumerate() {
             let found = guard.check(self, sites);
             found.map_err(|(way, text)| Problem::of_guard(at, guard, way, &text))?;
@@ -147,14 +158,34 @@ impl Config {
             guard.site.is_none() || other.site.is_none() || guard.site == other.site
         };
         for other in &self.guard[..at] {
-            if other.name == guard.name || (other.path == guard.path && meet(other)) {
-                let text = format!(
-                    "it has the same name or path as guard {:?}; both must be unique",
-                    other.name
-                );
+            if other.name == guard.name {
+                let text =
+                    format!("it has the same name as guard {:?}; names must be unique", other.name);
                 return wrong(&["name"], &text);
             }
-            if other.at_root == Some(true) && guard.at_root == Some(true) && meet(other) {
+            let is_same_place = other.path == guard.path && meet(other);
+            if is_same_place && other.hides(guard) {
+                let text = format!(
+                    "it cannot be reached: guard {:?} has the same path and stands before it; give \
+                     that a host or a pattern that leaves something to this one",
+                    other.name
+                );
+                return wrong(&["path"], &text);
+            }
+            if is_same_place && other.shares_audience(guard) {
+                let text = format!(
+                    "its tokens would be those of guard {:?}, which has the same path; set audience \
+                     for one of them",
+                    other.name
+                );
+                return wrong(&["path"], &text);
+            }
+            let is_everywhere = other.host.is_none() && other.pattern.is_none();
+            if other.at_root == Some(true)
+                && guard.at_root == Some(true)
+                && meet(other)
+                && is_everywhere
+            {
                 let text = format!(
                     "at_root = true is also set for guard {:?}; only one guard can be at the root",
                     other.name

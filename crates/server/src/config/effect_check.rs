@@ -1,10 +1,15 @@
 //! Settings that are good in themselves and that nothing would act upon: refused, so that nobody
 //! believes in them.
 
+use std::time::Duration;
+
 use castellan_issuer::{Settings, secrets::policy::is_blank};
 use castellan_proto::Lifetime;
 
 use super::{Config, ConfigError, DataConfig, SecretRef, check::Problem, file::Step};
+
+/// The longest lifetime of JWTs of people.
+const LONGEST_JWT: Duration = Duration::from_hours(24);
 
 impl Config {
     /// # Errors
@@ -53,6 +58,12 @@ impl Config {
         if longer(tokens.refresh_idle, plain.refresh_idle, tokens.refresh_longest) {
             let text = text("refresh_idle", "refresh_longest");
             return Err(Problem::at(&["tokens", "refresh_idle"], &text));
+        }
+        // A key that no longer signs is kept for as long.
+        if tokens.person_jwt.get() > LONGEST_JWT {
+            let text = "tokens.person_jwt must be at most a day (\"1d\"); people get a new token for \
+                        their password";
+            return Err(Problem::at(&["tokens", "person_jwt"], text));
         }
         Ok(())
     }

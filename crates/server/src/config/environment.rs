@@ -8,7 +8,7 @@ const ON: [&str; 4] = ["true", "1", "yes", "on"];
 const OFF: [&str; 4] = ["false", "0", "no", "off"];
 
 /// Variables of the documents that we read; those of our own begin with [`PREFIX`].
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH",
     "DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION",
     "DECIDIM_API_FORCE_API_AUTHENTICATION",
@@ -16,6 +16,7 @@ const DOCUMENTS: [&str; 11] = [
     "DECIDIM_API_JWT_SECRET",
     "DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN",
     "DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH",
+    super::site_access::VARIABLE,
     "JWT_AUTH_KEYS",
     "JWT_EXPIRES",
     "JWT_ISSUER",

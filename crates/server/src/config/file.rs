@@ -173,10 +173,15 @@ pub(super) fn list_for_table(table: &Table) -> Option<&'static str> {
     let limits = table.get("guard").and_then(Value::as_array).is_some_and(|guards| {
         guards.iter().any(|guard| is_list(guard.get("limits")) || is_list(guard.get("scopes")))
     });
+    let sessions = table.get("site_access").and_then(Value::as_array);
+    let sessions = sessions.is_some_and(|all| all.iter().any(|one| is_list(one.get("session"))));
     found
-        .or_else(|| ["site", "guard"].into_iter().find(|name| has_list(table.get(*name))))
+        .or_else(|| {
+            ["site", "site_access", "guard"].into_iter().find(|name| has_list(table.get(*name)))
+        })
         .or_else(|| has_list(keys).then_some("jwt"))
         .or_else(|| limits.then_some("guard"))
+        .or_else(|| sessions.then_some("site_access"))
 }
 
 /// Whether something below `value` is at `offset`: the span of a table is that of its head alone.

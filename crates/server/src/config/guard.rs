@@ -10,7 +10,7 @@ use castellan_proto::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Site;
+use super::{AllowedOrigin, HostExpression, PathExpression, Site};
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf, SessionsOf};
 
 /// A protected API: its path, who may do what, and the API itself.
@@ -21,6 +21,24 @@ pub struct GuardConfig {
     pub name: String,
     /// The path at which it answers. With `protocol = "http"` also everything below it.
     pub path: String,
+    /// Regular expression that the whole host of a request has to match, without the port and in any
+    /// letter case. Default: every host of the site. Of several guards of one path the first handles
+    /// a request whose `host` and `pattern` match.
+    #[schemars(with = "Option<String>")]
+    pub host: Option<HostExpression>,
+    /// Regular expression that the beginning of the percent-decoded path has to match. Default: every
+    /// path that is the guard's.
+    #[schemars(with = "Option<String>")]
+    pub pattern: Option<PathExpression>,
+    /// Whether the header `X-Siteaccess` selects the SiteAccess of a request, before anything else
+    /// does (`docs/contracts/ibexa.md` §7.1). Default: `true`; for guards of administration `false`
+    /// is better, as the header is the client's word.
+    pub site_access_header: Option<bool>,
+    /// Origins whose scripts may call a REST guard with credentials of the browser: written out, such
+    /// as `"https://app.example.org"`, or a regular expression from `^` to `$`. Default: none.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Whether it also answers at `/`. Default: `true` in the `trompa` dialect at `/graphql`, else
     /// `false` (`docs/contracts/trompa.md` §1).
     pub at_root: Option<bool>,
@@ -50,6 +68,13 @@ pub struct GuardConfig {
     /// How callers authenticate.
     #[serde(default)]
     pub authenticate: Methods,
+    /// The realm that browsers show when they ask for a name and a password (RFC 7617 §2), at guards
+    /// that list `basic`. Default `"castellan"`.
+    pub realm: Option<String>,
+    /// Whether people get JWTs here for their password, by `POST …/user/token/jwt` or, at a GraphQL
+    /// guard, the mutation `createToken` (`docs/contracts/ibexa.md` §4). Default: `true` in the
+    /// `ibexa` dialect at guards that list `jwt`.
+    pub create_token: Option<bool>,
     /// What everybody may use, without a token.
     #[serde(default)]
     pub public: Vec<ScopePattern>,
@@ -154,14 +179,16 @@ pub enum GuardProtocol {
 pub enum Method {
     /// Access tokens of this server.
     Oauth,
-    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3).
+    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3); in the `ibexa` dialect those that people get
+    /// for their password (`docs/contracts/ibexa.md` §4).
     Jwt,
     /// The browser session: in the `decidim` dialect (`docs/contracts/decidim.md` §5.2) together with
     /// the header `X-Requested-With`; in the `ibexa` dialect at guards of `protocol = "http"`, with
     /// endpoints to open and close one (`docs/contracts/ibexa.md` §2).
     Session,
     /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
-    /// `grant_types` (`docs/contracts/aidbox.md` §2.1).
+    /// `grant_types` (`docs/contracts/aidbox.md` §2.1); in the `ibexa` dialect with the login and the
+    /// password of a person (`docs/contracts/ibexa.md` §5).
     Basic,
     /// Bearer tokens of other issuers, which a `TokenIntrospector` verifies
     /// (`docs/contracts/aidbox.md` §2.7).
@@ -236,6 +263,10 @@ impl GuardConfig {
         Self {
             name: name.to_owned(),
             path: path.to_owned(),
+            host: None,
+            pattern: None,
+            site_access_header: None,
+            allowed_origins: Vec::new(),
             at_root: None,
             site: None,
             dialect: dialect.map(|dialect| dialect.name.to_owned()),
@@ -246,6 +277,8 @@ impl GuardConfig {
             upstream_max_requests: None,
             upstream_timeout: None,
             authenticate: Methods::default(),
+            realm: None,
+            create_token: None,
             public: Vec::new(),
             scopes: None,
             schema: None,
@@ -279,6 +312,7 @@ impl GuardConfig {
             && (self.naming, &self.dialect) == (other.naming, &other.dialect)
             && self.overrides == other.overrides
             && self.session_field() == other.session_field()
+            && self.creates_tokens() == other.creates_tokens()
             && (self.protocol, &self.openapi) == (other.protocol, &other.openapi)
             && self.operations == other.operations
     }
@@ -294,6 +328,34 @@ impl GuardConfig {
     pub fn is_at_root(&self) -> bool {
         let default = self.speaks().and_then(|dialect| dialect.at_root) == Some(&*self.path);
         self.at_root.unwrap_or(default)
+    }
+
+    /// Whether no request reaches `later`, which has the same path and stands after it.
+    pub(super) fn hides(&self, later: &Self) -> bool {
+        (self.host.is_none() || self.host == later.host)
+            && (self.pattern.is_none() || self.pattern == later.pattern)
+    }
+
+    /// Whether there can be requests that both match, as far as their paths and expressions tell.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_below = |one: &Self, other: &Self| {
+            let rest = one.path.strip_prefix(&*other.path);
+            rest.is_some_and(|rest| {
+                rest.is_empty() || (rest.starts_with('/') && other.protocol == GuardProtocol::Http)
+            })
+        };
+        is_below(self, other) || is_below(other, self)
+    }
+
+    /// Whether access tokens for `other`, which has the same path, would be for it as well although
+    /// nobody said so.
+    pub(super) fn shares_audience(&self, other: &Self) -> bool {
+        let takes_tokens = |guard: &Self| guard.authenticate.list().iter().any(Method::is_token);
+        self.audience.is_none()
+            && other.audience.is_none()
+            && takes_tokens(self)
+            && takes_tokens(other)
     }
 
     /// Whether it is part of `site`.

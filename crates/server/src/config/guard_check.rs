@@ -16,6 +16,18 @@ pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) ->
 }
 
 impl GuardConfig {
+    /// Whether its dialect knows SiteAccesses.
+    #[must_use]
+    pub fn speaks_of_site_accesses(&self) -> bool {
+        matches!(self.sessions_of(), SessionsOf::SiteAccess { .. })
+    }
+
+    /// Whether its requests are for a SiteAccess, if its site has some.
+    #[must_use]
+    pub fn selects_site_accesses(&self) -> bool {
+        self.is_http() || self.speaks_of_site_accesses()
+    }
+
     /// The name of its lock file.
     #[must_use]
     pub fn lock_name(&self) -> std::path::PathBuf {
@@ -25,6 +37,7 @@ impl GuardConfig {
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
         self.check_protocol()?;
+        self.check_one_method()?;
         self.check_methods(config)?;
         self.check_upstream()?;
         self.check_rules()?;
@@ -56,6 +69,7 @@ impl GuardConfig {
             );
             return wrong(&["path"], text);
         }
+        self.check_reach(sites)?;
         match &self.audience {
             Some(name) if name.is_empty() || name.bytes().any(|b| !b.is_ascii_graphic()) => {
                 let text =
@@ -66,13 +80,57 @@ impl GuardConfig {
         }
     }
 
+    /// Whether a request can reach it, as far as the sites and its path tell.
+    fn check_reach(&self, sites: &[Site]) -> Result<(), Wrong> {
+        let is_listed = |site: &Site| {
+            let names = site.hosts.iter().map(|host| crate::wire::host::parts(host).0);
+            self.host.as_ref().is_none_or(|host| names.clone().any(|name| host.matches(name)))
+        };
+        let mut own = sites.iter().filter(|site| self.is_at(site));
+        if !own.any(|site| site.hosts.is_empty() || is_listed(site)) {
+            let text = "host matches none of the hosts of its site, so that no request could reach \
+                        the guard; correct it, or add a host to hosts of the site";
+            return wrong(&["host"], text);
+        }
+        let is_left = |pattern: &super::PathExpression| {
+            pattern.matches(&self.path) || (self.is_at_root() && pattern.matches("/"))
+        };
+        if !self.is_http() && self.pattern.as_ref().is_some_and(|pattern| !is_left(pattern)) {
+            let text = "pattern does not match the path of the guard, so that no request could \
+                        reach it";
+            return wrong(&["pattern"], text);
+        }
+        if self.site_access_header.is_some() && !self.selects_site_accesses() {
+            let text = "site_access_header has no effect at a guard that selects no SiteAccess; \
+                        that takes protocol = \"http\", or dialect = \"ibexa\"";
+            return wrong(&["site_access_header"], text);
+        }
+        if !self.is_http() && !self.allowed_origins.is_empty() {
+            let text = "allowed_origins has no effect at a GraphQL guard, which scripts of any \
+                        origin may call, without credentials of the browser; remove it";
+            return wrong(&["allowed_origins"], text);
+        }
+        Ok(())
+    }
+
+    /// Whether it has as many methods as its dialect has at a time (`docs/contracts/ibexa.md` §3).
+    fn check_one_method(&self) -> Result<(), Wrong> {
+        let methods = self.authenticate.list();
+        if methods.len() < 2 || !self.speaks_of_site_accesses() {
+            return Ok(());
+        }
+        let text = "authenticate: in this dialect a guard has one method; make a guard of each, told \
+                    apart by host or pattern";
+        wrong(&["authenticate"], text)
+    }
+
     fn check_methods(&self, config: &Config) -> Result<(), Wrong> {
         let way = &["authenticate"];
         let methods = self.authenticate.list();
         if methods.is_empty() {
             return wrong(way, "authenticate is empty; add a method, such as \"oauth\"");
         }
-        let decidim = self.takes_machine_users();
+        let (decidim, people) = (self.takes_machine_users(), self.takes_jwts_of_people());
         for (at, method) in methods.iter().enumerate() {
             if methods[..at].contains(method) {
                 return wrong(way, "authenticate contains a method twice");
@@ -83,7 +141,7 @@ impl GuardConfig {
                                 (DECIDIM_API_JWT_SECRET), which is not set";
                     return wrong(way, text);
                 }
-                Method::Jwt if !decidim && config.jwt.secret.is_none() => {
+                Method::Jwt if !decidim && !people && config.jwt.secret.is_none() => {
                     let text =
                         "authenticate: \"jwt\" needs jwt.secret (JWT_SECRET), which is not set";
                     return wrong(way, text);
@@ -103,14 +161,18 @@ impl GuardConfig {
                 }
             }
         }
-        let is_of_people =
-            |method: &Method| matches!(method, Method::Oauth | Method::Foreign | Method::Session);
+        let is_of_people = |method: &Method| match method {
+            Method::Oauth | Method::Foreign | Method::Session => true,
+            Method::Jwt => people,
+            Method::Basic => self.takes_passwords_of_people(),
+            Method::ClientAuth | Method::ClientCertificate => false,
+        };
         if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
                         people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
         }
-        Ok(())
+        self.check_passwords()
     }
 
     /// Whether sessions can be taken, which it lists.

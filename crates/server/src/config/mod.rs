@@ -6,17 +6,20 @@ mod check;
 mod decidim;
 mod effect_check;
 pub(crate) mod environment;
+mod expression;
 mod file;
 mod guard;
 mod guard_check;
 mod http_guard;
 mod jwt;
 mod overlay;
+mod people;
 mod reload;
 pub(crate) mod schema;
 mod secret_ref;
 mod security;
 mod site;
+mod site_access;
 mod site_guards;
 #[cfg(test)]
 mod tests;
@@ -44,11 +47,16 @@ use crate::{dialects::Dialects, files};
 
 pub use audit::{AuditConfig, AuditOutput};
 pub use decidim::DecidimConfig;
+pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpression};
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
+pub use site_access::{
+    Around, Capture, Compound, ONLY_SITE_ACCESS, SiteAccessConfig, SiteAccessMatch,
+    SiteAccessSession, Target,
+};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -64,6 +72,14 @@ pub struct Config {
     pub tokens: castellan_issuer::Settings,
     /// Tenants. Default: one, for every host.
     pub site: Vec<SiteConfig>,
+    /// SiteAccesses of the sites (`docs/contracts/ibexa.md` §7). Default: each site has the one
+    /// called `site`, at which everybody may sign in.
+    pub site_access: Vec<SiteAccessConfig>,
+    /// What selects the SiteAccess of a request, in order: the first that leads to one of the site.
+    pub site_access_match: Vec<SiteAccessMatch>,
+    /// The SiteAccess that a variable of the environment names.
+    #[serde(skip)]
+    site_access_variable: Option<String>,
     /// Protected APIs.
     pub guard: Vec<GuardConfig>,
     /// API keys that are exchanged for JWTs at `/jwt` (`docs/contracts/trompa.md` §7).
@@ -213,6 +229,9 @@ impl Default for Config {
             data: DataConfig::default(),
             tokens: castellan_issuer::Settings::default(),
             site: Vec::new(),
+            site_access: Vec::new(),
+            site_access_match: Vec::new(),
+            site_access_variable: None,
             guard: Vec::new(),
             jwt: JwtConfig::default(),
             decidim: DecidimConfig::default(),
@@ -393,6 +412,7 @@ impl Config {
         if let Some(merged) = overlay::merge(file.text(), &environment)? {
             config = merged;
         }
+        config.read_site_access(&environment);
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
         config.security.read_environment(&environment)?;

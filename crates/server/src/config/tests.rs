@@ -67,7 +67,7 @@ fn two_guards_cannot_claim_one_path() {
         )
     };
     let error = refusal_of(&(guard("a") + &guard("b")));
-    assert!(error.contains("same name or path"), "{error}");
+    assert!(error.contains("it cannot be reached: guard \"a\" has the same path"), "{error}");
 }
 
 #[test]

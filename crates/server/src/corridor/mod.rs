@@ -5,6 +5,7 @@
 mod access_log;
 mod client_ip;
 mod cors;
+mod guard_table;
 mod normalise;
 mod plaintext;
 mod site;
@@ -24,7 +25,7 @@ use tower::ServiceExt as _;
 use crate::{background::audit, guards::Guard, wire::request};
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
-use site::Sites;
+use site::{Answered, Sites};
 
 pub(crate) use normalise::LengthBesideCoding;
 pub use site::{Nonce, SiteRoutes};
@@ -95,7 +96,7 @@ impl Corridor {
             }
             Ok(()) => {
                 if let Some(site) = here.sites.of(&request) {
-                    if site.https
+                    if site.routes.https
                         && plaintext::are_credentials(request.headers(), peer, &here.proxies)
                     {
                         plain(StatusCode::FORBIDDEN, plaintext::SAID)
@@ -126,28 +127,37 @@ fn plain(status: StatusCode, message: &str) -> Response<Body> {
     (status, text, message.to_owned()).into_response()
 }
 
-async fn pass<B>(site: &SiteRoutes, request: Request<B>, id: DecisionId) -> Response<Body>
+async fn pass<B>(site: &Answered, request: Request<B>, id: DecisionId) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let path = request.uri().path();
-    let open = cors::is_open(path, &site.open);
+    let (path, guard) = (request.uri().path(), site.guard(&request));
+    let site = &site.routes;
+    // A REST guard is for the origins that it lists, whatever else is at its path.
+    let rest = guard.filter(|guard| guard.config.is_http());
+    let open = rest.is_none() && cors::is_open(path, &site.open);
     let allowed =
         if open { RequestHeaders::Any } else { RequestHeaders::Known(&site.cors_headers) };
-    if (open || site.by_client.contains(&path))
-        && let Some(answer) = cors::preflight(&request, allowed)
-    {
+    let by_client = rest.is_none() && site.by_client.contains(&path);
+    let preflight = match rest {
+        Some(guard) => cors::listed_preflight(&request, &guard.config.allowed_origins),
+        None if open || by_client => cors::preflight(&request, allowed),
+        None => None,
+    };
+    if let Some(answer) = preflight {
         return answer;
     }
     let shows_proof = request.headers().contains_key(request::DPOP);
+    let origin =
+        rest.and_then(|guard| cors::listed(request.headers(), &guard.config.allowed_origins));
     let mut request = request;
     request.extensions_mut().insert(id);
-    let mut response = if site.guard(&request).is_some_and(Guard::streams) {
+    let mut response = if rest.is_some_and(Guard::streams) {
         // Bodies take their time, and somebody looks at that.
-        answer(site, request).await
+        answer(site, guard, request).await
     } else {
-        let answered = tokio::time::timeout(PATIENCE, answer(site, request)).await;
+        let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
         answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
     };
     // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
@@ -156,19 +166,24 @@ where
     {
         response.headers_mut().insert("dpop-nonce", nonce);
     }
-    if open {
+    if let Some(guard) = rest {
+        let headers = response.headers_mut();
+        cors::withdraw(headers);
+        cors::show_to_listed(headers, origin);
+        cors::vary(headers, &guard.varies_by());
+    } else if open {
         cors::allow(response.headers_mut());
     }
     response
 }
 
 /// By the guard whose path it is, or one of our own routes.
-async fn answer<B>(site: &SiteRoutes, request: Request<B>) -> Response<Body>
+async fn answer<B>(site: &SiteRoutes, guard: Option<&Guard>, request: Request<B>) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    if let Some(guard) = site.guard(&request) {
+    if let Some(guard) = guard {
         return guard.answer(request).await;
     }
     match site.routes.clone().oneshot(request.map(Body::new)).await {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{HeaderName, Method, Request, header},
+    http::{HeaderName, Method, Request},
 };
 
-use crate::guards::Guard;
+use super::guard_table::GuardTable;
+use crate::{guards::Guard, wire::host};
 
 /// Gives the nonce of the moment (RFC 9449 §8).
 pub type Nonce = Box<dyn Fn() -> String + Send + Sync>;
@@ -20,10 +21,8 @@ pub struct SiteRoutes {
     pub https: bool,
     /// What the next proof of possession must carry, if proofs need a nonce.
     pub nonce: Option<Nonce>,
-    /// Its guards that answer at one path, by it.
-    pub guards: HashMap<String, Guard>,
-    /// Its guards that answer at a path and below it, the longest path first.
-    pub guards_below: Vec<(String, Guard)>,
+    /// Its guards, in the order of the file.
+    pub guards: Vec<Guard>,
     /// Everything else behind it.
     pub routes: Router,
     /// Paths that any origin may call, without credentials of the browser.
@@ -42,37 +41,46 @@ impl SiteRoutes {
             hosts: Vec::new(),
             https: false,
             nonce: None,
-            guards: HashMap::new(),
-            guards_below: Vec::new(),
+            guards: Vec::new(),
             routes,
             open: Vec::new(),
             by_client: &[],
             cors_headers: Vec::new(),
         }
     }
+}
 
-    /// The guard whose path is that of `request`. At `/`, a request that asks for nothing is left
-    /// to the route that redirects it.
+/// One site, as requests find it.
+pub(super) struct Answered {
+    pub(super) routes: SiteRoutes,
+    guards: GuardTable<Guard>,
+}
+
+impl Answered {
+    fn new(routes: SiteRoutes) -> Self {
+        let mut guards = GuardTable::new();
+        for guard in &routes.guards {
+            guards.add(&guard.config, guard.clone());
+        }
+        Self { routes, guards }
+    }
+
+    /// The guard that handles `request`. At `/`, a request that asks for nothing is left to the route
+    /// that redirects it.
     pub(super) fn guard<B>(&self, request: &Request<B>) -> Option<&Guard> {
         let uri = request.uri();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let asks = uri.query().is_some_and(|query| !query.is_empty());
-        let exact = self.guards.get(uri.path()).filter(|_| uri.path() != "/" || !reads || asks);
-        exact.or_else(|| {
-            let mut below = self.guards_below.iter();
-            below.find(|(path, _)| is_within(uri.path(), path)).map(|(_, guard)| guard)
-        })
+        if uri.path() == "/" && reads && !asks {
+            return None;
+        }
+        self.guards.find(request.headers(), uri)
     }
-}
-
-/// Whether `path` is `prefix` or below it, by whole segments (`docs/rules.md` rule 1).
-fn is_within(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Every site, by host.
 pub(super) struct Sites {
-    sites: Vec<SiteRoutes>,
+    sites: Vec<Answered>,
     by_host: HashMap<String, usize>,
 }
 
@@ -82,13 +90,13 @@ impl Sites {
             site_routes.hosts.iter().map(move |host| (host.clone(), at)).collect::<Vec<_>>()
         };
         let by_host = sites.iter().enumerate().flat_map(named).collect();
-        Self { sites, by_host }
+        Self { sites: sites.into_iter().map(Answered::new).collect(), by_host }
     }
 
     /// The site that `request` is for; none if no site answers to its host.
-    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<&SiteRoutes> {
+    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<&Answered> {
         if let [only] = &*self.sites
-            && only.hosts.is_empty()
+            && only.routes.hosts.is_empty()
         {
             return Some(only);
         }
@@ -96,20 +104,9 @@ impl Sites {
         if matches!(request.uri().path(), "/healthz" | "/readyz") {
             return self.sites.first();
         }
-        let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let host =
-            header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
-        let host = host.to_ascii_lowercase();
-        let found = self.by_host.get(&host).or_else(|| self.by_host.get(without_port(&host)));
+        let host = host::authority(request.headers(), request.uri())?.to_ascii_lowercase();
+        let found = self.by_host.get(&host).or_else(|| self.by_host.get(host::parts(&host).0));
         found.and_then(|at| self.sites.get(*at))
-    }
-}
-
-/// The name of a host; the colons of an IPv6 address do not begin a port.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
     }
 }
 
@@ -130,7 +127,7 @@ mod tests {
         ]);
         let of = |host: &str| {
             let request = Request::builder().uri("/").header("host", host).body(()).unwrap();
-            sites.of(&request).map(|site_routes| site_routes.hosts[0].clone())
+            sites.of(&request).map(|site| site.routes.hosts[0].clone())
         };
         assert_eq!(of("a.test").as_deref(), Some("a.test"));
         assert_eq!(of("A.TEST:8080").as_deref(), Some("a.test"));

@@ -48,8 +48,10 @@ pub struct GuardDialect {
     pub naming: Naming,
     /// Who answers `session` unless a guard sets it.
     pub session: SessionField,
-    /// Whose JWTs of a shared secret are read.
+    /// Whose JWTs are read, besides access tokens.
     pub jwt: JwtOf,
+    /// Whose names and passwords are read in `Authorization: Basic`.
+    pub basic: BasicOf,
     /// Whether guards of APIs that are not GraphQL speak it.
     pub http: bool,
     /// The path at which a guard also answers at `/` unless it sets `at_root`.
@@ -102,6 +104,8 @@ pub struct Area<'a> {
     pub path: &'a str,
     /// Whether the guard takes sessions.
     pub has_sessions: bool,
+    /// Whether people get JWTs there for their password.
+    pub creates_tokens: bool,
 }
 
 impl Area<'_> {
@@ -169,15 +173,26 @@ pub struct ClientDialect {
     pub refreshes: bool,
 }
 
-/// Whose JWTs of a shared secret a guard reads. One shape, one kind: never both.
+/// Whose JWTs a guard that lists `jwt` reads. One shape, one kind: never two of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum JwtOf {
     /// Those of API keys.
     Keys,
     /// Those of machine users.
     Machines,
+    /// Those that people get for their password.
+    People,
     /// None are read.
     Nobody,
+}
+
+/// Whose names and passwords a guard that lists `basic` reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BasicOf {
+    /// Those of clients.
+    Clients,
+    /// Those of people.
+    People,
 }
 
 /// What the endpoints of dialects are made of at one site.

@@ -20,7 +20,7 @@ use castellan_issuer::{
 use castellan_proto::{Secret, strict_json};
 use serde_json::{Value, json};
 
-use super::{Dialect, GuardDialect, JwtOf, SessionsOf, Site, patterns};
+use super::{BasicOf, Dialect, GuardDialect, JwtOf, SessionsOf, Site, patterns};
 use crate::wire::request;
 
 const NOT_AUTHORIZED: &str = "You are not authorized for this resource";
@@ -33,6 +33,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         naming: Naming::Trompa,
         session: SessionField::Off,
         jwt: JwtOf::Keys,
+        basic: BasicOf::Clients,
         http: false,
         at_root: Some("/graphql"),
         sessions: SessionsOf::Nobody,

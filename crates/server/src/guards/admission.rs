@@ -1,7 +1,7 @@
 //! What a request at an http guard passes before its gate: who sent it, by exactly one credential,
 //! whether it is meant, and the endpoints that the guard's dialect has below its path.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -20,6 +20,7 @@ use super::{
     GuardParts,
     credentials::{Credentials, SiteAccessSessions},
     csrf, expected_user, http, method_override,
+    site_access::{GuardSiteAccesses, SiteAccess},
 };
 use crate::{
     config::{Anonymous, GuardConfig},
@@ -34,9 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a request to an endpoint of ours may take to arrive and to be answered.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The SiteAccess of a site that has no other (`docs/contracts/ibexa.md` §7).
-const ONLY: &str = "site";
-
 /// What one http guard asks of every request.
 pub(super) struct Admission {
     issuer: Issuer,
@@ -44,8 +42,9 @@ pub(super) struct Admission {
     speaks: Option<&'static GuardDialect>,
     credentials: Arc<Credentials>,
     sessions: Option<SiteAccessSessions>,
-    site_access: Arc<str>,
-    cookie: Arc<SessionCookie>,
+    site_accesses: Arc<GuardSiteAccesses>,
+    /// The session cookie of each SiteAccess.
+    cookies: HashMap<Arc<str>, Arc<SessionCookie>>,
     endpoints: Option<(&'static Endpoints, Router)>,
 }
 
@@ -54,22 +53,27 @@ impl Admission {
         config: &Arc<GuardConfig>,
         parts: &GuardParts,
         credentials: &Arc<Credentials>,
+        site_accesses: &Arc<GuardSiteAccesses>,
     ) -> Self {
         let (issuer, speaks) = (parts.issuer.clone(), config.speaks());
         let sessions = SiteAccessSessions::of(config, parts);
-        let area = Area { issuer: &issuer, path: &config.path, has_sessions: sessions.is_some() };
-        let endpoints = speaks.and_then(|dialect| dialect.endpoints.as_ref());
-        let name = match config.sessions_of() {
-            SessionsOf::SiteAccess { cookie_name } => cookie_name(ONLY, None),
-            SessionsOf::Nobody | SessionsOf::Pages => String::new(),
+        let area = Area {
+            issuer: &issuer,
+            path: &config.path,
+            has_sessions: sessions.is_some(),
+            creates_tokens: config.creates_tokens(),
         };
+        let endpoints = speaks.and_then(|dialect| dialect.endpoints.as_ref());
         let is_https = issuer.address().issuer.starts_with("https://");
+        let cookie = |one: &Arc<SiteAccess>| {
+            (Arc::clone(&one.name), Arc::new(cookie(config.sessions_of(), one, is_https)))
+        };
         Self {
             speaks,
             credentials: Arc::clone(credentials),
             sessions,
-            site_access: ONLY.into(),
-            cookie: Arc::new(SessionCookie::host_only(name, is_https)),
+            cookies: site_accesses.iter().map(cookie).collect(),
+            site_accesses: Arc::clone(site_accesses),
             endpoints: endpoints.map(|endpoints| (endpoints, (endpoints.routes)(&area))),
             config: Arc::clone(config),
             issuer,
@@ -144,19 +148,24 @@ impl Admission {
     async fn check(&self, parts: &mut Parts) -> Result<Admitted, GuardRefusal> {
         let overrides = self.speaks.is_some_and(|dialect| dialect.method_override);
         method_override::apply(parts, overrides)?;
-        let sender = timeout(PATIENCE, self.sender(parts)).await;
+        let site_access = self.site_accesses.select(parts);
+        let site_access =
+            site_access.map_err(|unknown| GuardRefusal::BadRequest(unknown.to_string().into()))?;
+        let cookie = self.cookies.get(&site_access.name).ok_or(GuardRefusal::Unavailable)?;
+        let sender = timeout(PATIENCE, self.sender(parts, &site_access, cookie)).await;
         let (presented, session) = sender.map_err(|_| GuardRefusal::Unavailable)??;
         self.check_meant(parts, session.as_ref())?;
         if self.speaks.is_some_and(|dialect| dialect.expected_user) {
             expected_user::check(&parts.headers, &presented.caller)?;
         }
+        self.check_login(parts, &site_access, &presented).await?;
         let caller = presented.caller.clone();
         if caller.identity().is_none() && self.endpoint(parts).is_some() && !self.is_open(parts) {
             let challenge = presented.challenge.or_else(|| http::challenges(&self.config).pop());
             return Err(GuardRefusal::NotAuthenticated(challenge));
         }
         parts.extensions.insert(presented);
-        let (site_access, cookie) = (Arc::clone(&self.site_access), Arc::clone(&self.cookie));
+        let (site_access, cookie) = (Arc::clone(&site_access.name), Arc::clone(cookie));
         Ok(Admitted { site_access, cookie, session: session.map(Arc::new), caller })
     }
 
@@ -164,6 +173,8 @@ impl Admission {
     async fn sender(
         &self,
         parts: &mut Parts,
+        site_access: &SiteAccess,
+        cookie: &SessionCookie,
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
         let Some(sessions) = &self.sessions else {
@@ -177,12 +188,40 @@ impl Admission {
                 Err(refusal) => Err(GuardRefusal::Gate(Box::new(refusal))),
             };
         };
-        let found = sessions.find(&parts.headers, &self.site_access, &self.cookie).await;
+        let found = sessions.find(&parts.headers, &site_access.name, cookie).await;
         let (caller, session) = match found.map_err(unavailable)? {
             Some((session, caller)) => (caller, Some(session)),
             None => (Caller::NOBODY, None),
         };
         Ok((Presented { caller, challenge: None }, session))
+    }
+
+    /// Whether the sender may sign in at the SiteAccess (§7.3). Nobody is told so who could still show
+    /// who they are.
+    async fn check_login(
+        &self,
+        parts: &Parts,
+        site_access: &SiteAccess,
+        presented: &Presented,
+    ) -> Result<(), GuardRefusal> {
+        let may = timeout(PATIENCE, self.site_accesses.may_sign_in(site_access, &presented.caller));
+        let may = may.await.map_err(|_| GuardRefusal::Unavailable)?;
+        let may = may.map_err(|error| {
+            tracing::error!(%error, "the roles could not be read");
+            GuardRefusal::Unavailable
+        })?;
+        if may {
+            return Ok(());
+        }
+        let is_known = presented.caller.identity().is_some();
+        if is_known || self.is_below(parts, |endpoints| endpoints.open) {
+            return Err(GuardRefusal::LoginNotPermitted);
+        }
+        let challenge = presented.challenge.clone();
+        match challenge.or_else(|| http::challenges(&self.config).pop()) {
+            Some(challenge) => Err(GuardRefusal::NotAuthenticated(Some(challenge))),
+            None => Err(GuardRefusal::LoginNotPermitted),
+        }
     }
 
     /// Whether an unsafe request is meant, where it has a session or could open one. Endpoints that are
@@ -224,6 +263,24 @@ impl Admission {
         let (Some(below), Some((endpoints, _))) = (below, &self.endpoints) else { return false };
         let mut rests = paths(endpoints).iter().filter_map(|path| below.strip_prefix(path));
         rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// The session cookie of `site_access`.
+fn cookie(sessions: SessionsOf, site_access: &SiteAccess, is_https: bool) -> SessionCookie {
+    let written = &site_access.session;
+    let name = match sessions {
+        SessionsOf::SiteAccess { cookie_name } => {
+            cookie_name(&site_access.name, written.name.as_deref())
+        }
+        SessionsOf::Nobody | SessionsOf::Pages => String::new(),
+    };
+    let plain = SessionCookie::host_only(name, is_https);
+    SessionCookie {
+        lifetime: written.cookie_lifetime.map(|lifetime| lifetime.get().as_secs()),
+        path: written.cookie_path.clone().unwrap_or(plain.path),
+        domain: written.cookie_domain.clone(),
+        ..plain
     }
 }
 

@@ -21,7 +21,6 @@ use crate::config::{GuardConfig, Method};
 const LONGEST: Duration = Duration::from_hours(24);
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
-const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"castellan\", charset=\"UTF-8\"");
 
 impl Inner {
     /// The gate that decides by `map`.
@@ -33,12 +32,20 @@ impl Inner {
     ) -> RestGated<upstream::Upstream> {
         let config = &self.config;
         let path = config.upstream.as_ref().map_or("", |url| url.path());
+        let plain = RestSettings::default();
         let settings = RestSettings {
             path: config.path.clone(),
             base: path.trim_end_matches('/').to_owned(),
             strip: config.strip_headers.clone(),
             shares_host: true,
             challenges: challenges(config),
+            ..plain
+        };
+        let settings = match config.credential_problems() {
+            Some([missing, expired, invalid]) => {
+                RestSettings { missing: Some(missing), expired, invalid, ..settings }
+            }
+            None => settings,
         };
         let verifier = Arc::clone(&self.credentials) as _;
         let gate = RestGate::new(map, rules(config), verifier, settings).with(recorder, attestor);
@@ -98,6 +105,6 @@ impl Guard {
 pub(super) fn challenges(config: &GuardConfig) -> Vec<HeaderValue> {
     let methods = config.authenticate.list();
     let bearer = methods.iter().any(Method::is_token).then_some(BEARER);
-    let basic = methods.contains(&Method::Basic).then_some(BASIC);
+    let basic = config.basic_challenge();
     bearer.into_iter().chain(basic).collect()
 }

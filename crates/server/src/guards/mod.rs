@@ -4,6 +4,7 @@ mod admission;
 mod credentials;
 mod csrf;
 mod expected_user;
+mod graphql;
 mod http;
 mod identity_header;
 mod introspection;
@@ -12,6 +13,7 @@ mod policies;
 mod recorder;
 mod rest_source;
 mod schema_source;
+pub(crate) mod site_access;
 mod state;
 mod surface;
 mod upstream;
@@ -24,7 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{Method, Request, Response, StatusCode, header},
+    http::{HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::{Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable};
@@ -50,6 +52,8 @@ pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{build as build_schema, fetch_sdl};
+use site_access::GuardSiteAccesses;
+pub(crate) use site_access::SiteAccesses;
 use state::State;
 pub(crate) use state::Trouble;
 use surface::Gated;
@@ -69,6 +73,8 @@ struct Inner {
     parts: GuardParts,
     /// What callers show.
     credentials: Arc<Credentials>,
+    /// The SiteAccesses that its requests can be for.
+    site_accesses: Arc<GuardSiteAccesses>,
     /// What requests pass before its gate.
     admission: Admission,
     /// The API behind it.
@@ -92,6 +98,7 @@ pub(crate) struct GuardParts {
     pub(crate) usage: Usage,
     pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
+    pub(crate) site_accesses: Arc<SiteAccesses>,
 }
 
 impl Guard {
@@ -102,9 +109,12 @@ impl Guard {
         let config = Arc::new(config);
         let api = config.upstream.as_ref().and_then(|url| parts.upstreams.at(url));
         let credentials = Arc::new(Credentials::of(&config, &parts));
+        let site_accesses = GuardSiteAccesses::of(&config, &parts.issuer, &parts.site_accesses);
+        let site_accesses = Arc::new(site_accesses);
         let inner = Arc::new(Inner {
-            admission: Admission::of(&config, &parts, &credentials),
+            admission: Admission::of(&config, &parts, &credentials, &site_accesses),
             credentials,
+            site_accesses,
             config: Arc::clone(&config),
             parts,
             api,
@@ -152,6 +162,22 @@ impl Guard {
         self.inner.api.as_ref().map(|api| api.is_well())
     }
 
+    /// The request headers that its answers depend on, besides those of the API behind it
+    /// (`docs/contracts/ibexa.md` §10, item 15).
+    pub(crate) fn varies_by(&self) -> Vec<HeaderName> {
+        let mut names = Vec::new();
+        if self.config.speaks_of_site_accesses() {
+            names.extend([header::ACCEPT, header::AUTHORIZATION, header::COOKIE]);
+        }
+        if self.inner.site_accesses.are_named_by_clients() {
+            names.push(site_access::HEADER);
+        }
+        if !self.config.allowed_origins.is_empty() {
+            names.push(header::ORIGIN);
+        }
+        names
+    }
+
     /// Answers one request. A person who comes with a browser, where only known callers are let
     /// in, is asked who they are (`docs/contracts/decidim.md` §5.4).
     pub async fn answer<B>(&self, mut request: Request<B>) -> Response<Body>
@@ -178,10 +204,20 @@ impl Guard {
         }
         let gated = self.inner.state.load().gated.clone();
         let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
-        match gated.oneshot(request).await {
+        let (request, challenge) = match self.at_site_access(request).await {
+            Ok(found) => found,
+            Err(refused) => return refused,
+        };
+        let mut response = match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
+        };
+        // In the scheme of the credential, which the gate did not see.
+        if let Some(challenge) = challenge.filter(|_| response.status() == StatusCode::UNAUTHORIZED)
+        {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        response
     }
 
     /// What everybody is told while it is closed: the kind of reason, and nothing from inside.
@@ -275,6 +311,11 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     }
     if let Some(introspection) = config.introspection {
         rules.introspection = introspection;
+    }
+    if let Some([missing, expired, invalid]) = config.credential_problems() {
+        rules.wording.no_credential.0 = missing;
+        rules.wording.expired.0 = expired;
+        rules.wording.invalid.0 = invalid;
     }
     rules.forms = config.forms.unwrap_or(rules.forms);
     rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);

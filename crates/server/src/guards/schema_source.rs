@@ -289,6 +289,7 @@ fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
         naming: guard.naming(),
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
+        create_token: guard.creates_tokens(),
         source: source.to_owned(),
         upstream_enforces: guard.upstream_enforces.clone(),
     }

@@ -1,7 +1,7 @@
 //! A server, put together from its configuration.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -30,7 +30,7 @@ use crate::{
     dialects,
     file_handles::FileHandles,
     files,
-    guards::{Denials, Guard, GuardParts, LimitError, Trouble, Upstreams, Usage},
+    guards::{Denials, Guard, GuardParts, LimitError, SiteAccesses, Trouble, Upstreams, Usage},
     http,
     http_client::DocumentClient,
     startup::data_source::{self, DataError},
@@ -144,6 +144,7 @@ fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
             .filter(|guard| guard.upstream.is_some())
             .map(|guard| guard_scopes(guard, site))
             .collect(),
+        site_accesses: loaded.site_accesses(site).iter().map(|one| one.name.clone()).collect(),
     }
 }
 
@@ -348,6 +349,7 @@ fn site_routes(
         usage: before.usage.clone(),
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
+        site_accesses: Arc::new(SiteAccesses::of(loaded, site)),
     };
     let open = |config: GuardConfig| {
         let before = before.guards.iter().find(|guard| guard.config.name == config.name);
@@ -363,36 +365,21 @@ fn site_routes(
     }));
     let mut open = vec!["/.well-known/".to_owned()];
     open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
-    let (mut guards, mut guards_below) = (HashMap::new(), Vec::new());
     for guard in &opened {
+        // Those of other APIs list the origins that may call them.
         if guard.config.is_http() {
-            let path = guard.config.path.clone();
-            open.extend([path.clone(), format!("{path}/")]);
-            guards_below.push((path, guard.clone()));
             continue;
         }
         let root = guard.config.is_at_root().then(|| "/".to_owned());
-        for path in [Some(guard.config.path.clone()), root].into_iter().flatten() {
-            open.push(path.clone());
-            guards.insert(path, guard.clone());
-        }
+        open.extend([Some(guard.config.path.clone()), root].into_iter().flatten());
     }
-    guards_below.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+    let guards = opened.clone();
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let (hosts, https) = (site.hosts.clone(), site.issuer.is_https());
     let (by_client, cors_headers) = (&cors::PATHS, loaded.config.server.cors_headers.clone());
-    let site_routes = SiteRoutes {
-        hosts,
-        https,
-        nonce,
-        guards,
-        guards_below,
-        routes,
-        open,
-        by_client,
-        cors_headers,
-    };
+    let site_routes =
+        SiteRoutes { hosts, https, nonce, guards, routes, open, by_client, cors_headers };
     (site_routes, opened)
 }
 

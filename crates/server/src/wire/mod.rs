@@ -5,6 +5,7 @@ pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod extract;
 pub mod guard_refusal;
+pub(crate) mod host;
 pub(crate) mod policy_request;
 pub(crate) mod request;
 pub mod session_cookie;

@@ -159,6 +159,7 @@ impl Work {
                 alias_digests: std::iter::empty().collect(),
                 resources: Vec::new(),
                 guards: Vec::new(),
+                site_accesses: Vec::new(),
             },
             settings: Settings::default(),
             clock: Arc::new(FixedClock(Timestamp(1_800_000_000))),

@@ -213,6 +213,7 @@ impl<'a> Setup<'a> {
             usage: Usage::start(self.issuer.clone()),
             upstreams: Upstreams::default(),
             folder: Path::new("").to_owned(),
+            site_accesses: Arc::default(),
         };
         let credential = Credential { bearer: "", possession: None, audience: None, source: None };
         Ok(Credentials::holder(guard, &parts, live, &credential).await?)

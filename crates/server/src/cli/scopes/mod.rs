@@ -248,6 +248,7 @@ fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
         naming: guard.naming(),
         overrides: guard.overrides.clone(),
         session: guard.session_field(),
+        create_token: guard.creates_tokens(),
         upstream_enforces: guard.upstream_enforces.clone(),
         ..SchemaSettings::default()
     }

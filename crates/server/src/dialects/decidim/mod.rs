@@ -25,7 +25,9 @@ use castellan_proto::{Secret, strict_json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ClientDialect, Dialect, GuardDialect, JwtOf, SessionsOf, Site, bearer, patterns};
+use super::{
+    BasicOf, ClientDialect, Dialect, GuardDialect, JwtOf, SessionsOf, Site, bearer, patterns,
+};
 use crate::wire::request;
 
 /// The dialect of guards, of machine users and of apps.
@@ -36,6 +38,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         naming: Naming::Verbs,
         session: SessionField::Local,
         jwt: JwtOf::Machines,
+        basic: BasicOf::Clients,
         http: false,
         at_root: None,
         sessions: SessionsOf::Pages,

@@ -3,6 +3,7 @@
 
 mod element;
 mod input;
+mod jwt;
 mod media;
 mod refusal;
 mod sessions;
@@ -19,7 +20,7 @@ use axum::{
 use castellan_gate::{Naming, SessionField};
 use md5::{Digest as _, Md5};
 
-use super::{Admitted, Area, Dialect, Endpoints, GuardDialect, JwtOf, SessionsOf};
+use super::{Admitted, Area, BasicOf, Dialect, Endpoints, GuardDialect, JwtOf, SessionsOf};
 use crate::wire::guard_refusal::GuardRefusal;
 use refusal::{empty, refuse};
 
@@ -31,7 +32,8 @@ pub(super) const DIALECT: Dialect = Dialect {
         rules: |plain| plain,
         naming: Naming::Verbs,
         session: SessionField::Off,
-        jwt: JwtOf::Nobody,
+        jwt: JwtOf::People,
+        basic: BasicOf::People,
         at_root: None,
         sessions: SessionsOf::SiteAccess { cookie_name },
         method_override: true,
@@ -71,6 +73,7 @@ fn routes(area: &Area<'_>) -> Router {
         .route(&area.at("/user/current"), resource("GET", get(current)))
         .with_state(area.at(""));
     let routes = if area.has_sessions { routes.merge(sessions::routes(area)) } else { routes };
+    let routes = if area.creates_tokens { routes.merge(jwt::routes(area)) } else { routes };
     routes.fallback(async |headers: HeaderMap| refuse(&GuardRefusal::NotFound, &headers))
 }
 

@@ -193,6 +193,7 @@ impl Sessions {
                 let token = self.issuer.masked_csrf_token(&session.signed_in);
                 Ok(self.shown(StatusCode::OK, &admitted.view(session), &token, headers))
             }
+            (Opened::NotPermitted, _) => Err(GuardRefusal::LoginNotPermitted),
             (Opened::Same | Opened::Other, _) => Ok(empty(StatusCode::CONFLICT)),
         }
     }

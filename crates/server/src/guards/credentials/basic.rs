@@ -11,7 +11,7 @@ use castellan_proto::BasicCredentials;
 
 use super::{CredentialKind, unavailable};
 use crate::{
-    config::{GuardConfig, Method},
+    config::GuardConfig,
     guards::{GuardParts, policies::GuardPolicies},
     wire::request,
 };
@@ -25,7 +25,7 @@ struct ClientSecret {
 }
 
 pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn CredentialKind>> {
-    let takes = config.authenticate.list().contains(&Method::Basic);
+    let takes = config.takes_secrets_of_clients();
     takes.then(|| {
         let policies = GuardPolicies::of(config, parts);
         Box::new(ClientSecret { issuer: parts.issuer.clone(), policies }) as _

@@ -9,12 +9,15 @@ mod basic;
 mod client_auth;
 mod foreign_token;
 mod machine_user;
+mod people;
+mod person_basic;
+mod person_jwt;
 mod session;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use castellan_gate::{
     BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
     Verifier,
@@ -24,7 +27,7 @@ use castellan_issuer::{
     records::Account,
     tokens::verified::{Live, VerifyError},
 };
-use castellan_proto::{BasicCredentials, jose::Algorithm};
+use castellan_proto::{BasicCredentials, Secret, jose::Algorithm};
 
 use super::GuardParts;
 use crate::config::GuardConfig;
@@ -65,6 +68,16 @@ trait CredentialKind: Send + Sync {
         Ok(None)
     }
 
+    /// A token of this kind for the person whom `name` and `password` authenticate.
+    async fn create_token(
+        &self,
+        _: &str,
+        _: &Secret,
+        _: &Extensions,
+    ) -> Result<Option<Secret>, BasicError> {
+        Ok(None)
+    }
+
     /// The algorithms that a proof of possession may have (RFC 9449 §5); none if tokens of this kind
     /// are bound to no key.
     fn proof_algorithms(&self) -> &'static [Algorithm] {
@@ -81,18 +94,25 @@ const ROSTER: &[Take] = &[
     foreign_token::take,
     api_key::take,
     machine_user::take,
+    person_jwt::take,
     access_token::take,
     basic::take,
+    person_basic::take,
     client_auth::take,
     session::take,
 ];
 
 /// The credentials that one guard takes.
-pub(crate) struct Credentials(Vec<Box<dyn CredentialKind>>);
+pub(crate) struct Credentials {
+    kinds: Vec<Box<dyn CredentialKind>>,
+    /// How callers are asked for a name and a password.
+    basic: Option<HeaderValue>,
+}
 
 impl Credentials {
     pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
-        Self(ROSTER.iter().filter_map(|take| take(config, parts)).collect())
+        let kinds = ROSTER.iter().filter_map(|take| take(config, parts)).collect();
+        Self { kinds, basic: config.basic_challenge() }
     }
 
     /// The caller that the access token `live`, shown with `credential`, is at a guard.
@@ -113,7 +133,7 @@ impl Credentials {
     /// # Errors
     /// [`Unavailable`] if that cannot be told.
     pub(super) async fn by_headers(&self, headers: &HeaderMap) -> Shown {
-        for kind in &self.0 {
+        for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
                 return Ok(Some(caller));
             }
@@ -125,7 +145,7 @@ impl Credentials {
 #[async_trait]
 impl Verifier for Credentials {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
-        for kind in &self.0 {
+        for kind in &self.kinds {
             if let Some(caller) = kind.by_token(credential).await? {
                 return Ok(caller);
             }
@@ -138,7 +158,7 @@ impl Verifier for Credentials {
         basic: &BasicCredentials,
         extensions: &Extensions,
     ) -> Result<Option<Caller>, BasicError> {
-        for kind in &self.0 {
+        for kind in &self.kinds {
             if let Some(caller) = kind.by_basic(basic, extensions).await? {
                 return Ok(Some(caller));
             }
@@ -152,7 +172,7 @@ impl Verifier for Credentials {
         extensions: &Extensions,
         caller: &Identity,
     ) -> Result<Option<Caller>, BasicError> {
-        for kind in &self.0 {
+        for kind in &self.kinds {
             if let Some(caller) = kind.with_client(basic, extensions, caller).await? {
                 return Ok(Some(caller));
             }
@@ -160,8 +180,26 @@ impl Verifier for Credentials {
         Ok(None)
     }
 
+    async fn create_token(
+        &self,
+        name: &str,
+        password: &Secret,
+        extensions: &Extensions,
+    ) -> Result<Option<Secret>, BasicError> {
+        for kind in &self.kinds {
+            if let Some(token) = kind.create_token(name, password, extensions).await? {
+                return Ok(Some(token));
+            }
+        }
+        Ok(None)
+    }
+
+    fn basic_challenge(&self) -> Option<HeaderValue> {
+        self.basic.clone()
+    }
+
     fn proof_algorithms(&self) -> &[Algorithm] {
-        let algorithms = self.0.iter().map(|kind| kind.proof_algorithms());
+        let algorithms = self.kinds.iter().map(|kind| kind.proof_algorithms());
         algorithms.max_by_key(|algorithms| algorithms.len()).unwrap_or_default()
     }
 }

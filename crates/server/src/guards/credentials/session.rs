@@ -150,7 +150,7 @@ fn named_scopes() -> Scopes {
 
 /// There is no app that could be granted less than all: a person may do what their roles allow, which
 /// such a guard requires.
-fn every_operation() -> Scopes {
+pub(super) fn every_operation() -> Scopes {
     ["Query:*", "Mutation:*", "Subscription:*"]
         .into_iter()
         .filter_map(|text| ScopePattern::try_from(text.to_owned()).ok())

@@ -12,6 +12,7 @@ pub(crate) mod decidim_machines;
 pub(crate) mod decidim_oauth;
 pub(crate) mod decidim_requests;
 pub(crate) mod ibexa;
+mod ibexa_people;
 pub(crate) mod policies_in_cedar;
 pub(crate) mod trompa_guard;
 pub(crate) mod trompa_keys;

@@ -1,5 +1,6 @@
 //! Guards: what reaches an API behind the gate, and what comes back.
 
+pub(crate) mod areas;
 pub(crate) mod bad_input;
 pub(crate) mod bounded_growth;
 pub(crate) mod client_beside_token;

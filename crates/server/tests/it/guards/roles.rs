@@ -340,7 +340,7 @@ async fn a_role_says_what_for_and_for_whom() {
         ("scope: [\"Query:*\"]\n".to_owned(), "this role is for nobody"),
         (format!("scope: [\"Query:*\"]\ngroups: []\nusers: []\n{}", ""), "this role is for nobody"),
         (format!("scope: []\n{everybody}"), "scope is empty"),
-        (everybody.to_owned(), "missing field `scope`"),
+        (everybody.to_owned(), "scope is empty"),
         (format!("scope: [\"Query:{{a\"]\n{everybody}"), "scope: the braces in"),
         (format!("scope: [\"a b\"]\n{everybody}"), "scope: \"a b\" is not a scope"),
         (

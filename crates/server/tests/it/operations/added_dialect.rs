@@ -16,7 +16,7 @@ use castellan_issuer::records::TokenProfile;
 use castellan_server::{
     cli,
     config::{Config, ConfigError, Loaded, Rosters},
-    dialects::{ClientDialect, Dialect, Dialects, GuardDialect, JwtOf, SessionsOf, Site},
+    dialects::{BasicOf, ClientDialect, Dialect, Dialects, GuardDialect, JwtOf, SessionsOf, Site},
     startup::assemble::{self, Server},
 };
 use http::{Request, StatusCode};
@@ -33,6 +33,7 @@ static TEA: Dialect = Dialect {
         naming: Naming::Verbs,
         session: SessionField::Off,
         jwt: JwtOf::Nobody,
+        basic: BasicOf::Clients,
         http: false,
         at_root: None,
         sessions: SessionsOf::Nobody,

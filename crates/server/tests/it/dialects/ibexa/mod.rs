@@ -5,6 +5,7 @@ mod admission;
 mod bad_input;
 mod csrf;
 mod sessions;
+mod site_accesses;
 
 use http::Method;
 use serde_json::{Value, json};

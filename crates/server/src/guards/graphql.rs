@@ -1,0 +1,67 @@
+//! What a GraphQL guard whose dialect knows SiteAccesses asks before its gate
+//! (`docs/contracts/ibexa.md` §4.4, §7).
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, header},
+    response::IntoResponse as _,
+};
+use castellan_gate::{
+    DecisionId,
+    rest::{RestRefusal, present},
+};
+use serde_json::json;
+
+use super::Guard;
+
+/// In the extensions of a request at such a guard: the name of the SiteAccess that it is for.
+#[derive(Clone)]
+pub(crate) struct AtSiteAccess(pub(crate) Arc<str>);
+
+impl Guard {
+    /// The request with its caller and its SiteAccess, at which the caller may sign in, and the
+    /// challenge if the credential is not valid. A credential is looked at once: the gate sees whom it
+    /// showed.
+    pub(super) async fn at_site_access<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<(Request<B>, Option<HeaderValue>), Response<Body>> {
+        let site_accesses = &self.inner.site_accesses;
+        if !site_accesses.are_asked_for() {
+            return Ok((request, None));
+        }
+        let (mut parts, body) = request.into_parts();
+        let id = parts.extensions.get::<DecisionId>().copied();
+        let id = id.unwrap_or_else(DecisionId::generate);
+        let site_access = site_accesses.select(&mut parts).map_err(|unknown| {
+            refused(StatusCode::BAD_REQUEST, &unknown.to_string(), "INVALID_SITE_ACCESS")
+        })?;
+        let presented = present(&*self.inner.credentials, &parts).await;
+        let presented = presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?;
+        let may = site_accesses.may_sign_in(&site_access, &presented.caller).await;
+        let may = may.map_err(|error| {
+            tracing::error!(%error, "the roles could not be read");
+            let detail = "The request cannot be decided at the moment.";
+            let refusal = RestRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+            RestRefusal { retry_after: Some(1), ..refusal }.into_response(&id).map(Body::new)
+        })?;
+        if !may {
+            let text = "You may not sign in here.";
+            return Err(refused(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
+        }
+        for name in ["authorization", "x-client-auth", "dpop"] {
+            parts.headers.remove(name);
+        }
+        parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access.name)));
+        parts.extensions.insert(presented.caller);
+        Ok((Request::from_parts(parts, body), presented.challenge))
+    }
+}
+
+fn refused(status: StatusCode, message: &str, code: &str) -> Response<Body> {
+    let body = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, body.to_string()).into_response()
+}

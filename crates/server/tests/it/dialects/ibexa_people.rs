@@ -1,0 +1,468 @@
+//! `docs/contracts/ibexa.md` §§4 to 6: people who send their password, or a JWT that they got for it.
+
+use std::time::{Duration, Instant};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use castellan_proto::jose::HmacKey;
+use serde_json::{Value, json};
+
+use crate::support::{
+    castellan::{Castellan, Plan},
+    jose,
+    upstream::{Recorder, json_answer},
+    wire::{Answer, Ask},
+};
+
+const PEOPLE: &str = r#"
+resourceType: User
+id: "14"
+userName: ann
+email: ann@example.org
+password: pw-ann
+---
+resourceType: User
+id: "15"
+userName: bob
+password: "pw:bob é"
+---
+resourceType: User
+id: "16"
+userName: eve
+password: pw-eve
+active: false
+---
+resourceType: Role
+id: everything
+everybody: true
+scope: ["*"]
+---
+resourceType: Client
+id: robot
+secret: robot-secret
+grant_types: [client_credentials, basic]
+scope: ["*"]
+"#;
+
+const SDL: &str = "type Query { hello: String } type Mutation { write: String }";
+const REALM: &str = "Basic realm=\"Ibexa DXP REST API\"";
+
+/// One guard for each method before one API, and two before one that speaks GraphQL.
+async fn start() -> (Recorder, Castellan) {
+    let recorder = Recorder::start().await;
+    recorder.answer_by(|_| json_answer(r#"{"data":{"hello":"hi"}}"#));
+    let guard = |name: &str, path: &str, more: &str| {
+        format!(
+            "[[guard]]\nname = \"{name}\"\npath = \"{path}\"\nupstream = \"{}\"\n\
+             dialect = \"ibexa\"\nrequire = [\"person\"]\n{more}\n",
+            recorder.url
+        )
+    };
+    let http = |name: &str, more: &str| {
+        let operations = "[guard.operations]\n\"GET /things\" = \"Query:Thing:List\"\n\
+                          \"POST /things\" = \"Mutation:Thing:Create\"";
+        guard(name, &format!("/rest/{name}"), &format!("protocol = \"http\"\n{more}\n{operations}"))
+    };
+    let config = http("basic", "authenticate = \"basic\"\nrealm = \"Ibexa DXP REST API\"")
+        + &http("jwt", "authenticate = \"jwt\"")
+        + &http("oauth", "authenticate = \"oauth\"")
+        + &guard("graphql", "/graphql", "authenticate = \"jwt\"\nschema = \"api.graphql\"");
+    let castellan = Castellan::start(Plan {
+        config,
+        documents: PEOPLE.to_owned(),
+        files: vec![("api.graphql", SDL.to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    (recorder, castellan)
+}
+
+fn basic(credentials: &str) -> String {
+    format!("Basic {}", STANDARD.encode(credentials))
+}
+
+/// What `GET /things` at `guard` answers to somebody who shows `authorization`.
+async fn things(castellan: &Castellan, guard: &str, authorization: Option<&str>) -> Answer {
+    let mut ask = Ask::get(&castellan.at(&format!("/rest/{guard}/things")))
+        .header("accept", "application/vnd.ibexa.api.Things+json");
+    if let Some(value) = authorization {
+        ask = ask.header("authorization", value);
+    }
+    ask.send().await
+}
+
+/// What `POST /user/token/jwt` answers to `body` in JSON.
+async fn trade(castellan: &Castellan, guard: &str, body: &Value) -> Answer {
+    Ask::post(&castellan.at(&format!("/rest/{guard}/user/token/jwt")))
+        .header("accept", "application/vnd.ibexa.api.JWT+json")
+        .body("application/vnd.ibexa.api.JWTInput+json", body.to_string())
+        .send()
+        .await
+}
+
+fn input(name: &str, password: &str) -> Value {
+    let media_type = "application/vnd.ibexa.api.JWTInput+json";
+    json!({"JWTInput": {"_media-type": media_type, "username": name, "password": password}})
+}
+
+/// A JWT of Ann's.
+async fn jwt(castellan: &Castellan) -> String {
+    let answer = trade(castellan, "jwt", &input("ann", "pw-ann")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["JWT"]["token"].as_str().unwrap().to_owned()
+}
+
+/// Asks until `castellan` knows what another process did.
+async fn until(castellan: &Castellan, guard: &str, authorization: &str, status: u16) {
+    let began = Instant::now();
+    loop {
+        let answer = things(castellan, guard, Some(authorization)).await;
+        if answer.status == status {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+fn assert_error(answer: &Answer, status: u16, description: &str) {
+    let body = answer.json();
+    let error = &body["ErrorMessage"];
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(error["errorCode"], status, "{answer:?}");
+    assert_eq!(error["errorDescription"], description, "{answer:?}");
+    assert_eq!(error["_media-type"], "application/vnd.ibexa.api.ErrorMessage+json");
+}
+
+#[tokio::test]
+async fn ibexa_25_a_basic_guard_takes_a_login_and_a_password_and_nothing_else() {
+    let (recorder, castellan) = start().await;
+    let missing = things(&castellan, "basic", None).await;
+    assert_eq!(missing.header("www-authenticate"), Some(REALM), "{missing:?}");
+    assert_error(&missing, 401, "The user is not authenticated.");
+    for credentials in ["ann:pw-ann", "ANN@example.org:pw-ann", "14:pw-ann", "bob:pw:bob é"] {
+        let answer = things(&castellan, "basic", Some(&basic(credentials))).await;
+        assert_eq!(answer.status, 200, "{credentials}: {answer:?}");
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    let seen = recorder.seen();
+    assert_eq!(seen.len(), 4);
+    assert!(seen[0].headers.get("authorization").is_none(), "the password was sent on: {seen:?}");
+    let claims = jose::claims(seen[0].headers["castellan-identity"].to_str().unwrap());
+    assert_eq!((&claims["sub"], &claims["kind"]), (&json!("14"), &json!("password")));
+
+    // No session, and so no token against forged requests.
+    let written = Ask::post(&castellan.at("/rest/basic/things"))
+        .header("authorization", &basic("ann:pw-ann"))
+        .json(&json!({}))
+        .send()
+        .await;
+    assert_eq!(written.status, 200, "{written:?}");
+    // Nobody decodes percent signs (§10a).
+    let encoded = things(&castellan, "basic", Some(&basic("ann:pw%2Dann"))).await;
+    assert_eq!(encoded.status, 401);
+}
+
+/// Row 5: whatever is wrong with a login or a password, the answer is the same, byte for byte.
+#[tokio::test]
+async fn ibexa_05_a_wrong_password_an_unknown_and_a_disabled_person_are_one_answer() {
+    let (recorder, castellan) = start().await;
+    let mut answers = Vec::new();
+    for credentials in ["ann:wrong", "nobody:pw-ann", "eve:pw-eve", "eve:wrong", "ann:", ":", ":x"]
+    {
+        let answer = things(&castellan, "basic", Some(&basic(credentials))).await;
+        assert_eq!(answer.header("www-authenticate"), Some(REALM), "{credentials}");
+        answers.push((answer.status, answer.body));
+    }
+    assert!(answers.iter().all(|one| *one == answers[0] && one.0 == 401), "{answers:?}");
+    let mut answers = Vec::new();
+    for (name, password) in [("ann", "wrong"), ("nobody", "x"), ("eve", "pw-eve"), ("ann", "")] {
+        let answer = trade(&castellan, "jwt", &input(name, password)).await;
+        assert_eq!(answer.header("set-cookie"), None, "{name}");
+        answers.push((answer.status, answer.body));
+    }
+    assert!(answers.iter().all(|one| *one == answers[0] && one.0 == 401), "{answers:?}");
+    assert!(recorder.seen().is_empty());
+}
+
+#[tokio::test]
+async fn ibexa_29_where_jwts_are_off_there_is_nothing() {
+    let (_recorder, castellan) = start().await;
+    for guard in ["basic", "oauth"] {
+        let answer = trade(&castellan, guard, &input("ann", "pw-ann")).await;
+        assert_eq!(answer.status, 404, "{guard}: {answer:?}");
+        assert_eq!(answer.json()["ErrorMessage"]["errorCode"], 404);
+    }
+}
+
+#[tokio::test]
+async fn ibexa_30_a_login_and_a_password_are_traded_for_a_jwt_in_json_and_in_xml() {
+    let (_recorder, castellan) = start().await;
+    let answer = trade(&castellan, "jwt", &input("ann", "pw-ann")).await;
+    assert_eq!(answer.header("set-cookie"), None, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let media_type = "application/vnd.ibexa.api.JWT+json";
+    assert_eq!(answer.header("content-type"), Some(media_type));
+    let body = answer.json();
+    let found = &body["JWT"];
+    assert_eq!(found["_media-type"], media_type);
+    assert_eq!(found["_token"], found["token"]);
+    let claims = jose::claims(found["token"].as_str().unwrap());
+    assert_eq!(claims["username"], "ann");
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3_600);
+
+    let xml = "<JWTInput media-type=\"application/vnd.ibexa.api.JWTInput+xml\"><username>ann\
+               </username><password>pw-ann</password></JWTInput>";
+    for (sent, body) in [("xml", xml.to_owned()), ("json", input("ann", "pw-ann").to_string())] {
+        let answer = Ask::post(&castellan.at("/rest/jwt/user/token/jwt"))
+            .header("accept", "application/vnd.ibexa.api.JWT+xml")
+            .body(&format!("application/vnd.ibexa.api.JWTInput+{sent}; charset=utf-8"), body)
+            .send()
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let token = answer.body.split("token=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(answer.body.contains(&format!("<token>{token}</token>")), "{answer:?}");
+        let shown = things(&castellan, "jwt", Some(&format!("Bearer {token}"))).await;
+        assert_eq!(shown.status, 200, "{sent}: {shown:?}");
+    }
+    let options =
+        Ask::new(http::Method::OPTIONS, &castellan.at("/rest/jwt/user/token/jwt")).send().await;
+    assert_eq!(options.status, 200);
+    assert_eq!(options.header("allow"), Some("POST"));
+}
+
+#[tokio::test]
+async fn ibexa_31_what_is_no_login_and_password_is_400() {
+    let (_recorder, castellan) = start().await;
+    for (body, names) in [
+        (json!([]), ""),
+        (json!({"JWTInput": {"password": "pw-ann"}}), "username"),
+        (json!({"JWTInput": {"username": "ann"}}), "password"),
+        (json!({"JWTInput": {"username": null, "password": "pw-ann"}}), "username"),
+        (json!({"JWTInput": {"username": "ann", "password": 7}}), "password"),
+        (json!({"SessionInput": {"username": "ann", "password": "pw-ann"}}), ""),
+    ] {
+        let answer = trade(&castellan, "jwt", &body).await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+        assert!(answer.body.contains(names) && !answer.body.contains("pw-ann"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn ibexa_32_a_jwt_is_sent_as_a_bearer_token_and_read_in_one_way() {
+    let (recorder, castellan) = start().await;
+    let token = jwt(&castellan).await;
+    let bearer = format!("Bearer {token}");
+    assert_eq!(things(&castellan, "jwt", Some(&bearer)).await.status, 200);
+    let written = Ask::post(&castellan.at("/rest/jwt/things"))
+        .header("authorization", &bearer)
+        .json(&json!({}))
+        .send()
+        .await;
+    assert_eq!(written.status, 200, "without a CSRF token: {written:?}");
+    let seen = recorder.seen();
+    assert!(seen[0].headers.get("authorization").is_none(), "{seen:?}");
+    let claims = jose::claims(seen[0].headers["castellan-identity"].to_str().unwrap());
+    assert_eq!((&claims["sub"], &claims["kind"]), (&json!("14"), &json!("person_jwt")));
+
+    let (head, rest) = token.split_once('.').unwrap();
+    let (payload, signature) = rest.split_once('.').unwrap();
+    let header = |alg: &str| {
+        let mut header = jose::header(&token);
+        header["alg"] = json!(alg);
+        URL_SAFE_NO_PAD.encode(header.to_string())
+    };
+    let mut forged = vec![
+        ("tampered", format!("{head}.{payload}.{}", signature.chars().rev().collect::<String>())),
+        ("none", format!("{}.{payload}.", header("none"))),
+        ("none, signed", format!("{}.{payload}.{signature}", header("none"))),
+        ("nonsense", "nonsense".to_owned()),
+    ];
+    let jwks = Ask::get(&castellan.at("/.well-known/jwks.json")).send().await.json();
+    for key in jwks["keys"].as_array().unwrap() {
+        let signed = format!("{}.{payload}", header("HS256"));
+        let code = HmacKey::new(key.to_string().as_bytes()).code(signed.as_bytes());
+        forged.push(("HS256", format!("{signed}.{}", URL_SAFE_NO_PAD.encode(code))));
+    }
+    for (what, forged) in &forged {
+        let answer = things(&castellan, "jwt", Some(&format!("Bearer {forged}"))).await;
+        assert_error(&answer, 401, "Invalid JWT Token");
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with("Bearer"), "{what}: {challenge}");
+    }
+    // In a header, and nowhere else.
+    let in_query = castellan.at(&format!("/rest/jwt/things?access_token={token}&bearer={token}"));
+    let answer = Ask::get(&in_query).send().await;
+    assert!(matches!(answer.status.as_u16(), 400 | 401), "{answer:?}");
+    let cookie =
+        Ask::get(&castellan.at("/rest/jwt/things")).header("cookie", &format!("BEARER={token}"));
+    assert_eq!(cookie.send().await.status, 401);
+    assert!(recorder.seen().is_empty());
+
+    castellan.advance_to(3_600);
+    let answer = things(&castellan, "jwt", Some(&bearer)).await;
+    assert_error(&answer, 401, "Expired JWT Token");
+}
+
+#[tokio::test]
+async fn what_ends_a_persons_sessions_ends_passwords_and_jwts_that_a_node_remembers() {
+    let (_recorder, castellan) = start().await;
+    let (token, other) = (jwt(&castellan).await, jwt(&castellan).await);
+    let (bearer, other) = (format!("Bearer {token}"), format!("Bearer {other}"));
+    let password = basic("ann:pw-ann");
+    for (guard, shown) in [("jwt", &bearer), ("jwt", &other), ("basic", &password)] {
+        assert_eq!(things(&castellan, guard, Some(shown)).await.status, 200);
+    }
+    // One alone, by whoever holds it.
+    let revoked = Ask::post(&castellan.at("/auth/revoke"))
+        .header("authorization", &basic("robot:robot-secret"))
+        .form(&[("token", &token)])
+        .send()
+        .await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    assert_eq!(things(&castellan, "jwt", Some(&bearer)).await.status, 401);
+    assert_eq!(things(&castellan, "jwt", Some(&other)).await.status, 200);
+    // All of them, by another process.
+    let ann = PEOPLE.split("---").next().unwrap().replace("password: pw-ann", "password: new-ann");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &ann).status.success());
+    until(&castellan, "jwt", &other, 401).await;
+    until(&castellan, "basic", &password, 401).await;
+    assert_eq!(things(&castellan, "basic", Some(&basic("ann:new-ann"))).await.status, 200);
+}
+
+/// What `createToken` answers, and with which status.
+async fn create(castellan: &Castellan, name: &str, password: &str) -> Value {
+    let query = "mutation T($u:String!,$p:String!){createToken(username:$u,password:$p){token \
+                 message}}";
+    let body = json!({"query": query, "variables": {"u": name, "p": password}});
+    let answer = Ask::post(&castellan.at("/graphql")).json(&body).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[tokio::test]
+async fn ibexa_34_a_mutation_creates_a_token() {
+    let (recorder, castellan) = start().await;
+    let created = create(&castellan, "ann", "pw-ann").await;
+    let payload = &created["data"]["createToken"];
+    assert_eq!(payload["message"], Value::Null, "{created}");
+    let token = payload["token"].as_str().unwrap();
+    for (name, password) in [("ann", "wrong"), ("nobody", "pw-ann"), ("eve", "pw-eve"), ("ann", "")]
+    {
+        let refused = json!({"token": null, "message": "Wrong username or password"});
+        let answer = create(&castellan, name, password).await;
+        assert_eq!(answer, json!({"data": {"createToken": refused}}), "{name}");
+    }
+    let missing = "mutation { createToken(username: \"ann\") { token } }";
+    let answer = castellan.graphql("/graphql", None, missing).await;
+    assert!(answer.json()["errors"].is_array(), "{answer:?}");
+    assert!(recorder.seen().is_empty(), "none of it is the API's");
+    // On GraphQL and on REST alike.
+    let answer = castellan.graphql("/graphql", Some(token), "{ hello }").await;
+    assert_eq!(answer.json(), json!({"data": {"hello": "hi"}}), "{answer:?}");
+    assert_eq!(things(&castellan, "jwt", Some(&format!("Bearer {token}"))).await.status, 200);
+    let shown = castellan.graphql("/graphql", None, "{ __type(name:\"Mutation\"){fields{name}} }");
+    assert!(shown.await.body.contains("createToken"));
+}
+
+/// Row 40: guesses at one person's password are held up at every door, and hold up nobody else.
+#[tokio::test]
+async fn ibexa_40_guesses_are_counted_at_every_door_and_by_person() {
+    let (_recorder, castellan) = start().await;
+    let mut held_up = 0;
+    for n in 0..20 {
+        let answer = match n % 2 {
+            0 => things(&castellan, "basic", Some(&basic("ann:wrong"))).await,
+            _ => trade(&castellan, "jwt", &input("ann", "wrong")).await,
+        };
+        if answer.status == 429 {
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
+            held_up += 1;
+        }
+    }
+    assert!(held_up >= 9, "{held_up}");
+    let answer = create(&castellan, "ann", "pw-ann").await;
+    let message = &answer["data"]["createToken"]["message"];
+    assert_eq!(message, "too many attempts; try again later", "not even the right one");
+    assert_eq!(things(&castellan, "basic", Some(&basic("bob:pw:bob é"))).await.status, 200);
+}
+
+/// Each alias of a mutation is a guess of its own.
+#[tokio::test]
+async fn case_08_aliases_are_counted_one_by_one() {
+    let (_recorder, castellan) = start().await;
+    let guesses: String = (0..20)
+        .map(|n| format!("a{n}: createToken(username: \"ann\", password: \"p{n}\") {{ message }} "))
+        .collect();
+    let answer = castellan.graphql("/graphql", None, &format!("mutation {{ {guesses} }}")).await;
+    let body = answer.json();
+    let data = body["data"].as_object().unwrap();
+    let checked =
+        data.values().filter(|one| one["message"] == "Wrong username or password").count();
+    assert!((1..=11).contains(&checked), "{body}");
+}
+
+/// Every method with every credential that is not right there: 401 with the method's challenge, and
+/// nothing reaches the API.
+#[tokio::test]
+async fn a_guard_takes_the_credentials_of_its_method_and_no_others() {
+    let (recorder, castellan) = start().await;
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "robot"),
+        ("client_secret", "robot-secret"),
+    ];
+    let answer = castellan.token(&pairs).await.json();
+    let access = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    let person = format!("Bearer {}", jwt(&castellan).await);
+    let password = basic("ann:pw-ann");
+    let right = [("basic", &password), ("jwt", &person), ("oauth", &access)];
+    for (guard, shown) in right {
+        assert_eq!(things(&castellan, guard, Some(shown)).await.status, 200, "{guard}");
+    }
+    recorder.seen();
+    let wrong = [
+        basic("ann:wrong"),
+        basic("nobody:pw-ann"),
+        basic("robot:robot-secret"),
+        basic("ann"),
+        "Basic ***".to_owned(),
+        "Basic".to_owned(),
+        "Bearer".to_owned(),
+        "Bearer nonsense".to_owned(),
+        "Bearer a.b.c".to_owned(),
+        format!("Bearer {}", person.rsplit_once('.').unwrap().0),
+        format!("DPoP {}", person.trim_start_matches("Bearer ")),
+        "Digest username=\"ann\"".to_owned(),
+        "Negotiate abc".to_owned(),
+        person.trim_start_matches("Bearer ").to_owned(),
+    ];
+    for (guard, challenge) in [("basic", REALM), ("jwt", "Bearer"), ("oauth", "Bearer")] {
+        let others = right.iter().filter(|(other, _)| *other != guard).map(|(_, shown)| *shown);
+        for shown in others.chain(&wrong) {
+            let answer = things(&castellan, guard, Some(shown)).await;
+            assert_eq!(answer.status, 401, "{guard} with {shown}: {answer:?}");
+            let found = answer.header("www-authenticate").unwrap_or_default().to_owned();
+            assert!(found.starts_with(challenge), "{guard} with {shown}: {found}");
+            assert_eq!(answer.header("set-cookie"), None);
+        }
+        let missing = things(&castellan, guard, None).await;
+        assert_eq!(missing.status, 401, "{guard}: {missing:?}");
+        assert_eq!(missing.header("www-authenticate"), Some(challenge), "{guard}");
+        for cookie in ["ASID=x", "IBX_SESSION_ID98defd6ee70dfb1dea416cecdf391f58=x"] {
+            let url = castellan.at(&format!("/rest/{guard}/things"));
+            let answer = Ask::get(&url).header("cookie", cookie).send().await;
+            assert_eq!(answer.status, 401, "{guard} with a cookie: {answer:?}");
+        }
+        let twice = Ask::get(&castellan.at(&format!("/rest/{guard}/things")))
+            .header("authorization", &password)
+            .header("authorization", &person)
+            .send()
+            .await;
+        assert_eq!(twice.status, 400, "{guard}: {twice:?}");
+    }
+    assert!(recorder.seen().is_empty());
+}

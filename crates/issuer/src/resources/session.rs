@@ -203,7 +203,7 @@ async fn end(issuer: &Issuer, id: &str) -> Result<bool, StoreError> {
 /// A record that is shown as a session.
 enum Found {
     Family(Box<Versioned<Family>>),
-    Browser(Versioned<Session>),
+    Browser(Box<Versioned<Session>>),
 }
 
 impl Found {
@@ -211,7 +211,7 @@ impl Found {
         if let Some(stored) = issuer.family(id).await? {
             return Ok(Some(Self::Family(Box::new(stored))));
         }
-        Ok(issuer.browser_session(id).await?.map(Self::Browser))
+        Ok(issuer.browser_session(id).await?.map(|stored| Self::Browser(Box::new(stored))))
     }
 
     /// Where a listing goes on after it.
@@ -361,7 +361,7 @@ impl Issuer {
             }
             None => self.browser_sessions(sid, STEP).await?,
         };
-        Ok(found.into_iter().map(Found::Browser).collect())
+        Ok(found.into_iter().map(|stored| Found::Browser(Box::new(stored))).collect())
     }
 }
 

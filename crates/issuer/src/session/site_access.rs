@@ -40,7 +40,7 @@ impl Proven {
 #[derive(Debug)]
 pub enum Opened {
     /// There is a new session, and this is its cookie.
-    New(Opaque, SignedIn),
+    New(Opaque, Box<SignedIn>),
     /// The same person has one at this SiteAccess; it goes on.
     Same,
     /// Somebody else is signed in; their session goes on.
@@ -102,7 +102,7 @@ impl Issuer {
         let place = Place::SiteAccess(site_access);
         let (cookie, signed_in) =
             self.open_session_after(None, account, Amr::of(&["pwd"]), place).await?;
-        Ok(Opened::New(cookie, signed_in))
+        Ok(Opened::New(cookie, Box::new(signed_in)))
     }
 
     /// Ends the session that `cookie` names at `site_access`, everywhere.

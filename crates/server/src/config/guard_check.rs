@@ -181,7 +181,6 @@ impl GuardConfig {
     /// Whether sessions can be taken, which it lists.
     fn check_sessions(&self) -> Result<(), Wrong> {
         match self.sessions_of() {
-            SessionsOf::Pages => Ok(()),
             SessionsOf::SiteAccess { .. } if !self.is_http() => wrong(
                 &["authenticate"],
                 "authenticate: \"session\" needs protocol = \"http\" in this dialect",
@@ -191,7 +190,7 @@ impl GuardConfig {
                 "authenticate: \"session\" needs require = [\"person\"] in this dialect: there is no \
                  app whose scopes would bound what people may do, so roles have to",
             ),
-            SessionsOf::SiteAccess { .. } => Ok(()),
+            SessionsOf::Pages | SessionsOf::SiteAccess { .. } => Ok(()),
             SessionsOf::Nobody => wrong(
                 &["authenticate"],
                 "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \

@@ -188,7 +188,8 @@ impl Guard {
         B::Error: Into<axum::BoxError>,
     {
         if self.streams() {
-            return self.answer_http(request).await;
+            // Apart, so that requests to other guards take no room for it.
+            return Box::pin(self.answer_http(request)).await;
         }
         let (mut parts, body) = request.into_parts();
         // Signing in at the pages is of no use where certificates alone count, nor is a challenge.

@@ -118,7 +118,7 @@ impl From<&GuardRefusal> for RestRefusal {
             GuardRefusal::TooManyAttempts(seconds) => plain.retry_after = Some(*seconds),
             GuardRefusal::Unavailable => plain.retry_after = Some(1),
             GuardRefusal::MethodNotAllowed(allow) => {
-                plain.allow = HeaderValue::from_str(allow).ok()
+                plain.allow = HeaderValue::from_str(allow).ok();
             }
             _ => {}
         }

@@ -20,3 +20,4 @@ mod refresh;
 mod roles;
 mod secrets;
 mod sessions;
+mod site_access_sessions;

@@ -86,7 +86,7 @@ impl Element {
         let mut writer = Writer::new(Vec::new());
         // Writing to memory does not fail.
         let _ = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
-        let _ = writer.get_mut().extend_from_slice(b"\n");
+        writer.get_mut().push(b'\n');
         self.write_to(&mut writer);
         let mut text = String::from_utf8(writer.into_inner()).unwrap_or_default();
         text.push('\n');
@@ -105,7 +105,9 @@ impl Element {
             }
             Content::Elements(members) => {
                 let _ = writer.write_event(Event::Start(start));
-                members.iter().for_each(|one| one.write_to(writer));
+                for one in members {
+                    one.write_to(writer);
+                }
                 let _ = writer.write_event(Event::End(BytesEnd::new(self.name)));
                 return;
             }

@@ -60,8 +60,7 @@ fn cookie_name(site_access: &str, configured: Option<&str>) -> String {
     match configured {
         None => {
             let digest = Md5::digest(site_access.as_bytes());
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("{COOKIE}{hex}")
+            format!("{COOKIE}{:032x}", u128::from_be_bytes(digest.into()))
         }
         Some(name) if name.starts_with(COOKIE) => name.to_owned(),
         Some(name) => format!("{COOKIE}_{name}"),

@@ -12,73 +12,73 @@ async fn told(api: &Api, kind: &str, body: &str) -> String {
     description
 }
 
+const GOOD: &str = "{\"SessionInput\":{\"login\":\"ann\",\"password\":\"pw-ann\"}}";
+
+/// The type of a body, the body, and what is wrong with either.
+const DEFECTS: &[(&str, &str, &str)] = &[
+    ("application/vnd.ibexa.api.SessionInput+yaml", GOOD, "Unknown format specification: 'yaml'."),
+    (
+        "application/vnd.ibexa.api.UserInput+json",
+        GOOD,
+        "Unknown content type specification: 'application/vnd.ibexa.api.UserInput'.",
+    ),
+    (
+        IJ,
+        "{\"SessionInput\":{\"login\":\"ann\"}}",
+        "Missing 'password' attribute for SessionInput.",
+    ),
+    (
+        IJ,
+        "{\"SessionInput\":{\"password\":\"pw-ann\"}}",
+        "Missing 'login' attribute for SessionInput.",
+    ),
+    (IJ, "{\"SessionInput\":{\"login\":\"pw-ann", "Invalid JSON at line 1, column 32."),
+    (
+        IJ,
+        "{\"SessionInput\":{\"login\":null,\"password\":\"pw-ann\"}}",
+        "'login' must be a string in SessionInput.",
+    ),
+    (
+        IJ,
+        "{\"SessionInput\":{\"login\":14,\"password\":\"pw-ann\"}}",
+        "'login' must be a string in SessionInput.",
+    ),
+    (
+        IJ,
+        "{\"SessionInput\":{\"login\":\"ann\",\"password\":[\"pw-ann\"]}}",
+        "'password' must be a string in SessionInput.",
+    ),
+    (IJ, "{\"login\":\"ann\",\"password\":\"pw-ann\"}", "Invalid JSON."),
+    (IJ, "{\"UserInput\":{}}", "The body must be one SessionInput."),
+    (IJ, "[]", "Invalid JSON."),
+    (IJ, "\"pw-ann\"", "Invalid JSON."),
+    (IX, GOOD, "The body is not well-formed XML."),
+    (IX, "<UserInput/>", "The body must be one SessionInput."),
+    (IX, "<SessionInput/>", "Missing 'login' attribute for SessionInput."),
+    (
+        IX,
+        "<SessionInput><login>ann</login></SessionInput>",
+        "Missing 'password' attribute for SessionInput.",
+    ),
+    (
+        IX,
+        "<SessionInput><login><a>ann</a></login><password>pw-ann</password></SessionInput>",
+        "'login' must be a string in SessionInput.",
+    ),
+    (
+        IX,
+        "<SessionInput><login>ann</login><login>bob</login></SessionInput>",
+        "An element or an attribute is there twice.",
+    ),
+];
+
 #[tokio::test]
 async fn ibexa_07_a_login_that_is_none_is_a_400() {
     let api = Api::start().await;
-    let good = "{\"SessionInput\":{\"login\":\"ann\",\"password\":\"pw-ann\"}}";
     let ask = api.ask("POST", "/user/sessions").header("accept", SJ).send().await;
     assert_eq!(described(&ask, 400), "Missing Content-Type header in message.");
-    for (kind, body, description) in [
-        (
-            "application/vnd.ibexa.api.SessionInput+yaml",
-            good,
-            "Unknown format specification: 'yaml'.",
-        ),
-        (
-            "application/vnd.ibexa.api.UserInput+json",
-            good,
-            "Unknown content type specification: 'application/vnd.ibexa.api.UserInput'.",
-        ),
-        (
-            IJ,
-            "{\"SessionInput\":{\"login\":\"ann\"}}",
-            "Missing 'password' attribute for SessionInput.",
-        ),
-        (
-            IJ,
-            "{\"SessionInput\":{\"password\":\"pw-ann\"}}",
-            "Missing 'login' attribute for SessionInput.",
-        ),
-        (IJ, "{\"SessionInput\":{\"login\":\"pw-ann", "Invalid JSON at line 1, column 32."),
-        (
-            IJ,
-            "{\"SessionInput\":{\"login\":null,\"password\":\"pw-ann\"}}",
-            "'login' must be a string in SessionInput.",
-        ),
-        (
-            IJ,
-            "{\"SessionInput\":{\"login\":14,\"password\":\"pw-ann\"}}",
-            "'login' must be a string in SessionInput.",
-        ),
-        (
-            IJ,
-            "{\"SessionInput\":{\"login\":\"ann\",\"password\":[\"pw-ann\"]}}",
-            "'password' must be a string in SessionInput.",
-        ),
-        (IJ, "{\"login\":\"ann\",\"password\":\"pw-ann\"}", "Invalid JSON."),
-        (IJ, "{\"UserInput\":{}}", "The body must be one SessionInput."),
-        (IJ, "[]", "Invalid JSON."),
-        (IJ, "\"pw-ann\"", "Invalid JSON."),
-        (IX, good, "The body is not well-formed XML."),
-        (IX, "<UserInput/>", "The body must be one SessionInput."),
-        (IX, "<SessionInput/>", "Missing 'login' attribute for SessionInput."),
-        (
-            IX,
-            "<SessionInput><login>ann</login></SessionInput>",
-            "Missing 'password' attribute for SessionInput.",
-        ),
-        (
-            IX,
-            "<SessionInput><login><a>ann</a></login><password>pw-ann</password></SessionInput>",
-            "'login' must be a string in SessionInput.",
-        ),
-        (
-            IX,
-            "<SessionInput><login>ann</login><login>bob</login></SessionInput>",
-            "An element or an attribute is there twice.",
-        ),
-    ] {
-        assert_eq!(told(&api, kind, body).await, description, "{body}");
+    for (kind, body, description) in DEFECTS {
+        assert_eq!(told(&api, kind, body).await, *description, "{body}");
     }
     let twice = "{\"SessionInput\":{\"login\":\"ann\",\"login\":\"bob\",\"password\":\"pw-ann\"}}";
     assert!(told(&api, IJ, twice).await.starts_with("Invalid JSON at line 1"));
@@ -98,7 +98,8 @@ async fn ibexa_08_xml_with_a_document_type_is_a_400() {
     let mut bomb = "<!DOCTYPE s [<!ENTITY a \"aaaaaaaaaa\">".to_owned();
     for at in 'b'..='j' {
         let before = char::from(at as u8 - 1);
-        bomb.push_str(&format!("<!ENTITY {at} \"{}\">", format!("&{before};").repeat(10)));
+        let ten = format!("&{before};").repeat(10);
+        bomb.extend(["<!ENTITY ", &at.to_string(), " \"", &ten, "\">"]);
     }
     for (start, description) in [
         ("<!DOCTYPE s [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>", declared),

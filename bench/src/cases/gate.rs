@@ -13,7 +13,7 @@ use crate::{
     load::{self, Done, Slice, Work},
     peers::{
         Format, Ground, Peer, Provider, Standing, bare,
-        castellan::{GATE, Instance, Wants},
+        castellan::{AREA, GATE, Instance, Wants},
         haproxy, nginx,
     },
     wire::{Request, Wire},
@@ -35,10 +35,51 @@ pub async fn enter(
     (document, freshness): (Document, Freshness),
     ground: &Ground,
 ) -> Result<Contestant, Fault> {
+    let PutUp { standing, provider, token } = put_up(peer, false, ground).await?;
+    let ask = Ask { address: standing.server.address, body: document.body().into() };
+    let stage: Box<dyn Stage> = match (freshness, peer) {
+        (Freshness::NewToken, Peer::Castellan) => {
+            Box::new(Issuing { provider, ask, tokens: Rc::default() })
+        }
+        (Freshness::NewDocument, _) => {
+            let request = ask.with(&token);
+            let at =
+                number_in(&request).ok_or_else(|| Fault::failed("a document without a number"))?;
+            Box::new(Numbered { request, at, next: Rc::default() })
+        }
+        (Freshness::Seen | Freshness::NewToken, _) => {
+            Box::new(same("a document", ask.with(&token)))
+        }
+    };
+    Ok(Contestant { peer, standing, stage })
+}
+
+/// The same for a request to a REST API.
+///
+/// # Errors
+/// [`Fault`] if one of them does not start.
+pub async fn enter_http(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
+    let PutUp { standing, token, .. } = put_up(peer, true, ground).await?;
+    let request = Request::new("GET", &format!("{AREA}/7"), standing.server.address)
+        .header("authorization", &format!("Bearer {token}"))
+        .header("accept", "application/json")
+        .empty();
+    let stage = Box::new(same("an item", request));
+    Ok(Contestant { peer, standing, stage })
+}
+
+/// A gate that stands, whoever issues its tokens, and one of those.
+struct PutUp {
+    standing: Standing,
+    provider: Provider,
+    token: String,
+}
+
+async fn put_up(peer: Peer, rest: bool, ground: &Ground) -> Result<PutUp, Fault> {
     let api = bare::start("upstream", ground).await?;
     // All servers that validate tokens validate Castellan's.
-    let instance =
-        Instance::furnish(ground, Wants { upstream: Some(api.address), ..Wants::default() })?;
+    let wants = Wants { upstream: Some(api.address), rest, ..Wants::default() };
+    let instance = Instance::furnish(ground, wants)?;
     let issuer = instance.open().await?;
     let token = instance.provider.one_token(Format::Es256).await?;
     let standing = match peer {
@@ -58,24 +99,11 @@ pub async fn enter(
             return Err(Fault::failed(format!("{} is no gate", peer.name())));
         }
     };
-    let ask = Ask { address: standing.server.address, body: document.body().into() };
-    let stage: Box<dyn Stage> = match (freshness, peer) {
-        (Freshness::NewToken, Peer::Castellan) => {
-            Box::new(Issuing { provider: instance.provider, ask, tokens: Rc::default() })
-        }
-        (Freshness::NewDocument, _) => {
-            let request = ask.with(&token);
-            let at =
-                number_in(&request).ok_or_else(|| Fault::failed("a document without a number"))?;
-            Box::new(Numbered { request, at, next: Rc::default() })
-        }
-        (Freshness::Seen | Freshness::NewToken, _) => Box::new(same(ask.with(&token))),
-    };
-    Ok(Contestant { peer, standing, stage })
+    Ok(PutUp { standing, provider: instance.provider, token })
 }
 
-fn same(request: Vec<u8>) -> Same {
-    Same { asked: "a document", request: request.into(), needle: NEEDLE }
+fn same(asked: &'static str, request: Vec<u8>) -> Same {
+    Same { asked, request: request.into(), needle: NEEDLE }
 }
 
 /// A document for a gate, without a token yet.

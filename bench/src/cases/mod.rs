@@ -58,6 +58,8 @@ pub enum Kind {
     Introspect,
     /// A document through the gate.
     Gate(Document, Freshness),
+    /// A request to a REST API through the gate.
+    GateHttp,
     /// A code flow where a session is there.
     CodeSession,
     /// A code flow with login and consent.
@@ -266,6 +268,7 @@ async fn enter(
         Kind::Introspect => machine::introspect(peer, ground).await,
         Kind::Refresh => machine::refresh((peer, connections), ground).await,
         Kind::Gate(document, freshness) => gate::enter(peer, (document, freshness), ground).await,
+        Kind::GateHttp => gate::enter_http(peer, ground).await,
         Kind::CodeSession => code::with_session((peer, connections), ground).await,
         Kind::CodeLogin => code::with_login((peer, connections), ground).await,
         Kind::SignIn => people::sign_in(peer, ground).await,

@@ -93,6 +93,13 @@ pub const CASES: &[Case] = &[
         kind: Kind::Gate(Query, NewDocument),
     },
     Case {
+        name: "gate-http",
+        about: "GET of one item of a REST API through the gate, token seen before",
+        peers: &[Castellan, Nginx, Haproxy],
+        targets: &[Over(Nginx, 0.80), Over(Haproxy, 2.6)],
+        kind: Kind::GateHttp,
+    },
+    Case {
         name: "code-session",
         about: "code with PKCE, session and consent present (2 requests), ID token RS256",
         peers: &[Castellan, OidcProvider],

@@ -27,6 +27,8 @@ use crate::{
 pub struct Wants {
     /// The API behind its gate.
     pub upstream: Option<SocketAddr>,
+    /// That API is guarded as a REST API as well.
+    pub rest: bool,
     /// People whose password costs next to nothing to check.
     pub people: usize,
     /// People whose password costs what passwords cost.
@@ -57,6 +59,8 @@ pub struct Instance {
 
 /// Where its gate is.
 pub const GATE: &str = "/graphql";
+/// The path of its guard of a REST API.
+pub const AREA: &str = "/orders";
 /// Where tokens are revoked.
 pub const REVOKE: &str = "/auth/revoke";
 /// The variable that contains the master key of several nodes.
@@ -286,6 +290,14 @@ fn config((issuer, address): (&str, SocketAddr), data: &Data, wants: Wants) -> S
             "[[guard]]\nname = \"archive\"\npath = \"{GATE}\"\nupstream = \
              \"http://{upstream}/\"\nschema = \"schema.graphql\"\n"
         );
+        if wants.rest {
+            let _ = write!(
+                text,
+                "[[guard]]\nname = \"orders\"\npath = \"{AREA}\"\nprotocol = \"http\"\n\
+                 upstream = \"http://{upstream}/\"\n[guard.operations]\n\
+                 \"GET /{{id}}\" = \"Query:Order:Get\"\n"
+            );
+        }
     }
     text
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, net::SocketAddr, process::Command};
 
-use super::{Ground, castellan::GATE};
+use super::{
+    Ground,
+    castellan::{AREA, GATE},
+};
 use crate::{
     fault::Fault,
     packages,
@@ -20,14 +23,20 @@ pub async fn start(ground: &Ground, upstream: SocketAddr) -> Result<Server, Faul
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("  {name}_temp_path {}/{name};\n", folder.display()))
         .concat();
+    let locations: String = [GATE, AREA]
+        .map(|path| {
+            format!(
+                "    location {path} {{\n      proxy_pass http://api/;\n\
+                 \x20     proxy_http_version 1.1;\n      proxy_set_header Connection \"\";\n    }}\n"
+            )
+        })
+        .concat();
     let config = format!(
         "daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr;\n\
          events {{ worker_connections 4096; }}\n\
          http {{\n{temporary}  access_log off;\n  keepalive_requests 1000000000;\n\
          \x20 upstream api {{ server {upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
-         \x20 server {{\n    listen {address};\n    location {GATE} {{\n\
-         \x20     proxy_pass http://api/;\n      proxy_http_version 1.1;\n\
-         \x20     proxy_set_header Connection \"\";\n    }}\n  }}\n}}\n",
+         \x20 server {{\n    listen {address};\n{locations}  }}\n}}\n",
         folder = folder.display()
     );
     let file = folder.join("nginx.conf");

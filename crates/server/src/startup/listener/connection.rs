@@ -83,7 +83,11 @@ impl Connection {
             }
             // At once: the task of a stream is noted right after this.
             let open = activity.begin(request.version() == Version::HTTP_2);
-            async move { Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await) }
+            // On the heap, where the next request finds the same memory still in the processor's caches:
+            // hyper would keep room for it within each connection.
+            Box::pin(async move {
+                Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await)
+            })
         });
         let builder = builder(Streams(Arc::clone(&self.activity)));
         let stream = Stream::new(socket, Arc::clone(&self.activity));

@@ -26,6 +26,7 @@ mod sample_app;
 mod scopes;
 mod serve;
 mod token_problem;
+mod trial;
 mod user;
 
 use std::{

@@ -19,6 +19,7 @@ use super::{
     Failure, example,
     sample_app::{Offer, SampleApp},
     serve,
+    trial::{self, REST, Trial},
 };
 use crate::{
     config::{Config, Loaded},
@@ -34,9 +35,13 @@ pub(super) struct Arguments {
     /// Address to listen on, of this machine alone.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// GraphQL API to guard instead of the sample: queries are public, mutations need a scope.
+    /// API to guard instead of the sample, GraphQL unless --openapi is given: reads are public, all
+    /// else needs a scope.
     #[arg(long, value_name = "URL")]
     upstream: Option<Url>,
+    /// OpenAPI document of that API, which is then guarded as one over HTTP, at /rest.
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    openapi: Option<PathBuf>,
     /// Write a configuration file for `castellan serve --config` that guards the same API, and
     /// exit.
     #[arg(long, value_name = "FILE", requires = "upstream")]
@@ -56,16 +61,25 @@ struct Demo {
     upstream: Url,
     /// The sample is behind the gate.
     is_sample: bool,
-    read: String,
-    /// None if the API has no mutation that could be guessed.
-    write: Option<String>,
+    /// The document of the upstream, if that is not GraphQL.
+    openapi: Option<PathBuf>,
+    read: Trial,
+    /// None if the API has no write that could be guessed.
+    write: Option<Trial>,
     password: String,
     api_key: String,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let openapi = match &arguments.openapi {
+        // A configuration may be elsewhere.
+        Some(file) => {
+            Some(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
+        }
+        None => None,
+    };
     if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
-        return save(file, upstream, arguments.listen).await;
+        return save(file, (upstream, openapi.as_deref()), arguments.listen).await;
     }
     if !arguments.listen.ip().is_loopback() {
         return Err(format!(
@@ -90,8 +104,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         tokio::spawn(archive.serve(socket, async move { drop(stop.changed().await) }));
         (url, Some(counts))
     };
-    let (read, write) = examples(&upstream, is_sample).await?;
+    let (read, write) = match &openapi {
+        Some(file) => trial::of_openapi(file)?,
+        None => examples(&upstream, is_sample).await?,
+    };
     let demo = Demo {
+        openapi,
         read,
         write,
         issuer: format!("http://localhost:{}", listen.port()),
@@ -117,9 +135,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes a configuration for `upstream` to `file`, which must not exist yet.
-async fn save(file: &Path, upstream: &Url, listen: SocketAddr) -> Result<ExitCode, Failure> {
-    fetch_sdl(upstream).await?;
-    let text = settings(&format!("http://localhost:{}", listen.port()), listen, upstream);
+async fn save(
+    file: &Path,
+    (upstream, openapi): (&Url, Option<&Path>),
+    listen: SocketAddr,
+) -> Result<ExitCode, Failure> {
+    match openapi {
+        Some(document) => drop(trial::of_openapi(document)?),
+        None => drop(fetch_sdl(upstream).await?),
+    }
+    let issuer = format!("http://localhost:{}", listen.port());
+    let text = settings(&issuer, listen, &guard_settings(upstream, openapi));
     super::new_file(file, &mut OpenOptions::new())?
         .write_all(text.as_bytes())
         .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -127,8 +153,8 @@ async fn save(file: &Path, upstream: &Url, listen: SocketAddr) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration of a server that guards `upstream`.
-fn settings(issuer: &str, listen: SocketAddr, upstream: &Url) -> String {
+/// The configuration of a server with a `guard`.
+fn settings(issuer: &str, listen: SocketAddr, guard: &str) -> String {
     format!(
         r#"# Made by `castellan demo`; docs/configuration.md says what else can be set.
 issuer = "{issuer}"
@@ -139,12 +165,22 @@ listen = "{listen}"
 [data]
 url = "sqlite://castellan.db"
 
-[[guard]]
-name = "upstream"
-path = "/graphql"
-upstream = "{upstream}"
-public = ["Query:*"]      # reads are public; writes need a token with their scope
-"#
+{guard}"#
+    )
+}
+
+/// The guard of `upstream`, which an `OpenAPI` document describes if it is not GraphQL.
+fn guard_settings(upstream: &Url, openapi: Option<&Path>) -> String {
+    let place = match openapi {
+        None => format!("path = \"/graphql\"\nupstream = \"{upstream}\"\n"),
+        Some(file) => format!(
+            "path = \"{REST}\"\nprotocol = \"http\"\nupstream = \"{upstream}\"\nopenapi = {}\n",
+            json!(file.display().to_string())
+        ),
+    };
+    format!(
+        "[[guard]]\nname = \"upstream\"\n{place}public = [\"Query:*\"]      # reads are public; writes \
+         need a token with their scope\n"
     )
 }
 
@@ -154,7 +190,7 @@ fn rest_settings(upstream: &Url) -> String {
         r#"
 [[guard]]
 name = "archive-rest"
-path = "/rest"
+path = "{REST}"
 protocol = "http"
 upstream = "{upstream}rest"
 openapi = "{DOCUMENT}"
@@ -166,7 +202,8 @@ public = ["Query:*"]
 
 impl Demo {
     fn load(&self, listen: SocketAddr) -> Result<Loaded, Failure> {
-        let mut text = settings(&self.issuer, listen, &self.upstream);
+        let guard = guard_settings(&self.upstream, self.openapi.as_deref());
+        let mut text = settings(&self.issuer, listen, &guard);
         if self.is_sample {
             text = text.replace("name = \"upstream\"", "name = \"archive\"\ndialect = \"trompa\"");
             text = text.replace(
@@ -180,10 +217,8 @@ impl Demo {
         let jwt = format!("\n[jwt]\nsecret = \"{secret}\"\nissuer = \"{}\"\n", self.issuer);
         text.push_str(&jwt);
         if !self.is_sample {
-            text = text.replace(
-                "path = \"/graphql\"",
-                "path = \"/graphql\"\nauthenticate = [\"oauth\", \"jwt\"]",
-            );
+            let name = "name = \"upstream\"\n";
+            text = text.replace(name, &format!("{name}authenticate = [\"oauth\", \"jwt\"]\n"));
         }
         let file = self.folder.path().join("castellan.toml");
         std::fs::write(&file, text)?;
@@ -235,7 +270,8 @@ impl Demo {
         let binary = std::env::current_exe().map(|path| path.display().to_string());
         let binary = binary.unwrap_or_else(|_| "castellan".to_owned());
         let explain = format!("{binary} --config {} explain", config.display());
-        println!("Castellan is running at {issuer} and guards an API at {issuer}/graphql.\n");
+        let path = if self.openapi.is_some() { REST } else { "/graphql" };
+        println!("Castellan is running at {issuer} and guards an API at {issuer}{path}.\n");
         if let Some(counts) = counts {
             let held: Vec<_> = counts
                 .iter()
@@ -246,7 +282,11 @@ impl Demo {
             println!("          mutations: allowed fields run, denied fields are null (trompa)");
         } else {
             println!("  API     yours ({})", self.upstream);
-            println!("          mutations: all or nothing; one denied field rejects the request");
+            if self.openapi.is_none() {
+                println!(
+                    "          mutations: all or nothing; one denied field rejects the request"
+                );
+            }
         }
         println!("  people  ada, clara (an administrator); password: {password}");
         println!("  app     sample-app, at {app}");
@@ -255,7 +295,7 @@ impl Demo {
         self.print_curl(None, &self.read);
         match &self.write {
             Some(write) => self.print_writes(write, (app, token), &explain),
-            None => println!("No example of a write: the API has no suitable mutation.\n"),
+            None => println!("No example of a write: the API has none that is suitable.\n"),
         }
         if self.is_sample {
             self.print_rest(token);
@@ -263,17 +303,17 @@ impl Demo {
         println!("Press Ctrl-C to end the demo; its data is deleted.");
     }
 
-    fn print_writes(&self, write: &str, (app, token): (&str, &str), explain: &str) {
+    fn print_writes(&self, write: &Trial, (app, token): (&str, &str), explain: &str) {
         println!("2. A write, denied. The response contains the id of the decision:\n");
         self.print_curl(None, write);
         println!("3. Why it was denied (replace ID with the id of the decision):\n");
         println!("  {explain} ID");
-        println!("  {explain} --query '{write}'\n");
+        println!("  {explain} {}\n", write.explain());
         println!("4. Sign in as ada in the browser, and see what the app may do:\n");
         println!("  {app}\n");
         println!("5. The same write with a token for an API key, allowed:\n");
         self.print_curl(Some(token), write);
-        println!("  {explain} --token {token} \\\n    --query '{write}'\n");
+        println!("  {explain} --token {token} \\\n    {}\n", write.explain());
     }
 
     fn print_rest(&self, token: &str) {
@@ -281,29 +321,24 @@ impl Demo {
         println!(
             "6. The same API by REST: a public read, a write that is denied, and one that is not:\n"
         );
-        println!("  curl -s '{issuer}/rest/persons?first=3'\n");
+        println!("  curl -s '{issuer}{REST}/persons?first=3'\n");
         for header in ["", &format!(" -H 'Authorization: Bearer {token}'")] {
             println!(
-                "  curl -s {issuer}/rest/persons -H 'Content-Type: application/json'{header} \\\n    \
+                "  curl -s {issuer}{REST}/persons -H 'Content-Type: application/json'{header} \\\n    \
                  -d '{{\"name\":\"Ada Lovelace\"}}'\n"
             );
         }
     }
 
-    fn print_curl(&self, token: Option<&str>, query: &str) {
-        let header =
-            token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
-        let (issuer, body) = (&self.issuer, json!({"query": query}).to_string());
-        println!(
-            "  curl -s {issuer}/graphql -H 'Content-Type: application/json'{header} \\\n    -d '{body}'\n"
-        );
+    fn print_curl(&self, token: Option<&str>, trial: &Trial) {
+        println!("  {}\n", trial.curl(&self.issuer, token, "    "));
     }
 
     /// What the sample app asks for, and what it shows.
     fn offer(&self) -> Offer {
         let scope = format!("openid profile user api:read {}", self.writes());
         let try_it = self.write.as_ref().unwrap_or(&self.read);
-        Offer { scope, document: try_it.clone() }
+        Offer { scope, trial: try_it.clone() }
     }
 
     /// Where the sample's writes lie, or all of one's own.
@@ -313,14 +348,15 @@ impl Demo {
 }
 
 /// A read and a write to try; `None` where the API has nothing that could be guessed.
-async fn examples(upstream: &Url, is_sample: bool) -> Result<(String, Option<String>), Failure> {
+async fn examples(upstream: &Url, is_sample: bool) -> Result<(Trial, Option<Trial>), Failure> {
     if is_sample {
         let write = "mutation { CreatePerson(name: \"Ada Lovelace\") { identifier name } }";
         let read = "{ Person(first: 3) { identifier name birthDate } }";
-        return Ok((read.to_owned(), Some(write.to_owned())));
+        return Ok((Trial::Document(read.to_owned()), Some(Trial::Document(write.to_owned()))));
     }
     let sdl = fetch_sdl(upstream).await?;
     let read = example::operation(&sdl, OperationType::Query);
     let write = example::operation(&sdl, OperationType::Mutation);
-    Ok((read.unwrap_or_else(|| "{ __typename }".to_owned()), write))
+    let read = read.unwrap_or_else(|| "{ __typename }".to_owned());
+    Ok((Trial::Document(read), write.map(Trial::Document)))
 }

@@ -27,6 +27,7 @@ mod scopes;
 mod serve;
 mod tls;
 mod token_problem;
+mod trial;
 mod user;
 
 use std::{

@@ -18,17 +18,17 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use url::Url;
 
-use super::{Failure, serve};
+use super::{Failure, serve, trial::Trial};
 use crate::{
     corridor::{Believed, Corridor, SiteRoutes},
     http_client::HttpClient,
     startup::listener::{self, Limits, Listener},
 };
 
-/// What the app asks for, and the document that it shows to try with it.
+/// What the app asks for, and what it shows to try with it.
 pub(super) struct Offer {
     pub(super) scope: String,
-    pub(super) document: String,
+    pub(super) trial: Trial,
 }
 
 /// Where the app is.
@@ -147,12 +147,7 @@ async fn finish(
         }
     };
     let token = token.as_ref().and_then(|answer| answer["access_token"].as_str());
-    let query = json!({"query": shared.offer.document}).to_string();
-    let curl = format!(
-        "curl -s {}/graphql -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer {}' \\\n  -d '{query}'",
-        shared.issuer,
-        token.unwrap_or_default()
-    );
+    let curl = shared.offer.trial.curl(&shared.issuer, Some(token.unwrap_or_default()), "  ");
     page("Signed in. The app can now do this on your behalf:", &curl)
 }
 

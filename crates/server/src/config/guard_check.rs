@@ -5,7 +5,7 @@ use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Config, GuardConfig, Method, Site, Term, http_guard};
+use super::{Config, GuardConfig, Method, Site, Term};
 use crate::dialects::SessionsOf;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
@@ -258,7 +258,7 @@ impl GuardConfig {
         if let Some(name) = self.strip_headers.iter().find(|name| !is_name(name)) {
             return wrong(&["strip_headers"], format!("{name:?} is not a valid header name"));
         }
-        let unstrippable = if self.is_http() { http_guard::unstrippable } else { unstrippable };
+        let unstrippable = if self.is_http() { Self::unstrippable_over_http } else { unstrippable };
         if let Some((name, why)) =
             self.strip_headers.iter().find_map(|name| Some((name, unstrippable(name)?)))
         {

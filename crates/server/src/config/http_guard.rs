@@ -101,15 +101,15 @@ impl GuardConfig {
         ];
         settings.into_iter().find(|(.., is_set)| *is_set).map(|(way, why, _)| (way, why))
     }
-}
 
-/// Why stripping the header `name` on the way to an API over HTTP would change nothing.
-pub(super) fn unstrippable(name: &str) -> Option<&'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    if matches!(name, header::HOST | header::CONTENT_LENGTH) {
-        return Some("is set by the guard itself and needed by the API");
+    /// Why stripping the header `name` on the way to an API over HTTP would change nothing.
+    pub(super) fn unstrippable_over_http(name: &str) -> Option<&'static str> {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        if matches!(name, header::HOST | header::CONTENT_LENGTH) {
+            return Some("is set by the guard itself and needed by the API");
+        }
+        let mut headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
+        strip_rest_request_headers(&mut headers, &[]);
+        headers.is_empty().then_some("is never forwarded anyway")
     }
-    let mut headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
-    strip_rest_request_headers(&mut headers, &[]);
-    headers.is_empty().then_some("is never forwarded anyway")
 }

@@ -17,6 +17,7 @@ use crate::{
         castellan::{Archive, Castellan, Plan, command, end, free_port},
         fixtures::{Asking, DOCUMENTS, PORTAL, text},
         jose,
+        upstream::Recorder,
         wire::Ask,
     },
 };
@@ -149,6 +150,39 @@ async fn the_demo_serves_what_it_prints_and_leaves_nothing() {
     demo.interrupt();
     assert!(demo.ended_well().await);
     assert_eq!(left_over(demo.folder.path()), Vec::<String>::new());
+}
+
+/// An API that is not GraphQL, by its document.
+#[tokio::test]
+async fn the_demo_guards_an_api_over_http_by_its_document() {
+    let recorder = Recorder::start().await;
+    recorder.answer("[]");
+    let folder = tempfile::tempdir().unwrap();
+    let document = "openapi: 3.1.0\npaths:\n  /orders: {get: {}, post: {}}\n";
+    std::fs::write(folder.path().join("shop.yaml"), document).unwrap();
+    let upstream = ["demo", "--upstream", &recorder.url, "--openapi", "shop.yaml"];
+    let saved = run_in(folder.path(), &[&upstream[..], &["--save", "saved.toml"]].concat());
+    assert!(saved.status.success(), "{saved:?}");
+    let checked = run_in(folder.path(), &["--config", "saved.toml", "config", "check"]);
+    assert!(checked.status.success() && out(&checked).contains("2 operations"), "{checked:?}");
+    let mut demo = Bare::start(folder, &upstream);
+    let printed = demo.prints("its data is deleted");
+    let url = format!("{}/rest/orders", demo.url);
+    for line in [
+        &*format!("curl -s -i -X GET {url}\n"),
+        &format!("curl -s -i -X POST {url}\n"),
+        "--request 'POST /rest/orders'",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    assert_eq!(Ask::get(&url).send().await.status, 200);
+    assert_eq!(Ask::post(&url).send().await.status, 401);
+    let token = printed.split("Authorization: Bearer ").nth(1).unwrap();
+    let token = token.split('\'').next().unwrap();
+    assert_eq!(Ask::post(&url).bearer(token).send().await.status, 200);
+    assert_eq!(recorder.seen().len(), 2);
+    demo.interrupt();
+    assert!(demo.ended_well().await);
 }
 
 #[tokio::test]

@@ -57,8 +57,8 @@ impl CredentialKind for PersonJwt {
         let created = async {
             let person = issuer.person_of_request((name, password), source).await?;
             let Some(person) = person else { return Ok(None) };
-            // The permission of the person who signs in now (§7.3); the caller is nobody yet.
-            if let Some(AtSiteAccess(name)) = extensions.get::<AtSiteAccess>() {
+            // Of the person who signs in now, and not of the caller, who is nobody yet (§7.3).
+            if let Some(AtSiteAccess(name)) = extensions.get() {
                 let who = (&*person.id, &*person.account.groups);
                 if !issuer.may_sign_in_at(name, Some(who)).await? {
                     return Ok(None);

@@ -71,13 +71,7 @@ struct Demo {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let openapi = match &arguments.openapi {
-        // A configuration may be elsewhere.
-        Some(file) => {
-            Some(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
-        }
-        None => None,
-    };
+    let openapi = arguments.openapi.as_deref().map(absolute).transpose()?;
     if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
         return save(file, (upstream, openapi.as_deref()), arguments.listen).await;
     }
@@ -132,6 +126,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     drop(stopped);
     println!("\nThe demo has ended and its data is deleted.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where `file` is, whatever folder a configuration that names it is in.
+fn absolute(file: &Path) -> Result<PathBuf, Failure> {
+    Ok(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
 /// Writes a configuration for `upstream` to `file`, which must not exist yet.

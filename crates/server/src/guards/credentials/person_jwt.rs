@@ -10,7 +10,7 @@ use castellan_proto::Secret;
 use super::{CredentialKind, Shown, people::People, refused, unavailable};
 use crate::{
     config::GuardConfig,
-    guards::{GuardParts, graphql::AtSiteAccess},
+    guards::{GuardParts, site_access::AtSiteAccess},
     wire::request,
 };
 

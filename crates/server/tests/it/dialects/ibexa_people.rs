@@ -387,14 +387,12 @@ id: site
 everybody: true
 anonymous: true
 login: [site]
-scope: []
 ---
 resourceType: Role
 id: admin
 anonymous: true
 users: ["15"]
 login: [admin]
-scope: []
 "#;
 
 #[tokio::test]
@@ -452,9 +450,9 @@ async fn ibexa_40_guesses_are_counted_at_every_door_and_by_person() {
 #[tokio::test]
 async fn case_08_aliases_are_counted_one_by_one() {
     let (_recorder, castellan) = start().await;
-    let guesses: String = (0..20)
-        .map(|n| format!("a{n}: createToken(username: \"ann\", password: \"p{n}\") {{ message }} "))
-        .collect();
+    let guess =
+        |n| format!("a{n}: createToken(username: \"ann\", password: \"p{n}\") {{ message }} ");
+    let guesses = (0..20).map(guess).collect::<Vec<String>>().concat();
     let answer = castellan.graphql("/graphql", None, &format!("mutation {{ {guesses} }}")).await;
     let body = answer.json();
     let data = body["data"].as_object().unwrap();

@@ -1,5 +1,6 @@
 //! Why a request was decided as it was, and the least that would change it.
 
+mod grant;
 mod step;
 
 use castellan_proto::scope::{RequiredScope, RoleScopes, Scopes};
@@ -7,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Ask, Caller, DocumentError, Identity, NamedBy, Person, PersonTerm, PolicySaid, PolicyTerm,
-    Question, Reason, Root, Rules, Says, Verdict, decide::Want, question::Judge,
+    Question, Reason, Root, Rules, Verdict, decide::Want, question::Judge,
     schema::required_scope::is_by_name_only,
 };
 
+use grant::smallest_grant;
 pub use step::Step;
 use step::{absent, missing, policy};
 
@@ -190,16 +192,10 @@ pub fn explain(
             _ => None,
         };
         let said = judge.answered(at).map(|answer| answer.said.clone());
-        let (demand, steps) = match ask {
-            Ask::Field { root, demand, by_name_only, .. } => {
-                let mut steps = chain(Want { demand, by_name_only }, caller, rules);
-                steps.extend(required(root, caller, rules));
-                steps.extend(policy(reason, said.as_deref(), caller, rules));
-                (Some(demand), steps)
-            }
-            _ => (None, Vec::new()),
+        let want = match ask {
+            Ask::Field { demand, by_name_only, .. } => Some(Want { demand, by_name_only }),
+            _ => None,
         };
-        let said = said.unwrap_or_default();
         let named_by =
             schema.entry(selected.root, &selected.field).map(|entry| match entry.named_by {
                 NamedBy::Override => "an override of this guard",
@@ -208,20 +204,58 @@ pub fn explain(
                 NamedBy::Lock => "the lock file",
                 NamedBy::Nothing => "no rule",
             });
-        let grant = || smallest_grant((reason?, &said), demand?, (caller, rules), selected.root);
-        fields.push(FieldExplanation {
+        let decided = Decided {
             path: selected.path.join("."),
             field: format!("{}.{}", selected.root.as_str(), selected.field),
-            demand: demand.map(ToString::to_string),
+            named_by,
+            root: selected.root,
+            want,
+            reason,
+            said,
+        };
+        fields.push(decided.explained(caller, rules));
+    }
+    Ok(Explanation { caller: caller.into(), fields, omitted: 0 })
+}
+
+/// What was decided about one thing, to be explained.
+pub(crate) struct Decided<'a> {
+    pub(crate) path: String,
+    pub(crate) field: String,
+    /// Where the required scope comes from.
+    pub(crate) named_by: Option<&'static str>,
+    pub(crate) root: Root,
+    /// What it requires, if that is a scope.
+    pub(crate) want: Option<Want<'a>>,
+    /// Why it is denied, if it is.
+    pub(crate) reason: Option<Reason>,
+    /// What policies said, if they were asked.
+    pub(crate) said: Option<Vec<PolicySaid>>,
+}
+
+impl Decided<'_> {
+    pub(crate) fn explained(self, caller: &Caller, rules: &Rules) -> FieldExplanation {
+        let Self { path, field, named_by, root, want, reason, said } = self;
+        let steps = want.map(|want| {
+            let mut steps = chain(want, caller, rules);
+            steps.extend(required(root, caller, rules));
+            steps.extend(policy(reason, said.as_deref(), caller, rules));
+            steps
+        });
+        let said = said.unwrap_or_default();
+        let grant = || smallest_grant((reason?, &said), want?.demand, (caller, rules), root);
+        FieldExplanation {
+            path,
+            field,
+            demand: want.map(|want| want.demand.to_string()),
             named_by,
             allowed: reason.is_none(),
             reason,
-            steps,
+            steps: steps.unwrap_or_default(),
             smallest_grant: grant(),
             policies: said,
-        });
+        }
     }
-    Ok(Explanation { caller: caller.into(), fields, omitted: 0 })
 }
 
 /// Explains a denial that was kept, by the rules as they are now. The reason is that of then.
@@ -389,39 +423,4 @@ fn required(root: Root, caller: &Caller, rules: &Rules) -> Option<Step> {
         format!("the token lacks {}", missing.join(" "))
     };
     Some(Step { term: "required", holds: Some(missing.is_empty()), detail })
-}
-
-/// The least that would have to be granted.
-fn smallest_grant(
-    (reason, said): (Reason, &[PolicySaid]),
-    demand: &RequiredScope,
-    (caller, rules): (&Caller, &Rules),
-    root: Root,
-) -> Option<String> {
-    let want = Want { demand, by_name_only: false };
-    let most = caller.identity().and_then(|identity| identity.client_scopes.as_ref());
-    let beyond = most.is_some_and(|most| !want.is_met_by(most, rules));
-    match reason {
-        Reason::NoCredential => Some(format!("a valid token with the scope {demand}")),
-        Reason::TokenScope if beyond => {
-            Some(format!("{demand} for the app or key, and then in the token"))
-        }
-        Reason::TokenScope => Some(format!("{demand} in the token")),
-        Reason::ClientScope => Some(format!("{demand} for the app or key")),
-        Reason::RequiredScope => rules
-            .requires
-            .get(&root)
-            .map(|names| format!("all of {} in the token", names.join(" "))),
-        Reason::PersonScope => {
-            Some(format!("{demand} in a role of the person, or a new role for them that has it"))
-        }
-        Reason::Policy => Some(match said.iter().find(|one| one.says == Says::Forbids) {
-            Some(one) => {
-                format!("none; the policy {} forbids it and would have to change", one.policy)
-            }
-            None => format!("a policy of this guard that allows this request of {demand}"),
-        }),
-        // No scope helps a token that does not count.
-        Reason::CredentialExpired | Reason::CredentialInvalid | Reason::IntrospectionClosed => None,
-    }
 }

@@ -44,14 +44,16 @@ pub(crate) async fn answer(
         }
     } else {
         match context.prune(&plan, &removed, &parts) {
-            Ok(pruned) => match context.empty_parents(&plan, &pruned, &mut field_errors) {
-                Some(nothing) => Ok(nothing),
-                None => {
+            Ok(pruned) => {
+                let nothing = context.empty_parents(&plan, &pruned, &mut field_errors);
+                if let Some(nothing) = nothing {
+                    Ok(nothing)
+                } else {
                     let ours = context.answer_ours(&plan, &parts.extensions).await;
                     let upstream = context.ask(behind, parts, envelope, &pruned).await;
                     upstream.map(|upstream| context.merged(&plan, upstream, ours, &field_errors))
                 }
-            },
+            }
             Err(refusal) => Err(refusal),
         }
     };

@@ -1,7 +1,8 @@
-//! Who may pass: decides what each request to a GraphQL API may do.
+//! Who may pass: decides what each request to an API may do.
 //!
-//! A [tower] layer around any service that answers GraphQL over HTTP. It does not need Castellan's
-//! server: give it the schema, the rules and a verifier of credentials.
+//! [tower] layers around any service: [`Gate`] around one that answers GraphQL over HTTP, and
+//! [`rest::RestGate`] around any other. They do not need Castellan's server: give them the schema or
+//! the operations, the rules and a verifier of credentials.
 //!
 //! ```
 //! use std::{convert::Infallible, sync::Arc};
@@ -54,6 +55,56 @@
 //! let allowed = gated.oneshot(ask(Some("sesame"))).await.unwrap();
 //! let body = allowed.into_body().collect().await.unwrap().to_bytes();
 //! assert_eq!(body, r#"{"data":{"createPerson":"p1"}}"#);
+//! # });
+//! ```
+//!
+//! The same for a REST API:
+//!
+//! ```
+//! # use std::{convert::Infallible, sync::Arc};
+//! # use async_trait::async_trait;
+//! # use castellan_gate::{Caller, Credential, Identity, Unavailable, Verifier};
+//! use castellan_gate::{
+//!     NamedBy, Rules,
+//!     rest::{Operation, RequestBody, RestGate, RestMap, RestSettings},
+//! };
+//! use http_body_util::Empty;
+//! use tower::{Layer as _, ServiceExt as _};
+//!
+//! # struct OneKey;
+//! # #[async_trait]
+//! # impl Verifier for OneKey {
+//! #     async fn verify(&self, credential: &Credential<'_>) -> Result<Caller, Unavailable> {
+//! #         if credential.bearer != "sesame" {
+//! #             return Ok(Caller::invalid());
+//! #         }
+//! #         let scopes = castellan_proto::scope::Scopes::parse("Mutation:Order:*").unwrap();
+//! #         Ok(Caller::known(Identity::with_scopes(scopes)))
+//! #     }
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let api = tower::service_fn(|_request: http::Request<RequestBody>| async {
+//!     let answer = http::Response::builder().status(204);
+//!     Ok::<_, Infallible>(answer.body(Empty::<bytes::Bytes>::new()).unwrap())
+//! });
+//!
+//! let scope = "Mutation:Order:Cancel".to_owned().try_into().unwrap();
+//! let cancel = Operation::read("POST /orders/{id}/cancel", scope, NamedBy::Override).unwrap();
+//! let map = Arc::new(RestMap::new(vec![cancel]).unwrap());
+//! let settings = RestSettings { path: "/shop".to_owned(), ..RestSettings::default() };
+//! let gated = RestGate::new(map, Rules::default(), Arc::new(OneKey), settings).layer(api);
+//!
+//! let ask = |path: &str, key: &str| {
+//!     let request = http::Request::post(path).header("authorization", format!("Bearer {key}"));
+//!     request.body(Empty::<bytes::Bytes>::new()).unwrap()
+//! };
+//! for (path, key, status) in [
+//!     ("/shop/orders/7/cancel", "sesame", 204),
+//!     ("/shop/orders/7/cancel", "guess", 401),
+//!     ("/shop/orders/7", "sesame", 404),
+//! ] {
+//!     assert_eq!(gated.clone().oneshot(ask(path, key)).await.unwrap().status(), status);
+//! }
 //! # });
 //! ```
 //!

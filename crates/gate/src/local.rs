@@ -89,7 +89,7 @@ struct Local<'a> {
     caller: &'a Caller,
 }
 
-impl<'a> Local<'a> {
+impl Local<'_> {
     /// Every `createToken` that runs, with its arguments, in its order.
     fn attempts(self) -> Vec<Attempt> {
         let attempts = RefCell::default();

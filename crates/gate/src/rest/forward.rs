@@ -17,12 +17,12 @@ use http_body_util::BodyExt as _;
 
 use super::{
     body::RequestBody,
-    gate::{Behind, RestShared},
     headers::{
         ask_for_trailers, is_inert, keep_private, strip_request_trailers, strip_response_headers,
         strip_response_trailers, strip_rest_request_headers, takes_trailers,
     },
     refusal::{RequestStopped, RestRefusal},
+    shared::{Behind, RestShared},
 };
 use crate::{
     Caller, DecisionId, UpstreamUnavailable,
@@ -56,6 +56,7 @@ impl Allowed<'_> {
         self.pass_on(&method, response)
     }
 
+    #[expect(clippy::result_large_err, reason = "the other half is larger, and comes once")]
     fn request<B>(
         &self,
         mut parts: Parts,
@@ -125,6 +126,7 @@ impl Allowed<'_> {
     }
 
     /// The response as it comes, with what may cross the gate.
+    #[expect(clippy::result_large_err, reason = "the other half is larger, and comes once")]
     fn pass_on(
         &self,
         method: &Method,

@@ -18,6 +18,7 @@ use super::{
     judge::{judge, with_scope},
     map::{Found, Operation, RestMap},
     refusal::RestRefusal,
+    shared::{Behind, RestSettings, RestShared},
 };
 use crate::{
     Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
@@ -28,47 +29,10 @@ use crate::{
     response::set_common_headers,
 };
 
-/// The service behind the gate, to be asked once or not at all.
-pub(super) type Behind =
-    Box<dyn FnOnce(Request<RequestBody>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
-
 /// Wraps any HTTP service in the decision. Cheap to clone.
 #[derive(Clone)]
 pub struct RestGate {
     shared: Arc<RestShared>,
-}
-
-/// Where a gate is, and what it passes on.
-#[derive(Clone, Debug)]
-pub struct RestSettings {
-    /// The path of the guard: it decides about this and everything below.
-    pub path: String,
-    /// What stands in its place before the rest of the path on the way to the service behind;
-    /// without a slash at the end.
-    pub base: String,
-    /// Headers that are not passed on to the service behind, besides those that never are.
-    pub strip: Vec<String>,
-    /// Our sign-in pages are on the same host, so that nothing passes that a browser could run
-    /// (`docs/rules.md` rule 37).
-    pub shares_host: bool,
-    /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
-    pub challenges: Vec<HeaderValue>,
-    /// What is said if there is no credential; without it, that one has to sign in.
-    pub missing: Option<&'static str>,
-    /// What is said of a credential that has expired.
-    pub expired: &'static str,
-    /// What is said of one that is not valid for another reason.
-    pub invalid: &'static str,
-}
-
-/// What all requests of one guard share.
-pub(super) struct RestShared {
-    map: Arc<RestMap>,
-    rules: Rules,
-    verifier: Arc<dyn Verifier>,
-    recorder: Option<Arc<dyn Recorder>>,
-    pub(super) attestor: Option<Arc<dyn Attestor>>,
-    pub(super) settings: RestSettings,
 }
 
 /// The caller of a request, as the credential shows it. The host of the gate may find it first, with
@@ -96,22 +60,6 @@ pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented
     let presented = find_caller(verifier, parts).await?;
     let challenge = challenge(&presented, verifier);
     Ok(Presented { caller: presented.caller, challenge })
-}
-
-impl Default for RestSettings {
-    /// The whole host, which it shares with our sign-in pages.
-    fn default() -> Self {
-        Self {
-            path: String::new(),
-            base: String::new(),
-            strip: Vec::new(),
-            shares_host: true,
-            challenges: vec![HeaderValue::from_static("Bearer")],
-            missing: None,
-            expired: "The credential has expired.",
-            invalid: "The credential is not valid here.",
-        }
-    }
 }
 
 impl RestGate {
@@ -269,6 +217,7 @@ where
 
 impl RestShared {
     /// What comes after the path of the guard.
+    #[expect(clippy::result_large_err, reason = "it is handed on, and made once")]
     fn below<'a>(&self, path: &'a str) -> Result<&'a str, RestRefusal> {
         let rest = path.strip_prefix(&*self.settings.path);
         rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(not_found)
@@ -278,9 +227,8 @@ impl RestShared {
     fn challenges(&self, shown: &Presented, operation: Option<&Operation>) -> Vec<HeaderValue> {
         match (&shown.challenge, operation) {
             (Some(challenge), _) if self.takes(challenge) => vec![challenge.clone()],
-            // A credential in another scheme: how to show one is said as if there were none.
-            (Some(_), _) => self.settings.challenges.clone(),
-            (None, None) => self.settings.challenges.clone(),
+            // After a credential in another scheme too: how to show one is said as if there were none.
+            (Some(_), _) | (None, None) => self.settings.challenges.clone(),
             (None, Some(operation)) => {
                 let scope = operation.demand.as_str();
                 self.settings.challenges.iter().map(|one| with_scope(one, scope)).collect()

@@ -5,6 +5,7 @@
 //! `forward` sends it on and passes the response back, both without holding them.
 
 mod body;
+mod explain;
 mod forward;
 mod gate;
 mod headers;
@@ -15,16 +16,19 @@ mod naming;
 mod openapi;
 mod path;
 mod refusal;
+mod shared;
 mod template;
 #[cfg(test)]
 mod tests;
 
 pub use body::RequestBody;
-pub use gate::{Presented, RestGate, RestGated, RestSettings, present};
+pub use explain::{NotDecided, explain_operation};
+pub use gate::{Presented, RestGate, RestGated, present};
 pub use headers::strip_rest_request_headers;
 pub use lock::{RestLock, RestLockError, parse_rest_lock};
 pub use map::{MapError, Operation, RestMap};
 pub use openapi::{OpenApiError, ReadOpenApi, read_openapi};
 pub use path::AmbiguousPath;
 pub use refusal::{RequestStopped, RestRefusal};
+pub use shared::RestSettings;
 pub use template::{Template, TemplateError};

@@ -1,6 +1,6 @@
 //! Operations of an `OpenAPI` document, version 3.0 or 3.1 (OAS §4.8.8 to §4.8.10).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use castellan_proto::scope::RequiredScope;
 use http::Method;
@@ -113,13 +113,13 @@ pub fn read_openapi(
     let mut reader = Reader { document, found: Vec::new(), notes: Vec::new(), open: 0 };
     reader.read()?;
     let (described, notes) = (reader.found, reader.notes);
-    let mut operations: BTreeMap<String, Operation> =
-        own.into_iter().map(|operation| (operation.key(), operation)).collect();
+    let set: BTreeSet<String> = own.iter().map(Operation::key).collect();
+    let mut operations = own;
     let mut drifts = Vec::new();
     for one in described {
         let place = format!("{} {}", one.method, one.template);
         let key = format!("{} {}", one.method, one.template.shape());
-        if operations.contains_key(&key) {
+        if set.contains(&key) {
             continue;
         }
         let found = match &one.scope {
@@ -128,13 +128,13 @@ pub fn read_openapi(
                 .map(|scope| (scope, NamedBy::Rule)),
         };
         let Some((demand, by)) = agree(&place, &key, found, agreed, &mut drifts)? else { continue };
-        let operation = Operation::new(one.method, one.template, demand, by)?;
-        operations.insert(key, operation);
+        operations.push(Operation::new(one.method, one.template, demand, by)?);
     }
-    for (key, operation) in &operations {
-        remapped(operation.place(), &operation.demand, operation.named_by, agreed.get(key))?;
+    for operation in &operations {
+        let locked = agreed.get(&operation.key());
+        remapped(operation.place(), &operation.demand, operation.named_by, locked)?;
     }
-    let map = RestMap::new(operations.into_values().collect())?;
+    let map = RestMap::new(operations)?;
     Ok(ReadOpenApi { map, drifts, notes })
 }
 

@@ -17,4 +17,5 @@ mod pruning;
 mod random;
 mod random_policies;
 mod rest;
+mod rest_openapi;
 mod wire;

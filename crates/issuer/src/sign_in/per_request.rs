@@ -50,7 +50,7 @@ const WRONG: Limit = Limit { most: 100, refill: 30 };
 const PLACES: u64 = 50_000;
 /// Checks that may be in progress at a time, and how long one is joined at most.
 const CHECKS: u64 = 10_000;
-const LONGEST_CHECK: Duration = Duration::from_secs(60);
+const LONGEST_CHECK: Duration = Duration::from_mins(1);
 
 /// One check for everybody who shows the same at the same time.
 type Check = Arc<OnceCell<Option<Arc<ProvenPerson>>>>;
@@ -120,7 +120,7 @@ impl Issuer {
             bucket.give_back();
             return Ok(Some(person));
         }
-        let check = passwords.checks.entry(shown).or_insert_with(Check::default);
+        let check = passwords.checks.entry(shown).or_default();
         // The same guess at the same time is one, and costs one hash.
         let is_first = check.is_fresh();
         if !is_first {

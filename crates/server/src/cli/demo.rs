@@ -46,6 +46,9 @@ pub(super) struct Arguments {
 /// How long the API is waited for: what is printed is to be tried at once.
 const READY: Duration = Duration::from_secs(20);
 
+/// The `OpenAPI` document of the sample.
+const DOCUMENT: &str = "archive.openapi.json";
+
 /// What the demo serves, and where.
 struct Demo {
     issuer: String,
@@ -144,6 +147,22 @@ public = ["Query:*"]      # reads are public; writes need a token with their sco
     )
 }
 
+/// The settings of a guard of the sample's REST API.
+fn rest_settings(upstream: &Url) -> String {
+    format!(
+        r#"
+[[guard]]
+name = "archive-rest"
+path = "/rest"
+protocol = "http"
+upstream = "{upstream}rest"
+openapi = "{DOCUMENT}"
+authenticate = ["oauth", "jwt"]
+public = ["Query:*"]
+"#
+    )
+}
+
 impl Demo {
     fn load(&self, listen: SocketAddr) -> Result<Loaded, Failure> {
         let mut text = settings(&self.issuer, listen, &self.upstream);
@@ -153,6 +172,8 @@ impl Demo {
                 "public = [\"Query:*\"]  ",
                 "public = [\"Query:*\", \"Subscription:*\"]  ",
             );
+            std::fs::write(self.folder.path().join(DOCUMENT), Archive::openapi())?;
+            text.push_str(&rest_settings(&self.upstream));
         }
         let secret = Opaque::generate(OpaqueKind::ApiKey).text();
         let jwt = format!("\n[jwt]\nsecret = \"{secret}\"\nissuer = \"{}\"\n", self.issuer);
@@ -235,6 +256,9 @@ impl Demo {
             Some(write) => self.print_writes(write, (app, token), &explain),
             None => println!("No example of a write: the API has no suitable mutation.\n"),
         }
+        if self.is_sample {
+            self.print_rest(token);
+        }
         println!("Press Ctrl-C to end the demo; its data is deleted.");
     }
 
@@ -249,6 +273,20 @@ impl Demo {
         println!("5. The same write with a token for an API key, allowed:\n");
         self.print_curl(Some(token), write);
         println!("  {explain} --token {token} \\\n    --query '{write}'\n");
+    }
+
+    fn print_rest(&self, token: &str) {
+        let issuer = &self.issuer;
+        println!(
+            "6. The same API by REST: a public read, a write that is denied, and one that is not:\n"
+        );
+        println!("  curl -s '{issuer}/rest/persons?first=3'\n");
+        for header in ["", &format!(" -H 'Authorization: Bearer {token}'")] {
+            println!(
+                "  curl -s {issuer}/rest/persons -H 'Content-Type: application/json'{header} \\\n    \
+                 -d '{{\"name\":\"Ada Lovelace\"}}'\n"
+            );
+        }
     }
 
     fn print_curl(&self, token: Option<&str>, query: &str) {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::Path, process::ExitCode, sync::Arc};
 
 use castellan_gate::{
     Caller, Credential, Denial, Document, DocumentError, Envelope, Explanation, GuardSchema,
-    PolicySaid, Question, Reason, Rules, Source, Verifier as _,
+    PolicySaid, Question, Reason, Rules, Source, Verifier as _, rest::explain_operation,
 };
 use castellan_issuer::{Issuer, records::DecisionRecord};
 use http::{Request, request::Parts};
@@ -22,29 +22,33 @@ use crate::{
 pub(super) struct Arguments {
     /// Id of a denial, from the header Castellan-Decision or extensions.decision of an error. Denials
     /// are kept for 24 hours; of requests that were allowed, nothing is kept.
-    #[arg(required_unless_present = "query")]
+    #[arg(required_unless_present_any = ["query", "request"])]
     decision: Option<String>,
     /// GraphQL document to evaluate instead; `@FILE` reads it from a file.
-    #[arg(long, conflicts_with = "decision")]
+    #[arg(long, conflicts_with_all = ["decision", "request"])]
     query: Option<String>,
+    /// Request to an API over HTTP to evaluate instead, by its method and target: `GET /shop/orders`.
+    #[arg(long, conflicts_with = "decision", value_name = "METHOD TARGET")]
+    request: Option<String>,
     /// Values of its variables, as a JSON object; `@FILE` reads it from a file.
     #[arg(long, requires = "query", value_name = "JSON")]
     variables: Option<String>,
     /// Name of the operation in the document.
     #[arg(long, requires = "query")]
     operation: Option<String>,
-    /// Token to evaluate the document with (default: anonymous).
-    #[arg(long, requires = "query")]
+    /// Token to evaluate the document or request with (default: anonymous).
+    #[arg(long, conflicts_with = "decision")]
     token: Option<String>,
     /// Audience that the caller sends in X-Jwt-Aud.
     #[arg(long, requires = "token")]
     audience: Option<String>,
     /// IP address of the caller, for policies, and for machine users that are limited to certain
     /// addresses.
-    #[arg(long, requires = "query", value_name = "ADDRESS")]
+    #[arg(long, conflicts_with = "decision", value_name = "ADDRESS")]
     from: Option<IpAddr>,
-    /// Guard to evaluate the document at (default: the first one with an upstream).
-    #[arg(long, requires = "query")]
+    /// Guard to evaluate the document at (default: the first one with an upstream), or the request
+    /// (default: the one at its path).
+    #[arg(long, conflicts_with = "decision")]
     guard: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -56,10 +60,11 @@ pub(super) async fn run(
     issuer: &Issuer,
     arguments: Arguments,
 ) -> Result<ExitCode, Failure> {
-    match (&arguments.decision, &arguments.query) {
-        (Some(id), _) => by_id(loaded, issuer, id, arguments.json).await,
-        (None, Some(query)) => by_query(loaded, issuer, query, &arguments).await,
-        (None, None) => Err("give the id of a decision, or --query".into()),
+    match (&arguments.decision, &arguments.query, &arguments.request) {
+        (Some(id), ..) => by_id(loaded, issuer, id, arguments.json).await,
+        (None, Some(query), _) => by_query(loaded, issuer, query, &arguments).await,
+        (None, None, Some(request)) => by_request(loaded, issuer, request, &arguments).await,
+        (None, None, None) => Err("give the id of a decision, --query or --request".into()),
     }
 }
 
@@ -118,35 +123,7 @@ async fn by_query(
         variables,
         parts: graphql_parts(&guard, arguments.from)?,
     };
-    let mut invalid = None;
-    let caller = match &arguments.token {
-        None => Caller::NOBODY,
-        Some(token) => {
-            let parts = GuardParts {
-                issuer: issuer.clone(),
-                keys: loaded.key_tokens(&loaded.site)?,
-                machines: loaded.machine_tokens(&loaded.site)?,
-                foreign: foreign_tokens(loaded, vec![issuer.clone()]),
-                denials: Denials::start(issuer.clone()),
-                usage: Usage::start(issuer.clone()),
-                upstreams: Upstreams::default(),
-                folder: Path::new("").to_owned(),
-                site_accesses: Arc::default(),
-            };
-            let credential = Credential {
-                bearer: token,
-                // Whoever explains a token need not hold its key.
-                possession: None,
-                audience: arguments.audience.as_deref(),
-                source: arguments.from,
-            };
-            let caller = Credentials::of(&guard, &parts).verify(&credential).await?;
-            if let Caller::Anonymous(Some(problem)) = caller {
-                invalid = Some(token_problem::of(problem, &guard, &parts, &credential).await);
-            }
-            caller
-        }
-    };
+    let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let explained = asked.explain(schema, &caller, &guards::rules(&guard))?;
     if arguments.json {
         let all = to_json(&guard, &explained, invalid.as_deref())?;
@@ -155,6 +132,87 @@ async fn by_query(
         print(&guard, &explained, invalid.as_deref());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn by_request(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    request: &str,
+    arguments: &Arguments,
+) -> Result<ExitCode, Failure> {
+    let wrong = || "--request is a method and a target, such as \"GET /shop/orders\"";
+    let (method, target) = request.split_once(' ').ok_or_else(wrong)?;
+    let mut head = Request::builder().method(method).uri(target).body(())?;
+    if let Some(from) = arguments.from {
+        head.extensions_mut().insert(Source(from));
+    }
+    let (parts, ()) = head.into_parts();
+    let (guard, path) = http_guard(loaded, arguments.guard.as_deref(), parts.uri.path())?;
+    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let map = built.surface.http().ok_or("the guard has no operations")?;
+    let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
+    let rules = guards::rules(&guard);
+    let explained = explain_operation(map, (&parts, &path), &caller, &rules)?;
+    if arguments.json {
+        let all = to_json(&guard, &explained, invalid.as_deref())?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        print(&guard, &explained, invalid.as_deref());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The guard of an API over HTTP that is called `name`, or that is at `path`, and what comes after
+/// its own path.
+fn http_guard(
+    loaded: &Loaded,
+    name: Option<&str>,
+    path: &str,
+) -> Result<(GuardConfig, String), Failure> {
+    let guards = loaded.guards(&loaded.site).into_iter().filter(GuardConfig::is_http);
+    let fitting = guards.filter_map(|guard| {
+        let rest = path.strip_prefix(&*guard.path)?.to_owned();
+        let is_it = name.is_none_or(|name| guard.name == name);
+        (is_it && (rest.is_empty() || rest.starts_with('/'))).then_some((guard, rest))
+    });
+    let found = fitting.max_by_key(|(guard, _)| guard.path.len());
+    found.ok_or_else(|| format!("no guard with protocol = \"http\" is at {path:?}").into())
+}
+
+/// Who `arguments` say calls at `guard`, and what is wrong with the token.
+async fn caller(
+    loaded: &Loaded,
+    issuer: &Issuer,
+    guard: &GuardConfig,
+    arguments: &Arguments,
+) -> Result<(Caller, Option<String>), Failure> {
+    let Some(token) = &arguments.token else { return Ok((Caller::NOBODY, None)) };
+    let parts = GuardParts {
+        issuer: issuer.clone(),
+        keys: loaded.key_tokens(&loaded.site)?,
+        machines: loaded.machine_tokens(&loaded.site)?,
+        foreign: foreign_tokens(loaded, vec![issuer.clone()]),
+        denials: Denials::start(issuer.clone()),
+        usage: Usage::start(issuer.clone()),
+        upstreams: Upstreams::default(),
+        folder: Path::new("").to_owned(),
+        site_accesses: Arc::default(),
+    };
+    let credential = Credential {
+        bearer: token,
+        // Whoever explains a token need not hold its key.
+        possession: None,
+        audience: arguments.audience.as_deref(),
+        source: arguments.from,
+    };
+    let caller = Credentials::of(guard, &parts).verify(&credential).await?;
+    let invalid = match caller {
+        Caller::Anonymous(Some(problem)) => {
+            Some(token_problem::of(problem, guard, &parts, &credential).await)
+        }
+        _ => None,
+    };
+    Ok((caller, invalid))
 }
 
 /// A GraphQL request to be explained.

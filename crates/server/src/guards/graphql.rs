@@ -14,11 +14,7 @@ use castellan_gate::{
 };
 use serde_json::json;
 
-use super::Guard;
-
-/// In the extensions of a request at such a guard: the name of the SiteAccess that it is for.
-#[derive(Clone)]
-pub(crate) struct AtSiteAccess(pub(crate) Arc<str>);
+use super::{Guard, site_access::AtSiteAccess};
 
 impl Guard {
     /// The request with its caller and its SiteAccess, at which the caller may sign in, and the

@@ -58,4 +58,12 @@ impl Surface {
             Self::Http(_) => None,
         }
     }
+
+    /// The operations, if they are some.
+    pub(crate) const fn http(&self) -> Option<&Arc<RestMap>> {
+        match self {
+            Self::Graphql(_) => None,
+            Self::Http(map) => Some(map),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The archive: a small GraphQL API about music, as an upstream for the gate.
+//! The archive: a small API about music, GraphQL and REST, as an upstream for the gate.
 //!
 //! It has no authentication: everybody who can reach it can change it, and changes are lost when it
 //! ends.
@@ -8,6 +8,7 @@ mod model;
 mod mutation;
 mod read;
 mod refused;
+mod rest;
 mod sdl;
 mod seed;
 mod store;
@@ -44,6 +45,11 @@ impl Archive {
     /// The schema in writing.
     pub(crate) fn sdl() -> String {
         sdl::sdl()
+    }
+
+    /// The `OpenAPI` document of its REST API, in writing.
+    pub(crate) fn openapi() -> String {
+        format!("{:#}\n", rest::openapi())
     }
 
     /// How many things of each type there are, in the order of the schema.

@@ -1,11 +1,11 @@
-//! The archive over HTTP: GraphQL, by POST only.
+//! The archive over HTTP: GraphQL, by POST only, and REST below a path.
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::answer::{Answer, Ask, Service};
+use super::rest;
 
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -71,6 +72,10 @@ async fn converse(service: Arc<Service>, stream: TcpStream) {
 }
 
 async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let path = request.uri().path().strip_prefix(rest::BELOW).map(ToOwned::to_owned);
+    if let Some(path) = path.filter(|path| path.is_empty() || path.starts_with('/')) {
+        return respond_rest(service, request, path).await;
+    }
     if request.method() != Method::POST {
         let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "the archive accepts POST only");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -97,6 +102,48 @@ async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<
             failure(StatusCode::INTERNAL_SERVER_ERROR, "the archive failed")
         }
     }
+}
+
+/// The same of a request to the REST API, whose `path` is below it.
+async fn respond_rest(
+    service: Arc<Service>,
+    request: Request<Incoming>,
+    path: String,
+) -> Response<Full<Bytes>> {
+    let method = request.method().clone();
+    let reads = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
+    if !reads && !speaks_json(request.headers()) {
+        return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json");
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let Ok(body) = Limited::new(request.into_body(), LARGEST_BODY).collect().await else {
+        return failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is larger than 1 MiB, or was cut off",
+        );
+    };
+    let body = body.to_bytes();
+    let answering =
+        spawn_blocking(move || rest::answer(&service.store, &method, (&path, &query), &body));
+    let done = match answering.await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "the archive failed");
+            return failure(StatusCode::INTERNAL_SERVER_ERROR, "the archive failed");
+        }
+    };
+    let body = done.body.map(|body| body.to_string().into_bytes());
+    let is_empty = body.is_none();
+    let mut answer = response(done.status, PLAIN, body.unwrap_or_default());
+    let headers = answer.headers_mut();
+    if is_empty {
+        headers.remove(CONTENT_TYPE);
+    }
+    // Relative to what was asked for, as nobody here knows by which name it is reached.
+    let location = done.location.and_then(|path| HeaderValue::from_str(&format!(".{path}")).ok());
+    headers.extend(location.map(|location| (LOCATION, location)));
+    headers.extend(done.allow.map(|allow| (ALLOW, HeaderValue::from_static(allow))));
+    answer
 }
 
 fn speaks_json(headers: &HeaderMap) -> bool {

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use castellan_gate::GuardSchema;
 use castellan_proto::scope::RequiredScope;
 
 use super::{
     finding::{Finding, Rule},
     held::Held,
     place_of,
+    table::Table,
 };
 
-pub(super) fn drift(older: &GuardSchema, newer: &GuardSchema, held: &Held) -> Vec<Finding> {
+pub(super) fn drift(older: &Table, newer: &Table, held: &Held) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (root, field, was) in older.entries() {
         let subject = place_of(root, field);
@@ -41,7 +41,7 @@ pub(super) fn drift(older: &GuardSchema, newer: &GuardSchema, held: &Held) -> Ve
 }
 
 /// Scopes that open something else in place of what they opened.
-fn moved(older: &GuardSchema, newer: &GuardSchema) -> Vec<Finding> {
+fn moved(older: &Table, newer: &Table) -> Vec<Finding> {
     let (was, is) = (fields(older), fields(newer));
     let mut findings = Vec::new();
     for (demand, now) in &is {
@@ -58,7 +58,7 @@ fn moved(older: &GuardSchema, newer: &GuardSchema) -> Vec<Finding> {
     findings
 }
 
-fn fields(schema: &GuardSchema) -> BTreeMap<&RequiredScope, BTreeSet<String>> {
+fn fields(schema: &Table) -> BTreeMap<&RequiredScope, BTreeSet<String>> {
     let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (root, field, entry) in schema.entries() {
         fields.entry(&entry.demand).or_default().insert(place_of(root, field));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use castellan_gate::{Entry, GuardSchema, NamedBy, Returns, Root};
+use castellan_gate::{Entry, NamedBy, Returns, Root};
 use castellan_proto::scope::{RequiredScope, Scope, ScopePattern};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     held::{Held, Holder, opens},
     place_of,
     shape::Shape,
+    table::Table,
 };
 
 /// Everything that is odd, in the order of its rules.
@@ -27,7 +28,7 @@ pub(super) fn lint(Surface { schema, shape }: &Surface, held: &Held) -> Vec<Find
 const OPENS_NOTHING: &str = "matches no field of the schema";
 
 /// Scopes that open nothing, or everything.
-fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
+fn odd_grants(schema: &Table, held: &Held) -> Vec<Finding> {
     // What is opened by name alone no glob opens.
     let entries = || schema.entries().map(|(_, _, entry)| entry);
     let demands: BTreeSet<&RequiredScope> =
@@ -59,7 +60,7 @@ fn odd_grants(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
 }
 
 /// Mutations that anybody may send, or nobody.
-fn odd_mutations(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
+fn odd_mutations(schema: &Table, held: &Held) -> Vec<Finding> {
     let besides = match &*held.required(Root::Mutation).join(", ") {
         "" => String::new(),
         names => format!(" together with {names}"),
@@ -79,7 +80,7 @@ fn odd_mutations(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
 }
 
 /// Fields that no person may use, where guards ask for their roles.
-fn beyond_roles(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
+fn beyond_roles(schema: &Table, held: &Held) -> Vec<Finding> {
     let is_found = |(root, _, entry): &(Root, &str, &Entry)| {
         !entry.local && !held.is_public(entry) && held.is_beyond_roles(*root, entry)
     };
@@ -99,7 +100,7 @@ struct Way<'a> {
 
 /// Ways to an object through an interface or a union that somebody may take who may take none of
 /// those by its own name (`docs/security-cases.md` row 34).
-fn weaker_interfaces(schema: &GuardSchema, shape: &Shape, held: &Held) -> Vec<Finding> {
+fn weaker_interfaces(schema: &Table, shape: &Shape, held: &Held) -> Vec<Finding> {
     let queries: Vec<Way<'_>> = schema
         .entries()
         .filter(|(root, _, entry)| *root == Root::Query && !entry.local)
@@ -138,7 +139,7 @@ fn weaker_interfaces(schema: &GuardSchema, shape: &Shape, held: &Held) -> Vec<Fi
 
 /// What is left public, one note for each pattern; a warning for one that leaves nothing so, unless
 /// it is there by default.
-fn public_fields(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
+fn public_fields(schema: &Table, held: &Held) -> Vec<Finding> {
     let of = |(pattern, by_default): (&ScopePattern, bool)| {
         let opened: Vec<_> =
             schema.entries().filter(|(_, _, entry)| opens(pattern, entry)).collect();
@@ -161,7 +162,7 @@ fn public_fields(schema: &GuardSchema, held: &Held) -> Vec<Finding> {
 
 /// Fields that one scope opens together, though they are named differently. Queries of one type
 /// have its scope in common by rule, which is but noted.
-fn shared(schema: &GuardSchema, shape: &Shape) -> Vec<Finding> {
+fn shared(schema: &Table, shape: &Shape) -> Vec<Finding> {
     let mut fields: BTreeMap<&RequiredScope, Vec<(Root, &str, &Entry)>> = BTreeMap::new();
     for one in schema.entries() {
         fields.entry(&one.2.demand).or_default().push(one);

@@ -6,13 +6,17 @@ mod finding;
 mod held;
 mod lint;
 mod shape;
+mod table;
 #[cfg(test)]
 mod tests;
 mod usage;
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
-use castellan_gate::{GuardSchema, Naming, Root, Rules, SchemaSettings};
+use castellan_gate::{
+    GuardSchema, Naming, Root, Rules, SchemaSettings,
+    rest::{Operation, RestLock, read_openapi},
+};
 use castellan_issuer::Issuer;
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
@@ -21,6 +25,7 @@ use self::{
     finding::{Finding, Rule},
     held::{Held, Judge},
     shape::Shape,
+    table::Table,
 };
 use super::Failure;
 use crate::{
@@ -28,6 +33,7 @@ use crate::{
     dialects,
     guards::{self, fetch_sdl},
     startup::assemble,
+    yaml,
 };
 
 /// Scopes of a schema.
@@ -59,9 +65,10 @@ const CONFIGURED: &str = "JWT_AUTH_KEYS";
 /// Which schema, and how to read it.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// SDL file, or URL of a GraphQL API with introspection.
-    #[arg(long, value_name = "FILE|URL")]
-    schema: String,
+    /// SDL file, OpenAPI document (`.yaml`, `.yml` or `.json`), or URL of a GraphQL API with
+    /// introspection. Default: what the guard has, if it is one of an API over HTTP.
+    #[arg(long, value_name = "FILE|URL", required_unless_present = "guard")]
+    schema: Option<String>,
     /// Read the schema as this guard does, with its naming, overrides and session field. `lint`
     /// then applies this guard's rules only, to the callers that it accepts (default: the rules of
     /// all guards with an upstream).
@@ -70,6 +77,13 @@ pub(super) struct Source {
     /// How scopes are derived from the names of mutations.
     #[arg(long, value_enum, default_value_t, conflicts_with = "guard")]
     naming: NamingRule,
+}
+
+impl Source {
+    /// What a reader of findings finds the schema by.
+    fn place(&self) -> &str {
+        self.schema.as_deref().or(self.guard.as_deref()).unwrap_or_default()
+    }
 }
 
 /// What to hold against the schema, and how to print.
@@ -115,7 +129,7 @@ enum Format {
 
 /// A schema as a guard reads it, and as it is written.
 struct Surface {
-    schema: GuardSchema,
+    schema: Table,
     shape: Shape,
 }
 
@@ -146,7 +160,7 @@ pub(super) async fn run(
 
 async fn list(loaded: &Loaded, source: &Source, format: ListFormat) -> Result<ExitCode, Failure> {
     let guard = find_guard(loaded, source)?;
-    let surface = read(&source.schema, &settings(source, guard.as_ref())).await?;
+    let surface = read_source(loaded, source, guard.as_ref()).await?;
     let mut scopes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (root, field, entry) in surface.schema.entries() {
         scopes.entry(entry.demand.as_str()).or_default().push(place_of(root, field));
@@ -169,10 +183,10 @@ async fn lint(
 ) -> Result<ExitCode, Failure> {
     let source = &arguments.source;
     let guard = find_guard(loaded, source)?;
-    let settings = settings(source, guard.as_ref());
-    let surface = read(&source.schema, &settings).await?;
+    let surface = read_source(loaded, source, guard.as_ref()).await?;
     let older = match &arguments.against {
-        Some(place) => Some(read_older(place, settings).await?),
+        Some(place) if is_openapi(place) => Some(read_openapi_at(place, Vec::new())?),
+        Some(place) => Some(read_older(place, settings(source, guard.as_ref())).await?),
         None => None,
     };
     let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
@@ -191,7 +205,7 @@ async fn lint(
         Format::Text => finding::print_text(&findings),
         Format::Json => println!("{}", finding::to_json(&findings)),
         Format::Sarif => {
-            println!("{}", finding::to_sarif(&findings, &source.schema, &surface.shape));
+            println!("{}", finding::to_sarif(&findings, source.place(), &surface.shape));
         }
     }
     let good = !findings.iter().any(Finding::is_warning);
@@ -219,9 +233,9 @@ async fn odd_policies(
     Ok(found.map(|(subject, text)| Finding::warning(Rule::Policies, subject, text)).collect())
 }
 
-/// As it is written in a guard's overrides.
+/// As it is written in a guard's overrides or operations.
 fn place_of(root: Root, field: &str) -> String {
-    format!("{}.{field}", root.as_str())
+    if field.contains(' ') { field.to_owned() } else { format!("{}.{field}", root.as_str()) }
 }
 
 /// The guard that is named, if one is.
@@ -273,8 +287,48 @@ async fn sdl_at(place: &str) -> Result<String, Failure> {
     })
 }
 
-async fn read(place: &str, settings: &SchemaSettings) -> Result<Surface, Failure> {
-    Surface::build(place, &sdl_at(place).await?, settings)
+/// What is named, read as the guard does, if one is named.
+async fn read_source(
+    loaded: &Loaded,
+    source: &Source,
+    guard: Option<&GuardConfig>,
+) -> Result<Surface, Failure> {
+    let own =
+        guard.filter(|guard| guard.is_http()).map(GuardConfig::rest_operations).transpose()?;
+    match (&source.schema, guard) {
+        (Some(place), _) if is_openapi(place) => read_openapi_at(place, own.unwrap_or_default()),
+        (Some(place), _) if own.is_some() => {
+            Err(format!("{place}: the guard guards no GraphQL API; name an OpenAPI document")
+                .into())
+        }
+        (Some(place), _) => {
+            let sdl = sdl_at(place).await?;
+            Surface::build(place, &sdl, &settings(source, guard))
+        }
+        (None, Some(guard)) => {
+            let built = guards::build_schema(guard, &loaded.folder).await?;
+            let map = built.surface.http().ok_or("--schema is required for a GraphQL API")?;
+            Ok(Surface { schema: Table::of_map(map), shape: Shape::read("") })
+        }
+        (None, None) => Err("name a --schema or a --guard".into()),
+    }
+}
+
+/// Whether `place` is a file that GraphQL schemas are not in.
+fn is_openapi(place: &str) -> bool {
+    let extension = Path::new(place).extension().and_then(|extension| extension.to_str());
+    as_url(place).is_none() && extension.is_some_and(|one| matches!(one, "yaml" | "yml" | "json"))
+}
+
+fn read_openapi_at(place: &str, own: Vec<Operation>) -> Result<Surface, Failure> {
+    let text = std::fs::read_to_string(place).map_err(|error| format!("{place}: {error}"))?;
+    let documents = yaml::read(&text).map_err(|error| format!("{place}: {error}"))?;
+    let [document] = &*documents else {
+        return Err(format!("{place}: must be one document").into());
+    };
+    let read = read_openapi(document, own, &RestLock::new());
+    let map = read.map_err(|error| format!("{place}: {error}"))?.map;
+    Ok(Surface { schema: Table::of_map(&map), shape: Shape::read("") })
 }
 
 /// Reads a schema of which the guard may name fields that it did not have yet.
@@ -293,6 +347,7 @@ impl Surface {
     fn build(place: &str, sdl: &str, settings: &SchemaSettings) -> Result<Self, Failure> {
         let schema =
             GuardSchema::build(sdl, settings).map_err(|error| format!("{place}: {error}"))?;
+        let schema = Table::of_schema(&schema);
         Ok(Self { schema, shape: Shape::read(sdl) })
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, Response, StatusCode},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     routing::post,
 };
 use castellan_issuer::{Issuer, error::OAuthError};
@@ -36,7 +36,15 @@ async fn create(
     let headers = request.headers().clone();
     match trade(&issuer, &admitted, request).await {
         Ok(token) => shown(&token, &headers),
-        Err(refusal) => refuse(&refusal, &headers),
+        Err(refusal) => {
+            let mut response = refuse(&refusal, &headers);
+            if refusal == GuardRefusal::WrongPassword {
+                // What is asked for in place of a session.
+                let bearer = HeaderValue::from_static("Bearer");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+            }
+            response
+        }
     }
 }
 

@@ -8,7 +8,11 @@ use castellan_issuer::error::OAuthError;
 use castellan_proto::Secret;
 
 use super::{CredentialKind, Shown, people::People, refused, unavailable};
-use crate::{config::GuardConfig, guards::GuardParts, wire::request};
+use crate::{
+    config::GuardConfig,
+    guards::{GuardParts, site_access::AtSiteAccess},
+    wire::request,
+};
 
 /// The kind of callers that are a person with a JWT.
 const KIND: &str = "person_jwt";
@@ -53,6 +57,13 @@ impl CredentialKind for PersonJwt {
         let created = async {
             let person = issuer.person_of_request((name, password), source).await?;
             let Some(person) = person else { return Ok(None) };
+            // Of the person who signs in now, and not of the caller, who is nobody yet (§7.3).
+            if let Some(AtSiteAccess(name)) = extensions.get() {
+                let who = (&*person.id, &*person.account.groups);
+                if !issuer.may_sign_in_at(name, Some(who)).await? {
+                    return Ok(None);
+                }
+            }
             issuer.issue_person_token(&person, name).await.map(Some)
         };
         match created.await {

@@ -17,6 +17,10 @@ use matcher::{Matcher, Seen};
 /// The header by which clients select a SiteAccess.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-siteaccess");
 
+/// In the extensions of a request at a GraphQL guard: the name of the SiteAccess that it is for.
+#[derive(Clone)]
+pub(crate) struct AtSiteAccess(pub(crate) Arc<str>);
+
 /// One SiteAccess.
 pub(crate) struct SiteAccess {
     pub(crate) name: Arc<str>,

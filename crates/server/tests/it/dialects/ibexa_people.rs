@@ -51,6 +51,11 @@ const REALM: &str = "Basic realm=\"Ibexa DXP REST API\"";
 
 /// One guard for each method before one API, and two before one that speaks GraphQL.
 async fn start() -> (Recorder, Castellan) {
+    start_with("", "").await
+}
+
+/// The same with `more` in the configuration, and further `documents`.
+async fn start_with(more: &str, documents: &str) -> (Recorder, Castellan) {
     let recorder = Recorder::start().await;
     recorder.answer_by(|_| json_answer(r#"{"data":{"hello":"hi"}}"#));
     let guard = |name: &str, path: &str, more: &str| {
@@ -70,8 +75,8 @@ async fn start() -> (Recorder, Castellan) {
         + &http("oauth", "authenticate = \"oauth\"")
         + &guard("graphql", "/graphql", "authenticate = \"jwt\"\nschema = \"api.graphql\"");
     let castellan = Castellan::start(Plan {
-        config,
-        documents: PEOPLE.to_owned(),
+        config: config + more,
+        documents: format!("{PEOPLE}{documents}"),
         files: vec![("api.graphql", SDL.to_owned())],
         ..Plan::default()
     })
@@ -181,6 +186,7 @@ async fn ibexa_05_a_wrong_password_an_unknown_and_a_disabled_person_are_one_answ
     for (name, password) in [("ann", "wrong"), ("nobody", "x"), ("eve", "pw-eve"), ("ann", "")] {
         let answer = trade(&castellan, "jwt", &input(name, password)).await;
         assert_eq!(answer.header("set-cookie"), None, "{name}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{name}");
         answers.push((answer.status, answer.body));
     }
     assert!(answers.iter().all(|one| *one == answers[0] && one.0 == 401), "{answers:?}");
@@ -367,6 +373,58 @@ async fn ibexa_34_a_mutation_creates_a_token() {
     assert!(shown.await.body.contains("createToken"));
 }
 
+const SITE_ACCESSES: &str = "
+[[site_access]]
+name = \"site\"
+default = true
+[[site_access]]
+name = \"admin\"
+";
+
+const LOGINS: &str = r#"---
+resourceType: Role
+id: site
+everybody: true
+anonymous: true
+login: [site]
+scope: []
+---
+resourceType: Role
+id: admin
+anonymous: true
+users: ["15"]
+login: [admin]
+scope: []
+"#;
+
+#[tokio::test]
+async fn ibexa_35_a_jwt_is_neither_had_nor_taken_where_its_person_may_not_sign_in() {
+    let (recorder, castellan) = start_with(SITE_ACCESSES, LOGINS).await;
+    let at = |site_access: &'static str, path: &str| {
+        Ask::post(&castellan.at(path)).header("x-siteaccess", site_access)
+    };
+    let create = async |site_access, name: &str, password: &str| {
+        let query = format!(
+            "mutation {{ createToken(username: \"{name}\", password: \"{password}\") {{ token }} }}"
+        );
+        let answer = at(site_access, "/graphql").json(&json!({"query": query})).send().await;
+        answer.json()["data"]["createToken"]["token"].as_str().map(ToOwned::to_owned)
+    };
+    let ann = create("site", "ann", "pw-ann").await.unwrap();
+    assert_eq!(create("admin", "ann", "pw-ann").await, None);
+    assert!(create("admin", "bob", "pw:bob é").await.is_some());
+    for (site_access, reaches) in [("site", true), ("admin", false)] {
+        let ask = at(site_access, "/graphql").bearer(&ann).json(&json!({"query": "{ hello }"}));
+        let answer = ask.send().await;
+        assert_eq!(answer.body.contains("hi"), reaches, "{site_access}: {answer:?}");
+        let body = input("ann", "pw-ann").to_string();
+        let ask = at(site_access, "/rest/jwt/user/token/jwt");
+        let traded = ask.body("application/vnd.ibexa.api.JWTInput+json", body).send().await;
+        assert_eq!(traded.status, if reaches { 200 } else { 401 }, "{site_access}: {traded:?}");
+    }
+    assert_eq!(recorder.seen().len(), 1);
+}
+
 /// Row 40: guesses at one person's password are held up at every door, and hold up nobody else.
 #[tokio::test]
 async fn ibexa_40_guesses_are_counted_at_every_door_and_by_person() {
@@ -446,7 +504,10 @@ async fn a_guard_takes_the_credentials_of_its_method_and_no_others() {
             let answer = things(&castellan, guard, Some(shown)).await;
             assert_eq!(answer.status, 401, "{guard} with {shown}: {answer:?}");
             let found = answer.header("www-authenticate").unwrap_or_default().to_owned();
-            assert!(found.starts_with(challenge), "{guard} with {shown}: {found}");
+            // Where tokens can be bound to keys, one in that scheme is asked for in it (RFC 9449 §7.1).
+            let is_bound = guard == "oauth" && shown.starts_with("DPoP ");
+            let scheme = if is_bound { "DPoP" } else { challenge };
+            assert!(found.starts_with(scheme), "{guard} with {shown}: {found}");
             assert_eq!(answer.header("set-cookie"), None);
         }
         let missing = things(&castellan, guard, None).await;

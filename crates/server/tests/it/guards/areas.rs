@@ -64,7 +64,7 @@ async fn a_host_that_is_not_of_the_site_reaches_no_guard() {
     let upstream = Recorder::start().await;
     upstream.answer(r#"{"data":{"name":"Ada"}}"#);
     let more = "path = \"/graphql\"\nhost = '.*\\.example\\.com'\npublic = [\"Query:*\"]";
-    let config = format!("[[site]]\nname = \"main\"\nhosts = [\"api.example.com\"]\n")
+    let config = "[[site]]\nname = \"main\"\nhosts = [\"api.example.com\"]\n".to_owned()
         + &graphql("api", &upstream.url, more);
     let castellan = Castellan::start(plan(config)).await;
     assert_eq!(ask(&castellan, "api.example.com").await.json()["data"]["name"], "Ada");

@@ -11,6 +11,7 @@ pub(crate) mod introspected;
 pub(crate) mod policies;
 pub(crate) mod policies_in_cedar;
 pub(crate) mod rest;
+pub(crate) mod rest_openapi;
 pub(crate) mod rest_streams;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;

@@ -175,7 +175,20 @@ async fn what_the_api_says_is_passed_on_as_it_is() {
             .unwrap(),
     );
     let answer = ask(&castellan, "GET", "/shop/orders", None).await;
-    insta::assert_snapshot!(answer.photograph(), @"");
+    insta::assert_snapshot!(answer.photograph(), @r#"
+    303 See Other
+    access-control-allow-origin: *
+    access-control-expose-headers: WWW-Authenticate, Retry-After, DPoP-Nonce
+    content-security-policy: default-src 'none'; sandbox
+    content-type: application/vnd.shop.order+json
+    etag: "7"
+    link: </orders?page=2>; rel="next"
+    location: /elsewhere?a=b
+    vary: Origin
+    x-content-type-options: nosniff
+
+    { }
+    "#);
 }
 
 #[tokio::test]
@@ -280,4 +293,34 @@ async fn config_check_and_readiness_know_the_guard() {
     assert!(output.status.success() && said.contains("6 operations"), "{said}");
     let ready = Ask::get(&castellan.at("/readyz")).send().await.json();
     assert_eq!(ready["guards"]["shop"], json!(true), "{ready}");
+}
+
+/// Headers by which proxies name another path or method pick no other rule, and reach nobody.
+#[tokio::test]
+async fn case_28_no_header_picks_the_operation() {
+    let (recorder, castellan) = stage().await;
+    let reads = machine(&castellan, "Query:Order:*").await;
+    let headers = [
+        ("x-forwarded-uri", "/shop/orders"),
+        ("x-forwarded-method", "GET"),
+        ("x-original-uri", "/shop/orders"),
+        ("x-original-url", "/shop/orders"),
+        ("x-rewrite-url", "/shop/orders"),
+        ("x-http-method-override", "GET"),
+        ("x-method-override", "GET"),
+        ("x_http_method", "GET"),
+    ];
+    let with = |ask: Ask| headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
+    let denied = with(Ask::get(&castellan.at("/shop/orders/7/secret"))).bearer(&reads);
+    assert_eq!(denied.send().await.status, 403);
+    let denied = with(Ask::new(Method::DELETE, &castellan.at("/shop/persons/7"))).bearer(&reads);
+    assert_eq!(denied.send().await.status, 403);
+    assert!(recorder.seen().is_empty());
+    let allowed = with(Ask::get(&castellan.at("/shop/orders/7"))).bearer(&reads).send().await;
+    assert_eq!(allowed.status, 200, "{allowed:?}");
+    let seen = only(&recorder);
+    assert_eq!((seen.method.as_str(), &*seen.path), ("GET", "/v1/orders/7"));
+    for (name, _) in headers {
+        assert!(!seen.headers.contains_key(name), "{name}: {seen:?}");
+    }
 }

@@ -115,11 +115,9 @@ async fn trailers_pass_in_both_directions() {
     let (listener, port) = listen().await;
     let castellan = before(port, OPERATIONS).await;
     let mut client = client(&castellan).await;
-    let request = format!(
-        "PUT /f/files/a HTTP/1.1\r\nhost: localhost\r\nte: trailers\r\nconnection: te\r\n\
-         trailer: content-digest, castellan-identity\r\ntransfer-encoding: chunked\r\n\r\n\
-         4\r\nbody\r\n0\r\ncontent-digest: abc\r\ncastellan-identity: forged\r\n\r\n"
-    );
+    let request = "PUT /f/files/a HTTP/1.1\r\nhost: localhost\r\nte: trailers\r\nconnection: te\r\n\
+                   trailer: content-digest, castellan-identity\r\ntransfer-encoding: chunked\r\n\r\n\
+                   4\r\nbody\r\n0\r\ncontent-digest: abc\r\ncastellan-identity: forged\r\n\r\n";
     client.write_all(request.as_bytes()).await.unwrap();
     let (mut api, _) = listener.accept().await.unwrap();
     let said = until(&mut api, "content-digest: abc\r\n").await;
@@ -309,4 +307,26 @@ async fn a_response_that_breaks_off_breaks_off() {
     let bytes = "GET /f/files/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let said = raw(&castellan.url, bytes.as_bytes()).await;
     assert!(said.contains("half") && !said.contains("0\r\n\r\n"), "{said}");
+}
+
+/// A response that goes on for ever, a byte at a time, holds its place as long as the guard says.
+#[tokio::test]
+async fn a_whole_response_has_the_time_that_the_guard_says() {
+    let (listener, port) = listen().await;
+    let castellan = before(port, &format!("upstream_timeout = \"1s\"\n{OPERATIONS}")).await;
+    tokio::spawn(async move {
+        let (mut api, _) = listener.accept().await.unwrap();
+        until(&mut api, "\r\n\r\n").await;
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+        api.write_all(head.as_bytes()).await.unwrap();
+        while api.write_all(b"1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let began = std::time::Instant::now();
+    let bytes = "GET /f/files/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let said = raw(&castellan.url, bytes.as_bytes()).await;
+    assert!(said.contains("\r\nx\r\n") && !said.contains("0\r\n\r\n"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
 }

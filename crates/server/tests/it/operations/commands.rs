@@ -135,6 +135,17 @@ async fn the_demo_serves_what_it_prints_and_leaves_nothing() {
     let why = run_in(demo.folder.path(), &["--config", config, "explain", "--query", query]);
     assert!(out(&why).contains("Mutation:Person:Create"), "{why:?}");
     assert_eq!(left_over(demo.folder.path()).len(), 1);
+    let persons = format!("{}/rest/persons", demo.url);
+    assert!(printed.contains(&format!("{persons}?first=3")), "{printed}");
+    let read = Ask::get(&format!("{persons}?first=3")).send().await;
+    assert_eq!(read.json().as_array().map(Vec::len), Some(3), "{read:?}");
+    let ada = json!({"name": "Ada Lovelace"});
+    assert_eq!(Ask::post(&persons).json(&ada).send().await.status, 401);
+    let made = Ask::post(&persons).json(&ada).bearer(token).send().await;
+    assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &ada["name"]), "{made:?}");
+    let there = made.location().trim_start_matches("./persons");
+    let removed = Ask::new(http::Method::DELETE, &format!("{persons}{there}")).bearer(token);
+    assert_eq!(removed.send().await.status, 403, "the token may create, and nothing else");
     demo.interrupt();
     assert!(demo.ended_well().await);
     assert_eq!(left_over(demo.folder.path()), Vec::<String>::new());

@@ -293,3 +293,55 @@ async fn ibexa_38_listed_origins_may_call_with_credentials() {
     let answer = closed.ask("GET", "/news").header("origin", "https://app.test").send().await;
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }
+
+/// §4.4: a JWT is for the SiteAccesses at which its person may sign in, on GraphQL as well.
+#[tokio::test]
+async fn ibexa_35_a_token_is_not_accepted_at_a_site_access_that_its_person_may_not_use() {
+    let upstream = Recorder::start().await;
+    upstream.answer(r#"{"data":{"hello":"hi"}}"#);
+    let roles = "---\nresourceType: Role\nid: readers\neverybody: true\nscope: ['Query:*']\n---\n\
+                 resourceType: Role\nid: doorstep\nanonymous: true\nlogin: [admin]\n";
+    let castellan = Castellan::start(Plan {
+        config: format!(
+            "[[guard]]\nname = \"graphql\"\npath = \"/graphql\"\nupstream = \"{}\"\n\
+             dialect = \"ibexa\"\nauthenticate = \"jwt\"\nrequire = [\"person\"]\n\
+             schema = \"api.graphql\"\n{SITE_ACCESSES}",
+            upstream.url
+        ),
+        documents: format!("{PEOPLE}{ROLES}{roles}"),
+        files: vec![(
+            "api.graphql",
+            "type Query { hello: String } type Mutation { a: ID }".to_owned(),
+        )],
+        ..Plan::default()
+    })
+    .await;
+    let ask = |site_access: &str, token: Option<&str>, query: &str| {
+        let ask = Ask::post(&castellan.at("/graphql")).json(&serde_json::json!({"query": query}));
+        let ask = at(ask, site_access);
+        token.into_iter().fold(ask, Ask::bearer).send()
+    };
+    let create = |login: &str| {
+        format!(
+            "mutation {{ createToken(username: \"{login}\", password: \"pw-{login}\") {{ token message }} }}"
+        )
+    };
+    let created = ask("restapi", None, &create("bob")).await.json();
+    let token = created["data"]["createToken"]["token"].as_str().unwrap().to_owned();
+    let accepted = ask("restapi", Some(&token), "{ hello }").await;
+    assert_eq!(accepted.json()["data"]["hello"], "hi", "{accepted:?}");
+    assert_eq!(upstream.seen().pop().unwrap().headers["x-siteaccess"], "restapi");
+    let refused = ask("admin", Some(&token), "{ hello }").await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    assert_eq!(refused.json()["errors"][0]["extensions"]["code"], "LOGIN_NOT_PERMITTED");
+    let forged = ask("restapi", Some("no.such.token"), "{ hello }").await;
+    assert!(!forged.body.contains("hi"), "{forged:?}");
+    let unknown = ask("nope", Some(&token), "{ hello }").await;
+    assert_eq!(unknown.status, 400, "{unknown:?}");
+    assert!(upstream.seen().is_empty());
+    // Nor does the person get one there.
+    let none = ask("admin", None, &create("bob")).await.json();
+    assert_eq!(none["data"]["createToken"]["token"], serde_json::Value::Null, "{none}");
+    let some = ask("admin", None, &create("ann")).await.json();
+    assert!(some["data"]["createToken"]["token"].is_string(), "{some}");
+}

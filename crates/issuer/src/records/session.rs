@@ -56,11 +56,11 @@ pub struct Session {
     /// for sessions from before this field existed, which are no longer valid.
     #[serde(default)]
     pub browser: Option<String>,
-    /// The SiteAccess at which it was opened (`docs/contracts/ibexa.md` §2.1), where it alone is
-    /// valid, without the mark of a browser; `None` for one that was opened at the pages. An older
-    /// version sees one without a browser, which opens nothing.
+    /// The name of its cookie, if it was opened at a SiteAccess (`docs/contracts/ibexa.md` §2.1): it is
+    /// valid where that is the session cookie, without the mark of a browser; `None` for one that was
+    /// opened at the pages. An older version sees one without a browser, which opens nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site_access: Option<String>,
+    pub cookie: Option<String>,
     /// The account's generation of sign-ins when it began.
     #[serde(default)]
     pub generation: u32,

@@ -38,15 +38,15 @@ pub struct SignedIn {
     pub(crate) sid: Option<String>,
     /// The apps to notify of its end, and since when.
     pub(crate) apps: BTreeMap<String, Timestamp>,
-    /// The SiteAccess at which the session was opened; none if it is one of the pages.
-    pub(crate) site_access: Option<String>,
+    /// The name of its cookie, if it was opened at a SiteAccess; none if it is one of the pages.
+    pub(crate) cookie: Option<String>,
 }
 
 impl SignedIn {
     /// Who is signed in by `session`, whose record is `id`.
     pub(crate) fn of(id: String, account: Account, session: Session) -> Self {
-        let Session { account: account_id, auth_time, amr, sid, apps, site_access, .. } = session;
-        Self { session: id, account_id, account, auth_time, amr, sid, apps, site_access }
+        let Session { account: account_id, auth_time, amr, sid, apps, cookie, .. } = session;
+        Self { session: id, account_id, account, auth_time, amr, sid, apps, cookie }
     }
 
     /// What apps and people know the session by: it reveals neither its cookie nor its record.

@@ -35,7 +35,7 @@ struct Ended {
 enum Place<'a> {
     /// In a browser, whose mark it is worth nothing without.
     Browser(&'a Browser),
-    /// At the SiteAccess of this name, by a client that keeps nothing but its cookie.
+    /// At a SiteAccess, by a client that keeps nothing but a cookie of this name.
     SiteAccess(&'a str),
 }
 
@@ -138,7 +138,7 @@ impl Issuer {
         place: Place<'_>,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         self.may_issue()?;
-        let (browser, site_access) = match place {
+        let (browser, cookie_name) = match place {
             Place::Browser(browser) => {
                 (browser.mark.as_ref().map(|mark| mark.digest().text()), None)
             }
@@ -157,7 +157,7 @@ impl Issuer {
             sid: sid.or_else(|| Some(new_sid())),
             apps,
             browser,
-            site_access,
+            cookie: cookie_name,
             generation: account.generation,
             ended: None,
         };

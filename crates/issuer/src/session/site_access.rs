@@ -50,17 +50,17 @@ pub enum Opened {
 }
 
 impl Issuer {
-    /// The session that `cookie` names at `site_access`, if it is open there. Slides its idle time, at
-    /// most once a minute.
+    /// The session that `cookie`, which is called `name`, stands for, if it is open. SiteAccesses that
+    /// have a cookie of one name have one session in it. Slides its idle time, at most once a minute.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn session_at(
         &self,
-        site_access: &str,
+        name: &str,
         cookie: &Opaque,
     ) -> Result<Option<SignedIn>, StoreError> {
-        self.open_session_of(cookie, is_at(site_access), SLIDE_SECONDS).await
+        self.open_session_of(cookie, is_of(name), SLIDE_SECONDS).await
     }
 
     /// The same, and its idle time begins anew (§2.4).
@@ -69,13 +69,13 @@ impl Issuer {
     /// [`StoreError`] if the store fails.
     pub async fn refresh_session_at(
         &self,
-        site_access: &str,
+        name: &str,
         cookie: &Opaque,
     ) -> Result<Option<SignedIn>, StoreError> {
-        self.open_session_of(cookie, is_at(site_access), 0).await
+        self.open_session_of(cookie, is_of(name), 0).await
     }
 
-    /// Opens a session at `site_access` for a person who has just proved who they are, unless `before`,
+    /// Opens a session at `site_access`, whose cookie is called `name`, for a person who has just proved who they are, unless `before`,
     /// by whom the same client is signed in, is a session that has to be kept (§2.2). The id is always
     /// a new one.
     ///
@@ -83,7 +83,7 @@ impl Issuer {
     /// [`StoreError`] if the store fails.
     pub async fn open_session_at(
         &self,
-        site_access: &str,
+        (site_access, name): (&str, &str),
         proven: Proven,
         before: Option<&SignedIn>,
     ) -> Result<Opened, StoreError> {
@@ -93,35 +93,31 @@ impl Issuer {
         }
         match before {
             Some(before) if before.account_id != proven.id => return Ok(Opened::Other),
-            Some(before) if before.site_access.as_deref() == Some(site_access) => {
+            Some(before) if before.cookie.as_deref() == Some(name) => {
                 return Ok(Opened::Same);
             }
             _ => {}
         }
         let account = (proven.id, proven.account);
-        let place = Place::SiteAccess(site_access);
+        let place = Place::SiteAccess(name);
         let (cookie, signed_in) =
             self.open_session_after(None, account, Amr::of(&["pwd"]), place).await?;
         Ok(Opened::New(cookie, Box::new(signed_in)))
     }
 
-    /// Ends the session that `cookie` names at `site_access`, everywhere.
+    /// Ends the session that `cookie`, which is called `name`, stands for, everywhere.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the session may or may not be over.
-    pub async fn close_session_at(
-        &self,
-        site_access: &str,
-        cookie: &Opaque,
-    ) -> Result<(), StoreError> {
+    pub async fn close_session_at(&self, name: &str, cookie: &Opaque) -> Result<(), StoreError> {
         let id = cookie.digest().text();
-        if let Some(ended) = self.end_session_if(&id, is_at(site_access), |_| false).await? {
+        if let Some(ended) = self.end_session_if(&id, is_of(name), |_| false).await? {
             self.queue_notifications(ended.notifications);
         }
         Ok(())
     }
 }
 
-fn is_at(site_access: &str) -> impl Fn(&Session) -> bool {
-    move |session| session.site_access.as_deref() == Some(site_access)
+fn is_of(name: &str) -> impl Fn(&Session) -> bool {
+    move |session| session.cookie.as_deref() == Some(name)
 }

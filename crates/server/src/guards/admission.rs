@@ -152,7 +152,7 @@ impl Admission {
         let site_access =
             site_access.map_err(|unknown| GuardRefusal::BadRequest(unknown.to_string().into()))?;
         let cookie = self.cookies.get(&site_access.name).ok_or(GuardRefusal::Unavailable)?;
-        let sender = timeout(PATIENCE, self.sender(parts, &site_access, cookie)).await;
+        let sender = timeout(PATIENCE, self.sender(parts, cookie)).await;
         let (presented, session) = sender.map_err(|_| GuardRefusal::Unavailable)??;
         self.check_meant(parts, session.as_ref())?;
         if self.speaks.is_some_and(|dialect| dialect.expected_user) {
@@ -173,7 +173,6 @@ impl Admission {
     async fn sender(
         &self,
         parts: &mut Parts,
-        site_access: &SiteAccess,
         cookie: &SessionCookie,
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
@@ -189,7 +188,7 @@ impl Admission {
                 Err(refusal) => Err(GuardRefusal::Gate(Box::new(refusal))),
             };
         };
-        let found = sessions.find(&parts.headers, &site_access.name, cookie).await;
+        let found = sessions.find(&parts.headers, cookie).await;
         let (caller, session) = match found.map_err(unavailable)? {
             Some((session, caller)) => (caller, Some(session)),
             None => (Caller::NOBODY, None),

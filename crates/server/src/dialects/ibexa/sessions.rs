@@ -90,7 +90,7 @@ async fn refresh(
     };
     let renewed = match &session.shown {
         ShownSession::Own(cookie) => {
-            sessions.issuer.refresh_session_at(&admitted.site_access, cookie).await
+            sessions.issuer.refresh_session_at(&admitted.cookie.name, cookie).await
         }
         ShownSession::Pages(browser) => sessions.issuer.signed_in(browser).await,
     };
@@ -114,7 +114,7 @@ async fn remove(
     };
     let ended = match &session.shown {
         ShownSession::Own(cookie) => {
-            sessions.issuer.close_session_at(&admitted.site_access, cookie).await
+            sessions.issuer.close_session_at(&admitted.cookie.name, cookie).await
         }
         ShownSession::Pages(browser) => sessions.issuer.sign_out(browser).await.map(drop),
     };
@@ -181,7 +181,7 @@ impl Sessions {
     ) -> Result<Response<Body>, GuardRefusal> {
         let before = admitted.session.as_deref();
         let opened = self.issuer.open_session_at(
-            &admitted.site_access,
+            (&admitted.site_access, &admitted.cookie.name),
             proven,
             before.map(|session| &session.signed_in),
         );

@@ -82,18 +82,17 @@ impl SiteAccessSessions {
         takes.then(|| Self { people: PeopleBySession::of(config, parts) })
     }
 
-    /// The open session that `headers` show at `site_access`, and its person. The cookie of the
-    /// SiteAccess decides alone where there is one, valid or not; else those of the pages do.
+    /// The open session that `headers` show, and its person. `cookie`, which is that of the SiteAccess,
+    /// decides alone where there is one, valid or not; else those of the pages do.
     pub(in crate::guards) async fn find(
         &self,
         headers: &HeaderMap,
-        site_access: &str,
         cookie: &SessionCookie,
     ) -> Result<Option<(OpenSession, Caller)>, Unavailable> {
         let issuer = &self.people.issuer;
         let (signed_in, shown) = if cookie.is_in(headers) {
             let Some(shown) = cookie.read(headers) else { return Ok(None) };
-            (issuer.session_at(site_access, &shown).await, ShownSession::Own(shown))
+            (issuer.session_at(&cookie.name, &shown).await, ShownSession::Own(shown))
         } else {
             let Some(browser) = self.people.browser(headers) else { return Ok(None) };
             (issuer.signed_in(&browser).await, ShownSession::Pages(browser))

@@ -1,7 +1,12 @@
 //! Opening, reading, refreshing and closing sessions (§2.2 to §2.5).
 
-use super::{Api, COOKIE, IX, SJ, SX, Session, described};
-use crate::support::{browser::Browser, wire::Ask};
+use super::{Api, COOKIE, IX, OPERATIONS, PEOPLE, SJ, SX, Session, described};
+use crate::support::{
+    browser::Browser,
+    castellan::{Castellan, Plan},
+    upstream::Recorder,
+    wire::Ask,
+};
 
 #[tokio::test]
 async fn ibexa_01_a_login_in_json_opens_a_session() {
@@ -235,6 +240,41 @@ async fn sessions_end_with_what_they_rest_on() {
     let applied = api.castellan.cli_with(&["apply", "-f", "-"], disabled);
     assert!(applied.status.success(), "{applied:?}");
     assert!(!session.is_open(&api).await);
+}
+
+/// Where SiteAccesses have a cookie of one name, a session is one at each of them (§2.1), and may be
+/// used where its user may sign in.
+#[tokio::test]
+async fn one_cookie_name_is_one_session_at_several_site_accesses() {
+    let upstream = Recorder::start().await;
+    upstream.answer("{}");
+    let site_accesses = "[[site_access]]\nname = \"site\"\ndefault = true\nsession = { name = \"one\" }\n\
+                         [[site_access]]\nname = \"shop\"\nsession = { name = \"one\" }\n\
+                         [[site_access]]\nname = \"admin\"\nsession = { name = \"one\" }\n";
+    let roles = "---\nresourceType: Role\nid: visitors\nanonymous: true\nlogin: [site, shop, admin]\n\
+                 ---\nresourceType: Role\nid: people\neverybody: true\nlogin: [site, shop]\n";
+    let castellan = Castellan::start(Plan {
+        config: format!(
+            "[[guard]]\nname = \"ibexa\"\npath = \"/api/ibexa/v2\"\nprotocol = \"http\"\n\
+             dialect = \"ibexa\"\nupstream = \"{}\"\nauthenticate = \"session\"\n\
+             require = [\"person\"]\n{OPERATIONS}{site_accesses}",
+            upstream.url
+        ),
+        documents: format!("{PEOPLE}{roles}"),
+        ..Plan::default()
+    })
+    .await;
+    let api = Api { castellan, upstream };
+    let session = api.sign_in("ann").await;
+    let status = async |site_access: &str| {
+        let ask = api.ask("GET", "/content/objects/1").header("x-siteaccess", site_access);
+        let ask = ask.header("cookie", &format!("IBX_SESSION_ID_one={}", session.id));
+        ask.send().await.status.as_u16()
+    };
+    assert_eq!(
+        (status("site").await, status("shop").await, status("admin").await),
+        (200, 200, 401)
+    );
 }
 
 /// One at the pages is one here, where its cookies are not shown to scripts (§10a).

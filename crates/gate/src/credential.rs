@@ -67,11 +67,10 @@ pub(crate) async fn find_caller(
                 return Ok(PresentedCredential { caller: caller.clone(), scheme: without });
             }
             // A token in the URL is not accepted as a credential, but it was meant as one.
-            let (caller, scheme) = match in_query {
-                true => (Caller::invalid(), Scheme::Bearer),
-                false => (Caller::NOBODY, without),
-            };
-            return Ok(PresentedCredential { caller, scheme });
+            if in_query {
+                return by_bearer(Caller::invalid());
+            }
+            return Ok(PresentedCredential { caller: Caller::NOBODY, scheme: without });
         }
     };
     let caller = match token {

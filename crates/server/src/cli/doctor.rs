@@ -127,7 +127,9 @@ fn certificates(loaded: &Loaded) -> bool {
         });
         match used {
             Ok(ends) => {
-                good &= ends.iter().map(|end| ends_well(&name, end, now)).fold(true, |a, b| a & b)
+                for end in &ends {
+                    good &= ends_well(&name, end, now);
+                }
             }
             Err(error) => {
                 good = false;

@@ -49,7 +49,7 @@ and try it with:
 In production use certificates of a public CA, or of your company's.")]
     Init {
         /// Host name or IP address for which the certificate is; may be repeated. Default:
-        /// localhost, 127.0.0.1 and ::1.
+        /// localhost and its addresses.
         #[arg(long = "name", value_name = "NAME")]
         names: Vec<String>,
         /// Folder for the files; it is created if it is missing.

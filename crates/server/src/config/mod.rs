@@ -66,7 +66,7 @@ pub use tls::{
 };
 
 /// The whole file.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Public URL of the server, and the `iss` of its tokens. No slash at the end.
@@ -178,27 +178,6 @@ pub struct DataConfig {
     pub allow_table_scans: bool,
     /// How long to retry at the start if the data source does not respond. Default: no retry.
     pub wait: Option<Lifetime>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            issuer: IssuerUrl::default(),
-            server: ServerConfig::default(),
-            listener: Vec::new(),
-            data: DataConfig::default(),
-            tokens: castellan_issuer::Settings::default(),
-            site: Vec::new(),
-            site_access: Vec::new(),
-            site_access_match: Vec::new(),
-            site_access_variable: None,
-            guard: Vec::new(),
-            jwt: JwtConfig::default(),
-            decidim: DecidimConfig::default(),
-            security: SecurityConfig::default(),
-            audit: AuditConfig::default(),
-        }
-    }
 }
 
 impl Default for ServerConfig {

@@ -42,10 +42,10 @@ impl Loaded {
             trusted_proxies, cors_headers, hsts, client_certificate_headers, ..
         } = config.server;
         config.server = ServerConfig {
-            trusted_proxies,
-            cors_headers,
             hsts,
             client_certificate_headers,
+            trusted_proxies,
+            cors_headers,
             ..old.server.clone()
         };
         config.listener.clone_from(&old.listener);

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Request, Response, header, request::Parts},
 };
 use castellan_gate::{
-    Caller, DecisionId, Unavailable, Unchallenged,
+    Caller, DecisionId, Unavailable,
     rest::{Presented, RestRefusal, present},
 };
 use castellan_issuer::Issuer;
@@ -177,11 +177,7 @@ impl Admission {
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
         let Some(sessions) = &self.sessions else {
-            if self.config.is_of_certificates() {
-                parts.extensions.insert(Unchallenged);
-            }
-            let shown = self.credentials.note_shown(&parts.headers, &mut parts.extensions).await;
-            shown.map_err(unavailable)?;
+            self.credentials.note_shown(&self.config, parts).await.map_err(unavailable)?;
             let presented = present(&*self.credentials, parts).await;
             return match presented {
                 Ok(presented) => Ok((presented, None)),

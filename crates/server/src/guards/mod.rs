@@ -30,7 +30,7 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{
-    Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Unchallenged, Wording,
+    Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Wording,
 };
 use castellan_issuer::{
     Issuer,
@@ -192,18 +192,15 @@ impl Guard {
             return Box::pin(self.answer_http(request)).await;
         }
         let (mut parts, body) = request.into_parts();
-        // Signing in at the pages is of no use where certificates alone count, nor is a challenge.
-        let signs_in = !self.config.is_of_certificates();
-        if !signs_in {
-            parts.extensions.insert(Unchallenged);
-        }
-        let shown = self.inner.credentials.note_shown(&parts.headers, &mut parts.extensions).await;
+        let shown = self.inner.credentials.note_shown(&self.config, &mut parts).await;
         if matches!(shown, Err(Unavailable)) {
             let wait = [(header::RETRY_AFTER, "1")];
             return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
         }
         let request = Request::from_parts(parts, body);
         let refuses = self.config.anonymous == Some(Anonymous::Refused);
+        // Signing in at the pages is of no use where certificates alone count.
+        let signs_in = !self.config.is_of_certificates();
         if refuses && signs_in && is_a_person_nobody_knows(&request) {
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
             return (StatusCode::FOUND, to).into_response();

@@ -380,18 +380,17 @@ fn site_routes(
     let guards = opened.clone();
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
-    let server = &loaded.config.server;
     let site_routes = SiteRoutes {
         hosts: site.hosts.clone(),
         https: site.issuer.is_https(),
         origin: site.issuer.as_str().to_owned(),
-        hsts: server.hsts_at(site),
+        hsts: loaded.config.server.hsts_at(site),
         nonce,
         guards,
         routes,
         open,
         by_client: &cors::PATHS,
-        cors_headers: server.cors_headers.clone(),
+        cors_headers: loaded.config.server.cors_headers.clone(),
     };
     (site_routes, opened)
 }

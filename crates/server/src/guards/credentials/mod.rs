@@ -18,7 +18,7 @@ mod session;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::http::{Extensions, HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderValue, request::Parts};
 use castellan_gate::{
     BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
     Unchallenged, Verifier,
@@ -135,16 +135,19 @@ impl Credentials {
         access_token::caller((config, parts), live, credential).await
     }
 
-    /// Puts the caller whom a request shows without an `Authorization` among its `extensions`: by its
-    /// headers, or else by its connection, which shows the same whatever is asked.
+    /// Puts the caller whom a request shows without an `Authorization` at the guard of `config` among its
+    /// extensions: by its headers, or else by its connection, which shows the same whatever is asked.
     ///
     /// # Errors
     /// [`Unavailable`] if that cannot be told.
     pub(super) async fn note_shown(
         &self,
-        headers: &HeaderMap,
-        extensions: &mut Extensions,
+        config: &GuardConfig,
+        Parts { headers, extensions, .. }: &mut Parts,
     ) -> Result<(), Unavailable> {
+        if config.is_of_certificates() {
+            extensions.insert(Unchallenged);
+        }
         for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
                 extensions.insert(caller);

@@ -126,7 +126,7 @@ impl Connection {
 async fn renewed(renewals: &mut Option<watch::Receiver<()>>) {
     let Some(heard) = renewals else { return std::future::pending().await };
     if heard.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -88,8 +88,7 @@ async fn binary(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<
     }
     connection.read_exact(&mut rest).await?;
     let (address, extensions) = match (command, family) {
-        (LOCAL, _) => return Ok(None),
-        (PROXY, 0x00) => return Ok(None),
+        (LOCAL, _) | (PROXY, 0x00) => return Ok(None),
         (PROXY, 0x11) => {
             let (addresses, more) = rest.split_at_checked(12).ok_or_else(bad)?;
             let source: [u8; 4] = addresses[..4].try_into().map_err(|_| bad())?;

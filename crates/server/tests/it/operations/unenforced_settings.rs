@@ -73,7 +73,7 @@ async fn case_47_a_setting_that_nothing_acts_upon_stops_the_start_with_its_line(
         (GUARD, "strip_headers = [\"Cookie\"]", "\"Cookie\" is never forwarded anyway"),
         (GUARD, "strip_headers = [\"castellan-x\"]", "is never forwarded anyway"),
         (GUARD, "upstream_id = \"\"", "upstream_id is empty"),
-        (GUARD, "authenticate = [\"oauht\"]", "\"client_auth\", \"basic\" or \"session\""),
+        (GUARD, "authenticate = [\"oauht\"]", "\"basic\", \"session\" or \"client_certificate\""),
         (GUARD, "audience = \"\"", "audience must be a name"),
         (GUARD, "scopes = { \"Query:*\" = [\"Query:*\"] }", "is not a valid name of a scope"),
         (GUARD, "limits = { depth = 0 }", "would reject every request"),

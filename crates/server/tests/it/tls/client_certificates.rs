@@ -81,8 +81,7 @@ async fn case_39_only_the_leaf_of_the_handshake_counts() {
     let zoe = ca.client(&Subject { cn: "Zoë", email: Some("zoe@example.org"), ..ANN });
     let ann = ca.client(&ANN);
     let chained = |first: &Certified, second: &Certified| {
-        let certificate = format!("{}{}", first.certificate, second.certificate);
-        certificate
+        format!("{}{}", first.certificate, second.certificate)
     };
     // Her own first: the other one is only carried along.
     stage.write("chain.pem", &chained(&zoe, &ann));

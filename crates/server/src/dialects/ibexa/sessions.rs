@@ -86,7 +86,7 @@ async fn refresh(
 ) -> Response<Body> {
     let (session, token) = match sessions.named(&admitted, &id, &headers) {
         Ok(found) => found,
-        Err(answered) => return answered,
+        Err(answered) => return *answered,
     };
     let renewed = match &session.shown {
         ShownSession::Own(cookie) => {
@@ -110,7 +110,7 @@ async fn remove(
 ) -> Response<Body> {
     let session = match sessions.named(&admitted, &id, &headers) {
         Ok((session, _)) => session,
-        Err(answered) => return answered,
+        Err(answered) => return *answered,
     };
     let ended = match &session.shown {
         ShownSession::Own(cookie) => {
@@ -226,17 +226,17 @@ impl Sessions {
         admitted: &'a Admitted,
         id: &str,
         headers: &'a HeaderMap,
-    ) -> Result<(&'a OpenSession, &'a str), Response<Body>> {
+    ) -> Result<(&'a OpenSession, &'a str), Box<Response<Body>>> {
         let Some(session) = admitted.session.as_deref() else {
-            return Err(nothing(admitted, headers));
+            return Err(Box::new(nothing(admitted, headers)));
         };
         if session.identifier() != id {
-            return Err(empty(StatusCode::NOT_FOUND));
+            return Err(Box::new(empty(StatusCode::NOT_FOUND)));
         }
         let token = headers.get(CSRF_TOKEN).and_then(|token| token.to_str().ok());
         match token.filter(|token| self.is_token_of(session, token)) {
             Some(token) => Ok((session, token)),
-            None => Err(refuse(&GuardRefusal::NotMeant, headers)),
+            None => Err(Box::new(refuse(&GuardRefusal::NotMeant, headers))),
         }
     }
 

@@ -36,16 +36,13 @@ async fn ibexa_36_the_certificate_of_a_handshake_is_a_person() {
         for protocol in ["--http1.1", "--http2"] {
             let curl = stage.curl("/graphql").json(super::support::ASK).with(&[protocol]);
             let answer = curl.certified(stage.castellan.folder.path(), &ca.client(&subject)).run();
-            match who {
-                Some(who) => {
-                    assert_eq!(answer.status, 200, "{part} {}: {answer:?}", subject.cn);
-                    assert_eq!(stage.told(), who);
-                }
-                None => {
-                    assert_eq!(answer.status, 401, "{part} {}: {answer:?}", subject.cn);
-                    assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
-                    assert!(stage.recorder.seen().is_empty());
-                }
+            if let Some(who) = who {
+                assert_eq!(answer.status, 200, "{part} {}: {answer:?}", subject.cn);
+                assert_eq!(stage.told(), who);
+            } else {
+                assert_eq!(answer.status, 401, "{part} {}: {answer:?}", subject.cn);
+                assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
+                assert!(stage.recorder.seen().is_empty());
             }
             assert_eq!(answer.header("set-cookie"), None, "no session begins");
         }

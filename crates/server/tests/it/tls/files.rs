@@ -83,6 +83,10 @@ async fn a_server_does_not_start_with_files_that_do_not_go_together() {
         assert!(refusal.contains(said), "{settings}: {refusal}");
         assert!(!refusal.contains("PRIVATE KEY"), "{refusal}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_tls_that_nothing_acts_upon_stop_the_start_with_their_line() {
     for (config, server, said) in [
         ("", "hsts = \"30d\"\n", "no effect"),
         ("[[listener]]\nlisten = \"127.0.0.1:1\"\nredirect = \"https\"\n", "", "needs https"),

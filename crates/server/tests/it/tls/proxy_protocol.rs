@@ -17,7 +17,7 @@ async fn stage(listed: &str) -> (Stage, u16) {
     let config =
         format!("[[listener]]\nlisten = \"127.0.0.1:{port}\"\nproxy_protocol = [\"{listed}\"]\n");
     let issuer = Some("https://id.example.org".to_owned());
-    (Stage::start(Setting { config, issuer, ..Setting::default() }).await, port)
+    (Stage::start(Setting { issuer, config, ..Setting::default() }).await, port)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

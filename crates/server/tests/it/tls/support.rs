@@ -203,15 +203,15 @@ impl Stage {
             ("server.key", server.key),
             ("servers.pem", servers.pem()),
         ]);
-        let part = setting.part;
-        let guard = if part.is_empty() {
+        let subject = setting.part;
+        let guard = if subject.is_empty() {
             String::new()
         } else {
             format!(
                 "[[guard]]\nname = \"people\"\npath = \"/graphql\"\nupstream = \"{}\"\n\
                  schema = \"people.graphql\"\nanonymous = \"refused\"\nrequire = [\"person\"]\n\
                  authenticate = \"client_certificate\"\n\
-                 client_certificate = {{ subject = \"{part}\" }}\n",
+                 client_certificate = {{ subject = \"{subject}\" }}\n",
                 recorder.url
             )
         };

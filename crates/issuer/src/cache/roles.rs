@@ -26,7 +26,7 @@ pub struct Standing {
 
 /// All roles of a site.
 pub(crate) struct Roles {
-    roles: Vec<(Role, RoleScopes)>,
+    all: Vec<(Role, RoleScopes)>,
     /// What people have of them, with the account that it was found for.
     known: Cache<String, (Arc<Account>, Standing)>,
     /// Who may sign in at which SiteAccess.
@@ -89,7 +89,7 @@ impl Digest for Roles {
             (body, scopes)
         };
         Self {
-            roles: records.into_iter().map(named).collect(),
+            all: records.into_iter().map(named).collect(),
             known: Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build(),
             logins,
         }
@@ -98,7 +98,7 @@ impl Digest for Roles {
 
 impl Roles {
     fn standing(&self, id: &str, account: &Arc<Account>) -> Standing {
-        if self.roles.is_empty() && account.groups.is_empty() {
+        if self.all.is_empty() && account.groups.is_empty() {
             return Standing::default();
         }
         // The same account as it was read once is one value as long as it does not change.
@@ -107,7 +107,7 @@ impl Roles {
         {
             return standing;
         }
-        let theirs = self.roles.iter().filter(|(role, _)| role.is_for(id, account));
+        let theirs = self.all.iter().filter(|(role, _)| role.is_for(id, account));
         let standing = Standing {
             groups: account.groups.clone().into(),
             roles: theirs.map(|(_, scopes)| scopes.clone()).collect(),

@@ -68,10 +68,10 @@ impl SiteAccessSession {
         if !self.cookie_path.as_ref().is_none_or(is_path) {
             return Err(("cookie_path", "session.cookie_path must be a path such as \"/api\""));
         }
-        let in_domain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         let is_domain = |domain: &String| {
             let labels = domain.trim_start_matches('.');
-            labels.contains('.') && labels.bytes().all(in_domain) && !labels.ends_with('.')
+            labels.contains('.') && labels.bytes().all(is_letter) && !labels.ends_with('.')
         };
         if !self.cookie_domain.as_ref().is_none_or(is_domain) {
             let text = "session.cookie_domain must be a domain such as \"example.org\"";

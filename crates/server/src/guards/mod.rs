@@ -209,7 +209,7 @@ impl Guard {
         let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
         let (request, challenge) = match self.at_site_access(request).await {
             Ok(found) => found,
-            Err(refused) => return refused,
+            Err(answer) => return answer,
         };
         let mut response = match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),

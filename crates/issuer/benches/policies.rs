@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p castellan-issuer --features cedar`. Each figure is the median of several runs in
 //! one process.
+#![expect(clippy::expect_used, reason = "a wrong rule is a fault of the measurement")]
 
 use std::{
     hint::black_box,

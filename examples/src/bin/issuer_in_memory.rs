@@ -42,6 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             alias_digests: std::iter::empty().collect(),
             resources: Vec::new(),
             guards: Vec::new(),
+            site_accesses: Vec::new(),
         },
         settings: Settings::default(),
         clock: Arc::new(SystemClock),

@@ -231,7 +231,8 @@ impl Admission {
         if csrf::is_safe(&parts.method) || !(checks_itself || session.is_some()) {
             return Ok(());
         }
-        csrf::check_origin(&self.issuer.address().issuer, &parts.headers)?;
+        let (issuer, allowed) = (&self.issuer.address().issuer, &self.config.allowed_origins);
+        csrf::check_origin(issuer, allowed, &parts.headers)?;
         match session {
             Some(session) if !checks_itself => {
                 csrf::check_body(&parts.headers)?;

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use castellan_issuer::Issuer;
 
 use crate::{
+    config::AllowedOrigin,
     dialects::OpenSession,
     wire::{guard_refusal::GuardRefusal, request::CSRF_TOKEN},
 };
@@ -41,14 +42,20 @@ pub(super) fn check_body(headers: &HeaderMap) -> Result<(), GuardRefusal> {
     if types.any(is_form) { Err(GuardRefusal::NotMeant) } else { Ok(()) }
 }
 
-/// Refuses a request with `headers` that a page of another origin than the site of `issuer` sent.
-/// Clients other than browsers name no origin, and have no cookie that somebody else could use.
-pub(super) fn check_origin(issuer: &str, headers: &HeaderMap) -> Result<(), GuardRefusal> {
+/// Refuses a request with `headers` that a page of another origin than the site of `issuer` sent,
+/// unless that is one of `allowed`. Clients other than browsers name no origin, and have no cookie that
+/// somebody else could use.
+pub(super) fn check_origin(
+    issuer: &str,
+    allowed: &[AllowedOrigin],
+    headers: &HeaderMap,
+) -> Result<(), GuardRefusal> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_here = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let is_ours = match (origins.next(), origins.next()) {
         (None, _) => true,
+        (Some(origin), None) if is_listed(origin, allowed) => return Ok(()),
         (Some(origin), None) => {
             let scheme = issuer.split(':').next().unwrap_or_default();
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -59,6 +66,10 @@ pub(super) fn check_origin(issuer: &str, headers: &HeaderMap) -> Result<(), Guar
         (Some(_), Some(_)) => false,
     };
     if is_here && is_ours { Ok(()) } else { Err(GuardRefusal::NotMeant) }
+}
+
+fn is_listed(origin: &HeaderValue, allowed: &[AllowedOrigin]) -> bool {
+    origin.to_str().is_ok_and(|origin| allowed.iter().any(|one| one.allows(origin)))
 }
 
 #[cfg(test)]
@@ -83,6 +94,7 @@ mod tests {
     #[test]
     fn a_page_of_another_origin_sends_nothing() {
         let issuer = "https://id.example.org";
+        let app = AllowedOrigin::try_from("https://app.example.net".to_owned()).unwrap();
         let check = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().chain(&[("host", "www.example.org")]);
             let headers = pairs.map(|(name, value)| {
@@ -92,7 +104,7 @@ mod tests {
             // Unlike `collect`, this keeps a name that comes twice.
             let mut all = HeaderMap::new();
             headers.for_each(|(name, value)| _ = all.append(name, value));
-            check_origin(issuer, &all).is_ok()
+            check_origin(issuer, std::slice::from_ref(&app), &all).is_ok()
         };
         for good in [
             &[][..],
@@ -100,6 +112,7 @@ mod tests {
             &[("origin", "https://www.example.org")],
             &[("origin", "https://www.example.org"), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-site", "none")],
+            &[("origin", "https://app.example.net"), ("sec-fetch-site", "cross-site")],
         ] {
             assert!(check(good), "{good:?}");
         }
@@ -108,6 +121,7 @@ mod tests {
             &[("origin", "http://www.example.org")],
             &[("origin", "https://www.example.org.evil.test")],
             &[("origin", "https://evil.test")],
+            &[("origin", "https://app.example.net"), ("origin", "https://app.example.net")],
             &[("origin", "https://id.example.org"), ("origin", "https://evil.test")],
             &[("origin", "https://www.example.org"), ("sec-fetch-site", "cross-site")],
             &[("sec-fetch-site", "same-site")],

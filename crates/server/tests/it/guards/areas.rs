@@ -75,14 +75,16 @@ async fn a_host_that_is_not_of_the_site_reaches_no_guard() {
     assert_eq!(ask(&castellan, &own).await.status, 404, "its own host is none of the guard's");
 }
 
-/// Settings that stop the start, and what is said of them, with `LINE` for that of the last setting.
-fn wrong() -> Vec<(&'static str, String, &'static str)> {
+/// A name, settings that stop the start, and what is said of them.
+type Wrong = (&'static str, String, &'static str);
+
+/// Guards that could not be held to.
+fn wrong_guards() -> Vec<Wrong> {
     let guard = |more: &str| graphql("people", "http://127.0.0.1:9/", more);
     let twice = |first: &str, second: &str| {
         graphql("a", "http://127.0.0.1:9/", &format!("path = \"/x\"\n{first}"))
             + &graphql("b", "http://127.0.0.1:9/", &format!("{second}path = \"/x\""))
     };
-    let sites = "[[site_access]]\nname = \"site\"\n";
     vec![
         ("host", guard("path = \"/x\"\nhost = '^api\\.('"), "unclosed group"),
         ("pattern", guard("path = \"/x\"\npattern = '^/x[*'"), "unclosed character class"),
@@ -111,6 +113,13 @@ fn wrong() -> Vec<(&'static str, String, &'static str)> {
             guard("path = \"/x\"\nallowed_origins = [\"*\"]"),
             "guard.allowed_origins: the value is not an origin",
         ),
+    ]
+}
+
+/// SiteAccesses that could not be held to.
+fn wrong_site_accesses() -> Vec<Wrong> {
+    let sites = "[[site_access]]\nname = \"site\"\n";
+    vec![
         (
             "no SiteAccess",
             "[[site_access_match]]\nHostElement = 1\n".to_owned(),
@@ -167,7 +176,7 @@ async fn ibexa_37_what_could_not_be_held_to_stops_the_start_with_file_and_line()
     let castellan = Castellan::start(plan(String::new())).await;
     let path = castellan.path("castellan.toml");
     let good = std::fs::read_to_string(&path).unwrap();
-    for (name, config, said) in wrong() {
+    for (name, config, said) in wrong_guards().into_iter().chain(wrong_site_accesses()) {
         std::fs::write(&path, format!("{good}{config}")).unwrap();
         let checked = castellan.cli(&["config", "check"]);
         assert!(!checked.status.success(), "{name}");
@@ -184,7 +193,7 @@ async fn ibexa_37_what_could_not_be_held_to_stops_the_start_with_file_and_line()
     std::fs::write(&path, &good).unwrap();
     assert!(castellan.said(&["reload"]).starts_with("reloaded"));
     // A few at the start, which takes longer.
-    for (name, config, said) in wrong().into_iter().step_by(7) {
+    for (name, config, said) in wrong_guards().into_iter().chain(wrong_site_accesses()).step_by(7) {
         let error = Castellan::refuses(plan(config)).await;
         assert!(error.contains(said) && error.contains("castellan.toml:"), "{name}: {error}");
     }

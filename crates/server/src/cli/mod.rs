@@ -373,10 +373,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
 
 fn load(path: Option<&Path>, site: Option<&str>) -> Result<Loaded, Failure> {
     let loaded = Config::load(path, variables()?)?;
-    Ok(match site {
-        Some(site) => loaded.at_site(site)?,
-        None => loaded,
-    })
+    if let Some(site) = site { Ok(loaded.at_site(site)?) } else { Ok(loaded) }
 }
 
 /// The variables of the environment that are texts; one of ours must be.

@@ -10,6 +10,7 @@ use moka::sync::Cache;
 
 use crate::{
     Issuer,
+    audit::{AuditKind, Event, origin::Party},
     cache::whole::Digest,
     records::{Account, Role, repository::Versioned},
     store::StoreError,
@@ -146,7 +147,13 @@ impl Issuer {
         if self.address().site_accesses.is_empty() {
             return Ok(true);
         }
-        Ok(self.whole(self.roles()).await?.let_in(site_access, person))
+        let may = self.whole(self.roles()).await?.let_in(site_access, person);
+        if !may {
+            let by = person.map_or_else(Party::default, |(id, _)| Party::user(id));
+            let event = Event::of(AuditKind::AccessDenied).by(by).target("SiteAccess", site_access);
+            self.audit(event.denied("no role has the permission user/login"));
+        }
+        Ok(may)
     }
 
     /// The SiteAccesses of the site at which no role lets anybody sign in.

@@ -9,7 +9,7 @@ use crate::{
     config::{GuardConfig, Loaded, Rosters, Site, schema},
     guards::{self, Trouble},
     http,
-    startup::{assemble, data_source},
+    startup::{assemble, data_source, tls_files::TlsFiles},
 };
 
 /// Check the configuration file.
@@ -43,11 +43,10 @@ pub(super) async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let loaded = loaded?;
-    println!("listens  {}", loaded.config.server.listen);
+    let mut good = check_listeners(&loaded);
     // Without a scheme it may be a mistyped secret.
     let engine = loaded.config.data.url.split_once("://").map_or("none", |(scheme, _)| scheme);
     println!("records  {engine}");
-    let mut good = true;
     if let Err(problem) = data_source::check(&loaded) {
         println!("         PROBLEM: {problem}");
         good = false;
@@ -57,6 +56,35 @@ pub(super) async fn run(
     }
     println!("{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints where the server would listen, and what is wrong with files of TLS; whether nothing is.
+fn check_listeners(loaded: &Loaded) -> bool {
+    let mut good = true;
+    for (name, listener) in loaded.config.listeners() {
+        let tls = match (&listener.tls, listener.redirect) {
+            (Some(_), _) => ", TLS",
+            (None, Some(_)) => ", redirects to https",
+            (None, None) => "",
+        };
+        println!("listens  {}{tls}", listener.listen);
+        let Some(tls) = &listener.tls else { continue };
+        let files = TlsFiles::new(&name, tls, &loaded.folder);
+        if let Err(problem) = files.read().and_then(|material| files.server_config(material)) {
+            println!("         PROBLEM: {problem}");
+            good = false;
+        }
+        let plain = |site: &&Site| !site.issuer.is_https();
+        if let Some(site) = loaded.sites.iter().find(plain).filter(|_| name == "server") {
+            println!(
+                "         WARNING: the listener speaks TLS, and {} is the public URL of site {}; \
+                 set issuer to an https URL",
+                site.issuer.as_str(),
+                site.name
+            );
+        }
+    }
+    good
 }
 
 async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {

@@ -89,7 +89,8 @@ async fn by_id(
     let invalid = explained.fields.iter().find_map(|field| match field.reason {
         Some(Reason::CredentialExpired) => Some("the token had expired"),
         Some(Reason::CredentialInvalid) => Some(
-            "the credential was not valid; `castellan explain --token TOKEN --query QUERY` says why",
+            "the credential was not valid; `castellan explain --token TOKEN`, with the `--query` or \
+             `--request` that was sent, says why of a token",
         ),
         _ => None,
     });
@@ -175,8 +176,18 @@ fn http_guard(
         let is_it = name.is_none_or(|name| guard.name == name);
         (is_it && (rest.is_empty() || rest.starts_with('/'))).then_some((guard, rest))
     });
-    let found = fitting.max_by_key(|(guard, _)| guard.path.len());
-    found.ok_or_else(|| format!("no guard with protocol = \"http\" is at {path:?}").into())
+    let fitting: Vec<_> = fitting.collect();
+    let longest = fitting.iter().map(|(guard, _)| guard.path.len()).max();
+    let mut found = fitting.into_iter().filter(|(guard, _)| Some(guard.path.len()) == longest);
+    match (found.next(), found.next()) {
+        (None, _) => Err(format!("no guard with protocol = \"http\" is at {path:?}").into()),
+        (Some(found), None) => Ok(found),
+        (Some((one, _)), Some((other, _))) => Err(format!(
+            "guards {} and {} are both at {}; name one with --guard",
+            one.name, other.name, one.path
+        )
+        .into()),
+    }
 }
 
 /// Who `arguments` say calls at `guard`, and what is wrong with the token.

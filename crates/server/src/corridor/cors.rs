@@ -104,11 +104,12 @@ pub(super) fn allow(headers: &mut HeaderMap) {
 /// Methods that scripts of listed origins may use (`docs/contracts/ibexa.md` §1).
 const REST_METHODS: &str =
     "GET, HEAD, POST, PUT, PATCH, DELETE, COPY, MOVE, SWAP, PUBLISH, OPTIONS";
-/// Headers that they may send (§8).
-const REST_HEADERS: &str =
-    "Authorization, Accept, Content-Type, X-CSRF-Token, Destination, X-Siteaccess";
+/// Headers that they may send, besides those of `server.cors_headers` (§8; RFC 9110 §§13, 14; RFC 9449).
+const REST_HEADERS: &str = "Authorization, Accept, Content-Type, X-CSRF-Token, Destination, \
+                            X-Siteaccess, X-Expected-User, DPoP, If-Match, If-None-Match, Range";
 /// Headers that they may read.
-const REST_SHOWN: &str = "WWW-Authenticate, Retry-After, Location, Allow, ETag";
+const REST_SHOWN: &str = "WWW-Authenticate, Retry-After, Location, Allow, ETag, Content-Range, \
+                          DPoP-Nonce, Castellan-Decision";
 
 /// The origin of a request, if it is one of `allowed`.
 pub(super) fn listed(headers: &HeaderMap, allowed: &[AllowedOrigin]) -> Option<HeaderValue> {
@@ -118,11 +119,13 @@ pub(super) fn listed(headers: &HeaderMap, allowed: &[AllowedOrigin]) -> Option<H
     allowed.iter().any(|one| one.allows(origin)).then(|| value.clone())
 }
 
-/// The answer to a preflight at a guard that lists `allowed` origins; to others it allows nothing.
+/// The answer to a preflight at a guard that lists `allowed` origins, which may also send the headers
+/// `more`; to others it allows nothing.
 /// `None` if the request is none, or the guard lists none.
 pub(super) fn listed_preflight<B>(
     request: &Request<B>,
     allowed: &[AllowedOrigin],
+    more: &[HeaderName],
 ) -> Option<Response<Body>> {
     let headers = request.headers();
     let is_one = !allowed.is_empty()
@@ -135,12 +138,16 @@ pub(super) fn listed_preflight<B>(
         let answered = response.headers_mut();
         let origin = listed(headers, allowed);
         if origin.is_some() {
+            let headers = more
+                .iter()
+                .fold(REST_HEADERS.to_owned(), |names, name| names + ", " + name.as_str());
             for (name, value) in [
                 (header::ACCESS_CONTROL_ALLOW_METHODS, REST_METHODS),
-                (header::ACCESS_CONTROL_ALLOW_HEADERS, REST_HEADERS),
+                (header::ACCESS_CONTROL_ALLOW_HEADERS, &*headers),
                 (header::ACCESS_CONTROL_MAX_AGE, "60"),
             ] {
-                answered.insert(name, HeaderValue::from_static(value));
+                // Names of headers are always valid values of headers.
+                answered.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
             }
         }
         show_to_listed(answered, origin);
@@ -197,7 +204,7 @@ mod tests {
         for origin in origins {
             request = request.header("origin", *origin);
         }
-        let answer = listed_preflight(&request.body(()).unwrap(), allowed)?;
+        let answer = listed_preflight(&request.body(()).unwrap(), allowed, &[])?;
         Some(answer.headers().clone())
     }
 

@@ -162,7 +162,10 @@ where
         if open { RequestHeaders::Any } else { RequestHeaders::Known(&site.cors_headers) };
     let by_client = rest.is_none() && site.by_client.contains(&path);
     let preflight = match rest {
-        Some(guard) => cors::listed_preflight(&request, &guard.config.allowed_origins),
+        Some(guard) => {
+            let origins = &guard.config.allowed_origins;
+            cors::listed_preflight(&request, origins, &site.cors_headers)
+        }
         None if open || by_client => cors::preflight(&request, allowed),
         None => None,
     };

@@ -22,7 +22,10 @@ use castellan_issuer::{
 use castellan_proto::{Opaque, scope::ScopePattern};
 
 use crate::wire;
-pub use crate::wire::{guard_refusal::GuardRefusal, session_cookie::SessionCookie};
+pub use crate::wire::{
+    guard_refusal::{Asked, GuardRefusal},
+    session_cookie::SessionCookie,
+};
 
 /// One contract: what differs from our own, as values. A new one is a file and a line of the roster.
 pub struct Dialect {

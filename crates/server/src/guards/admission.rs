@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::{Anonymous, GuardConfig},
     dialects::{
-        Admitted, Area, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
+        Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
         SessionsOf,
     },
 };
@@ -209,14 +209,16 @@ impl Admission {
         if may {
             return Ok(());
         }
-        let is_known = presented.caller.identity().is_some();
-        if is_known || self.is_below(parts, |endpoints| endpoints.open) {
-            return Err(GuardRefusal::LoginNotPermitted);
+        let identity = presented.caller.identity();
+        let is_person = identity.is_some_and(|identity| identity.person.is_some());
+        let asked = if is_person { Asked::Person } else { Asked::Anonymous };
+        if identity.is_some() || self.is_below(parts, |endpoints| endpoints.open) {
+            return Err(GuardRefusal::LoginNotPermitted(asked));
         }
         let challenge = presented.challenge.clone();
         match challenge.or_else(|| http::challenges(&self.config).pop()) {
             Some(challenge) => Err(GuardRefusal::NotAuthenticated(Some(challenge))),
-            None => Err(GuardRefusal::LoginNotPermitted),
+            None => Err(GuardRefusal::LoginNotPermitted(asked)),
         }
     }
 

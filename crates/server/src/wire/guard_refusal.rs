@@ -25,7 +25,7 @@ pub enum GuardRefusal {
     /// It is meant for another person than the one who sends it (`X-Expected-User`).
     OtherUser,
     /// Its sender may not sign in here.
-    LoginNotPermitted,
+    LoginNotPermitted(Asked),
     /// There were too many attempts; seconds to wait.
     TooManyAttempts(u64),
     /// There is nothing at its path.
@@ -40,6 +40,15 @@ pub enum GuardRefusal {
     Gate(Box<RestRefusal>),
 }
 
+/// Whose permission `user/login` was asked for (`docs/contracts/ibexa.md` §7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// That of a person.
+    Person,
+    /// That of callers who are no person, as which whoever signs in begins.
+    Anonymous,
+}
+
 impl GuardRefusal {
     /// The status of the answer.
     #[must_use]
@@ -50,7 +59,7 @@ impl GuardRefusal {
             Self::NotAuthenticated(_) | Self::WrongPassword | Self::NotMeant | Self::OtherUser => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::LoginNotPermitted => StatusCode::FORBIDDEN,
+            Self::LoginNotPermitted(_) => StatusCode::FORBIDDEN,
             Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -73,7 +82,10 @@ impl GuardRefusal {
             Self::WrongPassword => "Invalid login or password.",
             Self::NotMeant => "Missing or invalid CSRF token",
             Self::OtherUser => "Expectation failed. User changed.",
-            Self::LoginNotPermitted => "You may not sign in here.",
+            Self::LoginNotPermitted(Asked::Person) => "You may not sign in here.",
+            Self::LoginNotPermitted(Asked::Anonymous) => {
+                "Callers without a person may not use this API."
+            }
             Self::TooManyAttempts(_) => "Too many attempts. Try again later.",
             Self::NotFound => "There is nothing at this path.",
             Self::MethodNotAllowed(_) => "This method is not allowed here.",
@@ -105,7 +117,7 @@ impl From<&GuardRefusal> for RestRefusal {
             GuardRefusal::NotAuthenticated(_) | GuardRefusal::WrongPassword => "unauthenticated",
             GuardRefusal::NotMeant => "csrf",
             GuardRefusal::OtherUser => "other_user",
-            GuardRefusal::LoginNotPermitted => "login_not_permitted",
+            GuardRefusal::LoginNotPermitted(_) => "login_not_permitted",
             GuardRefusal::TooManyAttempts(_) => "too_many_attempts",
             GuardRefusal::NotFound => "not_found",
             GuardRefusal::MethodNotAllowed(_) => "method_not_allowed",

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     dialects::{Admitted, Area},
-    wire::{guard_refusal::GuardRefusal, request},
+    wire::{
+        guard_refusal::{Asked, GuardRefusal},
+        request,
+    },
 };
 
 pub(super) fn routes(area: &Area<'_>) -> Router {
@@ -64,7 +67,7 @@ async fn trade(
     let who = (&*person.id, &*person.account.groups);
     let may = issuer.may_sign_in_at(&admitted.site_access, Some(who)).await;
     if !may.map_err(|error| refused(error.into()))? {
-        return Err(GuardRefusal::LoginNotPermitted);
+        return Err(GuardRefusal::LoginNotPermitted(Asked::Person));
     }
     let token = issuer.issue_person_token(&person, &login).await.map_err(refused)?;
     Ok(Secret::new(token))

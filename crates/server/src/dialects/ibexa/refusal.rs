@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{element::Element, media::Format};
-use crate::wire::guard_refusal::GuardRefusal;
+use crate::wire::guard_refusal::{Asked, GuardRefusal};
 
 /// What is said of everything that went wrong on our side.
 const INTERNAL: &str = "An error has occurred. Please try again later.";
@@ -16,7 +16,7 @@ const INTERNAL: &str = "An error has occurred. Please try again later.";
 pub(super) fn refuse(refusal: &GuardRefusal, headers: &HeaderMap) -> Response<Body> {
     let status = match refusal {
         // In this API 401 also means that a permission is missing (§1, §7.3).
-        GuardRefusal::LoginNotPermitted => StatusCode::UNAUTHORIZED,
+        GuardRefusal::LoginNotPermitted(_) => StatusCode::UNAUTHORIZED,
         GuardRefusal::Gate(refusal) if refusal.status == StatusCode::FORBIDDEN => {
             StatusCode::UNAUTHORIZED
         }
@@ -26,7 +26,12 @@ pub(super) fn refuse(refusal: &GuardRefusal, headers: &HeaderMap) -> Response<Bo
         _ if status.is_server_error() => INTERNAL,
         GuardRefusal::WrongPassword => "Invalid login or password",
         GuardRefusal::NotAuthenticated(_) => "The user is not authenticated.",
-        GuardRefusal::LoginNotPermitted => "The user has no permission user/login here.",
+        GuardRefusal::LoginNotPermitted(Asked::Person) => {
+            "The user has no permission user/login here."
+        }
+        GuardRefusal::LoginNotPermitted(Asked::Anonymous) => {
+            "Anonymous has no permission user/login here."
+        }
         other => other.detail(),
     };
     let format = Format::of_answer(headers);

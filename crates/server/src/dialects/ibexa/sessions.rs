@@ -27,7 +27,7 @@ use super::{
 use crate::{
     dialects::{Admitted, Area, OpenSession, ShownSession},
     wire::{
-        guard_refusal::GuardRefusal,
+        guard_refusal::{Asked, GuardRefusal},
         request::{self, CSRF_TOKEN},
     },
 };
@@ -193,7 +193,7 @@ impl Sessions {
                 let token = self.issuer.masked_csrf_token(&session.signed_in);
                 Ok(self.shown(StatusCode::OK, &admitted.view(session), &token, headers))
             }
-            (Opened::NotPermitted, _) => Err(GuardRefusal::LoginNotPermitted),
+            (Opened::NotPermitted, _) => Err(GuardRefusal::LoginNotPermitted(Asked::Person)),
             (Opened::Same | Opened::Other, _) => Ok(empty(StatusCode::CONFLICT)),
         }
     }

@@ -83,6 +83,18 @@ async fn a_server_does_not_start_with_files_that_do_not_go_together() {
         assert!(refusal.contains(said), "{settings}: {refusal}");
         assert!(!refusal.contains("PRIVATE KEY"), "{refusal}");
     }
+    // `config check` reads them as well.
+    let castellan = Castellan::start(Plan { files: files(), ..Plan::default() }).await;
+    let path = castellan.path("castellan.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    for (key, said) in [("other.key", "PROBLEM: "), ("one.key", ", TLS\n")] {
+        let settings = tls(&format!("{{ certificate = \"one.pem\", key = \"{key}\" }}"));
+        std::fs::write(&path, format!("{good}{settings}")).unwrap();
+        let checked = castellan.cli(&["config", "check"]);
+        assert_eq!(checked.status.success(), key == "one.key");
+        let output = String::from_utf8(checked.stdout).unwrap();
+        assert!(output.contains(said), "{key}: {output}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

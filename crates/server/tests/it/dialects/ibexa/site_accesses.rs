@@ -129,8 +129,20 @@ async fn ibexa_22_an_unknown_site_access_is_a_400_that_lists_none() {
 async fn ibexa_23_strangers_need_user_login_at_the_site_access() {
     let api = stage("", ROLES).await;
     let answer = sign_in_at(&api, "admin", "ann").await;
-    described(&answer, 401);
+    let said = described(&answer, 401);
+    assert_eq!(said, "Anonymous has no permission user/login here.");
     assert_eq!(answer.header("set-cookie"), None);
+    let decision = answer.header("castellan-decision").unwrap();
+    let audit = ["audit", "--decision", decision];
+    let mut record = String::new();
+    for _ in 0..200 {
+        record = api.castellan.said(&audit);
+        if !record.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert!(record.contains("access_denied") && record.contains("SiteAccess/admin"), "{record}");
     // What is public is not public at a SiteAccess that is closed to strangers.
     described(&at(api.ask("GET", "/news").header("accept", SJ), "admin").send().await, 401);
     assert_eq!(at(api.ask("GET", "/news"), "restapi").send().await.status, 200);
@@ -143,7 +155,7 @@ async fn people_need_user_login_when_they_sign_in_and_at_every_request() {
         format!("{ROLES}---\nresourceType: Role\nid: doorstep\nanonymous: true\nlogin: [admin]\n");
     let api = stage("", &roles).await;
     let bob = sign_in_at(&api, "admin", "bob").await;
-    described(&bob, 401);
+    assert_eq!(described(&bob, 401), "The user has no permission user/login here.");
     assert_eq!(bob.header("set-cookie"), None);
     let wrong = at(api.login("bob", "wrong"), "admin").send().await;
     assert_eq!(described(&wrong, 401), "Invalid login or password");
@@ -270,6 +282,20 @@ async fn ibexa_38_listed_origins_may_call_with_credentials() {
         let read = api.ask("GET", "/news").header("origin", origin).send().await;
         assert_eq!(read.header("access-control-allow-origin"), Some(origin), "{read:?}");
     }
+    // A script of theirs signs in and acts, with the token; one of another origin does neither.
+    for (origin, status) in [("https://app.test", 201), ("https://evil.test", 401)] {
+        let answer = api.login("ann", "pw-ann").header("origin", origin).send().await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+    }
+    let ann = api.login("ann", "pw-ann").send().await;
+    let token = ann.json()["Session"]["csrfToken"].as_str().unwrap().to_owned();
+    let act = |origin: &str| {
+        let ask = with(api.ask("PATCH", "/content/objects/1"), &ann).header("origin", origin);
+        ask.header("sec-fetch-site", "cross-site").header("x-csrf-token", &token).send()
+    };
+    assert_eq!(described(&act("https://evil.test").await, 401), "Missing or invalid CSRF token");
+    let listed = act("https://app.test").await.json()["ErrorMessage"]["errorDescription"].clone();
+    assert_ne!(listed, "Missing or invalid CSRF token");
     // What the API says of origins counts for nothing.
     let open = http::Response::builder().header("access-control-allow-origin", "*");
     api.upstream.answer_with(

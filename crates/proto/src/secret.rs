@@ -145,6 +145,8 @@ pub struct Opaque {
 }
 
 impl Opaque {
+    /// What the text of every one begins with, whatever its kind.
+    pub const PREFIX: &str = "csl_";
     const CHECK: usize = 6;
     const LONGEST: usize = 512;
 

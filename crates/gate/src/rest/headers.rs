@@ -40,6 +40,7 @@ pub(super) fn strip_response_headers(headers: &mut HeaderMap, shares_host: bool)
         is_hop_by_hop(name)
             || dashed.starts_with("castellan-")
             || dashed.starts_with("x-accel-")
+            || dashed.ends_with("-cdn-cache-control")
             || NOT_OUTWARDS.contains(&&*dashed)
             || named.iter().any(|one| one == name)
             || (shares_host
@@ -95,7 +96,9 @@ pub(super) fn is_inert(headers: &HeaderMap) -> bool {
         (None, _) => true,
         (Some(_), Some(_)) => false,
         (Some(value), None) => {
-            let Some(name) = value.to_str().ok().map(media_type) else { return false };
+            // Browsers go by the last of several (Fetch, "extract a MIME type").
+            let one = value.to_str().ok().filter(|text| !text.contains(','));
+            let Some(name) = one.map(media_type) else { return false };
             let structured = |suffix| name.starts_with("application/") && name.ends_with(suffix);
             INERT.contains(&&*name)
                 || structured("+json")
@@ -126,7 +129,7 @@ const INERT: [&str; 19] = [
     "video/mp4",
 ];
 
-const NOT_INWARDS: [&str; 21] = [
+const NOT_INWARDS: [&str; 26] = [
     "authorization",
     "content-length",
     "cookie",
@@ -136,8 +139,12 @@ const NOT_INWARDS: [&str; 21] = [
     "host",
     "http2-settings",
     "origin",
+    "proxy",
+    "remote-user",
+    "x-authenticated-user",
     "x-client-auth",
     "x-csrf-token",
+    "x-host",
     "x-http-method",
     "x-http-method-override",
     "x-jwt-aud",
@@ -146,12 +153,14 @@ const NOT_INWARDS: [&str; 21] = [
     "x-original-uri",
     "x-original-url",
     "x-real-ip",
+    "x-remote-user",
     "x-rewrite-url",
     "x-original-host",
 ];
-const NOT_INWARDS_PREFIXES: [&str; 3] = ["castellan-", "sec-websocket-", "x-forwarded-"];
+const NOT_INWARDS_PREFIXES: [&str; 4] =
+    ["castellan-", "sec-websocket-", "ssl-client-", "x-forwarded-"];
 
-const NOT_IN_TRAILERS: [&str; 12] = [
+const NOT_IN_TRAILERS: [&str; 13] = [
     "cache-control",
     "content-encoding",
     "content-length",
@@ -164,15 +173,17 @@ const NOT_IN_TRAILERS: [&str; 12] = [
     "set-cookie",
     "trailer",
     "www-authenticate",
+    "x-siteaccess",
 ];
 
 /// What an upstream says of its own connection to us, or to a proxy before us.
-const NOT_OUTWARDS: [&str; 7] = [
+const NOT_OUTWARDS: [&str; 8] = [
     "alt-svc",
     "cdn-cache-control",
     "content-length",
     "dpop-nonce",
     "surrogate-control",
+    "x-litespeed-location",
     "x-sendfile",
     "x-content-type-options",
 ];

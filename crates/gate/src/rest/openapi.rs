@@ -1,6 +1,6 @@
 //! Operations of an `OpenAPI` document, version 3.0 or 3.1 (OAS §4.8.8 to §4.8.10).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use castellan_proto::scope::RequiredScope;
 use http::Method;
@@ -110,8 +110,15 @@ pub fn read_openapi(
     if !["3.0.", "3.1."].iter().any(|known| version.starts_with(known)) {
         return Err(OpenApiError::Version);
     }
-    let mut reader = Reader { document, found: Vec::new(), notes: Vec::new(), open: 0 };
+    let mut reader = Reader {
+        document,
+        found: Vec::new(),
+        notes: Vec::new(),
+        open: 0,
+        operations: HashSet::new(),
+    };
     reader.read()?;
+    reader.check_rules()?;
     let (described, notes) = (reader.found, reader.notes);
     let set: BTreeSet<String> = own.iter().map(Operation::key).collect();
     let mut operations = own;
@@ -193,6 +200,8 @@ struct Reader<'a> {
     notes: Vec<String>,
     /// How many operations want no security.
     open: usize,
+    /// Where the operations are in memory.
+    operations: HashSet<*const Map<String, Value>>,
 }
 
 fn wrong<T>(place: &str, what: &'static str) -> Result<T, OpenApiError> {
@@ -223,6 +232,37 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Refuses rules of ours that stand elsewhere than in an operation, or are misspelt: nobody would
+    /// act upon them (`docs/security-cases.md` row 47).
+    fn check_rules(&self) -> Result<(), OpenApiError> {
+        let mut left = vec![(String::new(), self.document)];
+        while let Some((place, value)) = left.pop() {
+            match value {
+                Value::Object(members) => {
+                    for (name, value) in members {
+                        let place =
+                            format!("{place}{}{name}", if place.is_empty() { "" } else { "." });
+                        let is_ours = name.to_ascii_lowercase().starts_with("x-castellan");
+                        let is_rule =
+                            name == SCOPE && self.operations.contains(&std::ptr::from_ref(members));
+                        if is_ours && !is_rule {
+                            return wrong(
+                                &place,
+                                "has no effect: x-castellan-scope stands in an operation",
+                            );
+                        }
+                        left.push((place, value));
+                    }
+                }
+                Value::Array(items) => {
+                    left.extend(items.iter().map(|item| (place.clone(), item)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn read_item(
         &mut self,
         template: &Template,
@@ -235,6 +275,10 @@ impl<'a> Reader<'a> {
             let Some(operation) = operation.as_object() else {
                 return wrong(&place, "must be an object");
             };
+            if operation.contains_key("$ref") {
+                return wrong(&place, "must be an operation, as references stand for path items");
+            }
+            self.operations.insert(std::ptr::from_ref(operation));
             if matches!(method, Method::OPTIONS | Method::TRACE) {
                 let why = if method == Method::TRACE {
                     "is never let through"

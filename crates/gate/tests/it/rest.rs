@@ -388,6 +388,8 @@ async fn nothing_that_a_browser_could_run_comes_from_the_host_of_the_sign_in_pag
         ("image/png", true),
         ("application/octet-stream", true),
         ("text/html", false),
+        ("application/json;,text/html", false),
+        ("text/plain;charset=utf-7, text/html", false),
         ("application/xhtml+xml", false),
         ("image/svg+xml", false),
         ("text/javascript", false),

@@ -93,6 +93,13 @@ fn what_cannot_be_decided_by_is_refused_with_its_place() {
         (paths(json!({"/a": {"get": {"x-castellan-scope": "Query:A"}}})), "must be a scope"),
         (paths(json!({"/a": {"get": {"x-castellan-scope": 7}}})), "must be a scope"),
         (
+            paths(json!({"/a": {"x-castellan-scope": "Mutation:A:Read", "get": {}}})),
+            "has no effect",
+        ),
+        (paths(json!({"/a": {"get": {"X-Castellan-Scope": "Query:A:Get"}}})), "has no effect"),
+        (paths(json!({"/a": {"get": {"x-castellan-scop": "Query:A:Get"}}})), "has no effect"),
+        (paths(json!({"/a": {"get": {"$ref": "#/paths/~1a/get"}}})), "must be an operation"),
+        (
             paths(json!({"/a": {"get": {"x-castellan-scope": "Castellan:User:Read"}}})),
             "begins with Query or Mutation",
         ),

@@ -147,7 +147,11 @@ impl TryFrom<String> for AllowedOrigin {
         }
         let origin = url::Url::parse(&text).map(|url| url.origin().ascii_serialization());
         match origin {
-            Ok(origin) if origin == text => Ok(Self { text, regex: None }),
+            Ok(origin)
+                if origin == text && !text.contains(['*', '\\', '(', '[', '{', '|', '+']) =>
+            {
+                Ok(Self { text, regex: None })
+            }
             _ => Err("the value is not an origin such as \"https://app.example.org\", nor an \
                       expression such as \"^https://[a-z]+\\.example\\.org$\"; \"*\" is not \
                       possible with credentials"

@@ -38,6 +38,13 @@ impl Loaded {
         for guard in guards.iter_mut().filter(blocks) {
             guard.anonymous.get_or_insert(Anonymous::Refused);
         }
+        // They were read before a guard was chosen; trailers are looked at later.
+        if let Some(headers) = &self.config.server.client_certificate_headers {
+            for guard in &mut guards {
+                let names = [&headers.subject_header, &headers.verify_header];
+                guard.strip_headers.extend(names.map(ToString::to_string));
+            }
+        }
         let explicit = guards.iter().any(|guard| guard.at_root == Some(true));
         for guard in &mut guards {
             // At most one guard of a site is at `/graphql`, so at most one is at the root by default.

@@ -28,7 +28,7 @@ use crate::{
     background::audit,
     config::CertificateHeaders,
     guards::Guard,
-    wire::{client_certificate::Arrival, request},
+    wire::{client_certificate::Arrival, cors::OwnOriginOnly, request},
 };
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
@@ -191,6 +191,8 @@ where
         response.headers_mut().insert("dpop-nonce", nonce);
     }
     if let Some(guard) = rest {
+        let is_closed = response.extensions().get::<OwnOriginOnly>().is_some();
+        let origin = origin.filter(|_| !is_closed);
         let headers = response.headers_mut();
         cors::withdraw(headers);
         cors::show_to_listed(headers, origin);

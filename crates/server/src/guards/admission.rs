@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, Response, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts},
 };
 use castellan_gate::{
     Caller, DecisionId, Unavailable,
@@ -23,7 +23,7 @@ use super::{
     site_access::{GuardSiteAccesses, SiteAccess},
 };
 use crate::{
-    config::{Anonymous, GuardConfig},
+    config::{Anonymous, GuardConfig, Method},
     dialects::{
         Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
         SessionsOf,
@@ -230,7 +230,8 @@ impl Admission {
         session: Option<&OpenSession>,
     ) -> Result<(), GuardRefusal> {
         let checks_itself = self.is_below(parts, |endpoints| endpoints.check_tokens);
-        if csrf::is_safe(&parts.method) || !(checks_itself || session.is_some()) {
+        let is_sent_by_browsers = session.is_some() || self.is_basic(parts);
+        if csrf::is_safe(&parts.method) || !(checks_itself || is_sent_by_browsers) {
             return Ok(());
         }
         let (issuer, allowed) = (&self.issuer.address().issuer, &self.config.allowed_origins);
@@ -242,6 +243,15 @@ impl Admission {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the request shows a name and a password, which browsers remember and send along with
+    /// what pages of others ask for.
+    fn is_basic(&self, parts: &Parts) -> bool {
+        let shown = parts.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let scheme = shown.and_then(|shown| shown.get(..6));
+        self.config.authenticate.list().contains(&Method::Basic)
+            && scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
     }
 
     /// The endpoints, if the request is for one of them.

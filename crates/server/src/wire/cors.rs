@@ -7,6 +7,10 @@ use axum::{
 };
 use castellan_issuer::Issuer;
 
+/// In the extensions of an answer that scripts of no other origin may read, whoever is listed.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnOriginOnly;
+
 /// Endpoints that scripts of an app's own origin may call. A preflight cannot say of which app it
 /// is, so it is answered for every origin; what is read in the end is decided by [`allow`].
 pub(crate) const PATHS: [&str; 6] =

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     dialects::{Admitted, Area, OpenSession, ShownSession},
     wire::{
+        cors::OwnOriginOnly,
         guard_refusal::{Asked, GuardRefusal},
         request::{self, CSRF_TOKEN},
     },
@@ -74,7 +75,10 @@ async fn current(
 ) -> Response<Body> {
     let Some(session) = &admitted.session else { return nothing(&admitted, &headers) };
     let token = sessions.issuer.masked_csrf_token(&session.signed_in);
-    sessions.shown(StatusCode::OK, &admitted.view(session), &token, &headers)
+    let mut response = sessions.shown(StatusCode::OK, &admitted.view(session), &token, &headers);
+    // It has the cookie's value and the token, whoever opened the session (§10, number 12).
+    response.extensions_mut().insert(OwnOriginOnly);
+    response
 }
 
 /// `POST /user/sessions/{id}/refresh`.
@@ -147,6 +151,15 @@ impl Admitted {
     }
 }
 
+/// The one token of a request with `headers`; of several nobody says which counts.
+fn csrf_token(headers: &HeaderMap) -> Option<&str> {
+    let mut tokens = headers.get_all(CSRF_TOKEN).iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(token), None) => token.to_str().ok(),
+        _ => None,
+    }
+}
+
 impl Sessions {
     /// The person whom the login and the password of `request` prove.
     async fn prove(&self, admitted: &Admitted, request: Request) -> Result<Proven, GuardRefusal> {
@@ -156,9 +169,9 @@ impl Sessions {
             ..Browser::default()
         };
         // A token is not needed, but one that is there has to be right (§2.2).
-        let token = request.headers().get(CSRF_TOKEN).map(HeaderValue::to_str);
-        if let (Some(session), Some(token)) = (&admitted.session, token)
-            && !token.is_ok_and(|token| self.is_token_of(session, token))
+        let shows_one = request.headers().contains_key(CSRF_TOKEN);
+        if let Some(session) = admitted.session.as_ref().filter(|_| shows_one)
+            && !csrf_token(request.headers()).is_some_and(|token| self.is_token_of(session, token))
         {
             return Err(GuardRefusal::NotMeant);
         }
@@ -233,8 +246,7 @@ impl Sessions {
         if session.identifier() != id {
             return Err(Box::new(empty(StatusCode::NOT_FOUND)));
         }
-        let token = headers.get(CSRF_TOKEN).and_then(|token| token.to_str().ok());
-        match token.filter(|token| self.is_token_of(session, token)) {
+        match csrf_token(headers).filter(|token| self.is_token_of(session, token)) {
             Some(token) => Ok((session, token)),
             None => Err(Box::new(refuse(&GuardRefusal::NotMeant, headers))),
         }

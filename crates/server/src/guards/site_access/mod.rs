@@ -9,7 +9,7 @@ use crate::{
     config::{GuardConfig, Loaded, ONLY_SITE_ACCESS, Site, SiteAccessConfig, SiteAccessSession},
     wire::host,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts};
 use castellan_gate::Caller;
 use castellan_issuer::{Issuer, store::StoreError};
 use matcher::{Matcher, Seen};
@@ -111,7 +111,7 @@ impl GuardSiteAccesses {
             return Ok(Arc::clone(&self.all.default));
         }
         let selected = self.all.resolve(&parts.headers, &parts.uri, self.by)?;
-        parts.headers.remove(HEADER);
+        forget_named(&mut parts.headers);
         let name = HeaderValue::from_str(&selected.name);
         parts.headers.extend(name.ok().map(|name| (HEADER, name)));
         Ok(Arc::clone(selected))
@@ -134,6 +134,28 @@ impl GuardSiteAccesses {
         let person = person.map(|person| (&*person.id, &*person.groups));
         self.issuer.may_sign_in_at(&site_access.name, person).await
     }
+}
+
+/// Whether `name` is one that servers take for [`HEADER`] (`docs/security-cases.md` row 29).
+fn is_header(name: &str) -> bool {
+    name.replace('_', "-").eq_ignore_ascii_case(HEADER.as_str())
+}
+
+/// Removes what the client said, in every spelling, and keeps `Connection` from having removed what is
+/// said in its place.
+fn forget_named(headers: &mut HeaderMap) {
+    let spellings: Vec<_> =
+        headers.keys().filter(|name| is_header(name.as_str())).cloned().collect();
+    for name in spellings {
+        headers.remove(name);
+    }
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let words = lines.flat_map(|line| line.split(',')).map(str::trim);
+    let others: Vec<_> = words.filter(|word| !word.is_empty() && !is_header(word)).collect();
+    let others = HeaderValue::from_str(&others.join(", "));
+    headers.remove(header::CONNECTION);
+    let others = others.ok().filter(|others| !others.is_empty());
+    headers.extend(others.map(|others| (header::CONNECTION, others)));
 }
 
 impl Default for SiteAccesses {

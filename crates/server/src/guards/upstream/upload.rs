@@ -29,7 +29,23 @@ pub(super) struct Upload {
 }
 
 /// How far such a body has come.
-pub(super) struct Progress(Mutex<(Phase, Instant)>);
+pub(super) struct Progress(Mutex<State>);
+
+#[derive(Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// When that began.
+    since: Instant,
+    /// How long the client was waited for before.
+    waited: Duration,
+    /// Bytes that it has sent.
+    sent: u64,
+}
+
+/// What a client has to send at least in a minute for which it is waited for: each upload takes one of
+/// the places of its API.
+const LEAST: u64 = 16 * 1024;
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Who is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,43 +60,64 @@ pub(super) enum Phase {
 
 impl Upload {
     pub(super) fn new(body: RequestBody) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress(Mutex::new((Phase::Api, Instant::now()))));
+        let state =
+            State { phase: Phase::Api, since: Instant::now(), waited: Duration::ZERO, sent: 0 };
+        let progress = Arc::new(Progress(Mutex::new(state)));
         (Self { body, progress: Arc::clone(&progress) }, progress)
     }
 }
 
+impl State {
+    /// When whoever is waited for has been waited for too long.
+    fn until(&self) -> Instant {
+        let silent = self.since + PATIENCE;
+        if self.phase != Phase::Client {
+            return silent;
+        }
+        // A minute is free, and so is one for each so many bytes.
+        let minutes = u32::try_from(self.sent / LEAST).unwrap_or(u32::MAX).saturating_add(1);
+        let slow = MINUTE.saturating_mul(minutes).saturating_sub(self.waited);
+        silent.min(self.since.checked_add(slow).unwrap_or(silent))
+    }
+}
+
 impl Progress {
-    fn get(&self) -> (Phase, Instant) {
+    fn get(&self) -> State {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, phase: Phase, moved: bool) {
+    fn note(&self, phase: Phase, moved: bool, sent: usize) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved || state.0 != phase {
-            *state = (phase, Instant::now());
+        state.sent = state.sent.saturating_add(sent as u64);
+        if moved || state.phase != phase {
+            if state.phase == Phase::Client {
+                let waited = state.since.elapsed();
+                state.waited += waited;
+            }
+            (state.phase, state.since) = (phase, Instant::now());
         }
     }
 
     /// Who is waited for at the moment.
     pub(super) fn phase(&self) -> Phase {
-        self.get().0
+        self.get().phase
     }
 
     /// How long the API has been waited for.
     pub(super) fn waited_for_api(&self) -> Duration {
         match self.get() {
-            (Phase::Api, since) => since.elapsed(),
-            (Phase::Client | Phase::Gone, _) => Duration::ZERO,
+            State { phase: Phase::Api, since, .. } => since.elapsed(),
+            _ => Duration::ZERO,
         }
     }
 
     /// Waits until somebody has been waited for too long, and says who.
     pub(super) async fn stopped(&self) -> Phase {
         loop {
-            let (phase, since) = self.get();
-            let until = since + PATIENCE;
+            let state = self.get();
+            let until = state.until();
             if until <= Instant::now() {
-                return phase;
+                return state.phase;
             }
             sleep_until(until).await;
         }
@@ -104,9 +141,12 @@ impl Body for Outgoing {
         };
         let frame = Pin::new(&mut upload.body).poll_frame(context);
         match &frame {
-            Poll::Pending => upload.progress.note(Phase::Client, false),
-            Poll::Ready(Some(Err(_))) => upload.progress.note(Phase::Gone, true),
-            Poll::Ready(_) => upload.progress.note(Phase::Api, true),
+            Poll::Pending => upload.progress.note(Phase::Client, false, 0),
+            Poll::Ready(Some(Err(_))) => upload.progress.note(Phase::Gone, true, 0),
+            Poll::Ready(Some(Ok(frame))) => {
+                upload.progress.note(Phase::Api, true, frame.data_ref().map_or(0, Bytes::len));
+            }
+            Poll::Ready(None) => upload.progress.note(Phase::Api, true, 0),
         }
         frame
     }
@@ -128,4 +168,23 @@ impl Body for Outgoing {
 
 fn never(never: Infallible) -> BoxError {
     match never {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_trickles_is_waited_for_no_longer_than_their_bytes_are_worth() {
+        let since = Instant::now();
+        let until = |phase, waited, sent| {
+            let state = State { phase, since, waited: Duration::from_secs(waited), sent };
+            state.until() - since
+        };
+        assert_eq!(until(Phase::Client, 0, 0), PATIENCE);
+        assert_eq!(until(Phase::Client, 50, 5), Duration::from_secs(10));
+        assert_eq!(until(Phase::Client, 70, 5), Duration::ZERO);
+        assert_eq!(until(Phase::Client, 70, LEAST), PATIENCE);
+        assert_eq!(until(Phase::Api, 70, 5), PATIENCE, "the API may take its time");
+    }
 }

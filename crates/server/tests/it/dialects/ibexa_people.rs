@@ -165,6 +165,13 @@ async fn ibexa_25_a_basic_guard_takes_a_login_and_a_password_and_nothing_else() 
         .send()
         .await;
     assert_eq!(written.status, 200, "{written:?}");
+    // Browsers remember a password, and send it with what pages of others ask for.
+    for (name, value) in [("origin", "https://evil.test"), ("sec-fetch-site", "cross-site")] {
+        let forged = Ask::post(&castellan.at("/rest/basic/things"))
+            .header("authorization", &basic("ann:pw-ann"))
+            .header(name, value);
+        assert_eq!(forged.json(&json!({})).send().await.status, 401, "{name}");
+    }
     // Nobody decodes percent signs (§10a).
     let encoded = things(&castellan, "basic", Some(&basic("ann:pw%2Dann"))).await;
     assert_eq!(encoded.status, 401);

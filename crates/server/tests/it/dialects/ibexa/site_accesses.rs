@@ -315,6 +315,12 @@ async fn ibexa_38_listed_origins_may_call_with_credentials() {
     for name in ["authorization", "cookie", "accept", "x-siteaccess", "origin"] {
         assert!(vary.contains(name), "{name}: {vary}");
     }
+    // What has the cookie's value is for no other origin (§10, number 12).
+    let session = api.login("ann", "pw-ann").send().await;
+    let current = with(api.ask("GET", "/user/sessions/current"), &session);
+    let current = current.header("origin", "https://app.test").send().await;
+    assert_eq!(current.status, 200);
+    assert_eq!(current.header("access-control-allow-origin"), None, "{current:?}");
     let closed = stage("", ROLES).await;
     let answer = closed.ask("GET", "/news").header("origin", "https://app.test").send().await;
     assert_eq!(answer.header("access-control-allow-origin"), None);
@@ -370,4 +376,17 @@ async fn ibexa_35_a_token_is_not_accepted_at_a_site_access_that_its_person_may_n
     assert_eq!(none["data"]["createToken"]["token"], serde_json::Value::Null, "{none}");
     let some = ask("admin", None, &create("ann")).await.json();
     assert!(some["data"]["createToken"]["token"].is_string(), "{some}");
+}
+
+/// `docs/security-cases.md` row 29: nobody but the guard says to the API which SiteAccess it is.
+#[tokio::test]
+async fn case_29_the_api_is_told_of_one_site_access_in_one_spelling() {
+    let api = stage("", ROLES).await;
+    let ask = api.ask("GET", "/news").header("X_Siteaccess", "admin");
+    assert_eq!(ask.header("connection", "x-siteaccess, x-other").send().await.status, 200);
+    let seen = api.upstream.seen().pop().unwrap();
+    let told =
+        seen.headers.iter().filter(|(name, _)| name.as_str().replace('_', "-") == "x-siteaccess");
+    let told: Vec<_> = told.map(|(_, value)| value.to_str().unwrap().to_owned()).collect();
+    assert_eq!(told, ["site"], "{seen:?}");
 }

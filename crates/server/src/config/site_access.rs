@@ -33,9 +33,17 @@ pub struct SiteAccessConfig {
     /// SiteAccesses of a site.
     #[serde(default)]
     pub default: bool,
+    /// Whether GraphQL guards take JWTs of people for it, and create some (`createToken`). Default
+    /// `true`; Ibexa has it so for all but those of its administration (`docs/contracts/ibexa.md` §4.4).
+    #[serde(default = "yes")]
+    pub graphql_jwt: bool,
     /// The session cookie.
     #[serde(default)]
     pub session: SiteAccessSession,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The session cookie of a SiteAccess.
@@ -86,7 +94,7 @@ impl SiteAccessConfig {
     #[must_use]
     pub fn plain(name: &str) -> Self {
         let session = SiteAccessSession::default();
-        Self { name: name.to_owned(), site: None, default: true, session }
+        Self { name: name.to_owned(), site: None, default: true, graphql_jwt: true, session }
     }
 
     fn is_at(&self, site: &Site) -> bool {

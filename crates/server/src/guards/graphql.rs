@@ -1,20 +1,19 @@
 //! What a GraphQL guard whose dialect knows SiteAccesses asks before its gate
 //! (`docs/contracts/ibexa.md` §4.4, §7).
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse as _,
 };
 use castellan_gate::{
-    DecisionId,
+    Caller, DecisionId,
     rest::{RestRefusal, present},
 };
 use serde_json::json;
 
 use super::{Guard, site_access::AtSiteAccess};
+use crate::config::Method;
 
 impl Guard {
     /// The request with its caller and its SiteAccess, at which the caller may sign in, and the
@@ -35,7 +34,14 @@ impl Guard {
             refused(StatusCode::BAD_REQUEST, &unknown.to_string(), "INVALID_SITE_ACCESS")
         })?;
         let presented = present(&*self.inner.credentials, &parts).await;
-        let presented = presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?;
+        let mut presented =
+            presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?;
+        let shows_jwt = self.config.authenticate.list().contains(&Method::Jwt)
+            && presented.caller.identity().is_some();
+        if shows_jwt && !site_access.graphql_jwt {
+            presented.caller = Caller::invalid();
+            presented.challenge = Some(HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        }
         let may = site_accesses.may_sign_in(&site_access, &presented.caller).await;
         let may = may.map_err(|error| {
             tracing::error!(%error, "the roles could not be read");
@@ -50,7 +56,7 @@ impl Guard {
         for name in ["authorization", "x-client-auth", "dpop"] {
             parts.headers.remove(name);
         }
-        parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access.name)));
+        parts.extensions.insert(AtSiteAccess(site_access));
         parts.extensions.insert(presented.caller);
         Ok((Request::from_parts(parts, body), presented.challenge))
     }

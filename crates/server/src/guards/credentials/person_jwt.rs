@@ -58,9 +58,10 @@ impl CredentialKind for PersonJwt {
             let person = issuer.person_of_request((name, password), source).await?;
             let Some(person) = person else { return Ok(None) };
             // Of the person who signs in now, and not of the caller, who is nobody yet (§7.3).
-            if let Some(AtSiteAccess(name)) = extensions.get() {
+            if let Some(AtSiteAccess(site_access)) = extensions.get() {
                 let who = (&*person.id, &*person.account.groups);
-                if !issuer.may_sign_in_at(name, Some(who)).await? {
+                let may = issuer.may_sign_in_at(&site_access.name, Some(who)).await?;
+                if !may || !site_access.graphql_jwt {
                     return Ok(None);
                 }
             }

@@ -17,20 +17,26 @@ use matcher::{Matcher, Seen};
 /// The header by which clients select a SiteAccess.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-siteaccess");
 
-/// In the extensions of a request at a GraphQL guard: the name of the SiteAccess that it is for.
+/// In the extensions of a request at a GraphQL guard: the SiteAccess that it is for.
 #[derive(Clone)]
-pub(crate) struct AtSiteAccess(pub(crate) Arc<str>);
+pub(crate) struct AtSiteAccess(pub(crate) Arc<SiteAccess>);
 
 /// One SiteAccess.
 pub(crate) struct SiteAccess {
     pub(crate) name: Arc<str>,
+    /// Whether JWTs of people count at GraphQL guards (§4.4).
+    pub(crate) graphql_jwt: bool,
     /// What is set for its session cookie.
     pub(crate) session: SiteAccessSession,
 }
 
 impl SiteAccess {
     fn new(config: &SiteAccessConfig) -> Arc<Self> {
-        Arc::new(Self { name: config.name.as_str().into(), session: config.session.clone() })
+        Arc::new(Self {
+            name: config.name.as_str().into(),
+            graphql_jwt: config.graphql_jwt,
+            session: config.session.clone(),
+        })
     }
 }
 

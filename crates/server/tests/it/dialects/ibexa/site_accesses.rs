@@ -376,6 +376,20 @@ async fn ibexa_35_a_token_is_not_accepted_at_a_site_access_that_its_person_may_n
     assert_eq!(none["data"]["createToken"]["token"], serde_json::Value::Null, "{none}");
     let some = ask("admin", None, &create("ann")).await.json();
     assert!(some["data"]["createToken"]["token"].is_string(), "{some}");
+    // Nor does anybody where the SiteAccess takes none, whatever they may do there otherwise.
+    let token = some["data"]["createToken"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(ask("admin", Some(&token), "{ hello }").await.json()["data"]["hello"], "hi");
+    let path = castellan.path("castellan.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let closed = config.replace("name = \"admin\"", "name = \"admin\"\ngraphql_jwt = false");
+    assert_ne!(config, closed);
+    std::fs::write(&path, closed).unwrap();
+    castellan.said(&["reload"]);
+    let refused = ask("admin", Some(&token), "{ hello }").await;
+    assert!(!refused.body.contains("hi\""), "{refused:?}");
+    let none = ask("admin", None, &create("ann")).await.json();
+    assert_eq!(none["data"]["createToken"]["token"], serde_json::Value::Null, "{none}");
+    assert_eq!(ask("restapi", Some(&token), "{ hello }").await.json()["data"]["hello"], "hi");
 }
 
 /// `docs/security-cases.md` row 29: nobody but the guard says to the API which SiteAccess it is.

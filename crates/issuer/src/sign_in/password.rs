@@ -102,7 +102,12 @@ impl Issuer {
         browser: &Browser,
     ) -> Result<Option<Proven>, OAuthError> {
         self.may_issue()?;
-        let found = self.check_password((name, password), browser).await;
+        // Programs that sign people in have no mark: where they come from stands in its place.
+        let from = match &browser.mark {
+            Some(_) => GuessFrom::Browser(browser),
+            None => GuessFrom::Program(browser.source),
+        };
+        let found = self.check_password((name, password), from).await;
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }

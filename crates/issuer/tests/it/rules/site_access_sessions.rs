@@ -1,8 +1,11 @@
 //! Sessions at a SiteAccess (`docs/contracts/ibexa.md` §2), and the tokens of their requests.
 
-use castellan_issuer::session::{
-    browser::{Browser, SignedIn},
-    site_access::Opened,
+use castellan_issuer::{
+    request::source::Source,
+    session::{
+        browser::{Browser, SignedIn},
+        site_access::Opened,
+    },
 };
 use castellan_proto::{Opaque, OpaqueKind, Secret};
 
@@ -51,6 +54,24 @@ async fn a_session_is_one_at_its_own_site_access_alone() {
     assert!(knows(&harness, "site", &cookie).await);
     harness.issuer.close_session_at("site", &cookie).await.unwrap();
     assert!(!knows(&harness, "site", &cookie).await);
+}
+
+/// `docs/rules.md` rule 48: nobody is locked out where they have signed in before.
+#[tokio::test]
+async fn guesses_from_elsewhere_lock_nobody_out() {
+    let harness = Harness::new().await;
+    let shows = async |password: &str, from: &str| {
+        let source = Some(Source::Address(from.parse().unwrap()));
+        let browser = Browser { source, ..Browser::default() };
+        let password = Secret::new(password.to_owned());
+        harness.issuer.prove_by_password("ada", &password, &browser).await.map(|one| one.is_some())
+    };
+    assert!(shows(PASSWORD, "203.0.113.7").await.unwrap());
+    for n in 0..10 {
+        assert!(!shows("wrong", &format!("192.0.2.{n}")).await.unwrap());
+    }
+    assert!(shows(PASSWORD, "198.51.100.1").await.is_err(), "nobody knows that place");
+    assert!(shows(PASSWORD, "203.0.113.7").await.unwrap());
 }
 
 #[tokio::test]

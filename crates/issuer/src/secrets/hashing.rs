@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
@@ -12,7 +12,7 @@ use std::{
 };
 
 use argon2::{
-    Argon2,
+    Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -29,13 +29,37 @@ use crate::secrets::{
 #[derive(Clone)]
 pub struct Passwords {
     jobs: SyncSender<Job>,
+    cost: Cost,
     /// Microseconds that the slowest imported hash took, as far as this node knows.
     slowest: Arc<AtomicU64>,
 }
 
-/// Checked when there is no account, so that this takes as long as if there were.
-static DECOY: LazyLock<String> =
-    LazyLock::new(|| hash("a password that nobody has").unwrap_or_default());
+/// What a hash costs to make and to check, apart from its algorithm (RFC 9106 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory that is filled, in KiB.
+    pub memory: u32,
+    /// How often it is filled.
+    pub passes: u32,
+}
+
+impl Default for Cost {
+    /// What OWASP's Password Storage Cheat Sheet recommends for Argon2id.
+    fn default() -> Self {
+        Self { memory: Params::DEFAULT_M_COST, passes: Params::DEFAULT_T_COST }
+    }
+}
+
+impl Cost {
+    /// What every hash of this cost begins with.
+    fn prefix(self) -> String {
+        format!("$argon2id$v=19$m={},t={},p=1$", self.memory, self.passes)
+    }
+}
+
+/// The hash of a random text that nobody kept. It is checked when there is no account, so that this
+/// takes as long as if there were.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cQjSQwg5Krd6dxKdUx/kdQ$tGSLhVgOjbejJaSoRPvDS8oqT8Z41Yq7rCBJIT8sSlA";
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -66,6 +90,12 @@ impl Passwords {
     /// Starts one thread for every two cores, at least one.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at(Cost::default())
+    }
+
+    /// The same, with hashes of another cost.
+    #[must_use]
+    pub fn start_at(cost: Cost) -> Self {
         let (jobs, queue) = sync_channel::<Job>(WAITING);
         let queue = Arc::new(Mutex::new(queue));
         let threads = thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1));
@@ -83,13 +113,7 @@ impl Passwords {
                 tracing::error!(%error, "could not start a thread for passwords");
             }
         }
-        // Made now, so that the first wrong name does not take longer, and by the pool, so that the
-        // start does not wait for it.
-        let decoy: Job = Box::new(|| {
-            LazyLock::force(&DECOY);
-        });
-        let _ = jobs.try_send(decoy);
-        Self { jobs, slowest: Arc::default() }
+        Self { jobs, cost, slowest: Arc::default() }
     }
 
     /// The PHC string of `password`.
@@ -97,8 +121,14 @@ impl Passwords {
     /// # Errors
     /// [`Busy`] if too many wait already.
     pub async fn hash(&self, password: &Storable) -> Result<String, Busy> {
-        let password = password.secret().clone();
-        self.run(move || hash(password.expose())).await?.ok_or(Busy)
+        let (password, cost) = (password.secret().clone(), self.cost);
+        self.run(move || hash(password.expose(), cost)).await?.ok_or(Busy)
+    }
+
+    /// Whether `hash` was made as this pool makes them, and not by an earlier version or another
+    /// program.
+    pub(crate) fn made(&self, hash: &str) -> bool {
+        hash.starts_with(&self.cost.prefix())
     }
 
     /// Whether `password` is that of `phc`. With no `phc` the answer is no, as late as ever; a blank
@@ -149,10 +179,10 @@ impl Passwords {
         }
         let (password, phc) = (password.clone(), phc.map(ToOwned::to_owned));
         let slowest = Arc::clone(&self.slowest);
+        let is_ours = phc.as_deref().is_none_or(|phc| self.made(phc));
         let check = move || {
             let began = Instant::now();
-            let kept = phc.as_ref().unwrap_or(&DECOY);
-            let is_ours = kept.starts_with(OURS);
+            let kept = phc.as_deref().unwrap_or(DECOY);
             let forms = forms(password.expose());
             let found = forms.iter().position(|form| matches(form.expose(), kept));
             let took = began.elapsed();
@@ -210,14 +240,6 @@ fn forms(password: &str) -> Vec<Secret> {
 /// What the stored form of a secret that Castellan made begins with.
 pub(crate) const KEYED: &str = "keyed:";
 
-/// What every hash begins with that this version makes.
-const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
-
-/// Whether `hash` was made by this version, and not by an earlier one or another program.
-pub(crate) fn is_ours(hash: &str) -> bool {
-    hash.starts_with(OURS)
-}
-
 /// Whether `stored` is the hash of a secret that Castellan made.
 pub(crate) fn is_keyed(stored: &str) -> bool {
     stored.starts_with(KEYED)
@@ -242,8 +264,10 @@ pub fn is_stored_password(stored: &str) -> bool {
     is_stored_form(stored) || Imported::read(stored).is_ok()
 }
 
-fn hash(password: &str) -> Option<String> {
-    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+fn hash(password: &str, cost: Cost) -> Option<String> {
+    let params = Params::new(cost.memory, cost.passes, 1, None).ok()?;
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    hasher.hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
 fn matches(password: &str, stored: &str) -> bool {
@@ -276,7 +300,7 @@ mod tests {
             );
         }
         // As earlier versions hashed it.
-        let old = hash(decomposed).unwrap();
+        let old = hash(decomposed, Cost::default()).unwrap();
         for shown in [composed, decomposed] {
             assert_eq!(pool.compare(&secret(shown), Some(&old)).await.unwrap(), Match::OtherForm);
         }
@@ -284,8 +308,13 @@ mod tests {
     }
 
     #[test]
+    fn nobody_costs_what_somebody_costs() {
+        assert!(is_stored_form(DECOY) && DECOY.starts_with(&Cost::default().prefix()), "{DECOY}");
+    }
+
+    #[test]
     fn what_is_no_hash_is_no_stored_form() {
-        assert!(is_stored_form(&hash("a password").unwrap()));
+        assert!(is_stored_form(&hash("a password", Cost::default()).unwrap()));
         assert!(is_stored_form(&format!("{KEYED}{}", URL_SAFE_NO_PAD.encode([7; 32]))));
         for other in [
             "",
@@ -336,7 +365,7 @@ mod tests {
     async fn a_blank_password_is_not_even_that_of_its_own_hash() {
         let pool = Passwords::start();
         for blank in ["", "  ", "\u{200b}"] {
-            let phc = hash(blank).unwrap();
+            let phc = hash(blank, Cost::default()).unwrap();
             assert!(!pool.verify(&Secret::new(blank.into()), Some(&phc)).await.unwrap());
             assert_eq!(pool.is_of_nothing(&phc).await.unwrap(), blank.is_empty());
         }

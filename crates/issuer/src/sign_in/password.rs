@@ -9,10 +9,7 @@ use crate::{
     error::OAuthError,
     records::{Account, login_name, repository::Versioned},
     request::params::Params,
-    secrets::{
-        hashing::{Match, is_ours},
-        policy::SecretPolicy,
-    },
+    secrets::{hashing::Match, policy::SecretPolicy},
     session::{
         browser::{Browser, SignedIn},
         site_access::Proven,
@@ -140,7 +137,8 @@ impl Issuer {
     /// NFC. The password does not change, so sessions continue. A failure is ignored; the next sign-in
     /// tries again.
     async fn hash_anew(&self, stored: &Versioned<Account>, password: &Secret) {
-        let is_imported = stored.body.password.as_deref().is_some_and(|hash| !is_ours(hash));
+        let is_imported =
+            stored.body.password.as_deref().is_some_and(|hash| !self.passwords().made(hash));
         let policy = match self.settings().secrets {
             // However short it is: its hash gets better, and it gets no worse.
             policy if is_imported => SecretPolicy { password_min_length: 1, ..policy },

@@ -82,13 +82,31 @@ impl From<LimitError> for StartError {
     }
 }
 
+/// What hashes passwords.
+#[cfg(not(feature = "test-clock"))]
+fn passwords() -> Passwords {
+    Passwords::start()
+}
+
+/// What hashes passwords, at next to no cost where `CASTELLAN_TEST_HASHES` is `cheap`: tests make
+/// thousands that protect nobody.
+#[cfg(feature = "test-clock")]
+fn passwords() -> Passwords {
+    use castellan_issuer::secrets::hashing::Cost;
+
+    match std::env::var("CASTELLAN_TEST_HASHES").as_deref() {
+        Ok("cheap") => Passwords::start_at(Cost { memory: 8, passes: 1 }),
+        _ => Passwords::start(),
+    }
+}
+
 /// Opens the issuer of the site that the command line works on, without serving anything.
 ///
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
     let (store, master) = data_source::open(loaded).await?;
-    open_site(loaded, &loaded.site, (store, master, Passwords::start(), Arc::default())).await
+    open_site(loaded, &loaded.site, (store, master, passwords(), Arc::default())).await
 }
 
 /// Opens the issuers of all sites, over one data source.
@@ -97,7 +115,7 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
     let (store, master) = data_source::open(loaded).await?;
-    let data = (store, master, Passwords::start(), Arc::default());
+    let data = (store, master, passwords(), Arc::default());
     let mut issuers = Vec::new();
     for site in &loaded.sites {
         issuers.push(open_site(loaded, site, data.clone()).await?);

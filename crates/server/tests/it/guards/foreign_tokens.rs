@@ -499,7 +499,9 @@ introspect: any
 
 #[tokio::test]
 async fn another_castellan_is_an_issuer_like_any_other() {
-    let foreign = Castellan::with_documents(THERE).await;
+    // With keys of its own.
+    let plan = Plan { documents: THERE.to_owned(), fresh: true, ..Plan::default() };
+    let foreign = Castellan::start(plan).await;
     let basic = format!("Basic {}", STANDARD.encode("home:s3cr3t-home"));
     let documents = [
         json!({

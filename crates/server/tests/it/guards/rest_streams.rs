@@ -303,6 +303,8 @@ async fn a_response_that_breaks_off_breaks_off() {
         let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\
                       \r\n\r\n4\r\nhalf\r\n";
         api.write_all(answer.as_bytes()).await.unwrap();
+        // What has arrived goes on to the client before the rest is missed.
+        tokio::time::sleep(Duration::from_millis(300)).await;
     });
     let bytes = "GET /f/files/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let said = raw(&castellan.url, bytes.as_bytes()).await;

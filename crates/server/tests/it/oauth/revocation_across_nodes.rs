@@ -59,6 +59,7 @@ impl Nodes {
             files: vec![("api.graphql", schema.to_owned())],
             issuer: Some(issuer.clone()),
             file_handles: None,
+            fresh: false,
             server: "",
         };
         let one = Castellan::start(plan(TOOL)).await;

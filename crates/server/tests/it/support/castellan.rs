@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -48,8 +48,27 @@ pub fn free_port() -> u16 {
 pub fn command(environment: &[(String, String)]) -> Command {
     let mut command = Command::new(BINARY);
     // Nothing of the machine's own settings gets in.
-    command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
     command
+        .env_clear()
+        .env("CASTELLAN_LOG", "warn")
+        .env("CASTELLAN_TEST_HASHES", "cheap")
+        .envs(environment.iter().cloned());
+    command
+}
+
+/// A database with signing keys and its master key, made once: an RSA key takes longer to make than most
+/// tests take.
+fn prepared() -> &'static [(&'static str, Vec<u8>)] {
+    static MADE: OnceLock<Vec<(&str, Vec<u8>)>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = "issuer = \"http://localhost\"\n";
+        std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        let made = run(&[], &folder, &["apply", "-f", "-"], "");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let read = |name| (name, std::fs::read(folder.path().join(name)).unwrap());
+        ["castellan.db", "castellan.key"].map(read).into()
+    })
 }
 
 /// What a server is started with.
@@ -67,6 +86,8 @@ pub struct Plan {
     pub files: Vec<(&'static str, String)>,
     /// Where the world reaches it; its own address without it.
     pub issuer: Option<String>,
+    /// It makes its database and its signing keys itself, where others get a copy of prepared ones.
+    pub fresh: bool,
     /// How many file handles it may have; as many as this process without it.
     pub file_handles: Option<u32>,
 }
@@ -119,6 +140,16 @@ impl Castellan {
             "issuer = \"{issuer}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n{}[security]\ninsecure = true\npassword_min_length = 2\n{}",
             plan.server, plan.config
         );
+        let own_data = |text: &str| text.contains("[data]") || text.contains("master_key");
+        let is_set = |name: &str| name.starts_with("CASTELLAN_");
+        if !plan.fresh
+            && !own_data(&config)
+            && !plan.environment.iter().any(|(name, _)| is_set(name))
+        {
+            for (name, bytes) in prepared() {
+                std::fs::write(folder.path().join(name), bytes).unwrap();
+            }
+        }
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
         for (name, text) in plan.files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -127,8 +158,8 @@ impl Castellan {
         let environment: Vec<_> = plan
             .environment
             .into_iter()
+            .chain([("CASTELLAN_TEST_CLOCK", clock)])
             .map(|(name, value)| (name.to_owned(), value))
-            .chain([("CASTELLAN_TEST_CLOCK".to_owned(), clock)])
             .collect();
         if !plan.documents.is_empty() {
             let applied = run(&environment, &folder, &["apply", "-f", "-"], &plan.documents);

@@ -1,15 +1,7 @@
 """The published client `aidboxpy`, unmodified, against `castellan serve`."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 import unittest
-from pathlib import Path
 
 import requests
 from aidboxpy import SyncAidboxClient
@@ -19,6 +11,8 @@ from fhirpy.base.exceptions import (
     OperationOutcome,
     ResourceNotFound,
 )
+
+from server import serve
 
 SECRET = "a secret of more than twelve characters"
 DOCUMENTS = [
@@ -33,84 +27,25 @@ DOCUMENTS = [
 ]
 
 
-def binary():
-    """The server's program, from `CASTELLAN_BINARY`."""
-    given = os.environ.get("CASTELLAN_BINARY", "")
-    if not os.path.isfile(given):
-        sys.exit("CASTELLAN_BINARY is not set to the path of the built `castellan`.")
-    return os.path.abspath(given)
-
-
-class Server:
-    """`castellan serve` on a free port, with the clients of these tests."""
-
-    def __init__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://localhost:{port}"
-        self.folder = Path(tempfile.mkdtemp(prefix="castellan-tests-"))
-        (self.folder / "castellan.toml").write_text(
-            f'issuer = "{self.url}"\n[server]\nlisten = "127.0.0.1:{port}"\n',
-            encoding="utf-8",
-        )
-        documents = "\n---\n".join(json.dumps(one) for one in DOCUMENTS)
-        place = {"cwd": self.folder, "env": {"CASTELLAN_LOG": "warn", "TMPDIR": str(self.folder)}}
-        config = ["--config", "castellan.toml"]
-        subprocess.run(
-            [binary(), *config, "apply", "-f", "-"],
-            input=documents.encode(),
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **place,
-        )
-        self.log = self.folder / "log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [binary(), *config, "serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **place,
-            )
-        end = time.monotonic() + 60
-        while not self.is_ready():
-            if time.monotonic() > end or self.process.poll() is not None:
-                said = self.log.read_text(encoding="utf-8", errors="replace")
-                self.end()
-                raise TimeoutError(f"castellan serve is not there:\n{said}")
-            time.sleep(0.025)
-
-    def is_ready(self):
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    def client(self, name):
-        """A client of the library that calls as the app `name`."""
-        answer = requests.post(
-            f"{self.url}/auth/token",
-            auth=(name, SECRET),
-            data={"grant_type": "client_credentials"},
-            timeout=10,
-        )
-        answer.raise_for_status()
-        token = answer.json()["access_token"]
-        return SyncAidboxClient(self.url, authorization=f"Bearer {token}")
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+def client(server, name):
+    """A client of the library that calls as the app `name`."""
+    answer = requests.post(
+        f"{server.url}/auth/token",
+        auth=(name, SECRET),
+        data={"grant_type": "client_credentials"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    token = answer.json()["access_token"]
+    return SyncAidboxClient(server.url, authorization=f"Bearer {token}")
 
 
 class ResourcesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = serve("\n---\n".join(json.dumps(one) for one in DOCUMENTS))
         cls.addClassCleanup(cls.server.end)
-        cls.client = cls.server.client("admin")
+        cls.client = client(cls.server, "admin")
 
     def test_a_person_is_created_read_changed_and_deleted(self):
         grace = self.client.resource("User", userName="grace", email="grace@example.test")
@@ -142,7 +77,7 @@ class ResourcesTest(unittest.TestCase):
             self.client.reference("User", "nobody").to_resource()
         with self.assertRaises(OperationOutcome):
             self.client.resource("User", userName="x", unknown=1).save()
-        reader = self.server.client("reader")
+        reader = client(self.server, "reader")
         with self.assertRaises(ForbiddenError):
             reader.resource("User", userName="x").save()
         nobody = SyncAidboxClient(self.server.url, authorization="Bearer nonsense")

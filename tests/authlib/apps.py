@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from scripted_browser import ScriptedBrowser
-from support import serve
+from server import serve
 
 PASSWORD = "pw-ada-12 & co"
 # Of signs that Basic leaves as they are: Authlib does not encode them (RFC 6749 §2.3.1).

@@ -1,4 +1,5 @@
-//! Tests with third-party clients in Python: Authlib, aidboxpy, and the one of the TROMPA archive.
+//! Tests with third-party clients in Python: Authlib, aidboxpy, the one of the TROMPA archive, and
+//! schemathesis.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Where the tests are, each folder with what it needs: each file of it by its digest.
-const FOLDERS: [&str; 3] = ["tests/aidboxpy", "tests/authlib", "tests/trompace"];
+const FOLDERS: [&str; 4] = ["tests/aidboxpy", "tests/authlib", "tests/openapi", "tests/trompace"];
 /// The oldest Python that all of it runs on, as Python compares versions.
 const OLDEST: &str = "(3, 11)";
 
@@ -35,6 +36,8 @@ pub fn test() -> Outcome {
         let mut tests = Command::new(python);
         tests.args(["-m", "unittest", "-v"]).current_dir(folder);
         tests.env("CASTELLAN_BINARY", &binary).env("PYTHONDONTWRITEBYTECODE", "1");
+        // Where `server.py` is.
+        tests.env("PYTHONPATH", "..");
         if let Outcome::Failed(why) = run(&mut tests) {
             failed.push(format!("{folder}: {why}"));
         }

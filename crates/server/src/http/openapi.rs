@@ -144,6 +144,7 @@ const OPERATIONS: &[Operation] = &[
         form: &[("access_token", false)],
         responses: &[
             (StatusCode::OK, "The claims that the scopes of the token open."),
+            INVALID,
             TOKEN,
             (StatusCode::FORBIDDEN, "The token does not have the scope `openid`."),
             BROKEN,

@@ -192,6 +192,12 @@ pub trait Verifier: Send + Sync {
         Ok(None)
     }
 
+    /// Whether `Authorization: Basic` means nothing there, so that its sender is a caller without a
+    /// credential. Default: its sender showed one that is not valid (`docs/rules.md` rule 3).
+    fn passes_over_basic(&self) -> bool {
+        false
+    }
+
     /// How callers are asked for a name and a password (RFC 7617 §2). With none, the default, they are
     /// asked in the gate's own words where [`Verifier::verify_basic`] takes some.
     fn basic_challenge(&self) -> Option<HeaderValue> {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
     BasicError, Caller, Credential, CredentialProblem, Possession, Source, Unchallenged, Verifier,
-    request::pairs, response::RequestRefusal,
+    request::has_access_token, response::RequestRefusal,
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -32,7 +32,7 @@ pub(crate) async fn find_caller(
     parts: &Parts,
 ) -> Result<PresentedCredential, RequestRefusal> {
     let query = parts.uri.query().unwrap_or_default();
-    let in_query = pairs(query).any(|(name, _)| name == "access_token");
+    let in_query = has_access_token(query);
     if in_query && parts.headers.contains_key(header::AUTHORIZATION) {
         return Err(several());
     }
@@ -42,6 +42,12 @@ pub(crate) async fn find_caller(
     let with_client = parts.headers.contains_key(X_CLIENT_AUTH);
     let values = parts.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (scheme, token) = match Authorization::read(values) {
+        Ok(Some(Authorization::Basic(_)))
+        | Err(AuthorizationError::Malformed(AuthScheme::Basic))
+            if verifier.passes_over_basic() && !with_client =>
+        {
+            return by_bearer(Caller::NOBODY);
+        }
         Ok(Some(Authorization::Basic(_))) if with_client => return Err(several()),
         Ok(Some(Authorization::Basic(basic))) => {
             return match verifier.verify_basic(&basic, &parts.extensions).await {

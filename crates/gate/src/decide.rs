@@ -64,6 +64,12 @@ pub enum Reason {
     Policy,
     /// The schema is not shown.
     IntrospectionClosed,
+    /// The host of the gate refused the request before it: nothing shows that its sender meant it.
+    NotMeant,
+    /// The same: it is meant for another person than its sender.
+    OtherUser,
+    /// The same: its sender may not sign in there.
+    LoginNotPermitted,
 }
 
 impl Reason {
@@ -80,6 +86,9 @@ impl Reason {
             Self::RequiredScope => "required_scope",
             Self::Policy => "policy",
             Self::IntrospectionClosed => "introspection_closed",
+            Self::NotMeant => "not_meant",
+            Self::OtherUser => "other_user",
+            Self::LoginNotPermitted => "login_not_permitted",
         }
     }
 }

@@ -24,7 +24,8 @@ const FIELD: usize = 96;
 
 impl Denial {
     /// As much of it as is kept.
-    pub(crate) fn bounded(mut self) -> Self {
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
         for field in &mut self.fields {
             shorten(&mut field.path, PATH);
             // The one that decided is the last.

@@ -123,6 +123,28 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// Whether a query has the parameter `access_token` (RFC 6750 §2.3), in a spelling that some server
+/// takes for it: PHP reads blanks, dots and brackets in names as underscores and drops blanks before
+/// them, others cut a name at a bracket, and some also separate pairs by semicolons.
+pub(crate) fn has_access_token(query: &str) -> bool {
+    let is_it = |name: &str| {
+        let folded: String = name
+            .trim()
+            .chars()
+            .map(|c| {
+                if matches!(c, '.' | ' ' | '[' | ']' | '-') { '_' } else { c.to_ascii_lowercase() }
+            })
+            .collect();
+        folded.trim_matches('_') == "access_token"
+    };
+    query.split(';').flat_map(pairs).any(|(name, _)| {
+        let whole = name.as_str();
+        // What is in brackets is a key of a list or a map of that name.
+        let outer = whole.find('[').filter(|at| *at > 0).map_or(whole, |at| &whole[..at]);
+        is_it(whole) || is_it(outer)
+    })
+}
+
 fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -165,6 +187,33 @@ mod tests {
             ("é%", "é%"),
         ] {
             assert_eq!(percent_decode(text), decoded, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn case_32_a_token_in_the_query_is_seen_in_every_spelling() {
+        for query in [
+            "access_token=x",
+            "a=b&access_token",
+            "access%5ftoken=x",
+            "access.token=x",
+            "access+token=x",
+            "+access_token=x",
+            "access_token.=x",
+            "access_token%20=x",
+            "access_token[=x",
+            "access[token=x",
+            "access_token[]=x",
+            "access_token%5B0%5D=x",
+            "Access_Token=x",
+            "a=b;access_token=x",
+        ] {
+            assert!(has_access_token(query), "{query}");
+        }
+        for query in
+            ["", "a=access_token", "my_access_token=x", "access_tokens=x", "filter[access_token]=x"]
+        {
+            assert!(!has_access_token(query), "{query}");
         }
     }
 }

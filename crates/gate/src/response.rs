@@ -138,5 +138,8 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
         Reason::IntrospectionClosed => {
             ("Introspection is not allowed here.", "INTROSPECTION_CLOSED")
         }
+        Reason::NotMeant => ("Missing or invalid CSRF token", "CSRF"),
+        Reason::OtherUser => ("Expectation failed. User changed.", "OTHER_USER"),
+        Reason::LoginNotPermitted => ("You may not sign in here.", "LOGIN_NOT_PERMITTED"),
     }
 }

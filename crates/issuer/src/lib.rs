@@ -71,6 +71,7 @@ struct Shared {
     verdicts: Verdicts<Live>,
     verified_secrets: client_auth::VerifiedSecrets,
     right_passwords: sign_in::per_request::RightPasswords,
+    certificate_people: sign_in::certificate::CertificatePeople,
     person_tokens: Verdicts<sign_in::per_request::ProvenPerson>,
     record_cache: cache::records::RecordCache,
     policies: cache::whole::Whole<cache::policies::Policies>,
@@ -143,6 +144,7 @@ impl Issuer {
             verdicts: Verdicts::default(),
             verified_secrets: client_auth::VerifiedSecrets::default(),
             right_passwords: sign_in::per_request::RightPasswords::default(),
+            certificate_people: sign_in::certificate::CertificatePeople::default(),
             person_tokens: Verdicts::default(),
             record_cache: cache::records::RecordCache::default(),
             policies: cache::whole::Whole::default(),
@@ -271,6 +273,10 @@ impl Issuer {
 
     pub(crate) fn verified_secrets(&self) -> &client_auth::VerifiedSecrets {
         &self.shared.verified_secrets
+    }
+
+    pub(crate) fn certificate_people(&self) -> &sign_in::certificate::CertificatePeople {
+        &self.shared.certificate_people
     }
 
     pub(crate) fn right_passwords(&self) -> &sign_in::per_request::RightPasswords {

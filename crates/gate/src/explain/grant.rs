@@ -34,7 +34,12 @@ pub(super) fn smallest_grant(
             }
             None => format!("a policy of this guard that allows this request of {demand}"),
         }),
-        // No scope helps a token that does not count.
-        Reason::CredentialExpired | Reason::CredentialInvalid | Reason::IntrospectionClosed => None,
+        // No scope helps a token that does not count, nor where the gate was not asked.
+        Reason::CredentialExpired
+        | Reason::CredentialInvalid
+        | Reason::IntrospectionClosed
+        | Reason::NotMeant
+        | Reason::OtherUser
+        | Reason::LoginNotPermitted => None,
     }
 }

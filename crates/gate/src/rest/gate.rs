@@ -25,7 +25,7 @@ use crate::{
     context::{BoxError, Pending, ReplyBody},
     credential::{challenge, find_caller},
     decide::unknown,
-    request::pairs,
+    request::has_access_token,
     response::set_common_headers,
 };
 
@@ -53,7 +53,7 @@ pub struct Presented {
 pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented, RestRefusal> {
     let query = parts.uri.query().unwrap_or_default();
     // It would be passed on with the query (RFC 6750 §2.3).
-    if pairs(query).any(|(name, _)| name == "access_token") {
+    if has_access_token(query) {
         let detail = "Send the credential in the header Authorization, and not in the URL.";
         return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
     }

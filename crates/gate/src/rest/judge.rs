@@ -110,6 +110,9 @@ impl Judgement {
                 "None of the user's roles allows this operation.",
             ),
             Reason::Policy => (StatusCode::FORBIDDEN, "policy", "No policy allows this request."),
+            Reason::NotMeant | Reason::OtherUser | Reason::LoginNotPermitted => {
+                (StatusCode::FORBIDDEN, reason.as_str(), "This request is refused.")
+            }
         };
         let mut refusal = RestRefusal::new(status, code, detail);
         refusal.challenges = match reason {

@@ -123,6 +123,15 @@ impl Roles {
     }
 }
 
+/// The SiteAccesses at which nobody can sign in.
+#[derive(Debug, Default)]
+pub struct ClosedSiteAccesses {
+    /// Those for which no person has the permission.
+    pub to_people: Vec<String>,
+    /// Those for which Anonymous has not.
+    pub to_anonymous: Vec<String>,
+}
+
 impl Issuer {
     /// The groups and roles of the person `id`, without a round trip as long as no role changed.
     ///
@@ -156,22 +165,28 @@ impl Issuer {
         Ok(may)
     }
 
-    /// The SiteAccesses of the site at which no role lets anybody sign in.
+    /// The SiteAccesses of the site at which no role lets anybody sign in: a person needs the
+    /// permission, and so does Anonymous, as which everybody begins (`docs/contracts/ibexa.md` §7.3).
     ///
     /// # Errors
     /// [`StoreError`] if the roles have to be read and the store fails.
-    pub async fn closed_site_accesses(&self) -> Result<Vec<String>, StoreError> {
-        let mut names = self.address().site_accesses.clone();
+    pub async fn closed_site_accesses(&self) -> Result<ClosedSiteAccesses, StoreError> {
+        let names = &self.address().site_accesses;
         if names.is_empty() {
-            return Ok(names);
+            return Ok(ClosedSiteAccesses::default());
         }
         let roles = self.whole(self.roles()).await?;
-        let is_open = |name: &str| {
-            let logins = [name, Role::EVERY_LOGIN].map(|name| roles.logins.get(name));
-            logins.into_iter().flatten().any(Login::is_for_people)
+        let closed = |lets_in: fn(&Login) -> bool| {
+            let is_open = |name: &&String| {
+                let logins = [name.as_str(), Role::EVERY_LOGIN].map(|name| roles.logins.get(name));
+                logins.into_iter().flatten().any(lets_in)
+            };
+            names.iter().filter(|name| !is_open(name)).cloned().collect()
         };
-        names.retain(|name| !is_open(name));
-        Ok(names)
+        Ok(ClosedSiteAccesses {
+            to_people: closed(Login::is_for_people),
+            to_anonymous: closed(|login| login.anonymous),
+        })
     }
 }
 

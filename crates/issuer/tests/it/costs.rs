@@ -8,6 +8,7 @@ use castellan_issuer::{
     client_auth::ClientCredentials,
     error::OAuthError,
     machine::api_key::{KeyProof, KeyTerms, KeyTokens},
+    sign_in::certificate::CertificateName,
 };
 use castellan_proto::{Secret, jose::HmacKey};
 use serde_json::json;
@@ -88,6 +89,30 @@ async fn a_token_for_an_api_key_costs_none_once_it_was_seen_and_ends_with_its_ke
     poll(&harness, Some(&cursor)).await;
     let caller = keys.verify(&harness.issuer, &token).await.unwrap();
     assert_eq!(caller.key_scopes.to_string(), "Query:Place");
+}
+
+#[tokio::test]
+async fn a_client_certificate_costs_none_once_it_was_seen_and_ends_with_its_account() {
+    let harness = Harness::new().await;
+    let cursor = poll(&harness, None).await;
+    let document = |active: bool| json!({"resourceType": "User", "id": "eve", "userName": "eve", "email": "eve@example.org", "active": active});
+    harness.apply(document(true)).await;
+    let (by_name, by_email) =
+        (CertificateName::UserName("Eve"), CertificateName::Email("eve@example.org"));
+    for name in [by_name, by_email] {
+        for cost in [2, 0] {
+            let (person, verbs) = verbs(&harness, harness.issuer.person_of_certificate(name)).await;
+            assert_eq!((person.unwrap().unwrap().0.as_str(), verbs.len()), ("eve", cost));
+        }
+    }
+    // A name of one kind is none of the other, whatever was seen.
+    for name in [CertificateName::UserName("eve@example.org"), CertificateName::Email("eve")] {
+        assert!(harness.issuer.person_of_certificate(name).await.unwrap().is_none(), "{name:?}");
+    }
+    // By another node: within the bound of the feed.
+    harness.again().await.apply(document(false)).await;
+    poll(&harness, Some(&cursor)).await;
+    assert!(harness.issuer.person_of_certificate(by_name).await.unwrap().is_none());
 }
 
 async fn shows(harness: &Harness, secret: &str) -> Result<(), OAuthError> {

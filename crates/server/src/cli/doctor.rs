@@ -2,6 +2,7 @@
 
 use std::{
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,8 @@ use castellan_proto::{Clock as _, SystemClock, Timestamp};
 
 use super::{Failure, counted};
 use crate::{
-    config::Loaded,
+    background::audit,
+    config::{AuditOutput, Loaded},
     guards::{self, Trouble},
     startup::{
         assemble,
@@ -61,7 +63,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         }
         println!("clock            accepted: the newest time in the data source was reset");
     }
-    let mut good = certificates(loaded);
+    let mut good = certificates(loaded) & audit_output(loaded);
     for issuer in &issuers {
         println!(
             "\nsite             {} at {}",
@@ -80,15 +82,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         good &= clocks(issuer).await & writes(issuer).await;
         good &= guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
-        let closed = issuer.closed_site_accesses().await?;
-        if !closed.is_empty() {
-            println!(
-                "roles            WARNING: nobody can sign in at SiteAccess {}: no role has {} in \
-                 login",
-                closed.join(", "),
-                if closed.len() == 1 { "it" } else { "them" }
-            );
-        }
+        site_accesses(issuer).await?;
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
@@ -98,15 +92,65 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         good &= secrets(issuer, arguments).await?;
         let endless = issuer.apps_without_end(NAMED).await?;
         if !endless.is_empty() {
-            println!(
-                "refresh tokens   WARNING: refresh tokens of {} never expire; set \
-                 `refresh_token_expiration` for these apps, or `tokens.refresh_longest` for all",
+            let text = format!(
+                "refresh tokens of {} never expire; set `refresh_token_expiration` for these apps, or \
+                 `tokens.refresh_longest` for all",
                 endless.join(", ")
             );
+            warn("refresh tokens", &text);
         }
     }
-    println!("\n{}", if good { "No problems found." } else { "Problems found; see above." });
+    let said = match (good, WARNED.load(Ordering::Relaxed)) {
+        (false, _) => "Problems found; see above.",
+        (true, true) => "No problems found, but warnings; see above.",
+        (true, false) => "No problems found.",
+    };
+    println!("\n{said}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether something was warned of.
+static WARNED: AtomicBool = AtomicBool::new(false);
+
+/// Prints what works and should not stay so.
+fn warn(what: &str, text: &str) {
+    WARNED.store(true, Ordering::Relaxed);
+    println!("{what:<16} WARNING: {text}");
+}
+
+/// Prints at which SiteAccesses nobody can sign in, and why.
+async fn site_accesses(issuer: &Issuer) -> Result<(), StoreError> {
+    let closed = issuer.closed_site_accesses().await?;
+    let tell = |names: &[String], whose: &str| {
+        if !names.is_empty() {
+            let it = if names.len() == 1 { "it" } else { "them" };
+            let names = names.join(", ");
+            let text = format!(
+                "nobody can sign in at SiteAccess {names}: no role {whose}has {it} in login"
+            );
+            warn("roles", &text);
+        }
+    };
+    tell(&closed.to_people, "");
+    let others = closed.to_anonymous.into_iter().filter(|name| !closed.to_people.contains(name));
+    tell(&others.collect::<Vec<_>>(), "with anonymous = true ");
+    Ok(())
+}
+
+/// Prints whether audit records can be written where they are to go besides; whether they can.
+fn audit_output(loaded: &Loaded) -> bool {
+    let Some(AuditOutput::File(output)) = &loaded.config.audit.output else { return true };
+    let path = loaded.folder.join(&output.file);
+    match audit::try_file(&path) {
+        Ok(()) => {
+            println!("audit            {} can be written", path.display());
+            true
+        }
+        Err(error) => {
+            println!("audit            PROBLEM: {}: {error}", path.display());
+            false
+        }
+    }
 }
 
 /// Prints when the certificates of listeners end; whether none has ended and all can be read.
@@ -117,10 +161,8 @@ fn certificates(loaded: &Loaded) -> bool {
         let files = TlsFiles::new(&name, tls, &loaded.folder);
         let used = files.read().and_then(|material| {
             if material.key_is_exposed {
-                println!(
-                    "tls              WARNING: {name}: other users of this machine can read the \
-                     private key; chmod o-r"
-                );
+                let text = "other users of this machine can read the private key; chmod o-r";
+                warn("tls", &format!("{name}: {text}"));
             }
             files.server_config(material)?;
             files.ends()
@@ -150,7 +192,11 @@ fn ends_well(listener: &str, end: &End, now: Timestamp) -> bool {
     let days = at.since(now).as_secs() / 86_400;
     let (state, good) = match at.0.checked_sub(now.0) {
         None | Some(0) => ("PROBLEM: ", false),
-        Some(left) if left < SOON.as_secs() && *what != "revocation list" => ("WARNING: ", true),
+        Some(left) if left < SOON.as_secs() && *what != "revocation list" => {
+            let text = format!("{listener}: {what} in {file} ends in {}", counted(days, "day"));
+            warn("tls", &text);
+            return true;
+        }
         Some(_) => ("", true),
     };
     let when =
@@ -214,7 +260,7 @@ async fn policies(loaded: &Loaded, issuer: &Issuer) -> Result<(), Failure> {
     let site = loaded.sites.iter().find(|site| *site.name == **issuer.repository().site());
     let guards = site.map(|site| loaded.guards(site)).unwrap_or_default();
     for (subject, text) in guards::misplaced(&guards, &issuer.policy_places().await?) {
-        println!("policies         WARNING: {subject} {text}");
+        warn("policies", &format!("{subject} {text}"));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use castellan_issuer::{Issuer, records::DecisionRecord};
 use http::{Request, request::Parts};
 use serde_json::{Value, json};
 
-use super::{Failure, token_problem};
+use super::{Failure, explain_refusal, token_problem};
 use crate::{
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Surface, Upstreams, Usage},
@@ -316,6 +316,12 @@ fn to_json(
     let mut all = serde_json::to_value(explained)?;
     all["guard"] = json!(guard.name);
     all["path"] = json!(guard.path);
+    for (at, field) in explained.fields.iter().enumerate() {
+        if let Some(refusal) = explain_refusal::of(field, &explained.caller) {
+            all["fields"][at]["cause"] = json!(refusal.cause);
+            all["fields"][at]["remedy"] = json!(refusal.remedy);
+        }
+    }
     if let Some(invalid) = invalid {
         all["credential_problem"] = json!(invalid);
     }
@@ -352,6 +358,10 @@ fn print(guard: &GuardConfig, explained: &Explanation, invalid: Option<&str>) {
         }
         if let Some(grant) = &field.smallest_grant {
             println!("  smallest grant  {grant}");
+        }
+        if let Some(refusal) = explain_refusal::of(field, &explained.caller) {
+            println!("  cause           {}", refusal.cause);
+            println!("  remedy          {}", refusal.remedy);
         }
     }
     print_omitted(explained);

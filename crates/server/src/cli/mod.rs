@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod example;
 mod explain;
+mod explain_refusal;
 mod feature_off;
 mod key;
 mod migrate;

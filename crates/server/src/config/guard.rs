@@ -10,7 +10,9 @@ use castellan_proto::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AllowedOrigin, CertificateConfig, HostExpression, PathExpression, Site};
+use super::{
+    AllowedOrigin, CertificateConfig, HostExpression, Method, Methods, PathExpression, Site,
+};
 use crate::dialects::{Dialect, Dialects, GuardDialect, JwtOf, SessionsOf};
 
 /// A protected API: its path, who may do what, and the API itself.
@@ -65,9 +67,15 @@ pub struct GuardConfig {
     /// `"10m"`, or `"24h"` with `protocol = "http"`. In any case it has 30 seconds to begin, and as
     /// long for each further part.
     pub upstream_timeout: Option<Lifetime>,
-    /// How callers authenticate.
+    /// How callers authenticate. Default `"oauth"`; in the `ibexa` dialect `"session"`.
     #[serde(default)]
     pub authenticate: Methods,
+    /// Whether a guard that takes JWTs of people is for requests with the header `Authorization` alone,
+    /// in any scheme; all others are for the next guard of its path that fits, such as one that takes
+    /// sessions (`docs/contracts/ibexa.md` §3). `POST …/user/token/jwt` stays with the guard that
+    /// creates tokens. Default `false`: the guard answers every request, and no cookie counts.
+    #[serde(default)]
+    pub only_with_authorization: bool,
     /// The realm that browsers show when they ask for a name and a password (RFC 7617 §2), at guards
     /// that list `basic`. Default `"castellan"`.
     pub realm: Option<String>,
@@ -111,9 +119,9 @@ pub struct GuardConfig {
     #[serde(default)]
     pub operations: BTreeMap<String, RequiredScope>,
     /// Terms of the decision, in addition to the token's scopes, that must exist and allow the
-    /// request.
-    #[serde(default)]
-    pub require: Vec<Term>,
+    /// request. Default: none; in the `ibexa` dialect `["person"]` where people authenticate without
+    /// an app.
+    pub require: Option<Vec<Term>>,
     /// What happens to a mutation with denied fields.
     pub on_deny: Option<OnDeny>,
     /// What happens to callers without a valid credential. Default `"admitted"`; in the `decidim`
@@ -175,73 +183,6 @@ pub enum GuardProtocol {
     Http,
 }
 
-/// How callers authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Access tokens of this server.
-    Oauth,
-    /// JWTs from `/jwt` (`docs/contracts/trompa.md` §3); in the `ibexa` dialect those that people get
-    /// for their password (`docs/contracts/ibexa.md` §4).
-    Jwt,
-    /// The browser session: in the `decidim` dialect (`docs/contracts/decidim.md` §5.2) together with
-    /// the header `X-Requested-With`; in the `ibexa` dialect at guards of `protocol = "http"`, with
-    /// endpoints to open and close one (`docs/contracts/ibexa.md` §2).
-    Session,
-    /// `Authorization: Basic` with the id and the secret of a client that has `basic` in
-    /// `grant_types` (`docs/contracts/aidbox.md` §2.1); in the `ibexa` dialect with the login and the
-    /// password of a person (`docs/contracts/ibexa.md` §5).
-    Basic,
-    /// Bearer tokens of other issuers, which a `TokenIntrospector` verifies
-    /// (`docs/contracts/aidbox.md` §2.7).
-    Foreign,
-    /// `X-Client-Auth: Basic` with the id and the secret of a client that has `basic` in
-    /// `grant_types`, beside a token that another method takes: the client's scopes bound the token's
-    /// (`docs/contracts/aidbox.md` §2.7).
-    ClientAuth,
-    /// The client certificate of the connection, or the one that a listed proxy names
-    /// (`docs/contracts/ibexa.md` §6).
-    ClientCertificate,
-}
-
-impl Method {
-    /// Whether it takes bearer tokens.
-    #[must_use]
-    pub const fn is_token(&self) -> bool {
-        matches!(self, Self::Oauth | Self::Jwt | Self::Foreign)
-    }
-}
-
-/// One method, or a list of them in order.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "must be \"oauth\", \"jwt\", \"foreign\", \"client_auth\", \"basic\", \"session\" or \"client_certificate\", or a list of these"
-)]
-pub enum Methods {
-    /// One.
-    One(Method),
-    /// Several, in order.
-    Several(Vec<Method>),
-}
-
-impl Default for Methods {
-    fn default() -> Self {
-        Self::One(Method::Oauth)
-    }
-}
-
-impl Methods {
-    /// As a list.
-    #[must_use]
-    pub fn list(&self) -> &[Method] {
-        match self {
-            Self::One(method) => std::slice::from_ref(method),
-            Self::Several(methods) => methods,
-        }
-    }
-}
-
 impl GuardConfig {
     /// The name of this area as an audience at `issuer`.
     #[must_use]
@@ -279,7 +220,8 @@ impl GuardConfig {
             upstream_id: None,
             upstream_max_requests: None,
             upstream_timeout: None,
-            authenticate: Methods::default(),
+            authenticate: Methods::of(dialect),
+            only_with_authorization: false,
             realm: None,
             create_token: None,
             client_certificate: None,
@@ -293,7 +235,7 @@ impl GuardConfig {
             overrides: BTreeMap::new(),
             openapi: None,
             operations: BTreeMap::new(),
-            require: Vec::new(),
+            require: None,
             on_deny: None,
             anonymous: None,
             introspection: None,
@@ -336,7 +278,8 @@ impl GuardConfig {
 
     /// Whether no request reaches `later`, which has the same path and stands after it.
     pub(super) fn hides(&self, later: &Self) -> bool {
-        (self.host.is_none() || self.host == later.host)
+        !self.only_with_authorization
+            && (self.host.is_none() || self.host == later.host)
             && (self.pattern.is_none() || self.pattern == later.pattern)
     }
 
@@ -397,6 +340,18 @@ impl GuardConfig {
         }
     }
 
+    /// Whether `term` has to allow a request.
+    #[must_use]
+    pub fn requires(&self, term: Term) -> bool {
+        if let Some(terms) = &self.require {
+            return terms.contains(&term);
+        }
+        // No app has scopes that would bound what people may do, so roles do
+        // (`docs/contracts/ibexa.md` §2: the default method needs no configuration).
+        let of_people = !self.authenticate.list().iter().any(Method::is_of_apps);
+        term == Term::Person && of_people && self.speaks_of_site_accesses()
+    }
+
     /// Whether client certificates alone count there.
     #[must_use]
     pub fn is_of_certificates(&self) -> bool {
@@ -417,6 +372,7 @@ impl GuardConfig {
         let Some(name) = &self.dialect else { return Ok(()) };
         self.spoken = dialects.of_guards(name);
         if self.spoken.is_some() {
+            self.authenticate.settle(self.spoken);
             return Ok(());
         }
         let names: Vec<_> = dialects.guard_names().iter().map(|one| format!("{one:?}")).collect();

@@ -39,6 +39,7 @@ impl GuardConfig {
         self.check_protocol()?;
         self.check_one_method()?;
         self.check_methods(config)?;
+        self.check_only_with_authorization(config)?;
         self.check_upstream()?;
         self.check_rules()?;
         self.check_limits()
@@ -155,7 +156,7 @@ impl GuardConfig {
                 }
                 Method::Session => self.check_sessions()?,
                 // The guards have no scopes for people without an app: roles decide alone.
-                Method::ClientCertificate if self.require.contains(&Term::Person) => {}
+                Method::ClientCertificate if self.requires(Term::Person) => {}
                 Method::ClientCertificate => {
                     let text = "authenticate: \"client_certificate\" needs require = [\"person\"]: \
                                 what people without an app may do, their roles say";
@@ -170,7 +171,7 @@ impl GuardConfig {
             Method::Basic => self.takes_passwords_of_people(),
             Method::ClientAuth => false,
         };
-        if self.require.contains(&Term::Person) && !methods.iter().any(is_of_people) {
+        if self.requires(Term::Person) && !methods.iter().any(is_of_people) {
             let text = "require: \"person\" has no effect, as no method of authenticate is for \
                         people; add \"oauth\" or \"foreign\", or remove it";
             return wrong(&["require"], text);
@@ -181,11 +182,7 @@ impl GuardConfig {
     /// Whether sessions can be taken, which it lists.
     fn check_sessions(&self) -> Result<(), Wrong> {
         match self.sessions_of() {
-            SessionsOf::SiteAccess { .. } if !self.is_http() => wrong(
-                &["authenticate"],
-                "authenticate: \"session\" needs protocol = \"http\" in this dialect",
-            ),
-            SessionsOf::SiteAccess { .. } if !self.require.contains(&Term::Person) => wrong(
+            SessionsOf::SiteAccess { .. } if !self.requires(Term::Person) => wrong(
                 &["authenticate"],
                 "authenticate: \"session\" needs require = [\"person\"] in this dialect: there is no \
                  app whose scopes would bound what people may do, so roles have to",
@@ -193,8 +190,8 @@ impl GuardConfig {
             SessionsOf::Pages | SessionsOf::SiteAccess { .. } => Ok(()),
             SessionsOf::Nobody => wrong(
                 &["authenticate"],
-                "authenticate: \"session\" needs dialect = \"decidim\", or \"ibexa\" with protocol = \
-                 \"http\": other guards have no scopes for people without an app",
+                "authenticate: \"session\" needs dialect = \"decidim\" or \"ibexa\": other guards have no \
+                 scopes for people without an app",
             ),
         }
     }

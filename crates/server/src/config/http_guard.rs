@@ -60,8 +60,26 @@ impl GuardConfig {
                         set openapi, or add [guard.operations], such as \"GET /orders\" = \"Query:Order:List\"";
             return wrong(&["protocol"], text);
         }
+        if let Some(place) = self.unreached() {
+            let text = format!(
+                "operations: {place:?} is never reached: this dialect has an endpoint of its own at that \
+                 path; remove it"
+            );
+            return wrong(&["operations"], text);
+        }
         let map = self.rest_operations().and_then(RestMap::new);
         map.map(drop).or_else(|error| wrong(&["operations"], format!("operations: {error}")))
+    }
+
+    /// An operation of its own at a path that its dialect answers itself.
+    fn unreached(&self) -> Option<&str> {
+        let endpoints = self.speaks()?.endpoints.as_ref()?;
+        let is_within = |path: &str| {
+            let mut rests = endpoints.paths.iter().filter_map(|own| path.strip_prefix(own));
+            rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mut places = self.operations.keys().map(String::as_str);
+        places.find(|place| place.split_once(' ').is_some_and(|(_, path)| is_within(path)))
     }
 
     fn check_graphql(&self) -> Result<(), Wrong> {

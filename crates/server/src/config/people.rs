@@ -4,7 +4,7 @@
 use http::HeaderValue;
 
 use super::{
-    Anonymous, GuardConfig, GuardProtocol, Method, Term,
+    Anonymous, Config, GuardConfig, GuardProtocol, Method, Term,
     guard_check::{Wrong, wrong},
 };
 use crate::dialects::{BasicOf, JwtOf};
@@ -26,7 +26,8 @@ impl GuardConfig {
     /// Whether nobody comes as far as asking for a JWT who does not have one. Endpoints of a dialect
     /// are before the gate, a mutation is behind it.
     fn refuses_who_asks(&self) -> bool {
-        self.protocol == GuardProtocol::Graphql && self.anonymous == Some(Anonymous::Refused)
+        self.protocol == GuardProtocol::Graphql
+            && (self.anonymous == Some(Anonymous::Refused) || self.only_with_authorization)
     }
 
     /// Whether names and passwords of people are read.
@@ -70,6 +71,37 @@ impl GuardConfig {
         self.takes_passwords_of_people().then_some([missing, PASSWORD, PASSWORD])
     }
 
+    /// The paths below its own that are its own although a request shows nothing, where it leaves such
+    /// requests to other guards.
+    pub(crate) fn keeps(&self) -> &'static [&'static str] {
+        let endpoints = self.speaks().and_then(|speech| speech.endpoints.as_ref());
+        let endpoints = endpoints.filter(|_| self.is_http() && self.creates_tokens());
+        endpoints.map_or(&[], |endpoints| endpoints.create_tokens)
+    }
+
+    /// Whether requests that it leaves to others have a guard.
+    pub(super) fn check_only_with_authorization(&self, config: &Config) -> Result<(), Wrong> {
+        if !self.only_with_authorization {
+            return Ok(());
+        }
+        let way = &["only_with_authorization"];
+        if !self.takes_jwts_of_people() {
+            let text = "only_with_authorization is for guards with dialect = \"ibexa\" and authenticate = \
+                        \"jwt\"; remove it";
+            return wrong(way, text);
+        }
+        let mut later = config.guard.iter().skip_while(|other| other.name != self.name).skip(1);
+        let meets =
+            |other: &Self| self.site.is_none() || other.site.is_none() || self.site == other.site;
+        if later.any(|other| other.path == self.path && meets(other)) {
+            return Ok(());
+        }
+        let text = "only_with_authorization leaves requests without that header to another guard, but \
+                    none of the same path stands after this one; add one, such as one with authenticate = \
+                    \"session\"";
+        wrong(way, text)
+    }
+
     /// What concerns passwords, and tokens for them.
     pub(super) fn check_passwords(&self) -> Result<(), Wrong> {
         if let Some(realm) = &self.realm {
@@ -85,7 +117,7 @@ impl GuardConfig {
             }
         }
         // No app has scopes that would bound what a person may do.
-        let is_bound = self.require.iter().any(|term| matches!(term, Term::Person | Term::Policy));
+        let is_bound = self.requires(Term::Person) || self.requires(Term::Policy);
         if (self.takes_jwts_of_people() || self.takes_passwords_of_people()) && !is_bound {
             let text = "authenticate: \"basic\" and \"jwt\" need require = [\"person\"] in this dialect: \
                         there is no app whose scopes would bound what people may do, so roles have to";
@@ -97,8 +129,8 @@ impl GuardConfig {
             return wrong(&["create_token"], text);
         }
         if self.create_token == Some(true) && self.refuses_who_asks() {
-            let text = "create_token contradicts anonymous = \"refused\": who has no token yet is let \
-                        in nowhere; remove one of them";
+            let text = "create_token contradicts anonymous = \"refused\" and only_with_authorization at a \
+                        GraphQL guard: who has no token yet is not let in; remove one of them";
             return wrong(&["create_token"], text);
         }
         Ok(())

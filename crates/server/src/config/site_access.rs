@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, Loaded, Site, check::Problem, environment::Environment,
+    Config, ConfigError, GuardConfig, Loaded, Site, check::Problem, environment::Environment,
     expression::SearchExpression,
 };
 
@@ -95,6 +95,18 @@ impl SiteAccessConfig {
     pub fn plain(name: &str) -> Self {
         let session = SiteAccessSession::default();
         Self { name: name.to_owned(), site: None, default: true, graphql_jwt: true, session }
+    }
+
+    /// Whether browsers take a cookie of its domain from the host of `site` (RFC 6265 §5.3).
+    fn is_settable(&self, site: &Site) -> bool {
+        let Some(domain) = &self.session.cookie_domain else { return true };
+        let domain = domain.trim_start_matches('.').to_ascii_lowercase();
+        let (host, _) = crate::wire::host::parts(site.issuer.authority());
+        let above = host.strip_suffix(&*domain);
+        above.is_some_and(|rest| {
+            // An address has no parents.
+            rest.is_empty() || (rest.ends_with('.') && host.parse::<std::net::IpAddr>().is_err())
+        })
     }
 
     fn is_at(&self, site: &Site) -> bool {
@@ -234,6 +246,20 @@ impl Config {
             }
             if let Err((setting, text)) = one.session.check() {
                 return wrong(&["session", setting], text);
+            }
+            if let Some(site) = sites.iter().find(|site| one.is_at(site) && !one.is_settable(site))
+            {
+                let text = format!(
+                    "session.cookie_domain must be the host of the issuer of site {:?} or a parent of it; \
+                     browsers drop the cookie otherwise",
+                    site.name
+                );
+                return wrong(&["session", "cookie_domain"], &text);
+            }
+            let takes_jwts = |guard: &GuardConfig| !guard.is_http() && guard.takes_jwts_of_people();
+            if !one.graphql_jwt && !self.guard.iter().any(takes_jwts) {
+                let text = "graphql_jwt has no effect, as no GraphQL guard takes JWTs of people; remove it";
+                return wrong(&["graphql_jwt"], text);
             }
         }
         self.check_defaults(sites)?;

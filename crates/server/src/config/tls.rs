@@ -183,6 +183,18 @@ impl Config {
             || self.listeners().any(|(_, listener)| asks(&listener))
     }
 
+    /// What is wrong with TLS at a listener, if a site does not say that the world reaches it so.
+    fn plain_issuer(&self, sites: &[Site]) -> Option<String> {
+        let plain = sites.iter().find(|site| !site.issuer.is_https());
+        let site = plain.filter(|_| !self.security.insecure)?;
+        Some(format!(
+            "tls: the issuer of site {:?} is {}, so that cookies and links would not be those of \
+             https; set an https issuer, or, for a demonstration, security.insecure = true",
+            site.name,
+            site.issuer.as_str()
+        ))
+    }
+
     /// # Errors
     /// The first [`Problem`].
     pub(super) fn check_listeners(&self, sites: &[Site]) -> Result<(), Problem> {
@@ -210,6 +222,9 @@ impl Config {
             let same = |(_, other): &(_, ListenerConfig)| other.listen == listener.listen;
             if listener.listen.port() != 0 && all[..at].iter().any(same) {
                 return wrong(&["listen"], "another listener has the same address");
+            }
+            if let Some(text) = self.plain_issuer(sites).filter(|_| listener.tls.is_some()) {
+                return wrong(&["tls"], &text);
             }
             if listener.redirect.is_some()
                 && let Some(site) = sites.iter().find(|site| !site.issuer.is_https())

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use crate::{
@@ -21,6 +21,8 @@ struct Area<G> {
     owns_below: bool,
     host: Option<HostExpression>,
     pattern: Option<PathExpression>,
+    /// It leaves requests without `Authorization` to others, but for those to these paths below its own.
+    keeps: Option<&'static [&'static str]>,
     guard: G,
 }
 
@@ -52,6 +54,7 @@ impl<G> GuardTable<G> {
                 owns_below,
                 host: config.host.clone(),
                 pattern: config.pattern.clone(),
+                keeps: config.only_with_authorization.then(|| config.keeps()),
                 guard: guard.clone(),
             });
         }
@@ -65,7 +68,10 @@ impl<G> GuardTable<G> {
         loop {
             for area in self.0.get(path).into_iter().flatten() {
                 let is_its_path = area.owns_below || path.len() == asked.path.len();
-                if is_its_path && asked.is_for(area) {
+                let is_left = area.keeps.is_some_and(|kept| {
+                    !shows_authorization(headers) && !is_below(&asked.path[path.len()..], kept)
+                });
+                if is_its_path && !is_left && asked.is_for(area) {
                     return Some(&area.guard);
                 }
             }
@@ -76,6 +82,20 @@ impl<G> GuardTable<G> {
             };
         }
     }
+}
+
+/// Whether `below` is one of `paths` or below it, by whole segments.
+fn is_below(below: &str, paths: &[&str]) -> bool {
+    let mut rests = paths.iter().filter_map(|path| below.strip_prefix(path));
+    rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a request has `Authorization`, or is a preflight for one that will have it.
+fn shows_authorization(headers: &HeaderMap) -> bool {
+    let asked = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let mut names = asked.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    headers.contains_key(header::AUTHORIZATION)
+        || names.any(|name| name.trim().eq_ignore_ascii_case(header::AUTHORIZATION.as_str()))
 }
 
 impl<'a> Asked<'a> {
@@ -163,6 +183,26 @@ mod tests {
             ("h", "/other", None),
         ] {
             assert_eq!(found(&table, host, path), name, "{host} {path}");
+        }
+    }
+
+    /// `docs/contracts/ibexa.md` §3.
+    #[test]
+    fn a_guard_may_leave_requests_that_show_nothing_to_the_next_one() {
+        let jwt = format!(
+            "{HTTP}dialect = 'ibexa'\nauthenticate = 'jwt'\nonly_with_authorization = true"
+        );
+        let table = table(&[("jwt", &jwt), ("session", HTTP)]);
+        for (path, header, name) in [
+            ("/api/ibexa/v2/x", ("cookie", "a=b"), "session"),
+            ("/api/ibexa/v2/x", ("authorization", "Basic x"), "jwt"),
+            ("/api/ibexa/v2/x", ("authorization", ""), "jwt"),
+            ("/api/ibexa/v2/x", ("access-control-request-headers", "a, Authorization"), "jwt"),
+            ("/api/ibexa/v2/x", ("access-control-request-headers", "x-authorization"), "session"),
+        ] {
+            let request = Request::builder().uri(path).header("host", "h");
+            let request = request.header(header.0, header.1).body(()).unwrap();
+            assert_eq!(table.find(request.headers(), request.uri()), Some(&name), "{header:?}");
         }
     }
 

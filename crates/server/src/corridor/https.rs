@@ -2,12 +2,18 @@
 //! remember (RFC 6797).
 
 use axum::{
-    body::Body,
+    body::Body as AnyBody,
     http::{Request, Response, StatusCode, header},
     response::IntoResponse,
 };
+use castellan_gate::DecisionId;
+use http_body::Body;
 
-use super::{SiteRoutes, plain};
+use super::{
+    plaintext,
+    refusal::Refusal,
+    site::{Answered, SiteRoutes},
+};
 use crate::wire::client_certificate::Arrival;
 
 /// Whether `request` came to a listener that redirects, and asks for nothing that is answered there.
@@ -18,20 +24,25 @@ pub(super) fn is_redirected<B>(request: &Request<B>) -> bool {
 
 /// Where to ask again: the same at the https URL of `site`. A host of the request is kept if the site
 /// lists it; nothing else that the caller wrote picks where it is sent (`docs/security-cases.md`
-/// row 21). A request that has sent a token in the clear is told so, as whoever wrote it would never
+/// row 21). A request that has sent a secret in the clear is told so, as whoever wrote it would never
 /// learn of it.
-pub(super) fn redirect<B>(site: &SiteRoutes, request: &Request<B>) -> Response<Body> {
-    if request.headers().contains_key(header::AUTHORIZATION) {
-        let text = "Credentials were sent over plain HTTP; use https.\n";
-        return plain(StatusCode::FORBIDDEN, text);
+pub(super) fn redirect<B: Body>(
+    site: &Answered,
+    request: &Request<B>,
+    id: DecisionId,
+) -> Response<AnyBody> {
+    if plaintext::shows_secret(request, site.guard(request)) {
+        let text = "Credentials were sent over plain HTTP; use https.";
+        let refusal = Refusal::new(StatusCode::FORBIDDEN, "plain_http", text);
+        return site.refuse(&refusal, request, id);
     }
     let rest = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let to = format!("{}{rest}", site.https_origin(request));
+    let to = format!("{}{rest}", site.routes.https_origin(request));
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response()
 }
 
 /// Has browsers remember that `site` is reached by https, where the request came so.
-pub(super) fn remember(site: &SiteRoutes, is_tls: bool, response: &mut Response<Body>) {
+pub(super) fn remember(site: &SiteRoutes, is_tls: bool, response: &mut Response<AnyBody>) {
     if let Some(hsts) = site.hsts.as_ref().filter(|_| is_tls) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }

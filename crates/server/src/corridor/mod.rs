@@ -10,6 +10,7 @@ mod guard_table;
 mod https;
 mod normalise;
 mod plaintext;
+mod refusal;
 mod site;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::DecisionId;
@@ -35,6 +36,7 @@ use cors::RequestHeaders;
 use site::{Answered, Sites};
 
 pub(crate) use normalise::LengthBesideCoding;
+pub use refusal::{Refusal, Words};
 pub use site::{Nonce, SiteRoutes};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.
@@ -108,18 +110,30 @@ impl Corridor {
             None => drop(request.extensions_mut().insert(request::UnknownBehind(peer))),
         }
         let mut response = match normalise::check(&request) {
-            Err(problem) => plain(StatusCode::BAD_REQUEST, &format!("{problem}\n")),
+            Err(problem) => {
+                let text = problem.to_string();
+                let refusal = Refusal::new(StatusCode::BAD_REQUEST, "ambiguous_request", text);
+                let site = here.sites.of(&request);
+                site.map_or_else(|| refusal.problem(), |one| one.refuse(&refusal, &request, id))
+            }
             Ok(()) if normalise::asks_of_the_server(&request) => {
                 [(header::ALLOW, METHODS)].into_response()
             }
             Ok(()) => {
-                if let Some(site) = here.sites.of(&request) {
+                let is_redirected = https::is_redirected(&request);
+                let site = here.sites.of(&request);
+                // A listener that redirects has another port than the one that the site names.
+                let site = site.or_else(|| here.sites.named(&request).filter(|_| is_redirected));
+                if let Some(site) = site {
                     let (routes, arrival) = (&site.routes, request.extensions().get::<Arrival>());
                     let tls = arrival.is_some_and(|one| one.tls);
-                    let mut response = if https::is_redirected(&request) {
-                        https::redirect(routes, &request)
-                    } else if routes.https && plaintext::has_credentials(&request, peer, proxies) {
-                        plain(StatusCode::FORBIDDEN, plaintext::SAID)
+                    let mut response = if is_redirected {
+                        https::redirect(site, &request, id)
+                    } else if routes.https
+                        && !plaintext::is_covered(&request, peer, proxies)
+                        && plaintext::has_secrets(&request, site.guard(&request))
+                    {
+                        site.refuse(&plaintext::refusal(), &request, id)
                     } else {
                         // Around all that answers it, so that no record lacks it.
                         audit::of_request(id.as_str(), address, pass(site, request, id)).await
@@ -127,7 +141,8 @@ impl Corridor {
                     https::remember(routes, tls, &mut response);
                     response
                 } else {
-                    plain(StatusCode::NOT_FOUND, "No site is configured for this host.\n")
+                    let text = "No site is configured for this host.";
+                    Refusal::new(StatusCode::NOT_FOUND, "no_site", text).problem()
                 }
             }
         };
@@ -140,12 +155,6 @@ impl Corridor {
         entry.close(response.status());
         response
     }
-}
-
-/// A response to a request that did not reach a route.
-fn plain(status: StatusCode, message: &str) -> Response<Body> {
-    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, text, message.to_owned()).into_response()
 }
 
 async fn pass<B>(site: &Answered, request: Request<B>, id: DecisionId) -> Response<Body>
@@ -182,7 +191,14 @@ where
         answer(site, guard, request).await
     } else {
         let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
-        answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+        answered.unwrap_or_else(|_| {
+            let text = "The request did not come to its end in time.";
+            let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "timed_out", text);
+            match guard {
+                Some(guard) => guard.refuse(&refusal.at_guard(), &HeaderMap::new(), id),
+                None => refusal.problem(),
+            }
+        })
     };
     // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
     if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
@@ -199,6 +215,9 @@ where
         cors::vary(headers, &guard.varies_by());
     } else if open {
         cors::allow(response.headers_mut());
+    }
+    if let Some(guard) = guard.filter(|_| rest.is_none()) {
+        cors::vary(response.headers_mut(), &guard.varies_by());
     }
     response
 }

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, Method, Request},
+    body::Body,
+    http::{HeaderName, HeaderValue, Method, Request, Response},
 };
+use castellan_gate::DecisionId;
 
-use super::guard_table::GuardTable;
+use super::{
+    guard_table::GuardTable,
+    refusal::{Refusal, Words},
+};
 use crate::{guards::Guard, wire::host};
 
 /// Gives the nonce of the moment (RFC 9449 §8).
@@ -35,6 +40,8 @@ pub struct SiteRoutes {
     pub by_client: &'static [&'static str],
     /// Headers that requests of other origins may carry there, besides those that are read.
     pub cors_headers: Vec<HeaderName>,
+    /// How it words refusals of requests that reach no route; without it, as problem documents.
+    pub words: Option<Words>,
 }
 
 impl SiteRoutes {
@@ -52,6 +59,7 @@ impl SiteRoutes {
             open: Vec::new(),
             by_client: &[],
             cors_headers: Vec::new(),
+            words: None,
         }
     }
 
@@ -62,9 +70,12 @@ impl SiteRoutes {
         let port = &authority[host::parts(authority).0.len()..];
         let asked = host::authority(request.headers(), request.uri());
         let host = asked.map(|host| host::parts(host).0.to_ascii_lowercase());
-        let listed = host.filter(|host| self.hosts.contains(host));
-        match listed {
-            Some(host) => format!("https://{host}{port}"),
+        let is_it = |listed: &&String| host.as_deref() == Some(host::parts(listed).0);
+        // The public URL has its own port; another host may be listed with one.
+        let own = host.as_deref() == Some(host::parts(authority).0);
+        match self.hosts.iter().find(is_it).filter(|_| !own) {
+            Some(listed) if host::parts(listed).1.is_some() => format!("https://{listed}"),
+            Some(listed) => format!("https://{listed}{port}"),
             None => format!("https://{authority}"),
         }
     }
@@ -83,6 +94,22 @@ impl Answered {
             guards.add(&guard.config, guard.clone());
         }
         Self { routes, guards }
+    }
+
+    /// The answer to `request`, which comes no further: in the words of what would have answered it.
+    pub(super) fn refuse<B>(
+        &self,
+        refusal: &Refusal,
+        request: &Request<B>,
+        id: DecisionId,
+    ) -> Response<Body> {
+        if let Some(guard) = self.guard(request) {
+            return guard.refuse(&refusal.at_guard(), request.headers(), id);
+        }
+        match &self.routes.words {
+            Some(words) => words(refusal, request.uri().path(), request.headers()),
+            None => refusal.problem(),
+        }
     }
 
     /// The guard that handles `request`. At `/`, a request that asks for nothing is left to the route
@@ -128,6 +155,15 @@ impl Sites {
         let found = self.by_host.get(&host).or_else(|| self.by_host.get(host::parts(&host).0));
         found.and_then(|at| self.sites.get(*at))
     }
+
+    /// The first site with a host of that name at any port.
+    pub(super) fn named<B>(&self, request: &Request<B>) -> Option<&Answered> {
+        let asked = host::authority(request.headers(), request.uri())?.to_ascii_lowercase();
+        let name = host::parts(&asked).0;
+        let has =
+            |site: &&Answered| site.routes.hosts.iter().any(|listed| host::parts(listed).0 == name);
+        self.sites.iter().find(has)
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +190,14 @@ mod tests {
         assert_eq!(of("a.test:81").as_deref(), Some("b.test"));
         assert_eq!(of("b.test:81").as_deref(), Some("b.test"));
         assert_eq!(of("[::1]:8080").as_deref(), Some("a.test"));
+        let named = |host: &str| {
+            let request = Request::builder().uri("/").header("host", host).body(()).unwrap();
+            let found = sites.named(&request);
+            found.map(|site| (site.routes.hosts[0].clone(), site.routes.https_origin(&request)))
+        };
+        let found = |site: &str, origin: &str| Some((site.to_owned(), origin.to_owned()));
+        assert_eq!(named("A.test:80"), found("a.test", "https://a.test"));
+        assert_eq!(named("c.test"), None);
         for nobody in ["c.test", "a.test.", "xa.test", "a.test:81x", "", ":", "[::1"] {
             assert_eq!(of(nobody), None, "{nobody}");
         }

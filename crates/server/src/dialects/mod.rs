@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Response},
+    http::{HeaderMap, Response, StatusCode},
 };
 use castellan_gate::{Caller, Naming, Rules, SessionField};
 use castellan_issuer::{
@@ -41,6 +41,9 @@ pub struct Dialect {
     pub open: &'static [&'static str],
     /// The paths that no guard may be at or below.
     pub claims: &'static [&'static str],
+    /// How a request is refused at one of its endpoints before that sees it, with this status and this
+    /// text; `None` at paths whose errors are those of OAuth.
+    pub refusal: fn(&str, StatusCode, &str) -> Option<Response<Body>>,
 }
 
 /// How guards speak a dialect.
@@ -83,6 +86,9 @@ pub enum SessionsOf {
     SiteAccess {
         /// The cookie's name, made of that of the SiteAccess and of what is configured for it.
         cookie_name: fn(&str, Option<&str>) -> String,
+        /// Whether guards take sessions where nobody sets how callers authenticate; others take access
+        /// tokens.
+        by_default: bool,
     },
 }
 
@@ -95,6 +101,11 @@ pub struct Endpoints {
     pub check_tokens: &'static [&'static str],
     /// Those that callers reach without a credential.
     pub open: &'static [&'static str],
+    /// Those at which people get a token for their password.
+    pub create_tokens: &'static [&'static str],
+    /// Whether a request of this method for this path ends the session of its sender: that may do
+    /// whoever has one, although they may not sign in there any more.
+    pub ends_session: fn(&http::Method, &str) -> bool,
     /// What answers. Each request has an [`Admitted`] among its extensions.
     pub routes: fn(&Area<'_>) -> Router,
 }
@@ -269,6 +280,20 @@ impl Dialects {
     /// The endpoints that pages of every origin may call.
     pub(crate) fn open(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.iter().flat_map(|dialect| dialect.open).copied()
+    }
+
+    /// The refusal of a request for `path`, if that is an endpoint of a dialect with words of its own.
+    pub(crate) fn refusal(
+        &self,
+        path: &str,
+        status: StatusCode,
+        text: &str,
+    ) -> Option<Response<Body>> {
+        let claims = |dialect: &&'static Dialect| {
+            let mut rests = dialect.claims.iter().filter_map(|claim| path.strip_prefix(claim));
+            rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.iter().find(claims).and_then(|dialect| (dialect.refusal)(path, status, text))
     }
 
     /// The paths that no guard may be at or below.

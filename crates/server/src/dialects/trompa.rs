@@ -46,6 +46,9 @@ pub(super) const DIALECT: Dialect = Dialect {
     routes,
     open: &[],
     claims: &["/jwt"],
+    refusal: |_, status, text| {
+        Some(answer(status, Some(json!({"success": false, "message": text}))))
+    },
 };
 
 fn rules(plain: Rules) -> Rules {

@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use super::{
-    GuardParts,
+    Denials, GuardParts,
     credentials::{Credentials, SiteAccessSessions},
     csrf, expected_user, http, method_override,
-    site_access::{GuardSiteAccesses, SiteAccess},
+    recorder::{RefusedRequest, Sender},
+    site_access::{AtSiteAccess, GuardSiteAccesses, SiteAccess},
 };
 use crate::{
     config::{Anonymous, GuardConfig, Method},
@@ -38,6 +39,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// What one http guard asks of every request.
 pub(super) struct Admission {
     issuer: Issuer,
+    guard: Arc<str>,
+    denials: Denials,
     config: Arc<GuardConfig>,
     speaks: Option<&'static GuardDialect>,
     credentials: Arc<Credentials>,
@@ -76,6 +79,8 @@ impl Admission {
             site_accesses: Arc::clone(site_accesses),
             endpoints: endpoints.map(|endpoints| (endpoints, (endpoints.routes)(&area))),
             config: Arc::clone(config),
+            guard: config.name.as_str().into(),
+            denials: parts.denials.clone(),
             issuer,
         }
     }
@@ -91,19 +96,36 @@ impl Admission {
         let (mut parts, body) = request.into_parts();
         let admitted = match self.check(&mut parts).await {
             Ok(admitted) => admitted,
-            Err(refusal) => return Err(self.refuse(&refusal, &parts.headers, id(&parts))),
+            Err(refusal) => {
+                self.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
+                return Err(self.refuse(&refusal, &parts.headers, id(&parts)));
+            }
         };
         let Some(routes) = self.endpoint(&parts).cloned() else {
             return Ok(Request::from_parts(parts, body));
         };
         let (wording, id) = (self.wording(&parts.headers), id(&parts));
+        let asked = RefusedRequest::of(&parts, &self.config.path);
         parts.extensions.insert(admitted);
         let answering = routes.oneshot(Request::from_parts(parts, body));
         Err(match timeout(LONGEST, answering).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => {
+                if let Some(refusal) = response.extensions().get() {
+                    self.record(refusal, &asked);
+                }
+                response
+            }
             Ok(Err(never)) => match never {},
             Err(_) => self.refuse(&GuardRefusal::TimedOut, &wording, id),
         })
+    }
+
+    /// Tells of the refusal of what was `asked`, as the gate does of what it denies (`docs/rules.md`
+    /// rule 5).
+    pub(super) fn record(&self, refusal: &GuardRefusal, asked: &RefusedRequest) {
+        if let Some(denial) = asked.denial(refusal) {
+            self.denials.tell(&self.guard, denial);
+        }
     }
 
     /// What wording a refusal needs of the headers of a request.
@@ -154,6 +176,8 @@ impl Admission {
         let cookie = self.cookies.get(&site_access.name).ok_or(GuardRefusal::Unavailable)?;
         let sender = timeout(PATIENCE, self.sender(parts, cookie)).await;
         let (presented, session) = sender.map_err(|_| GuardRefusal::Unavailable)??;
+        parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access)));
+        parts.extensions.insert(Sender(presented.caller.clone()));
         self.check_meant(parts, session.as_ref())?;
         if self.speaks.is_some_and(|dialect| dialect.expected_user) {
             expected_user::check(&parts.headers, &presented.caller)?;
@@ -192,6 +216,33 @@ impl Admission {
         Ok((Presented { caller, challenge: None }, session))
     }
 
+    /// Who sent a GraphQL request by their session, if the guard takes sessions of SiteAccesses
+    /// (§4.4). Every POST has to be meant: any may be a mutation.
+    ///
+    /// # Errors
+    /// The refusal, if it is not meant or the session cannot be looked up.
+    pub(super) async fn graphql_sender(
+        &self,
+        parts: &mut Parts,
+        site_access: &SiteAccess,
+    ) -> Result<Option<Caller>, GuardRefusal> {
+        let Some(sessions) = &self.sessions else { return Ok(None) };
+        let cookie = self.cookies.get(&site_access.name).ok_or(GuardRefusal::Unavailable)?;
+        let found = timeout(PATIENCE, sessions.find(&parts.headers, cookie)).await;
+        let found = found.map_err(|_| GuardRefusal::Unavailable)?;
+        let Some((session, caller)) = found.map_err(|Unavailable| GuardRefusal::Unavailable)?
+        else {
+            return Ok(Some(Caller::NOBODY));
+        };
+        parts.extensions.insert(Sender(caller.clone()));
+        if !csrf::is_safe(&parts.method) {
+            csrf::check_origin(&self.issuer.address().issuer, &[], &parts.headers)?;
+            csrf::check_body(&parts.headers)?;
+            csrf::check_token_or_mark(&self.issuer, &session, &parts.headers)?;
+        }
+        Ok(Some(caller))
+    }
+
     /// Whether the sender may sign in at the SiteAccess (§7.3). Nobody is told so who could still show
     /// who they are.
     async fn check_login(
@@ -212,6 +263,10 @@ impl Admission {
         let identity = presented.caller.identity();
         let is_person = identity.is_some_and(|identity| identity.person.is_some());
         let asked = if is_person { Asked::Person } else { Asked::Anonymous };
+        // Who has a session and lost the permission can still sign out.
+        if identity.is_some() && self.ends_session(parts) {
+            return Ok(());
+        }
         if identity.is_some() || self.is_below(parts, |endpoints| endpoints.open) {
             return Err(GuardRefusal::LoginNotPermitted(asked));
         }
@@ -260,15 +315,34 @@ impl Admission {
         self.is_below(parts, |endpoints| endpoints.paths).then_some(routes)
     }
 
+    /// Whether all that the request does is to end the session of its sender.
+    fn ends_session(&self, parts: &Parts) -> bool {
+        let below = parts.uri.path().strip_prefix(&*self.config.path);
+        let endpoints = self.endpoints.as_ref().filter(|_| self.sessions.is_some());
+        let ends = |below: &str| {
+            endpoints.is_some_and(|(one, _)| (one.ends_session)(&parts.method, below))
+        };
+        below.is_some_and(ends)
+    }
+
     /// Whether callers reach what the request is for without a credential.
     fn is_open(&self, parts: &Parts) -> bool {
         self.config.anonymous != Some(Anonymous::Refused)
             || self.is_below(parts, |endpoints| endpoints.open)
     }
 
+    /// Whether callers without a credential send a password to `path`.
+    pub(super) fn is_sign_in(&self, path: &str) -> bool {
+        self.has_below(path, |endpoints| endpoints.open)
+    }
+
     /// Whether the request is for one of these paths or below it, by whole segments.
     fn is_below(&self, parts: &Parts, paths: fn(&Endpoints) -> &'static [&'static str]) -> bool {
-        let below = parts.uri.path().strip_prefix(&*self.config.path);
+        self.has_below(parts.uri.path(), paths)
+    }
+
+    fn has_below(&self, path: &str, paths: fn(&Endpoints) -> &'static [&'static str]) -> bool {
+        let below = path.strip_prefix(&*self.config.path);
         let (Some(below), Some((endpoints, _))) = (below, &self.endpoints) else { return false };
         let mut rests = paths(endpoints).iter().filter_map(|path| below.strip_prefix(path));
         rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -279,7 +353,7 @@ impl Admission {
 fn cookie(sessions: SessionsOf, site_access: &SiteAccess, is_https: bool) -> SessionCookie {
     let written = &site_access.session;
     let name = match sessions {
-        SessionsOf::SiteAccess { cookie_name } => {
+        SessionsOf::SiteAccess { cookie_name, .. } => {
             cookie_name(&site_access.name, written.name.as_deref())
         }
         SessionsOf::Nobody | SessionsOf::Pages => String::new(),

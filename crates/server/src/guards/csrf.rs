@@ -7,8 +7,13 @@ use castellan_issuer::Issuer;
 use crate::{
     config::AllowedOrigin,
     dialects::OpenSession,
-    wire::{guard_refusal::GuardRefusal, request::CSRF_TOKEN},
+    wire::{
+        guard_refusal::{GuardRefusal, Unmeant},
+        request::CSRF_TOKEN,
+    },
 };
+
+const X_REQUESTED_WITH: &str = "x-requested-with";
 
 /// Whether requests of `method` change nothing; these three, and no others.
 pub(super) fn is_safe(method: &Method) -> bool {
@@ -24,8 +29,22 @@ pub(super) fn check_token(
     let mut tokens = headers.get_all(CSRF_TOKEN).iter().map(HeaderValue::to_str);
     match (tokens.next(), tokens.next()) {
         (Some(Ok(token)), None) if issuer.masked_csrf_matches(&session.signed_in, token) => Ok(()),
-        _ => Err(GuardRefusal::NotMeant),
+        _ => Err(GuardRefusal::NotMeant(Unmeant::Token)),
     }
+}
+
+/// Refuses an unsafe request with `headers` that has neither a token of `session` nor, as at guards of
+/// the pages' sessions (`docs/contracts/decidim.md` §9, item 8), a header that only scripts of the same
+/// origin can send. A token that is there has to be right.
+pub(super) fn check_token_or_mark(
+    issuer: &Issuer,
+    session: &OpenSession,
+    headers: &HeaderMap,
+) -> Result<(), GuardRefusal> {
+    if headers.contains_key(X_REQUESTED_WITH) && !headers.contains_key(CSRF_TOKEN) {
+        return Ok(());
+    }
+    check_token(issuer, session, headers)
 }
 
 /// Refuses a request with `headers` whose body a form could have sent: beside such a one no cookie
@@ -39,7 +58,7 @@ pub(super) fn check_body(headers: &HeaderMap) -> Result<(), GuardRefusal> {
         FORMS.iter().any(|form| name.eq_ignore_ascii_case(form))
     };
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    if types.any(is_form) { Err(GuardRefusal::NotMeant) } else { Ok(()) }
+    if types.any(is_form) { Err(GuardRefusal::NotMeant(Unmeant::Form)) } else { Ok(()) }
 }
 
 /// Refuses a request with `headers` that a page of another origin than the site of `issuer` sent,
@@ -65,7 +84,7 @@ pub(super) fn check_origin(
         }
         (Some(_), Some(_)) => false,
     };
-    if is_here && is_ours { Ok(()) } else { Err(GuardRefusal::NotMeant) }
+    if is_here && is_ours { Ok(()) } else { Err(GuardRefusal::NotMeant(Unmeant::Origin)) }
 }
 
 fn is_listed(origin: &HeaderValue, allowed: &[AllowedOrigin]) -> bool {

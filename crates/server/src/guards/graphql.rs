@@ -1,6 +1,8 @@
 //! What a GraphQL guard whose dialect knows SiteAccesses asks before its gate
 //! (`docs/contracts/ibexa.md` §4.4, §7).
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, header},
@@ -8,12 +10,19 @@ use axum::{
 };
 use castellan_gate::{
     Caller, DecisionId,
-    rest::{RestRefusal, present},
+    rest::{Presented, RestRefusal, present},
 };
 use serde_json::json;
 
-use super::{Guard, site_access::AtSiteAccess};
-use crate::config::Method;
+use super::{
+    Guard,
+    recorder::{RefusedRequest, Sender},
+    site_access::AtSiteAccess,
+};
+use crate::{
+    config::Method,
+    wire::guard_refusal::{Asked, GuardRefusal},
+};
 
 impl Guard {
     /// The request with its caller and its SiteAccess, at which the caller may sign in, and the
@@ -31,11 +40,24 @@ impl Guard {
         let id = parts.extensions.get::<DecisionId>().copied();
         let id = id.unwrap_or_else(DecisionId::generate);
         let site_access = site_accesses.select(&mut parts).map_err(|unknown| {
-            refused(StatusCode::BAD_REQUEST, &unknown.to_string(), "INVALID_SITE_ACCESS")
+            said(StatusCode::BAD_REQUEST, &unknown.to_string(), "INVALID_SITE_ACCESS")
         })?;
-        let presented = present(&*self.inner.credentials, &parts).await;
-        let mut presented =
-            presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?;
+        parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access)));
+        let admission = &self.inner.admission;
+        let by_session = match admission.graphql_sender(&mut parts, &site_access).await {
+            Ok(by_session) => by_session,
+            Err(refusal) => {
+                admission.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
+                return Err(refused(&refusal));
+            }
+        };
+        let mut presented = if let Some(caller) = by_session {
+            // Nothing else counts beside sessions (§3).
+            Presented { caller, challenge: None }
+        } else {
+            let presented = present(&*self.inner.credentials, &parts).await;
+            presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?
+        };
         let shows_jwt = self.config.authenticate.list().contains(&Method::Jwt)
             && presented.caller.identity().is_some();
         if shows_jwt && !site_access.graphql_jwt {
@@ -50,19 +72,30 @@ impl Guard {
             RestRefusal { retry_after: Some(1), ..refusal }.into_response(&id).map(Body::new)
         })?;
         if !may {
+            parts.extensions.insert(Sender(presented.caller.clone()));
+            let refusal = GuardRefusal::LoginNotPermitted(Asked::Person);
+            admission.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
             let text = "You may not sign in here.";
-            return Err(refused(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
+            return Err(said(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
         }
         for name in ["authorization", "x-client-auth", "dpop"] {
             parts.headers.remove(name);
         }
-        parts.extensions.insert(AtSiteAccess(site_access));
         parts.extensions.insert(presented.caller);
         Ok((Request::from_parts(parts, body), presented.challenge))
     }
 }
 
-fn refused(status: StatusCode, message: &str, code: &str) -> Response<Body> {
+/// The answer to a request that is refused before the gate, as GraphQL has errors.
+pub(super) fn refused(refusal: &GuardRefusal) -> Response<Body> {
+    let RestRefusal { status, code, detail, retry_after, .. } = RestRefusal::from(refusal);
+    let mut response = said(status, &detail, &code.to_ascii_uppercase());
+    let wait = retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)));
+    response.headers_mut().extend(wait);
+    response
+}
+
+fn said(status: StatusCode, message: &str, code: &str) -> Response<Body> {
     let body = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()

@@ -26,11 +26,11 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{HeaderName, Method, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::{
-    Caller, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Wording,
+    Caller, DecisionId, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Wording,
 };
 use castellan_issuer::{
     Issuer,
@@ -45,6 +45,7 @@ use tower::{Layer as _, ServiceExt as _};
 use crate::{
     config::{Anonymous, GuardConfig, Term},
     dialects,
+    wire::guard_refusal::GuardRefusal,
 };
 
 pub use crate::background::denials::Denials;
@@ -194,23 +195,25 @@ impl Guard {
         let (mut parts, body) = request.into_parts();
         let shown = self.inner.credentials.note_shown(&self.config, &mut parts).await;
         if matches!(shown, Err(Unavailable)) {
-            let wait = [(header::RETRY_AFTER, "1")];
-            return (StatusCode::SERVICE_UNAVAILABLE, wait).into_response();
+            let id = parts.extensions.get::<DecisionId>().copied();
+            let id = id.unwrap_or_else(DecisionId::generate);
+            return self.refuse(&GuardRefusal::Unavailable, &parts.headers, id);
         }
         let request = Request::from_parts(parts, body);
-        let refuses = self.config.anonymous == Some(Anonymous::Refused);
-        // Signing in at the pages is of no use where certificates alone count.
-        let signs_in = !self.config.is_of_certificates();
-        if refuses && signs_in && is_a_person_nobody_knows(&request) {
-            let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
-            return (StatusCode::FOUND, to).into_response();
-        }
+        let shows_nothing = !request.headers().contains_key(header::AUTHORIZATION);
         let gated = self.inner.state.load().gated.clone();
         let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
         let (request, challenge) = match self.at_site_access(request).await {
             Ok(found) => found,
             Err(answer) => return answer,
         };
+        let refuses = self.config.anonymous == Some(Anonymous::Refused);
+        // Signing in at the pages is of no use where certificates alone count.
+        let signs_in = !self.config.is_of_certificates() && shows_nothing;
+        if refuses && signs_in && is_a_person_nobody_knows(&request) {
+            let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
+            return (StatusCode::FOUND, to).into_response();
+        }
         let mut response = match gated.oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
@@ -221,6 +224,28 @@ impl Guard {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+
+    /// The answer to a request with `headers` that is refused before it is looked at here.
+    pub(crate) fn refuse(
+        &self,
+        refusal: &GuardRefusal,
+        headers: &HeaderMap,
+        id: DecisionId,
+    ) -> Response<Body> {
+        if self.config.is_http() {
+            return self.inner.admission.refuse(refusal, headers, id);
+        }
+        graphql::refused(refusal)
+    }
+
+    /// Whether a request to `path` that changes something has a password or a secret in its body.
+    pub(crate) fn takes_secrets_in_bodies(&self, path: &str) -> bool {
+        if self.config.is_http() {
+            return self.inner.admission.is_sign_in(path);
+        }
+        // `createToken` may be anywhere in it.
+        self.config.creates_tokens()
     }
 
     /// What everybody is told while it is closed: the kind of reason, and nothing from inside.
@@ -284,14 +309,12 @@ impl Inner {
     }
 }
 
-/// A browser that asks for a page and shows no credential.
+/// A browser that asks for a page, without a session.
 fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let page = accept.is_some_and(|text| text.contains("text/html") && !text.contains("json"));
     let known = request.extensions().get::<Caller>().is_some_and(|one| one.identity().is_some());
-    page && !known
-        && matches!(*request.method(), Method::GET | Method::HEAD)
-        && !request.headers().contains_key(header::AUTHORIZATION)
+    page && !known && matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// `wording` where there are no tokens to speak of.
@@ -316,7 +339,7 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
     if config.is_of_certificates() && config.dialect.is_none() {
         rules.wording = certificate_wording(rules.wording);
     }
-    let required = |term| config.require.contains(&term);
+    let required = |term| config.requires(term);
     rules.terms = Terms {
         client: required(Term::Client),
         person: required(Term::Person),

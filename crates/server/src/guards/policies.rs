@@ -42,7 +42,7 @@ struct HerePolicies {
 
 impl GuardPolicies {
     pub(super) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
-        let is_required = config.require.contains(&Term::Policy);
+        let is_required = config.requires(Term::Policy);
         Self(is_required.then(|| {
             let guard = json!({"name": config.name, "path": config.path});
             let is_graphql = !config.is_http();
@@ -103,7 +103,7 @@ pub(crate) fn misplaced(
     policies: &[(String, Vec<String>)],
 ) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for guard in guards.iter().filter(|guard| guard.require.contains(&Term::Policy)) {
+    for guard in guards.iter().filter(|guard| guard.requires(Term::Policy)) {
         if !policies.iter().any(|(_, places)| places.contains(&guard.name)) {
             let text = "requires policies, but none is linked to it: nobody can use what is not \
                         public";
@@ -114,7 +114,7 @@ pub(crate) fn misplaced(
     {
         let text = match guards.iter().find(|guard| guard.name == *name) {
             None => format!("is linked to guard {name}, which does not exist"),
-            Some(guard) if !guard.require.contains(&Term::Policy) => {
+            Some(guard) if !guard.requires(Term::Policy) => {
                 format!("is never asked at guard {name}, which does not require policies")
             }
             Some(_) => continue,

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use castellan_gate::{Denial, Identity, PersonTerm, Recorder, Rules};
+use axum::http::request::Parts;
+use castellan_gate::{
+    Caller, CredentialProblem, DecisionId, Denial, DeniedField, Identity, PersonTerm, Reason,
+    Recorder, Rules,
+};
 use castellan_issuer::resources::ResourceKind;
-use castellan_proto::scope::RequiredScope;
+use castellan_proto::{Digest, scope::RequiredScope};
 
-use super::{Denials, Usage};
+use super::{Denials, Usage, site_access::AtSiteAccess};
+use crate::wire::guard_refusal::{GuardRefusal, Unmeant};
 
 /// The recorder of one guard.
 pub(super) struct GuardRecorder {
@@ -35,5 +40,80 @@ impl Recorder for GuardRecorder {
                 self.usage.count_for((ResourceKind::ROLE, &role.role), &mut covered);
             }
         }
+    }
+}
+
+/// In the extensions of a request: who sent it, once that is known.
+#[derive(Clone)]
+pub(super) struct Sender(pub(super) Caller);
+
+/// What is told of a request that is refused before its gate.
+pub(super) struct RefusedRequest {
+    id: DecisionId,
+    /// Its method and the path of its guard: what comes after that may be a secret, such as the
+    /// identifier of a session.
+    place: String,
+    caller: Caller,
+    site_access: Option<Arc<str>>,
+}
+
+impl RefusedRequest {
+    /// What is known of the request with the head `parts`, at the guard at `path`.
+    pub(super) fn of(parts: &Parts, path: &str) -> Self {
+        let id = parts.extensions.get::<DecisionId>().copied();
+        let site_access = parts.extensions.get::<AtSiteAccess>();
+        Self {
+            id: id.unwrap_or_else(DecisionId::generate),
+            place: format!("{} {path}", parts.method),
+            caller: parts.extensions.get().map_or(Caller::NOBODY, |Sender(caller)| caller.clone()),
+            site_access: site_access.map(|AtSiteAccess(one)| Arc::clone(&one.name)),
+        }
+    }
+
+    /// The denial that `refusal` is; `None` if it decides nothing about the sender.
+    pub(super) fn denial(&self, refusal: &GuardRefusal) -> Option<Denial> {
+        let (reason, field, path) = match refusal {
+            GuardRefusal::NotMeant(why) => (Reason::NotMeant, header_of(*why), &*self.place),
+            GuardRefusal::OtherUser => (Reason::OtherUser, "X-Expected-User", &*self.place),
+            GuardRefusal::LoginNotPermitted(_) => {
+                let site_access = self.site_access.as_deref().unwrap_or_default();
+                (Reason::LoginNotPermitted, "user/login", site_access)
+            }
+            GuardRefusal::NotAuthenticated(_) => {
+                let reason = match &self.caller {
+                    Caller::Anonymous(Some(CredentialProblem::Expired)) => {
+                        Reason::CredentialExpired
+                    }
+                    Caller::Anonymous(Some(_)) => Reason::CredentialInvalid,
+                    _ => Reason::NoCredential,
+                };
+                (reason, "Authorization", &*self.place)
+            }
+            _ => return None,
+        };
+        let field = DeniedField {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            demand: None,
+            reason,
+            policies: Vec::new(),
+        };
+        let denial = Denial {
+            id: self.id.as_str().to_owned(),
+            caller: (&self.caller).into(),
+            document: Digest::of(self.place.as_bytes()).text(),
+            fields: vec![field],
+            ..Denial::default()
+        };
+        Some(denial.bounded())
+    }
+}
+
+/// The header that shows that a request was not meant.
+const fn header_of(why: Unmeant) -> &'static str {
+    match why {
+        Unmeant::Token => "X-CSRF-Token",
+        Unmeant::Origin => "Origin",
+        Unmeant::Form => "Content-Type",
     }
 }

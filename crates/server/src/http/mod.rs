@@ -5,6 +5,7 @@ mod health;
 pub(crate) mod oauth;
 mod openapi;
 mod passwords;
+pub(crate) mod refusal;
 mod resources;
 
 use axum::{

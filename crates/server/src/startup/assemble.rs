@@ -26,7 +26,7 @@ use crate::{
         logout_delivery::LogoutDelivery,
     },
     config::{AuditOutput, ConfigError, GuardConfig, Loaded, Rosters, Site},
-    corridor::{Believed, Corridor, Nonce, SiteRoutes},
+    corridor::{Believed, Corridor, Nonce, SiteRoutes, Words},
     dialects,
     file_handles::FileHandles,
     files,
@@ -385,6 +385,11 @@ fn site_routes(
         machines: machines.as_ref(),
         authorization: &|path| http::authorization(path, app.clone()),
     }));
+    let (dialects, worded) = (loaded.rosters.dialects.clone(), app);
+    let words: Words = Box::new(move |refusal, path, headers| {
+        let said = dialects.refusal(path, refusal.status, &refusal.text);
+        said.unwrap_or_else(|| http::refusal::word(&worded, refusal, path, headers))
+    });
     let mut open = vec!["/.well-known/".to_owned()];
     open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
     for guard in &opened {
@@ -409,6 +414,7 @@ fn site_routes(
         open,
         by_client: &cors::PATHS,
         cors_headers: loaded.config.server.cors_headers.clone(),
+        words: Some(words),
     };
     (site_routes, opened)
 }

@@ -13,15 +13,16 @@ pub enum GuardRefusal {
     BadRequest(Cow<'static, str>),
     /// Its body is longer than anything that is read there.
     TooLarge,
+    /// It shows a credential that others may have read on its way. The text says what to do.
+    InTheClear(Cow<'static, str>),
     /// It shows more than one credential.
     SeveralCredentials,
     /// It shows no valid credential where one is needed; this is how to show one.
     NotAuthenticated(Option<HeaderValue>),
     /// A login or a password in it is wrong. The texts are the same for every cause.
     WrongPassword,
-    /// It may not come from a page that means it: its CSRF token is missing or wrong, or it was sent
-    /// by a page of another origin.
-    NotMeant,
+    /// It may not come from a page that means it. The texts are the same for every cause.
+    NotMeant(Unmeant),
     /// It is meant for another person than the one who sends it (`X-Expected-User`).
     OtherUser,
     /// Its sender may not sign in here.
@@ -40,6 +41,17 @@ pub enum GuardRefusal {
     Gate(Box<RestRefusal>),
 }
 
+/// Why nothing shows that a request was meant (`docs/rules.md` rule 36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmeant {
+    /// Its CSRF token is missing, or not one of the session.
+    Token,
+    /// A page of another origin sent it.
+    Origin,
+    /// Its body has a type that forms send.
+    Form,
+}
+
 /// Whose permission `user/login` was asked for (`docs/contracts/ibexa.md` §7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -56,10 +68,11 @@ impl GuardRefusal {
         match self {
             Self::BadRequest(_) | Self::SeveralCredentials => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotAuthenticated(_) | Self::WrongPassword | Self::NotMeant | Self::OtherUser => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::LoginNotPermitted(_) => StatusCode::FORBIDDEN,
+            Self::NotAuthenticated(_)
+            | Self::WrongPassword
+            | Self::NotMeant(_)
+            | Self::OtherUser => StatusCode::UNAUTHORIZED,
+            Self::LoginNotPermitted(_) | Self::InTheClear(_) => StatusCode::FORBIDDEN,
             Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -73,14 +86,14 @@ impl GuardRefusal {
     #[must_use]
     pub fn detail(&self) -> &str {
         match self {
-            Self::BadRequest(text) => text,
+            Self::BadRequest(text) | Self::InTheClear(text) => text,
             Self::Gate(refusal) => &refusal.detail,
             Self::TimedOut => "The request did not come to its end in time.",
             Self::TooLarge => "The body is too large.",
             Self::SeveralCredentials => "Send one credential, in one Authorization header.",
             Self::NotAuthenticated(_) => "A valid credential is needed.",
             Self::WrongPassword => "Invalid login or password.",
-            Self::NotMeant => "Missing or invalid CSRF token",
+            Self::NotMeant(_) => "Missing or invalid CSRF token",
             Self::OtherUser => "Expectation failed. User changed.",
             Self::LoginNotPermitted(Asked::Person) => "You may not sign in here.",
             Self::LoginNotPermitted(Asked::Anonymous) => {
@@ -113,9 +126,10 @@ impl From<&GuardRefusal> for RestRefusal {
         let code = match refusal {
             GuardRefusal::Gate(refusal) => return (**refusal).clone(),
             GuardRefusal::BadRequest(_) | GuardRefusal::SeveralCredentials => "invalid_request",
+            GuardRefusal::InTheClear(_) => "plain_http",
             GuardRefusal::TooLarge => "too_large",
             GuardRefusal::NotAuthenticated(_) | GuardRefusal::WrongPassword => "unauthenticated",
-            GuardRefusal::NotMeant => "csrf",
+            GuardRefusal::NotMeant(_) => "csrf",
             GuardRefusal::OtherUser => "other_user",
             GuardRefusal::LoginNotPermitted(_) => "login_not_permitted",
             GuardRefusal::TooManyAttempts(_) => "too_many_attempts",

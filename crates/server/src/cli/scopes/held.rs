@@ -131,6 +131,13 @@ impl Held {
         Self { judges, holders: holders.into_iter().map(Holder::new).collect(), roles }
     }
 
+    /// Whether no guard lets anybody in but people themselves, whose roles are a question of their own.
+    pub(super) fn is_of_people_alone(&self) -> bool {
+        let kinds = [Kind::App, Kind::Key, Kind::Machine];
+        let admits = |judge: &Judge| kinds.iter().any(|kind| judge.admits(*kind));
+        !self.judges.is_empty() && !self.judges.iter().any(admits)
+    }
+
     /// Without those whom no guard lets in.
     pub(super) fn admitted(mut self) -> Self {
         let judges = &self.judges;

@@ -71,7 +71,7 @@ fn odd_mutations(schema: &Table, held: &Held) -> Vec<Finding> {
         if held.is_public(entry) {
             let text = format!("{demand} is public: anyone may write");
             findings.push(Finding::warning(Rule::PublicMutation, subject, text));
-        } else if held.holders_of(root, entry).is_empty() {
+        } else if !held.is_of_people_alone() && held.holders_of(root, entry).is_empty() {
             let text = format!("no client or key may have {demand}{besides}");
             findings.push(Finding::warning(Rule::UnreachableMutation, subject, text));
         }

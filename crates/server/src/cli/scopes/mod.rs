@@ -69,7 +69,8 @@ pub(super) struct Source {
     /// introspection. Default: what the guard has, if it is one of an API over HTTP.
     #[arg(long, value_name = "FILE|URL", required_unless_present = "guard")]
     schema: Option<String>,
-    /// Read the schema as this guard does, with its naming, overrides and session field. `lint`
+    /// Read the schema as this guard does, with its naming, overrides and session field. Needed without
+    /// `--schema`: of several guards each has scopes of its own. `lint`
     /// then applies this guard's rules only, to the callers that it accepts (default: the rules of
     /// all guards with an upstream).
     #[arg(long, value_name = "NAME")]

@@ -55,6 +55,10 @@ pub(super) const DIALECT: Dialect = Dialect {
     routes: |site| routes(site).merge(oauth::routes(site)),
     open: &["/api/sign_in", "/api/sign_out", "/api/sign_out/"],
     claims: &["/api/sign_in", "/api/sign_out", "/oauth"],
+    refusal: |path, status, text| {
+        let is_oauth = path.starts_with("/oauth");
+        (!is_oauth).then(|| (status, Json(json!({"error": text}))).into_response())
+    },
 };
 
 fn rules(plain: Rules) -> Rules {

@@ -35,13 +35,15 @@ pub(super) const DIALECT: Dialect = Dialect {
         jwt: JwtOf::People,
         basic: BasicOf::People,
         at_root: None,
-        sessions: SessionsOf::SiteAccess { cookie_name },
+        sessions: SessionsOf::SiteAccess { cookie_name, by_default: true },
         method_override: true,
         expected_user: true,
         endpoints: Some(Endpoints {
             paths: &["/user/sessions", "/user/current", "/user/token"],
             check_tokens: &["/user/sessions"],
             open: &["/user/sessions", "/user/token"],
+            create_tokens: &["/user/token"],
+            ends_session: sessions::is_end,
             routes,
         }),
         refusal: Some(refuse),
@@ -50,6 +52,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     routes: |_| Router::new(),
     open: &[],
     claims: &[],
+    refusal: |_, _, _| None,
 };
 
 /// How names of session cookies begin (§2.1).

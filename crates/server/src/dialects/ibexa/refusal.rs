@@ -43,6 +43,8 @@ pub(super) fn refuse(refusal: &GuardRefusal, headers: &HeaderMap) -> Response<Bo
     ];
     let mut response = answer(status, format, &Element::resource(ERROR, format, members));
     refusal.set_headers(response.headers_mut());
+    // The guard records it.
+    response.extensions_mut().insert(refusal.clone());
     response
 }
 

@@ -4,7 +4,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
     routing::{delete, get, post},
 };
 use castellan_issuer::{
@@ -28,7 +28,7 @@ use crate::{
     dialects::{Admitted, Area, OpenSession, ShownSession},
     wire::{
         cors::OwnOriginOnly,
-        guard_refusal::{Asked, GuardRefusal},
+        guard_refusal::{Asked, GuardRefusal, Unmeant},
         request::{self, CSRF_TOKEN},
     },
 };
@@ -50,6 +50,12 @@ pub(super) fn routes(area: &Area<'_>) -> Router {
         .route(&area.at(one), resource("DELETE", delete(remove)))
         .route(&area.at(&format!("{one}/refresh")), resource("POST", post(refresh)))
         .with_state(state)
+}
+
+/// Whether a request is for [`remove`].
+pub(super) fn is_end(method: &Method, path: &str) -> bool {
+    let id = path.strip_prefix("/user/sessions/");
+    *method == Method::DELETE && id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
 /// `POST /user/sessions`. The password is checked whatever session there is (§10, number 1).
@@ -173,7 +179,7 @@ impl Sessions {
         if let Some(session) = admitted.session.as_ref().filter(|_| shows_one)
             && !csrf_token(request.headers()).is_some_and(|token| self.is_token_of(session, token))
         {
-            return Err(GuardRefusal::NotMeant);
+            return Err(GuardRefusal::NotMeant(Unmeant::Token));
         }
         let mut input = Input::read(request, "SessionInput").await?;
         let login = input.text("login")?;
@@ -248,7 +254,7 @@ impl Sessions {
         }
         match csrf_token(headers).filter(|token| self.is_token_of(session, token)) {
             Some(token) => Ok((session, token)),
-            None => Err(Box::new(refuse(&GuardRefusal::NotMeant, headers))),
+            None => Err(Box::new(refuse(&GuardRefusal::NotMeant(Unmeant::Token), headers))),
         }
     }
 

@@ -114,12 +114,16 @@ pub(crate) struct Credentials {
     kinds: Vec<Box<dyn CredentialKind>>,
     /// How callers are asked for a name and a password.
     basic: Option<HeaderValue>,
+    /// What the dialect does not understand is as if it were not there (`docs/contracts/ibexa.md` §4.3).
+    passes_over_basic: bool,
 }
 
 impl Credentials {
     pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
         let kinds = ROSTER.iter().filter_map(|take| take(config, parts)).collect();
-        Self { kinds, basic: config.basic_challenge() }
+        let basic = config.basic_challenge();
+        let passes_over_basic = basic.is_none() && config.speaks_of_site_accesses();
+        Self { kinds, basic, passes_over_basic }
     }
 
     /// The caller that the access token `live`, shown with `credential`, is at a guard.
@@ -215,6 +219,10 @@ impl Verifier for Credentials {
             }
         }
         Ok(None)
+    }
+
+    fn passes_over_basic(&self) -> bool {
+        self.passes_over_basic
     }
 
     fn basic_challenge(&self) -> Option<HeaderValue> {

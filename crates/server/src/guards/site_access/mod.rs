@@ -17,7 +17,7 @@ use matcher::{Matcher, Seen};
 /// The header by which clients select a SiteAccess.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-siteaccess");
 
-/// In the extensions of a request at a GraphQL guard: the SiteAccess that it is for.
+/// In the extensions of a request at a guard: the SiteAccess that it is for.
 #[derive(Clone)]
 pub(crate) struct AtSiteAccess(pub(crate) Arc<SiteAccess>);
 

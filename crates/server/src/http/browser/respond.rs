@@ -209,7 +209,7 @@ fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderM
 }
 
 /// Whether the request comes from a person's browser.
-fn reads_html(headers: &HeaderMap) -> bool {
+pub(crate) fn reads_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.unwrap_or_default().contains("text/html")
 }

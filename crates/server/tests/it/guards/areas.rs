@@ -100,6 +100,26 @@ fn wrong_guards() -> Vec<Wrong> {
             guard("path = \"/x\"\ndialect = \"ibexa\"\nauthenticate = [\"oauth\", \"session\"]"),
             "in this dialect a guard has one method",
         ),
+        (
+            "unreached operations",
+            "[[guard]]\nname = \"rest\"\npath = \"/x\"\nupstream = \"http://127.0.0.1:9/\"\n\
+             dialect = \"ibexa\"\nprotocol = \"http\"\n[guard.operations]\n\
+             \"POST /user/sessions/{id}\" = \"Mutation:A:Create\"\n"
+                .to_owned(),
+            "is never reached: this dialect has an endpoint",
+        ),
+        (
+            "nobody for the rest",
+            guard(
+                "path = \"/x\"\ndialect = \"ibexa\"\nauthenticate = \"jwt\"\nonly_with_authorization = true",
+            ),
+            "none of the same path stands after this one",
+        ),
+        (
+            "no method for that",
+            guard("path = \"/x\"\ndialect = \"ibexa\"\nonly_with_authorization = true"),
+            "only_with_authorization is for guards with",
+        ),
         ("hidden", twice("", "host = 'a\\.test'\n"), "it cannot be reached: guard \"a\""),
         ("twins", twice("host = 'a\\.test'", "host = 'a\\.test'\n"), "it cannot be reached"),
         ("one audience", twice("host = 'a\\.test'", ""), "set audience for one of them"),
@@ -125,6 +145,12 @@ fn wrong_site_accesses() -> Vec<Wrong> {
             "[[site_access_match]]\nHostElement = 1\n".to_owned(),
             "no [[site_access]]",
         ),
+        (
+            "foreign cookie",
+            format!("{sites}session = {{ cookie_domain = \"example.net\" }}\n"),
+            "must be the host of the issuer",
+        ),
+        ("no JWTs", format!("{sites}graphql_jwt = false\n"), "graphql_jwt has no effect"),
         (
             "unknown SiteAccess",
             format!("{sites}[[site_access_match]]\n'Map\\Host' = {{ 'a.test' = 'nope' }}\n"),
@@ -243,8 +269,15 @@ async fn roles_say_at_which_site_accesses_people_may_sign_in() {
         let error = String::from_utf8_lossy(&refused.stderr);
         assert!(!refused.status.success() && error.contains(why), "{text}: {refused:?}");
     }
+    // Everybody begins as Anonymous.
     assert!(role("everybody: true\nlogin: ['*']\n").status.success());
-    assert!(!castellan.said(&["doctor"]).contains("nobody can sign in"));
+    let said = castellan.said(&["doctor"]);
+    let text = "site, admin, restapi: no role with anonymous = true has them in login";
+    assert!(said.contains(text) && !said.contains("No problems found.\n"), "{said}");
+    assert!(said.contains("No problems found, but warnings"), "{said}");
+    assert!(role("anonymous: true\neverybody: true\nlogin: ['*']\n").status.success());
+    let said = castellan.said(&["doctor"]);
+    assert!(!said.contains("nobody can sign in") && said.contains("No problems found."), "{said}");
 }
 
 #[tokio::test]

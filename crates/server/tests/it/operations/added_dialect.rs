@@ -50,6 +50,7 @@ static TEA: Dialect = Dialect {
     routes: |_: &Site<'_>| Router::new().route("/tea", get(async || "Earl Grey")),
     open: &["/tea"],
     claims: &["/tea"],
+    refusal: |_, _, _| None,
 };
 
 fn rosters() -> Rosters {

@@ -224,10 +224,9 @@ async fn what_one_site_issues_is_nothing_at_another() {
     assert_eq!(issuer("org1.test").await, (200, json!(castellan.url)));
     assert!(issuer("org2.test").await.1.as_str().unwrap().starts_with("http://org2.localhost:"));
     let nowhere = Ask::get(&castellan.at(metadata)).header("host", "org3.test").send().await;
-    assert_eq!(
-        (nowhere.status.as_u16(), &*nowhere.body),
-        (404, "No site is configured for this host.\n")
-    );
+    assert_eq!(nowhere.status, 404);
+    assert_eq!(nowhere.header("content-type"), Some("application/problem+json"));
+    assert_eq!(nowhere.json()["detail"], "No site is configured for this host.");
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ async fn a_listener_that_redirects_answers_nothing_else_but_health() {
     let port = free_port();
     let config = format!(
         "[[listener]]\nlisten = \"127.0.0.1:{port}\"\nredirect = \"https\"\n\
-         [[site]]\nname = \"one\"\nissuer = \"https://id.example.org:8443\"\nhosts = [\"login.example.org\", \"id.example.org\"]\n\
+         [[site]]\nname = \"one\"\nissuer = \"https://id.example.org:8443\"\nhosts = [\"login.example.org\"]\n\
          [[site]]\nname = \"two\"\nissuer = \"https://two.example.org\"\n"
     );
     let castellan = Castellan::start(Plan {
@@ -169,6 +169,10 @@ async fn a_listener_that_redirects_answers_nothing_else_but_health() {
     let token = token.send().await;
     assert_eq!(token.status, 403, "{token:?}");
     assert!(token.body.contains("plain HTTP"), "{token:?}");
+    // Nor is a secret in a body sent once more.
+    let form = Ask::post(&format!("{url}/auth/token")).header("host", "two.example.org");
+    let form = form.form(&[("client_secret", "x")]).send().await;
+    assert_eq!((form.status.as_u16(), &form.json()["error"]), (403, &"invalid_request".into()));
     for health in ["/healthz", "/readyz"] {
         assert_eq!(Ask::get(&format!("{url}{health}")).send().await.status, 200);
     }

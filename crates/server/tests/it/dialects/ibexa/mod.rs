@@ -4,6 +4,7 @@
 mod admission;
 mod bad_input;
 mod csrf;
+mod methods;
 mod sessions;
 mod site_accesses;
 

@@ -1,0 +1,30 @@
+//! How requests are refused that reach no route: in the words of what is at their path.
+
+use axum::{
+    Json,
+    http::HeaderMap,
+    response::{IntoResponse as _, Response},
+};
+use serde_json::json;
+
+use super::browser::respond;
+use crate::{app::App, corridor::Refusal, wire::error::no_store};
+
+/// The paths whose errors are those of RFC 6749 §5.2.
+const OAUTH: [&str; 2] = ["/auth", "/oauth"];
+
+/// The answer at `path`, to a request with `headers`.
+pub(crate) fn word(app: &App, refusal: &Refusal, path: &str, headers: &HeaderMap) -> Response {
+    if respond::reads_html(headers) {
+        let title = "This request was refused";
+        return respond::message(app, refusal.status, title, &refusal.text);
+    }
+    let is_below = |area: &&str| {
+        path.strip_prefix(*area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if OAUTH.iter().any(is_below) {
+        let body = json!({"error": "invalid_request", "error_description": refusal.text});
+        return no_store((refusal.status, Json(body)).into_response());
+    }
+    refusal.problem()
+}

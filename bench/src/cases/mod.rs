@@ -238,7 +238,7 @@ async fn loads(
     let mut contestants = Vec::new();
     for peer in taking_part(case, plan) {
         eprintln!("   {} starts", peer.name());
-        match enter((case, peer), plan, ground).await {
+        match enter((case, peer), plan.slice.connections, ground).await {
             Ok(mut contestant) => {
                 run_in(&mut contestant, plan).await.map_err(|fault| named(peer, fault))?;
                 contestants.push((contestant, Vec::new()));
@@ -273,10 +273,9 @@ async fn run_in(contestant: &mut Contestant, plan: &Plan) -> Result<(), Fault> {
 
 async fn enter(
     (case, peer): (&Case, Peer),
-    plan: &Plan,
+    connections: usize,
     ground: &Ground,
 ) -> Result<Contestant, Fault> {
-    let connections = plan.slice.connections;
     match case.kind {
         Kind::Hello => machine::hello(peer, ground).await,
         Kind::Token(format) => machine::token((peer, format), ground).await,

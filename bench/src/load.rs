@@ -56,6 +56,8 @@ pub struct Slice {
     pub time: Duration,
     /// Arrivals per second of an open loop; a closed loop without it.
     pub rate: Option<u32>,
+    /// How many units of work are prepared, if their number is known.
+    pub units: Option<usize>,
 }
 
 /// What one slice came to.
@@ -336,7 +338,7 @@ mod tests {
     /// A slice of 300 ms against a listener that accepts nothing.
     async fn slice(rate: Option<u32>, work: &Wait) -> Result<Measured, Fault> {
         let (warm_up, time) = (Duration::from_millis(50), Duration::from_millis(300));
-        let slice = Slice { connections: 2, warm_up, time, rate };
+        let slice = Slice { connections: 2, warm_up, time, rate, units: None };
         let tree = Tree::of(std::process::id()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let of = (listener.local_addr().unwrap(), &tree);

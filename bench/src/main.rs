@@ -3,6 +3,7 @@
 
 mod answer;
 mod browser;
+mod callgrind;
 mod cases;
 mod facts;
 mod fault;
@@ -13,6 +14,7 @@ mod peers;
 mod proc;
 mod process;
 mod report;
+mod tls;
 mod wire;
 
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
@@ -80,6 +82,15 @@ struct Run {
     /// Seconds that the case `siege` lasts.
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(20..=3_600))]
     siege_seconds: u64,
+    /// Cases whose requests the case `instructions` counts. Without it: all that it can.
+    #[arg(long, value_name = "CASE")]
+    count: Vec<String>,
+    /// Requests that the case `instructions` counts, and twice as many after them.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
+    units: u32,
+    /// Keep the profiles of the case `instructions` in this folder, for `callgrind_annotate`.
+    #[arg(long, value_name = "FOLDER")]
+    profiles: Option<PathBuf>,
     /// People of the case `search`.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2_000..=1_000_000))]
     people: u64,
@@ -177,7 +188,11 @@ fn plan(arguments: &Run) -> Plan {
             warm_up: (time / 4).min(Duration::from_secs(1)),
             time,
             rate: arguments.rate,
+            units: None,
         },
+        count: arguments.count.clone(),
+        units: arguments.units as usize,
+        profiles: arguments.profiles.clone(),
         rounds: arguments.rounds as usize,
         fill: arguments.fill,
         fill_time: Duration::from_secs(arguments.fill_seconds),

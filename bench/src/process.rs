@@ -22,8 +22,11 @@ pub struct Server {
     name: &'static str,
     /// The address it listens on.
     pub address: SocketAddr,
+    folder: PathBuf,
     log: PathBuf,
     began: Instant,
+    /// How long it may take until it answers.
+    patience: Duration,
     /// The signal that stops it.
     farewell: &'static str,
     /// How long it took from its start until it could serve.
@@ -50,14 +53,22 @@ impl Server {
                 command.stdin(Stdio::piped()).stdout(out).stderr(err).spawn()
             })
             .map_err(|error| Fault::failed(format!("{name} did not start: {error}")))?;
-        let (farewell, ready_after) = ("-TERM", Duration::ZERO);
-        Ok(Self { child, name, address, log, began, farewell, ready_after })
+        let (patience, farewell, ready_after) = (PATIENCE, "-TERM", Duration::ZERO);
+        let folder = folder.to_owned();
+        Ok(Self { child, name, address, folder, log, began, patience, farewell, ready_after })
     }
 
     /// The same, to be ended by another signal than `-TERM`.
     #[must_use]
     pub const fn ended_by(mut self, signal: &'static str) -> Self {
         self.farewell = signal;
+        self
+    }
+
+    /// The same, with so many times as long to answer.
+    #[must_use]
+    pub fn slowed(mut self, times: u32) -> Self {
+        self.patience *= times;
         self
     }
 
@@ -70,16 +81,16 @@ impl Server {
         request: &[u8],
         good: impl Fn(&Answer<'_>) -> bool,
     ) -> Result<(), Fault> {
-        let address = self.address;
+        let (address, most) = (self.address, self.patience / 15);
         self.until_well(async || {
             // A new connection each time, because an invalid response may leave anything on it.
             let mut wire = Wire::to(address);
-            let asked = tokio::time::timeout(Duration::from_secs(2), wire.ask(request)).await;
+            let asked = tokio::time::timeout(most, wire.ask(request)).await;
             match asked {
                 Ok(Ok(answer)) if good(&answer) => Ok(()),
                 Ok(Ok(answer)) => Err(answer.wrong("the first request")),
                 Ok(Err(fault)) => Err(fault),
-                Err(_) => Err(Fault::Silent(2)),
+                Err(_) => Err(Fault::Silent(most.as_secs())),
             }
         })
         .await
@@ -99,13 +110,25 @@ impl Server {
                 return Ok(());
             };
             let ended = self.child.try_wait().ok().flatten();
-            if ended.is_some() || self.began.elapsed() > PATIENCE {
+            if ended.is_some() || self.began.elapsed() > self.patience {
                 let how = ended.map_or(fault.to_string(), |how| format!("it ended with {how}"));
                 let (name, log) = (self.name, self.last_words());
                 return Err(Fault::failed(format!("{name} does not serve: {how}\n{log}")));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The process and its children now.

@@ -6,6 +6,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 
 use crate::{
     answer::{self, Answer, Framing, Head},
@@ -16,7 +17,9 @@ use crate::{
 /// between two answers.
 pub struct Wire {
     address: SocketAddr,
-    socket: Option<TcpStream>,
+    /// What it is opened with, over TLS.
+    tls: Option<TlsConnector>,
+    socket: Option<Socket>,
     bytes: Vec<u8>,
     body: Vec<u8>,
 }
@@ -25,18 +28,40 @@ impl Wire {
     /// A connection to `address`, not open yet.
     #[must_use]
     pub const fn to(address: SocketAddr) -> Self {
-        Self { address, socket: None, bytes: Vec::new(), body: Vec::new() }
+        Self { address, tls: None, socket: None, bytes: Vec::new(), body: Vec::new() }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(address: SocketAddr, connector: TlsConnector) -> Self {
+        Self { tls: Some(connector), ..Self::to(address) }
+    }
+
+    /// Closes the connection: the next request opens another one.
+    pub fn close(&mut self) {
+        self.socket = None;
     }
 
     /// Opens the connection if it is not.
     ///
     /// # Errors
     /// [`Fault::Io`] if nothing listens.
-    pub async fn open(&mut self) -> Result<&mut TcpStream, Fault> {
+    pub async fn open(&mut self) -> Result<(), Fault> {
+        self.opened().await.map(drop)
+    }
+
+    async fn opened(&mut self) -> Result<&mut Socket, Fault> {
         if self.socket.is_none() {
             let socket = TcpStream::connect(self.address).await?;
             socket.set_nodelay(true)?;
-            self.socket = Some(socket);
+            self.socket = Some(match &self.tls {
+                None => Socket::Plain(socket),
+                Some(tls) => {
+                    let name = ServerName::try_from("localhost")
+                        .map_err(|error| Fault::failed(error.to_string()))?;
+                    Socket::Tls(Box::new(tls.connect(name, socket).await?))
+                }
+            });
         }
         self.socket.as_mut().ok_or(Fault::Closed)
     }
@@ -64,7 +89,7 @@ impl Wire {
     }
 
     async fn exchange(&mut self, request: &[u8]) -> Result<Exchange, Fault> {
-        self.open().await?.write_all(request).await?;
+        self.opened().await?.write_all(request).await?;
         self.bytes.clear();
         let head = loop {
             if let Some(head) = answer::head(&self.bytes)? {
@@ -104,6 +129,31 @@ impl Wire {
         self.bytes.reserve(4_096);
         let socket = self.socket.as_mut().ok_or(Fault::Closed)?;
         Ok(socket.read_buf(&mut self.bytes).await?)
+    }
+}
+
+/// A connection that is open.
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.write_all(bytes).await,
+            Self::Tls(socket) => {
+                socket.write_all(bytes).await?;
+                socket.flush().await
+            }
+        }
+    }
+
+    async fn read_buf(&mut self, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read_buf(bytes).await,
+            Self::Tls(socket) => socket.read_buf(bytes).await,
+        }
     }
 }
 

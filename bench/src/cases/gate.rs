@@ -3,6 +3,7 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
 use async_trait::async_trait;
+use tokio_rustls::TlsConnector;
 
 use super::{
     Contestant, Freshness, Same, Stage,
@@ -16,6 +17,8 @@ use crate::{
         castellan::{AREA, GATE, Instance, Wants},
         haproxy, nginx,
     },
+    process::free_address,
+    tls::Tls,
     wire::{Request, Wire},
 };
 
@@ -35,7 +38,7 @@ pub async fn enter(
     (document, freshness): (Document, Freshness),
     ground: &Ground,
 ) -> Result<Contestant, Fault> {
-    let PutUp { standing, provider, token } = put_up(peer, false, ground).await?;
+    let PutUp { standing, provider, token, .. } = put_up(peer, Wants::default(), ground).await?;
     let ask = Ask { address: standing.server.address, body: document.body().into() };
     let stage: Box<dyn Stage> = match (freshness, peer) {
         (Freshness::NewToken, Peer::Castellan) => {
@@ -59,7 +62,8 @@ pub async fn enter(
 /// # Errors
 /// [`Fault`] if one of them does not start.
 pub async fn enter_http(peer: Peer, ground: &Ground) -> Result<Contestant, Fault> {
-    let PutUp { standing, token, .. } = put_up(peer, true, ground).await?;
+    let wants = Wants { rest: true, ..Wants::default() };
+    let PutUp { standing, token, .. } = put_up(peer, wants, ground).await?;
     let request = Request::new("GET", &format!("{AREA}/7"), standing.server.address)
         .header("authorization", &format!("Bearer {token}"))
         .header("accept", "application/json")
@@ -68,26 +72,47 @@ pub async fn enter_http(peer: Peer, ground: &Ground) -> Result<Contestant, Fault
     Ok(Contestant { peer, standing, stage })
 }
 
+/// A document over TLS, both seen before: over connections that are kept, or each over a `fresh` one.
+///
+/// # Errors
+/// [`Fault`] if one of them does not start.
+pub async fn enter_tls(peer: Peer, fresh: bool, ground: &Ground) -> Result<Contestant, Fault> {
+    let wants = Wants { tls: true, ..Wants::default() };
+    let PutUp { standing, tls, token, .. } = put_up(peer, wants, ground).await?;
+    let tls = tls.ok_or_else(|| Fault::failed(format!("{} speaks no TLS here", peer.name())))?;
+    let ask = Ask { address: standing.server.address, body: Document::Mutation.body().into() };
+    let request = ask.with(&token).into();
+    let stage =
+        Box::new(Secure { address: tls.address, connector: tls.connector()?, request, fresh });
+    Ok(Contestant { peer, standing, stage })
+}
+
 /// A gate that stands, whoever issues its tokens, and one of those.
 struct PutUp {
     standing: Standing,
     provider: Provider,
+    tls: Option<Tls>,
     token: String,
 }
 
-async fn put_up(peer: Peer, rest: bool, ground: &Ground) -> Result<PutUp, Fault> {
+async fn put_up(peer: Peer, wants: Wants, ground: &Ground) -> Result<PutUp, Fault> {
     let api = bare::start("upstream", ground).await?;
     // All servers that validate tokens validate Castellan's.
-    let wants = Wants { upstream: Some(api.address), rest, ..Wants::default() };
+    let wants = Wants { upstream: Some(api.address), ..wants };
     let instance = Instance::furnish(ground, wants)?;
     let issuer = instance.open().await?;
     let token = instance.provider.one_token(Format::Es256).await?;
+    let mut tls = instance.tls.clone();
     let standing = match peer {
         Peer::Castellan => Standing::before(issuer, api),
         Peer::Nginx => {
             // The token is never validated, so its issuer is not needed any longer.
             drop(issuer);
-            Standing::before(nginx::start(ground, api.address).await?, api)
+            if let Some(tls) = &mut tls {
+                *tls = tls.at(free_address()?);
+            }
+            let server = nginx::start_with((ground, api.address), tls.as_ref()).await?;
+            Standing::before(server, api)
         }
         Peer::Haproxy => {
             let signed = (instance.provider.address, &*token);
@@ -99,11 +124,44 @@ async fn put_up(peer: Peer, rest: bool, ground: &Ground) -> Result<PutUp, Fault>
             return Err(Fault::failed(format!("{} is no gate", peer.name())));
         }
     };
-    Ok(PutUp { standing, provider: instance.provider, token })
+    Ok(PutUp { standing, provider: instance.provider, tls, token })
 }
 
 fn same(asked: &'static str, request: Vec<u8>) -> Same {
     Same { asked, request: request.into(), needle: NEEDLE }
+}
+
+/// The same document over TLS over and over.
+struct Secure {
+    address: SocketAddr,
+    connector: TlsConnector,
+    request: Rc<[u8]>,
+    fresh: bool,
+}
+
+impl Stage for Secure {
+    fn work(&mut self, _: usize) -> Box<dyn Work> {
+        let wire = Wire::over_tls(self.address, self.connector.clone());
+        Box::new(Secured { wire, request: Rc::clone(&self.request), fresh: self.fresh })
+    }
+}
+
+/// A connection over TLS, in place of the one that the driver opens to the plain listener.
+struct Secured {
+    wire: Wire,
+    request: Rc<[u8]>,
+    fresh: bool,
+}
+
+#[async_trait(?Send)]
+impl Work for Secured {
+    async fn once(&mut self, _: &mut Wire) -> Result<Done, Fault> {
+        if self.fresh {
+            self.wire.close();
+        }
+        self.wire.ask(&self.request).await?.expect("a document over TLS", 200, NEEDLE)?;
+        Ok(Done::Once)
+    }
 }
 
 /// A document for a gate, without a token yet.
@@ -170,7 +228,7 @@ impl Stage for Issuing {
         let issue = Issue {
             request: request.into(),
             needle,
-            wanted: wanted.min(MOST_TOKENS),
+            wanted: slice.units.unwrap_or(wanted).min(MOST_TOKENS),
             tokens: Rc::clone(&self.tokens),
         };
         let from = (self.provider.address, slice.connections);

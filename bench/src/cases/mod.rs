@@ -4,6 +4,7 @@ pub mod code;
 pub mod counts;
 pub mod documents;
 pub mod gate;
+pub mod instructions;
 pub mod machine;
 pub mod people;
 pub mod rest;
@@ -14,7 +15,7 @@ pub mod search;
 pub mod siege;
 pub mod targets;
 
-use std::{rc::Rc, time::Duration};
+use std::{path::PathBuf, rc::Rc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -60,6 +61,11 @@ pub enum Kind {
     Gate(Document, Freshness),
     /// A request to a REST API through the gate.
     GateHttp,
+    /// A document through the gate over TLS.
+    GateTls {
+        /// Each over a connection of its own.
+        fresh: bool,
+    },
     /// A code flow where a session is there.
     CodeSession,
     /// A code flow with login and consent.
@@ -82,13 +88,15 @@ pub enum Kind {
     Siege,
     /// Pages of searches among few people and among many.
     Search,
+    /// User-space instructions of one request.
+    Instructions,
 }
 
 impl Kind {
     /// Whether it takes so long that it is run only if it is named.
     #[must_use]
     pub const fn only_if_named(self) -> bool {
-        matches!(self, Self::Rows(_) | Self::Siege | Self::Search)
+        matches!(self, Self::Rows(_) | Self::Siege | Self::Search | Self::Instructions)
     }
 }
 
@@ -121,6 +129,12 @@ pub struct Plan {
     pub siege_time: Duration,
     /// The people of [`Kind::Search`].
     pub people: u64,
+    /// Cases that [`Kind::Instructions`] counts; all that it can if empty.
+    pub count: Vec<String>,
+    /// Requests that it counts.
+    pub units: usize,
+    /// Where it keeps its profiles.
+    pub profiles: Option<PathBuf>,
     /// Peers that are left out.
     pub without: Vec<Peer>,
 }
@@ -194,6 +208,7 @@ pub async fn run(
         Kind::Rows(engine) => rows::run((case, engine), (plan, ground), report).await,
         Kind::Siege => siege::run(case, (plan, ground), report).await,
         Kind::Search => search::run(case, (plan, ground), report).await,
+        Kind::Instructions => instructions::run(case, (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,
     };
     match done {
@@ -223,7 +238,7 @@ async fn loads(
     let mut contestants = Vec::new();
     for peer in taking_part(case, plan) {
         eprintln!("   {} starts", peer.name());
-        match enter((case, peer), plan, ground).await {
+        match enter((case, peer), plan.slice.connections, ground).await {
             Ok(mut contestant) => {
                 run_in(&mut contestant, plan).await.map_err(|fault| named(peer, fault))?;
                 contestants.push((contestant, Vec::new()));
@@ -258,10 +273,9 @@ async fn run_in(contestant: &mut Contestant, plan: &Plan) -> Result<(), Fault> {
 
 async fn enter(
     (case, peer): (&Case, Peer),
-    plan: &Plan,
+    connections: usize,
     ground: &Ground,
 ) -> Result<Contestant, Fault> {
-    let connections = plan.slice.connections;
     match case.kind {
         Kind::Hello => machine::hello(peer, ground).await,
         Kind::Token(format) => machine::token((peer, format), ground).await,
@@ -269,6 +283,7 @@ async fn enter(
         Kind::Refresh => machine::refresh((peer, connections), ground).await,
         Kind::Gate(document, freshness) => gate::enter(peer, (document, freshness), ground).await,
         Kind::GateHttp => gate::enter_http(peer, ground).await,
+        Kind::GateTls { fresh } => gate::enter_tls(peer, fresh, ground).await,
         Kind::CodeSession => code::with_session((peer, connections), ground).await,
         Kind::CodeLogin => code::with_login((peer, connections), ground).await,
         Kind::SignIn => people::sign_in(peer, ground).await,
@@ -279,7 +294,8 @@ async fn enter(
         | Kind::Revocation
         | Kind::Rows(_)
         | Kind::Siege
-        | Kind::Search => Err(Fault::failed("this case is not one of load alone")),
+        | Kind::Search
+        | Kind::Instructions => Err(Fault::failed("this case is not one of load alone")),
     }
 }
 

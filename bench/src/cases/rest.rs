@@ -28,7 +28,7 @@ enum Startable {
     OidcProvider(oidc_provider::Setup),
     /// These have no data: a configuration is written each time, and the API is running already.
     Nginx(Server),
-    Haproxy(Server, Instance, String),
+    Haproxy(Server, Box<Instance>, String),
 }
 
 impl Startable {
@@ -43,7 +43,7 @@ impl Startable {
                 let instance = Instance::furnish(ground, wants)?;
                 let _issuer = instance.open().await?;
                 let token = instance.provider.one_token(Format::Es256).await?;
-                Ok(Self::Haproxy(api, instance, token))
+                Ok(Self::Haproxy(api, Box::new(instance), token))
             }
             Peer::Axum => Err(Fault::failed("the bare server has nothing to start with")),
         }

@@ -100,6 +100,20 @@ pub const CASES: &[Case] = &[
         kind: Kind::GateHttp,
     },
     Case {
+        name: "tls-gate",
+        about: "the mutation through the gate over TLS 1.3, connections kept",
+        peers: &[Castellan, Nginx],
+        targets: &[],
+        kind: Kind::GateTls { fresh: false },
+    },
+    Case {
+        name: "tls-handshake",
+        about: "the same, each over a new connection with a full handshake",
+        peers: &[Castellan, Nginx],
+        targets: &[],
+        kind: Kind::GateTls { fresh: true },
+    },
+    Case {
         name: "code-session",
         about: "code with PKCE, session and consent present (2 requests), ID token RS256",
         peers: &[Castellan, OidcProvider],
@@ -184,5 +198,12 @@ pub const CASES: &[Case] = &[
         peers: &[Castellan],
         targets: &[AtMost(2.0)],
         kind: Kind::Search,
+    },
+    Case {
+        name: "instructions",
+        about: "user-space instructions of one request, under callgrind; targets beside each",
+        peers: &[Castellan, Nginx],
+        targets: &[],
+        kind: Kind::Instructions,
     },
 ];

@@ -65,6 +65,7 @@ pub async fn run(
         warm_up: Duration::from_secs(2),
         time: plan.siege_time,
         rate: Some(RATE),
+        units: None,
     };
     let besiegers = attacks::begin(server.address, &tally);
     let tree = server.tree()?;

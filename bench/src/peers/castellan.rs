@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use super::{Endpoints, Format, Ground, Login, Provider, new_secret};
 use crate::{
     browser::{BACK, Person},
+    callgrind,
     cases::documents::SCHEMA,
     fault::Fault,
     process::{Server, free_address, tied},
-    wire::{Request, Wire},
+    tls::Tls,
+    wire::Request,
 };
 
 /// What a Castellan is to have.
@@ -29,6 +31,8 @@ pub struct Wants {
     pub upstream: Option<SocketAddr>,
     /// That API is guarded as a REST API as well.
     pub rest: bool,
+    /// There is a listener of TLS besides.
+    pub tls: bool,
     /// People whose password costs next to nothing to check.
     pub people: usize,
     /// People whose password costs what passwords cost.
@@ -49,8 +53,12 @@ pub struct Data {
 pub struct Instance {
     /// As its clients see it.
     pub provider: Provider,
+    /// Its listener of TLS.
+    pub tls: Option<Tls>,
     binary: PathBuf,
     threads: Option<usize>,
+    /// Whether it serves under callgrind.
+    counted: bool,
     folder: PathBuf,
     /// Where the world reaches it: the same for all nodes of one data source.
     issuer: String,
@@ -61,6 +69,8 @@ pub struct Instance {
 pub const GATE: &str = "/graphql";
 /// The path of its guard of a REST API.
 pub const AREA: &str = "/orders";
+/// The folder of its certificate, within its own.
+const TLS: &str = "tls";
 /// Where tokens are revoked.
 pub const REVOKE: &str = "/auth/revoke";
 /// The variable that contains the master key of several nodes.
@@ -116,7 +126,13 @@ impl Instance {
         };
         let binary = ground.castellan.clone();
         let issuer = format!("http://localhost:{}", address.port());
-        let instance = Self { provider, binary, threads: ground.threads, folder, issuer, data };
+        let (threads, counted) = (ground.threads, ground.counted);
+        let secure = wants.tls.then(free_address).transpose()?;
+        let tls = secure.map(|address| Tls::new(address, folder.join(TLS)));
+        let instance = Self { provider, tls, binary, threads, counted, folder, issuer, data };
+        if instance.tls.is_some() {
+            instance.command(&["tls", "init", "--folder", TLS], "")?;
+        }
         instance.write_config(wants)?;
         fs::write(instance.folder.join("schema.graphql"), SCHEMA)?;
         let people = (0..wants.people).map(|at| user(&person(at), None));
@@ -141,8 +157,10 @@ impl Instance {
         let provider = Provider { address: free_address()?, ..self.provider.clone() };
         let node = Self {
             provider,
+            tls: None,
             binary: self.binary.clone(),
             threads: self.threads,
+            counted: self.counted,
             folder: ground.folder()?,
             issuer: self.issuer.clone(),
             data: self.data.clone(),
@@ -164,20 +182,28 @@ impl Instance {
     /// # Errors
     /// [`Fault::Failed`] with Castellan's output.
     pub async fn open_with(&self, handles: Option<u32>) -> Result<Server, Fault> {
-        let mut command = self.bare_command(handles);
+        let mut command = if self.counted {
+            self.settled(callgrind::counted(&self.binary, &self.folder)?)
+        } else {
+            self.bare_command(handles)
+        };
         command.arg("serve");
         if let Some(threads) = self.threads {
             // Tokio's own setting: as many threads as the peers have.
             command.env("TOKIO_WORKER_THREADS", threads.to_string());
         }
         let place = (self.provider.address, &*self.folder);
-        let mut server = Server::start("castellan", &mut command, place)?;
+        let server = Server::start("castellan", &mut command, place)?;
+        let mut server = if self.counted { server.slowed(callgrind::SLOWED) } else { server };
         let (request, _) = self.provider.issue(Format::Opaque);
         server.until(&request, |answer| answer.status == 200).await?;
         let request = Request::new("GET", "/readyz", self.provider.address).empty();
-        let mut wire = Wire::to(self.provider.address);
-        let ready = wire.ask(&request).await?.expect("readiness", 200, b"\"store\":true")?;
-        if ready.text().contains("false") { Err(ready.wrong("readiness")) } else { Ok(server) }
+        let ready_after = server.ready_after;
+        let is_ready = |text: &str| text.contains("\"store\":true") && !text.contains("false");
+        // A store that answers slowly is not ready at once.
+        server.until(&request, |answer| is_ready(answer.text())).await?;
+        server.ready_after = ready_after;
+        Ok(server)
     }
 
     /// Applies documents.
@@ -196,7 +222,7 @@ impl Instance {
     }
 
     fn bare_command(&self, handles: Option<u32>) -> Command {
-        let mut command = match handles {
+        let command = match handles {
             None => tied(&self.binary),
             Some(handles) => {
                 let mut shell = tied("/bin/sh");
@@ -205,6 +231,11 @@ impl Instance {
                 shell
             }
         };
+        self.settled(command)
+    }
+
+    /// `command` with Castellan's surroundings and the arguments that all its commands take.
+    fn settled(&self, mut command: Command) -> Command {
         // Nothing of the machine's own settings gets in.
         command.env_clear().env("CASTELLAN_LOG", "warn").current_dir(&self.folder);
         command.envs(self.data.key.as_ref().map(|key| (KEY, key)));
@@ -213,7 +244,15 @@ impl Instance {
     }
 
     fn write_config(&self, wants: Wants) -> Result<(), Fault> {
-        let text = config((&self.issuer, self.provider.address), &self.data, wants);
+        let mut text = config((&self.issuer, self.provider.address), &self.data, wants);
+        if let Some(tls) = &self.tls {
+            let _ = write!(
+                text,
+                "[[listener]]\nlisten = \"{}\"\ntls = {{ certificate = \"{TLS}/server.pem\", key = \
+                 \"{TLS}/server.key\" }}\n",
+                tls.address
+            );
+        }
         Ok(fs::write(self.folder.join("castellan.toml"), text)?)
     }
 

@@ -59,6 +59,8 @@ pub struct Ground {
     pub castellan: PathBuf,
     /// Worker threads that Castellan gets; as many as it likes without it.
     pub threads: Option<usize>,
+    /// Whether the servers that are measured run under callgrind.
+    pub counted: bool,
     /// The folder of the runs' data, deleted when this is dropped.
     folder: TempDir,
     folders: RefCell<usize>,
@@ -75,7 +77,16 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(place).map_err(no_place)?;
         let castellan = std::fs::canonicalize(castellan)
             .map_err(|error| Fault::failed(format!("{}: {error}", castellan.display())))?;
-        Ok(Self { castellan, threads, folder, folders: RefCell::default() })
+        Ok(Self { castellan, threads, counted: false, folder, folders: RefCell::default() })
+    }
+
+    /// A ground below this one, on which the servers that are measured run under callgrind.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] if its folder cannot be made.
+    pub fn counting(&self) -> Result<Self, Fault> {
+        let ground = Self::new(&self.castellan, self.threads, self.place())?;
+        Ok(Self { counted: true, ..ground })
     }
 
     /// A new folder for one server.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use castellan_proto::Digest;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{Full, combinators::UnsyncBoxBody};
-use moka::sync::Cache;
+use moka::{Equivalent, sync::Cache};
 
 use crate::{
     Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
@@ -41,8 +41,44 @@ pub(crate) struct Shared {
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) attestor: Option<Arc<dyn Attestor>>,
     pub(crate) strip: Vec<String>,
-    pub(crate) documents: Cache<Digest, Arc<Document>>,
+    pub(crate) documents: Cache<DocumentKey, Arc<Document>>,
     pub(crate) pruned: Cache<(Digest, Vec<Span>), Arc<Pruned>>,
+}
+
+/// What a document that was read is found by: all of its text, and the operation that was asked for.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct DocumentKey {
+    name: Option<Box<str>>,
+    text: Box<str>,
+}
+
+/// The same, borrowed from a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct DocumentName<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) text: &'a str,
+}
+
+impl DocumentKey {
+    fn borrowed(&self) -> DocumentName<'_> {
+        DocumentName { name: self.name.as_deref(), text: &self.text }
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.name.as_ref().map_or(0, |name| name.len())
+    }
+}
+
+impl From<DocumentName<'_>> for DocumentKey {
+    fn from(of: DocumentName<'_>) -> Self {
+        Self { name: of.name.map(Into::into), text: of.text.into() }
+    }
+}
+
+impl Equivalent<DocumentKey> for DocumentName<'_> {
+    fn equivalent(&self, key: &DocumentKey) -> bool {
+        *self == key.borrowed()
+    }
 }
 
 impl Shared {
@@ -55,7 +91,9 @@ impl Shared {
             recorder: None,
             attestor: None,
             strip: Vec::new(),
-            documents: cache(DOCUMENTS, |_, document: &Arc<Document>| document.bytes),
+            documents: cache(DOCUMENTS, |key: &DocumentKey, document: &Arc<Document>| {
+                key.bytes() + document.bytes
+            }),
             pruned: cache(PRUNED, |(_, removed): &(Digest, Vec<Span>), pruned: &Arc<Pruned>| {
                 512 + std::mem::size_of_val(&**removed) + pruned.bytes()
             }),
@@ -63,7 +101,7 @@ impl Shared {
     }
 
     /// Keeps `document`, unless it would take the place of too many others.
-    pub(crate) fn keep(&self, key: Digest, document: &Arc<Document>) {
+    pub(crate) fn keep(&self, key: DocumentKey, document: &Arc<Document>) {
         if document.bytes as u64 <= DOCUMENTS / PART {
             self.documents.insert(key, Arc::clone(document));
             // By itself the cache checks its size once in 64 insertions, however large they are.

@@ -165,7 +165,10 @@ impl Envelope {
     /// The body that is sent on: exactly these members, in this order (`docs/rules.md` rule 7).
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut out = String::from("{\"query\":");
+        let variables: usize =
+            self.variables.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = String::with_capacity(self.query.len() * 17 / 16 + variables + 96);
+        out.push_str("{\"query\":");
         push_string(&mut out, &self.query);
         if let Some(name) = &self.operation_name {
             out.push_str(",\"operationName\":");

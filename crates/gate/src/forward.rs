@@ -191,7 +191,7 @@ impl RequestContext<'_> {
         removed: &BTreeSet<Span>,
         parts: &Parts,
     ) -> Result<Arc<Pruned>, RequestRefusal> {
-        let key = (plan.key, removed.iter().copied().collect::<Vec<_>>());
+        let key = (plan.document.digest(), removed.iter().copied().collect::<Vec<_>>());
         // What policies say depends on more than the document, so that it is asked again each time.
         let known = self.shared.pruned.get(&key).filter(|_| !self.shared.rules.terms.policy);
         if let Some(pruned) = known {

@@ -20,6 +20,18 @@ pub(crate) enum Json<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct JsonString<'a>(&'a str);
 
+/// The escapes of two characters, and what they mean (RFC 8259 §7).
+const SHORT: [(char, char); 8] = [
+    ('n', '\n'),
+    ('"', '"'),
+    ('\\', '\\'),
+    ('t', '\t'),
+    ('r', '\r'),
+    ('/', '/'),
+    ('b', '\u{8}'),
+    ('f', '\u{c}'),
+];
+
 /// How deep arrays and objects may nest, as with `serde_json`.
 const DEPTH: usize = 127;
 
@@ -69,7 +81,10 @@ impl<'a> JsonString<'a> {
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self.plain() {
             Some(plain) => Some(Cow::Borrowed(plain)),
-            None => serde_json::from_str(self.0).ok().map(Cow::Owned),
+            None => match self.without_short_escapes() {
+                Some(text) => Some(Cow::Owned(text)),
+                None => serde_json::from_str(self.0).ok().map(Cow::Owned),
+            },
         }
     }
 
@@ -82,6 +97,20 @@ impl<'a> JsonString<'a> {
             None => serde_json::from_str(self.0)
                 .map_or_else(|_| Cow::default(), |Bytes(bytes)| bytes.into()),
         }
+    }
+
+    /// What it says, if its escapes are those of two characters.
+    fn without_short_escapes(self) -> Option<String> {
+        let mut rest = self.0.get(1..self.0.len() - 1)?;
+        let mut text = String::with_capacity(rest.len());
+        while let Some(at) = rest.find('\\') {
+            text.push_str(&rest[..at]);
+            let escape = char::from(*rest.as_bytes().get(at + 1)?);
+            text.push(SHORT.iter().find(|(short, _)| *short == escape)?.1);
+            rest = &rest[at + 2..];
+        }
+        text.push_str(rest);
+        Some(text)
     }
 
     /// What is between the quotes, if it has no escapes.
@@ -116,12 +145,46 @@ impl<'de> serde::Deserialize<'de> for Bytes {
 
 /// Appends `text` to `out` as a JSON string.
 pub(crate) fn push_string(out: &mut String, text: &str) {
-    // Nearly all texts are as they are (RFC 8259 §7).
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        out.extend(["\"", text, "\""]);
-    } else {
-        out.push_str(&serde_json::Value::from(text).to_string());
+    out.reserve(text.len() + text.len() / 16 + 2);
+    out.push('"');
+    let mut rest = text;
+    // Whole runs of what is written as it is (RFC 8259 §7), which is nearly all.
+    loop {
+        let (plain, next) = rest.split_at(plain_run(rest.as_bytes()));
+        out.push_str(plain);
+        let Some(next) = next.chars().next() else { break };
+        match SHORT.iter().find(|(_, meant)| *meant == next) {
+            Some((short, _)) => out.extend(['\\', *short]),
+            None => drop(fmt::write(out, format_args!("\\u{:04x}", u32::from(next)))),
+        }
+        rest = &rest[plain.len() + 1..];
     }
+    out.push('"');
+}
+
+/// How many of the first of `bytes` stand in a string as they are (RFC 8259 §7).
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    // Bytes equal to `byte` have their highest bit set, and maybe bytes above them.
+    let any = |word: u64, byte: u8| {
+        let zeros = word ^ (ONES * u64::from(byte));
+        zeros.wrapping_sub(ONES) & !zeros
+    };
+    let mut run = 0;
+    for eight in bytes.as_chunks().0 {
+        let word = u64::from_le_bytes(*eight);
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        if (any(word, b'"') | any(word, b'\\') | controls) & HIGHEST != 0 {
+            break;
+        }
+        run += 8;
+    }
+    run + bytes[run..].iter().take_while(|byte| !is_escaped(**byte)).count()
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 struct Reader<'a> {
@@ -228,7 +291,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 0..=0x1f => return None,
-                _ => self.at += 1,
+                _ => self.at += plain_run(self.text.as_bytes().get(self.at..)?),
             }
         }
     }
@@ -328,15 +391,6 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_written_as_serde_json_writes_it() {
-        for text in ["", "plain é😀\u{7f}", "a\"b", "a\\b", "a\nb", "\u{0}"] {
-            let mut out = String::new();
-            push_string(&mut out, text);
-            assert_eq!(out, serde_json::to_string(text).unwrap());
-        }
-    }
-
-    #[test]
     fn half_a_pair_is_no_text_and_has_bytes_all_the_same() {
         let string = |text: &'static str| match Json::read(text) {
             Some(Json::String(string)) => string,
@@ -348,7 +402,25 @@ mod tests {
         assert_eq!(&*string("\"é\"").bytes(), "é".as_bytes());
     }
 
+    #[test]
+    fn every_escape_is_read_and_written() {
+        let written = r#""a\nb\"c\\d\/e\tf\rg\bh\fi\u001fj\u00e4 \ud83d\ude00""#;
+        let Some(Json::String(string)) = Json::read(written) else { panic!("a string") };
+        let text = string.text().unwrap();
+        assert_eq!(text, "a\nb\"c\\d/e\tf\rg\u{8}h\u{c}i\u{1f}jä 😀");
+        assert_eq!(JsonString(r#""\n\"\\\/\t\r\b\f""#).text().unwrap(), "\n\"\\/\t\r\u{8}\u{c}");
+    }
+
     proptest! {
+        #[test]
+        fn a_text_is_written_as_serde_json_writes_it(text in "[ -~\\x00-\\x1f\"\\\\ä\u{7f}😀]{0,40}") {
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            prop_assert_eq!(&out, &serde_json::to_string(&text).unwrap());
+            let Some(Json::String(string)) = Json::read(&out) else { panic!("{out}") };
+            prop_assert_eq!(string.text().unwrap(), text);
+        }
+
         /// Whatever `serde_json` takes for one value is one, and nothing else.
         #[test]
         fn it_reads_what_serde_json_reads(text in "[\\[\\]{}:,\"\\\\udb08aeE+.\\- 1-3tfnrlsu\u{1}é]{0,24}") {

@@ -50,25 +50,25 @@ impl Wanted {
 /// The response type that a media range selects, and its weight in thousandths (RFC 9110 §12.4.2).
 fn read_range(range: &str) -> (Option<Wanted>, u16) {
     let mut parts = range.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let name = parts.next().unwrap_or_default();
     let mut quality = 1000;
     for parameter in parts {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        match &*key.trim().to_ascii_lowercase() {
-            "q" => quality = thousandths(value.trim()),
-            "charset" if !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => {
-                return (None, 0);
-            }
-            _ => {}
+        let is = |name: &str| key.trim().eq_ignore_ascii_case(name);
+        if is("q") {
+            quality = thousandths(value.trim());
+        } else if is("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") {
+            return (None, 0);
         }
     }
-    let wanted = match &*name {
-        "application/graphql-response+json" => Some(Wanted::GraphQl),
-        "application/json" => Some(Wanted::Json),
-        "*/*" | "application/*" => Some(Wanted::Any),
-        _ => None,
-    };
-    (wanted, quality)
+    let known = [
+        ("application/graphql-response+json", Wanted::GraphQl),
+        (JSON, Wanted::Json),
+        ("*/*", Wanted::Any),
+        ("application/*", Wanted::Any),
+    ];
+    let wanted = known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+    (wanted.map(|(_, wanted)| wanted), quality)
 }
 
 fn thousandths(text: &str) -> u16 {

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     Caller, DecisionId, Denial, DeniedField, Document, DocumentError, Envelope, PolicySaid,
     Question, Reason, Root, Verdict,
-    context::Shared,
+    context::{DocumentName, Shared},
     decide::Want,
     denial::shorten,
     document::{
@@ -31,7 +31,6 @@ use crate::{
 /// One request and the decisions about it.
 pub(crate) struct Plan {
     pub(crate) document: Arc<Document>,
-    pub(crate) key: Digest,
     pub(crate) variables: Valid<JsonMap>,
     verdicts: Vec<Verdict>,
     /// What policies said of selections that they deny, by the place of each among all.
@@ -47,7 +46,7 @@ impl Plan {
         envelope: &Envelope,
         (caller, parts): (&Caller, &Parts),
     ) -> Result<Self, RequestRefusal> {
-        let (key, document) = read(shared, envelope)?;
+        let document = read(shared, envelope)?;
         match (document.root(), csrf_unsafe) {
             (Root::Mutation, Some(RequestForm::Get)) => {
                 let message = "A mutation cannot be sent by GET.";
@@ -88,7 +87,7 @@ impl Plan {
         let said = said.collect();
         introspection_cost::check_cost(&document).map_err(refuse_document)?;
         let variables = question.into_variables();
-        Ok(Self { document, key, variables, verdicts, said })
+        Ok(Self { document, variables, verdicts, said })
     }
 
     /// Selections with their verdicts.
@@ -216,23 +215,19 @@ impl Plan {
 }
 
 /// The document of `envelope`, from the cache if it was read before.
-fn read(shared: &Shared, envelope: &Envelope) -> Result<(Digest, Arc<Document>), RequestRefusal> {
+fn read(shared: &Shared, envelope: &Envelope) -> Result<Arc<Document>, RequestRefusal> {
     let name = envelope.operation_name.as_deref();
-    // The name is preceded by its length, or by a mark for its absence, so that no two requests
-    // share a key.
-    let length = name.map_or(u64::MAX, |name| name.len() as u64).to_le_bytes();
-    let parts = [&length[..], name.unwrap_or_default().as_bytes(), envelope.query.as_bytes()];
-    let key = Digest::of_all(&parts);
-    if let Some(document) = shared.documents.get(&key) {
-        return Ok((key, document));
+    let asked = DocumentName { name, text: &envelope.query };
+    if let Some(document) = shared.documents.get(&asked) {
+        return Ok(document);
     }
     let read = Document::read(&shared.schema, &envelope.query, name, &shared.rules.limits);
     let document = Arc::new(read.map_err(refuse_document)?);
     // A password may stand in the text.
     if !document.selected().iter().any(|one| one.is_create_token(&shared.schema)) {
-        shared.keep(key, &document);
+        shared.keep(asked.into(), &document);
     }
-    Ok((key, document))
+    Ok(document)
 }
 
 fn refuse(message: &str, code: &str) -> RequestRefusal {

@@ -56,7 +56,9 @@ pub(crate) fn request(
     }
     parts.method = http::Method::POST;
     parts.version = Version::default();
-    parts.uri = parts.uri.path().parse().unwrap_or_default();
+    if parts.uri.authority().is_some() || parts.uri.query().is_some() {
+        parts.uri = parts.uri.path().parse().unwrap_or_default();
+    }
     Ok(Request::from_parts(parts, Full::from(body)))
 }
 

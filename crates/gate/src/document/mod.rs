@@ -21,6 +21,7 @@ use apollo_compiler::{
     validation::{Valid, WithErrors},
 };
 
+use castellan_proto::Digest;
 use coerce::coerce_variables;
 use limits::check_shape;
 use selection::{DocumentError, Holder, Selected, Span};
@@ -126,6 +127,15 @@ impl Document {
     #[must_use]
     pub fn operation_name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// A digest of its text and of which operation was chosen.
+    pub(crate) fn digest(&self) -> Digest {
+        // The name is preceded by its length, or by a mark for its absence, so that no two documents
+        // share one.
+        let name = self.operation_name();
+        let length = name.map_or(u64::MAX, |name| name.len() as u64).to_le_bytes();
+        Digest::of_all(&[&length[..], name.unwrap_or_default().as_bytes(), self.text.as_bytes()])
     }
 
     pub(crate) fn operation(&self) -> Option<&Node<Operation>> {

@@ -4,7 +4,7 @@ use castellan_proto::Secret;
 
 use crate::{
     Issuer,
-    client_auth::{AuthenticatedClient, ClientCredentials},
+    client_auth::{AuthenticatedClient, ClientCredentials, is_generated},
     error::OAuthError,
     request::source::Source,
     store::Kind,
@@ -30,7 +30,7 @@ impl Issuer {
         }
         // It may call by now. The secret was right, so that no second guess is counted.
         self.fresh(&[self.repository().key(Kind::Client, &id)]).await?;
-        let proven = self.prove_uncounted(shown()).await?;
+        let proven = self.prove_uncounted(shown(), is_generated(&secret)).await?;
         if may_call(&proven) {
             return Ok(proven);
         }

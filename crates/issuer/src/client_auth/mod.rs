@@ -121,11 +121,11 @@ impl Issuer {
     ) -> Result<AuthenticatedClient, OAuthError> {
         let (ClientCredentials::Basic(id, secret) | ClientCredentials::Post(id, secret)) = &proof
         else {
-            return self.prove_uncounted(proof).await;
+            return self.prove_uncounted(proof, false).await;
         };
         let subject = format!("client/{id}");
         let guess = self.count_secret_guess(&subject, secret, source).await?;
-        let proven = self.prove_uncounted(proof).await?;
+        let proven = self.prove_uncounted(proof, guess.is_generated).await?;
         self.secret_was_right(guess).await?;
         Ok(proven)
     }
@@ -149,9 +149,11 @@ impl Issuer {
         Ok(names(lookup)? || (!is_fresh && names(self.fresh(&key).await?)?))
     }
 
+    /// Proves what `proof` shows, whose secret, if it is one, has the form of generated ones or not.
     async fn prove_uncounted(
         &self,
         proof: ClientCredentials,
+        is_generated: bool,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let id = match &proof {
             ClientCredentials::Basic(id, _)
@@ -167,7 +169,7 @@ impl Issuer {
         if found.is_some() {
             origin::aims_at_client(&id);
         }
-        let refused = match self.check_proof(&proof, found).await {
+        let refused = match self.check_proof((&proof, is_generated), found).await {
             Err(refused @ OAuthError::InvalidClient { .. }) if !is_fresh => refused,
             done => return done,
         };
@@ -177,12 +179,12 @@ impl Issuer {
         if found.as_ref().map(|stored| stored.version) == version {
             return Err(refused);
         }
-        self.check_proof(&proof, found).await
+        self.check_proof((&proof, is_generated), found).await
     }
 
     async fn check_proof(
         &self,
-        proof: &ClientCredentials,
+        (proof, is_generated): (&ClientCredentials, bool),
         found: Option<Versioned<Arc<Client>>>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let stored = found.as_ref().and_then(|stored| stored.body.secret.as_deref());
@@ -192,7 +194,7 @@ impl Issuer {
             _ if only_named => true,
             ClientCredentials::Named(_) => true,
             ClientCredentials::Basic(_, secret) | ClientCredentials::Post(_, secret) => {
-                self.secret_matches(secret, stored).await?
+                self.secret_of_form_matches((secret, is_generated), stored).await?
             }
             ClientCredentials::Assertion(id, signed) => match &found {
                 Some(stored) if stored.body.active => {
@@ -235,7 +237,16 @@ impl Issuer {
         secret: &Secret,
         stored: Option<&str>,
     ) -> Result<bool, Busy> {
-        if is_generated(secret) {
+        self.secret_of_form_matches((secret, is_generated(secret)), stored).await
+    }
+
+    /// The same where it is known whether `secret` has the form of generated ones.
+    async fn secret_of_form_matches(
+        &self,
+        (secret, is_generated): (&Secret, bool),
+        stored: Option<&str>,
+    ) -> Result<bool, Busy> {
+        if is_generated {
             // Generated secrets are stored in this form only, so that no password hash has to be
             // computed, whatever is stored.
             let ours = self.keyed(secret);

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use castellan_proto::{
-    Digest, Secret, Timestamp, constant_time_eq,
+    Secret, Timestamp, constant_time_eq,
     jose::{Compact, HmacKey, KeyError},
     numeric_date,
     scope::{Scope, Scopes},
@@ -238,10 +238,10 @@ impl KeyTokens {
         if compact.header().kid.is_some() || compact.header().alg != "HS256" {
             return Err(VerifyError::OtherKind);
         }
-        let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
-        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+        if let Some(caller) = self.verdicts.get(issuer, token) {
             return Ok(caller);
         }
+        let now = issuer.now();
         let payload = compact.verified_by_hmac(&self.terms.secret).ok_or(VerifyError::Invalid)?;
         let claims: Claims = serde_json::from_slice(payload).map_err(|_| VerifyError::Invalid)?;
         let second = |at: i64| Timestamp(u64::try_from(at).unwrap_or(0));
@@ -262,7 +262,7 @@ impl KeyTokens {
         let key_scopes =
             self.scopes_of(issuer, &claims.id, claims.iat).await?.ok_or(VerifyError::Invalid)?;
         let caller = Arc::new(KeyCaller { id: claims.id, scopes, key_scopes });
-        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
+        self.verdicts.keep(issuer, token, (&caller, snapshot), ends);
         Ok(caller)
     }
 

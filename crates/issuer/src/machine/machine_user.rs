@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use castellan_proto::{
-    Digest, Secret, Timestamp,
+    Secret, Timestamp,
     jose::{Compact, HmacKey},
     random,
     scope::Scopes,
@@ -197,10 +197,10 @@ impl MachineTokens {
         issuer: &Issuer,
         token: &str,
     ) -> Result<Arc<MachineCaller>, VerifyError> {
-        let (digest, now) = (Digest::of(token.as_bytes()), issuer.now());
-        if let Some(caller) = self.verdicts.get(issuer, &digest) {
+        if let Some(caller) = self.verdicts.get(issuer, token) {
             return Ok(caller);
         }
+        let now = issuer.now();
         let claims = self.read(token)?;
         if claims.exp <= now {
             return Err(VerifyError::Expired);
@@ -230,7 +230,7 @@ impl MachineTokens {
             audience: claims.aud,
             addresses: user.addresses,
         });
-        self.verdicts.keep(issuer, digest, (&caller, snapshot), ends);
+        self.verdicts.keep(issuer, token, (&caller, snapshot), ends);
         Ok(caller)
     }
 

@@ -59,7 +59,7 @@ type Check = Arc<OnceCell<Option<Arc<ProvenPerson>>>>;
 pub(crate) struct RightPasswords {
     /// The key of what is remembered; of this process alone.
     key: HmacKey,
-    right: Verdicts<ProvenPerson>,
+    right: Verdicts<ProvenPerson, Digest>,
     checks: Cache<Digest, Check>,
     places: Cache<Digest, Arc<Bucket>>,
 }

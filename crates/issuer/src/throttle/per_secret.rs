@@ -37,6 +37,8 @@ pub(crate) struct KnownPlaces(Cache<Digest, Arc<Bucket>>);
 #[must_use]
 pub(crate) struct SecretGuess {
     source: per_source::Guess,
+    /// Whether it has the form of secrets that Castellan makes.
+    pub(crate) is_generated: bool,
     /// Where else the guess was counted.
     at: At,
 }
@@ -76,8 +78,9 @@ impl Issuer {
         from: Option<Source>,
     ) -> Result<SecretGuess, OAuthError> {
         let source = self.guess_from(from)?;
-        let Some(from) = from.filter(|_| !is_generated(secret)) else {
-            return Ok(SecretGuess { source, at: At::Nowhere });
+        let is_generated = is_generated(secret);
+        let Some(from) = from.filter(|_| !is_generated) else {
+            return Ok(SecretGuess { source, is_generated, at: At::Nowhere });
         };
         let place = Digest::of(format!("{subject}\0{}", from.network().text()).as_bytes());
         let now = self.now();
@@ -86,18 +89,20 @@ impl Issuer {
             taken.map(|()| At::Known(bucket))
         };
         if let Some(bucket) = self.known_places().0.get(&place) {
-            return Ok(SecretGuess { source, at: known(bucket)? });
+            return Ok(SecretGuess { source, is_generated, at: known(bucket)? });
         }
         let subject = format!("secret/{}", Digest::of(subject.as_bytes()).text());
         let mut stored = self.guesses_at(&[&subject, &id_of(place)]).await?.into_iter();
         let counted = stored.next().flatten();
         if stored.next().flatten().is_some() {
             let bucket = self.known_places().learn(place, now);
-            return Ok(SecretGuess { source, at: known(bucket)? });
+            return Ok(SecretGuess { source, is_generated, at: known(bucket)? });
         }
         match self.count_at(&subject, counted, FREE).await? {
             Counted::Over(seconds, _) => Err(OAuthError::Throttled(seconds)),
-            Counted::Done => Ok(SecretGuess { source, at: At::Subject { subject, place } }),
+            Counted::Done => {
+                Ok(SecretGuess { source, is_generated, at: At::Subject { subject, place } })
+            }
         }
     }
 

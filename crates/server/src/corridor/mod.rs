@@ -135,8 +135,10 @@ impl Corridor {
                     {
                         site.refuse(&plaintext::refusal(), &request, id)
                     } else {
-                        // Around all that answers it, so that no record lacks it.
-                        audit::of_request(id.as_str(), address, pass(site, request, id)).await
+                        // Around all that answers it, so that no record lacks it. On the heap,
+                        // because each layer around it would move all of it.
+                        let answered = Box::pin(pass(site, request, id));
+                        audit::of_request(id.as_str(), address, answered).await
                     };
                     https::remember(routes, tls, &mut response);
                     response
@@ -229,7 +231,8 @@ where
     B::Error: Into<axum::BoxError>,
 {
     if let Some(guard) = guard {
-        return guard.answer(request).await;
+        // For the same reason.
+        return Box::pin(guard.answer(request)).await;
     }
     match site.routes.clone().oneshot(request.map(Body::new)).await {
         Ok(response) => response,

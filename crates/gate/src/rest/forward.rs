@@ -21,12 +21,13 @@ use super::{
         ask_for_trailers, is_inert, keep_private, strip_request_trailers, strip_response_headers,
         strip_response_trailers, strip_rest_request_headers, takes_trailers,
     },
-    refusal::{RequestStopped, RestRefusal},
+    refusal::{RequestMalformed, RequestStopped, RestRefusal},
     shared::{Behind, RestShared},
 };
 use crate::{
-    Caller, DecisionId, UpstreamUnavailable,
+    Caller, CredentialEnded, DecisionId, Shown, UpstreamUnavailable,
     context::{BoxError, IDENTITY, ReplyBody},
+    under_way::Watch,
 };
 
 /// What one decided request is sent on with.
@@ -36,6 +37,8 @@ pub(super) struct Allowed<'a> {
     pub(super) caller: &'a Caller,
     /// Everybody may do it.
     pub(super) is_public: bool,
+    /// What [`crate::Verifier::moment`] was before the caller was found.
+    pub(super) since: u64,
 }
 
 impl Allowed<'_> {
@@ -43,7 +46,7 @@ impl Allowed<'_> {
     pub(super) async fn forward<B>(
         &self,
         behind: Behind,
-        (parts, path): (Parts, String),
+        (mut parts, path): (Parts, String),
         body: B,
     ) -> Result<Response<ReplyBody>, RestRefusal>
     where
@@ -51,9 +54,21 @@ impl Allowed<'_> {
         B::Error: Into<BoxError>,
     {
         let method = parts.method.clone();
-        let request = self.request(parts, &path, body)?;
+        let shown = self.caller.identity().map(|_| Shown::take(&mut parts, self.since));
+        let (up, down) = match shown {
+            Some(shown) if !body.is_end_stream() => {
+                let (up, down) = shown.for_both();
+                (Some(up), Some(down))
+            }
+            shown => (None, shown),
+        };
+        let request = self.request(parts, &path, (body, self.watch(up)))?;
         let response = behind(request).await.map_err(|error| self.no_response(&*error))?;
-        self.pass_on(&method, response)
+        self.pass_on(&method, response, self.watch(down))
+    }
+
+    fn watch(&self, shown: Option<Shown>) -> Watch {
+        Watch::new(&self.shared.verifier, self.caller, shown)
     }
 
     #[expect(clippy::result_large_err, reason = "the other half is larger, and comes once")]
@@ -61,7 +76,7 @@ impl Allowed<'_> {
         &self,
         mut parts: Parts,
         path: &str,
-        body: B,
+        (body, watch): (B, Watch),
     ) -> Result<Request<RequestBody>, RestRefusal>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -97,7 +112,7 @@ impl Allowed<'_> {
         let filter = move |trailers: &mut HeaderMap| {
             strip_request_trailers(trailers, &shared.settings.strip);
         };
-        let body = Filtered { body: body.map_err(Into::into).boxed_unsync(), filter };
+        let body = Filtered { body: body.map_err(Into::into).boxed_unsync(), filter, watch };
         Ok(Request::from_parts(parts, RequestBody::new(body)))
     }
 
@@ -117,6 +132,17 @@ impl Allowed<'_> {
             let detail = "The body of the request did not come to its end.";
             return RestRefusal::new(StatusCode::REQUEST_TIMEOUT, "request_stopped", detail);
         }
+        if error.is::<RequestMalformed>() {
+            let detail = "The body of the request is not framed as HTTP requires.";
+            return RestRefusal::new(StatusCode::BAD_REQUEST, "malformed_body", detail);
+        }
+        if error.is::<CredentialEnded>() {
+            let detail = "The credential ended before the body of the request did.";
+            return RestRefusal {
+                challenges: self.shared.settings.challenges.clone(),
+                ..RestRefusal::new(StatusCode::UNAUTHORIZED, "credential_ended", detail)
+            };
+        }
         tracing::warn!(
             decision = self.id.as_str(),
             error = error as &dyn Error,
@@ -131,6 +157,7 @@ impl Allowed<'_> {
         &self,
         method: &Method,
         mut response: Response<ReplyBody>,
+        watch: Watch,
     ) -> Result<Response<ReplyBody>, RestRefusal> {
         let shares_host = self.shared.settings.shares_host;
         if response.status().is_informational() {
@@ -161,14 +188,15 @@ impl Allowed<'_> {
         }
         headers.insert(DecisionId::HEADER, self.id.value());
         let filter = move |trailers: &mut HeaderMap| strip_response_trailers(trailers, shares_host);
-        Ok(response.map(|body| Filtered { body, filter }.boxed_unsync()))
+        Ok(response.map(|body| Filtered { body, filter, watch }.boxed_unsync()))
     }
 }
 
-/// A body whose trailers are looked at before they pass.
+/// A body whose trailers are looked at before they pass, and which ends with the caller's credential.
 struct Filtered<F> {
     body: ReplyBody,
     filter: F,
+    watch: Watch,
 }
 
 impl<F: FnMut(&mut HeaderMap) + Unpin> Body for Filtered<F> {
@@ -179,10 +207,11 @@ impl<F: FnMut(&mut HeaderMap) + Unpin> Body for Filtered<F> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Self { body, filter, watch } = &mut *self;
+        let frame = ready!(watch.poll_frame(body, context));
         let Some(Ok(mut frame)) = frame else { return Poll::Ready(frame) };
         if let Some(trailers) = frame.trailers_mut() {
-            (self.filter)(trailers);
+            filter(trailers);
             if trailers.is_empty() {
                 return Poll::Ready(None);
             }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
     context::{BoxError, Pending, ReplyBody},
-    credential::{challenge, find_caller},
+    credential::{challenge, find_caller, since},
     decide::unknown,
     request::pairs,
     response::set_common_headers,
@@ -43,6 +43,8 @@ pub struct Presented {
     pub caller: Caller,
     /// The challenge, if the credential is not valid.
     pub challenge: Option<HeaderValue>,
+    /// What [`Verifier::moment`] was before the caller was found.
+    pub since: u64,
 }
 
 /// Finds who sent the request with the head `parts`: by one credential at most, read by one strict
@@ -57,9 +59,10 @@ pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented
         let detail = "Send the credential in the header Authorization, and not in the URL.";
         return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
     }
+    let since = since(verifier, parts);
     let presented = find_caller(verifier, parts).await?;
     let challenge = challenge(&presented, verifier);
-    Ok(Presented { caller: presented.caller, challenge })
+    Ok(Presented { caller: presented.caller, challenge, since })
 }
 
 impl RestGate {
@@ -207,7 +210,7 @@ where
     {
         recorder.used(identity, &mut std::iter::once(&operation.demand));
     }
-    let allowed = Allowed { shared, id, caller, is_public };
+    let allowed = Allowed { shared, id, caller, is_public, since: presented.since };
     let mut response = allowed.forward(behind, (parts, path), body).await?;
     if let Some(challenge) = presented.challenge.filter(|one| shared.takes(one)) {
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);

@@ -29,6 +29,6 @@ pub use lock::{RestLock, RestLockError, parse_rest_lock};
 pub use map::{MapError, Operation, RestMap};
 pub use openapi::{OpenApiError, ReadOpenApi, read_openapi};
 pub use path::AmbiguousPath;
-pub use refusal::{RequestStopped, RestRefusal};
+pub use refusal::{RequestMalformed, RequestStopped, RestRefusal};
 pub use shared::RestSettings;
 pub use template::{Template, TemplateError};

@@ -213,6 +213,7 @@ async fn caller(
         bearer: token,
         // Whoever explains a token need not hold its key.
         possession: None,
+        again: false,
         audience: arguments.audience.as_deref(),
         source: arguments.from,
     };

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts},
 };
 use castellan_gate::{
-    Caller, DecisionId, Unavailable,
+    Caller, DecisionId, Unavailable, Verifier as _,
     rest::{Presented, RestRefusal, present},
 };
 use castellan_issuer::Issuer;
@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 
 use super::{
     GuardParts,
-    credentials::{Credentials, SiteAccessSessions},
+    credentials::{Credentials, SessionOf, SiteAccessSessions},
     csrf, expected_user, http, method_override,
     site_access::{GuardSiteAccesses, SiteAccess},
 };
@@ -173,14 +173,15 @@ impl Admission {
     async fn sender(
         &self,
         parts: &mut Parts,
-        cookie: &SessionCookie,
+        cookie: &Arc<SessionCookie>,
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
+        let since = self.credentials.moment();
         let Some(sessions) = &self.sessions else {
             self.credentials.note_shown(&self.config, parts).await.map_err(unavailable)?;
             let presented = present(&*self.credentials, parts).await;
             return match presented {
-                Ok(presented) => Ok((presented, None)),
+                Ok(presented) => Ok((Presented { since, ..presented }, None)),
                 Err(refusal) => Err(GuardRefusal::Gate(Box::new(refusal))),
             };
         };
@@ -189,7 +190,8 @@ impl Admission {
             Some((session, caller)) => (caller, Some(session)),
             None => (Caller::NOBODY, None),
         };
-        Ok((Presented { caller, challenge: None }, session))
+        parts.extensions.insert(SessionOf(Arc::clone(cookie)));
+        Ok((Presented { caller, challenge: None, since }, session))
     }
 
     /// Whether the sender may sign in at the SiteAccess (§7.3). Nobody is told so who could still show

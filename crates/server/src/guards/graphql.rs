@@ -3,17 +3,19 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse as _,
 };
 use castellan_gate::{
-    Caller, DecisionId,
+    Caller, DecisionId, FoundAt,
     rest::{RestRefusal, present},
 };
 use serde_json::json;
 
-use super::{Guard, site_access::AtSiteAccess};
-use crate::config::Method;
+use super::{Guard, credentials::RemovedHeaders, site_access::AtSiteAccess};
+use crate::{config::Method, wire::request};
+
+const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
 
 impl Guard {
     /// The request with its caller and its SiteAccess, at which the caller may sign in, and the
@@ -53,9 +55,13 @@ impl Guard {
             let text = "You may not sign in here.";
             return Err(refused(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
         }
-        for name in ["authorization", "x-client-auth", "dpop"] {
-            parts.headers.remove(name);
+        let since = presented.since;
+        let mut shown = HeaderMap::new();
+        for name in [header::AUTHORIZATION, X_CLIENT_AUTH, request::DPOP] {
+            shown.extend(parts.headers.remove(&name).map(|value| (name, value)));
         }
+        parts.extensions.insert(RemovedHeaders(shown));
+        parts.extensions.insert(FoundAt(since));
         parts.extensions.insert(AtSiteAccess(site_access));
         parts.extensions.insert(presented.caller);
         Ok((Request::from_parts(parts, body), presented.challenge))

@@ -215,7 +215,8 @@ impl<'a> Setup<'a> {
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
         };
-        let credential = Credential { bearer: "", possession: None, audience: None, source: None };
+        let credential =
+            Credential { bearer: "", possession: None, audience: None, source: None, again: false };
         Ok(Credentials::holder(guard, &parts, live, &credential).await?)
     }
 

@@ -14,14 +14,15 @@ mod people;
 mod person_basic;
 mod person_jwt;
 mod session;
+mod under_way;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap, HeaderValue, request::Parts};
 use castellan_gate::{
-    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
-    Unchallenged, Verifier,
+    BasicError, Caller, Credential, CredentialProblem, Ended, FoundAt, Identity, Person,
+    PersonTerm, Shown as ShownBefore, Unavailable, Unchallenged, Verifier,
 };
 use castellan_issuer::{
     Issuer,
@@ -33,6 +34,7 @@ use castellan_proto::{BasicCredentials, Secret, jose::Algorithm};
 use super::GuardParts;
 use crate::config::GuardConfig;
 pub(in crate::guards) use session::SiteAccessSessions;
+pub(in crate::guards) use under_way::{RemovedHeaders, SessionOf};
 
 /// The caller whom a credential shows; `None` if it is not of this kind, or if there is none.
 type Shown = Result<Option<Caller>, Unavailable>;
@@ -114,12 +116,19 @@ pub(crate) struct Credentials {
     kinds: Vec<Box<dyn CredentialKind>>,
     /// How callers are asked for a name and a password.
     basic: Option<HeaderValue>,
+    issuer: Issuer,
+    sessions: Option<SiteAccessSessions>,
 }
 
 impl Credentials {
     pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
         let kinds = ROSTER.iter().filter_map(|take| take(config, parts)).collect();
-        Self { kinds, basic: config.basic_challenge() }
+        Self {
+            kinds,
+            basic: config.basic_challenge(),
+            issuer: parts.issuer.clone(),
+            sessions: SiteAccessSessions::of(config, parts),
+        }
     }
 
     /// The caller that the access token `live`, shown with `credential`, is at a guard.
@@ -148,20 +157,35 @@ impl Credentials {
         if config.is_of_certificates() {
             extensions.insert(Unchallenged);
         }
+        let since = self.moment();
+        let Some((caller, by_connection)) = self.shown(headers, extensions).await? else {
+            return Ok(());
+        };
+        if by_connection {
+            extensions.insert(Unchallenged);
+        }
+        extensions.insert(FoundAt(since));
+        extensions.insert(caller);
+        Ok(())
+    }
+
+    /// The caller whom a request shows without an `Authorization`, and whether the connection does.
+    async fn shown(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Option<(Caller, bool)>, Unavailable> {
         for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
-                extensions.insert(caller);
-                return Ok(());
+                return Ok(Some((caller, false)));
             }
         }
         for kind in &self.kinds {
             if let Some(caller) = kind.by_connection(headers, extensions).await? {
-                extensions.insert(Unchallenged);
-                extensions.insert(caller);
-                return Ok(());
+                return Ok(Some((caller, true)));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -215,6 +239,14 @@ impl Verifier for Credentials {
             }
         }
         Ok(None)
+    }
+
+    fn watch(self: Arc<Self>, shown: ShownBefore, identity: Arc<Identity>) -> Option<Ended> {
+        Some(Box::pin(under_way::until_ended(self, shown, identity)))
+    }
+
+    fn moment(&self) -> u64 {
+        self.issuer.liveness().changes()
     }
 
     fn basic_challenge(&self) -> Option<HeaderValue> {

@@ -16,6 +16,7 @@ pub(crate) mod rest_streams;
 pub(crate) mod roles;
 pub(crate) mod schema_sources;
 pub(crate) mod scope_usage;
+pub(crate) mod under_way;
 pub(crate) mod untouched;
 pub(crate) mod upstream_bytes;
 pub(crate) mod upstream_limits;

@@ -36,6 +36,7 @@ const ORDER: &[&str] = &[
     "json",
     "limits",
     "caller",
+    "shown",
     "policies",
 ];
 

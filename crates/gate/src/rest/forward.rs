@@ -18,11 +18,13 @@ use http_body_util::BodyExt as _;
 use super::{
     body::RequestBody,
     headers::{
-        ask_for_trailers, is_inert, keep_private, strip_request_trailers, strip_response_headers,
-        strip_response_trailers, strip_rest_request_headers, takes_trailers,
+        ask_for_trailers, is_inert, keep_private, other_cookies, strip_request_trailers,
+        strip_response_headers, strip_response_trailers, strip_rest_request_headers,
+        takes_trailers,
     },
     refusal::{RequestMalformed, RequestStopped, RestRefusal},
     shared::{Behind, RestShared},
+    websocket::{self, Handshake, Opened},
 };
 use crate::{
     Caller, CredentialEnded, DecisionId, Shown, UpstreamUnavailable,
@@ -46,7 +48,7 @@ impl Allowed<'_> {
     pub(super) async fn forward<B>(
         &self,
         behind: Behind,
-        (mut parts, path): (Parts, String),
+        (mut parts, path, handshake): (Parts, String, Option<Handshake>),
         body: B,
     ) -> Result<Response<ReplyBody>, RestRefusal>
     where
@@ -54,6 +56,15 @@ impl Allowed<'_> {
         B::Error: Into<BoxError>,
     {
         let method = parts.method.clone();
+        if matches!(method, Method::GET | Method::HEAD)
+            && !body.is_end_stream()
+            && body.size_hint().exact().is_none()
+        {
+            // Clients of HTTP/1.1 send such a body in chunks, which many APIs do not expect after a GET
+            // and would take for the next request.
+            let detail = "The body of a GET has to state its length by Content-Length.";
+            return Err(RestRefusal::new(StatusCode::LENGTH_REQUIRED, "length_required", detail));
+        }
         let shown = self.caller.identity().map(|_| Shown::take(&mut parts, self.since));
         let (up, down) = match shown {
             Some(shown) if !body.is_end_stream() => {
@@ -62,9 +73,32 @@ impl Allowed<'_> {
             }
             shown => (None, shown),
         };
-        let request = self.request(parts, &path, (body, self.watch(up)))?;
+        let opens = handshake.is_some();
+        let mut request = self.request(parts, &path, (body, self.watch(up)))?;
+        if let Some(handshake) = handshake {
+            handshake.write(request.headers_mut());
+        }
         let response = behind(request).await.map_err(|error| self.no_response(&*error))?;
+        if opens && websocket::is_open(&response) {
+            return Ok(self.open(response, self.watch(down)));
+        }
         self.pass_on(&method, response, self.watch(down))
+    }
+
+    /// The answer that opens a WebSocket.
+    fn open(&self, mut response: Response<ReplyBody>, watch: Watch) -> Response<ReplyBody> {
+        let headers = response.headers_mut();
+        strip_response_headers(headers, &self.shared.settings);
+        websocket::say_open(headers);
+        headers.insert(DecisionId::HEADER, self.id.value());
+        response.extensions_mut().insert(Opened::new(watch.into_ended()));
+        response
+    }
+
+    /// The cookies of the service behind, where they pass.
+    fn cookies(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let settings = &self.shared.settings;
+        if settings.shares_host { None } else { other_cookies(headers, &settings.our_cookies) }
     }
 
     fn watch(&self, shown: Option<Shown>) -> Watch {
@@ -92,7 +126,9 @@ impl Allowed<'_> {
         parts.version = Version::default();
         let wants_trailers = takes_trailers(&parts.headers);
         let also = &self.shared.settings.strip;
+        let cookies = self.cookies(&parts.headers);
         strip_rest_request_headers(&mut parts.headers, also);
+        parts.headers.extend(cookies.map(|cookies| (header::COOKIE, cookies)));
         if wants_trailers {
             ask_for_trailers(&mut parts.headers);
         }
@@ -175,7 +211,7 @@ impl Allowed<'_> {
         let has_none = *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
         let length = response.headers().get(header::CONTENT_LENGTH).filter(|_| has_none).cloned();
         let headers = response.headers_mut();
-        strip_response_headers(headers, shares_host);
+        strip_response_headers(headers, &self.shared.settings);
         headers.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         if !self.is_public {
             keep_private(headers);
@@ -187,7 +223,9 @@ impl Allowed<'_> {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         headers.insert(DecisionId::HEADER, self.id.value());
-        let filter = move |trailers: &mut HeaderMap| strip_response_trailers(trailers, shares_host);
+        let shared = Arc::clone(self.shared);
+        let filter =
+            move |trailers: &mut HeaderMap| strip_response_trailers(trailers, &shared.settings);
         Ok(response.map(|body| Filtered { body, filter, watch }.boxed_unsync()))
     }
 }

@@ -20,6 +20,7 @@ mod shared;
 mod template;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 pub use body::RequestBody;
 pub use explain::{NotDecided, explain_operation};
@@ -32,3 +33,4 @@ pub use path::AmbiguousPath;
 pub use refusal::{RequestMalformed, RequestStopped, RestRefusal};
 pub use shared::RestSettings;
 pub use template::{Template, TemplateError};
+pub use websocket::Opened;

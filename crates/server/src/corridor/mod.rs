@@ -17,7 +17,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderValue, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::DecisionId;
@@ -154,6 +154,9 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let (path, guard) = (request.uri().path(), site.guard(&request));
+    if site.is_of_guards(&request) && guard.is_none_or(|guard| !guard.config.own_host) {
+        return plain(StatusCode::NOT_FOUND, "Nothing is at this path of this host.\n");
+    }
     let site = &site.routes;
     // A REST guard is for the origins that it lists, whatever else is at its path.
     let rest = guard.filter(|guard| guard.config.is_http());
@@ -212,8 +215,20 @@ where
     if let Some(guard) = guard {
         return guard.answer(request).await;
     }
+    let asks_for_methods = request.method() == Method::OPTIONS;
     match site.routes.clone().oneshot(request.map(Body::new)).await {
+        Ok(response) if asks_for_methods => tell_methods(response),
         Ok(response) => response,
         Err(never) => match never {},
+    }
+}
+
+/// The answer to `OPTIONS` where a route says only that it does not take that: which methods it takes
+/// (RFC 9110 §9.3.7).
+fn tell_methods(refused: Response<Body>) -> Response<Body> {
+    let allow = refused.headers().get(header::ALLOW).cloned();
+    match allow.filter(|_| refused.status() == StatusCode::METHOD_NOT_ALLOWED) {
+        Some(allow) => [(header::ALLOW, allow)].into_response(),
+        None => refused,
     }
 }

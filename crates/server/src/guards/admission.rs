@@ -21,13 +21,15 @@ use super::{
     credentials::{Credentials, SessionOf, SiteAccessSessions},
     csrf, expected_user, http, method_override,
     site_access::{GuardSiteAccesses, SiteAccess},
+    websocket,
 };
 use crate::{
     config::{Anonymous, GuardConfig, Method},
     dialects::{
-        Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
-        SessionsOf,
+        Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SESSION_COOKIES,
+        SessionCookie, SessionsOf,
     },
+    wire::request,
 };
 
 /// How long it may take to find out who calls.
@@ -233,6 +235,9 @@ impl Admission {
     ) -> Result<(), GuardRefusal> {
         let checks_itself = self.is_below(parts, |endpoints| endpoints.check_tokens);
         let is_sent_by_browsers = session.is_some() || self.is_basic(parts);
+        if self.config.websocket && websocket::is_asked_for(&parts.headers) {
+            return self.check_websocket(parts, session);
+        }
         if csrf::is_safe(&parts.method) || !(checks_itself || is_sent_by_browsers) {
             return Ok(());
         }
@@ -245,6 +250,29 @@ impl Admission {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a page that opens a WebSocket may: nothing but the origin tells, as there is no preflight
+    /// and no room for a token (RFC 6455 §10.2).
+    fn check_websocket(
+        &self,
+        parts: &Parts,
+        session: Option<&OpenSession>,
+    ) -> Result<(), GuardRefusal> {
+        // Every browser says its origin.
+        if session.is_some() && !parts.headers.contains_key(header::ORIGIN) {
+            return Err(GuardRefusal::NotMeant);
+        }
+        let (issuer, allowed) = (&self.issuer.address().issuer, &self.config.allowed_origins);
+        csrf::check_origin(issuer, allowed, &parts.headers)
+    }
+
+    /// The beginnings of the names of cookies that are for this server alone.
+    pub(super) fn our_cookies(&self) -> Vec<String> {
+        let own = self.cookies.values().map(|cookie| cookie.name.clone());
+        let known = [request::SESSION, request::mark_cookie(true), request::mark_cookie(false)];
+        let known = known.into_iter().chain(SESSION_COOKIES).map(ToOwned::to_owned);
+        own.filter(|name| !name.is_empty()).chain(known).collect()
     }
 
     /// Whether the request shows a name and a password, which browsers remember and send along with

@@ -313,6 +313,21 @@ async fn what_is_no_chunk_is_a_bad_request() {
     assert_eq!(stage.whole.load(Ordering::SeqCst), 0);
 }
 
+/// In chunks it would be lost, or taken for the next request.
+#[tokio::test]
+async fn a_get_whose_body_has_no_length_is_refused() {
+    let stage = Stage::start().await;
+    let token = stage.token().await;
+    let request = format!(
+        "GET /f/files/a HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    );
+    let mut asked = UnderWay { socket: stage.connect().await, said: String::new() };
+    asked.socket.write_all(request.as_bytes()).await.unwrap();
+    asked.until("\"length_required\"").await;
+    assert!(asked.said.starts_with("HTTP/1.1 411 "), "{}", asked.said);
+}
+
 /// A node that hears nothing looks into the data source; if it cannot, nothing goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_end_at_a_node_that_hears_nothing() {

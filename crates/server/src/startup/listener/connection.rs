@@ -76,13 +76,9 @@ impl Connection {
             drop(std::mem::replace(&mut self.counted.0, share));
         }
         let (corridor, peer) = (self.house.corridor.clone(), self.peer);
-        let told = Told {
-            memory: self.memory,
-            arrival,
-            activity: Arc::clone(&activity),
-            counted: Arc::new(self.counted),
-            stopped: self.stopped.clone(),
-        };
+        let (noted, stopped) = (Arc::clone(&activity), self.stopped.clone());
+        let counted = Arc::new(self.counted);
+        let told = Told { memory: self.memory, arrival, activity: noted, counted, stopped };
         let service = service_fn(move |mut request: Request<Incoming>| {
             told.tell(&mut request);
             let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));

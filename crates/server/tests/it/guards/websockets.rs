@@ -340,7 +340,7 @@ async fn websocket_is_refused_where_it_means_nothing() {
 }
 
 /// A browser's WebSocket, and an API that knows the protocol.
-const TALK: &str = r#"
+const TALK: &str = r"
 const {createServer} = require('node:http'), {createHash} = require('node:crypto');
 const api = createServer().listen(0, '127.0.0.1', () => console.log(api.address().port));
 api.on('upgrade', (request, socket) => {
@@ -362,7 +362,7 @@ process.stdin.once('data', url => {
   client.onclose = event => { console.log(event.code, event.wasClean); process.exit(); };
   client.onerror = event => { console.log('error', event.message); };
 });
-"#;
+";
 
 #[tokio::test]
 async fn a_browsers_websocket_is_opened_used_and_closed_in_order() {

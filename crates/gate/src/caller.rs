@@ -10,7 +10,7 @@ use castellan_proto::{
 };
 use http::{Extensions, HeaderValue};
 
-use crate::PolicyTerm;
+use crate::{Ended, PolicyTerm, Shown};
 
 /// The sender of a request, whatever the authentication method.
 ///
@@ -105,6 +105,9 @@ pub struct Credential<'a> {
     pub audience: Option<&'a str>,
     /// From where the request came, if that is known.
     pub source: Option<IpAddr>,
+    /// It was verified when the request came, and is looked at again while that is under way: the proof
+    /// of possession that came with it has done its service.
+    pub again: bool,
 }
 
 /// A proof of possession (RFC 9449 §4), and the request that it came with.
@@ -196,6 +199,18 @@ pub trait Verifier: Send + Sync {
     /// credential. Default: its sender showed one that is not valid (`docs/rules.md` rule 3).
     fn passes_over_basic(&self) -> bool {
         false
+    }
+
+    /// Is ready once the caller `identity`, who has shown what is in `shown`, may not be told more:
+    /// because the credential has ended, or what they may do has changed. `None`, the default, if
+    /// requests go on until they end by themselves.
+    fn watch(self: Arc<Self>, _shown: Shown, _identity: Arc<Identity>) -> Option<Ended> {
+        None
+    }
+
+    /// A number that grows whenever something changes that credentials depend on.
+    fn moment(&self) -> u64 {
+        0
     }
 
     /// How callers are asked for a name and a password (RFC 7617 §2). With none, the default, they are

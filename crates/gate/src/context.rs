@@ -137,6 +137,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) id: &'a DecisionId,
     pub(crate) wanted: Wanted,
     pub(crate) caller: &'a Caller,
+    /// What [`Verifier::moment`] was before the caller was found.
+    pub(crate) since: u64,
 }
 
 /// Bytes of memory that documents take that are kept read, per guard.

@@ -5,8 +5,8 @@ use castellan_proto::{AuthScheme, Authorization, AuthorizationError};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
-    BasicError, Caller, Credential, CredentialProblem, Possession, Source, Unchallenged, Verifier,
-    request::has_access_token, response::RequestRefusal,
+    BasicError, Caller, Credential, CredentialProblem, FoundAt, Possession, ShownAgain, Source,
+    Unchallenged, Verifier, request::has_access_token, response::RequestRefusal,
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -17,6 +17,12 @@ const X_JWT_AUD: HeaderName = HeaderName::from_static("x-jwt-aud");
 pub(crate) struct PresentedCredential {
     pub(crate) caller: Caller,
     pub(crate) scheme: Scheme,
+}
+
+/// What [`Verifier::moment`] was before the caller of `parts` was looked for.
+pub(crate) fn since(verifier: &dyn Verifier, parts: &Parts) -> u64 {
+    let found = parts.extensions.get::<FoundAt>();
+    found.map_or_else(|| verifier.moment(), |found| found.0)
 }
 
 fn several() -> RequestRefusal {
@@ -114,7 +120,9 @@ async fn check(
     scheme: Scheme,
     bearer: &str,
 ) -> Result<Caller, RequestRefusal> {
+    let again = parts.extensions.get::<ShownAgain>().is_some();
     let possession = match scheme {
+        Scheme::Dpop if again => None,
         Scheme::Bearer | Scheme::Basic | Scheme::Connection => None,
         Scheme::Dpop => {
             let mut proofs = parts.headers.get_all(DPOP).iter();
@@ -136,7 +144,7 @@ async fn check(
         (Some(_), Some(_)) => return Err(several()),
     };
     let source = parts.extensions.get::<Source>().map(|source| source.0);
-    verifier.verify(&Credential { bearer, possession, audience, source }).await.map_err(
+    verifier.verify(&Credential { bearer, possession, audience, source, again }).await.map_err(
         |unavailable| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             RequestRefusal::new(status, &unavailable.to_string(), "UNAVAILABLE")

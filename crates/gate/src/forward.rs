@@ -6,7 +6,7 @@ use http::{Extensions, Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Ask, Document, Envelope, OnDeny, Question, Reason, Root, Verdict,
+    Ask, Document, Envelope, OnDeny, Question, Reason, Root, Shown, Verdict,
     context::{Behind, ReplyBody, RequestContext},
     document::{
         prune::{Pruned, blank},
@@ -36,10 +36,12 @@ pub(crate) async fn answer(
     let removed = plan.removed();
     let alone = plan.document.executable.operations.len() == 1;
     let answered = if plan.asks_upstream() && removed.is_empty() && alone {
+        let mut parts = parts;
+        let shown = context.shown(&mut parts);
         match upstream::request(context, parts, envelope.to_json()) {
             Ok(request) => upstream::send(context, behind, request)
                 .await
-                .map(|answer| upstream::stream(context, answer)),
+                .map(|answer| upstream::stream(context, answer, shown)),
             Err(refusal) => Err(refusal),
         }
     } else {
@@ -83,6 +85,11 @@ impl RequestContext<'_> {
             })
             .collect();
         if breaks { Err(self.nothing_runs(field_errors)) } else { Ok(field_errors) }
+    }
+
+    /// What a known caller has shown, to be looked at again while the response is under way.
+    fn shown(&self, parts: &mut Parts) -> Option<Shown> {
+        self.caller.identity().map(|_| Shown::take(parts, self.since))
     }
 
     fn all_or_nothing(&self, plan: &Plan) -> bool {

@@ -15,7 +15,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::{
     DecisionId, GuardSchema, Recorder, Rules, Verifier,
     context::{Attestor, Behind, BoxError, Pending, ReplyBody, RequestContext, Shared},
-    credential::{Scheme, challenge, find_caller},
+    credential::{Scheme, challenge, find_caller, since},
     forward,
     media::Wanted,
     plan::Plan,
@@ -127,6 +127,7 @@ where
     let id = parts.extensions.get::<DecisionId>().copied().unwrap_or_else(DecisionId::generate);
     let wanted = Wanted::of(&parts.headers);
     // This comes first, because some callers must receive no other answer.
+    let since = since(&*shared.verifier, &parts);
     let presented = match find_caller(&*shared.verifier, &parts).await {
         Ok(presented) => presented,
         Err(refusal) => return refusal.into_response(wanted.unwrap_or(Wanted::Any), &id),
@@ -162,7 +163,7 @@ where
         }
         Ok(plan) => {
             plan.record(shared, &id, &caller);
-            let context = RequestContext { shared, id: &id, wanted, caller: &caller };
+            let context = RequestContext { shared, id: &id, wanted, caller: &caller, since };
             forward::answer(&context, behind, parts, &envelope, plan).await
         }
         Err(refusal) => refused(refusal),

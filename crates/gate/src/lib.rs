@@ -136,6 +136,8 @@ mod response;
 pub mod rest;
 mod rules;
 mod schema;
+mod shown;
+mod under_way;
 mod upstream;
 
 pub use answer_memory::AnswerMemory;
@@ -164,4 +166,5 @@ pub use schema::lock::{Drift, Lock, parse_lock};
 pub use schema::naming::{Naming, name_mutation};
 pub use schema::returns::Returns;
 pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};
+pub use shown::{CredentialEnded, Ended, FoundAt, Shown, ShownAgain};
 pub use upstream::UpstreamUnavailable;

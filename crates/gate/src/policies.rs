@@ -3,7 +3,7 @@
 //! The gate knows no policy language. It says what a request asks for, with the arguments of the
 //! field and what is selected below it, and asks once the scopes allow it.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use castellan_proto::scope::RequiredScope;
 use http::request::Parts;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 ///
 /// Asking them is pure: the same question has the same answer, and nothing is waited for
 /// (`docs/rules.md` rule 2).
-pub trait Policies: Send + Sync {
+pub trait Policies: Any + Send + Sync {
     /// What they say about `request`.
     fn ask(&self, request: &PolicyRequest<'_>) -> PolicyAnswer;
 }

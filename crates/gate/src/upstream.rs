@@ -15,12 +15,13 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 
 use crate::{
-    AnswerMemory, DecisionId,
+    AnswerMemory, DecisionId, Shown,
     answer_memory::{HeldAnswer, HeldBody},
     context::{Behind, BoxError, IDENTITY, ReplyBody, RequestContext},
     headers::{strip_request_headers, strip_response_headers},
     merge::Upstream,
     response::{RequestRefusal, set_common_headers},
+    under_way::Watch,
 };
 
 /// What a service behind the gate fails with if it did not ask its API at all, because too many
@@ -107,9 +108,11 @@ pub(crate) async fn send(
 pub(crate) fn stream(
     context: &RequestContext<'_>,
     response: Response<ReplyBody>,
+    shown: Option<Shown>,
 ) -> Response<ReplyBody> {
+    let watch = Watch::new(&context.shared.verifier, context.caller, shown);
     // Trailers would be headers that nobody has looked at.
-    let mut response = response.map(|body| DataOnly(body).boxed_unsync());
+    let mut response = response.map(|body| DataOnly { body, watch }.boxed_unsync());
     let headers = response.headers_mut();
     strip_response_headers(headers);
     headers.insert(header::CONTENT_TYPE, context.wanted.content_type());
@@ -208,7 +211,10 @@ fn is_graphql(headers: &HeaderMap) -> bool {
 }
 
 /// A body without what is no data.
-struct DataOnly(ReplyBody);
+struct DataOnly {
+    body: ReplyBody,
+    watch: Watch,
+}
 
 impl Body for DataOnly {
     type Data = Bytes;
@@ -218,15 +224,16 @@ impl Body for DataOnly {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
+        let Self { body, watch } = &mut *self;
+        let frame = ready!(watch.poll_frame(body, context));
         Poll::Ready(frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

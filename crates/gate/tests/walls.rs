@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "response",
     // What its steps share.
     "answer_memory",
+    "under_way",
     "context",
     "denial",
     "explain",
@@ -35,6 +36,7 @@ const ORDER: &[&str] = &[
     "json",
     "limits",
     "caller",
+    "shown",
     "policies",
 ];
 

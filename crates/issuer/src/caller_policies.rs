@@ -60,6 +60,15 @@ impl Issuer {
 }
 
 impl CallerPolicies {
+    /// Whether these are the policies of `other`, and the caller looks the same to them.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.policies, &other.policies)
+            && self.roles == other.roles
+            && self.site == other.site
+            && self.shown.get_or_init(|| self.show()) == other.shown.get_or_init(|| other.show())
+    }
+
     /// What the policies say about `request` to do `operation`, in the order of their ids
     /// ([`policy::evaluate`]). The caller, the site and the operation's id are added here.
     #[must_use]

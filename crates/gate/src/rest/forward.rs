@@ -18,15 +18,18 @@ use http_body_util::BodyExt as _;
 use super::{
     body::RequestBody,
     headers::{
-        ask_for_trailers, is_inert, keep_private, strip_request_trailers, strip_response_headers,
-        strip_response_trailers, strip_rest_request_headers, takes_trailers,
+        ask_for_trailers, is_inert, keep_private, other_cookies, strip_request_trailers,
+        strip_response_headers, strip_response_trailers, strip_rest_request_headers,
+        takes_trailers,
     },
-    refusal::{RequestStopped, RestRefusal},
+    refusal::{RequestMalformed, RequestStopped, RestRefusal},
     shared::{Behind, RestShared},
+    websocket::{self, Handshake, Opened},
 };
 use crate::{
-    Caller, DecisionId, UpstreamUnavailable,
+    Caller, CredentialEnded, DecisionId, Shown, UpstreamUnavailable,
     context::{BoxError, IDENTITY, ReplyBody},
+    under_way::Watch,
 };
 
 /// What one decided request is sent on with.
@@ -36,6 +39,8 @@ pub(super) struct Allowed<'a> {
     pub(super) caller: &'a Caller,
     /// Everybody may do it.
     pub(super) is_public: bool,
+    /// What [`crate::Verifier::moment`] was before the caller was found.
+    pub(super) since: u64,
 }
 
 impl Allowed<'_> {
@@ -43,7 +48,7 @@ impl Allowed<'_> {
     pub(super) async fn forward<B>(
         &self,
         behind: Behind,
-        (parts, path): (Parts, String),
+        (mut parts, path, handshake): (Parts, String, Option<Handshake>),
         body: B,
     ) -> Result<Response<ReplyBody>, RestRefusal>
     where
@@ -51,9 +56,53 @@ impl Allowed<'_> {
         B::Error: Into<BoxError>,
     {
         let method = parts.method.clone();
-        let request = self.request(parts, &path, body)?;
+        if matches!(method, Method::GET | Method::HEAD)
+            && !body.is_end_stream()
+            && body.size_hint().exact().is_none()
+        {
+            // Clients of HTTP/1.1 send such a body in chunks, which many APIs do not expect after a GET
+            // and would take for the next request.
+            let detail = "The body of a GET has to state its length by Content-Length.";
+            return Err(RestRefusal::new(StatusCode::LENGTH_REQUIRED, "length_required", detail));
+        }
+        let shown = self.caller.identity().map(|_| Shown::take(&mut parts, self.since));
+        let (up, down) = match shown {
+            Some(shown) if !body.is_end_stream() => {
+                let (up, down) = shown.for_both();
+                (Some(up), Some(down))
+            }
+            shown => (None, shown),
+        };
+        let opens = handshake.is_some();
+        let mut request = self.request(parts, &path, (body, self.watch(up)))?;
+        if let Some(handshake) = handshake {
+            handshake.write(request.headers_mut());
+        }
         let response = behind(request).await.map_err(|error| self.no_response(&*error))?;
-        self.pass_on(&method, response)
+        if opens && websocket::is_open(&response) {
+            return Ok(self.open(response, self.watch(down)));
+        }
+        self.pass_on(&method, response, self.watch(down))
+    }
+
+    /// The answer that opens a WebSocket.
+    fn open(&self, mut response: Response<ReplyBody>, watch: Watch) -> Response<ReplyBody> {
+        let headers = response.headers_mut();
+        strip_response_headers(headers, &self.shared.settings);
+        websocket::say_open(headers);
+        headers.insert(DecisionId::HEADER, self.id.value());
+        response.extensions_mut().insert(Opened::new(watch.into_ended()));
+        response
+    }
+
+    /// The cookies of the service behind, where they pass.
+    fn cookies(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let settings = &self.shared.settings;
+        if settings.shares_host { None } else { other_cookies(headers, &settings.our_cookies) }
+    }
+
+    fn watch(&self, shown: Option<Shown>) -> Watch {
+        Watch::new(&self.shared.verifier, self.caller, shown)
     }
 
     #[expect(clippy::result_large_err, reason = "the other half is larger, and comes once")]
@@ -61,7 +110,7 @@ impl Allowed<'_> {
         &self,
         mut parts: Parts,
         path: &str,
-        body: B,
+        (body, watch): (B, Watch),
     ) -> Result<Request<RequestBody>, RestRefusal>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -77,7 +126,9 @@ impl Allowed<'_> {
         parts.version = Version::default();
         let wants_trailers = takes_trailers(&parts.headers);
         let also = &self.shared.settings.strip;
+        let cookies = self.cookies(&parts.headers);
         strip_rest_request_headers(&mut parts.headers, also);
+        parts.headers.extend(cookies.map(|cookies| (header::COOKIE, cookies)));
         if wants_trailers {
             ask_for_trailers(&mut parts.headers);
         }
@@ -97,7 +148,7 @@ impl Allowed<'_> {
         let filter = move |trailers: &mut HeaderMap| {
             strip_request_trailers(trailers, &shared.settings.strip);
         };
-        let body = Filtered { body: body.map_err(Into::into).boxed_unsync(), filter };
+        let body = Filtered { body: body.map_err(Into::into).boxed_unsync(), filter, watch };
         Ok(Request::from_parts(parts, RequestBody::new(body)))
     }
 
@@ -117,6 +168,17 @@ impl Allowed<'_> {
             let detail = "The body of the request did not come to its end.";
             return RestRefusal::new(StatusCode::REQUEST_TIMEOUT, "request_stopped", detail);
         }
+        if error.is::<RequestMalformed>() {
+            let detail = "The body of the request is not framed as HTTP requires.";
+            return RestRefusal::new(StatusCode::BAD_REQUEST, "malformed_body", detail);
+        }
+        if error.is::<CredentialEnded>() {
+            let detail = "The credential ended before the body of the request did.";
+            return RestRefusal {
+                challenges: self.shared.settings.challenges.clone(),
+                ..RestRefusal::new(StatusCode::UNAUTHORIZED, "credential_ended", detail)
+            };
+        }
         tracing::warn!(
             decision = self.id.as_str(),
             error = error as &dyn Error,
@@ -131,6 +193,7 @@ impl Allowed<'_> {
         &self,
         method: &Method,
         mut response: Response<ReplyBody>,
+        watch: Watch,
     ) -> Result<Response<ReplyBody>, RestRefusal> {
         let shares_host = self.shared.settings.shares_host;
         if response.status().is_informational() {
@@ -148,7 +211,7 @@ impl Allowed<'_> {
         let has_none = *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
         let length = response.headers().get(header::CONTENT_LENGTH).filter(|_| has_none).cloned();
         let headers = response.headers_mut();
-        strip_response_headers(headers, shares_host);
+        strip_response_headers(headers, &self.shared.settings);
         headers.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         if !self.is_public {
             keep_private(headers);
@@ -160,15 +223,18 @@ impl Allowed<'_> {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         headers.insert(DecisionId::HEADER, self.id.value());
-        let filter = move |trailers: &mut HeaderMap| strip_response_trailers(trailers, shares_host);
-        Ok(response.map(|body| Filtered { body, filter }.boxed_unsync()))
+        let shared = Arc::clone(self.shared);
+        let filter =
+            move |trailers: &mut HeaderMap| strip_response_trailers(trailers, &shared.settings);
+        Ok(response.map(|body| Filtered { body, filter, watch }.boxed_unsync()))
     }
 }
 
-/// A body whose trailers are looked at before they pass.
+/// A body whose trailers are looked at before they pass, and which ends with the caller's credential.
 struct Filtered<F> {
     body: ReplyBody,
     filter: F,
+    watch: Watch,
 }
 
 impl<F: FnMut(&mut HeaderMap) + Unpin> Body for Filtered<F> {
@@ -179,10 +245,11 @@ impl<F: FnMut(&mut HeaderMap) + Unpin> Body for Filtered<F> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Self { body, filter, watch } = &mut *self;
+        let frame = ready!(watch.poll_frame(body, context));
         let Some(Ok(mut frame)) = frame else { return Poll::Ready(frame) };
         if let Some(trailers) = frame.trailers_mut() {
-            (self.filter)(trailers);
+            filter(trailers);
             if trailers.is_empty() {
                 return Poll::Ready(None);
             }

@@ -19,11 +19,12 @@ use super::{
     map::{Found, Operation, RestMap},
     refusal::RestRefusal,
     shared::{Behind, RestSettings, RestShared},
+    websocket::{self, Handshake},
 };
 use crate::{
     Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
     context::{BoxError, Pending, ReplyBody},
-    credential::{challenge, find_caller},
+    credential::{challenge, find_caller, since},
     decide::unknown,
     request::has_access_token,
     response::set_common_headers,
@@ -43,6 +44,8 @@ pub struct Presented {
     pub caller: Caller,
     /// The challenge, if the credential is not valid.
     pub challenge: Option<HeaderValue>,
+    /// What [`Verifier::moment`] was before the caller was found.
+    pub since: u64,
 }
 
 /// Finds who sent the request with the head `parts`: by one credential at most, read by one strict
@@ -57,9 +60,10 @@ pub async fn present(verifier: &dyn Verifier, parts: &Parts) -> Result<Presented
         let detail = "Send the credential in the header Authorization, and not in the URL.";
         return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "invalid_request", detail));
     }
+    let since = since(verifier, parts);
     let presented = find_caller(verifier, parts).await?;
     let challenge = challenge(&presented, verifier);
-    Ok(Presented { caller: presented.caller, challenge })
+    Ok(Presented { caller: presented.caller, challenge, since })
 }
 
 impl RestGate {
@@ -158,16 +162,13 @@ where
     B::Error: Into<BoxError>,
 {
     let path = shared.below(parts.uri.path())?.to_owned();
-    if parts.headers.contains_key(header::UPGRADE) {
-        let detail = "This guard changes to no other protocol.";
-        return Err(RestRefusal::new(StatusCode::BAD_REQUEST, "upgrade_refused", detail));
-    }
+    let handshake = shared.handshake(&parts)?;
     let found = shared.map.find(&parts.method, &path).map_err(|_| {
         let detail = "The path can be read in more than one way.";
         RestRefusal::new(StatusCode::BAD_REQUEST, "ambiguous_path", detail)
     })?;
-    if let (&Method::OPTIONS, Found::OtherMethods(allowed)) = (&parts.method, &found) {
-        return Ok(options(&allowed.text(), id));
+    if let Some(allow) = shared.told_methods(&parts.method, &found) {
+        return Ok(options(&allow, id));
     }
     let presented = match parts.extensions.remove::<Presented>() {
         Some(presented) => presented,
@@ -207,8 +208,8 @@ where
     {
         recorder.used(identity, &mut std::iter::once(&operation.demand));
     }
-    let allowed = Allowed { shared, id, caller, is_public };
-    let mut response = allowed.forward(behind, (parts, path), body).await?;
+    let allowed = Allowed { shared, id, caller, is_public, since: presented.since };
+    let mut response = allowed.forward(behind, (parts, path, handshake), body).await?;
     if let Some(challenge) = presented.challenge.filter(|one| shared.takes(one)) {
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
@@ -221,6 +222,29 @@ impl RestShared {
     fn below<'a>(&self, path: &'a str) -> Result<&'a str, RestRefusal> {
         let rest = path.strip_prefix(&*self.settings.path);
         rest.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(not_found)
+    }
+
+    /// The methods of a path, if a request with `method` asks for them and no operation answers that.
+    fn told_methods(&self, method: &Method, found: &Found<'_>) -> Option<String> {
+        match found {
+            _ if *method != Method::OPTIONS => None,
+            Found::OtherMethods(allowed) => Some(allowed.text()),
+            Found::Nothing => self.settings.options_everywhere.then(|| "OPTIONS".to_owned()),
+            Found::Operation(..) => None,
+        }
+    }
+
+    /// What opens a WebSocket, if the request does. No other protocol is changed to.
+    #[expect(clippy::result_large_err, reason = "it is handed on, and made once")]
+    fn handshake(&self, parts: &Parts) -> Result<Option<Handshake>, RestRefusal> {
+        if !websocket::is_asked_for(parts) {
+            return Ok(None);
+        }
+        if self.settings.websocket {
+            return Handshake::read(parts).map(Some);
+        }
+        let detail = "This guard changes to no other protocol.";
+        Err(RestRefusal::new(StatusCode::BAD_REQUEST, "upgrade_refused", detail))
     }
 
     /// The challenges to a caller who showed nothing valid.

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::shared::RestSettings;
 use crate::{
     headers::{HOP_BY_HOP, dashed, named_by_connection, remove_if},
     media::media_type,
@@ -33,7 +34,8 @@ pub(super) fn strip_request_trailers(trailers: &mut HeaderMap, also: &[String]) 
 
 /// Removes from a response what is for the gate alone and, where the guard shares its host with our
 /// sign-in pages, what would act on them (`docs/rules.md` rule 37).
-pub(super) fn strip_response_headers(headers: &mut HeaderMap, shares_host: bool) {
+pub(super) fn strip_response_headers(headers: &mut HeaderMap, settings: &RestSettings) {
+    let shares_host = settings.shares_host;
     let named = named_by_connection(headers);
     remove_if(headers, |name| {
         let dashed = dashed(name);
@@ -48,11 +50,46 @@ pub(super) fn strip_response_headers(headers: &mut HeaderMap, shares_host: bool)
                     || dashed.starts_with("content-security-policy")
                     || NOT_ON_OUR_HOST.contains(&&*dashed)))
     });
+    if !shares_host && headers.contains_key(header::SET_COOKIE) {
+        keep_on_host(headers);
+    }
+}
+
+/// Removes the cookies that browsers would send to other hosts as well (RFC 6265 §5.3): one of those may
+/// be ours.
+fn keep_on_host(headers: &mut HeaderMap) {
+    let cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        let mut attributes = cookie.as_bytes().split(|byte| *byte == b';').skip(1);
+        let is_domain = |one: &[u8]| {
+            let name = one.split(|byte| *byte == b'=').next().unwrap_or_default();
+            name.trim_ascii().eq_ignore_ascii_case(b"domain")
+        };
+        if !attributes.any(is_domain) {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
+/// The cookies among `headers` whose names begin as none of `ours` do; none if none are left.
+pub(super) fn other_cookies(headers: &HeaderMap, ours: &[String]) -> Option<HeaderValue> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let is_other = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().trim();
+        let begins = |one: &String| {
+            name.get(..one.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(one))
+        };
+        !name.is_empty() && !ours.iter().any(begins)
+    };
+    let pairs = lines.flat_map(|line| line.split(';')).map(str::trim).filter(is_other);
+    let left: Vec<&str> = pairs.collect();
+    if left.is_empty() { None } else { HeaderValue::from_str(&left.join("; ")).ok() }
 }
 
 /// The same of a trailer section.
-pub(super) fn strip_response_trailers(trailers: &mut HeaderMap, shares_host: bool) {
-    strip_response_headers(trailers, shares_host);
+pub(super) fn strip_response_trailers(trailers: &mut HeaderMap, settings: &RestSettings) {
+    strip_response_headers(trailers, settings);
     remove_if(trailers, |name| NOT_IN_TRAILERS.contains(&&*dashed(name)));
 }
 

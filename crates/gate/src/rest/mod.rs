@@ -20,6 +20,7 @@ mod shared;
 mod template;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 pub use body::RequestBody;
 pub use explain::{NotDecided, explain_operation};
@@ -29,6 +30,7 @@ pub use lock::{RestLock, RestLockError, parse_rest_lock};
 pub use map::{MapError, Operation, RestMap};
 pub use openapi::{OpenApiError, ReadOpenApi, read_openapi};
 pub use path::AmbiguousPath;
-pub use refusal::{RequestStopped, RestRefusal};
+pub use refusal::{RequestMalformed, RequestStopped, RestRefusal};
 pub use shared::RestSettings;
 pub use template::{Template, TemplateError};
+pub use websocket::Opened;

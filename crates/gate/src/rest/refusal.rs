@@ -20,6 +20,12 @@ use crate::{
 #[error("the body of the request did not come to its end")]
 pub struct RequestStopped;
 
+/// What a service behind the gate fails with if the body of the request is not framed as HTTP
+/// requires, such as by a chunk whose size is no number (RFC 9112 §7.1): 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body of the request is malformed")]
+pub struct RequestMalformed;
+
 /// Why a request was not answered by the service behind the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestRefusal {

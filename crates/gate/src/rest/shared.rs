@@ -27,6 +27,13 @@ pub struct RestSettings {
     /// Our sign-in pages are on the same host, so that nothing passes that a browser could run
     /// (`docs/rules.md` rule 37).
     pub shares_host: bool,
+    /// How the names begin of cookies that are not passed on to the service behind, where cookies pass:
+    /// on a host of its own.
+    pub our_cookies: Vec<String>,
+    /// `OPTIONS` of a path that nothing is at is answered as well, and tells of no method besides.
+    pub options_everywhere: bool,
+    /// Clients may open WebSockets (RFC 6455).
+    pub websocket: bool,
     /// The challenges to a caller who shows no credential (RFC 9110 §11.6.1).
     pub challenges: Vec<HeaderValue>,
     /// What is said if there is no credential; without it, that one has to sign in.
@@ -55,6 +62,9 @@ impl Default for RestSettings {
             base: String::new(),
             strip: Vec::new(),
             shares_host: true,
+            our_cookies: Vec::new(),
+            options_everywhere: false,
+            websocket: false,
             challenges: vec![HeaderValue::from_static("Bearer")],
             missing: None,
             expired: "The credential has expired.",

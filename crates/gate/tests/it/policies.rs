@@ -28,7 +28,7 @@ pub struct By<F> {
     asked: Arc<Mutex<Vec<Question>>>,
 }
 
-impl<F: Fn(&Question) -> bool + Send + Sync> Policies for By<F> {
+impl<F: Fn(&Question) -> bool + Send + Sync + 'static> Policies for By<F> {
     fn ask(&self, request: &PolicyRequest<'_>) -> PolicyAnswer {
         let question = Question {
             field: format!("{}.{}", request.operation_type, request.field),

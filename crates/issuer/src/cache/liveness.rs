@@ -17,6 +17,8 @@ pub struct Liveness {
     slots: Box<[AtomicU64]>,
     /// Bumped when notices may have been missed.
     all: AtomicU64,
+    /// How often anything was bumped.
+    changes: AtomicU64,
     started: Instant,
     /// Milliseconds since the start at which the last poll that succeeded began.
     polled: AtomicU64,
@@ -67,6 +69,7 @@ impl Liveness {
         Self {
             slots: (0..=u16::MAX).map(|_| AtomicU64::new(0)).collect(),
             all: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             started: Instant::now(),
             polled: AtomicU64::new(0),
         }
@@ -110,11 +113,19 @@ impl Liveness {
             self.slots[usize::from(slot(whole))].fetch_add(1, Ordering::AcqRel);
         }
         self.slots[usize::from(slot(subject))].fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Invalidates every decision.
     pub fn bump_all(&self) {
         self.all.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A number that grows whenever something is invalidated.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Reads the feed once and returns where to continue. The first poll only finds its end.

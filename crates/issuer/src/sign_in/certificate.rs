@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use castellan_proto::{Digest, Timestamp};
+use castellan_proto::Timestamp;
 
 use super::per_request::ProvenPerson;
 use crate::{
@@ -48,9 +48,9 @@ impl Issuer {
             CertificateName::Email(_) => "email",
             CertificateName::UserName(_) => "userName",
         };
-        let shown = Digest::of(format!("{kind}\0{login}").as_bytes());
+        let shown = format!("{kind}\0{login}");
         let known = &self.certificate_people().0;
-        if let Some(person) = known.get(self, &shown) {
+        if let Some(person) = known.get(self, &*shown) {
             return Ok(Some((person.id.clone(), Arc::clone(&person.account))));
         }
         let found = self.repository().find::<Account>(&login, self.now()).await?;

@@ -113,10 +113,27 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         let public = if public.is_empty() { "nothing".to_owned() } else { public.join(" ") };
         let to = if rules.known_callers_only { ", for authenticated callers only" } else { "" };
         println!("         public: {public}{to}");
+        print_kind(&guard);
         assemble::check_path(&loaded.rosters, &guard)?;
         good &= check_schema(loaded, &guard).await;
     }
     Ok(good)
+}
+
+/// Prints what a guard of an API over HTTP passes (`docs/rules.md` rule 37), and WebSockets.
+fn print_kind(guard: &GuardConfig) {
+    if !guard.is_http() {
+        return;
+    }
+    let kind = if guard.own_host {
+        "has a host of its own: passes what browsers run, and cookies of the API"
+    } else {
+        "shares its host with pages: passes nothing that browsers run, and no cookies"
+    };
+    println!("         {kind}");
+    if guard.websocket {
+        println!("         WebSockets may be opened");
+    }
 }
 
 /// What a guard takes of the requests for its path.

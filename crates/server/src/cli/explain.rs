@@ -165,7 +165,7 @@ async fn by_request(
 
 /// The guard of an API over HTTP that is called `name`, or that is at `path`, and what comes after
 /// its own path.
-fn http_guard(
+pub(super) fn http_guard(
     loaded: &Loaded,
     name: Option<&str>,
     path: &str,
@@ -183,7 +183,7 @@ fn http_guard(
         (None, _) => Err(format!("no guard with protocol = \"http\" is at {path:?}").into()),
         (Some(found), None) => Ok(found),
         (Some((one, _)), Some((other, _))) => Err(format!(
-            "guards {} and {} are both at {}; name one with --guard",
+            "guards {} and {} are both at {}; name one of them",
             one.name, other.name, one.path
         )
         .into()),
@@ -213,6 +213,7 @@ async fn caller(
         bearer: token,
         // Whoever explains a token need not hold its key.
         possession: None,
+        again: false,
         audience: arguments.audience.as_deref(),
         source: arguments.from,
     };

@@ -41,6 +41,20 @@ impl HostExpression {
     pub fn matches(&self, host: &str) -> bool {
         self.regex.is_match(host)
     }
+
+    /// The one host that is meant, in lower case, if the expression plainly has no other: letters, digits
+    /// and dashes, with dots written `\.`, between `^` and `$` or without these.
+    #[must_use]
+    pub fn only(&self) -> Option<String> {
+        let text = self.text.strip_prefix('^').unwrap_or(&self.text);
+        let text = text.strip_suffix('$').unwrap_or(text);
+        let host = text.replace("\\.", "\u{0}");
+        let is_plain =
+            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | 0));
+        is_plain
+            .then(|| host.replace('\u{0}', ".").to_ascii_lowercase())
+            .filter(|host| self.matches(host))
+    }
 }
 
 impl TryFrom<String> for HostExpression {

@@ -41,6 +41,11 @@ pub struct GuardConfig {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Whether its host is its own: nothing else is answered there, so that an API over HTTP may send
+    /// what a browser runs, and cookies (`docs/rules.md` rule 37). `host` is one host then, written out:
+    /// `^files\.example\.com$`.
+    #[serde(default)]
+    pub own_host: bool,
     /// Whether it also answers at `/`. Default: `true` in the `trompa` dialect at `/graphql`, else
     /// `false` (`docs/contracts/trompa.md` §1).
     pub at_root: Option<bool>,
@@ -67,6 +72,12 @@ pub struct GuardConfig {
     /// `"10m"`, or `"24h"` with `protocol = "http"`. In any case it has 30 seconds to begin, and as
     /// long for each further part.
     pub upstream_timeout: Option<Lifetime>,
+    /// With `protocol = "http"`, whether clients may open WebSockets (RFC 6455). Each counts as a request
+    /// under `upstream_max_requests`, and ends with `upstream_timeout`.
+    #[serde(default)]
+    pub websocket: bool,
+    /// How long nothing may come from either side of a WebSocket. Default `"5m"`.
+    pub websocket_idle: Option<Lifetime>,
     /// How callers authenticate. Default `"oauth"`; in the `ibexa` dialect `"session"`.
     #[serde(default)]
     pub authenticate: Methods,
@@ -211,6 +222,7 @@ impl GuardConfig {
             pattern: None,
             site_access_header: None,
             allowed_origins: Vec::new(),
+            own_host: false,
             at_root: None,
             site: None,
             dialect: dialect.map(|dialect| dialect.name.to_owned()),
@@ -220,6 +232,8 @@ impl GuardConfig {
             upstream_id: None,
             upstream_max_requests: None,
             upstream_timeout: None,
+            websocket: false,
+            websocket_idle: None,
             authenticate: Methods::of(dialect),
             only_with_authorization: false,
             realm: None,
@@ -281,28 +295,6 @@ impl GuardConfig {
         !self.only_with_authorization
             && (self.host.is_none() || self.host == later.host)
             && (self.pattern.is_none() || self.pattern == later.pattern)
-    }
-
-    /// Whether there can be requests that both match, as far as their paths and expressions tell.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let is_below = |one: &Self, other: &Self| {
-            let rest = one.path.strip_prefix(&*other.path);
-            rest.is_some_and(|rest| {
-                rest.is_empty() || (rest.starts_with('/') && other.protocol == GuardProtocol::Http)
-            })
-        };
-        is_below(self, other) || is_below(other, self)
-    }
-
-    /// Whether access tokens for `other`, which has the same path, would be for it as well although
-    /// nobody said so.
-    pub(super) fn shares_audience(&self, other: &Self) -> bool {
-        let takes_tokens = |guard: &Self| guard.authenticate.list().iter().any(Method::is_token);
-        self.audience.is_none()
-            && other.audience.is_none()
-            && takes_tokens(self)
-            && takes_tokens(other)
     }
 
     /// Whether it is part of `site`.

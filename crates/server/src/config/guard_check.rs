@@ -5,7 +5,7 @@ use castellan_gate::SessionField;
 use castellan_proto::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Config, GuardConfig, Method, Site, Term};
+use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
 use crate::dialects::SessionsOf;
 
 /// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
@@ -34,9 +34,32 @@ impl GuardConfig {
         self.lock.clone().unwrap_or_else(|| format!("{}.lock", self.name).into())
     }
 
+    /// Whether there can be requests that both match, as far as their paths and expressions tell.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_below = |one: &Self, other: &Self| {
+            let rest = one.path.strip_prefix(&*other.path);
+            rest.is_some_and(|rest| {
+                rest.is_empty() || (rest.starts_with('/') && other.protocol == GuardProtocol::Http)
+            })
+        };
+        is_below(self, other) || is_below(other, self)
+    }
+
+    /// Whether access tokens for `other`, which has the same path, would be for it as well although
+    /// nobody said so.
+    pub(super) fn shares_audience(&self, other: &Self) -> bool {
+        let takes_tokens = |guard: &Self| guard.authenticate.list().iter().any(Method::is_token);
+        self.audience.is_none()
+            && other.audience.is_none()
+            && takes_tokens(self)
+            && takes_tokens(other)
+    }
+
     pub(super) fn check(&self, config: &Config, sites: &[Site]) -> Result<(), Wrong> {
         self.check_place(sites)?;
         self.check_protocol()?;
+        self.check_own_host(sites)?;
         self.check_one_method()?;
         self.check_methods(config)?;
         self.check_only_with_authorization(config)?;

@@ -8,9 +8,10 @@ use castellan_gate::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    GuardConfig, GuardProtocol,
+    GuardConfig, GuardProtocol, HostExpression, Site,
     guard_check::{Wrong, wrong},
 };
+use crate::wire::host;
 
 impl GuardConfig {
     /// Whether it guards an API over HTTP that is not GraphQL, at its path and below it.
@@ -38,6 +39,10 @@ impl GuardConfig {
         if let Some((way, why)) = self.of_graphql_alone() {
             let text = format!("{} {why} with protocol = \"http\"; remove it", way.join("."));
             return wrong(way, text);
+        }
+        if self.websocket_idle.is_some() && !self.websocket {
+            let text = "websocket_idle has no effect without websocket = true";
+            return wrong(&["websocket_idle"], text);
         }
         let Some(upstream) = &self.upstream else {
             return wrong(&["upstream"], "a guard with protocol = \"http\" needs upstream");
@@ -82,7 +87,46 @@ impl GuardConfig {
         places.find(|place| place.split_once(' ').is_some_and(|(_, path)| is_within(path)))
     }
 
+    /// Whether its host can be told never to be one of our pages.
+    pub(super) fn check_own_host(&self, sites: &[Site]) -> Result<(), Wrong> {
+        if !self.own_host {
+            return Ok(());
+        }
+        let Some(own) = self.host.as_ref().and_then(HostExpression::only) else {
+            let text = "own_host needs a host that is written out, such as host = \
+                        '^files\\.example\\.com$': letters, digits and dashes, dots as \\., and nothing \
+                        that could match another host";
+            return wrong(&["own_host"], text);
+        };
+        let of_issuer = |site: &&Site| host::parts(site.issuer.authority()).0 == own;
+        match sites.iter().find(of_issuer) {
+            None => Ok(()),
+            Some(site) => {
+                let text = format!(
+                    "own_host: {own} is the host of the pages of site {:?}; give the guard a host on \
+                     which nobody signs in",
+                    site.name
+                );
+                wrong(&["own_host"], text)
+            }
+        }
+    }
+
+    /// A setting of APIs over HTTP, which means nothing at others.
+    fn of_http_alone(&self) -> Option<&'static [&'static str]> {
+        let settings: [(&[&str], bool); 3] = [
+            (&["websocket"], self.websocket),
+            (&["websocket_idle"], self.websocket_idle.is_some()),
+            (&["own_host"], self.own_host),
+        ];
+        settings.into_iter().find(|(_, is_set)| *is_set).map(|(way, _)| way)
+    }
+
     fn check_graphql(&self) -> Result<(), Wrong> {
+        if let Some(way) = self.of_http_alone() {
+            let text = format!("{} needs protocol = \"http\"", way[0]);
+            return wrong(way, text);
+        }
         if self.openapi.is_some() {
             return wrong(&["openapi"], "openapi has no effect without protocol = \"http\"");
         }

@@ -18,7 +18,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use castellan_gate::DecisionId;
@@ -165,6 +165,10 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let (path, guard) = (request.uri().path(), site.guard(&request));
+    if site.is_of_guards(&request) && guard.is_none_or(|guard| !guard.config.own_host) {
+        let text = "Nothing is at this path of this host.";
+        return Refusal::new(StatusCode::NOT_FOUND, "not_found", text).problem();
+    }
     let site = &site.routes;
     // A REST guard is for the origins that it lists, whatever else is at its path.
     let rest = guard.filter(|guard| guard.config.is_http());
@@ -234,8 +238,20 @@ where
         // For the same reason.
         return Box::pin(guard.answer(request)).await;
     }
+    let asks_for_methods = request.method() == Method::OPTIONS;
     match site.routes.clone().oneshot(request.map(Body::new)).await {
+        Ok(response) if asks_for_methods => tell_methods(response),
         Ok(response) => response,
         Err(never) => match never {},
+    }
+}
+
+/// The answer to `OPTIONS` where a route says only that it does not take that: which methods it takes
+/// (RFC 9110 §9.3.7).
+fn tell_methods(refused: Response<Body>) -> Response<Body> {
+    let allow = refused.headers().get(header::ALLOW).cloned();
+    match allow.filter(|_| refused.status() == StatusCode::METHOD_NOT_ALLOWED) {
+        Some(allow) => [(header::ALLOW, allow)].into_response(),
+        None => refused,
     }
 }

@@ -85,6 +85,8 @@ impl SiteRoutes {
 pub(super) struct Answered {
     pub(super) routes: SiteRoutes,
     guards: GuardTable<Guard>,
+    /// Hosts that are those of guards alone.
+    own_hosts: Vec<String>,
 }
 
 impl Answered {
@@ -93,7 +95,19 @@ impl Answered {
         for guard in &routes.guards {
             guards.add(&guard.config, guard.clone());
         }
-        Self { routes, guards }
+        let own = routes.guards.iter().filter(|guard| guard.config.own_host);
+        let own_hosts = own.filter_map(|guard| guard.config.host.as_ref()?.only()).collect();
+        Self { routes, guards, own_hosts }
+    }
+
+    /// Whether a request is for a host of guards alone: nothing of ours is there, as what comes from the
+    /// APIs behind them runs in browsers (`docs/rules.md` rule 37).
+    pub(super) fn is_of_guards<B>(&self, request: &Request<B>) -> bool {
+        if self.own_hosts.is_empty() {
+            return false;
+        }
+        let asked = host::authority(request.headers(), request.uri()).unwrap_or_default();
+        self.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(host::parts(asked).0))
     }
 
     /// The answer to `request`, which comes no further: in the words of what would have answered it.

@@ -22,6 +22,10 @@ use castellan_issuer::{
 use castellan_proto::{Opaque, scope::ScopePattern};
 
 use crate::wire;
+
+/// How the names of session cookies begin that guards of dialects have.
+pub(crate) const SESSION_COOKIES: [&str; 1] = ["IBX_SESSION_ID"];
+
 pub use crate::wire::{
     guard_refusal::{Asked, GuardRefusal},
     session_cookie::SessionCookie,

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts},
 };
 use castellan_gate::{
-    Caller, DecisionId, Unavailable,
+    Caller, DecisionId, Unavailable, Verifier as _,
     rest::{Presented, RestRefusal, present},
 };
 use castellan_issuer::Issuer;
@@ -18,17 +18,19 @@ use tower::ServiceExt as _;
 
 use super::{
     Denials, GuardParts,
-    credentials::{Credentials, SiteAccessSessions},
+    credentials::{Credentials, SessionOf, SiteAccessSessions},
     csrf, expected_user, http, method_override,
     recorder::{RefusedRequest, Sender},
     site_access::{AtSiteAccess, GuardSiteAccesses, SiteAccess},
+    websocket,
 };
 use crate::{
     config::{Anonymous, GuardConfig, Method},
     dialects::{
-        Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SessionCookie,
-        SessionsOf,
+        Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SESSION_COOKIES,
+        SessionCookie, SessionsOf,
     },
+    wire::{guard_refusal::Unmeant, request},
 };
 
 /// How long it may take to find out who calls.
@@ -197,14 +199,15 @@ impl Admission {
     async fn sender(
         &self,
         parts: &mut Parts,
-        cookie: &SessionCookie,
+        cookie: &Arc<SessionCookie>,
     ) -> Result<(Presented, Option<OpenSession>), GuardRefusal> {
         let unavailable = |Unavailable| GuardRefusal::Unavailable;
+        let since = self.credentials.moment();
         let Some(sessions) = &self.sessions else {
             self.credentials.note_shown(&self.config, parts).await.map_err(unavailable)?;
             let presented = present(&*self.credentials, parts).await;
             return match presented {
-                Ok(presented) => Ok((presented, None)),
+                Ok(presented) => Ok((Presented { since, ..presented }, None)),
                 Err(refusal) => Err(GuardRefusal::Gate(Box::new(refusal))),
             };
         };
@@ -213,7 +216,8 @@ impl Admission {
             Some((session, caller)) => (caller, Some(session)),
             None => (Caller::NOBODY, None),
         };
-        Ok((Presented { caller, challenge: None }, session))
+        parts.extensions.insert(SessionOf(Arc::clone(cookie)));
+        Ok((Presented { caller, challenge: None, since }, session))
     }
 
     /// Who sent a GraphQL request by their session, if the guard takes sessions of SiteAccesses
@@ -235,6 +239,7 @@ impl Admission {
             return Ok(Some(Caller::NOBODY));
         };
         parts.extensions.insert(Sender(caller.clone()));
+        parts.extensions.insert(SessionOf(Arc::clone(cookie)));
         if !csrf::is_safe(&parts.method) {
             csrf::check_origin(&self.issuer.address().issuer, &[], &parts.headers)?;
             csrf::check_body(&parts.headers)?;
@@ -286,6 +291,9 @@ impl Admission {
     ) -> Result<(), GuardRefusal> {
         let checks_itself = self.is_below(parts, |endpoints| endpoints.check_tokens);
         let is_sent_by_browsers = session.is_some() || self.is_basic(parts);
+        if self.config.websocket && websocket::is_asked_for(&parts.headers) {
+            return self.check_websocket(parts, session);
+        }
         if csrf::is_safe(&parts.method) || !(checks_itself || is_sent_by_browsers) {
             return Ok(());
         }
@@ -298,6 +306,29 @@ impl Admission {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a page that opens a WebSocket may: nothing but the origin tells, as there is no preflight
+    /// and no room for a token (RFC 6455 §10.2).
+    fn check_websocket(
+        &self,
+        parts: &Parts,
+        session: Option<&OpenSession>,
+    ) -> Result<(), GuardRefusal> {
+        // Every browser says its origin.
+        if session.is_some() && !parts.headers.contains_key(header::ORIGIN) {
+            return Err(GuardRefusal::NotMeant(Unmeant::Origin));
+        }
+        let (issuer, allowed) = (&self.issuer.address().issuer, &self.config.allowed_origins);
+        csrf::check_origin(issuer, allowed, &parts.headers)
+    }
+
+    /// The beginnings of the names of cookies that are for this server alone.
+    pub(super) fn our_cookies(&self) -> Vec<String> {
+        let own = self.cookies.values().map(|cookie| cookie.name.clone());
+        let known = [request::SESSION, request::mark_cookie(true), request::mark_cookie(false)];
+        let known = known.into_iter().chain(SESSION_COOKIES).map(ToOwned::to_owned);
+        own.filter(|name| !name.is_empty()).chain(known).collect()
     }
 
     /// Whether the request shows a name and a password, which browsers remember and send along with

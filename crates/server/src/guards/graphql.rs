@@ -5,24 +5,30 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse as _,
 };
 use castellan_gate::{
-    Caller, DecisionId,
+    Caller, DecisionId, FoundAt, Verifier as _,
     rest::{Presented, RestRefusal, present},
 };
 use serde_json::json;
 
 use super::{
     Guard,
+    credentials::RemovedHeaders,
     recorder::{RefusedRequest, Sender},
     site_access::AtSiteAccess,
 };
 use crate::{
     config::Method,
-    wire::guard_refusal::{Asked, GuardRefusal},
+    wire::{
+        guard_refusal::{Asked, GuardRefusal},
+        request,
+    },
 };
+
+const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
 
 impl Guard {
     /// The request with its caller and its SiteAccess, at which the caller may sign in, and the
@@ -44,6 +50,7 @@ impl Guard {
         })?;
         parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access)));
         let admission = &self.inner.admission;
+        let since = self.inner.credentials.moment();
         let by_session = match admission.graphql_sender(&mut parts, &site_access).await {
             Ok(by_session) => by_session,
             Err(refusal) => {
@@ -53,7 +60,7 @@ impl Guard {
         };
         let mut presented = if let Some(caller) = by_session {
             // Nothing else counts beside sessions (§3).
-            Presented { caller, challenge: None }
+            Presented { caller, challenge: None, since }
         } else {
             let presented = present(&*self.inner.credentials, &parts).await;
             presented.map_err(|refusal| refusal.into_response(&id).map(Body::new))?
@@ -78,9 +85,13 @@ impl Guard {
             let text = "You may not sign in here.";
             return Err(said(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
         }
-        for name in ["authorization", "x-client-auth", "dpop"] {
-            parts.headers.remove(name);
+        let since = presented.since;
+        let mut shown = HeaderMap::new();
+        for name in [header::AUTHORIZATION, X_CLIENT_AUTH, request::DPOP] {
+            shown.extend(parts.headers.remove(&name).map(|value| (name, value)));
         }
+        parts.extensions.insert(RemovedHeaders(shown));
+        parts.extensions.insert(FoundAt(since));
         parts.extensions.insert(presented.caller);
         Ok((Request::from_parts(parts, body), presented.challenge))
     }

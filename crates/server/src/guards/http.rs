@@ -13,7 +13,12 @@ use castellan_gate::{
 use castellan_proto::Lifetime;
 use tower::{Layer as _, ServiceExt as _};
 
-use super::{Guard, Inner, rules, surface::Gated, upstream};
+use super::{
+    Guard, Inner, rules,
+    surface::Gated,
+    upstream,
+    websocket::{self, Lasting, Opening},
+};
 use crate::config::{GuardConfig, Method};
 
 /// How long a whole response may take unless the guard says otherwise: as long as each part of it
@@ -37,7 +42,10 @@ impl Inner {
             path: config.path.clone(),
             base: path.trim_end_matches('/').to_owned(),
             strip: config.strip_headers.clone(),
-            shares_host: true,
+            shares_host: !config.own_host,
+            our_cookies: self.admission.our_cookies(),
+            options_everywhere: config.speaks_of_site_accesses(),
+            websocket: config.websocket,
             challenges: challenges(config),
             ..plain
         };
@@ -61,13 +69,16 @@ impl Guard {
     }
 
     /// Answers one request to an API that is not GraphQL.
-    pub(super) async fn answer_http<B>(&self, request: Request<B>) -> Response<Body>
+    pub(super) async fn answer_http<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let id = request.extensions().get::<DecisionId>().copied();
         let id = id.unwrap_or_else(DecisionId::generate);
+        let opening = (self.config.websocket && websocket::is_asked_for(request.headers()))
+            .then(|| Opening::take(request.extensions_mut()))
+            .flatten();
         let admission = &self.inner.admission;
         let wording = admission.wording(request.headers());
         let request = match admission.admit(request.map(Body::new)).await {
@@ -78,7 +89,11 @@ impl Guard {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(&id).map(Body::new),
         };
-        admission.reword(response, &wording, id)
+        let response = admission.reword(response, &wording, id);
+        match opening {
+            Some(opening) => opening.carry(response, Lasting::of(&self.config, LONGEST)),
+            None => response,
+        }
     }
 
     async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, RestRefusal> {

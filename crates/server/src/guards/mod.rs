@@ -17,6 +17,7 @@ pub(crate) mod site_access;
 mod state;
 mod surface;
 mod upstream;
+mod websocket;
 
 use std::{
     path::PathBuf,

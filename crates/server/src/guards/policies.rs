@@ -35,7 +35,7 @@ struct Place {
 }
 
 /// The policies for one caller there, as they are at this moment.
-struct HerePolicies {
+pub(super) struct HerePolicies {
     of_caller: CallerPolicies,
     place: Arc<Place>,
 }
@@ -62,6 +62,13 @@ impl GuardPolicies {
             Unavailable
         })?;
         Ok(PolicyTerm::Ask(Arc::new(HerePolicies { of_caller, place: Arc::clone(place) })))
+    }
+}
+
+impl HerePolicies {
+    /// Whether `other`, for a caller at the same guard, says the same of every request.
+    pub(super) fn say_the_same(&self, other: &Self) -> bool {
+        self.of_caller.is_same(&other.of_caller)
     }
 }
 

@@ -11,3 +11,4 @@ pub(crate) mod host;
 pub(crate) mod policy_request;
 pub(crate) mod request;
 pub mod session_cookie;
+pub(crate) mod upgrade;

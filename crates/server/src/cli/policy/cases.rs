@@ -18,7 +18,8 @@ use crate::{cli::Failure, yaml};
 pub(super) struct File {
     /// Files with resources as `castellan apply` takes them, from where this file is.
     pub(super) documents: Vec<PathBuf>,
-    /// The guard to which GraphQL requests go, unless their case names another.
+    /// The guard to which requests go, unless their case names another. One to an API over HTTP goes to
+    /// the guard at its path without either.
     pub(super) guard: Option<String>,
     /// Callers by name.
     #[serde(default)]
@@ -63,7 +64,7 @@ pub(super) enum CallerName {
 /// Who shows no credential.
 pub(super) const ANONYMOUS: &str = "anonymous";
 
-/// A GraphQL request (`query`), or one to a resource (`get`).
+/// A GraphQL request (`query`), one to an API over HTTP (`path`), or one to a resource (`get`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
@@ -71,6 +72,10 @@ pub(super) struct Request {
     pub(super) operation: Option<String>,
     #[serde(default)]
     pub(super) variables: Value,
+    /// Path and query, as clients send them to a guard with `protocol = "http"`.
+    pub(super) path: Option<String>,
+    /// Its method; GET without it.
+    pub(super) method: Option<String>,
     /// Path and parameters of a resource, or of a search.
     pub(super) get: Option<String>,
     #[serde(default)]
@@ -159,6 +164,8 @@ impl Expected {
 
 /// The verdict on what is allowed.
 pub(super) const ALLOW: &str = "allow";
+/// The verdict on a method and a path that no operation of the guard has, so that nobody may use them.
+pub(super) const NO_OPERATION: &str = "no_operation";
 /// The verdict on a resource that somebody may not read.
 pub(super) const FORBIDDEN: &str = "forbidden";
 
@@ -180,7 +187,7 @@ impl Verdict {
     fn check(&self) -> Result<(), String> {
         let word = self.word();
         let is_reason = serde_json::from_value::<castellan_gate::Reason>(word.into()).is_ok();
-        if is_reason || [ALLOW, FORBIDDEN].contains(&word) {
+        if is_reason || [ALLOW, FORBIDDEN, NO_OPERATION].contains(&word) {
             return Ok(());
         }
         Err(format!(

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use castellan_gate::{Caller as GateCaller, Credential, GuardSchema, PolicySaid, Says};
+use castellan_gate::{
+    Caller as GateCaller, Credential, GuardSchema, PolicySaid, Says, Source,
+    rest::{NotDecided, RestMap, explain_operation},
+};
 use castellan_issuer::{
     Issuer,
     records::{Account, Client},
@@ -17,13 +20,13 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    cases::{ALLOW, Caller, Case, FORBIDDEN, File, Request, Verdict},
+    cases::{ALLOW, Caller, Case, FORBIDDEN, File, NO_OPERATION, Request, Verdict},
     untouched::{Needs, Touched},
 };
 use crate::{
     cli::{
         Failure, apply,
-        explain::{Asked, find_guard, graphql, graphql_parts},
+        explain::{Asked, find_guard, graphql, graphql_parts, http_guard},
     },
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
@@ -47,6 +50,8 @@ pub(super) struct Setup<'a> {
     file: &'a File,
     issuer: Issuer,
     schemas: BTreeMap<String, Arc<GuardSchema>>,
+    /// Of guards of APIs over HTTP.
+    maps: BTreeMap<String, Arc<RestMap>>,
     /// Where the data source is, until this is dropped.
     _folder: TempDir,
 }
@@ -90,7 +95,8 @@ impl<'a> Setup<'a> {
                 json!({"resourceType": "User", "id": user, "userName": user, "groups": groups});
             issuer.apply(document, Mode::Write).await?;
         }
-        Ok(Self { loaded, file, issuer, schemas: BTreeMap::new(), _folder: folder })
+        let (schemas, maps) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { loaded, file, issuer, schemas, maps, _folder: folder })
     }
 
     /// Decides the request of `case`.
@@ -103,10 +109,15 @@ impl<'a> Setup<'a> {
             Some(caller) => Some(self.live(caller).await?),
             None => None,
         };
-        match (&case.request.query, &case.request.get) {
-            (Some(query), None) => self.at_guard(case, query, caller, touched).await,
-            (None, Some(target)) => self.at_resource(case, target, caller, touched).await,
-            _ => Err("request needs either query or get".into()),
+        let Request { query, path, method, get, .. } = &case.request;
+        if method.is_some() && path.is_none() {
+            return Err("request: method goes with path only".into());
+        }
+        match (query, path, get) {
+            (Some(query), None, None) => self.at_guard(case, query, caller, touched).await,
+            (None, Some(path), None) => self.at_http_guard(case, path, caller, touched).await,
+            (None, None, Some(target)) => self.at_resource(case, target, caller, touched).await,
+            _ => Err("request needs one of query, path and get".into()),
         }
     }
 
@@ -147,6 +158,63 @@ impl<'a> Setup<'a> {
             all.push(Decided { path: field.path, verdict, said: field.policies });
         }
         Ok(all)
+    }
+
+    async fn at_http_guard(
+        &mut self,
+        case: &Case,
+        target: &str,
+        caller: Option<Live>,
+        touched: &mut Touched,
+    ) -> Result<Vec<Decided>, Failure> {
+        let Request { operation, variables, method, from, .. } = &case.request;
+        if operation.is_some() || !variables.is_null() {
+            return Err("request: operation and variables go with query only".into());
+        }
+        let method = method.as_deref().unwrap_or("GET");
+        let (mut parts, ()) =
+            http::Request::builder().method(method).uri(target).body(())?.into_parts();
+        if let Some(from) = from {
+            parts.extensions.insert(Source(*from));
+        }
+        add_headers(&case.request, &mut parts)?;
+        let name = case.guard.as_deref().or(self.file.guard.as_deref());
+        let (guard, path) = http_guard(&self.loaded, name, parts.uri.path())?;
+        let map = self.operations(&guard).await?;
+        let rules = guards::rules(&guard);
+        let gate_caller = match &caller {
+            Some(live) => self.gate_caller(&guard, live).await?,
+            None => GateCaller::NOBODY,
+        };
+        let explained = match explain_operation(&map, (&parts, &path), &gate_caller, &rules) {
+            Ok(explained) => explained,
+            Err(NotDecided::NoPath | NotDecided::OtherMethods(_)) => {
+                let (path, verdict) = (format!("{method} {path}"), NO_OPERATION.to_owned());
+                return Ok(vec![Decided { path, verdict, said: Vec::new() }]);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let decided = explained.fields.into_iter().map(|field| {
+            touched.note(&Needs {
+                caller: &gate_caller,
+                demand: field.demand.as_deref().unwrap_or_default(),
+                said: &field.policies,
+                rules: &rules,
+            });
+            let verdict = field.reason.map_or(ALLOW, castellan_gate::Reason::as_str).to_owned();
+            Decided { path: field.path, verdict, said: field.policies }
+        });
+        Ok(decided.collect())
+    }
+
+    async fn operations(&mut self, guard: &GuardConfig) -> Result<Arc<RestMap>, Failure> {
+        if let Some(map) = self.maps.get(&guard.name) {
+            return Ok(Arc::clone(map));
+        }
+        let built = guards::build_schema(guard, &self.loaded.folder).await?;
+        let map = built.surface.http().ok_or("the guard has no operations")?;
+        self.maps.insert(guard.name.clone(), Arc::clone(map));
+        Ok(Arc::clone(map))
     }
 
     async fn at_resource(
@@ -215,7 +283,8 @@ impl<'a> Setup<'a> {
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
         };
-        let credential = Credential { bearer: "", possession: None, audience: None, source: None };
+        let credential =
+            Credential { bearer: "", possession: None, audience: None, source: None, again: false };
         Ok(Credentials::holder(guard, &parts, live, &credential).await?)
     }
 

@@ -14,14 +14,15 @@ mod people;
 mod person_basic;
 mod person_jwt;
 mod session;
+mod under_way;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap, HeaderValue, request::Parts};
 use castellan_gate::{
-    BasicError, Caller, Credential, CredentialProblem, Identity, Person, PersonTerm, Unavailable,
-    Unchallenged, Verifier,
+    BasicError, Caller, Credential, CredentialProblem, Ended, FoundAt, Identity, Person,
+    PersonTerm, Shown as ShownBefore, Unavailable, Unchallenged, Verifier,
 };
 use castellan_issuer::{
     Issuer,
@@ -33,6 +34,7 @@ use castellan_proto::{BasicCredentials, Secret, jose::Algorithm};
 use super::GuardParts;
 use crate::config::GuardConfig;
 pub(in crate::guards) use session::SiteAccessSessions;
+pub(in crate::guards) use under_way::{RemovedHeaders, SessionOf};
 
 /// The caller whom a credential shows; `None` if it is not of this kind, or if there is none.
 type Shown = Result<Option<Caller>, Unavailable>;
@@ -116,6 +118,8 @@ pub(crate) struct Credentials {
     basic: Option<HeaderValue>,
     /// What the dialect does not understand is as if it were not there (`docs/contracts/ibexa.md` §4.3).
     passes_over_basic: bool,
+    issuer: Issuer,
+    sessions: Option<SiteAccessSessions>,
 }
 
 impl Credentials {
@@ -123,7 +127,8 @@ impl Credentials {
         let kinds = ROSTER.iter().filter_map(|take| take(config, parts)).collect();
         let basic = config.basic_challenge();
         let passes_over_basic = basic.is_none() && config.speaks_of_site_accesses();
-        Self { kinds, basic, passes_over_basic }
+        let sessions = SiteAccessSessions::of(config, parts);
+        Self { kinds, basic, passes_over_basic, issuer: parts.issuer.clone(), sessions }
     }
 
     /// The caller that the access token `live`, shown with `credential`, is at a guard.
@@ -152,20 +157,35 @@ impl Credentials {
         if config.is_of_certificates() {
             extensions.insert(Unchallenged);
         }
+        let since = self.moment();
+        let Some((caller, by_connection)) = self.shown(headers, extensions).await? else {
+            return Ok(());
+        };
+        if by_connection {
+            extensions.insert(Unchallenged);
+        }
+        extensions.insert(FoundAt(since));
+        extensions.insert(caller);
+        Ok(())
+    }
+
+    /// The caller whom a request shows without an `Authorization`, and whether the connection does.
+    async fn shown(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Option<(Caller, bool)>, Unavailable> {
         for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
-                extensions.insert(caller);
-                return Ok(());
+                return Ok(Some((caller, false)));
             }
         }
         for kind in &self.kinds {
             if let Some(caller) = kind.by_connection(headers, extensions).await? {
-                extensions.insert(Unchallenged);
-                extensions.insert(caller);
-                return Ok(());
+                return Ok(Some((caller, true)));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -223,6 +243,14 @@ impl Verifier for Credentials {
 
     fn passes_over_basic(&self) -> bool {
         self.passes_over_basic
+    }
+
+    fn watch(self: Arc<Self>, shown: ShownBefore, identity: Arc<Identity>) -> Option<Ended> {
+        Some(Box::pin(under_way::until_ended(self, shown, identity)))
+    }
+
+    fn moment(&self) -> u64 {
+        self.issuer.liveness().changes()
     }
 
     fn basic_challenge(&self) -> Option<HeaderValue> {

@@ -32,7 +32,7 @@ use crate::{
 /// The kind of callers with a browser session.
 const KIND: &str = "session";
 /// What a page sends that means its request.
-const MEANT: &str = "x-requested-with";
+pub(super) const MEANT: &str = "x-requested-with";
 
 struct BrowserSession {
     people: PeopleBySession,

@@ -21,8 +21,8 @@ use std::{
 
 use bytes::Bytes;
 use castellan_gate::{
-    UpstreamUnavailable,
-    rest::{RequestBody, RequestStopped},
+    CredentialEnded, UpstreamUnavailable,
+    rest::{RequestBody, RequestMalformed, RequestStopped},
 };
 use http::{Request, Response, Uri, uri::PathAndQuery};
 use http_body_util::Full;
@@ -225,7 +225,7 @@ impl Service<Request<RequestBody>> for Upstream {
                         .map(|body| Streamed::new(body, limit, attempt, place).with_trailers()))
                 }
                 // That is not the API's fault.
-                Err(error) if error.is::<RequestStopped>() => {
+                Err(error) if is_of_request(&error) => {
                     attempt.gave_way();
                     Err(error)
                 }
@@ -246,13 +246,19 @@ async fn answered(
 ) -> Result<Response<Incoming>, BoxError> {
     tokio::select! {
         answered = answer => answered.map_err(|error| {
-            if progress.phase() == Phase::Gone { RequestStopped.into() } else { error.into() }
+            // While the client is waited for, it is the API that has hung up.
+            let phase = Some(progress.phase()).filter(|phase| *phase != Phase::Client);
+            phase.and_then(Phase::problem).unwrap_or_else(|| error.into())
         }),
-        stopped = progress.stopped() => Err(match stopped {
-            Phase::Api => "the API has not answered in time".into(),
-            Phase::Client | Phase::Gone => RequestStopped.into(),
-        }),
+        stopped = progress.stopped() => Err(
+            stopped.problem().unwrap_or_else(|| "the API has not answered in time".into())
+        ),
     }
+}
+
+/// Whether it is because of the body of the request that there is no answer.
+fn is_of_request(error: &BoxError) -> bool {
+    error.is::<RequestStopped>() || error.is::<RequestMalformed>() || error.is::<CredentialEnded>()
 }
 
 /// A request whose answer has not begun.

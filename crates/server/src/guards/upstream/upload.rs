@@ -2,6 +2,8 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -9,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use castellan_gate::rest::RequestBody;
+use castellan_gate::{
+    CredentialEnded,
+    rest::{RequestBody, RequestMalformed, RequestStopped},
+};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tokio::time::{Instant, sleep_until};
@@ -56,6 +61,38 @@ pub(super) enum Phase {
     Client,
     /// Nobody: the client went away in the middle.
     Gone,
+    /// Nobody: what the client sent is no body.
+    Malformed,
+    /// Nobody: the client may send no more.
+    Ended,
+}
+
+impl Phase {
+    /// What became of a body that failed with `error`.
+    fn after(error: &BoxError) -> Self {
+        if error.is::<CredentialEnded>() {
+            return Self::Ended;
+        }
+        let mut source: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(one) = source {
+            let kind = one.downcast_ref::<io::Error>().map(io::Error::kind);
+            if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+                return Self::Malformed;
+            }
+            source = one.source();
+        }
+        Self::Gone
+    }
+
+    /// Why the request comes to nothing, if that is because of its body.
+    pub(super) fn problem(self) -> Option<BoxError> {
+        match self {
+            Self::Api => None,
+            Self::Client | Self::Gone => Some(RequestStopped.into()),
+            Self::Malformed => Some(RequestMalformed.into()),
+            Self::Ended => Some(CredentialEnded.into()),
+        }
+    }
 }
 
 impl Upload {
@@ -142,7 +179,9 @@ impl Body for Outgoing {
         let frame = Pin::new(&mut upload.body).poll_frame(context);
         match &frame {
             Poll::Pending => upload.progress.note(Phase::Client, false, 0),
-            Poll::Ready(Some(Err(_))) => upload.progress.note(Phase::Gone, true, 0),
+            Poll::Ready(Some(Err(error))) => {
+                upload.progress.note(Phase::after(error), true, 0);
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 upload.progress.note(Phase::Api, true, frame.data_ref().map_or(0, Bytes::len));
             }

@@ -23,7 +23,10 @@ use super::{
     shares::Share,
     stream::Stream,
 };
-use crate::corridor::{Corridor, LengthBesideCoding};
+use crate::{
+    corridor::{Corridor, LengthBesideCoding},
+    wire::{client_certificate::Arrival, upgrade::Changing},
+};
 
 /// Bytes of a head at most, in both versions of HTTP; over HTTP/1.1 no buffer of a connection is
 /// larger either.
@@ -73,14 +76,12 @@ impl Connection {
             drop(std::mem::replace(&mut self.counted.0, share));
         }
         let (corridor, peer) = (self.house.corridor.clone(), self.peer);
-        let memory = self.memory;
+        let (noted, stopped) = (Arc::clone(&activity), self.stopped.clone());
+        let counted = Arc::new(self.counted);
+        let told = Told { memory: self.memory, arrival, activity: noted, counted, stopped };
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(memory.clone());
-            request.extensions_mut().insert(arrival.clone());
+            told.tell(&mut request);
             let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
-            if request.headers().contains_key(header::TRANSFER_ENCODING) && activity.has_length() {
-                request.extensions_mut().insert(LengthBesideCoding);
-            }
             // At once: the task of a stream is noted right after this.
             let open = activity.begin(request.version() == Version::HTTP_2);
             // On the heap, where the next request finds the same memory still in the processor's caches:
@@ -91,7 +92,8 @@ impl Connection {
         });
         let builder = builder(Streams(Arc::clone(&self.activity)));
         let stream = Stream::new(socket, Arc::clone(&self.activity));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection =
+            pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         loop {
             let activity = &self.activity;
             tokio::select! {
@@ -117,6 +119,34 @@ impl Connection {
                     connection.as_mut().graceful_shutdown();
                 }
             }
+        }
+    }
+}
+
+/// What each request is told of its connection.
+struct Told {
+    memory: AnswerMemory,
+    arrival: Arrival,
+    activity: Arc<Activity>,
+    counted: Arc<(Share, Place)>,
+    stopped: watch::Receiver<()>,
+}
+
+impl Told {
+    fn tell(&self, request: &mut Request<Incoming>) {
+        let has_coding = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let changes = request.headers().contains_key(header::UPGRADE);
+        let extensions = request.extensions_mut();
+        extensions.insert(self.memory.clone());
+        extensions.insert(self.arrival.clone());
+        if has_coding && self.activity.has_length() {
+            extensions.insert(LengthBesideCoding);
+        }
+        if changes {
+            // A connection that somebody goes on using is not idle.
+            let open = self.activity.begin(false);
+            let counted = Arc::new((Arc::clone(&self.counted), open));
+            extensions.insert(Changing { counted, stopped: self.stopped.clone() });
         }
     }
 }

@@ -206,7 +206,7 @@ fn a_file_that_is_wrong_is_refused() {
         (good.replace("caller: anonymous", "caller: {client: x}"), "Client/x is in none"),
         (good.replace("guard: notes", "guard: other"), "no such guard"),
         (good.replace("{query: '{ motd }'}", "{get: /Nothing/a}"), "no path of a resource"),
-        (good.replace("{query: '{ motd }'}", "{}"), "either query or get"),
+        (good.replace("{query: '{ motd }'}", "{}"), "one of query, path and get"),
     ] {
         let (code, said) = cases(&folder, &text);
         assert_eq!(code, Some(1), "{text}: {said}");
@@ -214,4 +214,101 @@ fn a_file_that_is_wrong_is_refused() {
     }
     let missing = test(&folder, &["nowhere.authz.yaml"]);
     assert_eq!(missing.status.code(), Some(2), "{}", text(&missing));
+}
+
+const SHOP: &str = r#"
+[[guard]]
+name = "shop"
+path = "/shop"
+protocol = "http"
+upstream = "http://127.0.0.1:9/"
+require = ["person", "policy"]
+[guard.operations]
+"GET /orders" = "Query:Order:List"
+"GET /orders/{id}" = "Query:Order:Get"
+"POST /orders/{id}/cancel" = "Mutation:Order:Cancel"
+"#;
+const SHOP_DOCUMENTS: &str = r#"
+resourceType: User
+id: ada
+userName: ada
+groups: [{value: buyers}]
+---
+resourceType: Client
+id: web
+scope: ["Query:*", "Mutation:Order:*"]
+grant_types: [code]
+secret: s3cr3t-of-the-web
+auth: {authorization_code: {redirect_uri: "https://web.test/cb", secret_required: true}}
+---
+resourceType: Role
+id: buying
+groups: [buyers]
+scope: ["Query:Order:*", "Mutation:Order:Cancel"]
+---
+resourceType: AccessPolicy
+id: own-orders
+engine: matcho
+matcho: {params: {owner: .user.id}}
+link: [{reference: Guard/shop}]
+"#;
+
+/// Methods and paths are decided as fields are.
+#[test]
+fn requests_to_apis_over_http_are_cases_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("castellan.toml"), SHOP).unwrap();
+    fs::write(folder.path().join("shop.yaml"), SHOP_DOCUMENTS).unwrap();
+    let begin = "documents: [shop.yaml]\ncallers:\n  ada: {client: web, user: ada}\n  \
+                 narrow: {client: web, user: ada, scope: \"Query:Order:List\"}\ncases:\n";
+    let case = |name: &str, caller: &str, request: &str, expect: &str| {
+        format!("  - {{name: {name}, caller: {caller}, request: {request}, expect: {expect}}}\n")
+    };
+    let listed = case("list", "ada", "{path: \"/shop/orders?owner=ada\"}", "allow");
+    let good = [
+        &listed,
+        &case(
+            "by policy",
+            "ada",
+            "{method: POST, path: \"/shop/orders/7/cancel?owner=ada\"}",
+            "{verdict: allow, policy: own-orders}",
+        ),
+        &case("of others", "ada", "{path: \"/shop/orders?owner=bob\"}", "policy"),
+        &case("narrow", "narrow", "{path: \"/shop/orders/7?owner=ada\"}", "token_scope"),
+        &case("nobody", "anonymous", "{path: /shop/orders}", "no_credential"),
+        &case("no path", "ada", "{path: /shop/other}", "no_operation"),
+        &case("no method", "ada", "{method: DELETE, path: /shop/orders/7}", "no_operation"),
+        &case(
+            "by its operation",
+            "ada",
+            "{path: \"/shop/orders/7?owner=ada\"}",
+            "{\"GET /orders/{id}\": allow}",
+        ),
+    ];
+    let all: String = good.into_iter().map(String::as_str).collect();
+    let (code, said) = cases(&folder, &format!("{begin}{all}"));
+    assert_eq!(
+        (code, &said["failed"], &said["untouched"]),
+        (Some(0), &json!(0), &json!([])),
+        "{said}"
+    );
+
+    let (code, said) = cases(&folder, &format!("{begin}{listed}"));
+    let left = json!(["Client/web Mutation:Order:*", "Role/buying Mutation:Order:Cancel"]);
+    assert_eq!((code, &said["untouched"]), (Some(0), &left), "{said}");
+
+    for (request, expect, part) in [
+        ("{path: \"/shop/orders?owner=ada\"}", "policy", "GET /orders: allow, expected policy"),
+        ("{path: /elsewhere}", "allow", "no guard with protocol"),
+        ("{method: POST, query: \"{ a }\"}", "allow", "method goes with path only"),
+        ("{path: /shop/orders, query: \"{ a }\"}", "allow", "one of query, path and get"),
+        ("{path: /shop/orders, operation: x}", "allow", "go with query only"),
+        ("{path: /shop/a/../b}", "allow", ""),
+    ] {
+        let (code, said) =
+            cases(&folder, &format!("{begin}{}", case("bad", "ada", request, expect)));
+        assert_eq!(code, Some(1), "{request}: {said}");
+        let difference = said["cases"][0]["differences"][0].as_str().unwrap();
+        assert!(difference.contains(part), "{request}: {difference}");
+    }
 }

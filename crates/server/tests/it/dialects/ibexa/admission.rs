@@ -138,3 +138,27 @@ async fn sessions_need_roles() {
         assert!(why.contains("\"session\" needs require = [\"person\"]"), "{why}");
     }
 }
+
+#[tokio::test]
+async fn options_is_answered_at_every_path() {
+    let api = Api::start().await;
+    for (path, allow) in [
+        ("/content/types/1", "DELETE, OPTIONS"),
+        ("/user/sessions", "POST"),
+        ("/nowhere", "OPTIONS"),
+        ("/", "OPTIONS"),
+    ] {
+        let answer = api.ask("OPTIONS", path).send().await;
+        let said = (answer.status.as_u16(), answer.header("allow"), &*answer.body);
+        assert_eq!(said, (200, Some(allow), ""), "{path}");
+    }
+    assert_eq!(api.ask("GET", "/nowhere").send().await.status, 404);
+    for (path, method) in [("/User", "GET"), ("/User/14", "DELETE"), ("/auth/token", "POST")] {
+        let ask = crate::support::wire::Ask::new(http::Method::OPTIONS, &api.castellan.at(path));
+        let answer = ask.send().await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (200, ""), "{path}: {answer:?}");
+        let allow = answer.header("allow").unwrap_or_default();
+        assert!(allow.split(',').any(|one| one.trim() == method), "{path}: {allow}");
+    }
+    assert!(api.upstream.seen().is_empty());
+}

@@ -7,6 +7,7 @@
 
 mod connection;
 mod constraints;
+mod cost;
 pub(crate) mod error;
 mod execute;
 mod granted_authorizations;

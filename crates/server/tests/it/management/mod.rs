@@ -2,4 +2,5 @@
 
 mod access;
 mod granted;
+mod managers;
 pub mod support;

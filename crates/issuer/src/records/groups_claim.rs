@@ -53,17 +53,20 @@ impl GroupsClaim {
         let mut opened =
             claims.iter().filter(|one| one.claim == name && has(&one.scope)).peekable();
         opened.peek()?;
-        let mut named = Vec::new();
-        for claim in opened {
-            let name_of = |group: &String| match &claim.names {
-                None => Some(group.clone()),
-                Some(names) => names.get(group).cloned(),
-            };
-            named.extend(groups.iter().filter_map(name_of));
+        let mut value: Vec<String> = opened
+            .flat_map(|claim| groups.iter().filter_map(|group| claim.name_of(group)))
+            .collect();
+        value.sort_unstable();
+        value.dedup();
+        Some(value)
+    }
+
+    /// What it calls `group`, if it names that.
+    fn name_of(&self, group: &String) -> Option<String> {
+        match &self.names {
+            None => Some(group.clone()),
+            Some(names) => names.get(group).cloned(),
         }
-        named.sort_unstable();
-        named.dedup();
-        Some(named)
     }
 }
 

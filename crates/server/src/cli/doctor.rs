@@ -77,8 +77,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
                 println!("feed             PROBLEM: {error}");
             }
         }
-        good &= clocks(issuer).await & writes(issuer).await;
-        good &= guards_of(loaded, issuer).await;
+        good &= clocks(issuer).await & writes(issuer).await & guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
         let closed = issuer.closed_site_accesses().await?;
         if !closed.is_empty() {
@@ -89,11 +88,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
                 if closed.len() == 1 { "it" } else { "them" }
             );
         }
-        let may_scan = issuer.settings().allow_table_scans;
-        let refused = issuer.repository().store().abilities().unsupported(may_scan);
-        let refused: Vec<_> = refused.into_iter().map(Cause::as_str).collect();
-        let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
-        println!("lists refuse     {refused}");
+        lists(issuer);
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
@@ -112,6 +107,15 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
     }
     println!("\n{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what lists are refused for (`docs/contracts/curity.md` §10).
+fn lists(issuer: &Issuer) {
+    let may_scan = issuer.settings().allow_table_scans;
+    let refused = issuer.repository().store().abilities().unsupported(may_scan);
+    let refused: Vec<_> = refused.into_iter().map(Cause::as_str).collect();
+    let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
+    println!("lists refuse     {refused}");
 }
 
 /// Prints when the certificates of listeners end; whether none has ended and all can be read.

@@ -51,8 +51,9 @@ pub(crate) fn connection(
     let has_next = end_cursor.is_some();
     let mut shown = json!({
         "edges": edges,
-        "pageInfo": {"endCursor": end_cursor, "hasNextPage": has_next},
+        "pageInfo": {"hasNextPage": has_next},
     });
+    shown["pageInfo"]["endCursor"] = end_cursor.map_or(Value::Null, Value::String);
     if let Some(total) = total {
         shown["totalCount"] = json!(total);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apollo_compiler::{
     ast,
     executable::{Field, Operation, Selection, SelectionSet},
-    response::JsonMap,
+    response::{JsonMap, JsonValue},
 };
 use castellan_gate::Document;
 
@@ -73,7 +73,7 @@ impl Costs<'_> {
         }
         let given = field.specified_argument_by_name("first").and_then(|value| match &**value {
             ast::Value::Variable(name) => {
-                self.variables.get(name.as_str()).and_then(|value| value.as_u64())
+                self.variables.get(name.as_str()).and_then(JsonValue::as_u64)
             }
             value => value.to_i32().and_then(|first| u64::try_from(first).ok()),
         });

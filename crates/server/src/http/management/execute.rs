@@ -240,7 +240,9 @@ fn collect_attributes(value: &Value, path: &str, into: &mut Vec<String>) {
             }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| collect_attributes(item, path, into));
+            for item in items {
+                collect_attributes(item, path, into);
+            }
         }
         _ if !path.is_empty() => into.push(path.to_owned()),
         _ => {}

@@ -233,7 +233,7 @@ mod tests {
             let fields: BTreeSet<_> = ["Query", "Mutation"]
                 .iter()
                 .filter_map(|name| schema.get_object(name))
-                .flat_map(|object| object.fields.keys().map(|name| name.to_string()))
+                .flat_map(|object| object.fields.keys().map(ToString::to_string))
                 .collect();
             let known: BTreeSet<_> = api.roots.iter().map(|root| root.name.to_owned()).collect();
             assert_eq!(fields, known, "{}", api.name);

@@ -147,7 +147,7 @@ impl Endpoint {
             return Err(Refusal::bad_request(status, "Send GraphQL by POST; queries also by GET.")
                 .header(ALLOW, "GET, POST"));
         }
-        let caller = self.caller(app, &parts).await?;
+        let caller = caller(app, &parts).await?;
         let permissions = self.permissions(app, &caller, &parts)?;
         let Some(wanted) = wanted else {
             let text = "Accept application/graphql-response+json or application/json.";
@@ -163,10 +163,10 @@ impl Endpoint {
                 Refusal::bad_request(StatusCode::METHOD_NOT_ALLOWED, text).header(ALLOW, "POST")
             );
         }
-        self.check_schema_questions(app, &document, &permissions)?;
+        check_schema_questions(app, &document, &permissions)?;
         let variables = document
             .coerce(&self.schema, &envelope.variables)
-            .map_err(|error| self.refuse(error, &envelope.query))?;
+            .map_err(|error| refuse(error, &envelope.query))?;
         if let Some(operation) = document.operation() {
             cost::check(&document, (operation, &variables), app.management().max_page)
                 .map_err(|failure| Refusal::of_operation(&failure))?;
@@ -182,53 +182,15 @@ impl Endpoint {
             document: &document,
             variables: &variables,
         };
-        let answer = request.run().await.map_err(|execute::Denied| self.denied(app, &parts))?;
+        let answer = request.run().await.map_err(|execute::Denied| denied(app, &parts))?;
         Ok(written(StatusCode::OK, wanted, &answer))
-    }
-
-    /// Whose token the request has.
-    async fn caller(&self, app: &App, parts: &Parts) -> Result<Arc<Live>, Refusal> {
-        let realm = realm(app);
-        let refused = |message: &str, challenge: String| {
-            let failure = Failure::new(Classification::Unauthenticated, message);
-            Refusal::new(StatusCode::UNAUTHORIZED, &failure).header(WWW_AUTHENTICATE, &challenge)
-        };
-        let invalid = || {
-            let text = "The access token is not valid.";
-            refused(text, format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
-        };
-        let token = bearer::token(&parts.headers).map_err(|error| match error {
-            OAuthError::TokenMissing => {
-                refused("An access token is required.", format!("Bearer realm=\"{realm}\""))
-            }
-            _ => invalid(),
-        })?;
-        let unavailable = |error: &(dyn std::error::Error + 'static)| {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Failure::internal(error))
-                .header(RETRY_AFTER, "1")
-        };
-        let caller = match app.issuer().verify_access(token, Holder::Bearer).await {
-            Ok(caller) => caller,
-            Err(VerifyError::Store(error)) => return Err(unavailable(&error)),
-            Err(_) => match foreign(app, token, parts).await {
-                Ok(Some(caller)) => Arc::new(caller),
-                Ok(None) => {
-                    audit(app, parts, "the access token is not valid");
-                    return Err(invalid());
-                }
-                Err(error) => return Err(unavailable(&error)),
-            },
-        };
-        let user = caller.account.as_ref().map(|(id, _)| &**id);
-        origin::called_by(Party::through(user, &caller.client_id));
-        Ok(caller)
     }
 
     /// What the token allows at this API.
     fn permissions(&self, app: &App, caller: &Live, parts: &Parts) -> Result<Permissions, Refusal> {
         let decided = app.issuer().authorize_management(caller, &self.managers);
         decided.map_err(|refused| {
-            let refusal = self.denied(app, parts);
+            let refusal = denied(app, parts);
             let ManagementRefused::Manager(Refused::Scope(scope)) = refused else { return refusal };
             let realm = realm(app);
             let challenge = format!(
@@ -238,66 +200,11 @@ impl Endpoint {
         })
     }
 
-    fn denied(&self, app: &App, parts: &Parts) -> Refusal {
-        audit(app, parts, "no rule of the management API allows it");
-        Refusal::new(StatusCode::FORBIDDEN, &Failure::access_denied())
-    }
-
     /// Parses and validates the document, and chooses the operation.
     fn read(&self, envelope: &Envelope) -> Result<Document, Refusal> {
         let name = envelope.operation_name.as_deref();
         Document::read(&self.schema, &envelope.query, name, &limits())
-            .map_err(|error| self.refuse(error, &envelope.query))
-    }
-
-    fn refuse(&self, error: DocumentError, text: &str) -> Refusal {
-        match error {
-            DocumentError::TooLarge(message) => {
-                Refusal::of_operation(&Failure::validation(message))
-            }
-            DocumentError::Invalid(errors) => {
-                let parses = apollo_compiler::ast::Document::parse(text, "document").is_ok();
-                let classification = if parses {
-                    Classification::ValidationError
-                } else {
-                    Classification::InvalidSyntax
-                };
-                let shown = errors.iter().map(|error| {
-                    let failure = Failure::new(classification, error.message.clone());
-                    let mut shown = failure.to_json(None, false);
-                    shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
-                    shown
-                });
-                Refusal {
-                    errors: shown.collect(),
-                    ..Refusal::of_operation(&Failure::validation(""))
-                }
-            }
-        }
-    }
-
-    /// Questions about the schema: whether they are answered at all, and not too many.
-    fn check_schema_questions(
-        &self,
-        app: &App,
-        document: &Document,
-        permissions: &Permissions,
-    ) -> Result<(), Refusal> {
-        let asks = document.selected().iter().any(|one| asks_about_schema(&one.field));
-        // Whoever may not read is refused by the same rule as with any other query.
-        if !asks || !permissions.may_read_schema() {
-            return Ok(());
-        }
-        if !app.management().introspection {
-            let failure = Failure::validation("Introspection is not allowed.");
-            return Err(Refusal { status: StatusCode::OK, ..Refusal::of_operation(&failure) });
-        }
-        document.check_introspection().map_err(|error| match error {
-            DocumentError::TooLarge(message) => {
-                Refusal::of_operation(&Failure::validation(message))
-            }
-            DocumentError::Invalid(_) => Refusal::of_operation(&Failure::validation("not valid")),
-        })
+            .map_err(|error| refuse(error, &envelope.query))
     }
 }
 
@@ -317,6 +224,91 @@ async fn foreign(app: &App, token: &str, parts: &Parts) -> Result<Option<Live>, 
         Err(error @ (ForeignError::Unavailable(..) | ForeignError::Store(_))) => Err(error),
         Ok(_) | Err(_) => Ok(None),
     }
+}
+
+/// Whose token the request has.
+async fn caller(app: &App, parts: &Parts) -> Result<Arc<Live>, Refusal> {
+    let realm = realm(app);
+    let refused = |message: &str, challenge: String| {
+        let failure = Failure::new(Classification::Unauthenticated, message);
+        Refusal::new(StatusCode::UNAUTHORIZED, &failure).header(WWW_AUTHENTICATE, &challenge)
+    };
+    let invalid = || {
+        let text = "The access token is not valid.";
+        refused(text, format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+    };
+    let token = bearer::token(&parts.headers).map_err(|error| match error {
+        OAuthError::TokenMissing => {
+            refused("An access token is required.", format!("Bearer realm=\"{realm}\""))
+        }
+        _ => invalid(),
+    })?;
+    let unavailable = |error: &(dyn std::error::Error + 'static)| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Failure::internal(error))
+            .header(RETRY_AFTER, "1")
+    };
+    let caller = match app.issuer().verify_access(token, Holder::Bearer).await {
+        Ok(caller) => caller,
+        Err(VerifyError::Store(error)) => return Err(unavailable(&error)),
+        Err(_) => match foreign(app, token, parts).await {
+            Ok(Some(caller)) => Arc::new(caller),
+            Ok(None) => {
+                audit(app, parts, "the access token is not valid");
+                return Err(invalid());
+            }
+            Err(error) => return Err(unavailable(&error)),
+        },
+    };
+    let user = caller.account.as_ref().map(|(id, _)| &**id);
+    origin::called_by(Party::through(user, &caller.client_id));
+    Ok(caller)
+}
+
+fn denied(app: &App, parts: &Parts) -> Refusal {
+    audit(app, parts, "no rule of the management API allows it");
+    Refusal::new(StatusCode::FORBIDDEN, &Failure::access_denied())
+}
+
+fn refuse(error: DocumentError, text: &str) -> Refusal {
+    match error {
+        DocumentError::TooLarge(message) => Refusal::of_operation(&Failure::validation(message)),
+        DocumentError::Invalid(errors) => {
+            let parses = apollo_compiler::ast::Document::parse(text, "document").is_ok();
+            let classification = if parses {
+                Classification::ValidationError
+            } else {
+                Classification::InvalidSyntax
+            };
+            let shown = errors.iter().map(|error| {
+                let failure = Failure::new(classification, error.message.clone());
+                let mut shown = failure.to_json(None, false);
+                shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
+                shown
+            });
+            Refusal { errors: shown.collect(), ..Refusal::of_operation(&Failure::validation("")) }
+        }
+    }
+}
+
+/// Questions about the schema: whether they are answered at all, and not too many.
+fn check_schema_questions(
+    app: &App,
+    document: &Document,
+    permissions: &Permissions,
+) -> Result<(), Refusal> {
+    let asks = document.selected().iter().any(|one| asks_about_schema(&one.field));
+    // Whoever may not read is refused by the same rule as with any other query.
+    if !asks || !permissions.may_read_schema() {
+        return Ok(());
+    }
+    if !app.management().introspection {
+        let failure = Failure::validation("Introspection is not allowed.");
+        return Err(Refusal { status: StatusCode::OK, ..Refusal::of_operation(&failure) });
+    }
+    document.check_introspection().map_err(|error| match error {
+        DocumentError::TooLarge(message) => Refusal::of_operation(&Failure::validation(message)),
+        DocumentError::Invalid(_) => Refusal::of_operation(&Failure::validation("not valid")),
+    })
 }
 
 /// The realm of challenges, as the content of a quoted string.

@@ -4,9 +4,9 @@ use http::Method;
 use serde_json::json;
 
 use super::support::{
-    GRANTED, GROUPS, asked, assert_refused, by_get, data, serving, token, token_at,
+    GRANTED, GROUPS, asked, asked_with, assert_refused, by_get, data, serving, token, token_at,
 };
-use crate::support::{castellan::Castellan, wire::Ask};
+use crate::support::{castellan::Castellan, jose, wire::Ask};
 
 const TYPENAME: &str = "{__typename}";
 const QUERY: &str = r#"{grantedAuthorizationsByOwner(owner: "user") {totalCount}}"#;
@@ -32,8 +32,7 @@ async fn curity_02_an_expired_token_is_told_so() {
     let castellan = with_groups().await;
     let token = token(&castellan, "admin").await;
     assert_eq!(data(&asked(&castellan, GRANTED, &token, TYPENAME).await)["__typename"], "Query");
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    castellan.advance_to(now.as_secs() + 3_600);
+    castellan.advance_to(jose::now() + 3_600);
     for token in [&*token, "junk"] {
         let answer = asked(&castellan, GRANTED, token, TYPENAME).await;
         assert_refused(&answer, 401, "unauthenticated");
@@ -90,6 +89,8 @@ async fn curity_13_a_query_by_get_is_the_same() {
     let url = by_get(&castellan, GRANTED, &[("query", query), ("variables", r#"{"o":"user"}"#)]);
     let answer = Ask::get(&url).bearer(&token).send().await;
     assert_eq!(data(&answer), data(&asked(&castellan, GRANTED, &token, QUERY).await));
+    let posted = asked_with(&castellan, GRANTED, &token, (query, json!({"o": "user"}))).await;
+    assert_eq!(data(&answer), data(&posted));
     assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
 }
 

@@ -34,7 +34,7 @@ async fn exactly_one_name_of_the_owner_is_required() {
 }
 
 /// A console of the outside, and a scope that has a name in two languages.
-const APPS: &str = r#"
+const APPS: &str = r"
 ---
 resourceType: Client
 id: game
@@ -52,7 +52,7 @@ language: en
 title: Your profile
 description: Name and picture
 languages: {de: {title: Dein Profil}}
-"#;
+";
 
 const ENTRIES: &str = "edges {node {owner authorizedClient {id name} \
                        authorizedScopes {name localizedName description} authorizedClaims {name} \

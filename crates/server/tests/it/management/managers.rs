@@ -106,27 +106,35 @@ async fn claims_with_groups_can_be_set_for_the_site() {
 async fn whoever_leaves_a_group_is_not_in_it_by_an_older_token() {
     let castellan = serving(GROUPS, "").await;
     for client in ["console", "jwt-console"] {
-        let token = token_at(&castellan, client, "user", "accounts groups").await;
-        assert_eq!(statuses(&castellan, &token).await, [200, 403]);
-        let apply = |groups: &str| {
-            let document = format!(
-                "{{resourceType: User, id: user, userName: user, password: pw-user, groups: {groups}}}"
-            );
-            let output = castellan.cli_with(&["apply", "-f", "-"], &document);
-            assert!(output.status.success(), "{output:?}");
-        };
-        apply("[]");
-        let mut left = statuses(&castellan, &token).await;
+        apply_groups(&castellan, "[{value: user}]");
+        // The server hears of it within a second.
+        let mut token = String::new();
         for _ in 0..100 {
-            if left == [403, 403] {
+            token = token_at(&castellan, client, "user", "accounts groups").await;
+            if statuses(&castellan, &token).await == [200, 403] {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            left = statuses(&castellan, &token).await;
         }
-        assert_eq!(left, [403, 403], "{client}");
-        apply("[{value: user}]");
+        assert_eq!(statuses(&castellan, &token).await, [200, 403], "{client}");
+        apply_groups(&castellan, "[]");
+        for _ in 0..100 {
+            if statuses(&castellan, &token).await == [403, 403] {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(statuses(&castellan, &token).await, [403, 403], "{client}");
     }
+}
+
+/// Puts `user` into `groups` and no others.
+fn apply_groups(castellan: &Castellan, groups: &str) {
+    let document = format!(
+        "{{resourceType: User, id: user, userName: user, password: pw-user, groups: {groups}}}"
+    );
+    let output = castellan.cli_with(&["apply", "-f", "-"], &document);
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[tokio::test]
@@ -156,7 +164,7 @@ async fn curity_12_without_a_manager_every_request_is_denied() {
 async fn the_scopes_manager_reads_and_writes_by_scope() {
     let config = "[management.scopes]\nrequired = [\"accounts\"]\nread = [\"see\", \"watch\"]\n\
                   write = [\"change\"]\n";
-    let client = r#"
+    let client = r"
 ---
 resourceType: Client
 id: machine
@@ -164,7 +172,7 @@ secret: s3cr3t-machine
 first_party: true
 grant_types: [password]
 scope: [accounts, see, watch, change]
-"#;
+";
     let castellan = serving(config, client).await;
     for (scope, expected) in [
         ("accounts see", [200, 403]),
@@ -275,10 +283,10 @@ require_subject_match = false
 
 #[tokio::test]
 async fn attributes_are_for_ones_own_unless_that_is_set_otherwise() {
-    let config = r#"
+    let config = r"
 [management.attributes]
 lists = [{ default_allow_read = true, default_allow_write = true }]
-"#;
+";
     let castellan = serving(config, "").await;
     for (name, expected) in [("user", [200, 403]), ("other", [403, 403])] {
         let token = token(&castellan, name).await;

@@ -24,7 +24,7 @@ developers = []
 
 /// People named after their groups, who sign in at `console` (opaque tokens) and `jwt-console`, and
 /// apps that people of the outside let in.
-pub const PEOPLE: &str = r#"
+pub const PEOPLE: &str = r"
 resourceType: User
 id: admin
 userName: admin
@@ -58,7 +58,7 @@ first_party: true
 grant_types: [password]
 scope: [accounts, groups]
 auth: {password: {token_format: jwt}}
-"#;
+";
 
 /// A server with [`PEOPLE`], `documents` and `config`.
 pub async fn serving(config: &str, documents: &str) -> Castellan {

@@ -9,7 +9,9 @@ use std::path::Path;
 const ORDER: &[&str] = &[
     // What the surfaces call.
     "endpoint",
+    "management",
     "rights",
+    "managers",
     "caller_policies",
     "resources",
     "transfer",

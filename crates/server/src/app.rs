@@ -3,9 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use castellan_issuer::{Issuer, store::StoreError};
+use castellan_issuer::{Issuer, foreign::ForeignTokens, managers::Mutations, store::StoreError};
 
-use crate::{config::Site, guards::Guard, wire::request};
+use crate::{
+    config::{ManagementConfig, Site},
+    guards::Guard,
+    wire::request,
+};
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +23,9 @@ struct Shared {
     guards: Arc<OnceLock<Vec<Guard>>>,
     title: Arc<str>,
     theme: ArcSwap<Theme>,
+    management: ManagementConfig,
+    mutations: Mutations,
+    foreign: Arc<ForeignTokens>,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
@@ -39,12 +46,19 @@ pub(crate) struct Theme {
 impl App {
     /// What answers at `site` by `issuer`. `guards` are those of every site, and are there before
     /// the first request is.
-    pub(crate) fn new(issuer: Issuer, site: &Site, guards: Arc<OnceLock<Vec<Guard>>>) -> Self {
+    pub(crate) fn new(
+        issuer: Issuer,
+        (site, management, foreign): (&Site, &ManagementConfig, Arc<ForeignTokens>),
+        guards: Arc<OnceLock<Vec<Guard>>>,
+    ) -> Self {
         let shared = Shared {
             issuer,
             guards,
             title: site.title.as_str().into(),
             theme: ArcSwap::default(),
+            management: management.clone(),
+            mutations: Mutations::default(),
+            foreign,
             https: site.issuer.is_https(),
             hosts: !site.hosts.is_empty(),
         };
@@ -74,6 +88,24 @@ impl App {
     pub fn title(&self) -> Arc<str> {
         let brand = self.shared.theme.load().brand.clone();
         brand.unwrap_or_else(|| Arc::clone(&self.shared.title))
+    }
+
+    /// The settings of the management APIs.
+    #[must_use]
+    pub fn management(&self) -> &ManagementConfig {
+        &self.shared.management
+    }
+
+    /// What verifies tokens of other issuers.
+    #[must_use]
+    pub fn foreign(&self) -> &ForeignTokens {
+        &self.shared.foreign
+    }
+
+    /// The mutations that people made of what is their own.
+    #[must_use]
+    pub fn mutations(&self) -> &Mutations {
+        &self.shared.mutations
     }
 
     /// How pages look, as it was last read.

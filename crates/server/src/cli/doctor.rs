@@ -10,7 +10,7 @@ use castellan_issuer::{
     Issuer,
     keys::KeyUse,
     readiness::Heartbeat,
-    resources::{ResourceKind, empty_secrets::EmptySecrets},
+    resources::{ResourceKind, empty_secrets::EmptySecrets, search::Cause},
     store::StoreError,
 };
 use castellan_proto::{Clock as _, SystemClock, Timestamp};
@@ -79,10 +79,10 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
                 println!("feed             PROBLEM: {error}");
             }
         }
-        good &= clocks(issuer).await & writes(issuer).await;
-        good &= guards_of(loaded, issuer).await;
+        good &= clocks(issuer).await & writes(issuer).await & guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
         site_accesses(issuer).await?;
+        lists(issuer);
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {
@@ -151,6 +151,15 @@ fn audit_output(loaded: &Loaded) -> bool {
             false
         }
     }
+}
+
+/// Prints what lists are refused for (`docs/contracts/curity.md` §10).
+fn lists(issuer: &Issuer) {
+    let may_scan = issuer.settings().allow_table_scans;
+    let refused = issuer.repository().store().abilities().unsupported(may_scan);
+    let refused: Vec<_> = refused.into_iter().map(Cause::as_str).collect();
+    let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
+    println!("lists refuse     {refused}");
 }
 
 /// Prints when the certificates of listeners end; whether none has ended and all can be read.

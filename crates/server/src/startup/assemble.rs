@@ -137,6 +137,7 @@ async fn open_site(
             profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
             allow_table_scans: loaded.config.data.allow_table_scans,
             secrets: loaded.config.security.secrets(site),
+            groups_claims: site.groups_claims.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
             ..loaded.config.tokens.clone()
         },
@@ -378,7 +379,11 @@ fn site_routes(
         Guard::open(config, parts.clone(), before)
     };
     let opened: Vec<_> = loaded.guards(site).into_iter().map(open).collect();
-    let app = App::new(issuer.clone(), site, Arc::clone(all));
+    let app = App::new(
+        issuer.clone(),
+        (site, &loaded.config.management, Arc::clone(&before.foreign)),
+        Arc::clone(all),
+    );
     let routes = http::routes(app.clone()).merge(loaded.rosters.dialects.routes(&dialects::Site {
         issuer: &issuer,
         keys: keys.as_ref(),

@@ -1,0 +1,135 @@
+//! The `[management]` table (`docs/contracts/curity.md` §§2.1, 3).
+
+use castellan_issuer::managers::{
+    AttributesManager, GroupsManager, Managers, ScopesManager, SelfServiceManager,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// The management APIs over GraphQL. Without a manager, they refuse every request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManagementConfig {
+    /// Whether callers who may read may also read the schemas. Default `true`.
+    pub introspection: bool,
+    /// Whether mutations are accepted by GET. Default `false`.
+    pub mutations_over_get: bool,
+    /// Whether `message` says why an operation failed where that is not meant for callers. Default
+    /// `false`.
+    pub detailed_errors: bool,
+    /// The realm in `WWW-Authenticate`. Default: the name of the site.
+    pub realm: Option<String>,
+    /// Maximum size of a page; a larger `first` is cut. Default 1000.
+    pub max_page: u32,
+    /// Maximum number of agreements, and of token families, that one query about granted
+    /// authorizations reads. Default 500.
+    pub max_delegations: u32,
+    /// Ids of the `TokenIntrospector` resources whose tokens are accepted beside those of the site:
+    /// their issuers then decide who is in which group. Default: none.
+    pub introspectors: Vec<String>,
+    /// Decides by the groups in the access token.
+    pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Lets people do what is listed with their own account, at the APIs of accounts and of granted
+    /// authorizations.
+    pub self_service: Option<SelfServiceManager>,
+    /// Managers of the Granted Authorizations API instead of those above.
+    pub granted_authorizations: Option<ManagersConfig>,
+}
+
+/// The managers of one API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManagersConfig {
+    /// Decides by the groups in the access token.
+    pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Lets people do what is listed with what is their own.
+    pub self_service: Option<SelfServiceManager>,
+}
+
+/// The largest number of things that one query reads or answers.
+const LARGEST: u32 = 10_000;
+
+impl Default for ManagementConfig {
+    fn default() -> Self {
+        Self {
+            introspection: true,
+            mutations_over_get: false,
+            detailed_errors: false,
+            realm: None,
+            max_page: 1_000,
+            max_delegations: 500,
+            introspectors: Vec::new(),
+            groups: None,
+            scopes: None,
+            attributes: None,
+            self_service: None,
+            granted_authorizations: None,
+        }
+    }
+}
+
+impl ManagementConfig {
+    /// The managers of an API that people use for what is their own: the API's, or those of all.
+    #[must_use]
+    pub fn managers(&self, own: Option<&ManagersConfig>) -> Managers {
+        let of_all = || Managers {
+            groups: self.groups.clone(),
+            scopes: self.scopes.clone(),
+            attributes: self.attributes.clone(),
+            self_service: self.self_service.clone(),
+        };
+        own.map_or_else(of_all, |own| Managers {
+            groups: own.groups.clone(),
+            scopes: own.scopes.clone(),
+            attributes: own.attributes.clone(),
+            self_service: own.self_service.clone(),
+        })
+    }
+
+    /// The same of an API of which nothing is anybody's own.
+    #[must_use]
+    pub fn managers_without_self_service(&self, own: Option<&ManagersConfig>) -> Managers {
+        Managers { self_service: None, ..self.managers(own) }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (name, number) in
+            [("max_page", self.max_page), ("max_delegations", self.max_delegations)]
+        {
+            if number == 0 || number > LARGEST {
+                let text = format!("management.{name} must be from 1 to {LARGEST}");
+                return Err(ConfigError::Conflict(text));
+            }
+        }
+        let own = |managers: &'_ Option<ManagersConfig>| {
+            managers.as_ref().and_then(|managers| managers.self_service.clone())
+        };
+        for (table, manager) in [
+            ("management.self_service", self.self_service.clone()),
+            ("management.granted_authorizations.self_service", own(&self.granted_authorizations)),
+        ] {
+            if let Some(Err(problem)) = manager.as_ref().map(SelfServiceManager::check) {
+                return Err(ConfigError::Conflict(format!("{table}: {problem}")));
+            }
+        }
+        if self
+            .realm
+            .as_ref()
+            .is_some_and(|realm| !realm.bytes().all(|b| (b' '..=b'~').contains(&b)))
+        {
+            let text = "management.realm must be printable ASCII characters";
+            return Err(ConfigError::Conflict(text.to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -22,6 +22,8 @@ pub enum Right {
     Write,
     /// Test policies: `Castellan:AccessPolicy:Test`.
     TestPolicies,
+    /// See the symmetric keys of clients: `Castellan:Client:ReadKeys`.
+    ReadClientKeys,
 }
 
 /// Why a caller is not authorized.
@@ -46,6 +48,7 @@ impl Right {
             Self::Read(kind) => format!("Castellan:{}:Read", kind.as_str()),
             Self::Write => "Castellan:*".to_owned(),
             Self::TestPolicies => "Castellan:AccessPolicy:Test".to_owned(),
+            Self::ReadClientKeys => "Castellan:Client:ReadKeys".to_owned(),
         };
         Scope::try_from(scope).ok()
     }

@@ -36,8 +36,14 @@ pub(crate) enum Place {
 impl Issuer {
     /// The cursor for what comes after `place` in `listing` of `R`.
     pub(crate) fn cursor<R: Resource>(&self, listing: &Listing, place: &Place) -> Option<String> {
+        self.cursor_of(&self.question::<R>(listing), place)
+    }
+
+    /// The cursor for what comes after `place` in what answers `question`, in which every part ends
+    /// where it does and nowhere else, and which names the site.
+    pub(crate) fn cursor_of(&self, question: &str, place: &Place) -> Option<String> {
         let place = serde_json::to_vec(place).ok()?;
-        let code = self.cursor_code::<R>(listing, &place);
+        let code = self.cursor_code(question, &place);
         Some(URL_SAFE_NO_PAD.encode([&code[..], &place].concat()))
     }
 
@@ -46,21 +52,30 @@ impl Issuer {
         &self,
         listing: &Listing,
     ) -> Result<Option<Place>, ListError> {
-        let cursor = listing.after.as_deref().filter(|cursor| !cursor.is_empty());
-        let Some(cursor) = cursor else { return Ok(None) };
+        self.begin_of(&self.question::<R>(listing), listing.after.as_deref())
+    }
+
+    /// Where what answers `question` begins after the cursor `after`; `None`: at the beginning.
+    pub(crate) fn begin_of(
+        &self,
+        question: &str,
+        after: Option<&str>,
+    ) -> Result<Option<Place>, ListError> {
+        let Some(cursor) = after.filter(|cursor| !cursor.is_empty()) else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| ListError::Cursor)?;
         let (code, place) = bytes.split_at_checked(CODE).ok_or(ListError::Cursor)?;
-        if !constant_time_eq(code, &self.cursor_code::<R>(listing, place)) {
+        if !constant_time_eq(code, &self.cursor_code(question, place)) {
             return Err(ListError::Cursor);
         }
         serde_json::from_slice(place).map(Some).map_err(|_| ListError::Cursor)
     }
 
-    fn cursor_code<R: Resource>(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
+    fn question<R: Resource>(&self, listing: &Listing) -> String {
         let Listing { filter, conditions, sort, .. } = listing;
-        // Every part is written so that it ends where it does and nowhere else.
-        let question =
-            format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort));
+        format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort))
+    }
+
+    fn cursor_code(&self, question: &str, place: &[u8]) -> [u8; CODE] {
         let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);

@@ -1,4 +1,4 @@
-//! What the management APIs do (`docs/contracts/curity.md`), without GraphQL: typed operations over
-//! the same records and rules as those of [`crate::resources`].
+//! Operations of the management APIs (`docs/contracts/curity.md`), without GraphQL.
 
 pub mod clients;
+pub mod granted;

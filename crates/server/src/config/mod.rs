@@ -13,6 +13,7 @@ mod guard_check;
 mod http_guard;
 mod issuer_url;
 mod jwt;
+mod management;
 mod overlay;
 mod people;
 mod reload;
@@ -53,6 +54,7 @@ pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpres
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
+pub use management::{ManagementConfig, ManagersConfig};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
@@ -100,6 +102,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Audit records.
     pub audit: AuditConfig,
+    /// The management APIs (`docs/contracts/curity.md`).
+    pub management: ManagementConfig,
 }
 
 /// The `[server]` table.

@@ -10,7 +10,7 @@ use crate::{
     records::{Client, repository::Versioned},
     resources::{
         ClientDocument, Resource as _,
-        search::{ListError, Place, Sort, SortAttribute, SortKey, SortOrder},
+        search::{ListError, Sort, SortAttribute, SortKey, SortOrder},
     },
 };
 
@@ -127,12 +127,13 @@ impl DatabaseClients<'_> {
     /// [`ClientError::List`] if the cursor is not one of this list, or the store fails.
     pub async fn list(&self, list: &ClientList) -> Result<ClientPage, ClientError> {
         let ClientList { active_only, which, sort, first, .. } = list;
-        let site = self.issuer.repository().site();
-        let question = format!("{:?}", (site, "DatabaseClient", active_only, which, sort));
-        let begin = match self.issuer.begin_of(&question, list.after.as_deref())? {
+        let question = format!("{:?}", ("DatabaseClient", active_only, which, sort));
+        let begin = match list.after.as_deref().filter(|cursor| !cursor.is_empty()) {
             None => None,
-            Some(Place::Sorted(key, id)) => Some((key, id)),
-            Some(_) => return Err(ListError::Cursor.into()),
+            Some(cursor) => {
+                let place = self.issuer.open_cursor(&question, cursor).ok_or(ListError::Cursor)?;
+                Some(serde_json::from_str(&place).map_err(|_| ListError::Cursor)?)
+            }
         };
         let most = first.saturating_add(1);
         let mut page = Page { order: sort.order, after: begin, most, kept: BTreeMap::new() };
@@ -156,13 +157,13 @@ impl DatabaseClients<'_> {
         let mut found = page.in_order();
         let there_is_more = found.len() > *first;
         found.truncate(*first);
-        let end = found.last().filter(|_| there_is_more).map(|((key, id), _)| {
-            let place = Place::Sorted(key.clone(), id.clone());
-            self.issuer.cursor_of(&question, &place)
+        let end = found.last().filter(|_| there_is_more).and_then(|(place, _)| {
+            let place = serde_json::to_string(place).ok()?;
+            Some(self.issuer.seal_cursor(&question, &place))
         });
         let showing = self.showing();
         let clients = found.iter().map(|(_, stored)| showing.client(stored)).collect();
-        Ok(ClientPage { clients, end_cursor: end.flatten(), total })
+        Ok(ClientPage { clients, end_cursor: end, total })
     }
 }
 

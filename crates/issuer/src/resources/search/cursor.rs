@@ -36,14 +36,8 @@ pub(crate) enum Place {
 impl Issuer {
     /// The cursor for what comes after `place` in `listing` of `R`.
     pub(crate) fn cursor<R: Resource>(&self, listing: &Listing, place: &Place) -> Option<String> {
-        self.cursor_of(&self.question::<R>(listing), place)
-    }
-
-    /// The cursor for what comes after `place` in what answers `question`, in which every part ends
-    /// where it does and nowhere else, and which names the site.
-    pub(crate) fn cursor_of(&self, question: &str, place: &Place) -> Option<String> {
         let place = serde_json::to_vec(place).ok()?;
-        let code = self.cursor_code(question, &place);
+        let code = self.cursor_code::<R>(listing, &place);
         Some(URL_SAFE_NO_PAD.encode([&code[..], &place].concat()))
     }
 
@@ -52,31 +46,50 @@ impl Issuer {
         &self,
         listing: &Listing,
     ) -> Result<Option<Place>, ListError> {
-        self.begin_of(&self.question::<R>(listing), listing.after.as_deref())
-    }
-
-    /// Where what answers `question` begins after the cursor `after`; `None`: at the beginning.
-    pub(crate) fn begin_of(
-        &self,
-        question: &str,
-        after: Option<&str>,
-    ) -> Result<Option<Place>, ListError> {
-        let Some(cursor) = after.filter(|cursor| !cursor.is_empty()) else { return Ok(None) };
+        let cursor = listing.after.as_deref().filter(|cursor| !cursor.is_empty());
+        let Some(cursor) = cursor else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| ListError::Cursor)?;
         let (code, place) = bytes.split_at_checked(CODE).ok_or(ListError::Cursor)?;
-        if !constant_time_eq(code, &self.cursor_code(question, place)) {
+        if !constant_time_eq(code, &self.cursor_code::<R>(listing, place)) {
             return Err(ListError::Cursor);
         }
         serde_json::from_slice(place).map(Some).map_err(|_| ListError::Cursor)
     }
 
-    fn question<R: Resource>(&self, listing: &Listing) -> String {
-        let Listing { filter, conditions, sort, .. } = listing;
-        format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort))
+    /// A cursor for `place` that is good for `question` at this site alone.
+    #[must_use]
+    pub fn seal_cursor(&self, question: &str, place: &str) -> String {
+        let code = self.question_code(question, place.as_bytes());
+        URL_SAFE_NO_PAD.encode([&code[..], place.as_bytes()].concat())
     }
 
-    fn cursor_code(&self, question: &str, place: &[u8]) -> [u8; CODE] {
-        let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
+    /// The place in `cursor`; `None` if it is not one of ours, or of another question.
+    #[must_use]
+    pub fn open_cursor(&self, question: &str, cursor: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (code, place) = bytes.split_at_checked(CODE)?;
+        if !constant_time_eq(code, &self.question_code(question, place)) {
+            return None;
+        }
+        String::from_utf8(place.to_vec()).ok()
+    }
+
+    fn question_code(&self, question: &str, place: &[u8]) -> [u8; CODE] {
+        // Its length ends the question, and `cursor_code` begins with a parenthesis instead.
+        let message = format!("{}:{question}:{}:", question.len(), self.repository().site());
+        self.short_code(message.as_bytes(), place)
+    }
+
+    fn cursor_code<R: Resource>(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
+        let Listing { filter, conditions, sort, .. } = listing;
+        // Every part is written so that it ends where it does and nowhere else.
+        let question =
+            format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort));
+        self.short_code(question.as_bytes(), place)
+    }
+
+    fn short_code(&self, question: &[u8], place: &[u8]) -> [u8; CODE] {
+        let code = self.root().hmac(Branch::Cursor).code(&[question, place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);
         short

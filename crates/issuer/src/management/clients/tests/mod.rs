@@ -83,6 +83,7 @@ async fn caller(issuer: &Issuer, scope: &str) -> Live {
         account: None,
         scope: Scopes::parse(scope).unwrap(),
         claims: Vec::new(),
+        groups: None,
         audience: vec![ISSUER_URL.to_owned()],
         jkt: None,
         issued: issuer.now(),

@@ -1,5 +1,6 @@
 //! The management APIs over GraphQL (`docs/contracts/curity.md`).
 
 mod access;
+mod database_clients;
 mod granted;
 pub mod support;

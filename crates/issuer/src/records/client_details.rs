@@ -4,6 +4,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Where symmetric keys are in [`ClientDetails::unserved`]; a dot separates members.
+pub(crate) const SYMMETRIC_KEYS: [&str; 3] = [
+    "client_authentication.primary.symmetric.symmetric_key",
+    "client_authentication.secondary.symmetric.symmetric_key",
+    "capabilities.assertion.jwt.signing.symmetric_key.symmetric_key",
+];
+
+/// Where a secret is there.
+pub(crate) const SECRET: &str = "client_authentication.secondary.secret.secret";
+
 /// What stands beside the settings of the protocol.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::attributes::{Attributes, attributes};
 use crate::{
     Issuer,
-    records::{Client, GrantName, repository::Versioned},
+    records::{Client, GrantName, client_details::SYMMETRIC_KEYS, repository::Versioned},
     resources::{ClientDocument, Resource as _, unserved},
 };
 
@@ -123,7 +123,7 @@ impl Showing<'_> {
     }
 
     fn open(&self, shown: &mut Attributes) {
-        for path in unserved::SYMMETRIC_KEYS {
+        for path in SYMMETRIC_KEYS {
             let sealed = unserved::at(shown, path).and_then(Value::as_str);
             let opened = sealed.and_then(|sealed| self.issuer.open_secret(sealed).ok());
             if let Some(opened) = opened {

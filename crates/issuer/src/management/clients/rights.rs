@@ -96,11 +96,12 @@ impl DatabaseClients<'_> {
     }
 }
 
-/// Whether an administrator trusted it with more than scopes: to do without consent, or to read tokens
-/// of others.
+/// Whether an administrator trusted it with more than scopes: to do without consent, to read tokens of
+/// others, or to have the groups of people in its tokens.
 fn is_trusted(client: &Client) -> bool {
     let reads = client.introspection_reach == IntrospectionReach::Any;
-    client.first_party || reads || !client.own_resources.is_empty()
+    let names_groups = client.groups_claims.is_some();
+    client.first_party || reads || names_groups || !client.own_resources.is_empty()
 }
 
 fn reaches_own_rights(scopes: &Scopes) -> bool {

@@ -338,13 +338,14 @@ pub(super) fn field_of(member: &str) -> &'static str {
 
 /// The attributes by which a client gets at more than it could before, or is got at by others.
 pub(super) fn gives_power(writing: &Writing<'_>) -> bool {
-    const POWER: [&str; 6] = [
+    const POWER: [&str; 7] = [
         "scopes",
         "capabilities",
         "client_authentication",
         "redirect_uris",
         "allowed_origins",
         "audiences",
+        "user_authentication",
     ];
     POWER.into_iter().any(|name| writing.changes(name))
 }

@@ -4,6 +4,7 @@ mod decidim;
 pub(crate) mod details;
 mod effect_check;
 pub(crate) mod grant_types;
+mod groups_claims;
 pub(crate) mod introspection;
 pub(crate) mod logout;
 pub(crate) mod secret;
@@ -30,8 +31,8 @@ use crate::{
     grant::settings::{AskedGrant, seconds},
     keys::KeyUse,
     records::{
-        AppDialect, Client, ClientDetails, GrantName, IntrospectionReach, Rotation, TokenProfile,
-        login_name,
+        AppDialect, Client, ClientDetails, GrantName, GroupsClaim, IntrospectionReach, Rotation,
+        TokenProfile, login_name,
     },
 };
 
@@ -101,6 +102,7 @@ pub struct ClientDocument {
     /// What it was given in the Database Clients API and has no effect.
     #[serde(default)]
     unserved: Map<String, Value>,
+    groups_claims: Option<Vec<GroupsClaim>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -193,6 +195,7 @@ impl Resource for ClientDocument {
         if let Some(seconds) = client.id_seconds {
             set("id_token_expiration", json!(seconds));
         }
+        groups_claims::show(client, &mut shown);
         introspection::show(client, &mut shown);
         details::show(&client.details, &mut shown);
         logout::show(client, &mut shown);
@@ -239,10 +242,7 @@ impl Resource for ClientDocument {
         let id_seconds = seconds("id_token_expiration", self.id_token_expiration)?;
         let backchannel_logout = logout::back(&self)?;
         let frontchannel_logout = logout::front(&self, &redirect_uris)?;
-        let scope = match profile.default_scope().filter(|_| self.scope.is_empty()) {
-            Some(default) => Scope::try_from(default.to_owned()).into_iter().collect(),
-            None => self.scope,
-        };
+        let scope = self.own_scope(profile);
         let client = Client {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
@@ -265,6 +265,7 @@ impl Resource for ClientDocument {
             dpop_bound: self.dpop_bound_access_tokens,
             introspection_reach: self.introspect,
             own_resources: self.resources,
+            groups_claims: self.groups_claims,
             basic: asked.has_basic(),
             profile,
             id_seconds,
@@ -274,6 +275,7 @@ impl Resource for ClientDocument {
             modified: issuer.now(),
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
+        groups_claims::check(&client)?;
         Ok((client, changed || resealed))
     }
 
@@ -297,6 +299,14 @@ impl Resource for ClientDocument {
 }
 
 impl ClientDocument {
+    /// What it may be granted: what it says, or what the profile has where it says nothing.
+    fn own_scope(&self, profile: TokenProfile) -> Scopes {
+        match profile.default_scope().filter(|_| self.scope.is_empty()) {
+            Some(default) => Scope::try_from(default.to_owned()).into_iter().collect(),
+            None => self.scope.clone(),
+        }
+    }
+
     /// How it is to prove who it is.
     fn asked_proof(&self, details: &ClientDetails) -> Result<AskedProof<'_>, Problem> {
         let is_unserved = details.has_unserved_proof();

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use castellan_proto::Secret;
 use serde_json::{Map, Value};
 
-use crate::{Issuer, resources::Problem};
+use crate::{
+    Issuer,
+    records::client_details::{SECRET, SYMMETRIC_KEYS},
+    resources::Problem,
+};
 
 /// The attributes of which something may have no effect.
 const ATTRIBUTES: &[&str] = &[
@@ -32,16 +36,6 @@ const ATTRIBUTES: &[&str] = &[
 
 /// The proofs that a client of this server can have: they are no part of what has no effect.
 const SERVED_PROOFS: &[&str] = &["secret", "jwks_object", "no_authentication"];
-
-/// Where symmetric keys are.
-pub(crate) const SYMMETRIC_KEYS: &[&str] = &[
-    "client_authentication.primary.symmetric.symmetric_key",
-    "client_authentication.secondary.symmetric.symmetric_key",
-    "capabilities.assertion.jwt.signing.symmetric_key.symmetric_key",
-];
-
-/// Where a secret is.
-const SECRET: &str = "client_authentication.secondary.secret.secret";
 
 /// What is warned of as a whole, and not member by member.
 const WHOLE: &[&str] = &[

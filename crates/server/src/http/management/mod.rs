@@ -7,6 +7,7 @@
 
 mod connection;
 mod constraints;
+mod cost;
 mod database_clients;
 pub(crate) mod error;
 mod execute;

@@ -3,4 +3,5 @@
 mod access;
 mod database_clients;
 mod granted;
+mod managers;
 pub mod support;

@@ -387,3 +387,34 @@ async fn an_update_leaves_alone_what_it_does_not_name() {
     })
     .await;
 }
+
+/// Whoever is told that an update was written finds it there, whatever others did meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_update_is_lost_among_those_that_were_written() {
+    let issuer = Arc::new(open(Arc::new(Memory::default())).await);
+    let caller = Arc::new(caller(&issuer, HELD).await);
+    let api = DatabaseClients { issuer: &issuer, caller: &caller, tags: &TAGS };
+    api.create(&map(&minimal())).await.unwrap();
+    let racers = (0..16).map(|at| {
+        let (issuer, caller) = (Arc::clone(&issuer), Arc::clone(&caller));
+        tokio::spawn(async move {
+            let api = DatabaseClients { issuer: &issuer, caller: &caller, tags: &TAGS };
+            let key = format!("k{at}");
+            let updated = api.update("one", &map(&json!({"properties": {key.as_str(): at}}))).await;
+            (key, updated)
+        })
+    });
+    let racers: Vec<_> = racers.collect();
+    let mut written = Vec::new();
+    for racer in racers {
+        match racer.await.unwrap() {
+            (key, Ok(Some(_))) => written.push(key),
+            (_, Err(ClientError::Conflict)) => {}
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+    let client = api.get("one").await.unwrap().unwrap();
+    assert!(!written.is_empty());
+    assert!(written.iter().all(|key| client["properties"].get(key).is_some()), "{client}");
+    assert_eq!(client["properties"].as_object().unwrap().len(), written.len());
+}

@@ -3,15 +3,12 @@
 use serde_json::{Value, json};
 
 use super::support::{GROUPS, asked, asked_with, data, serving, token_at};
-use crate::support::{
-    castellan::Castellan,
-    fixtures::text,
-    wire::{Answer, Ask},
-};
+use crate::support::{castellan::Castellan, fixtures::text, wire::Answer};
 
-const PATH: &str = "/admin/graphql/database-clients";
+pub const PATH: &str = "/admin/graphql/database-clients";
 
-/// Apps of those who make clients: `maker` has some scopes to give, `root` all.
+/// Apps of those who make clients: `maker` has some scopes to give, and `plain` none. `strong` may do
+/// everything at Castellan itself.
 const MAKERS: &str = "
 ---
 resourceType: Client
@@ -42,7 +39,7 @@ t2 = \"the second\"
 ";
 
 /// A server, and a token that may do everything at the API and has scopes to give.
-async fn with_maker() -> (Castellan, String) {
+pub async fn with_maker() -> (Castellan, String) {
     // A table within `management` stands before those within its groups.
     let castellan = serving(&format!("{GROUPS}{TAGS}"), MAKERS).await;
     let scope = "accounts groups orders:read orders:write Query:Order:*";
@@ -50,7 +47,7 @@ async fn with_maker() -> (Castellan, String) {
     (castellan, token)
 }
 
-async fn ask(castellan: &Castellan, token: &str, query: &str) -> Value {
+pub async fn ask(castellan: &Castellan, token: &str, query: &str) -> Value {
     data(&asked(castellan, PATH, token, query).await)
 }
 
@@ -58,13 +55,13 @@ const CREATE: &str = "mutation create($input: CreateDatabaseClientInput!) {
     createDatabaseClient(input: $input) {client {client_id}}
 }";
 
-async fn create(castellan: &Castellan, token: &str, fields: Value) -> Answer {
+pub async fn create(castellan: &Castellan, token: &str, fields: Value) -> Answer {
     let variables = json!({"input": {"fields": fields}});
     asked_with(castellan, PATH, token, (CREATE, variables)).await
 }
 
 /// A client that is good, with `more` over it.
-fn fields(id: &str, more: Value) -> Value {
+pub fn fields(id: &str, more: Value) -> Value {
     let mut fields = json!({
         "client_id": id, "name": "One", "scopes": ["orders:read"],
         "redirect_uris": ["https://a.example/cb"],
@@ -77,11 +74,11 @@ fn fields(id: &str, more: Value) -> Value {
     fields
 }
 
-async fn made(castellan: &Castellan, token: &str, id: &str, more: Value) {
+pub async fn made(castellan: &Castellan, token: &str, id: &str, more: Value) {
     data(&create(castellan, token, fields(id, more)).await);
 }
 
-const UPDATE: &str = "mutation update($id: ID!, $fields: DatabaseClientUpdateFields!) {
+pub const UPDATE: &str = "mutation update($id: ID!, $fields: DatabaseClientUpdateFields!) {
     updateDatabaseClientById(input: {client_id: $id, fields: $fields}) {
         client {
             client_id description scopes properties
@@ -98,14 +95,14 @@ async fn update(castellan: &Castellan, token: &str, id: &str, fields: Value) -> 
 }
 
 #[track_caller]
-fn refused(answer: &Answer, classification: &str, field: Option<&str>) {
+pub fn refused(answer: &Answer, classification: &str, field: Option<&str>) {
     let error = &answer.json()["errors"][0]["extensions"];
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(error["classification"], classification, "{answer:?}");
     assert_eq!(error.get("field").and_then(Value::as_str), field, "{answer:?}");
 }
 
-async fn exists(castellan: &Castellan, token: &str, id: &str) -> bool {
+pub async fn exists(castellan: &Castellan, token: &str, id: &str) -> bool {
     let query = format!("{{databaseClientById(id: {id:?}) {{client_id}}}}");
     !ask(castellan, token, &query).await["databaseClientById"].is_null()
 }
@@ -378,81 +375,4 @@ async fn curity_57_a_copy_has_everything_but_the_id() {
         "constraint-violation",
         Some("client_id"),
     );
-}
-
-#[tokio::test]
-async fn a_client_that_is_made_here_gets_tokens_until_it_is_revoked() {
-    let (castellan, token) = with_maker().await;
-    let more = json!({
-        "capabilities": {"client_credentials": {"type": "CLIENT_CREDENTIALS"}},
-        "scopes": ["orders:read", "Query:Order:List"], "access_token_ttl": 77,
-    });
-    made(&castellan, &token, "machine", more).await;
-    let pairs = [
-        ("grant_type", "client_credentials"),
-        ("client_id", "machine"),
-        ("client_secret", "S-that-is-long"),
-    ];
-    let issued = castellan.token(&pairs).await.json();
-    assert_eq!(issued["scope"], "orders:read Query:Order:List");
-    assert_eq!(issued["expires_in"], 77);
-    let held = text(&issued, "access_token");
-    let introspect = async || {
-        let body = [("token", held), ("client_id", "machine"), ("client_secret", "S-that-is-long")];
-        Ask::post(&castellan.at("/auth/introspect")).form(&body).send().await
-    };
-    assert_eq!(introspect().await.json()["active"], true);
-    let status = async |status: &str| {
-        let mutation = format!(
-            "mutation {{setDatabaseClientStatusById(input: {{client_id: \"machine\", status: {status}}}) {{client {{status}}}}}}"
-        );
-        ask(&castellan, &token, &mutation).await;
-    };
-    status("INACTIVE").await;
-    assert_eq!(castellan.token(&pairs).await.status, 401);
-    status("ACTIVE").await;
-    assert_eq!(introspect().await.json()["active"], true);
-    status("REVOKED").await;
-    assert_eq!(castellan.token(&pairs).await.status, 401);
-    // What was issued before stays over.
-    status("ACTIVE").await;
-    assert_eq!(introspect().await.json()["active"], false);
-    assert_eq!(castellan.token(&pairs).await.status, 200);
-}
-
-#[tokio::test]
-async fn nobody_gives_a_client_what_they_do_not_have() {
-    let (castellan, token) = with_maker().await;
-    let plain = token_at(&castellan, "plain", "admin", "accounts groups").await;
-    for (token, scopes) in [
-        (&token, json!(["Castellan:*"])),
-        (&token, json!(["Castellan:User:Read"])),
-        (&token, json!(["Query:*"])),
-        (&plain, json!(["orders:read"])),
-    ] {
-        let answer = create(&castellan, token, fields("more", json!({"scopes": scopes}))).await;
-        refused(&answer, "access-denied", Some("scopes"));
-        assert!(!exists(&castellan, token, "more").await);
-    }
-    // Nor does anybody take over one that has it.
-    let secret =
-        json!({"client_authentication": {"primary": {"secret": {"secret": "mine, and long"}}}});
-    let variables = json!({"id": "strong", "fields": secret});
-    let answer = asked_with(&castellan, PATH, &token, (UPDATE, variables)).await;
-    refused(&answer, "access-denied", Some("client_id"));
-    for mutation in [
-        "duplicateDatabaseClientById(input: {client_id: \"strong\"}) {client {client_id}}",
-        "setDatabaseClientStatusById(input: {client_id: \"strong\", status: REVOKED}) {client {client_id}}",
-        "setDatabaseClientOwnerById(input: {client_id: \"strong\", owner: \"admin\"}) {client {client_id}}",
-        "deleteDatabaseClientById(input: {client_id: \"strong\"}) {deleted}",
-    ] {
-        let answer = asked(&castellan, PATH, &token, &format!("mutation {{{mutation}}}")).await;
-        refused(&answer, "access-denied", Some("client_id"));
-    }
-    let pairs = [
-        ("grant_type", "client_credentials"),
-        ("client_id", "strong"),
-        ("client_secret", "s3cr3t-strong"),
-    ];
-    assert_eq!(castellan.token(&pairs).await.status, 200);
 }

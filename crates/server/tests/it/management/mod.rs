@@ -2,6 +2,8 @@
 
 mod access;
 mod database_clients;
+mod database_clients_rights;
+mod database_clients_whole;
 mod granted;
 mod managers;
 pub mod support;

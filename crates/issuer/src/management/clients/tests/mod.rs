@@ -40,9 +40,13 @@ static TAGS: LazyLock<BTreeMap<String, String>> =
     LazyLock::new(|| [("t1", "one"), ("t2", "two")].map(|(a, b)| (a.into(), b.into())).into());
 
 async fn open(store: Arc<Memory>) -> Issuer {
+    open_site(store, "main").await
+}
+
+async fn open_site(store: Arc<Memory>, site: &str) -> Issuer {
     let parts = Parts {
         store,
-        site: Arc::from("main"),
+        site: Arc::from(site),
         address: SiteAddress {
             issuer: ISSUER_URL.to_owned(),
             name: "Castellan".to_owned(),
@@ -417,4 +421,21 @@ async fn no_update_is_lost_among_those_that_were_written() {
     assert!(!written.is_empty());
     assert!(written.iter().all(|key| client["properties"].get(key).is_some()), "{client}");
     assert_eq!(client["properties"].as_object().unwrap().len(), written.len());
+}
+
+#[tokio::test]
+async fn curity_57_an_id_belongs_to_another_client_at_another_site() {
+    let store = Arc::new(Memory::default());
+    let (here, there) = (open(Arc::clone(&store)).await, open_site(store, "other").await);
+    let (at_home, abroad) = (caller(&here, HELD).await, caller(&there, HELD).await);
+    let home = DatabaseClients { issuer: &here, caller: &at_home, tags: &TAGS };
+    let other = DatabaseClients { issuer: &there, caller: &abroad, tags: &TAGS };
+    home.create(&map(&minimal())).await.unwrap();
+    assert!(other.get("one").await.unwrap().is_none());
+    let mut fields = minimal();
+    fields["description"] = json!("another");
+    other.create(&map(&fields)).await.unwrap();
+    assert_eq!(home.get("one").await.unwrap().unwrap()["description"], Value::Null);
+    other.delete("one").await.unwrap();
+    assert!(home.get("one").await.unwrap().is_some());
 }

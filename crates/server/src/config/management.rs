@@ -28,6 +28,9 @@ pub struct ManagementConfig {
     /// Maximum number of agreements, and of token families, that one query about granted
     /// authorizations reads. Default 500.
     pub max_delegations: u32,
+    /// Ids of the `TokenIntrospector` resources whose tokens are accepted beside those of the site:
+    /// their issuers then decide who is in which group. Default: none.
+    pub introspectors: Vec<String>,
     /// Decides by the groups in the access token.
     pub groups: Option<GroupsManager>,
     /// The tags that clients may carry, and what each is for. Default: none.
@@ -71,6 +74,7 @@ impl Default for ManagementConfig {
             realm: None,
             max_page: 1_000,
             max_delegations: 500,
+            introspectors: Vec::new(),
             groups: None,
             tags: BTreeMap::new(),
             scopes: None,

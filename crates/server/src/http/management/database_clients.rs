@@ -21,19 +21,24 @@ pub(super) static API: Api = Api {
         Root::new("databaseClientById", &[Operation::Read], |call| Box::pin(by_id(call))),
         Root::new("databaseClients", &[Operation::Read], |call| Box::pin(filtered(call))),
         Root::new("searchDatabaseClients", &[Operation::Read], |call| Box::pin(found(call))),
-        Root::new("createDatabaseClient", &[Operation::Create], |call| Box::pin(create(call))),
-        Root::new("updateDatabaseClientById", &[Operation::Update], |call| Box::pin(update(call))),
+        Root::new("createDatabaseClient", &[Operation::Create], |call| Box::pin(create(call)))
+            .writes("input.fields", ""),
+        Root::new("updateDatabaseClientById", &[Operation::Update], |call| Box::pin(update(call)))
+            .writes("input.fields", ""),
         Root::new("duplicateDatabaseClientById", &[Operation::Create, Operation::Read], |call| {
             Box::pin(duplicate(call))
         }),
         Root::new("setDatabaseClientStatusById", &[Operation::Update], |call| {
             Box::pin(set_status(call))
-        }),
+        })
+        .writes("input", ""),
         Root::new("setDatabaseClientOwnerById", &[Operation::Update], |call| {
             Box::pin(set_owner(call))
-        }),
+        })
+        .writes("input", ""),
         Root::new("deleteDatabaseClientById", &[Operation::Delete], |call| Box::pin(delete(call))),
     ],
+    entities: &[("DatabaseClient", "")],
     managers: |settings| settings.managers(settings.database_clients.as_ref()),
 };
 

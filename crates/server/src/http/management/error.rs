@@ -40,7 +40,8 @@ pub(crate) enum Classification {
 }
 
 impl Classification {
-    pub(crate) const ALL: [Self; 13] = [
+    #[cfg(test)]
+    const ALL: [Self; 13] = [
         Self::ConstraintViolation,
         Self::OperationNotSupported,
         Self::CredentialUpdateRejected,
@@ -77,6 +78,7 @@ impl Classification {
 
     /// When it is answered, and with which other members of `extensions`, in the words of the
     /// documentation.
+    #[cfg(test)]
     const fn explained(self) -> (&'static str, &'static str) {
         match self {
             Self::ConstraintViolation => {
@@ -117,7 +119,8 @@ impl Classification {
 }
 
 /// The table of classifications for the documentation.
-pub(crate) fn table() -> String {
+#[cfg(test)]
+fn table() -> String {
     let rows = Classification::ALL.map(|one| {
         let (when, members) = one.explained();
         format!("| `{}` | {when} | {members} |\n", one.as_str())
@@ -211,6 +214,11 @@ impl From<StoreError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_of_classifications_is_up_to_date() {
+        crate::reference::check_part("management.md", "classifications", &table());
+    }
 
     #[test]
     fn internals_are_shown_where_that_is_set_alone() {

@@ -40,9 +40,9 @@ fragment Whole on DatabaseClient {
         code {type require_pushed_authorization_request proof_key {
             require_proof_key disallow_challenge_method_plain disallow_challenge_method_s256}}
         haapi {type use_legacy_dpop issue_token_bound_authorization_code client_attestation {__typename
-            ... on AndroidAttestation {type package_names signature_fingerprints}
-            ... on IosAttestation {type app_id} ... on WebAttestation {type policy_id}
-            ... on NoAttestation {type}}}
+            ... on AndroidAttestation {android: type package_names signature_fingerprints}
+            ... on IosAttestation {ios: type app_id} ... on WebAttestation {web: type policy_id}
+            ... on NoAttestation {none: type}}}
         implicit {type} introspection {type} oauth_token_exchange {type}
         resource_owner_password {type credential_manager_id} token_exchange {type}
     }
@@ -103,10 +103,9 @@ fn warned(client: &Value) -> Vec<&str> {
     found.into_iter().flatten().map(|(path, _)| &**path).collect()
 }
 
-#[tokio::test]
-async fn every_attribute_is_read_as_it_was_written() {
-    let (castellan, token) = with_maker().await;
-    let same = json!({
+/// Attributes that are shown as they are written.
+fn attributes() -> Value {
+    let mut same = json!({
         "client_id": "whole", "name": "Whole", "description": "d", "status": "ACTIVE",
         "logo_uri": "data:image/png;base64,AAAA", "policy_uri": "https://a.example/policy",
         "tos_uri": "https://a.example/terms", "application_url": "https://a.example/",
@@ -128,32 +127,39 @@ async fn every_attribute_is_read_as_it_was_written() {
             "allow_unsigned_for_by_value": true, "request_jwt_issuer": "i",
             "by_reference": {"allowed_request_urls": ["*"], "allow_unsigned_for": true},
         },
-        "user_authentication": {
-            "allowed_authenticators": ["a"], "authenticator_filters": ["f"],
-            "required_claims": ["c"], "allowed_post_logout_redirect_uris": ["https://a.example/out"],
-            "context_info": "x", "force_authentication": true, "freshness": 5, "locale": "sv",
-            "template_area": "t", "frontchannel_logout_uri": "https://a.example/front",
-            "backchannel_logout_uri": "https://a.example/back", "http_client_id": "h",
-            "consent": {"allow_deselection": true, "only_consentors": true, "consentors": ["c"]},
-        },
-        "capabilities": {
-            "assertion": {"type": "ASSERTION", "jwt": {"allow_reuse": true, "issuer": "i"}},
-            "backchannel": {
-                "type": "BACKCHANNEL_AUTHENTICATION", "allowed_backchannel_authenticators": ["b"],
-            },
-            "assisted_token": {"type": "ASSISTED_TOKEN"}, "implicit": {"type": "IMPLICIT"},
-            "client_credentials": {"type": "CLIENT_CREDENTIALS"},
-            "code": {
-                "type": "CODE", "require_pushed_authorization_request": true,
-                "proof_key": {
-                    "require_proof_key": true, "disallow_challenge_method_plain": true,
-                    "disallow_challenge_method_s256": false,
-                },
-            },
-            "introspection": {"type": "INTROSPECTION"}, "token_exchange": {"type": "TOKEN_EXCHANGE"},
-            "oauth_token_exchange": {"type": "OAUTH_TOKEN_EXCHANGE"},
-        },
     });
+    same["user_authentication"] = json!({
+        "allowed_authenticators": ["a"], "authenticator_filters": ["f"],
+        "required_claims": ["c"], "allowed_post_logout_redirect_uris": ["https://a.example/out"],
+        "context_info": "x", "force_authentication": true, "freshness": 5, "locale": "sv",
+        "template_area": "t", "frontchannel_logout_uri": "https://a.example/front",
+        "backchannel_logout_uri": "https://a.example/back", "http_client_id": "h",
+        "consent": {"allow_deselection": true, "only_consentors": true, "consentors": ["c"]},
+    });
+    same["capabilities"] = json!({
+        "assertion": {"type": "ASSERTION", "jwt": {"allow_reuse": true, "issuer": "i"}},
+        "backchannel": {
+            "type": "BACKCHANNEL_AUTHENTICATION", "allowed_backchannel_authenticators": ["b"],
+        },
+        "assisted_token": {"type": "ASSISTED_TOKEN"}, "implicit": {"type": "IMPLICIT"},
+        "client_credentials": {"type": "CLIENT_CREDENTIALS"},
+        "code": {
+            "type": "CODE", "require_pushed_authorization_request": true,
+            "proof_key": {
+                "require_proof_key": true, "disallow_challenge_method_plain": true,
+                "disallow_challenge_method_s256": false,
+            },
+        },
+        "introspection": {"type": "INTROSPECTION"}, "token_exchange": {"type": "TOKEN_EXCHANGE"},
+        "oauth_token_exchange": {"type": "OAUTH_TOKEN_EXCHANGE"},
+    });
+    same
+}
+
+#[tokio::test]
+async fn every_attribute_is_read_as_it_was_written() {
+    let (castellan, token) = with_maker().await;
+    let same = attributes();
     let mut fields = same.clone();
     fields["capabilities"]["assertion"]["jwt"]["signing"] =
         json!({"symmetric_key": {"symmetric_key": "a symmetric key"}});
@@ -278,7 +284,7 @@ async fn every_way_to_authenticate_is_read_as_it_was_written() {
 #[tokio::test]
 async fn keys_and_haapi_are_read_as_they_were_written() {
     let (castellan, token) = with_maker().await;
-    let jwks = "eyJrZXlzIjpbeyJrdHkiOiJFQyIsImNydiI6IlAtMjU2IiwieCI6ImY4M09KM0QyeEYxQmc4dnViOXRMZTFnSE16VjdlLTVpUTlMWXNyajdGZyIsInkiOiJ4X0ZFelJ1OW0zNkhMTl90dWU2NTlMTnBYVzZwQ3lTdGlrWWpLSVdJNWEwIn1dfQ==";
+    let jwks = "eyJrZXlzIjpbeyJrdHkiOiJFQyIsImNydiI6IlAtMjU2IiwiYWxnIjoiRVMyNTYiLCJ4IjoiZjgzT0ozRDJ4RjFCZzh2dWI5dExlMWdITXpWNzZlOFR1czl1UEh2UlZFVSIsInkiOiJ4X0ZFelJ1OW0zNkhMTl90dWU2NTlMTnBYVzZwQ3lTdGlrWWpLSVdJNWEwIn1dfQ==";
     for (attestation, name) in [
         (
             json!({"android": {"package_names": ["p"], "signature_fingerprints": ["f"]}}),

@@ -169,6 +169,7 @@ pub(crate) struct CodeDocument {
     access_token_expiration: Option<u64>,
     refresh_token: Option<bool>,
     refresh_token_expiration: Option<u64>,
+    refresh_token_max_lifetime: Option<u64>,
     pub(crate) refresh_token_rotation: Option<Rotation>,
     audience: Vec<String>,
 }
@@ -188,7 +189,8 @@ impl CodeDocument {
         }
         let rotation = self.refresh_token_rotation.or(asked.rotation);
         let rotation = rotation.unwrap_or_else(|| asked.default_rotation());
-        let refresh = asked.refresh(self.refresh_token, self.refresh_token_expiration, rotation)?;
+        let ends = (self.refresh_token_expiration, self.refresh_token_max_lifetime);
+        let refresh = asked.refresh(self.refresh_token, ends, rotation)?;
         if refresh.is_none() && self.refresh_token_rotation.is_some() {
             return Err(NOTHING_TO_ROTATE.to_owned());
         }

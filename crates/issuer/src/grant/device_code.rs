@@ -46,12 +46,12 @@ impl GrantType for DeviceCode {
 
     fn read(&self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
         let written: DeviceDocument = asked.read()?;
-        let idle = written.refresh_token_expiration;
+        let ends = (written.refresh_token_expiration, written.refresh_token_max_lifetime);
         Ok(GrantSettings {
             format: written.token_format.unwrap_or(TokenFormat::Jwt),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
             audience: written.audience,
-            refresh: asked.refresh(written.refresh_token, idle, asked.default_rotation())?,
+            refresh: asked.refresh(written.refresh_token, ends, asked.default_rotation())?,
             ..GrantSettings::default()
         })
     }
@@ -154,5 +154,6 @@ struct DeviceDocument {
     access_token_expiration: Option<u64>,
     refresh_token: Option<bool>,
     refresh_token_expiration: Option<u64>,
+    refresh_token_max_lifetime: Option<u64>,
     audience: Vec<String>,
 }

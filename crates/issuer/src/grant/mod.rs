@@ -186,7 +186,9 @@ impl Issuer {
         let mut found = Vec::new();
         self.each_client(|id, client| {
             let mut refresh = client.grants.settings().filter_map(|grant| grant.refresh);
-            let is_endless = |one| self.bounded(one, client).idle_seconds.is_none();
+            let is_endless = |one: Refresh| {
+                one.longest_seconds.is_none() && self.bounded(one, client).idle_seconds.is_none()
+            };
             if found.len() < limit && refresh.any(is_endless) {
                 found.push(id.to_owned());
             }

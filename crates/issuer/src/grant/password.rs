@@ -54,8 +54,8 @@ impl GrantType for Password {
             return Err("secret_required needs a secret".to_owned());
         }
         let rotation = asked.default_rotation();
-        let refresh =
-            asked.refresh(written.refresh_token, written.refresh_token_expiration, rotation)?;
+        let ends = (written.refresh_token_expiration, written.refresh_token_max_lifetime);
+        let refresh = asked.refresh(written.refresh_token, ends, rotation)?;
         Ok(GrantSettings {
             format: written.token_format.unwrap_or_else(|| asked.profile.default_format()),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
@@ -140,5 +140,6 @@ struct PasswordDocument {
     access_token_expiration: Option<u64>,
     refresh_token: Option<bool>,
     refresh_token_expiration: Option<u64>,
+    refresh_token_max_lifetime: Option<u64>,
     audience: Vec<String>,
 }

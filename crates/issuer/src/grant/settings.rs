@@ -63,18 +63,22 @@ impl AskedGrant<'_> {
     pub fn refresh(
         &self,
         refresh_token: Option<bool>,
-        idle_seconds: Option<u64>,
+        (idle_seconds, longest_seconds): (Option<u64>, Option<u64>),
         rotation: Rotation,
     ) -> Result<Option<Refresh>, String> {
         let idle_seconds = seconds("refresh_token_expiration", idle_seconds)?;
+        let longest_seconds = seconds("refresh_token_max_lifetime", longest_seconds)?;
         if refresh_token.unwrap_or(self.refreshes) {
-            return Ok(Some(Refresh { idle_seconds, rotation }));
+            return Ok(Some(Refresh { idle_seconds, rotation, longest_seconds }));
         }
-        match idle_seconds {
-            None => Ok(None),
-            Some(_) => Err("refresh_token_expiration: this grant issues no refresh tokens; set refresh_token: true, or remove it"
-                .to_owned()),
-        }
+        let name = match (idle_seconds, longest_seconds) {
+            (None, None) => return Ok(None),
+            (Some(_), _) => "refresh_token_expiration",
+            (None, Some(_)) => "refresh_token_max_lifetime",
+        };
+        Err(format!(
+            "{name}: this grant issues no refresh tokens; set refresh_token: true, or remove it"
+        ))
     }
 }
 
@@ -108,6 +112,8 @@ pub fn show_with_refresh(settings: &GrantSettings) -> Value {
     shown["refresh_token"] = json!(settings.refresh.is_some());
     let idle_seconds = settings.refresh.and_then(|refresh| refresh.idle_seconds);
     shown["refresh_token_expiration"] = json!(idle_seconds);
+    let longest_seconds = settings.refresh.and_then(|refresh| refresh.longest_seconds);
+    shown["refresh_token_max_lifetime"] = json!(longest_seconds);
     without_null(shown)
 }
 

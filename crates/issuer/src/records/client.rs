@@ -8,7 +8,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{Grants, GroupsClaim, TokenProfile, repository::Stored},
+    records::{ClientDetails, Grants, GroupsClaim, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -86,6 +86,12 @@ pub struct Client {
     /// The contract that its tokens follow.
     #[serde(flatten)]
     pub profile: TokenProfile,
+    /// Seconds that its ID tokens live; the server's default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_seconds: Option<u64>,
+    /// What describes it.
+    #[serde(default, skip_serializing_if = "ClientDetails::is_empty")]
+    pub details: ClientDetails,
     /// Which generation of authorizations counts: what was issued in another one is over for good.
     #[serde(default)]
     pub generation: u32,
@@ -128,6 +134,10 @@ pub struct Refresh {
     pub idle_seconds: Option<u64>,
     /// What happens to it when it is used.
     pub rotation: Rotation,
+    /// Seconds after which no refresh token of an authorization is taken any more, however often it
+    /// was used; without end if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_seconds: Option<u64>,
 }
 
 /// What happens to a refresh token when it is used.
@@ -170,10 +180,11 @@ impl Client {
         if self.name.is_empty() { id } else { &self.name }
     }
 
-    /// Seconds that its longest access token lives; none if that is for the server to say.
+    /// Seconds that its longest access or ID token lives; none if that is for the server to say.
     #[must_use]
     pub fn longest_access(&self) -> u64 {
-        self.grants.settings().filter_map(|grant| grant.access_seconds).max().unwrap_or_default()
+        let access = self.grants.settings().filter_map(|grant| grant.access_seconds);
+        access.chain(self.id_seconds).max().unwrap_or_default()
     }
 
     /// Whether it is to be notified when somebody signs out.
@@ -202,7 +213,7 @@ impl Client {
     /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.secret.is_none() && self.jwks.is_empty()
+        self.secret.is_none() && self.jwks.is_empty() && !self.details.has_unserved_proof()
     }
 }
 

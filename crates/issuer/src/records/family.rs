@@ -135,19 +135,29 @@ impl Family {
         let access = now.0.saturating_add(self.access_seconds);
         match self.refresh {
             None => Some(Timestamp(access)),
-            Some(Refresh { idle_seconds: None, .. }) => None,
-            Some(Refresh { idle_seconds: Some(idle), .. }) => {
-                Some(Timestamp(access.max(now.0.saturating_add(idle))))
-            }
+            Some(refresh) => self.end_of(refresh, now).map(|end| Timestamp(access.max(end.0))),
         }
     }
 
-    /// Whether its newest refresh token has lain unused for too long.
+    /// When its newest refresh token is over, if that is never used.
+    #[must_use]
+    pub fn refresh_ends(&self) -> Option<Timestamp> {
+        self.refresh.and_then(|refresh| self.end_of(refresh, self.renewed))
+    }
+
+    fn end_of(&self, refresh: Refresh, renewed: Timestamp) -> Option<Timestamp> {
+        let ends = [
+            refresh.idle_seconds.map(|idle| renewed.0.saturating_add(idle)),
+            refresh.longest_seconds.map(|longest| self.created.0.saturating_add(longest)),
+        ];
+        ends.into_iter().flatten().min().map(Timestamp)
+    }
+
+    /// Whether its newest refresh token has lain unused for too long, or there has been one for as
+    /// long as there may be.
     #[must_use]
     pub fn refresh_is_over(&self, now: Timestamp) -> bool {
-        self.refresh.is_none_or(|refresh| {
-            refresh.idle_seconds.is_some_and(|idle| now.since(self.renewed).as_secs() >= idle)
-        })
+        self.refresh.is_none() || self.refresh_ends().is_some_and(|end| now >= end)
     }
 
     /// What its newest access token has.

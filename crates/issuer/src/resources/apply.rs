@@ -145,7 +145,7 @@ impl Issuer {
 
     /// Records what became of a document: the names of the members that are others now, and none of
     /// what they hold.
-    fn audit_write(&self, (kind, id): (ResourceKind, &str), applied: &Applied) {
+    pub(crate) fn audit_write(&self, (kind, id): (ResourceKind, &str), applied: &Applied) {
         // The end of a session records itself, whatever ended it.
         if !applied.changed() || kind == ResourceKind::SESSION {
             return;

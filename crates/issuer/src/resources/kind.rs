@@ -282,7 +282,7 @@ pub(super) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described
 }
 
 /// The version of a record that the store has at `number`.
-pub(super) fn version_of<R: Resource>(id: &str, number: u64, record: &R::Record) -> Version {
+pub(crate) fn version_of<R: Resource>(id: &str, number: u64, record: &R::Record) -> Version {
     let facts = R::facts(id, record);
     Version {
         incarnation: R::incarnation(id, record),

@@ -46,11 +46,16 @@ pub use apply::{Applied, ApplyError, Mode};
 pub use audit_event::AuditEventDocument;
 pub use auth_config::AuthConfigDocument;
 pub use client::ClientDocument;
+pub(crate) use client::{
+    details::{is_logo, is_page},
+    unserved,
+};
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use history::{Change, Past};
 pub use kind::Described;
 pub use kind::ResourceKind;
+pub(crate) use kind::version_of;
 pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
@@ -59,6 +64,7 @@ pub use scope::ScopeDocument;
 pub use session::SessionDocument;
 pub use token_introspector::TokenIntrospectorDocument;
 pub use user::UserDocument;
+pub(crate) use version::fresh_incarnation;
 pub use version::{Precondition, Version};
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.

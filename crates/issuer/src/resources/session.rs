@@ -20,7 +20,7 @@ use crate::{
     Issuer,
     cache::records::CachedRecord,
     records::{
-        Account, Family, Refresh, Session,
+        Account, Family, Session,
         repository::{Stored as _, Versioned},
     },
     store::StoreError,
@@ -386,8 +386,8 @@ fn of_family(id: &str, family: &Family, is_active: bool) -> Value {
         set("end", json!(ended.rfc3339()));
     }
     set("exp", json!(family.renewed.0.saturating_add(family.access_seconds)));
-    if let Some(Refresh { idle_seconds: Some(idle), .. }) = family.refresh {
-        set("refresh_token_exp", json!(family.renewed.0.saturating_add(idle)));
+    if let Some(end) = family.refresh_ends() {
+        set("refresh_token_exp", json!(end.0));
     }
     if let Some(sid) = &family.sid {
         set("parent", json!({"resourceType": "Session", "id": sid}));

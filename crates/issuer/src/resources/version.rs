@@ -59,7 +59,7 @@ impl Precondition {
 }
 
 /// One for a resource that is made now; no two are alike.
-pub(super) fn fresh_incarnation() -> u32 {
+pub(crate) fn fresh_incarnation() -> u32 {
     u32::from_be_bytes(random()).max(1)
 }
 

@@ -1,6 +1,6 @@
 //! What goes into a token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use castellan_proto::{OpaqueKind, Timestamp};
 use serde::Serialize;
@@ -139,13 +139,14 @@ impl Issuer {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         let now = self.now();
         let algorithm = client.client.id_alg;
+        let lifetime = client.client.id_seconds.map(Duration::from_secs);
         let at_hash = URL_SAFE_NO_PAD.encode(algorithm.half_digest(access_token.as_bytes()));
         let mut claims = json!({
             "iss": self.address().issuer,
             "sub": family.account,
             "aud": family.client,
             "iat": now,
-            "exp": now + self.settings().id_token.get(),
+            "exp": now + lifetime.unwrap_or_else(|| self.settings().id_token.get()),
             "auth_time": family.auth_time,
             "at_hash": at_hash,
             "acr": ACR,

@@ -14,7 +14,10 @@ pub use seal::LineSeal;
 
 use crate::{
     keys::{Keyring, MasterKey},
-    records::is_sealed,
+    records::{
+        client_details::{SECRET, SYMMETRIC_KEYS},
+        is_sealed,
+    },
     secrets::hashing::{is_stored_form, is_stored_password},
     store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError},
 };
@@ -180,7 +183,7 @@ impl Moved {
             let password = body.get("password").filter(|value| !value.is_null());
             (!password.is_none_or(is_good)).then_some("password")
         } else if is(Kind::Client, "") {
-            (!may_lack("secret")).then_some("secret")
+            if may_lack("secret") { unkept_of_client(&body) } else { Some("secret") }
         } else if is(Kind::Credential, "apicredential/") {
             let previous = body.pointer("/previous/secret");
             if is_good(&body["secret"]) {
@@ -295,4 +298,13 @@ fn same(stored: &Record, draft: &Draft) -> bool {
     stored.body == draft.body
         && stored.unique == draft.unique
         && stored.expires_at == draft.expires_at
+}
+
+/// The member of a client that holds a key or secret in none of the forms in which they are stored.
+fn unkept_of_client(body: &Value) -> Option<&'static str> {
+    let at = |path: &str| body.pointer(&format!("/details/unserved/{}", path.replace('.', "/")));
+    let is_kept = |value: &Value| value.as_str().is_some_and(is_sealed);
+    let keys = SYMMETRIC_KEYS.into_iter().all(|path| at(path).is_none_or(is_kept));
+    let is_hash = |value: &Value| value.as_str().is_some_and(is_stored_form);
+    (!keys || !at(SECRET).is_none_or(is_hash)).then_some("details.unserved")
 }

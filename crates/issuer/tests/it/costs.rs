@@ -8,7 +8,10 @@ use castellan_issuer::{
     client_auth::ClientCredentials,
     error::OAuthError,
     machine::api_key::{KeyProof, KeyTerms, KeyTokens},
+    management::clients::{ClientList, DatabaseClients, Which},
+    resources::search::{Sort, SortAttribute, SortOrder},
     sign_in::certificate::CertificateName,
+    tokens::verified::Holder,
 };
 use castellan_proto::{Secret, jose::HmacKey};
 use serde_json::json;
@@ -202,6 +205,39 @@ async fn a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
     assert_eq!(looks("two", 0).await, 1);
     assert_eq!(looks("one", 28).await, 0);
     assert_eq!(looks("one", 1).await, 1);
+}
+
+/// A page of clients costs the same however long it is, and whether they are counted or not.
+#[tokio::test]
+async fn a_page_of_database_clients_costs_one_round_trip() {
+    let harness = Harness::new().await;
+    let token = harness.ask("robot", &MACHINE).await.unwrap().access_token;
+    let caller = harness.issuer.verify_access(&token, Holder::Bearer).await.unwrap();
+    for at in 0..40 {
+        let id = format!("app-{at:02}");
+        let uris = ["https://app.test/cb"];
+        harness
+            .apply(json!({
+                "resourceType": "Client", "id": id, "redirect_uris": uris,
+                "grant_types": ["authorization_code"],
+            }))
+            .await;
+    }
+    let tags = BTreeMap::new();
+    let clients = DatabaseClients { issuer: &harness.issuer, caller: &caller, tags: &tags };
+    for first in [1, 10, 40] {
+        let list = ClientList {
+            active_only: true,
+            which: Which::Found(Some("app-".to_owned())),
+            sort: Sort { by: SortAttribute::Name, order: SortOrder::Ascending },
+            first,
+            after: None,
+        };
+        let (page, cost) = verbs(&harness, clients.list(&list)).await;
+        let page = page.unwrap();
+        assert_eq!((page.clients.len(), page.total), (first, 40));
+        assert_eq!(cost, ["page"]);
+    }
 }
 
 /// However much was granted, reading it takes the same (`docs/contracts/curity.md` §9). This store has

@@ -1,5 +1,7 @@
 //! The `[management]` table (`docs/contracts/curity.md` §§2.1, 3).
 
+use std::collections::BTreeMap;
+
 use castellan_issuer::managers::{
     AttributesManager, GroupsManager, Managers, ScopesManager, SelfServiceManager,
 };
@@ -31,6 +33,8 @@ pub struct ManagementConfig {
     pub introspectors: Vec<String>,
     /// Decides by the groups in the access token.
     pub groups: Option<GroupsManager>,
+    /// The tags that clients may carry, and what each is for. Default: none.
+    pub tags: BTreeMap<String, String>,
     /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
     pub scopes: Option<ScopesManager>,
     /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
@@ -40,6 +44,8 @@ pub struct ManagementConfig {
     pub self_service: Option<SelfServiceManager>,
     /// Managers of the Granted Authorizations API instead of those above.
     pub granted_authorizations: Option<ManagersConfig>,
+    /// Managers of the Database Clients API instead of those above.
+    pub database_clients: Option<ManagersConfig>,
 }
 
 /// The managers of one API.
@@ -70,10 +76,12 @@ impl Default for ManagementConfig {
             max_delegations: 500,
             introspectors: Vec::new(),
             groups: None,
+            tags: BTreeMap::new(),
             scopes: None,
             attributes: None,
             self_service: None,
             granted_authorizations: None,
+            database_clients: None,
         }
     }
 }

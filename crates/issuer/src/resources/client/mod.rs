@@ -1,11 +1,14 @@
 //! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
+mod decidim;
+pub(crate) mod details;
 mod effect_check;
 pub(crate) mod grant_types;
 mod groups_claims;
 pub(crate) mod introspection;
 pub(crate) mod logout;
 pub(crate) mod secret;
+pub(crate) mod unserved;
 
 use castellan_proto::{
     RedirectUri, Secret, is_origin,
@@ -13,23 +16,23 @@ use castellan_proto::{
     scope::{Scope, Scopes},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Facts, How, Parameter, Problem, Resource,
     client::{
         grant_types::{AskedGrants, Auth, grant_names},
-        secret::Proof,
+        secret::{AskedProof, Proof},
     },
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
     Issuer,
-    grant::settings::AskedGrant,
+    grant::settings::{AskedGrant, seconds},
     keys::KeyUse,
     records::{
-        AppDialect, Client, GrantName, GroupsClaim, IntrospectionReach, Rotation, TokenProfile,
-        login_name,
+        AppDialect, Client, ClientDetails, GrantName, GroupsClaim, IntrospectionReach, Rotation,
+        TokenProfile, login_name,
     },
 };
 
@@ -37,6 +40,7 @@ use crate::{
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of the document of its own")]
 pub struct ClientDocument {
     name: Option<String>,
     uri: Option<String>,
@@ -81,6 +85,23 @@ pub struct ClientDocument {
     pub(crate) introspect: IntrospectionReach,
     #[serde(default)]
     pub(crate) resources: Vec<String>,
+    id_token_expiration: Option<u64>,
+    description: Option<String>,
+    logo_uri: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
+    /// The subject of whoever is responsible for it.
+    owner: Option<String>,
+    /// What was issued to it is over for good.
+    #[serde(default)]
+    revoked: bool,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    properties: Map<String, Value>,
+    /// What it was given in the Database Clients API and has no effect.
+    #[serde(default)]
+    unserved: Map<String, Value>,
     groups_claims: Option<Vec<GroupsClaim>>,
 }
 
@@ -94,6 +115,10 @@ enum ClientType {
 
 /// It would be public from now on, which nobody means by leaving something out.
 const LOST_KEYS: &str = "jwks: this client had keys; keep them, set a secret, or set type: public";
+
+/// It would be taken for a client that proves itself in the one way and does so in the other.
+const TWO_PROOFS: &str = "unserved.client_authentication.primary: names another proof than secret or \
+                          jwks; remove it, or them";
 
 impl Resource for ClientDocument {
     type Record = Client;
@@ -167,11 +192,19 @@ impl Resource for ClientDocument {
         if client.id_alg != Algorithm::Rs256 {
             set("id_token_signed_response_alg", json!(client.id_alg));
         }
+        if let Some(seconds) = client.id_seconds {
+            set("id_token_expiration", json!(seconds));
+        }
         groups_claims::show(client, &mut shown);
         introspection::show(client, &mut shown);
+        details::show(&client.details, &mut shown);
         logout::show(client, &mut shown);
         grant_types::show(client, &mut shown);
         shown
+    }
+
+    fn warnings(client: &Client) -> Vec<String> {
+        details::warnings(&client.details)
     }
 
     fn facts(id: &str, record: &Client) -> Facts {
@@ -189,9 +222,10 @@ impl Resource for ClientDocument {
     ) -> Result<(Client, bool), Problem> {
         let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
         self.auth.check(&asked)?;
-        let Proof { secret, jwks, changed } =
-            Proof::read(issuer, self.secret.as_ref(), self.jwks.as_ref(), before).await?;
-        let has_secret = secret.is_some() || !jwks.is_empty();
+        let (details, resealed) = details::read(&self, issuer, before).await?;
+        let asked_proof = self.asked_proof(&details)?;
+        let Proof { secret, jwks, changed } = Proof::read(issuer, asked_proof, before).await?;
+        let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
         self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
         check_origins(&self.allowed_origins)?;
         check_page(self.uri.as_deref())?;
@@ -204,22 +238,18 @@ impl Resource for ClientDocument {
         }
         self.check_algorithms()?;
         effect_check::check(&self, &asked, &grants, (has_secret, profile))?;
-        if profile == TokenProfile::Decidim {
-            self.check_decidim(&asked, &redirect_uris)?;
-        }
+        self.check_dialect(profile, (&asked, &redirect_uris))?;
+        let id_seconds = seconds("id_token_expiration", self.id_token_expiration)?;
         let backchannel_logout = logout::back(&self)?;
         let frontchannel_logout = logout::front(&self, &redirect_uris)?;
-        let scope = match profile.default_scope().filter(|_| self.scope.is_empty()) {
-            Some(default) => Scope::try_from(default.to_owned()).into_iter().collect(),
-            None => self.scope,
-        };
+        let scope = self.own_scope(profile);
         let client = Client {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
             secret,
             jwks,
             first_party: self.first_party,
-            active: self.active != Some(false),
+            active: self.active != Some(false) && !self.revoked,
             scope,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
@@ -238,13 +268,15 @@ impl Resource for ClientDocument {
             groups_claims: self.groups_claims,
             basic: asked.has_basic(),
             profile,
-            generation: before.map_or(0, |before| before.generation),
+            id_seconds,
+            generation: details::generation(&details, before),
+            details,
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         groups_claims::check(&client)?;
-        Ok((client, changed))
+        Ok((client, changed || resealed))
     }
 
     fn incarnation(_: &str, record: &Client) -> String {
@@ -267,7 +299,24 @@ impl Resource for ClientDocument {
 }
 
 impl ClientDocument {
-    /// Those at its top, and the one that stands with the grant.
+    /// What it may be granted: what it says, or what the profile has where it says nothing.
+    fn own_scope(&self, profile: TokenProfile) -> Scopes {
+        match profile.default_scope().filter(|_| self.scope.is_empty()) {
+            Some(default) => Scope::try_from(default.to_owned()).into_iter().collect(),
+            None => self.scope.clone(),
+        }
+    }
+
+    /// How it is to prove who it is.
+    fn asked_proof(&self, details: &ClientDetails) -> Result<AskedProof<'_>, Problem> {
+        let is_unserved = details.has_unserved_proof();
+        if is_unserved && (self.secret.is_some() || self.jwks.is_some()) {
+            return Err(Problem::Text(TWO_PROOFS.to_owned()));
+        }
+        let drops = is_unserved || self.kind == Some(ClientType::Public);
+        Ok(AskedProof { secret: self.secret.as_ref(), jwks: self.jwks.as_ref(), drops })
+    }
+
     /// What it says that concerns each of its grants.
     const fn of_every_grant(&self, has_secret: bool, profile: TokenProfile) -> AskedGrant<'_> {
         AskedGrant {
@@ -281,6 +330,7 @@ impl ClientDocument {
         }
     }
 
+    /// Those at its top, and the one that stands with the grant.
     fn all_redirect_uris(&self) -> Vec<RedirectUri> {
         let mut uris = self.redirect_uris.clone();
         if let Some(uri) = self.auth.code().and_then(|code| code.redirect_uri)
@@ -338,67 +388,6 @@ impl ClientDocument {
         Err(Problem::Text(problem.to_owned()))
     }
 
-    /// The rules of `docs/contracts/decidim.md` §8.1.
-    fn check_decidim(
-        &self,
-        asked: &AskedGrants,
-        redirect_uris: &[RedirectUri],
-    ) -> Result<(), Problem> {
-        let wrong = |text: String| Err(Problem::Text(text));
-        let Some(kind) = self.kind else {
-            return wrong("type: must be public or confidential".to_owned());
-        };
-        let others = asked.is_aidbox() || asked.has_basic();
-        if others || !asked.are_only(&GrantName::AUTHORIZATION_CODE) {
-            return wrong(
-                "grant_types: an app of /oauth must have authorization_code and may have refresh_token"
-                    .to_owned(),
-            );
-        }
-        if let Some(problem) = self.against_decidim(kind) {
-            return wrong(problem.to_owned());
-        }
-        for uri in redirect_uris {
-            let (good, rule) = match kind {
-                ClientType::Public => (uri.scheme() != "http", "must not be http"),
-                ClientType::Confidential => (uri.scheme() == "https", "must be https"),
-            };
-            if !good && !uri.is_local() {
-                let uri = uri.as_str();
-                return wrong(format!(
-                    "redirect_uris: {uri:?} {rule}, except for loopback addresses"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// What an app of `/oauth` may not say.
-    fn against_decidim(&self, kind: ClientType) -> Option<&'static str> {
-        let code = self.auth.code();
-        let code = code.as_ref();
-        let keep = Some(Rotation::Keep);
-        let keeps = self.refresh_token_rotation == keep
-            || code.is_some_and(|code| code.refresh_token_rotation == keep);
-        let hides = code.is_some_and(|code| code.secret_required == Some(false));
-        if kind == ClientType::Confidential && hides {
-            Some("secret_required: must be true for a confidential app of /oauth")
-        } else if keeps {
-            Some("refresh_token_rotation: a refresh token of /oauth can be used only once")
-        } else if code.is_some_and(|code| code.token_format.is_some()) {
-            Some(
-                "token_format: cannot be set for an app of /oauth; the format follows from the \
-                  scopes",
-            )
-        } else if kind == ClientType::Public && self.first_party {
-            Some("first_party: a public app of /oauth always needs consent")
-        } else if self.scope.iter().any(|scope| !is_decidim_scope(scope)) {
-            Some("scope: an app of /oauth can have profile, user, api:read and api:write only")
-        } else {
-            None
-        }
-    }
-
     fn check_algorithms(&self) -> Result<(), Problem> {
         let asked = [
             self.access_token_signed_response_alg,
@@ -438,10 +427,4 @@ fn check_origins(origins: &[String]) -> Result<(), Problem> {
             format!("allowed_origins: {origin:?} is not an origin such as https://app.example.org");
         Err(Problem::Text(text))
     })
-}
-
-/// The scopes of `docs/contracts/decidim.md` §8.1.
-fn is_decidim_scope(scope: &Scope) -> bool {
-    matches!(scope, Scope::Named(name)
-        if ["profile", "user", "api:read", "api:write"].contains(&&**name))
 }

@@ -19,16 +19,28 @@ pub(crate) struct Proof {
     pub(crate) changed: bool,
 }
 
+/// What a document says of the proof.
+pub(crate) struct AskedProof<'a> {
+    /// The secret, if one is written.
+    pub(crate) secret: Option<&'a Secret>,
+    /// The keys, if some are written.
+    pub(crate) jwks: Option<&'a Value>,
+    /// It says that there is no secret: one that is not written does not stay.
+    pub(crate) drops: bool,
+}
+
 impl Proof {
-    /// A secret that is not written stays.
+    /// A secret that is not written stays, unless the document says that there is none.
     pub(crate) async fn read(
         issuer: &Issuer,
-        secret: Option<&Secret>,
-        jwks: Option<&Value>,
+        asked: AskedProof<'_>,
         before: Option<&Client>,
     ) -> Result<Self, Problem> {
         let kept = before.and_then(|before| before.secret.as_deref());
-        match (secret, jwks) {
+        match (asked.secret, asked.jwks) {
+            (None, None) if asked.drops => {
+                Ok(Self { secret: None, jwks: Vec::new(), changed: kept.is_some() })
+            }
             (Some(_), Some(_)) => {
                 Err(Problem::Text("jwks: set either keys or a secret, not both".to_owned()))
             }

@@ -9,7 +9,7 @@ mod cursor;
 mod query;
 mod walk;
 
-pub(crate) use cursor::Place;
+pub(crate) use cursor::{Place, SortKey};
 
 use crate::{Issuer, resources::ResourceKind};
 

@@ -1,5 +1,6 @@
 //! Refresh tokens (`docs/rules.md` rules 31 and 33).
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::tokens::verified::Holder;
 use castellan_issuer::{error::OAuthError, resources::ResourceKind, tokens::mint::TokenAnswer};
 use castellan_proto::ErrorCode;
@@ -164,6 +165,50 @@ async fn a_refresh_token_unused_for_its_idle_time_is_over() {
     harness.issuer.repository().store().sweep(harness.issuer.now(), 1_000).await.unwrap();
     assert!(is_unusable(&harness.refresh("own", refresh_of(&second), &[]).await));
     harness.revoke("own", refresh_of(&second)).await.unwrap();
+}
+
+#[tokio::test]
+async fn refresh_tokens_are_over_after_the_longest_time_however_often_they_are_used() {
+    let harness = Harness::new().await;
+    harness
+        .edit("own", |own| {
+            own["auth"] = json!({"authorization_code": {
+                "refresh_token_expiration": 1_000, "refresh_token_max_lifetime": 2_500,
+            }});
+        })
+        .await;
+    let mut tokens = harness.tokens("own").await;
+    for _ in 0..3 {
+        harness.later(800);
+        tokens = harness.refresh("own", refresh_of(&tokens), &[]).await.unwrap();
+    }
+    harness.later(99);
+    tokens = harness.refresh("own", refresh_of(&tokens), &[]).await.unwrap();
+    harness.later(1);
+    assert!(is_unusable(&harness.refresh("own", refresh_of(&tokens), &[]).await));
+    assert!(harness.holds(&tokens.access_token).await, "an access token lives as long as it said");
+}
+
+#[tokio::test]
+async fn an_id_token_lives_as_long_as_its_client_says() {
+    let harness = Harness::new().await;
+    harness.edit("own", |own| own["id_token_expiration"] = json!(77)).await;
+    let token = harness.tokens("own").await.id_token.unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 77);
+}
+
+#[tokio::test]
+async fn what_was_issued_to_a_client_that_is_revoked_is_over_for_good() {
+    let harness = Harness::new().await;
+    let tokens = harness.tokens("shop").await;
+    harness.edit("shop", |shop| shop["revoked"] = json!(true)).await;
+    assert!(!harness.holds(&tokens.access_token).await);
+    harness.edit("shop", |_| {}).await;
+    assert!(!harness.holds(&tokens.access_token).await);
+    assert!(is_unusable(&harness.refresh("shop", refresh_of(&tokens), &[]).await));
+    assert!(harness.holds(&harness.tokens("shop").await.access_token).await);
 }
 
 #[tokio::test]

@@ -167,7 +167,6 @@ impl Failure {
     }
 
     /// The data source cannot do that.
-    #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
     pub(crate) fn not_supported(cause: Cause) -> Self {
         Self::new(Classification::OperationNotSupported, cause.to_string())
             .with("not-supported-cause", cause.as_str())

@@ -9,6 +9,7 @@ mod capabilities;
 mod connection;
 mod constraints;
 mod cost;
+mod database_clients;
 pub(crate) mod error;
 mod execute;
 mod granted_authorizations;

@@ -11,11 +11,13 @@ use castellan_issuer::{
 };
 use serde_json::{Map, Value};
 
-use super::{capabilities, error::Failure, granted_authorizations, selection::Selection};
+use super::{
+    capabilities, database_clients, error::Failure, granted_authorizations, selection::Selection,
+};
 use crate::{app::App, config::ManagementConfig};
 
 /// Every management API.
-pub(crate) static APIS: &[&Api] = &[&granted_authorizations::API];
+pub(crate) static APIS: &[&Api] = &[&granted_authorizations::API, &database_clients::API];
 
 /// One management API.
 pub(crate) struct Api {
@@ -81,7 +83,6 @@ pub(crate) type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Value, Failur
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     /// Whose token it is.
-    #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
     pub(crate) caller: &'a Live,
     /// The field is allowed only because it concerns what is the person's own.
     #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
@@ -110,7 +111,6 @@ impl Root {
     }
 
     /// A field that writes the members of the argument `way` as attributes below `path`.
-    #[expect(dead_code, reason = "the APIs of accounts and clients have such fields")]
     pub(crate) const fn writes(self, way: &'static str, path: &'static str) -> Self {
         Self { writes: Some((way, path)), ..self }
     }

@@ -1,6 +1,9 @@
 //! The management APIs over GraphQL (`docs/contracts/curity.md`).
 
 mod access;
+mod database_clients;
+mod database_clients_rights;
+mod database_clients_whole;
 mod granted;
 mod managers;
 pub mod support;

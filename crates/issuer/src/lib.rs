@@ -16,6 +16,7 @@ pub mod foreign;
 pub mod grant;
 pub mod keys;
 pub mod machine;
+pub mod management;
 pub mod person_token;
 pub mod policy;
 pub mod readiness;

@@ -9,6 +9,7 @@ use std::path::Path;
 const ORDER: &[&str] = &[
     // What the surfaces call.
     "endpoint",
+    "management",
     "rights",
     "caller_policies",
     "resources",

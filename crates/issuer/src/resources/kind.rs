@@ -273,7 +273,7 @@ pub(crate) fn shown<R: Resource>(stored: &Versioned<R::Record>) -> Value {
 }
 
 /// A stored record as its document, with its version.
-pub(super) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described {
+pub(crate) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described {
     let id = own_id::<R>(stored);
     Described {
         document: R::show(id, &stored.body),

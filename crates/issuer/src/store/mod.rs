@@ -168,13 +168,16 @@ pub struct Abilities {
     pub ends_with: bool,
     /// Sorts by when a record was made or changed, and by its name.
     pub sorts: bool,
+    /// Filters of accounts over GraphQL find names in any letter case.
+    pub folds_case: bool,
     /// Characters of the shortest text that names are filtered by how they start.
     pub shortest_start: usize,
 }
 
 impl Abilities {
     /// An engine with every capability.
-    pub const ALL: Self = Self { lists_all: true, ends_with: true, sorts: true, shortest_start: 1 };
+    pub const ALL: Self =
+        Self { lists_all: true, ends_with: true, sorts: true, folds_case: true, shortest_start: 1 };
 }
 
 /// The engine could not do it.

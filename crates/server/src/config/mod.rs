@@ -37,6 +37,7 @@ use axum::http::HeaderName;
 use castellan_issuer::{
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     resources::Roster,
+    secrets::credential_policy::CredentialPolicy,
 };
 
 use castellan_proto::Lifetime;
@@ -98,6 +99,9 @@ pub struct Config {
     pub decidim: DecidimConfig,
     /// Exceptions for demonstrations, and the minimum length of passwords.
     pub security: SecurityConfig,
+    /// What people's passwords have, besides `security.password_min_length` characters. Default: no
+    /// policy.
+    pub credential_policy: Option<CredentialPolicy>,
     /// Audit records.
     pub audit: AuditConfig,
 }

@@ -1,0 +1,3 @@
+//! Operations of the management APIs (`docs/contracts/curity.md`), without GraphQL.
+
+pub mod accounts;

@@ -156,6 +156,7 @@ pub use explain::{
 pub use headers::{DecisionId, dashed_header_name, end_to_end_headers, strip_request_headers};
 pub use layer::{Gate, Gated};
 pub use limits::Limits;
+pub use media::{JSON, Wanted, is_sent_as};
 pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};
 pub use question::Question;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// In which media type an answer goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// `application/graphql-response+json`: the status reports errors.
     GraphQl,
     /// `application/json` by name: a well-formed refusal of a document is a 200.
@@ -15,7 +15,8 @@ pub(crate) enum Wanted {
 
 impl Wanted {
     /// Reads `Accept`; `None` if nothing that we could send would be accepted.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
         let mut has_range = false;
         for value in headers.get_all(header::ACCEPT) {
@@ -37,7 +38,9 @@ impl Wanted {
         }
     }
 
-    pub(crate) const fn content_type(self) -> HeaderValue {
+    /// The media type with its charset.
+    #[must_use]
+    pub const fn content_type(self) -> HeaderValue {
         match self {
             Self::GraphQl => {
                 HeaderValue::from_static("application/graphql-response+json; charset=utf-8")
@@ -83,7 +86,7 @@ fn thousandths(text: &str) -> u16 {
 }
 
 /// The media type of JSON.
-pub(crate) const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 /// Forms, as browsers send them.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -93,7 +96,8 @@ pub(crate) fn media_type(text: &str) -> String {
 }
 
 /// Whether the body is of the media type `name` in UTF-8, uncoded.
-pub(crate) fn is_sent_as(name: &str, headers: &HeaderMap) -> bool {
+#[must_use]
+pub fn is_sent_as(name: &str, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Ok(text) = value.to_str() else { return false };

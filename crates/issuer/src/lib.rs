@@ -17,6 +17,7 @@ pub mod grant;
 pub mod keys;
 pub mod machine;
 pub mod management;
+pub mod managers;
 pub mod person_token;
 pub mod policy;
 pub mod readiness;

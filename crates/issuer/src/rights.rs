@@ -8,8 +8,14 @@ use castellan_proto::scope::{Scope, Scopes};
 use serde_json::Value;
 
 use crate::{
-    Issuer, caller_policies::PolicySubject, policy::Said, records::Client, resources::ResourceKind,
-    store::StoreError, tokens::verified::Live,
+    Issuer,
+    caller_policies::PolicySubject,
+    managers::{Managers, Permissions, Refused},
+    policy::Said,
+    records::Client,
+    resources::ResourceKind,
+    store::StoreError,
+    tokens::verified::Live,
 };
 
 /// What a caller wants to do.
@@ -37,6 +43,17 @@ pub enum NotAuthorized {
     /// a request nevertheless.
     #[error("the person is not an administrator")]
     Person,
+}
+
+/// Why a caller can do nothing at a management API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManagementRefused {
+    /// The token is for another audience: here it says nothing about who calls.
+    #[error("the access token is not for this server")]
+    Audience,
+    /// The managers refuse it.
+    #[error(transparent)]
+    Manager(#[from] Refused),
 }
 
 impl Right {
@@ -71,6 +88,22 @@ impl Issuer {
         } else {
             Err(NotAuthorized::Person)
         }
+    }
+
+    /// What `managers` allow `caller` at a management API of this site
+    /// (`docs/contracts/curity.md` §3.2).
+    ///
+    /// # Errors
+    /// [`ManagementRefused`] if that is nothing at all.
+    pub fn authorize_management(
+        &self,
+        caller: &Live,
+        managers: &Managers,
+    ) -> Result<Permissions, ManagementRefused> {
+        if !caller.audience.contains(&self.address().issuer) {
+            return Err(ManagementRefused::Audience);
+        }
+        Ok(managers.decide(caller)?)
     }
 
     /// Whether a client that showed its secret itself has `right` at this site.

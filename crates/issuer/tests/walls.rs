@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "endpoint",
     "management",
     "rights",
+    "managers",
     "caller_policies",
     "resources",
     "transfer",

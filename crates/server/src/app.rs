@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use castellan_issuer::{Issuer, store::StoreError};
 
-use crate::{config::Site, guards::Guard, wire::request};
+use crate::{
+    config::{ManagementConfig, Site},
+    guards::Guard,
+    wire::request,
+};
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +23,7 @@ struct Shared {
     guards: Arc<OnceLock<Vec<Guard>>>,
     title: Arc<str>,
     theme: ArcSwap<Theme>,
+    management: ManagementConfig,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
@@ -39,12 +44,17 @@ pub(crate) struct Theme {
 impl App {
     /// What answers at `site` by `issuer`. `guards` are those of every site, and are there before
     /// the first request is.
-    pub(crate) fn new(issuer: Issuer, site: &Site, guards: Arc<OnceLock<Vec<Guard>>>) -> Self {
+    pub(crate) fn new(
+        issuer: Issuer,
+        (site, management): (&Site, &ManagementConfig),
+        guards: Arc<OnceLock<Vec<Guard>>>,
+    ) -> Self {
         let shared = Shared {
             issuer,
             guards,
             title: site.title.as_str().into(),
             theme: ArcSwap::default(),
+            management: management.clone(),
             https: site.issuer.is_https(),
             hosts: !site.hosts.is_empty(),
         };
@@ -74,6 +84,12 @@ impl App {
     pub fn title(&self) -> Arc<str> {
         let brand = self.shared.theme.load().brand.clone();
         brand.unwrap_or_else(|| Arc::clone(&self.shared.title))
+    }
+
+    /// The settings of the management APIs.
+    #[must_use]
+    pub fn management(&self) -> &ManagementConfig {
+        &self.shared.management
     }
 
     /// How pages look, as it was last read.

@@ -128,8 +128,24 @@ impl Document {
         self.name.as_deref()
     }
 
-    pub(crate) fn operation(&self) -> Option<&Node<Operation>> {
+    /// The document itself.
+    #[must_use]
+    pub const fn executable(&self) -> &Valid<ExecutableDocument> {
+        &self.executable
+    }
+
+    /// The chosen operation.
+    #[must_use]
+    pub fn operation(&self) -> Option<&Node<Operation>> {
         self.executable.operations.get(self.name.as_deref()).ok()
+    }
+
+    /// Refuses what asks too much about the schema.
+    ///
+    /// # Errors
+    /// [`DocumentError::TooLarge`] saying what is too much.
+    pub fn check_introspection(&self) -> Result<(), DocumentError> {
+        introspection_cost::check_cost(self)
     }
 
     /// Whether `span` is in a named fragment rather than in the operation itself.
@@ -142,7 +158,7 @@ impl Document {
     ///
     /// # Errors
     /// [`DocumentError::Invalid`] for a value that does not fit, or one that is missing.
-    pub(crate) fn coerce(
+    pub fn coerce(
         &self,
         schema: &GuardSchema,
         variables: &Variables,

@@ -297,6 +297,12 @@ impl GuardSchema {
         Ok((schema, drifts))
     }
 
+    /// The schema that documents of callers are valid against.
+    #[must_use]
+    pub const fn definition(&self) -> &Valid<Schema> {
+        &self.composed
+    }
+
     /// What is known of `field` on `root`.
     #[must_use]
     pub fn entry(&self, root: Root, field: &str) -> Option<&Entry> {

@@ -1,3 +1,4 @@
 //! Operations of the management APIs (`docs/contracts/curity.md`), without GraphQL.
 
 pub mod accounts;
+pub mod granted;

@@ -32,6 +32,9 @@ pub struct Live {
     pub scope: Scopes,
     /// Claims that userinfo contains besides those that the scopes cover (OIDC Core §5.5).
     pub claims: Vec<String>,
+    /// The groups that the token names, of those that the person is in now; none if it has no such
+    /// claim (`docs/contracts/curity.md` §3.8).
+    pub groups: Option<Vec<String>>,
     /// Who it is for.
     pub audience: Vec<String>,
     /// The thumbprint of the key that must be shown with it, if it is bound to one.
@@ -73,6 +76,7 @@ pub enum Holder<'a> {
 impl Memory for Live {
     fn memory(&self) -> usize {
         let texts = self.audience.iter().chain(&self.claims);
+        let texts = texts.chain(self.groups.iter().flatten());
         let texts = texts.map(|name| size_of::<String>() + name.len());
         size_of::<Self>() + self.scope.memory() + texts.sum::<usize>()
     }

@@ -10,7 +10,7 @@ use crate::{
     cache::liveness::Snapshot,
     keys::{KeyUse, KeyringError, RingKey},
     records::{
-        Family,
+        Account, Family,
         repository::{Stored, read},
     },
     store::{Kind, Record},
@@ -36,6 +36,7 @@ struct Carried {
     scope: Scopes,
     audience: Vec<String>,
     jkt: Option<String>,
+    groups: Option<Vec<String>>,
 }
 
 impl Issuer {
@@ -96,10 +97,11 @@ impl Issuer {
             return Err(VerifyError::Invalid);
         }
         let is_jwt = content.carried.is_some();
-        let Carried { scope, audience, jkt } = content.carried.unwrap_or_else(|| Carried {
+        let Carried { scope, audience, jkt, groups } = content.carried.unwrap_or_else(|| Carried {
             scope: family.current_scope().clone(),
             audience: family.current_audience().to_vec(),
             jkt: family.jkt.clone(),
+            groups: None,
         });
         let (dependencies, missing) = Dependencies::of(self, &family, &scope).await?;
         if missing.is_some() {
@@ -109,6 +111,15 @@ impl Issuer {
         let account = family.account.clone().zip(dependencies.account);
         // An opaque token does not say when it was made, but how long before its end that was.
         let made = Timestamp(content.expires.0.saturating_sub(family.access_seconds));
+        let groups = account.as_ref().and_then(|(_, account)| {
+            let theirs = groups_of(account, &scope)?;
+            if !is_jwt {
+                return Some(theirs);
+            }
+            // What a JWT says was so when it was made; whoever left a group since is not in it.
+            let named = groups?;
+            Some(theirs.into_iter().filter(|group| named.contains(group)).collect())
+        });
         let owes_name = is_jwt && family.profile.jwt_needs_named_audience();
         let live = Live {
             jti: access_jti(&content.family, content.generation),
@@ -120,6 +131,7 @@ impl Issuer {
             account,
             scope,
             claims: family.beyond_scopes.userinfo,
+            groups,
             audience,
             jkt,
             issued: content.issued.unwrap_or(made),
@@ -186,9 +198,15 @@ impl Issuer {
                 scope,
                 audience: claims.aud.into_vec(),
                 jkt: claims.cnf.map(|cnf| cnf.jkt),
+                groups: claims.groups,
             }),
         })
     }
+}
+
+/// The groups that a token with `scope` names of the person.
+fn groups_of(account: &Account, scope: &Scopes) -> Option<Vec<String>> {
+    scope.has_name("groups").then(|| account.groups.clone())
 }
 
 /// The body of a record that must be there.

@@ -126,6 +126,7 @@ impl Config {
             ));
         }
         self.decidim.check()?;
+        self.management.check()?;
         self.security.check(&self.site)?;
         self.check_credential_policy()?;
         Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)

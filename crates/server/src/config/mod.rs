@@ -13,6 +13,7 @@ mod guard_check;
 mod http_guard;
 mod issuer_url;
 mod jwt;
+mod management;
 mod overlay;
 mod people;
 mod reload;
@@ -54,6 +55,7 @@ pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpres
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Method, Methods, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
+pub use management::{ManagementConfig, ManagersConfig};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
@@ -104,6 +106,8 @@ pub struct Config {
     pub credential_policy: Option<CredentialPolicy>,
     /// Audit records.
     pub audit: AuditConfig,
+    /// The management APIs (`docs/contracts/curity.md`).
+    pub management: ManagementConfig,
 }
 
 /// The `[server]` table.
@@ -363,6 +367,7 @@ impl Config {
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
         config.security.read_environment(&environment)?;
+        config.management.has_credential_policy = config.credential_policy.is_some();
         let sites = config.sites()?;
         let looked_up = config.look_up_dialects(&rosters.dialects);
         looked_up.map_err(|problem| problem.in_file(&file))?;

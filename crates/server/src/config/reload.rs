@@ -56,6 +56,7 @@ impl Loaded {
         config.site.clone_from(&old.site);
         config.security.clone_from(&old.security);
         config.credential_policy = old.credential_policy;
+        config.management.has_credential_policy = old.credential_policy.is_some();
         config.audit.clone_from(&old.audit);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;

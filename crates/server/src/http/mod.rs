@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod health;
+pub(crate) mod management;
 pub(crate) mod oauth;
 mod openapi;
 mod passwords;
@@ -44,6 +45,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/oauth-authorization-server", get(oauth::discovery::metadata))
         .route("/.well-known/openid-configuration", get(oauth::discovery::metadata))
         .route("/.well-known/smart-configuration", get(oauth::discovery::smart))
+        .merge(management::routes(&app))
         .merge(resources::routes(&roster))
         .merge(pages(app.clone()))
         .fallback(browser::respond::not_found)
@@ -79,7 +81,8 @@ pub(crate) fn authorization(path: &str, app: App) -> Router {
 /// and dialects have paths of their own.
 pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
     let resources = roster.iter().flat_map(resources::paths);
-    resources.chain(CLAIMED.map(ToOwned::to_owned)).collect()
+    let management = management::APIS.iter().map(|api| api.path.to_owned());
+    resources.chain(management).chain(CLAIMED.map(ToOwned::to_owned)).collect()
 }
 
 /// Those of [`claimed`] that are not of resources.

@@ -5,6 +5,7 @@
 mod browser;
 mod dialects;
 mod guards;
+mod management;
 mod oauth;
 mod operations;
 mod security_cases;

@@ -56,12 +56,40 @@ impl Issuer {
         serde_json::from_slice(place).map(Some).map_err(|_| ListError::Cursor)
     }
 
+    /// A cursor for `place` that is good for `question` at this site alone.
+    #[must_use]
+    pub fn seal_cursor(&self, question: &str, place: &str) -> String {
+        let code = self.question_code(question, place.as_bytes());
+        URL_SAFE_NO_PAD.encode([&code[..], place.as_bytes()].concat())
+    }
+
+    /// The place in `cursor`; `None` if it is not one of ours, or of another question.
+    #[must_use]
+    pub fn open_cursor(&self, question: &str, cursor: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (code, place) = bytes.split_at_checked(CODE)?;
+        if !constant_time_eq(code, &self.question_code(question, place)) {
+            return None;
+        }
+        String::from_utf8(place.to_vec()).ok()
+    }
+
+    fn question_code(&self, question: &str, place: &[u8]) -> [u8; CODE] {
+        // Its length ends the question, and `cursor_code` begins with a parenthesis instead.
+        let message = format!("{}:{question}:{}:", question.len(), self.repository().site());
+        self.short_code(message.as_bytes(), place)
+    }
+
     fn cursor_code<R: Resource>(&self, listing: &Listing, place: &[u8]) -> [u8; CODE] {
         let Listing { filter, conditions, sort, .. } = listing;
         // Every part is written so that it ends where it does and nowhere else.
         let question =
             format!("{:?}", (self.repository().site(), R::NAME, filter, conditions, sort));
-        let code = self.root().hmac(Branch::Cursor).code(&[question.as_bytes(), place].concat());
+        self.short_code(question.as_bytes(), place)
+    }
+
+    fn short_code(&self, question: &[u8], place: &[u8]) -> [u8; CODE] {
+        let code = self.root().hmac(Branch::Cursor).code(&[question, place].concat());
         let mut short = [0; CODE];
         short.copy_from_slice(&code[..CODE]);
         short

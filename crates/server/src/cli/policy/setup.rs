@@ -254,6 +254,7 @@ impl<'a> Setup<'a> {
             account,
             scope,
             claims: Vec::new(),
+            groups: None,
             // One for every guard, and for the resources.
             audience: vec![issuer.clone()],
             jkt: None,

@@ -109,7 +109,7 @@ fn ability<'a>(
 
 /// The languages that the browser prefers, the best first (RFC 9110 §12.5.4). Those that it does not
 /// want, and `*`, are left out.
-fn languages(headers: &HeaderMap) -> Vec<String> {
+pub(in crate::http) fn languages(headers: &HeaderMap) -> Vec<String> {
     const MOST: usize = 16;
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let mut weighed: Vec<(f32, &str)> = accept

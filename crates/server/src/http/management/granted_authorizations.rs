@@ -1,0 +1,96 @@
+//! What people let apps do (`docs/contracts/curity.md` §9).
+
+use castellan_issuer::{
+    cache::scope_texts::ScopeTexts, management::granted::GrantedAuthorization, managers::Operation,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    connection::{Page, connection, wrong_cursor},
+    error::Failure,
+    roster::{Api, Call, Root},
+};
+
+pub(super) static API: Api = Api {
+    name: "granted_authorizations",
+    path: "/admin/graphql/granted-authorizations",
+    sdl: include_str!("schemas/granted_authorizations.graphqls"),
+    roots: &[
+        Root::new("grantedAuthorizationsByOwner", &[Operation::Read], |call| {
+            Box::pin(by_owner(call))
+        }),
+        Root::new("grantedAuthorizationsByOwnerAndClient", &[Operation::Read], |call| {
+            Box::pin(by_owner(call))
+        }),
+        Root::new("revokeGrantedAuthorizationsByOwner", &[Operation::Delete], |call| {
+            Box::pin(revoke(call))
+        }),
+        Root::new("revokeGrantedAuthorizationsByOwnerAndClient", &[Operation::Delete], |call| {
+            Box::pin(revoke(call))
+        }),
+    ],
+    managers: |settings| settings.managers(settings.granted_authorizations.as_ref()),
+};
+
+/// The account that `members` name; `None` if there is none.
+async fn owner(call: &Call<'_>, members: &Map<String, Value>) -> Result<Option<String>, Failure> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    match (text("owner"), text("username")) {
+        (Some(owner), None) => Ok(Some(owner.to_owned())),
+        (None, Some(name)) => Ok(call.app.issuer().account_with_user_name(name).await?),
+        _ => Err(Failure::validation("exactly one of owner and username is required")),
+    }
+}
+
+async fn by_owner(call: &Call<'_>) -> Result<Value, Failure> {
+    let page = Page::of(call)?;
+    let client = call.text("clientId");
+    let owner = owner(call, call.arguments).await?;
+    let issuer = call.app.issuer();
+    let mut granted = match &owner {
+        Some(owner) => issuer.granted_by(owner).await?,
+        None => Vec::new(),
+    };
+    granted.retain(|one| client.is_none_or(|client| one.client_id == client));
+    let total = granted.len() as u64;
+    let question = json!(["granted_authorizations", owner, client]).to_string();
+    if let Some(after) = &page.after {
+        let place = issuer.open_cursor(&question, after).ok_or_else(wrong_cursor)?;
+        granted.retain(|one| one.client_id > place);
+    }
+    let has_more = granted.len() > page.first;
+    granted.truncate(page.first);
+    let last = granted.last().filter(|_| has_more);
+    let end_cursor = last.map(|last| issuer.seal_cursor(&question, &last.client_id));
+    let texts = issuer.scope_texts().await?;
+    let nodes = granted.iter().map(|one| shown(one, &texts, call.languages));
+    Ok(connection(nodes, end_cursor, call.selected.has("totalCount").then_some(total)))
+}
+
+fn shown(granted: &GrantedAuthorization, texts: &ScopeTexts, languages: &[String]) -> Value {
+    let scope = |name: &String| {
+        let words = texts.get(name).map(|text| text.in_languages(languages).1);
+        let description = words.map(|words| &words.description).filter(|text| !text.is_empty());
+        let title = words.map_or(name, |words| &words.title);
+        json!({"name": name, "localizedName": title, "description": description})
+    };
+    let claim = |name: &String| json!({"name": name, "localizedName": name});
+    json!({
+        "owner": granted.owner,
+        "authorizedClient": {"id": granted.client_id, "name": granted.client_name},
+        "authorizedScopes": granted.scopes.iter().map(scope).collect::<Vec<_>>(),
+        "authorizedClaims": granted.claims.iter().map(claim).collect::<Vec<_>>(),
+        "meta": {"created": granted.created.0, "lastModified": granted.modified.0},
+    })
+}
+
+async fn revoke(call: &Call<'_>) -> Result<Value, Failure> {
+    let Some(input) = call.argument("input").as_object() else {
+        return Err(Failure::validation("input is required"));
+    };
+    let client = input.get("clientId").and_then(Value::as_str);
+    if let Some(owner) = owner(call, input).await? {
+        call.app.issuer().revoke_granted(&owner, client).await?;
+    }
+    Ok(json!({"success": true, "asynchronous": false}))
+}

@@ -1,0 +1,21 @@
+//! The management APIs over GraphQL (`docs/contracts/curity.md`).
+//!
+//! Each API is a schema in writing (`schemas/`), and a roster of its root fields: what each does, what
+//! it needs, and the function that answers it. The function gets coerced arguments, may look ahead at
+//! what is selected below, and answers a JSON document in the shape of the schema; everything else is
+//! the same for all of them and is here.
+
+mod accounts;
+mod connection;
+mod constraints;
+pub(crate) mod error;
+mod execute;
+mod granted_authorizations;
+mod node;
+mod roster;
+mod selection;
+mod wire;
+
+pub(crate) use roster::APIS;
+
+pub(super) use wire::routes;

@@ -1,0 +1,175 @@
+//! Which management APIs there are, and what an API is.
+
+use std::{future::Future, pin::Pin};
+
+use apollo_compiler::{Schema, schema::ExtendedType};
+use castellan_gate::{ANY_DIRECTIVE, GuardSchema, SchemaError, SchemaSettings};
+use castellan_issuer::managers::{Managers, Operation};
+use serde_json::{Map, Value};
+
+use super::{accounts, error::Failure, granted_authorizations, selection::Selection};
+use crate::{app::App, config::ManagementConfig};
+use castellan_issuer::tokens::verified::Live;
+
+/// Every management API.
+pub(crate) static APIS: &[&Api] = &[&accounts::API, &granted_authorizations::API];
+
+/// One management API.
+pub(crate) struct Api {
+    /// Its name in settings and commands.
+    pub(crate) name: &'static str,
+    /// Where it is.
+    pub(crate) path: &'static str,
+    /// Its schema in writing.
+    pub(crate) sdl: &'static str,
+    /// Every field of `Query` and `Mutation`.
+    pub(crate) roots: &'static [Root],
+    /// Its managers in the configuration.
+    pub(crate) managers: fn(&ManagementConfig) -> Managers,
+}
+
+/// A field of `Query` or `Mutation`.
+pub(crate) struct Root {
+    pub(crate) name: &'static str,
+    /// The operations that the token must allow, all of them.
+    pub(crate) needs: &'static [Operation],
+    /// Whether the schema has it under these settings.
+    pub(crate) exists: fn(&ManagementConfig) -> bool,
+    pub(crate) resolve: Resolver,
+}
+
+/// Answers one field: with a JSON document in the shape of the field's type. Objects of interfaces and
+/// unions name their type as `__typename`; members that are not selected may be left out, and ones
+/// that the type does not have are not shown.
+pub(crate) type Resolver = for<'a> fn(&'a Call<'a>) -> Resolving<'a>;
+
+/// What a [`Resolver`] returns.
+pub(crate) type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send + 'a>>;
+
+/// One root field of a request that is to be answered.
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    /// Whose token it is.
+    pub(crate) caller: &'a Live,
+    /// Languages for texts that people read, the preferred one first.
+    pub(crate) languages: &'a [String],
+    /// Arguments as the schema declares them: coerced, with defaults, within their constraints.
+    pub(crate) arguments: &'a Map<String, Value>,
+    /// What is selected below the field.
+    pub(crate) selected: &'a Selection,
+}
+
+impl Root {
+    /// A field that every schema of the API has.
+    pub(crate) const fn new(
+        name: &'static str,
+        needs: &'static [Operation],
+        resolve: Resolver,
+    ) -> Self {
+        Self { name, needs, exists: |_| true, resolve }
+    }
+
+    /// A field that the schema has under settings for which `exists` is true.
+    pub(crate) const fn only_if(self, exists: fn(&ManagementConfig) -> bool) -> Self {
+        Self { exists, ..self }
+    }
+}
+
+impl Call<'_> {
+    /// The argument `name`; null if it is absent.
+    pub(crate) fn argument(&self, name: &str) -> &Value {
+        self.arguments.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// The text of the argument `name`.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.argument(name).as_str()
+    }
+}
+
+impl Api {
+    /// The field `name` of `Query` or `Mutation`.
+    pub(super) fn root(&self, name: &str) -> Option<&'static Root> {
+        self.roots.iter().find(|root| root.name == name)
+    }
+
+    /// The schema in writing as it is under `settings`.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if it is not valid.
+    pub(crate) fn sdl_for(&self, settings: &ManagementConfig) -> Result<String, SchemaError> {
+        let gone: Vec<_> = self.roots.iter().filter(|root| !(root.exists)(settings)).collect();
+        if gone.is_empty() {
+            return Ok(self.sdl.to_owned());
+        }
+        let invalid = |errors: &dyn std::fmt::Display| SchemaError::Invalid(errors.to_string());
+        let mut schema =
+            Schema::parse(self.sdl, self.name).map_err(|found| invalid(&found.errors))?;
+        for name in ["Query", "Mutation"] {
+            if let Some(ExtendedType::Object(object)) = schema.types.get_mut(name) {
+                object
+                    .make_mut()
+                    .fields
+                    .retain(|field, _| gone.iter().all(|root| root.name != field.as_str()));
+            }
+        }
+        Ok(schema.to_string())
+    }
+
+    /// The schema as it is under `settings`.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if it is not valid.
+    pub(crate) fn schema(&self, settings: &ManagementConfig) -> Result<GuardSchema, SchemaError> {
+        let built = SchemaSettings {
+            source: format!("{}.graphqls", self.name),
+            // They are enforced here.
+            upstream_enforces: vec![ANY_DIRECTIVE.to_owned()],
+            ..SchemaSettings::default()
+        };
+        GuardSchema::build(&self.sdl_for(settings)?, &built)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_root_field_of_a_schema_is_in_the_roster_and_the_other_way_round() {
+        for api in APIS {
+            let schema = Schema::parse_and_validate(api.sdl, api.name).unwrap();
+            let fields: BTreeSet<_> = ["Query", "Mutation"]
+                .iter()
+                .filter_map(|name| schema.get_object(name))
+                .flat_map(|object| object.fields.keys().map(|name| name.to_string()))
+                .collect();
+            let known: BTreeSet<_> = api.roots.iter().map(|root| root.name.to_owned()).collect();
+            assert_eq!(fields, known, "{}", api.name);
+            assert_eq!(known.len(), api.roots.len(), "{}: a field stands there twice", api.name);
+        }
+    }
+
+    #[test]
+    fn every_schema_can_be_served_whatever_is_set() {
+        for api in APIS {
+            api.schema(&ManagementConfig::default()).map_err(|error| error.to_string()).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_field_needs_something_and_queries_need_to_read() {
+        for api in APIS {
+            let schema = Schema::parse_and_validate(api.sdl, api.name).unwrap();
+            for root in api.roots {
+                assert!(!root.needs.is_empty(), "{}", root.name);
+                let is_query = schema.type_field("Query", root.name).is_ok();
+                if is_query {
+                    assert_eq!(root.needs, [Operation::Read], "{}", root.name);
+                }
+            }
+        }
+    }
+}

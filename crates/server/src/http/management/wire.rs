@@ -1,0 +1,331 @@
+//! The management APIs over HTTP (`docs/contracts/curity.md` §§2, 3).
+
+use std::sync::Arc;
+
+use apollo_compiler::executable::OperationType;
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::State,
+    http::{
+        HeaderValue, Method, Request, StatusCode,
+        header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
+        request::Parts,
+    },
+    response::Response,
+    routing::any,
+};
+use castellan_gate::{
+    Document, DocumentError, Envelope, GuardSchema, JSON, Limits, Wanted, is_sent_as,
+};
+use castellan_issuer::{
+    audit::{
+        AuditKind, Event,
+        origin::{self, Party},
+    },
+    error::OAuthError,
+    managers::{Managers, Permissions, Refused},
+    rights::ManagementRefused,
+    tokens::verified::{Holder, Live, VerifyError},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    error::{Classification, Failure},
+    execute::{self, asks_about_schema},
+    roster::{APIS, Api},
+};
+use crate::{
+    app::App,
+    http::browser::consent::languages,
+    wire::{bearer, error::no_store, request::is_too_long},
+};
+
+/// One API as it is served at one site.
+struct Endpoint {
+    api: &'static Api,
+    schema: GuardSchema,
+    managers: Managers,
+}
+
+/// How large a request may be.
+const LIMITS: fn() -> Limits = || Limits { root_fields: 20, ..Limits::default() };
+
+/// The routes of every API.
+pub(in crate::http) fn routes(app: &App) -> Router<App> {
+    let settings = app.management();
+    let endpoints = APIS.iter().filter_map(|&api| match api.schema(settings) {
+        Ok(schema) => Some(Arc::new(Endpoint { api, schema, managers: (api.managers)(settings) })),
+        Err(error) => {
+            // A test builds every schema; without this one, its API is not there.
+            tracing::error!(api = api.name, %error, "a schema cannot be served");
+            None
+        }
+    });
+    endpoints.fold(Router::new(), |routes, endpoint| {
+        let path = endpoint.api.path;
+        let answer = move |State(app): State<App>, request: Request<Body>| {
+            let endpoint = Arc::clone(&endpoint);
+            async move {
+                let wanted = Wanted::of(request.headers());
+                let answered = endpoint.answer(&app, wanted, request).await;
+                no_store(answered.unwrap_or_else(|refusal| refusal.into_response(wanted)))
+            }
+        };
+        routes.route(path, any(answer))
+    })
+}
+
+/// Why a request was not executed.
+struct Refusal {
+    status: StatusCode,
+    errors: Vec<Value>,
+    /// A well-formed request that GraphQL refuses: 200 for clients that ask for plain JSON.
+    is_graphql: bool,
+    headers: Vec<(axum::http::HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, failure: &Failure) -> Self {
+        let errors = vec![failure.to_json(None, false)];
+        Self { status, errors, is_graphql: false, headers: Vec::new() }
+    }
+
+    fn bad_request(status: StatusCode, message: &str) -> Self {
+        Self::new(status, &Failure::invalid_argument(message))
+    }
+
+    /// The operation is refused by the rules of GraphQL.
+    fn of_operation(failure: &Failure) -> Self {
+        Self { is_graphql: true, ..Self::new(StatusCode::BAD_REQUEST, failure) }
+    }
+
+    fn header(mut self, name: axum::http::HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    fn into_response(self, wanted: Option<Wanted>) -> Response {
+        let wanted = wanted.unwrap_or(Wanted::Any);
+        let is_plain = self.is_graphql && wanted == Wanted::Json;
+        let status = if is_plain { StatusCode::OK } else { self.status };
+        let mut response = written(status, wanted, &json!({"errors": self.errors}));
+        response
+            .headers_mut()
+            .extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
+        response
+    }
+}
+
+fn written(status: StatusCode, wanted: Wanted, body: &impl Serialize) -> Response {
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, wanted.content_type());
+    response
+}
+
+impl Endpoint {
+    async fn answer(
+        &self,
+        app: &App,
+        wanted: Option<Wanted>,
+        request: Request<Body>,
+    ) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        if !matches!(parts.method, Method::GET | Method::POST) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Err(Refusal::bad_request(status, "Send GraphQL by POST; queries also by GET.")
+                .header(ALLOW, "GET, POST"));
+        }
+        let caller = self.caller(app, &parts).await?;
+        let permissions = self.permissions(app, &caller, &parts)?;
+        let Some(wanted) = wanted else {
+            let text = "Accept application/graphql-response+json or application/json.";
+            return Err(Refusal::bad_request(StatusCode::NOT_ACCEPTABLE, text));
+        };
+        let envelope = envelope(&parts, body).await?;
+        let document = self.read(&envelope)?;
+        let kind = document.operation().map(|operation| operation.operation_type);
+        let is_query = kind == Some(OperationType::Query);
+        if parts.method == Method::GET && !is_query && !app.management().mutations_over_get {
+            let text = "Send mutations by POST.";
+            return Err(
+                Refusal::bad_request(StatusCode::METHOD_NOT_ALLOWED, text).header(ALLOW, "POST")
+            );
+        }
+        self.check_schema_questions(app, &document, &permissions)?;
+        let variables = document
+            .coerce(&self.schema, &envelope.variables)
+            .map_err(|error| self.refuse(error, &envelope.query))?;
+        if let Some(operation) = document.operation() {
+            execute::check_cost(&document, (operation, &variables), app.management().max_page)
+                .map_err(|failure| Refusal::of_operation(&failure))?;
+        }
+        let languages = languages(&parts.headers);
+        let request = execute::Request {
+            app,
+            caller: &caller,
+            permissions: &permissions,
+            languages: &languages,
+            api: self.api,
+            schema: &self.schema,
+            document: &document,
+            variables: &variables,
+        };
+        let answer = request.run().await.map_err(|execute::Denied| self.denied(app, &parts))?;
+        Ok(written(StatusCode::OK, wanted, &answer))
+    }
+
+    /// Whose token the request has.
+    async fn caller(&self, app: &App, parts: &Parts) -> Result<Arc<Live>, Refusal> {
+        let realm = realm(app);
+        let refused = |message: &str, challenge: String| {
+            let failure = Failure::new(Classification::Unauthenticated, message);
+            Refusal::new(StatusCode::UNAUTHORIZED, &failure).header(WWW_AUTHENTICATE, &challenge)
+        };
+        let invalid = || {
+            let text = "The access token is not valid.";
+            refused(text, format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+        };
+        let token = bearer::token(&parts.headers).map_err(|error| match error {
+            OAuthError::TokenMissing => {
+                refused("An access token is required.", format!("Bearer realm=\"{realm}\""))
+            }
+            _ => invalid(),
+        })?;
+        let verified = app.issuer().verify_access(token, Holder::Bearer).await;
+        let caller = verified.map_err(|error| match error {
+            VerifyError::Store(error) => {
+                let failure = Failure::internal(&error);
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &failure)
+                    .header(axum::http::header::RETRY_AFTER, "1")
+            }
+            _ => {
+                audit(app, parts, "the access token is not valid");
+                invalid()
+            }
+        })?;
+        let user = caller.account.as_ref().map(|(id, _)| &**id);
+        origin::called_by(Party::through(user, &caller.client_id));
+        Ok(caller)
+    }
+
+    /// What the token allows at this API.
+    fn permissions(&self, app: &App, caller: &Live, parts: &Parts) -> Result<Permissions, Refusal> {
+        let decided = app.issuer().authorize_management(caller, &self.managers);
+        decided.map_err(|refused| {
+            let refusal = self.denied(app, parts);
+            let ManagementRefused::Manager(Refused::Scope(scope)) = refused else { return refusal };
+            let realm = realm(app);
+            let challenge = format!(
+                "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\""
+            );
+            refusal.header(WWW_AUTHENTICATE, &challenge)
+        })
+    }
+
+    fn denied(&self, app: &App, parts: &Parts) -> Refusal {
+        audit(app, parts, "no rule of the management API allows it");
+        Refusal::new(StatusCode::FORBIDDEN, &Failure::access_denied())
+    }
+
+    /// Parses and validates the document, and chooses the operation.
+    fn read(&self, envelope: &Envelope) -> Result<Document, Refusal> {
+        let name = envelope.operation_name.as_deref();
+        Document::read(&self.schema, &envelope.query, name, &LIMITS())
+            .map_err(|error| self.refuse(error, &envelope.query))
+    }
+
+    fn refuse(&self, error: DocumentError, text: &str) -> Refusal {
+        match error {
+            DocumentError::TooLarge(message) => {
+                Refusal::of_operation(&Failure::validation(message))
+            }
+            DocumentError::Invalid(errors) => {
+                let parses = apollo_compiler::ast::Document::parse(text, "document").is_ok();
+                let classification = if parses {
+                    Classification::ValidationError
+                } else {
+                    Classification::InvalidSyntax
+                };
+                let shown = errors.iter().map(|error| {
+                    let failure = Failure::new(classification, error.message.clone());
+                    let mut shown = failure.to_json(None, false);
+                    shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
+                    shown
+                });
+                Refusal {
+                    errors: shown.collect(),
+                    ..Refusal::of_operation(&Failure::validation(""))
+                }
+            }
+        }
+    }
+
+    /// Questions about the schema: whether they are answered at all, and not too many.
+    fn check_schema_questions(
+        &self,
+        app: &App,
+        document: &Document,
+        permissions: &Permissions,
+    ) -> Result<(), Refusal> {
+        use castellan_issuer::managers::Operation;
+        let asks = document.selected().iter().any(|one| asks_about_schema(&one.field));
+        // Whoever may not read is refused by the same rule as with any other query.
+        if !asks || !permissions.allow(Operation::Read) {
+            return Ok(());
+        }
+        if !app.management().introspection {
+            let failure = Failure::validation("Introspection is not allowed.");
+            return Err(Refusal { status: StatusCode::OK, ..Refusal::of_operation(&failure) });
+        }
+        document.check_introspection().map_err(|error| match error {
+            DocumentError::TooLarge(message) => {
+                Refusal::of_operation(&Failure::validation(message))
+            }
+            DocumentError::Invalid(_) => Refusal::of_operation(&Failure::validation("not valid")),
+        })
+    }
+}
+
+/// The realm of challenges, as the content of a quoted string.
+fn realm(app: &App) -> String {
+    let own = app.management().realm.clone();
+    let realm = own.unwrap_or_else(|| app.issuer().repository().site().to_string());
+    realm.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Records that a request was denied.
+fn audit(app: &App, parts: &Parts, why: &str) {
+    let event = Event::of(AuditKind::AccessDenied).denied(&format!("{}: {why}", parts.method));
+    app.issuer().audit(event.target("Path", parts.uri.path().trim_start_matches('/')));
+}
+
+/// Reads what was sent.
+async fn envelope(parts: &Parts, body: Body) -> Result<Envelope, Refusal> {
+    let read = if parts.method == Method::GET {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        Envelope::from_pairs(pairs.into_owned())
+    } else {
+        if !is_sent_as(JSON, &parts.headers) {
+            let text = "Send one JSON object as application/json in UTF-8, uncompressed.";
+            return Err(Refusal::bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        }
+        Envelope::from_json(&whole(body).await?)
+    };
+    read.map_err(|error| Refusal::bad_request(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    let most = LIMITS().body_bytes;
+    let too_large = || {
+        let text = format!("The body is larger than {most} bytes.");
+        Refusal::bad_request(StatusCode::PAYLOAD_TOO_LARGE, &text)
+    };
+    if is_too_long(&body, most) {
+        return Err(too_large());
+    }
+    to_bytes(body, most).await.map_err(|_| too_large())
+}

@@ -51,7 +51,9 @@ impl Account {
         self.emails = entries.iter().map(|entry| entry.value.clone()).collect();
         self.attributes.emails = entries.into_iter().filter(Entry::is_labelled).collect();
         // Which one is the primary is said by the order.
-        self.attributes.emails.iter_mut().for_each(|entry| entry.primary = false);
+        for entry in &mut self.attributes.emails {
+            entry.primary = false;
+        }
     }
 
     /// Puts them into these groups.

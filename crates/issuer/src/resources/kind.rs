@@ -269,7 +269,8 @@ impl Described {
 
 /// A stored record as its document with its `meta`.
 pub(crate) fn shown<R: Resource>(stored: &Versioned<R::Record>) -> Value {
-    described::<R>(stored).with_meta()
+    let described = described::<R>(stored);
+    if R::HAS_META { described.with_meta() } else { described.document }
 }
 
 /// A stored record as its document, with its version.

@@ -130,7 +130,9 @@ fn emails(email: Option<String>, mut emails: Vec<Entry>) -> Result<Vec<Entry>, S
     if let Some(email) = email {
         let known = emails.iter().position(|entry| entry.value == email);
         let mut first = known.map_or_else(|| Entry::plain(&email), |at| emails.remove(at));
-        emails.iter_mut().for_each(|entry| entry.primary = false);
+        for entry in &mut emails {
+            entry.primary = false;
+        }
         first.primary = true;
         emails.insert(0, first);
     }
@@ -171,15 +173,12 @@ fn contradiction(one: &str, all: &str) -> String {
 
 /// All values of an attribute of which a document told the effective one, all, or both. Where they
 /// contradict each other, what is not as it was `before` counts; `None` if that is both.
-fn merge<T: Several, V: PartialEq>(
+fn merge<T: Several + Default, V: PartialEq>(
     (one, all): (Option<V>, Option<Vec<T>>),
     before: &[T],
     value: impl Fn(&T) -> V,
     with: impl Fn(T, V) -> T,
-) -> Option<Vec<T>>
-where
-    T: Default,
-{
+) -> Option<Vec<T>> {
     let Some(all) = all else {
         return Some(one.map(|one| with(T::default(), one)).into_iter().collect());
     };

@@ -79,7 +79,7 @@ impl SecretPolicy {
             return storable(password, self.password_min_length, "password");
         };
         let storable = storable(password, 1, "password")?;
-        let seen: Vec<char> = password.expose().nfc().filter(is_seen).collect();
+        let seen: Vec<char> = password.expose().nfc().filter(|letter| is_seen(*letter)).collect();
         let broken = policy.broken(self.password_min_length, &seen);
         if broken.is_empty() { Ok(storable) } else { Err(Unacceptable::Rules(broken)) }
     }
@@ -114,7 +114,8 @@ fn storable(
     min_length: usize,
     name: &'static str,
 ) -> Result<Storable, Unacceptable> {
-    let seen = secret.expose().nfc().filter(is_seen).take(min_length.max(1)).count();
+    let seen =
+        secret.expose().nfc().filter(|letter| is_seen(*letter)).take(min_length.max(1)).count();
     if seen == 0 {
         return Err(Unacceptable::Blank);
     }
@@ -127,8 +128,8 @@ fn storable(
     Ok(Storable(Secret::new(secret.expose().nfc().collect())))
 }
 
-fn is_seen(letter: &char) -> bool {
-    !is_invisible(*letter) && !is_combining_mark(*letter)
+fn is_seen(letter: char) -> bool {
+    !is_invisible(letter) && !is_combining_mark(letter)
 }
 
 /// How hashes begin: those of Aidbox, PHC strings and crypt(3), Django and Werkzeug, phpass.

@@ -161,6 +161,7 @@ pub struct Feed {
 /// What lists for people can be had of an engine (`docs/contracts/curity.md` §10). What cannot is
 /// refused with its cause; nothing that a grant or a sign-in needs is among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 pub struct Abilities {
     /// Gives lists that no filter narrows without being allowed to first.
     pub lists_all: bool,

@@ -274,15 +274,17 @@ impl Issuer {
 }
 
 impl Issuer {
-    /// Since when guesses at the password of `account` are refused, unless they come from where the
-    /// person is known; `None` if they are not.
+    /// Since when guesses at the password of `account`, or under one of its `names`, are refused unless
+    /// they come from where the person is known; `None` if they are not.
     pub(crate) async fn locked_since(
         &self,
-        account: &str,
+        (account, names): (&str, &[String]),
     ) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.repository().get::<Guesses>(&subject_id(account), self.now()).await?;
+        let ids = counted_at(account, names);
+        let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let found = self.guesses_at(&all).await?.into_iter().flatten();
         let over = found.filter(|stored| stored.body.next(self.now(), FREE).is_err());
-        Ok(over.map(|stored| stored.body.last))
+        Ok(over.map(|stored| stored.body.last).max())
     }
 
     /// Refuses guesses at the password of `account` as too many do, from `since` on.
@@ -296,10 +298,26 @@ impl Issuer {
         self.repository().update(&subject_id(account), self.now(), lock).await
     }
 
-    /// What was guessed at the password of `account` is forgotten.
-    pub(crate) async fn unlock(&self, account: &str) -> Result<(), StoreError> {
-        self.forget_guesses(&subject_id(account)).await
+    /// What was guessed at the password of `account`, and under its `names`, is forgotten.
+    pub(crate) async fn unlock(
+        &self,
+        (account, names): (&str, &[String]),
+    ) -> Result<(), StoreError> {
+        for id in counted_at(account, names) {
+            self.forget_guesses(&id).await?;
+        }
+        Ok(())
     }
+}
+
+/// The ids of the records that count guesses at `account` and under its `names`.
+fn counted_at(account: &str, names: &[String]) -> Vec<String> {
+    let typed = names.iter().map(|name| typed_id(name));
+    std::iter::once(subject_id(account)).chain(typed).collect()
+}
+
+fn typed_id(name: &str) -> String {
+    format!("typed/{}", Digest::of(name.as_bytes()).text())
 }
 
 /// The id of the record that counts guesses at one account, or at a name that leads to none.

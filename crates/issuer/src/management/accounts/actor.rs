@@ -17,13 +17,16 @@ pub struct Actor {
     is_administrator: bool,
 }
 
+/// The values of an attribute.
+type Entries = fn(&Account) -> Vec<Entry>;
+
 impl Issuer {
     /// Who `caller` is.
     #[must_use]
     pub fn actor(&self, caller: &Live) -> Actor {
         let account = caller.account.as_ref();
         Actor {
-            account: account.map(|(id, _)| id.to_string()),
+            account: account.map(|(id, _)| id.clone()),
             groups: account.map(|(_, account)| account.groups.clone()).unwrap_or_default(),
             is_administrator: self.authorize_admin(caller, Right::Write).is_ok(),
         }
@@ -70,7 +73,7 @@ impl Actor {
         if !self.is(id) {
             return Ok(());
         }
-        let lists: [(&'static str, fn(&Account) -> Vec<Entry>); 2] =
+        let lists: [(&'static str, Entries); 2] =
             [("emails", Account::email_entries), ("phoneNumbers", Account::phone_entries)];
         for (field, entries) in lists {
             let known = before.map(entries).unwrap_or_default();

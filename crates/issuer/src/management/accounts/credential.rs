@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{actor::Actor, error::AccountError};
 use crate::{
     Issuer,
-    records::{Account, Attached, repository::Versioned},
+    records::{Account, Attached, login_name, repository::Versioned},
     secrets::credential_policy::Rule,
     store::StoreError,
 };
@@ -58,7 +58,8 @@ impl Issuer {
         change: CredentialChange,
     ) -> Result<Value, AccountError> {
         let found = self.find_by_user_name(name).await?;
-        let id = found.ok_or(AccountError::NotFound("account"))?.id;
+        let found = found.ok_or(AccountError::NotFound("account"))?;
+        let (id, names) = (found.id, names(&found.body));
         let set = |attached: &mut Attached| {
             let before = attached.credential.clone();
             let credential = &mut attached.credential;
@@ -76,7 +77,7 @@ impl Issuer {
         self.attach(actor, (&id, "credential state"), set).await?;
         match change.locked_at {
             None => {}
-            Some(None) => self.unlock(&id).await?,
+            Some(None) => self.unlock((&id, &names)).await?,
             Some(Some(since)) => self.lock_out(&id, since.min(self.now())).await?,
         }
         let stored = self.stored_account(&id).await?.ok_or(AccountError::NotFound("account"))?;
@@ -86,7 +87,7 @@ impl Issuer {
     async fn state_of(&self, stored: &Versioned<Account>) -> Result<Value, StoreError> {
         let account = &stored.body;
         let credential = &account.attached.credential;
-        let locked = self.locked_since(&stored.id).await?;
+        let locked = self.locked_since((&stored.id, &names(account))).await?;
         Ok(json!({
             "userName": account.user_name,
             "forceReset": {"resetRequired": credential.must_change},
@@ -95,6 +96,12 @@ impl Issuer {
             "temporaryLockout": {"lockedAt": locked.map(|since| since.0)},
         }))
     }
+}
+
+/// The names that lead to an account at a sign-in, folded.
+fn names(account: &Account) -> Vec<String> {
+    let all = std::iter::once(&account.user_name).chain(&account.emails);
+    all.map(|name| login_name(name)).collect()
 }
 
 fn rule(rule: Rule) -> Value {

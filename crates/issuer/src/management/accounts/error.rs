@@ -4,7 +4,7 @@ use crate::{
     error::OAuthError,
     records::{account::PHONE_PREFIX, login_name},
     resources::ApplyError,
-    secrets::{hashing::Busy, policy::Unacceptable},
+    secrets::{credential_policy::Rule, hashing::Busy, policy::Unacceptable},
     sign_in::credential::PasswordProblem,
     store::StoreError,
 };
@@ -55,7 +55,7 @@ impl AccountError {
     pub(super) fn of_write(error: ApplyError, user_name: &str) -> Self {
         match error {
             ApplyError::Invalid { problem, .. } | ApplyError::Kind(problem) => {
-                Self::Invalid(problem)
+                Self::Invalid(in_fields(problem))
             }
             ApplyError::Clash { name, .. } => Self::of_clash(&name, user_name),
             ApplyError::Precondition(_) | ApplyError::Conflict(_) => Self::Contention,
@@ -76,11 +76,28 @@ impl AccountError {
     }
 }
 
+/// `problem` of a document, which begins with the name of a member, with that of the field.
+fn in_fields(problem: String) -> String {
+    const FIELDS: [(&str, &str); 6] = [
+        ("nickname", "nickName"),
+        ("profile", "profileUrl"),
+        ("zoneinfo", "timeZone"),
+        ("middle_name", "name.middleName"),
+        ("phone_number", "phoneNumbers.value"),
+        ("picture", "photos.value"),
+    ];
+    let field = problem.split_once(':').and_then(|(member, rest)| {
+        let (_, field) = FIELDS.iter().find(|(known, _)| *known == member)?;
+        Some(format!("{field}:{rest}"))
+    });
+    field.unwrap_or(problem)
+}
+
 impl From<PasswordProblem> for AccountError {
     fn from(problem: PasswordProblem) -> Self {
         match problem {
             PasswordProblem::Unacceptable(Unacceptable::Rules(rules)) => {
-                Self::Rejected(rules.iter().map(|rule| rule.message()).collect())
+                Self::Rejected(rules.iter().map(Rule::message).collect())
             }
             PasswordProblem::Unacceptable(why) => {
                 Self::Rejected(vec![format!("The password {why}")])

@@ -23,6 +23,7 @@ impl Resource for AccountView {
 
     const NAME: &'static str = "Account";
     const IS_NUMEROUS: bool = true;
+    const HAS_META: bool = false;
     const READ_ONLY: Option<&'static str> = Some("accounts are written as User");
     const FILTERS: &'static [FilterAttribute] =
         &[FilterAttribute::UserName, FilterAttribute::Email];

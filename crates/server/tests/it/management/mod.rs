@@ -1,5 +1,9 @@
 //! The management APIs over GraphQL (`docs/contracts/curity.md`).
 
 mod access;
+mod account_credentials;
+mod account_limits;
+mod account_parts;
+mod accounts;
 mod granted;
 pub mod support;

@@ -35,7 +35,8 @@ pub(super) static API: Api = Api {
         Root::new("accounts", READ, |call| Box::pin(query::list(call))),
         Root::new("credentialPolicyRulesStateByUserName", READ, |call| {
             Box::pin(query::credential_state(call))
-        }),
+        })
+        .only_if(|settings| settings.has_credential_policy),
         Root::new("bucketsByUserName", READ, |call| Box::pin(query::buckets(call)))
             .only_if(|settings| settings.buckets),
         Root::new("credentialPolicy", READ, |call| Box::pin(query::credential_policy(call))),

@@ -12,7 +12,7 @@ use crate::{
     caller_policies::PolicySubject,
     managers::{Managers, Permissions, Refused},
     policy::Said,
-    records::Client,
+    records::{Account, Client},
     resources::ResourceKind,
     store::StoreError,
     tokens::verified::Live,
@@ -55,6 +55,12 @@ pub enum ManagementRefused {
     #[error(transparent)]
     Manager(#[from] Refused),
 }
+
+/// The group of administrators.
+const ADMINISTRATORS: &str = "administrators";
+/// Scopes that say something about whoever signs in, and open nothing else (OIDC Core §5.4).
+const ABOUT_THE_PERSON: [&str; 6] =
+    ["openid", "profile", "email", "address", "phone", "offline_access"];
 
 impl Right {
     /// The scope that grants it.
@@ -104,6 +110,47 @@ impl Issuer {
             return Err(ManagementRefused::Audience);
         }
         Ok(managers.decide(caller)?)
+    }
+
+    /// Whether `caller` may write resources of any kind.
+    #[must_use]
+    pub fn may_administer(&self, caller: &Live) -> bool {
+        self.authorize_admin(caller, Right::Write).is_ok()
+    }
+
+    /// The first of the groups `added` that `caller` may not put anybody into: nobody grants what
+    /// they do not have, so that those are groups in which the caller is not.
+    #[must_use]
+    pub fn ungrantable_group<'a>(&self, caller: &Live, added: &'a [String]) -> Option<&'a str> {
+        if self.may_administer(caller) {
+            return None;
+        }
+        let own = caller.account.as_ref().map_or(&[][..], |(_, account)| &account.groups);
+        let is_grantable = |group: &String| group != ADMINISTRATORS && own.contains(group);
+        added.iter().find(|group| !is_grantable(group)).map(String::as_str)
+    }
+
+    /// The first of the scopes `added` that `caller` may not give a client: nobody grants what they
+    /// do not have, except scopes that are about the person who signs in.
+    #[must_use]
+    pub fn ungrantable_scope<'a>(&self, caller: &Live, added: &'a Scopes) -> Option<&'a Scope> {
+        if self.may_administer(caller) {
+            return None;
+        }
+        let is_own = |scope: &Scope| scope.as_str().starts_with("Castellan:");
+        let is_grantable = |scope: &Scope| {
+            let held = caller.scope.cover(scope) && caller.client.scope.cover(scope);
+            !is_own(scope) && (held || ABOUT_THE_PERSON.contains(&scope.as_str()))
+        };
+        added.iter().find(|scope| !is_grantable(scope))
+    }
+
+    /// Whether `caller` may change the account `id` at all: those of administrators are for
+    /// administrators, and for themselves.
+    #[must_use]
+    pub fn may_change_account(&self, caller: &Live, (id, account): (&str, &Account)) -> bool {
+        let is_own = || caller.account.as_ref().is_some_and(|(own, _)| own == id);
+        !account.is_administrator() || is_own() || self.may_administer(caller)
     }
 
     /// Whether a client that showed its secret itself has `right` at this site.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use castellan_proto::{Lifetime, scope::Aliases};
 
-use crate::{records::TokenProfile, secrets::policy::SecretPolicy};
+use crate::{
+    records::{GroupsClaim, TokenProfile},
+    secrets::policy::SecretPolicy,
+};
 
 /// Settings of tokens. Lifetimes are written with a unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -48,6 +51,9 @@ pub struct Settings {
     /// `"store"` in the data source, with one round trip per request. The token endpoint always
     /// uses the data source. Default `"node"`.
     pub dpop_replay: DpopReplay,
+    /// The claims of access tokens that name groups, each with the scope that opens it; a client may
+    /// have its own (`docs/contracts/curity.md` §3.8). Default: `groups`, for the scope `groups`.
+    pub groups_claims: Vec<GroupsClaim>,
     /// Lifetime of access tokens in seconds where an app's contract has a default of its own, which
     /// is set in the table of that contract. Default: 7200 for apps of `/oauth`
     /// (`docs/contracts/decidim.md` §4.2).
@@ -95,6 +101,7 @@ impl Default for Settings {
             rotate_keys: Lifetime::seconds(90 * 86_400),
             dpop_nonce: false,
             dpop_replay: DpopReplay::Node,
+            groups_claims: GroupsClaim::standard(),
             profile_access_seconds: [(TokenProfile::Decidim, 7_200)].into(),
             allow_table_scans: false,
             secrets: SecretPolicy::default(),

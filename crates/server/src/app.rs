@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use castellan_issuer::{Issuer, store::StoreError};
+use castellan_issuer::{Issuer, managers::Mutations, store::StoreError};
 
 use crate::{
     config::{ManagementConfig, Site},
@@ -24,6 +24,7 @@ struct Shared {
     title: Arc<str>,
     theme: ArcSwap<Theme>,
     management: ManagementConfig,
+    mutations: Mutations,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
@@ -55,6 +56,7 @@ impl App {
             title: site.title.as_str().into(),
             theme: ArcSwap::default(),
             management: management.clone(),
+            mutations: Mutations::default(),
             https: site.issuer.is_https(),
             hosts: !site.hosts.is_empty(),
         };
@@ -90,6 +92,12 @@ impl App {
     #[must_use]
     pub fn management(&self) -> &ManagementConfig {
         &self.shared.management
+    }
+
+    /// The mutations that people made of what is their own.
+    #[must_use]
+    pub fn mutations(&self) -> &Mutations {
+        &self.shared.mutations
     }
 
     /// How pages look, as it was last read.

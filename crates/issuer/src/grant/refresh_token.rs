@@ -14,7 +14,11 @@ use crate::{
     },
     request::{params::Params, scope::scope_within},
     store::{Kind, Notice},
-    tokens::{dependencies::Missing, family::FamilyToken, mint::Authorized},
+    tokens::{
+        dependencies::Missing,
+        family::{FamilyToken, new_id},
+        mint::Authorized,
+    },
 };
 
 pub(super) struct RefreshToken;
@@ -184,6 +188,7 @@ fn advance(
     }
     family.access_generation = family.access_generation.saturating_add(1);
     family.renewed = now;
+    family.listing.get_or_insert_with(|| new_id(now));
     family.ends = family.useful_until(now);
     let narrowed = (scope != family.scope).then_some(scope);
     let rescoped = narrowed != family.narrowed || audience != family.narrowed_audience;

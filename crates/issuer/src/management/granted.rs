@@ -1,11 +1,20 @@
 //! What people let apps do, as one entry for each person and app (`docs/contracts/curity.md` §9).
+//!
+//! An entry is never stored. It is made of what the person agreed to, and of the token families that
+//! are alive: those of first-party apps rest on no agreement.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use castellan_proto::Timestamp;
 
 use crate::{
     Issuer,
-    records::{Account, login_name},
-    store::StoreError,
+    records::{
+        Account, Client, Consent, Family, consent_id, granted_prefix, login_name,
+        repository::{Versioned, read},
+    },
+    store::{Key, Kind, NameEnd, NameQuery, StoreError, names},
+    tokens::dependencies::Dependencies,
 };
 
 /// What one person lets one app do.
@@ -17,36 +26,79 @@ pub struct GrantedAuthorization {
     pub client_id: String,
     /// What people know the app by.
     pub client_name: String,
-    /// The scopes, sorted.
-    pub scopes: Vec<String>,
-    /// The claims that it receives besides those that the scopes cover, sorted.
-    pub claims: Vec<String>,
+    /// The scopes.
+    pub scopes: BTreeSet<String>,
+    /// The claims that it receives besides those that the scopes cover.
+    pub claims: BTreeSet<String>,
     /// When the first of it was granted.
     pub created: Timestamp,
     /// When the last of it was.
     pub modified: Timestamp,
 }
 
+/// What one person lets apps do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The entries, in the order of the apps' ids.
+    pub entries: Vec<GrantedAuthorization>,
+    /// There is more than was read: entries, scopes or claims may be missing.
+    pub is_incomplete: bool,
+}
+
+/// Families that are ended at a time.
+const STEP: usize = 100;
+
 impl Issuer {
-    /// What the person `owner` lets apps do, in the order of the apps' ids.
+    /// What the person `owner` lets the app `client` do, or every app. At most `most` agreements and
+    /// as many token families are read, the oldest ones first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn granted_by(&self, owner: &str) -> Result<Vec<GrantedAuthorization>, StoreError> {
-        let agreed = self.agreed(owner).await?;
-        let granted = agreed.into_iter().map(|one| GrantedAuthorization {
-            owner: owner.to_owned(),
-            client_id: one.client_id,
-            client_name: one.client_name,
-            scopes: one.scopes,
-            claims: one.claims,
-            created: one.since,
-            modified: one.since,
-        });
-        Ok(granted.collect())
+    pub async fn granted_by(
+        &self,
+        owner: &str,
+        client: Option<&str>,
+        most: usize,
+    ) -> Result<Granted, StoreError> {
+        let (mut families, _) = self.families_of((owner, client), None, most + 1).await?;
+        let mut consents = self.consents_of((owner, client), most + 1).await?;
+        let is_incomplete = families.len() > most || consents.len() > most;
+        families.truncate(most);
+        consents.truncate(most);
+        let bodies: Vec<&Family> = families.iter().map(|stored| &stored.body).collect();
+        let alive = Dependencies::are_there(self, &bodies).await?;
+        let alive: Vec<&Family> =
+            bodies.into_iter().zip(alive).filter(|(_, alive)| *alive).map(|(one, _)| one).collect();
+        let clients: BTreeSet<&str> = consents
+            .iter()
+            .map(|(client, _)| &**client)
+            .chain(alive.iter().map(|family| &*family.client))
+            .collect();
+        let (account, clients) = self.parties(owner, &clients).await?;
+        let Some(account) = account else { return Ok(Granted::default()) };
+        let mut entries = BTreeMap::new();
+        for (client_id, consent) in &consents {
+            let Some(client) = clients.get(&**client_id) else { continue };
+            // Given to a client, or by a person, that had the same id before.
+            if consent.start < client.created.max(account.created) {
+                continue;
+            }
+            let entry = entry(&mut entries, (owner, client_id, client), consent.start);
+            entry.scopes.extend(consent.scope.iter().map(ToString::to_string));
+            entry.claims.extend(consent.claims.iter().cloned());
+        }
+        for family in alive {
+            let Some(client) = clients.get(&*family.client) else { continue };
+            let entry = entry(&mut entries, (owner, &family.client, client), family.created);
+            entry.scopes.extend(family.scope.iter().map(ToString::to_string));
+            let beyond = &family.beyond_scopes;
+            entry.claims.extend(beyond.id_token.iter().chain(&beyond.userinfo).cloned());
+        }
+        Ok(Granted { entries: entries.into_values().collect(), is_incomplete })
     }
 
-    /// Ends what the person `owner` lets the app `client` do, or every app.
+    /// Ends what the person `owner` lets the app `client` do, or every app: the agreements first,
+    /// which end the tokens that rest on them at once, and then every token family.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; calling this again completes it.
@@ -55,12 +107,26 @@ impl Issuer {
         owner: &str,
         client: Option<&str>,
     ) -> Result<(), StoreError> {
-        for granted in self.granted_by(owner).await? {
-            if client.is_none_or(|client| client == granted.client_id) {
-                self.withdraw(owner, &granted.client_id).await?;
+        loop {
+            let consents = self.consents_of((owner, client), STEP).await?;
+            for (client, _) in &consents {
+                self.withdraw(owner, client).await?;
+            }
+            if consents.len() < STEP {
+                break;
             }
         }
-        Ok(())
+        let mut after = None;
+        loop {
+            let (families, last) = self.families_of((owner, client), after, STEP).await?;
+            for family in &families {
+                self.end_family(&family.id).await?;
+            }
+            after = last;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// The id of the account whose user name is `name`, in any letter case.
@@ -74,4 +140,96 @@ impl Issuer {
         let named = found.filter(|stored| login_name(&stored.body.user_name) == folded);
         Ok(named.map(|stored| stored.id))
     }
+
+    /// The token families that `owner` let `client` have, or every client: at most `limit`, after the
+    /// name `after`; and the name after which there may be more.
+    async fn families_of(
+        &self,
+        (owner, client): (&str, Option<&str>),
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Versioned<Family>>, Option<String>), StoreError> {
+        let query = NameQuery {
+            site: self.repository().site().clone(),
+            kind: Kind::Family,
+            end: NameEnd::Start,
+            part: granted_prefix(owner, client),
+            after,
+            limit,
+        };
+        let found = names::page(self.repository().store(), &query, self.now()).await?;
+        let last = found.last().filter(|_| found.len() >= limit).map(|named| named.name.clone());
+        let mut families = Vec::with_capacity(found.len());
+        for named in found {
+            let stored = read::<Family>(named.record)?;
+            // Ids may contain slashes.
+            let is_theirs = stored.body.account.as_deref() == Some(owner)
+                && client.is_none_or(|client| client == stored.body.client);
+            if is_theirs && !stored.body.ended {
+                families.push(stored);
+            }
+        }
+        Ok((families, last))
+    }
+
+    /// What `owner` agreed to for `client`, or for every client, with the clients' ids.
+    async fn consents_of(
+        &self,
+        (owner, client): (&str, Option<&str>),
+        limit: usize,
+    ) -> Result<Vec<(String, Consent)>, StoreError> {
+        let now = self.now();
+        if let Some(client) = client {
+            let found = self.repository().get::<Consent>(&consent_id(owner, client), now).await?;
+            return Ok(found.into_iter().map(|one| (client.to_owned(), one.body)).collect());
+        }
+        let prefix = consent_id(owner, "");
+        let found = self.repository().page::<Consent>(&prefix, None, limit, now).await?;
+        let named =
+            |stored: Versioned<Consent>| (stored.id[prefix.len()..].to_owned(), stored.body);
+        Ok(found.into_iter().map(named).collect())
+    }
+
+    /// The account `owner`, and those of `clients` that exist, by their ids.
+    async fn parties(
+        &self,
+        owner: &str,
+        clients: &BTreeSet<&str>,
+    ) -> Result<(Option<Account>, BTreeMap<String, Client>), StoreError> {
+        let key = |kind, id: &str| self.repository().key(kind, id);
+        let mut keys: Vec<Key> = vec![key(Kind::Account, owner)];
+        keys.extend(clients.iter().map(|id| key(Kind::Client, id)));
+        let mut records = self.cached(&keys).await?.records.into_iter();
+        let account = match records.next().flatten() {
+            Some(record) => Some((*record.read::<Account>()?.body).clone()),
+            None => None,
+        };
+        let mut found = BTreeMap::new();
+        for (id, record) in clients.iter().zip(records) {
+            if let Some(record) = record {
+                found.insert((*id).to_owned(), (*record.read::<Client>()?.body).clone());
+            }
+        }
+        Ok((account, found))
+    }
+}
+
+/// The entry for `client_id`, with a grant made at `at`.
+fn entry<'a>(
+    entries: &'a mut BTreeMap<String, GrantedAuthorization>,
+    (owner, client_id, client): (&str, &str, &Client),
+    at: Timestamp,
+) -> &'a mut GrantedAuthorization {
+    let entry = entries.entry(client_id.to_owned()).or_insert_with(|| GrantedAuthorization {
+        owner: owner.to_owned(),
+        client_id: client_id.to_owned(),
+        client_name: client.display_name(client_id).to_owned(),
+        scopes: BTreeSet::new(),
+        claims: BTreeSet::new(),
+        created: at,
+        modified: at,
+    });
+    entry.created = entry.created.min(at);
+    entry.modified = entry.modified.max(at);
+    entry
 }

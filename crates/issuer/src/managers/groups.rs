@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Operation, Permissions, Refused, require_all};
+use super::{Operation, Refused, require_all};
 use crate::tokens::verified::Live;
 
 /// Stands for every group. A token without groups is in none.
@@ -22,17 +22,17 @@ pub struct GroupsManager {
 }
 
 impl GroupsManager {
-    pub(super) fn decide(&self, caller: &Live) -> Result<Permissions, Refused> {
+    pub(super) fn decide(&self, caller: &Live) -> Result<Vec<Operation>, Refused> {
         require_all(caller, &self.scopes)?;
         Ok(self.of_groups(caller.groups.as_deref().unwrap_or_default()))
     }
 
-    fn of_groups(&self, groups: &[String]) -> Permissions {
+    fn of_groups(&self, groups: &[String]) -> Vec<Operation> {
         let is_theirs = |name: &str| {
             !groups.is_empty() && (name == ANY_GROUP || groups.iter().any(|own| own == name))
         };
         let theirs = self.rules.iter().filter(|(name, _)| is_theirs(name));
-        Permissions::of(theirs.flat_map(|(_, operations)| operations.iter().copied()))
+        theirs.flat_map(|(_, operations)| operations.iter().copied()).collect()
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
             let permissions = manager.of_groups(&groups);
             for operation in [Create, Read, Update, Delete] {
                 let expected = allowed.contains(&operation);
-                assert_eq!(permissions.allow(operation), expected, "{groups:?} {operation:?}");
+                assert_eq!(permissions.contains(&operation), expected, "{groups:?} {operation:?}");
             }
         }
     }
@@ -74,7 +74,7 @@ mod tests {
     fn the_wildcard_needs_some_group() {
         let rules = [("*".to_owned(), vec![Operation::Read])].into();
         let manager = GroupsManager { rules, ..GroupsManager::default() };
-        assert!(manager.of_groups(&["unheard of".to_owned()]).allow(Operation::Read));
-        assert!(!manager.of_groups(&[]).allow(Operation::Read));
+        assert!(manager.of_groups(&["unheard of".to_owned()]).contains(&Operation::Read));
+        assert!(!manager.of_groups(&[]).contains(&Operation::Read));
     }
 }

@@ -2,13 +2,19 @@
 //! operations a token allows. They are values that the configuration makes, and are asked through
 //! [`rights`](crate::rights) alone.
 
+mod attributes;
 mod groups;
+mod scopes;
+mod self_service;
 
 use serde::Deserialize;
 
 use crate::tokens::verified::Live;
 
+pub use attributes::{AttributeRule, AttributesManager, RuleList};
 pub use groups::GroupsManager;
+pub use scopes::ScopesManager;
+pub use self_service::{MutationThrottle, Mutations, SelfServiceManager};
 
 /// What an operation of a management API does (`docs/contracts/curity.md` §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -25,30 +31,50 @@ pub enum Operation {
     Delete,
 }
 
-impl Operation {
-    /// Its name in settings.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Read => "read",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// The managers of one API. Without any, every request is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
     /// Decides by the groups in the token.
     pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the token.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows what `groups` and `scopes` allow, or decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Decides what people may do with what is their own.
+    pub self_service: Option<SelfServiceManager>,
 }
 
-/// What a token allows at one API.
+/// What a token allows at one API: what any of its parts allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
+    /// What it allows with what is anybody's.
     operations: Vec<Operation>,
+    /// Which attributes that concerns.
+    rules: Option<RuleList>,
+    /// What it allows with what is the person's own, and whose id that is.
+    own: Option<(SelfServiceManager, String)>,
+    /// The person, if there is one.
+    subject: Option<String>,
+}
+
+/// A root field that is to be answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Its name.
+    pub field: &'a str,
+    /// The operations that it needs.
+    pub needs: &'a [Operation],
+    /// The id of the account that it touches, if it touches one alone.
+    pub owner: Option<&'a str>,
+    /// The attributes that it writes.
+    pub written: &'a [String],
+}
+
+/// How a root field is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    rules: Option<&'a RuleList>,
+    own: Option<&'a SelfServiceManager>,
 }
 
 /// Why a token allows nothing at an API.
@@ -62,31 +88,118 @@ pub enum Refused {
     NoRule,
 }
 
-impl Permissions {
-    /// Those for `operations`, each once.
-    fn of(operations: impl Iterator<Item = Operation>) -> Self {
-        let mut operations: Vec<_> = operations.collect();
-        operations.sort_unstable();
-        operations.dedup();
-        Self { operations }
-    }
-
-    /// Whether the token may do what `operation` does.
-    #[must_use]
-    pub fn allow(&self, operation: Operation) -> bool {
-        self.operations.contains(&operation)
-    }
-}
-
 impl Managers {
     /// What the managers allow `caller`.
     ///
     /// # Errors
     /// [`Refused`] if that is nothing at all.
     pub(crate) fn decide(&self, caller: &Live) -> Result<Permissions, Refused> {
-        let Some(groups) = &self.groups else { return Err(Refused::NoRule) };
-        let permissions = groups.decide(caller)?;
-        if permissions.operations.is_empty() { Err(Refused::NoRule) } else { Ok(permissions) }
+        let subject = caller.account.as_ref().map(|(id, _)| id.clone());
+        let mut permissions = Permissions { subject: subject.clone(), ..Permissions::default() };
+        let by_operation = self.by_operation(caller);
+        let mut refused = by_operation.as_ref().err().cloned();
+        if let Ok(operations) = by_operation {
+            let rules = self.attributes.as_ref().map(|attributes| attributes.select(caller));
+            match rules {
+                // No list of rules is for this token.
+                Some(None) => {}
+                Some(Some(rules)) => {
+                    permissions.operations = operations;
+                    permissions.rules = Some(rules.clone());
+                }
+                None => permissions.operations = operations,
+            }
+        }
+        if let Some((own, subject)) = self.self_service.as_ref().zip(subject) {
+            if caller.may(&own.required_scope) {
+                permissions.own = Some((own.clone(), subject));
+            } else {
+                refused = refused.or_else(|| Some(Refused::Scope(own.required_scope.clone())));
+            }
+        }
+        if permissions.operations.is_empty() && permissions.own.is_none() {
+            return Err(refused.unwrap_or(Refused::NoRule));
+        }
+        Ok(permissions)
+    }
+
+    fn by_operation(&self, caller: &Live) -> Result<Vec<Operation>, Refused> {
+        match (&self.groups, &self.scopes, &self.attributes) {
+            (None, None, None) => Err(Refused::NoRule),
+            (None, None, Some(_)) => {
+                Ok(vec![Operation::Create, Operation::Read, Operation::Update, Operation::Delete])
+            }
+            (groups, scopes, _) => {
+                let groups = groups.as_ref().map(|manager| manager.decide(caller)).transpose();
+                let scopes = scopes.as_ref().map(|manager| manager.decide(caller)).transpose();
+                match (groups, scopes) {
+                    (Ok(Some(groups)), Ok(Some(scopes))) => {
+                        Ok(groups.into_iter().filter(|one| scopes.contains(one)).collect())
+                    }
+                    (Ok(one), Ok(other)) => Ok(one.or(other).unwrap_or_default()),
+                    (Err(refused), _) | (_, Err(refused)) => Err(refused),
+                }
+            }
+        }
+    }
+}
+
+impl Permissions {
+    /// Whether the token may read the schema.
+    #[must_use]
+    pub fn may_read_schema(&self) -> bool {
+        self.operations.contains(&Operation::Read) || self.own.is_some()
+    }
+
+    /// Whether and how the token allows `question`.
+    #[must_use]
+    pub fn decide(&self, question: &Question<'_>) -> Option<Allowed<'_>> {
+        if self.allows_by_operation(question) {
+            return Some(Allowed { rules: self.rules.as_ref(), own: None });
+        }
+        let (own, subject) = self.own.as_ref()?;
+        let listed =
+            if question.needs == [Operation::Read] { &own.queries } else { &own.mutations };
+        let is_allowed = listed.contains(question.field)
+            && question.owner == Some(subject)
+            && question.written.iter().all(|path| own.may_write(path));
+        is_allowed.then_some(Allowed { rules: None, own: Some(own) })
+    }
+
+    fn allows_by_operation(&self, question: &Question<'_>) -> bool {
+        let allows_operations = question.needs.iter().all(|need| self.operations.contains(need));
+        let allows_attributes = self.rules.as_ref().is_none_or(|rules| {
+            let is_own = || question.owner.is_some() && question.owner == self.subject.as_deref();
+            let writes = question.needs != [Operation::Read];
+            let may_write = if question.written.is_empty() {
+                !writes || rules.default_allow_write
+            } else {
+                question.written.iter().all(|path| rules.may_write(path))
+            };
+            (!rules.require_subject_match || is_own()) && may_write
+        });
+        allows_operations && allows_attributes
+    }
+}
+
+impl Allowed<'_> {
+    /// Whether the attribute at `path` may be read.
+    #[must_use]
+    pub fn may_read(&self, path: &str) -> bool {
+        self.rules.is_none_or(|rules| rules.may_read(path))
+            && self.own.is_none_or(|own| own.may_read(path))
+    }
+
+    /// The limit on mutations that are allowed because they concern the person's own.
+    #[must_use]
+    pub fn throttle(&self) -> Option<MutationThrottle> {
+        self.own.and_then(|own| own.mutation_throttle)
+    }
+
+    /// Whether it is allowed only because it concerns what is the person's own.
+    #[must_use]
+    pub const fn is_self_service(&self) -> bool {
+        self.own.is_some()
     }
 }
 

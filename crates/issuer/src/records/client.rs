@@ -8,7 +8,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{Grants, TokenProfile, repository::Stored},
+    records::{Grants, GroupsClaim, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -76,6 +76,9 @@ pub struct Client {
     /// §2).
     #[serde(default)]
     pub own_resources: Vec<String>,
+    /// The claims of its access tokens that name groups; those of the site if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_claims: Option<Vec<GroupsClaim>>,
     /// It may call APIs with its secret itself (`basic` in `grant_types`,
     /// `docs/contracts/aidbox.md` §2.1).
     #[serde(default)]

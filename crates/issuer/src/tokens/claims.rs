@@ -37,9 +37,17 @@ pub struct AccessClaims {
     /// The login realm, for apps of `/oauth` (`docs/contracts/decidim.md` §4); not what it may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scp: Option<String>,
-    /// The groups of the person, for tokens with the scope `groups` (RFC 9068 §2.2.3.1).
+    /// Groups of the person, for tokens with the scope that opens the claim
+    /// (`docs/contracts/curity.md` §3.8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
+    /// The same under the name that clients of Curity know.
+    #[serde(
+        rename = "urn:se:curity:claims:admin:groups",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub admin_groups: Option<Vec<String>>,
     /// The roles of the person, for tokens with the scope `roles` (RFC 9068 §2.2.3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,

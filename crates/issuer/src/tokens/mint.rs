@@ -11,11 +11,12 @@ use crate::{
     client_auth::AuthenticatedClient,
     error::OAuthError,
     keys::{KeyUse, KeyringError},
-    records::{Account, Family, TokenFormat},
+    records::{Account, Client, Family, TokenFormat},
     store::Kind,
     tokens::{
         claims::{ACCESS_TYP, ACR, AccessClaims, Confirmation, access_jti, token_type},
         family::FamilyToken,
+        groups::TokenGroups,
     },
 };
 
@@ -106,7 +107,7 @@ impl Issuer {
                 .family_token_text(OpaqueKind::Access, &family_token)
                 .ok_or(KeyringError::NoKey)?);
         }
-        let (groups, roles) = self.groups_and_roles(family).await?;
+        let (groups, roles) = self.groups_and_roles(&client.client, family).await?;
         let claims = AccessClaims {
             iss: self.address().issuer.clone(),
             sub: family.account.clone().unwrap_or_else(|| family.client.clone()),
@@ -120,7 +121,8 @@ impl Issuer {
             generation: family.access_generation,
             cnf: family.jkt.clone().map(|jkt| Confirmation { jkt }),
             scp: family.profile.login_realm(scope).map(ToOwned::to_owned),
-            groups,
+            groups: groups.groups,
+            admin_groups: groups.admin_groups,
             roles,
         };
         let kind = (KeyUse::Access, client.client.access_alg);
@@ -198,16 +200,20 @@ impl Issuer {
     /// The groups and roles of the person, each if the scopes of `family` cover it.
     async fn groups_and_roles(
         &self,
+        client: &Client,
         family: &Family,
-    ) -> Result<(Option<Vec<String>>, Option<Vec<String>>), OAuthError> {
-        let [groups, roles] = BY_SCOPE.map(|name| family.current_scope().has_name(name));
-        let Some(id) = family.account.as_ref().filter(|_| groups || roles) else {
-            return Ok((None, None));
+    ) -> Result<(TokenGroups, Option<Vec<String>>), OAuthError> {
+        let (scope, none) = (family.current_scope(), TokenGroups::default());
+        let roles = scope.has_name("roles");
+        // Which claims there are does not depend on the person.
+        let names_groups = self.token_groups(client, scope, &[]) != none;
+        let Some(id) = family.account.as_ref().filter(|_| names_groups || roles) else {
+            return Ok((none, None));
         };
-        let Some(account) = self.cached_account(id).await? else { return Ok((None, None)) };
+        let Some(account) = self.cached_account(id).await? else { return Ok((none, None)) };
         let theirs = if roles { Some(self.standing(id, &account).await?.roles) } else { None };
         let names = theirs.map(|roles| roles.iter().map(|role| role.role.clone()).collect());
-        Ok((groups.then(|| account.groups.clone()), names))
+        Ok((self.token_groups(client, scope, &account.groups), names))
     }
 
     async fn cached_account(&self, id: &str) -> Result<Option<Arc<Account>>, OAuthError> {

@@ -4,6 +4,7 @@ pub mod claims;
 pub(crate) mod dependencies;
 pub mod dpop;
 pub mod family;
+pub(crate) mod groups;
 pub mod mint;
 pub mod verified;
 pub mod verify;

@@ -10,13 +10,14 @@ use crate::{
     cache::liveness::Snapshot,
     keys::{KeyUse, KeyringError, RingKey},
     records::{
-        Account, Family,
+        Family,
         repository::{Stored, read},
     },
     store::{Kind, Record},
     tokens::{
         claims::{ACCESS_TYP, AccessClaims, access_jti},
         dependencies::Dependencies,
+        groups::TokenGroups,
         verified::{Holder, Live, VerifyError},
     },
 };
@@ -112,7 +113,7 @@ impl Issuer {
         // An opaque token does not say when it was made, but how long before its end that was.
         let made = Timestamp(content.expires.0.saturating_sub(family.access_seconds));
         let groups = account.as_ref().and_then(|(_, account)| {
-            let theirs = groups_of(account, &scope)?;
+            let theirs = self.token_groups(&client, &scope, &account.groups).all()?;
             if !is_jwt {
                 return Some(theirs);
             }
@@ -198,15 +199,11 @@ impl Issuer {
                 scope,
                 audience: claims.aud.into_vec(),
                 jkt: claims.cnf.map(|cnf| cnf.jkt),
-                groups: claims.groups,
+                groups: TokenGroups { groups: claims.groups, admin_groups: claims.admin_groups }
+                    .all(),
             }),
         })
     }
-}
-
-/// The groups that a token with `scope` names of the person.
-fn groups_of(account: &Account, scope: &Scopes) -> Option<Vec<String>> {
-    scope.has_name("groups").then(|| account.groups.clone())
 }
 
 /// The body of a record that must be there.

@@ -1,6 +1,8 @@
 //! The `[management]` table (`docs/contracts/curity.md` §§2.1, 3).
 
-use castellan_issuer::managers::{GroupsManager, Managers};
+use castellan_issuer::managers::{
+    AttributesManager, GroupsManager, Managers, ScopesManager, SelfServiceManager,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,8 +33,18 @@ pub struct ManagementConfig {
     /// Whether there is a `[credential_policy]`, so that the accounts API has its state.
     #[serde(skip)]
     pub has_credential_policy: bool,
+    /// Maximum number of agreements, and of token families, that one query about granted
+    /// authorizations reads. Default 500.
+    pub max_delegations: u32,
     /// Decides by the groups in the access token.
     pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Lets people do what is listed with their own account, at the APIs of accounts and of granted
+    /// authorizations.
+    pub self_service: Option<SelfServiceManager>,
     /// Managers of the accounts API instead of those above.
     pub accounts: Option<ManagersConfig>,
     /// Managers of the Granted Authorizations API instead of those above.
@@ -45,7 +57,16 @@ pub struct ManagementConfig {
 pub struct ManagersConfig {
     /// Decides by the groups in the access token.
     pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Lets people do what is listed with what is their own.
+    pub self_service: Option<SelfServiceManager>,
 }
+
+/// The largest number of things that one query reads or answers.
+const LARGEST: u32 = 10_000;
 
 impl Default for ManagementConfig {
     fn default() -> Self {
@@ -59,7 +80,11 @@ impl Default for ManagementConfig {
             buckets: false,
             dynamic_clients_in_accounts: false,
             has_credential_policy: false,
+            max_delegations: 500,
             groups: None,
+            scopes: None,
+            attributes: None,
+            self_service: None,
             accounts: None,
             granted_authorizations: None,
         }
@@ -67,17 +92,49 @@ impl Default for ManagementConfig {
 }
 
 impl ManagementConfig {
-    /// The managers of one API: its own, or those of all.
+    /// The managers of an API that people use for what is their own: the API's, or those of all.
     #[must_use]
     pub fn managers(&self, own: Option<&ManagersConfig>) -> Managers {
-        let groups = own.map_or(&self.groups, |own| &own.groups);
-        Managers { groups: groups.clone() }
+        let of_all = || Managers {
+            groups: self.groups.clone(),
+            scopes: self.scopes.clone(),
+            attributes: self.attributes.clone(),
+            self_service: self.self_service.clone(),
+        };
+        own.map_or_else(of_all, |own| Managers {
+            groups: own.groups.clone(),
+            scopes: own.scopes.clone(),
+            attributes: own.attributes.clone(),
+            self_service: own.self_service.clone(),
+        })
+    }
+
+    /// The same of an API of which nothing is anybody's own.
+    #[must_use]
+    pub fn managers_without_self_service(&self, own: Option<&ManagersConfig>) -> Managers {
+        Managers { self_service: None, ..self.managers(own) }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.max_page == 0 {
-            let text = "management.max_page must be at least 1";
-            return Err(ConfigError::Conflict(text.to_owned()));
+        for (name, number) in
+            [("max_page", self.max_page), ("max_delegations", self.max_delegations)]
+        {
+            if number == 0 || number > LARGEST {
+                let text = format!("management.{name} must be from 1 to {LARGEST}");
+                return Err(ConfigError::Conflict(text));
+            }
+        }
+        let own = |managers: &'_ Option<ManagersConfig>| {
+            managers.as_ref().and_then(|managers| managers.self_service.clone())
+        };
+        for (table, manager) in [
+            ("management.self_service", self.self_service.clone()),
+            ("management.accounts.self_service", own(&self.accounts)),
+            ("management.granted_authorizations.self_service", own(&self.granted_authorizations)),
+        ] {
+            if let Some(Err(problem)) = manager.as_ref().map(SelfServiceManager::check) {
+                return Err(ConfigError::Conflict(format!("{table}: {problem}")));
+            }
         }
         if self
             .realm

@@ -1,6 +1,7 @@
 //! One `[[site]]`: a public face, and the tenant behind it (`docs/rules.md` rule 42). What is kept
 //! for one site is nothing to another.
 
+use castellan_issuer::records::GroupsClaim;
 use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub struct SiteConfig {
     pub hosts: Vec<String>,
     /// Minimum length of passwords at this site, in characters. Default: that of `[security]`.
     pub password_min_length: Option<usize>,
+    /// The claims of access tokens that name groups at this site. Default: those of `[tokens]`.
+    pub groups_claims: Option<Vec<GroupsClaim>>,
 }
 
 /// A public face, with all defaults filled in.
@@ -40,6 +43,8 @@ pub struct Site {
     pub is_first: bool,
     /// Characters that people's passwords have at least.
     pub password_min_length: usize,
+    /// The claims of access tokens that name groups.
+    pub groups_claims: Vec<GroupsClaim>,
 }
 
 impl Site {
@@ -89,6 +94,10 @@ impl Config {
                 password_min_length: written
                     .password_min_length
                     .unwrap_or(self.security.password_min_length),
+                groups_claims: written
+                    .groups_claims
+                    .clone()
+                    .unwrap_or_else(|| self.tokens.groups_claims.clone()),
             };
             let twin = |other: &&Site| {
                 other.name == site.name
@@ -111,6 +120,7 @@ impl Config {
                 hosts: Vec::new(),
                 is_first: true,
                 password_min_length: self.security.password_min_length,
+                groups_claims: self.tokens.groups_claims.clone(),
             });
         }
         Ok(sites)

@@ -119,6 +119,7 @@ async fn open_site(
             profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
             allow_table_scans: loaded.config.data.allow_table_scans,
             secrets: loaded.config.security.secrets(site, loaded.config.credential_policy),
+            groups_claims: site.groups_claims.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
             ..loaded.config.tokens.clone()
         },

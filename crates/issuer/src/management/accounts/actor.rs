@@ -73,14 +73,26 @@ impl Actor {
         if !self.is(id) {
             return Ok(());
         }
-        let lists: [(&'static str, Entries); 2] =
+        let verified: [(&'static str, Entries); 2] =
             [("emails", Account::email_entries), ("phoneNumbers", Account::phone_entries)];
-        for (field, entries) in lists {
+        for (field, entries) in verified {
             let known = before.map(entries).unwrap_or_default();
             let was = |entry: &Entry| {
                 known.iter().any(|one| one.value == entry.value && one.is_verified())
             };
             if entries(after).iter().any(|entry| entry.is_verified() && !was(entry)) {
+                return Err(AccountError::Denied(Some(field)));
+            }
+        }
+        // What Castellan gives no meaning may have one elsewhere.
+        let given: [(&'static str, Entries); 2] = [
+            ("entitlements", |account| account.attributes.entitlements.clone()),
+            ("roles", |account| account.attributes.roles.clone()),
+        ];
+        for (field, entries) in given {
+            let known = before.map(entries).unwrap_or_default();
+            let had = |entry: &Entry| known.iter().any(|one| one.value == entry.value);
+            if !entries(after).iter().all(had) {
                 return Err(AccountError::Denied(Some(field)));
             }
         }

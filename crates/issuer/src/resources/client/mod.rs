@@ -2,6 +2,7 @@
 
 mod effect_check;
 pub(crate) mod grant_types;
+mod groups_claims;
 pub(crate) mod introspection;
 pub(crate) mod logout;
 pub(crate) mod secret;
@@ -27,7 +28,8 @@ use crate::{
     grant::settings::AskedGrant,
     keys::KeyUse,
     records::{
-        AppDialect, Client, GrantName, IntrospectionReach, Rotation, TokenProfile, login_name,
+        AppDialect, Client, GrantName, GroupsClaim, IntrospectionReach, Rotation, TokenProfile,
+        login_name,
     },
 };
 
@@ -79,6 +81,7 @@ pub struct ClientDocument {
     pub(crate) introspect: IntrospectionReach,
     #[serde(default)]
     pub(crate) resources: Vec<String>,
+    groups_claims: Option<Vec<GroupsClaim>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -164,6 +167,7 @@ impl Resource for ClientDocument {
         if client.id_alg != Algorithm::Rs256 {
             set("id_token_signed_response_alg", json!(client.id_alg));
         }
+        groups_claims::show(client, &mut shown);
         introspection::show(client, &mut shown);
         logout::show(client, &mut shown);
         grant_types::show(client, &mut shown);
@@ -231,6 +235,7 @@ impl Resource for ClientDocument {
             dpop_bound: self.dpop_bound_access_tokens,
             introspection_reach: self.introspect,
             own_resources: self.resources,
+            groups_claims: self.groups_claims,
             basic: asked.has_basic(),
             profile,
             generation: before.map_or(0, |before| before.generation),
@@ -238,6 +243,7 @@ impl Resource for ClientDocument {
             modified: issuer.now(),
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
+        groups_claims::check(&client)?;
         Ok((client, changed))
     }
 

@@ -10,14 +10,14 @@ use std::{
 };
 
 use apollo_compiler::{
-    executable::Operation as Selected,
+    Schema,
     resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue},
     response::{ExecutionResponse, GraphQLError, JsonMap, ResponseDataPathSegment},
     validation::Valid,
 };
 use castellan_gate::{Document, GuardSchema};
 use castellan_issuer::{
-    managers::{Operation, Permissions},
+    managers::{Allowed, Operation, Permissions, Question},
     tokens::verified::Live,
 };
 use serde::Serialize;
@@ -26,8 +26,8 @@ use serde_json::{Map, Value};
 use super::{
     constraints,
     error::{Classification, Failure},
-    node::resolved,
-    roster::{Api, Call, Root},
+    node::{Failures, Shaping, resolved},
+    roster::{Api, Call, Root, at},
     selection::Selection,
 };
 use crate::app::App;
@@ -68,32 +68,59 @@ struct Found {
 }
 
 /// What the root fields of an operation came to, by response key.
-type Answers = BTreeMap<String, Result<Value, Failure>>;
+type Answers<'a> = BTreeMap<String, (Result<Value, Failure>, Allowed<'a>)>;
 
 impl Request<'_> {
     /// Runs the operation.
     pub(super) async fn run(&self) -> Result<Answer, Denied> {
         let (found, unfit) = self.find();
-        let allows = |one: &Found| one.root.needs.iter().all(|&need| self.permissions.allow(need));
         let reads_schema = self.document.selected().iter().any(|one| asks_about_schema(&one.field));
-        if !found.iter().all(allows) || (reads_schema && !self.permissions.allow(Operation::Read)) {
+        if reads_schema && !self.permissions.may_read_schema() {
             return Err(Denied);
         }
+        let allowed = found.iter().map(|one| self.allow(one)).collect::<Option<Vec<_>>>();
+        let allowed = allowed.ok_or(Denied)?;
         let mut answers = Answers::new();
-        for one in found {
-            let answer = self.answer(&one).await;
-            answers.insert(one.key, answer);
+        for (one, allowed) in found.into_iter().zip(allowed) {
+            let answer = self.answer(&one, allowed).await;
+            answers.insert(one.key, (answer, allowed));
         }
         Ok(self.shape(&answers, &unfit))
     }
 
-    async fn answer(&self, found: &Found) -> Result<Value, Failure> {
+    /// Whether and how the token allows a field.
+    fn allow(&self, found: &Found) -> Option<Allowed<'_>> {
+        let owner = found.root.about.owner(&found.arguments, self.caller);
+        let written = found.root.writes.map_or_else(Vec::new, |(way, path)| {
+            let mut written = Vec::new();
+            if let Some(value) = at(&found.arguments, way) {
+                collect_attributes(value, path, &mut written);
+            }
+            written
+        });
+        self.permissions.decide(&Question {
+            field: found.root.name,
+            needs: found.root.needs,
+            owner: owner.as_deref(),
+            written: &written,
+        })
+    }
+
+    async fn answer(&self, found: &Found, allowed: Allowed<'_>) -> Result<Value, Failure> {
         if let Some(violated) = &found.violated {
             return Err(violated.clone());
+        }
+        if let (true, Some(limit)) = (found.root.needs != [Operation::Read], allowed.throttle()) {
+            let person = self.caller.account.as_ref().map_or("", |(id, _)| id);
+            if !self.app.mutations().count(person, limit, self.app.issuer().now()) {
+                let text = "Too many changes; try again later";
+                return Err(Failure::new(Classification::TooManyAttempts, text));
+            }
         }
         let call = Call {
             app: self.app,
             caller: self.caller,
+            is_self_service: allowed.is_self_service(),
             languages: self.languages,
             arguments: &found.arguments,
             selected: &found.selected,
@@ -127,14 +154,20 @@ impl Request<'_> {
         }
     }
 
-    fn shape(&self, answers: &Answers, unfit: &BTreeSet<String>) -> Answer {
-        let shaper = Shaper { type_name: self.type_name(), answers, failures: RefCell::default() };
+    fn shape(&self, answers: &Answers<'_>, unfit: &BTreeSet<String>) -> Answer {
+        let failures = Failures::default();
+        let shaper = Shaper {
+            type_name: self.type_name(),
+            answers,
+            schema: self.schema.definition(),
+            entities: self.api.entities,
+            failures: &failures,
+        };
         let execution = self.chosen(self.execution()).enable_schema_introspection(true);
         let response = execution.execute_sync(&shaper).unwrap_or_else(|error| {
             let errors = vec![error.to_graphql_error(&self.document.executable().sources)];
             ExecutionResponse { data: None, errors }
         });
-        let failures = shaper.failures.into_inner();
         let detailed = self.app.management().detailed_errors;
         let errors = response.errors.iter().map(|error| {
             let failure = failure_of(error, &failures, unfit);
@@ -166,14 +199,9 @@ fn root_key(error: &GraphQLError) -> Option<String> {
     }
 }
 
-/// What stands before the number of a failure in the message of an error: resolvers can only give the
-/// executor a text.
-const FAILURE: &str = "resolver error: failure ";
-
-fn failure_of(error: &GraphQLError, failures: &[Failure], unfit: &BTreeSet<String>) -> Failure {
-    let number = error.message.strip_prefix(FAILURE).and_then(|text| text.parse::<usize>().ok());
-    if let Some(failure) = number.and_then(|number| failures.get(number)) {
-        return failure.clone();
+fn failure_of(error: &GraphQLError, failures: &Failures, unfit: &BTreeSet<String>) -> Failure {
+    if let Some(failure) = failures.behind(&error.message) {
+        return failure;
     }
     let is_unfit = error.path.len() == 1 && root_key(error).is_some_and(|key| unfit.contains(&key));
     if is_unfit {
@@ -184,6 +212,23 @@ fn failure_of(error: &GraphQLError, failures: &[Failure], unfit: &BTreeSet<Strin
         "a management operation answered what its schema excludes"
     );
     Failure::new(Classification::InternalError, error.message.clone())
+}
+
+/// The attributes that `value` has, below `path`.
+fn collect_attributes(value: &Value, path: &str, into: &mut Vec<String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, value) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                collect_attributes(value, &format!("{path}{dot}{name}"), into);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().for_each(|item| collect_attributes(item, path, into));
+        }
+        _ if !path.is_empty() => into.push(path.to_owned()),
+        _ => {}
+    }
 }
 
 /// Stands for the root type while fields are looked for.
@@ -224,8 +269,10 @@ impl ObjectValue for Finder<'_> {
 /// Stands for the root type while answers are shaped.
 struct Shaper<'a> {
     type_name: &'a str,
-    answers: &'a Answers,
-    failures: RefCell<Vec<Failure>>,
+    answers: &'a Answers<'a>,
+    schema: &'a Schema,
+    entities: &'static [(&'static str, &'static str)],
+    failures: &'a Failures,
 }
 
 impl ObjectValue for Shaper<'_> {
@@ -238,85 +285,16 @@ impl ObjectValue for Shaper<'_> {
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
         let key = info.field_selections()[0].response_key();
-        match self.answers.get(key.as_str()) {
-            Some(Ok(value)) => Ok(resolved(info.schema(), &info.field_definition().ty, value)),
-            Some(Err(failure)) => {
-                let mut failures = self.failures.borrow_mut();
-                failures.push(failure.clone());
-                Err(FieldError { message: format!("failure {}", failures.len() - 1) })
-            }
-            None => Err(self.unknown_field_error(info)),
-        }
-    }
-}
-
-/// How much an operation may cost: each field counts once for each item of the lists around it that
-/// have a `first`.
-const MOST_COST: u64 = 250_000;
-/// Items of a list whose `first` is not given.
-const DEFAULT_FIRST: u64 = 50;
-
-/// Refuses an operation that would answer too much.
-pub(super) fn check_cost(
-    document: &Document,
-    (operation, variables): (&Selected, &JsonMap),
-    max_page: u32,
-) -> Result<(), Failure> {
-    let fragments = BTreeMap::new();
-    let mut costs = Costs { document, variables, max_page: u64::from(max_page), fragments };
-    if costs.of(&operation.selection_set) > MOST_COST {
-        let text =
-            format!("The operation asks for more than {MOST_COST} fields; ask for smaller pages.");
-        return Err(Failure::validation(text));
-    }
-    Ok(())
-}
-
-struct Costs<'a> {
-    document: &'a Document,
-    variables: &'a JsonMap,
-    max_page: u64,
-    fragments: BTreeMap<String, u64>,
-}
-
-impl Costs<'_> {
-    fn of(&mut self, set: &apollo_compiler::executable::SelectionSet) -> u64 {
-        use apollo_compiler::executable::Selection;
-        let mut cost = 0_u64;
-        for selection in &set.selections {
-            cost = cost.saturating_add(match selection {
-                Selection::Field(field) => {
-                    let below = self.of(&field.selection_set);
-                    below.saturating_mul(self.items(field)).saturating_add(1)
-                }
-                Selection::InlineFragment(inline) => self.of(&inline.selection_set),
-                Selection::FragmentSpread(spread) => self.fragment(spread.fragment_name.as_str()),
-            });
-        }
-        cost
-    }
-
-    fn fragment(&mut self, name: &str) -> u64 {
-        if let Some(cost) = self.fragments.get(name) {
-            return *cost;
-        }
-        let fragments = &self.document.executable().fragments;
-        let cost = fragments.get(name).map_or(0, |one| self.of(&one.selection_set));
-        self.fragments.insert(name.to_owned(), cost);
-        cost
-    }
-
-    /// How many items the list has at most that `field` answers.
-    fn items(&self, field: &apollo_compiler::executable::Field) -> u64 {
-        if field.definition.argument_by_name("first").is_none() {
-            return 1;
-        }
-        let given = field.specified_argument_by_name("first").and_then(|value| match &**value {
-            apollo_compiler::ast::Value::Variable(name) => {
-                self.variables.get(name.as_str()).and_then(|value| value.as_u64())
-            }
-            value => value.to_i32().and_then(|first| u64::try_from(first).ok()),
-        });
-        given.unwrap_or(DEFAULT_FIRST).clamp(1, self.max_page)
+        let Some((answer, allowed)) = self.answers.get(key.as_str()) else {
+            return Err(self.unknown_field_error(info));
+        };
+        let value = answer.as_ref().map_err(|failure| self.failures.error(failure.clone()))?;
+        let shaping = Shaping {
+            schema: self.schema,
+            allowed: *allowed,
+            entities: self.entities,
+            failures: self.failures,
+        };
+        Ok(resolved(shaping, &info.field_definition().ty, (value, None)))
     }
 }

@@ -1,14 +1,16 @@
 //! What people let apps do (`docs/contracts/curity.md` §9).
 
 use castellan_issuer::{
-    cache::scope_texts::ScopeTexts, management::granted::GrantedAuthorization, managers::Operation,
+    cache::scope_texts::ScopeTexts,
+    management::granted::{Granted, GrantedAuthorization},
+    managers::Operation,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     connection::{Page, connection, wrong_cursor},
     error::Failure,
-    roster::{Api, Call, Root},
+    roster::{Api, Call, Root, Target},
 };
 
 pub(super) static API: Api = Api {
@@ -18,19 +20,27 @@ pub(super) static API: Api = Api {
     roots: &[
         Root::new("grantedAuthorizationsByOwner", &[Operation::Read], |call| {
             Box::pin(by_owner(call))
-        }),
+        })
+        .about(OWNER),
         Root::new("grantedAuthorizationsByOwnerAndClient", &[Operation::Read], |call| {
             Box::pin(by_owner(call))
-        }),
+        })
+        .about(OWNER),
         Root::new("revokeGrantedAuthorizationsByOwner", &[Operation::Delete], |call| {
             Box::pin(revoke(call))
-        }),
+        })
+        .about(OWNER_IN_INPUT),
         Root::new("revokeGrantedAuthorizationsByOwnerAndClient", &[Operation::Delete], |call| {
             Box::pin(revoke(call))
-        }),
+        })
+        .about(OWNER_IN_INPUT),
     ],
+    entities: &[("GrantedAuthorization", "")],
     managers: |settings| settings.managers(settings.granted_authorizations.as_ref()),
 };
+
+const OWNER: Target = Target::IdOrUserName("owner", "username");
+const OWNER_IN_INPUT: Target = Target::IdOrUserName("input.owner", "input.username");
 
 /// The account that `members` name; `None` if there is none.
 async fn owner(call: &Call<'_>, members: &Map<String, Value>) -> Result<Option<String>, Failure> {
@@ -47,11 +57,11 @@ async fn by_owner(call: &Call<'_>) -> Result<Value, Failure> {
     let client = call.text("clientId");
     let owner = owner(call, call.arguments).await?;
     let issuer = call.app.issuer();
-    let mut granted = match &owner {
-        Some(owner) => issuer.granted_by(owner).await?,
-        None => Vec::new(),
+    let most = usize::try_from(call.app.management().max_delegations).unwrap_or(usize::MAX);
+    let Granted { entries: mut granted, is_incomplete } = match &owner {
+        Some(owner) => issuer.granted_by(owner, client, most).await?,
+        None => Granted::default(),
     };
-    granted.retain(|one| client.is_none_or(|client| one.client_id == client));
     let total = granted.len() as u64;
     let question = json!(["granted_authorizations", owner, client]).to_string();
     if let Some(after) = &page.after {
@@ -64,7 +74,12 @@ async fn by_owner(call: &Call<'_>) -> Result<Value, Failure> {
     let end_cursor = last.map(|last| issuer.seal_cursor(&question, &last.client_id));
     let texts = issuer.scope_texts().await?;
     let nodes = granted.iter().map(|one| shown(one, &texts, call.languages));
-    Ok(connection(nodes, end_cursor, call.selected.has("totalCount").then_some(total)))
+    let total = call.selected.has("totalCount").then_some(total);
+    let mut shown = connection(nodes, end_cursor, total);
+    if is_incomplete {
+        shown["warnings"] = json!([{"type": "INCOMPLETE_RESULT"}]);
+    }
+    Ok(shown)
 }
 
 fn shown(granted: &GrantedAuthorization, texts: &ScopeTexts, languages: &[String]) -> Value {

@@ -8,6 +8,7 @@
 mod accounts;
 mod connection;
 mod constraints;
+mod cost;
 pub(crate) mod error;
 mod execute;
 mod granted_authorizations;

@@ -1,18 +1,69 @@
 //! JSON documents as GraphQL objects.
 
+use std::cell::RefCell;
+
 use apollo_compiler::{
     Schema,
     ast::Type,
     resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue},
     schema::ExtendedType,
 };
+use castellan_issuer::managers::Allowed;
 use serde_json::{Map, Value};
+
+use super::error::Failure;
+
+/// How answers of one root field are shaped.
+#[derive(Clone, Copy)]
+pub(super) struct Shaping<'a> {
+    pub(super) schema: &'a Schema,
+    /// How the field is allowed, and so which attributes are shown.
+    pub(super) allowed: Allowed<'a>,
+    /// Types whose fields are attributes ([`Api::entities`](super::roster::Api::entities)).
+    pub(super) entities: &'a [(&'static str, &'static str)],
+    /// What went wrong so far.
+    pub(super) failures: &'a Failures,
+}
+
+/// Failures by number: resolvers can only give the executor a text.
+#[derive(Default)]
+pub(super) struct Failures(RefCell<Vec<Failure>>);
+
+/// What stands before the number of a failure in the message of an error.
+const FAILURE: &str = "failure ";
+
+impl Failures {
+    pub(super) fn error(&self, failure: Failure) -> FieldError {
+        let mut all = self.0.borrow_mut();
+        all.push(failure);
+        FieldError { message: format!("{FAILURE}{}", all.len() - 1) }
+    }
+
+    /// The failure behind an error of the executor with `message`.
+    pub(super) fn behind(&self, message: &str) -> Option<Failure> {
+        let number = message.strip_prefix("resolver error: ")?.strip_prefix(FAILURE)?;
+        self.0.borrow().get(number.parse::<usize>().ok()?).cloned()
+    }
+}
 
 /// A JSON object as an object of the schema: each field is the member of its name, and null if there
 /// is none.
 struct Node<'a> {
+    shaping: Shaping<'a>,
     type_name: &'a str,
     members: &'a Map<String, Value>,
+    /// The attribute that it is, if it is one; empty for what has attributes.
+    attribute: Option<String>,
+}
+
+impl Node<'_> {
+    /// The attribute that its field `name` is.
+    fn attribute(&self, name: &str) -> Option<String> {
+        match self.attribute.as_deref()? {
+            "" => Some(name.to_owned()),
+            above => Some(format!("{above}.{name}")),
+        }
+    }
 }
 
 impl ObjectValue for Node<'_> {
@@ -24,33 +75,43 @@ impl ObjectValue for Node<'_> {
         &'a self,
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
-        let value = self.members.get(info.field_name()).unwrap_or(&Value::Null);
-        Ok(resolved(info.schema(), &info.field_definition().ty, value))
+        let (name, ty) = (info.field_name(), &info.field_definition().ty);
+        let attribute = self.attribute(name);
+        if attribute.as_ref().is_some_and(|path| !self.shaping.allowed.may_read(path)) {
+            return if ty.is_non_null() {
+                Err(self.shaping.failures.error(Failure::access_denied()))
+            } else {
+                Ok(ResolvedValue::null())
+            };
+        }
+        let value = self.members.get(name).unwrap_or(&Value::Null);
+        Ok(resolved(self.shaping, ty, (value, attribute)))
     }
 }
 
-/// `value` as a value of the type `ty`.
+/// `value` as a value of the type `ty`, with the attribute that it is.
 pub(super) fn resolved<'a>(
-    schema: &'a Schema,
+    shaping: Shaping<'a>,
     ty: &'a Type,
-    value: &'a Value,
+    (value, attribute): (&'a Value, Option<String>),
 ) -> ResolvedValue<'a> {
     let leaf = || ResolvedValue::Leaf(value.clone().into());
     match (ty, value) {
         (Type::List(inner) | Type::NonNullList(inner), Value::Array(items)) => {
-            ResolvedValue::list(items.iter().map(move |item| resolved(schema, inner, item)))
+            let item = move |item| resolved(shaping, inner, (item, attribute.clone()));
+            ResolvedValue::list(items.iter().map(item))
         }
         (Type::Named(name) | Type::NonNullNamed(name), Value::Object(members)) => {
-            let named = || members.get("__typename").and_then(Value::as_str);
-            match schema.types.get(name) {
-                Some(ExtendedType::Object(_)) => {
-                    ResolvedValue::object(Node { type_name: name.as_str(), members })
-                }
+            let type_name = match shaping.schema.types.get(name) {
+                Some(ExtendedType::Object(_)) => name.as_str(),
                 Some(ExtendedType::Interface(_) | ExtendedType::Union(_)) => {
-                    ResolvedValue::object(Node { type_name: named().unwrap_or_default(), members })
+                    members.get("__typename").and_then(Value::as_str).unwrap_or_default()
                 }
-                _ => leaf(),
-            }
+                _ => return leaf(),
+            };
+            let entity = shaping.entities.iter().find(|(entity, _)| *entity == type_name);
+            let attribute = entity.map(|(_, path)| (*path).to_owned()).or(attribute);
+            ResolvedValue::object(Node { shaping, type_name, members, attribute })
         }
         _ => leaf(),
     }

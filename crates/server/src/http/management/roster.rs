@@ -4,12 +4,15 @@ use std::{future::Future, pin::Pin};
 
 use apollo_compiler::{Schema, schema::ExtendedType};
 use castellan_gate::{ANY_DIRECTIVE, GuardSchema, SchemaError, SchemaSettings};
-use castellan_issuer::managers::{Managers, Operation};
+use castellan_issuer::{
+    managers::{Managers, Operation},
+    records::{Account, login_name},
+    tokens::verified::Live,
+};
 use serde_json::{Map, Value};
 
 use super::{accounts, error::Failure, granted_authorizations, selection::Selection};
 use crate::{app::App, config::ManagementConfig};
-use castellan_issuer::tokens::verified::Live;
 
 /// Every management API.
 pub(crate) static APIS: &[&Api] = &[&accounts::API, &granted_authorizations::API];
@@ -26,6 +29,9 @@ pub(crate) struct Api {
     pub(crate) roots: &'static [Root],
     /// Its managers in the configuration.
     pub(crate) managers: fn(&ManagementConfig) -> Managers,
+    /// Types whose fields are attributes to the attribute and self-service managers, each with the
+    /// path that these begin with.
+    pub(crate) entities: &'static [(&'static str, &'static str)],
 }
 
 /// A field of `Query` or `Mutation`.
@@ -35,7 +41,28 @@ pub(crate) struct Root {
     pub(crate) needs: &'static [Operation],
     /// Whether the schema has it under these settings.
     pub(crate) exists: fn(&ManagementConfig) -> bool,
+    /// Which account it touches.
+    pub(crate) about: Target,
+    /// The argument whose members are attributes that it writes, and the path that these begin with.
+    pub(crate) writes: Option<(&'static str, &'static str)>,
     pub(crate) resolve: Resolver,
+}
+
+/// Which account a field touches, by an argument such as `input.accountId`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// Any number of them, or none.
+    Any,
+    /// The one with this id.
+    AccountId(&'static str),
+    /// The one with this user name.
+    UserName(&'static str),
+    /// The one with this e-mail address.
+    Email(&'static str),
+    /// The one with this telephone number.
+    PhoneNumber(&'static str),
+    /// The one with this id, or with this user name.
+    IdOrUserName(&'static str, &'static str),
 }
 
 /// Answers one field: with a JSON document in the shape of the field's type. Objects of interfaces and
@@ -51,6 +78,8 @@ pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     /// Whose token it is.
     pub(crate) caller: &'a Live,
+    /// The field is allowed only because it concerns what is the person's own.
+    pub(crate) is_self_service: bool,
     /// Languages for texts that people read, the preferred one first.
     pub(crate) languages: &'a [String],
     /// Arguments as the schema declares them: coerced, with defaults, within their constraints.
@@ -66,13 +95,61 @@ impl Root {
         needs: &'static [Operation],
         resolve: Resolver,
     ) -> Self {
-        Self { name, needs, exists: |_| true, resolve }
+        Self { name, needs, exists: |_| true, about: Target::Any, writes: None, resolve }
+    }
+
+    /// A field that touches one account.
+    pub(crate) const fn about(self, about: Target) -> Self {
+        Self { about, ..self }
+    }
+
+    /// A field that writes the members of the argument `way` as attributes below `path`.
+    pub(crate) const fn writes(self, way: &'static str, path: &'static str) -> Self {
+        Self { writes: Some((way, path)), ..self }
     }
 
     /// A field that the schema has under settings for which `exists` is true.
     pub(crate) const fn only_if(self, exists: fn(&ManagementConfig) -> bool) -> Self {
         Self { exists, ..self }
     }
+}
+
+impl Target {
+    /// The id of the account that `arguments` name, as far as `caller` can tell: that of others is
+    /// known by id alone.
+    pub(super) fn owner(self, arguments: &Map<String, Value>, caller: &Live) -> Option<String> {
+        let text = |way: &str| at(arguments, way).and_then(Value::as_str);
+        let own = |is_theirs: &dyn Fn(&Account) -> bool| {
+            let (id, account) = caller.account.as_ref()?;
+            is_theirs(account).then(|| id.clone())
+        };
+        let named = |name: &str| own(&|account| login_name(&account.user_name) == login_name(name));
+        match self {
+            Self::Any => None,
+            Self::AccountId(way) => text(way).map(ToOwned::to_owned),
+            Self::UserName(way) => text(way).and_then(named),
+            Self::Email(way) => {
+                let email = login_name(text(way)?);
+                own(&|account| account.emails.iter().any(|own| login_name(own) == email))
+            }
+            Self::PhoneNumber(way) => {
+                let number = text(way)?;
+                own(&|account| account.details.phone_number.as_deref() == Some(number))
+            }
+            Self::IdOrUserName(id, name) => match (text(id), text(name)) {
+                (Some(id), None) => Some(id.to_owned()),
+                (None, Some(name)) => named(name),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The value at `way` below `arguments`, such as `input.fields`.
+pub(super) fn at<'a>(arguments: &'a Map<String, Value>, way: &str) -> Option<&'a Value> {
+    let mut steps = way.split('.');
+    let first = arguments.get(steps.next()?)?;
+    steps.try_fold(first, |value, step| value.get(step))
 }
 
 impl Call<'_> {

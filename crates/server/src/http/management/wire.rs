@@ -32,6 +32,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
+    cost,
     error::{Classification, Failure},
     execute::{self, asks_about_schema},
     roster::{APIS, Api},
@@ -159,7 +160,7 @@ impl Endpoint {
             .coerce(&self.schema, &envelope.variables)
             .map_err(|error| self.refuse(error, &envelope.query))?;
         if let Some(operation) = document.operation() {
-            execute::check_cost(&document, (operation, &variables), app.management().max_page)
+            cost::check(&document, (operation, &variables), app.management().max_page)
                 .map_err(|failure| Refusal::of_operation(&failure))?;
         }
         let languages = languages(&parts.headers);
@@ -270,10 +271,9 @@ impl Endpoint {
         document: &Document,
         permissions: &Permissions,
     ) -> Result<(), Refusal> {
-        use castellan_issuer::managers::Operation;
         let asks = document.selected().iter().any(|one| asks_about_schema(&one.field));
         // Whoever may not read is refused by the same rule as with any other query.
-        if !asks || !permissions.allow(Operation::Read) {
+        if !asks || !permissions.may_read_schema() {
             return Ok(());
         }
         if !app.management().introspection {

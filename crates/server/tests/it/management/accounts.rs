@@ -393,6 +393,9 @@ async fn nobody_grants_what_they_do_not_have() {
     let answer = update(&castellan, &token, ("admin", own.clone(), "id")).await;
     assert_eq!(failed(&answer, "access-denied")["field"], "emails");
     data(&update(&castellan, &token, ("bob", own, "id")).await);
+    let own = json!({"roles": [{"value": "director"}]});
+    let answer = update(&castellan, &token, ("admin", own, "id")).await;
+    assert_eq!(failed(&answer, "access-denied")["field"], "roles");
 }
 
 #[tokio::test]

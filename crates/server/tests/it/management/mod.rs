@@ -6,4 +6,5 @@ mod account_limits;
 mod account_parts;
 mod accounts;
 mod granted;
+mod managers;
 pub mod support;

@@ -1,0 +1,298 @@
+//! The authorization managers (`docs/contracts/curity.md` §§3.3 to 3.8).
+
+use serde_json::{Value, json};
+
+use super::support::{GRANTED, GROUPS, asked, assert_refused, data, serving, token, token_at};
+use crate::support::castellan::{Castellan, Plan};
+
+const READ: &str = r#"{grantedAuthorizationsByOwner(owner: "user") {totalCount}}"#;
+const DELETE: &str =
+    r#"mutation {revokeGrantedAuthorizationsByOwner(input: {owner: "nobody"}) {success}}"#;
+
+/// Statuses of a read and of a deletion with the token of `name`.
+async fn statuses(castellan: &Castellan, token: &str) -> [u16; 2] {
+    let read = asked(castellan, GRANTED, token, READ).await;
+    let deleted = asked(castellan, GRANTED, token, DELETE).await;
+    for answer in [&read, &deleted] {
+        if answer.status != 200 {
+            assert_refused(answer, 403, "access-denied");
+        }
+    }
+    [read.status.as_u16(), deleted.status.as_u16()]
+}
+
+#[tokio::test]
+async fn curity_08_a_token_may_do_what_any_of_its_groups_may() {
+    let config = "[management.groups]\nrules = { user = [\"read\"], creator = [\"delete\"], \
+                  developers = [] }\n";
+    let castellan = serving(config, "").await;
+    for (name, expected) in [
+        ("user", [200, 403]),
+        ("creator", [403, 200]),
+        ("both", [200, 200]),
+        ("developer", [403, 403]),
+    ] {
+        let token = token(&castellan, name).await;
+        assert_eq!(statuses(&castellan, &token).await, expected, "{name}");
+    }
+    // One denied field denies the whole operation.
+    let creator = token(&castellan, "creator").await;
+    let two = "mutation {a: revokeGrantedAuthorizationsByOwner(input: {owner: \"x\"}) {success} \
+               __typename}";
+    assert_eq!(asked(&castellan, GRANTED, &creator, two).await.status, 200);
+}
+
+#[tokio::test]
+async fn curity_10_groups_are_read_from_the_claim_of_curity_as_well() {
+    const ADMIN_API: &str = "urn:se:curity:scopes:admin:api";
+    let client = |id: &str, format: &str, claims: Value| {
+        let document = json!({
+            "resourceType": "Client", "id": id, "secret": format!("s3cr3t-{id}"), "first_party": true,
+            "grant_types": ["password"], "scope": ["accounts", ADMIN_API, "groups"],
+            "auth": {"password": {"token_format": format}}, "groups_claims": claims,
+        });
+        format!("---\n{document}\n")
+    };
+    let claim = "urn:se:curity:claims:admin:groups";
+    let plain = json!([{"claim": claim, "scope": ADMIN_API}]);
+    let mapped = json!([{"claim": claim, "scope": ADMIN_API, "names": {"user": "admin"}}]);
+    let documents = [
+        client("opaque", "opaque", plain.clone()),
+        client("jwt", "jwt", plain),
+        client("mapped", "jwt", mapped.clone()),
+        client("mapped-opaque", "opaque", mapped),
+    ];
+    let castellan = serving(GROUPS, &documents.concat()).await;
+    for (client, name, scope, expected) in [
+        ("opaque", "admin", ADMIN_API, [200, 200]),
+        ("jwt", "admin", ADMIN_API, [200, 200]),
+        // The client's own claims stand in the place of the site's.
+        ("jwt", "admin", "groups", [403, 403]),
+        ("mapped", "admin", ADMIN_API, [403, 403]),
+        ("mapped", "user", ADMIN_API, [200, 200]),
+        ("mapped-opaque", "user", ADMIN_API, [200, 200]),
+    ] {
+        let scope = format!("accounts {scope}");
+        let token = token_at(&castellan, client, name, &scope).await;
+        assert_eq!(statuses(&castellan, &token).await, expected, "{client} {name} {scope}");
+    }
+    let shown = castellan.said(&["get", "Client", "jwt", "--format", "json"]);
+    assert!(shown.contains(claim), "{shown}");
+    let unheld = json!({
+        "resourceType": "Client", "id": "vain", "grant_types": [], "secret": "s3cr3t-vain",
+        "scope": ["accounts"], "groups_claims": [{"claim": "groups", "scope": "other"}],
+    });
+    let output = castellan.cli_with(&["apply", "-f", "-"], &unheld.to_string());
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("groups_claims[0].scope"));
+}
+
+#[tokio::test]
+async fn claims_with_groups_can_be_set_for_the_site() {
+    let config = format!(
+        "[tokens]\ngroups_claims = [{{ claim = \"groups\", scope = \"accounts\" }}]\n{GROUPS}"
+    );
+    let castellan = serving(&config, "").await;
+    for client in ["console", "jwt-console"] {
+        let token = token_at(&castellan, client, "user", "accounts").await;
+        assert_eq!(statuses(&castellan, &token).await, [200, 403], "{client}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_leaves_a_group_is_not_in_it_by_an_older_token() {
+    let castellan = serving(GROUPS, "").await;
+    for client in ["console", "jwt-console"] {
+        let token = token_at(&castellan, client, "user", "accounts groups").await;
+        assert_eq!(statuses(&castellan, &token).await, [200, 403]);
+        let apply = |groups: &str| {
+            let document = format!(
+                "{{resourceType: User, id: user, userName: user, password: pw-user, groups: {groups}}}"
+            );
+            let output = castellan.cli_with(&["apply", "-f", "-"], &document);
+            assert!(output.status.success(), "{output:?}");
+        };
+        apply("[]");
+        let mut left = statuses(&castellan, &token).await;
+        for _ in 0..100 {
+            if left == [403, 403] {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            left = statuses(&castellan, &token).await;
+        }
+        assert_eq!(left, [403, 403], "{client}");
+        apply("[{value: user}]");
+    }
+}
+
+#[tokio::test]
+async fn curity_11_the_wildcard_is_for_every_group() {
+    let castellan = serving(&format!("{GROUPS}\"*\" = [\"read\"]\n"), "").await;
+    for (name, expected) in [("other", [200, 403]), ("nogroups", [403, 403]), ("admin", [200, 200])]
+    {
+        let token = token(&castellan, name).await;
+        assert_eq!(statuses(&castellan, &token).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn curity_12_without_a_manager_every_request_is_denied() {
+    for config in ["", "[management.granted_authorizations]\n"] {
+        // Managers of one API stand in the place of those of all.
+        let config = if config.is_empty() { String::new() } else { format!("{GROUPS}{config}") };
+        let castellan = serving(&config, "").await;
+        let token = token(&castellan, "admin").await;
+        for query in ["{__typename}", READ, DELETE, "not GraphQL"] {
+            assert_refused(&asked(&castellan, GRANTED, &token, query).await, 403, "access-denied");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_scopes_manager_reads_and_writes_by_scope() {
+    let config = "[management.scopes]\nrequired = [\"accounts\"]\nread = [\"see\", \"watch\"]\n\
+                  write = [\"change\"]\n";
+    let client = r#"
+---
+resourceType: Client
+id: machine
+secret: s3cr3t-machine
+first_party: true
+grant_types: [password]
+scope: [accounts, see, watch, change]
+"#;
+    let castellan = serving(config, client).await;
+    for (scope, expected) in [
+        ("accounts see", [200, 403]),
+        ("accounts watch", [200, 403]),
+        ("accounts change", [403, 200]),
+        ("accounts see change", [200, 200]),
+        ("accounts", [403, 403]),
+        ("see change", [403, 403]),
+    ] {
+        let token = token_at(&castellan, "machine", "nogroups", scope).await;
+        assert_eq!(statuses(&castellan, &token).await, expected, "{scope}");
+    }
+}
+
+const SELF: &str = r#"
+[management.self_service]
+required_scope = "accounts"
+queries = ["grantedAuthorizationsByOwner"]
+mutations = ["revokeGrantedAuthorizationsByOwner"]
+mutation_throttle = { mutations = 2, seconds = 60 }
+"#;
+
+#[tokio::test]
+async fn self_service_is_for_ones_own_and_for_what_is_listed() {
+    let castellan = serving(SELF, "").await;
+    let token = token_at(&castellan, "console", "nogroups", "accounts").await;
+    let by = |field: &str, arguments: &str| format!("{{{field}({arguments}) {{totalCount}}}}");
+    let listed = "grantedAuthorizationsByOwner";
+    for (query, status) in [
+        (by(listed, "owner: \"nogroups\""), 200),
+        (by(listed, "username: \"NoGroups\""), 200),
+        (by(listed, "owner: \"user\""), 403),
+        (by(listed, "username: \"user\""), 403),
+        (by(listed, "owner: \"nogroups\", username: \"user\""), 403),
+        (by("grantedAuthorizationsByOwnerAndClient", "owner: \"nogroups\", clientId: \"x\""), 403),
+        ("{__typename}".to_owned(), 200),
+        ("{__schema {queryType {name}}}".to_owned(), 200),
+    ] {
+        let answer = asked(&castellan, GRANTED, &token, &query).await;
+        assert_eq!(answer.status.as_u16(), status, "{query}: {answer:?}");
+    }
+    let without = token_at(&castellan, "console", "nogroups", "groups").await;
+    assert_refused(
+        &asked(&castellan, GRANTED, &without, "{__typename}").await,
+        403,
+        "access-denied",
+    );
+    let other = "mutation {revokeGrantedAuthorizationsByOwner(input: {owner: \"user\"}) {success}}";
+    assert_refused(&asked(&castellan, GRANTED, &token, other).await, 403, "access-denied");
+    let own =
+        "mutation {revokeGrantedAuthorizationsByOwner(input: {owner: \"nogroups\"}) {success}}";
+    let own = token_revokes(&castellan, own).await;
+    assert_eq!(own, [None, None, Some("too-many-attempts-error".to_owned())]);
+}
+
+/// What three mutations in a row come to, each with a token of its own, as the one before ends it.
+async fn token_revokes(castellan: &Castellan, mutation: &str) -> [Option<String>; 3] {
+    let mut outcomes = [None, None, None];
+    for outcome in &mut outcomes {
+        let token = token_at(castellan, "console", "nogroups", "accounts").await;
+        let answer = asked(castellan, GRANTED, &token, mutation).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let classification = &answer.json()["errors"][0]["extensions"]["classification"];
+        *outcome = classification.as_str().map(ToOwned::to_owned);
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn attributes_that_may_not_be_read_are_left_out() {
+    let config = r#"
+[management.attributes]
+[[management.attributes.lists]]
+groups = ["admin"]
+default_allow_read = true
+default_allow_write = true
+require_subject_match = false
+[[management.attributes.lists]]
+groups = ["user"]
+require_subject_match = false
+[management.attributes.lists.rules]
+"authorizedClient.id" = { read = true }
+"meta" = { read = true }
+"owner" = { read = false }
+"#;
+    let castellan = serving(config, "").await;
+    // A token is something that is granted.
+    let reader = token(&castellan, "user").await;
+    let query = "{grantedAuthorizationsByOwner(owner: \"user\") {totalCount edges {node { \
+                 meta {created} authorizedClient {id name}}}}}";
+    let read = data(&asked(&castellan, GRANTED, &reader, query).await);
+    let node = &read["grantedAuthorizationsByOwner"]["edges"][0]["node"];
+    assert_eq!(node["authorizedClient"], json!({"id": "console", "name": null}));
+    assert!(node["meta"]["created"].is_u64());
+    let query = "{grantedAuthorizationsByOwner(owner: \"user\") {edges {node {owner}}}}";
+    let answer = asked(&castellan, GRANTED, &reader, query).await;
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["classification"], "access-denied");
+    assert_eq!(error["path"], json!(["grantedAuthorizationsByOwner", "edges", 0, "node", "owner"]));
+    assert_eq!(answer.json()["data"], Value::Null);
+    assert_eq!(statuses(&castellan, &reader).await, [200, 403]);
+    let admin = token(&castellan, "admin").await;
+    assert_eq!(statuses(&castellan, &admin).await, [200, 200]);
+    // No list is for them.
+    let other = token(&castellan, "other").await;
+    assert_eq!(statuses(&castellan, &other).await, [403, 403]);
+}
+
+#[tokio::test]
+async fn attributes_are_for_ones_own_unless_that_is_set_otherwise() {
+    let config = r#"
+[management.attributes]
+lists = [{ default_allow_read = true, default_allow_write = true }]
+"#;
+    let castellan = serving(config, "").await;
+    for (name, expected) in [("user", [200, 403]), ("other", [403, 403])] {
+        let token = token(&castellan, name).await;
+        assert_eq!(statuses(&castellan, &token).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_stop_the_start() {
+    for (config, words) in [
+        ("[management]\nmax_page = 0\n", "management.max_page"),
+        ("[management.groups.rules]\nadmin = [\"write\"]\n", "rules.admin"),
+        ("[management.self_service]\nrequired_scope = \"a\"\nqueries = []\n", "queries"),
+        ("[management]\nunheard_of = 1\n", "unheard_of"),
+        ("[management]\nrealm = \"a\\nb\"\n", "management.realm"),
+    ] {
+        let said = Castellan::refuses(Plan { config: config.to_owned(), ..Plan::default() }).await;
+        assert!(said.contains(words), "{config}: {said}");
+    }
+}

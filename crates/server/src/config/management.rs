@@ -11,6 +11,7 @@ use super::ConfigError;
 /// The management APIs over GraphQL. Without a manager, they refuse every request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 pub struct ManagementConfig {
     /// Whether callers who may read may also read the schemas. Default `true`.
     pub introspection: bool,

@@ -53,7 +53,7 @@ pub(super) static API: Api = Api {
         Root::new("bucketsByUserName", READ, |call| Box::pin(query::buckets(call)))
             .only_if(|settings| settings.buckets)
             .about(USER_NAME),
-        Root::new("credentialPolicy", READ, |call| Box::pin(query::credential_policy(call))),
+        Root::new("credentialPolicy", READ, |call| query::credential_policy(call)),
         Root::new("createAccount", CREATE, |call| Box::pin(mutation::create(call)))
             .writes("input.fields", ""),
         Root::new("updateAccountById", UPDATE, |call| Box::pin(mutation::update(call)))
@@ -79,7 +79,7 @@ pub(super) static API: Api = Api {
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("addOptInMfaFactorToAccountByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(MFA))
+            mutation::not_configured(MFA)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("resetOptInMfaStateByAccountId", DELETE, |call| {
@@ -90,20 +90,16 @@ pub(super) static API: Api = Api {
             Box::pin(mutation::opt_out_of_mfa(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startOptInMfaSetupByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(MFA))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeOptInMfaSetupByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(MFA))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+            .about(ACCOUNT_ID_IN_INPUT),
         Root::new("startOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(MFA))
+            mutation::not_configured(MFA)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(MFA))
+            mutation::not_configured(MFA)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("addDeviceToAccountByAccountId", CREATE, |call| {
@@ -125,11 +121,11 @@ pub(super) static API: Api = Api {
             .only_if(|settings| settings.buckets)
             .about(USER_NAME_IN_INPUT),
         Root::new("startVerifyEmailAddressByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(EMAIL))
+            mutation::not_configured(EMAIL)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeVerifyEmailAddressByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(EMAIL))
+            mutation::not_configured(EMAIL)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("updatePrimaryEmailAddressByAccountId", UPDATE, |call| {
@@ -140,20 +136,16 @@ pub(super) static API: Api = Api {
             Box::pin(mutation::delete_email(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(TOTP))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |_| mutation::not_configured(TOTP))
+            .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeVerifyTotpDeviceByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(TOTP))
+            mutation::not_configured(TOTP)
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(PHONE))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |_| mutation::not_configured(PHONE))
+            .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeVerifyPhoneNumberByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(PHONE))
+            mutation::not_configured(PHONE)
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("updatePrimaryPhoneNumberByAccountId", UPDATE, |call| {
@@ -164,18 +156,14 @@ pub(super) static API: Api = Api {
             Box::pin(mutation::delete_phone(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("sendPasswordResetEmail", UPDATE, |_| Box::pin(mutation::not_configured(MAIL)))
+        Root::new("sendPasswordResetEmail", UPDATE, |_| mutation::not_configured(MAIL))
             .about(ID_OR_USER_NAME_IN_INPUT),
-        Root::new("initializeAccountActivation", UPDATE, |_| {
-            Box::pin(mutation::not_configured(ACTIVATION))
-        })
-        .about(ID_OR_USER_NAME_IN_INPUT),
-        Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(PASSKEYS))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("initializeAccountActivation", UPDATE, |_| mutation::not_configured(ACTIVATION))
+            .about(ID_OR_USER_NAME_IN_INPUT),
+        Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| mutation::not_configured(PASSKEYS))
+            .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeVerifyPasskeyByAccountId", UPDATE, |_| {
-            Box::pin(mutation::not_configured(PASSKEYS))
+            mutation::not_configured(PASSKEYS)
         })
         .about(ACCOUNT_ID_IN_INPUT),
     ],

@@ -1,13 +1,16 @@
 //! The mutations (`docs/contracts/curity.md` §6.2).
 
-use std::sync::LazyLock;
+use std::{future::ready, sync::LazyLock};
 
 use castellan_issuer::management::accounts::{AccountError, Actor};
 use castellan_proto::Secret;
 use serde_json::{Map, Value, json};
 
 use super::{failure, query::shown};
-use crate::http::management::{error::Failure, roster::Call};
+use crate::http::management::{
+    error::Failure,
+    roster::{Call, Resolving},
+};
 
 /// The input object of a mutation.
 pub(super) struct Input<'a>(&'a Map<String, Value>);
@@ -152,8 +155,8 @@ pub(super) async fn delete_mfa_factor(call: &Call<'_>) -> Result<Value, Failure>
 }
 
 /// Nothing is configured that would do it (`docs/contracts/curity.md` §6.2).
-pub(super) async fn not_configured(what: &'static str) -> Result<Value, Failure> {
-    Err(failure::of(AccountError::NotConfigured(what)))
+pub(super) fn not_configured(what: &'static str) -> Resolving<'static> {
+    Box::pin(ready(Err(failure::of(AccountError::NotConfigured(what)))))
 }
 
 fn account(call: &Call<'_>, written: Result<Value, AccountError>) -> Result<Value, Failure> {

@@ -1,5 +1,7 @@
 //! The queries (`docs/contracts/curity.md` §6.1).
 
+use std::future::ready;
+
 use castellan_issuer::{
     management::accounts::AccountsQuery,
     resources::search::{
@@ -12,7 +14,7 @@ use super::failure;
 use crate::http::management::{
     connection::{Page, connection},
     error::{Classification, Failure},
-    roster::Call,
+    roster::{Call, Resolving},
 };
 
 pub(super) async fn by_id(call: &Call<'_>) -> Result<Value, Failure> {
@@ -64,8 +66,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Value, Failure> {
     Ok(connection(nodes, listed.end_cursor, total))
 }
 
-pub(super) async fn credential_policy(call: &Call<'_>) -> Result<Value, Failure> {
-    Ok(call.app.issuer().credential_policy())
+pub(super) fn credential_policy<'a>(call: &'a Call<'a>) -> Resolving<'a> {
+    Box::pin(ready(Ok(call.app.issuer().credential_policy())))
 }
 
 pub(super) async fn credential_state(call: &Call<'_>) -> Result<Value, Failure> {

@@ -1,12 +1,27 @@
-// The audits of GraphQL over HTTP that `graphql-http` publishes, against two guards.
+// The audits of GraphQL over HTTP that `graphql-http` publishes, against two guards and the management
+// APIs.
 
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { serverAudits } from 'graphql-http';
 import { archive, endAll, serve } from './support.mjs';
 
+const MANAGERS = `
+[management.scopes]
+read = ["manage"]
+`;
+
+const MACHINE = `
+resourceType: Client
+id: machine
+secret: s3cr3t-of-the-machine
+grant_types: [client_credentials]
+scope: [manage]
+`;
+
 describe('GraphQL over HTTP', () => {
   let castellan;
+  let token;
 
   before(async () => {
     const sample = await archive();
@@ -17,8 +32,19 @@ name = "archive"
 path = "/graphql"
 dialect = "trompa"
 upstream = "${sample.url}/"
-`,
+${MANAGERS}`,
+      documents: MACHINE,
     });
+    const answer = await fetch(castellan.at('/auth/token'), {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: 'machine',
+        client_secret: 's3cr3t-of-the-machine',
+      }),
+    });
+    token = (await answer.json()).access_token;
+    assert.ok(token);
   });
 
   after(endAll);
@@ -26,9 +52,15 @@ upstream = "${sample.url}/"
   for (const [path, what] of [
     ['/api', 'a guard that answers by itself'],
     ['/graphql', 'a guard with an API behind it'],
+    ['/admin/graphql/granted-authorizations', 'a management API'],
   ]) {
+    const fetchFn = (url, options = {}) => {
+      const headers = new Headers(options.headers);
+      if (path.startsWith('/admin/')) headers.set('authorization', `Bearer ${token}`);
+      return fetch(url, { ...options, headers });
+    };
     describe(`${path}, ${what}`, () => {
-      for (const audit of serverAudits({ url: () => castellan.at(path) })) {
+      for (const audit of serverAudits({ url: () => castellan.at(path), fetchFn })) {
         it(`${audit.name} (${audit.id})`, async (t) => {
           const result = await audit.fn();
           if (result.status === 'ok') return;

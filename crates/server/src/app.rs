@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use castellan_issuer::{Issuer, managers::Mutations, store::StoreError};
+use castellan_issuer::{Issuer, foreign::ForeignTokens, managers::Mutations, store::StoreError};
 
 use crate::{
     config::{ManagementConfig, Site},
@@ -25,6 +25,7 @@ struct Shared {
     theme: ArcSwap<Theme>,
     management: ManagementConfig,
     mutations: Mutations,
+    foreign: Arc<ForeignTokens>,
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
@@ -47,7 +48,7 @@ impl App {
     /// the first request is.
     pub(crate) fn new(
         issuer: Issuer,
-        (site, management): (&Site, &ManagementConfig),
+        (site, management, foreign): (&Site, &ManagementConfig, Arc<ForeignTokens>),
         guards: Arc<OnceLock<Vec<Guard>>>,
     ) -> Self {
         let shared = Shared {
@@ -57,6 +58,7 @@ impl App {
             theme: ArcSwap::default(),
             management: management.clone(),
             mutations: Mutations::default(),
+            foreign,
             https: site.issuer.is_https(),
             hosts: !site.hosts.is_empty(),
         };
@@ -92,6 +94,12 @@ impl App {
     #[must_use]
     pub fn management(&self) -> &ManagementConfig {
         &self.shared.management
+    }
+
+    /// What verifies tokens of other issuers.
+    #[must_use]
+    pub fn foreign(&self) -> &ForeignTokens {
+        &self.shared.foreign
     }
 
     /// The mutations that people made of what is their own.

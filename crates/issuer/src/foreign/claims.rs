@@ -30,6 +30,9 @@ pub(crate) struct Claims {
     iat: Option<Timestamp>,
     scope: Option<Words>,
     scp: Option<Words>,
+    groups: Option<Groups>,
+    #[serde(rename = "urn:se:curity:claims:admin:groups")]
+    admin_groups: Option<Groups>,
     /// It is bound to a key, which would have to be shown (RFC 7800 §3).
     cnf: Option<IgnoredAny>,
     /// Only ID tokens have these (OIDC Core §3.1.3.6, §3.3.2.11).
@@ -51,6 +54,26 @@ enum Words {
     Text(String),
     List(Vec<String>),
 }
+
+/// Groups by name, or with more about them (`docs/contracts/curity.md` §3.3). What is neither names
+/// none.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Groups {
+    Named(Vec<Group>),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Group {
+    Name(String),
+    Object { value: String },
+    Other(IgnoredAny),
+}
+
+/// Groups that are read of one token.
+const MOST_GROUPS: usize = 256;
 
 /// What `typ` and `token_use` may say of an access token.
 const ACCESS: [&str; 6] =
@@ -140,7 +163,9 @@ impl Claims {
             Some(most) => most.intersection(&scopes),
             None => scopes,
         };
-        Ok(Said { subject, scopes, expires: self.exp })
+        let groups = [self.groups, self.admin_groups].into_iter().flatten();
+        let groups = groups.flat_map(Groups::into_names).take(MOST_GROUPS).collect();
+        Ok(Said { subject, scopes, groups, expires: self.exp })
     }
 
     /// Whether it is an access token of which nothing more has to be shown, as far as it says.
@@ -171,6 +196,17 @@ fn is_theirs_to_give(scope: &Scope) -> bool {
     match scope {
         Scope::Pattern(pattern) => !pattern.reaches_own_rights(),
         Scope::Named(_) => true,
+    }
+}
+
+impl Groups {
+    fn into_names(self) -> Vec<String> {
+        let Self::Named(groups) = self else { return Vec::new() };
+        let name = |group| match group {
+            Group::Name(name) | Group::Object { value: name } => Some(name),
+            Group::Other(_) => None,
+        };
+        groups.into_iter().filter_map(name).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod claims;
 mod endpoint;
 mod introspectors;
 mod key_set;
+mod live;
 mod sealed;
 
 use std::{net::IpAddr, sync::Arc};
@@ -75,6 +76,8 @@ pub struct ForeignToken {
     pub person: Option<(String, Arc<Account>)>,
     /// What it may do; never one of Castellan's own rights.
     pub scopes: Scopes,
+    /// The groups that it names.
+    pub groups: Vec<String>,
 }
 
 /// Why a token is not taken.
@@ -132,6 +135,7 @@ pub(crate) struct Known {
 pub(crate) struct Said {
     subject: Option<String>,
     scopes: Scopes,
+    groups: Vec<String>,
     expires: Option<Timestamp>,
 }
 
@@ -150,7 +154,9 @@ impl ForeignTokens {
     pub fn new(fetch: Arc<dyn Fetch>, house: Vec<Issuer>) -> Self {
         let weigh = |_: &Digest, known: &Arc<Known>| {
             let subject = known.said.subject.as_ref().map_or(0, String::len);
-            let bytes = ENTRY + size_of::<Known>() + subject + known.said.scopes.memory();
+            let groups = known.said.groups.iter().map(|name| size_of::<String>() + name.len());
+            let said = subject + groups.sum::<usize>() + known.said.scopes.memory();
+            let bytes = ENTRY + size_of::<Known>() + said;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         Self {
@@ -201,7 +207,12 @@ impl ForeignTokens {
             Some(id) => Some(self.person(issuer, &introspector, id).await?),
             None => None,
         };
-        Ok(ForeignToken { introspector: introspector.id.clone(), person, scopes: said.scopes })
+        Ok(ForeignToken {
+            introspector: introspector.id.clone(),
+            person,
+            scopes: said.scopes,
+            groups: said.groups,
+        })
     }
 
     /// The introspector that `token` is for. A JWT is for that of its `iss` and for no other; of

@@ -153,7 +153,7 @@ impl Issuer {
             agreement: String::new(),
             account_generation: 0,
             client_generation: client.client.generation,
-            listing: Some(crate::tokens::family::new_id(now)),
+            listing: None,
             ended: false,
             ended_at: None,
             created: now,

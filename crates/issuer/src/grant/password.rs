@@ -97,8 +97,10 @@ impl GrantType for Password {
         let person = owner(issuer, (name, &password), params).await?;
         let new = issuer.new_family(client, grant_name, scope)?;
         let now = issuer.now();
+        let id = new_id(now);
         let family = Family {
             account: Some(person.id),
+            listing: Some(id.clone()),
             audience: named.unwrap_or_else(|| new.audience.clone()),
             ends_previous: client.client.profile.refresh_ends_previous(),
             auth_time: Some(now),
@@ -106,7 +108,6 @@ impl GrantType for Password {
             account_generation: person.body.generation,
             ..new
         };
-        let id = new_id(now);
         match issuer.repository().insert(&id, &family, now).await? {
             Written::Done => {
                 let by = Party::through(family.account.as_deref(), &client.id);

@@ -188,7 +188,9 @@ fn advance(
     }
     family.access_generation = family.access_generation.saturating_add(1);
     family.renewed = now;
-    family.listing.get_or_insert_with(|| new_id(now));
+    if family.account.is_some() {
+        family.listing.get_or_insert_with(|| new_id(now));
+    }
     family.ends = family.useful_until(now);
     let narrowed = (scope != family.scope).then_some(scope);
     let rescoped = narrowed != family.narrowed || audience != family.narrowed_audience;

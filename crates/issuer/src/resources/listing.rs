@@ -144,6 +144,23 @@ impl Cause {
     }
 }
 
+impl Abilities {
+    /// What lists on such an engine are refused for, if nothing may be scanned or everything
+    /// (`docs/contracts/curity.md` §10).
+    #[must_use]
+    pub fn unsupported(self, may_scan: bool) -> Vec<Cause> {
+        [
+            (self.lists_all || may_scan, Cause::FilteringAbsent),
+            (self.ends_with, Cause::FilteringEndsWith),
+            (self.shortest_start <= 1, Cause::FilteringFilterTooSmall),
+            (self.sorts, Cause::Sorting),
+        ]
+        .into_iter()
+        .filter_map(|(is_supported, cause)| (!is_supported).then_some(cause))
+        .collect()
+    }
+}
+
 impl FilterType {
     pub(super) const fn end(self) -> NameEnd {
         match self {
@@ -190,6 +207,15 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_engine_refuses_is_told_beforehand() {
+        use Cause::{FilteringAbsent, FilteringEndsWith, FilteringFilterTooSmall, Sorting};
+        let all = [FilteringAbsent, FilteringEndsWith, FilteringFilterTooSmall, Sorting];
+        assert_eq!(DYNAMODB.unsupported(false), all);
+        assert_eq!(DYNAMODB.unsupported(true), all[1..]);
+        assert_eq!(Abilities::ALL.unsupported(false), []);
+    }
 
     const DYNAMODB: Abilities = Abilities {
         lists_all: false,

@@ -178,3 +178,25 @@ async fn a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
     assert_eq!(looks("one", 28).await, 0);
     assert_eq!(looks("one", 1).await, 1);
 }
+
+/// However much was granted, reading it takes the same (`docs/contracts/curity.md` §9).
+#[tokio::test]
+async fn granted_authorizations_cost_three_round_trips_whatever_there_is() {
+    let harness = at_work().await;
+    for _ in 0..2 {
+        let read = harness.issuer.granted_by("ada-1", None, 500);
+        let (granted, cost) = verbs(&harness, read).await;
+        assert_eq!(cost, ["page_by_name", "page", "get_many"]);
+        let granted = granted.unwrap();
+        assert!(!granted.entries.is_empty() && !granted.is_incomplete);
+        for client in ["shop", "portal", "lens"] {
+            let tab = harness.tab_of("ada-1").await;
+            let code = harness.code(client, &tab, &[]).await;
+            harness.redeem(client, &code).await.unwrap();
+        }
+    }
+    let read = harness.issuer.granted_by("ada-1", Some("shop"), 500);
+    let (granted, cost) = verbs(&harness, read).await;
+    assert_eq!(cost, ["page_by_name", "get_many", "get_many"]);
+    assert_eq!(granted.unwrap().entries.len(), 1);
+}

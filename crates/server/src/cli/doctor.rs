@@ -9,7 +9,7 @@ use castellan_issuer::{
     Issuer,
     keys::KeyUse,
     readiness::Heartbeat,
-    resources::{ResourceKind, empty_secrets::EmptySecrets},
+    resources::{ResourceKind, empty_secrets::EmptySecrets, search::Cause},
     store::StoreError,
 };
 use castellan_proto::{Clock as _, SystemClock, Timestamp};
@@ -89,6 +89,11 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
                 if closed.len() == 1 { "it" } else { "them" }
             );
         }
+        let may_scan = issuer.settings().allow_table_scans;
+        let refused = issuer.repository().store().abilities().unsupported(may_scan);
+        let refused: Vec<_> = refused.into_iter().map(Cause::as_str).collect();
+        let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
+        println!("lists refuse     {refused}");
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
         for kind in [ResourceKind::USER, ResourceKind::CLIENT] {

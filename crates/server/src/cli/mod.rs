@@ -23,6 +23,7 @@ mod reference;
 mod reload;
 mod resources;
 mod sample_app;
+mod schema;
 mod scopes;
 mod serve;
 mod tls;
@@ -31,7 +32,6 @@ mod trial;
 mod user;
 
 use std::{
-    fmt::Display,
     fs::{File, OpenOptions},
     io::{ErrorKind, IsTerminal as _},
     path::{Path, PathBuf},
@@ -40,6 +40,8 @@ use std::{
 
 use castellan_issuer::{Issuer, resources::ResourceKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use output::counted;
 
 use crate::{
     background::{
@@ -130,6 +132,8 @@ enum Command {
     Import(migrate::ImportArguments),
     /// Check that everything configured works, and show what the data source supports.
     Doctor(doctor::Arguments),
+    /// Print the GraphQL schema of a management API, or list these.
+    Schema(schema::Arguments),
     /// Print shell completions.
     Completions(completions::Arguments),
     /// Run only the sample API, without a guard.
@@ -176,6 +180,7 @@ impl Command {
             | Self::Policy(_)
             | Self::Tls(_)
             | Self::Config(_)
+            | Self::Schema(_)
             | Self::Completions(_)
             | Self::Archive(_) => Absence::Unasked,
         }
@@ -366,6 +371,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Export(arguments) => migrate::export(&load()?, arguments).await,
         Command::Import(arguments) => migrate::import(&load()?, arguments).await,
         Command::Doctor(arguments) => doctor::run(&load()?, &arguments).await,
+        Command::Schema(arguments) => schema::run(&load()?, &arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::Archive(arguments) => serve::archive(arguments).await,
     }
@@ -411,13 +417,6 @@ async fn recorded(
 
 async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {
     Ok(assemble::open_issuer(loaded).await?)
-}
-
-/// `count` and `name`, which is given in the singular.
-fn counted(count: impl Display, name: &str) -> String {
-    let count = count.to_string();
-    let ending = if count == "1" { "" } else { "s" };
-    format!("{count} {name}{ending}")
 }
 
 /// Says on standard error how far a command is, if somebody looks.

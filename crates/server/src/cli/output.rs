@@ -42,3 +42,10 @@ pub(super) fn failure() -> Option<&'static io::Error> {
     }
     BROKEN.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }
+
+/// `count` and `name`, which is given in the singular.
+pub(super) fn counted(count: impl std::fmt::Display, name: &str) -> String {
+    let count = count.to_string();
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {name}{ending}")
+}

@@ -37,6 +37,9 @@ pub struct ManagementConfig {
     /// Maximum number of agreements, and of token families, that one query about granted
     /// authorizations reads. Default 500.
     pub max_delegations: u32,
+    /// Ids of the `TokenIntrospector` resources whose tokens are accepted beside those of the site:
+    /// their issuers then decide who is in which group. Default: none.
+    pub introspectors: Vec<String>,
     /// Decides by the groups in the access token.
     pub groups: Option<GroupsManager>,
     /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
@@ -82,6 +85,7 @@ impl Default for ManagementConfig {
             dynamic_clients_in_accounts: false,
             has_credential_policy: false,
             max_delegations: 500,
+            introspectors: Vec::new(),
             groups: None,
             scopes: None,
             attributes: None,

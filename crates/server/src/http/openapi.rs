@@ -1,6 +1,7 @@
 //! The OpenAPI description of the endpoints that programs call. Pages for people are not in it, nor
 //! are guards, which serve the API behind them.
 
+mod management;
 mod passwords;
 mod policies;
 
@@ -248,9 +249,13 @@ pub fn document(rosters: &Rosters) -> Value {
     let mut paths = Map::new();
     let form = "application/x-www-form-urlencoded";
     let json = "application/json";
-    for (operations, media_type) in
-        [(OPERATIONS, form), (passwords::OPERATIONS, json), (policies::OPERATIONS, json)]
-    {
+    let management = management::operations();
+    for (operations, media_type) in [
+        (OPERATIONS, form),
+        (passwords::OPERATIONS, json),
+        (policies::OPERATIONS, json),
+        (&management, json),
+    ] {
         for operation in operations {
             resources::openapi::add(
                 &mut paths,

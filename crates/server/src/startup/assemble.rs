@@ -361,7 +361,11 @@ fn site_routes(
         Guard::open(config, parts.clone(), before)
     };
     let opened: Vec<_> = loaded.guards(site).into_iter().map(open).collect();
-    let app = App::new(issuer.clone(), (site, &loaded.config.management), Arc::clone(all));
+    let app = App::new(
+        issuer.clone(),
+        (site, &loaded.config.management, Arc::clone(&before.foreign)),
+        Arc::clone(all),
+    );
     let routes = http::routes(app.clone()).merge(loaded.rosters.dialects.routes(&dialects::Site {
         issuer: &issuer,
         keys: keys.as_ref(),

@@ -9,7 +9,6 @@ const GENERIC: &str = "The operation could not be completed.";
 
 /// A value of `extensions.classification`. The table of `docs/management.md` is made from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the APIs of accounts and clients use them"))]
 pub(crate) enum Classification {
     /// A write would violate a rule of the data, such as a unique name.
     ConstraintViolation,
@@ -40,7 +39,8 @@ pub(crate) enum Classification {
 }
 
 impl Classification {
-    pub(crate) const ALL: [Self; 13] = [
+    #[cfg(test)]
+    const ALL: [Self; 13] = [
         Self::ConstraintViolation,
         Self::OperationNotSupported,
         Self::CredentialUpdateRejected,
@@ -77,6 +77,7 @@ impl Classification {
 
     /// When it is answered, and with which other members of `extensions`, in the words of the
     /// documentation.
+    #[cfg(test)]
     const fn explained(self) -> (&'static str, &'static str) {
         match self {
             Self::ConstraintViolation => {
@@ -117,7 +118,8 @@ impl Classification {
 }
 
 /// The table of classifications for the documentation.
-pub(crate) fn table() -> String {
+#[cfg(test)]
+fn table() -> String {
     let rows = Classification::ALL.map(|one| {
         let (when, members) = one.explained();
         format!("| `{}` | {when} | {members} |\n", one.as_str())
@@ -211,6 +213,11 @@ impl From<StoreError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_of_classifications_is_up_to_date() {
+        crate::reference::check_part("management.md", "classifications", &table());
+    }
 
     #[test]
     fn internals_are_shown_where_that_is_set_alone() {

@@ -78,6 +78,9 @@ impl Request<'_> {
         if reads_schema && !self.permissions.may_read_schema() {
             return Err(Denied);
         }
+        if self.unfit_is_denied(&unfit) {
+            return Err(Denied);
+        }
         let allowed = found.iter().map(|one| self.allow(one)).collect::<Option<Vec<_>>>();
         let allowed = allowed.ok_or(Denied)?;
         let mut answers = Answers::new();
@@ -86,6 +89,19 @@ impl Request<'_> {
             answers.insert(one.key, (answer, allowed));
         }
         Ok(self.shape(&answers, &unfit))
+    }
+
+    /// Whether the token denies a field whose arguments do not fit, and which therefore touches no
+    /// account and writes nothing.
+    fn unfit_is_denied(&self, unfit: &BTreeSet<String>) -> bool {
+        let fields = self.document.selected().iter();
+        fields.filter(|one| one.path.len() == 1 && unfit.contains(&one.path[0])).any(|one| {
+            self.api.root(&one.field).is_some_and(|root| {
+                let (field, needs) = (root.name, root.needs);
+                let question = Question { field, needs, owner: None, written: &[] };
+                self.permissions.decide(&question).is_none()
+            })
+        })
     }
 
     /// Whether and how the token allows a field.

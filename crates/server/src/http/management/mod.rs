@@ -6,6 +6,7 @@
 //! the same for all of them and is here.
 
 mod accounts;
+mod capabilities;
 mod connection;
 mod constraints;
 mod cost;

@@ -9,7 +9,7 @@ use axum::{
     extract::State,
     http::{
         HeaderValue, Method, Request, StatusCode,
-        header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
         request::Parts,
     },
     response::Response,
@@ -24,7 +24,9 @@ use castellan_issuer::{
         origin::{self, Party},
     },
     error::OAuthError,
+    foreign::{ForeignError, Presented},
     managers::{Managers, Permissions, Refused},
+    request::source::Source,
     rights::ManagementRefused,
     tokens::verified::{Holder, Live, VerifyError},
 };
@@ -40,7 +42,11 @@ use super::{
 use crate::{
     app::App,
     http::browser::consent::languages,
-    wire::{bearer, error::no_store, request::is_too_long},
+    wire::{
+        bearer,
+        error::no_store,
+        request::{is_too_long, source},
+    },
 };
 
 /// One API as it is served at one site.
@@ -51,7 +57,9 @@ struct Endpoint {
 }
 
 /// How large a request may be.
-const LIMITS: fn() -> Limits = || Limits { root_fields: 20, ..Limits::default() };
+fn limits() -> Limits {
+    Limits { root_fields: 20, ..Limits::default() }
+}
 
 /// The routes of every API.
 pub(in crate::http) fn routes(app: &App) -> Router<App> {
@@ -195,18 +203,22 @@ impl Endpoint {
             }
             _ => invalid(),
         })?;
-        let verified = app.issuer().verify_access(token, Holder::Bearer).await;
-        let caller = verified.map_err(|error| match error {
-            VerifyError::Store(error) => {
-                let failure = Failure::internal(&error);
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &failure)
-                    .header(axum::http::header::RETRY_AFTER, "1")
-            }
-            _ => {
-                audit(app, parts, "the access token is not valid");
-                invalid()
-            }
-        })?;
+        let unavailable = |error: &(dyn std::error::Error + 'static)| {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Failure::internal(error))
+                .header(RETRY_AFTER, "1")
+        };
+        let caller = match app.issuer().verify_access(token, Holder::Bearer).await {
+            Ok(caller) => caller,
+            Err(VerifyError::Store(error)) => return Err(unavailable(&error)),
+            Err(_) => match foreign(app, token, parts).await {
+                Ok(Some(caller)) => Arc::new(caller),
+                Ok(None) => {
+                    audit(app, parts, "the access token is not valid");
+                    return Err(invalid());
+                }
+                Err(error) => return Err(unavailable(&error)),
+            },
+        };
         let user = caller.account.as_ref().map(|(id, _)| &**id);
         origin::called_by(Party::through(user, &caller.client_id));
         Ok(caller)
@@ -234,7 +246,7 @@ impl Endpoint {
     /// Parses and validates the document, and chooses the operation.
     fn read(&self, envelope: &Envelope) -> Result<Document, Refusal> {
         let name = envelope.operation_name.as_deref();
-        Document::read(&self.schema, &envelope.query, name, &LIMITS())
+        Document::read(&self.schema, &envelope.query, name, &limits())
             .map_err(|error| self.refuse(error, &envelope.query))
     }
 
@@ -289,6 +301,24 @@ impl Endpoint {
     }
 }
 
+/// Whose `token` it is, if it is of another issuer that the configuration accepts here.
+async fn foreign(app: &App, token: &str, parts: &Parts) -> Result<Option<Live>, ForeignError> {
+    let accepted = &app.management().introspectors;
+    if accepted.is_empty() {
+        return Ok(None);
+    }
+    let source = match source(&parts.extensions) {
+        Some(Source::Address(address)) => Some(address),
+        _ => None,
+    };
+    let presented = Presented { token, with_proof: false, source };
+    match app.foreign().verify(app.issuer(), presented).await {
+        Ok(token) if accepted.contains(&token.introspector) => Ok(token.into_live(app.issuer())),
+        Err(error @ (ForeignError::Unavailable(..) | ForeignError::Store(_))) => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
 /// The realm of challenges, as the content of a quoted string.
 fn realm(app: &App) -> String {
     let own = app.management().realm.clone();
@@ -319,7 +349,7 @@ async fn envelope(parts: &Parts, body: Body) -> Result<Envelope, Refusal> {
 }
 
 async fn whole(body: Body) -> Result<Bytes, Refusal> {
-    let most = LIMITS().body_bytes;
+    let most = limits().body_bytes;
     let too_large = || {
         let text = format!("The body is larger than {most} bytes.");
         Refusal::bad_request(StatusCode::PAYLOAD_TOO_LARGE, &text)

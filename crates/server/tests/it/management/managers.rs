@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::support::{GRANTED, GROUPS, asked, assert_refused, data, serving, token, token_at};
-use crate::support::castellan::{Castellan, Plan};
+use crate::support::{
+    castellan::{Castellan, Plan},
+    jose,
+};
 
 const READ: &str = r#"{grantedAuthorizationsByOwner(owner: "user") {totalCount}}"#;
 const DELETE: &str =
@@ -295,4 +298,66 @@ async fn settings_that_cannot_work_stop_the_start() {
         let said = Castellan::refuses(Plan { config: config.to_owned(), ..Plan::default() }).await;
         assert!(said.contains(words), "{config}: {said}");
     }
+}
+
+#[tokio::test]
+async fn curity_09_groups_of_accepted_issuers_are_texts_or_objects() {
+    const SECRET: &str = "a shared secret of thirty-two bytes";
+    let introspector = |id: &str| {
+        let issuer = format!("https://{id}.test");
+        let document = json!({
+            "resourceType": "TokenIntrospector", "id": id, "type": "jwt", "audience": "castellan",
+            "jwt": {"iss": issuer, "secret": SECRET},
+        });
+        format!("---\n{document}\n")
+    };
+    let documents = [introspector("accepted"), introspector("other")].concat();
+    let config = format!("[management]\nintrospectors = [\"accepted\"]\n{GROUPS}");
+    let castellan = serving(&config, &documents).await;
+    let signed = |issuer: &str, scope: &str, groups: Value| {
+        let mut claims = json!({
+            "iss": format!("https://{issuer}.test"), "aud": "castellan", "sub": "nogroups",
+            "scope": scope, "iat": jose::now(), "exp": jose::now() + 600, "client_id": "theirs",
+        });
+        for (name, value) in groups.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        jose::signed_with(SECRET, &claims)
+    };
+    let all = "accounts Castellan:*";
+    for (scope, groups, expected) in [
+        (all, json!({"groups": ["admin"]}), [200, 200]),
+        (all, json!({"groups": [{"value": "admin", "primary": true}]}), [200, 200]),
+        (all, json!({"urn:se:curity:claims:admin:groups": ["user"]}), [200, 403]),
+        (all, json!({"groups": [1, {"name": "admin"}]}), [403, 403]),
+        (all, json!({"groups": "admin"}), [403, 403]),
+        (all, json!({}), [403, 403]),
+        ("openid", json!({"groups": ["admin"]}), [403, 403]),
+    ] {
+        let token = signed("accepted", scope, groups.clone());
+        assert_eq!(statuses(&castellan, &token).await, expected, "{groups}");
+    }
+    let other = signed("other", all, json!({"groups": ["admin"]}));
+    assert_refused(&asked(&castellan, GRANTED, &other, READ).await, 401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn what_the_data_source_cannot_do_is_told_beforehand() {
+    let castellan = serving(GROUPS, "").await;
+    let token = token(&castellan, "user").await;
+    let query = "{capabilities {notSupported shortestStartsWith}}";
+    let told = data(&asked(&castellan, GRANTED, &token, query).await);
+    assert_eq!(told["capabilities"], json!({"notSupported": [], "shortestStartsWith": 1}));
+    assert!(castellan.said(&["doctor"]).contains("lists refuse     nothing"));
+}
+
+#[tokio::test]
+async fn schemas_are_printed_as_they_are_served() {
+    let castellan = serving(GROUPS, "").await;
+    let listed = castellan.said(&["schema"]);
+    assert!(listed.contains(GRANTED), "{listed}");
+    let sdl = castellan.said(&["schema", "granted-authorizations"]);
+    assert!(sdl.contains("type GrantedAuthorizationConnection {"), "{sdl}");
+    assert!(sdl.contains("capabilities: DataSourceCapabilities!"), "{sdl}");
+    assert!(!castellan.cli(&["schema", "other"]).status.success());
 }

@@ -70,9 +70,6 @@ impl Actor {
         if !after.groups.iter().all(|group| is_in(group) || self.groups.contains(group)) {
             return Err(AccountError::Denied(Some("groups")));
         }
-        if !self.is(id) {
-            return Ok(());
-        }
         let verified: [(&'static str, Entries); 2] =
             [("emails", Account::email_entries), ("phoneNumbers", Account::phone_entries)];
         for (field, entries) in verified {
@@ -83,6 +80,9 @@ impl Actor {
             if entries(after).iter().any(|entry| entry.is_verified() && !was(entry)) {
                 return Err(AccountError::Denied(Some(field)));
             }
+        }
+        if !self.is(id) {
+            return Ok(());
         }
         // What Castellan gives no meaning may have one elsewhere.
         let given: [(&'static str, Entries); 2] = [

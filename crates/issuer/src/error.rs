@@ -73,6 +73,10 @@ pub enum OAuthError {
     /// The person may not have tokens (`docs/contracts/aidbox.md` §2.2).
     #[error("User is inactive")]
     UserInactive,
+    /// The password is right, and has to be changed before anybody signs in by it; with the id of the
+    /// person.
+    #[error("the password must be changed before it can be used")]
+    MustChangePassword(String),
     /// A scope is malformed or beyond what may be granted.
     #[error("the scope {0:?} cannot be granted")]
     Scope(String),
@@ -128,6 +132,7 @@ impl OAuthError {
             | Self::VerifierMissing
             | Self::RefreshNotUsable
             | Self::WrongPassword
+            | Self::MustChangePassword(_)
             | Self::UserInactive => ErrorCode::InvalidGrant,
             Self::Pending => ErrorCode::AuthorizationPending,
             Self::SlowDown => ErrorCode::SlowDown,

@@ -43,7 +43,7 @@ pub(crate) const POSTGRES: Capabilities = Capabilities { engine: "PostgreSQL", .
 #[cfg(feature = "mongodb")]
 pub(crate) const MONGODB: Capabilities = Capabilities {
     engine: "MongoDB",
-    abilities: Abilities { shortest_start: 3, ..Abilities::ALL },
+    abilities: Abilities { folds_case: false, shortest_start: 3, ..Abilities::ALL },
     table_scans: "sorting, ENDS_WITH",
     expiry: "deleted by a TTL index where the server supports it, and by Castellan",
     ..COMMON
@@ -52,7 +52,13 @@ pub(crate) const MONGODB: Capabilities = Capabilities {
 #[cfg(feature = "dynamodb")]
 pub(crate) const DYNAMODB: Capabilities = Capabilities {
     engine: "DynamoDB",
-    abilities: Abilities { lists_all: false, ends_with: false, sorts: false, shortest_start: 3 },
+    abilities: Abilities {
+        lists_all: false,
+        ends_with: false,
+        sorts: false,
+        folds_case: false,
+        shortest_start: 3,
+    },
     lists_are_consistent: false,
     table_scans: "lists of people and consents without a filter, if data.allow_table_scans; \
                   deletion of expired records, at most four pages a minute",

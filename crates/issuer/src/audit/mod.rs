@@ -59,7 +59,8 @@ pub enum AuditKind {
     ResourceDeleted,
     /// A person changed their password, or failed to: `sign_in/new_password.rs`.
     PasswordChanged,
-    /// An administrator issued a link to set a password: `sign_in/reset.rs`.
+    /// An administrator issued a link to set a password, or somebody was led to one who has to change
+    /// theirs: `sign_in/reset.rs`.
     ResetLinkIssued,
     /// A password was set by such a link, or the link was not valid: `sign_in/reset.rs`.
     PasswordReset,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    records::{BeyondScopes, account::opening_scope},
+    records::{BeyondScopes, claims::opening_scope},
     tokens::claims::ACR,
 };
 

@@ -4,7 +4,7 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, records::account::CLAIMS, tokens::claims::ACR};
+use crate::{Issuer, records::claims::CLAIMS, tokens::claims::ACR};
 
 /// The members of the metadata that SMART App Launch §2.2 asks for.
 const SMART: [&str; 11] = [

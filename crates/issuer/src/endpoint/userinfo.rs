@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     Issuer,
     error::OAuthError,
-    records::account::claims_of,
+    records::claims::claims_of,
     session::browser::SignedIn,
     store::StoreError,
     tokens::{dpop::Proof, verified::Live},

@@ -1,4 +1,5 @@
 //! Operations of the management APIs (`docs/contracts/curity.md`), without GraphQL.
 
+pub mod accounts;
 pub mod clients;
 pub mod granted;

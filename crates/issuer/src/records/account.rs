@@ -1,12 +1,17 @@
 //! A person's account.
 
-use castellan_proto::{Timestamp, random, scope::RoleScopes};
+use castellan_proto::{Timestamp, random};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
-    records::{Session, person::PersonalDetails, repository::Stored},
+    records::{
+        Session,
+        attached::{Attached, Link},
+        attributes::Attributes,
+        person::PersonalDetails,
+        repository::Stored,
+    },
     store::Kind,
 };
 
@@ -34,6 +39,12 @@ pub struct Account {
     /// The groups they are in.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// What else documents say about them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attributes: Box<Attributes>,
+    /// What is attached to them and not written by documents.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attached: Box<Attached>,
     /// Whether they may sign in and have tokens.
     pub active: bool,
     /// When the record was made.
@@ -59,6 +70,10 @@ pub struct Account {
     /// The browser sessions that ended together with what first-party apps had from them.
     #[serde(default)]
     pub ended_sessions: EndedSessions,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The browser sessions of a person of which everything that first-party apps had is over
@@ -188,11 +203,17 @@ impl Stored for Account {
     const KIND: Kind = Kind::Account;
 
     /// User names and e-mail addresses share one namespace, so that nobody can take a name with
-    /// which somebody else signs in.
+    /// which somebody else signs in. Those of telephone numbers and links begin with capital letters,
+    /// which no login name has.
     fn unique(&self) -> Vec<String> {
+        let phone =
+            self.details.phone_number.as_deref().filter(|_| self.attributes.phone_is_unique);
+        let links = self.attached.links.iter();
         let mut names: Vec<String> = std::iter::once(&self.user_name)
             .chain(&self.emails)
             .map(|name| login_name(name))
+            .chain(phone.map(phone_name))
+            .chain(links.map(|link| Link::unique_name(&link.value, &link.domain)))
             .collect();
         names.sort_unstable();
         names.dedup();
@@ -208,74 +229,14 @@ pub fn login_name(name: &str) -> String {
     folded.trim().to_owned()
 }
 
-/// The claims about a person, and the scope that opens each (OIDC Core §§5.1, 5.4).
-pub(crate) const CLAIMS: [(&str, &str); 21] = [
-    ("name", "profile"),
-    ("given_name", "profile"),
-    ("family_name", "profile"),
-    ("middle_name", "profile"),
-    ("nickname", "profile"),
-    ("preferred_username", "profile"),
-    ("profile", "profile"),
-    ("picture", "profile"),
-    ("website", "profile"),
-    ("gender", "profile"),
-    ("birthdate", "profile"),
-    ("zoneinfo", "profile"),
-    ("locale", "profile"),
-    ("updated_at", "profile"),
-    ("email", "email"),
-    ("email_verified", "email"),
-    ("address", "address"),
-    ("phone_number", "phone"),
-    ("phone_number_verified", "phone"),
-    // Scopes of our own, under the names that clients expect (RFC 9068 §2.2.3.1).
-    ("groups", "groups"),
-    ("roles", "roles"),
-];
+/// What begins the unique name of a telephone number.
+pub(crate) const PHONE_PREFIX: &str = "TEL:";
 
-/// The scope that covers `claim`; `None` if it is not a claim about a person.
-pub(crate) fn opening_scope(claim: &str) -> Option<&'static str> {
-    CLAIMS.iter().find(|(name, _)| *name == claim).map(|(_, scope)| *scope)
-}
-
-/// The claims of `account` for which `opens`, called with name and scope, is true (OIDC Core §5.4).
-/// Unknown values are left out (§5.3.2), and so are the roles if they were not looked up.
-pub(crate) fn claims_of(
-    (id, account): (&str, &Account),
-    roles: Option<&[RoleScopes]>,
-    opens: impl Fn(&str, &str) -> bool,
-) -> Value {
-    let mut claims = json!({"sub": id});
-    for (claim, scope) in CLAIMS {
-        if opens(claim, scope)
-            && let Some(value) = claim_of(account, roles, claim)
-        {
-            claims[claim] = value;
-        }
-    }
-    claims
-}
-
-fn claim_of(account: &Account, roles: Option<&[RoleScopes]>, claim: &str) -> Option<Value> {
-    let (name, details) = (&account.name, &account.details);
-    let email = account.emails.first();
-    match claim {
-        "name" => Some(json!(account.display_name())),
-        "preferred_username" => Some(json!(account.user_name)),
-        "given_name" => name.given_name.as_ref().map(|text| json!(text)),
-        "family_name" => name.family_name.as_ref().map(|text| json!(text)),
-        // Unknown if an older version wrote the account.
-        "updated_at" => (account.modified > Timestamp(0)).then(|| json!(account.modified)),
-        "email" => email.map(|text| json!(text)),
-        // Nothing here has checked the address, or the number, yet.
-        "email_verified" => email.map(|_| json!(false)),
-        "phone_number_verified" => details.phone_number.as_ref().map(|_| json!(false)),
-        "address" => details.address.as_ref().map(|address| json!(address)),
-        "groups" => Some(json!(account.groups)),
-        "roles" => roles.map(|roles| roles.iter().map(|role| &*role.role).collect()),
-        other => details.text(other).map(|text| json!(text)),
-    }
+/// The unique name of a telephone number: the same number has one however it is written.
+#[must_use]
+pub fn phone_name(number: &str) -> String {
+    let bare = number.chars().filter(|c| !matches!(c, ' ' | '(' | ')' | '.' | '-'));
+    format!("{PHONE_PREFIX}{}", bare.collect::<String>().to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -3,8 +3,13 @@
 
 mod access_policy;
 pub(crate) mod account;
+mod account_values;
+pub(crate) mod attached;
+pub(crate) mod attributes;
 pub(crate) mod audit;
 mod auth_config;
+mod bucket;
+pub(crate) mod claims;
 mod client;
 pub(crate) mod client_details;
 pub(crate) mod code;
@@ -25,9 +30,15 @@ mod token_profile;
 pub(crate) mod used_jti;
 
 pub use access_policy::AccessPolicy;
-pub use account::{Account, EndedSessions, Name, login_name};
+pub use account::{Account, EndedSessions, Name, login_name, phone_name};
+pub use attached::{
+    Attached, CredentialState, Device, Factor, Link, MOST_DEVICES, MOST_FACTORS, MOST_LINKS,
+    MfaOptIn,
+};
+pub use attributes::{Attributes, Entry, PostalAddress, Several, VERIFIED, effective_first};
 pub use audit::{AuditBlock, AuditHead};
 pub use auth_config::AuthConfig;
+pub use bucket::Bucket;
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use client_details::ClientDetails;
 pub use code::Code;

@@ -6,7 +6,8 @@ use castellan_proto::{is_identifier, strict_json};
 use serde_json::Value;
 
 use super::{
-    Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, Version,
+    Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, UserDocument,
+    Version,
     kind::{described, version_of},
     reference::as_native,
 };
@@ -14,7 +15,10 @@ use crate::{
     Issuer,
     audit::{AuditKind, Event},
     keys::KeyringError,
-    records::repository::{Stored, Written},
+    records::{
+        Account,
+        repository::{Stored, Written},
+    },
     secrets::hashing::Busy,
     store::{Notice, StoreError},
 };
@@ -328,6 +332,29 @@ impl Issuer {
         }
         self.keyring().keep_for(keys, R::longest_access(record), now).await
     }
+}
+
+/// The account that a `User` document with `members` would make of `before`; nothing is written.
+///
+/// # Errors
+/// [`ApplyError`] saying what is wrong with it.
+pub(crate) async fn planned(
+    issuer: &Issuer,
+    id: &str,
+    members: &serde_json::Map<String, Value>,
+    before: Option<&Account>,
+) -> Result<Account, ApplyError> {
+    // Hashing a password here would do it twice.
+    let mut members = members.clone();
+    members.shift_remove("password");
+    let resource = format!("{}/{id}", UserDocument::NAME);
+    let document: UserDocument = strict_json::parse(Value::Object(members))
+        .map_err(|problem| ApplyError::Invalid { resource: resource.clone(), problem })?;
+    let (account, _) = document
+        .read(issuer, before)
+        .await
+        .map_err(|problem| ApplyError::of(&resource, problem))?;
+    Ok(account)
 }
 
 /// Refuses what a precondition does not hold for.

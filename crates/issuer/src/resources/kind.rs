@@ -269,11 +269,12 @@ impl Described {
 
 /// A stored record as its document with its `meta`.
 pub(crate) fn shown<R: Resource>(stored: &Versioned<R::Record>) -> Value {
-    described::<R>(stored).with_meta()
+    let described = described::<R>(stored);
+    if R::HAS_META { described.with_meta() } else { described.document }
 }
 
 /// A stored record as its document, with its version.
-pub(super) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described {
+pub(crate) fn described<R: Resource>(stored: &Versioned<R::Record>) -> Described {
     let id = own_id::<R>(stored);
     Described {
         document: R::show(id, &stored.body),

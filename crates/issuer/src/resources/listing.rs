@@ -217,8 +217,13 @@ mod tests {
         assert_eq!(Abilities::ALL.unsupported(false), []);
     }
 
-    const DYNAMODB: Abilities =
-        Abilities { lists_all: false, ends_with: false, sorts: false, shortest_start: 3 };
+    const DYNAMODB: Abilities = Abilities {
+        lists_all: false,
+        ends_with: false,
+        sorts: false,
+        folds_case: false,
+        shortest_start: 3,
+    };
 
     fn listing(filter: Option<(FilterType, &str)>, is_sorted: bool) -> Listing {
         let sort = Sort { by: SortAttribute::Created, order: SortOrder::Ascending };

@@ -8,6 +8,7 @@ mod access_policy;
 mod apply;
 mod audit_event;
 mod auth_config;
+mod bucket;
 mod client;
 mod consent;
 mod credential;
@@ -29,6 +30,9 @@ mod tests;
 mod token_introspector;
 pub mod usage;
 mod user;
+mod user_links;
+mod user_password;
+mod user_values;
 mod version;
 
 use std::sync::Arc;
@@ -42,9 +46,11 @@ use crate::{
 };
 
 pub use access_policy::AccessPolicyDocument;
+pub(crate) use apply::planned;
 pub use apply::{Applied, ApplyError, Mode};
 pub use audit_event::AuditEventDocument;
 pub use auth_config::AuthConfigDocument;
+pub use bucket::BucketDocument;
 pub use client::ClientDocument;
 pub(crate) use client::{
     details::{is_logo, is_page},
@@ -53,9 +59,8 @@ pub(crate) use client::{
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
 pub use history::{Change, Past};
-pub use kind::Described;
-pub use kind::ResourceKind;
-pub(crate) use kind::version_of;
+pub use kind::{Described, ResourceKind};
+pub(crate) use kind::{described, version_of};
 pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use resource::{Facts, Problem, Resource};
@@ -81,6 +86,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::AUDIT_EVENT,
     ResourceKind::TOKEN_INTROSPECTOR,
     ResourceKind::AUTH_CONFIG,
+    ResourceKind::BUCKET,
 ];
 
 impl ResourceKind {
@@ -109,6 +115,8 @@ impl ResourceKind {
     pub const TOKEN_INTROSPECTOR: Self = Self::of::<TokenIntrospectorDocument>();
     /// How the sign-in of a site looks (`docs/contracts/aidbox.md` §2.6).
     pub const AUTH_CONFIG: Self = Self::of::<AuthConfigDocument>();
+    /// What is kept about a person for one purpose (`docs/contracts/curity.md` §6.4).
+    pub const BUCKET: Self = Self::of::<BucketDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

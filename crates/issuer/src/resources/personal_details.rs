@@ -12,17 +12,7 @@ const LONGEST: usize = 1_024;
 pub(super) fn check(details: &PersonalDetails) -> Result<(), String> {
     for (name, text) in details.texts() {
         let Some(text) = text else { continue };
-        let good = match name {
-            "profile" | "picture" | "website" => is_web_address(text),
-            "birthdate" => is_birthdate(text),
-            "zoneinfo" => is_made_of(text, "/_+-"),
-            "locale" => is_made_of(text, "-_"),
-            "phone_number" => {
-                is_made_of(text, "+ ().-;=") && text.contains(|c: char| c.is_ascii_digit())
-            }
-            _ => is_line(text),
-        };
-        if !good {
+        if !is_good(name, text) {
             return Err(format!("{name}: {}", what_it_must_be(name)));
         }
     }
@@ -36,6 +26,37 @@ pub(super) fn check(details: &PersonalDetails) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Refuses what is not a telephone number.
+pub(super) fn check_phone(number: &str) -> Result<(), String> {
+    check_one("phone_number", "phoneNumbers.value", number)
+}
+
+/// Refuses what is not the address of a picture.
+pub(super) fn check_photo(url: &str) -> Result<(), String> {
+    check_one("picture", "photos.value", url)
+}
+
+fn check_one(detail: &str, member: &str, text: &str) -> Result<(), String> {
+    if is_good(detail, text) {
+        Ok(())
+    } else {
+        Err(format!("{member}: {}", what_it_must_be(detail)))
+    }
+}
+
+fn is_good(name: &str, text: &str) -> bool {
+    match name {
+        "profile" | "picture" | "website" => is_web_address(text),
+        "birthdate" => is_birthdate(text),
+        "zoneinfo" => is_made_of(text, "/_+-"),
+        "locale" => is_made_of(text, "-_"),
+        "phone_number" => {
+            is_made_of(text, "+ ().-;=") && text.contains(|c: char| c.is_ascii_digit())
+        }
+        _ => is_line(text),
+    }
 }
 
 /// Writes what is known into a document.
@@ -61,7 +82,7 @@ const fn what_it_must_be(name: &str) -> &'static str {
     }
 }
 
-fn is_line(text: &str) -> bool {
+pub(super) fn is_line(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= LONGEST && !text.contains(char::is_control)
 }
 

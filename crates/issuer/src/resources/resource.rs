@@ -65,6 +65,9 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// Members of which only one may be written, since they say the same.
     const SYNONYMS: &'static [&'static [&'static str]] = &[];
 
+    /// Whether `meta` of its documents is that of every kind; otherwise it is what it shows.
+    const HAS_META: bool = true;
+
     /// Whether its last versions are kept (`_history`).
     const HAS_HISTORY: bool = true;
 

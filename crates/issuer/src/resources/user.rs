@@ -1,6 +1,8 @@
 //! `User` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.2).
 
-use castellan_proto::{Digest, Secret};
+use std::mem;
+
+use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -8,18 +10,19 @@ use super::{
     Choice, Facts, How, Parameter, Problem, Resource, personal_details,
     search::{
         Filter, FilterAttribute, FilterType, ListError, Listed, Listing, Sort, SortAttribute,
-        SortOrder,
+        SortOrder, by_any_address,
     },
+    user_links::{self, LinkDocument},
+    user_password::Password,
+    user_values::{self, NameDocument, Values},
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
     Issuer,
-    records::{Account, Address, Name, PersonalDetails, login_name},
-    secrets::{
-        hashing::Match,
-        imported::Imported,
-        policy::{Unacceptable, has_invisible},
+    records::{
+        Account, Address, Entry, Name, PersonalDetails, PostalAddress, login_name, phone_name,
     },
+    secrets::policy::has_invisible,
     store::StoreError,
 };
 
@@ -33,21 +36,48 @@ pub struct UserDocument {
     /// A hash that another program made of the password: Argon2, bcrypt, scrypt or PBKDF2.
     password_hash: Option<Secret>,
     #[serde(default)]
-    name: Name,
+    name: NameDocument,
+    /// What another system calls the person.
+    external_id: Option<String>,
+    display_name: Option<String>,
+    title: Option<String>,
+    preferred_language: Option<String>,
+    user_type: Option<String>,
     email: Option<String>,
     #[serde(default)]
-    emails: Vec<Email>,
+    emails: Vec<Entry>,
     #[serde(default)]
-    groups: Vec<Group>,
+    groups: Vec<Entry>,
+    /// All telephone numbers; the primary one is `phone_number`.
+    phone_numbers: Option<Vec<Entry>>,
+    /// All pictures; the primary one is `picture`.
+    photos: Option<Vec<Entry>>,
+    /// All postal addresses; the primary one is `address`.
+    addresses: Option<Vec<PostalAddress>>,
+    #[serde(default)]
+    ims: Vec<Entry>,
+    #[serde(default)]
+    entitlements: Vec<Entry>,
+    /// What the person is called elsewhere; what people may do here is said by `Role` documents.
+    #[serde(default)]
+    roles: Vec<Entry>,
+    #[serde(default)]
+    x509_certificates: Vec<Entry>,
     // By the names that claims have (OIDC Core §5.1).
     #[serde(rename = "middle_name")]
     middle_name: Option<String>,
+    /// Also accepted as `nickName`.
+    #[serde(alias = "nickName")]
     nickname: Option<String>,
+    /// Also accepted as `profileUrl`.
+    #[serde(alias = "profileUrl")]
     profile: Option<String>,
     picture: Option<String>,
     website: Option<String>,
     gender: Option<String>,
     birthdate: Option<String>,
+    /// Also accepted as `timeZone`.
+    #[serde(alias = "timeZone")]
     zoneinfo: Option<String>,
     locale: Option<String>,
     /// Telephone number; also accepted as `phoneNumber`.
@@ -56,22 +86,8 @@ pub struct UserDocument {
     address: Option<Address>,
     inactive: Option<bool>,
     active: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-struct Email {
-    value: String,
-    #[serde(default)]
-    primary: bool,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-struct Group {
-    value: String,
+    /// The person's accounts elsewhere. Without it they stay as they are.
+    linked_accounts: Option<Vec<LinkDocument>>,
 }
 
 impl Resource for UserDocument {
@@ -82,8 +98,13 @@ impl Resource for UserDocument {
     const FILTERS: &'static [FilterAttribute] =
         &[FilterAttribute::UserName, FilterAttribute::Email];
     const SECRET_MEMBERS: &'static [&'static str] = &["password"];
-    const SYNONYMS: &'static [&'static [&'static str]] =
-        &[&["inactive", "active"], &["phone_number", "phoneNumber"]];
+    const SYNONYMS: &'static [&'static [&'static str]] = &[
+        &["inactive", "active"],
+        &["phone_number", "phoneNumber"],
+        &["nickname", "nickName"],
+        &["profile", "profileUrl"],
+        &["zoneinfo", "timeZone"],
+    ];
     const PARAMETERS: &'static [Parameter] = &[
         Parameter { name: "userName", paths: &["userName"], how: How::Token },
         Parameter { name: "email", paths: &["emails.value"], how: How::Token },
@@ -92,7 +113,11 @@ impl Resource for UserDocument {
             paths: &["name.givenName", "name.familyName", "name.formatted"],
             how: How::Text,
         },
-        Parameter { name: "phoneNumber", paths: &["phone_number"], how: How::Token },
+        Parameter {
+            name: "phoneNumber",
+            paths: &["phone_number", "phoneNumbers.value"],
+            how: How::Token,
+        },
         Parameter { name: "gender", paths: &["gender"], how: How::Token },
         Parameter { name: "inactive", paths: &["inactive"], how: How::Boolean },
         Parameter { name: "active", paths: &["inactive"], how: How::Opposite },
@@ -115,18 +140,8 @@ impl Resource for UserDocument {
             shown["name"] = json!(account.name);
         }
         personal_details::show(&account.details, &mut shown);
-        if !account.emails.is_empty() {
-            let emails = account.emails.iter().enumerate();
-            shown["emails"] = emails
-                .map(|(at, value)| match at {
-                    0 => json!({"value": value, "primary": true}),
-                    _ => json!({"value": value}),
-                })
-                .collect();
-        }
-        if !account.groups.is_empty() {
-            shown["groups"] = account.groups.iter().map(|value| json!({"value": value})).collect();
-        }
+        user_values::show(account, &mut shown);
+        user_links::show(account, &mut shown);
         if !account.active {
             shown["inactive"] = json!(true);
         }
@@ -155,11 +170,11 @@ impl Resource for UserDocument {
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
         if let Some(filter) = &listing.filter {
-            return issuer.people(listing, filter, sort).await;
+            return issuer.people::<Self>(listing, filter, (sort, by_any_address)).await;
         }
         // The index of names has them in this order: a page costs the same however many there are.
         if sort == Some(BY_NAME) && listing.skip == 0 {
-            return issuer.people(listing, &everybody(), None).await;
+            return issuer.people::<Self>(listing, &everybody(), (None, by_any_address)).await;
         }
         issuer.everything::<Self>(listing, sort).await
     }
@@ -178,14 +193,20 @@ impl Resource for UserDocument {
         before: Option<&Account>,
     ) -> Result<(Account, bool), Problem> {
         self.check_name()?;
-        let details = self.take_details();
-        personal_details::check(&details).map_err(Problem::Text)?;
-        let mut emails = self.emails;
-        emails.sort_by_key(|email| !email.primary);
-        let emails: Vec<String> =
-            self.email.into_iter().chain(emails.into_iter().map(|email| email.value)).collect();
-        if let Some(bad) = emails.iter().find(|email| !email.contains('@') || email.len() > 254) {
-            return Err(Problem::Text(format!("emails: {bad:?} is not an e-mail address")));
+        let values = self.take_values();
+        let mut account = before.cloned().unwrap_or_default();
+        account.details = self.take_details();
+        user_values::write(values, &mut account, before).map_err(Problem::Text)?;
+        personal_details::check(&account.details).map_err(Problem::Text)?;
+        for phone in &account.attributes.phone_numbers {
+            personal_details::check_phone(&phone.value).map_err(Problem::Text)?;
+        }
+        for photo in &account.attributes.photos {
+            personal_details::check_photo(&photo.value).map_err(Problem::Text)?;
+        }
+        account.attributes.phone_is_unique = claims_phone(issuer, &account, before).await?;
+        if let Some(links) = self.linked_accounts {
+            user_links::write(links, &mut account, issuer.now()).map_err(Problem::Text)?;
         }
         let active = match (self.active, self.inactive) {
             (Some(_), Some(_)) => {
@@ -194,27 +215,26 @@ impl Resource for UserDocument {
             (Some(active), None) => active,
             (None, inactive) => inactive != Some(true),
         };
-        let Password { stored, imported, changed } =
-            Password::read(issuer, (self.password, self.password_hash), before).await?;
-        let account = Account {
-            user_name: self.user_name,
-            password: stored,
-            imported,
-            name: self.name,
-            details,
-            emails,
-            groups: self.groups.into_iter().map(|group| group.value).collect(),
-            active,
-            created: before.map_or(issuer.now(), |before| before.created),
-            modified: issuer.now(),
-            incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
-            password_set: match before {
-                Some(before) if !changed => before.password_set,
-                _ => issuer.now(),
-            },
-            generation: generation(before, changed, active),
-            ended_sessions: before.map(|before| before.ended_sessions.clone()).unwrap_or_default(),
-        };
+        let password = Password::read(issuer, (self.password, self.password_hash), before).await?;
+        let changed = password.changed;
+        account.user_name = self.user_name;
+        account.active = active;
+        account.created = before.map_or(issuer.now(), |before| before.created);
+        account.modified = issuer.now();
+        account.incarnation = before.map_or_else(fresh_incarnation, |before| before.incarnation);
+        account.imported = password.imported;
+        match password.stored {
+            Some(hash) if changed => {
+                let history = issuer.settings().secrets.history();
+                account.replace_password(hash, issuer.now(), history);
+            }
+            // The same password may have another hash.
+            stored => account.password = stored,
+        }
+        if before.is_none() {
+            account.password_set = issuer.now();
+        }
+        account.generation = generation(before, changed, active);
         Ok((account, changed))
     }
 }
@@ -226,63 +246,23 @@ const fn everybody() -> Filter {
     Filter { by: FilterAttribute::UserName, how: FilterType::StartsWith, value: String::new() }
 }
 
-/// What is stored of a password.
-struct Password {
-    /// Its hash.
-    stored: Option<String>,
-    /// The digest of the hash as it was imported.
-    imported: Option<String>,
-    /// Whether it is another one than before.
-    changed: bool,
-}
-
-impl Password {
-    /// One that is not written stays.
-    async fn read(
-        issuer: &Issuer,
-        written: (Option<Secret>, Option<Secret>),
-        before: Option<&Account>,
-    ) -> Result<Self, Problem> {
-        let kept = before.and_then(|before| before.password.clone());
-        match written {
-            (Some(_), Some(_)) => {
-                Err(Problem::Text("set either password or passwordHash, not both".to_owned()))
-            }
-            (None, None) => {
-                let imported = before.and_then(|before| before.imported.clone());
-                Ok(Self { stored: kept, imported, changed: false })
-            }
-            (Some(secret), None) => {
-                let written = issuer.settings().secrets.password(&secret);
-                let written = written.map_err(|why| match why {
-                    Unacceptable::Blank => format!("password {why}"),
-                    Unacceptable::Hash(_) => format!("password: {why}"),
-                    Unacceptable::Short(_) => format!(
-                        "password {why}; choose a longer one, or set password_min_length of the site"
-                    ),
-                })?;
-                let (stored, changed) =
-                    match issuer.passwords().compare(&secret, kept.as_deref()).await? {
-                        Match::Yes => (kept, false),
-                        other => {
-                            let phc = issuer.passwords().hash(&written).await?;
-                            (Some(phc), other == Match::No)
-                        }
-                    };
-                Ok(Self { stored, imported: None, changed })
-            }
-            (None, Some(hash)) => {
-                let hash = hash.expose();
-                Imported::read(hash).map_err(|why| format!("passwordHash {why}"))?;
-                let digest = Some(Digest::of(hash.as_bytes()).text());
-                let is_known = before.is_some_and(|before| before.imported == digest);
-                if is_known || kept.as_deref() == Some(hash) {
-                    return Ok(Self { stored: kept, imported: digest, changed: false });
-                }
-                Ok(Self { stored: Some(hash.to_owned()), imported: digest, changed: true })
-            }
-        }
+/// Whether the effective telephone number of `account` is to be one of its unique names. One that an
+/// older version wrote is as soon as nobody else has it: otherwise two who share one could not be
+/// written any more.
+async fn claims_phone(
+    issuer: &Issuer,
+    account: &Account,
+    before: Option<&Account>,
+) -> Result<bool, StoreError> {
+    let Some(number) = account.details.phone_number.as_deref().map(phone_name) else {
+        return Ok(false);
+    };
+    let earlier = before.and_then(|before| before.details.phone_number.as_deref()).map(phone_name);
+    let is_claimed = before.is_some_and(|before| before.attributes.phone_is_unique);
+    if is_claimed || earlier.as_ref() != Some(&number) {
+        return Ok(true);
     }
+    Ok(issuer.repository().find::<Account>(&number, issuer.now()).await?.is_none())
 }
 
 /// A new password and a deactivation end all sessions for good: whoever is activated again has to
@@ -308,6 +288,27 @@ impl UserDocument {
             );
         }
         Ok(())
+    }
+
+    fn take_values(&mut self) -> Values {
+        Values {
+            external_id: self.external_id.take(),
+            display_name: self.display_name.take(),
+            title: self.title.take(),
+            preferred_language: self.preferred_language.take(),
+            user_type: self.user_type.take(),
+            name: mem::take(&mut self.name),
+            email: self.email.take(),
+            emails: mem::take(&mut self.emails),
+            groups: mem::take(&mut self.groups),
+            phone_numbers: self.phone_numbers.take(),
+            photos: self.photos.take(),
+            addresses: self.addresses.take(),
+            ims: mem::take(&mut self.ims),
+            entitlements: mem::take(&mut self.entitlements),
+            roles: mem::take(&mut self.roles),
+            x509_certificates: mem::take(&mut self.x509_certificates),
+        }
     }
 
     fn take_details(&mut self) -> PersonalDetails {

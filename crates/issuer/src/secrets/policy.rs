@@ -4,6 +4,8 @@
 use castellan_proto::Secret;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
+use super::credential_policy::{CredentialPolicy, Rules};
+
 /// The least that a site asks of what it keeps. What is empty or blank is refused whatever it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretPolicy {
@@ -11,11 +13,13 @@ pub struct SecretPolicy {
     pub password_min_length: usize,
     /// Characters that secrets of apps, machine users and API keys have at least. Default 8.
     pub secret_min_length: usize,
+    /// What people's passwords have besides; none is asked without it.
+    pub credential: Option<CredentialPolicy>,
 }
 
 impl Default for SecretPolicy {
     fn default() -> Self {
-        Self { password_min_length: 12, secret_min_length: 8 }
+        Self { password_min_length: 12, secret_min_length: 8, credential: None }
     }
 }
 
@@ -38,6 +42,12 @@ pub enum Unacceptable {
         "is a hash; send the {0} itself – only hashes of people's passwords can be imported, as passwordHash"
     )]
     Hash(&'static str),
+    /// It breaks these rules of the policy.
+    #[error("must have {0}")]
+    Rules(Rules),
+    /// It is the current password, or one of those that are remembered.
+    #[error("must not be one that you had before")]
+    Reused,
 }
 
 impl Storable {
@@ -48,12 +58,30 @@ impl Storable {
 }
 
 impl SecretPolicy {
+    /// The rules of people's passwords, if there is a policy.
+    #[must_use]
+    pub fn password_rules(self) -> Option<Rules> {
+        self.credential.map(|policy| policy.rules(self.password_min_length))
+    }
+
+    /// How many earlier passwords of a person are remembered.
+    #[must_use]
+    pub fn history(self) -> usize {
+        self.credential.map_or(0, |policy| policy.history.into())
+    }
+
     /// `password`, if a person may choose it.
     ///
     /// # Errors
     /// [`Unacceptable`] saying what it lacks.
     pub fn password(self, password: &Secret) -> Result<Storable, Unacceptable> {
-        storable(password, self.password_min_length, "password")
+        let Some(policy) = self.credential else {
+            return storable(password, self.password_min_length, "password");
+        };
+        let storable = storable(password, 1, "password")?;
+        let seen: Vec<char> = password.expose().nfc().filter(|letter| is_seen(*letter)).collect();
+        let broken = policy.broken(self.password_min_length, &seen);
+        if broken.is_empty() { Ok(storable) } else { Err(Unacceptable::Rules(broken)) }
     }
 
     /// `secret`, if an app, a machine user or an API key may have it.
@@ -86,8 +114,8 @@ fn storable(
     min_length: usize,
     name: &'static str,
 ) -> Result<Storable, Unacceptable> {
-    let is_seen = |letter: &char| !is_invisible(*letter) && !is_combining_mark(*letter);
-    let seen = secret.expose().nfc().filter(is_seen).take(min_length.max(1)).count();
+    let seen =
+        secret.expose().nfc().filter(|letter| is_seen(*letter)).take(min_length.max(1)).count();
     if seen == 0 {
         return Err(Unacceptable::Blank);
     }
@@ -98,6 +126,10 @@ fn storable(
         return Err(Unacceptable::Short(min_length));
     }
     Ok(Storable(Secret::new(secret.expose().nfc().collect())))
+}
+
+fn is_seen(letter: char) -> bool {
+    !is_invisible(letter) && !is_combining_mark(letter)
 }
 
 /// How hashes begin: those of Aidbox, PHC strings and crypt(3), Django and Werkzeug, phpass.
@@ -200,7 +232,7 @@ mod tests {
 
     #[test]
     fn nothing_blank_is_kept_however_long_and_however_little_is_asked() {
-        let lax = SecretPolicy { password_min_length: 0, secret_min_length: 0 };
+        let lax = SecretPolicy { password_min_length: 0, secret_min_length: 0, credential: None };
         for blank in [
             "",
             "            ",

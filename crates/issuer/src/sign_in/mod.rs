@@ -1,6 +1,7 @@
 //! How people prove who they are.
 
 pub mod certificate;
+pub mod credential;
 pub mod new_password;
 mod password;
 pub mod per_request;

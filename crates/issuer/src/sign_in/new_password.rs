@@ -3,6 +3,7 @@
 
 use castellan_proto::{Opaque, Secret};
 
+use super::credential::PasswordProblem;
 use crate::{
     Issuer,
     audit::{AuditKind, Event, origin::Party},
@@ -105,6 +106,10 @@ impl Issuer {
         if as_kept.is_ok_and(|current| current.secret() == storable.secret()) {
             return Err(ChangeError::Same);
         }
+        self.acceptable_password(new, &stored.body).await.map_err(|problem| match problem {
+            PasswordProblem::Unacceptable(why) => ChangeError::Password(why),
+            PasswordProblem::Busy(busy) => ChangeError::Token(busy.into()),
+        })?;
         let fresh = self.passwords().hash(&storable).await.map_err(OAuthError::from)?;
         // Whoever changed it meanwhile made another one the current password.
         let is_same = |account: &Account| account.active && account.password == phc;
@@ -137,8 +142,8 @@ impl Issuer {
             let Some(before) = stored.filter(|account| may(account)) else {
                 return Ok(Update::Leave(None));
             };
-            let password = Some(phc.clone());
-            let mut account = Account { password, password_set: now, modified: now, ..before };
+            let mut account = Account { modified: now, ..before };
+            account.replace_password(phc.clone(), now, self.settings().secrets.history());
             account.end_sessions();
             Ok::<_, StoreError>(Update::Write(account.clone(), Notice::Tell, Some(account)))
         };

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use castellan_proto::{Opaque, Secret, is_identifier};
 
-use super::{Field, FieldKind, SignInMethod};
+use super::{Field, FieldKind, SignInMethod, credential::as_wrong};
 use crate::{
     Issuer,
     error::OAuthError,
@@ -104,12 +104,16 @@ impl Issuer {
             Some(_) => GuessFrom::Browser(browser),
             None => GuessFrom::Program(browser.source),
         };
-        let found = self.check_password((name, password), from).await;
+        let found = as_wrong(self.check_password((name, password), from).await);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }
 
     /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive.
+    ///
+    /// # Errors
+    /// [`OAuthError::MustChangePassword`] if the password is right and has to be changed first, and
+    /// the others as they say.
     pub(crate) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
@@ -130,7 +134,7 @@ impl Issuer {
         if let (Match::OtherForm, Some(stored)) = (matched, active) {
             self.hash_anew(stored, password).await;
         }
-        Ok(found)
+        self.past_forced_change(found)
     }
 
     /// Replaces a hash of an earlier version, or of another program, with that of the same password in
@@ -141,7 +145,9 @@ impl Issuer {
             stored.body.password.as_deref().is_some_and(|hash| !self.passwords().made(hash));
         let policy = match self.settings().secrets {
             // However short it is: its hash gets better, and it gets no worse.
-            policy if is_imported => SecretPolicy { password_min_length: 1, ..policy },
+            policy if is_imported => {
+                SecretPolicy { password_min_length: 1, credential: None, ..policy }
+            }
             // A password that is now too short could not be set again, and keeps its old hash.
             policy => policy,
         };

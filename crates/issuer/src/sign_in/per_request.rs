@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use super::credential::as_wrong;
 use crate::{
     Issuer,
     audit::{AuditKind, Event, origin::Party},
@@ -148,6 +149,7 @@ impl Issuer {
         shown: Digest,
     ) -> Result<Option<Arc<ProvenPerson>>, OAuthError> {
         let found = self.check_password((name, password), GuessFrom::Program(source)).await;
+        let found = as_wrong(found);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(found) = self.audit_failure(found, "password")? else { return Ok(None) };
         // Read again, so that what changed since is seen as a change.

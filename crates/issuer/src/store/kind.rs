@@ -55,11 +55,13 @@ pub enum Kind {
     TokenIntrospector,
     /// How people sign in.
     AuthConfig,
+    /// What is kept about a person for one purpose.
+    Bucket,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -86,6 +88,7 @@ impl Kind {
         Self::Audit,
         Self::TokenIntrospector,
         Self::AuthConfig,
+        Self::Bucket,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -127,6 +130,7 @@ impl Kind {
             Self::Audit => "audit",
             Self::TokenIntrospector => "token_introspector",
             Self::AuthConfig => "auth_config",
+            Self::Bucket => "bucket",
         }
     }
 

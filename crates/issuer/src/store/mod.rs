@@ -161,6 +161,7 @@ pub struct Feed {
 /// What lists for people can be had of an engine (`docs/contracts/curity.md` §10). What cannot is
 /// refused with its cause; nothing that a grant or a sign-in needs is among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 pub struct Abilities {
     /// Gives lists that no filter narrows without being allowed to first.
     pub lists_all: bool,
@@ -168,13 +169,16 @@ pub struct Abilities {
     pub ends_with: bool,
     /// Sorts by when a record was made or changed, and by its name.
     pub sorts: bool,
+    /// Filters of accounts over GraphQL find names in any letter case.
+    pub folds_case: bool,
     /// Characters of the shortest text that names are filtered by how they start.
     pub shortest_start: usize,
 }
 
 impl Abilities {
     /// An engine with every capability.
-    pub const ALL: Self = Self { lists_all: true, ends_with: true, sorts: true, shortest_start: 1 };
+    pub const ALL: Self =
+        Self { lists_all: true, ends_with: true, sorts: true, folds_case: true, shortest_start: 1 };
 }
 
 /// The engine could not do it.

@@ -18,7 +18,7 @@ use crate::{
     Issuer,
     audit::origin,
     error::OAuthError,
-    records::repository::{Stored, Versioned, Written, read},
+    records::repository::{Stored, Update, Versioned, Written, read},
     request::source::Source,
     session::browser::Browser,
     store::{Kind, Notice, StoreError},
@@ -156,10 +156,7 @@ impl Issuer {
             origin::aims_at_user(account);
         }
         let device = from.known_by(subject);
-        let ids = [
-            format!("typed/{}", Digest::of(typed.as_bytes()).text()),
-            format!("subject/{}", Digest::of(subject.as_bytes()).text()),
-        ];
+        let ids = [format!("typed/{}", Digest::of(typed.as_bytes()).text()), subject_id(subject)];
         let all: Vec<&str> = ids.iter().chain(&device).map(String::as_str).collect();
         let mut stored = self.guesses_at(&all).await?.into_iter();
         let (at_name, at_account) = (stored.next().flatten(), stored.next().flatten());
@@ -274,6 +271,58 @@ impl Issuer {
         }
         Ok(())
     }
+}
+
+impl Issuer {
+    /// Since when guesses at the password of `account`, or under one of its `names`, are refused unless
+    /// they come from where the person is known; `None` if they are not.
+    pub(crate) async fn locked_since(
+        &self,
+        (account, names): (&str, &[String]),
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let ids = counted_at(account, names);
+        let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let found = self.guesses_at(&all).await?.into_iter().flatten();
+        let over = found.filter(|stored| stored.body.next(self.now(), FREE).is_err());
+        Ok(over.map(|stored| stored.body.last).max())
+    }
+
+    /// Refuses guesses at the password of `account` as too many do, from `since` on.
+    pub(crate) async fn lock_out(&self, account: &str, since: Timestamp) -> Result<(), StoreError> {
+        let count = FREE + LONGEST_WAIT.ilog2() + 1;
+        let ends = Timestamp(since.0.saturating_add(FORGOTTEN));
+        let lock = |_: Option<Guesses>| {
+            let body = Guesses { count, last: since, ends };
+            Ok::<_, StoreError>(Update::Write(body, Notice::Silent, ()))
+        };
+        self.repository().update(&subject_id(account), self.now(), lock).await
+    }
+
+    /// What was guessed at the password of `account`, and under its `names`, is forgotten.
+    pub(crate) async fn unlock(
+        &self,
+        (account, names): (&str, &[String]),
+    ) -> Result<(), StoreError> {
+        for id in counted_at(account, names) {
+            self.forget_guesses(&id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The ids of the records that count guesses at `account` and under its `names`.
+fn counted_at(account: &str, names: &[String]) -> Vec<String> {
+    let typed = names.iter().map(|name| typed_id(name));
+    std::iter::once(subject_id(account)).chain(typed).collect()
+}
+
+fn typed_id(name: &str) -> String {
+    format!("typed/{}", Digest::of(name.as_bytes()).text())
+}
+
+/// The id of the record that counts guesses at one account, or at a name that leads to none.
+fn subject_id(subject: &str) -> String {
+    format!("subject/{}", Digest::of(subject.as_bytes()).text())
 }
 
 /// Seconds to wait after `count` guesses: none for the first `free`, then twice as long each time.

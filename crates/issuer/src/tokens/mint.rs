@@ -191,7 +191,7 @@ impl Issuer {
             let agreed = || beyond.iter().any(|other| other == claim);
             scope.has_name(name) || (agreed() && client.client.scope.has_name(name))
         };
-        let mut about = crate::records::account::claims_of((id, &account), roles.as_deref(), opens);
+        let mut about = crate::records::claims::claims_of((id, &account), roles.as_deref(), opens);
         if let Some(about) = about.as_object_mut() {
             about.retain(|name, _| names.contains(&&**name));
         }

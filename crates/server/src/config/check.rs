@@ -128,7 +128,8 @@ impl Config {
         self.decidim.check()?;
         self.management.check()?;
         self.security.check(&self.site)?;
-        Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0]))?)
+        self.check_credential_policy()?;
+        Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)
     }
 
     /// The `issuer` of the file is the first site's, unless that says another one.

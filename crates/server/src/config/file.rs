@@ -162,7 +162,17 @@ impl File {
 /// The first setting of `table` that is a list where a table belongs. Its type would take the values of
 /// the list one by one, so that a secret becomes another setting.
 pub(super) fn list_for_table(table: &Table) -> Option<&'static str> {
-    let tables = ["server", "data", "tokens", "jwt", "decidim", "security", "audit", "management"];
+    let tables = [
+        "server",
+        "data",
+        "tokens",
+        "jwt",
+        "decidim",
+        "security",
+        "credential_policy",
+        "audit",
+        "management",
+    ];
     let is_list = |value: Option<&Value>| value.is_some_and(Value::is_array);
     let has_list = |value: Option<&Value>| {
         let entries = value.and_then(Value::as_array);

@@ -13,6 +13,7 @@ use super::ConfigError;
 /// The management APIs over GraphQL. Without a manager, they refuse every request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 pub struct ManagementConfig {
     /// Whether callers who may read may also read the schemas. Default `true`.
     pub introspection: bool,
@@ -25,6 +26,16 @@ pub struct ManagementConfig {
     pub realm: Option<String>,
     /// Maximum size of a page; a larger `first` is cut. Default 1000.
     pub max_page: u32,
+    /// Whether `userName` of an account can be changed. Default `false`.
+    pub allow_username_updates: bool,
+    /// Whether the accounts API has buckets. Default `false`.
+    pub buckets: bool,
+    /// Whether `Account.dynamicClients` lists the clients that the person registered; otherwise it is
+    /// null. Default `false`.
+    pub dynamic_clients_in_accounts: bool,
+    /// Whether there is a `[credential_policy]`, so that the accounts API has its state.
+    #[serde(skip)]
+    pub has_credential_policy: bool,
     /// Maximum number of agreements, and of token families, that one query about granted
     /// authorizations reads. Default 500.
     pub max_delegations: u32,
@@ -42,6 +53,8 @@ pub struct ManagementConfig {
     /// Lets people do what is listed with their own account, at the APIs of accounts and of granted
     /// authorizations.
     pub self_service: Option<SelfServiceManager>,
+    /// Managers of the accounts API instead of those above.
+    pub accounts: Option<ManagersConfig>,
     /// Managers of the Granted Authorizations API instead of those above.
     pub granted_authorizations: Option<ManagersConfig>,
     /// Managers of the Database Clients API instead of those above.
@@ -73,6 +86,10 @@ impl Default for ManagementConfig {
             detailed_errors: false,
             realm: None,
             max_page: 1_000,
+            allow_username_updates: false,
+            buckets: false,
+            dynamic_clients_in_accounts: false,
+            has_credential_policy: false,
             max_delegations: 500,
             introspectors: Vec::new(),
             groups: None,
@@ -80,6 +97,7 @@ impl Default for ManagementConfig {
             scopes: None,
             attributes: None,
             self_service: None,
+            accounts: None,
             granted_authorizations: None,
             database_clients: None,
         }
@@ -124,6 +142,7 @@ impl ManagementConfig {
         };
         for (table, manager) in [
             ("management.self_service", self.self_service.clone()),
+            ("management.accounts.self_service", own(&self.accounts)),
             ("management.granted_authorizations.self_service", own(&self.granted_authorizations)),
         ] {
             if let Some(Err(problem)) = manager.as_ref().map(SelfServiceManager::check) {

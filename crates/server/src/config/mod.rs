@@ -39,6 +39,7 @@ use axum::http::HeaderName;
 use castellan_issuer::{
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     resources::Roster,
+    secrets::credential_policy::CredentialPolicy,
 };
 
 use castellan_proto::Lifetime;
@@ -102,6 +103,9 @@ pub struct Config {
     pub decidim: DecidimConfig,
     /// Exceptions for demonstrations, and the minimum length of passwords.
     pub security: SecurityConfig,
+    /// What people's passwords have, besides `security.password_min_length` characters. Default: no
+    /// policy.
+    pub credential_policy: Option<CredentialPolicy>,
     /// Audit records.
     pub audit: AuditConfig,
     /// The management APIs (`docs/contracts/curity.md`).
@@ -365,6 +369,7 @@ impl Config {
         config.jwt.read_environment(&environment)?;
         config.decidim.read_environment(&environment)?;
         config.security.read_environment(&environment)?;
+        config.management.has_credential_policy = config.credential_policy.is_some();
         let sites = config.sites()?;
         let looked_up = config.look_up_dialects(&rosters.dialects);
         looked_up.map_err(|problem| problem.in_file(&file))?;

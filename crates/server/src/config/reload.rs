@@ -31,6 +31,7 @@ impl Loaded {
             ("tokens", new.tokens != old.tokens),
             ("issuer and site", self.sites != running.sites),
             ("security", new.security != old.security),
+            ("credential_policy", new.credential_policy != old.credential_policy),
             ("audit", new.audit != old.audit),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
@@ -54,6 +55,8 @@ impl Loaded {
         config.issuer.clone_from(&old.issuer);
         config.site.clone_from(&old.site);
         config.security.clone_from(&old.security);
+        config.credential_policy = old.credential_policy;
+        config.management.has_credential_policy = old.credential_policy.is_some();
         config.audit.clone_from(&old.audit);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;

@@ -1,10 +1,10 @@
 //! The `[security]` table, and the variable of `docs/contracts/aidbox.md` §2.2.
 
-use castellan_issuer::secrets::policy::SecretPolicy;
+use castellan_issuer::secrets::{credential_policy::CredentialPolicy, policy::SecretPolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ConfigError, Site, SiteConfig, environment::Environment};
+use super::{Config, ConfigError, Site, SiteConfig, environment::Environment};
 
 /// Exceptions for demonstrations, and the minimum length of passwords.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -25,10 +25,42 @@ pub struct SecurityConfig {
 const VARIABLE: &str = "BOX_SECURITY_USER_PASSWORD_MIN_LENGTH";
 /// What may be asked at most: whoever generates passwords has shorter ones.
 const LONGEST: usize = 128;
+/// Characters of one kind that a policy may ask for.
+const MOST_OF_A_KIND: u16 = 32;
 
 impl Default for SecurityConfig {
     fn default() -> Self {
         Self { insecure: false, password_min_length: 12, private_origins: Vec::new() }
+    }
+}
+
+impl Config {
+    /// Refuses a policy that no password could meet.
+    pub(super) fn check_credential_policy(&self) -> Result<(), ConfigError> {
+        let Some(policy) = &self.credential_policy else { return Ok(()) };
+        let wrong = |setting: &str, most: u16| {
+            Err(ConfigError::Conflict(format!(
+                "credential_policy.{setting} must be at most {most}"
+            )))
+        };
+        let least = [
+            ("lower_case", policy.lower_case),
+            ("upper_case", policy.upper_case),
+            ("digits", policy.digits),
+            ("special", policy.special),
+            ("unique", policy.unique),
+        ];
+        if let Some((setting, _)) = least.iter().find(|(_, number)| *number > MOST_OF_A_KIND) {
+            return wrong(setting, MOST_OF_A_KIND);
+        }
+        if policy.history > CredentialPolicy::MOST_HISTORY {
+            return wrong("history", CredentialPolicy::MOST_HISTORY);
+        }
+        if policy.maximum_sequence == Some(0) {
+            let text = "credential_policy.maximum_sequence must be at least 1";
+            return Err(ConfigError::Conflict(text.to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -44,11 +76,12 @@ impl SecurityConfig {
     /// What `site` asks of passwords and secrets. The documents' own samples are shorter than is
     /// good, and are for demos and tests.
     #[must_use]
-    pub fn secrets(&self, site: &Site) -> SecretPolicy {
+    pub fn secrets(&self, site: &Site, credential: Option<CredentialPolicy>) -> SecretPolicy {
         let default = SecretPolicy::default();
         SecretPolicy {
             password_min_length: site.password_min_length,
             secret_min_length: if self.insecure { 1 } else { default.secret_min_length },
+            credential,
         }
     }
 

@@ -1,24 +1,17 @@
 //! A server, put together from its configuration.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use castellan_issuer::{
-    Issuer, Parts, Settings,
+    Issuer,
     foreign::ForeignTokens,
-    keys::MasterKey,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
-    readiness::Readiness,
-    records::TokenProfile,
-    secrets::hashing::Passwords,
-    settings::{GuardScopes, SiteAddress},
-    store::Store,
 };
-use castellan_proto::Digest;
 
+use super::issuers;
 use crate::{
     app::App,
     background::{
@@ -30,152 +23,16 @@ use crate::{
     dialects,
     file_handles::FileHandles,
     files,
-    guards::{Denials, Guard, GuardParts, LimitError, SiteAccesses, Trouble, Upstreams, Usage},
+    guards::{Denials, Guard, GuardParts, SiteAccesses, Trouble, Upstreams, Usage},
     http,
     http_client::DocumentClient,
-    startup::data_source::{self, DataError},
     wire::cors,
 };
 
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Records or keys cannot be had.
-    #[error("{0}")]
-    Data(String),
-    /// The signing keys cannot be had.
-    #[error(transparent)]
-    Keys(#[from] castellan_issuer::keys::KeyringError),
-    /// The file for audit records cannot be written.
-    #[error("audit.output: {path}: {cause}")]
-    Audit {
-        /// Which file.
-        path: String,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// There are not enough file handles for the upstreams.
-    #[error("{0}")]
-    Upstreams(String),
-    /// A guard cannot be where it is.
-    #[error("guard {name:?}: {cause}")]
-    Guard {
-        /// Which.
-        name: String,
-        /// Why.
-        cause: String,
-    },
-}
-
-impl From<DataError> for StartError {
-    fn from(error: DataError) -> Self {
-        Self::Data(error.to_string())
-    }
-}
-
-impl From<LimitError> for StartError {
-    fn from(error: LimitError) -> Self {
-        Self::Upstreams(error.to_string())
-    }
-}
-
-/// What hashes passwords.
-#[cfg(not(feature = "test-clock"))]
-fn passwords() -> Passwords {
-    Passwords::start()
-}
-
-/// What hashes passwords, at next to no cost where `CASTELLAN_TEST_HASHES` is `cheap`: tests make
-/// thousands that protect nobody.
-#[cfg(feature = "test-clock")]
-fn passwords() -> Passwords {
-    use castellan_issuer::secrets::hashing::Cost;
-
-    match std::env::var("CASTELLAN_TEST_HASHES").as_deref() {
-        Ok("cheap") => Passwords::start_at(Cost { memory: 8, passes: 1 }),
-        _ => Passwords::start(),
-    }
-}
-
-/// Opens the issuer of the site that the command line works on, without serving anything.
-///
-/// # Errors
-/// [`StartError`] if records or keys cannot be had.
-pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
-    let (store, master) = data_source::open(loaded).await?;
-    open_site(loaded, &loaded.site, (store, master, passwords(), Arc::default())).await
-}
-
-/// Opens the issuers of all sites, over one data source.
-///
-/// # Errors
-/// [`StartError`] if records or keys cannot be had.
-pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
-    let (store, master) = data_source::open(loaded).await?;
-    let data = (store, master, passwords(), Arc::default());
-    let mut issuers = Vec::new();
-    for site in &loaded.sites {
-        issuers.push(open_site(loaded, site, data.clone()).await?);
-    }
-    Ok(issuers)
-}
-
-async fn open_site(
-    loaded: &Loaded,
-    site: &Site,
-    (store, master, passwords, readiness): (Arc<dyn Store>, MasterKey, Passwords, Arc<Readiness>),
-) -> Result<Issuer, StartError> {
-    let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
-    let parts = Parts {
-        store,
-        site: site.name.as_str().into(),
-        address: address(loaded, site),
-        settings: Settings {
-            profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
-            allow_table_scans: loaded.config.data.allow_table_scans,
-            secrets: loaded.config.security.secrets(site),
-            groups_claims: site.groups_claims.clone(),
-            private_origins: loaded.config.security.private_origins.clone(),
-            ..loaded.config.tokens.clone()
-        },
-        clock: crate::clock::clock(),
-        master,
-        passwords,
-        readiness,
-        resources: loaded.rosters.resources.clone(),
-    };
-    Ok(Issuer::open(parts).await?)
-}
-
-/// Where `site` is, and what its scopes mean there.
-fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
-    let guards = loaded.guards(site);
-    SiteAddress {
-        issuer: site.issuer.as_str().to_owned(),
-        name: site.title.clone(),
-        alias_digests: alias_digests(&guards),
-        resources: guards.iter().map(|guard| guard.audience_at(site.issuer.as_str())).collect(),
-        guards: guards
-            .iter()
-            .filter(|guard| guard.upstream.is_some())
-            .map(|guard| guard_scopes(guard, site))
-            .collect(),
-        site_accesses: loaded.site_accesses(site).iter().map(|one| one.name.clone()).collect(),
-    }
-}
-
-/// What scopes mean at `guard`.
-fn guard_scopes(guard: &GuardConfig, site: &Site) -> GuardScopes {
-    let rules = crate::guards::rules(guard);
-    GuardScopes {
-        audience: guard.audience_at(site.issuer.as_str()),
-        aliases: rules.aliases,
-        requires_roles: rules.terms.person,
-    }
-}
+pub use super::{
+    error::StartError,
+    issuers::{open_issuer, open_issuers},
+};
 
 /// Puts the whole server together; `issuers` are those of the sites, in their order. The schemas of
 /// its guards are waited for as long as `patience` lasts.
@@ -362,7 +219,7 @@ fn site_routes(
     (before, upstreams, (keys, machines)): (&SiteParts, &Upstreams, SiteSecrets),
     all: &Arc<OnceLock<Vec<Guard>>>,
 ) -> (SiteRoutes, Vec<Guard>) {
-    let issuer = before.issuer.at(address(loaded, site));
+    let issuer = before.issuer.at(issuers::address(loaded, site));
     let parts = GuardParts {
         issuer: issuer.clone(),
         keys: keys.clone(),
@@ -445,19 +302,4 @@ pub(crate) fn check_path(rosters: &Rosters, config: &GuardConfig) -> Result<(), 
         return Err(StartError::Guard { name: config.name.clone(), cause });
     }
     Ok(())
-}
-
-/// Digests of what each named scope stands for, over all guards: a consent that rests on an alias
-/// is asked for anew when one of them widens it.
-fn alias_digests(guards: &[GuardConfig]) -> BTreeMap<String, String> {
-    let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for guard in guards {
-        for (alias, patterns) in crate::guards::rules(guard).aliases {
-            let text = texts.entry(alias).or_default();
-            for pattern in patterns {
-                text.extend([&*guard.name, " ", pattern.as_str(), "\n"]);
-            }
-        }
-    }
-    texts.into_iter().map(|(alias, text)| (alias, Digest::of(text.as_bytes()).text())).collect()
 }

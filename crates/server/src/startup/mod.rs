@@ -2,5 +2,7 @@
 
 pub mod assemble;
 pub(crate) mod data_source;
+mod error;
+mod issuers;
 pub mod listener;
 pub(crate) mod tls_files;

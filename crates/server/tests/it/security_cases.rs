@@ -712,7 +712,8 @@ async fn case_13_a_sign_in_is_good_once_and_not_for_long() {
     assert_eq!(submit(&mut late, &flow).await.status, 400, "in time");
 }
 
-/// Nobody says of an address that it was checked: there is no field for it, and userinfo says no.
+/// Nobody says of an address that it was checked by a field `verified`: there is none, and userinfo
+/// says no.
 #[tokio::test]
 async fn case_16_no_document_makes_an_address_verified() {
     let castellan = Castellan::with_documents(

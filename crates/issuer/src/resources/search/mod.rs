@@ -10,6 +10,7 @@ mod query;
 mod walk;
 
 pub(crate) use cursor::{Place, SortKey};
+pub(crate) use walk::{IsMeant, by_any_address};
 
 use crate::{Issuer, resources::ResourceKind};
 
@@ -40,6 +41,19 @@ impl Issuer {
         // §4.3).
         let sort = listing.sort.filter(|_| abilities.sorts);
         kind.any().search(self, listing, sort).await
+    }
+
+    /// How many `listing` admits on all of its pages; `None` if they are too many to be counted.
+    ///
+    /// # Errors
+    /// [`ListError::Unsupported`] if the data source does not do that, and the others as they say.
+    pub(crate) async fn count_listing(
+        &self,
+        kind: ResourceKind,
+        listing: &Listing,
+    ) -> Result<Option<u64>, ListError> {
+        self.check_supported(kind, listing)?;
+        kind.any().count(self, listing).await
     }
 
     /// Whether the data source can give `listing` of `kind`.

@@ -15,7 +15,7 @@ use crate::{
         repository::{Versioned, read},
     },
     resources::{
-        Resource, UserDocument,
+        Resource,
         kind::{own_id, shown},
         parameter::Choice,
     },
@@ -268,21 +268,14 @@ impl Issuer {
     }
 
     /// The people whom a filter admits, in the order of the names that it looks at or sorted.
-    pub(crate) async fn people(
+    pub(crate) async fn people<R: Resource<Record = Account>>(
         &self,
         listing: &Listing,
         filter: &Filter,
-        sort: Option<Sort>,
+        (sort, is_meant): (Option<Sort>, IsMeant),
     ) -> Result<Listed, ListError> {
-        let begin = self.begin_after::<UserDocument>(listing)?;
-        let mut query = NameQuery {
-            site: self.repository().site().clone(),
-            kind: crate::store::Kind::Account,
-            end: filter.how.end(),
-            part: login_name(&filter.value),
-            after: None,
-            limit: STEP,
-        };
+        let begin = self.begin_after::<R>(listing)?;
+        let mut query = self.names_for(filter);
         let mut sorted = match (sort, begin) {
             (Some(sort), begin) => Some((sort, least(listing, sort, begin)?)),
             (None, Some(Place::Name(name))) => {
@@ -299,15 +292,15 @@ impl Issuer {
             query.after = step.last().map(|named| named.name.clone());
             for named in step {
                 let stored: Versioned<Account> = read(named.record)?;
-                if !is_meant(filter.by, &query, &named.name, &stored.body)
-                    || !listing.admits::<UserDocument>(&stored)
+                if !is_meant(filter, &query, &named.name, &stored.body)
+                    || !listing.admits::<R>(&stored)
                 {
                     continue;
                 }
                 match &mut sorted {
                     None => found.push((named.name, stored)),
                     Some((sort, least)) => {
-                        let key = key_of::<UserDocument>(sort.by, &stored);
+                        let key = key_of::<R>(sort.by, &stored);
                         least.offer(key, stored.id.clone(), stored);
                     }
                 }
@@ -317,14 +310,54 @@ impl Issuer {
             }
         }
         if let Some((_, least)) = sorted {
-            return Ok(self.sorted_page::<UserDocument>(listing, least));
+            return Ok(self.sorted_page::<R>(listing, least));
         }
         found.truncate(listing.first.saturating_add(1));
         let (names, people): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut names = names.into_iter();
-        Ok(self.page_of::<UserDocument, _>(listing, people, move |_| {
+        Ok(self.page_of::<R, _>(listing, people, move |_| {
             Place::Name(names.next().unwrap_or_default())
         }))
+    }
+
+    /// How many people a filter admits; `None` if they are too many to be counted.
+    pub(crate) async fn count_people<R: Resource<Record = Account>>(
+        &self,
+        listing: &Listing,
+        filter: &Filter,
+        is_meant: IsMeant,
+    ) -> Result<Option<u64>, ListError> {
+        let mut query = self.names_for(filter);
+        let (mut count, mut examined) = (0, 0);
+        loop {
+            let step = names::page(self.repository().store(), &query, self.now()).await?;
+            let is_last = step.len() < STEP;
+            examined += step.len();
+            query.after = step.last().map(|named| named.name.clone());
+            for named in step {
+                let stored: Versioned<Account> = read(named.record)?;
+                let is_one = is_meant(filter, &query, &named.name, &stored.body);
+                count += u64::from(is_one && listing.admits::<R>(&stored));
+            }
+            if is_last {
+                return Ok(Some(count));
+            }
+            if examined >= MOST_EXAMINED {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The first names that `filter` can mean.
+    fn names_for(&self, filter: &Filter) -> NameQuery {
+        NameQuery {
+            site: self.repository().site().clone(),
+            kind: crate::store::Kind::Account,
+            end: filter.how.end(),
+            part: login_name(&filter.value),
+            after: None,
+            limit: STEP,
+        }
     }
 
     fn sorted_page<R: Resource>(
@@ -380,10 +413,18 @@ fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> Sort
     }
 }
 
+/// Whether an account is to be listed under a name that matches.
+pub(crate) type IsMeant = fn(&Filter, &NameQuery, &str, &Account) -> bool;
+
 /// Whether `name` is what `account` is listed under. Somebody with two addresses that match is
 /// listed once, under the first.
-fn is_meant(by: FilterAttribute, query: &NameQuery, name: &str, account: &Account) -> bool {
-    match by {
+pub(crate) fn by_any_address(
+    filter: &Filter,
+    query: &NameQuery,
+    name: &str,
+    account: &Account,
+) -> bool {
+    match filter.by {
         FilterAttribute::UserName => login_name(&account.user_name) == name,
         FilterAttribute::Email => {
             let emails = account.emails.iter().map(|email| login_name(email));

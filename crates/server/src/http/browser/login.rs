@@ -9,7 +9,10 @@ use castellan_issuer::{
     authorization::next::{FlowError, FlowView, SignInOutcome},
     error::OAuthError,
     request::params::Params,
-    sign_in::{FieldKind, SignInMethod},
+    sign_in::{
+        FieldKind, SignInMethod,
+        reset::{IssueError, RESET_PATH},
+    },
 };
 
 use super::{
@@ -81,8 +84,27 @@ pub(crate) async fn submit(
         Err(FlowError::Token(OAuthError::Throttled(seconds))) => {
             later(&app, &visitor, (flow, name), seconds).await
         }
+        Err(FlowError::Token(OAuthError::MustChangePassword(person))) => {
+            change_first(&app, &person).await
+        }
         Err(FlowError::Token(error @ OAuthError::Busy(_))) => Refusal::from(error).into_response(),
         Err(error) => respond::refused(error, &app, &headers),
+    }
+}
+
+/// The page that sets a new password, for `person`, who has shown the one that has to be changed.
+async fn change_first(app: &App, person: &str) -> Response {
+    match app.issuer().issue_reset(person).await {
+        Ok(token) => {
+            let mut response = respond::see_other(RESET_PATH);
+            cookies::set_reset(app, &mut response, &token.text());
+            response
+        }
+        Err(IssueError::Token(error)) => Refusal::from(error).into_response(),
+        // Deleted or deactivated since.
+        Err(IssueError::Unknown | IssueError::Inactive) => {
+            Refusal::from(OAuthError::WrongPassword).into_response()
+        }
     }
 }
 

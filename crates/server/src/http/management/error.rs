@@ -9,7 +9,6 @@ const GENERIC: &str = "The operation could not be completed.";
 
 /// A value of `extensions.classification`. The table of `docs/management.md` is made from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the APIs of accounts and clients use them"))]
 pub(crate) enum Classification {
     /// A write would violate a rule of the data, such as a unique name.
     ConstraintViolation,

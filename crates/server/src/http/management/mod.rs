@@ -5,6 +5,7 @@
 //! what is selected below, and answers a JSON document in the shape of the schema; everything else is
 //! the same for all of them and is here.
 
+mod accounts;
 mod capabilities;
 mod connection;
 mod constraints;

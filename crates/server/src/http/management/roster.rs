@@ -12,12 +12,14 @@ use castellan_issuer::{
 use serde_json::{Map, Value};
 
 use super::{
-    capabilities, database_clients, error::Failure, granted_authorizations, selection::Selection,
+    accounts, capabilities, database_clients, error::Failure, granted_authorizations,
+    selection::Selection,
 };
 use crate::{app::App, config::ManagementConfig};
 
 /// Every management API.
-pub(crate) static APIS: &[&Api] = &[&granted_authorizations::API, &database_clients::API];
+pub(crate) static APIS: &[&Api] =
+    &[&accounts::API, &database_clients::API, &granted_authorizations::API];
 
 /// One management API.
 pub(crate) struct Api {
@@ -56,16 +58,12 @@ pub(crate) enum Target {
     /// Any number of them, or none.
     Any,
     /// The one with this id.
-    #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
     AccountId(&'static str),
     /// The one with this user name.
-    #[expect(dead_code, reason = "the accounts API has such fields")]
     UserName(&'static str),
     /// The one with this e-mail address.
-    #[expect(dead_code, reason = "the accounts API has such fields")]
     Email(&'static str),
     /// The one with this telephone number.
-    #[expect(dead_code, reason = "the accounts API has such fields")]
     PhoneNumber(&'static str),
     /// The one with this id, or with this user name.
     IdOrUserName(&'static str, &'static str),
@@ -116,7 +114,6 @@ impl Root {
     }
 
     /// A field that the schema has under settings for which `exists` is true.
-    #[expect(dead_code, reason = "the accounts API has such fields")]
     pub(crate) const fn only_if(self, exists: fn(&ManagementConfig) -> bool) -> Self {
         Self { exists, ..self }
     }

@@ -11,6 +11,31 @@ use crate::support::{
 /// Where the Granted Authorizations API is.
 pub const GRANTED: &str = "/admin/graphql/granted-authorizations";
 
+/// Where the User Management API is.
+pub const ACCOUNTS: &str = "/admin/graphql/accounts";
+
+/// Six more accounts, of which one is inactive: 13 with those of [`PEOPLE`], 12 of them active.
+pub const JOHNS: &str = r#"
+---
+resourceType: User
+id: john
+userName: johndoe
+password: pw-johndoe
+emails: [{value: other@example.org}, {value: john@example.org, primary: true, type: work}]
+phoneNumbers: [{value: "+1 555 0100"}, {value: "+1 555 0101"}]
+title: Chief
+---
+{resourceType: User, id: johanna, userName: johanna, password: pw-johanna, emails: [{value: Johanna@example.org}]}
+---
+{resourceType: User, id: jo, userName: jo, password: pw-jo}
+---
+{resourceType: User, id: bob, userName: bob, password: pw-bob, emails: [{value: johnny@example.com}]}
+---
+{resourceType: User, id: root, userName: root, password: pw-root, groups: [{value: administrators}]}
+---
+{resourceType: User, id: gone, userName: gone, password: pw-gone, active: false}
+"#;
+
 /// The rules of the groups manager.
 pub const GROUPS: &str = r#"
 [management.groups]
@@ -128,4 +153,17 @@ pub fn assert_refused(answer: &Answer, status: u16, classification: &str) {
 pub fn by_get(castellan: &Castellan, path: &str, pairs: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     castellan.at(&format!("{path}?{query}"))
+}
+
+/// Asserts that the one error of `answer`, which is an answer to a field, has `classification`, and
+/// returns its `extensions`.
+#[track_caller]
+pub fn failed(answer: &Answer, classification: &str) -> Value {
+    let body = answer.json();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let errors = body["errors"].as_array().unwrap_or_else(|| panic!("no errors: {answer:?}"));
+    assert_eq!(errors.len(), 1, "{answer:?}");
+    let extensions = errors[0]["extensions"].clone();
+    assert_eq!(extensions["classification"], classification, "{answer:?}");
+    extensions
 }

@@ -1,0 +1,101 @@
+//! Who calls, as far as it matters for what they may do to an account.
+
+use super::error::AccountError;
+use crate::{
+    Issuer,
+    records::{Account, Entry},
+    rights::Right,
+    tokens::verified::Live,
+};
+
+/// Who calls. The manager of the API has allowed the operation; this says what they may do with it,
+/// since nobody can grant what they do not have.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    account: Option<String>,
+    groups: Vec<String>,
+    is_administrator: bool,
+}
+
+/// The values of an attribute.
+type Entries = fn(&Account) -> Vec<Entry>;
+
+impl Issuer {
+    /// Who `caller` is.
+    #[must_use]
+    pub fn actor(&self, caller: &Live) -> Actor {
+        let account = caller.account.as_ref();
+        Actor {
+            account: account.map(|(id, _)| id.clone()),
+            groups: account.map(|(_, account)| account.groups.clone()).unwrap_or_default(),
+            is_administrator: self.authorize_admin(caller, Right::Write).is_ok(),
+        }
+    }
+}
+
+impl Actor {
+    /// Whether it is the person `id` themselves.
+    fn is(&self, id: &str) -> bool {
+        self.account.as_deref() == Some(id)
+    }
+
+    /// Whether they may change the account `id`: those of administrators are changed by
+    /// administrators, and by themselves.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] if not.
+    pub(super) fn may_touch(&self, id: &str, account: &Account) -> Result<(), AccountError> {
+        if !account.is_administrator() || self.is_administrator || self.is(id) {
+            Ok(())
+        } else {
+            Err(AccountError::Denied(None))
+        }
+    }
+
+    /// Whether they may make `after` of the account `id`, which was `before`: put it into groups that
+    /// they are not in themselves, and, as the person themselves, say that something was verified.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] naming the field, if not.
+    pub(super) fn may_write(
+        &self,
+        id: &str,
+        before: Option<&Account>,
+        after: &Account,
+    ) -> Result<(), AccountError> {
+        if self.is_administrator {
+            return Ok(());
+        }
+        let is_in = |group: &String| before.is_some_and(|before| before.groups.contains(group));
+        if !after.groups.iter().all(|group| is_in(group) || self.groups.contains(group)) {
+            return Err(AccountError::Denied(Some("groups")));
+        }
+        let verified: [(&'static str, Entries); 2] =
+            [("emails", Account::email_entries), ("phoneNumbers", Account::phone_entries)];
+        for (field, entries) in verified {
+            let known = before.map(entries).unwrap_or_default();
+            let was = |entry: &Entry| {
+                known.iter().any(|one| one.value == entry.value && one.is_verified())
+            };
+            if entries(after).iter().any(|entry| entry.is_verified() && !was(entry)) {
+                return Err(AccountError::Denied(Some(field)));
+            }
+        }
+        if !self.is(id) {
+            return Ok(());
+        }
+        // What Castellan gives no meaning may have one elsewhere.
+        let given: [(&'static str, Entries); 2] = [
+            ("entitlements", |account| account.attributes.entitlements.clone()),
+            ("roles", |account| account.attributes.roles.clone()),
+        ];
+        for (field, entries) in given {
+            let known = before.map(entries).unwrap_or_default();
+            let had = |entry: &Entry| known.iter().any(|one| one.value == entry.value);
+            if !entries(after).iter().all(had) {
+                return Err(AccountError::Denied(Some(field)));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! An account as the API shows it (`docs/contracts/curity.md` §6.4). There is no password in it.
+
+use castellan_proto::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::filter::by_effective_value;
+use crate::{
+    Issuer,
+    records::{Account, Device, Entry, MfaOptIn, PostalAddress, login_name},
+    resources::{
+        Facts, Problem, Resource,
+        search::{FilterAttribute, ListError, Listed, Listing, Sort},
+    },
+};
+
+/// Accounts in lists of this API: `User` records, with what documents do not have.
+#[derive(Deserialize)]
+pub(super) struct AccountView {}
+
+impl Resource for AccountView {
+    type Record = Account;
+
+    const NAME: &'static str = "Account";
+    const IS_NUMEROUS: bool = true;
+    const HAS_META: bool = false;
+    const READ_ONLY: Option<&'static str> = Some("accounts are written as User");
+    const FILTERS: &'static [FilterAttribute] =
+        &[FilterAttribute::UserName, FilterAttribute::Email];
+
+    fn show(id: &str, account: &Account) -> Value {
+        account_view(id, account)
+    }
+
+    fn facts(_: &str, account: &Account) -> Facts {
+        Facts {
+            name: login_name(&account.user_name),
+            created: account.created,
+            modified: account.modified,
+        }
+    }
+
+    async fn search(
+        issuer: &Issuer,
+        listing: &Listing,
+        sort: Option<Sort>,
+    ) -> Result<Listed, ListError> {
+        match &listing.filter {
+            Some(filter) => {
+                let meant = by_effective_value(issuer);
+                issuer.people::<Self>(listing, filter, (sort, meant)).await
+            }
+            None => issuer.everything::<Self>(listing, sort).await,
+        }
+    }
+
+    async fn count(issuer: &Issuer, listing: &Listing) -> Result<Option<u64>, ListError> {
+        match &listing.filter {
+            Some(filter) => {
+                issuer.count_people::<Self>(listing, filter, by_effective_value(issuer)).await
+            }
+            None => issuer.count_admitted::<Self>(listing).await,
+        }
+    }
+
+    async fn read(self, _: &Issuer, _: Option<&Account>) -> Result<(Account, bool), Problem> {
+        Err(Problem::Text("accounts are written as User".to_owned()))
+    }
+}
+
+/// The account `id`.
+#[must_use]
+pub fn account_view(id: &str, account: &Account) -> Value {
+    let (details, attributes) = (&account.details, &account.attributes);
+    let attached = &account.attached;
+    let mut shown = json!({
+        "id": id,
+        "meta": meta("User", account.created, account.modified),
+        "userName": account.user_name,
+        "active": account.active,
+    });
+    let texts = [
+        ("externalId", &attributes.external_id),
+        ("displayName", &attributes.display_name),
+        ("nickName", &details.nickname),
+        ("title", &attributes.title),
+        ("preferredLanguage", &attributes.preferred_language),
+        ("userType", &attributes.user_type),
+        ("profileUrl", &details.profile),
+        ("locale", &details.locale),
+        ("timeZone", &details.zoneinfo),
+        ("website", &details.website),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            shown[name] = json!(text);
+        }
+    }
+    let lists = [
+        ("emails", account.email_entries()),
+        ("phoneNumbers", account.phone_entries()),
+        ("ims", attributes.ims.clone()),
+        ("photos", account.photo_entries()),
+        ("groups", account.group_entries()),
+        ("entitlements", attributes.entitlements.clone()),
+        ("roles", attributes.roles.clone()),
+        ("x509Certificates", attributes.x509_certificates.clone()),
+    ];
+    for (name, entries) in lists {
+        if !entries.is_empty() {
+            shown[name] = entries.iter().map(entry).collect();
+        }
+    }
+    let addresses = account.address_entries();
+    if !addresses.is_empty() {
+        shown["addresses"] = addresses.iter().map(address).collect();
+    }
+    let name = name(account);
+    if !name.is_empty() {
+        shown["name"] = Value::Object(name);
+    }
+    if !attached.devices.is_empty() {
+        shown["devices"] = attached.devices.iter().map(device_view).collect();
+    }
+    if !attached.links.is_empty() {
+        shown["linkedAccounts"] = json!(attached.links);
+    }
+    if let Some(mfa) = &attached.mfa {
+        shown["mfaOptIn"] = mfa_view(mfa, &account.user_name);
+    }
+    shown
+}
+
+fn name(account: &Account) -> Map<String, Value> {
+    let parts = [
+        ("givenName", &account.name.given_name),
+        ("middleName", &account.details.middle_name),
+        ("familyName", &account.name.family_name),
+        ("honorificPrefix", &account.attributes.honorific_prefix),
+        ("honorificSuffix", &account.attributes.honorific_suffix),
+        ("formatted", &account.name.formatted),
+    ];
+    let known = parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
+    known.map(|(name, part)| (name.to_owned(), json!(part))).collect()
+}
+
+/// Whether it is the primary one is said of each.
+fn entry(entry: &Entry) -> Value {
+    let mut shown = json!(entry);
+    shown["primary"] = json!(entry.primary);
+    shown
+}
+
+fn address(address: &PostalAddress) -> Value {
+    let mut shown = json!(address);
+    shown["primary"] = json!(address.primary);
+    shown
+}
+
+fn meta(kind: &str, created: Timestamp, modified: Timestamp) -> Value {
+    json!({
+        "created": created.0,
+        "lastModified": modified.max(created).0,
+        "resourceType": kind,
+        "timeZoneId": "UTC",
+    })
+}
+
+/// A device.
+#[must_use]
+pub fn device_view(device: &Device) -> Value {
+    // Of these alone it is known what they are.
+    let category = device.device_type.as_deref().filter(|kind| CATEGORIES.contains(kind));
+    json!({
+        "deviceId": device.device_id,
+        "externalId": device.external_id,
+        "alias": device.alias,
+        "formFactor": device.form_factor,
+        "deviceType": device.device_type,
+        "category": category.map(|name| json!({"name": name})),
+        "owner": device.owner,
+        "expiresAt": device.expires_at,
+        "meta": meta("Device", device.created, device.modified),
+    })
+}
+
+/// The categories of devices.
+const CATEGORIES: [&str; 2] = ["totp", "webauthn/passkeys"];
+
+fn mfa_view(mfa: &MfaOptIn, user_name: &str) -> Value {
+    let factors = mfa.factors.iter().map(|factor| {
+        json!({
+            "acr": factor.acr,
+            "expectedUserName": user_name,
+            "changedAt": factor.changed.0,
+        })
+    });
+    json!({
+        "registeredFactors": {"factors": factors.collect::<Vec<_>>()},
+        "preferences": {"optOutAt": mfa.opted_out.map(|at| at.0)},
+        "registrableFactors": {"factors": []},
+    })
+}

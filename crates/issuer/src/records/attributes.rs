@@ -1,0 +1,215 @@
+//! The attributes of a person besides those of which claims are made
+//! (`docs/contracts/curity.md` §§6.3, 6.4). Their shape is that of SCIM (RFC 7643 §§2.4, 4.1).
+
+use serde::{Deserialize, Serialize};
+
+use super::person::Address;
+
+/// The `type` of an e-mail address or telephone number that was verified
+/// (`docs/contracts/curity.md` §6.2).
+pub const VERIFIED: &str = "verified";
+
+/// Attributes that documents write. Values of which claims are made stand in the account itself; here
+/// stands what else is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attributes {
+    /// What another system calls them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// What to show as their name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// Their function, such as `Vice President`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The languages that they prefer, as in `Accept-Language`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_language: Option<String>,
+    /// What they are to their organisation, such as `Employee`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_type: Option<String>,
+    /// What stands before their name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub honorific_prefix: Option<String>,
+    /// What stands after their name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub honorific_suffix: Option<String>,
+    /// The e-mail addresses of which more is known than the address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Entry>,
+    /// The groups of which more is known than the name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Entry>,
+    /// All telephone numbers, the effective one first; empty where there is only that, and nothing
+    /// more is known of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phone_numbers: Vec<Entry>,
+    /// All pictures, kept as telephone numbers are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub photos: Vec<Entry>,
+    /// All postal addresses, kept as telephone numbers are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<PostalAddress>,
+    /// Addresses for instant messages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ims: Vec<Entry>,
+    /// What they are entitled to. It has no meaning for Castellan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entitlements: Vec<Entry>,
+    /// What they are called elsewhere; the roles of Castellan are resources of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Entry>,
+    /// Their certificates. Nobody signs in by these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub x509_certificates: Vec<Entry>,
+    /// Whether the effective telephone number is one of the unique names of the record. It is not if
+    /// an older version wrote the account, until a document writes it again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub phone_is_unique: bool,
+}
+
+/// A value of an attribute that has several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The value.
+    pub value: String,
+    /// Whether it is the one to use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub primary: bool,
+    /// What kind of value it is, such as `work`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What to show in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+}
+
+/// A postal address with what SCIM knows of it (RFC 7643 §4.1.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct PostalAddress {
+    /// Full address as on a letter; may have several lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formatted: Option<String>,
+    /// Street and number; may have several lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub street_address: Option<String>,
+    /// The city or town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locality: Option<String>,
+    /// State, province or region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The postal code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    /// The country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Whether it is the one to use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub primary: bool,
+    /// What kind of address it is, such as `home`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What to show in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+}
+
+/// One of several, of which at most one is the one to use.
+pub trait Several: Clone + PartialEq {
+    /// Whether it is marked as the one to use.
+    fn is_primary(&self) -> bool;
+    /// Marks it, or takes the mark away.
+    fn mark(&mut self, primary: bool);
+}
+
+impl Several for Entry {
+    fn is_primary(&self) -> bool {
+        self.primary
+    }
+
+    fn mark(&mut self, primary: bool) {
+        self.primary = primary;
+    }
+}
+
+impl Several for PostalAddress {
+    fn is_primary(&self) -> bool {
+        self.primary
+    }
+
+    fn mark(&mut self, primary: bool) {
+        self.primary = primary;
+    }
+}
+
+impl Entry {
+    /// A value of which nothing else is known.
+    #[must_use]
+    pub fn plain(value: &str) -> Self {
+        Self { value: value.to_owned(), ..Self::default() }
+    }
+
+    /// Whether more is known than the value and whether it is the one to use.
+    #[must_use]
+    pub const fn is_labelled(&self) -> bool {
+        self.kind.is_some() || self.display.is_some()
+    }
+
+    /// Whether the value was verified.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.kind.as_deref() == Some(VERIFIED)
+    }
+}
+
+impl PostalAddress {
+    /// The same without what claims do not tell (OIDC Core §5.1.1).
+    #[must_use]
+    pub fn claim(&self) -> Address {
+        Address {
+            formatted: self.formatted.clone(),
+            street_address: self.street_address.clone(),
+            locality: self.locality.clone(),
+            region: self.region.clone(),
+            postal_code: self.postal_code.clone(),
+            country: self.country.clone(),
+        }
+    }
+
+    /// Its parts become those of `address`.
+    #[must_use]
+    pub fn with(self, address: Address) -> Self {
+        let Address { formatted, street_address, locality, region, postal_code, country } = address;
+        Self { formatted, street_address, locality, region, postal_code, country, ..self }
+    }
+
+    /// Whether more is known than the parts and whether it is the one to use.
+    #[must_use]
+    pub const fn is_labelled(&self) -> bool {
+        self.kind.is_some() || self.display.is_some()
+    }
+}
+
+/// `all` with the effective one first, which is the one that is marked, otherwise the first
+/// (`docs/contracts/curity.md` §6.1). It is marked then, and no other is.
+#[must_use]
+pub fn effective_first<T: Several>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_by_key(|one| !one.is_primary());
+    for (at, one) in all.iter_mut().enumerate() {
+        one.mark(at == 0);
+    }
+    all
+}
+
+/// The entries of `values`, with what `labels` know of them.
+pub(super) fn labelled(values: &[String], labels: &[Entry]) -> Vec<Entry> {
+    let label = |value: &String| labels.iter().find(|label| label.value == *value).cloned();
+    values.iter().map(|value| label(value).unwrap_or_else(|| Entry::plain(value))).collect()
+}

@@ -1,0 +1,322 @@
+//! The attributes of `User` documents that have several values, and those that SCIM has and OIDC does
+//! not (`docs/contracts/curity.md` §§6.3, 6.4): checked, kept and shown.
+//!
+//! Of telephone numbers, pictures and postal addresses, a document may give the effective one alone,
+//! under the name of the claim, or all of them. It is shown with both where there is more than that one.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::personal_details::is_line;
+use crate::records::{Account, Address, Entry, Name, PostalAddress, Several, effective_first};
+
+/// A name as documents have it.
+#[derive(Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub(super) struct NameDocument {
+    /// The person's first names.
+    given_name: Option<String>,
+    /// Middle names; shown as `middle_name`.
+    middle_name: Option<String>,
+    /// The person's family name.
+    family_name: Option<String>,
+    /// What stands before the name.
+    honorific_prefix: Option<String>,
+    /// What stands after the name.
+    honorific_suffix: Option<String>,
+    /// Full name.
+    formatted: Option<String>,
+}
+
+/// What a document says that has no place of its own in a claim.
+#[derive(Default)]
+pub(super) struct Values {
+    pub external_id: Option<String>,
+    pub display_name: Option<String>,
+    pub title: Option<String>,
+    pub preferred_language: Option<String>,
+    pub user_type: Option<String>,
+    pub name: NameDocument,
+    pub email: Option<String>,
+    pub emails: Vec<Entry>,
+    pub groups: Vec<Entry>,
+    pub phone_numbers: Option<Vec<Entry>>,
+    pub photos: Option<Vec<Entry>>,
+    pub addresses: Option<Vec<PostalAddress>>,
+    pub ims: Vec<Entry>,
+    pub entitlements: Vec<Entry>,
+    pub roles: Vec<Entry>,
+    pub x509_certificates: Vec<Entry>,
+}
+
+/// Values of an attribute at most, besides entitlements and roles.
+const MOST: usize = 32;
+/// Entitlements and roles at most.
+const MOST_GROUPS: usize = 128;
+
+/// Writes `values` into `account`, which has the details of the document already.
+pub(super) fn write(
+    values: Values,
+    account: &mut Account,
+    before: Option<&Account>,
+) -> Result<(), String> {
+    write_name(values.name, account)?;
+    let texts = [
+        ("externalId", &values.external_id, 128),
+        ("displayName", &values.display_name, 64),
+        ("title", &values.title, 64),
+        ("preferredLanguage", &values.preferred_language, 16),
+        ("userType", &values.user_type, 64),
+        ("name.honorificPrefix", &account.attributes.honorific_prefix, 512),
+        ("name.honorificSuffix", &account.attributes.honorific_suffix, 512),
+    ];
+    for (name, text, longest) in texts {
+        check_text(name, text.as_deref(), longest)?;
+    }
+    let lists = [
+        ("emails", &values.emails, usize::MAX),
+        ("groups", &values.groups, usize::MAX),
+        ("phoneNumbers", values.phone_numbers.as_ref().unwrap_or(const { &Vec::new() }), MOST),
+        ("photos", values.photos.as_ref().unwrap_or(const { &Vec::new() }), MOST),
+        ("ims", &values.ims, MOST),
+        ("entitlements", &values.entitlements, MOST_GROUPS),
+        ("roles", &values.roles, MOST_GROUPS),
+        ("x509Certificates", &values.x509_certificates, MOST),
+    ];
+    for (name, entries, most) in lists {
+        check_entries(name, entries, most)?;
+    }
+    check_addresses(values.addresses.as_deref().unwrap_or_default())?;
+    account.set_emails(emails(values.email, values.emails)?);
+    account.set_groups(values.groups);
+    write_effective(account, before, (values.phone_numbers, values.photos, values.addresses))?;
+    let attributes = &mut account.attributes;
+    attributes.external_id = values.external_id;
+    attributes.display_name = values.display_name;
+    attributes.title = values.title;
+    attributes.preferred_language = values.preferred_language;
+    attributes.user_type = values.user_type;
+    attributes.ims = values.ims;
+    attributes.entitlements = values.entitlements;
+    attributes.roles = values.roles;
+    attributes.x509_certificates = values.x509_certificates;
+    Ok(())
+}
+
+fn write_name(name: NameDocument, account: &mut Account) -> Result<(), String> {
+    let details = &mut account.details;
+    if name.middle_name.is_some() && details.middle_name.is_some() {
+        if name.middle_name != details.middle_name {
+            return Err(
+                "middle_name: name.middleName says something else; set one of them".to_owned()
+            );
+        }
+    } else if name.middle_name.is_some() {
+        details.middle_name = name.middle_name;
+    }
+    account.name = Name {
+        given_name: name.given_name,
+        family_name: name.family_name,
+        formatted: name.formatted,
+    };
+    account.attributes.honorific_prefix = name.honorific_prefix;
+    account.attributes.honorific_suffix = name.honorific_suffix;
+    Ok(())
+}
+
+/// The address under `email` goes before all others.
+fn emails(email: Option<String>, mut emails: Vec<Entry>) -> Result<Vec<Entry>, String> {
+    if let Some(email) = email {
+        let known = emails.iter().position(|entry| entry.value == email);
+        let mut first = known.map_or_else(|| Entry::plain(&email), |at| emails.remove(at));
+        for entry in &mut emails {
+            entry.primary = false;
+        }
+        first.primary = true;
+        emails.insert(0, first);
+    }
+    let is_bad = |entry: &&Entry| !entry.value.contains('@') || entry.value.len() > 254;
+    match emails.iter().find(is_bad) {
+        Some(bad) => Err(format!("emails: {:?} is not an e-mail address", bad.value)),
+        None => Ok(emails),
+    }
+}
+
+type Lists = (Option<Vec<Entry>>, Option<Vec<Entry>>, Option<Vec<PostalAddress>>);
+
+/// What may be given twice, as the effective value and as a list.
+fn write_effective(
+    account: &mut Account,
+    before: Option<&Account>,
+    (phones, photos, addresses): Lists,
+) -> Result<(), String> {
+    let value = |entry: &Entry| entry.value.clone();
+    let with = |entry: Entry, value: String| Entry { value, ..entry };
+    let known = |list: fn(&Account) -> Vec<Entry>| before.map(list).unwrap_or_default();
+    let told = (account.details.phone_number.take(), phones);
+    let phones = merge(told, &known(Account::phone_entries), value, with);
+    account.set_phones(phones.ok_or_else(|| contradiction("phone_number", "phoneNumbers"))?);
+    let told = (account.details.picture.take(), photos);
+    let photos = merge(told, &known(Account::photo_entries), value, with);
+    account.set_photos(photos.ok_or_else(|| contradiction("picture", "photos"))?);
+    let told = (account.details.address.take(), addresses);
+    let known = before.map(Account::address_entries).unwrap_or_default();
+    let addresses = merge(told, &known, PostalAddress::claim, PostalAddress::with);
+    account.set_addresses(addresses.ok_or_else(|| contradiction("address", "addresses"))?);
+    Ok(())
+}
+
+fn contradiction(one: &str, all: &str) -> String {
+    format!("{one}: is not the primary one of {all}; leave one of the two out")
+}
+
+/// All values of an attribute of which a document told the effective one, all, or both. Where they
+/// contradict each other, what is not as it was `before` counts; `None` if that is both.
+fn merge<T: Several + Default, V: PartialEq>(
+    (one, all): (Option<V>, Option<Vec<T>>),
+    before: &[T],
+    value: impl Fn(&T) -> V,
+    with: impl Fn(T, V) -> T,
+) -> Option<Vec<T>> {
+    let Some(all) = all else {
+        return Some(one.map(|one| with(T::default(), one)).into_iter().collect());
+    };
+    let mut all = effective_first(all);
+    let Some(one) = one else { return Some(all) };
+    let effective = all.first().map(&value);
+    if effective.as_ref() == Some(&one) || before.first().map(&value).as_ref() == Some(&one) {
+        return Some(all);
+    }
+    if all != before {
+        return None;
+    }
+    match all.first_mut() {
+        Some(first) => *first = with(first.clone(), one),
+        None => all.push(with(T::default(), one)),
+    }
+    Some(all)
+}
+
+fn check_text(name: &str, text: Option<&str>, longest: usize) -> Result<(), String> {
+    let good = |text: &str| is_line(text) && text.chars().count() <= longest;
+    match text {
+        Some(text) if !good(text) => {
+            Err(format!("{name}: must have 1 to {longest} characters and no control characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_entries(name: &str, entries: &[Entry], most: usize) -> Result<(), String> {
+    check_list(name, entries, most)?;
+    for entry in entries {
+        check_text(&format!("{name}.value"), Some(&entry.value), 512)?;
+        check_text(&format!("{name}.type"), entry.kind.as_deref(), 512)?;
+        check_text(&format!("{name}.display"), entry.display.as_deref(), 512)?;
+    }
+    Ok(())
+}
+
+fn check_list<T: Several>(name: &str, entries: &[T], most: usize) -> Result<(), String> {
+    if entries.len() > most {
+        return Err(format!("{name}: must not have more than {most} values"));
+    }
+    if entries.iter().filter(|entry| entry.is_primary()).count() > 1 {
+        return Err(format!("{name}: at most one value can be primary"));
+    }
+    Ok(())
+}
+
+fn check_addresses(addresses: &[PostalAddress]) -> Result<(), String> {
+    check_list("addresses", addresses, MOST)?;
+    for address in addresses {
+        check_text("addresses.type", address.kind.as_deref(), 128)?;
+        check_text("addresses.display", address.display.as_deref(), 1024)?;
+        let Address { formatted, street_address, locality, region, postal_code, country } =
+            address.claim();
+        let lines = |text: Option<String>| text.map(|text| text.replace(['\r', '\n'], " "));
+        for (name, text, longest) in [
+            ("addresses.formatted", lines(formatted), 1024),
+            ("addresses.streetAddress", lines(street_address), 1024),
+            ("addresses.locality", locality, 1024),
+            ("addresses.region", region, 1024),
+            ("addresses.postalCode", postal_code, 128),
+            ("addresses.country", country, 512),
+        ] {
+            check_text(name, text.as_deref(), longest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is known into a document.
+pub(super) fn show(account: &Account, shown: &mut Value) {
+    let attributes = &account.attributes;
+    let name = [
+        ("honorificPrefix", &attributes.honorific_prefix),
+        ("honorificSuffix", &attributes.honorific_suffix),
+    ];
+    for (member, text) in name {
+        if let Some(text) = text {
+            shown["name"][member] = json!(text);
+        }
+    }
+    let texts = [
+        ("externalId", &attributes.external_id),
+        ("displayName", &attributes.display_name),
+        ("title", &attributes.title),
+        ("preferredLanguage", &attributes.preferred_language),
+        ("userType", &attributes.user_type),
+    ];
+    for (member, text) in texts {
+        if let Some(text) = text {
+            shown[member] = json!(text);
+        }
+    }
+    let lists = [
+        ("emails", account.email_entries()),
+        ("groups", account.group_entries()),
+        ("phoneNumbers", attributes.phone_numbers.clone()),
+        ("photos", attributes.photos.clone()),
+        ("ims", attributes.ims.clone()),
+        ("entitlements", attributes.entitlements.clone()),
+        ("roles", attributes.roles.clone()),
+        ("x509Certificates", attributes.x509_certificates.clone()),
+    ];
+    for (member, entries) in lists {
+        if !entries.is_empty() {
+            shown[member] = json!(entries);
+        }
+    }
+    if !attributes.addresses.is_empty() {
+        shown["addresses"] = json!(attributes.addresses);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_value_and_the_list_are_one_attribute() {
+        let all = |values: &[&str]| {
+            effective_first(values.iter().map(|value| Entry::plain(value)).collect::<Vec<_>>())
+        };
+        let value = |entry: &Entry| entry.value.clone();
+        let with = |entry: Entry, value: String| Entry { value, ..entry };
+        let one = |text: &str| Some(text.to_owned());
+        let before = all(&["1", "2"]);
+        for (told, wanted) in [
+            ((None, None), Some(vec![])),
+            ((one("3"), None), Some(vec![Entry::plain("3")])),
+            ((None, Some(all(&["3", "4"]))), Some(all(&["3", "4"]))),
+            ((one("1"), Some(before.clone())), Some(before.clone())),
+            ((one("3"), Some(before.clone())), Some(all(&["3", "2"]))),
+            ((one("1"), Some(all(&["2"]))), Some(all(&["2"]))),
+            ((one("3"), Some(all(&["4"]))), None),
+        ] {
+            assert_eq!(merge(told.clone(), &before, value, with), wanted, "{told:?}");
+        }
+    }
+}

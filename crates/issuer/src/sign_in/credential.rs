@@ -1,0 +1,86 @@
+//! What the credential policy of a site does besides its rules about characters
+//! (`docs/contracts/curity.md` §6.4): passwords that were used before cannot be chosen again, and some
+//! have to be changed before anybody signs in by them.
+
+use castellan_proto::{Secret, Timestamp};
+
+use crate::{
+    Issuer,
+    error::OAuthError,
+    records::{Account, repository::Versioned},
+    secrets::{
+        hashing::{Busy, Match},
+        policy::{Storable, Unacceptable},
+    },
+};
+
+/// Why a password is not set.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordProblem {
+    /// It may not be used.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
+    /// Too many passwords are being checked.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+impl Issuer {
+    /// `password`, if `account` may have it from now on.
+    ///
+    /// # Errors
+    /// [`PasswordProblem`] saying what it lacks.
+    pub(crate) async fn acceptable_password(
+        &self,
+        password: &Secret,
+        account: &Account,
+    ) -> Result<Storable, PasswordProblem> {
+        let storable = self.settings().secrets.password(password)?;
+        if self.settings().secrets.history() == 0 {
+            return Ok(storable);
+        }
+        let remembered = account.attached.credential.history.iter();
+        for hash in account.password.iter().chain(remembered) {
+            if self.passwords().compare(password, Some(hash)).await? != Match::No {
+                return Err(Unacceptable::Reused.into());
+            }
+        }
+        Ok(storable)
+    }
+
+    /// Whether the password of `account` has to be changed before anybody signs in by it.
+    #[must_use]
+    pub fn must_change_password(&self, account: &Account) -> bool {
+        let policy = self.settings().secrets.credential;
+        let longest = policy.and_then(|policy| policy.max_age).map(|age| age.get().as_secs());
+        let is_old = |from: Timestamp| {
+            longest.is_some_and(|longest| self.now().since(from).as_secs() >= longest)
+        };
+        account.attached.credential.must_change || account.password_age_from().is_some_and(is_old)
+    }
+
+    /// `found`, who has just shown their password, unless they have to change it first.
+    ///
+    /// # Errors
+    /// [`OAuthError::MustChangePassword`].
+    pub(super) fn past_forced_change(
+        &self,
+        found: Option<Versioned<Account>>,
+    ) -> Result<Option<Versioned<Account>>, OAuthError> {
+        match found {
+            Some(stored) if stored.body.active && self.must_change_password(&stored.body) => {
+                Err(OAuthError::MustChangePassword(stored.id))
+            }
+            found => Ok(found),
+        }
+    }
+}
+
+/// `found`, for programs that cannot show anybody a page: a password that has to be changed first is
+/// as wrong as any other.
+pub(super) fn as_wrong<T>(found: Result<Option<T>, OAuthError>) -> Result<Option<T>, OAuthError> {
+    match found {
+        Err(OAuthError::MustChangePassword(_)) => Ok(None),
+        found => found,
+    }
+}

@@ -1,0 +1,177 @@
+//! Accounts (`docs/contracts/curity.md` §6).
+
+mod credential;
+mod failure;
+mod mutation;
+mod query;
+
+use castellan_issuer::managers::Operation;
+
+use super::roster::{Api, Root, Target};
+
+const READ: &[Operation] = &[Operation::Read];
+const CREATE: &[Operation] = &[Operation::Create];
+const UPDATE: &[Operation] = &[Operation::Update];
+const DELETE: &[Operation] = &[Operation::Delete];
+
+// Which account a field is about.
+const ACCOUNT_ID: Target = Target::AccountId("accountId");
+const ACCOUNT_ID_IN_INPUT: Target = Target::AccountId("input.accountId");
+const USER_NAME: Target = Target::UserName("userName");
+const USER_NAME_IN_INPUT: Target = Target::UserName("input.userName");
+const EMAIL_ADDRESS: Target = Target::Email("email");
+const PHONE_NUMBER: Target = Target::PhoneNumber("phoneNumber");
+const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId", "input.userName");
+
+// What is not configured, in words for developers.
+const EMAIL: &str = "verification of email addresses";
+const PHONE: &str = "verification of phone numbers";
+const TOTP: &str = "authentication by TOTP";
+const PASSKEYS: &str = "authentication by passkeys";
+const MFA: &str = "opt-in multi-factor authentication";
+const MAIL: &str = "password reset by email";
+const ACTIVATION: &str = "account activation by email";
+
+pub(super) static API: Api = Api {
+    name: "accounts",
+    path: "/admin/graphql/accounts",
+    sdl: include_str!("../schemas/accounts.graphqls"),
+    roots: &[
+        Root::new("accountByUserName", READ, |call| Box::pin(query::by_user_name(call)))
+            .about(USER_NAME),
+        Root::new("accountById", READ, |call| Box::pin(query::by_id(call))).about(ACCOUNT_ID),
+        Root::new("accountByEmail", READ, |call| Box::pin(query::by_email(call)))
+            .about(EMAIL_ADDRESS),
+        Root::new("accountByPhoneNumber", READ, |call| Box::pin(query::by_phone_number(call)))
+            .about(PHONE_NUMBER),
+        Root::new("accounts", READ, |call| Box::pin(query::list(call))),
+        Root::new("credentialPolicyRulesStateByUserName", READ, |call| {
+            Box::pin(query::credential_state(call))
+        })
+        .only_if(|settings| settings.has_credential_policy)
+        .about(USER_NAME),
+        Root::new("bucketsByUserName", READ, |call| Box::pin(query::buckets(call)))
+            .only_if(|settings| settings.buckets)
+            .about(USER_NAME),
+        Root::new("credentialPolicy", READ, |call| query::credential_policy(call)),
+        Root::new("createAccount", CREATE, |call| Box::pin(mutation::create(call)))
+            .writes("input.fields", ""),
+        Root::new("updateAccountById", UPDATE, |call| Box::pin(mutation::update(call)))
+            .about(ACCOUNT_ID_IN_INPUT)
+            .writes("input.fields", ""),
+        Root::new("validatePasswordAndUpdateAccountById", UPDATE, |call| {
+            Box::pin(mutation::validate_and_update(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT)
+        .writes("input.fields", ""),
+        Root::new("deleteAccountById", DELETE, |call| Box::pin(mutation::delete(call)))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("deleteLinkFromAccountByAccountId", DELETE, |call| {
+            Box::pin(mutation::delete_link(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("deleteDeviceFromAccountByAccountId", DELETE, |call| {
+            Box::pin(mutation::delete_device(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("deleteOptInMfaFactorFromAccountByAccountId", DELETE, |call| {
+            Box::pin(mutation::delete_mfa_factor(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("addOptInMfaFactorToAccountByAccountId", UPDATE, |_| {
+            mutation::not_configured(MFA)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("resetOptInMfaStateByAccountId", DELETE, |call| {
+            Box::pin(mutation::reset_mfa(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("optOutFromOptInMfaByAccountId", UPDATE, |call| {
+            Box::pin(mutation::opt_out_of_mfa(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
+            mutation::not_configured(MFA)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
+            mutation::not_configured(MFA)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("addDeviceToAccountByAccountId", CREATE, |call| {
+            Box::pin(mutation::add_device(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT)
+        .writes("input.deviceFields", "devices"),
+        Root::new("updateDeviceFromAccountByAccountId", UPDATE, |call| {
+            Box::pin(mutation::update_device(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT)
+        .writes("input.deviceFields", "devices"),
+        Root::new("setCredentialPolicyRulesStateByUserName", UPDATE, |call| {
+            Box::pin(credential::set_state(call))
+        })
+        .only_if(|settings| settings.has_credential_policy)
+        .about(USER_NAME_IN_INPUT),
+        Root::new("deleteBucketByUserName", DELETE, |call| Box::pin(mutation::delete_bucket(call)))
+            .only_if(|settings| settings.buckets)
+            .about(USER_NAME_IN_INPUT),
+        Root::new("startVerifyEmailAddressByAccountId", UPDATE, |_| {
+            mutation::not_configured(EMAIL)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyEmailAddressByAccountId", UPDATE, |_| {
+            mutation::not_configured(EMAIL)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("updatePrimaryEmailAddressByAccountId", UPDATE, |call| {
+            Box::pin(mutation::make_email_primary(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("deleteEmailAddressByAccountId", DELETE, |call| {
+            Box::pin(mutation::delete_email(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |_| mutation::not_configured(TOTP))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyTotpDeviceByAccountId", UPDATE, |_| {
+            mutation::not_configured(TOTP)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |_| mutation::not_configured(PHONE))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyPhoneNumberByAccountId", UPDATE, |_| {
+            mutation::not_configured(PHONE)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("updatePrimaryPhoneNumberByAccountId", UPDATE, |call| {
+            Box::pin(mutation::make_phone_primary(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("deletePhoneNumberByAccountId", DELETE, |call| {
+            Box::pin(mutation::delete_phone(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("sendPasswordResetEmail", UPDATE, |_| mutation::not_configured(MAIL))
+            .about(ID_OR_USER_NAME_IN_INPUT),
+        Root::new("initializeAccountActivation", UPDATE, |_| mutation::not_configured(ACTIVATION))
+            .about(ID_OR_USER_NAME_IN_INPUT),
+        Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| mutation::not_configured(PASSKEYS))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyPasskeyByAccountId", UPDATE, |_| {
+            mutation::not_configured(PASSKEYS)
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+    ],
+    entities: &[
+        ("Account", ""),
+        ("Device", "devices"),
+        ("Bucket", "buckets"),
+        ("CredentialPolicyRulesState", "credentialPolicyRulesState"),
+    ],
+    managers: |settings| settings.managers(settings.accounts.as_ref()),
+};

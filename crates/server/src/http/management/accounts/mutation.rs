@@ -1,0 +1,168 @@
+//! The mutations (`docs/contracts/curity.md` §6.2).
+
+use std::{future::ready, sync::LazyLock};
+
+use castellan_issuer::management::accounts::{AccountError, Actor};
+use castellan_proto::Secret;
+use serde_json::{Map, Value, json};
+
+use super::{failure, query::shown};
+use crate::http::management::{
+    error::Failure,
+    roster::{Call, Resolving},
+};
+
+/// The input object of a mutation.
+pub(super) struct Input<'a>(&'a Map<String, Value>);
+
+static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+
+impl<'a> Input<'a> {
+    /// That of `call`.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is none.
+    pub(super) fn of(call: &'a Call<'_>) -> Result<Self, Failure> {
+        let input = call.argument("input").as_object();
+        input.map(Self).ok_or_else(|| Failure::validation("input is required"))
+    }
+
+    pub(super) fn text(&self, name: &str) -> &'a str {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn id(&self) -> &'a str {
+        self.text("accountId")
+    }
+
+    pub(super) fn object(&self, name: &str) -> &'a Map<String, Value> {
+        self.0.get(name).and_then(Value::as_object).unwrap_or(&NOTHING)
+    }
+}
+
+pub(super) fn actor(call: &Call<'_>) -> Actor {
+    call.app.issuer().actor(call.caller)
+}
+
+pub(super) async fn create(call: &Call<'_>) -> Result<Value, Failure> {
+    let fields = Input::of(call)?.object("fields");
+    let created = call.app.issuer().create_account(&actor(call), fields).await;
+    account(call, created)
+}
+
+pub(super) async fn update(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let change = (input.object("fields"), call.app.management().allow_username_updates);
+    account(call, call.app.issuer().update_account(&actor(call), input.id(), change).await)
+}
+
+pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let current = Secret::new(input.text("currentPassword").to_owned());
+    let change = (input.object("fields"), call.app.management().allow_username_updates);
+    let guess = (input.id(), &current);
+    let issuer = call.app.issuer();
+    account(call, issuer.validate_password_and_update_account(&actor(call), guess, change).await)
+}
+
+pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let deleted = call.app.issuer().delete_account(&actor(call), input.id()).await;
+    let deleted = deleted.map_err(failure::of)?.account;
+    let is_deleted = deleted.is_some();
+    // They are part of the account, and go with it in any case.
+    let asked = input.0.get("deleteAccountLinks").and_then(Value::as_bool) == Some(true);
+    Ok(json!({
+        "deleted": is_deleted,
+        "account": deleted.map(|account| shown(call, account)),
+        "deletedAccountLinks": asked.then_some(is_deleted),
+    }))
+}
+
+pub(super) async fn add_device(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let fields = input.object("deviceFields");
+    let device = call.app.issuer().add_device(&actor(call), input.id(), fields).await;
+    Ok(json!({"device": device.map_err(failure::of)?}))
+}
+
+pub(super) async fn update_device(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let device = (input.id(), input.text("deviceId"));
+    let fields = input.object("deviceFields");
+    let device = call.app.issuer().update_device(&actor(call), device, fields).await;
+    Ok(json!({"device": device.map_err(failure::of)?}))
+}
+
+pub(super) async fn delete_device(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let device = (input.id(), input.text("deviceId"));
+    said("deleted", call.app.issuer().delete_device(&actor(call), device).await)
+}
+
+pub(super) async fn delete_link(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let link = input.object("linkedAccount");
+    let text = |name: &str| link.get(name).and_then(Value::as_str).unwrap_or_default();
+    let link = (text("value"), text("domain"));
+    said("deleted", call.app.issuer().delete_link(&actor(call), input.id(), link).await)
+}
+
+pub(super) async fn delete_bucket(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let bucket = (input.text("userName"), input.text("purpose"));
+    said("deleted", call.app.issuer().delete_bucket(&actor(call), bucket).await)
+}
+
+pub(super) async fn make_email_primary(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let email = (input.id(), input.text("newPrimaryEmailAddress"));
+    said("result", call.app.issuer().make_email_primary(&actor(call), email).await)
+}
+
+pub(super) async fn delete_email(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let email = (input.id(), input.text("emailAddressToDelete"));
+    said("result", call.app.issuer().delete_email(&actor(call), email).await)
+}
+
+pub(super) async fn make_phone_primary(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let number = (input.id(), input.text("newPrimaryPhoneNumber"));
+    said("result", call.app.issuer().make_phone_primary(&actor(call), number).await)
+}
+
+pub(super) async fn delete_phone(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let number = (input.id(), input.text("phoneNumberToDelete"));
+    said("result", call.app.issuer().delete_phone(&actor(call), number).await)
+}
+
+pub(super) async fn opt_out_of_mfa(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    said("optedOut", call.app.issuer().opt_out_of_mfa(&actor(call), input.id()).await)
+}
+
+pub(super) async fn reset_mfa(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    said("deleted", call.app.issuer().reset_mfa(&actor(call), input.id()).await)
+}
+
+pub(super) async fn delete_mfa_factor(call: &Call<'_>) -> Result<Value, Failure> {
+    let input = Input::of(call)?;
+    let factor = (input.id(), input.text("acr"));
+    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call), factor).await)
+}
+
+/// Nothing is configured that would do it (`docs/contracts/curity.md` §6.2).
+pub(super) fn not_configured(what: &'static str) -> Resolving<'static> {
+    Box::pin(ready(Err(failure::of(AccountError::NotConfigured(what)))))
+}
+
+fn account(call: &Call<'_>, written: Result<Value, AccountError>) -> Result<Value, Failure> {
+    Ok(json!({"account": shown(call, written.map_err(failure::of)?)}))
+}
+
+fn said(name: &str, outcome: Result<bool, AccountError>) -> Result<Value, Failure> {
+    Ok(json!({name: outcome.map_err(failure::of)?}))
+}

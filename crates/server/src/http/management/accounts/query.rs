@@ -1,0 +1,126 @@
+//! The queries (`docs/contracts/curity.md` §6.1).
+
+use std::future::ready;
+
+use castellan_issuer::{
+    management::accounts::AccountsQuery,
+    resources::search::{
+        Filter, FilterAttribute, FilterType, Listed, Sort, SortAttribute, SortOrder,
+    },
+};
+use serde_json::{Value, json};
+
+use super::failure;
+use crate::http::management::{
+    connection::{Page, connection},
+    error::{Classification, Failure},
+    roster::{Call, Resolving},
+};
+
+pub(super) async fn by_id(call: &Call<'_>) -> Result<Value, Failure> {
+    let id = call.text("accountId").unwrap_or_default();
+    Ok(maybe(call, call.app.issuer().account_by_id(id).await?))
+}
+
+pub(super) async fn by_user_name(call: &Call<'_>) -> Result<Value, Failure> {
+    let name = call.text("userName").unwrap_or_default();
+    Ok(maybe(call, call.app.issuer().account_by_user_name(name).await?))
+}
+
+pub(super) async fn by_email(call: &Call<'_>) -> Result<Value, Failure> {
+    let email = call.text("email").unwrap_or_default();
+    Ok(maybe(call, call.app.issuer().account_by_email(email).await?))
+}
+
+pub(super) async fn by_phone_number(call: &Call<'_>) -> Result<Value, Failure> {
+    let number = call.text("phoneNumber").unwrap_or_default();
+    Ok(maybe(call, call.app.issuer().account_by_phone_number(number).await?))
+}
+
+pub(super) async fn list(call: &Call<'_>) -> Result<Value, Failure> {
+    let page = Page::of(call)?;
+    let query = AccountsQuery {
+        active_only: call.argument("activeAccountsOnly").as_bool().unwrap_or(true),
+        filter: filter(call.argument("filtering")),
+        sort: sort(call.argument("sorting")),
+        first: page.first,
+        after: page.after,
+    };
+    let issuer = call.app.issuer();
+    let wants_page = call.selected.has("edges") || call.selected.has("pageInfo");
+    let listed = if wants_page {
+        issuer.list_accounts(query.clone()).await.map_err(failure::of_list)?
+    } else {
+        Listed::default()
+    };
+    let total = if call.selected.has("totalCount") {
+        let counted = issuer.count_accounts(query).await.map_err(failure::of_list)?;
+        Some(counted.ok_or_else(|| {
+            let text = "There are too many accounts to count; leave totalCount out";
+            Failure::new(Classification::OperationNotSupported, text)
+        })?)
+    } else {
+        None
+    };
+    let nodes = listed.documents.into_iter().map(|account| shown(call, account));
+    Ok(connection(nodes, listed.end_cursor, total))
+}
+
+pub(super) fn credential_policy<'a>(call: &'a Call<'a>) -> Resolving<'a> {
+    Box::pin(ready(Ok(call.app.issuer().credential_policy())))
+}
+
+pub(super) async fn credential_state(call: &Call<'_>) -> Result<Value, Failure> {
+    let name = call.text("userName").unwrap_or_default();
+    Ok(call.app.issuer().credential_state(name).await?.unwrap_or(Value::Null))
+}
+
+pub(super) async fn buckets(call: &Call<'_>) -> Result<Value, Failure> {
+    let name = call.text("userName").unwrap_or_default();
+    let purposes = call.argument("purposes").as_array();
+    let purposes: Vec<&str> = purposes.into_iter().flatten().filter_map(Value::as_str).collect();
+    let found = call.app.issuer().buckets(name, &purposes).await;
+    Ok(found.map_err(failure::of)?.into())
+}
+
+fn maybe(call: &Call<'_>, account: Option<Value>) -> Value {
+    account.map_or(Value::Null, |account| shown(call, account))
+}
+
+/// An account with what depends on the settings.
+pub(super) fn shown(call: &Call<'_>, mut account: Value) -> Value {
+    if call.app.management().dynamic_clients_in_accounts {
+        // Nobody can register clients yet.
+        account["dynamicClients"] = json!([]);
+    }
+    account
+}
+
+fn filter(filtering: &Value) -> Option<Filter> {
+    let text = |name: &str| filtering[name].as_str();
+    Some(Filter {
+        by: match text("filterBy")? {
+            "email" => FilterAttribute::Email,
+            _ => FilterAttribute::UserName,
+        },
+        how: match text("filterType")? {
+            "ENDS_WITH" => FilterType::EndsWith,
+            _ => FilterType::StartsWith,
+        },
+        value: text("filter")?.to_owned(),
+    })
+}
+
+/// An order is asked for by `sortBy` (`docs/contracts/curity.md` §4.3).
+fn sort(sorting: &Value) -> Option<Sort> {
+    let by = match sorting["sortBy"].as_str()? {
+        "created" => SortAttribute::Created,
+        "lastModified" => SortAttribute::LastModified,
+        _ => SortAttribute::Name,
+    };
+    let order = match sorting["sortOrder"].as_str() {
+        Some("ASCENDING") => SortOrder::Ascending,
+        _ => SortOrder::Descending,
+    };
+    Some(Sort { by, order })
+}

@@ -1,0 +1,127 @@
+//! The issuers of sites, over one data source.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use castellan_issuer::{
+    Issuer, Parts, Settings,
+    keys::MasterKey,
+    readiness::Readiness,
+    records::TokenProfile,
+    secrets::hashing::Passwords,
+    settings::{GuardScopes, SiteAddress},
+    store::Store,
+};
+use castellan_proto::Digest;
+
+use super::{data_source, error::StartError};
+use crate::config::{GuardConfig, Loaded, Site};
+
+/// What hashes passwords.
+#[cfg(not(feature = "test-clock"))]
+fn passwords() -> Passwords {
+    Passwords::start()
+}
+
+/// What hashes passwords, at next to no cost where `CASTELLAN_TEST_HASHES` is `cheap`: tests make
+/// thousands that protect nobody.
+#[cfg(feature = "test-clock")]
+fn passwords() -> Passwords {
+    use castellan_issuer::secrets::hashing::Cost;
+
+    match std::env::var("CASTELLAN_TEST_HASHES").as_deref() {
+        Ok("cheap") => Passwords::start_at(Cost { memory: 8, passes: 1 }),
+        _ => Passwords::start(),
+    }
+}
+
+/// Opens the issuer of the site that the command line works on, without serving anything.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
+    let (store, master) = data_source::open(loaded).await?;
+    open_site(loaded, &loaded.site, (store, master, passwords(), Arc::default())).await
+}
+
+/// Opens the issuers of all sites, over one data source.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
+    let (store, master) = data_source::open(loaded).await?;
+    let data = (store, master, passwords(), Arc::default());
+    let mut issuers = Vec::new();
+    for site in &loaded.sites {
+        issuers.push(open_site(loaded, site, data.clone()).await?);
+    }
+    Ok(issuers)
+}
+
+async fn open_site(
+    loaded: &Loaded,
+    site: &Site,
+    (store, master, passwords, readiness): (Arc<dyn Store>, MasterKey, Passwords, Arc<Readiness>),
+) -> Result<Issuer, StartError> {
+    let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
+    let parts = Parts {
+        store,
+        site: site.name.as_str().into(),
+        address: address(loaded, site),
+        settings: Settings {
+            profile_access_seconds: [(TokenProfile::Decidim, minutes * 60)].into(),
+            allow_table_scans: loaded.config.data.allow_table_scans,
+            secrets: loaded.config.security.secrets(site, loaded.config.credential_policy),
+            groups_claims: site.groups_claims.clone(),
+            private_origins: loaded.config.security.private_origins.clone(),
+            ..loaded.config.tokens.clone()
+        },
+        clock: crate::clock::clock(),
+        master,
+        passwords,
+        readiness,
+        resources: loaded.rosters.resources.clone(),
+    };
+    Ok(Issuer::open(parts).await?)
+}
+
+/// Where `site` is, and what its scopes mean there.
+pub(super) fn address(loaded: &Loaded, site: &Site) -> SiteAddress {
+    let guards = loaded.guards(site);
+    SiteAddress {
+        issuer: site.issuer.as_str().to_owned(),
+        name: site.title.clone(),
+        alias_digests: alias_digests(&guards),
+        resources: guards.iter().map(|guard| guard.audience_at(site.issuer.as_str())).collect(),
+        guards: guards
+            .iter()
+            .filter(|guard| guard.upstream.is_some())
+            .map(|guard| guard_scopes(guard, site))
+            .collect(),
+        site_accesses: loaded.site_accesses(site).iter().map(|one| one.name.clone()).collect(),
+    }
+}
+
+/// What scopes mean at `guard`.
+fn guard_scopes(guard: &GuardConfig, site: &Site) -> GuardScopes {
+    let rules = crate::guards::rules(guard);
+    GuardScopes {
+        audience: guard.audience_at(site.issuer.as_str()),
+        aliases: rules.aliases,
+        requires_roles: rules.terms.person,
+    }
+}
+
+/// Digests of what each named scope stands for, over all guards: a consent that rests on an alias
+/// is asked for anew when one of them widens it.
+fn alias_digests(guards: &[GuardConfig]) -> BTreeMap<String, String> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for guard in guards {
+        for (alias, patterns) in crate::guards::rules(guard).aliases {
+            let text = texts.entry(alias).or_default();
+            for pattern in patterns {
+                text.extend([&*guard.name, " ", pattern.as_str(), "\n"]);
+            }
+        }
+    }
+    texts.into_iter().map(|(alias, text)| (alias, Digest::of(text.as_bytes()).text())).collect()
+}

@@ -5,6 +5,7 @@
 //! what is selected below, and answers a JSON document in the shape of the schema; everything else is
 //! the same for all of them and is here.
 
+mod apis;
 mod capabilities;
 mod connection;
 mod constraints;
@@ -17,6 +18,6 @@ mod roster;
 mod selection;
 mod wire;
 
-pub(crate) use roster::APIS;
+pub(crate) use apis::APIS;
 
 pub(super) use wire::routes;

@@ -53,11 +53,12 @@ impl GroupsClaim {
         let mut opened =
             claims.iter().filter(|one| one.claim == name && has(&one.scope)).peekable();
         opened.peek()?;
-        let mut value: Vec<String> = opened
-            .flat_map(|claim| groups.iter().filter_map(|group| claim.name_of(group)))
-            .collect();
-        value.sort_unstable();
-        value.dedup();
+        let mut value = Vec::new();
+        for name in opened.flat_map(|claim| groups.iter().filter_map(|one| claim.name_of(one))) {
+            if !value.contains(&name) {
+                value.push(name);
+            }
+        }
         Some(value)
     }
 
@@ -89,9 +90,9 @@ mod tests {
         let groups = ["staff".to_owned(), "boss".to_owned()];
         for (scope, plain, admin) in [
             ("openid", None, None),
-            ("groups", Some(vec!["boss", "staff"]), None),
+            ("groups", Some(vec!["staff", "boss"]), None),
             ("urn:admin", None, Some(vec!["admin"])),
-            ("groups urn:admin", Some(vec!["boss", "staff"]), Some(vec!["admin"])),
+            ("groups urn:admin", Some(vec!["staff", "boss"]), Some(vec!["admin"])),
         ] {
             let scope = Scopes::parse(scope).unwrap();
             for (name, expected) in

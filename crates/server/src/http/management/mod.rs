@@ -6,6 +6,7 @@
 //! the same for all of them and is here.
 
 mod accounts;
+mod apis;
 mod capabilities;
 mod connection;
 mod constraints;
@@ -19,6 +20,6 @@ mod roster;
 mod selection;
 mod wire;
 
-pub(crate) use roster::APIS;
+pub(crate) use apis::APIS;
 
 pub(super) use wire::routes;

@@ -34,10 +34,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
+    apis::APIS,
     cost,
     error::{Classification, Failure},
     execute::{self, asks_about_schema},
-    roster::{APIS, Api},
+    roster::Api,
 };
 use crate::{
     app::App,

@@ -166,8 +166,7 @@ where
 {
     let (path, guard) = (request.uri().path(), site.guard(&request));
     if site.is_of_guards(&request) && guard.is_none_or(|guard| !guard.config.own_host) {
-        let text = "Nothing is at this path of this host.";
-        return Refusal::new(StatusCode::NOT_FOUND, "not_found", text).problem();
+        return Refusal::nothing_here().problem();
     }
     let site = &site.routes;
     // A REST guard is for the origins that it lists, whatever else is at its path.

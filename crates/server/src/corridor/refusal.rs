@@ -34,6 +34,11 @@ impl Refusal {
         Self { status, code, text: text.into() }
     }
 
+    /// At a host of a guard's own, whatever is not the guard's.
+    pub(super) fn nothing_here() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Nothing is at this path of this host.")
+    }
+
     /// As a problem document (RFC 9457).
     #[must_use]
     pub fn problem(&self) -> Response<Body> {

@@ -84,8 +84,8 @@ async fn curity_31_a_link_is_deleted_from_its_own_account_alone() {
         .to_string()
     };
     assert!(castellan.cli_with(&["apply", "-f", "-"], &linked("john", "johndoe")).status.success());
-    let taken = castellan.cli_with(&["apply", "-f", "-"], &linked("bob", "bob"));
-    assert!(!taken.status.success(), "a link belongs to one account");
+    let refused = castellan.cli_with(&["apply", "-f", "-"], &linked("bob", "bob"));
+    assert!(!refused.status.success(), "a link belongs to one account");
     let delete = |account: &str| {
         format!(
             "deleteLinkFromAccountByAccountId(input: {{accountId: \"{account}\",

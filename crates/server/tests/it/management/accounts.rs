@@ -110,7 +110,7 @@ pub(super) async fn pages(
             json!(!read["pageInfo"]["endCursor"].is_null())
         );
         match read["pageInfo"]["endCursor"].as_str() {
-            Some(cursor) => after = cursor.to_owned(),
+            Some(cursor) => cursor.clone_into(&mut after),
             None => return (pages, total),
         }
     }

@@ -61,7 +61,7 @@ pub async fn create(castellan: &Castellan, token: &str, fields: Value) -> Answer
 }
 
 /// A client that is good, with `more` over it.
-pub fn fields(id: &str, more: Value) -> Value {
+pub fn fields(id: &str, more: &Value) -> Value {
     let mut fields = json!({
         "client_id": id, "name": "One", "scopes": ["orders:read"],
         "redirect_uris": ["https://a.example/cb"],
@@ -75,7 +75,7 @@ pub fn fields(id: &str, more: Value) -> Value {
 }
 
 pub async fn made(castellan: &Castellan, token: &str, id: &str, more: Value) {
-    data(&create(castellan, token, fields(id, more)).await);
+    data(&create(castellan, token, fields(id, &more)).await);
 }
 
 pub const UPDATE: &str = "mutation update($id: ID!, $fields: DatabaseClientUpdateFields!) {
@@ -187,11 +187,11 @@ async fn curity_49_the_hash_of_a_secret_is_shown_and_may_be_sent_back() {
 async fn curity_50_an_id_is_used_once_and_made_where_there_is_none() {
     let (castellan, token) = with_maker().await;
     made(&castellan, &token, "one", json!({"description": "the first"})).await;
-    let again = create(&castellan, &token, fields("one", json!({"description": "x"}))).await;
+    let again = create(&castellan, &token, fields("one", &json!({"description": "x"}))).await;
     refused(&again, "constraint-violation", Some("client_id"));
     let client = update(&castellan, &token, "one", json!({})).await;
     assert_eq!(client["description"], "the first");
-    let mut without = fields("", json!({}));
+    let mut without = fields("", &json!({}));
     without.as_object_mut().unwrap().remove("client_id");
     let made = data(&create(&castellan, &token, without).await);
     let id = text(&made["createDatabaseClient"]["client"], "client_id").to_owned();
@@ -220,7 +220,7 @@ async fn curity_51_what_breaks_a_rule_is_refused_and_not_stored() {
             "subject_type",
         ),
     ] {
-        let answer = create(&castellan, &token, fields("one", more)).await;
+        let answer = create(&castellan, &token, fields("one", &more)).await;
         refused(&answer, "invalid-argument", Some(field));
         assert!(!exists(&castellan, &token, "one").await, "{field}");
     }

@@ -58,7 +58,7 @@ async fn nobody_gives_a_client_what_they_do_not_have() {
         (&token, json!(["Query:*"])),
         (&plain, json!(["orders:read"])),
     ] {
-        let answer = create(&castellan, token, fields("more", json!({"scopes": scopes}))).await;
+        let answer = create(&castellan, token, fields("more", &json!({"scopes": scopes}))).await;
         refused(&answer, "access-denied", Some("scopes"));
         assert!(!exists(&castellan, token, "more").await);
     }

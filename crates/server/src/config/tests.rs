@@ -17,7 +17,7 @@ fn with_environment(pairs: &[(&str, &str)]) -> Result<Config, String> {
 #[test]
 fn a_misspelt_key_stops_the_start() {
     insta::assert_snapshot!(refusal_of("[tokens]\nacces_token = \"5m\"\n"), @r#"
-    castellan.toml: line 2, column 1: unknown field `acces_token`, expected one of `access_token`, `id_token`, `person_jwt`, `code`, `refresh_idle`, `refresh_longest`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`
+    castellan.toml: line 2, column 1: unknown field `acces_token`, expected one of `access_token`, `id_token`, `person_jwt`, `code`, `refresh_idle`, `refresh_longest`, `refresh_grace`, `refresh_grace_off`, `session_idle`, `session_absolute`, `flow`, `rotate_keys`, `dpop_nonce`, `dpop_replay`, `groups_claims`
     "#);
 }
 

@@ -19,7 +19,7 @@ pub struct CredentialEnded;
 pub struct ShownAgain;
 
 /// In the extensions of a request whose caller the host of the gate has found: what
-/// [`Verifier::moment`] was before.
+/// [`Verifier::moment`](crate::Verifier::moment) was before.
 #[derive(Clone, Copy, Debug)]
 pub struct FoundAt(pub u64);
 
@@ -77,7 +77,7 @@ impl Shown {
         (one(Rest::Shared(Arc::clone(&shared))), one(Rest::Shared(shared)))
     }
 
-    /// What [`Verifier::moment`] was before the caller was found.
+    /// What [`Verifier::moment`](crate::Verifier::moment) was before the caller was found.
     #[must_use]
     pub fn since(&self) -> u64 {
         self.since

@@ -51,13 +51,13 @@ pub(super) fn strip_response_headers(headers: &mut HeaderMap, settings: &RestSet
                     || NOT_ON_OUR_HOST.contains(&&*dashed)))
     });
     if !shares_host && headers.contains_key(header::SET_COOKIE) {
-        keep_on_host(headers);
+        keep_on_host(headers, &settings.our_cookies);
     }
 }
 
 /// Removes the cookies that browsers would send to other hosts as well (RFC 6265 §5.3): one of those may
-/// be ours.
-fn keep_on_host(headers: &mut HeaderMap) {
+/// be ours. And those whose names begin as ours do.
+fn keep_on_host(headers: &mut HeaderMap, ours: &[String]) {
     let cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     headers.remove(header::SET_COOKIE);
     for cookie in cookies {
@@ -66,7 +66,13 @@ fn keep_on_host(headers: &mut HeaderMap) {
             let name = one.split(|byte| *byte == b'=').next().unwrap_or_default();
             name.trim_ascii().eq_ignore_ascii_case(b"domain")
         };
-        if !attributes.any(is_domain) {
+        let name = cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = name.trim_ascii();
+        let begins = |one: &String| {
+            let begin = name.get(..one.len());
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(one.as_bytes()))
+        };
+        if !attributes.any(is_domain) && !ours.iter().any(begins) {
             headers.append(header::SET_COOKIE, cookie);
         }
     }
@@ -214,9 +220,11 @@ const NOT_IN_TRAILERS: [&str; 13] = [
 ];
 
 /// What an upstream says of its own connection to us, or to a proxy before us.
-const NOT_OUTWARDS: [&str; 8] = [
+const NOT_OUTWARDS: [&str; 9] = [
     "alt-svc",
     "cdn-cache-control",
+    // Browsers clear the cookies of all hosts of a registrable domain.
+    "clear-site-data",
     "content-length",
     "dpop-nonce",
     "surrogate-control",
@@ -226,8 +234,7 @@ const NOT_OUTWARDS: [&str; 8] = [
 ];
 
 /// What would speak for an origin that is not the upstream's own.
-const NOT_ON_OUR_HOST: [&str; 11] = [
-    "clear-site-data",
+const NOT_ON_OUR_HOST: [&str; 10] = [
     "nel",
     "refresh",
     "report-to",

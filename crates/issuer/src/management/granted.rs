@@ -26,6 +26,10 @@ pub struct GrantedAuthorization {
     pub client_id: String,
     /// What people know the app by.
     pub client_name: String,
+    /// What it says of itself.
+    pub client_description: Option<String>,
+    /// Its logo, as a `data:` URL.
+    pub client_logo: Option<String>,
     /// The scopes.
     pub scopes: BTreeSet<String>,
     /// The claims that it receives besides those that the scopes cover.
@@ -224,6 +228,8 @@ fn entry<'a>(
         owner: owner.to_owned(),
         client_id: client_id.to_owned(),
         client_name: client.display_name(client_id).to_owned(),
+        client_description: client.details.description.clone(),
+        client_logo: client.details.logo_uri.clone(),
         scopes: BTreeSet::new(),
         claims: BTreeSet::new(),
         created: at,

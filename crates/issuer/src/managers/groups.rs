@@ -28,9 +28,9 @@ impl GroupsManager {
     }
 
     fn of_groups(&self, groups: &[String]) -> Vec<Operation> {
-        let is_theirs = |name: &str| {
-            !groups.is_empty() && (name == ANY_GROUP || groups.iter().any(|own| own == name))
-        };
+        let is_in_any = groups.iter().any(|own| !own.trim().is_empty());
+        let is_theirs =
+            |name: &str| is_in_any && (name == ANY_GROUP || groups.iter().any(|own| own == name));
         let theirs = self.rules.iter().filter(|(name, _)| is_theirs(name));
         theirs.flat_map(|(_, operations)| operations.iter().copied()).collect()
     }
@@ -76,5 +76,6 @@ mod tests {
         let manager = GroupsManager { rules, ..GroupsManager::default() };
         assert!(manager.of_groups(&["unheard of".to_owned()]).contains(&Operation::Read));
         assert!(!manager.of_groups(&[]).contains(&Operation::Read));
+        assert!(!manager.of_groups(&[String::new()]).contains(&Operation::Read));
     }
 }

@@ -180,6 +180,7 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             "server.client_certificate_headers",
             new.server.client_certificate_headers != old.server.client_certificate_headers,
         ),
+        ("management", new.management != old.management),
         ("jwt", new.jwt != old.jwt),
         ("decidim", new.decidim != old.decidim),
     ] {

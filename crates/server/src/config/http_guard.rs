@@ -8,7 +8,7 @@ use castellan_gate::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    GuardConfig, GuardProtocol, HostExpression, Site,
+    GuardConfig, GuardProtocol, HostExpression, Method, Site,
     guard_check::{Wrong, wrong},
 };
 use crate::wire::host;
@@ -98,6 +98,11 @@ impl GuardConfig {
                         that could match another host";
             return wrong(&["own_host"], text);
         };
+        if self.authenticate.list().contains(&Method::Session) {
+            let text = "own_host: a guard with a host of its own cannot take sessions, since scripts of \
+                        the API could read them there; set authenticate to another method";
+            return wrong(&["own_host"], text);
+        }
         let of_issuer = |site: &&Site| host::parts(site.issuer.authority()).0 == own;
         match sites.iter().find(of_issuer) {
             None => Ok(()),

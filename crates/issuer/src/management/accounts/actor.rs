@@ -1,5 +1,7 @@
 //! Who calls, as far as it matters for what they may do to an account.
 
+use serde_json::{Map, Value};
+
 use super::error::AccountError;
 use crate::{
     Issuer,
@@ -16,6 +18,9 @@ pub struct Actor {
     groups: Vec<String>,
     is_administrator: bool,
 }
+
+/// What people sign in with, or by which they get a new password.
+const SIGN_IN: [&str; 4] = ["password", "userName", "emails", "phoneNumbers"];
 
 /// The values of an attribute.
 type Entries = fn(&Account) -> Vec<Entry>;
@@ -49,6 +54,27 @@ impl Actor {
             Ok(())
         } else {
             Err(AccountError::Denied(None))
+        }
+    }
+
+    /// Whether they may change these `fields` of the account `id`: who sets what people sign in with
+    /// can sign in as them, so the person must be in no group that the caller is not in.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] naming the field, if not.
+    pub(super) fn may_change(
+        &self,
+        (id, account): (&str, &Account),
+        fields: &Map<String, Value>,
+    ) -> Result<(), AccountError> {
+        self.may_touch(id, account)?;
+        if self.is_administrator || self.is(id) {
+            return Ok(());
+        }
+        let opens = SIGN_IN.into_iter().find(|name| fields.contains_key(*name));
+        match opens.filter(|_| !account.groups.iter().all(|group| self.groups.contains(group))) {
+            Some(field) => Err(AccountError::Denied(Some(field))),
+            None => Ok(()),
         }
     }
 

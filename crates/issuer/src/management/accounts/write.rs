@@ -58,7 +58,7 @@ impl Issuer {
         (fields, renames): (&Map<String, Value>, bool),
     ) -> Result<Value, AccountError> {
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
-        actor.may_touch(id, &stored.body)?;
+        actor.may_change((id, &stored.body), fields)?;
         let told = text(fields, "userName");
         if !renames && told.is_some_and(|name| name != stored.body.user_name) {
             return Err(AccountError::Invalid("userName: cannot be changed".to_owned()));
@@ -179,7 +179,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// Whether `account` may have `password`, if that is another than its own.
+    /// Whether `account` may have `password`. That may be its own, as long as nothing asks for another.
     async fn acceptable_new_password(
         &self,
         password: &Secret,
@@ -192,6 +192,12 @@ impl Issuer {
         };
         if !is_own {
             self.acceptable_password(password, account).await?;
+            return Ok(());
+        }
+        // A state that asks for another password would stay as it is.
+        if self.must_change_password(account) {
+            let text = "The password must be another than the present one";
+            return Err(AccountError::Rejected(vec![text.to_owned()]));
         }
         Ok(())
     }

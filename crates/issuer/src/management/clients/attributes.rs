@@ -2,6 +2,7 @@
 //! what acts, and beside it what was given and has no effect.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use castellan_proto::Digest;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -109,10 +110,19 @@ fn user_authentication(client: &Client) -> Option<Value> {
     })))
 }
 
+/// What a text begins with that stands for a secret.
+pub(super) const SHOWN: &str = "stored:";
+
+/// What is shown of a secret: a digest of its stored form, by which nobody can try secrets, since the
+/// salt is not known.
+fn shown_secret(stored: &str) -> String {
+    format!("{SHOWN}{}", Digest::of(stored.as_bytes()).text())
+}
+
 /// How it proves who it is; none if that is of no effect here.
 fn proof(client: &Client) -> Option<Value> {
     if let Some(stored) = &client.secret {
-        return Some(json!({"secret": {"secret": stored}}));
+        return Some(json!({"secret": {"secret": shown_secret(stored)}}));
     }
     if !client.jwks.is_empty() {
         let jwks = STANDARD.encode(json!({"keys": client.jwks}).to_string());

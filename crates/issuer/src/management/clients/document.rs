@@ -9,7 +9,6 @@ use base64::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    attributes::Attributes,
     grants::Grants,
     writing::{Draft, Writing},
 };
@@ -99,10 +98,7 @@ impl Draft<'_> {
     fn proof(&mut self) {
         let writing = self.writing;
         let primary = writing.member("client_authentication", "primary");
-        let of = |(_, before): (&Value, &Attributes)| {
-            before.get("client_authentication")?.get("primary").cloned()
-        };
-        let same = writing.before.and_then(of).as_ref() == primary;
+        let same = writing.proof_before() == primary;
         let kind = if writing.has_proof() { "confidential" } else { "public" };
         self.set("type", Some(&json!(kind)));
         let jwks = self.document.shift_remove("jwks");

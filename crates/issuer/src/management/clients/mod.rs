@@ -257,9 +257,9 @@ impl DatabaseClients<'_> {
     }
 }
 
-/// An id that nobody guesses or has already.
+/// An id that nobody guesses or has already. It begins with a letter, as ids of clients have to.
 fn new_id() -> String {
-    URL_SAFE_NO_PAD.encode(random::<16>())
+    format!("db-{}", URL_SAFE_NO_PAD.encode(random::<16>()))
 }
 
 /// The status of a client.

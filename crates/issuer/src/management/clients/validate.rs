@@ -4,7 +4,12 @@
 use castellan_proto::{LogoutUri, RedirectUri, is_identifier, is_origin, scope::Scope};
 use serde_json::Value;
 
-use super::{ClientError, attributes::Attributes, document::read_jwks, writing::Writing};
+use super::{
+    ClientError,
+    attributes::{Attributes, SHOWN},
+    document::read_jwks,
+    writing::Writing,
+};
 use crate::resources::{is_logo, is_page};
 
 /// Characters of a name at most.
@@ -187,6 +192,12 @@ fn proofs(writing: &Writing<'_>) -> Result<(), ClientError> {
             if text.is_some_and(|text| text.as_str().is_none_or(str::is_empty)) {
                 return wrong(&format!("{field}.{kind}"), "must not be empty");
             }
+        }
+        let secret = proof.get("secret").and_then(|proof| proof.get("secret"));
+        let is_shown = secret.and_then(Value::as_str).is_some_and(|text| text.starts_with(SHOWN));
+        if is_shown && writing.proof_before() != Some(proof) {
+            let text = "stands for a secret that the client does not have; send the secret itself";
+            return wrong(&format!("{field}.secret"), text);
         }
         let uri = proof.get("jwks_uri").and_then(|verifier| verifier.get("uri"));
         let is_https = |uri: &Value| {

@@ -22,6 +22,12 @@ pub(super) struct Draft<'a> {
 }
 
 impl Writing<'_> {
+    /// How the client proves who it is before anything is written, as it is shown.
+    pub(super) fn proof_before(&self) -> Option<&Value> {
+        let (_, before) = self.before?;
+        before.get("client_authentication")?.get("primary")
+    }
+
     /// The attribute `name`; none if it is null or not there.
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.after.get(name).filter(|value| !value.is_null())

@@ -92,7 +92,12 @@ fn shown(granted: &GrantedAuthorization, texts: &ScopeTexts, languages: &[String
     let claim = |name: &String| json!({"name": name, "localizedName": name});
     json!({
         "owner": granted.owner,
-        "authorizedClient": {"id": granted.client_id, "name": granted.client_name},
+        "authorizedClient": {
+            "id": granted.client_id,
+            "name": granted.client_name,
+            "description": granted.client_description,
+            "logoUri": granted.client_logo,
+        },
         "authorizedScopes": granted.scopes.iter().map(scope).collect::<Vec<_>>(),
         "authorizedClaims": granted.claims.iter().map(claim).collect::<Vec<_>>(),
         "meta": {"created": granted.created.0, "lastModified": granted.modified.0},

@@ -9,12 +9,15 @@ use std::{
 
 use axum::body::Body as AnyBody;
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::activity::{Activity, Open};
+use super::{
+    activity::{Activity, Open},
+    stream::Broken,
+};
 
 /// A rest that is no longer is read after the answer, so that the connection can be used again.
 const REST: u64 = 64 * 1024;
@@ -115,13 +118,17 @@ pub(crate) struct Answered {
     open: Open,
     /// Whether it is offered piece by piece.
     http2: bool,
+    /// Where the end of the connection may be its end: nothing else tells of one that breaks off.
+    broken: Option<Broken>,
     /// What is left of the part that is being offered.
     left: Bytes,
 }
 
 impl Answered {
-    pub(crate) const fn new(body: AnyBody, open: Open, http2: bool) -> Self {
-        Self { body, open, http2, left: Bytes::new() }
+    pub(crate) fn new(body: AnyBody, open: Open, version: Version, broken: &Broken) -> Self {
+        let http2 = version == Version::HTTP_2;
+        let broken = (version < Version::HTTP_11).then(|| broken.clone());
+        Self { body, open, http2, broken, left: Bytes::new() }
     }
 
     /// The next piece of what is left.
@@ -145,7 +152,11 @@ impl Body for Answered {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if !self.http2 {
-            return Pin::new(&mut self.body).poll_frame(context);
+            let frame = Pin::new(&mut self.body).poll_frame(context);
+            if let (Poll::Ready(Some(Err(_))), Some(broken)) = (&frame, &self.broken) {
+                broken.note();
+            }
+            return frame;
         }
         if !self.left.is_empty() {
             let piece = self.piece();

@@ -21,7 +21,7 @@ use super::{
     opening::{self, Opened},
     room::Place,
     shares::Share,
-    stream::Stream,
+    stream::{Broken, Stream},
 };
 use crate::{
     corridor::{Corridor, LengthBesideCoding},
@@ -78,20 +78,24 @@ impl Connection {
         let (corridor, peer) = (self.house.corridor.clone(), self.peer);
         let (noted, stopped) = (Arc::clone(&activity), self.stopped.clone());
         let counted = Arc::new(self.counted);
+        let stream = Stream::new(socket, Arc::clone(&self.activity));
+        let broken = stream.broken();
         let told = Told { memory: self.memory, arrival, activity: noted, counted, stopped };
         let service = service_fn(move |mut request: Request<Incoming>| {
             told.tell(&mut request);
-            let (corridor, activity) = (corridor.clone(), Arc::clone(&activity));
+            let (corridor, broken) = (corridor.clone(), broken.clone());
+            let activity = Arc::clone(&activity);
             // At once: the task of a stream is noted right after this.
             let open = activity.begin(request.version() == Version::HTTP_2);
             // On the heap, where the next request finds the same memory still in the processor's caches:
             // hyper would keep room for it within each connection.
             Box::pin(async move {
-                Ok::<_, Infallible>(answer(&corridor, peer, (&activity, open), request).await)
+                Ok::<_, Infallible>(
+                    answer(&corridor, peer, (&activity, open, &broken), request).await,
+                )
             })
         });
         let builder = builder(Streams(Arc::clone(&self.activity)));
-        let stream = Stream::new(socket, Arc::clone(&self.activity));
         let mut connection =
             pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         loop {
@@ -110,11 +114,7 @@ impl Connection {
                     }
                     connection.as_mut().graceful_shutdown();
                 }
-                Ok(()) = self.stopped.changed() => {
-                    activity.end();
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = renewed(&mut renewals) => {
+                () = is_over(&mut self.stopped, &mut renewals) => {
                     activity.end();
                     connection.as_mut().graceful_shutdown();
                 }
@@ -148,6 +148,15 @@ impl Told {
             let counted = Arc::new((Arc::clone(&self.counted), open));
             extensions.insert(Changing { counted, stopped: self.stopped.clone() });
         }
+    }
+}
+
+/// Waits until no more requests are to come over a connection: the server stops, or the certificate of
+/// the client has to be shown anew.
+async fn is_over(stopped: &mut watch::Receiver<()>, renewals: &mut Option<watch::Receiver<()>>) {
+    tokio::select! {
+        Ok(()) = stopped.changed() => {}
+        () = renewed(renewals) => {}
     }
 }
 
@@ -200,10 +209,11 @@ fn builder(streams: Streams) -> auto::Builder<Streams> {
 async fn answer(
     corridor: &Corridor,
     peer: IpAddr,
-    (activity, open): (&Arc<Activity>, Open),
+    (activity, open, broken): (&Arc<Activity>, Open, &Broken),
     request: Request<Incoming>,
 ) -> Response<Answered> {
-    let http2 = request.version() == Version::HTTP_2;
+    let version = request.version();
+    let http2 = version == Version::HTTP_2;
     let (head, body) = request.into_parts();
     let body = if http2 {
         Asked::of_stream(body, &head.headers)
@@ -215,5 +225,5 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    response.map(|body| Answered::new(body, open, http2))
+    response.map(|body| Answered::new(body, open, version, broken))
 }

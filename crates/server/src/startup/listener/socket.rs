@@ -19,6 +19,15 @@ pub(super) enum Socket {
 }
 
 impl Socket {
+    /// Has the other side know, when this is closed, that it did not end in order (RFC 9293 §3.5.2).
+    pub(super) fn reset(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let _ = socket.set_zero_linger();
+    }
+
     /// Whether what was written may still wait here for the client to take it.
     pub(super) const fn holds_back(&self) -> bool {
         matches!(self, Self::Tls(_))

@@ -4,7 +4,10 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -21,7 +24,23 @@ const PIECE: usize = 16 * 1024;
 pub(crate) struct Stream {
     socket: Socket,
     activity: Arc<Activity>,
+    broken: Broken,
     end: End,
+}
+
+/// Whether the answer broke off, so that nobody may take what came of it for whole.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    /// It did.
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// How far its end has come.
@@ -33,11 +52,25 @@ enum End {
 
 impl Stream {
     pub(crate) fn new(socket: Socket, activity: Arc<Activity>) -> Self {
-        Self { socket, activity, end: End::Open }
+        Self { socket, activity, broken: Broken::default(), end: End::Open }
+    }
+
+    /// Where it is noted that the answer broke off.
+    pub(crate) fn broken(&self) -> Broken {
+        self.broken.clone()
     }
 
     fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         self.activity.note_write(written.is_pending());
+    }
+}
+
+impl Drop for Stream {
+    /// Resets the connection of an answer that broke off.
+    fn drop(&mut self) {
+        if self.broken.is_noted() {
+            self.socket.reset();
+        }
     }
 }
 
@@ -95,6 +128,9 @@ impl AsyncWrite for Stream {
     /// never see the answer that it was sent (RFC 9112 §9.6). How long that may take is for
     /// [`Activity`] to say.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.broken.is_noted() {
+            return Poll::Ready(Ok(()));
+        }
         if matches!(self.end, End::Open) {
             ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
             if !self.activity.is_unread() {

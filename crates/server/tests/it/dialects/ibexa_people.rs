@@ -47,6 +47,9 @@ scope: ["*"]
 "#;
 
 const SDL: &str = "type Query { hello: String } type Mutation { write: String }";
+/// This machine is a proxy that tells of client certificates.
+const PROXY: &str = "client_certificate_headers = { subject_header = \"X-Client-Subject\", \
+                     verify_header = \"X-Client-Verify\", trusted_proxies = [\"127.0.0.1\"] }\n";
 const REALM: &str = "Basic realm=\"Ibexa DXP REST API\"";
 
 /// One guard for each method before one API, and two before one that speaks GraphQL.
@@ -73,9 +76,12 @@ async fn start_with(more: &str, documents: &str) -> (Recorder, Castellan) {
     let config = http("basic", "authenticate = \"basic\"\nrealm = \"Ibexa DXP REST API\"")
         + &http("jwt", "authenticate = \"jwt\"")
         + &http("oauth", "authenticate = \"oauth\"")
+        + &http("session", "")
+        + &http("certificate", "authenticate = \"client_certificate\"")
         + &guard("graphql", "/graphql", "authenticate = \"jwt\"\nschema = \"api.graphql\"");
     let castellan = Castellan::start(Plan {
         config: config + more,
+        server: PROXY,
         documents: format!("{PEOPLE}{documents}"),
         files: vec![("api.graphql", SDL.to_owned())],
         ..Plan::default()
@@ -468,6 +474,71 @@ async fn case_08_aliases_are_counted_one_by_one() {
     assert!((1..=11).contains(&checked), "{body}");
 }
 
+/// A session of Ann's, as its cookie.
+async fn session(castellan: &Castellan) -> String {
+    let input = json!({"SessionInput": {"login": "ann", "password": "pw-ann"}});
+    let answer = Ask::post(&castellan.at("/rest/session/user/sessions"))
+        .header("accept", "application/vnd.ibexa.api.Session+json")
+        .body("application/vnd.ibexa.api.SessionInput+json", input.to_string())
+        .send()
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let session = &answer.json()["Session"];
+    let text = |name: &str| session[name].as_str().unwrap().to_owned();
+    format!("{}={}", text("name"), text("identifier"))
+}
+
+/// A request of somebody who shows `headers`.
+async fn shows(castellan: &Castellan, guard: &str, headers: &[(&str, &str)]) -> Answer {
+    let ask = Ask::get(&castellan.at(&format!("/rest/{guard}/things")))
+        .header("accept", "application/vnd.ibexa.api.Things+json");
+    headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value)).send().await
+}
+
+const SUBJECT: (&str, &str) = ("x-client-subject", "emailAddress=ann@example.org,CN=Ann");
+const VERIFIED: (&str, &str) = ("x-client-verify", "SUCCESS");
+
+/// Headers that show somebody.
+type Shown = Vec<(&'static str, String)>;
+
+fn owned((name, value): (&'static str, &str)) -> (&'static str, String) {
+    (name, value.to_owned())
+}
+
+/// Credentials of every kind that are right nowhere, some of them made of a JWT of a person's and of
+/// the cookie of a session.
+fn wrong_credentials(person: &str, cookie: &str) -> Vec<Shown> {
+    let naked = person.trim_start_matches("Bearer ");
+    let (name, _) = cookie.split_once('=').unwrap();
+    let authorizations = [
+        basic("ann:wrong"),
+        basic("nobody:pw-ann"),
+        basic("robot:robot-secret"),
+        basic("ann"),
+        "Basic ***".to_owned(),
+        "Basic".to_owned(),
+        "Bearer".to_owned(),
+        "Bearer nonsense".to_owned(),
+        "Bearer a.b.c".to_owned(),
+        person.rsplit_once('.').unwrap().0.to_owned(),
+        format!("DPoP {naked}"),
+        "Digest username=\"ann\"".to_owned(),
+        "Negotiate abc".to_owned(),
+        naked.to_owned(),
+    ];
+    let cookies = ["ASID=x".to_owned(), format!("{name}=x"), format!("{cookie}x")];
+    let nobody = ("x-client-subject", "emailAddress=nobody@example.org".to_owned());
+    let certificates = [
+        vec![owned(SUBJECT)],
+        vec![owned(VERIFIED)],
+        vec![owned(SUBJECT), ("x-client-verify", "NONE".to_owned())],
+        vec![owned(VERIFIED), nobody],
+    ];
+    let alone = |name| move |value| vec![(name, value)];
+    let shown = authorizations.into_iter().map(alone("authorization"));
+    shown.chain(cookies.into_iter().map(alone("cookie"))).chain(certificates).collect()
+}
+
 /// Every method with every credential that is not right there: 401 with the method's challenge, and
 /// nothing reaches the API.
 #[tokio::test]
@@ -481,54 +552,52 @@ async fn a_guard_takes_the_credentials_of_its_method_and_no_others() {
     let answer = castellan.token(&pairs).await.json();
     let access = format!("Bearer {}", answer["access_token"].as_str().unwrap());
     let person = format!("Bearer {}", jwt(&castellan).await);
-    let password = basic("ann:pw-ann");
-    let right = [("basic", &password), ("jwt", &person), ("oauth", &access)];
-    for (guard, shown) in right {
-        assert_eq!(things(&castellan, guard, Some(shown)).await.status, 200, "{guard}");
+    let (password, cookie) = (basic("ann:pw-ann"), session(&castellan).await);
+    let right: [(&str, Shown); 5] = [
+        ("basic", vec![("authorization", password.clone())]),
+        ("jwt", vec![("authorization", person.clone())]),
+        ("oauth", vec![("authorization", access)]),
+        ("session", vec![("cookie", cookie.clone())]),
+        ("certificate", vec![owned(SUBJECT), owned(VERIFIED)]),
+    ];
+    for (guard, headers) in &right {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(shows(&castellan, guard, &headers).await.status, 200, "{guard}");
     }
     recorder.seen();
-    let wrong = [
-        basic("ann:wrong"),
-        basic("nobody:pw-ann"),
-        basic("robot:robot-secret"),
-        basic("ann"),
-        "Basic ***".to_owned(),
-        "Basic".to_owned(),
-        "Bearer".to_owned(),
-        "Bearer nonsense".to_owned(),
-        "Bearer a.b.c".to_owned(),
-        format!("Bearer {}", person.rsplit_once('.').unwrap().0),
-        format!("DPoP {}", person.trim_start_matches("Bearer ")),
-        "Digest username=\"ann\"".to_owned(),
-        "Negotiate abc".to_owned(),
-        person.trim_start_matches("Bearer ").to_owned(),
-    ];
-    for (guard, challenge) in [("basic", REALM), ("jwt", "Bearer"), ("oauth", "Bearer")] {
-        let others = right.iter().filter(|(other, _)| *other != guard).map(|(_, shown)| *shown);
-        for shown in others.chain(&wrong) {
-            let answer = things(&castellan, guard, Some(shown)).await;
-            assert_eq!(answer.status, 401, "{guard} with {shown}: {answer:?}");
-            let found = answer.header("www-authenticate").unwrap_or_default().to_owned();
+    let wrong = wrong_credentials(&person, &cookie);
+    for (guard, challenge) in [
+        ("basic", Some(REALM)),
+        ("jwt", Some("Bearer")),
+        ("oauth", Some("Bearer")),
+        ("session", None),
+        ("certificate", None),
+    ] {
+        let others = right.iter().filter(|(other, _)| *other != guard).map(|(_, shown)| shown);
+        for headers in others.chain(&wrong) {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+            let answer = shows(&castellan, guard, &headers).await;
+            assert_eq!(answer.status, 401, "{guard} with {headers:?}: {answer:?}");
+            let found = answer.header("www-authenticate");
             // Where tokens can be bound to keys, one in that scheme is asked for in it (RFC 9449 §7.1).
-            let is_bound = guard == "oauth" && shown.starts_with("DPoP ");
-            let scheme = if is_bound { "DPoP" } else { challenge };
-            assert!(found.starts_with(scheme), "{guard} with {shown}: {found}");
-            assert_eq!(answer.header("set-cookie"), None);
+            let is_bound =
+                guard == "oauth" && headers.iter().any(|(_, value)| value.starts_with("DPoP "));
+            let scheme = if is_bound { Some("DPoP") } else { challenge };
+            let is_asked = match (found, scheme) {
+                (Some(found), Some(scheme)) => found.starts_with(scheme),
+                (found, scheme) => found == scheme,
+            };
+            assert!(is_asked, "{guard} with {headers:?}: {found:?}");
+            assert_eq!(answer.header("set-cookie"), None, "{guard} with {headers:?}");
         }
-        let missing = things(&castellan, guard, None).await;
+        let missing = shows(&castellan, guard, &[]).await;
         assert_eq!(missing.status, 401, "{guard}: {missing:?}");
-        assert_eq!(missing.header("www-authenticate"), Some(challenge), "{guard}");
-        for cookie in ["ASID=x", "IBX_SESSION_ID98defd6ee70dfb1dea416cecdf391f58=x"] {
-            let url = castellan.at(&format!("/rest/{guard}/things"));
-            let answer = Ask::get(&url).header("cookie", cookie).send().await;
-            assert_eq!(answer.status, 401, "{guard} with a cookie: {answer:?}");
-        }
-        let twice = Ask::get(&castellan.at(&format!("/rest/{guard}/things")))
-            .header("authorization", &password)
-            .header("authorization", &person)
-            .send()
-            .await;
-        assert_eq!(twice.status, 400, "{guard}: {twice:?}");
+        assert_eq!(missing.header("www-authenticate"), challenge, "{guard}");
+        let both = [("authorization", &*password), ("authorization", &*person)];
+        let twice = shows(&castellan, guard, &both).await;
+        // Where sessions or certificates count, `Authorization` is not looked at.
+        let status = if challenge.is_some() { 400 } else { 401 };
+        assert_eq!(twice.status, status, "{guard}: {twice:?}");
     }
     assert!(recorder.seen().is_empty());
 }

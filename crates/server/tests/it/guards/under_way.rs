@@ -201,6 +201,35 @@ async fn downloads_end_with_their_token_and_with_nobody_elses() {
     theirs.goes_on().await;
 }
 
+/// Over HTTP/1.0 the end of the connection is the end of the body: one that is reset is none.
+#[tokio::test]
+async fn a_download_over_http_1_0_ends_with_a_reset() {
+    let stage = Stage::start().await;
+    let token = stage.token().await;
+    let mut socket = stage.connect().await;
+    let head = format!("GET /f/files/a HTTP/1.0\r\nauthorization: Bearer {token}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = UnderWay { socket, said: String::new() };
+    begun.until("1,").await;
+    assert!(begun.said.starts_with("HTTP/1.0 200 "), "{}", begun.said);
+    assert!(!begun.said.contains("transfer-encoding"), "{}", begun.said);
+    let pairs = [&PORTAL[..], &[("token", &token)]].concat();
+    let revoked = Ask::post(&stage.castellan.at("/auth/revoke")).form(&pairs).send().await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let reading = async {
+        let mut piece = [0; 4096];
+        loop {
+            match begun.socket.read(&mut piece).await {
+                Ok(0) => panic!("it looks whole"),
+                Ok(_) => {}
+                Err(error) => return error.kind(),
+            }
+        }
+    };
+    let ended = tokio::time::timeout(BOUND, reading).await.expect("it goes on");
+    assert_eq!(ended, std::io::ErrorKind::ConnectionReset);
+}
+
 #[tokio::test]
 async fn downloads_end_when_their_token_expires() {
     let stage = Stage::start().await;

@@ -73,7 +73,7 @@ const FOREIGN: [&str; 13] = [
     "secret_hash",
     "secretDigest",
     "isAdministrator",
-    "roles",
+    "role",
     "version",
     "lastModified",
     "sub",

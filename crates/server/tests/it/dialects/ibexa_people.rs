@@ -77,7 +77,10 @@ async fn start_with(more: &str, documents: &str) -> (Recorder, Castellan) {
         + &http("jwt", "authenticate = \"jwt\"")
         + &http("oauth", "authenticate = \"oauth\"")
         + &http("session", "")
-        + &http("certificate", "authenticate = \"client_certificate\"")
+        + &http(
+            "certificate",
+            "authenticate = \"client_certificate\"\nclient_certificate = { subject = \"email\" }",
+        )
         + &guard("graphql", "/graphql", "authenticate = \"jwt\"\nschema = \"api.graphql\"");
     let castellan = Castellan::start(Plan {
         config: config + more,
@@ -595,8 +598,8 @@ async fn a_guard_takes_the_credentials_of_its_method_and_no_others() {
         assert_eq!(missing.header("www-authenticate"), challenge, "{guard}");
         let both = [("authorization", &*password), ("authorization", &*person)];
         let twice = shows(&castellan, guard, &both).await;
-        // Where sessions or certificates count, `Authorization` is not looked at.
-        let status = if challenge.is_some() { 400 } else { 401 };
+        // Where sessions count, `Authorization` is not looked at (§3).
+        let status = if guard == "session" { 401 } else { 400 };
         assert_eq!(twice.status, status, "{guard}: {twice:?}");
     }
     assert!(recorder.seen().is_empty());

@@ -207,7 +207,9 @@ async fn a_download_over_http_1_0_ends_with_a_reset() {
     let stage = Stage::start().await;
     let token = stage.token().await;
     let mut socket = stage.connect().await;
-    let head = format!("GET /f/files/a HTTP/1.0\r\nauthorization: Bearer {token}\r\n\r\n");
+    let head = format!(
+        "GET /f/files/a HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut begun = UnderWay { socket, said: String::new() };
     begun.until("1,").await;

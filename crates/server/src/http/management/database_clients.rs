@@ -19,8 +19,10 @@ pub(super) static API: Api = Api {
     sdl: include_str!("schemas/database_clients.graphqls"),
     roots: &[
         Root::new("databaseClientById", &[Operation::Read], |call| Box::pin(by_id(call))),
-        Root::new("databaseClients", &[Operation::Read], |call| Box::pin(filtered(call))),
-        Root::new("searchDatabaseClients", &[Operation::Read], |call| Box::pin(found(call))),
+        Root::new("databaseClients", &[Operation::Read], |call| Box::pin(filtered(call)))
+            .finds_by(examined),
+        Root::new("searchDatabaseClients", &[Operation::Read], |call| Box::pin(found(call)))
+            .finds_by(examined),
         Root::new("createDatabaseClient", &[Operation::Create], |call| Box::pin(create(call)))
             .writes("input.fields", ""),
         Root::new("updateDatabaseClientById", &[Operation::Update], |call| Box::pin(update(call)))
@@ -84,6 +86,16 @@ fn member<'a>(input: &'a Map<String, Value>, name: &str) -> Result<&'a str, Fail
 fn fields(input: &Map<String, Value>) -> Result<&Map<String, Value>, Failure> {
     let fields = input.get("fields").and_then(Value::as_object);
     fields.ok_or_else(|| Failure::validation("input.fields is required"))
+}
+
+/// The attributes by which lists are found. Lists are sorted by name without being asked to, so the
+/// order counts for nothing.
+fn examined(arguments: &Map<String, Value>) -> Vec<&'static str> {
+    let is_there = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
+    let found: [(&str, &[&'static str]); 3] =
+        [("clientName", &["name"]), ("tags", &["tags"]), ("searchTerms", &["client_id", "name"])];
+    let found = found.into_iter().filter(|(argument, _)| is_there(argument));
+    found.flat_map(|(_, attributes)| attributes.iter().copied()).collect()
 }
 
 async fn by_id(call: &Call<'_>) -> Result<Value, Failure> {

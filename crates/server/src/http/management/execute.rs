@@ -114,12 +114,18 @@ impl Request<'_> {
             }
             written
         });
-        self.permissions.decide(&Question {
+        let allowed = self.permissions.decide(&Question {
             field: found.root.name,
             needs: found.root.needs,
             owner: owner.as_deref(),
             written: &written,
-        })
+        })?;
+        // Whoever finds what is their own by its name knows that name.
+        let hides = || {
+            let mut examined = (found.root.finds_by)(&found.arguments).into_iter();
+            examined.any(|attribute| !allowed.may_read(attribute))
+        };
+        (allowed.is_self_service() || !hides()).then_some(allowed)
     }
 
     async fn answer(&self, found: &Found, allowed: Allowed<'_>) -> Result<Value, Failure> {

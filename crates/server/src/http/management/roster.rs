@@ -40,14 +40,22 @@ pub(crate) struct Root {
     pub(crate) about: Target,
     /// The argument whose members are attributes that it writes, and the path that these begin with.
     pub(crate) writes: Option<(&'static str, &'static str)>,
+    /// The attributes by which it finds or sorts with these arguments: what may not be read tells
+    /// nothing by the order, or by what is found, either.
+    pub(crate) finds_by: FindsBy,
     pub(crate) resolve: Resolver,
 }
+
+/// What [`Root::finds_by`] is.
+pub(crate) type FindsBy = fn(&Map<String, Value>) -> Vec<&'static str>;
 
 /// Which account a field touches, by an argument such as `input.accountId`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Any number of them, or none.
+    /// Any number of them.
     Any,
+    /// None: everybody is shown the same, so that it counts as one's own.
+    Nobody,
     /// The one with this id.
     AccountId(&'static str),
     /// The one with this user name.
@@ -91,7 +99,14 @@ impl Root {
         needs: &'static [Operation],
         resolve: Resolver,
     ) -> Self {
-        Self { name, needs, exists: |_| true, about: Target::Any, writes: None, resolve }
+        let (exists, finds_by): (fn(&ManagementConfig) -> bool, FindsBy) =
+            (|_| true, |_| Vec::new());
+        Self { name, needs, exists, about: Target::Any, writes: None, finds_by, resolve }
+    }
+
+    /// A field that finds or sorts by what `finds_by` names.
+    pub(crate) const fn finds_by(self, finds_by: FindsBy) -> Self {
+        Self { finds_by, ..self }
     }
 
     /// A field that touches one account.
@@ -122,6 +137,7 @@ impl Target {
         let named = |name: &str| own(&|account| login_name(&account.user_name) == login_name(name));
         match self {
             Self::Any => None,
+            Self::Nobody => caller.account.as_ref().map(|(id, _)| id.clone()),
             Self::AccountId(way) => text(way).map(ToOwned::to_owned),
             Self::UserName(way) => text(way).and_then(named),
             Self::Email(way) => {

@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::support::{GRANTED, GROUPS, asked, assert_refused, data, serving, token, token_at};
+use super::support::{
+    ACCOUNTS, GRANTED, GROUPS, JOHNS, asked, assert_refused, data, serving, token, token_at,
+};
 use crate::support::{
     castellan::{Castellan, Plan},
     jose,
 };
 
+const CLIENTS: &str = "/admin/graphql/database-clients";
 const READ: &str = r#"{grantedAuthorizationsByOwner(owner: "user") {totalCount}}"#;
 const DELETE: &str =
     r#"mutation {revokeGrantedAuthorizationsByOwner(input: {owner: "nobody"}) {success}}"#;
@@ -190,7 +193,7 @@ scope: [accounts, see, watch, change]
 const SELF: &str = r#"
 [management.self_service]
 required_scope = "accounts"
-queries = ["grantedAuthorizationsByOwner"]
+queries = ["grantedAuthorizationsByOwner", "credentialPolicy"]
 mutations = ["revokeGrantedAuthorizationsByOwner"]
 mutation_throttle = { mutations = 2, seconds = 60 }
 "#;
@@ -213,6 +216,12 @@ async fn self_service_is_for_ones_own_and_for_what_is_listed() {
     ] {
         let answer = asked(&castellan, GRANTED, &token, &query).await;
         assert_eq!(answer.status.as_u16(), status, "{query}: {answer:?}");
+    }
+    for (query, status) in [
+        ("{credentialPolicy {credentialUpdateRules {message}}}", 200),
+        ("{accounts {totalCount}}", 403),
+    ] {
+        assert_eq!(asked(&castellan, ACCOUNTS, &token, query).await.status, status, "{query}");
     }
     let without = token_at(&castellan, "console", "nogroups", "groups").await;
     assert_refused(
@@ -279,6 +288,33 @@ require_subject_match = false
     // No list is for them.
     let other = token(&castellan, "other").await;
     assert_eq!(statuses(&castellan, &other).await, [403, 403]);
+}
+
+#[tokio::test]
+async fn nobody_finds_by_what_they_may_not_read() {
+    let config = r"
+[management.attributes]
+lists = [{ default_allow_read = true, require_subject_match = false, rules = { emails = {}, name = {} } }]
+";
+    let castellan = serving(config, JOHNS).await;
+    let token = token(&castellan, "user").await;
+    let filtered = |by: &str| {
+        let filter =
+            format!("filtering: {{filterBy: {by}, filterType: STARTS_WITH, filter: \"joh\"}}");
+        format!("{{accounts({filter}) {{edges {{node {{id}}}} totalCount}}}}")
+    };
+    for (path, query, status) in [
+        (ACCOUNTS, filtered("userName"), 200),
+        (ACCOUNTS, filtered("email"), 403),
+        (ACCOUNTS, "{accountByUserName(userName: \"johndoe\") {id}}".to_owned(), 200),
+        (ACCOUNTS, "{accountByEmail(email: \"john@example.test\") {id}}".to_owned(), 403),
+        (CLIENTS, "{databaseClients {totalCount}}".to_owned(), 200),
+        (CLIENTS, "{databaseClients(clientName: \"One\") {totalCount}}".to_owned(), 403),
+        (CLIENTS, "{searchDatabaseClients(searchTerms: \"One\") {totalCount}}".to_owned(), 403),
+    ] {
+        let answer = asked(&castellan, path, &token, &query).await;
+        assert_eq!(answer.status, status, "{query}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -38,13 +38,16 @@ pub(super) static API: Api = Api {
     sdl: include_str!("../schemas/accounts.graphqls"),
     roots: &[
         Root::new("accountByUserName", READ, |call| Box::pin(query::by_user_name(call)))
-            .about(USER_NAME),
+            .about(USER_NAME)
+            .finds_by(|_| vec!["userName"]),
         Root::new("accountById", READ, |call| Box::pin(query::by_id(call))).about(ACCOUNT_ID),
         Root::new("accountByEmail", READ, |call| Box::pin(query::by_email(call)))
-            .about(EMAIL_ADDRESS),
+            .about(EMAIL_ADDRESS)
+            .finds_by(|_| vec!["emails"]),
         Root::new("accountByPhoneNumber", READ, |call| Box::pin(query::by_phone_number(call)))
-            .about(PHONE_NUMBER),
-        Root::new("accounts", READ, |call| Box::pin(query::list(call))),
+            .about(PHONE_NUMBER)
+            .finds_by(|_| vec!["phoneNumbers"]),
+        Root::new("accounts", READ, |call| Box::pin(query::list(call))).finds_by(query::examined),
         Root::new("credentialPolicyRulesStateByUserName", READ, |call| {
             Box::pin(query::credential_state(call))
         })
@@ -53,7 +56,8 @@ pub(super) static API: Api = Api {
         Root::new("bucketsByUserName", READ, |call| Box::pin(query::buckets(call)))
             .only_if(|settings| settings.buckets)
             .about(USER_NAME),
-        Root::new("credentialPolicy", READ, |call| query::credential_policy(call)),
+        Root::new("credentialPolicy", READ, |call| query::credential_policy(call))
+            .about(Target::Nobody),
         Root::new("createAccount", CREATE, |call| Box::pin(mutation::create(call)))
             .writes("input.fields", ""),
         Root::new("updateAccountById", UPDATE, |call| Box::pin(mutation::update(call)))

@@ -8,7 +8,7 @@ use castellan_issuer::{
         Filter, FilterAttribute, FilterType, Listed, Sort, SortAttribute, SortOrder,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::failure;
 use crate::http::management::{
@@ -94,6 +94,20 @@ pub(super) fn shown(call: &Call<'_>, mut account: Value) -> Value {
         account["dynamicClients"] = json!([]);
     }
     account
+}
+
+/// The attributes by which [`list`] finds and sorts.
+pub(super) fn examined(arguments: &Map<String, Value>) -> Vec<&'static str> {
+    let text = |argument: &str, name: &str| arguments.get(argument)?.get(name)?.as_str();
+    let found = text("filtering", "filterBy").map(|by| match by {
+        "email" => "emails",
+        _ => "userName",
+    });
+    let sorted = text("sorting", "sortBy").map(|by| match by {
+        "name" => "userName",
+        _ => "meta",
+    });
+    found.into_iter().chain(sorted).collect()
 }
 
 fn filter(filtering: &Value) -> Option<Filter> {

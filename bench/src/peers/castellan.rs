@@ -248,7 +248,8 @@ impl Instance {
         if let Some(tls) = &self.tls {
             let _ = write!(
                 text,
-                "[[listener]]\nlisten = \"{}\"\ntls = {{ certificate = \"{TLS}/server.pem\", key = \
+                // Its issuer is that of the plain listener, which no real site with TLS would have.
+                "[security]\ninsecure = true\n[[listener]]\nlisten = \"{}\"\ntls = {{ certificate = \"{TLS}/server.pem\", key = \
                  \"{TLS}/server.key\" }}\n",
                 tls.address
             );

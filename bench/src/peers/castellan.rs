@@ -249,8 +249,8 @@ impl Instance {
             let _ = write!(
                 text,
                 // Its issuer is that of the plain listener, which no real site with TLS would have.
-                "[security]\ninsecure = true\n[[listener]]\nlisten = \"{}\"\ntls = {{ certificate = \"{TLS}/server.pem\", key = \
-                 \"{TLS}/server.key\" }}\n",
+                "[security]\ninsecure = true\n[[listener]]\nlisten = \"{}\"\ntls = {{ certificate = \
+                 \"{TLS}/server.pem\", key = \"{TLS}/server.key\" }}\n",
                 tls.address
             );
         }

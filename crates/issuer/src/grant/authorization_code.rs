@@ -143,7 +143,6 @@ fn family(
     }
     Ok(Family {
         account: Some(code.account.clone()),
-        listing: Some(code.family.clone()),
         audience,
         ends_previous: profile.refresh_ends_previous(),
         auth_time: Some(code.auth_time),

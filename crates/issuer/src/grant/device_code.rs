@@ -132,7 +132,6 @@ fn family(
     let new = issuer.new_family(client, GrantName::DEVICE, device.scope.clone())?;
     Ok(Family {
         account: Some(account.clone()),
-        listing: Some(device.family.clone()),
         audience: device.resources.clone().unwrap_or_else(|| new.audience.clone()),
         auth_time: Some(*auth_time),
         amr: amr.clone(),

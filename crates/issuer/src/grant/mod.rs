@@ -153,7 +153,6 @@ impl Issuer {
             agreement: String::new(),
             account_generation: 0,
             client_generation: client.client.generation,
-            listing: None,
             ended: false,
             ended_at: None,
             created: now,

@@ -100,7 +100,6 @@ impl GrantType for Password {
         let id = new_id(now);
         let family = Family {
             account: Some(person.id),
-            listing: Some(id.clone()),
             audience: named.unwrap_or_else(|| new.audience.clone()),
             ends_previous: client.client.profile.refresh_ends_previous(),
             auth_time: Some(now),

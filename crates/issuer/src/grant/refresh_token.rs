@@ -14,11 +14,7 @@ use crate::{
     },
     request::{params::Params, scope::scope_within},
     store::{Kind, Notice},
-    tokens::{
-        dependencies::Missing,
-        family::{FamilyToken, new_id},
-        mint::Authorized,
-    },
+    tokens::{dependencies::Missing, family::FamilyToken, mint::Authorized},
 };
 
 pub(super) struct RefreshToken;
@@ -188,9 +184,6 @@ fn advance(
     }
     family.access_generation = family.access_generation.saturating_add(1);
     family.renewed = now;
-    if family.account.is_some() {
-        family.listing.get_or_insert_with(|| new_id(now));
-    }
     family.ends = family.useful_until(now);
     let narrowed = (scope != family.scope).then_some(scope);
     let rescoped = narrowed != family.narrowed || audience != family.narrowed_audience;

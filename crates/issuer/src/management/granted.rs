@@ -9,11 +9,8 @@ use castellan_proto::Timestamp;
 
 use crate::{
     Issuer,
-    records::{
-        Account, Client, Consent, Family, consent_id, granted_prefix, login_name,
-        repository::{Versioned, read},
-    },
-    store::{Key, Kind, NameEnd, NameQuery, StoreError, names},
+    records::{Account, Client, Consent, Family, consent_id, login_name, repository::Versioned},
+    store::{Key, Kind, StoreError},
     tokens::dependencies::Dependencies,
 };
 
@@ -49,8 +46,11 @@ pub struct Granted {
     pub is_incomplete: bool,
 }
 
-/// Families that are ended at a time.
+/// Agreements that are ended at a time.
 const STEP: usize = 100;
+/// Families that are read at a time, and for one answer.
+const WALK: usize = 500;
+const MOST_EXAMINED: usize = 20_000;
 
 impl Issuer {
     /// What the person `owner` lets the app `client` do, or every app. At most `most` agreements and
@@ -64,9 +64,9 @@ impl Issuer {
         client: Option<&str>,
         most: usize,
     ) -> Result<Granted, StoreError> {
-        let (mut families, _) = self.families_of((owner, client), None, most + 1).await?;
+        let (mut families, rest) = self.families_of((owner, client), None, most + 1).await?;
         let mut consents = self.consents_of((owner, client), most + 1).await?;
-        let is_incomplete = families.len() > most || consents.len() > most;
+        let is_incomplete = rest.is_some() || families.len() > most || consents.len() > most;
         families.truncate(most);
         consents.truncate(most);
         let bodies: Vec<&Family> = families.iter().map(|stored| &stored.body).collect();
@@ -145,35 +145,32 @@ impl Issuer {
         Ok(named.map(|stored| stored.id))
     }
 
-    /// The token families that `owner` let `client` have, or every client: at most `limit`, after the
-    /// name `after`; and the name after which there may be more.
+    /// The token families that `owner` let `client` have, or every client, among those after the id
+    /// `after`: about `limit` of them. And the id after which there may be more. All of the site are
+    /// walked over, a bounded number at a time: an index of them would cost every token a round trip
+    /// more (`docs/rules.md` rule 38).
     async fn families_of(
         &self,
         (owner, client): (&str, Option<&str>),
-        after: Option<String>,
+        mut after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Versioned<Family>>, Option<String>), StoreError> {
-        let query = NameQuery {
-            site: self.repository().site().clone(),
-            kind: Kind::Family,
-            end: NameEnd::Start,
-            part: granted_prefix(owner, client),
-            after,
-            limit,
-        };
-        let found = names::page(self.repository().store(), &query, self.now()).await?;
-        let last = found.last().filter(|_| found.len() >= limit).map(|named| named.name.clone());
-        let mut families = Vec::with_capacity(found.len());
-        for named in found {
-            let stored = read::<Family>(named.record)?;
-            // Ids may contain slashes.
-            let is_theirs = stored.body.account.as_deref() == Some(owner)
-                && client.is_none_or(|client| client == stored.body.client);
-            if is_theirs && !stored.body.ended {
-                families.push(stored);
+        let (mut families, mut examined) = (Vec::new(), 0);
+        loop {
+            let step = self.repository().page::<Family>("", after, WALK, self.now()).await?;
+            let is_last = step.len() < WALK;
+            examined += step.len();
+            after = step.last().map(|stored| stored.id.clone()).filter(|_| !is_last);
+            families.extend(step.into_iter().filter(|stored| {
+                let family = &stored.body;
+                let is_theirs = family.account.as_deref() == Some(owner)
+                    && client.is_none_or(|client| client == family.client);
+                is_theirs && !family.ended
+            }));
+            if after.is_none() || families.len() >= limit || examined >= MOST_EXAMINED {
+                return Ok((families, after));
             }
         }
-        Ok((families, last))
     }
 
     /// What `owner` agreed to for `client`, or for every client, with the clients' ids.

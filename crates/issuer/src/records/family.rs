@@ -80,10 +80,6 @@ pub struct Family {
     /// The client's generation of authorizations when it was issued.
     #[serde(default, skip_serializing_if = "is_first")]
     pub client_generation: u32,
-    /// What it is listed by among the families of its person and client, in the order in which they
-    /// were made; none if an older version made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub listing: Option<String>,
     /// Whether it has ended.
     #[serde(default)]
     pub ended: bool,
@@ -104,27 +100,8 @@ const fn is_first(generation: &u32) -> bool {
 impl Stored for Family {
     const KIND: Kind = Kind::Family;
 
-    /// Those of people are listed by person and client, as long as they have not ended.
-    fn unique(&self) -> Vec<String> {
-        let listing = self.listing.as_ref().filter(|_| !self.ended);
-        let names = self.account.as_ref().zip(listing);
-        let name = |(account, listing): (&String, &String)| {
-            format!("{}{listing}", granted_prefix(account, Some(&self.client)))
-        };
-        names.map(name).into_iter().collect()
-    }
-
     fn expires_at(&self) -> Option<Timestamp> {
         self.ends
-    }
-}
-
-/// What the names begin with of the families that `account` let `client` have, or any client.
-#[must_use]
-pub fn granted_prefix(account: &str, client: Option<&str>) -> String {
-    match client {
-        Some(client) => format!("granted/{account}/{client}/"),
-        None => format!("granted/{account}/"),
     }
 }
 

@@ -46,7 +46,7 @@ pub use consent::{Consent, consent_id};
 pub(crate) use credential::is_news;
 pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, network};
 pub use decision::DecisionRecord;
-pub use family::{Family, Refresh, granted_prefix};
+pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
 pub use groups_claim::{GroupsClaim, GroupsClaimName};
 pub use person::{Address, BeyondScopes, PersonalDetails};

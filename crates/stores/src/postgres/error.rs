@@ -76,12 +76,18 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
 
 /// The database responds and denies access.
 pub(super) fn refused(error: sqlx::Error) -> OpenError {
-    OpenError::server(
-        "postgres",
-        "refused to create or read the tables of Castellan",
-        "give this user a database or a schema of its own",
-    )
-    .because(error)
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let (problem, remedy) = match code.as_deref() {
+        Some("55P03" | "57014") => (
+            "took too long to create or read the tables of Castellan",
+            "start again once no other node or statement holds them",
+        ),
+        _ => (
+            "refused to create or read the tables of Castellan",
+            "give this user a database or a schema of its own",
+        ),
+    };
+    OpenError::server("postgres", problem, remedy).because(error)
 }
 
 /// Whether a connection on which the server answers with this code can no longer be used. A full

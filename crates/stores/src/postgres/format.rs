@@ -67,10 +67,16 @@ pub(super) async fn admits_older(connection: &mut PgConnection) -> Result<bool, 
 
 /// What exists; `None` without tables of Castellan.
 async fn look(connection: &mut PgConnection) -> Result<Option<Found>, OpenError> {
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('castellan_meta') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(unreachable)?;
+    // A session that waited for another to make the tables finds them in the catalogue itself at
+    // once, but by `to_regclass`, which reads a cache of it, only in the next transaction.
+    let there: bool = sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM pg_class WHERE relname = 'castellan_meta' AND pg_table_is_visible(oid)
+         )",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(unreachable)?;
     if !there {
         return Ok(None);
     }
@@ -116,8 +122,11 @@ async fn widen(connection: &mut PgConnection) -> Result<(), OpenError> {
     moment.commit().await.map_err(refused)
 }
 
-/// Makes every other node that is about to change tables wait until the transaction ends.
+/// Makes every other node that is about to change tables wait until the transaction ends. What one
+/// node does to them on a busy database takes longer than a statement otherwise may.
 async fn alone(moment: &mut PgConnection) -> Result<(), OpenError> {
+    let patience = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '60s'";
+    sqlx::raw_sql(patience).execute(&mut *moment).await.map_err(refused)?;
     // Not on any path but this one.
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
     lock.execute(moment).await.map(drop).map_err(refused)

@@ -292,6 +292,25 @@ mod postgres {
         open(&fresh, Migrate::Widen).await;
         assert_eq!(old.layout().await, Database::at(&fresh).await.layout().await);
     }
+
+    #[tokio::test]
+    async fn nodes_of_postgres_that_start_together_wait_for_the_one_that_makes_the_tables() {
+        let url = servers::postgres().await;
+        let busy = Database::at(&url).await;
+        let mut slow = busy.0.begin().await.unwrap();
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('castellan migrate'))");
+        lock.execute(&mut *slow).await.unwrap();
+        let mut nodes = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let url = url.clone();
+            nodes.spawn(async move { open(&url, Migrate::Widen).await.1 });
+        }
+        // Longer than any other statement may wait for a lock, or take.
+        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+        assert!(nodes.try_join_next().is_none());
+        slow.commit().await.unwrap();
+        assert_eq!(nodes.join_all().await.len(), 4);
+    }
 }
 
 #[cfg(feature = "dynamodb")]

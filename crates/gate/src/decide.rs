@@ -22,7 +22,7 @@ pub enum Ask<'a> {
         /// Of which root type.
         root: Root,
         /// The scope it requires.
-        demand: &'a RequiredScope,
+        required: &'a RequiredScope,
         /// It reaches past the types of the schema, so that only a pattern that spells it out
         /// opens it: `_entities`, `_service`, `node`, `nodes`.
         by_name_only: bool,
@@ -118,7 +118,7 @@ pub(crate) enum ByScopes<'a> {
         /// What they say.
         term: &'a PolicyTerm,
         /// The scope that the field requires.
-        demand: &'a RequiredScope,
+        required: &'a RequiredScope,
     },
 }
 
@@ -129,18 +129,18 @@ pub(crate) fn by_scopes<'a>(ask: Ask<'a>, caller: &'a Caller, rules: &Rules) -> 
     {
         return ByScopes::Decided(Verdict::Deny(reason));
     }
-    let (root, demand, by_name_only, local) = match ask {
+    let (root, required, by_name_only, local) = match ask {
         Ask::Typename | Ask::CreateToken => return ByScopes::Decided(Verdict::Local),
         Ask::NestedIntrospection => {
             return ByScopes::Decided(Verdict::Deny(Reason::IntrospectionClosed));
         }
         Ask::Introspection => return ByScopes::Decided(introspection(caller, rules)),
-        Ask::Field { root, demand, by_name_only, local } => (root, demand, by_name_only, local),
+        Ask::Field { root, required, by_name_only, local } => (root, required, by_name_only, local),
     };
     let passed = if local { Verdict::Local } else { Verdict::Allow };
-    match of_field(root, Want { demand, by_name_only }, caller, rules) {
+    match of_field(root, Want { required, by_name_only }, caller, rules) {
         Ok(Passage::Known(identity)) if rules.terms.policy => {
-            ByScopes::UpToPolicies { passed, term: &identity.policy_term, demand }
+            ByScopes::UpToPolicies { passed, term: &identity.policy_term, required }
         }
         Ok(Passage::Public | Passage::Known(_)) => ByScopes::Decided(passed),
         Err(reason) => ByScopes::Decided(Verdict::Deny(reason)),
@@ -208,10 +208,10 @@ impl Rules {
         !replaced && self.public.iter().any(|pattern| want.is_met_by_pattern(pattern))
     }
 
-    /// Whether `scopes` cover `demand` at this guard, where named scopes represent patterns.
+    /// Whether `scopes` cover `required` at this guard, where named scopes represent patterns.
     #[must_use]
-    pub fn covers(&self, scopes: &Scopes, demand: &RequiredScope) -> bool {
-        Want { demand, by_name_only: false }.is_met_by(scopes, self)
+    pub fn covers(&self, scopes: &Scopes, required: &RequiredScope) -> bool {
+        Want { required, by_name_only: false }.is_met_by(scopes, self)
     }
 }
 
@@ -225,7 +225,7 @@ fn introspection(caller: &Caller, rules: &Rules) -> Verdict {
 /// What one field wants, matched against scopes at a guard.
 #[derive(Clone, Copy)]
 pub(crate) struct Want<'a> {
-    pub(crate) demand: &'a RequiredScope,
+    pub(crate) required: &'a RequiredScope,
     pub(crate) by_name_only: bool,
 }
 
@@ -256,6 +256,10 @@ impl Want<'_> {
     }
 
     pub(crate) fn is_met_by_pattern(self, pattern: &castellan_proto::scope::ScopePattern) -> bool {
-        if self.by_name_only { pattern.names(self.demand) } else { pattern.matches(self.demand) }
+        if self.by_name_only {
+            pattern.names(self.required)
+        } else {
+            pattern.matches(self.required)
+        }
     }
 }

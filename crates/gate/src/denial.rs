@@ -57,9 +57,9 @@ impl Denial {
 
 impl DeniedField {
     fn bytes(&self) -> usize {
-        let demand = self.demand.as_ref().map_or(0, |demand| demand.as_str().len());
+        let required = self.required.as_ref().map_or(0, |required| required.as_str().len());
         let policies = self.policies.iter().map(PolicySaid::bytes).sum::<usize>();
-        FIELD + self.path.len() + self.field.len() + demand + policies
+        FIELD + self.path.len() + self.field.len() + required + policies
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         let field = |at: usize| DeniedField {
             path: "é".repeat(at),
             field: "Query.secret".to_owned(),
-            demand: None,
+            required: None,
             reason: Reason::NoCredential,
             policies: Vec::new(),
         };
@@ -155,7 +155,7 @@ mod tests {
         let field = DeniedField {
             path: "a".to_owned(),
             field: "Query.a".to_owned(),
-            demand: None,
+            required: None,
             reason: Reason::Policy,
             policies: (0..1_000).map(said).collect(),
         };
@@ -171,7 +171,7 @@ mod tests {
         let field = DeniedField {
             path: "a.b".to_owned(),
             field: "Query.secret".to_owned(),
-            demand: None,
+            required: None,
             reason: Reason::NoCredential,
             policies: Vec::new(),
         };

@@ -49,7 +49,8 @@ pub struct DeniedField {
     /// The field's name, with its root type before it.
     pub field: String,
     /// The scope it requires.
-    pub demand: Option<RequiredScope>,
+    #[serde(rename = "demand")]
+    pub required: Option<RequiredScope>,
     /// Why it was denied.
     pub reason: Reason,
     /// What policies said, if they denied it.
@@ -101,8 +102,8 @@ pub trait Recorder: Send + Sync {
 
     /// Records which required scopes the scopes of a known caller covered, one for each field that
     /// is allowed; public fields are not included.
-    fn used(&self, caller: &Identity, demands: &mut dyn Iterator<Item = &RequiredScope>) {
-        let _ = (caller, demands);
+    fn used(&self, caller: &Identity, required_scopes: &mut dyn Iterator<Item = &RequiredScope>) {
+        let _ = (caller, required_scopes);
     }
 }
 
@@ -126,7 +127,8 @@ pub struct FieldExplanation {
     /// The field's name, with its root type before it.
     pub field: String,
     /// The scope it requires.
-    pub demand: Option<String>,
+    #[serde(rename = "demand")]
+    pub required: Option<String>,
     /// Where the required scope comes from.
     pub named_by: Option<&'static str>,
     /// Whether it is allowed.
@@ -193,7 +195,7 @@ pub fn explain(
         };
         let said = judge.answered(at).map(|answer| answer.said.clone());
         let want = match ask {
-            Ask::Field { demand, by_name_only, .. } => Some(Want { demand, by_name_only }),
+            Ask::Field { required, by_name_only, .. } => Some(Want { required, by_name_only }),
             _ => None,
         };
         let named_by =
@@ -243,11 +245,11 @@ impl Decided<'_> {
             steps
         });
         let said = said.unwrap_or_default();
-        let grant = || smallest_grant((reason?, &said), want?.demand, (caller, rules), root);
+        let grant = || smallest_grant((reason?, &said), want?.required, (caller, rules), root);
         FieldExplanation {
             path,
             field,
-            demand: want.map(|want| want.demand.to_string()),
+            required: want.map(|want| want.required.to_string()),
             named_by,
             allowed: reason.is_none(),
             reason,
@@ -268,19 +270,19 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
         // An operation over HTTP has a method and a path in the place of a root type and a field.
         let of = if denied.field.contains(' ') { &*denial.operation } else { of };
         let root = root.into_iter().find(|root| root.as_str() == of).unwrap_or(Root::Query);
-        let steps = denied.demand.as_ref().map(|demand| {
-            let want = Want { demand, by_name_only: is_by_name_only(field) };
+        let steps = denied.required.as_ref().map(|scope| {
+            let want = Want { required: scope, by_name_only: is_by_name_only(field) };
             let mut steps = chain(want, &caller, rules);
             steps.extend(required(root, &caller, rules));
             steps.extend(policy(Some(denied.reason), Some(&denied.policies), &caller, rules));
             steps
         });
         let why = (denied.reason, &*denied.policies);
-        let grant = || smallest_grant(why, denied.demand.as_ref()?, (&caller, rules), root);
+        let grant = || smallest_grant(why, denied.required.as_ref()?, (&caller, rules), root);
         FieldExplanation {
             path: denied.path.clone(),
             field: denied.field.clone(),
-            demand: denied.demand.as_ref().map(ToString::to_string),
+            required: denied.required.as_ref().map(ToString::to_string),
             named_by: None,
             allowed: false,
             reason: Some(denied.reason),

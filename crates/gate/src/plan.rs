@@ -167,10 +167,10 @@ impl Plan {
         let fields = denied.map(|(at, selected, reason)| DeniedField {
             path: selected.path.join("."),
             field: format!("{}.{}", selected.root.as_str(), selected.field),
-            demand: shared
+            required: shared
                 .schema
                 .entry(selected.root, &selected.field)
-                .map(|entry| entry.demand.clone()),
+                .map(|entry| entry.required.clone()),
             reason,
             policies: self.said.get(&at).cloned().unwrap_or_default(),
         });
@@ -193,23 +193,23 @@ impl Plan {
         let (Some(recorder), Some(identity)) = (&shared.recorder, caller.identity()) else {
             return;
         };
-        let mut demands: Vec<&RequiredScope> = self
+        let mut required_scopes: Vec<&RequiredScope> = self
             .decided()
             .filter(|(_, verdict)| !matches!(verdict, Verdict::Deny(_)))
             .filter(|(selected, _)| selected.place.runs(&self.variables))
             .filter(|(selected, _)| !selected.is_create_token(&shared.schema))
             .filter_map(|(selected, _)| shared.schema.entry(selected.root, &selected.field))
             .filter(|entry| {
-                let want = Want { demand: &entry.demand, by_name_only: entry.by_name_only };
+                let want = Want { required: &entry.required, by_name_only: entry.by_name_only };
                 !shared.rules.is_public(want, caller)
             })
-            .map(|entry| &entry.demand)
+            .map(|entry| &entry.required)
             .collect();
         // A scope that several fields of one document require is counted once.
-        demands.sort_unstable();
-        demands.dedup();
-        if !demands.is_empty() {
-            recorder.used(identity, &mut demands.into_iter());
+        required_scopes.sort_unstable();
+        required_scopes.dedup();
+        if !required_scopes.is_empty() {
+            recorder.used(identity, &mut required_scopes.into_iter());
         }
     }
 }

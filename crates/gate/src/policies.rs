@@ -29,7 +29,7 @@ pub struct PolicyRequest<'a> {
     /// The field's name, never its alias.
     pub field: &'a str,
     /// The scope it requires.
-    pub demand: &'a RequiredScope,
+    pub required: &'a RequiredScope,
     /// Its arguments as the API will see them: variables replaced by their values, and defaults
     /// filled in.
     pub arguments: &'a Map<String, Value>,

@@ -107,8 +107,8 @@ impl<'a> Judge<'a> {
             ByScopes::UpToPolicies { term: PolicyTerm::Unknown, .. } => {
                 Ok(Verdict::Deny(Reason::Policy))
             }
-            ByScopes::UpToPolicies { passed, term, demand } => {
-                let answer = self.answer(at, term, demand)?;
+            ByScopes::UpToPolicies { passed, term, required } => {
+                let answer = self.answer(at, term, required)?;
                 Ok(if answer.is_allowed { passed } else { Verdict::Deny(Reason::Policy) })
             }
         }
@@ -124,7 +124,7 @@ impl<'a> Judge<'a> {
         &mut self,
         at: usize,
         term: &PolicyTerm,
-        demand: &RequiredScope,
+        required: &RequiredScope,
     ) -> Result<&PolicyAnswer, DocumentError> {
         let question = self.question;
         let asked = self.asked.get_or_insert_with(|| Asked::about(&question.document.selected));
@@ -143,7 +143,7 @@ impl<'a> Judge<'a> {
                             parts: question.parts,
                             operation_type: group[0].root.as_str(),
                             field: &group[0].field,
-                            demand,
+                            required,
                             arguments: &arguments,
                             fields: &fields,
                         }),

@@ -88,7 +88,7 @@ impl Selected {
             _ if self.is_create_token(schema) => Some(Ask::CreateToken),
             field => schema.entry(self.root, field).map(|entry| Ask::Field {
                 root: self.root,
-                demand: &entry.demand,
+                required: &entry.required,
                 by_name_only: entry.by_name_only,
                 local: entry.local && self.path.len() == 1,
             }),

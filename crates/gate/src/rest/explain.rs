@@ -51,7 +51,7 @@ pub fn explain_operation(
         field: operation.place().to_owned(),
         named_by: Some(named_by),
         root: operation.root,
-        want: Some(Want { demand: &operation.demand, by_name_only: false }),
+        want: Some(Want { required: &operation.required, by_name_only: false }),
         reason: judgement.reason,
         said: judgement.said,
     };

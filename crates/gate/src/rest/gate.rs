@@ -206,7 +206,7 @@ where
     if let (Some(identity), Some(recorder), false) =
         (caller.identity(), &shared.recorder, is_public)
     {
-        recorder.used(identity, &mut std::iter::once(&operation.demand));
+        recorder.used(identity, &mut std::iter::once(&operation.required));
     }
     let allowed = Allowed { shared, id, caller, is_public, since: presented.since };
     let mut response = allowed.forward(behind, (parts, path, handshake), body).await?;
@@ -254,7 +254,7 @@ impl RestShared {
             // After a credential in another scheme too: how to show one is said as if there were none.
             (Some(_), _) | (None, None) => self.settings.challenges.clone(),
             (None, Some(operation)) => {
-                let scope = operation.demand.as_str();
+                let scope = operation.required.as_str();
                 self.settings.challenges.iter().map(|one| with_scope(one, scope)).collect()
             }
         }

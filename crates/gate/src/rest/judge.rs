@@ -32,10 +32,10 @@ pub(crate) fn judge(
     (caller, rules): (&Caller, &Rules),
     parts: &Parts,
 ) -> Judgement {
-    let (demand, root) = (&operation.demand, operation.root);
-    let want = Want { demand, by_name_only: false };
+    let (required, root) = (&operation.required, operation.root);
+    let want = Want { required, by_name_only: false };
     let is_public = rules.is_public(want, caller) && !rules.known_callers_only;
-    let ask = Ask::Field { root, demand, by_name_only: false, local: false };
+    let ask = Ask::Field { root, required, by_name_only: false, local: false };
     let decided = |reason| Judgement { reason, said: None, is_public };
     match by_scopes(ask, caller, rules) {
         ByScopes::Decided(Verdict::Deny(reason)) => decided(Some(reason)),
@@ -47,7 +47,7 @@ pub(crate) fn judge(
                 parts,
                 operation_type: root.as_str(),
                 field: operation.place(),
-                demand,
+                required,
                 arguments: &arguments,
                 fields: &[],
             });
@@ -116,7 +116,7 @@ impl Judgement {
         };
         let mut refusal = RestRefusal::new(status, code, detail);
         refusal.challenges = match reason {
-            Reason::TokenScope => vec![insufficient(operation.demand.as_str())],
+            Reason::TokenScope => vec![insufficient(operation.required.as_str())],
             Reason::RequiredScope => {
                 let names = rules.requires.get(&operation.root).map(|names| names.join(" "));
                 vec![insufficient(&names.unwrap_or_default())]
@@ -141,7 +141,7 @@ impl Judgement {
         let field = DeniedField {
             path: operation.place().to_owned(),
             field: operation.place().to_owned(),
-            demand: Some(operation.demand.clone()),
+            required: Some(operation.required.clone()),
             reason,
             policies: said,
         };

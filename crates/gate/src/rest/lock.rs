@@ -27,14 +27,14 @@ impl RestMap {
     pub fn lock(&self, agreed: &RestLock) -> String {
         let mut lines = agreed.clone();
         for operation in self.operations().filter(|one| one.named_by != NamedBy::Nothing) {
-            lines.insert(operation.key(), operation.demand.clone());
+            lines.insert(operation.key(), operation.required.clone());
         }
         let mut out = String::from(
             "# The scope that each operation requires. Existing lines are kept; new operations are \
              added\n# automatically. Remove a line to have its operation mapped again.\n",
         );
-        for (key, demand) in lines {
-            out.extend([&*key, " = \"", demand.as_str(), "\"\n"]);
+        for (key, required) in lines {
+            out.extend([&*key, " = \"", required.as_str(), "\"\n"]);
         }
         out
     }
@@ -51,8 +51,8 @@ pub fn parse_rest_lock(text: &str) -> Result<RestLock, RestLockError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (key, demand) = entry(line).ok_or(RestLockError(at))?;
-        if lock.insert(key, demand.clone()).is_some_and(|other| other != demand) {
+        let (key, required) = entry(line).ok_or(RestLockError(at))?;
+        if lock.insert(key, required.clone()).is_some_and(|other| other != required) {
             return Err(RestLockError(at));
         }
     }
@@ -60,9 +60,9 @@ pub fn parse_rest_lock(text: &str) -> Result<RestLock, RestLockError> {
 }
 
 fn entry(line: &str) -> Option<(String, RequiredScope)> {
-    let (place, demand) = line.rsplit_once('=')?;
-    let demand = demand.trim().strip_prefix('"')?.strip_suffix('"')?;
-    let demand = RequiredScope::try_from(demand.to_owned()).ok()?;
+    let (place, required) = line.rsplit_once('=')?;
+    let required = required.trim().strip_prefix('"')?.strip_suffix('"')?;
+    let required = RequiredScope::try_from(required.to_owned()).ok()?;
     // Parameters have no names here, and need some to be read.
     let mut count = 0;
     let named: String = place
@@ -74,8 +74,8 @@ fn entry(line: &str) -> Option<(String, RequiredScope)> {
             if at == 0 { part.to_owned() } else { format!("{{p{at}}}{part}") }
         })
         .collect();
-    let operation = Operation::read(&named, demand.clone(), NamedBy::Lock).ok()?;
-    (operation.template.parameters().count() == count).then(|| (operation.key(), demand))
+    let operation = Operation::read(&named, required.clone(), NamedBy::Lock).ok()?;
+    (operation.template.parameters().count() == count).then(|| (operation.key(), required))
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         let kinds: Vec<_> = made.drifts.iter().map(Drift::as_str).collect();
         assert_eq!(kinds, ["mapping_changed", "field_unmapped"]);
         let operations: Vec<_> =
-            made.map.operations().map(|one| (one.place(), one.demand.as_str())).collect();
+            made.map.operations().map(|one| (one.place(), one.required.as_str())).collect();
         assert_eq!(operations, [("GET /orders/{orderId}", "Query:Order:Get")]);
         // One that was removed for a while requires the same scope when it returns.
         let lock = parse_rest_lock(&made.map.lock(&lock)).unwrap();

@@ -30,7 +30,7 @@ pub struct Operation {
     /// Its paths.
     pub template: Template,
     /// The scope that it requires.
-    pub demand: RequiredScope,
+    pub required: RequiredScope,
     /// Where that comes from.
     pub named_by: NamedBy,
     /// The first name of that scope.
@@ -63,12 +63,14 @@ pub enum MapError {
         why: &'static str,
     },
     /// A scope of another kind.
-    #[error("{place:?} requires {demand}; the scope of an operation begins with Query or Mutation")]
-    Demand {
+    #[error(
+        "{place:?} requires {required}; the scope of an operation begins with Query or Mutation"
+    )]
+    RequiredScope {
         /// Which operation.
         place: String,
         /// Its scope.
-        demand: String,
+        required: String,
     },
     /// Two operations of one method for the same paths.
     #[error("{one:?} and {other:?} are the same operation; remove one of them")]
@@ -128,7 +130,7 @@ impl Operation {
     ///
     /// # Errors
     /// [`MapError`] if it is none that can be decided on.
-    pub fn read(place: &str, demand: RequiredScope, by: NamedBy) -> Result<Self, MapError> {
+    pub fn read(place: &str, required: RequiredScope, by: NamedBy) -> Result<Self, MapError> {
         let unreadable = || MapError::Place(place.to_owned());
         let (method, path) = place.split_once(' ').ok_or_else(unreadable)?;
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| unreadable())?;
@@ -137,13 +139,13 @@ impl Operation {
         }
         let template = Template::parse(path)
             .map_err(|error| MapError::Template { place: place.to_owned(), error })?;
-        Self::new(method, template, demand, by)
+        Self::new(method, template, required, by)
     }
 
     pub(super) fn new(
         method: Method,
         template: Template,
-        demand: RequiredScope,
+        required: RequiredScope,
         named_by: NamedBy,
     ) -> Result<Self, MapError> {
         let place = format!("{method} {template}");
@@ -156,12 +158,12 @@ impl Operation {
         if let Some(why) = why {
             return Err(MapError::Method { place, method, why });
         }
-        let root = match demand.as_str().split(':').next() {
+        let root = match required.as_str().split(':').next() {
             Some("Query") => Root::Query,
             Some("Mutation") => Root::Mutation,
-            _ => return Err(MapError::Demand { place, demand: demand.to_string() }),
+            _ => return Err(MapError::RequiredScope { place, required: required.to_string() }),
         };
-        Ok(Self { method, template, demand, named_by, root, place })
+        Ok(Self { method, template, required, named_by, root, place })
     }
 
     /// As it stands in a configuration: `GET /orders/{id}`.
@@ -197,7 +199,7 @@ impl RestMap {
         }
         let table: String = operations
             .iter()
-            .flat_map(|operation| [operation.place(), " ", operation.demand.as_str(), "\n"])
+            .flat_map(|operation| [operation.place(), " ", operation.required.as_str(), "\n"])
             .collect();
         Ok(Self { operations, root, hash: Digest::of(table.as_bytes()) })
     }

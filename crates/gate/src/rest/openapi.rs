@@ -134,12 +134,14 @@ pub fn read_openapi(
             None => name(&one.method, &one.template, one.tag.as_deref())
                 .map(|scope| (scope, NamedBy::Rule)),
         };
-        let Some((demand, by)) = agree(&place, &key, found, agreed, &mut drifts)? else { continue };
-        operations.push(Operation::new(one.method, one.template, demand, by)?);
+        let Some((required, by)) = agree(&place, &key, found, agreed, &mut drifts)? else {
+            continue;
+        };
+        operations.push(Operation::new(one.method, one.template, required, by)?);
     }
     for operation in &operations {
         let locked = agreed.get(&operation.key());
-        remapped(operation.place(), &operation.demand, operation.named_by, locked)?;
+        remapped(operation.place(), &operation.required, operation.named_by, locked)?;
     }
     let map = RestMap::new(operations)?;
     Ok(ReadOpenApi { map, drifts, notes })

@@ -11,8 +11,8 @@ use super::{
 use crate::NamedBy;
 
 fn operation(place: &str) -> Operation {
-    let demand = RequiredScope::try_from("Query:Order:List".to_owned()).unwrap();
-    Operation::read(place, demand, NamedBy::Override).unwrap()
+    let required = RequiredScope::try_from("Query:Order:List".to_owned()).unwrap();
+    Operation::read(place, required, NamedBy::Override).unwrap()
 }
 
 fn map(places: &[&str]) -> Result<RestMap, MapError> {
@@ -83,13 +83,13 @@ fn what_could_mean_two_things_is_refused() {
     for bad in
         ["OPTIONS /a", "TRACE /a", "CONNECT /a", "GET a", "GET", "get /a", "GET  /a", "G(T /a"]
     {
-        let demand = RequiredScope::try_from("Query:Order:List".to_owned()).unwrap();
-        assert!(Operation::read(bad, demand, NamedBy::Override).is_err(), "{bad}");
+        let required = RequiredScope::try_from("Query:Order:List".to_owned()).unwrap();
+        assert!(Operation::read(bad, required, NamedBy::Override).is_err(), "{bad}");
     }
-    for demand in ["Castellan:User:Read", "Subscription:Order:List", "Order:Order:List"] {
-        let demand = RequiredScope::try_from(demand.to_owned()).unwrap();
-        let read = Operation::read("GET /a", demand, NamedBy::Override);
-        assert!(matches!(read, Err(MapError::Demand { .. })));
+    for required in ["Castellan:User:Read", "Subscription:Order:List", "Order:Order:List"] {
+        let required = RequiredScope::try_from(required.to_owned()).unwrap();
+        let read = Operation::read("GET /a", required, NamedBy::Override);
+        assert!(matches!(read, Err(MapError::RequiredScope { .. })));
     }
 }
 

@@ -84,20 +84,20 @@ pub(crate) fn agree(
         }
         (found, _) => found?,
     };
-    let Some(locked) = lock.get(place).filter(|locked| **locked != entry.demand) else {
+    let Some(locked) = lock.get(place).filter(|locked| **locked != entry.required) else {
         return Ok(entry);
     };
     // The owner's setting contradicts the owner's lock file: only the owner can say which is meant.
     if matches!(entry.named_by, NamedBy::Override | NamedBy::Directive) {
         return Err(SchemaError::Remapped {
             field: place.to_owned(),
-            now: entry.demand.to_string(),
+            now: entry.required.to_string(),
             locked: locked.to_string(),
         });
     }
-    let now = (entry.named_by != NamedBy::Nothing).then(|| entry.demand.clone());
+    let now = (entry.named_by != NamedBy::Nothing).then(|| entry.required.clone());
     drifts.push(Drift::Kept { field: place.to_owned(), now, locked: locked.clone() });
-    entry.demand = locked.clone();
+    entry.required = locked.clone();
     entry.named_by = NamedBy::Lock;
     entry.by_name_only = is_by_name_only(field);
     Ok(entry)
@@ -108,9 +108,9 @@ impl Entry {
     /// granted.
     fn unmapped(place: &str) -> Result<Self, SchemaError> {
         let text = format!("{}:Unmapped", place.replace('.', ":"));
-        let demand = RequiredScope::try_from(text)
+        let required = RequiredScope::try_from(text)
             .map_err(|error| SchemaError::Override(format!("{place}: {error}")))?;
-        Ok(Self { demand, named_by: NamedBy::Nothing, local: false, by_name_only: true })
+        Ok(Self { required, named_by: NamedBy::Nothing, local: false, by_name_only: true })
     }
 }
 
@@ -120,22 +120,22 @@ impl GuardSchema {
     #[must_use]
     pub fn lock(&self, agreed: &Lock) -> String {
         let mut lines: BTreeMap<(Root, &str), &str> = BTreeMap::new();
-        for (place, demand) in agreed {
+        for (place, required) in agreed {
             if let Some((root, field)) = split(place) {
-                lines.insert((root, field), demand.as_str());
+                lines.insert((root, field), required.as_str());
             }
         }
         for (root, field, entry) in self.entries() {
             if entry.named_by != NamedBy::Nothing {
-                lines.insert((root, field), entry.demand.as_str());
+                lines.insert((root, field), entry.required.as_str());
             }
         }
         let mut out = String::from(
             "# The scope that each root field requires. Existing lines are kept; new fields are \
              added\n# automatically. Remove a line to have its field mapped again.\n",
         );
-        for ((root, field), demand) in lines {
-            out.extend([root.as_str(), ".", field, " = \"", demand, "\"\n"]);
+        for ((root, field), required) in lines {
+            out.extend([root.as_str(), ".", field, " = \"", required, "\"\n"]);
         }
         out
     }
@@ -160,14 +160,14 @@ pub fn parse_lock(text: &str) -> Result<Lock, SchemaError> {
             continue;
         }
         let read = || {
-            let (place, demand) = line.split_once('=')?;
-            let (place, demand) = (place.trim(), demand.trim());
+            let (place, required) = line.split_once('=')?;
+            let (place, required) = (place.trim(), required.trim());
             split(place)?;
-            let demand = demand.strip_prefix('"')?.strip_suffix('"')?;
-            Some((place.to_owned(), RequiredScope::try_from(demand.to_owned()).ok()?))
+            let required = required.strip_prefix('"')?.strip_suffix('"')?;
+            Some((place.to_owned(), RequiredScope::try_from(required.to_owned()).ok()?))
         };
-        let (place, demand) = read().ok_or(SchemaError::Lock(at))?;
-        if lock.insert(place, demand.clone()).is_some_and(|other| other != demand) {
+        let (place, required) = read().ok_or(SchemaError::Lock(at))?;
+        if lock.insert(place, required.clone()).is_some_and(|other| other != required) {
             return Err(SchemaError::Lock(at));
         }
     }
@@ -211,7 +211,7 @@ mod tests {
         let lock = parse_lock(&schema.lock(&Lock::new())).unwrap();
         let after = sdl.replace("a: A", "a: B");
         let (schema, drifts) = build(&after, &lock).unwrap();
-        assert_eq!(schema.entry(Root::Query, "a").unwrap().demand.as_str(), "Query:A:Get");
+        assert_eq!(schema.entry(Root::Query, "a").unwrap().required.as_str(), "Query:A:Get");
         assert!(schema.entry(Root::Mutation, "vote").unwrap().by_name_only);
         let kinds: Vec<_> = drifts.iter().map(Drift::as_str).collect();
         assert_eq!(kinds, ["mapping_changed", "field_unmapped"]);
@@ -220,6 +220,6 @@ mod tests {
         let (removed, _) = build("type Query { b: Int }", &lock).unwrap();
         let lock = parse_lock(&removed.lock(&lock)).unwrap();
         let (back, _) = build(&after, &lock).unwrap();
-        assert_eq!(back.entry(Root::Query, "a").unwrap().demand.as_str(), "Query:A:Get");
+        assert_eq!(back.entry(Root::Query, "a").unwrap().required.as_str(), "Query:A:Get");
     }
 }

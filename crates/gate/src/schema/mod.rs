@@ -111,7 +111,7 @@ pub enum NamedBy {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The scope it requires.
-    pub demand: RequiredScope,
+    pub required: RequiredScope,
     /// Where that comes from.
     pub named_by: NamedBy,
     /// Castellan answers it itself.
@@ -289,7 +289,7 @@ impl GuardSchema {
         let implementers = composed.implementers_map();
         let reach_roots = reach::roots(&composed, &roots, &implementers);
         let table = each(&entries).fold(String::new(), |mut table, (root, field, entry)| {
-            let _ = writeln!(table, "{}.{field} {}", root.as_str(), entry.demand);
+            let _ = writeln!(table, "{}.{field} {}", root.as_str(), entry.required);
             table
         });
         let hash = Digest::of(format!("{table}\n{sdl}").as_bytes());

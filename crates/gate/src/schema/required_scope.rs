@@ -25,9 +25,9 @@ pub(crate) fn entry(
     let field = definition.name.as_str();
     let place = format!("{}.{field}", root.as_str());
     let by_name_only = is_by_name_only(field);
-    let made = |demand, named_by| Entry { demand, named_by, local: false, by_name_only };
-    if let Some(demand) = settings.overrides.get(&place) {
-        return Ok(made(demand.clone(), NamedBy::Override));
+    let made = |required, named_by| Entry { required, named_by, local: false, by_name_only };
+    if let Some(required) = settings.overrides.get(&place) {
+        return Ok(made(required.clone(), NamedBy::Override));
     }
     let mut directives = definition.directives.get_all("castellan");
     if let Some(directive) = directives.next() {
@@ -38,11 +38,11 @@ pub(crate) fn entry(
             .specified_argument_by_name("scope")
             .and_then(|value| value.as_str())
             .unwrap_or_default();
-        let demand = RequiredScope::try_from(text.to_owned())
+        let required = RequiredScope::try_from(text.to_owned())
             .map_err(|error| SchemaError::Override(format!("@castellan on {place}: {error}")))?;
-        return Ok(made(demand, NamedBy::Directive));
+        return Ok(made(required, NamedBy::Directive));
     }
-    let demand = match root {
+    let required = match root {
         Root::Mutation => name_mutation(settings.naming, field),
         Root::Query | Root::Subscription => {
             let (of, action) = returned(schema, &definition.ty);
@@ -50,7 +50,7 @@ pub(crate) fn entry(
             RequiredScope::try_from(format!("{}:{of}:{action}", root.as_str())).ok()
         }
     };
-    Ok(made(demand.ok_or(SchemaError::Unreadable(field.to_owned()))?, NamedBy::Rule))
+    Ok(made(required.ok_or(SchemaError::Unreadable(field.to_owned()))?, NamedBy::Rule))
 }
 
 /// The type that a query is about, lists and Relay connections unwrapped, and `Get` or `List`.

@@ -48,7 +48,7 @@ async fn case_34_an_interface_is_no_way_around() {
 }
 
 /// Row 35: what a directive means is what its definition says, and one that says something else is
-/// no silent way to another demand.
+/// no silent way to another required scope.
 #[test]
 fn case_35_a_directive_of_that_name_with_other_arguments_stops_the_start() {
     let build = |sdl: &str| GuardSchema::build(sdl, &SchemaSettings::default());

@@ -86,22 +86,22 @@ impl CallerText {
     }
 }
 
-/// Reads what stands left of the arrow: a demand, perhaps with `by name` or `ours` behind it, or one
-/// of the words for what has no demand.
+/// Reads what stands left of the arrow: a required scope, perhaps with `by name` or `ours` behind it, or one
+/// of the words for what requires none.
 fn verdict(asked: &str, caller: &Caller, rules: &Rules) -> String {
     let (what, how) = asked.split_once(", ").unwrap_or((asked, ""));
-    let demand = RequiredScope::try_from(what.to_owned());
-    let ask = match (what, &demand) {
+    let required = RequiredScope::try_from(what.to_owned());
+    let ask = match (what, &required) {
         ("__typename", _) => Ask::Typename,
         ("__schema", _) => Ask::Introspection,
         ("nested __schema", _) => Ask::NestedIntrospection,
-        (_, Ok(demand)) => {
+        (_, Ok(required)) => {
             let root = match what.split(':').next().unwrap() {
                 "Query" => Root::Query,
                 "Mutation" => Root::Mutation,
                 _ => Root::Subscription,
             };
-            Ask::Field { root, demand, by_name_only: how == "by name", local: how == "ours" }
+            Ask::Field { root, required, by_name_only: how == "by name", local: how == "ours" }
         }
         (_, Err(error)) => panic!("{asked}: {error}"),
     };
@@ -133,20 +133,20 @@ fn the_fixtures_hold() {
 }
 
 /// The rule for patterns, as slow and plain as it can be said.
-fn covers(pattern: &str, demand: &str, by_name: bool) -> bool {
+fn covers(pattern: &str, required: &str, by_name: bool) -> bool {
     if let Some((before, rest)) = pattern.split_once('{') {
         let (inside, after) = rest.split_once('}').unwrap();
         return inside
             .split(',')
-            .any(|one| covers(&format!("{before}{one}{after}"), demand, by_name));
+            .any(|one| covers(&format!("{before}{one}{after}"), required, by_name));
     }
     if by_name {
-        return pattern == demand;
+        return pattern == required;
     }
-    if demand.starts_with("Castellan:") && !pattern.starts_with("Castellan:") {
+    if required.starts_with("Castellan:") && !pattern.starts_with("Castellan:") {
         return false;
     }
-    globs(pattern, demand)
+    globs(pattern, required)
 }
 
 fn globs(pattern: &str, text: &str) -> bool {
@@ -160,13 +160,13 @@ fn globs(pattern: &str, text: &str) -> bool {
 
 /// The whole decision, as slow and plain as it can be said.
 fn oracle(
-    demand: &str,
+    required: &str,
     public: &[String],
     caller: &Known,
     replace: bool,
     by_name: bool,
 ) -> Verdict {
-    let met = |patterns: &[String]| patterns.iter().any(|one| covers(one, demand, by_name));
+    let met = |patterns: &[String]| patterns.iter().any(|one| covers(one, required, by_name));
     let replaced = replace && caller.is_some();
     if met(public) && !replaced {
         return Verdict::Allow;
@@ -198,7 +198,7 @@ proptest! {
     /// `docs/security-cases.md` row 33: no prefix counts as the whole, whatever the pattern.
     #[test]
     fn case_33_decide_agrees_with_the_slow_oracle(
-        demand in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",
+        required in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",
         public in patterns(),
         known in prop::option::of((patterns(), prop::option::of(patterns()))),
         replace: bool,
@@ -215,21 +215,20 @@ proptest! {
                 ..Identity::with_scopes(scopes(token))
             })
         });
-        let asked = RequiredScope::try_from(demand.clone()).unwrap();
+        let asked = RequiredScope::try_from(required.clone()).unwrap();
         let ask =
-            Ask::Field { root: Root::Query, demand: &asked, by_name_only: by_name, local: false };
-        let expected = oracle(&demand, &public, &known, replace, by_name);
+            Ask::Field { root: Root::Query, required: &asked, by_name_only: by_name, local: false };
+        let expected = oracle(&required, &public, &known, replace, by_name);
         prop_assert_eq!(decide(ask, &caller, &rules), expected);
     }
 }
 
 /// What the slow oracle says of the person's term: whether the guard asks for it, whether there is a
 /// person, and whether any alternative of any pattern of any role matches.
-fn may_as_person(demand: &str, required: bool, roles: Option<&[Vec<String>]>) -> bool {
+fn may_as_person(scope: &str, required: bool, roles: Option<&[Vec<String>]>) -> bool {
     !required
-        || roles.is_none_or(|roles| {
-            roles.iter().flatten().any(|pattern| covers(pattern, demand, false))
-        })
+        || roles
+            .is_none_or(|roles| roles.iter().flatten().any(|pattern| covers(pattern, scope, false)))
 }
 
 proptest! {
@@ -239,7 +238,7 @@ proptest! {
     /// and than it was granted: token ∩ client ∩ person.
     #[test]
     fn the_persons_term_agrees_with_the_slow_oracle(
-        demand in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",
+        scope in "(Query|Mutation|Castellan):(a|b|ab|aa|bba|ba):(A|AB|B)",
         token in patterns(),
         client in prop::option::of(patterns()),
         roles in prop::option::of(prop::collection::vec(patterns(), 0..3)),
@@ -259,11 +258,11 @@ proptest! {
             person_term: person_term.clone(),
             ..Identity::with_scopes(scopes(&token))
         });
-        let asked = RequiredScope::try_from(demand.clone()).unwrap();
-        let ask = Ask::Field { root: Root::Query, demand: &asked, by_name_only: false, local: false };
-        let before = oracle(&demand, &[], &Some((token.clone(), client)), false, false);
+        let asked = RequiredScope::try_from(scope.clone()).unwrap();
+        let ask = Ask::Field { root: Root::Query, required: &asked, by_name_only: false, local: false };
+        let before = oracle(&scope, &[], &Some((token.clone(), client)), false, false);
         let expected = match before {
-            Verdict::Allow if !may_as_person(&demand, required, roles.as_deref()) => {
+            Verdict::Allow if !may_as_person(&scope, required, roles.as_deref()) => {
                 Verdict::Deny(Reason::PersonScope)
             }
             other => other,
@@ -283,8 +282,9 @@ proptest! {
 /// A host of the gate that forgets to say what a person may do lets nobody in where that counts.
 #[test]
 fn a_term_that_was_not_looked_up_denies() {
-    let demand = RequiredScope::try_from("Query:Person:Get".to_owned()).unwrap();
-    let ask = Ask::Field { root: Root::Query, demand: &demand, by_name_only: false, local: false };
+    let required = RequiredScope::try_from("Query:Person:Get".to_owned()).unwrap();
+    let ask =
+        Ask::Field { root: Root::Query, required: &required, by_name_only: false, local: false };
     let mut rules = Rules::default();
     rules.terms.person = true;
     let of = |person_term| {

@@ -1,5 +1,5 @@
 //! A schema of thousands of mutations, of the shape in `docs/contracts/trompa.md` §6.1: each field
-//! is made from an action and a type, and must demand just that.
+//! is made from an action and a type, and must require just that.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -52,7 +52,7 @@ fn mutations() -> BTreeMap<String, (String, &'static str)> {
 }
 
 #[test]
-fn every_mutation_of_a_schema_of_thousands_demands_its_type_and_its_action() {
+fn every_mutation_of_a_schema_of_thousands_requires_its_type_and_its_action() {
     let mutations = mutations();
     assert_eq!(mutations.len(), 42 * 4 + RELATION_TYPES * 3 + 1);
     let mut sdl =
@@ -67,7 +67,7 @@ fn every_mutation_of_a_schema_of_thousands_demands_its_type_and_its_action() {
     assert_eq!(mapped, mutations.len(), "none is left out, none is made up");
     for (field, (of, action)) in &mutations {
         let entry = schema.entry(Root::Mutation, field).unwrap();
-        assert_eq!(entry.demand.as_str(), format!("Mutation:{of}:{action}"), "{field}");
+        assert_eq!(entry.required.as_str(), format!("Mutation:{of}:{action}"), "{field}");
     }
 }
 

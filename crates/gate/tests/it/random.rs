@@ -280,18 +280,18 @@ impl Reached<'_> {
     }
 }
 
-/// A gate whose every root field has a demand of its own, with those of `allowed` public.
+/// A gate whose every root field has a required scope of its own, with those of `allowed` public.
 fn rig(allowed: &[&str], on_deny: OnDeny) -> Rig {
-    let demand = |place: &str| {
+    let required = |place: &str| {
         let (root, field) = place.split_once('.').unwrap();
         format!("{root}:{field}:Do")
     };
     let overrides: BTreeMap<_, _> = ROOT_FIELDS
         .iter()
-        .map(|place| ((*place).to_owned(), demand(place).try_into().unwrap()))
+        .map(|place| ((*place).to_owned(), required(place).try_into().unwrap()))
         .collect();
     let rules = Rules {
-        public: allowed.iter().map(|place| pattern(&demand(place))).collect(),
+        public: allowed.iter().map(|place| pattern(&required(place))).collect(),
         on_deny,
         limits: Limits { aliases: 1_000, root_fields: 10_000, ..Limits::default() },
         ..Rules::default()

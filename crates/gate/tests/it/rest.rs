@@ -125,9 +125,9 @@ fn rig() -> Rig {
 
 impl Rig {
     async fn send(&self, request: Request<ReplyBody>) -> Reply {
-        let operations = OPERATIONS.iter().map(|(place, demand)| {
-            let demand = RequiredScope::try_from((*demand).to_owned()).unwrap();
-            Operation::read(place, demand, NamedBy::Override).unwrap()
+        let operations = OPERATIONS.iter().map(|(place, required)| {
+            let required = RequiredScope::try_from((*required).to_owned()).unwrap();
+            Operation::read(place, required, NamedBy::Override).unwrap()
         });
         let map = Arc::new(RestMap::new(operations.collect()).unwrap());
         let verifier = Arc::new(Keys(self.keys.clone()));
@@ -448,7 +448,7 @@ impl Policies for OneOrder {
         self.0.lock().unwrap().push(json!([
             request.operation_type,
             request.field,
-            request.demand.as_str(),
+            request.required.as_str(),
             request.arguments,
         ]));
         let is_allowed = request.arguments["id"] == "7";

@@ -31,9 +31,9 @@ components:
     Order/item: {get: {security: [{}, {oauth: []}]}, delete: {}}
 ";
 
-fn own(place: &str, demand: &str) -> Operation {
-    let demand = RequiredScope::try_from(demand.to_owned()).unwrap();
-    Operation::read(place, demand, NamedBy::Override).unwrap()
+fn own(place: &str, required: &str) -> Operation {
+    let required = RequiredScope::try_from(required.to_owned()).unwrap();
+    Operation::read(place, required, NamedBy::Override).unwrap()
 }
 
 fn read(document: &Value, own: Vec<Operation>) -> Result<ReadOpenApi, OpenApiError> {
@@ -51,7 +51,7 @@ fn operations_are_read_and_what_has_no_effect_is_noted() {
     assert!(drifts.is_empty());
     let operations: Vec<_> = map
         .operations()
-        .map(|one| format!("{} {} {:?}", one.place(), one.demand, one.named_by))
+        .map(|one| format!("{} {} {:?}", one.place(), one.required, one.named_by))
         .collect();
     assert_eq!(
         operations,

@@ -20,9 +20,10 @@ pub struct Usage {
     pub since: Timestamp,
     /// When something was last added.
     pub last: Timestamp,
-    /// How often each demand was met by its scopes.
-    pub demands: BTreeMap<String, Used>,
-    /// There were more demands than are counted.
+    /// How often each required scope was met by its scopes.
+    #[serde(rename = "demands")]
+    pub required_scopes: BTreeMap<String, Used>,
+    /// There were more of them than are counted.
     #[serde(default)]
     pub incomplete: bool,
 }
@@ -43,7 +44,7 @@ struct Made {
     created: Timestamp,
 }
 
-/// Different demands that are counted per app or key at most: more than most APIs have.
+/// Different required scopes that are counted per app or key at most: more than most APIs have.
 const MOST: usize = 4_096;
 /// Days that a count is kept after the last use.
 const KEPT: u64 = 400;
@@ -103,12 +104,12 @@ impl Issuer {
 impl Usage {
     fn add(&mut self, counts: &BTreeMap<String, u64>, now: Timestamp) {
         self.last = now;
-        for (demand, more) in counts {
-            if self.demands.len() >= MOST && !self.demands.contains_key(demand) {
+        for (required, more) in counts {
+            if self.required_scopes.len() >= MOST && !self.required_scopes.contains_key(required) {
                 self.incomplete = true;
                 continue;
             }
-            let used = self.demands.entry(demand.clone()).or_default();
+            let used = self.required_scopes.entry(required.clone()).or_default();
             used.count = used.count.saturating_add(*more);
             used.last = now;
         }

@@ -23,7 +23,7 @@ pub struct RequiredScope(String);
 /// The text is not three names joined by colons.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not of the form Operation:Type:Action")]
-pub struct InvalidDemand(String);
+pub struct InvalidRequiredScope(String);
 
 impl RequiredScope {
     /// The required scope as text.
@@ -34,9 +34,9 @@ impl RequiredScope {
 }
 
 impl TryFrom<String> for RequiredScope {
-    type Error = InvalidDemand;
+    type Error = InvalidRequiredScope;
 
-    fn try_from(text: String) -> Result<Self, InvalidDemand> {
+    fn try_from(text: String) -> Result<Self, InvalidRequiredScope> {
         let name = |part: &str| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         };
@@ -44,7 +44,7 @@ impl TryFrom<String> for RequiredScope {
         if parts.len() == 3 && parts.into_iter().all(name) && text.len() <= 256 {
             Ok(Self(text))
         } else {
-            Err(InvalidDemand(text))
+            Err(InvalidRequiredScope(text))
         }
     }
 }

@@ -169,20 +169,20 @@ async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
             return false;
         }
     };
-    let demands = built.surface.demands();
+    let required_scopes = built.surface.required_scopes();
     let (noun, nouns) = built.surface.nouns();
-    println!("         {} {nouns}", demands.len());
+    println!("         {} {nouns}", required_scopes.len());
     for note in &built.notes {
         println!("         NOTE: {note}");
     }
     for pattern in &guard.public {
-        if !demands.iter().any(|demand| pattern.matches(demand)) {
+        if !required_scopes.iter().any(|required| pattern.matches(required)) {
             println!("         WARNING: public: {} matches no {noun}", pattern.as_str());
         }
     }
     for (name, patterns) in guard.scopes.iter().flatten() {
         for pattern in patterns {
-            if !demands.iter().any(|demand| pattern.matches(demand)) {
+            if !required_scopes.iter().any(|required| pattern.matches(required)) {
                 println!(
                     "         WARNING: scopes: {name}: {} matches no {noun}",
                     pattern.as_str()

@@ -341,9 +341,9 @@ fn print(guard: &GuardConfig, explained: &Explanation, invalid: Option<&str>) {
             Some(reason) => format!("DENIED: {}", reason.as_str()),
         };
         println!("\n{} ({})  {verdict}", field.path, field.field);
-        if let Some(demand) = &field.demand {
+        if let Some(required) = &field.required {
             let by = field.named_by.map_or_else(String::new, |by| format!(", by {by}"));
-            println!("  requires        {demand}{by}");
+            println!("  requires        {required}{by}");
         }
         for step in &field.steps {
             let mark = match step.holds {

@@ -26,8 +26,8 @@ impl GuardConfig {
     /// [`MapError`] if one cannot be decided on.
     pub fn rest_operations(&self) -> Result<Vec<Operation>, MapError> {
         let operations = self.operations.iter();
-        let read = |(place, demand): (&String, &castellan_proto::scope::RequiredScope)| {
-            Operation::read(place, demand.clone(), NamedBy::Override)
+        let read = |(place, required): (&String, &castellan_proto::scope::RequiredScope)| {
+            Operation::read(place, required.clone(), NamedBy::Override)
         };
         operations.map(read).collect()
     }

@@ -74,7 +74,7 @@ impl HerePolicies {
 
 impl Policies for HerePolicies {
     fn ask(&self, request: &PolicyRequest<'_>) -> PolicyAnswer {
-        let PolicyRequest { parts, operation_type, field, demand, arguments, fields } = *request;
+        let PolicyRequest { parts, operation_type, field, required, arguments, fields } = *request;
         let issuer = &self.place.issuer.address().issuer;
         let method = parts.method.as_str().to_ascii_lowercase();
         let mut document = policy_request::document(issuer, &method, parts);
@@ -85,7 +85,7 @@ impl Policies for HerePolicies {
         document["operation"] = json!({"type": operation_type, "field": field});
         document["arguments"] = Value::Object(arguments.clone());
         document["fields"] = json!(fields);
-        let said = self.of_caller.ask(demand.as_str(), document);
+        let said = self.of_caller.ask(required.as_str(), document);
         PolicyAnswer {
             is_allowed: policy::allows(&said),
             said: said.into_iter().map(as_said).collect(),

@@ -94,7 +94,7 @@ impl RefusedRequest {
         let field = DeniedField {
             path: path.to_owned(),
             field: field.to_owned(),
-            demand: None,
+            required: None,
             reason,
             policies: Vec::new(),
         };

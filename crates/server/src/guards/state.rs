@@ -158,9 +158,9 @@ impl Inner {
             );
         }
         let surface = built.surface;
-        let demands = surface.demands();
+        let required_scopes = surface.required_scopes();
         for pattern in &self.config.public {
-            if !demands.iter().any(|demand| pattern.matches(demand)) {
+            if !required_scopes.iter().any(|required| pattern.matches(required)) {
                 let (guard, pattern) = (&*self.config.name, pattern.as_str());
                 tracing::warn!(guard, pattern, "a public pattern matches nothing");
             }

@@ -36,10 +36,12 @@ impl Surface {
     }
 
     /// The scope that each field or operation requires.
-    pub(crate) fn demands(&self) -> Vec<&RequiredScope> {
+    pub(crate) fn required_scopes(&self) -> Vec<&RequiredScope> {
         match self {
-            Self::Graphql(schema) => schema.entries().map(|(_, _, entry)| &entry.demand).collect(),
-            Self::Http(map) => map.operations().map(|operation| &operation.demand).collect(),
+            Self::Graphql(schema) => {
+                schema.entries().map(|(_, _, entry)| &entry.required).collect()
+            }
+            Self::Http(map) => map.operations().map(|operation| &operation.required).collect(),
         }
     }
 

@@ -147,10 +147,10 @@ impl<'a> Setup<'a> {
         let explained = asked.explain(&schema, &gate_caller, &rules)?;
         let mut all = Vec::new();
         // Names of types and the schema itself require no scope.
-        for field in explained.fields.into_iter().filter(|field| field.demand.is_some()) {
+        for field in explained.fields.into_iter().filter(|field| field.required.is_some()) {
             touched.note(&Needs {
                 caller: &gate_caller,
-                demand: field.demand.as_deref().unwrap_or_default(),
+                required: field.required.as_deref().unwrap_or_default(),
                 said: &field.policies,
                 rules: &rules,
             });
@@ -197,7 +197,7 @@ impl<'a> Setup<'a> {
         let decided = explained.fields.into_iter().map(|field| {
             touched.note(&Needs {
                 caller: &gate_caller,
-                demand: field.demand.as_deref().unwrap_or_default(),
+                required: field.required.as_deref().unwrap_or_default(),
                 said: &field.policies,
                 rules: &rules,
             });

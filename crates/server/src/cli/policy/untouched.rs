@@ -14,7 +14,7 @@ pub(super) struct Touched(BTreeMap<String, bool>);
 /// What one field needed.
 pub(super) struct Needs<'a> {
     pub(super) caller: &'a Caller,
-    pub(super) demand: &'a str,
+    pub(super) required: &'a str,
     pub(super) said: &'a [PolicySaid],
     pub(super) rules: &'a Rules,
 }
@@ -41,11 +41,11 @@ impl Touched {
     /// of the caller's roles and client that cover it.
     pub(super) fn note(&mut self, needs: &Needs<'_>) {
         self.note_policies(needs.said);
-        let Ok(demand) = RequiredScope::try_from(needs.demand.to_owned()) else { return };
+        let Ok(required) = RequiredScope::try_from(needs.required.to_owned()) else { return };
         let Some(identity) = needs.caller.identity() else { return };
         let covers = |scope: &Scope| {
             let one: Scopes = [scope.clone()].into_iter().collect();
-            needs.rules.covers(&one, &demand)
+            needs.rules.covers(&one, &required)
         };
         if let (Some(id), Some(scopes)) = (&identity.client_id, &identity.client_scopes) {
             scopes

@@ -18,12 +18,12 @@ pub(super) fn drift(older: &Table, newer: &Table, held: &Held) -> Vec<Finding> {
         match newer.entry(root, field) {
             None => {
                 let still = who("still", &held.holders_of(root, was));
-                let text = format!("was removed; it required {}{still}", was.demand);
+                let text = format!("was removed; it required {}{still}", was.required);
                 findings.push(Finding::warning(Rule::FieldRemoved, subject, text));
             }
-            Some(is) if is.demand != was.demand => {
-                let text = format!("requires {} instead of {}", is.demand, was.demand);
-                findings.push(Finding::warning(Rule::DemandChanged, subject, text));
+            Some(is) if is.required != was.required => {
+                let text = format!("requires {} instead of {}", is.required, was.required);
+                findings.push(Finding::warning(Rule::RequiredScopeChanged, subject, text));
             }
             Some(_) => {}
         }
@@ -32,7 +32,7 @@ pub(super) fn drift(older: &Table, newer: &Table, held: &Held) -> Vec<Finding> {
         if older.entry(root, field).is_none() {
             let subject = place_of(root, field);
             let already = who("already", &held.holders_of(root, is));
-            let text = format!("is new and requires {}{already}", is.demand);
+            let text = format!("is new and requires {}{already}", is.required);
             findings.push(Finding::warning(Rule::FieldAdded, subject, text));
         }
     }
@@ -44,15 +44,15 @@ pub(super) fn drift(older: &Table, newer: &Table, held: &Held) -> Vec<Finding> {
 fn moved(older: &Table, newer: &Table) -> Vec<Finding> {
     let (was, is) = (fields(older), fields(newer));
     let mut findings = Vec::new();
-    for (demand, now) in &is {
-        let Some(then) = was.get(demand) else { continue };
+    for (required, now) in &is {
+        let Some(then) = was.get(required) else { continue };
         let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| {
             these.difference(those).cloned().collect::<Vec<_>>().join(", ")
         };
         let (gained, lost) = (only(now, then), only(then, now));
         if !gained.is_empty() && !lost.is_empty() {
             let text = format!("opens {gained} instead of {lost}");
-            findings.push(Finding::warning(Rule::ScopeMoved, demand.to_string(), text));
+            findings.push(Finding::warning(Rule::ScopeMoved, required.to_string(), text));
         }
     }
     findings
@@ -61,7 +61,7 @@ fn moved(older: &Table, newer: &Table) -> Vec<Finding> {
 fn fields(schema: &Table) -> BTreeMap<&RequiredScope, BTreeSet<String>> {
     let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (root, field, entry) in schema.entries() {
-        fields.entry(&entry.demand).or_default().insert(place_of(root, field));
+        fields.entry(&entry.required).or_default().insert(place_of(root, field));
     }
     fields
 }

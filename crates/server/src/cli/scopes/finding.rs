@@ -20,7 +20,7 @@ pub(super) enum Rule {
     WeakerInterface,
     PublicFields,
     FieldRemoved,
-    DemandChanged,
+    RequiredScopeChanged,
     FieldAdded,
     ScopeMoved,
 }
@@ -37,7 +37,7 @@ impl Rule {
         Self::WeakerInterface,
         Self::PublicFields,
         Self::FieldRemoved,
-        Self::DemandChanged,
+        Self::RequiredScopeChanged,
         Self::FieldAdded,
         Self::ScopeMoved,
     ];
@@ -66,7 +66,7 @@ impl Rule {
                 ("public-fields", "the fields that a public pattern opens; always a note")
             }
             Self::FieldRemoved => ("field-removed", "--against: a field was removed"),
-            Self::DemandChanged => {
+            Self::RequiredScopeChanged => {
                 ("demand-changed", "--against: a field requires a different scope")
             }
             Self::FieldAdded => ("field-added", "--against: a field is new"),

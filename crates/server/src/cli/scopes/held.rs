@@ -211,11 +211,15 @@ impl Held {
 
 /// Whether `pattern` opens a field: some are opened by their name alone.
 pub(super) fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
-    if entry.by_name_only { pattern.names(&entry.demand) } else { pattern.matches(&entry.demand) }
+    if entry.by_name_only {
+        pattern.names(&entry.required)
+    } else {
+        pattern.matches(&entry.required)
+    }
 }
 
 fn passes(rules: &Rules, caller: &Caller, root: Root, entry: &Entry) -> bool {
-    let Entry { demand, by_name_only, local, .. } = entry;
-    let ask = Ask::Field { root, demand, by_name_only: *by_name_only, local: *local };
+    let Entry { required, by_name_only, local, .. } = entry;
+    let ask = Ask::Field { root, required, by_name_only: *by_name_only, local: *local };
     !matches!(decide(ask, caller, rules), Verdict::Deny(_))
 }

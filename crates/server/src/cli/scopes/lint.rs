@@ -31,8 +31,8 @@ const OPENS_NOTHING: &str = "matches no field of the schema";
 fn odd_grants(schema: &Table, held: &Held) -> Vec<Finding> {
     // What is opened by name alone no glob opens.
     let entries = || schema.entries().map(|(_, _, entry)| entry);
-    let demands: BTreeSet<&RequiredScope> =
-        entries().filter(|entry| !entry.by_name_only).map(|entry| &entry.demand).collect();
+    let required_scopes: BTreeSet<&RequiredScope> =
+        entries().filter(|entry| !entry.by_name_only).map(|entry| &entry.required).collect();
     let mut findings = Vec::new();
     let holders = held.holders.iter().map(|one| (&one.name, &one.scopes, true));
     // A role may allow everything: tokens and apps have less.
@@ -44,7 +44,8 @@ fn odd_grants(schema: &Table, held: &Held) -> Vec<Finding> {
             if pattern.as_str().starts_with("Castellan:") {
                 continue;
             }
-            let all = demands.len() > 1 && demands.iter().all(|demand| pattern.matches(demand));
+            let all = required_scopes.len() > 1
+                && required_scopes.iter().all(|required| pattern.matches(required));
             let dead = !entries().any(|entry| opens(pattern, entry));
             let (rule, text) = if dead {
                 (Rule::DeadScope, OPENS_NOTHING)
@@ -67,12 +68,12 @@ fn odd_mutations(schema: &Table, held: &Held) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for (root, field, entry) in schema.entries().filter(|(root, ..)| *root == Root::Mutation) {
-        let (demand, subject) = (&entry.demand, place_of(root, field));
+        let (required, subject) = (&entry.required, place_of(root, field));
         if held.is_public(entry) {
-            let text = format!("{demand} is public: anyone may write");
+            let text = format!("{required} is public: anyone may write");
             findings.push(Finding::warning(Rule::PublicMutation, subject, text));
         } else if !held.is_of_people_alone() && held.holders_of(root, entry).is_empty() {
-            let text = format!("no client or key may have {demand}{besides}");
+            let text = format!("no client or key may have {required}{besides}");
             findings.push(Finding::warning(Rule::UnreachableMutation, subject, text));
         }
     }
@@ -85,7 +86,7 @@ fn beyond_roles(schema: &Table, held: &Held) -> Vec<Finding> {
         !entry.local && !held.is_public(entry) && held.is_beyond_roles(*root, entry)
     };
     let finding = |(root, field, entry): (Root, &str, &Entry)| {
-        let text = format!("no role allows {}: no person may use it", entry.demand);
+        let text = format!("no role allows {}: no person may use it", entry.required);
         Finding::warning(Rule::NoRole, place_of(root, field), text)
     };
     schema.entries().filter(is_found).map(finding).collect()
@@ -165,7 +166,7 @@ fn public_fields(schema: &Table, held: &Held) -> Vec<Finding> {
 fn shared(schema: &Table, shape: &Shape) -> Vec<Finding> {
     let mut fields: BTreeMap<&RequiredScope, Vec<(Root, &str, &Entry)>> = BTreeMap::new();
     for one in schema.entries() {
-        fields.entry(&one.2.demand).or_default().push(one);
+        fields.entry(&one.2.required).or_default().push(one);
     }
     let by_type = |(root, field, entry): &(Root, &str, &Entry)| {
         let is_value = |of: Returns| !of.is_abstract && of.objects.is_empty();
@@ -176,12 +177,12 @@ fn shared(schema: &Table, shape: &Shape) -> Vec<Finding> {
     fields
         .into_iter()
         .filter(|(_, fields)| fields.len() > 1)
-        .map(|(demand, fields)| {
+        .map(|(required, fields)| {
             let is_rule = fields.iter().all(by_type);
             let names = fields.iter().map(|(root, field, _)| place_of(*root, field));
             let text = format!("opens {} together", names.collect::<Vec<_>>().join(", "));
             let finding = if is_rule { Finding::note } else { Finding::warning };
-            finding(Rule::SharedScope, demand.to_string(), text)
+            finding(Rule::SharedScope, required.to_string(), text)
         })
         .collect()
 }

@@ -164,7 +164,7 @@ async fn list(loaded: &Loaded, source: &Source, format: ListFormat) -> Result<Ex
     let surface = read_source(loaded, source, guard.as_ref()).await?;
     let mut scopes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (root, field, entry) in surface.schema.entries() {
-        scopes.entry(entry.demand.as_str()).or_default().push(place_of(root, field));
+        scopes.entry(entry.required.as_str()).or_default().push(place_of(root, field));
     }
     match format {
         ListFormat::Text => {

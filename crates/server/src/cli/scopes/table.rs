@@ -18,7 +18,7 @@ impl Table {
     pub(super) fn of_map(map: &RestMap) -> Self {
         Self::of(map.operations().map(|operation| {
             let entry = Entry {
-                demand: operation.demand.clone(),
+                required: operation.required.clone(),
                 named_by: operation.named_by,
                 local: false,
                 by_name_only: false,

@@ -48,7 +48,7 @@ struct Report {
     /// Since when it is counted; nothing was counted if absent.
     since: Option<Timestamp>,
     scopes: Vec<ScopeUse>,
-    /// Demands that were met and that the grant as it stands does not cover any more.
+    /// Required scopes that were met and that the grant as it stands does not cover any more.
     no_longer_granted: Vec<String>,
     /// There was more than is counted, so that nothing is proposed.
     incomplete: bool,
@@ -64,7 +64,8 @@ struct ScopeUse {
     about_an_api: bool,
     count: u64,
     last: Option<Timestamp>,
-    demands: BTreeMap<String, Used>,
+    #[serde(rename = "demands")]
+    required_scopes: BTreeMap<String, Used>,
 }
 
 pub(super) async fn run(
@@ -101,10 +102,10 @@ fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Mean
     let aliases = &meaning.aliases;
     let used: Vec<(RequiredScope, Used)> = usage
         .into_iter()
-        .flat_map(|usage| &usage.demands)
+        .flat_map(|usage| &usage.required_scopes)
         .filter_map(|(text, used)| Some((RequiredScope::try_from(text.clone()).ok()?, *used)))
         .collect();
-    let mut rest: BTreeSet<&RequiredScope> = used.iter().map(|(demand, _)| demand).collect();
+    let mut rest: BTreeSet<&RequiredScope> = used.iter().map(|(required, _)| required).collect();
     let (mut parts, mut narrower) = (Vec::new(), BTreeSet::new());
     for scope in scopes {
         let (patterns, about_an_api) = match scope {
@@ -114,29 +115,30 @@ fn report(resource: &str, scopes: &Scopes, usage: Option<&Usage>, meaning: &Mean
                 None => (&[][..], false),
             },
         };
-        let met = |demand: &RequiredScope| patterns.iter().any(|pattern| pattern.matches(demand));
-        let demands: BTreeMap<String, Used> = used
+        let met =
+            |required: &RequiredScope| patterns.iter().any(|pattern| pattern.matches(required));
+        let required_scopes: BTreeMap<String, Used> = used
             .iter()
-            .filter(|(demand, _)| met(demand))
-            .map(|(demand, used)| (demand.to_string(), *used))
+            .filter(|(required, _)| met(required))
+            .map(|(required, used)| (required.to_string(), *used))
             .collect();
-        rest.retain(|demand| !met(demand));
+        rest.retain(|required| !met(required));
         match scope {
             // What a named scope stands for is the guards' to say; it is kept or dropped whole.
             Scope::Named(name)
-                if !demands.is_empty() || !about_an_api || meaning.needs(name, &used) =>
+                if !required_scopes.is_empty() || !about_an_api || meaning.needs(name, &used) =>
             {
                 narrower.insert(name.clone());
             }
             Scope::Named(_) => {}
-            Scope::Pattern(_) => narrower.extend(demands.keys().cloned()),
+            Scope::Pattern(_) => narrower.extend(required_scopes.keys().cloned()),
         }
         parts.push(ScopeUse {
             scope: scope.to_string(),
             about_an_api,
-            count: demands.values().map(|used| used.count).sum(),
-            last: demands.values().map(|used| used.last).max(),
-            demands,
+            count: required_scopes.values().map(|used| used.count).sum(),
+            last: required_scopes.values().map(|used| used.last).max(),
+            required_scopes,
         });
     }
     let narrower = drop_covered(&narrower, aliases);
@@ -157,13 +159,13 @@ impl Meaning {
     fn needs(&self, name: &str, used: &[(RequiredScope, Used)]) -> bool {
         let of = |root: &Root| {
             let prefix = format!("{}:", root.as_str());
-            used.iter().any(|(demand, _)| demand.as_str().starts_with(&prefix))
+            used.iter().any(|(required, _)| required.as_str().starts_with(&prefix))
         };
         self.required.iter().any(|(root, required)| required == name && of(root))
     }
 }
 
-/// Without the demands that a named scope among them opens anyway.
+/// Without the required scopes that a named scope among them opens anyway.
 fn drop_covered(
     scopes: &BTreeSet<String>,
     aliases: &BTreeMap<String, Vec<ScopePattern>>,
@@ -173,8 +175,8 @@ fn drop_covered(
     scopes
         .iter()
         .filter(|text| {
-            let demand = RequiredScope::try_from((*text).clone());
-            !demand.is_ok_and(|demand| opened.iter().any(|pattern| pattern.matches(&demand)))
+            let required = RequiredScope::try_from((*text).clone());
+            !required.is_ok_and(|required| opened.iter().any(|pattern| pattern.matches(&required)))
         })
         .cloned()
         .collect()
@@ -186,7 +188,7 @@ fn print(report: &Report) {
         None => println!("{}, no use recorded yet", report.resource),
     }
     for part in report.scopes.iter().filter(|part| part.about_an_api) {
-        let ScopeUse { scope, count, last, demands, .. } = part;
+        let ScopeUse { scope, count, last, required_scopes, .. } = part;
         match last {
             None => println!("  never used  {scope}"),
             Some(last) => {
@@ -197,8 +199,8 @@ fn print(report: &Report) {
                 );
             }
         }
-        for (demand, used) in demands.iter().filter(|(demand, _)| *demand != scope) {
-            println!("              {demand}: {}", counted(used.count, "time"));
+        for (required, used) in required_scopes.iter().filter(|(required, _)| *required != scope) {
+            println!("              {required}: {}", counted(used.count, "time"));
         }
     }
     if !report.no_longer_granted.is_empty() {
@@ -219,18 +221,19 @@ fn time(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn usage(demands: &[(&str, u64)]) -> Usage {
+    fn usage(required_scopes: &[(&str, u64)]) -> Usage {
         let used = |count| Used { count, last: Timestamp(100 + count) };
-        let demands = demands.iter().map(|(text, count)| ((*text).to_owned(), used(*count)));
+        let required_scopes =
+            required_scopes.iter().map(|(text, count)| ((*text).to_owned(), used(*count)));
         Usage {
             since: Timestamp(1),
             last: Timestamp(200),
-            demands: demands.collect(),
+            required_scopes: required_scopes.collect(),
             incomplete: false,
         }
     }
 
-    fn narrower(scopes: &str, demands: &[(&str, u64)]) -> Option<String> {
+    fn narrower(scopes: &str, required_scopes: &[(&str, u64)]) -> Option<String> {
         let pattern = |text: &str| ScopePattern::try_from(text.to_owned()).unwrap();
         let meaning = Meaning {
             aliases: [("api:read".to_owned(), vec![pattern("Query:*")])].into(),
@@ -240,14 +243,14 @@ mod tests {
             ],
         };
         let scopes = Scopes::parse(scopes).unwrap();
-        let report = report("Client/a", &scopes, Some(&usage(demands)), &meaning);
+        let report = report("Client/a", &scopes, Some(&usage(required_scopes)), &meaning);
         report.narrower.map(|scopes| scopes.join(" "))
     }
 
     #[test]
     fn the_narrower_grant_is_what_was_used() {
         let one = ("Mutation:Person:Create", 3);
-        for (scopes, demands, proposed) in [
+        for (scopes, required_scopes, proposed) in [
             ("openid Mutation:*", &[one][..], Some("Mutation:Person:Create openid")),
             (
                 "*",
@@ -266,7 +269,7 @@ mod tests {
             ("Mutation:Place:*", &[one], Some("")),
             ("Mutation:*", &[], Some("")),
         ] {
-            assert_eq!(narrower(scopes, demands).as_deref(), proposed, "{scopes}");
+            assert_eq!(narrower(scopes, required_scopes).as_deref(), proposed, "{scopes}");
         }
     }
 

@@ -146,12 +146,16 @@ fn of_pattern(scope: &str, schemas: &[impl AsRef<GuardSchema>]) -> Option<Phrase
 }
 
 fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
-    if entry.by_name_only { pattern.names(&entry.demand) } else { pattern.matches(&entry.demand) }
+    if entry.by_name_only {
+        pattern.names(&entry.required)
+    } else {
+        pattern.matches(&entry.required)
+    }
 }
 
 /// The type and the action of the scope that a field requires.
 fn parts(entry: &Entry) -> (&str, &str) {
-    let mut parts = entry.demand.as_str().split(':').skip(1);
+    let mut parts = entry.required.as_str().split(':').skip(1);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 

@@ -96,9 +96,9 @@ async fn a_guard_waits_for_its_schema_and_remembers_it() {
     assert_eq!(ours.json()["data"]["__schema"]["queryType"]["name"], "Query", "{ours:?}");
 }
 
-/// `docs/rules.md` rule 25: the table of demands is a lock file; nothing remaps silently.
+/// `docs/rules.md` rule 25: the table of required scopes is a lock file; nothing remaps silently.
 #[tokio::test]
-async fn a_demand_that_would_change_stops_the_start() {
+async fn a_required_scope_that_would_change_stops_the_start() {
     let sdl = "type Query { a: Int } type Mutation { vote(on: ID): Int createPerson: Int }";
     let guard = "[[guard]]\nname = \"votes\"\npath = \"/graphql\"\nschema = \"votes.graphql\"\n\
                  upstream = \"http://127.0.0.1:9/\"\n";

@@ -160,8 +160,8 @@ async fn a_new_schema_is_taken_up_and_an_old_mapping_stays() {
     let read = "{ it { name } }";
     let expected = json!({"data": {"it": {"name": "Ada"}}});
     assert_eq!(castellan.graphql("/people", None, read).await.json(), expected);
-    // By its new type `it` would demand another scope: it goes on to demand the one of before. What
-    // is new demands what its name says, and nobody has that.
+    // By its new type `it` would require another scope: it goes on to require the one of before. What
+    // is new requires what its name says, and nobody has that.
     let new = "type Query { it: Secret other: Secret } type Secret { name: String }";
     edit(&castellan, "people.graphql", |_| new.to_owned());
     let ready = until(&castellan, |ready| problem(ready, "people").is_some()).await;

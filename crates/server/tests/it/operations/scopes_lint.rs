@@ -405,7 +405,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
     );
     let sdl = "type Query { me: ID } type Mutation { CreatePerson: ID vote: ID }";
     fixture.write("s.graphql", sdl);
-    let demand = |more: &[&str]| {
+    let required = |more: &[&str]| {
         let list =
             fixture.scopes(WELL, "list", "s.graphql", &[more, &["--format", "json"]].concat());
         let list: Value = serde_json::from_str(&out(&list)).unwrap();
@@ -413,9 +413,9 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
             list.as_object().unwrap().iter().find(|(_, of)| **of == json!(["Mutation.vote"]));
         found.unwrap().0.clone()
     };
-    assert_eq!(demand(&["--guard", "archive"]), "Mutation:Ballot:Cast");
-    assert_eq!(demand(&["--guard", "plain"]), "Mutation:vote:Call");
-    assert_eq!(demand(&[]), "Mutation:vote:Call");
+    assert_eq!(required(&["--guard", "archive"]), "Mutation:Ballot:Cast");
+    assert_eq!(required(&["--guard", "plain"]), "Mutation:vote:Call");
+    assert_eq!(required(&[]), "Mutation:vote:Call");
 
     // Keys come to the archive, and its words for scopes count. Of its defaults none is dead.
     assert_eq!(
@@ -435,7 +435,7 @@ fn a_schema_is_read_and_judged_as_a_guard_does() {
             "public-fields Query:me:Get",
         ]
     );
-    // Without a name both are asked, by the demands of the plain rule.
+    // Without a name both are asked, by the required scopes of the plain rule.
     assert_eq!(
         named(&fixture.lint_json(FOUND, "s.graphql", &[])),
         [

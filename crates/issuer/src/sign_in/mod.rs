@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod credential;
+pub mod mailed_links;
 pub mod new_password;
 mod password;
 pub mod per_request;

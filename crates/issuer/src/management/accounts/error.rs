@@ -44,6 +44,9 @@ pub enum AccountError {
     /// The code is not the one that was sent, or shown.
     #[error("unknown code")]
     UnknownCode,
+    /// A message could not be sent.
+    #[error("The message could not be sent; {0}")]
+    NotSent(String),
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,

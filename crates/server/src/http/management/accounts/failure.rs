@@ -31,6 +31,7 @@ pub(super) fn of(error: AccountError) -> Failure {
         }
         AccountError::LastFactor => Failure::invalid_argument(text),
         AccountError::NotConfigured(_)
+        | AccountError::NotSent(_)
         | AccountError::UnknownState
         | AccountError::UnknownCode
         | AccountError::Contention => Failure::new(Class::DataFetchingException, text),

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod machine;
 pub mod management;
 pub mod managers;
+pub mod messages;
 pub mod person_token;
 pub mod policy;
 pub mod readiness;
@@ -58,6 +59,7 @@ pub struct Issuer {
     address: Arc<SiteAddress>,
     grants: grant::Roster,
     sign_in_methods: sign_in::Roster,
+    messenger: Option<Arc<dyn messages::Messenger>>,
 }
 
 struct Shared {
@@ -167,6 +169,7 @@ impl Issuer {
             address: Arc::new(address),
             grants: grant::ROSTER,
             sign_in_methods: sign_in::ROSTER,
+            messenger: None,
         })
     }
 

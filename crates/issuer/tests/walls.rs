@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "person_token",
     "sign_in",
     "foreign",
+    "messages",
     "throttle",
     "session",
     "machine",

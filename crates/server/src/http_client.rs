@@ -111,6 +111,11 @@ impl HttpClient {
         Self { patience, ..self }
     }
 
+    /// The same client, which reads `most` bytes of an answer at most.
+    pub(crate) fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
     /// Posts a JSON body and returns the answer's, which must be 200.
     pub(crate) async fn post_json(
         &self,

@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     // What every request walks.
     "corridor",
     "guards",
+    "messages",
     "config",
     "dialects",
     // What everything rests on.

@@ -151,6 +151,14 @@ impl Permissions {
         self.operations.contains(&Operation::Read) || self.own.is_some()
     }
 
+    /// Whether the token may read what is anybody's, and all of it.
+    #[must_use]
+    pub fn may_read_all(&self) -> bool {
+        let rules = self.rules.as_ref();
+        self.operations.contains(&Operation::Read)
+            && rules.is_none_or(|rules| !rules.require_subject_match && rules.default_allow_read)
+    }
+
     /// Whether and how the token allows `question`.
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Option<Allowed<'_>> {

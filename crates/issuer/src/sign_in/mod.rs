@@ -2,11 +2,13 @@
 
 pub mod certificate;
 pub mod credential;
+pub mod mailed_links;
 pub mod new_password;
 mod password;
 pub mod per_request;
 pub mod reset;
 pub mod setup;
+pub mod verification;
 
 use async_trait::async_trait;
 

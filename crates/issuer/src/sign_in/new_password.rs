@@ -112,7 +112,7 @@ impl Issuer {
         })?;
         let fresh = self.passwords().hash(&storable).await.map_err(OAuthError::from)?;
         // Whoever changed it meanwhile made another one the current password.
-        let is_same = |account: &Account| account.active && account.password == phc;
+        let is_same = |account: &mut Account| account.active && account.password == phc;
         self.keep_password(id, fresh, is_same).await?.ok_or(ChangeError::Wrong)
     }
 
@@ -130,19 +130,20 @@ impl Issuer {
     }
 
     /// Stores the hash `phc` as the password of `id`, if there is such a person and `may` holds of them
-    /// at that moment. What they authenticated with before counts no more.
+    /// at that moment, with what that changes about them. What they authenticated with before counts no more.
     pub(super) async fn keep_password(
         &self,
         id: &str,
         phc: String,
-        may: impl Fn(&Account) -> bool + Send + Sync,
+        may: impl Fn(&mut Account) -> bool + Send + Sync,
     ) -> Result<Option<Versioned<Account>>, StoreError> {
         let now = self.now();
         let set = |stored: Option<Account>| {
-            let Some(before) = stored.filter(|account| may(account)) else {
+            let Some(mut account) = stored else { return Ok(Update::Leave(None)) };
+            if !may(&mut account) {
                 return Ok(Update::Leave(None));
-            };
-            let mut account = Account { modified: now, ..before };
+            }
+            account.modified = now;
             account.replace_password(phc.clone(), now, self.settings().secrets.history());
             account.end_sessions();
             Ok::<_, StoreError>(Update::Write(account.clone(), Notice::Tell, Some(account)))

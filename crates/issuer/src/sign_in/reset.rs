@@ -1,4 +1,5 @@
-//! A new password through a link that an administrator issued (`docs/contracts/aidbox.md` §7).
+//! A new password through a link that an administrator issued (`docs/contracts/aidbox.md` §7), or that
+//! came by mail (`docs/contracts/curity.md` §6.2).
 //!
 //! There is one record for each person, so that the newest link is the only one. It has the digest of
 //! the link's token as its unique name.
@@ -25,7 +26,8 @@ pub enum IssueError {
     /// There is no such person.
     #[error("the user does not exist")]
     Unknown,
-    /// Nobody signs in as this person, with any password.
+    /// The link would be of no use: nobody signs in as this person with any password, or an account
+    /// that is to be activated is active.
     #[error("the user is inactive; activate the account first")]
     Inactive,
     /// An internal error.
@@ -38,7 +40,7 @@ pub enum IssueError {
 pub enum ResetError {
     /// Unknown, used, expired, or replaced by a newer one; or the person is gone, inactive, or has a new
     /// password. One answer for all of them.
-    #[error("This link is not valid any more. Ask your administrator for a new one.")]
+    #[error("This link is not valid any more. Ask for a new one.")]
     Spent,
     /// The password may not be used.
     #[error("The password {0}. Choose another one.")]
@@ -77,6 +79,35 @@ pub struct ResetForm {
 pub const RESET_PATH: &str = "/auth/reset-password";
 /// Seconds for which it is valid.
 pub const RESET_SECONDS: u64 = 15 * 60;
+/// Seconds for which one is valid that activates an account.
+pub const ACTIVATION_SECONDS: u64 = 24 * 3_600;
+
+/// What a link does besides setting a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkUse {
+    /// Nothing: the account is active.
+    Reset,
+    /// It makes the account active.
+    Activation,
+}
+
+impl LinkUse {
+    /// Whether a link of this use is of any to `account`. What is activated is inactive, or nobody has
+    /// ever had a password for it.
+    pub(crate) const fn is_for(self, account: &Account) -> bool {
+        match self {
+            Self::Reset => account.active,
+            Self::Activation => !account.active || account.password.is_none(),
+        }
+    }
+
+    const fn seconds(self) -> u64 {
+        match self {
+            Self::Reset => RESET_SECONDS,
+            Self::Activation => ACTIVATION_SECONDS,
+        }
+    }
+}
 
 impl Issuer {
     /// The token of a link by which the person `id` can set a new password. Links that were issued
@@ -85,10 +116,15 @@ impl Issuer {
     /// # Errors
     /// [`IssueError`] saying why there is none.
     pub async fn issue_reset(&self, id: &str) -> Result<Opaque, IssueError> {
+        self.issue_link(id, LinkUse::Reset).await
+    }
+
+    /// The token of a link by which the person `id` can do what `does` says.
+    pub(super) async fn issue_link(&self, id: &str, does: LinkUse) -> Result<Opaque, IssueError> {
         self.may_issue().map_err(OAuthError::from)?;
         let now = self.now();
         let found = self.repository().get::<Account>(id, now).await?.ok_or(IssueError::Unknown)?;
-        if !found.body.active {
+        if !does.is_for(&found.body) {
             return Err(IssueError::Inactive);
         }
         let token = Opaque::generate(OpaqueKind::Reset);
@@ -99,7 +135,8 @@ impl Issuer {
                 created: found.body.created,
                 password_set: found.body.password_set,
                 generation: found.body.generation,
-                ends: Timestamp(now.0 + RESET_SECONDS),
+                activates: does == LinkUse::Activation,
+                ends: Timestamp(now.0 + does.seconds()),
             };
             Ok::<_, StoreError>(Update::Write(reset, Notice::Silent, ()))
         };
@@ -168,7 +205,12 @@ impl Issuer {
             return Err(ResetError::Spent);
         }
         let reset = stored.body;
-        let kept = self.keep_password(&reset.account, phc, |account| reset.is_for(account));
+        let may = |account: &mut Account| {
+            let is_for = reset.is_for(account);
+            account.active |= reset.activates;
+            is_for
+        };
+        let kept = self.keep_password(&reset.account, phc, may);
         kept.await?.map(|stored| stored.id).ok_or(ResetError::Spent)
     }
 
@@ -202,6 +244,9 @@ struct Reset {
     /// are whole seconds.
     #[serde(default)]
     generation: u32,
+    /// Whether it makes the account active.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    activates: bool,
     /// First second at which it is worthless.
     ends: Timestamp,
 }
@@ -209,7 +254,8 @@ struct Reset {
 impl Reset {
     /// Whether it sets the password of `account` as that is now.
     fn is_for(&self, account: &Account) -> bool {
-        account.active
+        let does = if self.activates { LinkUse::Activation } else { LinkUse::Reset };
+        does.is_for(account)
             && account.created == self.created
             && account.password_set == self.password_set
             && account.generation == self.generation

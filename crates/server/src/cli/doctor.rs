@@ -20,6 +20,7 @@ use crate::{
     background::audit,
     config::{AuditOutput, Loaded},
     guards::{self, Trouble},
+    messages::MessageSender,
     startup::{
         assemble,
         tls_files::{End, TlsFiles},
@@ -47,6 +48,9 @@ pub(super) struct Arguments {
     /// 1000 of each site.
     #[arg(long)]
     all_secrets: bool,
+    /// Send a test message to this e-mail address.
+    #[arg(long, value_name = "ADDRESS")]
+    mail: Option<String>,
 }
 
 /// Prints what it finds, good and bad.
@@ -64,6 +68,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         println!("clock            accepted: the newest time in the data source was reset");
     }
     let mut good = certificates(loaded) & audit_output(loaded);
+    good &= messages(loaded, arguments.mail.as_deref()).await?;
     for issuer in &issuers {
         println!(
             "\nsite             {} at {}",
@@ -135,6 +140,40 @@ async fn site_accesses(issuer: &Issuer) -> Result<(), StoreError> {
     let others = closed.to_anonymous.into_iter().filter(|name| !closed.to_people.contains(name));
     tell(&others.collect::<Vec<_>>(), "with anonymous = true ");
     Ok(())
+}
+
+/// Prints whether messages can be sent, and sends one to `trial`; whether that works.
+async fn messages(loaded: &Loaded, trial: Option<&str>) -> Result<bool, Failure> {
+    let Some(message_sender) = MessageSender::open(loaded).await? else {
+        println!("mail             not configured: no codes, no links for new passwords");
+        return match trial {
+            Some(_) => Err("--mail needs a [mail] table in the configuration".into()),
+            None => Ok(true),
+        };
+    };
+    for warning in message_sender.warnings() {
+        warn("messages", &warning);
+    }
+    let mut good = match message_sender.probe_mail().await {
+        Ok(state) => {
+            println!("mail             {state}");
+            true
+        }
+        Err(problem) => {
+            println!("mail             PROBLEM: {problem}");
+            false
+        }
+    };
+    if let Some(to) = trial {
+        match message_sender.send_trial(to, &loaded.site.title).await {
+            Ok(()) => println!("mail             a test message to {to} was accepted for delivery"),
+            Err(error) => {
+                good = false;
+                println!("mail             PROBLEM: {error}");
+            }
+        }
+    }
+    Ok(good)
 }
 
 /// Prints whether audit records can be written where they are to go besides; whether they can.

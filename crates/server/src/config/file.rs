@@ -172,6 +172,8 @@ pub(super) fn list_for_table(table: &Table) -> Option<&'static str> {
         "credential_policy",
         "audit",
         "management",
+        "mail",
+        "text_messages",
     ];
     let is_list = |value: Option<&Value>| value.is_some_and(Value::is_array);
     let has_list = |value: Option<&Value>| {

@@ -14,6 +14,7 @@ mod http_guard;
 mod issuer_url;
 mod jwt;
 mod management;
+mod messages;
 mod methods;
 mod overlay;
 mod people;
@@ -57,6 +58,7 @@ pub use guard::{Anonymous, GuardConfig, GuardProtocol, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use management::{ManagementConfig, ManagersConfig};
+pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
@@ -108,6 +110,10 @@ pub struct Config {
     pub credential_policy: Option<CredentialPolicy>,
     /// Audit records.
     pub audit: AuditConfig,
+    /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.
+    pub mail: Option<MailConfig>,
+    /// How text messages are sent. Default: not at all, and what needs them is not offered.
+    pub text_messages: Option<TextMessagesConfig>,
     /// The management APIs (`docs/contracts/curity.md`).
     pub management: ManagementConfig,
 }

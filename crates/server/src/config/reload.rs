@@ -33,6 +33,8 @@ impl Loaded {
             ("security", new.security != old.security),
             ("credential_policy", new.credential_policy != old.credential_policy),
             ("audit", new.audit != old.audit),
+            ("mail", new.mail != old.mail),
+            ("text_messages", new.text_messages != old.text_messages),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
         .into_iter()
@@ -58,6 +60,8 @@ impl Loaded {
         config.credential_policy = old.credential_policy;
         config.management.has_credential_policy = old.credential_policy.is_some();
         config.audit.clone_from(&old.audit);
+        config.mail.clone_from(&old.mail);
+        config.text_messages.clone_from(&old.text_messages);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;
         Ok((Self { config, ..running.clone() }, waits))

@@ -68,6 +68,10 @@ fn pages(app: App) -> Router<App> {
         .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
         .route("/auth/login", get(browser::login::show).post(browser::login::submit))
         .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
+        .route(
+            browser::forgot::FORGOT_PATH,
+            get(browser::forgot::show).post(browser::forgot::submit),
+        )
         .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route_layer(middleware::from_fn_with_state(app, browser::respond::with_theme))

@@ -9,6 +9,7 @@
 mod account;
 mod consent;
 mod device;
+mod forgot;
 mod form_post;
 mod login;
 mod logout;
@@ -22,6 +23,7 @@ mod tests;
 pub(crate) use account::{AccountPage, App, Session};
 pub(crate) use consent::{Ability, ConsentPage};
 pub(crate) use device::DevicePage;
+pub(crate) use forgot::ForgotPage;
 pub(crate) use form_post::FormPostPage;
 pub(crate) use login::{Input, InputKind, LoginPage, SignInForm};
 pub(crate) use logout::LogoutPage;

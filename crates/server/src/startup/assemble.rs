@@ -9,6 +9,7 @@ use castellan_issuer::{
     Issuer,
     foreign::ForeignTokens,
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
+    messages::Messenger,
 };
 
 use super::issuers;
@@ -26,6 +27,7 @@ use crate::{
     guards::{Denials, Guard, GuardParts, SiteAccesses, Trouble, Upstreams, Usage},
     http,
     http_client::DocumentClient,
+    messages::MessageSender,
     wire::cors,
 };
 
@@ -46,6 +48,8 @@ pub async fn build(
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     let audit = audit_plan(loaded, AuditLines::stdout)?;
+    let message_sender = MessageSender::open(loaded).await?;
+    let issuers = sending_by(issuers, message_sender.as_ref());
     let house = issuers.clone();
     for issuer in issuers {
         sites.push(SiteParts {
@@ -60,9 +64,20 @@ pub async fn build(
     }
     let corridor = Corridor::new(Vec::new(), Believed::default());
     let (upstreams, audit_lines) = (Upstreams::default(), audit.output);
-    let mut server = Server { corridor, sites, upstreams, audit_lines };
+    let mut server = Server { corridor, sites, upstreams, audit_lines, message_sender };
     server.take_up(loaded, patience).await?;
     Ok(server)
+}
+
+/// The issuers, which send messages by `message_sender`. Whoever runs the server is told what is not sent.
+fn sending_by(issuers: Vec<Issuer>, message_sender: Option<&Arc<MessageSender>>) -> Vec<Issuer> {
+    let Some(message_sender) = message_sender else { return issuers };
+    for warning in message_sender.warnings() {
+        eprintln!("WARNING: {warning}");
+    }
+    let sends =
+        |issuer: Issuer| issuer.sending_by(Arc::clone(message_sender) as Arc<dyn Messenger>);
+    issuers.into_iter().map(sends).collect()
 }
 
 /// Where and how long audit records are kept; what goes to standard output goes to `stdout`.
@@ -105,6 +120,8 @@ pub struct Server {
     upstreams: Upstreams,
     /// Where audit records are written as lines.
     audit_lines: Option<Arc<AuditLines>>,
+    /// What sends messages to people.
+    message_sender: Option<Arc<MessageSender>>,
 }
 
 /// What stays of a site when its settings change.
@@ -186,6 +203,9 @@ impl Server {
             logout_deliveries.push(site.logout_delivery);
             usages.push(site.usage);
             audits.extend(site.audit);
+        }
+        if let Some(message_sender) = &self.message_sender {
+            message_sender.close().await;
         }
         LogoutDelivery::close_all(logout_deliveries).await;
         for usage in &usages {

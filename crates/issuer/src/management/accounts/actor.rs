@@ -17,6 +17,8 @@ pub struct Actor {
     account: Option<String>,
     groups: Vec<String>,
     is_administrator: bool,
+    /// The address or number that was just verified.
+    proven: Option<String>,
 }
 
 /// What people sign in with, or by which they get a new password.
@@ -34,6 +36,7 @@ impl Issuer {
             account: account.map(|(id, _)| id.clone()),
             groups: account.map(|(_, account)| account.groups.clone()).unwrap_or_default(),
             is_administrator: self.authorize_admin(caller, Right::Write).is_ok(),
+            proven: None,
         }
     }
 }
@@ -42,6 +45,12 @@ impl Actor {
     /// Whether it is the person `id` themselves.
     fn is(&self, id: &str) -> bool {
         self.account.as_deref() == Some(id)
+    }
+
+    /// The same, after it was verified that `value` is the account's: the only way to say so for
+    /// those who are no administrators (`docs/security-cases.md` row 16).
+    pub(super) fn proving(&self, value: &str) -> Self {
+        Self { proven: Some(value.to_owned()), ..self.clone() }
     }
 
     /// Whether they may change the account `id`: those of administrators are changed by
@@ -68,11 +77,26 @@ impl Actor {
         fields: &Map<String, Value>,
     ) -> Result<(), AccountError> {
         self.may_touch(id, account)?;
+        let opens = SIGN_IN.into_iter().find(|name| fields.contains_key(*name));
+        opens.map_or(Ok(()), |field| self.may_open((id, account), field))
+    }
+
+    /// Whether they may change `field` of the account `id`, with which its person signs in.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] naming the field, if not.
+    pub(super) fn may_open(
+        &self,
+        (id, account): (&str, &Account),
+        field: &'static str,
+    ) -> Result<(), AccountError> {
+        self.may_touch(id, account)?;
         if self.is_administrator || self.is(id) {
             return Ok(());
         }
-        let opens = SIGN_IN.into_iter().find(|name| fields.contains_key(*name));
-        match opens.filter(|_| !account.groups.iter().all(|group| self.groups.contains(group))) {
+        match Some(field)
+            .filter(|_| !account.groups.iter().all(|group| self.groups.contains(group)))
+        {
             Some(field) => Err(AccountError::Denied(Some(field))),
             None => Ok(()),
         }
@@ -101,7 +125,8 @@ impl Actor {
         for (field, entries) in verified {
             let known = before.map(entries).unwrap_or_default();
             let was = |entry: &Entry| {
-                known.iter().any(|one| one.value == entry.value && one.is_verified())
+                self.proven.as_ref() == Some(&entry.value)
+                    || known.iter().any(|one| one.value == entry.value && one.is_verified())
             };
             if entries(after).iter().any(|entry| entry.is_verified() && !was(entry)) {
                 return Err(AccountError::Denied(Some(field)));

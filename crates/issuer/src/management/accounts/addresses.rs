@@ -11,24 +11,24 @@ use crate::{
 
 /// An attribute with values at which a person is reached.
 #[derive(Clone, Copy)]
-struct Reach {
+pub(super) struct Reach {
     /// Its member in documents.
-    member: &'static str,
+    pub(super) member: &'static str,
     /// The member that has the primary value alone.
     effective: Option<&'static str>,
-    entries: fn(&Account) -> Vec<Entry>,
-    /// What two values have in common that are the same.
-    folded: fn(&str) -> String,
+    pub(super) entries: fn(&Account) -> Vec<Entry>,
+    /// What two values have in common that are the same, and the unique name of accounts with one.
+    pub(super) folded: fn(&str) -> String,
 }
 
-const EMAILS: Reach = Reach {
+pub(super) const EMAILS: Reach = Reach {
     member: "emails",
     effective: None,
     entries: Account::email_entries,
     folded: login_name,
 };
 
-const PHONES: Reach = Reach {
+pub(super) const PHONES: Reach = Reach {
     member: "phoneNumbers",
     effective: Some("phone_number"),
     entries: Account::phone_entries,
@@ -129,7 +129,7 @@ impl Issuer {
     }
 }
 
-fn write(members: &mut Map<String, Value>, entries: &[Entry], reach: Reach) {
+pub(super) fn write(members: &mut Map<String, Value>, entries: &[Entry], reach: Reach) {
     if let Some(effective) = reach.effective {
         members.shift_remove(effective);
     }

@@ -11,13 +11,16 @@ mod credential;
 mod document;
 mod error;
 mod filter;
+mod links;
 mod list;
+mod verify;
 mod view;
 mod write;
 
 pub use actor::Actor;
 pub use credential::CredentialChange;
 pub use error::AccountError;
+pub use links::Whom;
 pub use list::AccountsQuery;
 pub use view::{account_view, device_view};
 pub use write::Deleted;

@@ -17,6 +17,7 @@ use castellan_issuer::{
 
 use super::{
     cookies::{self, Visitor},
+    forgot::FORGOT_PATH,
     respond,
 };
 use crate::{
@@ -175,10 +176,11 @@ fn form(
     let methods = app.issuer().sign_in_methods();
     let forms = methods.iter().map(|method| sign_in_form(*method, &view.login_hint)).collect();
     let (site, theme) = (&app.title(), app.theme());
+    let own = app.issuer().mails_reset_links().then_some(FORGOT_PATH);
     let login = LoginPage {
         site,
         heading: theme.title.as_deref(),
-        forgot_password_url: theme.forgot_password_url.as_deref(),
+        forgot_password_url: theme.forgot_password_url.as_deref().or(own),
         client_name: view.client_name.as_deref(),
         flow,
         forms,

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod consent;
 pub(crate) mod cookies;
 pub(crate) mod device;
+pub(crate) mod forgot;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod reset;

@@ -143,6 +143,7 @@ impl Request<'_> {
             app: self.app,
             caller: self.caller,
             is_self_service: allowed.is_self_service(),
+            reads_all: self.permissions.may_read_all(),
             languages: self.languages,
             arguments: &found.arguments,
             selected: &found.selected,

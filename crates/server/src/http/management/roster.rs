@@ -82,8 +82,9 @@ pub(crate) struct Call<'a> {
     /// Whose token it is.
     pub(crate) caller: &'a Live,
     /// The field is allowed only because it concerns what is the person's own.
-    #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
     pub(crate) is_self_service: bool,
+    /// The token may read what is anybody's, so that the answer may tell what there is.
+    pub(crate) reads_all: bool,
     /// Languages for texts that people read, the preferred one first.
     pub(crate) languages: &'a [String],
     /// Arguments as the schema declares them: coerced, with defaults, within their constraints.

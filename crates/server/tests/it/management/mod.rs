@@ -9,5 +9,7 @@ mod database_clients;
 mod database_clients_rights;
 mod database_clients_whole;
 mod granted;
+mod mail;
 mod managers;
+mod messages;
 pub mod support;

@@ -5,6 +5,7 @@ pub(crate) mod castellan;
 pub(crate) mod fixtures;
 pub(crate) mod jose;
 pub(crate) mod postgres;
+pub(crate) mod smtp;
 pub(crate) mod tcp_proxy;
 pub(crate) mod upstream;
 pub(crate) mod wire;

@@ -6,4 +6,4 @@ mod handshakes;
 mod headers;
 mod proxies;
 mod proxy_protocol;
-mod support;
+pub(crate) mod support;

@@ -2,6 +2,7 @@
 
 mod credential;
 mod failure;
+mod messages;
 mod mutation;
 mod query;
 
@@ -24,13 +25,9 @@ const PHONE_NUMBER: Target = Target::PhoneNumber("phoneNumber");
 const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId", "input.userName");
 
 // What is not configured, in words for developers.
-const EMAIL: &str = "verification of email addresses";
-const PHONE: &str = "verification of phone numbers";
 const TOTP: &str = "authentication by TOTP";
 const PASSKEYS: &str = "authentication by passkeys";
 const MFA: &str = "opt-in multi-factor authentication";
-const MAIL: &str = "password reset by email";
-const ACTIVATION: &str = "account activation by email";
 
 pub(super) static API: Api = Api {
     name: "accounts",
@@ -124,12 +121,12 @@ pub(super) static API: Api = Api {
         Root::new("deleteBucketByUserName", DELETE, |call| Box::pin(mutation::delete_bucket(call)))
             .only_if(|settings| settings.buckets)
             .about(USER_NAME_IN_INPUT),
-        Root::new("startVerifyEmailAddressByAccountId", UPDATE, |_| {
-            mutation::not_configured(EMAIL)
+        Root::new("startVerifyEmailAddressByAccountId", UPDATE, |call| {
+            Box::pin(messages::start_email(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeVerifyEmailAddressByAccountId", UPDATE, |_| {
-            mutation::not_configured(EMAIL)
+        Root::new("completeVerifyEmailAddressByAccountId", UPDATE, |call| {
+            Box::pin(messages::complete_email(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("updatePrimaryEmailAddressByAccountId", UPDATE, |call| {
@@ -146,10 +143,12 @@ pub(super) static API: Api = Api {
             mutation::not_configured(TOTP)
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |_| mutation::not_configured(PHONE))
-            .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeVerifyPhoneNumberByAccountId", UPDATE, |_| {
-            mutation::not_configured(PHONE)
+        Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |call| {
+            Box::pin(messages::start_phone(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyPhoneNumberByAccountId", UPDATE, |call| {
+            Box::pin(messages::complete_phone(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("updatePrimaryPhoneNumberByAccountId", UPDATE, |call| {
@@ -160,10 +159,12 @@ pub(super) static API: Api = Api {
             Box::pin(mutation::delete_phone(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("sendPasswordResetEmail", UPDATE, |_| mutation::not_configured(MAIL))
+        Root::new("sendPasswordResetEmail", UPDATE, |call| Box::pin(messages::send_reset(call)))
             .about(ID_OR_USER_NAME_IN_INPUT),
-        Root::new("initializeAccountActivation", UPDATE, |_| mutation::not_configured(ACTIVATION))
-            .about(ID_OR_USER_NAME_IN_INPUT),
+        Root::new("initializeAccountActivation", UPDATE, |call| {
+            Box::pin(messages::initialize_activation(call))
+        })
+        .about(ID_OR_USER_NAME_IN_INPUT),
         Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| mutation::not_configured(PASSKEYS))
             .about(ACCOUNT_ID_IN_INPUT),
         Root::new("completeVerifyPasskeyByAccountId", UPDATE, |_| {

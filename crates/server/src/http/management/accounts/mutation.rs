@@ -31,7 +31,7 @@ impl<'a> Input<'a> {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn id(&self) -> &'a str {
+    pub(super) fn id(&self) -> &'a str {
         self.text("accountId")
     }
 

@@ -18,6 +18,7 @@ mod credential;
 pub(crate) mod decision;
 mod family;
 mod grants;
+mod group;
 mod groups_claim;
 mod person;
 mod person_token;
@@ -48,6 +49,7 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
+pub use group::{Group, ListingName, MemberIndex};
 pub use groups_claim::{GroupsClaim, GroupsClaimName};
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use person_token::PersonToken;

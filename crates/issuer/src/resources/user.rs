@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Choice, Facts, How, Parameter, Problem, Resource, personal_details,
+    Choice, Facts, How, Parameter, Problem, Resource,
+    members::too_many_names,
+    personal_details,
     search::{
         Filter, FilterAttribute, FilterType, ListError, Listed, Listing, Sort, SortAttribute,
         SortOrder, by_any_address,
@@ -184,6 +186,9 @@ impl Resource for UserDocument {
         id: &str,
         account: Option<&Account>,
     ) -> Result<(), StoreError> {
+        if let Some(account) = account {
+            issuer.ensure_groups(&account.groups).await?;
+        }
         issuer.settle_sessions(id, account).await
     }
 
@@ -235,6 +240,9 @@ impl Resource for UserDocument {
             account.password_set = issuer.now();
         }
         account.generation = generation(before, changed, active);
+        if let Some(problem) = too_many_names(issuer, &account) {
+            return Err(Problem::Text(problem));
+        }
         Ok((account, changed))
     }
 }

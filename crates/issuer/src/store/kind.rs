@@ -57,11 +57,15 @@ pub enum Kind {
     AuthConfig,
     /// What is kept about a person for one purpose.
     Bucket,
+    /// A group of people.
+    Group,
+    /// That the members of groups are found by an index.
+    MemberIndex,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -89,6 +93,8 @@ impl Kind {
         Self::TokenIntrospector,
         Self::AuthConfig,
         Self::Bucket,
+        Self::Group,
+        Self::MemberIndex,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -131,6 +137,8 @@ impl Kind {
             Self::TokenIntrospector => "token_introspector",
             Self::AuthConfig => "auth_config",
             Self::Bucket => "bucket",
+            Self::Group => "group",
+            Self::MemberIndex => "member_index",
         }
     }
 

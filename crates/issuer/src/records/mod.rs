@@ -36,7 +36,9 @@ pub use attached::{
     Attached, CredentialState, Device, Factor, Link, MOST_DEVICES, MOST_FACTORS, MOST_LINKS,
     MfaOptIn,
 };
-pub use attributes::{Attributes, Entry, PostalAddress, Several, VERIFIED, effective_first};
+pub use attributes::{
+    Attributes, Enterprise, Entry, PostalAddress, Several, VERIFIED, effective_first,
+};
 pub use audit::{AuditBlock, AuditHead};
 pub use auth_config::AuthConfig;
 pub use bucket::Bucket;

@@ -102,6 +102,10 @@ impl Resource for GroupDocument {
         let present = Self::described(issuer, id).await?;
         check(&format!("Group/{id}"), preconditions, present.as_ref())?;
         issuer.empty_group(id).await?;
+        if present.as_ref().is_some_and(|present| present.version.number == 0) {
+            // It has no record.
+            return Ok(present);
+        }
         let removed = issuer.take_away::<Self>(id, preconditions).await?;
         // Somebody may have joined in between.
         issuer.empty_group(id).await?;

@@ -147,7 +147,7 @@ impl Issuer {
     }
 
     /// Makes records for those of `groups` that have none.
-    pub(super) async fn ensure_groups(&self, groups: &[String]) -> Result<(), StoreError> {
+    pub(crate) async fn ensure_groups(&self, groups: &[String]) -> Result<(), StoreError> {
         ensure_groups(self.repository(), groups, self.now()).await
     }
 

@@ -22,7 +22,8 @@ use super::{
 use crate::{
     Issuer,
     records::{
-        Account, Address, Entry, Name, PersonalDetails, PostalAddress, login_name, phone_name,
+        Account, Address, Enterprise, Entry, Name, PersonalDetails, PostalAddress, login_name,
+        phone_name,
     },
     secrets::policy::has_invisible,
     store::StoreError,
@@ -88,6 +89,13 @@ pub struct UserDocument {
     address: Option<Address>,
     inactive: Option<bool>,
     active: Option<bool>,
+    /// What is known of the person in their organisation, as in SCIM (RFC 7643 §4.3).
+    #[serde(default)]
+    enterprise: Enterprise,
+    /// Those of `emails`, `phoneNumbers`, `photos` and `addresses` of which SCIM shows no value as the
+    /// primary one, though the first is used.
+    #[serde(default)]
+    no_primary: Vec<String>,
     /// The person's accounts elsewhere. Without it they stay as they are.
     linked_accounts: Option<Vec<LinkDocument>>,
 }
@@ -316,6 +324,8 @@ impl UserDocument {
             entitlements: mem::take(&mut self.entitlements),
             roles: mem::take(&mut self.roles),
             x509_certificates: mem::take(&mut self.x509_certificates),
+            enterprise: mem::take(&mut self.enterprise),
+            no_primary: mem::take(&mut self.no_primary),
         }
     }
 

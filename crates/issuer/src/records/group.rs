@@ -93,8 +93,8 @@ impl ListingName {
     }
 }
 
-/// That the accounts of a site have the names by which the members of a group are listed. Versions
-/// before 0.2 wrote accounts without.
+/// That the accounts of a site have the names by which the members of a group are listed: those that
+/// an earlier version wrote had none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberIndex {
     /// Since when.

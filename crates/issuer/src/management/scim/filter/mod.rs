@@ -96,7 +96,7 @@ impl Filter {
     }
 
     /// Shows each attribute that it looks at to `look`.
-    pub(super) fn each(&self, look: &mut impl FnMut(&Named, Option<(Operator, &Operand)>)) {
+    pub(super) fn each(&self, look: &mut dyn FnMut(&Named, Option<(Operator, &Operand)>)) {
         match self {
             Self::And(one, other) | Self::Or(one, other) => {
                 one.each(look);

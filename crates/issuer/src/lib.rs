@@ -90,6 +90,7 @@ struct Shared {
     guessers: throttle::per_source::Sources,
     beginners: throttle::per_source::Sources,
     known_places: throttle::per_secret::KnownPlaces,
+    member_index: resources::members::KnownMemberIndex,
 }
 
 /// What an issuer is made of.
@@ -163,6 +164,7 @@ impl Issuer {
             guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
             known_places: throttle::per_secret::KnownPlaces::default(),
+            member_index: resources::members::KnownMemberIndex::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -320,6 +322,10 @@ impl Issuer {
     /// Who begins what is kept.
     pub(crate) fn beginners(&self) -> &throttle::per_source::Sources {
         &self.shared.beginners
+    }
+
+    pub(crate) fn member_index(&self) -> &resources::members::KnownMemberIndex {
+        &self.shared.member_index
     }
 
     pub(crate) fn known_places(&self) -> &throttle::per_secret::KnownPlaces {

@@ -58,6 +58,8 @@ pub(crate) const DYNAMODB: Capabilities = Capabilities {
         sorts: false,
         folds_case: false,
         shortest_start: 3,
+        // A write can let go of as many as it takes, and a transaction has 100 parts at most.
+        most_names: 48,
     },
     lists_are_consistent: false,
     table_scans: "lists of people and consents without a filter, if data.allow_table_scans; \

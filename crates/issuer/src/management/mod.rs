@@ -3,3 +3,4 @@
 pub mod accounts;
 pub mod clients;
 pub mod granted;
+pub mod scim;

@@ -9,6 +9,7 @@ use crate::{
         Session,
         attached::{Attached, Link},
         attributes::Attributes,
+        group::ListingName,
         person::PersonalDetails,
         repository::Stored,
     },
@@ -214,6 +215,20 @@ impl Stored for Account {
             .map(|name| login_name(name))
             .chain(phone.map(phone_name))
             .chain(links.map(|link| Link::unique_name(&link.value, &link.domain)))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// By their groups, and by what another system calls them.
+    fn listed(&self, id: &str) -> Vec<String> {
+        let external = self.attributes.external_id.iter();
+        let mut names: Vec<String> = self
+            .groups
+            .iter()
+            .map(|group| ListingName::Group.of(group, id))
+            .chain(external.map(|external| ListingName::ExternalId.of(external, id)))
             .collect();
         names.sort_unstable();
         names.dedup();

@@ -63,10 +63,63 @@ pub struct Attributes {
     /// Their certificates. Nobody signs in by these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub x509_certificates: Vec<Entry>,
+    /// The attributes of which no value is the primary one by what was said of them, though the first
+    /// is used: SCIM shows values as it was told of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_primary: Vec<String>,
+    /// What is known of them in their organisation (RFC 7643 §4.3).
+    #[serde(skip_serializing_if = "Enterprise::is_empty")]
+    pub enterprise: Enterprise,
     /// Whether the effective telephone number is one of the unique names of the record. It is not if
     /// an older version wrote the account, until a document writes it again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub phone_is_unique: bool,
+}
+
+/// What is known of a person in their organisation (RFC 7643 §4.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Enterprise {
+    /// The number of the person in the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub employee_number: Option<String>,
+    /// The cost centre.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_center: Option<String>,
+    /// The organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// The division.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub division: Option<String>,
+    /// The department.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// The id of the person's manager. Nothing follows from it here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+}
+
+impl Enterprise {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Its texts, by their names.
+    #[must_use]
+    pub fn texts(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("enterprise.employeeNumber", self.employee_number.as_deref()),
+            ("enterprise.costCenter", self.cost_center.as_deref()),
+            ("enterprise.organization", self.organization.as_deref()),
+            ("enterprise.division", self.division.as_deref()),
+            ("enterprise.department", self.department.as_deref()),
+            ("enterprise.manager", self.manager.as_deref()),
+        ]
+    }
 }
 
 /// A value of an attribute that has several.

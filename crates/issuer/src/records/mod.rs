@@ -18,6 +18,7 @@ mod credential;
 pub(crate) mod decision;
 mod family;
 mod grants;
+mod group;
 mod groups_claim;
 mod person;
 mod person_token;
@@ -36,7 +37,9 @@ pub use attached::{
     Attached, CredentialState, Device, Factor, Link, MOST_DEVICES, MOST_FACTORS, MOST_LINKS,
     MfaOptIn,
 };
-pub use attributes::{Attributes, Entry, PostalAddress, Several, VERIFIED, effective_first};
+pub use attributes::{
+    Attributes, Enterprise, Entry, PostalAddress, Several, VERIFIED, effective_first,
+};
 pub use audit::{AuditBlock, AuditHead};
 pub use auth_config::AuthConfig;
 pub use bucket::Bucket;
@@ -49,6 +52,7 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
+pub use group::{Group, ListingName, MemberIndex};
 pub use groups_claim::{GroupsClaim, GroupsClaimName};
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use person_token::PersonToken;

@@ -26,6 +26,11 @@ pub trait Stored: Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// Names by which the record `id` is listed besides, each of them its own.
+    fn listed(&self, _id: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// First second at which it no longer exists.
     fn expires_at(&self) -> Option<Timestamp> {
         None
@@ -258,10 +263,17 @@ impl Repository {
     }
 
     fn draft<T: Stored>(&self, id: &str, body: &T) -> Result<Draft, StoreError> {
+        let mut unique = body.unique();
+        let listed = body.listed(id);
+        // More than that cannot be written at once. Documents are refused before that; an account of
+        // an older version with as many groups still signs in, and is not listed by them.
+        if unique.len() + listed.len() <= self.store.abilities().most_names {
+            unique.extend(listed);
+        }
         Ok(Draft {
             key: self.key(T::KIND, id),
             body: serde_json::to_vec(body).map_err(StoreError::new)?,
-            unique: body.unique(),
+            unique,
             expires_at: body.expires_at(),
         })
     }

@@ -223,6 +223,7 @@ mod tests {
         sorts: false,
         folds_case: false,
         shortest_start: 3,
+        most_names: 48,
     };
 
     fn listing(filter: Option<(FilterType, &str)>, is_sorted: bool) -> Listing {

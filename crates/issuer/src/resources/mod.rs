@@ -13,9 +13,11 @@ mod client;
 mod consent;
 mod credential;
 pub mod empty_secrets;
+pub(crate) mod group;
 mod history;
 mod kind;
 mod listing;
+pub mod members;
 mod parameter;
 mod patch;
 mod personal_details;
@@ -58,6 +60,7 @@ pub(crate) use client::{
 };
 pub use consent::ConsentDocument;
 pub use credential::{ApiCredentialDocument, AuthKeyDocument};
+pub use group::GroupDocument;
 pub use history::{Change, Past};
 pub use kind::{Described, ResourceKind};
 pub(crate) use kind::{described, version_of};
@@ -87,6 +90,7 @@ pub const ROSTER: &[ResourceKind] = &[
     ResourceKind::TOKEN_INTROSPECTOR,
     ResourceKind::AUTH_CONFIG,
     ResourceKind::BUCKET,
+    ResourceKind::GROUP,
 ];
 
 impl ResourceKind {
@@ -117,6 +121,8 @@ impl ResourceKind {
     pub const AUTH_CONFIG: Self = Self::of::<AuthConfigDocument>();
     /// What is kept about a person for one purpose (`docs/contracts/curity.md` §6.4).
     pub const BUCKET: Self = Self::of::<BucketDocument>();
+    /// A group of people. Who is in it is said by `User` documents.
+    pub const GROUP: Self = Self::of::<GroupDocument>();
 }
 
 /// The kinds of resources that an issuer has: those of the [`ROSTER`], unless whoever puts it

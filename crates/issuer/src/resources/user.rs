@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Choice, Facts, How, Parameter, Problem, Resource, personal_details,
+    Choice, Facts, How, Parameter, Problem, Resource,
+    members::too_many_names,
+    personal_details,
     search::{
         Filter, FilterAttribute, FilterType, ListError, Listed, Listing, Sort, SortAttribute,
         SortOrder, by_any_address,
@@ -20,7 +22,8 @@ use super::{
 use crate::{
     Issuer,
     records::{
-        Account, Address, Entry, Name, PersonalDetails, PostalAddress, login_name, phone_name,
+        Account, Address, Enterprise, Entry, Name, PersonalDetails, PostalAddress, login_name,
+        phone_name,
     },
     secrets::policy::has_invisible,
     store::StoreError,
@@ -86,6 +89,13 @@ pub struct UserDocument {
     address: Option<Address>,
     inactive: Option<bool>,
     active: Option<bool>,
+    /// What is known of the person in their organisation, as in SCIM (RFC 7643 §4.3).
+    #[serde(default)]
+    enterprise: Enterprise,
+    /// Those of `emails`, `phoneNumbers`, `photos` and `addresses` of which SCIM shows no value as the
+    /// primary one, though the first is used.
+    #[serde(default)]
+    no_primary: Vec<String>,
     /// The person's accounts elsewhere. Without it they stay as they are.
     linked_accounts: Option<Vec<LinkDocument>>,
 }
@@ -184,6 +194,9 @@ impl Resource for UserDocument {
         id: &str,
         account: Option<&Account>,
     ) -> Result<(), StoreError> {
+        if let Some(account) = account {
+            issuer.ensure_groups(&account.groups).await?;
+        }
         issuer.settle_sessions(id, account).await
     }
 
@@ -235,6 +248,9 @@ impl Resource for UserDocument {
             account.password_set = issuer.now();
         }
         account.generation = generation(before, changed, active);
+        if let Some(problem) = too_many_names(issuer, &account) {
+            return Err(Problem::Text(problem));
+        }
         Ok((account, changed))
     }
 }
@@ -308,6 +324,8 @@ impl UserDocument {
             entitlements: mem::take(&mut self.entitlements),
             roles: mem::take(&mut self.roles),
             x509_certificates: mem::take(&mut self.x509_certificates),
+            enterprise: mem::take(&mut self.enterprise),
+            no_primary: mem::take(&mut self.no_primary),
         }
     }
 

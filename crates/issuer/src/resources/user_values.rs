@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::personal_details::is_line;
-use crate::records::{Account, Address, Entry, Name, PostalAddress, Several, effective_first};
+use crate::records::{
+    Account, Address, Enterprise, Entry, Name, PostalAddress, Several, effective_first,
+};
 
 /// A name as documents have it.
 #[derive(Default, Deserialize)]
@@ -48,12 +50,17 @@ pub(super) struct Values {
     pub entitlements: Vec<Entry>,
     pub roles: Vec<Entry>,
     pub x509_certificates: Vec<Entry>,
+    pub enterprise: Enterprise,
+    pub no_primary: Vec<String>,
 }
 
 /// Values of an attribute at most, besides entitlements and roles.
 const MOST: usize = 32;
 /// Entitlements and roles at most.
 const MOST_GROUPS: usize = 128;
+
+/// The attributes with several values of which one is used.
+const EFFECTIVE: [&str; 4] = ["emails", "phoneNumbers", "photos", "addresses"];
 
 /// Writes `values` into `account`, which has the details of the document already.
 pub(super) fn write(
@@ -66,7 +73,7 @@ pub(super) fn write(
         ("externalId", &values.external_id, 128),
         ("displayName", &values.display_name, 64),
         ("title", &values.title, 64),
-        ("preferredLanguage", &values.preferred_language, 16),
+        ("preferredLanguage", &values.preferred_language, 64),
         ("userType", &values.user_type, 64),
         ("name.honorificPrefix", &account.attributes.honorific_prefix, 512),
         ("name.honorificSuffix", &account.attributes.honorific_suffix, 512),
@@ -88,6 +95,12 @@ pub(super) fn write(
         check_entries(name, entries, most)?;
     }
     check_addresses(values.addresses.as_deref().unwrap_or_default())?;
+    for (name, text) in values.enterprise.texts() {
+        check_text(name, text, 512)?;
+    }
+    if let Some(name) = values.no_primary.iter().find(|name| !EFFECTIVE.contains(&&***name)) {
+        return Err(format!("noPrimary: {name:?} is not one of {}", EFFECTIVE.join(", ")));
+    }
     account.set_emails(emails(values.email, values.emails)?);
     account.set_groups(values.groups);
     write_effective(account, before, (values.phone_numbers, values.photos, values.addresses))?;
@@ -101,6 +114,10 @@ pub(super) fn write(
     attributes.entitlements = values.entitlements;
     attributes.roles = values.roles;
     attributes.x509_certificates = values.x509_certificates;
+    attributes.enterprise = values.enterprise;
+    attributes.no_primary = values.no_primary;
+    attributes.no_primary.sort_unstable();
+    attributes.no_primary.dedup();
     Ok(())
 }
 
@@ -288,6 +305,12 @@ pub(super) fn show(account: &Account, shown: &mut Value) {
         if !entries.is_empty() {
             shown[member] = json!(entries);
         }
+    }
+    if !attributes.enterprise.is_empty() {
+        shown["enterprise"] = json!(attributes.enterprise);
+    }
+    if !attributes.no_primary.is_empty() {
+        shown["noPrimary"] = json!(attributes.no_primary);
     }
     if !attributes.addresses.is_empty() {
         shown["addresses"] = json!(attributes.addresses);

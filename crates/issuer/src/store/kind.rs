@@ -59,11 +59,15 @@ pub enum Kind {
     Bucket,
     /// A verification under way.
     Verification,
+    /// A group of people.
+    Group,
+    /// That the members of groups are found by an index.
+    MemberIndex,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -92,6 +96,8 @@ impl Kind {
         Self::AuthConfig,
         Self::Bucket,
         Self::Verification,
+        Self::Group,
+        Self::MemberIndex,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -135,6 +141,8 @@ impl Kind {
             Self::AuthConfig => "auth_config",
             Self::Bucket => "bucket",
             Self::Verification => "verification",
+            Self::Group => "group",
+            Self::MemberIndex => "member_index",
         }
     }
 

@@ -173,12 +173,20 @@ pub struct Abilities {
     pub folds_case: bool,
     /// Characters of the shortest text that names are filtered by how they start.
     pub shortest_start: usize,
+    /// Names, unique ones and those of lists together, that a record can have.
+    pub most_names: usize,
 }
 
 impl Abilities {
     /// An engine with every capability.
-    pub const ALL: Self =
-        Self { lists_all: true, ends_with: true, sorts: true, folds_case: true, shortest_start: 1 };
+    pub const ALL: Self = Self {
+        lists_all: true,
+        ends_with: true,
+        sorts: true,
+        folds_case: true,
+        shortest_start: 1,
+        most_names: 1_024,
+    };
 }
 
 /// The engine could not do it.

@@ -9,6 +9,8 @@ use std::{
 };
 
 use castellan_issuer::{
+    Repository,
+    resources::members,
     store::Store,
     transfer::{Arrived, LineSeal, Moved, Walk},
 };
@@ -101,8 +103,9 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 /// Makes what is missing and brings along what is old; says how far the data source is.
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
-    let FormatState { format, newest } =
-        data_source::open_store(loaded, &loaded.config.data.url, migrate).await?.format_state;
+    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
+    let FormatState { format, newest } = opened.format_state;
+    index_members(loaded, opened.store).await?;
     if format == newest {
         println!("the data source is up to date (format {format})");
     } else {
@@ -112,6 +115,19 @@ async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lists accounts by their groups. What older versions wrote meanwhile is not, so all are looked at.
+async fn index_members(loaded: &Loaded, store: Arc<dyn Store>) -> Result<(), Failure> {
+    let now = crate::clock::clock().now();
+    for site in sites(loaded) {
+        let repository = Repository::new(Arc::clone(&store), Arc::clone(&site));
+        let written = members::index_members(&repository, now, usize::MAX).await?;
+        if written > 0 {
+            println!("{} of {site} listed by their groups", super::counted(written, "account"));
+        }
+    }
+    Ok(())
 }
 
 /// Looks at both once more. What is in one alone, or another there, is named.

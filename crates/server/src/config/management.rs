@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use castellan_issuer::managers::{
-    AttributesManager, GroupsManager, Managers, ScopesManager, SelfServiceManager,
+use castellan_issuer::{
+    managers::{AttributesManager, GroupsManager, Managers, ScopesManager, SelfServiceManager},
+    records::Group,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,6 +60,8 @@ pub struct ManagementConfig {
     pub granted_authorizations: Option<ManagersConfig>,
     /// Managers of the Database Clients API instead of those above.
     pub database_clients: Option<ManagersConfig>,
+    /// SCIM (`docs/scim.md`).
+    pub scim: Option<ScimConfig>,
 }
 
 /// The managers of one API.
@@ -73,6 +76,20 @@ pub struct ManagersConfig {
     pub attributes: Option<AttributesManager>,
     /// Lets people do what is listed with what is their own.
     pub self_service: Option<SelfServiceManager>,
+}
+
+/// SCIM: its managers instead of those of all, and what it may do besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScimConfig {
+    /// Decides by the groups in the access token.
+    pub groups: Option<GroupsManager>,
+    /// Decides by the scopes of the access token; beside `groups`, both must allow an operation.
+    pub scopes: Option<ScopesManager>,
+    /// Narrows by attributes what `groups` and `scopes` allow; without them, it decides alone.
+    pub attributes: Option<AttributesManager>,
+    /// Groups into which callers may put people without being in them. Default: none.
+    pub assignable_groups: Vec<String>,
 }
 
 /// The largest number of things that one query reads or answers.
@@ -100,6 +117,24 @@ impl Default for ManagementConfig {
             accounts: None,
             granted_authorizations: None,
             database_clients: None,
+            scim: None,
+        }
+    }
+}
+
+impl ScimConfig {
+    fn has_managers(&self) -> bool {
+        self.groups.is_some() || self.scopes.is_some() || self.attributes.is_some()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut groups = self.assignable_groups.iter();
+        match groups.find(|group| *group == Group::ADMINISTRATORS || !Group::is_name(group)) {
+            None => Ok(()),
+            Some(group) if group == Group::ADMINISTRATORS => {
+                Err("administrators are made by administrators alone".to_owned())
+            }
+            Some(group) => Err(format!("{group:?} is not the name of a group")),
         }
     }
 }
@@ -128,6 +163,20 @@ impl ManagementConfig {
         Managers { self_service: None, ..self.managers(own) }
     }
 
+    /// The managers of SCIM: its own, or those of all.
+    #[must_use]
+    pub fn scim_managers(&self) -> Managers {
+        match &self.scim {
+            Some(own) if own.has_managers() => Managers {
+                groups: own.groups.clone(),
+                scopes: own.scopes.clone(),
+                attributes: own.attributes.clone(),
+                self_service: None,
+            },
+            _ => self.managers_without_self_service(None),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (name, number) in
             [("max_page", self.max_page), ("max_delegations", self.max_delegations)]
@@ -148,6 +197,11 @@ impl ManagementConfig {
             if let Some(Err(problem)) = manager.as_ref().map(SelfServiceManager::check) {
                 return Err(ConfigError::Conflict(format!("{table}: {problem}")));
             }
+        }
+        if let Some(scim) = &self.scim {
+            scim.check().map_err(|problem| {
+                ConfigError::Conflict(format!("management.scim.assignable_groups: {problem}"))
+            })?;
         }
         if self
             .realm

@@ -57,7 +57,7 @@ pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpres
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
-pub use management::{ManagementConfig, ManagersConfig};
+pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
 pub use secret_ref::SecretRef;

@@ -8,6 +8,7 @@ mod openapi;
 mod passwords;
 pub(crate) mod refusal;
 mod resources;
+mod scim;
 
 use axum::{
     Router, middleware,
@@ -47,6 +48,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/.well-known/openid-configuration", get(oauth::discovery::metadata))
         .route("/.well-known/smart-configuration", get(oauth::discovery::smart))
         .merge(management::routes(&app))
+        .merge(scim::routes(&app))
         .merge(resources::routes(&roster))
         .merge(pages(app.clone()))
         .fallback(browser::respond::not_found)
@@ -91,5 +93,14 @@ pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
 }
 
 /// Those of [`claimed`] that are not of resources.
-const CLAIMED: [&str; 8] =
-    ["/$matcho", "/.well-known", "/account", "/assets", "/auth", "/console", "/healthz", "/readyz"];
+const CLAIMED: [&str; 9] = [
+    "/$matcho",
+    "/.well-known",
+    "/account",
+    "/assets",
+    "/auth",
+    "/console",
+    "/healthz",
+    "/readyz",
+    "/scim",
+];

@@ -8,6 +8,7 @@ mod guards;
 mod management;
 mod oauth;
 mod operations;
+mod scim;
 mod security_cases;
 mod smoke;
 mod snapshots;

@@ -42,6 +42,18 @@ impl Issuer {
 }
 
 impl Actor {
+    /// The same, who counts as being in `groups` besides: the configuration lets them put people there.
+    #[must_use]
+    pub fn acting_for(mut self, groups: &[String]) -> Self {
+        self.groups.extend(groups.iter().cloned());
+        self
+    }
+
+    /// Whether they may administer Castellan.
+    pub(in crate::management) const fn is_administrator(&self) -> bool {
+        self.is_administrator
+    }
+
     /// Whether it is the person `id` themselves.
     fn is(&self, id: &str) -> bool {
         self.account.as_deref() == Some(id)
@@ -58,7 +70,11 @@ impl Actor {
     ///
     /// # Errors
     /// [`AccountError::Denied`] if not.
-    pub(super) fn may_touch(&self, id: &str, account: &Account) -> Result<(), AccountError> {
+    pub(in crate::management) fn may_touch(
+        &self,
+        id: &str,
+        account: &Account,
+    ) -> Result<(), AccountError> {
         if !account.is_administrator() || self.is_administrator || self.is(id) {
             Ok(())
         } else {
@@ -71,7 +87,7 @@ impl Actor {
     ///
     /// # Errors
     /// [`AccountError::Denied`] naming the field, if not.
-    pub(super) fn may_change(
+    pub(in crate::management) fn may_change(
         &self,
         (id, account): (&str, &Account),
         fields: &Map<String, Value>,
@@ -107,7 +123,7 @@ impl Actor {
     ///
     /// # Errors
     /// [`AccountError::Denied`] naming the field, if not.
-    pub(super) fn may_write(
+    pub(in crate::management) fn may_write(
         &self,
         id: &str,
         before: Option<&Account>,

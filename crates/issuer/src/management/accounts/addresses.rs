@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{actor::Actor, error::AccountError};
 use crate::{
     Issuer,
-    records::{Account, Entry, login_name, phone_name},
+    records::{Account, Entry, login_name, phone_name, repository::Versioned},
 };
 
 /// An attribute with values at which a person is reached.
@@ -94,8 +94,8 @@ impl Issuer {
     ) -> Result<bool, AccountError> {
         let wanted = (reach.folded)(value);
         let is_it = |entry: &Entry| (reach.folded)(&entry.value) == wanted;
-        let change = |account: &Account, members: &mut Map<String, Value>| {
-            let mut entries = (reach.entries)(account);
+        let change = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
+            let mut entries = (reach.entries)(&stored.body);
             let Some(at) = entries.iter().position(is_it) else { return Ok(false) };
             for (other, entry) in entries.iter_mut().enumerate() {
                 entry.primary = other == at;
@@ -113,8 +113,8 @@ impl Issuer {
         reach: Reach,
     ) -> Result<bool, AccountError> {
         let wanted = (reach.folded)(value);
-        let change = |account: &Account, members: &mut Map<String, Value>| {
-            let mut entries = (reach.entries)(account);
+        let change = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
+            let mut entries = (reach.entries)(&stored.body);
             let is_it = |entry: &Entry| (reach.folded)(&entry.value) == wanted;
             let is_primary = entries.first().is_some_and(is_it);
             let before = entries.len();

@@ -21,6 +21,10 @@ const SAME: [(&str, &str); 7] = [
     ("active", "inactive"),
 ];
 
+/// The member of the document that says of which attributes no value is the primary one: it does not
+/// outlast these.
+pub(in crate::management) const NO_PRIMARY: &str = "noPrimary";
+
 /// The members of a new document.
 pub(super) fn created(fields: &Map<String, Value>) -> Map<String, Value> {
     let mut members = Map::new();
@@ -52,6 +56,9 @@ pub(super) fn update(
             members.shift_remove(*same);
         }
         members.shift_remove(name);
+        if let Some(Value::Array(unmarked)) = members.get_mut(NO_PRIMARY) {
+            unmarked.retain(|one| one != name);
+        }
         if !value.is_null() {
             members.insert(name.clone(), without_nulls(value));
         }

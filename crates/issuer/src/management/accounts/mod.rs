@@ -8,7 +8,7 @@ mod addresses;
 mod attach;
 mod buckets;
 mod credential;
-mod document;
+pub(in crate::management) mod document;
 mod error;
 mod filter;
 mod links;

@@ -57,20 +57,42 @@ impl Issuer {
         id: &str,
         (fields, renames): (&Map<String, Value>, bool),
     ) -> Result<Value, AccountError> {
+        self.edit_account(actor, id, renames, |_| Ok::<_, AccountError>(fields.clone())).await?;
+        self.account_by_id(id).await?.ok_or(AccountError::NotFound("account"))
+    }
+
+    /// Changes the fields of the account `id` that `edit` says of it as it is. Repeats this if another
+    /// writer was faster.
+    ///
+    /// # Errors
+    /// What `edit` says, or [`AccountError`] saying why not.
+    pub(in crate::management) async fn edit_account<E: From<AccountError>>(
+        &self,
+        actor: &Actor,
+        id: &str,
+        renames: bool,
+        edit: impl Fn(&Versioned<Account>) -> Result<Map<String, Value>, E> + Sync,
+    ) -> Result<bool, E> {
+        let checked = |stored: &Versioned<Account>| -> Result<Map<String, Value>, E> {
+            let fields = edit(stored)?;
+            actor.may_change((id, &stored.body), &fields)?;
+            let told = text(&fields, "userName");
+            if !renames && told.is_some_and(|name| name != stored.body.user_name) {
+                let text = "userName: cannot be changed".to_owned();
+                return Err(AccountError::Invalid(text).into());
+            }
+            Ok(fields)
+        };
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
-        actor.may_change((id, &stored.body), fields)?;
-        let told = text(fields, "userName");
-        if !renames && told.is_some_and(|name| name != stored.body.user_name) {
-            return Err(AccountError::Invalid("userName: cannot be changed".to_owned()));
-        }
-        if let Some(password) = text(fields, "password") {
+        if let Some(password) = text(&checked(&stored)?, "password") {
             self.acceptable_new_password(&secret(password), &stored.body).await?;
         }
-        let change = |_: &Account, members: &mut Map<String, Value>| {
-            document::update(members, fields).map(|()| true)
+        let change = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
+            let fields = checked(stored)?;
+            document::update(members, &fields)?;
+            Ok::<_, E>(!fields.is_empty())
         };
-        self.rewrite_account(actor, id, change).await?;
-        self.account_by_id(id).await?.ok_or(AccountError::NotFound("account"))
+        self.rewrite_account(actor, id, change).await
     }
 
     /// The same, if `current` is the person's password. The guess at it is counted as one at a sign-in
@@ -104,25 +126,41 @@ impl Issuer {
     /// # Errors
     /// [`AccountError`] saying why not.
     pub async fn delete_account(&self, actor: &Actor, id: &str) -> Result<Deleted, AccountError> {
+        self.delete_account_if(actor, id, |_| Ok(())).await
+    }
+
+    /// The same, if `check` admits the account as it is.
+    ///
+    /// # Errors
+    /// What `check` says, or [`AccountError`] saying why not.
+    pub(in crate::management) async fn delete_account_if<E: From<AccountError>>(
+        &self,
+        actor: &Actor,
+        id: &str,
+        check: impl Fn(&Versioned<Account>) -> Result<(), E> + Sync,
+    ) -> Result<Deleted, E> {
         for _ in 0..TRIES {
             let Some(stored) = self.stored_account(id).await? else {
                 return Ok(Deleted { account: None });
             };
             actor.may_touch(id, &stored.body)?;
+            check(&stored)?;
             let seen = [seen(&stored)];
             match self.remove_if(ResourceKind::USER, id, &seen).await {
                 Ok(Some(_)) => {
                     return Ok(Deleted { account: Some(account_view(id, &stored.body)) });
                 }
                 Ok(None) | Err(ApplyError::Precondition(_)) => {}
-                Err(error) => return Err(AccountError::of_write(error, &stored.body.user_name)),
+                Err(error) => {
+                    return Err(AccountError::of_write(error, &stored.body.user_name).into());
+                }
             }
         }
-        Err(AccountError::Contention)
+        Err(AccountError::Contention.into())
     }
 
     /// The record of the account `id`.
-    pub(super) async fn stored_account(
+    pub(in crate::management) async fn stored_account(
         &self,
         id: &str,
     ) -> Result<Option<Versioned<Account>>, AccountError> {
@@ -134,29 +172,29 @@ impl Issuer {
 
     /// Writes what `change` makes of the document of the account `id`, unless it says `false`; tells
     /// what it said. Repeats this if another writer was faster.
-    pub(super) async fn rewrite_account(
+    pub(super) async fn rewrite_account<E: From<AccountError>>(
         &self,
         actor: &Actor,
         id: &str,
-        change: impl Fn(&Account, &mut Map<String, Value>) -> Result<bool, AccountError> + Sync,
-    ) -> Result<bool, AccountError> {
+        change: impl Fn(&Versioned<Account>, &mut Map<String, Value>) -> Result<bool, E> + Sync,
+    ) -> Result<bool, E> {
         for _ in 0..TRIES {
             let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
             actor.may_touch(id, &stored.body)?;
             let Value::Object(mut members) = described::<UserDocument>(&stored).document else {
-                return Err(AccountError::NotFound("account"));
+                return Err(AccountError::NotFound("account").into());
             };
-            if !change(&stored.body, &mut members)? {
+            if !change(&stored, &mut members)? {
                 return Ok(false);
             }
             let user_name = text(&members, "userName").unwrap_or_default().to_owned();
             match self.write_account(actor, (id, Some(&stored)), members).await {
                 Ok(()) => return Ok(true),
                 Err(WriteProblem::Apply(ApplyError::Precondition(_))) => {}
-                Err(problem) => return Err(problem.told(&user_name)),
+                Err(problem) => return Err(problem.told(&user_name).into()),
             }
         }
-        Err(AccountError::Contention)
+        Err(AccountError::Contention.into())
     }
 
     /// Writes the document with `members` over `stored`, if `actor` may.

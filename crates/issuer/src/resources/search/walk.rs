@@ -19,7 +19,7 @@ use crate::{
         kind::{own_id, shown},
         parameter::Choice,
     },
-    store::{NameQuery, names},
+    store::{NameEnd, NameQuery, names},
 };
 
 /// Records that are read at a time.
@@ -290,7 +290,8 @@ impl Issuer {
             let step = names::page(self.repository().store(), &query, self.now()).await?;
             let is_last = step.len() < STEP;
             query.after = step.last().map(|named| named.name.clone());
-            for named in step {
+            skip_listing_names(&mut query);
+            for named in step.into_iter().filter(|named| is_login_name(&named.name)) {
                 let stored: Versioned<Account> = read(named.record)?;
                 if !is_meant(filter, &query, &named.name, &stored.body)
                     || !listing.admits::<R>(&stored)
@@ -334,7 +335,8 @@ impl Issuer {
             let is_last = step.len() < STEP;
             examined += step.len();
             query.after = step.last().map(|named| named.name.clone());
-            for named in step {
+            skip_listing_names(&mut query);
+            for named in step.into_iter().filter(|named| is_login_name(&named.name)) {
                 let stored: Versioned<Account> = read(named.record)?;
                 let is_one = is_meant(filter, &query, &named.name, &stored.body);
                 count += u64::from(is_one && listing.admits::<R>(&stored));
@@ -410,6 +412,23 @@ fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> Sort
         SortAttribute::Created => SortKey::Time(facts.created.0),
         SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),
         SortAttribute::Name => SortKey::Name(facts.name),
+    }
+}
+
+/// Whether somebody can sign in with `name`. The other names of accounts begin with capital letters,
+/// which no login name has.
+fn is_login_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// Goes on after all of the names that are not login names, once the first of them are there: an account
+/// has as many of them as it has groups. Those of lists end with a space, and no login name does.
+fn skip_listing_names(query: &mut NameQuery) {
+    let Some(after) = &mut query.after else { return };
+    match query.end {
+        NameEnd::Start if !is_login_name(after) => "Z\u{10ffff}".clone_into(after),
+        NameEnd::Finish if after.ends_with(' ') => "\u{10ffff} ".clone_into(after),
+        _ => {}
     }
 }
 

@@ -14,17 +14,41 @@ const BATCH: usize = 1_000;
 /// How often it is looked whether new signing keys are due.
 const KEYS: Duration = Duration::from_hours(1);
 
+/// Accounts that a start waits for until they are indexed.
+const FEW: usize = 1_000;
+
 /// Begins all of it. It ends with the runtime.
 pub(crate) async fn start(issuers: &[Issuer]) {
     for issuer in issuers {
         let heard = issuer.liveness().poll(issuer.repository().store(), None, |_| {}).await;
         tokio::spawn(listen(issuer.clone(), heard.ok().map(|heard| heard.cursor)));
         tokio::spawn(renew_keys(issuer.clone()));
+        index_members(issuer).await;
     }
     // The sites share one data source, which is swept as a whole.
     if let Some(issuer) = issuers.first() {
         tokio::spawn(sweep(issuer.clone()));
         watch::start(issuer).await;
+    }
+}
+
+/// Sees to it that the members of groups are found by an index, at once where there are few accounts.
+async fn index_members(issuer: &Issuer) {
+    if !matches!(issuer.index_members(FEW).await, Ok(true)) {
+        tokio::spawn(index_all_members(issuer.clone()));
+    }
+}
+
+async fn index_all_members(issuer: Issuer) {
+    loop {
+        match issuer.index_members(usize::MAX).await {
+            Ok(_) => {
+                tracing::info!(site = %issuer.repository().site(), "indexed the members of groups");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "could not index the members of groups"),
+        }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod apis;
+pub(in crate::http) mod caller;
 mod capabilities;
 mod connection;
 mod constraints;

@@ -19,22 +19,16 @@ use castellan_gate::{
     Document, DocumentError, Envelope, GuardSchema, JSON, Limits, Wanted, is_sent_as,
 };
 use castellan_issuer::{
-    audit::{
-        AuditKind, Event,
-        origin::{self, Party},
-    },
-    error::OAuthError,
-    foreign::{ForeignError, Presented},
     managers::{Managers, Permissions, Refused},
-    request::source::Source,
     rights::ManagementRefused,
-    tokens::verified::{Holder, Live, VerifyError},
+    tokens::verified::Live,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     apis::APIS,
+    caller::{self, NoCaller, audit, realm},
     cost,
     error::{Classification, Failure},
     execute::{self, asks_about_schema},
@@ -43,11 +37,7 @@ use super::{
 use crate::{
     app::App,
     http::browser::consent::languages,
-    wire::{
-        bearer,
-        error::no_store,
-        request::{is_too_long, source},
-    },
+    wire::{error::no_store, request::is_too_long},
 };
 
 /// One API as it is served at one site.
@@ -209,24 +199,6 @@ impl Endpoint {
     }
 }
 
-/// Whose `token` it is, if it is of another issuer that the configuration accepts here.
-async fn foreign(app: &App, token: &str, parts: &Parts) -> Result<Option<Live>, ForeignError> {
-    let accepted = &app.management().introspectors;
-    if accepted.is_empty() {
-        return Ok(None);
-    }
-    let source = match source(&parts.extensions) {
-        Some(Source::Address(address)) => Some(address),
-        _ => None,
-    };
-    let presented = Presented { token, with_proof: false, source };
-    match app.foreign().verify(app.issuer(), presented).await {
-        Ok(token) if accepted.contains(&token.introspector) => Ok(token.into_live(app.issuer())),
-        Err(error @ (ForeignError::Unavailable(..) | ForeignError::Store(_))) => Err(error),
-        Ok(_) | Err(_) => Ok(None),
-    }
-}
-
 /// Whose token the request has.
 async fn caller(app: &App, parts: &Parts) -> Result<Arc<Live>, Refusal> {
     let realm = realm(app);
@@ -234,35 +206,19 @@ async fn caller(app: &App, parts: &Parts) -> Result<Arc<Live>, Refusal> {
         let failure = Failure::new(Classification::Unauthenticated, message);
         Refusal::new(StatusCode::UNAUTHORIZED, &failure).header(WWW_AUTHENTICATE, &challenge)
     };
-    let invalid = || {
-        let text = "The access token is not valid.";
-        refused(text, format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
-    };
-    let token = bearer::token(&parts.headers).map_err(|error| match error {
-        OAuthError::TokenMissing => {
+    caller::caller(app, parts).await.map_err(|error| match error {
+        NoCaller::Missing => {
             refused("An access token is required.", format!("Bearer realm=\"{realm}\""))
         }
-        _ => invalid(),
-    })?;
-    let unavailable = |error: &(dyn std::error::Error + 'static)| {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Failure::internal(error))
-            .header(RETRY_AFTER, "1")
-    };
-    let caller = match app.issuer().verify_access(token, Holder::Bearer).await {
-        Ok(caller) => caller,
-        Err(VerifyError::Store(error)) => return Err(unavailable(&error)),
-        Err(_) => match foreign(app, token, parts).await {
-            Ok(Some(caller)) => Arc::new(caller),
-            Ok(None) => {
-                audit(app, parts, "the access token is not valid");
-                return Err(invalid());
-            }
-            Err(error) => return Err(unavailable(&error)),
-        },
-    };
-    let user = caller.account.as_ref().map(|(id, _)| &**id);
-    origin::called_by(Party::through(user, &caller.client_id));
-    Ok(caller)
+        NoCaller::Invalid => {
+            let text = "The access token is not valid.";
+            refused(text, format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+        }
+        NoCaller::Unavailable(error) => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &Failure::internal(&*error))
+                .header(RETRY_AFTER, "1")
+        }
+    })
 }
 
 fn denied(app: &App, parts: &Parts) -> Refusal {
@@ -310,19 +266,6 @@ fn check_schema_questions(
         DocumentError::TooLarge(message) => Refusal::of_operation(&Failure::validation(message)),
         DocumentError::Invalid(_) => Refusal::of_operation(&Failure::validation("not valid")),
     })
-}
-
-/// The realm of challenges, as the content of a quoted string.
-fn realm(app: &App) -> String {
-    let own = app.management().realm.clone();
-    let realm = own.unwrap_or_else(|| app.issuer().repository().site().to_string());
-    realm.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-/// Records that a request was denied.
-fn audit(app: &App, parts: &Parts, why: &str) {
-    let event = Event::of(AuditKind::AccessDenied).denied(&format!("{}: {why}", parts.method));
-    app.issuer().audit(event.target("Path", parts.uri.path().trim_start_matches('/')));
 }
 
 /// Reads what was sent.

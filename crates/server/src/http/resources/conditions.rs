@@ -32,13 +32,17 @@ pub(super) fn is_known(headers: &HeaderMap, version: &str) -> Result<bool, Outco
     })
 }
 
-enum Tags {
+#[derive(Debug)]
+pub(in crate::http) enum Tags {
     Any,
     These(Vec<String>),
 }
 
 /// The entity tags of a header: `W/"1"` as FHIR has them, `"1"`, or `1` alone.
-fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Outcome> {
+pub(in crate::http) fn tags(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<Tags>, Outcome> {
     let mut versions = Vec::new();
     let mut is_any = false;
     for line in headers.get_all(name) {

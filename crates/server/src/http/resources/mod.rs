@@ -4,7 +4,7 @@
 //! For administrators, whose rights are those of [`castellan_issuer::rights`]; policies let other
 //! people read.
 
-mod conditions;
+pub(in crate::http) mod conditions;
 mod content;
 mod history;
 pub(super) mod openapi;

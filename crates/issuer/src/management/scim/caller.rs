@@ -1,0 +1,95 @@
+//! Who calls, and what they may do.
+
+use serde_json::{Map, Value};
+
+use super::{
+    error::ScimError,
+    schema::{ENTERPRISE, Named, Type},
+};
+use crate::{
+    Issuer,
+    management::accounts::Actor,
+    managers::{Allowed, Operation, Permissions, Question},
+    tokens::verified::Live,
+};
+
+/// Who calls, and what they may do.
+#[derive(Debug)]
+pub struct ScimCaller<'a> {
+    permissions: &'a Permissions,
+    pub(super) actor: Actor,
+    /// Whether user names can be changed.
+    pub(super) renames: bool,
+}
+
+impl Issuer {
+    /// The caller `live`, whom the managers of the API allow `permissions`. They count as being in the
+    /// groups `acts_for`, which the configuration lets them put people into.
+    #[must_use]
+    pub fn scim_caller<'a>(
+        &self,
+        live: &Live,
+        permissions: &'a Permissions,
+        (acts_for, renames): (&[String], bool),
+    ) -> ScimCaller<'a> {
+        ScimCaller { permissions, actor: self.actor(live).acting_for(acts_for), renames }
+    }
+}
+
+impl ScimCaller<'_> {
+    /// How `need` is allowed: of what belongs to the account `owner`, if it touches that alone, and
+    /// writing the attributes `written`.
+    pub(super) fn allow(
+        &self,
+        need: Operation,
+        owner: Option<&str>,
+        written: &[String],
+    ) -> Result<Allowed<'_>, ScimError> {
+        let question = Question { field: "scim", needs: &[need], owner, written };
+        self.permissions.decide(&question).ok_or_else(ScimError::forbidden)
+    }
+
+    /// `error`, unless it would tell somebody who may not read what there is.
+    pub(super) fn hide(&self, owner: Option<&str>, error: ScimError) -> ScimError {
+        let tells = error.status == 404 || error.status == 412;
+        if tells && self.allow(Operation::Read, owner, &[]).is_err() {
+            return ScimError::forbidden();
+        }
+        error
+    }
+}
+
+/// What rules call `named` of resources of `kind` (`docs/scim.md`).
+pub(super) fn rule_path(kind: &Type, named: &Named) -> String {
+    match (kind.name, named.attribute) {
+        // A membership is an attribute of the account.
+        ("Group", Some(attribute)) if attribute.name == "members" => "groups".to_owned(),
+        ("Group", _) => format!("group.{}", named.path()),
+        _ => named.path(),
+    }
+}
+
+/// The attributes that `fields` of an account write, by their paths.
+pub(super) fn written(fields: &Map<String, Value>) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (name, value) in fields {
+        let parts = match value {
+            Value::Object(parts) => parts.keys().collect::<Vec<_>>(),
+            Value::Array(values) => {
+                values.iter().filter_map(Value::as_object).flat_map(Map::keys).collect()
+            }
+            _ => Vec::new(),
+        };
+        let is_plain = parts.is_empty() || name == ENTERPRISE && value.is_null();
+        if is_plain {
+            paths.push(name.clone());
+        }
+        for part in parts {
+            let path = format!("{name}.{part}");
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}

@@ -1,0 +1,454 @@
+//! Changes to a part of a resource (RFC 7644 §3.5.2), with the habits of Entra ID and Okta: operations
+//! in any letter case, paths as names of members where there is no path, and values to be removed
+//! beside the path.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::ScimError,
+    filter::{self, Filter, Operand, Operator, Path},
+    schema::{Attribute, Type},
+    value,
+};
+
+/// Operations of one change at most.
+const MOST: usize = 1_000;
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub operation: Operation,
+    pub path: Path,
+    pub value: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// The operations that `body` asks for of the resource `id`.
+pub(super) fn read(kind: &'static Type, id: &str, body: &Value) -> Result<Vec<Change>, ScimError> {
+    let wrong = || {
+        ScimError::syntax(
+            "the body must be {\"schemas\": [\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"], \"Operations\": [{\"op\", \"path\", \"value\"}]}",
+        )
+    };
+    let operations = member(body, "Operations").and_then(Value::as_array).ok_or_else(wrong)?;
+    if operations.is_empty() {
+        return Err(wrong());
+    }
+    if operations.len() > MOST {
+        return Err(ScimError::too_many(format!("at most {MOST} operations can be in one change")));
+    }
+    let mut changes = Vec::new();
+    for operation in operations {
+        let name = member(operation, "op").and_then(Value::as_str).ok_or_else(wrong)?;
+        let kinds = [
+            ("add", Operation::Add),
+            ("remove", Operation::Remove),
+            ("replace", Operation::Replace),
+        ];
+        let found = kinds.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, operation_kind) = found.ok_or_else(|| {
+            ScimError::syntax(format!("op: {name:?} is not add, remove or replace"))
+        })?;
+        let value = member(operation, "value").cloned().unwrap_or(Value::Null);
+        match member(operation, "path") {
+            Some(Value::String(path)) => {
+                let path = filter::path(kind, path)?;
+                changes.push(Change { operation: operation_kind, path, value });
+            }
+            Some(value) if !value.is_null() => {
+                return Err(ScimError::path("path: must be a string"));
+            }
+            _ => spread((kind, id), operation_kind, &value, &mut changes)?,
+        }
+    }
+    Ok(changes)
+}
+
+/// An operation without a path is one for each member of its value.
+fn spread(
+    (kind, id): (&'static Type, &str),
+    operation: Operation,
+    value: &Value,
+    changes: &mut Vec<Change>,
+) -> Result<(), ScimError> {
+    if operation == Operation::Remove {
+        return Err(ScimError::no_target("path: is needed to remove something"));
+    }
+    let Value::Object(members) = value else {
+        return Err(ScimError::value("value: must be an object where there is no path"));
+    };
+    for (name, value) in members {
+        if name.eq_ignore_ascii_case("schemas") || name.eq_ignore_ascii_case("meta") {
+            continue;
+        }
+        // Okta sends it along.
+        if name.eq_ignore_ascii_case("id") && value == id {
+            continue;
+        }
+        let path = filter::path(kind, name)?;
+        changes.push(Change { operation, path, value: value.clone() });
+    }
+    Ok(())
+}
+
+/// The member `name` of `value`, in any letter case.
+pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value
+        .as_object()?
+        .iter()
+        .find(|(one, _)| one.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+impl Change {
+    /// The attribute that is changed; none if it is a whole extension.
+    pub(super) fn attribute(&self) -> Option<&'static Attribute> {
+        self.path.named.attribute
+    }
+
+    /// Makes the change in `document`, which is a resource as it is shown.
+    pub(super) fn apply(
+        &self,
+        kind: &'static Type,
+        document: &mut Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        let Some(urn) = self.path.named.extension else {
+            return self.apply_within(document);
+        };
+        let mut part = match document.shift_remove(urn) {
+            Some(Value::Object(part)) => part,
+            _ => Map::new(),
+        };
+        if self.path.named.attribute.is_some() {
+            self.apply_within(&mut part)?;
+        } else if self.operation == Operation::Remove {
+            part.clear();
+        } else {
+            let attributes = kind.extension.map_or(&[][..], |(_, _, attributes)| attributes);
+            if let Value::Object(told) = value::object(attributes, (urn, &self.value))? {
+                part.extend(told);
+            }
+        }
+        if !part.is_empty() {
+            document.insert(urn.to_owned(), Value::Object(part));
+        }
+        Ok(())
+    }
+
+    fn apply_within(&self, members: &mut Map<String, Value>) -> Result<(), ScimError> {
+        let Some(attribute) = self.path.named.attribute else { return Ok(()) };
+        let touched = self.path.sub.unwrap_or(attribute);
+        if attribute.is_read_only() || touched.is_read_only() {
+            return Err(ScimError::mutability(format!("{}: cannot be changed", attribute.name)));
+        }
+        if attribute.many {
+            return self.apply_to_values(attribute, members);
+        }
+        match (self.path.sub, self.operation) {
+            (None, Operation::Remove) => {
+                if attribute.required {
+                    let text = format!("{}: cannot be removed", attribute.name);
+                    return Err(ScimError::mutability(text));
+                }
+                members.shift_remove(attribute.name);
+            }
+            (None, _) => {
+                match (value::value(attribute, &self.value)?, members.get_mut(attribute.name)) {
+                    (Value::Object(told), Some(Value::Object(present))) => present.extend(told),
+                    (told, _) => put(members, attribute.name, told),
+                }
+            }
+            (Some(sub), _) => {
+                let mut parts = match members.shift_remove(attribute.name) {
+                    Some(Value::Object(parts)) => parts,
+                    _ => Map::new(),
+                };
+                self.set(sub, &mut parts)?;
+                if !parts.is_empty() {
+                    members.insert(attribute.name.to_owned(), Value::Object(parts));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the part `sub`, or removes it.
+    fn set(
+        &self,
+        sub: &'static Attribute,
+        parts: &mut Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        let value = match self.operation {
+            Operation::Remove => Value::Null,
+            _ => value::value(sub, &self.value)?,
+        };
+        put(parts, sub.name, value);
+        Ok(())
+    }
+
+    fn apply_to_values(
+        &self,
+        attribute: &'static Attribute,
+        members: &mut Map<String, Value>,
+    ) -> Result<(), ScimError> {
+        let mut values = match members.shift_remove(attribute.name) {
+            Some(Value::Array(values)) => values,
+            _ => Vec::new(),
+        };
+        match (&self.path.filter, self.path.sub) {
+            (None, None) => self.change_list(attribute, &mut values)?,
+            (filter, sub) => self.change_some(attribute, (filter.as_ref(), sub), &mut values)?,
+        }
+        values.retain(|value| value.as_object().is_none_or(|parts| !parts.is_empty()));
+        if !values.is_empty() {
+            members.insert(attribute.name.to_owned(), Value::Array(values));
+        }
+        Ok(())
+    }
+
+    /// Changes which values there are.
+    fn change_list(
+        &self,
+        attribute: &'static Attribute,
+        values: &mut Vec<Value>,
+    ) -> Result<(), ScimError> {
+        let told = match value::value(attribute, &self.value)? {
+            Value::Array(told) => told,
+            _ => Vec::new(),
+        };
+        match self.operation {
+            Operation::Remove if self.value.is_null() => values.clear(),
+            Operation::Remove => values.retain(|one| !told.iter().any(|gone| is_same(gone, one))),
+            Operation::Replace => *values = told,
+            Operation::Add => {
+                for one in told {
+                    let at = match values.iter().position(|present| is_same(&one, present)) {
+                        Some(at) => {
+                            merge(&mut values[at], one);
+                            at
+                        }
+                        None => {
+                            values.push(one);
+                            values.len() - 1
+                        }
+                    };
+                    keep_one_primary(values, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes those values that a filter admits, or all of them.
+    fn change_some(
+        &self,
+        attribute: &'static Attribute,
+        (filter, sub): (Option<&Filter>, Option<&'static Attribute>),
+        values: &mut Vec<Value>,
+    ) -> Result<(), ScimError> {
+        let is_meant = |value: &Value| filter.is_none_or(|filter| filter.admits(value));
+        let mut meant: Vec<usize> = (0..values.len()).filter(|at| is_meant(&values[*at])).collect();
+        if meant.is_empty() {
+            let fresh = match self.operation {
+                // Entra ID adds a value by the filter that it will meet.
+                Operation::Add => filter.map_or_else(|| Some(Map::new()), described_by),
+                _ => None,
+            };
+            let Some(fresh) = fresh else {
+                let text = format!("{}: no value is meant by the path", attribute.name);
+                return Err(ScimError::no_target(text));
+            };
+            meant.push(values.len());
+            values.push(Value::Object(fresh));
+        }
+        if self.operation == Operation::Remove && sub.is_none() {
+            let mut at = 0;
+            values.retain(|_| {
+                at += 1;
+                !meant.contains(&(at - 1))
+            });
+            return Ok(());
+        }
+        for at in meant {
+            match (sub, values[at].as_object_mut()) {
+                (Some(sub), Some(parts)) => self.set(sub, parts)?,
+                (None, Some(_)) => {
+                    let told = value::single(attribute, &self.value)?;
+                    merge(&mut values[at], told);
+                }
+                (_, None) => {}
+            }
+            keep_one_primary(values, at);
+        }
+        Ok(())
+    }
+}
+
+fn put(members: &mut Map<String, Value>, name: &str, value: Value) {
+    if value.is_null() {
+        members.shift_remove(name);
+    } else {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+fn merge(present: &mut Value, told: Value) {
+    match (present, told) {
+        (Value::Object(present), Value::Object(told)) => present.extend(told),
+        (present, told) => *present = told,
+    }
+}
+
+/// Whether `told` is the value `present`: all that it says of it but which one is to be used is so.
+fn is_same(told: &Value, present: &Value) -> bool {
+    match (told, present) {
+        (Value::Object(told), Value::Object(present)) => {
+            let mut compared = told.iter().filter(|(name, _)| *name != "primary").peekable();
+            compared.peek().is_some()
+                && compared.all(|(name, value)| present.get(name) == Some(value))
+        }
+        (told, present) => told == present,
+    }
+}
+
+/// If the value at `at` is the primary one, no other is (RFC 7643 §2.4).
+fn keep_one_primary(values: &mut [Value], at: usize) {
+    if values[at].get("primary") != Some(&json!(true)) {
+        return;
+    }
+    for (other, value) in values.iter_mut().enumerate() {
+        if other != at && value.get("primary") == Some(&json!(true)) {
+            value["primary"] = json!(false);
+        }
+    }
+}
+
+/// A value that `filter` would admit, as far as it says what parts are equal to.
+fn described_by(filter: &Filter) -> Option<Map<String, Value>> {
+    match filter {
+        Filter::And(one, other) => {
+            let mut all = described_by(one)?;
+            all.extend(described_by(other)?);
+            Some(all)
+        }
+        Filter::Compare(named, Operator::Eq, operand) => {
+            let value = match operand {
+                Operand::Text(text) => json!(text),
+                Operand::Boolean(value) => json!(value),
+                Operand::Null => return None,
+            };
+            Some([(named.attribute?.name.to_owned(), value)].into_iter().collect())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::schema::USER, *};
+
+    fn changed(document: &Value, operations: &Value) -> Result<Value, ScimError> {
+        let Value::Object(mut members) = document.clone() else { panic!() };
+        for change in read(&USER, "a1", &json!({"Operations": operations}))? {
+            change.apply(&USER, &mut members)?;
+        }
+        Ok(Value::Object(members))
+    }
+
+    #[test]
+    fn changes_are_made_as_the_rfc_and_its_clients_mean_them() {
+        let work = json!({"value": "a@work.test", "type": "work", "primary": true});
+        let home = json!({"value": "a@home.test", "type": "home"});
+        let before = json!({"userName": "ann", "title": "x", "name": {"givenName": "A"},
+            "emails": [work, home]});
+        for (operations, pointer, expected) in [
+            (json!([{"op": "Add", "path": "nickName", "value": "A"}]), "/nickName", json!("A")),
+            (json!([{"op": "replace", "value": {"Active": "False"}}]), "/active", json!(false)),
+            (
+                json!([{"op": "replace", "value": {"name.familyName": "B"}}]),
+                "/name",
+                json!({"givenName": "A", "familyName": "B"}),
+            ),
+            (
+                json!([{"op": "replace", "path": "name", "value": {"familyName": "B"}}]),
+                "/name",
+                json!({"givenName": "A", "familyName": "B"}),
+            ),
+            (json!([{"op": "remove", "path": "name.givenName"}]), "/name", Value::Null),
+            (json!([{"op": "remove", "path": "title"}]), "/title", Value::Null),
+            (
+                json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "b@x.test"}]),
+                "/emails/0/value",
+                json!("b@x.test"),
+            ),
+            (
+                json!([{"op": "add", "path": "emails[type eq \"other\"].value", "value": "c@x.test"}]),
+                "/emails/2",
+                json!({"type": "other", "value": "c@x.test"}),
+            ),
+            (
+                json!([{"op": "add", "path": "emails", "value": [{"value": "d@x.test", "primary": true}]}]),
+                "/emails/0/primary",
+                json!(false),
+            ),
+            (json!([{"op": "add", "path": "emails", "value": home}]), "/emails/2", Value::Null),
+            (
+                json!([{"op": "remove", "path": "emails[value eq \"a@work.test\"]"}]),
+                "/emails",
+                json!([home]),
+            ),
+            (
+                json!([{"op": "remove", "path": "emails", "value": [{"value": "a@work.test"}]}]),
+                "/emails",
+                json!([home]),
+            ),
+            (json!([{"op": "remove", "path": "emails"}]), "/emails", Value::Null),
+            (
+                json!([{"op": "add", "path":
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", "value": "m"}]),
+                "/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User/manager",
+                json!({"value": "m"}),
+            ),
+        ] {
+            let after = changed(&before, &operations)
+                .unwrap_or_else(|error| panic!("{operations}: {error}"));
+            assert_eq!(
+                after.pointer(pointer).cloned().unwrap_or_default(),
+                expected,
+                "{operations}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_its_kind() {
+        let before = json!({"userName": "ann"});
+        for (operations, kind) in [
+            (json!([]), "invalidSyntax"),
+            (json!([{"op": "move", "path": "title"}]), "invalidSyntax"),
+            (json!([{"op": "remove"}]), "noTarget"),
+            (json!([{"op": "remove", "path": "userName"}]), "mutability"),
+            (
+                json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x"}]),
+                "noTarget",
+            ),
+            (json!([{"op": "add", "path": "shoeSize", "value": "9"}]), "invalidPath"),
+            (
+                json!([{"op": "add", "path": "emails[shoe eq \"9\"]", "value": "9"}]),
+                "invalidFilter",
+            ),
+            (json!([{"op": "add", "path": "groups", "value": [{"value": "x"}]}]), "mutability"),
+            (json!([{"op": "add", "value": {"id": "other"}}]), "mutability"),
+            (json!([{"op": "add", "path": "title", "value": 5}]), "invalidValue"),
+        ] {
+            let refused = changed(&before, &operations).unwrap_err();
+            assert_eq!(refused.kind, Some(kind), "{operations}");
+        }
+    }
+}

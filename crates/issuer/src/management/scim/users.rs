@@ -1,0 +1,315 @@
+//! Users: accounts in the form of RFC 7643 §4.1, written as the other management APIs write them.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    ScimAnswer, ScimCaller, ScimRequest,
+    caller::written,
+    error::ScimError,
+    patch,
+    query::Query,
+    schema::{ENTERPRISE, USER},
+    selection::Selection,
+    value,
+};
+use crate::{
+    Issuer,
+    management::accounts::{AccountError, account_view, document::NO_PRIMARY},
+    managers::Operation,
+    records::{Account, repository::Versioned},
+    resources::{UserDocument, version_of},
+};
+
+/// Members of an account that SCIM does not have.
+const OTHERS: [&str; 4] = ["website", "devices", "linkedAccounts", "mfaOptIn"];
+/// Attributes that stay as they are where a replacement does not name them: who leaves out a password
+/// does not know it, and who leaves out `active` does not mean to let somebody in again.
+const STAY: [&str; 3] = ["userName", "password", "active"];
+/// The attributes of which the first value is used where none is the primary one.
+const EFFECTIVE: [&str; 4] = ["emails", "phoneNumbers", "photos", "addresses"];
+
+/// The version of an account, as in its `ETag`.
+pub(super) fn version(stored: &Versioned<Account>) -> String {
+    version_of::<UserDocument>(&stored.id, stored.version, &stored.body).id()
+}
+
+/// An account as a user, at an API at `base`.
+pub(super) fn shown(base: &str, stored: &Versioned<Account>) -> Value {
+    let (id, account) = (&stored.id, &stored.body);
+    let Value::Object(mut members) = account_view(id, account) else { return Value::Null };
+    for name in OTHERS {
+        members.shift_remove(name);
+    }
+    if let Some(zone) = members.shift_remove("timeZone") {
+        members.insert("timezone".to_owned(), zone);
+    }
+    for name in &account.attributes.no_primary {
+        if let Some(Value::Array(values)) = members.get_mut(name) {
+            for value in values {
+                value["primary"] = json!(false);
+            }
+        }
+    }
+    if !account.groups.is_empty() {
+        let group = |group: &String| json!({"value": group, "$ref": location(base, "Groups", group), "type": "direct"});
+        members.insert("groups".to_owned(), account.groups.iter().map(group).collect());
+    }
+    let mut schemas = vec![USER.schema];
+    if let Some((urn, ..)) = USER.extension.filter(|_| !account.attributes.enterprise.is_empty()) {
+        let mut known = json!(account.attributes.enterprise);
+        if let Some(manager) = &account.attributes.enterprise.manager {
+            known["manager"] = json!({"value": manager, "$ref": location(base, "Users", manager)});
+        }
+        members.insert(urn.to_owned(), known);
+        schemas.push(urn);
+    }
+    members.insert("schemas".to_owned(), json!(schemas));
+    let meta = json!({
+        "resourceType": "User",
+        "created": account.created.rfc3339(),
+        "lastModified": account.modified.max(account.created).rfc3339(),
+        "location": location(base, "Users", id),
+        "version": format!("W/\"{}\"", version(stored)),
+    });
+    members.insert("meta".to_owned(), meta);
+    Value::Object(members)
+}
+
+/// Where the resource `id` of `endpoint` is.
+pub(super) fn location(base: &str, endpoint: &str, id: &str) -> String {
+    use std::fmt::Write as _;
+
+    let mut path = format!("{base}/{endpoint}/");
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@+".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+/// The fields of an account that attributes of a user are.
+fn fields(members: Map<String, Value>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in members {
+        let extension = USER.extension.is_some_and(|(urn, ..)| urn == name);
+        match &*name {
+            "timezone" => fields.insert("timeZone".to_owned(), value),
+            _ if extension => fields.insert(ENTERPRISE.to_owned(), enterprise(value)),
+            _ => fields.insert(name, value),
+        };
+    }
+    fields
+}
+
+/// Of a manager, the account has the id alone.
+fn enterprise(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut()
+        && let Some(manager) = members.shift_remove("manager")
+        && let Some(id) = manager.get("value")
+    {
+        members.insert("manager".to_owned(), id.clone());
+    }
+    value
+}
+
+/// Says of which attributes no value is the primary one, after `fields` were written.
+fn note_primary(account: &Account, fields: &mut Map<String, Value>) {
+    let mut none: Vec<String> = account.attributes.no_primary.clone();
+    for name in EFFECTIVE {
+        let Some(value) = fields.get(name) else { continue };
+        none.retain(|one| one != name);
+        let values = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_primary = |value: &Value| value.get("primary") == Some(&json!(true));
+        if !values.is_empty() && !values.iter().any(is_primary) {
+            none.push(name.to_owned());
+        }
+    }
+    if none != account.attributes.no_primary {
+        fields.insert(NO_PRIMARY.to_owned(), json!(none));
+    }
+}
+
+/// The fields in which the user `after` differs from `before`.
+fn changed(before: &Map<String, Value>, mut after: Map<String, Value>) -> Map<String, Value> {
+    let mut members = Map::new();
+    let names: Vec<&str> = USER
+        .attributes
+        .iter()
+        .filter(|attribute| !attribute.is_read_only())
+        .map(|attribute| attribute.name)
+        .chain(USER.extension.map(|(urn, ..)| urn))
+        .collect();
+    for name in names {
+        let value = after.shift_remove(name).unwrap_or(Value::Null);
+        if before.get(name).unwrap_or(&Value::Null) != &value {
+            members.insert(name.to_owned(), value);
+        }
+    }
+    // The parts of a name are written one by one.
+    if let Some(name) = members.get_mut("name") {
+        let earlier = before.get("name").and_then(Value::as_object);
+        let mut parts = name.as_object().cloned().unwrap_or_default();
+        for part in earlier.into_iter().flat_map(Map::keys) {
+            parts.entry(part.clone()).or_insert(Value::Null);
+        }
+        *name = Value::Object(parts);
+    }
+    fields(members)
+}
+
+impl Issuer {
+    pub(super) async fn scim_create_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+    ) -> Result<ScimAnswer, ScimError> {
+        caller.allow(Operation::Create, None, &[])?;
+        let selection = Query::selection_of(&USER, request)?;
+        let mut fields = fields(value::resource(&USER, &request.body)?);
+        fields.retain(|_, value| !value.is_null());
+        caller.allow(Operation::Create, None, &written(&fields))?;
+        note_primary(&Account::default(), &mut fields);
+        let created = self.create_account(&caller.actor, &fields).await?;
+        let id = created["id"].as_str().unwrap_or_default().to_owned();
+        let answer = self.scim_shown_user(caller, &id, &selection).await?;
+        let location = location(&self.scim_base(), "Users", &id);
+        Ok(ScimAnswer { status: 201, location: Some(location), ..answer })
+    }
+
+    pub(super) async fn scim_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+        id: &str,
+    ) -> Result<ScimAnswer, ScimError> {
+        caller.allow(Operation::Read, Some(id), &[])?;
+        let selection = Query::selection_of(&USER, request)?;
+        let answer = self.scim_shown_user(caller, id, &selection).await?;
+        match &answer.version {
+            Some(version) if request.has(version) => Ok(ScimAnswer::empty(304).versioned(version)),
+            _ => Ok(answer),
+        }
+    }
+
+    pub(super) async fn scim_replace_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+        id: &str,
+    ) -> Result<ScimAnswer, ScimError> {
+        caller.allow(Operation::Update, Some(id), &[])?;
+        let told = value::resource(&USER, &request.body)?;
+        let replace = |before: &Map<String, Value>| {
+            let mut after = told.clone();
+            after.retain(|_, value| !value.is_null());
+            for name in before.keys() {
+                // What the caller may not see, they do not mean to remove by leaving it out.
+                let allowed = caller.allow(Operation::Read, Some(id), &[]);
+                let rule = if name == "timezone" { "timeZone" } else { name };
+                let is_seen = allowed.is_ok_and(|allowed| allowed.may_read(rule));
+                if !told.contains_key(name) && (STAY.contains(&&**name) || !is_seen) {
+                    after.insert(name.clone(), before[name].clone());
+                }
+            }
+            Ok(after)
+        };
+        self.scim_edit_user(caller, request, id, replace).await
+    }
+
+    pub(super) async fn scim_patch_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+        id: &str,
+    ) -> Result<ScimAnswer, ScimError> {
+        caller.allow(Operation::Update, Some(id), &[])?;
+        let changes = patch::read(&USER, id, &request.body)?;
+        let change = |before: &Map<String, Value>| {
+            let mut after = before.clone();
+            for change in &changes {
+                change.apply(&USER, &mut after)?;
+            }
+            Ok(after)
+        };
+        self.scim_edit_user(caller, request, id, change).await
+    }
+
+    pub(super) async fn scim_delete_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+        id: &str,
+    ) -> Result<ScimAnswer, ScimError> {
+        caller.allow(Operation::Delete, Some(id), &[])?;
+        let check = |stored: &Versioned<Account>| request.check_version(&version(stored));
+        let deleted = self.delete_account_if(&caller.actor, id, check).await;
+        let deleted = deleted.map_err(|error| caller.hide(Some(id), error))?;
+        match deleted.account {
+            Some(_) => Ok(ScimAnswer::empty(204)),
+            None => Err(caller.hide(Some(id), ScimError::not_found())),
+        }
+    }
+
+    /// Writes what `edit` makes of the user `id`, and shows it.
+    async fn scim_edit_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        request: &ScimRequest,
+        id: &str,
+        edit: impl Fn(&Map<String, Value>) -> Result<Map<String, Value>, ScimError> + Sync,
+    ) -> Result<ScimAnswer, ScimError> {
+        let selection = Query::selection_of(&USER, request)?;
+        let base = self.scim_base();
+        let edit = |stored: &Versioned<Account>| {
+            request.check_version(&version(stored))?;
+            let Value::Object(before) = shown(&base, stored) else {
+                return Err(ScimError::not_found());
+            };
+            let mut fields = changed(&before, edit(&before)?);
+            if !fields.is_empty() {
+                caller.allow(Operation::Update, Some(id), &written(&fields))?;
+            }
+            note_primary(&stored.body, &mut fields);
+            Ok(fields)
+        };
+        let edited = self.edit_account(&caller.actor, id, caller.renames, edit).await;
+        edited.map_err(|error| caller.hide(Some(id), error))?;
+        self.scim_shown_user(caller, id, &selection).await
+    }
+
+    /// The user `id` as the caller may see it: whoever may not read at all is shown its id.
+    async fn scim_shown_user(
+        &self,
+        caller: &ScimCaller<'_>,
+        id: &str,
+        selection: &Selection,
+    ) -> Result<ScimAnswer, ScimError> {
+        let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
+        let version = version(&stored);
+        let user = shown(&self.scim_base(), &stored);
+        let body = match caller.allow(Operation::Read, Some(id), &[]) {
+            Ok(allowed) => selection.of(&USER, &allowed, user),
+            Err(_) => json!({"schemas": user["schemas"], "id": id}),
+        };
+        Ok(ScimAnswer::ok(body).versioned(&version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_another_is_written_and_parts_of_names_one_by_one() {
+        let before = json!({"userName": "ann", "title": "x", "groups": [{"value": "g"}],
+            "name": {"givenName": "A", "familyName": "B"}, "timezone": "Etc/UTC"});
+        let after = json!({"userName": "ann", "name": {"givenName": "C"}, "timezone": "Etc/GMT"});
+        let of = |value: Value| value.as_object().unwrap().clone();
+        let expected = json!({"name": {"givenName": "C", "familyName": null}, "title": null,
+            "timeZone": "Etc/GMT"});
+        assert_eq!(Value::Object(changed(&of(before), of(after))), expected);
+    }
+}

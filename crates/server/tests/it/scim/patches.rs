@@ -1,0 +1,98 @@
+//! Changes to users, as clients send them (RFC 7644 §3.5.2).
+
+use serde_json::{Value, json};
+
+use super::support::{ENTERPRISE, Scim, assert_error};
+
+#[tokio::test]
+async fn entra_changes_values_by_paths_with_filters() {
+    let scim = Scim::start().await;
+    let operations = json!([
+        {"op": "Add", "path": "emails[type eq \"home\"].value", "value": "ann@home.test"},
+        {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "ann@work.test"},
+        {"op": "Add", "path": "name.givenName", "value": "Ann"},
+        {"op": "Replace", "value": {"name.familyName": "Lee", "Title": "Guide",
+            "addresses[type eq \"work\"].country": "US"}},
+        {"op": "Add", "path": format!("{ENTERPRISE}:department"), "value": "Tours"},
+        {"op": "Add", "path": format!("{ENTERPRISE}:manager"), "value": "root"},
+        {"op": "Add", "path": "roles", "value": [{"value": "lead", "primary": "True"}]},
+    ]);
+    let operations = operations.as_array().unwrap();
+    // A replacement of a value that is not there is refused, and everything with it.
+    let all = Value::Array(operations.clone());
+    assert_error(&scim.patch("/Users/ann", &all).await, 400, Some("noTarget"));
+    assert!(scim.get("/Users/ann").await.json().get("title").is_none(), "nothing was changed");
+    let mut operations = operations.clone();
+    operations[3]["value"].as_object_mut().unwrap().remove("addresses[type eq \"work\"].country");
+    let user = scim.patch("/Users/ann", &Value::Array(operations)).await.json();
+    assert_eq!(user["emails"][0]["value"], "ann@work.test", "{user}");
+    assert_eq!(user["emails"][1]["value"], "ann@home.test");
+    assert_eq!(user["emails"][1]["type"], "home");
+    assert_eq!(user["name"], json!({"givenName": "Ann", "familyName": "Lee"}));
+    assert_eq!(user["title"], "Guide");
+    assert_eq!(user[ENTERPRISE]["department"], "Tours");
+    assert_eq!(user[ENTERPRISE]["manager"]["value"], "root");
+    assert_eq!(user["roles"], json!([{"value": "lead", "primary": true}]));
+    let operations = json!([
+        {"op": "remove", "path": "emails[type eq \"home\"]"},
+        {"op": "remove", "path": "name.familyName"},
+        {"op": "remove", "path": format!("{ENTERPRISE}:manager")},
+        {"op": "remove", "path": "roles", "value": [{"value": "lead"}]},
+    ]);
+    let user = scim.patch("/Users/ann", &operations).await.json();
+    assert_eq!(user["emails"].as_array().map(Vec::len), Some(1), "{user}");
+    assert_eq!(user["name"], json!({"givenName": "Ann"}));
+    assert_eq!(user[ENTERPRISE], json!({"department": "Tours"}));
+    assert!(user.get("roles").is_none());
+}
+
+#[tokio::test]
+async fn at_most_one_value_is_the_primary_one() {
+    let scim = Scim::start().await;
+    let added = json!([{"op": "add", "path": "emails",
+        "value": [{"value": "two@example.org", "primary": true}]}]);
+    let user = scim.patch("/Users/bob", &added).await.json();
+    assert_eq!(user["emails"], json!([{"value": "two@example.org", "primary": true}]));
+    let added = json!([{"op": "add", "path": "emails",
+        "value": [{"value": "three@example.org", "primary": true}]}]);
+    let user = scim.patch("/Users/bob", &added).await.json();
+    assert_eq!(user["emails"], json!([
+        {"value": "three@example.org", "primary": true},
+        {"value": "two@example.org", "primary": false},
+    ]));
+    // What was not said to be the primary one is not shown as it, whatever else changes.
+    let none = json!([{"op": "replace", "path": "emails",
+        "value": [{"value": "four@example.org", "primary": false}]}]);
+    scim.patch("/Users/bob", &none).await;
+    let title = json!([{"op": "add", "path": "title", "value": "x"}]);
+    let user = scim.patch("/Users/bob", &title).await.json();
+    assert_eq!(user["emails"][0]["primary"], false, "{user}");
+    let two = json!([{"op": "replace", "path": "emails", "value":
+        [{"value": "a@x.test", "primary": true}, {"value": "b@x.test", "primary": true}]}]);
+    assert_error(&scim.patch("/Users/bob", &two).await, 400, Some("invalidValue"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_says_so() {
+    let scim = Scim::start().await;
+    for (operation, kind) in [
+        (json!({"op": "add", "path": "groups", "value": [{"value": "staff"}]}), "mutability"),
+        (json!({"op": "replace", "path": "id", "value": "x"}), "mutability"),
+        (json!({"op": "replace", "path": "meta.created", "value": "x"}), "mutability"),
+        (json!({"op": "remove", "path": "userName"}), "mutability"),
+        (json!({"op": "remove", "path": "active"}), "mutability"),
+        (json!({"op": "remove", "path": "shoe"}), "invalidPath"),
+        (json!({"op": "remove", "path": "emails["}), "invalidFilter"),
+        (json!({"op": "remove", "path": "title x"}), "invalidPath"),
+        (json!({"op": "remove"}), "noTarget"),
+        (json!({"op": "shift", "path": "title"}), "invalidSyntax"),
+        (json!({"op": "add", "path": "title", "value": {"a": 1}}), "invalidValue"),
+        (json!({"op": "replace", "path": "emails[value eq \"no\"].type", "value": "x"}), "noTarget"),
+    ] {
+        let refused = scim.patch("/Users/ann", &json!([operation])).await;
+        assert_error(&refused, 400, Some(kind));
+    }
+    let many: Vec<Value> =
+        (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
+    assert_error(&scim.patch("/Users/ann", &Value::Array(many)).await, 400, Some("tooMany"));
+}

@@ -87,6 +87,7 @@ struct Shared {
     audit_queue: audit::Queue,
     guessers: throttle::per_source::Sources,
     beginners: throttle::per_source::Sources,
+    registrants: throttle::per_source::Sources,
     known_places: throttle::per_secret::KnownPlaces,
 }
 
@@ -160,6 +161,7 @@ impl Issuer {
             audit_queue: audit::Queue::default(),
             guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
+            registrants: throttle::per_source::Sources::new(&throttle::per_source::REGISTERED),
             known_places: throttle::per_secret::KnownPlaces::default(),
         };
         Ok(Self {
@@ -317,6 +319,11 @@ impl Issuer {
     /// Who begins what is kept.
     pub(crate) fn beginners(&self) -> &throttle::per_source::Sources {
         &self.shared.beginners
+    }
+
+    /// Who registers clients without being known.
+    pub(crate) fn registrants(&self) -> &throttle::per_source::Sources {
+        &self.shared.registrants
     }
 
     pub(crate) fn known_places(&self) -> &throttle::per_secret::KnownPlaces {

@@ -2,4 +2,5 @@
 
 pub mod accounts;
 pub mod clients;
+pub mod dynamic_clients;
 pub mod granted;

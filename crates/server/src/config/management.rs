@@ -59,6 +59,8 @@ pub struct ManagementConfig {
     pub granted_authorizations: Option<ManagersConfig>,
     /// Managers of the Database Clients API instead of those above.
     pub database_clients: Option<ManagersConfig>,
+    /// Managers of the API of clients that registered themselves instead of those above.
+    pub dynamic_clients: Option<ManagersConfig>,
 }
 
 /// The managers of one API.
@@ -100,6 +102,7 @@ impl Default for ManagementConfig {
             accounts: None,
             granted_authorizations: None,
             database_clients: None,
+            dynamic_clients: None,
         }
     }
 }

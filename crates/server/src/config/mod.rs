@@ -17,6 +17,7 @@ mod management;
 mod methods;
 mod overlay;
 mod people;
+mod registration;
 mod reload;
 pub(crate) mod schema;
 mod secret_ref;
@@ -40,6 +41,7 @@ use castellan_issuer::{
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     resources::Roster,
     secrets::credential_policy::CredentialPolicy,
+    settings::RegistrationSettings,
 };
 
 use castellan_proto::Lifetime;
@@ -110,6 +112,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The management APIs (`docs/contracts/curity.md`).
     pub management: ManagementConfig,
+    /// Who may register clients, and what these may be (`docs/registration.md`).
+    pub registration: RegistrationSettings,
 }
 
 /// The `[server]` table.

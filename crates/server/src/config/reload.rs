@@ -33,6 +33,7 @@ impl Loaded {
             ("security", new.security != old.security),
             ("credential_policy", new.credential_policy != old.credential_policy),
             ("audit", new.audit != old.audit),
+            ("registration", new.registration != old.registration),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
         .into_iter()
@@ -58,6 +59,7 @@ impl Loaded {
         config.credential_policy = old.credential_policy;
         config.management.has_credential_policy = old.credential_policy.is_some();
         config.audit.clone_from(&old.audit);
+        config.registration.clone_from(&old.registration);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;
         Ok((Self { config, ..running.clone() }, waits))

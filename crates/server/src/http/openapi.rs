@@ -4,6 +4,7 @@
 mod management;
 mod passwords;
 mod policies;
+mod registration;
 
 use axum::http::{Method, StatusCode};
 use castellan_issuer::resources::ResourceKind;
@@ -266,6 +267,7 @@ pub fn document(rosters: &Rosters) -> Value {
             );
         }
     }
+    registration::describe(&mut paths);
     let mut schemas = Map::new();
     for kind in rosters.resources.iter() {
         resources::openapi::describe(&mut paths, kind);

@@ -2,7 +2,11 @@
 //! document that says so. What is not understood is left out (RFC 7591 §2); what is understood and
 //! could not hold is refused, so that nobody believes in it.
 
-use castellan_proto::{FetchedUrl, strict_json};
+use castellan_proto::{
+    FetchedUrl,
+    jose::{Algorithm, Jwk},
+    strict_json,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -35,9 +39,9 @@ pub(super) struct Asked {
     token_endpoint_auth_signing_alg: Option<String>,
     jwks: Option<Value>,
     software_version: Option<String>,
-    id_token_signed_response_alg: Option<Value>,
-    userinfo_signed_response_alg: Option<Value>,
-    introspection_signed_response_alg: Option<Value>,
+    id_token_signed_response_alg: Option<String>,
+    userinfo_signed_response_alg: Option<String>,
+    introspection_signed_response_alg: Option<String>,
     dpop_bound_access_tokens: bool,
     require_pushed_authorization_requests: bool,
     default_max_age: Option<u64>,
@@ -204,6 +208,7 @@ impl Asked {
         let method = self.auth_method()?;
         self.check_bounds()?;
         self.check_keys(method)?;
+        self.check_algorithms()?;
         let native = self.application_type() == ApplicationType::Native;
         redirects::check("redirect_uris", &self.redirect_uris, native)
             .map_err(RegistrationError::RedirectUri)?;
@@ -331,13 +336,28 @@ impl Asked {
         let Some(named) = &self.token_endpoint_auth_signing_alg else { return Ok(()) };
         let keys = self.jwks.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
         let is_for = |key: &Value| {
-            let key: Option<castellan_proto::jose::Jwk> = serde_json::from_value(key.clone()).ok();
+            let key: Option<Jwk> = serde_json::from_value(key.clone()).ok();
             key.and_then(|key| key.algorithm()).is_some_and(|one| one.as_str() == named)
         };
         if by_key && keys.is_some_and(|keys| keys.iter().all(is_for)) {
             return Ok(());
         }
         wrong("token_endpoint_auth_signing_alg: must be the algorithm of every key in jwks")
+    }
+
+    /// Answers are signed by keys of this server, which are public ones.
+    fn check_algorithms(&self) -> Result<(), RegistrationError> {
+        let known = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
+        for (name, algorithm) in [
+            ("id_token_signed_response_alg", &self.id_token_signed_response_alg),
+            ("userinfo_signed_response_alg", &self.userinfo_signed_response_alg),
+            ("introspection_signed_response_alg", &self.introspection_signed_response_alg),
+        ] {
+            if algorithm.as_deref().is_some_and(|one| !known.contains(&one)) {
+                return wrong(format!("{name}: must be one of {}", known.join(", ")));
+            }
+        }
+        Ok(())
     }
 
     fn check_pages(&self) -> Result<(), RegistrationError> {

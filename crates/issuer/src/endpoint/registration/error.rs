@@ -56,6 +56,18 @@ impl RegistrationError {
     }
 }
 
+impl RegistrationError {
+    /// Whether the sender is not allowed to do it, whatever the metadata are.
+    pub(super) const fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Self::Scope(_)
+                | Self::Denied(_)
+                | Self::OAuth(OAuthError::InvalidToken | OAuthError::InvalidClient { .. })
+        )
+    }
+}
+
 impl From<StoreError> for RegistrationError {
     fn from(error: StoreError) -> Self {
         Self::OAuth(error.into())

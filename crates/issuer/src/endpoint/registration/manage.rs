@@ -133,6 +133,12 @@ impl Issuer {
     /// The registration access token that the sender shows; none if it is an access token with the scope
     /// `dcrm` instead.
     async fn key(&self, sender: &Sender<'_>) -> Result<Option<Opaque>, RegistrationError> {
+        let shown = self.shown_key(sender).await;
+        self.audit_refusal(&shown);
+        shown
+    }
+
+    async fn shown_key(&self, sender: &Sender<'_>) -> Result<Option<Opaque>, RegistrationError> {
         let Some((token, proof)) = &sender.token else {
             return Err(OAuthError::TokenMissing.into());
         };
@@ -146,6 +152,16 @@ impl Issuer {
     /// The registration of `id`, if it may be managed with `key`: its registration access token, or none
     /// for whoever may manage all. An unknown client and a wrong token get one answer.
     async fn managed(&self, id: &str, key: Option<&Opaque>) -> Result<Managed, RegistrationError> {
+        let managed = self.look_up_managed(id, key).await;
+        self.audit_refusal(&managed);
+        managed
+    }
+
+    async fn look_up_managed(
+        &self,
+        id: &str,
+        key: Option<&Opaque>,
+    ) -> Result<Managed, RegistrationError> {
         let found = if is_identifier(id) {
             self.repository().get::<Client>(id, self.now()).await?
         } else {

@@ -22,14 +22,17 @@ pub use error::RegistrationError;
 
 use crate::{
     Issuer,
-    audit::origin::{self, Party},
+    audit::{
+        AuditKind, Event,
+        origin::{self, Party},
+    },
     client_auth::ClientCredentials,
     error::OAuthError,
     records::{Client, RegisteredBy, Registration, repository::Written, used_jti::UsedAssertion},
     request::source::Source,
     resources::{
-        Mode, Precondition, RegisteredClient, Resource as _, ResourceKind, client_metadata,
-        registration_uri,
+        Mode, Precondition, REGISTRATION_PATH, RegisteredClient, Resource as _, ResourceKind,
+        client_metadata, registration_uri,
     },
     settings::{Registrant, registration::REGISTER},
     store::Kind,
@@ -76,6 +79,16 @@ impl Issuer {
         sender: Sender<'_>,
         members: Map<String, Value>,
     ) -> Result<Value, RegistrationError> {
+        let registered = self.try_to_register(sender, members).await;
+        self.audit_refusal(&registered);
+        registered
+    }
+
+    async fn try_to_register(
+        &self,
+        sender: Sender<'_>,
+        members: Map<String, Value>,
+    ) -> Result<Value, RegistrationError> {
         let source = sender.source;
         let initiator = self.initiator(sender).await?;
         let plan = self.plan(members, &initiator, None).await?;
@@ -111,6 +124,16 @@ impl Issuer {
         let stored = self.repository().get::<Client>(&id, self.now()).await?;
         let stored = stored.ok_or(RegistrationError::Unknown)?;
         Ok(self.registered_answer((&id, &stored.body), Some(&shown)))
+    }
+
+    /// Records that somebody was not allowed to register or manage a client.
+    fn audit_refusal<T>(&self, answered: &Result<T, RegistrationError>) {
+        if let Err(error) = answered
+            && error.is_denial()
+        {
+            let event = Event::of(AuditKind::AccessDenied).denied(error.code());
+            self.audit(event.target("Path", REGISTRATION_PATH.trim_start_matches('/')));
+        }
     }
 
     /// Who sends a registration, if they may.

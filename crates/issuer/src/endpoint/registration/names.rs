@@ -71,7 +71,8 @@ impl Issuer {
             if is_last {
                 return Ok(false);
             }
-            after = last.map(|last| if last.starts_with(PREFIX) { LAST.to_owned() } else { last });
+            let is_registered = |last: &String| last.starts_with(PREFIX) && &**last < LAST;
+            after = last.map(|last| if is_registered(&last) { LAST.to_owned() } else { last });
         }
     }
 }

@@ -232,12 +232,11 @@ impl Resource for ClientDocument {
         let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
         self.auth.check(&asked)?;
         let (details, resealed) = details::read(&self, issuer, before).await?;
-        let asked_proof = self.asked_proof(&details)?;
-        let Proof { secret, jwks, changed } = Proof::read(issuer, asked_proof, before).await?;
+        let Proof { secret, jwks, changed } =
+            Proof::read(issuer, self.asked_proof(&details)?, before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
         self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
-        registered::check(&self, secret.is_some())?;
-        let registration = registered::kept(&self, before)?;
+        let registration = registered::read(&self, secret.is_some(), before)?;
         check_origins(&self.allowed_origins)?;
         check_page(self.uri.as_deref())?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;

@@ -96,12 +96,18 @@ fn shown_registration(registration: &Registration) -> Value {
     shown
 }
 
-/// The registration of the client that `document` describes: that of before.
-pub(super) fn kept(
+/// The registration of the client that `document` describes, which is that of before.
+/// `has_shared_secret`: it proves who it is by a secret, as templates do.
+pub(super) fn read(
     document: &ClientDocument,
+    has_shared_secret: bool,
     before: Option<&Client>,
 ) -> Result<Option<Registration>, Problem> {
+    check(document, has_shared_secret)?;
     let kept = before.and_then(|before| before.registration.clone());
+    if document.template && kept.is_some() {
+        return wrong("template: a client that registered itself cannot be one");
+    }
     if let Some(written) = &document.registration
         && kept.as_ref().map(shown_registration).as_ref() != Some(written)
     {
@@ -110,8 +116,8 @@ pub(super) fn kept(
     Ok(kept)
 }
 
-/// Refuses what a template cannot be. `has_shared_secret`: it proves who it is by a secret.
-pub(super) fn check(document: &ClientDocument, has_shared_secret: bool) -> Result<(), Problem> {
+/// Refuses what a template cannot be.
+fn check(document: &ClientDocument, has_shared_secret: bool) -> Result<(), Problem> {
     if !document.template {
         return Ok(());
     }

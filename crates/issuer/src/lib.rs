@@ -89,6 +89,7 @@ struct Shared {
     audit_queue: audit::Queue,
     guessers: throttle::per_source::Sources,
     beginners: throttle::per_source::Sources,
+    registrants: throttle::per_source::Sources,
     known_places: throttle::per_secret::KnownPlaces,
     member_index: resources::members::KnownMemberIndex,
 }
@@ -163,6 +164,7 @@ impl Issuer {
             audit_queue: audit::Queue::default(),
             guessers: throttle::per_source::Sources::new(&throttle::per_source::GUESSES),
             beginners: throttle::per_source::Sources::new(&throttle::per_source::BEGUN),
+            registrants: throttle::per_source::Sources::new(&throttle::per_source::REGISTERED),
             known_places: throttle::per_secret::KnownPlaces::default(),
             member_index: resources::members::KnownMemberIndex::default(),
         };
@@ -326,6 +328,11 @@ impl Issuer {
 
     pub(crate) fn member_index(&self) -> &resources::members::KnownMemberIndex {
         &self.shared.member_index
+    }
+
+    /// Who registers clients without being known.
+    pub(crate) fn registrants(&self) -> &throttle::per_source::Sources {
+        &self.shared.registrants
     }
 
     pub(crate) fn known_places(&self) -> &throttle::per_secret::KnownPlaces {

@@ -1,4 +1,6 @@
-//! The `[tokens]` table, and where the site is.
+//! The `[tokens]` table, who may register clients, and where the site is.
+
+pub mod registration;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,8 @@ use crate::{
     records::{GroupsClaim, TokenProfile},
     secrets::policy::SecretPolicy,
 };
+
+pub use registration::{Registrant, RegistrationSettings, StatementIssuer};
 
 /// Settings of tokens. Lifetimes are written with a unit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -71,6 +75,10 @@ pub struct Settings {
     /// are in a private network. It is set as `security.private_origins`. Default: none.
     #[serde(skip)]
     pub private_origins: Vec<String>,
+    /// Who may register clients. It is the table `[registration]`, or that of the site. Default:
+    /// nobody.
+    #[serde(skip)]
+    pub registration: RegistrationSettings,
 }
 
 /// Where used DPoP proofs are remembered (`docs/rules.md` rule 38).
@@ -106,6 +114,7 @@ impl Default for Settings {
             allow_table_scans: false,
             secrets: SecretPolicy::default(),
             private_origins: Vec::new(),
+            registration: RegistrationSettings::default(),
         }
     }
 }

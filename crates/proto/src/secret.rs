@@ -117,6 +117,8 @@ pub enum OpaqueKind {
     RequestUri,
     /// The state of a verification under way.
     Verification,
+    /// What a registered client manages its registration with (RFC 7592 §1.2).
+    Registration,
 }
 
 impl OpaqueKind {
@@ -135,6 +137,7 @@ impl OpaqueKind {
             Self::Device => "csl_device_",
             Self::RequestUri => "csl_request_",
             Self::Verification => "csl_verify_",
+            Self::Registration => "csl_registration_",
         }
     }
 }

@@ -91,6 +91,11 @@ impl HttpClient {
         Self::by(false, urls)
     }
 
+    /// A client that reaches public addresses alone, and no origin yet.
+    pub(crate) fn to_public() -> Self {
+        Self::by(true, [])
+    }
+
     fn by<'a>(only_public: bool, urls: impl IntoIterator<Item = &'a Url>) -> Self {
         let resolver = Resolver { system: GaiResolver::new(), only_public };
         Self {

@@ -323,7 +323,7 @@ fn check(
     let scope = requested_scope(client, params.get("scope"))?;
     let (prompt, sign_in_too) = prompt(params.get("prompt"))?;
     let max_age = match params.get("max_age").map(str::parse) {
-        None => None,
+        None => client.default_max_age,
         Some(Ok(seconds)) => Some(seconds),
         Some(Err(_)) => return Err(invalid("max_age must be a number of seconds")),
     };

@@ -4,7 +4,10 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, records::claims::CLAIMS, tokens::claims::ACR};
+use crate::{
+    Issuer, records::claims::CLAIMS, resources::REGISTRATION_PATH as REGISTRATION,
+    tokens::claims::ACR,
+};
 
 /// The members of the metadata that SMART App Launch §2.2 asks for.
 const SMART: [&str; 11] = [
@@ -46,7 +49,7 @@ impl Issuer {
         let at = |path: &str| format!("{issuer}{path}");
         let algorithms = Algorithm::ASYMMETRIC.map(Algorithm::as_str);
         let grants: Vec<_> = self.grants().iter().map(|grant| grant.name()).collect();
-        json!({
+        let mut metadata = json!({
             "issuer": issuer,
             "authorization_endpoint": at("/auth/authorize"),
             "token_endpoint": at("/auth/token"),
@@ -90,7 +93,11 @@ impl Issuer {
             "ui_locales_supported": ["en"],
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
-        })
+        });
+        if self.settings().registration.is_on() {
+            metadata["registration_endpoint"] = json!(at(REGISTRATION));
+        }
+        metadata
     }
 }
 

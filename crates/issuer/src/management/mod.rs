@@ -2,5 +2,6 @@
 
 pub mod accounts;
 pub mod clients;
+pub mod dynamic_clients;
 pub mod granted;
 pub mod scim;

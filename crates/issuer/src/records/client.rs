@@ -8,7 +8,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{ClientDetails, Grants, GroupsClaim, TokenProfile, repository::Stored},
+    records::{ClientDetails, Grants, GroupsClaim, Registration, TokenProfile, repository::Stored},
     store::Kind,
 };
 
@@ -89,6 +89,16 @@ pub struct Client {
     /// Seconds that its ID tokens live; the server's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_seconds: Option<u64>,
+    /// Seconds since the person proved who they are, at most, where its request does not say (OpenID
+    /// Connect Registration 1.0 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u64>,
+    /// Registered clients are made of it; it is not active itself (`docs/contracts/curity.md` §8.1).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub template: bool,
+    /// What is known of its registration, if it registered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
     /// What describes it.
     #[serde(default, skip_serializing_if = "ClientDetails::is_empty")]
     pub details: ClientDetails,
@@ -219,4 +229,9 @@ impl Client {
 
 impl Stored for Client {
     const KIND: Kind = Kind::Client;
+
+    fn unique(&self) -> Vec<String> {
+        let registration = self.registration.as_ref();
+        registration.map_or_else(Vec::new, |registration| registration.unique(&self.name))
+    }
 }

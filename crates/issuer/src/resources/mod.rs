@@ -56,6 +56,8 @@ pub use bucket::BucketDocument;
 pub use client::ClientDocument;
 pub(crate) use client::{
     details::{is_logo, is_page},
+    metadata::{REGISTRATION_PATH, metadata as client_metadata, registration_uri},
+    registered::RegisteredClient,
     unserved,
 };
 pub use consent::ConsentDocument;

@@ -42,6 +42,8 @@ pub struct LogoutNotification {
     pub client: String,
     /// Where to send it: a URI that the app has registered.
     pub uri: String,
+    /// Whether an administrator chose the URI, and not the client that registered itself.
+    pub is_trusted: bool,
     alg: Algorithm,
     account: String,
     sid: String,
@@ -186,7 +188,15 @@ impl Issuer {
             if let Some(target) = &client.backchannel_logout {
                 let (alg, account) = (client.id_alg, session.account.clone());
                 let (uri, sid) = (target.uri.as_str().to_owned(), sid.clone());
-                notifications.push(LogoutNotification { client: id, uri, alg, account, sid });
+                let is_trusted = client.registration.is_none();
+                notifications.push(LogoutNotification {
+                    client: id,
+                    uri,
+                    is_trusted,
+                    alg,
+                    account,
+                    sid,
+                });
             }
         }
         Ok((logout_notices, notifications))

@@ -56,6 +56,17 @@ pub(crate) const BEGUN: Limits = Limits {
     here: Some(Limit { most: 2_000, refill: 1 }),
 };
 
+/// Clients that strangers register, where registration is open. What is registered stays, so that
+/// nothing takes the count back.
+pub(crate) const REGISTERED: Limits = Limits {
+    networks: [
+        Limit { most: 20, refill: 180 },
+        Limit { most: 40, refill: 90 },
+        Limit { most: 80, refill: 45 },
+    ],
+    here: Some(Limit { most: 100, refill: 30 }),
+};
+
 /// Tokens that another issuer was asked about and that were not active: who sends many makes this
 /// server ask that issuer as often.
 pub(crate) const UNKNOWN_TOKENS: Limits = Limits {
@@ -193,6 +204,14 @@ impl Issuer {
     /// may be stored.
     pub(crate) fn begin_from(&self, source: Option<Source>) -> Result<Guess, OAuthError> {
         self.beginners().count(source, self.now()).map_err(OAuthError::Throttled)
+    }
+
+    /// Counts a client that a stranger registers, before it is kept.
+    ///
+    /// # Errors
+    /// [`OAuthError::Throttled`] if too many from there were registered; then none may be.
+    pub(crate) fn registered_from(&self, source: Option<Source>) -> Result<Guess, OAuthError> {
+        self.registrants().count(source, self.now()).map_err(OAuthError::Throttled)
     }
 
     /// Something that was started from `source` is finished.

@@ -5,6 +5,7 @@ use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     faulty_store::Extent,
     once::{Assertion, Bound, Pushed},
+    registering::{Registering, Then},
     rotation::{Cause, Retirement, Rotation, Taken},
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, Refresh, Revoke, SetUp, SignIn,
@@ -149,4 +150,11 @@ async fn the_end_of_any_signing_key_survives_a_crash() {
 #[tokio::test]
 async fn the_end_of_a_signing_key_before_its_turn_survives_a_crash() {
     survives(&Retirement::new(Taken::Next)).await;
+}
+
+#[tokio::test]
+async fn a_registration_survives_a_crash() {
+    for then in [Then::Nothing, Then::Read, Then::Replace, Then::Delete] {
+        survives(&Registering(then)).await;
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     ends::{KeyTrade, Leaving, MachineSecret, MachineSignOut, Reseal, Retire},
     faulty_store::Extent,
     once::{Assertion, Bound, Pushed},
+    registering::{Registering, Then},
     rotation::{Cause, Retirement, Rotation, Taken},
     stories::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, Reading, Refresh, Revoke, SetUp,
@@ -140,5 +141,12 @@ async fn case_41_a_fault_is_fatal_to_new_signing_keys() {
 async fn case_41_a_fault_is_fatal_to_what_ends_any_signing_key() {
     for taken in [Taken::Only, Taken::Present, Taken::Past] {
         is_fatal_in(&Retirement::new(taken)).await;
+    }
+}
+
+#[tokio::test]
+async fn case_41_a_fault_is_fatal_to_a_registration() {
+    for then in [Then::Nothing, Then::Read, Then::Replace, Then::Delete] {
+        is_fatal_in(&Registering(then)).await;
     }
 }

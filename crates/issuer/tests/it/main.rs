@@ -11,6 +11,7 @@ mod faulty_store;
 mod harness;
 mod once;
 mod races;
+mod registering;
 mod rotation;
 mod rules;
 mod stories;

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use crate::{
     harness::{Harness, ISSUER, Plot, Tab, all, consent_flow, login_flow, params},
     once::{follow, push},
+    registering,
     stories::setup_form,
 };
 
@@ -348,4 +349,40 @@ async fn nodes_that_rotate_at_once_rotate_once() {
     });
     let answer = harness.again().await.ask("robot", &[("grant_type", "client_credentials")]).await;
     assert!(!matches!(answer, Err(OAuthError::Keys(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_that_register_by_one_initial_token_one_gets_a_client() {
+    let harness = Arc::new(registering::harness().await);
+    for round in 0..ROUNDS {
+        let token = registering::token(&harness, "initial").await;
+        let answers = race(&harness, move |harness, _| {
+            let token = token.clone();
+            async move { registering::register(&harness, &token, "Racer").await.is_ok() }
+        });
+        let won = answers.into_iter().filter(|won| *won).count();
+        assert_eq!(won, 1, "round {round}");
+        assert_eq!(registering::registered(&harness).await.len(), round + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_apps_of_two_makers_with_one_name_those_of_one_maker_stay_at_most() {
+    let harness = Arc::new(registering::harness().await);
+    for round in 0..ROUNDS {
+        let before = registering::registered(&harness).await.len();
+        let answers = race(&harness, move |harness, number| async move {
+            let maker = if number % 2 == 0 { "initial" } else { "second" };
+            let token = registering::token(&harness, maker).await;
+            let name = format!("Look-alike {round}");
+            registering::register(&harness, &token, &name).await.is_ok().then_some(number % 2)
+        });
+        let mut won: Vec<_> = answers.into_iter().flatten().collect();
+        let made = won.len();
+        won.dedup();
+        won.sort_unstable();
+        won.dedup();
+        assert!(won.len() <= 1, "round {round}: {won:?}");
+        assert_eq!(registering::registered(&harness).await.len(), before + made);
+    }
 }

@@ -49,7 +49,9 @@ impl LogoutDelivery {
     /// Starts to deliver the notifications of `issuer`.
     pub(crate) fn start(issuer: Issuer) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let round = Round { issuer, egress: HttpClient::to([]).within(PATIENCE), stop };
+        let (egress, public) = (HttpClient::to([]), HttpClient::to_public());
+        let (egress, public) = (egress.within(PATIENCE), public.within(PATIENCE));
+        let round = Round { issuer, egress, public, stop };
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
@@ -83,6 +85,8 @@ impl LogoutDelivery {
 struct Round {
     issuer: Issuer,
     egress: HttpClient,
+    /// Reaches public addresses alone.
+    public: HttpClient,
     stop: watch::Receiver<bool>,
 }
 
@@ -118,6 +122,12 @@ async fn deliver(round: Arc<Round>, notification: LogoutNotification) {
 }
 
 impl Round {
+    /// Whether the configuration names the origin of `url` as one that may be in a private network.
+    fn may_be_private(&self, url: &Url) -> bool {
+        let origin = url.origin().ascii_serialization();
+        self.issuer.settings().private_origins.contains(&origin)
+    }
+
     async fn deliver_once(&self, notification: &LogoutNotification) -> Result<(), DeliveryError> {
         let url: Url = notification.uri.parse()?;
         // A new token each time, so that it is valid for as long at the last attempt as at the
@@ -126,8 +136,11 @@ impl Round {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)
             .finish();
-        // An administrator has named this origin, in the app's document.
-        match self.egress.only(&url).post_form(&url, body).await? {
+        // An administrator has named this origin, in the app's document. What a client registered
+        // itself leads to no private network, whatever its name is resolved to by now.
+        let is_known = notification.is_trusted || self.may_be_private(&url);
+        let egress = if is_known { &self.egress } else { &self.public };
+        match egress.only(&url).post_form(&url, body).await? {
             // Back-Channel Logout 1.0 §2.8.
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             status => Err(DeliveryError::Status(status)),

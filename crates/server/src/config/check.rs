@@ -128,6 +128,7 @@ impl Config {
         self.decidim.check()?;
         self.management.check()?;
         self.check_messages()?;
+        self.check_registration()?;
         self.security.check(&self.site)?;
         self.check_credential_policy()?;
         Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)

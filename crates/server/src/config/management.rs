@@ -62,6 +62,8 @@ pub struct ManagementConfig {
     pub database_clients: Option<ManagersConfig>,
     /// SCIM (`docs/scim.md`).
     pub scim: Option<ScimConfig>,
+    /// Managers of the API of clients that registered themselves instead of those above.
+    pub dynamic_clients: Option<ManagersConfig>,
 }
 
 /// The managers of one API.
@@ -117,6 +119,7 @@ impl Default for ManagementConfig {
             accounts: None,
             granted_authorizations: None,
             database_clients: None,
+            dynamic_clients: None,
             scim: None,
         }
     }

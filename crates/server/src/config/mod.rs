@@ -18,6 +18,7 @@ mod messages;
 mod methods;
 mod overlay;
 mod people;
+mod registration;
 mod reload;
 pub(crate) mod schema;
 mod secret_ref;
@@ -41,6 +42,7 @@ use castellan_issuer::{
     machine::{api_key::KeyTokens, machine_user::MachineTokens},
     resources::Roster,
     secrets::credential_policy::CredentialPolicy,
+    settings::RegistrationSettings,
 };
 
 use castellan_proto::Lifetime;
@@ -116,6 +118,8 @@ pub struct Config {
     pub text_messages: Option<TextMessagesConfig>,
     /// The management APIs (`docs/contracts/curity.md`).
     pub management: ManagementConfig,
+    /// Who may register clients, and what these may be (`docs/registration.md`).
+    pub registration: RegistrationSettings,
 }
 
 /// The `[server]` table.

@@ -35,6 +35,7 @@ impl Loaded {
             ("audit", new.audit != old.audit),
             ("mail", new.mail != old.mail),
             ("text_messages", new.text_messages != old.text_messages),
+            ("registration", new.registration != old.registration),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
         .into_iter()
@@ -62,6 +63,7 @@ impl Loaded {
         config.audit.clone_from(&old.audit);
         config.mail.clone_from(&old.mail);
         config.text_messages.clone_from(&old.text_messages);
+        config.registration.clone_from(&old.registration);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;
         Ok((Self { config, ..running.clone() }, waits))

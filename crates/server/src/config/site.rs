@@ -1,7 +1,7 @@
 //! One `[[site]]`: a public face, and the tenant behind it (`docs/rules.md` rule 42). What is kept
 //! for one site is nothing to another.
 
-use castellan_issuer::records::GroupsClaim;
+use castellan_issuer::{records::GroupsClaim, settings::RegistrationSettings};
 use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +26,8 @@ pub struct SiteConfig {
     pub password_min_length: Option<usize>,
     /// The claims of access tokens that name groups at this site. Default: those of `[tokens]`.
     pub groups_claims: Option<Vec<GroupsClaim>>,
+    /// Who may register clients at this site. Default: as `[registration]` of the file says.
+    pub registration: Option<RegistrationSettings>,
 }
 
 /// A public face, with all defaults filled in.
@@ -45,6 +47,8 @@ pub struct Site {
     pub password_min_length: usize,
     /// The claims of access tokens that name groups.
     pub groups_claims: Vec<GroupsClaim>,
+    /// Who may register clients.
+    pub registration: RegistrationSettings,
 }
 
 impl Site {
@@ -98,6 +102,10 @@ impl Config {
                     .groups_claims
                     .clone()
                     .unwrap_or_else(|| self.tokens.groups_claims.clone()),
+                registration: written
+                    .registration
+                    .clone()
+                    .unwrap_or_else(|| self.registration.clone()),
             };
             let twin = |other: &&Site| {
                 other.name == site.name
@@ -121,6 +129,7 @@ impl Config {
                 is_first: true,
                 password_min_length: self.security.password_min_length,
                 groups_claims: self.tokens.groups_claims.clone(),
+                registration: self.registration.clone(),
             });
         }
         Ok(sites)

@@ -51,6 +51,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(scim::routes(&app))
         .merge(resources::routes(&roster))
         .merge(pages(app.clone()))
+        .merge(registration(&app))
         .fallback(browser::respond::not_found)
         .with_state(app)
 }
@@ -79,6 +80,17 @@ fn pages(app: App) -> Router<App> {
         .route_layer(middleware::from_fn_with_state(app, browser::respond::with_theme))
 }
 
+/// Where clients register themselves; nothing is there where nobody may.
+fn registration(app: &App) -> Router<App> {
+    use oauth::registration as handlers;
+
+    if !app.issuer().settings().registration.is_on() {
+        return Router::new();
+    }
+    let one = get(handlers::read).put(handlers::replace).delete(handlers::delete);
+    Router::new().route("/register", post(handlers::register)).route("/register/{client_id}", one)
+}
+
 /// The authorization endpoint again, at the path of a dialect.
 pub(crate) fn authorization(path: &str, app: App) -> Router {
     Router::new().route(path, get(oauth::authorize::get)).with_state(app)
@@ -93,7 +105,7 @@ pub(crate) fn claimed(roster: &Roster) -> Vec<String> {
 }
 
 /// Those of [`claimed`] that are not of resources.
-const CLAIMED: [&str; 9] = [
+const CLAIMED: [&str; 10] = [
     "/$matcho",
     "/.well-known",
     "/account",
@@ -103,4 +115,5 @@ const CLAIMED: [&str; 9] = [
     "/healthz",
     "/readyz",
     "/scim",
+    oauth::registration::PATH,
 ];

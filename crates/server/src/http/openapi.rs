@@ -4,6 +4,7 @@
 mod management;
 mod passwords;
 mod policies;
+mod registration;
 mod scim;
 
 use axum::http::{Method, StatusCode};
@@ -268,6 +269,7 @@ pub fn document(rosters: &Rosters) -> Value {
         }
     }
     scim::describe(&mut paths);
+    registration::describe(&mut paths);
     let mut schemas = Map::new();
     for kind in rosters.resources.iter() {
         resources::openapi::describe(&mut paths, kind);

@@ -73,6 +73,7 @@ async fn open_site(
             secrets: loaded.config.security.secrets(site, loaded.config.credential_policy),
             groups_claims: site.groups_claims.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
+            registration: site.registration.clone(),
             ..loaded.config.tokens.clone()
         },
         clock: crate::clock::clock(),

@@ -72,7 +72,7 @@ fn in_order(client: &Client) -> impl Iterator<Item = &GrantSettings> {
     client.grants.get(&GrantName::AUTHORIZATION_CODE).into_iter().chain(others)
 }
 
-fn access_seconds(client: &Client) -> Option<u64> {
+pub(in crate::management) fn access_seconds(client: &Client) -> Option<u64> {
     in_order(client).find_map(|grant| grant.access_seconds)
 }
 
@@ -80,7 +80,7 @@ fn access_seconds(client: &Client) -> Option<u64> {
 pub(super) const REFRESHING: [GrantName; 2] = [GrantName::AUTHORIZATION_CODE, GrantName::PASSWORD];
 
 /// `refresh_token`: absent where refresh tokens are issued as the site has it.
-fn refresh(client: &Client, settings: &Settings) -> Option<Value> {
+pub(in crate::management) fn refresh(client: &Client, settings: &Settings) -> Option<Value> {
     let grant = REFRESHING.iter().find_map(|name| client.grants.get(name))?;
     let Some(refresh) = grant.refresh else { return Some(json!({"refresh_token_ttl": 0})) };
     let idle = settings.refresh_idle.get().as_secs();

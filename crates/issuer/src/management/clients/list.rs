@@ -1,17 +1,15 @@
 //! Lists of clients (`docs/contracts/curity.md` §§5 and 7.2). All of them are read, as there are few,
 //! so every data source filters, sorts and counts them alike.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::{ClientError, DatabaseClients};
+use super::{
+    ClientError, DatabaseClients, is_database_client,
+    sorted::{Sorted, key_of},
+};
 use crate::{
-    records::{Client, repository::Versioned},
-    resources::{
-        ClientDocument, Resource as _,
-        search::{ListError, Sort, SortAttribute, SortKey, SortOrder},
-    },
+    records::Client,
+    resources::search::{ListError, Sort},
 };
 
 /// Clients that are read at a time.
@@ -84,42 +82,6 @@ impl Which {
     }
 }
 
-/// The best of what is offered.
-struct Page {
-    order: SortOrder,
-    after: Option<(SortKey, String)>,
-    most: usize,
-    kept: BTreeMap<(SortKey, String), Versioned<Client>>,
-}
-
-impl Page {
-    fn offer(&mut self, key: SortKey, stored: Versioned<Client>) {
-        let place = (key, stored.id.clone());
-        let is_up = self.order == SortOrder::Ascending;
-        let is_later =
-            |after: &(SortKey, String)| if is_up { place > *after } else { place < *after };
-        if !self.after.as_ref().is_none_or(is_later) {
-            return;
-        }
-        self.kept.insert(place, stored);
-        if self.kept.len() > self.most {
-            if is_up {
-                self.kept.pop_last()
-            } else {
-                self.kept.pop_first()
-            };
-        }
-    }
-
-    fn in_order(self) -> Vec<((SortKey, String), Versioned<Client>)> {
-        let mut all: Vec<_> = self.kept.into_iter().collect();
-        if self.order == SortOrder::Descending {
-            all.reverse();
-        }
-        all
-    }
-}
-
 impl DatabaseClients<'_> {
     /// The page that `list` asks for.
     ///
@@ -135,8 +97,7 @@ impl DatabaseClients<'_> {
                 Some(serde_json::from_str(&place).map_err(|_| ListError::Cursor)?)
             }
         };
-        let most = first.saturating_add(1);
-        let mut page = Page { order: sort.order, after: begin, most, kept: BTreeMap::new() };
+        let mut page = Sorted::new(sort.order, begin, *first);
         let (mut total, mut read_to) = (0, None);
         loop {
             let (repository, now) = (self.issuer.repository(), self.issuer.now());
@@ -144,7 +105,8 @@ impl DatabaseClients<'_> {
             let is_last = step.len() < STEP;
             read_to = step.last().map(|stored| stored.id.clone());
             for stored in step {
-                let is_wanted = !active_only || stored.body.active;
+                let is_wanted =
+                    is_database_client(&stored.body) && (!active_only || stored.body.active);
                 if is_wanted && which.admits(&stored.id, &stored.body) {
                     total += 1;
                     page.offer(key_of(sort.by, &stored), stored);
@@ -154,25 +116,10 @@ impl DatabaseClients<'_> {
                 break;
             }
         }
-        let mut found = page.in_order();
-        let there_is_more = found.len() > *first;
-        found.truncate(*first);
-        let end = found.last().filter(|_| there_is_more).and_then(|(place, _)| {
-            let place = serde_json::to_string(place).ok()?;
-            Some(self.issuer.seal_cursor(&question, &place))
-        });
+        let (found, end) = page.page(*first);
+        let end = end.map(|place| self.issuer.seal_cursor(&question, &place));
         let showing = self.showing();
-        let clients = found.iter().map(|(_, stored)| showing.client(stored)).collect();
+        let clients = found.iter().map(|stored| showing.client(stored)).collect();
         Ok(ClientPage { clients, end_cursor: end, total })
-    }
-}
-
-fn key_of(by: SortAttribute, stored: &Versioned<Client>) -> SortKey {
-    let facts = ClientDocument::facts(&stored.id, &stored.body);
-    match by {
-        SortAttribute::Id => SortKey::Name(stored.id.clone()),
-        SortAttribute::Created => SortKey::Time(facts.created.0),
-        SortAttribute::LastModified => SortKey::Time(facts.modified.max(facts.created).0),
-        SortAttribute::Name => SortKey::Name(facts.name),
     }
 }

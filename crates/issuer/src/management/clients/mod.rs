@@ -1,13 +1,14 @@
 //! The operations of the Database Clients API (`docs/contracts/curity.md` §7). A database client is a
 //! `Client`: the same record, the same rules, and the same right to give what one has.
 
-mod attributes;
+pub(in crate::management) mod attributes;
 mod copy;
 mod document;
 mod grants;
 mod list;
 mod output;
 mod rights;
+pub(in crate::management) mod sorted;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -236,7 +237,8 @@ impl DatabaseClients<'_> {
     }
 
     async fn stored(&self, id: &str) -> Result<Option<Versioned<Client>>, StoreError> {
-        self.issuer.repository().get::<Client>(id, self.issuer.now()).await
+        let found = self.issuer.repository().get::<Client>(id, self.issuer.now()).await?;
+        Ok(found.filter(|stored| is_database_client(&stored.body)))
     }
 
     async fn write(
@@ -255,6 +257,12 @@ impl DatabaseClients<'_> {
         let opens_keys = self.issuer.authorize_admin(self.caller, Right::ReadClientKeys).is_ok();
         Showing { issuer: self.issuer, tags: self.tags, opens_keys }
     }
+}
+
+/// Whether `client` is one of this API: clients that registered themselves have one of their own, and
+/// their templates are none (`docs/contracts/curity.md` §7.6).
+const fn is_database_client(client: &Client) -> bool {
+    client.registration.is_none() && !client.template
 }
 
 /// An id that nobody guesses or has already. It begins with a letter, as ids of clients have to.

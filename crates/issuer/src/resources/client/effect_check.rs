@@ -55,6 +55,7 @@ fn of_people(document: &ClientDocument) -> Option<&'static str> {
         ("frontchannel_logout_uri", document.frontchannel_logout_uri.is_some()),
         ("id_token_signed_response_alg", document.id_token_signed_response_alg.is_some()),
         ("userinfo_signed_response_alg", document.userinfo_signed_response_alg.is_some()),
+        ("default_max_age", document.default_max_age.is_some()),
         ("first_party", document.first_party),
     ];
     members.into_iter().find_map(|(member, is_set)| is_set.then_some(member))

@@ -7,6 +7,8 @@ pub(crate) mod grant_types;
 mod groups_claims;
 pub(crate) mod introspection;
 pub(crate) mod logout;
+pub(crate) mod metadata;
+pub(crate) mod registered;
 pub(crate) mod secret;
 pub(crate) mod unserved;
 
@@ -103,6 +105,12 @@ pub struct ClientDocument {
     #[serde(default)]
     unserved: Map<String, Value>,
     groups_claims: Option<Vec<GroupsClaim>>,
+    default_max_age: Option<u64>,
+    /// Registered clients are made of it.
+    #[serde(default)]
+    template: bool,
+    /// Read-only: who registered it.
+    registration: Option<Value>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -166,7 +174,7 @@ impl Resource for ClientDocument {
         if client.first_party {
             set("first_party", json!(true));
         }
-        if !client.active {
+        if !client.active && !client.template {
             set("active", json!(false));
         }
         set("grant_types", json!(grant_names(client)));
@@ -196,6 +204,7 @@ impl Resource for ClientDocument {
             set("id_token_expiration", json!(seconds));
         }
         groups_claims::show(client, &mut shown);
+        registered::show(client, &mut shown);
         introspection::show(client, &mut shown);
         details::show(&client.details, &mut shown);
         logout::show(client, &mut shown);
@@ -223,10 +232,11 @@ impl Resource for ClientDocument {
         let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
         self.auth.check(&asked)?;
         let (details, resealed) = details::read(&self, issuer, before).await?;
-        let asked_proof = self.asked_proof(&details)?;
-        let Proof { secret, jwks, changed } = Proof::read(issuer, asked_proof, before).await?;
+        let Proof { secret, jwks, changed } =
+            Proof::read(issuer, self.asked_proof(&details)?, before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
         self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
+        let registration = registered::read(&self, secret.is_some(), before)?;
         check_origins(&self.allowed_origins)?;
         check_page(self.uri.as_deref())?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
@@ -249,7 +259,7 @@ impl Resource for ClientDocument {
             secret,
             jwks,
             first_party: self.first_party,
-            active: self.active != Some(false) && !self.revoked,
+            active: self.active != Some(false) && !self.revoked && !self.template,
             scope,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
@@ -269,6 +279,9 @@ impl Resource for ClientDocument {
             basic: asked.has_basic(),
             profile,
             id_seconds,
+            default_max_age: self.default_max_age,
+            template: self.template,
+            registration,
             generation: details::generation(&details, before),
             details,
             created: before.map_or(issuer.now(), |before| before.created),

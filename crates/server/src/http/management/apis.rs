@@ -4,14 +4,14 @@ use apollo_compiler::{Schema, schema::ExtendedType};
 use castellan_gate::{ANY_DIRECTIVE, GuardSchema, SchemaError, SchemaSettings};
 
 use super::{
-    accounts, capabilities, database_clients, granted_authorizations,
+    accounts, capabilities, database_clients, dynamic_clients, granted_authorizations,
     roster::{Api, Root},
 };
 use crate::config::ManagementConfig;
 
 /// Every management API.
 pub(crate) static APIS: &[&Api] =
-    &[&accounts::API, &database_clients::API, &granted_authorizations::API];
+    &[&accounts::API, &database_clients::API, &dynamic_clients::API, &granted_authorizations::API];
 
 /// How the type of queries begins in every schema.
 const QUERY: &str = "type Query {\n";

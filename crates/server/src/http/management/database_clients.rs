@@ -41,6 +41,7 @@ pub(super) static API: Api = Api {
         Root::new("deleteDatabaseClientById", &[Operation::Delete], |call| Box::pin(delete(call))),
     ],
     entities: &[("DatabaseClient", "")],
+    is_served: |_| true,
     managers: |settings| settings.managers(settings.database_clients.as_ref()),
 };
 

@@ -36,6 +36,7 @@ pub(super) static API: Api = Api {
         .about(OWNER_IN_INPUT),
     ],
     entities: &[("GrantedAuthorization", "")],
+    is_served: |_| true,
     managers: |settings| settings.managers(settings.granted_authorizations.as_ref()),
 };
 

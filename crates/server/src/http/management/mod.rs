@@ -13,6 +13,7 @@ mod connection;
 mod constraints;
 mod cost;
 mod database_clients;
+mod dynamic_clients;
 pub(crate) mod error;
 mod execute;
 mod granted_authorizations;

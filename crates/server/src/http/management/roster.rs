@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use castellan_issuer::{
+    Settings,
     managers::{Managers, Operation},
     records::{Account, login_name},
     tokens::verified::Live,
@@ -22,6 +23,8 @@ pub(crate) struct Api {
     pub(crate) sdl: &'static str,
     /// Every field of `Query` and `Mutation`.
     pub(crate) roots: &'static [Root],
+    /// Whether a site with these settings has it.
+    pub(crate) is_served: fn(&Settings) -> bool,
     /// Its managers in the configuration.
     pub(crate) managers: fn(&ManagementConfig) -> Managers,
     /// Types whose fields are attributes to the attribute and self-service managers, each with the

@@ -55,7 +55,8 @@ fn limits() -> Limits {
 /// The routes of every API.
 pub(in crate::http) fn routes(app: &App) -> Router<App> {
     let settings = app.management();
-    let endpoints = APIS.iter().filter_map(|&api| match api.schema(settings) {
+    let served = APIS.iter().filter(|api| (api.is_served)(app.issuer().settings()));
+    let endpoints = served.filter_map(|&api| match api.schema(settings) {
         Ok(schema) => Some(Arc::new(Endpoint { api, schema, managers: (api.managers)(settings) })),
         Err(error) => {
             // A test builds every schema; without this one, its API is not there.

@@ -2,5 +2,6 @@
 
 pub(crate) mod authorize;
 pub(crate) mod discovery;
+pub(crate) mod registration;
 pub(crate) mod token;
 pub(crate) mod userinfo;

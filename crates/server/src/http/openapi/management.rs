@@ -29,6 +29,7 @@ const RESPONSES: &[(StatusCode, &str)] = &[
     (StatusCode::BAD_REQUEST, "The request cannot be read, or the document is not valid."),
     (StatusCode::UNAUTHORIZED, "No valid access token was sent."),
     (StatusCode::FORBIDDEN, "The token does not allow the operation; nothing was executed."),
+    (StatusCode::NOT_FOUND, "The settings of the site do not have this API."),
     (StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST."),
     (StatusCode::NOT_ACCEPTABLE, "`Accept` names no media type of GraphQL."),
     (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),

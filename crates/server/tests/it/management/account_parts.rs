@@ -203,16 +203,3 @@ async fn curity_36_buckets_are_there_where_they_are_configured() {
     let read = data(&asked(&castellan, ACCOUNTS, &token, query).await);
     assert_eq!(read["bucketsByUserName"], json!([]));
 }
-
-/// The half of item 38 that does not need clients which register themselves.
-#[tokio::test]
-async fn curity_38_dynamic_clients_are_null_where_they_are_off() {
-    for (config, wanted) in
-        [("", Value::Null), ("[management]\ndynamic_clients_in_accounts = true\n", json!([]))]
-    {
-        let (castellan, token) = start(config).await;
-        let query = "{accountById(accountId: \"john\") {dynamicClients {client_id}}}";
-        let read = data(&asked(&castellan, ACCOUNTS, &token, query).await);
-        assert_eq!(read["accountById"]["dynamicClients"], wanted);
-    }
-}

@@ -8,6 +8,7 @@ mod accounts;
 mod database_clients;
 mod database_clients_rights;
 mod database_clients_whole;
+mod dynamic_clients;
 mod granted;
 mod mail;
 mod managers;

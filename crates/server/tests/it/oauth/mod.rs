@@ -14,6 +14,7 @@ pub(crate) mod password_grant;
 mod private_key_jwt;
 pub(crate) mod pushed_requests;
 pub(crate) mod refused_requests;
+pub(crate) mod registration;
 pub(crate) mod relying_party;
 pub(crate) mod revocation;
 pub(crate) mod revocation_across_nodes;

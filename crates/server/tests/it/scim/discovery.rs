@@ -55,7 +55,8 @@ async fn strangers_are_told_nothing_and_without_a_manager_nobody_is() {
     let plan = Plan { documents: PEOPLE.to_owned(), ..Plan::default() };
     let castellan = Castellan::start(plan).await;
     let token = super::support::provisioning_token(&castellan).await;
-    for path in ["/Users", "/Users/ann", "/Users/none", "/ServiceProviderConfig", "/Shoes", "/Bulk"] {
+    for path in ["/Users", "/Users/ann", "/Users/none", "/ServiceProviderConfig", "/Shoes", "/Bulk"]
+    {
         let url = castellan.at(&format!("/scim/v2{path}"));
         let anonymous = Ask::get(&url).send().await;
         assert_error(&anonymous, 401, None);

@@ -56,10 +56,13 @@ async fn at_most_one_value_is_the_primary_one() {
     let added = json!([{"op": "add", "path": "emails",
         "value": [{"value": "three@example.org", "primary": true}]}]);
     let user = scim.patch("/Users/bob", &added).await.json();
-    assert_eq!(user["emails"], json!([
-        {"value": "three@example.org", "primary": true},
-        {"value": "two@example.org", "primary": false},
-    ]));
+    assert_eq!(
+        user["emails"],
+        json!([
+            {"value": "three@example.org", "primary": true},
+            {"value": "two@example.org", "primary": false},
+        ])
+    );
     // What was not said to be the primary one is not shown as it, whatever else changes.
     let none = json!([{"op": "replace", "path": "emails",
         "value": [{"value": "four@example.org", "primary": false}]}]);
@@ -87,12 +90,14 @@ async fn what_cannot_be_changed_says_so() {
         (json!({"op": "remove"}), "noTarget"),
         (json!({"op": "shift", "path": "title"}), "invalidSyntax"),
         (json!({"op": "add", "path": "title", "value": {"a": 1}}), "invalidValue"),
-        (json!({"op": "replace", "path": "emails[value eq \"no\"].type", "value": "x"}), "noTarget"),
+        (
+            json!({"op": "replace", "path": "emails[value eq \"no\"].type", "value": "x"}),
+            "noTarget",
+        ),
     ] {
         let refused = scim.patch("/Users/ann", &json!([operation])).await;
         assert_error(&refused, 400, Some(kind));
     }
-    let many: Vec<Value> =
-        (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
+    let many: Vec<Value> = (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
     assert_error(&scim.patch("/Users/ann", &Value::Array(many)).await, 400, Some("tooMany"));
 }

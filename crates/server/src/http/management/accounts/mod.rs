@@ -178,5 +178,6 @@ pub(super) static API: Api = Api {
         ("Bucket", "buckets"),
         ("CredentialPolicyRulesState", "credentialPolicyRulesState"),
     ],
+    is_served: |_| true,
     managers: |settings| settings.managers(settings.accounts.as_ref()),
 };

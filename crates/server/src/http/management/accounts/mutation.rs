@@ -47,13 +47,13 @@ pub(super) fn actor(call: &Call<'_>) -> Actor {
 pub(super) async fn create(call: &Call<'_>) -> Result<Value, Failure> {
     let fields = Input::of(call)?.object("fields");
     let created = call.app.issuer().create_account(&actor(call), fields).await;
-    account(call, created)
+    account(call, created).await
 }
 
 pub(super) async fn update(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let change = (input.object("fields"), call.app.management().allow_username_updates);
-    account(call, call.app.issuer().update_account(&actor(call), input.id(), change).await)
+    account(call, call.app.issuer().update_account(&actor(call), input.id(), change).await).await
 }
 
 pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failure> {
@@ -63,6 +63,7 @@ pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failur
     let guess = (input.id(), &current);
     let issuer = call.app.issuer();
     account(call, issuer.validate_password_and_update_account(&actor(call), guess, change).await)
+        .await
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
@@ -70,11 +71,15 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
     let deleted = call.app.issuer().delete_account(&actor(call), input.id()).await;
     let deleted = deleted.map_err(failure::of)?.account;
     let is_deleted = deleted.is_some();
+    let deleted = match deleted {
+        Some(account) => Some(shown(call, account).await?),
+        None => None,
+    };
     // They are part of the account, and go with it in any case.
     let asked = input.0.get("deleteAccountLinks").and_then(Value::as_bool) == Some(true);
     Ok(json!({
         "deleted": is_deleted,
-        "account": deleted.map(|account| shown(call, account)),
+        "account": deleted,
         "deletedAccountLinks": asked.then_some(is_deleted),
     }))
 }
@@ -159,8 +164,8 @@ pub(super) fn not_configured(what: &'static str) -> Resolving<'static> {
     Box::pin(ready(Err(failure::of(AccountError::NotConfigured(what)))))
 }
 
-fn account(call: &Call<'_>, written: Result<Value, AccountError>) -> Result<Value, Failure> {
-    Ok(json!({"account": shown(call, written.map_err(failure::of)?)}))
+async fn account(call: &Call<'_>, written: Result<Value, AccountError>) -> Result<Value, Failure> {
+    Ok(json!({"account": shown(call, written.map_err(failure::of)?).await?}))
 }
 
 fn said(name: &str, outcome: Result<bool, AccountError>) -> Result<Value, Failure> {

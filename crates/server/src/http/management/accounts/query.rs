@@ -8,7 +8,7 @@ use castellan_issuer::{
         Filter, FilterAttribute, FilterType, Listed, Sort, SortAttribute, SortOrder,
     },
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::failure;
 use crate::http::management::{
@@ -19,22 +19,22 @@ use crate::http::management::{
 
 pub(super) async fn by_id(call: &Call<'_>) -> Result<Value, Failure> {
     let id = call.text("accountId").unwrap_or_default();
-    Ok(maybe(call, call.app.issuer().account_by_id(id).await?))
+    maybe(call, call.app.issuer().account_by_id(id).await?).await
 }
 
 pub(super) async fn by_user_name(call: &Call<'_>) -> Result<Value, Failure> {
     let name = call.text("userName").unwrap_or_default();
-    Ok(maybe(call, call.app.issuer().account_by_user_name(name).await?))
+    maybe(call, call.app.issuer().account_by_user_name(name).await?).await
 }
 
 pub(super) async fn by_email(call: &Call<'_>) -> Result<Value, Failure> {
     let email = call.text("email").unwrap_or_default();
-    Ok(maybe(call, call.app.issuer().account_by_email(email).await?))
+    maybe(call, call.app.issuer().account_by_email(email).await?).await
 }
 
 pub(super) async fn by_phone_number(call: &Call<'_>) -> Result<Value, Failure> {
     let number = call.text("phoneNumber").unwrap_or_default();
-    Ok(maybe(call, call.app.issuer().account_by_phone_number(number).await?))
+    maybe(call, call.app.issuer().account_by_phone_number(number).await?).await
 }
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Failure> {
@@ -62,7 +62,10 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Value, Failure> {
     } else {
         None
     };
-    let nodes = listed.documents.into_iter().map(|account| shown(call, account));
+    let mut nodes = Vec::new();
+    for account in listed.documents {
+        nodes.push(shown(call, account).await?);
+    }
     Ok(connection(nodes, listed.end_cursor, total))
 }
 
@@ -83,17 +86,26 @@ pub(super) async fn buckets(call: &Call<'_>) -> Result<Value, Failure> {
     Ok(found.map_err(failure::of)?.into())
 }
 
-fn maybe(call: &Call<'_>, account: Option<Value>) -> Value {
-    account.map_or(Value::Null, |account| shown(call, account))
+async fn maybe(call: &Call<'_>, account: Option<Value>) -> Result<Value, Failure> {
+    match account {
+        Some(account) => shown(call, account).await,
+        None => Ok(Value::Null),
+    }
 }
 
-/// An account with what depends on the settings.
-pub(super) fn shown(call: &Call<'_>, mut account: Value) -> Value {
-    if call.app.management().dynamic_clients_in_accounts {
-        // Nobody can register clients yet.
-        account["dynamicClients"] = json!([]);
+/// Clients of one person that are shown with the account.
+const MOST_CLIENTS: usize = 100;
+
+/// An account with what depends on the settings: the clients that the person registered.
+pub(super) async fn shown(call: &Call<'_>, mut account: Value) -> Result<Value, Failure> {
+    let ways = ["dynamicClients", "account.dynamicClients", "edges.node.dynamicClients"];
+    let is_selected = ways.iter().any(|way| call.selected.has(way));
+    if call.app.management().dynamic_clients_in_accounts && is_selected {
+        let id = account["id"].as_str().unwrap_or_default();
+        let clients = call.app.issuer().dynamic_clients_of(id, MOST_CLIENTS).await?;
+        account["dynamicClients"] = clients.into();
     }
-    account
+    Ok(account)
 }
 
 /// The attributes by which [`list`] finds and sorts.

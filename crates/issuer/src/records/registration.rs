@@ -1,0 +1,128 @@
+//! What is known of a client that registered itself, beside what every client has (RFC 7591, RFC
+//! 7592, `docs/contracts/curity.md` §8).
+
+use castellan_proto::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A registration. It is a part of the client's record, so that both are written in one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The `client_id`, by which the names below lead to one record each.
+    pub client_id: String,
+    /// The id of the template that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The client that registered it; nobody is known if registration is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_client: Option<String>,
+    /// The id of the account for which that client acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The digest of its registration access token.
+    pub token: String,
+    /// First second at which that token is worthless.
+    pub token_ends: Timestamp,
+    /// Metadata that are registered and that no other member of the record holds.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// By what registered clients are found. Each is the beginning of unique names, so that the index of
+/// the data source lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisteredBy<'a> {
+    /// All of the site.
+    All,
+    /// Those of a template.
+    Template(&'a str),
+    /// Those that were registered for an account.
+    Account(&'a str),
+    /// Those that a client registered.
+    Client(&'a str),
+    /// Those whose name looks like this one, which is the result of [`look`].
+    Look(&'a str),
+}
+
+impl RegisteredBy<'_> {
+    /// What the unique names of these clients begin with.
+    #[must_use]
+    pub fn prefix(self) -> String {
+        match self {
+            Self::All => "dcr/all/".to_owned(),
+            Self::Template(id) => format!("dcr/template/{id}/"),
+            Self::Account(id) => format!("dcr/account/{id}/"),
+            Self::Client(id) => format!("dcr/client/{id}/"),
+            // A digest, as names may be longer than what an engine has for an index.
+            Self::Look(look) => format!("dcr/look/{}/", Digest::of(look.as_bytes()).text()),
+        }
+    }
+}
+
+impl Registration {
+    /// The unique names of the record of a client that is called `name`.
+    pub(crate) fn unique(&self, name: &str) -> Vec<String> {
+        let mut all = vec![RegisteredBy::All];
+        all.extend(self.template.as_deref().map(RegisteredBy::Template));
+        all.extend(self.account.as_deref().map(RegisteredBy::Account));
+        all.extend(self.initial_client.as_deref().map(RegisteredBy::Client));
+        let looks = looks(name, &self.metadata);
+        all.extend(looks.iter().map(|look| RegisteredBy::Look(look)));
+        all.into_iter().map(|by| format!("{}{}", by.prefix(), self.client_id)).collect()
+    }
+}
+
+/// How the names of a client look: that of `name`, and those of `client_name` in other languages
+/// (RFC 7591 §2.2), each once.
+pub(crate) fn looks(name: &str, metadata: &Map<String, Value>) -> Vec<String> {
+    let others = metadata.iter().filter(|(member, _)| member.starts_with("client_name#"));
+    let others = others.filter_map(|(_, name)| name.as_str());
+    let mut found: Vec<String> = [name].into_iter().chain(others).filter_map(look).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What names have in common that people take for each other: letter case, compatible forms (NFKC),
+/// letters that look alike (UTS #39 §4), and everything but letters and digits do not count. `None`
+/// for a name without any.
+pub(crate) fn look(name: &str) -> Option<String> {
+    let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    let skeleton: String = unicode_security::skeleton(&folded).collect();
+    // A capital I and a small l are one letter in most fonts, and folding parted them.
+    let letters = skeleton.chars().flat_map(char::to_lowercase).map(|letter| match letter {
+        'i' | 'ı' => 'l',
+        other => other,
+    });
+    let look: String = letters.filter(|letter| letter.is_alphanumeric()).collect();
+    (!look.is_empty()).then_some(look)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_people_take_for_each_other_look_alike() {
+        let portal = look("The Portal").unwrap();
+        for same in [
+            "the portal",
+            "THE PORTAL",
+            "The-Portal!",
+            "Ｔｈｅ Ｐｏｒｔａｌ",
+            "The P\u{043e}rtal",
+            "The P0rta1",
+            "Thе Роrtаl",
+            "The\u{200b} Portal",
+        ] {
+            assert_eq!(look(same).unwrap(), portal, "{same}");
+        }
+        for other in ["The Portals", "A Portal", "Portal"] {
+            assert_ne!(look(other).unwrap(), portal, "{other}");
+        }
+        assert_eq!(look("PaypaI"), look("Paypal"));
+        assert_eq!(look("WIKI"), look("wiki"));
+        assert_eq!(look(" -!"), None);
+    }
+}

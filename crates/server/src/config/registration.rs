@@ -1,0 +1,42 @@
+//! The `[registration]` table, and that of a site.
+
+use castellan_issuer::settings::RegistrationSettings;
+
+use super::{Config, ConfigError, check::Problem, file::Step};
+
+impl Config {
+    /// # Errors
+    /// The first [`Problem`].
+    pub(super) fn check_registration(&self) -> Result<(), Problem> {
+        check(&self.registration, &[])?;
+        for (at, site) in self.site.iter().enumerate() {
+            if let Some(own) = &site.registration {
+                check(own, &[Step::Key("site"), Step::At(at)])?;
+            }
+        }
+        let own = self.management.dynamic_clients.as_ref();
+        if own.is_some_and(|managers| managers.self_service.is_some()) {
+            let text = "management.dynamic_clients.self_service: nothing of this API is anybody's \
+                        own; remove it";
+            return Err(ConfigError::Conflict(text.to_owned()).into());
+        }
+        Ok(())
+    }
+}
+
+/// Checks the table that stands below `place`.
+fn check(settings: &RegistrationSettings, place: &[Step]) -> Result<(), Problem> {
+    let wrong = |name: &'static str, text: &str| {
+        let way = place.iter().cloned().chain([Step::Key("registration"), Step::Key(name)]);
+        let text = format!("registration.{name}: {text}");
+        Err(Problem::of_setting(way.collect(), ConfigError::Conflict(text)))
+    };
+    if !settings.is_on() && *settings != RegistrationSettings::default() {
+        return wrong(
+            "by",
+            "is empty, so that nobody can register a client and nothing else here has an effect; \
+             name who may, or remove the rest",
+        );
+    }
+    settings.check().or_else(|(name, text)| wrong(name, &text))
+}

@@ -4,7 +4,11 @@
 use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::{Issuer, records::claims::CLAIMS, tokens::claims::ACR};
+use crate::{
+    Issuer,
+    records::{acr, claims::CLAIMS},
+    sign_in::second_factor::ROSTER,
+};
 
 /// The members of the metadata that SMART App Launch §2.2 asks for.
 const SMART: [&str; 11] = [
@@ -86,12 +90,17 @@ impl Issuer {
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
-            "acr_values_supported": [ACR],
+            "acr_values_supported": classes(),
             "ui_locales_supported": ["en"],
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
         })
     }
+}
+
+/// The authentication context classes that can be asked for.
+fn classes() -> Vec<&'static str> {
+    [acr::PASSWORD].into_iter().chain(ROSTER.iter().map(|factor| factor.acr())).collect()
 }
 
 /// The claims of ID tokens (OIDC Core §2), and those about a person.

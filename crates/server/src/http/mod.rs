@@ -69,6 +69,10 @@ fn pages(app: App) -> Router<App> {
         .route("/auth/login", get(browser::login::show).post(browser::login::submit))
         .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
         .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
+        .route(
+            "/auth/second-factor",
+            get(browser::second_factor::show).post(browser::second_factor::submit),
+        )
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route_layer(middleware::from_fn_with_state(app, browser::respond::with_theme))
 }

@@ -44,6 +44,9 @@ pub enum AccountError {
     /// The code is not the one that was sent, or shown.
     #[error("unknown code")]
     UnknownCode,
+    /// The person reads why not.
+    #[error("{0}")]
+    Localized(String),
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,

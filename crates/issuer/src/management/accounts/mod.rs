@@ -12,6 +12,8 @@ mod document;
 mod error;
 mod filter;
 mod list;
+mod mfa;
+mod totp;
 mod view;
 mod write;
 

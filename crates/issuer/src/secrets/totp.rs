@@ -68,6 +68,12 @@ impl TotpKey {
         })
     }
 
+    /// The code that an app shows at `now`.
+    #[must_use]
+    pub fn code_at(&self, now: Timestamp) -> Zeroizing<String> {
+        self.code(now.0 / INTERVAL, DIGITS)
+    }
+
     /// The code of the time step `step` (RFC 4226 §5.3).
     fn code(&self, step: u64, digits: u32) -> Zeroizing<String> {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);

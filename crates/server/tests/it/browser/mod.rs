@@ -5,4 +5,5 @@ pub(crate) mod bad_input;
 pub(crate) mod declined;
 pub(crate) mod new_passwords;
 pub(crate) mod scope_texts;
+pub(crate) mod second_factor;
 pub(crate) mod sessions_at_guards;

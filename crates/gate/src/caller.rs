@@ -130,7 +130,7 @@ pub struct Source(pub IpAddr);
 #[error("credentials cannot be checked at the moment")]
 pub struct Unavailable;
 
-/// Why a name and a password were not checked.
+/// Why a name and a password show nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BasicError {
     /// They cannot be checked now.
@@ -139,6 +139,11 @@ pub enum BasicError {
     /// There were too many wrong ones; after so many seconds they are checked again.
     #[error("too many attempts; try again later")]
     TooMany(u64),
+    /// They are right and not enough.
+    #[error(
+        "this account signs in with a second factor, which is asked for at the sign-in page alone"
+    )]
+    SecondFactor,
 }
 
 /// Verifies credentials.

@@ -152,7 +152,7 @@ async fn check(
     )
 }
 
-/// The refusal of a request whose name and password were not checked.
+/// The refusal of a request whose name and password show nobody.
 fn unchecked(error: BasicError) -> RequestRefusal {
     let text = error.to_string();
     match error {
@@ -163,6 +163,10 @@ fn unchecked(error: BasicError) -> RequestRefusal {
             retry_after,
             ..RequestRefusal::new(StatusCode::TOO_MANY_REQUESTS, &text, "TOO_MANY_ATTEMPTS")
         },
+        // No challenge: to ask for the password again would not help.
+        BasicError::SecondFactor => {
+            RequestRefusal::new(StatusCode::FORBIDDEN, &text, "SECOND_FACTOR_NEEDED")
+        }
     }
 }
 

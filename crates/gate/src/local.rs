@@ -72,7 +72,7 @@ impl LocalAsker<'_> {
         match self.verifier.create_token(name, password, self.extensions).await {
             Ok(Some(token)) => Ok(CreatedToken { token: Some(token), message: None }),
             Ok(None) => Ok(CreatedToken { token: None, message: Some(WRONG.to_owned()) }),
-            Err(error @ BasicError::TooMany(_)) => {
+            Err(error @ (BasicError::TooMany(_) | BasicError::SecondFactor)) => {
                 Ok(CreatedToken { token: None, message: Some(error.to_string()) })
             }
             Err(error @ BasicError::Unavailable) => Err(error.to_string()),

@@ -77,6 +77,13 @@ pub enum OAuthError {
     /// person.
     #[error("the password must be changed before it can be used")]
     MustChangePassword(String),
+    /// The password is right and not enough: the person has a second factor, which only the sign-in
+    /// page asks for.
+    #[error(
+        "this account signs in with a second factor, which is asked for at the sign-in page alone; \
+         use the authorization code grant"
+    )]
+    SecondFactorNeeded,
     /// A scope is malformed or beyond what may be granted.
     #[error("the scope {0:?} cannot be granted")]
     Scope(String),
@@ -133,6 +140,7 @@ impl OAuthError {
             | Self::RefreshNotUsable
             | Self::WrongPassword
             | Self::MustChangePassword(_)
+            | Self::SecondFactorNeeded
             | Self::UserInactive => ErrorCode::InvalidGrant,
             Self::Pending => ErrorCode::AuthorizationPending,
             Self::SlowDown => ErrorCode::SlowDown,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    records::{BeyondScopes, claims::opening_scope},
-    tokens::claims::ACR,
+    records::{BeyondScopes, acr, claims::opening_scope},
+    sign_in::second_factor::factor,
 };
 
 /// Bytes of the parameter at most.
@@ -20,6 +20,9 @@ pub struct ClaimsRequest {
     /// The person that it must be.
     #[serde(default)]
     pub subject: Option<String>,
+    /// The authentication context classes of which it must be one; any will do if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr: Vec<String>,
     /// Claims about the person to include in the ID token, as far as scopes allow them.
     #[serde(default)]
     pub id_token: Vec<String>,
@@ -94,13 +97,7 @@ fn read_one(
         }
         // An essential one that cannot be had is a failed sign-in (OIDC Core §5.5.1.1).
         ("id_token", "acr") if how.get("essential") == Some(&Value::Bool(true)) => {
-            let one = how.get("value").into_iter();
-            let several = how.get("values").and_then(Value::as_array).into_iter().flatten();
-            let mut wanted = one.chain(several).peekable();
-            if wanted.peek().is_some() && !wanted.any(|value| value == ACR) {
-                let text = "the requested acr is not supported";
-                return Err((ErrorCode::UnmetAuthenticationRequirements, text));
-            }
+            request.acr = essential_classes(how)?;
         }
         (_, name) if opening_scope(name).is_some() => {
             let is_essential = how.get("essential") == Some(&Value::Bool(true));
@@ -118,6 +115,24 @@ fn read_one(
         _ => {}
     }
     Ok(())
+}
+
+/// The classes of which one is essential, as far as this server knows them; none if a password is
+/// enough, since whoever shows more has shown that too.
+fn essential_classes(how: &Value) -> Result<Vec<String>, Refused> {
+    let one = how.get("value").into_iter();
+    let several = how.get("values").and_then(Value::as_array).into_iter().flatten();
+    let wanted: Vec<&str> = one.chain(several).map(|it| it.as_str().unwrap_or_default()).collect();
+    if wanted.is_empty() || wanted.contains(&acr::PASSWORD) {
+        return Ok(Vec::new());
+    }
+    let known = wanted.into_iter().filter(|class| factor(class).is_some());
+    let known: Vec<String> = known.map(ToOwned::to_owned).collect();
+    if known.is_empty() {
+        let text = "the requested acr is not supported";
+        return Err((ErrorCode::UnmetAuthenticationRequirements, text));
+    }
+    Ok(known)
 }
 
 #[cfg(test)]
@@ -170,5 +185,7 @@ mod tests {
         let refused = read(strong).unwrap_err().0;
         assert_eq!(refused, ErrorCode::UnmetAuthenticationRequirements);
         assert!(read(&strong.replace("true", "false")).is_ok(), "a wish");
+        let known = read(&strong.replace("urn:mfa", acr::TOTP)).unwrap();
+        assert_eq!(known.acr, [acr::TOTP]);
     }
 }

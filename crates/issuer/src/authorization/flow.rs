@@ -9,12 +9,13 @@ use crate::{
     Issuer,
     audit::AuditKind,
     authorization::{
-        next::{Answer, FlowError, FlowView, Next, SignInOutcome},
+        half_sign_in::HalfSignIn,
+        next::{Answer, FlowError, FlowView, Next},
         request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
     },
     error::OAuthError,
     records::{
-        Amr, Client, Consent, GrantName, TokenProfile,
+        Client, Consent, GrantName, TokenProfile,
         consent::consent_id,
         repository::{Stored, Versioned, Written},
     },
@@ -25,13 +26,13 @@ use crate::{
 
 /// What has been settled so far.
 #[derive(Clone, Copy, Default)]
-struct Settled {
+pub(super) struct Settled {
     /// A session made before this time does not count.
-    fresh_since: Option<Timestamp>,
+    pub(super) fresh_since: Option<Timestamp>,
     /// The person has just agreed.
-    consented: bool,
+    pub(super) consented: bool,
     /// The person has just proved who they are.
-    proven: bool,
+    pub(super) proven: bool,
 }
 
 impl Issuer {
@@ -137,6 +138,13 @@ impl Issuer {
             Some(_) => self.signed_in(browser).await?.map(|person| person.account.display_name()),
             None => None,
         };
+        let second_factors = match &stored.body.half {
+            Some(half) => {
+                let account = self.half_signed_in(half).await?.ok_or(FlowError::Expired)?;
+                Some(self.second_factor_forms(&account.body))
+            }
+            None => None,
+        };
         let Some(request) = &stored.body.request else {
             return Ok(FlowView {
                 client_name: None,
@@ -148,6 +156,7 @@ impl Issuer {
                 redirect_uri: stored.body.destination.clone(),
                 user_code: None,
                 account_name,
+                second_factors,
             });
         };
         let client = self.client_of(request).await?;
@@ -161,51 +170,8 @@ impl Issuer {
             redirect_uri: request.device.is_none().then(|| request.redirect_uri.clone()),
             user_code: request.device.as_ref().map(|device| device.user_code.clone()),
             account_name,
+            second_factors,
         })
-    }
-
-    /// The person says who they are, in the form of one of the [`SignInMethod`]s.
-    ///
-    /// # Errors
-    /// [`FlowError::Expired`] if there is no such flow in this browser, or no such method.
-    ///
-    /// [`SignInMethod`]: crate::sign_in::SignInMethod
-    pub async fn sign_in(
-        &self,
-        flow: &str,
-        form: &Params,
-        browser: &Browser,
-    ) -> Result<SignInOutcome, FlowError> {
-        // Before anything is used up.
-        self.may_issue()?;
-        let stored = self.flow(flow, browser).await?;
-        let method = self.sign_in_method(form).ok_or(FlowError::Expired)?;
-        let checked = method.check(self, form, browser).await;
-        let Some(account) = self.audit_failure(checked, method.name())? else {
-            return Ok(SignInOutcome::No(method.problem()));
-        };
-        // The flow first, so that a form sent twice leaves nothing behind the second time.
-        self.use_up(&stored.id, browser).await?;
-        // A previous session in this browser, perhaps somebody else's, ends now.
-        let (cookie, signed_in) = self.take_over(browser, account, Amr::of(method.amr())).await?;
-        let Some(request) = stored.body.request else {
-            let next = stored.body.destination.map_or(Next::Home, Next::Go);
-            return Ok(SignInOutcome::Yes(cookie, next));
-        };
-        let next = async {
-            let client = self.client_of(&request).await?;
-            // No authentication can be more recent than this one.
-            let settled = Settled { proven: true, ..Settled::default() };
-            self.advance((request, client), Some(signed_in), browser, settled).await
-        };
-        match next.await {
-            Ok(next) => Ok(SignInOutcome::Yes(cookie, next)),
-            Err(error) => {
-                // The cookie is not handed out, so the session ends, for its apps as well.
-                self.sign_out_of(&cookie).await?;
-                Err(error)
-            }
-        }
     }
 
     /// The person declines to sign in for the app: it receives a refusal, whatever was consented to
@@ -271,7 +237,7 @@ impl Issuer {
     }
 
     /// What is next, from what is known: sign in, agree, or go back with a code.
-    async fn advance(
+    pub(super) async fn advance(
         &self,
         (mut request, client): (AuthorizationRequest, Client),
         signed_in: Option<SignedIn>,
@@ -282,8 +248,18 @@ impl Issuer {
         let meant = request.claims.subject.clone();
         let is_meant =
             |person: &SignedIn| meant.as_ref().is_none_or(|meant| person.account_id == *meant);
+        let wanted = request.claims.acr.clone();
+        let is_strong = |person: &SignedIn| {
+            wanted.is_empty() || wanted.iter().any(|class| class == person.amr.acr())
+        };
         let silent = request.prompt == Prompt::None;
-        let Some(person) = signed_in.filter(fresh).filter(is_meant) else {
+        if settled.proven && signed_in.as_ref().is_some_and(|person| !is_strong(person)) {
+            // An essential class that was not reached is a failed sign-in (OIDC Core §5.5.1.1).
+            let text = "the user has no second factor of the requested acr, or did not use it";
+            let code = ErrorCode::UnmetAuthenticationRequirements;
+            return Err(request.refuse(code, text).into());
+        }
+        let Some(person) = signed_in.filter(fresh).filter(is_meant).filter(is_strong) else {
             if settled.proven {
                 let text = "a different user is signed in than was requested";
                 return Err(request.refuse(ErrorCode::LoginRequired, text).into());
@@ -355,9 +331,19 @@ impl Issuer {
     }
 
     async fn save_flow(&self, body: Flow, browser: &Browser) -> Result<String, FlowError> {
+        let ends = self.now() + self.settings().flow.get();
+        self.save_flow_until(body, browser, ends).await
+    }
+
+    /// Stores a flow that expires at `ends`.
+    pub(super) async fn save_flow_until(
+        &self,
+        body: Flow,
+        browser: &Browser,
+        ends: Timestamp,
+    ) -> Result<String, FlowError> {
         let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
         let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
-        let ends = now + self.settings().flow.get();
         let body = Flow { browser: mark.digest().text(), ends, ..body };
         let begun = self.keep_begun(&flow.digest().text(), &body, (browser.source, now)).await;
         if let (Err(OAuthError::TooLong), Some(request)) = (&begun, &body.request) {
@@ -371,14 +357,18 @@ impl Issuer {
         Ok(flow.text())
     }
 
-    async fn flow(&self, text: &str, browser: &Browser) -> Result<Versioned<Flow>, FlowError> {
+    pub(super) async fn flow(
+        &self,
+        text: &str,
+        browser: &Browser,
+    ) -> Result<Versioned<Flow>, FlowError> {
         let flow = Opaque::read(OpaqueKind::Flow, text).ok_or(FlowError::Expired)?;
         let stored = self.repository().get::<Flow>(&flow.digest().text(), self.now()).await?;
         stored.filter(|stored| browser.is_marked(&stored.body.browser)).ok_or(FlowError::Expired)
     }
 
     /// One step forward per flow: a form sent twice counts once.
-    async fn use_up(&self, id: &str, browser: &Browser) -> Result<(), FlowError> {
+    pub(super) async fn use_up(&self, id: &str, browser: &Browser) -> Result<(), FlowError> {
         match self.repository().take::<Flow>(id, self.now()).await? {
             Some((_, true)) => {
                 self.finished_from(browser.source);
@@ -390,7 +380,10 @@ impl Issuer {
 
     /// The client of a request, read again: it may have changed in the meantime
     /// (`docs/security-cases.md` row 4).
-    async fn client_of(&self, request: &AuthorizationRequest) -> Result<Client, FlowError> {
+    pub(super) async fn client_of(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<Client, FlowError> {
         self.client_as_asked(request).await?.ok_or(FlowError::Expired)
     }
 
@@ -431,6 +424,9 @@ pub struct Flow {
     pub browser: String,
     /// The session by which consent is being asked, so that it is that person who answers.
     pub session: Option<String>,
+    /// Who has proved a first factor, and has yet to show a second one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half: Option<HalfSignIn>,
     /// Sign in even if there is a session: one made at or after this time counts.
     pub fresh_since: Option<Timestamp>,
     /// First second at which the flow has expired.

@@ -4,13 +4,15 @@ use castellan_proto::Opaque;
 
 use crate::{
     authorization::request::AuthorizeError, error::OAuthError, records::TokenProfile,
-    session::logout_notice::RememberError, store::StoreError,
+    session::logout_notice::RememberError, sign_in::second_factor::FactorForm, store::StoreError,
 };
 
 /// What the browser is to do next.
 pub enum Next {
     /// Ask who the person is; the text names the flow.
     Login(String),
+    /// Ask for a second factor; the text names the flow.
+    SecondFactor(String),
     /// Ask whether they agree; the text names the flow.
     Consent(String),
     /// Go to this address: the client's, with its answer.
@@ -44,12 +46,16 @@ pub struct FlowView {
     pub user_code: Option<String>,
     /// Who is asked to agree.
     pub account_name: Option<String>,
+    /// What a person can show as a second factor who has proved a first one; `None` if nobody has.
+    pub second_factors: Option<Vec<FactorForm>>,
 }
 
 /// What came of a sign-in.
 pub enum SignInOutcome {
     /// The cookie of a new session, and what is next.
     Yes(Opaque, Next),
+    /// They proved it as far as they were asked, there is no session yet, and this is next.
+    Further(Next),
     /// They did not prove it, and are to read this. Ask again.
     No(&'static str),
 }
@@ -77,6 +83,7 @@ impl std::fmt::Debug for Next {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Login(_) => "Login(…)",
+            Self::SecondFactor(_) => "SecondFactor(…)",
             Self::Consent(_) => "Consent(…)",
             Self::Go(_) => "Go(…)",
             Self::Post(..) => "Post(…)",

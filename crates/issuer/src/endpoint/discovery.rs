@@ -5,8 +5,10 @@ use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, records::claims::CLAIMS, resources::REGISTRATION_PATH as REGISTRATION,
-    tokens::claims::ACR,
+    Issuer,
+    records::{acr, claims::CLAIMS},
+    resources::REGISTRATION_PATH as REGISTRATION,
+    sign_in::second_factor::ROSTER,
 };
 
 /// The members of the metadata that SMART App Launch §2.2 asks for.
@@ -89,7 +91,7 @@ impl Issuer {
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
-            "acr_values_supported": [ACR],
+            "acr_values_supported": classes(),
             "ui_locales_supported": ["en"],
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
@@ -99,6 +101,11 @@ impl Issuer {
         }
         metadata
     }
+}
+
+/// The authentication context classes that can be asked for.
+fn classes() -> Vec<&'static str> {
+    [acr::PASSWORD].into_iter().chain(ROSTER.iter().map(|factor| factor.acr())).collect()
 }
 
 /// The claims of ID tokens (OIDC Core §2), and those about a person.

@@ -125,7 +125,7 @@ async fn owner(
     params: &Params,
 ) -> Result<Versioned<Account>, OAuthError> {
     let browser = Browser { source: params.source(), ..Browser::default() };
-    let found = issuer.check_password(typed, &browser).await;
+    let found = issuer.check_password_alone(typed, &browser).await;
     let person = issuer.audit_failure(found, "password")?.ok_or(OAuthError::WrongPassword)?;
     if person.body.active { Ok(person) } else { Err(OAuthError::UserInactive) }
 }

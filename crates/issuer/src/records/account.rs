@@ -193,6 +193,12 @@ impl Account {
         u32::from_be_bytes(random::<4>())
     }
 
+    /// Whether their password alone opens nothing: they opted in to a second factor.
+    #[must_use]
+    pub fn needs_second_factor(&self) -> bool {
+        self.attached.mfa.as_ref().is_some_and(|mfa| !mfa.factors.is_empty())
+    }
+
     /// Whether they may administer Castellan.
     #[must_use]
     pub fn is_administrator(&self) -> bool {

@@ -15,6 +15,8 @@ pub const MOST_DEVICES: usize = 32;
 pub const MOST_LINKS: usize = 16;
 /// Factors of opt-in multi-factor authentication of one account at most.
 pub const MOST_FACTORS: usize = 32;
+/// The type of devices that show one-time passwords.
+pub const TOTP_DEVICE: &str = "totp";
 
 /// What is attached to an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,41 @@ pub struct Device {
     pub created: Timestamp,
     /// When it was last changed.
     pub modified: Timestamp,
+    /// What it shares with this server, if it shows one-time passwords and was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp: Option<DeviceTotp>,
+}
+
+impl Device {
+    /// Whether it can still be used at `now`.
+    #[must_use]
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|ends| now.0 < ends)
+    }
+
+    /// Whether one-time passwords of it are accepted at `now`.
+    #[must_use]
+    pub fn shows_codes(&self, now: Timestamp) -> bool {
+        self.totp.is_some() && self.is_current(now)
+    }
+}
+
+/// What a device that shows one-time passwords shares with this server.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceTotp {
+    /// The key, sealed ([`is_sealed`](super::is_sealed)).
+    pub sealed: String,
+    /// The time step of the last code that was accepted: none of it or of one before works again
+    /// (RFC 6238 §5.2).
+    pub last_step: u64,
+    /// When that was.
+    pub used: Timestamp,
+}
+
+impl std::fmt::Debug for DeviceTotp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceTotp").field("last_step", &self.last_step).finish_non_exhaustive()
+    }
 }
 
 /// The account of a person elsewhere.
@@ -85,6 +122,44 @@ pub struct MfaOptIn {
     /// When they opted out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opted_out: Option<Timestamp>,
+    /// What they sign in with who have no device at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryBatch>,
+}
+
+impl MfaOptIn {
+    /// Whether the factor `acr` is registered.
+    #[must_use]
+    pub fn has(&self, acr: &str) -> bool {
+        self.factors.iter().any(|factor| factor.acr == acr)
+    }
+}
+
+/// Recovery codes that were made together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryBatch {
+    /// Its name.
+    pub id: String,
+    /// When they were made.
+    pub created: Timestamp,
+    /// The codes, in the order in which they were shown.
+    pub codes: Vec<RecoveryCode>,
+}
+
+/// A recovery code.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryCode {
+    /// The keyed hash of it.
+    pub hash: String,
+    /// When somebody signed in with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for RecoveryCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecoveryCode").field("consumed", &self.consumed).finish_non_exhaustive()
+    }
 }
 
 /// A registered factor.

@@ -35,8 +35,8 @@ pub(crate) mod verification;
 pub use access_policy::AccessPolicy;
 pub use account::{Account, EndedSessions, Name, login_name, phone_name};
 pub use attached::{
-    Attached, CredentialState, Device, Factor, Link, MOST_DEVICES, MOST_FACTORS, MOST_LINKS,
-    MfaOptIn,
+    Attached, CredentialState, Device, DeviceTotp, Factor, Link, MOST_DEVICES, MOST_FACTORS,
+    MOST_LINKS, MfaOptIn, RecoveryBatch, RecoveryCode, TOTP_DEVICE,
 };
 pub use attributes::{
     Attributes, Enterprise, Entry, PostalAddress, Several, VERIFIED, effective_first,
@@ -60,7 +60,7 @@ pub use person_token::PersonToken;
 pub use registration::{RegisteredBy, Registration};
 pub use role::Role;
 pub use scope_text::{ScopeText, ScopeWords};
-pub use session::{Amr, Session, account_prefix, sid_name};
+pub use session::{Amr, Session, account_prefix, acr, sid_name};
 pub use token_introspector::{TokenIntrospector, TrustedKey, Verification, is_sealed};
 pub use token_profile::{AppDialect, TokenProfile};
 

@@ -12,11 +12,58 @@ use crate::{records::repository::Stored, store::Kind};
 #[serde(transparent)]
 pub struct Amr(Vec<String>);
 
+/// What a sign-in by several factors has among its methods (RFC 8176 §2).
+const MULTI_FACTOR: &str = "mfa";
+
+/// The authentication context classes (`acr`) that sign-ins here reach.
+pub mod acr {
+    /// A password.
+    pub const PASSWORD: &str = "urn:castellan:acr:password";
+    /// A password, and a code that an authenticator app shows.
+    pub const TOTP: &str = "urn:castellan:acr:totp";
+    /// A password, and a recovery code.
+    pub const RECOVERY_CODE: &str = "urn:castellan:acr:recovery-code";
+}
+
+/// The class that a sign-in by several factors reaches that had this method among them: the first one
+/// counts.
+const CLASSES: [(&str, &str); 2] = [("otp", acr::TOTP), (MULTI_FACTOR, acr::RECOVERY_CODE)];
+
 impl Amr {
     /// By the methods of these names.
     #[must_use]
     pub fn of(names: &[&str]) -> Self {
         Self(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// By these, and by the methods of `names` as a second factor.
+    #[must_use]
+    pub fn and(&self, names: &[&str]) -> Self {
+        let mut all = self.0.clone();
+        for name in names.iter().chain(&[MULTI_FACTOR]) {
+            if !all.iter().any(|known| known == name) {
+                all.push((*name).to_owned());
+            }
+        }
+        Self(all)
+    }
+
+    /// Whether it was by several factors.
+    #[must_use]
+    pub fn is_multi_factor(&self) -> bool {
+        self.has(MULTI_FACTOR)
+    }
+
+    /// The authentication context class that they reach (OIDC Core §2, `acr`).
+    #[must_use]
+    pub fn acr(&self) -> &'static str {
+        let reached = CLASSES.iter().filter(|_| self.is_multi_factor());
+        let found = reached.into_iter().find(|(name, _)| self.has(name));
+        found.map_or(acr::PASSWORD, |(_, class)| class)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
     }
 }
 

@@ -20,7 +20,7 @@ pub struct AuthConfigDocument {
     /// Names and links of the pages.
     #[serde(default)]
     theme: Theme,
-    /// Refused: there is no second factor yet.
+    /// Refused: people choose for themselves whether they have a second factor.
     two_factor: Option<Value>,
 }
 
@@ -88,8 +88,8 @@ impl Resource for AuthConfigDocument {
         before: Option<&AuthConfig>,
     ) -> Result<(AuthConfig, bool), Problem> {
         if self.two_factor.is_some() {
-            let text = "twoFactor has no effect: people sign in with a password alone, so that a \
-                        second factor would not be asked for; remove it";
+            let text = "twoFactor has no effect: who has set up a second factor is asked for it, and \
+                        apps show the title of the site; remove it";
             return Err(Problem::Text(text.to_owned()));
         }
         let Theme { brand, title, style_url, forgot_password_url } = self.theme;

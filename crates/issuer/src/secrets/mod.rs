@@ -4,3 +4,4 @@ pub mod credential_policy;
 pub mod hashing;
 pub mod imported;
 pub mod policy;
+pub mod totp;

@@ -138,6 +138,10 @@ impl Issuer {
         place: Place<'_>,
     ) -> Result<(Opaque, SignedIn), StoreError> {
         self.may_issue()?;
+        if account.needs_second_factor() && !amr.is_multi_factor() {
+            // Whoever opens sessions has asked for it. This is for those who forget to.
+            return Err(StoreError::new("a session was to begin without its second factor"));
+        }
         let (browser, cookie_name) = match place {
             Place::Browser(browser) => {
                 (browser.mark.as_ref().map(|mark| mark.digest().text()), None)

@@ -7,6 +7,7 @@ pub mod new_password;
 mod password;
 pub mod per_request;
 pub mod reset;
+pub mod second_factor;
 pub mod setup;
 pub mod verification;
 
@@ -71,6 +72,8 @@ pub enum FieldKind {
     Secret,
     /// A numeric code.
     Code,
+    /// Any other text, which is displayed and not kept.
+    Text,
 }
 
 /// Ways to sign in, in the order in which the page shows them.
@@ -99,6 +102,9 @@ impl Issuer {
         match &checked {
             Ok(Some(_)) => {}
             Ok(None) => self.audit(Event::of(AuditKind::SignIn).failed(method)),
+            Err(OAuthError::SecondFactorNeeded) => {
+                self.audit(Event::of(AuditKind::SignIn).failed("second factor needed"));
+            }
             Err(error) => self.audit(Event::of(AuditKind::SignIn).failed(error.code().as_str())),
         }
         checked

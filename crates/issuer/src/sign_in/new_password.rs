@@ -116,8 +116,8 @@ impl Issuer {
         self.keep_password(id, fresh, is_same).await?.ok_or(ChangeError::Wrong)
     }
 
-    /// A new session in `browser` for the person who just changed their password there. The one before
-    /// is over, and its apps are told.
+    /// A new session in `browser` for the person who just changed their password there, and who was
+    /// signed in by `amr`. The one before is over, and its apps are told.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; then nobody is signed in there.
@@ -125,8 +125,9 @@ impl Issuer {
         &self,
         account: Versioned<Account>,
         browser: &Browser,
+        amr: Amr,
     ) -> Result<(Opaque, SignedIn), StoreError> {
-        self.take_over(browser, account, Amr::default()).await
+        self.take_over(browser, account, amr).await
     }
 
     /// Stores the hash `phc` as the password of `id`, if there is such a person and `may` holds of them

@@ -72,7 +72,8 @@ impl Issuer {
     /// answer at the same time.
     ///
     /// # Errors
-    /// [`OAuthError::Busy`] or [`OAuthError::Store`]; nobody is signed in then.
+    /// [`OAuthError::SecondFactorNeeded`] if that is not enough, [`OAuthError::Busy`] or
+    /// [`OAuthError::Store`]; nobody is signed in then.
     pub async fn sign_in_with_password(
         &self,
         name: &str,
@@ -80,7 +81,7 @@ impl Issuer {
     ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
         self.may_issue()?;
         let browser = Browser::default();
-        let found = self.check_password((name, password), &browser).await;
+        let found = self.check_password_alone((name, password), &browser).await;
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(stored) = self.audit_failure(found, "password")? else { return Ok(None) };
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
@@ -91,6 +92,7 @@ impl Issuer {
     /// counted before it is checked. Nobody is signed in by this.
     ///
     /// # Errors
+    /// [`OAuthError::SecondFactorNeeded`] if the password is right and not enough; otherwise
     /// [`OAuthError`] if that cannot be determined, or not now.
     pub async fn prove_by_password(
         &self,
@@ -104,17 +106,18 @@ impl Issuer {
             Some(_) => GuessFrom::Browser(browser),
             None => GuessFrom::Program(browser.source),
         };
-        let found = as_wrong(self.check_password((name, password), from).await);
+        let found = as_wrong(self.check_password_alone((name, password), from).await);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }
 
-    /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive.
+    /// The account that `name` and `password`, sent by `from`, lead to; it may be inactive. It may have
+    /// a second factor, which whoever calls this has to ask for next.
     ///
     /// # Errors
     /// [`OAuthError::MustChangePassword`] if the password is right and has to be changed first, and
     /// the others as they say.
-    pub(crate) async fn check_password(
+    pub(super) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
         from: impl Into<GuessFrom<'_>> + Send,

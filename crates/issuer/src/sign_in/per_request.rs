@@ -105,8 +105,9 @@ impl Issuer {
     /// before anything is checked.
     ///
     /// # Errors
-    /// [`OAuthError::Throttled`] if there were too many wrong ones, [`OAuthError::Busy`] or
-    /// [`OAuthError::Store`]; then nothing is known.
+    /// [`OAuthError::SecondFactorNeeded`] if both are right and not enough, [`OAuthError::Throttled`] if
+    /// there were too many wrong ones, [`OAuthError::Busy`] or [`OAuthError::Store`]; then nothing is
+    /// known.
     pub async fn person_of_request(
         &self,
         (name, password): (&str, &Secret),
@@ -134,8 +135,12 @@ impl Issuer {
             .cloned();
         passwords.checks.invalidate(&shown);
         // What was not checked because there were too many stays counted: otherwise what is
-        // remembered could be guessed at without end.
-        let stays = matches!(checked, Ok(None) | Err(OAuthError::Throttled(_)));
+        // remembered could be guessed at without end. So does a password that is not enough, as it is
+        // not remembered and costs a hash each time.
+        let stays = matches!(
+            checked,
+            Ok(None) | Err(OAuthError::Throttled(_) | OAuthError::SecondFactorNeeded)
+        );
         if is_first && !stays {
             bucket.give_back();
         }
@@ -148,7 +153,7 @@ impl Issuer {
         source: Option<Source>,
         shown: Digest,
     ) -> Result<Option<Arc<ProvenPerson>>, OAuthError> {
-        let found = self.check_password((name, password), GuessFrom::Program(source)).await;
+        let found = self.check_password_alone((name, password), GuessFrom::Program(source)).await;
         let found = as_wrong(found);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(found) = self.audit_failure(found, "password")? else { return Ok(None) };

@@ -82,6 +82,3 @@ pub(crate) const ACCESS_TYP: &str = "at+jwt";
 pub(crate) fn access_jti(family: &str, generation: u32) -> String {
     format!("{family}.{generation}")
 }
-
-/// How people prove who they are here, as ID tokens say it (`acr`).
-pub const ACR: &str = "urn:castellan:acr:password";

@@ -14,7 +14,7 @@ use crate::{
     records::{Account, Client, Family, TokenFormat},
     store::Kind,
     tokens::{
-        claims::{ACCESS_TYP, ACR, AccessClaims, Confirmation, access_jti, token_type},
+        claims::{ACCESS_TYP, AccessClaims, Confirmation, access_jti, token_type},
         family::FamilyToken,
         groups::TokenGroups,
     },
@@ -149,7 +149,7 @@ impl Issuer {
             "exp": now + lifetime.unwrap_or_else(|| self.settings().id_token.get()),
             "auth_time": family.auth_time,
             "at_hash": at_hash,
-            "acr": ACR,
+            "acr": family.amr.acr(),
             "amr": family.amr,
         });
         for (name, value) in about.as_object().into_iter().flatten() {

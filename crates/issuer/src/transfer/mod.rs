@@ -181,7 +181,7 @@ impl Moved {
         let bad = if is(Kind::Account, "") {
             let is_good = |value: &Value| value.as_str().is_some_and(is_stored_password);
             let password = body.get("password").filter(|value| !value.is_null());
-            (!password.is_none_or(is_good)).then_some("password")
+            if password.is_none_or(is_good) { unkept_of_account(&body) } else { Some("password") }
         } else if is(Kind::Client, "") {
             if may_lack("secret") { unkept_of_client(&body) } else { Some("secret") }
         } else if is(Kind::Credential, "apicredential/") {
@@ -298,6 +298,19 @@ fn same(stored: &Record, draft: &Draft) -> bool {
     stored.body == draft.body
         && stored.unique == draft.unique
         && stored.expires_at == draft.expires_at
+}
+
+/// The member of an account that holds a key or code in none of the forms in which they are stored.
+fn unkept_of_account(body: &Value) -> Option<&'static str> {
+    let list = |way: &str| body.pointer(way).and_then(Value::as_array).into_iter().flatten();
+    let keys = list("/attached/devices").filter_map(|device| device.pointer("/totp/sealed"));
+    let mut codes = list("/attached/mfa/recovery/codes").map(|code| &code["hash"]);
+    let is_kept = |value: &Value| value.as_str().is_some_and(is_sealed);
+    let is_hash = |value: &Value| value.as_str().is_some_and(is_stored_form);
+    if !keys.into_iter().all(is_kept) {
+        return Some("attached.devices.totp");
+    }
+    (!codes.all(is_hash)).then_some("attached.mfa.recovery")
 }
 
 /// The member of a client that holds a key or secret in none of the forms in which they are stored.

@@ -42,6 +42,13 @@ pub(super) enum Command {
         /// Id of the account.
         id: String,
     },
+    /// Let a person sign in with their password alone until they set up a second factor again: their
+    /// factors and recovery codes are forgotten, and their sessions and tokens are over. Their devices
+    /// stay.
+    ResetMfa {
+        /// Id or username of the account, or an e-mail address of it.
+        name: String,
+    },
     /// Deactivate a person: they can no longer sign in, and their tokens become invalid.
     Deactivate {
         /// Id of the account.
@@ -81,6 +88,11 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             })?;
             println!("{}", issuer.reset_url(&token));
         }
+        Command::ResetMfa { name } => match issuer.reset_mfa_of(&name).await? {
+            None => return Err(format!("User {name:?} does not exist").into()),
+            Some(true) => println!("reset the second factor of {name}"),
+            Some(false) => println!("{name} has no second factor"),
+        },
         Command::Deactivate { id } => {
             change(issuer, &id, |user| user["inactive"] = json!(true)).await?;
             println!("deactivated User/{id}");

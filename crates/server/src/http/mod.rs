@@ -76,6 +76,10 @@ fn pages(app: App) -> Router<App> {
             get(browser::forgot::show).post(browser::forgot::submit),
         )
         .route("/auth/reset-password", get(browser::reset::show).post(browser::reset::submit))
+        .route(
+            "/auth/second-factor",
+            get(browser::second_factor::show).post(browser::second_factor::submit),
+        )
         .route("/auth/setup", get(browser::setup::show).post(browser::setup::submit))
         .route_layer(middleware::from_fn_with_state(app, browser::respond::with_theme))
 }

@@ -403,7 +403,7 @@ mod tests {
     }
 
     /// Pages for people, and what they load.
-    const PAGES: [&str; 15] = [
+    const PAGES: [&str; 16] = [
         "/",
         "/account",
         "/account/password",
@@ -415,6 +415,7 @@ mod tests {
         "/auth/consent",
         "/auth/grant",
         "/auth/login",
+        "/auth/second-factor",
         "/auth/logout",
         "/auth/setup",
         "/auth/reset-password",

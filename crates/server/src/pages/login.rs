@@ -27,6 +27,8 @@ pub(crate) enum InputKind {
     Secret,
     /// A numeric code.
     Code,
+    /// Any other text, which is displayed.
+    Text,
 }
 
 /// A way to sign in.

@@ -15,6 +15,7 @@ mod login;
 mod logout;
 mod message;
 mod reset;
+mod second_factor;
 mod setup;
 mod signed_out;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) use login::{Input, InputKind, LoginPage, SignInForm};
 pub(crate) use logout::LogoutPage;
 pub(crate) use message::MessagePage;
 pub(crate) use reset::ResetPage;
+pub(crate) use second_factor::{FactorForm, SecondFactorPage};
 pub(crate) use setup::SetupPage;
 pub(crate) use signed_out::{Onward, SignedOutPage};
 

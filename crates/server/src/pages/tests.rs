@@ -2,7 +2,7 @@
 
 use super::{
     AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
-    MessagePage, Page, ResetPage, STYLESHEET, SetupPage, SignedOutPage,
+    MessagePage, Page, ResetPage, STYLESHEET, SecondFactorPage, SetupPage, SignedOutPage,
 };
 
 #[test]
@@ -63,7 +63,7 @@ fn hostile_words_stay_words() {
 #[test]
 fn every_page_has_a_hostile_state() {
     let hostile = album().iter().filter(|(name, _)| name.ends_with("_hostile")).count();
-    assert_eq!(hostile, 10);
+    assert_eq!(hostile, 11);
     assert!(HOSTILE.contains(['<', '"', '&', '\'']));
 }
 
@@ -103,6 +103,7 @@ fn forms_are_posted_home() {
             let known = [
                 "/auth/device/code",
                 "/auth/login",
+                "/auth/second-factor",
                 "/auth/consent",
                 "/auth/setup",
                 "/auth/reset-password",
@@ -210,6 +211,7 @@ fn text_can_be_read_on_its_ground() {
 fn album() -> Vec<(String, String)> {
     let mut album = Vec::new();
     photograph::<LoginPage<'_>>("login", &mut album);
+    photograph::<SecondFactorPage<'_>>("second_factor", &mut album);
     photograph::<ConsentPage<'_>>("consent", &mut album);
     photograph::<SetupPage<'_>>("setup", &mut album);
     photograph::<ResetPage<'_>>("reset", &mut album);

@@ -21,6 +21,8 @@ pub enum GuardRefusal {
     NotAuthenticated(Option<HeaderValue>),
     /// A login or a password in it is wrong. The texts are the same for every cause.
     WrongPassword,
+    /// Its login and its password are right and not enough: the person has a second factor.
+    SecondFactorNeeded,
     /// It may not come from a page that means it. The texts are the same for every cause.
     NotMeant(Unmeant),
     /// It is meant for another person than the one who sends it (`X-Expected-User`).
@@ -72,7 +74,9 @@ impl GuardRefusal {
             | Self::WrongPassword
             | Self::NotMeant(_)
             | Self::OtherUser => StatusCode::UNAUTHORIZED,
-            Self::LoginNotPermitted(_) | Self::InTheClear(_) => StatusCode::FORBIDDEN,
+            Self::LoginNotPermitted(_) | Self::SecondFactorNeeded | Self::InTheClear(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -93,6 +97,10 @@ impl GuardRefusal {
             Self::SeveralCredentials => "Send one credential, in one Authorization header.",
             Self::NotAuthenticated(_) => "A valid credential is needed.",
             Self::WrongPassword => "Invalid login or password.",
+            Self::SecondFactorNeeded => {
+                "This account signs in with a second factor, which is asked for at the sign-in page \
+                 alone."
+            }
             Self::NotMeant(_) => "Missing or invalid CSRF token",
             Self::OtherUser => "Expectation failed. User changed.",
             Self::LoginNotPermitted(Asked::Person) => "You may not sign in here.",
@@ -132,6 +140,7 @@ impl From<&GuardRefusal> for RestRefusal {
             GuardRefusal::NotMeant(_) => "csrf",
             GuardRefusal::OtherUser => "other_user",
             GuardRefusal::LoginNotPermitted(_) => "login_not_permitted",
+            GuardRefusal::SecondFactorNeeded => "second_factor_needed",
             GuardRefusal::TooManyAttempts(_) => "too_many_attempts",
             GuardRefusal::NotFound => "not_found",
             GuardRefusal::MethodNotAllowed(_) => "method_not_allowed",

@@ -1,13 +1,17 @@
-//! What is attached to an account: devices, links, and what was chosen about further factors
-//! (`docs/contracts/curity.md` §§6.2, 6.5).
+//! What is attached to an account: devices and links (`docs/contracts/curity.md` §§6.2, 6.5).
 
+use castellan_proto::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{actor::Actor, error::AccountError, view::device_view};
 use crate::{
     Issuer,
-    audit::{AuditKind, Event},
-    records::{Account, Attached, Device, MOST_DEVICES, MfaOptIn, repository::Update},
+    audit::{AuditKind, Event, origin::Party},
+    records::{
+        Account, Attached, Device, MOST_DEVICES,
+        repository::{Update, Versioned},
+    },
+    sign_in::second_factor::factor,
     store::{Kind, Notice},
 };
 
@@ -57,18 +61,26 @@ impl Issuer {
         fields: &Map<String, Value>,
     ) -> Result<Value, AccountError> {
         let now = self.now();
-        let change = |attached: &mut Attached| {
-            let mut devices = attached.devices.iter_mut();
+        let change = |account: &mut Account| {
+            let before = account.clone();
+            let mut devices = account.attached.devices.iter_mut();
             let device = devices.find(|device| device.device_id == device_id);
             let device = device.ok_or(AccountError::NotFound("device"))?;
-            *device = with_fields(device.clone(), fields, now)?;
-            Ok(Some(device.clone()))
+            let changed = with_fields(device.clone(), fields, now)?;
+            if changed.totp.is_some() && changed.device_type != device.device_type {
+                let text = "deviceType: that of a verified device cannot be changed";
+                return Err(AccountError::Invalid(text.to_owned()));
+            }
+            *device = changed.clone();
+            keeps_factors(&before, account, now)?;
+            Ok(Some(changed))
         };
-        let changed = self.attach(actor, (id, "devices"), change).await?;
+        let changed = self.attach_to(actor, (id, "devices"), change).await?;
         changed.map(|device| device_view(&device)).ok_or(AccountError::NotFound("device"))
     }
 
-    /// Deletes the device `device_id` of the account `id`; `false` if there is none.
+    /// Deletes the device `device_id` of the account `id`; `false` if there is none. The last one of a
+    /// factor that sign-ins ask for stays.
     ///
     /// # Errors
     /// [`AccountError`] saying why not.
@@ -77,12 +89,21 @@ impl Issuer {
         actor: &Actor,
         (id, device_id): (&str, &str),
     ) -> Result<bool, AccountError> {
-        let remove = |attached: &mut Attached| {
-            let before = attached.devices.len();
-            attached.devices.retain(|device| device.device_id != device_id);
-            Ok((attached.devices.len() < before).then_some(()))
+        let now = self.now();
+        let remove = |account: &mut Account| {
+            let before = account.clone();
+            let mut devices = before.attached.devices.iter();
+            let Some(device) = devices.find(|device| device.device_id == device_id) else {
+                return Ok(None);
+            };
+            if device.totp.is_some() {
+                actor.may_open(id, &before)?;
+            }
+            account.attached.devices.retain(|device| device.device_id != device_id);
+            keeps_factors(&before, account, now)?;
+            Ok(Some(()))
         };
-        was_there(self.attach(actor, (id, "devices"), remove).await)
+        was_there(self.attach_to(actor, (id, "devices"), remove).await)
     }
 
     /// Deletes the link of `value` at `domain`, if it is one of the account `id`; `false` if not.
@@ -103,58 +124,48 @@ impl Issuer {
         was_there(self.attach(actor, (id, "linkedAccounts"), remove).await)
     }
 
-    /// Records that the person of the account `id` does not want further factors.
-    ///
-    /// # Errors
-    /// [`AccountError`] saying why not.
-    pub async fn opt_out_of_mfa(&self, actor: &Actor, id: &str) -> Result<bool, AccountError> {
-        let now = self.now();
-        let opt_out = |attached: &mut Attached| {
-            attached.mfa = Some(MfaOptIn { factors: Vec::new(), opted_out: Some(now) });
-            Ok(Some(()))
-        };
-        self.attach(actor, (id, "mfaOptIn"), opt_out).await?;
-        Ok(true)
-    }
-
-    /// Forgets what the person of the account `id` chose about further factors; `false` if that was
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`AccountError`] saying why not.
-    pub async fn reset_mfa(&self, actor: &Actor, id: &str) -> Result<bool, AccountError> {
-        let reset = |attached: &mut Attached| Ok(attached.mfa.take().map(drop));
-        was_there(self.attach(actor, (id, "mfaOptIn"), reset).await)
-    }
-
-    /// Deletes the factor `acr` of the account `id`; `false` if there is none.
-    ///
-    /// # Errors
-    /// [`AccountError`] saying why not; the last factor stays.
-    pub async fn delete_mfa_factor(
-        &self,
-        actor: &Actor,
-        (id, acr): (&str, &str),
-    ) -> Result<bool, AccountError> {
-        let remove = |attached: &mut Attached| {
-            let Some(mfa) = &mut attached.mfa else { return Ok(None) };
-            let before = mfa.factors.len();
-            mfa.factors.retain(|factor| factor.acr != acr);
-            match (mfa.factors.len(), before) {
-                (0, 1..) => Err(AccountError::LastFactor),
-                (after, before) => Ok((after < before).then_some(())),
-            }
-        };
-        was_there(self.attach(actor, (id, "mfaOptIn"), remove).await)
-    }
-
     /// Writes what `change` makes of what is attached to the account `id`, unless it says that there is
     /// nothing to write. `member` is what audit records call it.
     pub(super) async fn attach<T: Send>(
         &self,
         actor: &Actor,
-        (id, member): (&str, &'static str),
+        member: (&str, &'static str),
         change: impl Fn(&mut Attached) -> Result<Option<T>, AccountError> + Send + Sync,
+    ) -> Result<Option<T>, AccountError> {
+        let change = |account: &mut Account| change(&mut account.attached);
+        self.attach_to(actor, member, change).await
+    }
+
+    /// The same for what the person signs in with: who sets it must be in all of their groups.
+    pub(super) async fn change_sign_in<T: Send>(
+        &self,
+        actor: &Actor,
+        (id, member): (&str, &'static str),
+        change: impl Fn(&mut Account) -> Result<Option<T>, AccountError> + Send + Sync,
+    ) -> Result<Option<T>, AccountError> {
+        let change = |account: &mut Account| {
+            actor.may_open(id, account)?;
+            change(account)
+        };
+        self.attach_to(actor, (id, member), change).await
+    }
+
+    /// The account `id`, if `actor` may change what its person signs in with.
+    pub(super) async fn account_to_open(
+        &self,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<Versioned<Account>, AccountError> {
+        let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
+        actor.may_open(id, &stored.body)?;
+        Ok(stored)
+    }
+
+    async fn attach_to<T: Send>(
+        &self,
+        actor: &Actor,
+        (id, member): (&str, &'static str),
+        change: impl Fn(&mut Account) -> Result<Option<T>, AccountError> + Send + Sync,
     ) -> Result<Option<T>, AccountError> {
         if self.stored_account(id).await?.is_none() {
             return Err(AccountError::NotFound("account"));
@@ -163,23 +174,44 @@ impl Issuer {
         let edit = |stored: Option<Account>| {
             let mut account = stored.ok_or(AccountError::NotFound("account"))?;
             actor.may_touch(id, &account)?;
-            let Some(outcome) = change(&mut account.attached)? else {
+            let generation = account.generation;
+            let Some(outcome) = change(&mut account)? else {
                 return Ok(Update::Leave(None));
             };
             account.modified = now;
-            Ok::<_, AccountError>(Update::Write(account, Notice::Tell, Some(outcome)))
+            let ended = (account.generation != generation).then(|| account.clone());
+            Ok::<_, AccountError>(Update::Write(account, Notice::Tell, Some((outcome, ended))))
         };
-        let outcome = self.repository().update::<Account, _, _>(id, now, edit).await?;
-        if outcome.is_some() {
-            self.bump(Kind::Account, id);
-            self.audit(Event::of(AuditKind::ResourceChanged).target("User", id).detail(member));
+        let written = self.repository().update::<Account, _, _>(id, now, edit).await?;
+        let Some((outcome, ended)) = written else { return Ok(None) };
+        self.bump(Kind::Account, id);
+        self.audit(Event::of(AuditKind::ResourceChanged).target("User", id).detail(member));
+        if let Some(account) = ended {
+            // Over already; what is left is telling the apps, and what people see of it.
+            self.settle_sessions(id, Some(&account)).await?;
+            let event = Event::of(AuditKind::SessionEnded).by(Party::user(id));
+            self.audit(event.target("User", id).detail("all sessions and tokens"));
         }
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 }
 
+/// Refuses to make `after` of the account `before` if sign-ins ask for a factor for which it has no
+/// device then.
+fn keeps_factors(before: &Account, after: &Account, now: Timestamp) -> Result<(), AccountError> {
+    let asked = after.attached.mfa.iter().flat_map(|mfa| &mfa.factors);
+    let mut kinds = asked.filter_map(|asked| factor(&asked.acr));
+    let is_lost = kinds.any(|kind| kind.is_ready(before, now) && !kind.is_ready(after, now));
+    if !is_lost {
+        return Ok(());
+    }
+    let text = "Sign-ins ask for a factor of which this is the last device; add another device, or \
+                take the factor away first";
+    Err(AccountError::Localized(text.to_owned()))
+}
+
 /// Whether something was deleted; nothing is of an account that does not exist.
-fn was_there(outcome: Result<Option<()>, AccountError>) -> Result<bool, AccountError> {
+pub(super) fn was_there(outcome: Result<Option<()>, AccountError>) -> Result<bool, AccountError> {
     match outcome {
         Ok(outcome) => Ok(outcome.is_some()),
         Err(AccountError::NotFound(_)) => Ok(false),
@@ -191,7 +223,7 @@ fn was_there(outcome: Result<Option<()>, AccountError>) -> Result<bool, AccountE
 fn with_fields(
     mut device: Device,
     fields: &Map<String, Value>,
-    now: castellan_proto::Timestamp,
+    now: Timestamp,
 ) -> Result<Device, AccountError> {
     let texts = [
         ("externalId", &mut device.external_id),
@@ -223,7 +255,7 @@ fn with_fields(
     Ok(device)
 }
 
-fn check_text(name: &str, text: &str) -> Result<(), AccountError> {
+pub(super) fn check_text(name: &str, text: &str) -> Result<(), AccountError> {
     let good = !text.trim().is_empty()
         && text.chars().count() <= LONGEST
         && !text.contains(char::is_control);

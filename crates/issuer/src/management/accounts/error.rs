@@ -47,6 +47,9 @@ pub enum AccountError {
     /// A message could not be sent.
     #[error("The message could not be sent; {0}")]
     NotSent(String),
+    /// The person reads why not.
+    #[error("{0}")]
+    Localized(String),
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,

@@ -13,6 +13,8 @@ mod error;
 mod filter;
 mod links;
 mod list;
+mod mfa;
+mod totp;
 mod verify;
 mod view;
 mod write;

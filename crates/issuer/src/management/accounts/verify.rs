@@ -200,7 +200,8 @@ impl Issuer {
         proof: Proof,
     ) -> Result<Versioned<Account>, AccountError> {
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
-        actor.may_open((id, &stored.body), proof.reach.member)?;
+        let refused = |_| AccountError::Denied(Some(proof.reach.member));
+        actor.may_open(id, &stored.body).map_err(refused)?;
         Ok(stored)
     }
 }

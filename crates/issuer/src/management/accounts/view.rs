@@ -7,11 +7,14 @@ use serde_json::{Map, Value, json};
 use super::filter::by_effective_value;
 use crate::{
     Issuer,
-    records::{Account, Device, Entry, MfaOptIn, PostalAddress, login_name},
+    records::{
+        Account, Device, Entry, PostalAddress, RecoveryBatch, RecoveryCode, TOTP_DEVICE, login_name,
+    },
     resources::{
         Facts, Problem, Resource,
         search::{FilterAttribute, ListError, Listed, Listing, Sort},
     },
+    sign_in::second_factor::{ROSTER, SecondFactor, factor},
 };
 
 /// Accounts in lists of this API: `User` records, with what documents do not have.
@@ -125,9 +128,7 @@ pub fn account_view(id: &str, account: &Account) -> Value {
     if !attached.links.is_empty() {
         shown["linkedAccounts"] = json!(attached.links);
     }
-    if let Some(mfa) = &attached.mfa {
-        shown["mfaOptIn"] = mfa_view(mfa, &account.user_name);
-    }
+    shown["mfaOptIn"] = mfa_view(account);
     shown
 }
 
@@ -171,6 +172,10 @@ fn meta(kind: &str, created: Timestamp, modified: Timestamp) -> Value {
 pub fn device_view(device: &Device) -> Value {
     // Of these alone it is known what they are.
     let category = device.device_type.as_deref().filter(|kind| CATEGORIES.contains(kind));
+    let details = (category == Some(TOTP_DEVICE)).then(|| {
+        let can_use = device.totp.is_some();
+        json!({"__typename": "TotpDeviceDetails", "canUseWithTotpAuthenticator": can_use})
+    });
     json!({
         "deviceId": device.device_id,
         "externalId": device.external_id,
@@ -178,6 +183,7 @@ pub fn device_view(device: &Device) -> Value {
         "formFactor": device.form_factor,
         "deviceType": device.device_type,
         "category": category.map(|name| json!({"name": name})),
+        "details": details,
         "owner": device.owner,
         "expiresAt": device.expires_at,
         "meta": meta("Device", device.created, device.modified),
@@ -185,19 +191,50 @@ pub fn device_view(device: &Device) -> Value {
 }
 
 /// The categories of devices.
-const CATEGORIES: [&str; 2] = ["totp", "webauthn/passkeys"];
+const CATEGORIES: [&str; 2] = [TOTP_DEVICE, "webauthn/passkeys"];
 
-fn mfa_view(mfa: &MfaOptIn, user_name: &str) -> Value {
-    let factors = mfa.factors.iter().map(|factor| {
+/// What the person of `account` chose about further factors, and can choose. No code is in it.
+fn mfa_view(account: &Account) -> Value {
+    let chosen = account.attached.mfa.clone().unwrap_or_default();
+    let registered = chosen.factors.iter().map(|chosen| {
+        let kind = factor(&chosen.acr);
         json!({
-            "acr": factor.acr,
-            "expectedUserName": user_name,
-            "changedAt": factor.changed.0,
+            "acr": chosen.acr,
+            "expectedUserName": account.user_name,
+            "changedAt": chosen.changed.0,
+            "description": kind.map(SecondFactor::description),
+            "type": kind.map(SecondFactor::name),
         })
     });
+    let others = ROSTER.iter().filter(|kind| !chosen.has(kind.acr()));
+    let registrable = others.map(|kind| registrable_factor(*kind, account));
+    let opted_out = chosen.opted_out.map(|at| json!({"optOutAt": at.0}));
     json!({
-        "registeredFactors": {"factors": factors.collect::<Vec<_>>()},
-        "preferences": {"optOutAt": mfa.opted_out.map(|at| at.0)},
-        "registrableFactors": {"factors": []},
+        "registeredFactors": {"factors": registered.collect::<Vec<_>>()},
+        "preferences": opted_out,
+        "recoveryCodeBatch": chosen.recovery.as_ref().map(batch),
+        "registrableFactors": {"factors": registrable.collect::<Vec<_>>()},
+    })
+}
+
+/// Recovery codes by what became of each.
+fn batch(batch: &RecoveryBatch) -> Value {
+    let code = |code: &RecoveryCode| json!({"consumed": code.consumed.is_some(), "consumedAt": code.consumed.map(|at| at.0)});
+    json!({
+        "batchId": batch.id,
+        "createdAt": batch.created.0,
+        "codes": batch.codes.iter().map(code).collect::<Vec<_>>(),
+    })
+}
+
+/// A factor that the person of `account` can opt in to.
+pub(super) fn registrable_factor(kind: &dyn SecondFactor, account: &Account) -> Value {
+    // Whether or not it has expired since: that is a member of the device.
+    let has_devices = kind.is_ready(account, Timestamp(0));
+    json!({
+        "acr": kind.acr(),
+        "description": kind.description(),
+        "type": kind.name(),
+        "hasDevices": has_devices,
     })
 }

@@ -84,6 +84,7 @@ fn shown(token: &Secret, headers: &HeaderMap) -> Response<Body> {
 fn refused(error: OAuthError) -> GuardRefusal {
     match error {
         OAuthError::Throttled(seconds) => GuardRefusal::TooManyAttempts(seconds),
+        OAuthError::SecondFactorNeeded => GuardRefusal::SecondFactorNeeded,
         error => {
             tracing::error!(%error, "a JWT could not be issued to a person");
             GuardRefusal::Unavailable

@@ -16,7 +16,9 @@ const INTERNAL: &str = "An error has occurred. Please try again later.";
 pub(super) fn refuse(refusal: &GuardRefusal, headers: &HeaderMap) -> Response<Body> {
     let status = match refusal {
         // In this API 401 also means that a permission is missing (§1, §7.3).
-        GuardRefusal::LoginNotPermitted(_) => StatusCode::UNAUTHORIZED,
+        GuardRefusal::LoginNotPermitted(_) | GuardRefusal::SecondFactorNeeded => {
+            StatusCode::UNAUTHORIZED
+        }
         GuardRefusal::Gate(refusal) if refusal.status == StatusCode::FORBIDDEN => {
             StatusCode::UNAUTHORIZED
         }

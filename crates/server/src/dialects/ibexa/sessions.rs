@@ -187,6 +187,7 @@ impl Sessions {
         match self.issuer.prove_by_password(&login, &password, &browser).await {
             Ok(proven) => proven.ok_or(GuardRefusal::WrongPassword),
             Err(OAuthError::Throttled(seconds)) => Err(GuardRefusal::TooManyAttempts(seconds)),
+            Err(OAuthError::SecondFactorNeeded) => Err(GuardRefusal::SecondFactorNeeded),
             Err(error) => Err(unavailable(&error)),
         }
     }

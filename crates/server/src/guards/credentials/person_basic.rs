@@ -38,6 +38,7 @@ impl CredentialKind for PersonPassword {
             }
             Ok(None) => Ok(Some(Caller::invalid())),
             Err(OAuthError::Throttled(seconds)) => Err(BasicError::TooMany(seconds)),
+            Err(OAuthError::SecondFactorNeeded) => Err(BasicError::SecondFactor),
             Err(error) => {
                 let _: castellan_gate::Unavailable = unavailable(&error);
                 Err(BasicError::Unavailable)

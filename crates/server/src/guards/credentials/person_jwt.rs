@@ -70,6 +70,7 @@ impl CredentialKind for PersonJwt {
         match created.await {
             Ok(token) => Ok(token.map(Secret::new)),
             Err(OAuthError::Throttled(seconds)) => Err(BasicError::TooMany(seconds)),
+            Err(OAuthError::SecondFactorNeeded) => Err(BasicError::SecondFactor),
             Err(error) => {
                 let _: castellan_gate::Unavailable = unavailable(&error);
                 Err(BasicError::Unavailable)

@@ -126,7 +126,7 @@ pub(crate) async fn change_password(
             return page(&app, &person, (status, Some(&problem))).await;
         }
     };
-    let again = app.issuer().sign_in_again(account, &visitor.browser).await;
+    let again = app.issuer().sign_in_again(account, &visitor.browser, person.amr).await;
     let (cookie, _) = again.map_err(OAuthError::from)?;
     let text = "You are still signed in here, and were signed out everywhere else.";
     let mut response = respond::message(&app, StatusCode::OK, "Your password is changed", text);

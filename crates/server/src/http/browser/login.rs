@@ -79,6 +79,7 @@ pub(crate) async fn submit(
             visitor.set_session(&app, &mut response, &cookie);
             response
         }
+        Ok(SignInOutcome::Further(next)) => respond::next(Ok(next), &app, &headers),
         Ok(SignInOutcome::No(problem)) => {
             again(&app, &visitor, (flow, name, problem), &headers).await
         }
@@ -155,6 +156,7 @@ fn sign_in_form<'a>(method: &'a dyn SignInMethod, login_hint: &'a str) -> SignIn
             FieldKind::UserName => InputKind::UserName,
             FieldKind::Secret => InputKind::Secret,
             FieldKind::Code => InputKind::Code,
+            FieldKind::Text => InputKind::Text,
         };
         Input {
             name: field.name,

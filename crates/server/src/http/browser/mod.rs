@@ -10,4 +10,5 @@ pub(crate) mod logout;
 pub(crate) mod reset;
 pub(crate) mod respond;
 pub(crate) mod scope_text;
+pub(crate) mod second_factor;
 pub(crate) mod setup;

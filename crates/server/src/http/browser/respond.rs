@@ -82,6 +82,7 @@ pub(crate) fn message(app: &App, status: StatusCode, title: &str, text: &str) ->
 pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap) -> Response {
     match step {
         Ok(Next::Login(flow)) => see_other(&format!("/auth/login?flow={flow}")),
+        Ok(Next::SecondFactor(flow)) => see_other(&format!("/auth/second-factor?flow={flow}")),
         Ok(Next::Consent(flow)) => see_other(&format!("/auth/consent?flow={flow}")),
         Ok(Next::Home) => see_other("/account"),
         Ok(Next::Go(uri)) => found(&uri),

@@ -6,4 +6,5 @@ pub(crate) mod declined;
 mod forgotten_passwords;
 pub(crate) mod new_passwords;
 pub(crate) mod scope_texts;
+pub(crate) mod second_factor;
 pub(crate) mod sessions_at_guards;

@@ -13,4 +13,5 @@ mod granted;
 mod mail;
 mod managers;
 mod messages;
+mod mfa;
 pub mod support;

@@ -7,5 +7,6 @@ pub(crate) mod jose;
 pub(crate) mod postgres;
 pub(crate) mod smtp;
 pub(crate) mod tcp_proxy;
+pub(crate) mod totp;
 pub(crate) mod upstream;
 pub(crate) mod wire;

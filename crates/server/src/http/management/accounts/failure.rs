@@ -25,7 +25,9 @@ pub(super) fn of(error: AccountError) -> Failure {
             let details: Vec<Value> = why.iter().map(|why| json!({"message": why})).collect();
             Failure::new(Class::CredentialUpdateRejected, text).with("details", details)
         }
-        AccountError::WrongPassword => Failure::new(Class::LocalizedValidationError, text),
+        AccountError::WrongPassword | AccountError::Localized(_) => {
+            Failure::new(Class::LocalizedValidationError, text)
+        }
         AccountError::Throttled(_) | AccountError::Busy(_) => {
             Failure::new(Class::TooManyAttempts, text)
         }

@@ -3,6 +3,7 @@
 mod credential;
 mod failure;
 mod messages;
+mod mfa;
 mod mutation;
 mod query;
 
@@ -25,9 +26,7 @@ const PHONE_NUMBER: Target = Target::PhoneNumber("phoneNumber");
 const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId", "input.userName");
 
 // What is not configured, in words for developers.
-const TOTP: &str = "authentication by TOTP";
 const PASSKEYS: &str = "authentication by passkeys";
-const MFA: &str = "opt-in multi-factor authentication";
 
 pub(super) static API: Api = Api {
     name: "accounts",
@@ -76,31 +75,29 @@ pub(super) static API: Api = Api {
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("deleteOptInMfaFactorFromAccountByAccountId", DELETE, |call| {
-            Box::pin(mutation::delete_mfa_factor(call))
+            Box::pin(mfa::delete_factor(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("addOptInMfaFactorToAccountByAccountId", UPDATE, |_| {
-            mutation::not_configured(MFA)
+        Root::new("addOptInMfaFactorToAccountByAccountId", UPDATE, |call| {
+            Box::pin(mfa::add_factor(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("resetOptInMfaStateByAccountId", DELETE, |call| {
-            Box::pin(mutation::reset_mfa(call))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("optOutFromOptInMfaByAccountId", UPDATE, |call| {
-            Box::pin(mutation::opt_out_of_mfa(call))
-        })
-        .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+        Root::new("resetOptInMfaStateByAccountId", DELETE, |call| Box::pin(mfa::reset(call)))
             .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeOptInMfaSetupByAccountId", UPDATE, |_| mutation::not_configured(MFA))
+        Root::new("optOutFromOptInMfaByAccountId", UPDATE, |call| Box::pin(mfa::opt_out(call)))
             .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
-            mutation::not_configured(MFA)
+        Root::new("startOptInMfaSetupByAccountId", UPDATE, |call| Box::pin(mfa::start_setup(call)))
+            .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeOptInMfaSetupByAccountId", UPDATE, |call| {
+            Box::pin(mfa::complete_setup(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeOptInMfaResetRecoveryCodesByAccountId", UPDATE, |_| {
-            mutation::not_configured(MFA)
+        Root::new("startOptInMfaResetRecoveryCodesByAccountId", UPDATE, |call| {
+            Box::pin(mfa::start_codes(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeOptInMfaResetRecoveryCodesByAccountId", UPDATE, |call| {
+            Box::pin(mfa::complete_codes(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("addDeviceToAccountByAccountId", CREATE, |call| {
@@ -137,10 +134,12 @@ pub(super) static API: Api = Api {
             Box::pin(mutation::delete_email(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |_| mutation::not_configured(TOTP))
-            .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeVerifyTotpDeviceByAccountId", UPDATE, |_| {
-            mutation::not_configured(TOTP)
+        Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |call| {
+            Box::pin(mfa::start_totp(call))
+        })
+        .about(ACCOUNT_ID_IN_INPUT),
+        Root::new("completeVerifyTotpDeviceByAccountId", UPDATE, |call| {
+            Box::pin(mfa::complete_totp(call))
         })
         .about(ACCOUNT_ID_IN_INPUT),
         Root::new("startVerifyPhoneNumberByAccountId", UPDATE, |call| {

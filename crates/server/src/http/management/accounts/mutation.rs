@@ -143,31 +143,18 @@ pub(super) async fn delete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     said("result", call.app.issuer().delete_phone(&actor(call), number).await)
 }
 
-pub(super) async fn opt_out_of_mfa(call: &Call<'_>) -> Result<Value, Failure> {
-    let input = Input::of(call)?;
-    said("optedOut", call.app.issuer().opt_out_of_mfa(&actor(call), input.id()).await)
-}
-
-pub(super) async fn reset_mfa(call: &Call<'_>) -> Result<Value, Failure> {
-    let input = Input::of(call)?;
-    said("deleted", call.app.issuer().reset_mfa(&actor(call), input.id()).await)
-}
-
-pub(super) async fn delete_mfa_factor(call: &Call<'_>) -> Result<Value, Failure> {
-    let input = Input::of(call)?;
-    let factor = (input.id(), input.text("acr"));
-    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call), factor).await)
-}
-
 /// Nothing is configured that would do it (`docs/contracts/curity.md` §6.2).
 pub(super) fn not_configured(what: &'static str) -> Resolving<'static> {
     Box::pin(ready(Err(failure::of(AccountError::NotConfigured(what)))))
 }
 
-async fn account(call: &Call<'_>, written: Result<Value, AccountError>) -> Result<Value, Failure> {
+pub(super) async fn account(
+    call: &Call<'_>,
+    written: Result<Value, AccountError>,
+) -> Result<Value, Failure> {
     Ok(json!({"account": shown(call, written.map_err(failure::of)?).await?}))
 }
 
-fn said(name: &str, outcome: Result<bool, AccountError>) -> Result<Value, Failure> {
+pub(super) fn said(name: &str, outcome: Result<bool, AccountError>) -> Result<Value, Failure> {
     Ok(json!({name: outcome.map_err(failure::of)?}))
 }

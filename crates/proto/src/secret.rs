@@ -115,6 +115,8 @@ pub enum OpaqueKind {
     Device,
     /// A reference to an authorization request that was pushed (RFC 9126).
     RequestUri,
+    /// The state of a verification under way.
+    Verification,
 }
 
 impl OpaqueKind {
@@ -132,6 +134,7 @@ impl OpaqueKind {
             Self::Reset => "csl_reset_",
             Self::Device => "csl_device_",
             Self::RequestUri => "csl_request_",
+            Self::Verification => "csl_verify_",
         }
     }
 }

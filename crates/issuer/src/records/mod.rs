@@ -28,6 +28,7 @@ pub(crate) mod session;
 pub(crate) mod token_introspector;
 mod token_profile;
 pub(crate) mod used_jti;
+pub(crate) mod verification;
 
 pub use access_policy::AccessPolicy;
 pub use account::{Account, EndedSessions, Name, login_name, phone_name};

@@ -7,6 +7,7 @@ mod password;
 pub mod per_request;
 pub mod reset;
 pub mod setup;
+pub mod verification;
 
 use async_trait::async_trait;
 

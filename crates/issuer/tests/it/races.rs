@@ -25,7 +25,7 @@ const RACERS: usize = 64;
 const ROUNDS: usize = 5;
 
 /// Lets all racers go at once and returns what each came back with.
-fn race<T: Send + 'static, F: Future<Output = T>>(
+pub(crate) fn race<T: Send + 'static, F: Future<Output = T>>(
     harness: &Arc<Harness>,
     run: impl Fn(Arc<Harness>, usize) -> F + Send + Sync + 'static,
 ) -> Vec<T> {

@@ -5,7 +5,7 @@ use crate::{
     records::{account::PHONE_PREFIX, login_name},
     resources::ApplyError,
     secrets::{credential_policy::Rule, hashing::Busy, policy::Unacceptable},
-    sign_in::credential::PasswordProblem,
+    sign_in::{credential::PasswordProblem, verification::VerificationError},
     store::StoreError,
 };
 
@@ -36,6 +36,14 @@ pub enum AccountError {
     /// Nothing is configured that does it.
     #[error("{0} is not configured")]
     NotConfigured(&'static str),
+    /// No verification is under way with this state.
+    #[error(
+        "unknown state: the verification does not exist, was used or has expired; start it again"
+    )]
+    UnknownState,
+    /// The code is not the one that was sent, or shown.
+    #[error("unknown code")]
+    UnknownCode,
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,
@@ -103,6 +111,16 @@ impl From<PasswordProblem> for AccountError {
                 Self::Rejected(vec![format!("The password {why}")])
             }
             PasswordProblem::Busy(busy) => busy.into(),
+        }
+    }
+}
+
+impl From<VerificationError> for AccountError {
+    fn from(error: VerificationError) -> Self {
+        match error {
+            VerificationError::Unknown => Self::UnknownState,
+            VerificationError::TooMany(seconds) => Self::Throttled(seconds),
+            VerificationError::Token(error) => error.into(),
         }
     }
 }

@@ -21,3 +21,4 @@ mod roles;
 mod secrets;
 mod sessions;
 mod site_access_sessions;
+mod verification;

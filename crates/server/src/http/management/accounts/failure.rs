@@ -30,9 +30,10 @@ pub(super) fn of(error: AccountError) -> Failure {
             Failure::new(Class::TooManyAttempts, text)
         }
         AccountError::LastFactor => Failure::invalid_argument(text),
-        AccountError::NotConfigured(_) | AccountError::Contention => {
-            Failure::new(Class::DataFetchingException, text)
-        }
+        AccountError::NotConfigured(_)
+        | AccountError::UnknownState
+        | AccountError::UnknownCode
+        | AccountError::Contention => Failure::new(Class::DataFetchingException, text),
         AccountError::Store(error) => error.into(),
     }
 }

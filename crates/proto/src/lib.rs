@@ -4,6 +4,7 @@
 
 pub mod jose;
 pub mod scope;
+pub mod webauthn;
 
 mod authorization;
 mod clock;

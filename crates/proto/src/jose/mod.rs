@@ -19,6 +19,8 @@ pub use jwk::{Jwk, JwkSet};
 pub use key::{HmacKey, KeyError, SigningKey};
 pub use verifying::VerifyingKey;
 
+pub(crate) use rsa::is_sound as is_sound_rsa;
+
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

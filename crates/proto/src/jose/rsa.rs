@@ -8,7 +8,7 @@ const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// The library checks the size of a key only when it verifies a signature, which is too late at
 /// registration. It refuses even exponents and those above 33 bits, but accepts 3; here they must
 /// be above 2^16 (FIPS 186-5 §5.4).
-pub(super) fn is_sound(n: &[u8], e: &[u8]) -> bool {
+pub(crate) fn is_sound(n: &[u8], e: &[u8]) -> bool {
     BITS.contains(&bits(n)) && bits(e) > 16 && !is_roca(n)
 }
 

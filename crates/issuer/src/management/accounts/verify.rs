@@ -123,7 +123,7 @@ impl Issuer {
         if self.messenger_of(proof.channel).is_none() {
             return Err(AccountError::NotConfigured(proof.name));
         }
-        let stored = self.account_to_open((actor, id), proof).await?;
+        let stored = self.account_to_prove((actor, id), proof).await?;
         let Some(address) = (proof.address)(value) else { return Ok(None) };
         let folded = (proof.reach.folded)(&address);
         let entries = (proof.reach.entries)(&stored.body);
@@ -163,7 +163,7 @@ impl Issuer {
         proof: Proof,
         (state, code): (&str, &str),
     ) -> Result<(), AccountError> {
-        let stored = self.account_to_open((actor, id), proof).await?;
+        let stored = self.account_to_prove((actor, id), proof).await?;
         let whose = (&stored, proof.purpose);
         let attempt = self.attempt_verification::<UnderWay>(whose, state).await?;
         if !attempt.is_code(&typed_code(code)) {
@@ -178,30 +178,30 @@ impl Issuer {
         let spelt =
             (proof.reach.entries)(&stored.body).iter_mut().find(is_it).map(|one| one.value.clone());
         let actor = actor.proving(spelt.as_ref().unwrap_or(&value));
-        let mark = |account: &Account, members: &mut Map<String, Value>| {
-            let mut entries = (proof.reach.entries)(account);
+        let mark = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
+            let mut entries = (proof.reach.entries)(&stored.body);
             let kind = Some(VERIFIED.to_owned());
             match entries.iter_mut().find(is_it) {
                 Some(entry) => entry.kind = kind,
                 None => entries.push(Entry { kind, ..Entry::plain(&value) }),
             }
             write(members, &entries, proof.reach);
-            Ok(true)
+            Ok::<_, AccountError>(true)
         };
         self.rewrite_account(&actor, id, mark).await?;
         Ok(())
     }
 
-    /// The account `id`, if `actor` may change what its person signs in with and is reached at: whoever
-    /// adds an address signs in with it.
-    async fn account_to_open(
+    /// The account `id`, if `actor` may change where its person is reached: whoever adds an address
+    /// signs in with it.
+    async fn account_to_prove(
         &self,
         (actor, id): (&Actor, &str),
         proof: Proof,
     ) -> Result<Versioned<Account>, AccountError> {
-        let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
-        let refused = |_| AccountError::Denied(Some(proof.reach.member));
-        actor.may_open(id, &stored.body).map_err(refused)?;
-        Ok(stored)
+        self.account_to_open(actor, id).await.map_err(|error| match error {
+            AccountError::Denied(None) => AccountError::Denied(Some(proof.reach.member)),
+            other => other,
+        })
     }
 }

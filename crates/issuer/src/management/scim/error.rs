@@ -146,6 +146,10 @@ impl From<AccountError> for ScimError {
             // No operation of this API makes one of these.
             AccountError::WrongPassword
             | AccountError::NotConfigured(_)
+            | AccountError::NotSent(_)
+            | AccountError::UnknownState
+            | AccountError::UnknownCode
+            | AccountError::Localized(_)
             | AccountError::LastFactor => Self::value(text),
         }
     }

@@ -57,11 +57,13 @@ pub enum Kind {
     AuthConfig,
     /// What is kept about a person for one purpose.
     Bucket,
+    /// What was done to all records of a site once.
+    Upkeep,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Account,
         Self::Client,
         Self::Credential,
@@ -89,6 +91,7 @@ impl Kind {
         Self::TokenIntrospector,
         Self::AuthConfig,
         Self::Bucket,
+        Self::Upkeep,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -131,6 +134,7 @@ impl Kind {
             Self::TokenIntrospector => "token_introspector",
             Self::AuthConfig => "auth_config",
             Self::Bucket => "bucket",
+            Self::Upkeep => "upkeep",
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod decision;
 mod family;
 mod grants;
 mod groups_claim;
+pub(crate) mod order;
 mod person;
 mod person_token;
 pub(crate) mod repository;

@@ -26,6 +26,12 @@ pub trait Stored: Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// Further names, by which the record `id` is listed in an order. Only data sources that keep
+    /// orders are given them.
+    fn orders(&self, _id: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// First second at which it no longer exists.
     fn expires_at(&self) -> Option<Timestamp> {
         None
@@ -258,10 +264,14 @@ impl Repository {
     }
 
     fn draft<T: Stored>(&self, id: &str, body: &T) -> Result<Draft, StoreError> {
+        let mut unique = body.unique();
+        if self.store.abilities().keeps_orders {
+            unique.extend(body.orders(id));
+        }
         Ok(Draft {
             key: self.key(T::KIND, id),
             body: serde_json::to_vec(body).map_err(StoreError::new)?,
-            unique: body.unique(),
+            unique,
             expires_at: body.expires_at(),
         })
     }

@@ -3,10 +3,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{actor::Actor, error::AccountError, view::device_view};
+use super::{
+    actor::Actor,
+    error::AccountError,
+    view::{device_category, device_view},
+};
 use crate::{
     Issuer,
     audit::{AuditKind, Event},
+    managers::Allowed,
     records::{Account, Attached, Device, MOST_DEVICES, MfaOptIn, repository::Update},
     store::{Kind, Notice},
 };
@@ -68,7 +73,8 @@ impl Issuer {
         changed.map(|device| device_view(&device)).ok_or(AccountError::NotFound("device"))
     }
 
-    /// Deletes the device `device_id` of the account `id`; `false` if there is none.
+    /// Deletes the device `device_id` of the account `id`, if `allowed` says so of its category;
+    /// `false` if there is none.
     ///
     /// # Errors
     /// [`AccountError`] saying why not.
@@ -76,11 +82,18 @@ impl Issuer {
         &self,
         actor: &Actor,
         (id, device_id): (&str, &str),
+        allowed: Allowed<'_>,
     ) -> Result<bool, AccountError> {
         let remove = |attached: &mut Attached| {
-            let before = attached.devices.len();
-            attached.devices.retain(|device| device.device_id != device_id);
-            Ok((attached.devices.len() < before).then_some(()))
+            let mut devices = attached.devices.iter();
+            let Some(at) = devices.position(|device| device.device_id == device_id) else {
+                return Ok(None);
+            };
+            if !allowed.covers_device(device_category(&attached.devices[at]), true) {
+                return Err(AccountError::Denied(None));
+            }
+            attached.devices.remove(at);
+            Ok(Some(()))
         };
         was_there(self.attach(actor, (id, "devices"), remove).await)
     }

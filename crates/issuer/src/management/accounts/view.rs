@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::filter::by_effective_value;
 use crate::{
     Issuer,
+    managers::DEVICE_CATEGORIES,
     records::{Account, Device, Entry, MfaOptIn, PostalAddress, login_name},
     resources::{
         Facts, Problem, Resource,
@@ -50,7 +51,7 @@ impl Resource for AccountView {
                 let meant = by_effective_value(issuer);
                 issuer.people::<Self>(listing, filter, (sort, meant)).await
             }
-            None => issuer.everything::<Self>(listing, sort).await,
+            None => issuer.all_people::<Self>(listing, sort).await,
         }
     }
 
@@ -169,8 +170,7 @@ fn meta(kind: &str, created: Timestamp, modified: Timestamp) -> Value {
 /// A device.
 #[must_use]
 pub fn device_view(device: &Device) -> Value {
-    // Of these alone it is known what they are.
-    let category = device.device_type.as_deref().filter(|kind| CATEGORIES.contains(kind));
+    let category = device_category(device);
     json!({
         "deviceId": device.device_id,
         "externalId": device.external_id,
@@ -184,8 +184,10 @@ pub fn device_view(device: &Device) -> Value {
     })
 }
 
-/// The categories of devices.
-const CATEGORIES: [&str; 2] = ["totp", "webauthn/passkeys"];
+/// The category of `device`, if it is known what it is.
+pub(super) fn device_category(device: &Device) -> Option<&str> {
+    device.device_type.as_deref().filter(|kind| DEVICE_CATEGORIES.contains(kind))
+}
 
 fn mfa_view(mfa: &MfaOptIn, user_name: &str) -> Value {
     let factors = mfa.factors.iter().map(|factor| {

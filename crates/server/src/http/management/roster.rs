@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use castellan_issuer::{
-    managers::{Managers, Operation},
+    managers::{Allowed, Managers, Operation},
     records::{Account, login_name},
     tokens::verified::Live,
 };
@@ -81,9 +81,8 @@ pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     /// Whose token it is.
     pub(crate) caller: &'a Live,
-    /// The field is allowed only because it concerns what is the person's own.
-    #[expect(dead_code, reason = "the APIs of accounts and clients use it")]
-    pub(crate) is_self_service: bool,
+    /// How the field is allowed.
+    pub(crate) allowed: Allowed<'a>,
     /// Languages for texts that people read, the preferred one first.
     pub(crate) languages: &'a [String],
     /// Arguments as the schema declares them: coerced, with defaults, within their constraints.

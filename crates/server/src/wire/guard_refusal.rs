@@ -21,7 +21,8 @@ pub enum GuardRefusal {
     NotAuthenticated(Option<HeaderValue>),
     /// A login or a password in it is wrong. The texts are the same for every cause.
     WrongPassword,
-    /// It may not come from a page that means it. The texts are the same for every cause.
+    /// It may not come from a page that means it. The texts are the same for every cause but that of
+    /// WebSockets, which have no tokens.
     NotMeant(Unmeant),
     /// It is meant for another person than the one who sends it (`X-Expected-User`).
     OtherUser,
@@ -48,6 +49,8 @@ pub enum Unmeant {
     Token,
     /// A page of another origin sent it.
     Origin,
+    /// A page of another origin wants to open a WebSocket.
+    Page,
     /// Its body has a type that forms send.
     Form,
 }
@@ -93,6 +96,7 @@ impl GuardRefusal {
             Self::SeveralCredentials => "Send one credential, in one Authorization header.",
             Self::NotAuthenticated(_) => "A valid credential is needed.",
             Self::WrongPassword => "Invalid login or password.",
+            Self::NotMeant(Unmeant::Page) => "Pages of this origin may not open a WebSocket here.",
             Self::NotMeant(_) => "Missing or invalid CSRF token",
             Self::OtherUser => "Expectation failed. User changed.",
             Self::LoginNotPermitted(Asked::Person) => "You may not sign in here.",
@@ -129,6 +133,7 @@ impl From<&GuardRefusal> for RestRefusal {
             GuardRefusal::InTheClear(_) => "plain_http",
             GuardRefusal::TooLarge => "too_large",
             GuardRefusal::NotAuthenticated(_) | GuardRefusal::WrongPassword => "unauthenticated",
+            GuardRefusal::NotMeant(Unmeant::Page) => "origin",
             GuardRefusal::NotMeant(_) => "csrf",
             GuardRefusal::OtherUser => "other_user",
             GuardRefusal::LoginNotPermitted(_) => "login_not_permitted",

@@ -94,6 +94,9 @@ struct Run {
     /// People of the case `search`.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2_000..=1_000_000))]
     people: u64,
+    /// Accounts of the case `lists`.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=10_000_000))]
+    accounts: u64,
     /// The binary of Castellan. Default: the one beside this program.
     #[arg(long, value_name = "PATH")]
     castellan: Option<PathBuf>,
@@ -200,6 +203,7 @@ fn plan(arguments: &Run) -> Plan {
         flow_time: Duration::from_secs(arguments.flow_seconds),
         siege_time: Duration::from_secs(arguments.siege_seconds),
         people: arguments.people,
+        accounts: arguments.accounts,
         without: arguments.without.clone(),
     }
 }

@@ -5,6 +5,7 @@ pub mod counts;
 pub mod documents;
 pub mod gate;
 pub mod instructions;
+pub mod lists;
 pub mod machine;
 pub mod people;
 pub mod rest;
@@ -88,6 +89,8 @@ pub enum Kind {
     Siege,
     /// Pages of searches among few people and among many.
     Search,
+    /// Pages of lists of accounts, the first and the hundredth.
+    Lists,
     /// User-space instructions of one request.
     Instructions,
 }
@@ -96,7 +99,10 @@ impl Kind {
     /// Whether it takes so long that it is run only if it is named.
     #[must_use]
     pub const fn only_if_named(self) -> bool {
-        matches!(self, Self::Rows(_) | Self::Siege | Self::Search | Self::Instructions)
+        matches!(
+            self,
+            Self::Rows(_) | Self::Siege | Self::Search | Self::Lists | Self::Instructions
+        )
     }
 }
 
@@ -129,6 +135,8 @@ pub struct Plan {
     pub siege_time: Duration,
     /// The people of [`Kind::Search`].
     pub people: u64,
+    /// The accounts of [`Kind::Lists`].
+    pub accounts: u64,
     /// Cases that [`Kind::Instructions`] counts; all that it can if empty.
     pub count: Vec<String>,
     /// Requests that it counts.
@@ -207,6 +215,7 @@ pub async fn run(
         Kind::Revocation => revocation::run(case, (plan, ground), report).await,
         Kind::Rows(engine) => rows::run((case, engine), (plan, ground), report).await,
         Kind::Siege => siege::run(case, (plan, ground), report).await,
+        Kind::Lists => lists::run(case, (plan, ground), report).await,
         Kind::Search => search::run(case, (plan, ground), report).await,
         Kind::Instructions => instructions::run(case, (plan, ground), report).await,
         _ => loads(case, (plan, ground), report).await,

@@ -200,6 +200,13 @@ pub const CASES: &[Case] = &[
         kind: Kind::Search,
     },
     Case {
+        name: "lists",
+        about: "page 100 of lists of 1,000,000 accounts by the first page, for each order and filter, on SQLite and PostgreSQL",
+        peers: &[Castellan],
+        targets: &[AtMost(2.0)],
+        kind: Kind::Lists,
+    },
+    Case {
         name: "instructions",
         about: "user-space instructions of one request, under callgrind; targets beside each",
         peers: &[Castellan, Nginx],

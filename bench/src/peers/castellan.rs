@@ -3,10 +3,10 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::Write as _,
+    io::{BufWriter, Write as _},
     net::SocketAddr,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -37,6 +37,8 @@ pub struct Wants {
     pub people: usize,
     /// People whose password costs what passwords cost.
     pub guests: usize,
+    /// Programs with the scope `accounts` manage accounts over GraphQL.
+    pub management: bool,
     /// Seconds that codes, access tokens and unused refresh tokens live; as they come without it.
     pub lifetime: Option<u64>,
 }
@@ -214,6 +216,25 @@ impl Instance {
         self.command(&["apply", "-f", "-"], &documents.join("\n---\n")).map(drop)
     }
 
+    /// Imports records, each as a line of an export.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`] with Castellan's output.
+    pub fn import(&self, records: impl Iterator<Item = String>) -> Result<(), Fault> {
+        self.command_with(&["import"], |stdin| {
+            let mut stdin = BufWriter::new(stdin);
+            writeln!(stdin, "{}", json!({"castellan-export": 1}))?;
+            let mut count = 0_u64;
+            for record in records {
+                writeln!(stdin, "{record}")?;
+                count += 1;
+            }
+            writeln!(stdin, "{}", json!({"records": count}))?;
+            stdin.flush()
+        })
+        .map(drop)
+    }
+
     /// Bytes of its database.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -258,6 +279,15 @@ impl Instance {
     }
 
     fn command(&self, arguments: &[&str], input: &str) -> Result<String, Fault> {
+        self.command_with(arguments, |mut stdin| stdin.write_all(input.as_bytes()))
+    }
+
+    /// Runs a command that reads what `write` writes.
+    fn command_with(
+        &self,
+        arguments: &[&str],
+        write: impl FnOnce(ChildStdin) -> std::io::Result<()>,
+    ) -> Result<String, Fault> {
         let failed = |why: String| Fault::failed(format!("castellan {}: {why}", arguments[0]));
         let mut child = self
             .bare_command(None)
@@ -267,9 +297,9 @@ impl Instance {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
-        if let Some(mut stdin) = child.stdin.take() {
+        if let Some(stdin) = child.stdin.take() {
             // A command that does not read to the end says why, below.
-            let _ = stdin.write_all(input.as_bytes());
+            let _ = write(stdin);
         }
         let output = child.wait_with_output()?;
         if output.status.success() {
@@ -316,6 +346,9 @@ fn config((issuer, address): (&str, SocketAddr), data: &Data, wants: Wants) -> S
     }
     if data.key.is_some() {
         let _ = writeln!(text, "master_key = {{ env = \"{KEY}\" }}");
+    }
+    if wants.management {
+        text.push_str("[management.scopes]\nread = [\"accounts\"]\n");
     }
     if let Some(seconds) = wants.lifetime {
         let _ = write!(

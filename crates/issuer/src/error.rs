@@ -19,6 +19,11 @@ pub enum OAuthError {
     /// The body is neither a form nor a JSON object of texts.
     #[error("the body must be a form or a JSON object of strings")]
     Unreadable,
+    /// A secret is in the URL (RFC 6749 §2.3.1).
+    #[error(
+        "{0} must not be in the URL, which others may have logged: replace it, and send the new one in the body"
+    )]
+    SecretInUrl(&'static str),
     /// The body is longer than this many bytes.
     #[error("the request body is larger than {0} bytes")]
     TooLarge(usize),
@@ -127,6 +132,7 @@ impl OAuthError {
             Self::Missing(_)
             | Self::Repeated(_)
             | Self::Unreadable
+            | Self::SecretInUrl(_)
             | Self::TooLarge(_)
             | Self::TwoProofs
             | Self::TooLong => ErrorCode::InvalidRequest,

@@ -43,7 +43,12 @@ pub(crate) const POSTGRES: Capabilities = Capabilities { engine: "PostgreSQL", .
 #[cfg(feature = "mongodb")]
 pub(crate) const MONGODB: Capabilities = Capabilities {
     engine: "MongoDB",
-    abilities: Abilities { folds_case: false, shortest_start: 3, ..Abilities::ALL },
+    abilities: Abilities {
+        keeps_orders: false,
+        folds_case: false,
+        shortest_start: 3,
+        ..Abilities::ALL
+    },
     table_scans: "sorting, ENDS_WITH",
     expiry: "deleted by a TTL index where the server supports it, and by Castellan",
     ..COMMON
@@ -56,6 +61,7 @@ pub(crate) const DYNAMODB: Capabilities = Capabilities {
         lists_all: false,
         ends_with: false,
         sorts: false,
+        keeps_orders: false,
         folds_case: false,
         shortest_start: 3,
         // A write can let go of as many as it takes, and a transaction has 100 parts at most.
@@ -77,8 +83,10 @@ impl fmt::Display for Capabilities {
         writeln!(f, "engine           {}", self.engine)?;
         writeln!(f, "nodes            {}", self.nodes)?;
         writeln!(f, "filters          userName and email by {filters}")?;
-        let characters = if shortest_start == 1 { "character" } else { "characters" };
-        writeln!(f, "shortest filter  {shortest_start} {characters} for STARTS_WITH")?;
+        match shortest_start {
+            0 => writeln!(f, "shortest filter  none")?,
+            _ => writeln!(f, "shortest filter  {shortest_start} characters for STARTS_WITH")?,
+        }
         writeln!(f, "sorts            {sorts}; otherwise by the filtered attribute, or by id")?;
         writeln!(f, "shown in lists   {lists}")?;
         writeln!(f, "table scans      {}", self.table_scans)?;

@@ -67,16 +67,28 @@ impl Default for RuleList {
 impl AttributesManager {
     /// The list for `caller`.
     pub(super) fn select(&self, caller: &Live) -> Option<&RuleList> {
-        let groups = caller.groups.as_deref().unwrap_or_default();
-        self.lists.iter().find(|list| {
-            list.scopes.iter().all(|scope| caller.may(scope))
-                && (list.groups.is_empty() || list.groups.iter().any(|one| groups.contains(one)))
-                && (list.clients.is_empty() || list.clients.contains(&caller.client_id))
-        })
+        let has_scopes = |list: &&RuleList| list.scopes.iter().all(|scope| caller.may(scope));
+        self.lists.iter().filter(has_scopes).find(|list| list.is_of(caller))
+    }
+}
+
+impl AttributesManager {
+    /// A scope that keeps `caller` from the first list whose groups and clients it meets.
+    pub(super) fn lacking(&self, caller: &Live) -> Option<&str> {
+        let scopes =
+            self.lists.iter().filter(|list| list.is_of(caller)).flat_map(|list| &list.scopes);
+        scopes.into_iter().find(|scope| !caller.may(scope)).map(String::as_str)
     }
 }
 
 impl RuleList {
+    /// Whether its groups and clients are those of `caller`.
+    fn is_of(&self, caller: &Live) -> bool {
+        let groups = caller.groups.as_deref().unwrap_or_default();
+        (self.groups.is_empty() || self.groups.iter().any(|one| groups.contains(one)))
+            && (self.clients.is_empty() || self.clients.contains(&caller.client_id))
+    }
+
     /// The rule for the attribute at `path`: its own, or the one of the nearest attribute above.
     fn rule(&self, path: &str) -> AttributeRule {
         let mut path = path;

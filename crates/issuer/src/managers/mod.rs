@@ -14,7 +14,7 @@ use crate::tokens::verified::Live;
 pub use attributes::{AttributeRule, AttributesManager, RuleList};
 pub use groups::GroupsManager;
 pub use scopes::ScopesManager;
-pub use self_service::{MutationThrottle, Mutations, SelfServiceManager};
+pub use self_service::{DEVICE_CATEGORIES, MutationThrottle, Mutations, SelfServiceManager};
 
 /// What an operation of a management API does (`docs/contracts/curity.md` §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -114,13 +114,33 @@ impl Managers {
             if caller.may(&own.required_scope) {
                 permissions.own = Some((own.clone(), subject));
             } else {
-                refused = refused.or_else(|| Some(Refused::Scope(own.required_scope.clone())));
+                refused = refused
+                    .filter(|refused| *refused != Refused::NoRule)
+                    .or_else(|| Some(Refused::Scope(own.required_scope.clone())));
             }
         }
         if permissions.operations.is_empty() && permissions.own.is_none() {
-            return Err(refused.unwrap_or(Refused::NoRule));
+            let lacking = self.attributes.as_ref().and_then(|manager| manager.lacking(caller));
+            let lacking = lacking.map(|scope| Refused::Scope(scope.to_owned()));
+            return Err(refused.or(lacking).unwrap_or(Refused::NoRule));
         }
         Ok(permissions)
+    }
+
+    /// A scope that `caller` lacks and that `question`, which is denied, needs.
+    #[must_use]
+    pub fn missing_scope(&self, caller: &Live, question: &Question<'_>) -> Option<&str> {
+        let by_operation = self.scopes.as_ref().and_then(|it| it.lacking(caller, question.needs));
+        let by_attributes = || self.attributes.as_ref().and_then(|it| it.lacking(caller));
+        let by_self_service = || {
+            let own = self.self_service.as_ref()?;
+            let is_theirs =
+                caller.account.as_ref().is_some_and(|(id, _)| question.owner == Some(id));
+            let lists = own.listed(question.needs).contains(question.field);
+            let lacks = is_theirs && lists && !caller.may(&own.required_scope);
+            lacks.then_some(&*own.required_scope)
+        };
+        by_operation.or_else(by_attributes).or_else(by_self_service)
     }
 
     fn by_operation(&self, caller: &Live) -> Result<Vec<Operation>, Refused> {
@@ -166,9 +186,7 @@ impl Permissions {
             return Some(Allowed { rules: self.rules.as_ref(), own: None });
         }
         let (own, subject) = self.own.as_ref()?;
-        let listed =
-            if question.needs == [Operation::Read] { &own.queries } else { &own.mutations };
-        let is_allowed = listed.contains(question.field)
+        let is_allowed = own.listed(question.needs).contains(question.field)
             && question.owner == Some(subject)
             && question.written.iter().all(|path| own.may_write(path));
         is_allowed.then_some(Allowed { rules: None, own: Some(own) })
@@ -196,6 +214,14 @@ impl Allowed<'_> {
     pub fn may_read(&self, path: &str) -> bool {
         self.rules.is_none_or(|rules| rules.may_read(path))
             && self.own.is_none_or(|own| own.may_read(path))
+    }
+
+    /// Whether devices of `category` are shown, or are deleted; `None` stands for those of none.
+    #[must_use]
+    pub fn covers_device(&self, category: Option<&str>, is_deletion: bool) -> bool {
+        self.own.is_none_or(|own| {
+            if is_deletion { own.deletes_device(category) } else { own.shows_device(category) }
+        })
     }
 
     /// The limit on mutations that are allowed because they concern the person's own.

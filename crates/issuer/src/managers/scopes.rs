@@ -36,4 +36,14 @@ impl ScopesManager {
         }
         Ok(operations)
     }
+
+    /// A scope that would allow one of `needs` and that `caller` lacks.
+    pub(super) fn lacking(&self, caller: &Live, needs: &[Operation]) -> Option<&str> {
+        let scopes = needs.iter().map(|need| match need {
+            Operation::Read => &self.read,
+            Operation::Create | Operation::Update | Operation::Delete => &self.write,
+        });
+        let mut lacking = scopes.filter(|scopes| !scopes.iter().any(|scope| caller.may(scope)));
+        lacking.find_map(|scopes| scopes.first()).map(String::as_str)
+    }
 }

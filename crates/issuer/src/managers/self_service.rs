@@ -10,6 +10,11 @@ use castellan_proto::Timestamp;
 use moka::sync::Cache;
 use serde::Deserialize;
 
+use super::Operation;
+
+/// The categories of devices (`docs/contracts/curity.md` §6.4).
+pub const DEVICE_CATEGORIES: [&str; 2] = ["totp", "webauthn/passkeys"];
+
 /// Lets people do what is listed with their own account, which is the subject of the token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -27,6 +32,11 @@ pub struct SelfServiceManager {
     /// The attributes that may be written, each with all below it. Default: all that people may write
     /// of their own.
     pub updatable: Option<BTreeSet<String>>,
+    /// The categories of devices that are shown, such as `totp`. Devices of no category are not among
+    /// any. Default: all devices.
+    pub readable_device_categories: Option<BTreeSet<String>>,
+    /// The categories of devices that may be deleted. Default: all devices.
+    pub deletable_device_categories: Option<BTreeSet<String>>,
     /// How many mutations a person may make within how long, on each node. Default: no limit.
     pub mutation_throttle: Option<MutationThrottle>,
 }
@@ -54,10 +64,30 @@ impl SelfServiceManager {
         if self.queries.is_empty() {
             return Err("queries must list at least one query");
         }
+        let categories = [&self.readable_device_categories, &self.deletable_device_categories];
+        let mut categories = categories.into_iter().flatten().flatten();
+        if !categories.all(|category| DEVICE_CATEGORIES.contains(&&**category)) {
+            return Err("device categories are totp and webauthn/passkeys");
+        }
         if self.mutation_throttle.is_some_and(|limit| limit.mutations == 0 || limit.seconds == 0) {
             return Err("mutation_throttle must have mutations and seconds of at least 1");
         }
         Ok(())
+    }
+
+    /// The fields that are allowed among those that need the operations `needs`.
+    pub(super) fn listed(&self, needs: &[Operation]) -> &BTreeSet<String> {
+        if needs == [Operation::Read] { &self.queries } else { &self.mutations }
+    }
+
+    /// Whether devices of `category` are shown; `None` stands for those of no category.
+    pub(super) fn shows_device(&self, category: Option<&str>) -> bool {
+        is_among(self.readable_device_categories.as_ref(), category)
+    }
+
+    /// Whether devices of `category` are deleted.
+    pub(super) fn deletes_device(&self, category: Option<&str>) -> bool {
+        is_among(self.deletable_device_categories.as_ref(), category)
     }
 
     pub(super) fn may_read(&self, path: &str) -> bool {
@@ -69,6 +99,10 @@ impl SelfServiceManager {
     pub(super) fn may_write(&self, path: &str) -> bool {
         self.updatable.as_ref().is_none_or(|paths| paths.iter().any(|one| covers(one, path)))
     }
+}
+
+fn is_among(categories: Option<&BTreeSet<String>>, category: Option<&str>) -> bool {
+    categories.is_none_or(|all| category.is_some_and(|category| all.contains(category)))
 }
 
 /// Whether `path` is `above` or below it.

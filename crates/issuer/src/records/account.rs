@@ -10,6 +10,7 @@ use crate::{
         attached::{Attached, Link},
         attributes::Attributes,
         group::ListingName,
+        order,
         person::PersonalDetails,
         repository::Stored,
     },
@@ -19,8 +20,12 @@ use crate::{
 /// A person who can sign in.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Account {
-    /// The name they sign in with, besides their id and e-mail addresses.
+    /// The name they sign in with, besides their e-mail addresses and, until they are renamed, their id.
     pub user_name: String,
+    /// Whether they had another user name before. Their id, which often is the first user name, does
+    /// not sign them in any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_renamed: bool,
     /// The PHC string of their password, or a hash of another program until the next sign-in; none
     /// cannot sign in by password.
     pub password: Option<String>,
@@ -239,6 +244,10 @@ impl Stored for Account {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    fn orders(&self, id: &str) -> Vec<String> {
+        order::orders(id, self)
     }
 }
 

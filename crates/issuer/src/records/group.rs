@@ -103,9 +103,9 @@ pub struct MemberIndex {
 
 impl MemberIndex {
     /// The id of the only one.
-    pub const ID: &str = "members";
+    pub const ID: &str = "group-members-1";
 }
 
 impl Stored for MemberIndex {
-    const KIND: Kind = Kind::MemberIndex;
+    const KIND: Kind = Kind::Upkeep;
 }

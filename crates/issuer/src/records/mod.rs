@@ -20,6 +20,7 @@ mod family;
 mod grants;
 mod group;
 mod groups_claim;
+pub(crate) mod order;
 mod person;
 mod person_token;
 pub(crate) mod registration;

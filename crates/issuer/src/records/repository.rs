@@ -31,6 +31,12 @@ pub trait Stored: Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// Further names, by which the record `id` is listed in an order. Only data sources that keep
+    /// orders are given them.
+    fn orders(&self, _id: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// First second at which it no longer exists.
     fn expires_at(&self) -> Option<Timestamp> {
         None
@@ -269,6 +275,9 @@ impl Repository {
         // an older version with as many groups still signs in, and is not listed by them.
         if unique.len() + listed.len() <= self.store.abilities().most_names {
             unique.extend(listed);
+        }
+        if self.store.abilities().keeps_orders {
+            unique.extend(body.orders(id));
         }
         Ok(Draft {
             key: self.key(T::KIND, id),

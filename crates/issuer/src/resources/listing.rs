@@ -221,6 +221,7 @@ mod tests {
         lists_all: false,
         ends_with: false,
         sorts: false,
+        keeps_orders: false,
         folds_case: false,
         shortest_start: 3,
         most_names: 48,

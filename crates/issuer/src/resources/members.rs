@@ -82,6 +82,7 @@ impl Issuer {
             end: NameEnd::Start,
             part: name.prefix(value),
             after: after.map(|id| name.of(value, id)),
+            descending: false,
             limit,
         };
         let found = names::page(self.repository().store(), &query, self.now()).await?;

@@ -124,6 +124,18 @@ impl Condition {
         })
     }
 
+    /// Whether the accounts that it admits are just those that are active, or just the others;
+    /// `None` if it is about something else.
+    pub(crate) fn active(&self) -> Option<bool> {
+        let ([path], [value]) = (&*self.paths, &*self.values) else { return None };
+        let is_true = value == "true";
+        match (self.how, &**path) {
+            (How::Boolean, "active") | (How::Opposite, "inactive") => Some(is_true),
+            (How::Boolean, "inactive") => Some(!is_true),
+            _ => None,
+        }
+    }
+
     /// The times that it admits, from the first and before the second, as far as that is one range;
     /// all of them if it is about something else.
     pub(crate) fn times(&self) -> (Timestamp, Timestamp) {

@@ -182,11 +182,12 @@ impl Resource for UserDocument {
         if let Some(filter) = &listing.filter {
             return issuer.people::<Self>(listing, filter, (sort, by_any_address)).await;
         }
-        // The index of names has them in this order: a page costs the same however many there are.
-        if sort == Some(BY_NAME) && listing.skip == 0 {
+        // Without names for each order, the index of names still has them in this one.
+        let keeps_orders = issuer.repository().store().abilities().keeps_orders;
+        if sort == Some(BY_NAME) && listing.skip == 0 && !keeps_orders {
             return issuer.people::<Self>(listing, &everybody(), (None, by_any_address)).await;
         }
-        issuer.everything::<Self>(listing, sort).await
+        issuer.all_people::<Self>(listing, sort).await
     }
 
     async fn settle(
@@ -230,6 +231,9 @@ impl Resource for UserDocument {
         };
         let password = Password::read(issuer, (self.password, self.password_hash), before).await?;
         let changed = password.changed;
+        account.is_renamed = before.is_some_and(|before| {
+            before.is_renamed || login_name(&before.user_name) != login_name(&self.user_name)
+        });
         account.user_name = self.user_name;
         account.active = active;
         account.created = before.map_or(issuer.now(), |before| before.created);

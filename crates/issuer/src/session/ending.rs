@@ -70,6 +70,7 @@ impl Issuer {
             end: NameEnd::Start,
             after: after.map(|sid| format!("{prefix}{sid}")),
             part: prefix,
+            descending: false,
             limit,
         };
         let found = names::page(self.repository().store(), &query, self.now()).await?;

@@ -163,7 +163,8 @@ impl Issuer {
         }
     }
 
-    /// The account that `name` signs in to: its id, its user name or an e-mail address.
+    /// The account that `name` signs in to: its user name, an e-mail address, or its id as long as it
+    /// was not renamed. An id often is the first user name, which a rename gives up.
     pub(crate) async fn find_account(
         &self,
         name: &str,
@@ -175,6 +176,6 @@ impl Issuer {
         }
         // Read even if it is not needed: a name that is known costs what an unknown one does.
         let by_id = self.repository().get::<Account>(name, now).await?;
-        Ok(named.or(by_id))
+        Ok(named.or(by_id.filter(|stored| !stored.body.is_renamed)))
     }
 }

@@ -61,8 +61,8 @@ pub enum Kind {
     Verification,
     /// A group of people.
     Group,
-    /// That the members of groups are found by an index.
-    MemberIndex,
+    /// What was done to all records of a site once.
+    Upkeep,
 }
 
 impl Kind {
@@ -97,7 +97,7 @@ impl Kind {
         Self::Bucket,
         Self::Verification,
         Self::Group,
-        Self::MemberIndex,
+        Self::Upkeep,
     ];
 
     /// The kinds of which a site has few, and of which all records are read at once.
@@ -142,7 +142,7 @@ impl Kind {
             Self::Bucket => "bucket",
             Self::Verification => "verification",
             Self::Group => "group",
-            Self::MemberIndex => "member_index",
+            Self::Upkeep => "upkeep",
         }
     }
 

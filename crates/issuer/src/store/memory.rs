@@ -8,22 +8,22 @@ use async_trait::async_trait;
 use castellan_proto::Timestamp;
 
 use super::{
-    Abilities, Draft, Feed, FeedCursor, FeedEntry, Inserted, Key, Kind, NameQuery, Named, Notice,
-    PageQuery, Record, Replaced, Store, StoreError, Taken,
+    Abilities, Draft, Feed, FeedCursor, FeedEntry, Inserted, Key, Kind, NameEnd, NameQuery, Named,
+    Notice, PageQuery, Record, Replaced, Store, StoreError, Taken,
 };
 
 /// How long a notice is kept.
 const NOTICE_AGE: Duration = Duration::from_mins(10);
 
 /// A store that forgets when it is dropped. It never fails.
-///
-/// Unique names are looked for record by record, so it is for some thousand records at most.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     records: BTreeMap<Key, Slot>,
+    /// Who has which unique name, each in the place of an id. The holder may have expired.
+    names: BTreeMap<Key, Key>,
     feed: VecDeque<StoredNotice>,
     /// The number of the last notice ever written.
     end: u64,
@@ -73,20 +73,39 @@ impl State {
             .filter(move |stored| stored.is_live(now))
     }
 
+    /// The record or tombstone that has a unique name.
+    fn holder(&self, name: &Key, now: Timestamp) -> Option<&Slot> {
+        self.records.get(self.names.get(name)?).filter(|stored| stored.is_live(now))
+    }
+
     /// The first unique name of `draft` that another record or tombstone has.
     fn clash(&self, draft: &Draft, now: Timestamp) -> Option<String> {
         let key = &draft.key;
         let is_held = |name: &&String| {
-            self.of_kind(&key.site, key.kind, "", now)
-                .any(|stored| stored.record.key != *key && stored.record.unique.contains(name))
+            let holder = self.holder(&Key::new(&key.site, key.kind, *name), now);
+            holder.is_some_and(|stored| stored.record.key != *key)
         };
         draft.unique.iter().find(is_held).cloned()
     }
 
     fn put(&mut self, draft: Draft, version: u64) {
+        self.remove(&draft.key);
         let Draft { key, body, unique, expires_at } = draft;
+        for name in &unique {
+            self.names.insert(Key::new(&key.site, key.kind, name), key.clone());
+        }
         let record = Record { key: key.clone(), version, body, unique, expires_at };
         self.records.insert(key, Slot { record, taken: false });
+    }
+
+    /// Removes a record or tombstone with those of its names that nobody else has by now.
+    fn remove(&mut self, key: &Key) {
+        for name in self.records.remove(key).into_iter().flat_map(|stored| stored.record.unique) {
+            let name = Key::new(&key.site, key.kind, name);
+            if self.names.get(&name) == Some(key) {
+                self.names.remove(&name);
+            }
+        }
     }
 
     fn tell(&mut self, subject: &Key, notice: Notice) {
@@ -131,11 +150,9 @@ impl Store for Memory {
         unique: &str,
         now: Timestamp,
     ) -> Result<Option<Record>, StoreError> {
-        Ok(self
-            .state()
-            .of_kind(site, kind, "", now)
-            .find(|stored| !stored.taken && stored.record.unique.iter().any(|name| name == unique))
-            .map(|stored| stored.record.clone()))
+        let state = self.state();
+        let found = state.holder(&Key::new(site, kind, unique), now);
+        Ok(found.filter(|stored| !stored.taken).map(|stored| stored.record.clone()))
     }
 
     async fn insert(
@@ -198,7 +215,7 @@ impl Store for Memory {
         {
             return Ok(false);
         }
-        state.records.remove(key);
+        state.remove(key);
         state.tell(key, notice);
         Ok(true)
     }
@@ -215,12 +232,38 @@ impl Store for Memory {
             .collect())
     }
 
+    /// By their beginning; there is no index of endings.
     async fn page_by_name(
         &self,
-        _: &NameQuery,
-        _: Timestamp,
+        query: &NameQuery,
+        now: Timestamp,
     ) -> Result<Option<Vec<Named>>, StoreError> {
-        Ok(None)
+        if query.end == NameEnd::Finish {
+            return Ok(None);
+        }
+        let state = self.state();
+        let is_meant = |name: &Key| {
+            name.site == query.site && name.kind == query.kind && query.admits(&name.id)
+        };
+        let is_after = |name: &str| {
+            let after = query.after.as_deref();
+            after.is_none_or(|after| if query.descending { name < after } else { name > after })
+        };
+        let mut names: Vec<&Key> = state
+            .names
+            .range(Key::new(&query.site, query.kind, &*query.part)..)
+            .map(|(name, _)| name)
+            .take_while(|name| is_meant(name))
+            .filter(|name| is_after(&name.id))
+            .collect();
+        if query.descending {
+            names.reverse();
+        }
+        let named = |name: &Key| {
+            let stored = state.holder(name, now).filter(|stored| !stored.taken)?;
+            Some(Named { name: name.id.clone(), record: stored.record.clone() })
+        };
+        Ok(Some(names.into_iter().filter_map(named).take(query.limit).collect()))
     }
 
     fn abilities(&self) -> Abilities {
@@ -271,7 +314,7 @@ impl Store for Memory {
             .map(|stored| stored.record.key.clone())
             .collect();
         for key in &expired {
-            state.records.remove(key);
+            state.remove(key);
         }
         let is_old = |stored_notice: &&StoredNotice| now.since(stored_notice.at) > NOTICE_AGE;
         let old = state.feed.iter().take(limit).take_while(is_old).count();

@@ -169,9 +169,13 @@ pub struct Abilities {
     pub ends_with: bool,
     /// Sorts by when a record was made or changed, and by its name.
     pub sorts: bool,
+    /// Lists names from an index in either direction, so that accounts have names for each order
+    /// in which they are listed.
+    pub keeps_orders: bool,
     /// Filters of accounts over GraphQL find names in any letter case.
     pub folds_case: bool,
-    /// Characters of the shortest text that names are filtered by how they start.
+    /// Characters of the shortest text that names are filtered by how they start; 0 if it may be
+    /// empty, which all names start with.
     pub shortest_start: usize,
     /// Names, unique ones and those of lists together, that a record can have.
     pub most_names: usize,
@@ -183,8 +187,9 @@ impl Abilities {
         lists_all: true,
         ends_with: true,
         sorts: true,
+        keeps_orders: true,
         folds_case: true,
-        shortest_start: 1,
+        shortest_start: 0,
         most_names: 1_024,
     };
 }

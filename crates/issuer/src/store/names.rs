@@ -9,6 +9,9 @@ use super::{Kind, PageQuery, Record, Store, StoreError};
 
 /// Records that a walk reads at a time.
 const STEP: usize = 500;
+/// What names begin with that are there to be listed in their order, with a capital letter behind
+/// it. No folded name has capital letters, so that nobody can take such a name for their own.
+pub const ORDERING: char = '\u{10ffff}';
 
 /// Which end of a name a text is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +33,10 @@ pub struct NameQuery {
     pub end: NameEnd,
     /// What that end is; empty for all.
     pub part: String,
-    /// Only names after this one, in the order of `end`.
+    /// Only names after this one, in the order of `end` and `descending`.
     pub after: Option<String>,
+    /// The greatest name first.
+    pub descending: bool,
     /// The maximum number of names.
     pub limit: usize,
 }
@@ -62,15 +67,37 @@ impl NameQuery {
     pub fn admits(&self, name: &str) -> bool {
         match self.end {
             NameEnd::Start => name.starts_with(&self.part),
-            NameEnd::Finish => name.ends_with(&self.part),
+            NameEnd::Finish => name.ends_with(&self.part) && !is_ordering(name),
+        }
+    }
+
+    /// The same in the terms of an index of its end: what its keys are at least, and after which
+    /// one the page begins.
+    #[must_use]
+    pub fn in_index(&self) -> (String, Option<String>) {
+        match self.end {
+            NameEnd::Start => (self.part.clone(), self.after.clone()),
+            // Names that are not listed by their end have an empty key there.
+            NameEnd::Finish if self.part.is_empty() => {
+                ("\0".to_owned(), self.after.as_deref().map(mirrored))
+            }
+            NameEnd::Finish => (mirrored(&self.part), self.after.as_deref().map(mirrored)),
         }
     }
 }
 
-/// `name` reversed, character by character: the key of an index of endings.
+/// Whether `name` is there to be listed in its order ([`ORDERING`]), and not by its end.
+#[must_use]
+pub fn is_ordering(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next() == Some(ORDERING) && chars.next().is_some_and(|c| c.is_ascii_uppercase())
+}
+
+/// `name` reversed, character by character: the key of an index of endings. Empty for names that
+/// are not in it ([`is_ordering`]).
 #[must_use]
 pub fn mirrored(name: &str) -> String {
-    name.chars().rev().collect()
+    if is_ordering(name) { String::new() } else { name.chars().rev().collect() }
 }
 
 /// The names of `query` with their records, from the index of `store` if it has one for that, and
@@ -111,17 +138,21 @@ async fn walk(
         for record in records {
             for name in record.unique.iter().filter(|name| query.admits(name)) {
                 let order = query.end.order(name);
-                if after.as_ref().is_some_and(|after| order <= *after) {
+                let is_before = |after: &String| {
+                    if query.descending { order >= *after } else { order <= *after }
+                };
+                if after.as_ref().is_some_and(is_before) {
                     continue;
                 }
                 found.insert(order, Named { name: name.clone(), record: record.clone() });
                 if found.len() > query.limit {
-                    found.pop_last();
+                    let _ = if query.descending { found.pop_first() } else { found.pop_last() };
                 }
             }
         }
         if is_last {
-            return Ok(found.into_values().collect());
+            let found = found.into_values();
+            return Ok(if query.descending { found.rev().collect() } else { found.collect() });
         }
     }
 }

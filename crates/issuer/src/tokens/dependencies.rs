@@ -93,7 +93,7 @@ impl Dependencies {
             });
             let (records, snapshot) = (records.collect(), lookup.snapshot.clone());
             let dependencies = Self::read(Lookup { records, snapshot, is_fresh: true })?;
-            Ok(dependencies.missing(family, family.current_scope()).is_none())
+            Ok(dependencies.missing_beside_activity(family, family.current_scope()).is_none())
         };
         families.iter().map(of).collect()
     }
@@ -117,11 +117,18 @@ impl Dependencies {
     /// A record younger than the family is another one under the same name: what was issued
     /// before does not come back with it.
     fn missing(&self, family: &Family, scope: &Scopes) -> Option<Missing> {
+        match &self.client {
+            Some(client) if client.active => self.missing_beside_activity(family, scope),
+            _ => Some(Missing::Client),
+        }
+    }
+
+    /// The same where an app that is inactive for now counts as well: what it was given is good
+    /// again once it is active.
+    fn missing_beside_activity(&self, family: &Family, scope: &Scopes) -> Option<Missing> {
         let client = self.client.as_ref();
         let Some(client) = client.filter(|client| {
-            client.active
-                && client.created <= family.created
-                && client.generation == family.client_generation
+            client.created <= family.created && client.generation == family.client_generation
         }) else {
             return Some(Missing::Client);
         };

@@ -17,9 +17,13 @@ use crate::{
     records::{
         client_details::{SECRET, SYMMETRIC_KEYS},
         is_sealed,
+        order::with_orders,
     },
     secrets::hashing::{is_stored_form, is_stored_password},
-    store::{Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError},
+    store::{
+        Draft, Inserted, Key, Kind, Notice, PageQuery, Record, Replaced, Store, StoreError,
+        names::is_ordering,
+    },
 };
 
 /// A record on its way.
@@ -115,8 +119,9 @@ impl<'a> Walk<'a> {
     /// Iterates over the records of `sites` in `store`.
     #[must_use]
     pub fn new(store: &'a dyn Store, sites: &[Arc<str>], now: Timestamp) -> Self {
-        // That nodes could write here says nothing about there.
-        let kinds = || Kind::ALL.into_iter().filter(|kind| *kind != Kind::Heartbeat);
+        // That nodes could write here, and what was done here, says nothing about there.
+        let is_moved = |kind: &Kind| !matches!(kind, Kind::Heartbeat | Kind::Upkeep);
+        let kinds = || Kind::ALL.into_iter().filter(is_moved);
         let rooms = sites.iter().flat_map(|site| kinds().map(|kind| (Arc::clone(site), kind)));
         let mut rooms: Vec<_> = rooms.collect();
         rooms.sort_by_key(|(_, kind)| *kind != Kind::Keyring);
@@ -161,7 +166,7 @@ impl Moved {
             site: record.key.site.to_string(),
             kind: record.key.kind.as_str().to_owned(),
             id: record.key.id.clone(),
-            unique: record.unique.clone(),
+            unique: record.unique.iter().filter(|name| !is_ordering(name)).cloned().collect(),
             expires_at: record.expires_at,
             body: body.ok_or_else(|| MoveError::Body(record.key.text()))?,
         })
@@ -213,13 +218,16 @@ impl Moved {
         }
     }
 
-    fn draft(&self) -> Result<Draft, MoveError> {
+    /// What is written to `store`.
+    fn draft(&self, store: &dyn Store) -> Result<Draft, MoveError> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == self.kind);
         let kind = kind.ok_or_else(|| MoveError::Kind(self.kind.clone()))?;
+        let body = self.body.get().as_bytes().to_vec();
+        let keeps_orders = store.abilities().keeps_orders;
         Ok(Draft {
             key: Key::new(&Arc::from(&*self.site), kind, self.id.clone()),
-            body: self.body.get().as_bytes().to_vec(),
-            unique: self.unique.clone(),
+            unique: with_orders(&self.unique, (kind, &self.id, &body), keeps_orders),
+            body,
             expires_at: self.expires_at,
         })
     }
@@ -241,7 +249,7 @@ impl Moved {
         if !Keyring::opens(self.body.get(), master) {
             return Err(MoveError::Sealed(self.site.clone()));
         }
-        let draft = self.draft()?;
+        let draft = self.draft(store)?;
         let stored = store.get_many(std::slice::from_ref(&draft.key), now).await?;
         match stored.into_iter().next().flatten() {
             Some(stored) if !replaces && !same(&stored, &draft) => {
@@ -256,7 +264,7 @@ impl Moved {
     /// # Errors
     /// [`MoveError`]; the record is there, whole, or is not.
     pub async fn arrive(&self, store: &dyn Store, now: Timestamp) -> Result<Arrived, MoveError> {
-        let draft = self.draft()?;
+        let draft = self.draft(store)?;
         let (key, text) = (draft.key.clone(), draft.key.text());
         let clash = |name| MoveError::Clash { record: text.clone(), name };
         for _ in 0..8 {
@@ -288,7 +296,7 @@ impl Moved {
     /// # Errors
     /// [`MoveError`] if that cannot be determined.
     pub async fn is_at(&self, store: &dyn Store, now: Timestamp) -> Result<bool, MoveError> {
-        let draft = self.draft()?;
+        let draft = self.draft(store)?;
         let stored = store.get_many(std::slice::from_ref(&draft.key), now).await?;
         Ok(stored.into_iter().next().flatten().is_some_and(|stored| same(&stored, &draft)))
     }

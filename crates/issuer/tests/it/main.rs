@@ -9,6 +9,7 @@ mod ends;
 mod faults;
 mod faulty_store;
 mod harness;
+mod lists;
 mod once;
 mod races;
 mod registering;

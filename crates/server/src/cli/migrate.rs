@@ -11,7 +11,7 @@ use std::{
 use castellan_issuer::{
     Repository,
     resources::members,
-    store::Store,
+    store::{Kind, Store},
     transfer::{Arrived, LineSeal, Moved, Walk},
 };
 use castellan_proto::Timestamp;
@@ -211,7 +211,8 @@ pub(super) async fn import(
     let store =
         data_source::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
     let now = crate::clock::clock().now();
-    let (mut tally, mut whole, mut seal) = (Tally::default(), false, None);
+    let (mut whole, mut seal) = (false, None);
+    let mut arrivals = Arrivals { store, now, tally: Tally::default(), waiting: Vec::new() };
     for (at, line) in lines.lines().enumerate() {
         let (line, number) = (line?, at + 1);
         let wrong = |problem: String| format!("line {number}: {problem}");
@@ -232,12 +233,11 @@ pub(super) async fn import(
             None => Zeroizing::new(line),
         };
         if let Ok(End { records }) = serde_json::from_str(&line) {
-            if records != tally.total() {
-                return Err(wrong(format!(
-                    "the export contains {records} records, but {} were read",
-                    tally.total()
-                ))
-                .into());
+            arrivals.write().await?;
+            let read = arrivals.tally.total();
+            if records != read {
+                let text = format!("the export contains {records} records, but {read} were read");
+                return Err(wrong(text).into());
             }
             whole = true;
             break;
@@ -247,14 +247,54 @@ pub(super) async fn import(
             .map_err(|error| wrong(format!("not a valid record (column {})", error.column())))?;
         moved.check_secrets().map_err(|error| wrong(error.to_string()))?;
         let keys = (&master, arguments.replace_keys);
-        moved.fits(&*store, keys, now).await.map_err(|error| wrong(error.to_string()))?;
-        tally.count(moved.arrive(&*store, now).await.map_err(|error| wrong(error.to_string()))?);
+        moved.fits(&*arrivals.store, keys, now).await.map_err(|error| wrong(error.to_string()))?;
+        arrivals.add(number, moved).await?;
     }
     if !whole {
+        arrivals.write().await?;
         return Err("the export is incomplete; the records before its end were imported".into());
     }
-    tally.close("imported");
+    arrivals.tally.close("imported");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Records that are written at the same time: each by itself, but data sources commit together what
+/// comes together.
+const TOGETHER: usize = 64;
+
+/// The records of an import, on their way to the data source.
+struct Arrivals {
+    store: Arc<dyn Store>,
+    now: Timestamp,
+    tally: Tally,
+    /// Those that are not written yet, with their lines.
+    waiting: Vec<(usize, Moved)>,
+}
+
+impl Arrivals {
+    /// Takes the record of a line. Signing keys are there before anything else is.
+    async fn add(&mut self, line: usize, moved: Moved) -> Result<(), Failure> {
+        let are_keys = moved.kind == Kind::Keyring.as_str();
+        self.waiting.push((line, moved));
+        if are_keys || self.waiting.len() == TOGETHER { self.write().await } else { Ok(()) }
+    }
+
+    /// Writes what waits.
+    async fn write(&mut self) -> Result<(), Failure> {
+        let write = |(line, moved): (usize, Moved)| {
+            let (store, now) = (Arc::clone(&self.store), self.now);
+            (line, tokio::spawn(async move { moved.arrive(&*store, now).await }))
+        };
+        let writing: Vec<_> = self.waiting.drain(..).map(write).collect();
+        let mut failed = None;
+        for (line, written) in writing {
+            match written.await? {
+                Ok(arrived) => self.tally.count(arrived),
+                Err(error) => failed = failed.or(Some(format!("line {line}: {error}"))),
+            }
+        }
+        failed.map_or(Ok(()), |problem| Err(problem.into()))
+    }
 }
 
 const NOT_THIS_KEY: &str = "the export cannot be decrypted: the master key differs from the one \

@@ -4,7 +4,7 @@ use std::{io::Read as _, process::ExitCode};
 
 use castellan_issuer::{
     Issuer,
-    resources::{Mode, ResourceKind},
+    resources::{Applied, Mode, ResourceKind},
     sign_in::reset::IssueError,
 };
 use serde_json::{Value, json};
@@ -78,8 +78,12 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
         }
         Command::Password { id } => {
             let password = json!(password()?);
-            change(issuer, &id, |user| user["password"] = password).await?;
-            println!("set the password of User/{id}");
+            let applied = change(issuer, &id, |user| user["password"] = password).await?;
+            if applied.secret_changed {
+                println!("set the password of User/{id}");
+            } else {
+                println!("User/{id} has that password already; nothing changed");
+            }
         }
         Command::ResetPassword { id } => {
             let token = issuer.issue_reset(&id).await.map_err(|error| match error {
@@ -102,12 +106,15 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-async fn change(issuer: &Issuer, id: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failure> {
+async fn change(
+    issuer: &Issuer,
+    id: &str,
+    edit: impl FnOnce(&mut Value),
+) -> Result<Applied, Failure> {
     let found = issuer.describe(ResourceKind::USER, id).await?;
     let mut user = found.ok_or_else(|| format!("User {id:?} does not exist"))?;
     edit(&mut user);
-    issuer.apply(user, Mode::Write).await?;
-    Ok(())
+    Ok(issuer.apply(user, Mode::Write).await?)
 }
 
 /// One line of the standard input.

@@ -317,10 +317,11 @@ impl Admission {
     ) -> Result<(), GuardRefusal> {
         // Every browser says its origin.
         if session.is_some() && !parts.headers.contains_key(header::ORIGIN) {
-            return Err(GuardRefusal::NotMeant(Unmeant::Origin));
+            return Err(GuardRefusal::NotMeant(Unmeant::Page));
         }
         let (issuer, allowed) = (&self.issuer.address().issuer, &self.config.allowed_origins);
         csrf::check_origin(issuer, allowed, &parts.headers)
+            .map_err(|_| GuardRefusal::NotMeant(Unmeant::Page))
     }
 
     /// The beginnings of the names of cookies that are for this server alone.

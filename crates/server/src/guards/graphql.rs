@@ -46,7 +46,7 @@ impl Guard {
         let id = parts.extensions.get::<DecisionId>().copied();
         let id = id.unwrap_or_else(DecisionId::generate);
         let site_access = site_accesses.select(&mut parts).map_err(|unknown| {
-            said(StatusCode::BAD_REQUEST, &unknown.to_string(), "INVALID_SITE_ACCESS")
+            said((StatusCode::BAD_REQUEST, "INVALID_SITE_ACCESS"), &unknown.to_string(), &id)
         })?;
         parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access)));
         let admission = &self.inner.admission;
@@ -55,7 +55,7 @@ impl Guard {
             Ok(by_session) => by_session,
             Err(refusal) => {
                 admission.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
-                return Err(refused(&refusal));
+                return Err(refused(&refusal, &id));
             }
         };
         let mut presented = if let Some(caller) = by_session {
@@ -83,7 +83,7 @@ impl Guard {
             let refusal = GuardRefusal::LoginNotPermitted(Asked::Person);
             admission.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
             let text = "You may not sign in here.";
-            return Err(said(StatusCode::UNAUTHORIZED, text, "LOGIN_NOT_PERMITTED"));
+            return Err(said((StatusCode::UNAUTHORIZED, "LOGIN_NOT_PERMITTED"), text, &id));
         }
         let since = presented.since;
         let mut shown = HeaderMap::new();
@@ -98,16 +98,17 @@ impl Guard {
 }
 
 /// The answer to a request that is refused before the gate, as GraphQL has errors.
-pub(super) fn refused(refusal: &GuardRefusal) -> Response<Body> {
+pub(super) fn refused(refusal: &GuardRefusal, id: &DecisionId) -> Response<Body> {
     let RestRefusal { status, code, detail, retry_after, .. } = RestRefusal::from(refusal);
-    let mut response = said(status, &detail, &code.to_ascii_uppercase());
+    let mut response = said((status, &code.to_ascii_uppercase()), &detail, id);
     let wait = retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)));
     response.headers_mut().extend(wait);
     response
 }
 
-fn said(status: StatusCode, message: &str, code: &str) -> Response<Body> {
-    let body = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
+fn said((status, code): (StatusCode, &str), message: &str, id: &DecisionId) -> Response<Body> {
+    let extensions = json!({"code": code, "decision": id.as_str()});
+    let body = json!({"errors": [{"message": message, "extensions": extensions}]});
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
 }

@@ -237,7 +237,7 @@ impl Guard {
         if self.config.is_http() {
             return self.inner.admission.refuse(refusal, headers, id);
         }
-        graphql::refused(refusal)
+        graphql::refused(refusal, &id)
     }
 
     /// Whether a request to `path` that changes something has a password or a secret in its body.

@@ -113,7 +113,7 @@ impl RefusedRequest {
 const fn header_of(why: Unmeant) -> &'static str {
     match why {
         Unmeant::Token => "X-CSRF-Token",
-        Unmeant::Origin => "Origin",
+        Unmeant::Origin | Unmeant::Page => "Origin",
         Unmeant::Form => "Content-Type",
     }
 }

@@ -23,7 +23,8 @@ pub enum GuardRefusal {
     WrongPassword,
     /// Its login and its password are right and not enough: the person has a second factor.
     SecondFactorNeeded,
-    /// It may not come from a page that means it. The texts are the same for every cause.
+    /// It may not come from a page that means it. The texts are the same for every cause but that of
+    /// WebSockets, which have no tokens.
     NotMeant(Unmeant),
     /// It is meant for another person than the one who sends it (`X-Expected-User`).
     OtherUser,
@@ -50,6 +51,8 @@ pub enum Unmeant {
     Token,
     /// A page of another origin sent it.
     Origin,
+    /// A page of another origin wants to open a WebSocket.
+    Page,
     /// Its body has a type that forms send.
     Form,
 }
@@ -101,6 +104,7 @@ impl GuardRefusal {
                 "This account signs in with a second factor, which is asked for at the sign-in page \
                  alone."
             }
+            Self::NotMeant(Unmeant::Page) => "Pages of this origin may not open a WebSocket here.",
             Self::NotMeant(_) => "Missing or invalid CSRF token",
             Self::OtherUser => "Expectation failed. User changed.",
             Self::LoginNotPermitted(Asked::Person) => "You may not sign in here.",
@@ -137,6 +141,7 @@ impl From<&GuardRefusal> for RestRefusal {
             GuardRefusal::InTheClear(_) => "plain_http",
             GuardRefusal::TooLarge => "too_large",
             GuardRefusal::NotAuthenticated(_) | GuardRefusal::WrongPassword => "unauthenticated",
+            GuardRefusal::NotMeant(Unmeant::Page) => "origin",
             GuardRefusal::NotMeant(_) => "csrf",
             GuardRefusal::OtherUser => "other_user",
             GuardRefusal::LoginNotPermitted(_) => "login_not_permitted",

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest as _, Multipart},
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri, header},
 };
 use castellan_gate::Source;
 use castellan_issuer::{
@@ -67,8 +67,9 @@ impl ClientRequest {
     /// Reads a form or a JSON object.
     ///
     /// # Errors
-    /// [`OAuthError`] if it is neither, or contains a parameter twice.
+    /// [`OAuthError`] if it is neither, or contains a parameter twice, or if a secret is in the URL.
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, OAuthError> {
+        check_url(request.uri())?;
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let source = source(request.extensions());
@@ -88,12 +89,36 @@ impl ClientRequest {
         if media_type(request.headers()).as_deref() != Some("multipart/form-data") {
             return Self::read(request).await;
         }
+        check_url(request.uri())?;
         let basic = basic(request.headers())?;
         let dpop = dpop(request.headers())?.map(ToOwned::to_owned);
         let source = source(request.extensions());
         let pairs = multipart(request).await.ok_or(OAuthError::Unreadable)?;
         Ok(Self { params: Params::from_pairs(pairs)?.from_source(source), basic, dpop })
     }
+}
+
+/// Parameters that nobody else may read: logs and proxies on the way have the URL.
+const SECRETS: [&str; 11] = [
+    "client_secret",
+    "client_assertion",
+    "password",
+    "code",
+    "code_verifier",
+    "device_code",
+    "refresh_token",
+    "assertion",
+    "subject_token",
+    "actor_token",
+    "token",
+];
+
+/// Refuses a request whose URL has a secret in it (RFC 6749 §2.3.1).
+fn check_url(url: &Uri) -> Result<(), OAuthError> {
+    let query = url.query().unwrap_or_default();
+    let mut names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    let told = names.find_map(|name| SECRETS.into_iter().find(|secret| *secret == name));
+    told.map_or(Ok(()), |name| Err(OAuthError::SecretInUrl(name)))
 }
 
 /// The name of the cookie that marks a browser of a site that is reached by https or not.

@@ -121,7 +121,8 @@ impl Store for Dynamo {
         now: Timestamp,
     ) -> Result<Option<Vec<Named>>, StoreError> {
         // Until it is narrowed, some names may not be in the index.
-        if query.end == NameEnd::Finish || !self.format_state.is_finished() {
+        let is_indexed = query.end == NameEnd::Start && !query.descending;
+        if !is_indexed || !self.format_state.is_finished() {
             return Ok(None);
         }
         Ok(Some(self.list_names(query, now).await?))

@@ -147,9 +147,15 @@ pub(super) async fn page_by_start(
     let room = room(&query.site, query.kind);
     let prefix = room.clone() + &hex(&query.part);
     let mut range = doc! { "$gte": &prefix, "$lt": format!("{prefix}g") };
-    if let Some(after) = query.after.as_ref().filter(|after| **after >= query.part) {
-        range.insert("$gt", room.clone() + &hex(after));
+    if let Some(after) = &query.after {
+        let after = room.clone() + &hex(after);
+        if query.descending {
+            range.insert("$lt", after.min(format!("{prefix}g")));
+        } else if after >= prefix {
+            range.insert("$gt", after);
+        }
     }
+    let direction = if query.descending { -1 } else { 1 };
     let mut holders = doc! { "n": { "$elemMatch": &range }, "t": false };
     holders.extend(live(now));
     // Each document once per name, and then only the names that match.
@@ -158,7 +164,7 @@ pub(super) async fn page_by_start(
         doc! { "$addFields": { "m": "$n" } },
         doc! { "$unwind": "$m" },
         doc! { "$match": { "m": range } },
-        doc! { "$sort": { "m": 1 } },
+        doc! { "$sort": { "m": direction } },
         doc! { "$limit": limit },
     ];
     let mut cursor = records.aggregate(steps).await?;

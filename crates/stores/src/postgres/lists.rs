@@ -13,29 +13,34 @@ use super::{
 
 const PAGE: &str = "
     SELECT id, version, expires_at, names, body FROM castellan_records
-    WHERE site = $1 AND kind = $2 AND id >= $3 AND ($4::bytea IS NULL OR id < $4)
+    WHERE site = $1 AND kind = $2 AND id >= $3 AND id < $4
         AND id IS DISTINCT FROM $5
         AND NOT taken AND (expires_at IS NULL OR expires_at > $6)
     ORDER BY id LIMIT $7";
 
-const BY_START: &str = "
-    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
-    FROM castellan_names n
-    JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
-    WHERE n.site = $1 AND n.kind = $2 AND n.name >= $3 AND ($4::bytea IS NULL OR n.name < $4)
-        AND n.name IS DISTINCT FROM $5
-        AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $6)
-    ORDER BY n.name LIMIT $7";
-
-const BY_END: &str = "
-    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
-    FROM castellan_names n
-    JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
-    WHERE n.site = $1 AND n.kind = $2
-        AND n.mirrored >= $3 AND ($4::bytea IS NULL OR n.mirrored < $4)
-        AND n.mirrored IS DISTINCT FROM $5
-        AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $6)
-    ORDER BY n.mirrored LIMIT $7";
+/// Names in the order of a column. Both ends of the range are plain comparisons, so that a plan for
+/// any parameters stops at its end.
+macro_rules! by_name {
+    ($column:literal, $direction:literal) => {
+        concat!(
+            "SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+             FROM castellan_names n
+             JOIN castellan_records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+             WHERE n.site = $1 AND n.kind = $2 AND n.",
+            $column,
+            " >= $3 AND n.",
+            $column,
+            " < $4 AND n.",
+            $column,
+            " IS DISTINCT FROM $5
+                 AND NOT r.taken AND (r.expires_at IS NULL OR r.expires_at > $6)
+             ORDER BY n.",
+            $column,
+            $direction,
+            " LIMIT $7"
+        )
+    };
+}
 
 const COUNT: &str = "
     SELECT count(*) FROM castellan_records
@@ -72,16 +77,27 @@ pub(super) async fn page_by_name(
     query: &NameQuery,
     now: Timestamp,
 ) -> Result<Vec<Named>, DriverError> {
-    let (sql, part, after) = match query.end {
-        NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
-        NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
+    let sql = match (query.end, query.descending) {
+        (NameEnd::Start, false) => by_name!("name", " ASC"),
+        (NameEnd::Start, true) => by_name!("name", " DESC"),
+        (NameEnd::Finish, false) => by_name!("mirrored", " ASC"),
+        (NameEnd::Finish, true) => by_name!("mirrored", " DESC"),
     };
-    let after = after.filter(|after| *after >= part);
+    let (from, after) = query.in_index();
+    let end = match query.end {
+        NameEnd::Start => end_of(&query.part),
+        NameEnd::Finish => end_of(&mirrored(&query.part)),
+    };
+    let (from, end, after) = match after {
+        Some(after) if query.descending => (from, end.min(after.into_bytes()), None),
+        Some(after) if after >= from => (after.clone(), end, Some(after)),
+        _ => (from, end, None),
+    };
     let rows = sqlx::query(sql)
         .bind(&*query.site)
         .bind(query.kind.as_str())
-        .bind(after.as_ref().unwrap_or(&part).as_bytes())
-        .bind(end_of(&part))
+        .bind(from.as_bytes())
+        .bind(end)
         .bind(after.as_deref().map(str::as_bytes))
         .bind(seconds(now))
         .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
@@ -96,16 +112,16 @@ pub(super) async fn page_by_name(
         .collect()
 }
 
-/// The least bytes that are greater than all that begin with `prefix`; `None` if there are none.
-fn end_of(prefix: &str) -> Option<Vec<u8>> {
+/// Bytes that are greater than every text that begins with `prefix`, and not greater than any other
+/// text that is.
+fn end_of(prefix: &str) -> Vec<u8> {
     let mut bytes = prefix.as_bytes().to_vec();
-    while let Some(last) = bytes.pop() {
-        if let Some(next) = last.checked_add(1) {
-            bytes.push(next);
-            return Some(bytes);
-        }
+    // No byte of a text is 0xff.
+    match bytes.last_mut() {
+        Some(last) => *last += 1,
+        None => bytes.push(0xff),
     }
-    None
+    bytes
 }
 
 pub(super) async fn count(

@@ -35,13 +35,15 @@ const FREE: &str = "
     WHERE site = $1 AND kind = $2 AND id = $3 AND name <> ALL ($4::bytea[])";
 
 // A name is available if it is free, if this record has it, or if its holder has expired: all of
-// that is in the one row that is locked.
+// that is in the one row that is locked. Rows are locked in the order of the arrays.
 const HOLD: &str = "
     INSERT INTO castellan_names AS n (site, kind, name, id, expires_at, mirrored)
-    VALUES ($1, $2, $4, $3, $5, $7)
+    SELECT $1::text, $2::text, wanted.name, $3::bytea, $5::bigint, wanted.mirrored
+    FROM unnest($4::bytea[], $7::bytea[]) AS wanted (name, mirrored)
     ON CONFLICT (site, kind, name) DO UPDATE
         SET id = EXCLUDED.id, expires_at = EXCLUDED.expires_at, mirrored = EXCLUDED.mirrored
-        WHERE n.id = EXCLUDED.id OR n.expires_at <= $6";
+        WHERE n.id = EXCLUDED.id OR n.expires_at <= $6
+    RETURNING n.name";
 
 /// Attempts before a transaction that conflicts with others gives up.
 const TRIES: usize = 16;
@@ -158,23 +160,20 @@ async fn hold(
         .await?;
     let mut in_order: Vec<&String> = unique.iter().collect();
     in_order.sort_unstable();
-    let mut clashes = Vec::new();
-    for name in in_order {
-        let held = sqlx::query(HOLD)
-            .bind(&*key.site)
-            .bind(key.kind.as_str())
-            .bind(key.id.as_bytes())
-            .bind(name.as_bytes())
-            .bind(expires_at.map(seconds))
-            .bind(seconds(now))
-            .bind(mirrored(name).into_bytes())
-            .execute(&mut *transaction)
-            .await?;
-        if held.rows_affected() == 0 {
-            clashes.push(name);
-        }
-    }
-    Ok(unique.iter().find(|name| clashes.contains(name)).cloned())
+    let wanted: Vec<&[u8]> = in_order.iter().map(|name| name.as_bytes()).collect();
+    let backwards: Vec<Vec<u8>> = in_order.iter().map(|name| mirrored(name).into_bytes()).collect();
+    let held: Vec<Vec<u8>> = sqlx::query_scalar(HOLD)
+        .bind(&*key.site)
+        .bind(key.kind.as_str())
+        .bind(key.id.as_bytes())
+        .bind(wanted)
+        .bind(expires_at.map(seconds))
+        .bind(seconds(now))
+        .bind(backwards)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let is_held = |name: &str| held.iter().any(|held| held == name.as_bytes());
+    Ok(unique.iter().find(|name| !is_held(name)).cloned())
 }
 
 async fn tell(

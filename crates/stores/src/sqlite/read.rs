@@ -30,20 +30,27 @@ const PAGE: &str = "
         AND taken = 0 AND (expires_at IS NULL OR expires_at > ?6)
     ORDER BY id LIMIT ?7";
 
-const BY_START: &str = "
-    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
-    FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
-    WHERE n.site = ?1 AND n.kind = ?2 AND n.name >= ?3 AND n.name < ?4 AND n.name IS NOT ?5
-        AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?6)
-    ORDER BY n.name LIMIT ?7";
-
-const BY_END: &str = "
-    SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
-    FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
-    WHERE n.site = ?1 AND n.kind = ?2 AND n.mirrored >= ?3 AND n.mirrored < ?4
-        AND n.mirrored IS NOT ?5
-        AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?6)
-    ORDER BY n.mirrored LIMIT ?7";
+/// Names in the order of a column.
+macro_rules! by_name {
+    ($column:literal, $direction:literal) => {
+        concat!(
+            "SELECT n.name, r.id, r.version, r.expires_at, r.names, r.body
+             FROM names n JOIN records r ON r.site = n.site AND r.kind = n.kind AND r.id = n.id
+             WHERE n.site = ?1 AND n.kind = ?2 AND n.",
+            $column,
+            " >= ?3 AND n.",
+            $column,
+            " < ?4 AND n.",
+            $column,
+            " IS NOT ?5
+                AND r.taken = 0 AND (r.expires_at IS NULL OR r.expires_at > ?6)
+             ORDER BY n.",
+            $column,
+            $direction,
+            " LIMIT ?7"
+        )
+    };
+}
 
 const COUNT: &str = "
     SELECT count(*) FROM records
@@ -111,17 +118,28 @@ pub(super) fn page_by_name(
     query: &NameQuery,
     now: Timestamp,
 ) -> Result<Vec<Named>, DriverError> {
-    let (sql, part, after) = match query.end {
-        NameEnd::Start => (BY_START, query.part.clone(), query.after.clone()),
-        NameEnd::Finish => (BY_END, mirrored(&query.part), query.after.as_deref().map(mirrored)),
+    let sql = match (query.end, query.descending) {
+        (NameEnd::Start, false) => by_name!("name", " ASC"),
+        (NameEnd::Start, true) => by_name!("name", " DESC"),
+        (NameEnd::Finish, false) => by_name!("mirrored", " ASC"),
+        (NameEnd::Finish, true) => by_name!("mirrored", " DESC"),
     };
-    let after = after.filter(|after| *after >= part);
+    let (from, after) = query.in_index();
+    let end = match query.end {
+        NameEnd::Start => end_of(&query.part),
+        NameEnd::Finish => end_of(&mirrored(&query.part)),
+    };
+    let (from, end, after) = match after {
+        Some(after) if query.descending => (from, lesser(after, end), None),
+        Some(after) if after >= from => (after.clone(), end, Some(after)),
+        _ => (from, end, None),
+    };
     let mut page = connection.prepare_cached(sql)?;
     let mut rows = page.query(params![
         &*query.site,
         query.kind.as_str(),
-        after.as_ref().unwrap_or(&part),
-        end_of(&part),
+        from,
+        end,
         after,
         seconds(now),
         i64::try_from(query.limit).unwrap_or(i64::MAX),
@@ -132,6 +150,14 @@ pub(super) fn page_by_name(
         found.push(Named { name: row.get(0)?, record: row::record(key, row, 2)? });
     }
     Ok(found)
+}
+
+/// The lesser of `text` and `end`, as SQLite compares them.
+fn lesser(text: String, end: Value) -> Value {
+    match end {
+        Value::Text(end) => Value::Text(text.min(end)),
+        _ => Value::Text(text),
+    }
 }
 
 /// The least value that is greater than every text that begins with `prefix`.

@@ -40,8 +40,15 @@ fn site() -> Arc<str> {
 /// Whom the names lead to that begin or end so, in their order.
 async fn listed(store: &dyn Store, end: NameEnd, part: &str) -> Vec<(String, String)> {
     let part = part.to_owned();
-    let query =
-        NameQuery { site: site(), kind: Kind::Account, end, part, after: None, limit: 10_000 };
+    let query = NameQuery {
+        site: site(),
+        kind: Kind::Account,
+        end,
+        part,
+        after: None,
+        descending: false,
+        limit: 10_000,
+    };
     let found = names::page(store, &query, NOW).await.unwrap();
     found.into_iter().map(|found| (found.name, found.record.key.id)).collect()
 }
@@ -119,7 +126,8 @@ async fn it_is_brought_along(url: &str, old: impl Old) {
     everybody_is_listed(&*store, &more).await;
     let start = NameEnd::Start;
     let (site, kind, part) = (site(), Kind::Account, String::new());
-    let query = NameQuery { site, kind, end: start, part, after: None, limit: 1 };
+    let query =
+        NameQuery { site, kind, end: start, part, after: None, descending: false, limit: 1 };
     assert!(store.page_by_name(&query, NOW).await.unwrap().is_some(), "from the index");
     for migrate in [Migrate::No, Migrate::Widen, Migrate::Fill, Migrate::Finish] {
         assert_eq!(open(url, migrate).await.1, is(2), "{migrate:?}");

@@ -64,13 +64,17 @@ impl Issuer {
     /// Makes `number`, which the account `id` has, its primary one; `false` if it does not have it.
     ///
     /// # Errors
-    /// [`AccountError`] saying why not.
+    /// [`AccountError`] saying why not: another account may have it as its primary one.
     pub async fn make_phone_primary(
         &self,
         actor: &Actor,
         (id, number): (&str, &str),
     ) -> Result<bool, AccountError> {
-        self.make_primary(actor, (id, number), PHONES).await
+        let is_made = self.make_primary(actor, (id, number), PHONES).await?;
+        if !is_made && self.account_by_phone_number(number).await?.is_some() {
+            return Err(AccountError::of_clash(&phone_name(number), ""));
+        }
+        Ok(is_made)
     }
 
     /// Deletes `number`, which is one of those of the account `id` and not its primary one; `false` if
@@ -125,7 +129,12 @@ impl Issuer {
             write(members, &entries, reach);
             Ok(true)
         };
-        self.rewrite_account(actor, id, change).await
+        match self.rewrite_account(actor, id, change).await {
+            // Nothing is to be deleted of an account that does not exist
+            // (`docs/contracts/curity.md` §4.4).
+            Err(AccountError::NotFound(_)) => Ok(false),
+            outcome => outcome,
+        }
     }
 }
 

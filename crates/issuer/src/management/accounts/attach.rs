@@ -3,10 +3,15 @@
 use castellan_proto::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{actor::Actor, error::AccountError, view::device_view};
+use super::{
+    actor::Actor,
+    error::AccountError,
+    view::{device_category, device_view},
+};
 use crate::{
     Issuer,
     audit::{AuditKind, Event, origin::Party},
+    managers::Allowed,
     records::{
         Account, Attached, Device, MOST_DEVICES,
         repository::{Update, Versioned},
@@ -79,8 +84,8 @@ impl Issuer {
         changed.map(|device| device_view(&device)).ok_or(AccountError::NotFound("device"))
     }
 
-    /// Deletes the device `device_id` of the account `id`; `false` if there is none. The last one of a
-    /// factor that sign-ins ask for stays.
+    /// Deletes the device `device_id` of the account `id`, if `allowed` says so of its category;
+    /// `false` if there is none. The last one of a factor that sign-ins ask for stays.
     ///
     /// # Errors
     /// [`AccountError`] saying why not.
@@ -88,6 +93,7 @@ impl Issuer {
         &self,
         actor: &Actor,
         (id, device_id): (&str, &str),
+        allowed: Allowed<'_>,
     ) -> Result<bool, AccountError> {
         let now = self.now();
         let remove = |account: &mut Account| {
@@ -96,6 +102,9 @@ impl Issuer {
             let Some(device) = devices.find(|device| device.device_id == device_id) else {
                 return Ok(None);
             };
+            if !allowed.covers_device(device_category(device), true) {
+                return Err(AccountError::Denied(None));
+            }
             if device.totp.is_some() {
                 actor.may_open(id, &before)?;
             }

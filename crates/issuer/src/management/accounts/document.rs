@@ -25,15 +25,33 @@ const SAME: [(&str, &str); 7] = [
 /// outlast these.
 pub(in crate::management) const NO_PRIMARY: &str = "noPrimary";
 
+/// What documents have in longer forms than accounts of the API: texts by their characters, lists by
+/// their items (`docs/contracts/curity.md` §6.3).
+const LONGEST: [(&str, usize); 4] =
+    [("userName", 128), ("password", 512), ("emails", 32), ("groups", 128)];
+
 /// The members of a new document.
-pub(super) fn created(fields: &Map<String, Value>) -> Map<String, Value> {
+///
+/// # Errors
+/// [`AccountError::Invalid`] naming a field that is too long.
+pub(super) fn created(fields: &Map<String, Value>) -> Result<Map<String, Value>, AccountError> {
+    for (name, most) in LONGEST {
+        let (length, what) = match fields.get(name) {
+            Some(Value::String(text)) => (text.chars().count(), "characters"),
+            Some(Value::Array(items)) => (items.len(), "values"),
+            _ => continue,
+        };
+        if length > most {
+            return Err(AccountError::Invalid(format!("{name}: must have at most {most} {what}")));
+        }
+    }
     let mut members = Map::new();
     for (name, value) in fields {
         if !value.is_null() {
             members.insert(name.clone(), without_nulls(value));
         }
     }
-    members
+    Ok(members)
 }
 
 /// Writes `fields` into the `members` of a document.

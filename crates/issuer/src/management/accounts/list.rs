@@ -93,6 +93,15 @@ impl Issuer {
         self.listing(ResourceKind::of::<AccountView>(), &query.listing()?).await
     }
 
+    /// Whether `after` of `query`, if there is one, is a cursor of this list: a count alone does not
+    /// use it, and what is wrong is wrong all the same.
+    ///
+    /// # Errors
+    /// [`ListError::Cursor`] if not.
+    pub fn check_accounts_cursor(&self, query: AccountsQuery) -> Result<(), ListError> {
+        self.begin_after::<AccountView>(&query.listing()?).map(drop)
+    }
+
     /// How many accounts there are on all pages of `query`; `None` if they are too many to be counted.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::filter::by_effective_value;
 use crate::{
     Issuer,
+    managers::DEVICE_CATEGORIES,
     records::{
         Account, Device, Entry, PostalAddress, RecoveryBatch, RecoveryCode, TOTP_DEVICE, login_name,
     },
@@ -53,7 +54,7 @@ impl Resource for AccountView {
                 let meant = by_effective_value(issuer);
                 issuer.people::<Self>(listing, filter, (sort, meant)).await
             }
-            None => issuer.everything::<Self>(listing, sort).await,
+            None => issuer.all_people::<Self>(listing, sort).await,
         }
     }
 
@@ -170,8 +171,7 @@ fn meta(kind: &str, created: Timestamp, modified: Timestamp) -> Value {
 /// A device.
 #[must_use]
 pub fn device_view(device: &Device) -> Value {
-    // Of these alone it is known what they are.
-    let category = device.device_type.as_deref().filter(|kind| CATEGORIES.contains(kind));
+    let category = device_category(device);
     let details = (category == Some(TOTP_DEVICE)).then(|| {
         let can_use = device.totp.is_some();
         json!({"__typename": "TotpDeviceDetails", "canUseWithTotpAuthenticator": can_use})
@@ -190,8 +190,10 @@ pub fn device_view(device: &Device) -> Value {
     })
 }
 
-/// The categories of devices.
-const CATEGORIES: [&str; 2] = [TOTP_DEVICE, "webauthn/passkeys"];
+/// The category of `device`, if it is known what it is.
+pub(super) fn device_category(device: &Device) -> Option<&str> {
+    device.device_type.as_deref().filter(|kind| DEVICE_CATEGORIES.contains(kind))
+}
 
 /// What the person of `account` chose about further factors, and can choose. No code is in it.
 fn mfa_view(account: &Account) -> Value {

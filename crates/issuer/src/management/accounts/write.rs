@@ -36,7 +36,7 @@ impl Issuer {
         fields: &Map<String, Value>,
     ) -> Result<Value, AccountError> {
         let id = fresh_id();
-        let members = document::created(fields);
+        let members = document::created(fields)?;
         let user_name = text(&members, "userName").unwrap_or_default().to_owned();
         if let Some(password) = text(&members, "password") {
             self.acceptable_password(&secret(password), &Account::default()).await?;
@@ -217,7 +217,8 @@ impl Issuer {
         Ok(())
     }
 
-    /// Whether `account` may have `password`. That may be its own, as long as nothing asks for another.
+    /// Whether `account` may have `password` as a new one. Its own is none: whoever sets a password
+    /// expects that the one before is over, and with it all sessions.
     async fn acceptable_new_password(
         &self,
         password: &Secret,
@@ -228,15 +229,11 @@ impl Issuer {
             Some(own) => self.passwords().compare(password, Some(own)).await? != Match::No,
             None => false,
         };
-        if !is_own {
-            self.acceptable_password(password, account).await?;
-            return Ok(());
-        }
-        // A state that asks for another password would stay as it is.
-        if self.must_change_password(account) {
+        if is_own {
             let text = "The password must be another than the present one";
             return Err(AccountError::Rejected(vec![text.to_owned()]));
         }
+        self.acceptable_password(password, account).await?;
         Ok(())
     }
 }

@@ -6,11 +6,14 @@
 //! that holds no more than the page it will give.
 
 mod cursor;
+mod orders;
+mod people;
 mod query;
 mod walk;
 
 pub(crate) use cursor::{Place, SortKey};
-pub(crate) use walk::{IsMeant, by_any_address};
+pub(crate) use orders::Ordered;
+pub(crate) use people::{IsMeant, by_any_address};
 
 use crate::{Issuer, resources::ResourceKind};
 

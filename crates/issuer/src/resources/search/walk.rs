@@ -5,27 +5,24 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use serde_json::Value;
 
 use super::{
-    Cause, Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
+    Cause, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
     cursor::{Place, SortKey},
 };
 use crate::{
     Issuer,
-    records::{
-        Account, login_name,
-        repository::{Versioned, read},
-    },
+    records::repository::Versioned,
     resources::{
         Resource,
         kind::{own_id, shown},
         parameter::Choice,
     },
-    store::{NameEnd, NameQuery, names},
 };
 
 /// Records that are read at a time.
-const STEP: usize = 200;
-/// Records that one search reads at most where their order is that of the ids, and that are counted.
-const MOST_EXAMINED: usize = 10_000;
+pub(super) const STEP: usize = 500;
+/// Records that one page reads at most where they come from an index in their order, and that are
+/// counted.
+pub(super) const MOST_EXAMINED: usize = 10_000;
 
 impl Listing {
     /// What the ids of the records begin with.
@@ -34,7 +31,7 @@ impl Listing {
     }
 
     /// Whether a record meets every condition.
-    fn admits<R: Resource>(&self, stored: &Versioned<R::Record>) -> bool {
+    pub(super) fn admits<R: Resource>(&self, stored: &Versioned<R::Record>) -> bool {
         if self.conditions.is_empty() {
             return true;
         }
@@ -48,7 +45,7 @@ impl Listing {
 }
 
 /// The least so many of what it is offered, in order.
-struct Least<T> {
+pub(super) struct Least<T> {
     sort: Sort,
     most: usize,
     after: Option<(SortKey, String)>,
@@ -83,7 +80,7 @@ impl Order {
 }
 
 impl<T> Least<T> {
-    fn offer(&mut self, key: SortKey, id: String, thing: T) {
+    pub(super) fn offer(&mut self, key: SortKey, id: String, thing: T) {
         let order = Order::of(self.sort.order, (key, id));
         let after = self.after.clone().map(|after| Order::of(self.sort.order, after));
         if after.is_none_or(|after| order > after) {
@@ -158,7 +155,8 @@ impl Issuer {
         };
         let (prefix, most) = (listing.prefix::<R>(), listing.first.saturating_add(1));
         let is_all = listing.conditions.is_empty() && listing.skip == 0;
-        let limit = if is_all { most } else { STEP };
+        // In most lists nearly all are admitted, so that the first step is all that is needed.
+        let mut limit = most;
         let (mut found, mut skip, mut examined) = (Vec::new(), listing.skip, 0);
         let id = |stored: &Versioned<R::Record>| Place::Id(stored.id.clone());
         loop {
@@ -185,15 +183,24 @@ impl Issuer {
             }
             if examined >= MOST_EXAMINED && !is_all {
                 if listing.skip > 0 {
-                    let text = "_page: too many resources would be read; follow the link next";
-                    return Err(ListError::Parameter(text.to_owned()));
+                    return Err(too_far());
                 }
-                let last = after.map(Place::Id);
-                return Ok(Listed {
-                    documents: found.iter().map(shown::<R>).collect(),
-                    end_cursor: last.and_then(|place| self.cursor::<R>(listing, &place)),
-                });
+                return Ok(self.early_end::<R>(listing, &found, after.map(Place::Id)));
             }
+            limit = STEP;
+        }
+    }
+
+    /// A page that ends before it is full: `last` is what was read last.
+    pub(super) fn early_end<R: Resource>(
+        &self,
+        listing: &Listing,
+        found: &[Versioned<R::Record>],
+        last: Option<Place>,
+    ) -> Listed {
+        Listed {
+            documents: found.iter().map(shown::<R>).collect(),
+            end_cursor: last.and_then(|place| self.cursor::<R>(listing, &place)),
         }
     }
 
@@ -267,102 +274,7 @@ impl Issuer {
         Ok(documents)
     }
 
-    /// The people whom a filter admits, in the order of the names that it looks at or sorted.
-    pub(crate) async fn people<R: Resource<Record = Account>>(
-        &self,
-        listing: &Listing,
-        filter: &Filter,
-        (sort, is_meant): (Option<Sort>, IsMeant),
-    ) -> Result<Listed, ListError> {
-        let begin = self.begin_after::<R>(listing)?;
-        let mut query = self.names_for(filter);
-        let mut sorted = match (sort, begin) {
-            (Some(sort), begin) => Some((sort, least(listing, sort, begin)?)),
-            (None, Some(Place::Name(name))) => {
-                query.after = Some(name);
-                None
-            }
-            (None, None) => None,
-            (None, Some(_)) => return Err(ListError::Cursor),
-        };
-        let mut found: Vec<(String, Versioned<Account>)> = Vec::new();
-        loop {
-            let step = names::page(self.repository().store(), &query, self.now()).await?;
-            let is_last = step.len() < STEP;
-            query.after = step.last().map(|named| named.name.clone());
-            skip_listing_names(&mut query);
-            for named in step.into_iter().filter(|named| is_login_name(&named.name)) {
-                let stored: Versioned<Account> = read(named.record)?;
-                if !is_meant(filter, &query, &named.name, &stored.body)
-                    || !listing.admits::<R>(&stored)
-                {
-                    continue;
-                }
-                match &mut sorted {
-                    None => found.push((named.name, stored)),
-                    Some((sort, least)) => {
-                        let key = key_of::<R>(sort.by, &stored);
-                        least.offer(key, stored.id.clone(), stored);
-                    }
-                }
-            }
-            if is_last || (sorted.is_none() && found.len() > listing.first) {
-                break;
-            }
-        }
-        if let Some((_, least)) = sorted {
-            return Ok(self.sorted_page::<R>(listing, least));
-        }
-        found.truncate(listing.first.saturating_add(1));
-        let (names, people): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let mut names = names.into_iter();
-        Ok(self.page_of::<R, _>(listing, people, move |_| {
-            Place::Name(names.next().unwrap_or_default())
-        }))
-    }
-
-    /// How many people a filter admits; `None` if they are too many to be counted.
-    pub(crate) async fn count_people<R: Resource<Record = Account>>(
-        &self,
-        listing: &Listing,
-        filter: &Filter,
-        is_meant: IsMeant,
-    ) -> Result<Option<u64>, ListError> {
-        let mut query = self.names_for(filter);
-        let (mut count, mut examined) = (0, 0);
-        loop {
-            let step = names::page(self.repository().store(), &query, self.now()).await?;
-            let is_last = step.len() < STEP;
-            examined += step.len();
-            query.after = step.last().map(|named| named.name.clone());
-            skip_listing_names(&mut query);
-            for named in step.into_iter().filter(|named| is_login_name(&named.name)) {
-                let stored: Versioned<Account> = read(named.record)?;
-                let is_one = is_meant(filter, &query, &named.name, &stored.body);
-                count += u64::from(is_one && listing.admits::<R>(&stored));
-            }
-            if is_last {
-                return Ok(Some(count));
-            }
-            if examined >= MOST_EXAMINED {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// The first names that `filter` can mean.
-    fn names_for(&self, filter: &Filter) -> NameQuery {
-        NameQuery {
-            site: self.repository().site().clone(),
-            kind: crate::store::Kind::Account,
-            end: filter.how.end(),
-            part: login_name(&filter.value),
-            after: None,
-            limit: STEP,
-        }
-    }
-
-    fn sorted_page<R: Resource>(
+    pub(super) fn sorted_page<R: Resource>(
         &self,
         listing: &Listing,
         least: Least<Versioned<R::Record>>,
@@ -376,7 +288,7 @@ impl Issuer {
     }
 
     /// The first of `found`, which has one more than asked for if there is more.
-    fn page_of<R: Resource, P>(
+    pub(super) fn page_of<R: Resource, P>(
         &self,
         listing: &Listing,
         mut found: Vec<Versioned<R::Record>>,
@@ -396,7 +308,11 @@ impl Issuer {
     }
 }
 
-fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least<T>, ListError> {
+pub(super) fn least<T>(
+    listing: &Listing,
+    sort: Sort,
+    begin: Option<Place>,
+) -> Result<Least<T>, ListError> {
     let after = match begin {
         Some(Place::Sorted(key, id)) => Some((key, id)),
         None => None,
@@ -405,7 +321,7 @@ fn least<T>(listing: &Listing, sort: Sort, begin: Option<Place>) -> Result<Least
     Ok(Least { sort, most: listing.first.saturating_add(1), after, kept: BTreeMap::new() })
 }
 
-fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> SortKey {
+pub(super) fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> SortKey {
     let facts = R::facts(own_id::<R>(stored), &stored.body);
     match by {
         SortAttribute::Id => SortKey::Name(own_id::<R>(stored).to_owned()),
@@ -415,42 +331,8 @@ fn key_of<R: Resource>(by: SortAttribute, stored: &Versioned<R::Record>) -> Sort
     }
 }
 
-/// Whether somebody can sign in with `name`. The other names of accounts begin with capital letters,
-/// which no login name has.
-fn is_login_name(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_uppercase())
-}
-
-/// Goes on after all of the names that are not login names, once the first of them are there: an account
-/// has as many of them as it has groups. Those of lists end with a space, and no login name does.
-fn skip_listing_names(query: &mut NameQuery) {
-    let Some(after) = &mut query.after else { return };
-    match query.end {
-        NameEnd::Start if !is_login_name(after) => "Z\u{10ffff}".clone_into(after),
-        NameEnd::Finish if after.ends_with(' ') => "\u{10ffff} ".clone_into(after),
-        _ => {}
-    }
-}
-
-/// Whether an account is to be listed under a name that matches.
-pub(crate) type IsMeant = fn(&Filter, &NameQuery, &str, &Account) -> bool;
-
-/// Whether `name` is what `account` is listed under. Somebody with two addresses that match is
-/// listed once, under the first.
-pub(crate) fn by_any_address(
-    filter: &Filter,
-    query: &NameQuery,
-    name: &str,
-    account: &Account,
-) -> bool {
-    match filter.by {
-        FilterAttribute::UserName => login_name(&account.user_name) == name,
-        FilterAttribute::Email => {
-            let emails = account.emails.iter().map(|email| login_name(email));
-            let first = emails
-                .filter(|email| query.admits(email))
-                .min_by_key(|email| query.end.order(email));
-            first.is_some_and(|first| first == name)
-        }
-    }
+/// What is left out lies beyond what one page reads.
+pub(super) fn too_far() -> ListError {
+    let text = "_page: too many resources would be read; follow the link next";
+    ListError::Parameter(text.to_owned())
 }

@@ -50,11 +50,18 @@ const PARTS: [&str; 16] = [
     "no such",
 ];
 const ENDS: [NameEnd; 2] = [NameEnd::Start, NameEnd::Finish];
+const BOTH_WAYS: [(NameEnd, bool); 4] = [
+    (NameEnd::Start, false),
+    (NameEnd::Start, true),
+    (NameEnd::Finish, false),
+    (NameEnd::Finish, true),
+];
 
 pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
     names_are_listed_by_either_end(&*open().await).await;
     pages_follow_one_another(&*open().await).await;
     a_record_is_listed_under_each_of_its_names(&*open().await).await;
+    names_of_an_order_are_not_listed_by_their_end(&*open().await).await;
     names_that_were_let_go_are_listed_no_more(&*open().await).await;
     what_is_not_there_is_not_listed(&*open().await).await;
     names_of_one_site_and_kind_are_listed(&*open().await).await;
@@ -62,7 +69,8 @@ pub(super) async fn run(open: &impl AsyncFn() -> Arc<dyn Store>) {
 
 fn query(end: NameEnd, part: &str) -> NameQuery {
     let part = part.to_owned();
-    NameQuery { site: site(), kind: Kind::Account, end, part, after: None, limit: 100 }
+    let (site, kind) = (site(), Kind::Account);
+    NameQuery { site, kind, end, part, after: None, descending: false, limit: 100 }
 }
 
 /// What the names of `query` are, and whose.
@@ -86,6 +94,9 @@ async fn fill(store: &dyn Store) {
 fn sorted(query: &NameQuery) -> Vec<&'static str> {
     let mut names: Vec<&str> = NAMES.into_iter().filter(|name| query.admits(name)).collect();
     names.sort_by_key(|name| query.end.order(name).into_bytes());
+    if query.descending {
+        names.reverse();
+    }
     names
 }
 
@@ -96,8 +107,10 @@ async fn names_are_listed_by_either_end(store: &dyn Store) {
     fill(store).await;
     for end in ENDS {
         for part in PARTS {
-            let query = query(end, part);
-            assert_eq!(only_names(store, &query).await, sorted(&query), "{end:?} {part:?}");
+            for descending in [false, true] {
+                let query = NameQuery { descending, ..query(end, part) };
+                assert_eq!(only_names(store, &query).await, sorted(&query), "{query:?}");
+            }
         }
     }
     let whole = names::page(store, &query(NameEnd::Finish, "zoë"), NOW).await.unwrap();
@@ -108,9 +121,9 @@ async fn names_are_listed_by_either_end(store: &dyn Store) {
 
 async fn pages_follow_one_another(store: &dyn Store) {
     fill(store).await;
-    for end in ENDS {
+    for (end, descending) in BOTH_WAYS {
         for part in ["", "a", "example.org"] {
-            let mut query = NameQuery { limit: 3, ..query(end, part) };
+            let mut query = NameQuery { limit: 3, descending, ..query(end, part) };
             let mut read: Vec<String> = Vec::new();
             loop {
                 let page = only_names(store, &query).await;
@@ -121,14 +134,19 @@ async fn pages_follow_one_another(store: &dyn Store) {
                 }
                 read.extend(page);
             }
-            assert_eq!(read, sorted(&query), "{end:?} {part:?}");
+            assert_eq!(read, sorted(&query), "{query:?}");
         }
         // Also after names that are not, or no longer, there, and that have another end.
         for after in ["", "aa", "anm", "example", "~", "\u{10ffff}\u{10ffff}"] {
-            let query = NameQuery { after: Some(after.to_owned()), ..query(end, "an") };
+            let after_it = Some(after.to_owned());
+            let query = NameQuery { after: after_it, descending, ..query(end, "an") };
             let mut wanted = sorted(&query);
-            wanted.retain(|name| end.order(name) > end.order(after));
-            assert_eq!(only_names(store, &query).await, wanted, "{end:?} after {after:?}");
+            let is_after = |name: &&str| match descending {
+                false => end.order(name) > end.order(after),
+                true => end.order(name) < end.order(after),
+            };
+            wanted.retain(is_after);
+            assert_eq!(only_names(store, &query).await, wanted, "{query:?}");
         }
         assert_eq!(only_names(store, &NameQuery { limit: 0, ..query(end, "") }).await, [""; 0]);
     }
@@ -143,6 +161,18 @@ async fn a_record_is_listed_under_each_of_its_names(store: &dyn Store) {
     assert_eq!(listed(store, &query(NameEnd::Finish, "org")).await, [of_a("ann@example.org")]);
     let next = NameQuery { after: Some("ann".to_owned()), ..query(NameEnd::Start, "ann") };
     assert_eq!(listed(store, &next).await, wanted[1..]);
+}
+
+async fn names_of_an_order_are_not_listed_by_their_end(store: &dyn Store) {
+    let names = ["\u{10ffff}CA:2\0b", "\u{10ffff}CA:10\0a", "ann", "\u{10ffff}c"];
+    insert(store, named("a", &[names[1], names[2]])).await;
+    insert(store, named("b", &[names[0], names[3]])).await;
+    let start = NameQuery { descending: true, ..query(NameEnd::Start, "\u{10ffff}CA:") };
+    assert_eq!(only_names(store, &start).await, [names[0], names[1]]);
+    let next = NameQuery { after: Some(names[0].to_owned()), ..start };
+    assert_eq!(only_names(store, &next).await, [names[1]]);
+    assert_eq!(only_names(store, &query(NameEnd::Finish, "a")).await, [""; 0]);
+    assert_eq!(only_names(store, &query(NameEnd::Finish, "")).await, [names[3], names[2]]);
 }
 
 async fn names_that_were_let_go_are_listed_no_more(store: &dyn Store) {

@@ -24,6 +24,7 @@ pub(crate) async fn start(issuers: &[Issuer]) {
         tokio::spawn(listen(issuer.clone(), heard.ok().map(|heard| heard.cursor)));
         tokio::spawn(renew_keys(issuer.clone()));
         index_members(issuer).await;
+        tokio::spawn(order_accounts(issuer.clone()));
     }
     // The sites share one data source, which is swept as a whole.
     if let Some(issuer) = issuers.first() {
@@ -63,6 +64,21 @@ async fn renew_keys(issuer: Issuer) {
             }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "could not create new signing keys"),
+        }
+    }
+}
+
+/// Brings accounts of before into the orders of lists, once and for all.
+async fn order_accounts(issuer: Issuer) {
+    let mut every = tokio::time::interval(SWEEP);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        match issuer.order_accounts().await {
+            Ok(true) => return,
+            // Until no older version writes accounts any more.
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "could not bring accounts into order for lists"),
         }
     }
 }

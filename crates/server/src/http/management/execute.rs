@@ -17,7 +17,7 @@ use apollo_compiler::{
 };
 use castellan_gate::{Document, GuardSchema};
 use castellan_issuer::{
-    managers::{Allowed, Operation, Permissions, Question},
+    managers::{Allowed, Managers, Operation, Permissions, Question},
     tokens::verified::Live,
 };
 use serde::Serialize;
@@ -37,6 +37,7 @@ pub(super) struct Request<'a> {
     pub(super) app: &'a App,
     pub(super) caller: &'a Live,
     pub(super) permissions: &'a Permissions,
+    pub(super) managers: &'a Managers,
     pub(super) languages: &'a [String],
     pub(super) api: &'static Api,
     pub(super) schema: &'a GuardSchema,
@@ -52,9 +53,10 @@ pub(super) struct Answer {
     data: Option<JsonMap>,
 }
 
-/// The token does not allow all of an operation: none of it has run.
+/// The token does not allow all of an operation: none of it has run. With a scope that it lacks, if
+/// that is why.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Denied;
+pub(super) struct Denied(pub(super) Option<String>);
 
 /// A root field that runs.
 struct Found {
@@ -76,13 +78,11 @@ impl Request<'_> {
         let (found, unfit) = self.find();
         let reads_schema = self.document.selected().iter().any(|one| asks_about_schema(&one.field));
         if reads_schema && !self.permissions.may_read_schema() {
-            return Err(Denied);
+            let (field, needs) = ("__schema", &[Operation::Read][..]);
+            return Err(self.denied(&Question { field, needs, owner: None, written: &[] }));
         }
-        if self.unfit_is_denied(&unfit) {
-            return Err(Denied);
-        }
-        let allowed = found.iter().map(|one| self.allow(one)).collect::<Option<Vec<_>>>();
-        let allowed = allowed.ok_or(Denied)?;
+        self.check_unfit(&unfit)?;
+        let allowed = found.iter().map(|one| self.allow(one)).collect::<Result<Vec<_>, _>>()?;
         let mut answers = Answers::new();
         for (one, allowed) in found.into_iter().zip(allowed) {
             let answer = self.answer(&one, allowed).await;
@@ -91,21 +91,27 @@ impl Request<'_> {
         Ok(self.shape(&answers, &unfit))
     }
 
-    /// Whether the token denies a field whose arguments do not fit, and which therefore touches no
-    /// account and writes nothing.
-    fn unfit_is_denied(&self, unfit: &BTreeSet<String>) -> bool {
-        let fields = self.document.selected().iter();
-        fields.filter(|one| one.path.len() == 1 && unfit.contains(&one.path[0])).any(|one| {
-            self.api.root(&one.field).is_some_and(|root| {
-                let (field, needs) = (root.name, root.needs);
-                let question = Question { field, needs, owner: None, written: &[] };
-                self.permissions.decide(&question).is_none()
-            })
-        })
+    fn denied(&self, question: &Question<'_>) -> Denied {
+        Denied(self.managers.missing_scope(self.caller, question).map(ToOwned::to_owned))
     }
 
-    /// Whether and how the token allows a field.
-    fn allow(&self, found: &Found) -> Option<Allowed<'_>> {
+    /// Whether the token allows fields whose arguments do not fit, and which therefore touch no
+    /// account and write nothing.
+    fn check_unfit(&self, unfit: &BTreeSet<String>) -> Result<(), Denied> {
+        let fields = self.document.selected().iter();
+        for one in fields.filter(|one| one.path.len() == 1 && unfit.contains(&one.path[0])) {
+            let Some(root) = self.api.root(&one.field) else { continue };
+            let (field, needs) = (root.name, root.needs);
+            let question = Question { field, needs, owner: None, written: &[] };
+            if self.permissions.decide(&question).is_none() {
+                return Err(self.denied(&question));
+            }
+        }
+        Ok(())
+    }
+
+    /// How the token allows a field, if it does.
+    fn allow(&self, found: &Found) -> Result<Allowed<'_>, Denied> {
         let owner = found.root.about.owner(&found.arguments, self.caller);
         let written = found.root.writes.map_or_else(Vec::new, |(way, path)| {
             let mut written = Vec::new();
@@ -114,18 +120,19 @@ impl Request<'_> {
             }
             written
         });
-        let allowed = self.permissions.decide(&Question {
+        let question = Question {
             field: found.root.name,
             needs: found.root.needs,
             owner: owner.as_deref(),
             written: &written,
-        })?;
+        };
+        let allowed = self.permissions.decide(&question).ok_or_else(|| self.denied(&question))?;
         // Whoever finds what is their own by its name knows that name.
         let hides = || {
             let mut examined = (found.root.finds_by)(&found.arguments).into_iter();
             examined.any(|attribute| !allowed.may_read(attribute))
         };
-        (allowed.is_self_service() || !hides()).then_some(allowed)
+        if allowed.is_self_service() || !hides() { Ok(allowed) } else { Err(Denied(None)) }
     }
 
     async fn answer(&self, found: &Found, allowed: Allowed<'_>) -> Result<Value, Failure> {
@@ -142,7 +149,7 @@ impl Request<'_> {
         let call = Call {
             app: self.app,
             caller: self.caller,
-            is_self_service: allowed.is_self_service(),
+            allowed,
             reads_all: self.permissions.may_read_all(),
             languages: self.languages,
             arguments: &found.arguments,
@@ -193,7 +200,8 @@ impl Request<'_> {
         });
         let detailed = self.app.management().detailed_errors;
         let errors = response.errors.iter().map(|error| {
-            let failure = failure_of(error, &failures, unfit);
+            let failure =
+                failure_of(error, (&failures, unfit), self.app.management().introspection);
             let path: Vec<Value> = error.path.iter().map(path_step).collect();
             let mut shown = failure.to_json(Some(&path), detailed);
             shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
@@ -222,13 +230,19 @@ fn root_key(error: &GraphQLError) -> Option<String> {
     }
 }
 
-fn failure_of(error: &GraphQLError, failures: &Failures, unfit: &BTreeSet<String>) -> Failure {
+fn failure_of(
+    error: &GraphQLError,
+    (failures, unfit): (&Failures, &BTreeSet<String>),
+    tells_types: bool,
+) -> Failure {
     if let Some(failure) = failures.behind(&error.message) {
         return failure;
     }
     let is_unfit = error.path.len() == 1 && root_key(error).is_some_and(|key| unfit.contains(&key));
     if is_unfit {
-        return Failure::validation(error.message.clone());
+        // The text names the type of the argument.
+        let plain = "An argument does not fit the schema.";
+        return Failure::validation(if tells_types { &error.message } else { plain });
     }
     tracing::error!(
         message = error.message,

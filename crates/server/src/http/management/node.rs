@@ -25,6 +25,14 @@ pub(super) struct Shaping<'a> {
     pub(super) failures: &'a Failures,
 }
 
+impl Shaping<'_> {
+    /// Whether an item of a list is shown: devices are by their category.
+    fn shows(&self, ty: &Type, item: &Value) -> bool {
+        ty.inner_named_type() != "Device"
+            || self.allowed.covers_device(item["category"]["name"].as_str(), false)
+    }
+}
+
 /// Failures by number: resolvers can only give the executor a text.
 #[derive(Default)]
 pub(super) struct Failures(RefCell<Vec<Failure>>);
@@ -98,8 +106,9 @@ pub(super) fn resolved<'a>(
     let leaf = || ResolvedValue::Leaf(value.clone().into());
     match (ty, value) {
         (Type::List(inner) | Type::NonNullList(inner), Value::Array(items)) => {
+            let is_shown = move |item: &&Value| shaping.shows(inner, item);
             let item = move |item| resolved(shaping, inner, (item, attribute.clone()));
-            ResolvedValue::list(items.iter().map(item))
+            ResolvedValue::list(items.iter().filter(is_shown).map(item))
         }
         (Type::Named(name) | Type::NonNullNamed(name), Value::Object(members)) => {
             let type_name = match shaping.schema.types.get(name) {
@@ -109,6 +118,9 @@ pub(super) fn resolved<'a>(
                 }
                 _ => return leaf(),
             };
+            if !shaping.shows(ty, value) {
+                return ResolvedValue::null();
+            }
             let entity = shaping.entities.iter().find(|(entity, _)| *entity == type_name);
             let attribute = entity.map(|(_, path)| (*path).to_owned()).or(attribute);
             ResolvedValue::object(Node { shaping, type_name, members, attribute })

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use castellan_issuer::{
     Settings,
-    managers::{Managers, Operation},
+    managers::{Allowed, Managers, Operation},
     records::{Account, login_name},
     tokens::verified::Live,
 };
@@ -84,8 +84,8 @@ pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     /// Whose token it is.
     pub(crate) caller: &'a Live,
-    /// The field is allowed only because it concerns what is the person's own.
-    pub(crate) is_self_service: bool,
+    /// How the field is allowed.
+    pub(crate) allowed: Allowed<'a>,
     /// The token may read what is anybody's, so that the answer may tell what there is.
     pub(crate) reads_all: bool,
     /// Languages for texts that people read, the preferred one first.

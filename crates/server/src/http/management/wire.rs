@@ -146,7 +146,7 @@ impl Endpoint {
             return Err(Refusal::bad_request(StatusCode::NOT_ACCEPTABLE, text));
         };
         let envelope = envelope(&parts, body).await?;
-        let document = self.read(&envelope)?;
+        let document = self.read(app, &envelope)?;
         let kind = document.operation().map(|operation| operation.operation_type);
         let is_query = kind == Some(OperationType::Query);
         if parts.method == Method::GET && !is_query && !app.management().mutations_over_get {
@@ -158,7 +158,7 @@ impl Endpoint {
         check_schema_questions(app, &document, &permissions)?;
         let variables = document
             .coerce(&self.schema, &envelope.variables)
-            .map_err(|error| refuse(error, &envelope.query))?;
+            .map_err(|error| refuse(error, &envelope.query, app.management().introspection))?;
         if let Some(operation) = document.operation() {
             cost::check(&document, (operation, &variables), app.management().max_page)
                 .map_err(|failure| Refusal::of_operation(&failure))?;
@@ -168,13 +168,16 @@ impl Endpoint {
             app,
             caller: &caller,
             permissions: &permissions,
+            managers: &self.managers,
             languages: &languages,
             api: self.api,
             schema: &self.schema,
             document: &document,
             variables: &variables,
         };
-        let answer = request.run().await.map_err(|execute::Denied| denied(app, &parts))?;
+        let answer = request.run().await.map_err(|execute::Denied(scope)| {
+            without_scope(app, denied(app, &parts), scope.as_deref())
+        })?;
         Ok(written(StatusCode::OK, wanted, &answer))
     }
 
@@ -182,21 +185,19 @@ impl Endpoint {
     fn permissions(&self, app: &App, caller: &Live, parts: &Parts) -> Result<Permissions, Refusal> {
         let decided = app.issuer().authorize_management(caller, &self.managers);
         decided.map_err(|refused| {
-            let refusal = denied(app, parts);
-            let ManagementRefused::Manager(Refused::Scope(scope)) = refused else { return refusal };
-            let realm = realm(app);
-            let challenge = format!(
-                "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\""
-            );
-            refusal.header(WWW_AUTHENTICATE, &challenge)
+            let scope = match &refused {
+                ManagementRefused::Manager(Refused::Scope(scope)) => Some(&**scope),
+                _ => None,
+            };
+            without_scope(app, denied(app, parts), scope)
         })
     }
 
     /// Parses and validates the document, and chooses the operation.
-    fn read(&self, envelope: &Envelope) -> Result<Document, Refusal> {
+    fn read(&self, app: &App, envelope: &Envelope) -> Result<Document, Refusal> {
         let name = envelope.operation_name.as_deref();
         Document::read(&self.schema, &envelope.query, name, &limits())
-            .map_err(|error| refuse(error, &envelope.query))
+            .map_err(|error| refuse(error, &envelope.query, app.management().introspection))
     }
 }
 
@@ -227,7 +228,18 @@ fn denied(app: &App, parts: &Parts) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, &Failure::access_denied())
 }
 
-fn refuse(error: DocumentError, text: &str) -> Refusal {
+/// `refusal` with the scope that is missing, if one is (RFC 6750 §3.1).
+fn without_scope(app: &App, refusal: Refusal, scope: Option<&str>) -> Refusal {
+    let Some(scope) = scope else { return refusal };
+    let realm = realm(app);
+    let challenge =
+        format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    refusal.header(WWW_AUTHENTICATE, &challenge)
+}
+
+/// Why a document is refused. Texts about the schema name its types, so that they are told where it
+/// may be read alone (`docs/contracts/curity.md` §3.7).
+fn refuse(error: DocumentError, text: &str, tells_types: bool) -> Refusal {
     match error {
         DocumentError::TooLarge(message) => Refusal::of_operation(&Failure::validation(message)),
         DocumentError::Invalid(errors) => {
@@ -238,7 +250,10 @@ fn refuse(error: DocumentError, text: &str) -> Refusal {
                 Classification::InvalidSyntax
             };
             let shown = errors.iter().map(|error| {
-                let failure = Failure::new(classification, error.message.clone());
+                let plain = "The document does not fit the schema.";
+                let is_told = tells_types || !parses;
+                let message = if is_told { &*error.message } else { plain };
+                let failure = Failure::new(classification, message);
                 let mut shown = failure.to_json(None, false);
                 shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
                 shown

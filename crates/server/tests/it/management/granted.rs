@@ -213,3 +213,30 @@ async fn pages_end_with_cursors_that_are_good_for_their_own_list_alone() {
         assert_eq!(answer.json()["errors"][0]["path"], json!(["grantedAuthorizationsByOwner"]));
     }
 }
+
+/// What an app was given that is inactive for now is good again once it is active; what a revoked one
+/// had is over (`docs/contracts/curity.md` §9).
+#[tokio::test]
+async fn what_an_inactive_app_was_given_is_listed_and_what_a_revoked_one_had_is_not() {
+    let castellan = serving(GROUPS, APPS).await;
+    let admin = token(&castellan, "admin").await;
+    token_at(&castellan, "game", "user", "accounts groups").await;
+    let game = |more: &str| {
+        let (_, rest) = APPS.split_once("---").unwrap();
+        let (game, _) = rest.split_once("---").unwrap();
+        castellan.cli_with(&["apply", "-f", "-"], &format!("{game}{more}\n"))
+    };
+    let listed = async || {
+        let query = "{grantedAuthorizationsByOwner(owner: \"user\") {totalCount}}";
+        data(&asked(&castellan, GRANTED, &admin, query).await)["grantedAuthorizationsByOwner"]
+            ["totalCount"]
+            .clone()
+    };
+    for (more, count) in [("active: false", 1), ("active: true", 1), ("revoked: true", 0)] {
+        let applied = game(more);
+        assert!(applied.status.success(), "{applied:?}");
+        // Another process changed it: within the bound of the feed.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(listed().await, count, "{more}");
+    }
+}

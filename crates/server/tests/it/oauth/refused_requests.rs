@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     browser::Browser,
-    castellan::Castellan,
+    castellan::{Castellan, Plan},
     fixtures::{Asking, DOCUMENTS, PORTAL, SPA, assert_refused, assert_sent_back},
     jose::forged,
     wire::{Answer, Ask},
@@ -253,5 +253,43 @@ async fn a_probe_in_http_1_0_needs_no_host() {
         let request = format!("{head}\r\nConnection: close\r\n\r\n");
         let answer = crate::support::wire::raw(&castellan.url, request.as_bytes()).await;
         assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
+    }
+}
+
+/// RFC 6749 §2.3.1: URLs are logged on the way, so that a secret in one is refused even if it is right,
+/// and nothing of it is kept here.
+#[tokio::test]
+async fn a_secret_in_the_url_is_refused_and_written_nowhere() {
+    let castellan = Castellan::start(Plan {
+        documents: DOCUMENTS.to_owned(),
+        environment: vec![("CASTELLAN_LOG", "trace".to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let secret = "s3cr3t-in-the-address";
+    for (path, name) in [
+        ("/auth/token", "client_secret"),
+        ("/auth/token", "password"),
+        ("/auth/token", "client%5Fassertion"),
+        ("/auth/revoke", "token"),
+        ("/auth/introspect", "client_secret"),
+        ("/auth/par", "client_secret"),
+    ] {
+        let url = castellan.at(&format!("{path}?x=1&{name}={secret}"));
+        let form = [("grant_type", "client_credentials"), ("client_id", "portal")];
+        let answer = Ask::post(&url).form(&form).send().await;
+        assert_refused(&answer, 400, "invalid_request");
+        let told = answer.json()["error_description"].as_str().unwrap().to_owned();
+        assert!(is_plain(&told) && told.contains(&name.replace("%5F", "_")), "{told}");
+        assert!(!answer.body.contains(secret), "{answer:?}");
+    }
+    // What is no secret may be part of the address (RFC 6749 §3.2).
+    let pairs = [&PORTAL[..], &[("grant_type", "client_credentials")]].concat();
+    let answer = Ask::post(&castellan.at("/auth/token?tenant=1")).form(&pairs).send().await;
+    assert_ne!(answer.json()["error"], "invalid_request", "{answer:?}");
+    let audited = castellan.said(&["get", "AuditEvent"]);
+    let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
+    for text in [audited, log] {
+        assert!(!text.contains(secret), "{text}");
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn initialize_activation(call: &Call<'_>) -> Result<Value, Fail
 /// Whether the answer may tell what became of it: it concerns the caller's own account, or the caller
 /// may read all.
 const fn reveals(call: &Call<'_>) -> bool {
-    call.reads_all || call.is_self_service
+    call.reads_all || call.allowed.is_self_service()
 }
 
 /// Whom a link is for, and in which language.

@@ -102,7 +102,7 @@ pub(super) async fn update_device(call: &Call<'_>) -> Result<Value, Failure> {
 pub(super) async fn delete_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let device = (input.id(), input.text("deviceId"));
-    said("deleted", call.app.issuer().delete_device(&actor(call), device).await)
+    said("deleted", call.app.issuer().delete_device(&actor(call), device, call.allowed).await)
 }
 
 pub(super) async fn delete_link(call: &Call<'_>) -> Result<Value, Failure> {

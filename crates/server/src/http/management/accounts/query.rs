@@ -51,6 +51,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Value, Failure> {
     let listed = if wants_page {
         issuer.list_accounts(query.clone()).await.map_err(failure::of_list)?
     } else {
+        issuer.check_accounts_cursor(query.clone()).map_err(failure::of_list)?;
         Listed::default()
     };
     let total = if call.selected.has("totalCount") {

@@ -75,6 +75,8 @@ async fn sessions_count_at_graphql_guards_and_what_changes_something_has_to_be_m
     for query in [write, "{ hello }"] {
         let refused = session.sends(api.graphql(query)).send().await;
         assert_eq!((refused.status.as_u16(), code(&refused)), (401, json!("CSRF")), "{query}");
+        let decision = &refused.json()["errors"][0]["extensions"]["decision"];
+        assert_eq!(decision.as_str(), refused.header("castellan-decision"), "{refused:?}");
     }
     let meant = session.means(api.graphql("{ hello }")).send().await;
     assert_eq!(meant.json()["data"]["hello"], "hi", "{meant:?}");

@@ -133,6 +133,7 @@ impl Issuer {
             end: NameEnd::Start,
             part: by.prefix(),
             after,
+            descending: false,
             limit: most,
         };
         names::page(self.repository().store(), &query, self.now()).await

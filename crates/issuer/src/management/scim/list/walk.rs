@@ -126,6 +126,7 @@ impl Walk {
             end: NameEnd::Start,
             part: start.clone(),
             after,
+            descending: false,
             limit: self.limit,
         };
         let page = names::page(issuer.repository().store(), &query, issuer.now()).await?;

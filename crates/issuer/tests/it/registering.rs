@@ -137,7 +137,7 @@ impl Story for Registering {
                 return Ok(());
             }
             Then::Replace => {
-                let mut members = metadata("Other");
+                let mut members = metadata("Renamed");
                 members.insert("client_id".to_owned(), json!(id));
                 issuer.replace_registration(&id, &sender, &members).await.map_err(text)?
             }

@@ -92,7 +92,7 @@ fn registration(app: &App) -> Router<App> {
         return Router::new();
     }
     let one = get(handlers::read).put(handlers::replace).delete(handlers::delete);
-    Router::new().route("/register", post(handlers::register)).route("/register/{client_id}", one)
+    Router::new().route("/register", post(handlers::register)).route("/register/{id}", one)
 }
 
 /// The authorization endpoint again, at the path of a dialect.

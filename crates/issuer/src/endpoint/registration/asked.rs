@@ -298,7 +298,8 @@ impl Asked {
         self.application_type.unwrap_or_default()
     }
 
-    fn check_bounds(&self) -> Result<(), RegistrationError> {
+    /// Whether texts and lists are within their bounds.
+    pub(super) fn check_bounds(&self) -> Result<(), RegistrationError> {
         if let Some(name) = &self.client_name {
             Self::check_name("client_name", name)?;
         }

@@ -234,9 +234,8 @@ impl Issuer {
         let Some(id) = &registration.initial_client else { return Ok(Initiator::default()) };
         let found = self.repository().get::<Client>(id, self.now()).await?;
         // Of one that is gone nothing is left to give.
-        let client = found.map(|stored| stored.body).map(std::sync::Arc::new);
-        let client = client.map(|client| (id.clone(), client));
-        Ok(Initiator { client: Some(client.ok_or(GONE)?), ..Initiator::default() })
+        let most = found.map(|stored| stored.body.scope).unwrap_or_default();
+        Ok(Initiator { client: Some(id.clone()), most: Some(most), ..Initiator::default() })
     }
 
     /// The registration with `metadata` and, if the client does it itself, another token.
@@ -272,10 +271,6 @@ impl Issuer {
         Ok(Some(stored.ok_or_else(|| RegistrationError::from(OAuthError::InvalidToken))?.body))
     }
 }
-
-/// Why a registration cannot be replaced whose initial client was deleted.
-const GONE: RegistrationError =
-    RegistrationError::Denied("the client that registered this one does not exist any more");
 
 /// That a client is still as it was read.
 fn seen(stored: &Versioned<Client>) -> Precondition {

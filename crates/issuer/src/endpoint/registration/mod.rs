@@ -15,7 +15,7 @@ mod statement;
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random};
+use castellan_proto::{Digest, Opaque, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
 use serde_json::{Map, Value, json};
 
 pub use error::RegistrationError;
@@ -54,8 +54,10 @@ pub struct Sender<'a> {
 /// Who registers a client; nobody is known if registration is open.
 #[derive(Default)]
 struct Initiator {
-    /// The client.
-    client: Option<(String, Arc<Client>)>,
+    /// The id of the client.
+    client: Option<String>,
+    /// The scopes that the client has; without a client, the configuration alone decides.
+    most: Option<Scopes>,
     /// The account that it acts for.
     account: Option<String>,
     /// The id under which its token is recorded as used, and how long that is of use.
@@ -92,8 +94,12 @@ impl Issuer {
         let source = sender.source;
         let initiator = self.initiator(sender).await?;
         let plan = self.plan(members, &initiator, None).await?;
+        let client = initiator.client.as_deref();
+        if client.is_none() {
+            // Before anything is looked for. It is not taken back: what is registered stays.
+            let _counted = self.registered_from(source)?;
+        }
         self.check_room(&initiator).await?;
-        let client = initiator.client.as_ref().map(|(id, _)| &**id);
         self.check_names(&plan, client, None).await?;
         let id = format!("{}{}", names::PREFIX, URL_SAFE_NO_PAD.encode(random::<16>()));
         let (registration, shown) = self.fresh_registration(&id, &plan, &initiator);
@@ -101,10 +107,6 @@ impl Issuer {
         let absent = [Precondition::Absent];
         // Whatever is wrong shows before the token is used up.
         RegisteredClient::write(self, &id, written.clone(), (Mode::DryRun, &absent)).await?;
-        if client.is_none() {
-            // It is not taken back: what was registered stays.
-            let _counted = self.registered_from(source)?;
-        }
         if let Some((used, ends)) = &initiator.once {
             // Before the client is there: of any number of requests at a time one gets on, and a crash
             // in between leaves a used token and no client.
@@ -154,8 +156,8 @@ impl Issuer {
                 if !proven.client.scope.has_name(REGISTER) {
                     return Err(RegistrationError::Scope(REGISTER));
                 }
-                let client = Some((proven.id, proven.client));
-                Ok(Initiator { client, ..Initiator::default() })
+                let (client, most) = (Some(proven.id), Some(proven.client.scope.clone()));
+                Ok(Initiator { client, most, ..Initiator::default() })
             }
             (None, None) if by(Registrant::Open) => Ok(Initiator::default()),
             (Some(_), _) => Err(OAuthError::InvalidToken.into()),
@@ -172,8 +174,12 @@ impl Issuer {
     ) -> Result<Initiator, RegistrationError> {
         let live = self.caller(token, proof, REGISTER).await?;
         let used = Digest::of(format!("initial access token\0{}", live.jti).as_bytes()).text();
+        if self.repository().get::<UsedAssertion>(&used, self.now()).await?.is_some() {
+            return Err(OAuthError::InvalidToken.into());
+        }
         Ok(Initiator {
-            client: Some((live.client_id.clone(), Arc::clone(&live.client))),
+            client: Some(live.client_id.clone()),
+            most: Some(live.client.scope.clone()),
             account: live.account.as_ref().map(|(id, _)| id.clone()),
             once: Some((used, live.expires)),
         })
@@ -204,7 +210,7 @@ impl Issuer {
         if count >= u64::from(settings.max_clients) {
             return Err(full("this server has as many clients as it takes"));
         }
-        let Some((id, _)) = &initiator.client else { return Ok(()) };
+        let Some(id) = &initiator.client else { return Ok(()) };
         let most = usize::try_from(settings.max_per_client).unwrap_or(usize::MAX);
         let theirs = self.registered_by(RegisteredBy::Client(id), None, most).await?;
         if theirs.len() >= most {
@@ -224,7 +230,7 @@ impl Issuer {
         let registration = Registration {
             client_id: id.to_owned(),
             template: plan.template.clone(),
-            initial_client: initiator.client.as_ref().map(|(id, _)| id.clone()),
+            initial_client: initiator.client.clone(),
             account: initiator.account.clone(),
             token: shown.token.digest().text(),
             token_ends: self.token_ends(),

@@ -131,13 +131,11 @@ impl Issuer {
                 .cloned()
                 .collect());
         };
-        let scopes = Scopes::parse(text).map_err(|error| {
-            let _ = error;
-            RegistrationError::Metadata("scope: must be scopes, separated by spaces".to_owned())
-        })?;
-        let has = |scope: &Scope| match &initiator.client {
-            Some((_, client)) => is_about(scope) || client.scope.cover(scope),
-            None => true,
+        let Ok(scopes) = Scopes::parse(text) else {
+            return wrong("scope: must be scopes, separated by spaces");
+        };
+        let has = |scope: &Scope| {
+            is_about(scope) || initiator.most.as_ref().is_none_or(|most| most.cover(scope))
         };
         let is_good = |scope: &Scope| !is_power(scope) && allowed.cover(scope) && has(scope);
         match scopes.iter().position(|scope| !is_good(scope)) {
@@ -155,6 +153,7 @@ fn plan_by_template(
     of: (&str, &Client),
 ) -> Result<Plan, RegistrationError> {
     let (id, template) = of;
+    asked.check_bounds()?;
     let supplied = client_metadata(template);
     for (name, value) in members {
         let is_same = supplied.get(name) == Some(value);
@@ -179,15 +178,15 @@ fn plan_by_template(
         };
         document.insert("scope".to_owned(), json!(scopes));
     }
-    let metadata = asked.kept(members)?;
-    let mut own = Vec::new();
+    let mut metadata = asked.kept(members)?;
+    // That of the template is not known.
+    metadata.shift_remove("application_type");
     if let Some(name) = &asked.client_name {
-        Asked::check_name("client_name", name)?;
         document.insert("name".to_owned(), json!(name));
-        own = looks(name, &metadata);
-        // Whatever it is made of may be called so, too.
-        let theirs = looks(&template.name, &Map::new());
-        own.retain(|look| !theirs.contains(look));
     }
+    let mut own = looks(asked.client_name.as_deref().unwrap_or_default(), &metadata);
+    // It may be called as the template is.
+    let theirs = looks(&template.name, &Map::new());
+    own.retain(|look| !theirs.contains(look));
     Ok(Plan { document, metadata, template: Some(id.to_owned()), by_secret: true, looks: own })
 }

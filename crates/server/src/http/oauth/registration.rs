@@ -55,7 +55,7 @@ pub(crate) async fn register(State(app): State<App>, request: Request<Body>) -> 
     respond(&headers, answered.await.map(|answer| (StatusCode::CREATED, Json(answer))))
 }
 
-/// `GET /register/{client_id}` (RFC 7592 §2.1).
+/// `GET /register/{id}` (RFC 7592 §2.1).
 pub(crate) async fn read(State(app): State<App>, Path(id): Path<String>, parts: Parts) -> Response {
     let answered = async {
         let url = app.at(&format!("{PATH}/{id}"));
@@ -65,7 +65,7 @@ pub(crate) async fn read(State(app): State<App>, Path(id): Path<String>, parts: 
     respond(&parts.headers, answered.await.map(Json))
 }
 
-/// `PUT /register/{client_id}` (RFC 7592 §2.2).
+/// `PUT /register/{id}` (RFC 7592 §2.2).
 pub(crate) async fn replace(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -81,7 +81,7 @@ pub(crate) async fn replace(
     respond(&headers, answered.await.map(Json))
 }
 
-/// `DELETE /register/{client_id}` (RFC 7592 §2.3).
+/// `DELETE /register/{id}` (RFC 7592 §2.3).
 pub(crate) async fn delete(
     State(app): State<App>,
     Path(id): Path<String>,

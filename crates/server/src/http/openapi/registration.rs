@@ -7,7 +7,7 @@ use crate::http::resources::openapi::add;
 
 /// Adds the operations.
 pub(super) fn describe(paths: &mut Map<String, Value>) {
-    let one = "/register/{client_id}";
+    let one = "/register/{id}";
     add(paths, "/register", &Method::POST, register());
     add(paths, one, &Method::GET, manage("Read a registration (RFC 7592 §2.1).", &[("200", READ)]));
     let mut replace = manage(
@@ -48,7 +48,7 @@ fn manage(summary: &str, responses: &[(&str, &str)]) -> Value {
     let denied = ("403", "The scope `dcrm` is missing, or the client is not active.");
     let mut operation = described(summary, &[responses, &[denied]].concat());
     operation["security"] = json!([{"bearer": []}]);
-    operation["parameters"] = json!([{"name": "client_id", "in": "path", "required": true, "schema": {"type": "string"}}]);
+    operation["parameters"] = json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]);
     operation
 }
 

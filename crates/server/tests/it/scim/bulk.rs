@@ -10,7 +10,12 @@ fn bulk(operations: &Value) -> Value {
 }
 
 fn statuses(body: &Value) -> Vec<&str> {
-    body["Operations"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect()
+    body["Operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["status"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]

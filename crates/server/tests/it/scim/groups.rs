@@ -67,21 +67,33 @@ async fn members_are_changed_as_the_rfc_entra_and_okta_do_it() {
     scim.post("/Groups", &json!({"displayName": "team"})).await;
     for (operations, members) in [
         // Entra ID.
-        (json!([{"op": "Add", "path": "members", "value": [{"value": "ann"}, {"value": "bob"}]}]),
-            &["ann", "bob"][..]),
+        (
+            json!([{"op": "Add", "path": "members", "value": [{"value": "ann"}, {"value": "bob"}]}]),
+            &["ann", "bob"][..],
+        ),
         (json!([{"op": "Add", "path": "members", "value": [{"value": "ann"}]}]), &["ann", "bob"]),
         (json!([{"op": "Remove", "path": "members", "value": [{"value": "ann"}]}]), &["bob"]),
         // Okta.
-        (json!([{"op": "remove", "path": "members[value eq \"bob\"]"},
-            {"op": "add", "path": "members", "value": [{"value": "eve", "display": "x"}]}]), &["bob"]),
-        (json!([{"op": "remove", "path": "members[value eq \"bob\"]"},
-            {"op": "add", "path": "members", "value": [{"value": "eve"}]}]), &["eve"]),
+        (
+            json!([{"op": "remove", "path": "members[value eq \"bob\"]"},
+            {"op": "add", "path": "members", "value": [{"value": "eve", "display": "x"}]}]),
+            &["bob"],
+        ),
+        (
+            json!([{"op": "remove", "path": "members[value eq \"bob\"]"},
+            {"op": "add", "path": "members", "value": [{"value": "eve"}]}]),
+            &["eve"],
+        ),
         (json!([{"op": "replace", "value": {"id": "team", "displayName": "The team"}}]), &["eve"]),
         (json!([{"op": "replace", "path": "members", "value": [{"value": "ann"}]}]), &["ann"]),
-        (json!([{"op": "add", "value": {"members": [{"value": "bob"}, {"value": "eve"}]}}]),
-            &["ann", "bob", "eve"]),
-        (json!([{"op": "remove", "path": "members[value eq \"ann\" or value eq \"root\"]"}]),
-            &["bob", "eve"]),
+        (
+            json!([{"op": "add", "value": {"members": [{"value": "bob"}, {"value": "eve"}]}}]),
+            &["ann", "bob", "eve"],
+        ),
+        (
+            json!([{"op": "remove", "path": "members[value eq \"ann\" or value eq \"root\"]"}]),
+            &["bob", "eve"],
+        ),
         (json!([{"op": "remove", "path": "members"}]), &[]),
     ] {
         let changed = scim.patch("/Groups/team", &operations).await;
@@ -90,8 +102,12 @@ async fn members_are_changed_as_the_rfc_entra_and_okta_do_it() {
         assert_eq!(scim.members("team").await, members, "{operations}");
     }
     assert_eq!(scim.get("/Groups/team").await.json()["displayName"], "The team");
-    let shown = scim.patch("/Groups/team?attributes=displayName",
-        &json!([{"op": "replace", "path": "displayName", "value": "T"}])).await;
+    let shown = scim
+        .patch(
+            "/Groups/team?attributes=displayName",
+            &json!([{"op": "replace", "path": "displayName", "value": "T"}]),
+        )
+        .await;
     assert_eq!((shown.status.as_u16(), &shown.json()["displayName"]), (200, &json!("T")));
 }
 
@@ -99,16 +115,25 @@ async fn members_are_changed_as_the_rfc_entra_and_okta_do_it() {
 async fn what_cannot_be_a_member_changes_nothing() {
     let scim = Scim::start().await;
     for (operations, kind) in [
-        (json!([{"op": "add", "path": "members", "value": [{"value": "eve"}, {"value": "none"}]}]),
-            "invalidValue"),
-        (json!([{"op": "add", "path": "members", "value": [{"value": "staff", "type": "Group"}]}]),
-            "invalidValue"),
+        (
+            json!([{"op": "add", "path": "members", "value": [{"value": "eve"}, {"value": "none"}]}]),
+            "invalidValue",
+        ),
+        (
+            json!([{"op": "add", "path": "members", "value": [{"value": "staff", "type": "Group"}]}]),
+            "invalidValue",
+        ),
         (json!([{"op": "add", "path": "members", "value": [{"type": "User"}]}]), "invalidValue"),
-        (json!([{"op": "add", "path": "members", "value": [{"value": "eve"}]},
-            {"op": "replace", "path": "displayName", "value": ""}]), "invalidValue"),
+        (
+            json!([{"op": "add", "path": "members", "value": [{"value": "eve"}]},
+            {"op": "replace", "path": "displayName", "value": ""}]),
+            "invalidValue",
+        ),
         (json!([{"op": "remove", "path": "displayName"}]), "mutability"),
-        (json!([{"op": "replace", "path": "members[value eq \"ann\"].value", "value": "eve"}]),
-            "mutability"),
+        (
+            json!([{"op": "replace", "path": "members[value eq \"ann\"].value", "value": "eve"}]),
+            "mutability",
+        ),
         (json!([{"op": "remove", "path": "members[value sw \"a\"]"}]), "invalidFilter"),
         (json!([{"op": "add", "value": {"id": "other"}}]), "mutability"),
     ] {
@@ -145,15 +170,16 @@ async fn whoever_is_in_a_deleted_group_is_in_none_and_one_of_its_name_has_no_mem
 async fn members_are_part_of_the_version_that_shows_them() {
     let scim = Scim::start().await;
     let tag = async |path: &str| scim.get(path).await.header("etag").unwrap().to_owned();
-    let (with, without) = (tag("/Groups/guides").await,
-        tag("/Groups/guides?excludedAttributes=members").await);
+    let (with, without) =
+        (tag("/Groups/guides").await, tag("/Groups/guides?excludedAttributes=members").await);
     assert_ne!(with, without);
     let ask = |method: Method, path: &str, name: &str, tag: &str| {
         Ask::new(method, &scim.at(path)).bearer(&scim.token).header(name, tag)
     };
     let known = ask(Method::GET, "/Groups/guides", "if-none-match", &with).send().await;
     assert_eq!(known.status, 304);
-    let add = json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": "eve"}]}]});
+    let add =
+        json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": "eve"}]}]});
     let added = ask(Method::PATCH, "/Groups/guides", "if-match", &with).json(&add).send().await;
     assert_eq!(added.status, 204, "{added:?}");
     let known = ask(Method::GET, "/Groups/guides", "if-none-match", &with).send().await;
@@ -167,7 +193,8 @@ async fn members_are_part_of_the_version_that_shows_them() {
 #[tokio::test]
 async fn groups_are_found_by_name_and_by_member() {
     let scim = Scim::start().await;
-    let made = json!({"displayName": "Night Shift", "externalId": "n-1", "members": [{"value": "eve"}]});
+    let made =
+        json!({"displayName": "Night Shift", "externalId": "n-1", "members": [{"value": "eve"}]});
     scim.post("/Groups", &made).await;
     for (filter, expected) in [
         ("displayName eq \"night shift\"", &["night-shift"][..]),

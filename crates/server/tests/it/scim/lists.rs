@@ -91,9 +91,12 @@ async fn case_15_pages_by_cursor_have_every_user_once_and_cursors_are_good_for_t
     let scim = Scim::start().await;
     seven(&scim).await;
     let mut first = String::new();
-    for (filter, order, total) in
-        [("", "", 12), ("userName pr", "", 12), ("userName sw \"n\"", "userName", 7), ("", "userName", 12)]
-    {
+    for (filter, order, total) in [
+        ("", "", 12),
+        ("userName pr", "", 12),
+        ("userName sw \"n\"", "userName", 7),
+        ("", "userName", 12),
+    ] {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
             let query =
@@ -143,14 +146,22 @@ async fn a_search_is_a_query_in_a_body() {
     let body = found.json();
     assert_eq!((&body["totalResults"], &body["startIndex"]), (&json!(7), &json!(2)));
     assert!(body["Resources"][0].get("emails").is_none());
-    assert_error(&scim.post("/Users/.search", &json!({"shoe": 9})).await, 400, Some("invalidValue"));
+    assert_error(
+        &scim.post("/Users/.search", &json!({"shoe": 9})).await,
+        400,
+        Some("invalidValue"),
+    );
     // Everything at once: users and then groups.
     let all = scim.post("/.search", &json!({"count": 200})).await.json();
     assert_eq!(all["totalResults"], 15);
     assert_eq!(ids(&all).len(), 15);
     let tail = scim.post("/.search", &json!({"startIndex": 12, "count": 3})).await.json();
-    let types: Vec<&Value> =
-        tail["Resources"].as_array().unwrap().iter().map(|one| &one["meta"]["resourceType"]).collect();
+    let types: Vec<&Value> = tail["Resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["meta"]["resourceType"])
+        .collect();
     assert_eq!(types, [&json!("User"), &json!("Group"), &json!("Group")]);
     assert_error(&scim.post("/.search", &json!({"filter": "id pr"})).await, 501, None);
     assert_eq!(scim.get("").await.json()["totalResults"], 15);

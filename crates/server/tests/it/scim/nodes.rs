@@ -25,8 +25,9 @@ impl Nodes {
     async fn start(url: &str) -> Self {
         let config = format!("{}{RULES}", config(url));
         let issuer = format!("http://localhost:{}", free_port());
-        let people = (0..RACERS)
-            .map(|number| format!("---\n{{resourceType: User, id: r{number}, userName: r{number}}}\n"));
+        let people = (0..RACERS).map(|number| {
+            format!("---\n{{resourceType: User, id: r{number}, userName: r{number}}}\n")
+        });
         let documents = format!("{PEOPLE}{}", people.collect::<String>());
         let plan = |documents: &str| Plan {
             config: config.clone(),
@@ -137,5 +138,6 @@ async fn members_are_changed_by_two_nodes_on_mongodb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_are_changed_by_two_nodes_on_dynamodb() {
     let server = address("CASTELLAN_TEST_DYNAMODB");
-    members_are_changed_by_two_nodes(&format!("dynamodb://local?table=scim&endpoint={server}")).await;
+    members_are_changed_by_two_nodes(&format!("dynamodb://local?table=scim&endpoint={server}"))
+        .await;
 }

@@ -56,10 +56,13 @@ async fn at_most_one_value_is_the_primary_one() {
     let added = json!([{"op": "add", "path": "emails",
         "value": [{"value": "three@example.org", "primary": true}]}]);
     let user = scim.patch("/Users/bob", &added).await.json();
-    assert_eq!(user["emails"], json!([
-        {"value": "three@example.org", "primary": true},
-        {"value": "two@example.org", "primary": false},
-    ]));
+    assert_eq!(
+        user["emails"],
+        json!([
+            {"value": "three@example.org", "primary": true},
+            {"value": "two@example.org", "primary": false},
+        ])
+    );
     // What was not said to be the primary one is not shown as it, whatever else changes.
     let none = json!([{"op": "replace", "path": "emails",
         "value": [{"value": "four@example.org", "primary": false}]}]);
@@ -73,6 +76,20 @@ async fn at_most_one_value_is_the_primary_one() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_said_to_be_active_is_not() {
+    let scim = Scim::start().await;
+    let removed = json!([{"op": "remove", "path": "active"}]);
+    let user = scim.patch("/Users/bob", &removed).await.json();
+    assert!(user.get("active").is_none(), "{user}");
+    let shown = scim.castellan.said(&["get", "User", "bob", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["inactive"], &shown["unstated"]), (&json!(true), &json!(["active"])));
+    assert_eq!(scim.found("/Users", &[("filter", "active pr and id eq \"bob\"")]).await, [""; 0]);
+    let said = json!([{"op": "add", "path": "active", "value": true}]);
+    assert_eq!(scim.patch("/Users/bob", &said).await.json()["active"], true);
+}
+
+#[tokio::test]
 async fn what_cannot_be_changed_says_so() {
     let scim = Scim::start().await;
     for (operation, kind) in [
@@ -80,19 +97,20 @@ async fn what_cannot_be_changed_says_so() {
         (json!({"op": "replace", "path": "id", "value": "x"}), "mutability"),
         (json!({"op": "replace", "path": "meta.created", "value": "x"}), "mutability"),
         (json!({"op": "remove", "path": "userName"}), "mutability"),
-        (json!({"op": "remove", "path": "active"}), "mutability"),
         (json!({"op": "remove", "path": "shoe"}), "invalidPath"),
         (json!({"op": "remove", "path": "emails["}), "invalidFilter"),
         (json!({"op": "remove", "path": "title x"}), "invalidPath"),
         (json!({"op": "remove"}), "noTarget"),
         (json!({"op": "shift", "path": "title"}), "invalidSyntax"),
         (json!({"op": "add", "path": "title", "value": {"a": 1}}), "invalidValue"),
-        (json!({"op": "replace", "path": "emails[value eq \"no\"].type", "value": "x"}), "noTarget"),
+        (
+            json!({"op": "replace", "path": "emails[value eq \"no\"].type", "value": "x"}),
+            "noTarget",
+        ),
     ] {
         let refused = scim.patch("/Users/ann", &json!([operation])).await;
         assert_error(&refused, 400, Some(kind));
     }
-    let many: Vec<Value> =
-        (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
+    let many: Vec<Value> = (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
     assert_error(&scim.patch("/Users/ann", &Value::Array(many)).await, 400, Some("tooMany"));
 }

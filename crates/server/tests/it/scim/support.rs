@@ -104,13 +104,7 @@ impl Scim {
         self.send_by(&self.token, method, path, body).await
     }
 
-    pub async fn send_by(
-        &self,
-        token: &str,
-        method: Method,
-        path: &str,
-        body: &Value,
-    ) -> Answer {
+    pub async fn send_by(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
         let ask = Ask::new(method, &self.at(path)).bearer(token);
         if body.is_null() {
             return ask.send().await;

@@ -102,7 +102,6 @@ async fn names_and_addresses_are_unique_and_errors_say_which() {
         (json!({"userName": "new", "emails": [{"value": "no address"}]}), "emails"),
         (json!({"userName": "new", "active": "perhaps"}), "active"),
         (json!({"userName": "new", "profileUrl": "javascript:x"}), "profileUrl"),
-        (json!({"userName": "new", "password": "short"}), "password"),
         (json!({"userName": 7}), "userName"),
     ] {
         let refused = scim.post("/Users", &body).await;
@@ -159,7 +158,9 @@ async fn attributes_are_shown_as_they_are_asked_for() {
     assert_eq!(others["id"], "ann", "always shown");
     let made = scim.post("/Users?attributes=userName", &json!({"userName": "new"})).await.json();
     assert!(made.get("meta").is_none(), "{made}");
-    for query in ["attributes=shoe", "attributes=title&excludedAttributes=title", "filter=title%20pr"] {
+    for query in
+        ["attributes=shoe", "attributes=title&excludedAttributes=title", "filter=title%20pr"]
+    {
         let refused = scim.get(&format!("/Users/ann?{query}")).await;
         assert_error(&refused, 400, Some("invalidValue"));
     }
@@ -174,10 +175,17 @@ async fn whoever_is_deactivated_is_signed_out_and_a_new_password_signs_in() {
     let off = json!([{"op": "Replace", "path": "active", "value": "False"}]);
     assert_eq!(scim.patch("/Users/bob", &off).await.json()["active"], false);
     assert_eq!(list().await, 401);
-    let on = json!([{"op": "replace", "value": {"active": true, "password": "another-password-1"}}]);
+    let on =
+        json!([{"op": "replace", "value": {"active": true, "password": "another-password-1"}}]);
     assert_eq!(scim.patch("/Users/bob", &on).await.json()["active"], true);
     assert_eq!(list().await, 401, "what was over stays over");
-    let pairs = [("grant_type", "password"), ("username", "bob"), ("password", "another-password-1"),
-        ("client_id", "desk"), ("client_secret", "s3cr3t-desk"), ("scope", "reader")];
+    let pairs = [
+        ("grant_type", "password"),
+        ("username", "bob"),
+        ("password", "another-password-1"),
+        ("client_id", "desk"),
+        ("client_secret", "s3cr3t-desk"),
+        ("scope", "reader"),
+    ];
     assert_eq!(scim.castellan.token(&pairs).await.status, 200);
 }

@@ -192,6 +192,16 @@ impl Permissions {
         is_allowed.then_some(Allowed { rules: None, own: Some(own) })
     }
 
+    /// Whether the token allows `need` of something, of what belongs to the account `owner` if it touches
+    /// that alone; which attributes is another question.
+    #[must_use]
+    pub fn may(&self, need: Operation, owner: Option<&str>) -> bool {
+        let is_own = || owner.is_some() && owner == self.subject.as_deref();
+        let matches =
+            self.rules.as_ref().is_none_or(|rules| !rules.require_subject_match || is_own());
+        self.operations.contains(&need) && matches
+    }
+
     fn allows_by_operation(&self, question: &Question<'_>) -> bool {
         let allows_operations = question.needs.iter().all(|need| self.operations.contains(need));
         let allows_attributes = self.rules.as_ref().is_none_or(|rules| {

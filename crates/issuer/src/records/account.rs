@@ -9,7 +9,7 @@ use crate::{
         Session,
         attached::{Attached, Link},
         attributes::Attributes,
-        group::ListingName,
+        listing_name::ListingName,
         order,
         person::PersonalDetails,
         repository::Stored,

@@ -63,10 +63,10 @@ pub struct Attributes {
     /// Their certificates. Nobody signs in by these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub x509_certificates: Vec<Entry>,
-    /// The attributes of which no value is the primary one by what was said of them, though the first
-    /// is used: SCIM shows values as it was told of them.
+    /// What was left open: the attributes of which no value is the primary one by what was said of them,
+    /// though the first is used, and `active`, of somebody who is not. SCIM shows what it was told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub no_primary: Vec<String>,
+    pub unstated: Vec<String>,
     /// What is known of them in their organisation (RFC 7643 §4.3).
     #[serde(skip_serializing_if = "Enterprise::is_empty")]
     pub enterprise: Enterprise,

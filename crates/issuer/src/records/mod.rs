@@ -20,6 +20,7 @@ mod family;
 mod grants;
 mod group;
 mod groups_claim;
+mod listing_name;
 pub(crate) mod order;
 mod person;
 mod person_token;
@@ -54,8 +55,9 @@ pub use credential::{ApiCredential, AuthKey, MachineToken, Previous, admits, net
 pub use decision::DecisionRecord;
 pub use family::{Family, Refresh};
 pub use grants::{GrantName, GrantSettings, Grants};
-pub use group::{Group, ListingName, MemberIndex};
+pub use group::{Group, MemberIndex};
 pub use groups_claim::{GroupsClaim, GroupsClaimName};
+pub use listing_name::ListingName;
 pub use person::{Address, BeyondScopes, PersonalDetails};
 pub use person_token::PersonToken;
 pub use registration::{RegisteredBy, Registration};

@@ -304,3 +304,41 @@ pub(crate) fn too_many_names(issuer: &Issuer, account: &Account) -> Option<Strin
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::{Draft, Inserted, Memory, Store as _};
+
+    #[tokio::test]
+    async fn what_an_earlier_version_wrote_is_listed_once_it_was_looked_at() {
+        let (store, now) = (Arc::new(Memory::default()), Timestamp(1_800_000_000));
+        let repository = Repository::new(Arc::clone(&store) as _, Arc::from("main"));
+        let groups = vec!["guides".to_owned(), "x".repeat(300)];
+        let account =
+            Account { user_name: "Ann".to_owned(), groups, active: true, ..Account::default() };
+        let draft = Draft {
+            key: repository.key(Kind::Account, "ann"),
+            body: serde_json::to_vec(&account).unwrap(),
+            unique: account.unique(),
+            expires_at: None,
+        };
+        assert_eq!(store.insert(draft, Notice::Silent, now).await.unwrap(), Inserted::Done);
+        let query = NameQuery {
+            site: repository.site().clone(),
+            kind: Kind::Account,
+            end: NameEnd::Start,
+            part: ListingName::Group.prefix("guides"),
+            after: None,
+            limit: 10,
+        };
+        assert_eq!(names::page(&*store, &query, now).await.unwrap().len(), 0);
+        assert_eq!(index_members(&repository, now, usize::MAX).await.unwrap(), 1);
+        assert_eq!(names::page(&*store, &query, now).await.unwrap().len(), 1);
+        assert!(repository.get::<Group>("guides", now).await.unwrap().is_some());
+        assert!(repository.get::<MemberIndex>(MemberIndex::ID, now).await.unwrap().is_some());
+        assert_eq!(index_members(&repository, now, usize::MAX).await.unwrap(), 0, "all is there");
+    }
+}

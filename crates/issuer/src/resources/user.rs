@@ -92,10 +92,10 @@ pub struct UserDocument {
     /// What is known of the person in their organisation, as in SCIM (RFC 7643 §4.3).
     #[serde(default)]
     enterprise: Enterprise,
-    /// Those of `emails`, `phoneNumbers`, `photos` and `addresses` of which SCIM shows no value as the
-    /// primary one, though the first is used.
+    /// What SCIM shows as left open: those of `emails`, `phoneNumbers`, `photos` and `addresses` of which
+    /// no value is the primary one, though the first is used; `active`, of somebody who is not.
     #[serde(default)]
-    no_primary: Vec<String>,
+    unstated: Vec<String>,
     /// The person's accounts elsewhere. Without it they stay as they are.
     linked_accounts: Option<Vec<LinkDocument>>,
 }
@@ -329,7 +329,7 @@ impl UserDocument {
             roles: mem::take(&mut self.roles),
             x509_certificates: mem::take(&mut self.x509_certificates),
             enterprise: mem::take(&mut self.enterprise),
-            no_primary: mem::take(&mut self.no_primary),
+            unstated: mem::take(&mut self.unstated),
         }
     }
 

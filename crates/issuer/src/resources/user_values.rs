@@ -51,7 +51,7 @@ pub(super) struct Values {
     pub roles: Vec<Entry>,
     pub x509_certificates: Vec<Entry>,
     pub enterprise: Enterprise,
-    pub no_primary: Vec<String>,
+    pub unstated: Vec<String>,
 }
 
 /// Values of an attribute at most, besides entitlements and roles.
@@ -59,8 +59,8 @@ const MOST: usize = 32;
 /// Entitlements and roles at most.
 const MOST_GROUPS: usize = 128;
 
-/// The attributes with several values of which one is used.
-const EFFECTIVE: [&str; 4] = ["emails", "phoneNumbers", "photos", "addresses"];
+/// What can be left open.
+const UNSTATED: [&str; 5] = ["emails", "phoneNumbers", "photos", "addresses", "active"];
 
 /// Writes `values` into `account`, which has the details of the document already.
 pub(super) fn write(
@@ -98,8 +98,8 @@ pub(super) fn write(
     for (name, text) in values.enterprise.texts() {
         check_text(name, text, 512)?;
     }
-    if let Some(name) = values.no_primary.iter().find(|name| !EFFECTIVE.contains(&&***name)) {
-        return Err(format!("noPrimary: {name:?} is not one of {}", EFFECTIVE.join(", ")));
+    if let Some(name) = values.unstated.iter().find(|name| !UNSTATED.contains(&&***name)) {
+        return Err(format!("unstated: {name:?} is not one of {}", UNSTATED.join(", ")));
     }
     account.set_emails(emails(values.email, values.emails)?);
     account.set_groups(values.groups);
@@ -115,9 +115,9 @@ pub(super) fn write(
     attributes.roles = values.roles;
     attributes.x509_certificates = values.x509_certificates;
     attributes.enterprise = values.enterprise;
-    attributes.no_primary = values.no_primary;
-    attributes.no_primary.sort_unstable();
-    attributes.no_primary.dedup();
+    attributes.unstated = values.unstated;
+    attributes.unstated.sort_unstable();
+    attributes.unstated.dedup();
     Ok(())
 }
 
@@ -309,8 +309,8 @@ pub(super) fn show(account: &Account, shown: &mut Value) {
     if !attributes.enterprise.is_empty() {
         shown["enterprise"] = json!(attributes.enterprise);
     }
-    if !attributes.no_primary.is_empty() {
-        shown["noPrimary"] = json!(attributes.no_primary);
+    if !attributes.unstated.is_empty() {
+        shown["unstated"] = json!(attributes.unstated);
     }
     if !attributes.addresses.is_empty() {
         shown["addresses"] = json!(attributes.addresses);

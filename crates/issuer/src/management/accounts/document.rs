@@ -21,9 +21,8 @@ const SAME: [(&str, &str); 7] = [
     ("active", "inactive"),
 ];
 
-/// The member of the document that says of which attributes no value is the primary one: it does not
-/// outlast these.
-pub(in crate::management) const NO_PRIMARY: &str = "noPrimary";
+/// The member of the document that says what was left open of attributes: it does not outlast these.
+pub(in crate::management) const UNSTATED: &str = "unstated";
 
 /// What documents have in longer forms than accounts of the API: texts by their characters, lists by
 /// their items (`docs/contracts/curity.md` §6.3).
@@ -74,7 +73,7 @@ pub(super) fn update(
             members.shift_remove(*same);
         }
         members.shift_remove(name);
-        if let Some(Value::Array(unmarked)) = members.get_mut(NO_PRIMARY) {
+        if let Some(Value::Array(unmarked)) = members.get_mut(UNSTATED) {
             unmarked.retain(|one| one != name);
         }
         if !value.is_null() {

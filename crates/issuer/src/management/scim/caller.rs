@@ -49,6 +49,11 @@ impl ScimCaller<'_> {
         self.permissions.decide(&question).ok_or_else(ScimError::forbidden)
     }
 
+    /// Whether `need` is allowed at all, whatever it writes.
+    pub(super) fn begin(&self, need: Operation, owner: Option<&str>) -> Result<(), ScimError> {
+        if self.permissions.may(need, owner) { Ok(()) } else { Err(ScimError::forbidden()) }
+    }
+
     /// `error`, unless it would tell somebody who may not read what there is.
     pub(super) fn hide(&self, owner: Option<&str>, error: ScimError) -> ScimError {
         let tells = error.status == 404 || error.status == 412;

@@ -106,7 +106,7 @@ impl Issuer {
         caller: &ScimCaller<'_>,
         request: &ScimRequest,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Create, None, &[])?;
+        caller.begin(Operation::Create, None)?;
         let selection = Query::selection_of(&GROUP, request)?;
         let mut told = value::resource(&GROUP, &request.body)?;
         let members = told.shift_remove("members").unwrap_or(Value::Null);
@@ -182,7 +182,7 @@ impl Issuer {
         request: &ScimRequest,
         id: &str,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Update, None, &[])?;
+        caller.begin(Operation::Update, None)?;
         let selection = Query::selection_of(&GROUP, request)?;
         let mut told = value::resource(&GROUP, &request.body)?;
         if !told.get("displayName").is_some_and(Value::is_string) {
@@ -202,7 +202,7 @@ impl Issuer {
         request: &ScimRequest,
         id: &str,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Update, None, &[])?;
+        caller.begin(Operation::Update, None)?;
         let selection = Query::selection_of(&GROUP, request)?;
         let (of_members, others): (Vec<_>, Vec<_>) = patch::read(&GROUP, id, &request.body)?
             .into_iter()

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Issuer,
-    management::accounts::{AccountError, account_view, document::NO_PRIMARY},
+    management::accounts::{AccountError, account_view, document::UNSTATED},
     managers::Operation,
     records::{Account, repository::Versioned},
     resources::{UserDocument, version_of},
@@ -43,7 +43,10 @@ pub(super) fn shown(base: &str, stored: &Versioned<Account>) -> Value {
     if let Some(zone) = members.shift_remove("timeZone") {
         members.insert("timezone".to_owned(), zone);
     }
-    for name in &account.attributes.no_primary {
+    for name in &account.attributes.unstated {
+        if name == "active" && !account.active {
+            members.shift_remove("active");
+        }
         if let Some(Value::Array(values)) = members.get_mut(name) {
             for value in values {
                 value["primary"] = json!(false);
@@ -115,9 +118,10 @@ fn enterprise(mut value: Value) -> Value {
     value
 }
 
-/// Says of which attributes no value is the primary one, after `fields` were written.
-fn note_primary(account: &Account, fields: &mut Map<String, Value>) {
-    let mut none: Vec<String> = account.attributes.no_primary.clone();
+/// Says what is left open after `fields` were written: of which attributes no value is the primary one,
+/// and whether somebody is active, who then is not.
+fn note_unstated(account: &Account, fields: &mut Map<String, Value>) {
+    let mut none: Vec<String> = account.attributes.unstated.clone();
     for name in EFFECTIVE {
         let Some(value) = fields.get(name) else { continue };
         none.retain(|one| one != name);
@@ -127,8 +131,16 @@ fn note_primary(account: &Account, fields: &mut Map<String, Value>) {
             none.push(name.to_owned());
         }
     }
-    if none != account.attributes.no_primary {
-        fields.insert(NO_PRIMARY.to_owned(), json!(none));
+    if let Some(active) = fields.get_mut("active") {
+        none.retain(|one| one != "active");
+        if active.is_null() {
+            *active = json!(false);
+            none.push("active".to_owned());
+        }
+    }
+    none.sort_unstable();
+    if none != account.attributes.unstated {
+        fields.insert(UNSTATED.to_owned(), json!(none));
     }
 }
 
@@ -166,12 +178,12 @@ impl Issuer {
         caller: &ScimCaller<'_>,
         request: &ScimRequest,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Create, None, &[])?;
+        caller.begin(Operation::Create, None)?;
         let selection = Query::selection_of(&USER, request)?;
         let mut fields = fields(value::resource(&USER, &request.body)?);
         fields.retain(|_, value| !value.is_null());
         caller.allow(Operation::Create, None, &written(&fields))?;
-        note_primary(&Account::default(), &mut fields);
+        note_unstated(&Account::default(), &mut fields);
         let created = self.create_account(&caller.actor, &fields).await?;
         let id = created["id"].as_str().unwrap_or_default().to_owned();
         let answer = self.scim_shown_user(caller, &id, &selection).await?;
@@ -200,7 +212,7 @@ impl Issuer {
         request: &ScimRequest,
         id: &str,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Update, Some(id), &[])?;
+        caller.begin(Operation::Update, Some(id))?;
         let told = value::resource(&USER, &request.body)?;
         let replace = |before: &Map<String, Value>| {
             let mut after = told.clone();
@@ -225,7 +237,7 @@ impl Issuer {
         request: &ScimRequest,
         id: &str,
     ) -> Result<ScimAnswer, ScimError> {
-        caller.allow(Operation::Update, Some(id), &[])?;
+        caller.begin(Operation::Update, Some(id))?;
         let changes = patch::read(&USER, id, &request.body)?;
         let change = |before: &Map<String, Value>| {
             let mut after = before.clone();
@@ -272,7 +284,7 @@ impl Issuer {
             if !fields.is_empty() {
                 caller.allow(Operation::Update, Some(id), &written(&fields))?;
             }
-            note_primary(&stored.body, &mut fields);
+            note_unstated(&stored.body, &mut fields);
             Ok(fields)
         };
         let edited = self.edit_account(&caller.actor, id, caller.renames, edit).await;

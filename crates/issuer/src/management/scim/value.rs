@@ -104,6 +104,10 @@ pub(super) fn object(
     };
     let mut read = Map::new();
     for (member, value) in members {
+        // Some clients send an extension as if it were a resource.
+        if name.starts_with("urn:") && member.eq_ignore_ascii_case("schemas") {
+            continue;
+        }
         let attribute = find(attributes, member).ok_or_else(|| unknown(member))?;
         if attribute.is_read_only() {
             continue;

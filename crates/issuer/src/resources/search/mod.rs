@@ -6,6 +6,7 @@
 //! that holds no more than the page it will give.
 
 mod cursor;
+mod login_names;
 mod orders;
 mod people;
 mod query;

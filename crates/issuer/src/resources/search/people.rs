@@ -3,6 +3,7 @@
 use super::{
     Filter, FilterAttribute, ListError, Listed, Listing, Sort, SortAttribute, SortOrder,
     cursor::{Place, SortKey},
+    login_names::{is_login_name, skip_listing_names},
     walk::{Least, MOST_EXAMINED, STEP, key_of, least},
 };
 use crate::{
@@ -194,23 +195,6 @@ impl Issuer {
             descending: false,
             limit: STEP,
         }
-    }
-}
-
-/// Whether somebody can sign in with `name`. The other names of accounts begin with capital letters,
-/// which no login name has.
-fn is_login_name(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_uppercase())
-}
-
-/// Goes on after all of the names that are not login names, once the first of them are there: an account
-/// has as many of them as it has groups. Those of lists end with a space, and no login name does.
-fn skip_listing_names(query: &mut NameQuery) {
-    let Some(after) = &mut query.after else { return };
-    match query.end {
-        NameEnd::Start if !is_login_name(after) => "Z\u{10ffff}".clone_into(after),
-        NameEnd::Finish if after.ends_with(' ') => "\u{10ffff} ".clone_into(after),
-        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use crate::store::{
 };
 
 /// Sorted by [`sorted`], not by hand.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "ann",
     "ann@example.org",
     "anna@example.org",
@@ -30,8 +30,10 @@ const NAMES: [&str; 20] = [
     "clef𝄞",
     "a\u{10ffff}",
     "\u{10ffff}",
+    "GROUP:1:ann ",
+    "GROUP:1:ann-2 ",
 ];
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 18] = [
     "",
     "a",
     "an",
@@ -48,6 +50,8 @@ const PARTS: [&str; 16] = [
     "𝄞",
     "\u{10ffff}",
     "no such",
+    "GROUP:1:",
+    "ann ",
 ];
 const ENDS: [NameEnd; 2] = [NameEnd::Start, NameEnd::Finish];
 const BOTH_WAYS: [(NameEnd, bool); 4] = [

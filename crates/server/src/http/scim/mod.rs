@@ -141,6 +141,9 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ScimErro
 }
 
 async fn document(headers: &HeaderMap, body: Body) -> Result<Value, ScimError> {
+    if http_body::Body::is_end_stream(&body) {
+        return Ok(Value::Null);
+    }
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type =
         media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();

@@ -60,7 +60,11 @@ async fn strangers_are_told_nothing_and_without_a_manager_nobody_is() {
         let url = castellan.at(&format!("/scim/v2{path}"));
         let anonymous = Ask::get(&url).send().await;
         assert_error(&anonymous, 401, None);
-        assert_eq!(anonymous.header("www-authenticate"), Some("Bearer realm=\"main\""), "{path}");
+        assert_eq!(
+            anonymous.header("www-authenticate"),
+            Some("Bearer realm=\"default\""),
+            "{path}"
+        );
         let invalid = Ask::get(&url).bearer("no-such-token").send().await;
         assert_error(&invalid, 401, None);
         let nobody = Ask::get(&url).bearer(&token).send().await;

@@ -76,6 +76,20 @@ async fn at_most_one_value_is_the_primary_one() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_said_to_be_active_is_not() {
+    let scim = Scim::start().await;
+    let removed = json!([{"op": "remove", "path": "active"}]);
+    let user = scim.patch("/Users/bob", &removed).await.json();
+    assert!(user.get("active").is_none(), "{user}");
+    let shown = scim.castellan.said(&["get", "User", "bob", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["inactive"], &shown["unstated"]), (&json!(true), &json!(["active"])));
+    assert_eq!(scim.found("/Users", &[("filter", "active pr and id eq \"bob\"")]).await, [""; 0]);
+    let said = json!([{"op": "add", "path": "active", "value": true}]);
+    assert_eq!(scim.patch("/Users/bob", &said).await.json()["active"], true);
+}
+
+#[tokio::test]
 async fn what_cannot_be_changed_says_so() {
     let scim = Scim::start().await;
     for (operation, kind) in [
@@ -83,7 +97,6 @@ async fn what_cannot_be_changed_says_so() {
         (json!({"op": "replace", "path": "id", "value": "x"}), "mutability"),
         (json!({"op": "replace", "path": "meta.created", "value": "x"}), "mutability"),
         (json!({"op": "remove", "path": "userName"}), "mutability"),
-        (json!({"op": "remove", "path": "active"}), "mutability"),
         (json!({"op": "remove", "path": "shoe"}), "invalidPath"),
         (json!({"op": "remove", "path": "emails["}), "invalidFilter"),
         (json!({"op": "remove", "path": "title x"}), "invalidPath"),

@@ -62,7 +62,7 @@ pub struct Origin {
 }
 
 /// Told apart only where an event is recorded: most requests cause none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
     Address(IpAddr),
     /// The user of this machine who runs a command.
@@ -78,7 +78,7 @@ impl fmt::Display for Source {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Parties {
     /// Who calls, once that is proven.
     caller: Option<Party>,
@@ -116,6 +116,16 @@ impl Origin {
     fn parties(&self) -> MutexGuard<'_, Parties> {
         self.parties.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `work`, which goes on after the present request and whose events come from there as well.
+pub(crate) fn going_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let present = ORIGIN.try_with(|origin| Origin {
+        source: origin.source.clone(),
+        decision: origin.decision.clone(),
+        parties: Mutex::new(origin.parties().clone()),
+    });
+    present.unwrap_or_default().within(work)
 }
 
 /// The request is known to be `caller`'s: whatever it does, they do.

@@ -7,6 +7,7 @@
 use super::reset::{ACTIVATION_SECONDS, IssueError, LinkUse, RESET_SECONDS};
 use crate::{
     Issuer,
+    audit::origin,
     error::OAuthError,
     messages::{Channel, Content, Later, Recipient, SendError, mail_address},
     records::{Account, repository::Versioned},
@@ -76,11 +77,11 @@ impl Issuer {
     ) {
         let Some(messenger) = self.messenger_of(Channel::Mail) else { return };
         let issuer = self.clone();
-        let work: Later = Box::pin(async move {
+        let work: Later = Box::pin(origin::going_on(async move {
             if let Err(error) = issuer.mail_link(&stored, (does, locale.as_deref())).await {
                 tracing::info!(account = stored.id, %error, "no link was sent");
             }
-        });
+        }));
         messenger.later(work);
     }
 

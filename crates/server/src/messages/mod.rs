@@ -181,7 +181,7 @@ impl MessageSender {
 const ANSWER: usize = 64 * 1024;
 
 fn slow(patience: Duration) -> String {
-    format!("nothing accepted it within {} s", patience.as_secs())
+    format!("no answer within {} s", patience.as_secs())
 }
 
 #[async_trait]

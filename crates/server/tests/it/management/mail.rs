@@ -34,7 +34,7 @@ async fn start(smtp: &Smtp, ca: &Ca) -> Castellan {
 
 const SEND: &str = "mutation {sendPasswordResetEmail(input: {accountId: \"john\"}) {result}}";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn mail_is_sent_with_a_password_after_starttls() {
     let ca = Ca::new("Mail");
     let certified = Some(ca.server(86_400));
@@ -57,7 +57,7 @@ async fn mail_is_sent_with_a_password_after_starttls() {
     assert!(!said.contains(LOGIN.1), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_said_in_clear_to_a_server_without_tls_or_with_another_name() {
     let (ca, other) = (Ca::new("Mail"), Ca::new("Somebody else"));
     for certified in [None, Some(other.server(86_400)), Some(ca.server(-60))] {

@@ -425,7 +425,7 @@ async fn case_17_no_program_gets_around_the_second_factor() {
 
     let john = opt_in(&castellan, &token, "john").await;
     assert_eq!(things(&jwt).await, 401);
-    let seen = recorder.seen().len();
+    recorder.seen();
     for (door, answer) in doors(&castellan).await {
         assert!(answer.body.contains("second factor"), "{door} says why: {answer:?}");
         let is_in_the_answer = door == "JWT by a mutation";
@@ -435,7 +435,7 @@ async fn case_17_no_program_gets_around_the_second_factor() {
             assert!(!answer.body.contains(secret), "{door}: {answer:?}");
         }
     }
-    assert_eq!(recorder.seen().len(), seen, "nothing reached the API");
+    assert!(recorder.seen().is_empty(), "nothing reached the API");
     until_audited(&castellan, "second factor needed").await;
 
     // A new password by a link signs nobody in, and opens no door either.

@@ -231,6 +231,7 @@ async fn recovery_codes_work_once_each_and_say_what_was_shown() {
     let claims = claims_of(&castellan, &done).await;
     assert_eq!(claims["amr"], json!(["pwd", "mfa"]), "{claims}");
     assert_eq!(claims["acr"], "urn:castellan:acr:recovery-code");
+    until_audited(&castellan, "urn:castellan:acr:recovery-code").await;
 }
 
 #[tokio::test]

@@ -253,13 +253,13 @@ async fn what_sign_ins_ask_for_is_not_lost_by_the_way() {
 async fn new_recovery_codes_take_the_place_of_the_old_ones() {
     let (castellan, token) = start("").await;
     let input = json!({"accountId": "john"});
-    let begin =
+    let exchange =
         ("startOptInMfaResetRecoveryCodesByAccountId", input, "state recoveryCodes {value}");
-    failed(&mutate(&castellan, &token, begin.clone()).await, "localized-validation-error");
+    failed(&mutate(&castellan, &token, exchange.clone()).await, "localized-validation-error");
     let john = opt_in(&castellan, &token, "john").await;
     let batch =
         account(&castellan, &token, ("john", MFA)).await["mfaOptIn"]["recoveryCodeBatch"].clone();
-    let begun = done(&castellan, &token, begin).await;
+    let begun = done(&castellan, &token, exchange).await;
     let fresh = text(&begun["recoveryCodes"][0], "value").to_owned();
     assert!(!john.recovery_codes.contains(&fresh));
     let unchanged = account(&castellan, &token, ("john", MFA)).await;

@@ -169,7 +169,10 @@ impl Issuer {
         if self.repository().insert(&id, &session, now).await? != Written::Done {
             return Err(StoreError::new("a newly generated session id was already in use"));
         }
-        let event = Event::of(AuditKind::SignIn).by(Party::user(&account_id));
+        let mut event = Event::of(AuditKind::SignIn).by(Party::user(&account_id));
+        if session.amr.is_multi_factor() {
+            event = event.detail(session.amr.acr());
+        }
         self.audit(event.target("Session", session.sid.as_deref().unwrap_or_default()));
         Ok((cookie, SignedIn::of(id, account, session)))
     }

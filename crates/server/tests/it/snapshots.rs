@@ -266,7 +266,8 @@ async fn discovery_promises_what_is_served() {
       "authorization_response_iss_parameter_supported": true,
       "claims_parameter_supported": true,
       "acr_values_supported": [
-        "urn:castellan:acr:password"
+        "urn:castellan:acr:password",
+        "urn:castellan:acr:totp"
       ],
       "ui_locales_supported": [
         "en"

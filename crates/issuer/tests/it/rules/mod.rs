@@ -18,6 +18,7 @@ mod people;
 mod reach;
 mod refresh;
 mod roles;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod site_access_sessions;

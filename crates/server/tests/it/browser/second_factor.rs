@@ -231,6 +231,7 @@ async fn recovery_codes_work_once_each_and_say_what_was_shown() {
     let claims = claims_of(&castellan, &done).await;
     assert_eq!(claims["amr"], json!(["pwd", "mfa"]), "{claims}");
     assert_eq!(claims["acr"], "urn:castellan:acr:recovery-code");
+    until_audited(&castellan, "urn:castellan:acr:recovery-code").await;
 }
 
 #[tokio::test]
@@ -425,7 +426,7 @@ async fn case_17_no_program_gets_around_the_second_factor() {
 
     let john = opt_in(&castellan, &token, "john").await;
     assert_eq!(things(&jwt).await, 401);
-    let seen = recorder.seen().len();
+    recorder.seen();
     for (door, answer) in doors(&castellan).await {
         assert!(answer.body.contains("second factor"), "{door} says why: {answer:?}");
         let is_in_the_answer = door == "JWT by a mutation";
@@ -435,7 +436,7 @@ async fn case_17_no_program_gets_around_the_second_factor() {
             assert!(!answer.body.contains(secret), "{door}: {answer:?}");
         }
     }
-    assert_eq!(recorder.seen().len(), seen, "nothing reached the API");
+    assert!(recorder.seen().is_empty(), "nothing reached the API");
     until_audited(&castellan, "second factor needed").await;
 
     // A new password by a link signs nobody in, and opens no door either.

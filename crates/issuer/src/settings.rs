@@ -71,6 +71,18 @@ pub struct Settings {
     /// are in a private network. It is set as `security.private_origins`. Default: none.
     #[serde(skip)]
     pub private_origins: Vec<String>,
+    /// What passkeys of the site are bound to. It is set as `[passkeys]`. Default: there are none.
+    #[serde(skip)]
+    pub passkeys: Option<RelyingParty>,
+}
+
+/// What passkeys are bound to (WebAuthn Level 3 §4, "relying party").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// The domain (RP ID).
+    pub id: String,
+    /// The origins of the pages on which people register and use them.
+    pub origins: Vec<String>,
 }
 
 /// Where used DPoP proofs are remembered (`docs/rules.md` rule 38).
@@ -106,6 +118,7 @@ impl Default for Settings {
             allow_table_scans: false,
             secrets: SecretPolicy::default(),
             private_origins: Vec::new(),
+            passkeys: None,
         }
     }
 }

@@ -129,6 +129,7 @@ impl Config {
         self.management.check()?;
         self.security.check(&self.site)?;
         self.check_credential_policy()?;
+        self.check_passkeys(sites)?;
         Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)
     }
 

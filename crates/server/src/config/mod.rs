@@ -16,6 +16,7 @@ mod jwt;
 mod management;
 mod methods;
 mod overlay;
+mod passkeys;
 mod people;
 mod reload;
 pub(crate) mod schema;
@@ -58,6 +59,7 @@ pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
 pub use management::{ManagementConfig, ManagersConfig};
 pub use methods::{Method, Methods};
+pub use passkeys::PasskeysConfig;
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
@@ -106,6 +108,8 @@ pub struct Config {
     /// What people's passwords have, besides `security.password_min_length` characters. Default: no
     /// policy.
     pub credential_policy: Option<CredentialPolicy>,
+    /// Passkeys. Default: none.
+    pub passkeys: Option<PasskeysConfig>,
     /// Audit records.
     pub audit: AuditConfig,
     /// The management APIs (`docs/contracts/curity.md`).

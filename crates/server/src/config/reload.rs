@@ -32,6 +32,7 @@ impl Loaded {
             ("issuer and site", self.sites != running.sites),
             ("security", new.security != old.security),
             ("credential_policy", new.credential_policy != old.credential_policy),
+            ("passkeys", new.passkeys != old.passkeys),
             ("audit", new.audit != old.audit),
             ("decidim.oauth_access_token_expires_in", minutes(new) != minutes(old)),
         ]
@@ -57,6 +58,7 @@ impl Loaded {
         config.security.clone_from(&old.security);
         config.credential_policy = old.credential_policy;
         config.management.has_credential_policy = old.credential_policy.is_some();
+        config.passkeys.clone_from(&old.passkeys);
         config.audit.clone_from(&old.audit);
         config.decidim.oauth_access_token_expires_in = minutes(old);
         config.check(&running.sites).map_err(Problem::anywhere)?;

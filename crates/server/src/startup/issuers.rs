@@ -73,6 +73,8 @@ async fn open_site(
             secrets: loaded.config.security.secrets(site, loaded.config.credential_policy),
             groups_claims: site.groups_claims.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
+            // What does not go together was refused with the configuration.
+            passkeys: loaded.config.passkeys.as_ref().and_then(|it| it.relying_party(site).ok()),
             ..loaded.config.tokens.clone()
         },
         clock: crate::clock::clock(),

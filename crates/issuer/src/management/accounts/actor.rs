@@ -57,8 +57,24 @@ impl Actor {
         }
     }
 
-    /// Whether they may change these `fields` of the account `id`: who sets what people sign in with
-    /// can sign in as them, so the person must be in no group that the caller is not in.
+    /// Whether they may change what the person of the account `id` signs in with, or shows as a second
+    /// factor: who does can sign in as them, so the person must be in no group that the caller is not
+    /// in.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] if not.
+    pub(super) fn may_open(&self, id: &str, account: &Account) -> Result<(), AccountError> {
+        self.may_touch(id, account)?;
+        let is_in = |group: &String| self.groups.contains(group);
+        if self.is_administrator || self.is(id) || account.groups.iter().all(is_in) {
+            Ok(())
+        } else {
+            Err(AccountError::Denied(None))
+        }
+    }
+
+    /// Whether they may change these `fields` of the account `id`, some of which are what its person
+    /// signs in with.
     ///
     /// # Errors
     /// [`AccountError::Denied`] naming the field, if not.
@@ -68,13 +84,12 @@ impl Actor {
         fields: &Map<String, Value>,
     ) -> Result<(), AccountError> {
         self.may_touch(id, account)?;
-        if self.is_administrator || self.is(id) {
-            return Ok(());
-        }
         let opens = SIGN_IN.into_iter().find(|name| fields.contains_key(*name));
-        match opens.filter(|_| !account.groups.iter().all(|group| self.groups.contains(group))) {
-            Some(field) => Err(AccountError::Denied(Some(field))),
-            None => Ok(()),
+        match opens {
+            Some(field) if self.may_open(id, account).is_err() => {
+                Err(AccountError::Denied(Some(field)))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,7 +7,9 @@ use super::{actor::Actor, error::AccountError, view::device_view};
 use crate::{
     Issuer,
     audit::{AuditKind, Event},
-    records::{Account, Attached, Device, MOST_DEVICES, MfaOptIn, repository::Update},
+    records::{
+        Account, Attached, Device, MOST_DEVICES, MfaOptIn, PASSKEY_DEVICE, repository::Update,
+    },
     store::{Kind, Notice},
 };
 
@@ -219,11 +221,16 @@ fn with_fields(
             device.expires_at = Some(time);
         }
     }
+    let is_passkey = device.passkey.is_some();
+    if is_passkey && device.device_type.as_deref() != Some(PASSKEY_DEVICE) {
+        let text = "deviceType: that of a passkey cannot be changed";
+        return Err(AccountError::Invalid(text.to_owned()));
+    }
     device.modified = now;
     Ok(device)
 }
 
-fn check_text(name: &str, text: &str) -> Result<(), AccountError> {
+pub(super) fn check_text(name: &str, text: &str) -> Result<(), AccountError> {
     let good = !text.trim().is_empty()
         && text.chars().count() <= LONGEST
         && !text.contains(char::is_control);

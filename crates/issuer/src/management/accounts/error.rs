@@ -1,5 +1,7 @@
 //! Why an operation on an account was not done.
 
+use castellan_proto::webauthn::WebAuthnError;
+
 use crate::{
     error::OAuthError,
     records::{account::PHONE_PREFIX, login_name},
@@ -44,6 +46,9 @@ pub enum AccountError {
     /// The code is not the one that was sent, or shown.
     #[error("unknown code")]
     UnknownCode,
+    /// The response of the browser registers no passkey.
+    #[error("the passkey was refused: {0}")]
+    Passkey(WebAuthnError),
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod filter;
 mod list;
+mod passkeys;
 mod view;
 mod write;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::filter::by_effective_value;
 use crate::{
     Issuer,
-    records::{Account, Device, Entry, MfaOptIn, PostalAddress, login_name},
+    records::{Account, Device, Entry, MfaOptIn, PASSKEY_DEVICE, PostalAddress, login_name},
     resources::{
         Facts, Problem, Resource,
         search::{FilterAttribute, ListError, Listed, Listing, Sort},
@@ -178,6 +178,7 @@ pub fn device_view(device: &Device) -> Value {
         "formFactor": device.form_factor,
         "deviceType": device.device_type,
         "category": category.map(|name| json!({"name": name})),
+        "details": details(device),
         "owner": device.owner,
         "expiresAt": device.expires_at,
         "meta": meta("Device", device.created, device.modified),
@@ -185,7 +186,15 @@ pub fn device_view(device: &Device) -> Value {
 }
 
 /// The categories of devices.
-const CATEGORIES: [&str; 2] = ["totp", "webauthn/passkeys"];
+const CATEGORIES: [&str; 2] = ["totp", PASSKEY_DEVICE];
+
+/// What is known of a device beyond what all of them have. Models of authenticators have no names here.
+fn details(device: &Device) -> Option<Value> {
+    let authenticator = json!({"name": null, "iconLightUri": null, "iconDarkUri": null});
+    let details =
+        || json!({"__typename": "WebAuthnDeviceDetails", "webAuthnAuthenticator": authenticator});
+    device.passkey.as_ref().map(|_| details())
+}
 
 fn mfa_view(mfa: &MfaOptIn, user_name: &str) -> Value {
     let factors = mfa.factors.iter().map(|factor| {

@@ -10,4 +10,5 @@ mod database_clients_rights;
 mod database_clients_whole;
 mod granted;
 mod managers;
+mod passkeys;
 pub mod support;

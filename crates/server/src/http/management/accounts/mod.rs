@@ -3,6 +3,7 @@
 mod credential;
 mod failure;
 mod mutation;
+mod passkey;
 mod query;
 
 use castellan_issuer::managers::Operation;
@@ -27,7 +28,6 @@ const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId",
 const EMAIL: &str = "verification of email addresses";
 const PHONE: &str = "verification of phone numbers";
 const TOTP: &str = "authentication by TOTP";
-const PASSKEYS: &str = "authentication by passkeys";
 const MFA: &str = "opt-in multi-factor authentication";
 const MAIL: &str = "password reset by email";
 const ACTIVATION: &str = "account activation by email";
@@ -164,12 +164,14 @@ pub(super) static API: Api = Api {
             .about(ID_OR_USER_NAME_IN_INPUT),
         Root::new("initializeAccountActivation", UPDATE, |_| mutation::not_configured(ACTIVATION))
             .about(ID_OR_USER_NAME_IN_INPUT),
-        Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| mutation::not_configured(PASSKEYS))
-            .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeVerifyPasskeyByAccountId", UPDATE, |_| {
-            mutation::not_configured(PASSKEYS)
+        Root::new("startVerifyPasskeyByAccountId", UPDATE, |call| Box::pin(passkey::start(call)))
+            .about(ACCOUNT_ID_IN_INPUT)
+            .writes("input", "devices"),
+        Root::new("completeVerifyPasskeyByAccountId", UPDATE, |call| {
+            Box::pin(passkey::complete(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .writes("input", "devices"),
     ],
     entities: &[
         ("Account", ""),

@@ -243,13 +243,15 @@ impl Issuer {
         (party, challenge): (&RelyingParty, &str),
         account: &Versioned<Account>,
     ) -> Value {
+        let shown = account.body.attributes.display_name.clone();
+        let shown = shown.unwrap_or_else(|| account.body.display_name());
         let offered = Algorithm::ALL.map(|one| json!({"type": "public-key", "alg": one.number()}));
         json!({
             "rp": {"id": party.id, "name": self.address().name},
             "user": {
                 "id": URL_SAFE_NO_PAD.encode(self.user_handle(account)),
                 "name": account.body.user_name,
-                "displayName": account.body.display_name(),
+                "displayName": shown,
             },
             "challenge": challenge,
             "pubKeyCredParams": offered,

@@ -295,11 +295,11 @@ async fn people_register_their_own_and_no_others() {
                   \"completeVerifyPasskeyByAccountId\"]\nreadable = [\"devices\"]\n\
                   updatable = [\"devices\"]\n[passkeys]\n";
     let castellan = serving(config, JOHNS).await;
-    let token = token(&castellan, "john").await;
+    let token = token(&castellan, "bob").await;
     let truth = Lies::none(&origin(&castellan));
     let mut authenticator = Authenticator::new(-7);
-    data(&registered(&castellan, &token, "john", (&mut authenticator, &truth)).await);
-    let variables = json!({"input": {"accountId": "bob", "alias": "Mine"}});
+    data(&registered(&castellan, &token, "bob", (&mut authenticator, &truth)).await);
+    let variables = json!({"input": {"accountId": "john", "alias": "Mine"}});
     let other = asked_with(&castellan, ACCOUNTS, &token, (START, variables)).await;
     assert_refused(&other, 403, "access-denied");
 }

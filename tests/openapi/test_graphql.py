@@ -21,6 +21,8 @@ TABLES = """
 [credential_policy]
 digits = 1
 
+[passkeys]
+
 [management]
 buckets = true
 

@@ -103,16 +103,14 @@ impl Authenticator {
         data.extend(&self.id);
         data.extend(self.cose());
         data.extend(&lies.trailer);
-        let statement = match lies.format {
-            "none" => head(5, 0),
-            _ => {
-                let mut signature = self.sign(&signed(&data, &client_data));
-                if lies.signs_wrongly {
-                    signature = self.sign(b"something else");
-                }
-                let algorithm = [text("alg"), number(self.algorithm())].concat();
-                [head(5, 2), algorithm, text("sig"), bytes(&signature)].concat()
-            }
+        let statement = if lies.format == "none" {
+            head(5, 0)
+        } else {
+            let message = signed(&data, &client_data);
+            let signature =
+                self.sign(if lies.signs_wrongly { b"something else" } else { &message });
+            let algorithm = [text("alg"), number(self.algorithm())].concat();
+            [head(5, 2), algorithm, text("sig"), bytes(&signature)].concat()
         };
         let object = [
             head(5, 3),
@@ -124,7 +122,7 @@ impl Authenticator {
             bytes(&data),
         ]
         .concat();
-        self.response(json!({
+        self.response(&json!({
             "clientDataJSON": encoded(&client_data),
             "attestationObject": encoded(&object),
             "authenticatorData": encoded(&data),
@@ -143,7 +141,7 @@ impl Authenticator {
         data.extend(&lies.trailer);
         let message = signed(&data, &client_data);
         let signature = self.sign(if lies.signs_wrongly { b"something else" } else { &message });
-        self.response(json!({
+        self.response(&json!({
             "clientDataJSON": encoded(&client_data),
             "authenticatorData": encoded(&data),
             "signature": encoded(&signature),
@@ -151,7 +149,7 @@ impl Authenticator {
         }))
     }
 
-    fn response(&self, response: Value) -> Value {
+    fn response(&self, response: &Value) -> Value {
         json!({
             "id": encoded(&self.id),
             "rawId": encoded(&self.id),
@@ -245,8 +243,8 @@ fn head(kind: u8, number: usize) -> Vec<u8> {
     let kind = kind << 5;
     match number {
         0..24 => vec![kind | u8::try_from(number).unwrap()],
-        24..256 => vec![kind | 24, u8::try_from(number).unwrap()],
-        _ => [&[kind | 25][..], &u16::try_from(number).unwrap().to_be_bytes()].concat(),
+        24..256 => vec![kind | 0x18, u8::try_from(number).unwrap()],
+        _ => [&[kind | 0x19][..], &u16::try_from(number).unwrap().to_be_bytes()].concat(),
     }
 }
 

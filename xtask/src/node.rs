@@ -35,8 +35,13 @@ pub fn test() -> Outcome {
 }
 
 /// The test files that drive a real browser.
-const IN_A_BROWSER: [&str; 4] =
-    ["apollo.test.mjs", "browser.test.mjs", "ibexa.test.mjs", "oidc-client-ts.test.mjs"];
+const IN_A_BROWSER: [&str; 5] = [
+    "apollo.test.mjs",
+    "browser.test.mjs",
+    "ibexa.test.mjs",
+    "oidc-client-ts.test.mjs",
+    "passkeys.test.mjs",
+];
 
 /// The test files; without a browser, all but those that drive it.
 fn files(browser: bool) -> Vec<String> {

@@ -79,6 +79,18 @@ pub struct Settings {
     /// nobody.
     #[serde(skip)]
     pub registration: RegistrationSettings,
+    /// What passkeys of the site are bound to. It is set as `[passkeys]`. Default: there are none.
+    #[serde(skip)]
+    pub passkeys: Option<RelyingParty>,
+}
+
+/// What passkeys are bound to (WebAuthn Level 3 §4, "relying party").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// The domain (RP ID).
+    pub id: String,
+    /// The origins of the pages on which people register and use them.
+    pub origins: Vec<String>,
 }
 
 /// Where used DPoP proofs are remembered (`docs/rules.md` rule 38).
@@ -115,6 +127,7 @@ impl Default for Settings {
             secrets: SecretPolicy::default(),
             private_origins: Vec::new(),
             registration: RegistrationSettings::default(),
+            passkeys: None,
         }
     }
 }

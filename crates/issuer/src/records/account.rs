@@ -11,6 +11,7 @@ use crate::{
         attributes::Attributes,
         listing_name::ListingName,
         order,
+        passkey::Passkey,
         person::PersonalDetails,
         repository::Stored,
     },
@@ -215,17 +216,19 @@ impl Stored for Account {
     const KIND: Kind = Kind::Account;
 
     /// User names and e-mail addresses share one namespace, so that nobody can take a name with
-    /// which somebody else signs in. Those of telephone numbers and links begin with capital letters,
-    /// which no login name has.
+    /// which somebody else signs in. Those of telephone numbers, links and passkeys begin with capital
+    /// letters, which no login name has.
     fn unique(&self) -> Vec<String> {
         let phone =
             self.details.phone_number.as_deref().filter(|_| self.attributes.phone_is_unique);
         let links = self.attached.links.iter();
+        let passkeys = self.attached.devices.iter().filter_map(|device| device.passkey.as_ref());
         let mut names: Vec<String> = std::iter::once(&self.user_name)
             .chain(&self.emails)
             .map(|name| login_name(name))
             .chain(phone.map(phone_name))
             .chain(links.map(|link| Link::unique_name(&link.value, &link.domain)))
+            .chain(passkeys.map(|passkey| Passkey::unique_name(&passkey.credential_id())))
             .collect();
         names.sort_unstable();
         names.dedup();

@@ -9,6 +9,8 @@
 use castellan_proto::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::passkey::Passkey;
+
 /// Devices of one account at most.
 pub const MOST_DEVICES: usize = 32;
 /// Linked accounts of one account at most: each is a unique name of the record.
@@ -60,6 +62,9 @@ pub struct Device {
     /// From when on it is not to be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// Its credential, if people sign in with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Passkey>,
     /// When it was added.
     pub created: Timestamp,
     /// When it was last changed.

@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod credential;
 pub mod mailed_links;
 pub mod new_password;
+pub mod passkey;
 mod password;
 pub mod per_request;
 pub mod reset;

@@ -61,10 +61,7 @@ impl<'a> Statement<'a> {
 
 /// The algorithm and the signature, and nothing else; or nothing at all.
 fn statement<'a>(decoder: &mut Decoder<'a>) -> Result<Option<(i64, &'a [u8])>, WebAuthnError> {
-    let number = match decoder.map() {
-        Ok(Some(number)) => number,
-        _ => return Err(MALFORMED),
-    };
+    let Ok(Some(number)) = decoder.map() else { return Err(MALFORMED) };
     if number == 0 {
         return Ok(None);
     }

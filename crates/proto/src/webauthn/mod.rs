@@ -1,7 +1,7 @@
 //! Web Authentication (WebAuthn Level 3): reading and checking what a browser answers when a passkey is
 //! registered (§7.1) or used (§7.2).
 //!
-//! Everything that a relying party must check without asking anybody is here. Signatures are ES256, EdDSA
+//! Everything that a relying party must check without asking anybody is here. Signatures are ES256, `EdDSA`
 //! (Ed25519) and RS256. Attestation is asked for by no one: a statement is none, or the credential's own
 //! signature.
 

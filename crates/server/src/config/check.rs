@@ -131,6 +131,7 @@ impl Config {
         self.check_registration()?;
         self.security.check(&self.site)?;
         self.check_credential_policy()?;
+        self.check_passkeys(sites)?;
         Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)
     }
 

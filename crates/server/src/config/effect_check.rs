@@ -88,7 +88,7 @@ impl DataConfig {
 
 impl Problem {
     /// The setting at `way` is wrong.
-    fn at(way: &[&'static str], text: &str) -> Self {
+    pub(super) fn at(way: &[&'static str], text: &str) -> Self {
         Self::of_setting(
             way.iter().map(|name| Step::Key(name)).collect(),
             ConfigError::Conflict(text.to_owned()),

@@ -17,6 +17,7 @@ mod management;
 mod messages;
 mod methods;
 mod overlay;
+mod passkeys;
 mod people;
 mod registration;
 mod reload;
@@ -62,6 +63,7 @@ pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as pa
 pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
+pub use passkeys::PasskeysConfig;
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
 pub use site::{Site, SiteConfig};
@@ -110,6 +112,8 @@ pub struct Config {
     /// What people's passwords have, besides `security.password_min_length` characters. Default: no
     /// policy.
     pub credential_policy: Option<CredentialPolicy>,
+    /// Passkeys. Default: none.
+    pub passkeys: Option<PasskeysConfig>,
     /// Audit records.
     pub audit: AuditConfig,
     /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.

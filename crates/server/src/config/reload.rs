@@ -32,6 +32,7 @@ impl Loaded {
             ("issuer and site", self.sites != running.sites),
             ("security", new.security != old.security),
             ("credential_policy", new.credential_policy != old.credential_policy),
+            ("passkeys", new.passkeys != old.passkeys),
             ("audit", new.audit != old.audit),
             ("mail", new.mail != old.mail),
             ("text_messages", new.text_messages != old.text_messages),
@@ -60,6 +61,7 @@ impl Loaded {
         config.security.clone_from(&old.security);
         config.credential_policy = old.credential_policy;
         config.management.has_credential_policy = old.credential_policy.is_some();
+        config.passkeys.clone_from(&old.passkeys);
         config.audit.clone_from(&old.audit);
         config.mail.clone_from(&old.mail);
         config.text_messages.clone_from(&old.text_messages);

@@ -74,6 +74,8 @@ async fn open_site(
             groups_claims: site.groups_claims.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
             registration: site.registration.clone(),
+            // What does not go together was refused with the configuration.
+            passkeys: loaded.config.passkeys.as_ref().and_then(|it| it.relying_party(site).ok()),
             ..loaded.config.tokens.clone()
         },
         clock: crate::clock::clock(),

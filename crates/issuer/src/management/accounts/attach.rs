@@ -13,7 +13,7 @@ use crate::{
     audit::{AuditKind, Event, origin::Party},
     managers::Allowed,
     records::{
-        Account, Attached, Device, MOST_DEVICES,
+        Account, Attached, Device, MOST_DEVICES, PASSKEY_DEVICE,
         repository::{Update, Versioned},
     },
     sign_in::second_factor::factor,
@@ -259,6 +259,11 @@ fn with_fields(
             let time = time.as_u64().ok_or_else(|| AccountError::Invalid(text.to_owned()))?;
             device.expires_at = Some(time);
         }
+    }
+    let is_passkey = device.passkey.is_some();
+    if is_passkey && device.device_type.as_deref() != Some(PASSKEY_DEVICE) {
+        let text = "deviceType: that of a passkey cannot be changed";
+        return Err(AccountError::Invalid(text.to_owned()));
     }
     device.modified = now;
     Ok(device)

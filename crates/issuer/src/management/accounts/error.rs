@@ -1,5 +1,7 @@
 //! Why an operation on an account was not done.
 
+use castellan_proto::webauthn::WebAuthnError;
+
 use crate::{
     error::OAuthError,
     records::{account::PHONE_PREFIX, login_name},
@@ -50,6 +52,9 @@ pub enum AccountError {
     /// The person reads why not.
     #[error("{0}")]
     Localized(String),
+    /// The response of the browser registers no passkey.
+    #[error("the passkey was refused: {0}")]
+    Passkey(WebAuthnError),
     /// The last factor stays.
     #[error("The last factor cannot be deleted; reset the state instead")]
     LastFactor,

@@ -14,6 +14,7 @@ mod filter;
 mod links;
 mod list;
 mod mfa;
+mod passkeys;
 mod totp;
 mod verify;
 mod view;

@@ -172,10 +172,6 @@ fn meta(kind: &str, created: Timestamp, modified: Timestamp) -> Value {
 #[must_use]
 pub fn device_view(device: &Device) -> Value {
     let category = device_category(device);
-    let details = (category == Some(TOTP_DEVICE)).then(|| {
-        let can_use = device.totp.is_some();
-        json!({"__typename": "TotpDeviceDetails", "canUseWithTotpAuthenticator": can_use})
-    });
     json!({
         "deviceId": device.device_id,
         "externalId": device.external_id,
@@ -183,7 +179,7 @@ pub fn device_view(device: &Device) -> Value {
         "formFactor": device.form_factor,
         "deviceType": device.device_type,
         "category": category.map(|name| json!({"name": name})),
-        "details": details,
+        "details": details(device),
         "owner": device.owner,
         "expiresAt": device.expires_at,
         "meta": meta("Device", device.created, device.modified),
@@ -193,6 +189,20 @@ pub fn device_view(device: &Device) -> Value {
 /// The category of `device`, if it is known what it is.
 pub(super) fn device_category(device: &Device) -> Option<&str> {
     device.device_type.as_deref().filter(|kind| DEVICE_CATEGORIES.contains(kind))
+}
+
+/// What is known of a device beyond what all of them have. Models of authenticators have no names here.
+fn details(device: &Device) -> Option<Value> {
+    if device_category(device) == Some(TOTP_DEVICE) {
+        let can_use = device.totp.is_some();
+        let details =
+            json!({"__typename": "TotpDeviceDetails", "canUseWithTotpAuthenticator": can_use});
+        return Some(details);
+    }
+    let authenticator = json!({"name": null, "iconLightUri": null, "iconDarkUri": null});
+    let details =
+        || json!({"__typename": "WebAuthnDeviceDetails", "webAuthnAuthenticator": authenticator});
+    device.passkey.as_ref().map(|_| details())
 }
 
 /// What the person of `account` chose about further factors, and can choose. No code is in it.

@@ -16,4 +16,5 @@ mod mail;
 mod managers;
 mod messages;
 mod mfa;
+mod passkeys;
 pub mod support;

@@ -36,6 +36,7 @@ pub(super) fn of(error: AccountError) -> Failure {
         | AccountError::NotSent(_)
         | AccountError::UnknownState
         | AccountError::UnknownCode
+        | AccountError::Passkey(_)
         | AccountError::Contention => Failure::new(Class::DataFetchingException, text),
         AccountError::Store(error) => error.into(),
     }

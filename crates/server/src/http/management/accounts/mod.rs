@@ -5,6 +5,7 @@ mod failure;
 mod messages;
 mod mfa;
 mod mutation;
+mod passkey;
 mod query;
 
 use castellan_issuer::managers::Operation;
@@ -24,9 +25,6 @@ const USER_NAME_IN_INPUT: Target = Target::UserName("input.userName");
 const EMAIL_ADDRESS: Target = Target::Email("email");
 const PHONE_NUMBER: Target = Target::PhoneNumber("phoneNumber");
 const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId", "input.userName");
-
-// What is not configured, in words for developers.
-const PASSKEYS: &str = "authentication by passkeys";
 
 pub(super) static API: Api = Api {
     name: "accounts",
@@ -164,12 +162,14 @@ pub(super) static API: Api = Api {
             Box::pin(messages::initialize_activation(call))
         })
         .about(ID_OR_USER_NAME_IN_INPUT),
-        Root::new("startVerifyPasskeyByAccountId", UPDATE, |_| mutation::not_configured(PASSKEYS))
-            .about(ACCOUNT_ID_IN_INPUT),
-        Root::new("completeVerifyPasskeyByAccountId", UPDATE, |_| {
-            mutation::not_configured(PASSKEYS)
+        Root::new("startVerifyPasskeyByAccountId", UPDATE, |call| Box::pin(passkey::start(call)))
+            .about(ACCOUNT_ID_IN_INPUT)
+            .writes("input", "devices"),
+        Root::new("completeVerifyPasskeyByAccountId", UPDATE, |call| {
+            Box::pin(passkey::complete(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .writes("input", "devices"),
     ],
     entities: &[
         ("Account", ""),

@@ -143,11 +143,6 @@ pub(super) async fn delete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     said("result", call.app.issuer().delete_phone(&actor(call), number).await)
 }
 
-/// Nothing is configured that would do it (`docs/contracts/curity.md` §6.2).
-pub(super) fn not_configured(what: &'static str) -> Resolving<'static> {
-    Box::pin(ready(Err(failure::of(AccountError::NotConfigured(what)))))
-}
-
 pub(super) async fn account(
     call: &Call<'_>,
     written: Result<Value, AccountError>,

@@ -29,7 +29,7 @@ const COMMON: Capabilities = Capabilities {
     nodes: "any number",
     abilities: Abilities::ALL,
     lists_are_consistent: true,
-    table_scans: "sorting",
+    table_scans: "sorting, except of people",
     letter_case: "ignored in usernames and e-mail addresses; significant in ids",
     expiry: "deleted by Castellan once a minute, in batches",
 };

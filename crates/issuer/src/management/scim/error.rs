@@ -149,6 +149,7 @@ impl From<AccountError> for ScimError {
             | AccountError::NotSent(_)
             | AccountError::UnknownState
             | AccountError::UnknownCode
+            | AccountError::Passkey(_)
             | AccountError::Localized(_)
             | AccountError::LastFactor => Self::value(text),
         }

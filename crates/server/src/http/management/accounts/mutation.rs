@@ -1,16 +1,13 @@
 //! The mutations (`docs/contracts/curity.md` §6.2).
 
-use std::{future::ready, sync::LazyLock};
+use std::sync::LazyLock;
 
 use castellan_issuer::management::accounts::{AccountError, Actor};
 use castellan_proto::Secret;
 use serde_json::{Map, Value, json};
 
 use super::{failure, query::shown};
-use crate::http::management::{
-    error::Failure,
-    roster::{Call, Resolving},
-};
+use crate::http::management::{error::Failure, roster::Call};
 
 /// The input object of a mutation.
 pub(super) struct Input<'a>(&'a Map<String, Value>);

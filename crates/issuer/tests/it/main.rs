@@ -14,3 +14,4 @@ mod races;
 mod rotation;
 mod rules;
 mod stories;
+mod verifying;

@@ -11,6 +11,7 @@ use crate::{
         Apply, ClientCredentials, CodeWithConsent, DeviceStory, Refresh, Revoke, SetUp, SignIn,
         SignOut, Story, Withdraw, at_every_verb,
     },
+    verifying::{Forgetting, Verifying},
 };
 
 async fn survives(story: &dyn Story) {
@@ -65,6 +66,16 @@ async fn a_sign_out_survives_a_crash() {
 #[tokio::test]
 async fn the_set_up_survives_a_crash() {
     survives(&SetUp).await;
+}
+
+#[tokio::test]
+async fn a_verified_address_survives_a_crash() {
+    survives(&Verifying).await;
+}
+
+#[tokio::test]
+async fn a_link_for_a_new_password_survives_a_crash() {
+    survives(&Forgetting).await;
 }
 
 #[tokio::test]

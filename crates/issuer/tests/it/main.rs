@@ -16,3 +16,4 @@ mod registering;
 mod rotation;
 mod rules;
 mod stories;
+mod verifying;

@@ -69,6 +69,15 @@ pub struct Device {
     pub modified: Timestamp,
 }
 
+impl Device {
+    /// The passkey that it is, if it can be used at `now`.
+    #[must_use]
+    pub fn passkey_at(&self, now: Timestamp) -> Option<&Passkey> {
+        let is_over = self.expires_at.is_some_and(|ends| ends <= now.0);
+        self.passkey.as_ref().filter(|_| !is_over)
+    }
+}
+
 /// The account of a person elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {

@@ -106,6 +106,15 @@ impl std::fmt::Debug for DeviceTotp {
     }
 }
 
+impl Device {
+    /// The passkey that it is, if it can be used at `now`.
+    #[must_use]
+    pub fn passkey_at(&self, now: Timestamp) -> Option<&Passkey> {
+        let is_over = self.expires_at.is_some_and(|ends| ends <= now.0);
+        self.passkey.as_ref().filter(|_| !is_over)
+    }
+}
+
 /// The account of a person elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {

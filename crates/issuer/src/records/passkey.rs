@@ -4,10 +4,8 @@
 //! accounts of a site have the same credential (§7.1 step 26).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use castellan_proto::{Digest, Timestamp};
+use castellan_proto::Digest;
 use serde::{Deserialize, Serialize};
-
-use super::attached::Device;
 
 /// The type of devices that are passkeys, and their category (`docs/contracts/curity.md` §6.4).
 pub const PASSKEY_DEVICE: &str = "webauthn/passkeys";
@@ -65,14 +63,5 @@ impl Passkey {
     #[must_use]
     pub fn cose(&self) -> Vec<u8> {
         URL_SAFE_NO_PAD.decode(&self.key).unwrap_or_default()
-    }
-}
-
-impl Device {
-    /// The passkey that it is, if it can be used at `now`.
-    #[must_use]
-    pub fn passkey_at(&self, now: Timestamp) -> Option<&Passkey> {
-        let is_over = self.expires_at.is_some_and(|ends| ends <= now.0);
-        self.passkey.as_ref().filter(|_| !is_over)
     }
 }

@@ -249,7 +249,7 @@ impl Store for Memory {
             let after = query.after.as_deref();
             after.is_none_or(|after| if query.descending { name < after } else { name > after })
         };
-        let mut names: Vec<&Key> = state
+        let mut all: Vec<&Key> = state
             .names
             .range(Key::new(&query.site, query.kind, &*query.part)..)
             .map(|(name, _)| name)
@@ -257,13 +257,13 @@ impl Store for Memory {
             .filter(|name| is_after(&name.id))
             .collect();
         if query.descending {
-            names.reverse();
+            all.reverse();
         }
         let named = |name: &Key| {
             let stored = state.holder(name, now).filter(|stored| !stored.taken)?;
             Some(Named { name: name.id.clone(), record: stored.record.clone() })
         };
-        Ok(Some(names.into_iter().filter_map(named).take(query.limit).collect()))
+        Ok(Some(all.into_iter().filter_map(named).take(query.limit).collect()))
     }
 
     fn abilities(&self) -> Abilities {

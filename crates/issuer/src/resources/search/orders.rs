@@ -19,7 +19,7 @@ use crate::{
         order::{AccountOrder, AccountsOrdered, with_orders},
         repository::{Versioned, read},
     },
-    resources::Resource,
+    resources::{Condition, Resource},
     store::{Draft, Kind, NameEnd, NameQuery, Notice, PageQuery, StoreError, names},
 };
 
@@ -71,7 +71,7 @@ impl Issuer {
         begin: Option<Place>,
         meant: Option<Meant<'_>>,
     ) -> Result<Listed, ListError> {
-        let state = listing.conditions.iter().find_map(|condition| condition.active());
+        let state = listing.conditions.iter().find_map(Condition::active);
         let most = listing.first.saturating_add(1);
         let mut range = Range {
             order: order_of(sort.by).ok_or(ListError::Cursor)?,

@@ -27,13 +27,13 @@ pub(crate) type IsMeant = fn(&Filter, &NameQuery, &str, &Account) -> bool;
 pub(super) struct Meant<'a> {
     filter: &'a Filter,
     query: &'a NameQuery,
-    is_meant: IsMeant,
+    test: IsMeant,
 }
 
 impl Meant<'_> {
     /// Whether `account` is listed under `name`.
     fn has(self, name: &str, account: &Account) -> bool {
-        (self.is_meant)(self.filter, self.query, name, account)
+        (self.test)(self.filter, self.query, name, account)
     }
 
     /// Whether `account` is listed under any of its names.
@@ -54,7 +54,7 @@ impl Issuer {
     ) -> Result<Listed, ListError> {
         let begin = self.begin_after::<R>(listing)?;
         let query = self.names_for(filter);
-        let meant = Meant { filter, query: &query, is_meant };
+        let meant = Meant { filter, query: &query, test: is_meant };
         // Where the text is empty, there is nothing to find them by.
         let is_of_all = query.part.is_empty() && self.repository().store().abilities().keeps_orders;
         let Some(sort) = sort.or(is_of_all.then_some(BY_NAME)) else {

@@ -145,9 +145,9 @@ async fn pages_follow_one_another(store: &dyn Store) {
             let after_it = Some(after.to_owned());
             let query = NameQuery { after: after_it, descending, ..query(end, "an") };
             let mut wanted = sorted(&query);
-            let is_after = |name: &&str| match descending {
-                false => end.order(name) > end.order(after),
-                true => end.order(name) < end.order(after),
+            let is_after = |name: &&str| {
+                let (name, after) = (end.order(name), end.order(after));
+                if descending { name < after } else { name > after }
             };
             wanted.retain(is_after);
             assert_eq!(only_names(store, &query).await, wanted, "{query:?}");

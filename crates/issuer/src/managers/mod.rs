@@ -71,7 +71,7 @@ pub struct Question<'a> {
 }
 
 /// How a root field is allowed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Allowed<'a> {
     rules: Option<&'a RuleList>,
     own: Option<&'a SelfServiceManager>,

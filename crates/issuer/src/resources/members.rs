@@ -332,6 +332,7 @@ mod tests {
             end: NameEnd::Start,
             part: ListingName::Group.prefix("guides"),
             after: None,
+            descending: false,
             limit: 10,
         };
         assert_eq!(names::page(&*store, &query, now).await.unwrap().len(), 0);

@@ -48,7 +48,8 @@ fn manage(summary: &str, responses: &[(&str, &str)]) -> Value {
     let denied = ("403", "The scope `dcrm` is missing, or the client is not active.");
     let mut operation = described(summary, &[responses, &[denied]].concat());
     operation["security"] = json!([{"bearer": []}]);
-    operation["parameters"] = json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]);
+    operation["parameters"] =
+        json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]);
     operation
 }
 

@@ -17,7 +17,6 @@ pub const MANAGE: &str = "dcrm";
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 pub struct RegistrationSettings {
     /// Who may register clients: `"token"`, `"client"` and `"open"`, any of them. Default `[]`:
     /// nobody, and `/register` does not exist.

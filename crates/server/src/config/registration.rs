@@ -2,9 +2,14 @@
 
 use castellan_issuer::settings::RegistrationSettings;
 
-use super::{Config, ConfigError, check::Problem, file::Step};
+use super::{Config, ConfigError, SiteConfig, check::Problem, file::Step};
 
 impl Config {
+    /// Who may register clients at the site that is `written`.
+    pub(super) fn registration_at(&self, written: &SiteConfig) -> RegistrationSettings {
+        written.registration.as_ref().unwrap_or(&self.registration).clone()
+    }
+
     /// # Errors
     /// The first [`Problem`].
     pub(super) fn check_registration(&self) -> Result<(), Problem> {

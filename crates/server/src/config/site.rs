@@ -102,10 +102,7 @@ impl Config {
                     .groups_claims
                     .clone()
                     .unwrap_or_else(|| self.tokens.groups_claims.clone()),
-                registration: written
-                    .registration
-                    .clone()
-                    .unwrap_or_else(|| self.registration.clone()),
+                registration: self.registration_at(written),
             };
             let twin = |other: &&Site| {
                 other.name == site.name

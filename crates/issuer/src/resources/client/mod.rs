@@ -250,21 +250,18 @@ impl Resource for ClientDocument {
         effect_check::check(&self, &asked, &grants, (has_secret, profile))?;
         self.check_dialect(profile, (&asked, &redirect_uris))?;
         let id_seconds = seconds("id_token_expiration", self.id_token_expiration)?;
-        let backchannel_logout = logout::back(&self)?;
-        let frontchannel_logout = logout::front(&self, &redirect_uris)?;
-        let scope = self.own_scope(profile);
         let client = Client {
+            backchannel_logout: logout::back(&self)?,
+            frontchannel_logout: logout::front(&self, &redirect_uris)?,
+            scope: self.own_scope(profile),
             name: self.name.unwrap_or_default(),
             uri: self.uri,
             secret,
             jwks,
             first_party: self.first_party,
             active: self.active != Some(false) && !self.revoked && !self.template,
-            scope,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
-            backchannel_logout,
-            frontchannel_logout,
             allowed_origins: self.allowed_origins,
             grants,
             access_alg: self.access_token_signed_response_alg.unwrap_or(Algorithm::Es256),

@@ -146,10 +146,10 @@ fn respond(headers: &HeaderMap, answered: Result<impl IntoResponse, Refused>) ->
 /// RFC 7591 §3.2.2, RFC 7592 §2, RFC 6750 §3.
 fn refusal(headers: &HeaderMap, error: RegistrationError) -> Response {
     let status = match &error {
-        RegistrationError::OAuth(_) => StatusCode::BAD_REQUEST,
         RegistrationError::Scope(_) | RegistrationError::Denied(_) => StatusCode::FORBIDDEN,
         RegistrationError::Unknown => StatusCode::NOT_FOUND,
-        RegistrationError::Metadata(_)
+        RegistrationError::OAuth(_)
+        | RegistrationError::Metadata(_)
         | RegistrationError::RedirectUri(_)
         | RegistrationError::Statement(_)
         | RegistrationError::UnapprovedStatement => StatusCode::BAD_REQUEST,

@@ -67,7 +67,6 @@ async fn replacing_removes_what_is_left_out() {
         "post_logout_redirect_uris": ["https://shop.test/bye"]});
     let client = registered(&asked(&castellan, &web_app(&more)).await);
     let (id, secret) = (&client["client_id"], &client["client_secret"]);
-    let put = |body: Value| managed_put(&client, body);
     for body in [
         web_app(&json!({})),
         web_app(&json!({"client_id": "portal"})),
@@ -76,12 +75,13 @@ async fn replacing_removes_what_is_left_out() {
         web_app(&json!({"client_id": id, "client_id_issued_at": 1})),
         web_app(&json!({"client_id": id, "scope": "openid dcr"})),
     ] {
-        refused(&put(body).await, 400, "invalid_client_metadata");
+        let answer = managed(Method::PUT, &client, Some(&body)).await;
+        refused(&answer, 400, "invalid_client_metadata");
     }
     let body =
         web_app(&json!({"client_id": id, "client_secret": secret, "client_name": "Better shop",
         "redirect_uris": ["https://shop.test/new"]}));
-    let replaced = put(body).await;
+    let replaced = managed(Method::PUT, &client, Some(&body)).await;
     assert_eq!(replaced.status, 200, "{replaced:?}");
     let replaced = replaced.json();
     assert_eq!(replaced["client_name"], "Better shop");
@@ -99,10 +99,6 @@ async fn replacing_removes_what_is_left_out() {
     let public = managed(Method::PUT, &replaced, Some(&public)).await.json();
     assert_eq!(public.get("client_secret"), None, "{public}");
     assert_eq!(public["token_endpoint_auth_method"], "none");
-}
-
-async fn managed_put(client: &Value, body: Value) -> Answer {
-    managed(Method::PUT, client, Some(&body)).await
 }
 
 #[tokio::test]

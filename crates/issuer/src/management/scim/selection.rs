@@ -30,9 +30,9 @@ impl Selection {
             return Err(ScimError::value(text));
         }
         let named = |list: &str| {
-            let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+            let listed = list.split(',').map(str::trim).filter(|name| !name.is_empty());
             let mut all = Vec::new();
-            for name in names {
+            for name in listed {
                 match kind.named(name) {
                     Some(named) => all.push(named),
                     None if is_lenient => {}

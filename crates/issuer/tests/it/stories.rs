@@ -101,7 +101,7 @@ pub(crate) fn said<T, E: Debug>(outcome: Result<T, E>) -> Result<T, String> {
 fn yes(outcome: Result<SignInOutcome, FlowError>) -> Result<(String, Next), String> {
     match said(outcome)? {
         SignInOutcome::Yes(cookie, next) => Ok((cookie.text(), next)),
-        SignInOutcome::No(_) => panic!("the password is right"),
+        SignInOutcome::No(_) | SignInOutcome::Further(_) => panic!("the password is right"),
     }
 }
 

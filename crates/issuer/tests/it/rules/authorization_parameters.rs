@@ -31,7 +31,7 @@ fn refused(next: Result<Next, FlowError>) -> ErrorCode {
 async fn sign_in(harness: &Harness, next: Next, name: &str, tab: Tab) -> (Tab, Next) {
     match harness.sign_in(&login_flow(next), name, &tab).await.unwrap() {
         SignInOutcome::Yes(cookie, next) => (Tab { session: Some(cookie.text()), ..tab }, next),
-        SignInOutcome::No(_) => panic!("no"),
+        SignInOutcome::No(_) | SignInOutcome::Further(_) => panic!("no"),
     }
 }
 

@@ -146,7 +146,7 @@ async fn a_known_browser_is_counted_for_itself() {
         let form = params(&[("username", "ada"), ("password", password)]);
         match harness.issuer.sign_in(&flow, &form, &tab.browser()).await {
             Ok(SignInOutcome::Yes(..)) => Ok(true),
-            Ok(SignInOutcome::No(_)) => Ok(false),
+            Ok(SignInOutcome::No(_) | SignInOutcome::Further(_)) => Ok(false),
             Err(FlowError::Token(OAuthError::Throttled(seconds))) => Err(seconds),
             Err(error) => panic!("{error}"),
         }

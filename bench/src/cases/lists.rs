@@ -202,7 +202,7 @@ fn account(number: u64) -> String {
         "body": {
             "user_name": name, "password": null, "emails": [email],
             "name": {"givenName": "Ada", "familyName": format!("Lovelace {number}")},
-            "active": number / 7 % INACTIVE != 0, "created": created, "modified": created + number % 1_000_000,
+            "active": !(number / 7).is_multiple_of(INACTIVE), "created": created, "modified": created + number % 1_000_000,
         },
     })
     .to_string()

@@ -304,6 +304,7 @@ async fn enter(
         | Kind::Rows(_)
         | Kind::Siege
         | Kind::Search
+        | Kind::Lists
         | Kind::Instructions => Err(Fault::failed("this case is not one of load alone")),
     }
 }

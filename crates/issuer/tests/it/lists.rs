@@ -36,6 +36,7 @@ fn query(active_only: bool, sort: Option<Sort>, first: usize) -> AccountsQuery {
     AccountsQuery { active_only, filter: None, sort, first, after: None }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "queries have an optional filter")]
 fn starts(by: FilterAttribute, value: &str) -> Option<Filter> {
     Some(Filter { by, how: FilterType::StartsWith, value: value.to_owned() })
 }

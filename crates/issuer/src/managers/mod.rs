@@ -71,7 +71,7 @@ pub struct Question<'a> {
 }
 
 /// How a root field is allowed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Allowed<'a> {
     rules: Option<&'a RuleList>,
     own: Option<&'a SelfServiceManager>,
@@ -219,6 +219,9 @@ impl Permissions {
 }
 
 impl Allowed<'_> {
+    /// All of it: no rules say what is read, and no self-service what is deleted.
+    pub const ALL: Self = Self { rules: None, own: None };
+
     /// Whether the attribute at `path` may be read.
     #[must_use]
     pub fn may_read(&self, path: &str) -> bool {

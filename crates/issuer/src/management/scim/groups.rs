@@ -346,9 +346,10 @@ impl Issuer {
             let body = json!({"schemas": [GROUP.schema], "id": id});
             return Ok(ScimAnswer::ok(body).versioned(&version(&stored, None)));
         };
-        let members = match selection.wants("members") && allowed.may_read("groups") {
-            true => Some(self.scim_members(id).await?),
-            false => None,
+        let members = if selection.wants("members") && allowed.may_read("groups") {
+            Some(self.scim_members(id).await?)
+        } else {
+            None
         };
         let group = shown(&self.scim_base(), &stored, members.as_deref());
         let version = version(&stored, members.as_deref());

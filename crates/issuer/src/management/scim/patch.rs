@@ -231,16 +231,12 @@ impl Change {
             Operation::Replace => *values = told,
             Operation::Add => {
                 for one in told {
-                    let at = match values.iter().position(|present| is_same(&one, present)) {
-                        Some(at) => {
-                            merge(&mut values[at], one);
-                            at
-                        }
-                        None => {
-                            values.push(one);
-                            values.len() - 1
-                        }
-                    };
+                    let found = values.iter().position(|present| is_same(&one, present));
+                    let at = found.unwrap_or(values.len());
+                    match values.get_mut(at) {
+                        Some(present) => merge(present, one),
+                        None => values.push(one),
+                    }
                     keep_one_primary(values, at);
                 }
             }

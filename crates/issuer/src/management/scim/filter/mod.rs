@@ -75,6 +75,9 @@ impl Operator {
     }
 }
 
+/// What sees an attribute that a filter looks at, and what that is compared with.
+type Look<'a> = dyn FnMut(&Named, Option<(Operator, &Operand)>) + 'a;
+
 impl Filter {
     /// Whether it admits `resource`.
     pub(super) fn admits(&self, resource: &Value) -> bool {
@@ -96,7 +99,7 @@ impl Filter {
     }
 
     /// Shows each attribute that it looks at to `look`.
-    pub(super) fn each(&self, look: &mut dyn FnMut(&Named, Option<(Operator, &Operand)>)) {
+    pub(super) fn each(&self, look: &mut Look<'_>) {
         match self {
             Self::And(one, other) | Self::Or(one, other) => {
                 one.each(look);

@@ -126,10 +126,8 @@ impl Issuer {
         let base = self.scim_base();
         let mut resources = Vec::new();
         for stored in &page.found {
-            let members = match with_members {
-                true => Some(self.scim_members(&stored.id).await?),
-                false => None,
-            };
+            let members =
+                if with_members { Some(self.scim_members(&stored.id).await?) } else { None };
             let group = groups::shown(&base, stored, members.as_deref());
             resources.push(query.selection.of(&GROUP, allowed, group));
         }

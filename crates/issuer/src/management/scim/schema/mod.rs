@@ -27,6 +27,7 @@ pub(super) struct Type {
 
 /// An attribute, or one within a complex one.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is so or not, whatever the others are")]
 pub(super) struct Attribute {
     pub name: &'static str,
     pub kind: Kind,

@@ -328,7 +328,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Ok(loaded)
     };
     match command {
-        Command::Serve(arguments) => serve::run(load, arguments).await,
+        Command::Serve(arguments) => Box::pin(serve::run(load, arguments)).await,
         Command::Reload => reload::ask(config.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,

@@ -35,7 +35,7 @@ pub(crate) async fn start(issuers: &[Issuer]) {
 
 /// Sees to it that the members of groups are found by an index, at once where there are few accounts.
 async fn index_members(issuer: &Issuer) {
-    if !matches!(issuer.index_members(FEW).await, Ok(true)) {
+    if !matches!(Box::pin(issuer.index_members(FEW)).await, Ok(true)) {
         tokio::spawn(index_all_members(issuer.clone()));
     }
 }

@@ -35,14 +35,14 @@ readable = ["emails", "phoneNumbers", "userName"]
 "#;
 
 /// More people with addresses.
-const MORE: &str = r#"
+const MORE: &str = r"
 ---
 {resourceType: User, id: new, userName: newcomer, emails: [{value: new@example.org}], active: false}
 ---
 {resourceType: User, id: nopw, userName: nopw, emails: [{value: nopw@example.org}]}
 ---
 {resourceType: User, id: mute, userName: mute, password: pw-mute}
-"#;
+";
 
 /// A server that sends mail by `smtp`, which nobody else on this machine hears.
 async fn start(smtp: &Smtp) -> Castellan {
@@ -146,14 +146,14 @@ async fn case_08_guesses_at_a_code_are_counted_before_they_are_checked() {
     let smtp = Smtp::start(Manner::default()).await;
     let castellan = start(&smtp).await;
     let jo = token(&castellan, "jo").await;
-    let guessed = state(&castellan, &jo, ("jo", "jo@example.org")).await;
+    let attacked = state(&castellan, &jo, ("jo", "jo@example.org")).await;
     let code = smtp.until(1).await.code();
     let base: u32 = code.replace(' ', "").parse().unwrap();
     let castellan = std::sync::Arc::new(castellan);
     let guesses: Vec<_> = (1..=20)
         .map(|at| {
             let (castellan, jo) = (std::sync::Arc::clone(&castellan), jo.clone());
-            let (state, guess) = (guessed.clone(), format!("{:08}", (base + at) % 100_000_000));
+            let (state, guess) = (attacked.clone(), format!("{:08}", (base + at) % 100_000_000));
             tokio::spawn(async move { complete(&castellan, &jo, ("jo", &state, &guess)).await })
         })
         .collect();
@@ -164,7 +164,7 @@ async fn case_08_guesses_at_a_code_are_counted_before_they_are_checked() {
         assert!(said.contains("unknown code") || said.contains("unknown state"), "{said}");
     }
     assert_eq!(wrong, 5);
-    let right = complete(&castellan, &jo, ("jo", &guessed, &code)).await;
+    let right = complete(&castellan, &jo, ("jo", &attacked, &code)).await;
     failed(&right, "DataFetchingException");
 
     // Of parallel right ones, one succeeds.

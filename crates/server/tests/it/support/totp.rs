@@ -47,7 +47,7 @@ impl Authenticator {
         let near: Vec<_> = (0..8).map(|step| self.code(step * 30)).collect();
         let before = Timestamp(jose::now() - 30);
         let near = |code: &String| near.contains(code) || *code == *self.0.code_at(before);
-        (100_000..).map(|number| number.to_string()).find(|code| !near(code)).unwrap()
+        (100_000..=999_999).map(|number| number.to_string()).find(|code| !near(code)).unwrap()
     }
 }
 

@@ -164,7 +164,7 @@ async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
     let harness = at_work().await;
     let (tab, other) = (harness.tab_of("ada-1").await, harness.tab_of("ada-1").await);
     let first = harness.tab_of("ada-1").await;
-    let plain = verbs(&harness, harness.begin("own", &tab, &[])).await.1;
+    let plain = verbs(&harness, Box::pin(harness.begin("own", &tab, &[]))).await.1;
     harness
         .edit("own", |client| client["backchannel_logout_uri"] = json!("https://own.test"))
         .await;
@@ -172,10 +172,10 @@ async fn an_app_that_hears_of_sign_outs_costs_one_write_per_session() {
     harness.begin("own", &first, &[]).await.unwrap();
     let plus = [&plain[..plain.len() - 1], &["get_many", "replace", "insert"]].concat();
     for tab in [&tab, &other] {
-        assert_eq!(verbs(&harness, harness.begin("own", tab, &[])).await.1, plus);
-        assert_eq!(verbs(&harness, harness.begin("own", tab, &[])).await.1, plain);
+        assert_eq!(verbs(&harness, Box::pin(harness.begin("own", tab, &[]))).await.1, plus);
+        assert_eq!(verbs(&harness, Box::pin(harness.begin("own", tab, &[]))).await.1, plain);
     }
-    assert_eq!(verbs(&harness, harness.begin("lens", &tab, &[])).await.1, plain);
+    assert_eq!(verbs(&harness, Box::pin(harness.begin("lens", &tab, &[]))).await.1, plain);
     harness.tokens("own").await;
     let code = harness.code("own", &tab, &[]).await;
     let (tokens, cost) = verbs(&harness, harness.redeem("own", &code)).await;

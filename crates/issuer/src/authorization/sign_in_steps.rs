@@ -44,9 +44,11 @@ impl Issuer {
     ///
     /// # Errors
     /// [`FlowError::Expired`] if there is no such flow in this browser, if nobody has proved a first
-    /// factor in it, or if that does not count any more.
+    /// factor in it, or if that does not count any more; [`MustChangePassword`] if the factor
+    /// is right and the password has to be changed first.
     ///
     /// [`SecondFactor`]: crate::sign_in::second_factor::SecondFactor
+    /// [`MustChangePassword`]: crate::error::OAuthError::MustChangePassword
     pub async fn show_second_factor(
         &self,
         flow: &str,
@@ -64,6 +66,7 @@ impl Issuer {
             return Ok(SignInOutcome::No(factor.problem()));
         }
         self.use_up(&stored.id, browser).await?;
+        self.past_forced_change(&account)?;
         self.proven(stored.body, (account, half.amr.and(factor.amr())), browser).await
     }
 

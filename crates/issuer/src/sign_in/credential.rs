@@ -59,20 +59,15 @@ impl Issuer {
         account.attached.credential.must_change || account.password_age_from().is_some_and(is_old)
     }
 
-    /// `found`, who has just shown their password, unless they have to change it first.
+    /// Whether `stored`, who has shown all that they sign in with, has to change the password first.
     ///
     /// # Errors
-    /// [`OAuthError::MustChangePassword`].
-    pub(super) fn past_forced_change(
-        &self,
-        found: Option<Versioned<Account>>,
-    ) -> Result<Option<Versioned<Account>>, OAuthError> {
-        match found {
-            Some(stored) if stored.body.active && self.must_change_password(&stored.body) => {
-                Err(OAuthError::MustChangePassword(stored.id))
-            }
-            found => Ok(found),
+    /// [`OAuthError::MustChangePassword`] if so.
+    pub(crate) fn past_forced_change(&self, stored: &Versioned<Account>) -> Result<(), OAuthError> {
+        if stored.body.active && self.must_change_password(&stored.body) {
+            return Err(OAuthError::MustChangePassword(stored.id.clone()));
         }
+        Ok(())
     }
 }
 

@@ -115,8 +115,8 @@ impl Issuer {
     /// a second factor, which whoever calls this has to ask for next.
     ///
     /// # Errors
-    /// [`OAuthError::MustChangePassword`] if the password is right and has to be changed first, and
-    /// the others as they say.
+    /// [`OAuthError::MustChangePassword`] if the password is right, is all that is asked for, and has to
+    /// be changed first, and the others as they say.
     pub(super) async fn check_password(
         &self,
         (name, password): (&str, &Secret),
@@ -137,7 +137,11 @@ impl Issuer {
         if let (Match::OtherForm, Some(stored)) = (matched, active) {
             self.hash_anew(stored, password).await;
         }
-        self.past_forced_change(found)
+        // Who has a second factor shows that first: a password alone changes nothing.
+        if let Some(stored) = found.as_ref().filter(|stored| !stored.body.needs_second_factor()) {
+            self.past_forced_change(stored)?;
+        }
+        Ok(found)
     }
 
     /// Replaces a hash of an earlier version, or of another program, with that of the same password in

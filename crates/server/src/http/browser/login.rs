@@ -94,8 +94,9 @@ pub(crate) async fn submit(
     }
 }
 
-/// The page that sets a new password, for `person`, who has shown the one that has to be changed.
-async fn change_first(app: &App, person: &str) -> Response {
+/// The page that sets a new password, for `person`, who has shown all that they sign in with, and has to
+/// change their password first.
+pub(super) async fn change_first(app: &App, person: &str) -> Response {
     match app.issuer().issue_reset(person).await {
         Ok(token) => {
             let mut response = respond::see_other(RESET_PATH);

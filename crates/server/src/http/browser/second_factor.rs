@@ -14,6 +14,7 @@ use castellan_issuer::{
 
 use super::{
     cookies::{self, Visitor},
+    login::change_first,
     respond,
 };
 use crate::{
@@ -72,6 +73,9 @@ pub(crate) async fn submit(
             let mut response = forms(&app, &visitor, tried, said, &headers).await;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
+        }
+        Err(FlowError::Token(OAuthError::MustChangePassword(person))) => {
+            change_first(&app, &person).await
         }
         Err(error) => respond::refused(error, &app, &headers),
     }

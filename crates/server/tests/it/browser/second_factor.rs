@@ -504,3 +504,31 @@ async fn a_device_alone_is_not_asked_for() {
     let done = browser.sign_in(&castellan, &begun, JOHN).await;
     assert_eq!(done.location(), "/account", "{done:?}");
 }
+
+/// Whoever knows nothing but a password that has to be changed sets no new one.
+#[tokio::test]
+async fn a_password_that_must_be_changed_is_changed_after_the_second_factor() {
+    let (castellan, token) = start("[credential_policy]\nhistory = 1\n").await;
+    let john = opt_in(&castellan, &token, "john").await;
+    let mutation = r#"mutation {setCredentialPolicyRulesStateByUserName(input: {
+        userName: "johndoe", forceReset: {resetRequired: true}}) {forceReset {resetRequired}}}"#;
+    let set = Ask::post(&castellan.at("/admin/graphql/accounts")).bearer(&token);
+    let set = set.json(&json!({ "query": mutation })).send().await;
+    assert!(set.body.contains("\"resetRequired\":true"), "{set:?}");
+
+    let (mut browser, form) = at_the_form(&castellan).await;
+    assert!(browser.cookie("castellan_reset").is_none());
+    let page = browser.get(&castellan.at("/auth/reset-password")).await;
+    assert_ne!(page.status, 200, "the password alone leads to no new one: {page:?}");
+    let wrong = show(&castellan, &mut browser, &form, code(&john.app.wrong_code())).await;
+    assert_eq!(wrong.status, 401, "{wrong:?}");
+    let moved = show(&castellan, &mut browser, &form, code(&john.app.code(30))).await;
+    assert_eq!(
+        (moved.status.as_u16(), moved.location()),
+        (303, "/auth/reset-password"),
+        "{moved:?}"
+    );
+    assert!(!is_signed_in(&castellan, &mut browser).await, "nobody is signed in before the change");
+    let page = browser.get(&castellan.at("/auth/reset-password")).await;
+    assert_eq!(page.status, 200, "{page:?}");
+}

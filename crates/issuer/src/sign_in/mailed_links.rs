@@ -45,7 +45,8 @@ impl Issuer {
         if self.messenger_of(Channel::Mail).is_none() {
             return Err(MailLinkError::NotConfigured);
         }
-        let address = stored.body.email_entries().first().and_then(|one| mail_address(&one.value));
+        let entry = stored.body.email_entries().into_iter().next();
+        let address = entry.as_ref().and_then(|one| mail_address(&one.value));
         // Whoever signs in without a password, by a certificate for instance, gets none by mail.
         let is_for = does.is_for(&stored.body)
             && (does == LinkUse::Activation || stored.body.password.is_some());
@@ -54,11 +55,13 @@ impl Issuer {
         let (channel, account) = (Channel::Mail, stored.id.clone());
         let recipient = Recipient { channel, address, account };
         self.count_message(&recipient).await?;
-        let token = self.issue_link(&stored.id, does).await.map_err(|error| match error {
-            IssueError::Token(error) => MailLinkError::Token(error),
-            // Gone or changed in between.
-            IssueError::Unknown | IssueError::Inactive => MailLinkError::NotApplicable,
-        })?;
+        let sent_to = entry.as_ref().map(|one| &*one.value);
+        let token =
+            self.issue_link(&stored.id, does, sent_to).await.map_err(|error| match error {
+                IssueError::Token(error) => MailLinkError::Token(error),
+                // Gone or changed in between.
+                IssueError::Unknown | IssueError::Inactive => MailLinkError::NotApplicable,
+            })?;
         let link = self.reset_url(&token);
         let content = match does {
             LinkUse::Reset => Content::PasswordLink { link, minutes: RESET_SECONDS / 60 },

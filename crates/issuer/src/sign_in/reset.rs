@@ -13,7 +13,7 @@ use crate::{
     audit::{AuditKind, Event, origin::Party},
     error::OAuthError,
     records::{
-        Account,
+        Account, login_name,
         repository::{Stored, Update, Versioned},
     },
     secrets::policy::Unacceptable,
@@ -116,11 +116,17 @@ impl Issuer {
     /// # Errors
     /// [`IssueError`] saying why there is none.
     pub async fn issue_reset(&self, id: &str) -> Result<Opaque, IssueError> {
-        self.issue_link(id, LinkUse::Reset).await
+        self.issue_link(id, LinkUse::Reset, None).await
     }
 
-    /// The token of a link by which the person `id` can do what `does` says.
-    pub(super) async fn issue_link(&self, id: &str, does: LinkUse) -> Result<Opaque, IssueError> {
+    /// The token of a link by which the person `id` can do what `does` says, and which goes to their
+    /// address `sent_to`.
+    pub(super) async fn issue_link(
+        &self,
+        id: &str,
+        does: LinkUse,
+        sent_to: Option<&str>,
+    ) -> Result<Opaque, IssueError> {
         self.may_issue().map_err(OAuthError::from)?;
         let now = self.now();
         let found = self.repository().get::<Account>(id, now).await?.ok_or(IssueError::Unknown)?;
@@ -136,6 +142,7 @@ impl Issuer {
                 password_set: found.body.password_set,
                 generation: found.body.generation,
                 activates: does == LinkUse::Activation,
+                sent_to: sent_to.map(login_name),
                 ends: Timestamp(now.0 + does.seconds()),
             };
             Ok::<_, StoreError>(Update::Write(reset, Notice::Silent, ()))
@@ -247,6 +254,10 @@ struct Reset {
     /// Whether it makes the account active.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     activates: bool,
+    /// The folded e-mail address that it was sent to: whoever gave that up does not want what is read
+    /// there to set their password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_to: Option<String>,
     /// First second at which it is worthless.
     ends: Timestamp,
 }
@@ -259,6 +270,9 @@ impl Reset {
             && account.created == self.created
             && account.password_set == self.password_set
             && account.generation == self.generation
+            && self.sent_to.as_ref().is_none_or(|sent_to| {
+                account.emails.iter().any(|email| login_name(email) == *sent_to)
+            })
     }
 }
 

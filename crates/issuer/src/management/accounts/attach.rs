@@ -71,6 +71,9 @@ impl Issuer {
             let mut devices = account.attached.devices.iter_mut();
             let device = devices.find(|device| device.device_id == device_id);
             let device = device.ok_or(AccountError::NotFound("device"))?;
+            if signs_in(device) {
+                actor.may_open(id, &before)?;
+            }
             let changed = with_fields(device.clone(), fields, now)?;
             if changed.totp.is_some() && changed.device_type != device.device_type {
                 let text = "deviceType: that of a verified device cannot be changed";
@@ -105,7 +108,7 @@ impl Issuer {
             if !allowed.covers_device(device_category(device), true) {
                 return Err(AccountError::Denied(None));
             }
-            if device.totp.is_some() {
+            if signs_in(device) {
                 actor.may_open(id, &before)?;
             }
             account.attached.devices.retain(|device| device.device_id != device_id);
@@ -203,6 +206,11 @@ impl Issuer {
         }
         Ok(Some(outcome))
     }
+}
+
+/// Whether the person signs in by `device`.
+const fn signs_in(device: &Device) -> bool {
+    device.totp.is_some() || device.passkey.is_some()
 }
 
 /// Refuses to make `after` of the account `before` if sign-ins ask for a factor for which it has no

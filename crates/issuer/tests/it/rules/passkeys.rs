@@ -242,3 +242,20 @@ async fn a_credential_that_two_accounts_register_at_once_belongs_to_one() {
     let owned = devices!(harness, "ada-1").len() + devices!(harness, "bob-1").len();
     assert_eq!(owned, 1);
 }
+
+/// `docs/security-cases.md` row 19: an expired passkey that somebody else lets live again signs in.
+#[tokio::test]
+async fn whoever_is_not_in_all_groups_of_a_person_changes_none_of_their_passkeys() {
+    let harness = harness().await;
+    register(&harness, "ada-1", &mut Authenticator::new(-7)).await;
+    harness.edit("ada-1", |document| document["groups"] = json!([{"value": "staff"}])).await;
+    let device = devices!(harness, "ada-1")[0].device_id.clone();
+    let (nobody, which) = (Actor::default(), ("ada-1", &*device));
+    for fields in [json!({"expiresAt": 1}), json!({"expiresAt": null}), json!({"alias": "other"})] {
+        let said = harness.issuer.update_device(&nobody, which, fields.as_object().unwrap()).await;
+        assert!(matches!(said, Err(AccountError::Denied(_))), "{fields}: {said:?}");
+    }
+    let said = harness.issuer.delete_device(&nobody, which, Allowed::ALL).await;
+    assert!(matches!(said, Err(AccountError::Denied(_))), "{said:?}");
+    assert!(harness.issuer.delete_device(&Actor::operator(), which, Allowed::ALL).await.unwrap());
+}

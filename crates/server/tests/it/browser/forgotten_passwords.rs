@@ -55,6 +55,24 @@ async fn the_sign_in_page_leads_to_a_link_by_mail_and_tells_nobody_who_there_is(
 }
 
 #[tokio::test]
+async fn a_link_ends_with_the_address_that_it_was_sent_to() {
+    let smtp = Smtp::start(Manner::default()).await;
+    let castellan = start(&smtp).await;
+    let mut browser = Browser::default();
+    let url = castellan.at("/auth/forgot-password");
+    assert_eq!(browser.post(&url, &[("username", "eva")]).await.status, 200);
+    let link = smtp.until(1).await.link();
+    assert_eq!(browser.get(&link).await.status, 200);
+    let moved = "{resourceType: User, id: eva, userName: eva, \
+                 emails: [{value: new@example.org}, {value: Eva@example.org}]}";
+    assert!(castellan.cli_with(&["apply", "-f", "-"], moved).status.success());
+    assert_eq!(browser.get(&link).await.status, 200, "it is read by them still");
+    let moved = "{resourceType: User, id: eva, userName: eva, emails: [{value: new@example.org}]}";
+    assert!(castellan.cli_with(&["apply", "-f", "-"], moved).status.success());
+    assert_eq!(browser.get(&link).await.status, 410, "whoever reads the old mailbox sets nothing");
+}
+
+#[tokio::test]
 async fn without_mail_nobody_is_led_there() {
     let castellan = Castellan::with_documents(DOCUMENTS).await;
     let mut browser = Browser::default();

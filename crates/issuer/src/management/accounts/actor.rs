@@ -124,8 +124,15 @@ impl Actor {
         }
     }
 
+    /// Whether they may put people into `group` and take them out: who could take somebody out of any
+    /// group could afterwards [open](Self::may_open) their account.
+    pub(in crate::management) fn may_regroup(&self, group: &String) -> bool {
+        self.is_administrator || self.groups.contains(group)
+    }
+
     /// Whether they may make `after` of the account `id`, which was `before`: put it into groups that
-    /// they are not in themselves, and, as the person themselves, say that something was verified.
+    /// they are not in themselves, or take it out of these, and, as the person themselves, say that
+    /// something was verified.
     ///
     /// # Errors
     /// [`AccountError::Denied`] naming the field, if not.
@@ -138,8 +145,10 @@ impl Actor {
         if self.is_administrator {
             return Ok(());
         }
-        let is_in = |group: &String| before.is_some_and(|before| before.groups.contains(group));
-        if !after.groups.iter().all(|group| is_in(group) || self.groups.contains(group)) {
+        let earlier = before.map(|before| &*before.groups).unwrap_or_default();
+        let is_changed = |group: &String| earlier.contains(group) != after.groups.contains(group);
+        let mut groups = earlier.iter().chain(&after.groups);
+        if groups.any(|group| is_changed(group) && !self.may_regroup(group)) {
             return Err(AccountError::Denied(Some("groups")));
         }
         let verified: [(&'static str, Entries); 2] =

@@ -1,9 +1,10 @@
 //! Many operations in one request (RFC 7644 §3.7). Each is done as if it came alone, with the rights
 //! that it needs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     BASE, ScimAnswer, ScimCaller, ScimMethod, ScimRequest, Tags, error::ScimError, patch::member,
@@ -12,6 +13,8 @@ use crate::Issuer;
 
 /// Operations of one request at most.
 pub const MOST_OPERATIONS: usize = 1_000;
+/// How long they may take, whoever waits.
+const LONGEST: Duration = Duration::from_mins(10);
 /// What stands before the id of an operation where its resource is meant.
 const REFERENCE: &str = "bulkId:";
 const RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
@@ -113,11 +116,53 @@ struct Progress {
     known: BTreeMap<String, String>,
     failures: u64,
     most_failures: u64,
+    /// Until when operations are begun.
+    begins_until: Instant,
+    /// Until when the last one has to end.
+    ends_until: Instant,
+    is_late: bool,
 }
 
 impl Progress {
-    fn is_over(&self) -> bool {
+    fn of(operations: usize, most_failures: u64, patience: Duration) -> Self {
+        let (now, patience) = (Instant::now(), patience.min(LONGEST));
+        Self {
+            results: vec![None; operations],
+            known: BTreeMap::new(),
+            failures: 0,
+            most_failures,
+            begins_until: now + patience / 2,
+            ends_until: now + patience,
+            is_late: false,
+        }
+    }
+
+    fn has_failed(&self) -> bool {
         self.failures >= self.most_failures
+    }
+
+    /// Whether no further operation is begun. The first one is, so that every request does something.
+    fn is_over(&mut self) -> bool {
+        let has_begun = || self.results.iter().any(Option::is_some);
+        self.is_late |= Instant::now() >= self.begins_until && has_begun();
+        self.is_late || self.has_failed()
+    }
+
+    /// Says of those of `operations` that were not done why not.
+    fn finish(mut self, operations: &[Value]) -> Vec<Value> {
+        if !self.has_failed() {
+            let error = if self.is_late {
+                ScimError::new(503, "It was not done: the time of the request was over; send it again")
+            } else {
+                ScimError::new(409, "it refers to an operation that was not done")
+            };
+            for (at, value) in operations.iter().enumerate() {
+                if self.results[at].is_none() {
+                    self.fail(at, value, &error);
+                }
+            }
+        }
+        self.results.into_iter().flatten().collect()
     }
 
     fn fail(&mut self, at: usize, value: &Value, error: &ScimError) {
@@ -165,8 +210,7 @@ impl Issuer {
                 .ok_or_else(|| ScimError::value("failOnErrors: must be a number from 1"))?,
         };
         check_ids(operations)?;
-        let results = vec![None; operations.len()];
-        let mut progress = Progress { results, known: BTreeMap::new(), failures: 0, most_failures };
+        let mut progress = Progress::of(operations.len(), most_failures, caller.patience);
         let mut left: Vec<usize> = (0..operations.len()).collect();
         // Every round does something, or it is the last one.
         while !left.is_empty() && !progress.is_over() {
@@ -185,13 +229,7 @@ impl Issuer {
                 break;
             }
         }
-        if !progress.is_over() {
-            for at in left {
-                let text = "it refers to an operation that was not done";
-                progress.fail(at, &operations[at], &ScimError::new(409, text));
-            }
-        }
-        let results: Vec<Value> = progress.results.into_iter().flatten().collect();
+        let results = progress.finish(operations);
         Ok(ScimAnswer::ok(json!({"schemas": [RESPONSE], "Operations": results})))
     }
 
@@ -215,7 +253,10 @@ impl Issuer {
         let done = match operation.request(&progress.known) {
             // Boxed, as it is one of many in a request.
             Ok(request) => {
-                let done = Box::pin(self.scim_operation(caller, &request)).await;
+                let operation = Box::pin(self.scim_operation(caller, &request));
+                let done = tokio::time::timeout_at(progress.ends_until, operation).await;
+                let text = "It did not come to its end in time, and may be done in part; look at it";
+                let done = done.unwrap_or_else(|_| Err(ScimError::new(503, text)));
                 done.map(|answer| (request, answer))
             }
             Err(error) => Err(error),

@@ -1,10 +1,13 @@
 //! Who calls, and what they may do.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{
     error::ScimError,
-    schema::{ENTERPRISE, Named, Type},
+    patch::Change,
+    schema::{ENTERPRISE, Named, Type, USER},
 };
 use crate::{
     Issuer,
@@ -20,6 +23,8 @@ pub struct ScimCaller<'a> {
     pub(super) actor: Actor,
     /// Whether user names can be changed.
     pub(super) renames: bool,
+    /// How long an answer may take that can be given earlier.
+    pub(super) patience: Duration,
 }
 
 impl Issuer {
@@ -32,11 +37,19 @@ impl Issuer {
         permissions: &'a Permissions,
         (acts_for, renames): (&[String], bool),
     ) -> ScimCaller<'a> {
-        ScimCaller { permissions, actor: self.actor(live).acting_for(acts_for), renames }
+        let actor = self.actor(live).acting_for(acts_for);
+        ScimCaller { permissions, actor, renames, patience: Duration::MAX }
     }
 }
 
 impl ScimCaller<'_> {
+    /// The same, who waits for an answer no longer than `patience`: what is not done by then of many
+    /// operations is told to be not done.
+    #[must_use]
+    pub fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// How `need` is allowed: of what belongs to the account `owner`, if it touches that alone, and
     /// writing the attributes `written`.
     pub(super) fn allow(
@@ -52,6 +65,31 @@ impl ScimCaller<'_> {
     /// Whether `need` is allowed at all, whatever it writes.
     pub(super) fn begin(&self, need: Operation, owner: Option<&str>) -> Result<(), ScimError> {
         if self.permissions.may(need, owner) { Ok(()) } else { Err(ScimError::forbidden()) }
+    }
+
+    /// Refuses to change who is in `group`, whoever that is, if the caller may neither put people into
+    /// it nor see who is in it: a refusal that depends on who is would tell.
+    pub(super) fn may_regroup_unseen(&self, group: &str) -> Result<(), ScimError> {
+        let allowed = self.allow(Operation::Read, None, &[]);
+        let is_seen = allowed.is_ok_and(|allowed| allowed.may_read("groups"));
+        if is_seen || self.actor.may_regroup(&group.to_owned()) {
+            return Ok(());
+        }
+        Err(ScimError::new(403, "Access denied: members"))
+    }
+
+    /// Refuses `changes` of the user `id` that choose values by what the caller may not read: whether
+    /// there are such values would be told by what becomes of the change.
+    pub(super) fn may_choose(&self, id: &str, changes: &[Change]) -> Result<(), ScimError> {
+        let allowed = self.allow(Operation::Read, Some(id), &[]);
+        let mut is_hidden = false;
+        for change in changes {
+            change.each_chosen(&mut |named| {
+                let path = rule_path(&USER, named);
+                is_hidden |= !allowed.as_ref().is_ok_and(|allowed| allowed.may_read(&path));
+            });
+        }
+        if is_hidden { Err(ScimError::forbidden()) } else { Ok(()) }
     }
 
     /// `error`, unless it would tell somebody who may not read what there is.

@@ -138,6 +138,13 @@ fn named_by(filter: &Filter) -> Result<BTreeSet<String>, ScimError> {
     }
 }
 
+/// `account` as it is when it is in `group` no more.
+fn without(group: &str, account: &Account) -> Account {
+    let mut left = account.clone();
+    left.groups.retain(|one| one != group);
+    left
+}
+
 impl Issuer {
     /// Completes and checks `changes` of the members of `group`; nothing is written.
     pub(super) async fn scim_check_members(
@@ -146,6 +153,9 @@ impl Issuer {
         group: &str,
         changes: &mut Changes,
     ) -> Result<(), ScimError> {
+        if !changes.is_empty() {
+            caller.may_regroup_unseen(group)?;
+        }
         if changes.replaces {
             self.scim_needs_index().await?;
             let present = self.members(group, None, MOST_SHOWN + 1).await?;
@@ -181,13 +191,15 @@ impl Issuer {
         caller: &ScimCaller<'_>,
         group: &str,
     ) -> Result<(), ScimError> {
+        caller.may_regroup_unseen(group)?;
         let mut after = None::<String>;
         while !caller.actor.is_administrator() {
             let step = self.members(group, after.as_deref(), STEP).await?;
             let Some(last) = step.last() else { break };
             after = Some(last.id.clone());
             for member in &step {
-                caller.actor.may_touch(&member.id, &member.body)?;
+                let left = without(group, &member.body);
+                self.scim_may_regroup(caller, &member.id, (&member.body, &left))?;
             }
         }
         Ok(())
@@ -215,8 +227,8 @@ impl Issuer {
                 continue;
             };
             let before: Versioned<Account> = read(record)?;
-            let mut after = before.body.clone();
-            if joins && !after.groups.iter().any(|one| one == group) {
+            let mut after = without(group, &before.body);
+            if joins {
                 after.groups.push(group.to_owned());
             }
             self.scim_may_regroup(caller, id, (&before.body, &after))?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::ScimError,
     filter::{self, Filter, Operand, Operator, Path},
-    schema::{Attribute, Type},
+    schema::{Attribute, Named, Type},
     value,
 };
 
@@ -113,6 +113,30 @@ impl Change {
     /// The attribute that is changed; none if it is a whole extension.
     pub(super) fn attribute(&self) -> Option<&'static Attribute> {
         self.path.named.attribute
+    }
+
+    /// Calls `look` with everything that says which values are changed, or whether there are any.
+    pub(super) fn each_chosen(&self, look: &mut impl FnMut(&Named)) {
+        let Path { named, filter, sub } = &self.path;
+        let Some(attribute) = named.attribute else { return };
+        if let Some(filter) = filter {
+            filter.each(&mut |inner, _| {
+                look(&Named { sub: inner.attribute.or(inner.sub), ..*named });
+            });
+        } else if attribute.many && sub.is_some() {
+            look(&Named { sub: *sub, ..*named });
+        }
+        let is_by_value = self.operation == Operation::Remove && !self.value.is_null();
+        if !is_by_value || !attribute.many {
+            return;
+        }
+        // What cannot be read is refused later.
+        let told = value::value(attribute, &self.value).unwrap_or_default();
+        let told = told.as_array().map(Vec::as_slice).unwrap_or_default();
+        for name in told.iter().filter_map(Value::as_object).flat_map(Map::keys) {
+            let sub = attribute.sub.iter().find(|sub| sub.name == *name);
+            look(&Named { sub, ..*named });
+        }
     }
 
     /// Makes the change in `document`, which is a resource as it is shown.

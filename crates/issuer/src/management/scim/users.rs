@@ -239,6 +239,7 @@ impl Issuer {
     ) -> Result<ScimAnswer, ScimError> {
         caller.begin(Operation::Update, Some(id))?;
         let changes = patch::read(&USER, id, &request.body)?;
+        caller.may_choose(id, &changes)?;
         let change = |before: &Map<String, Value>| {
             let mut after = before.clone();
             for change in &changes {

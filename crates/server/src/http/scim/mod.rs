@@ -1,5 +1,7 @@
 //! SCIM 2.0 over HTTP (RFC 7644).
 
+use std::time::{Duration, Instant};
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -31,6 +33,10 @@ use crate::{
 /// The media type of SCIM (RFC 7644 §3.1).
 const SCIM: &str = "application/scim+json";
 
+/// How long a request may take whose answer says what was not done: less than any request may take
+/// ([`crate::corridor`]), whose answer would be lost.
+const PATIENCE: Duration = Duration::from_secs(50);
+
 /// Everything below [`BASE`].
 pub(super) fn routes(app: &App) -> Router<App> {
     let managers = std::sync::Arc::new(app.management().scim_managers());
@@ -61,6 +67,7 @@ async fn answer(
     managers: &Managers,
     request: Request<Body>,
 ) -> Result<ScimAnswer, Refusal> {
+    let began = Instant::now();
     let (parts, body) = request.into_parts();
     let live = caller::caller(app, &parts).await.map_err(|error| no_caller(app, &error))?;
     let permissions = app.issuer().authorize_management(&live, managers).map_err(|refused| {
@@ -82,6 +89,7 @@ async fn answer(
     let rules = (groups, settings.allow_username_updates);
     let caller = app.issuer().scim_caller(&live, &permissions, rules);
     let request = read(&parts, body).await?;
+    let caller = caller.waiting(PATIENCE.saturating_sub(began.elapsed()));
     Ok(app.issuer().scim(&caller, &request).await?)
 }
 

@@ -36,7 +36,7 @@ struct Theme {
     /// Refused: pages take styles from Castellan alone.
     style_url: Option<String>,
     /// Where the sign-in page leads people who forgot their password: an `https` URL, or a path of
-    /// the site. Default: no link.
+    /// the site. Default: `/auth/forgot-password` where mail is configured, otherwise no link.
     forgot_password_url: Option<String>,
 }
 

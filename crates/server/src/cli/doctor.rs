@@ -166,7 +166,7 @@ async fn messages(loaded: &Loaded, trial: Option<&str>) -> Result<bool, Failure>
     };
     if let Some(to) = trial {
         match message_sender.send_trial(to, &loaded.site.title).await {
-            Ok(()) => println!("mail             a test message to {to} was accepted for delivery"),
+            Ok(outcome) => println!("mail             {outcome}"),
             Err(error) => {
                 good = false;
                 println!("mail             PROBLEM: {error}");

@@ -20,8 +20,8 @@ pub struct ManagementConfig {
     pub introspection: bool,
     /// Whether mutations are accepted by GET. Default `false`.
     pub mutations_over_get: bool,
-    /// Whether `message` says why an operation failed where that is not meant for callers. Default
-    /// `false`.
+    /// Whether `message` says why an operation failed where the server, or a service that it uses,
+    /// is the reason. Default `false`.
     pub detailed_errors: bool,
     /// The realm in `WWW-Authenticate`. Default: the name of the site.
     pub realm: Option<String>,

@@ -125,13 +125,17 @@ impl MessageSender {
         }
     }
 
-    /// Sends a message that says that mail works.
+    /// Sends a message that says that mail works. Returns what became of it.
     ///
     /// # Errors
     /// [`SendError`] saying why not.
-    pub(crate) async fn send_trial(&self, to: &str, site: &str) -> Result<(), SendError> {
+    pub(crate) async fn send_trial(&self, to: &str, site: &str) -> Result<String, SendError> {
         let wording = MessageText::trial(site);
-        self.transmit_mail(to, &wording).await
+        self.transmit_mail(to, &wording).await?;
+        Ok(match &self.mail {
+            Some(Route::Kept(sink)) => format!("the test message to {to} was written to {sink}"),
+            _ => format!("a test message to {to} was accepted for delivery"),
+        })
     }
 
     async fn transmit_mail(&self, to: &str, wording: &MessageText) -> Result<(), SendError> {

@@ -94,7 +94,7 @@ impl Classification {
             }
             Self::TooManyAttempts => ("Too many attempts; try again later.", ""),
             Self::DataFetchingException => {
-                ("The operation failed; `detailed_errors` shows why.", "")
+                ("The operation failed; where the server is why, `detailed_errors` shows it.", "")
             }
             Self::ValidationError => (
                 "The document does not fit the schema, or an argument not its constraints.",
@@ -111,7 +111,7 @@ impl Classification {
         }
     }
 
-    /// Whether the message is for callers whatever is set.
+    /// Whether its messages are for callers whatever is set, unless a failure says otherwise.
     const fn is_for_callers(self) -> bool {
         !matches!(self, Self::DataFetchingException | Self::InternalError)
     }
@@ -135,13 +135,25 @@ fn table() -> String {
 pub(crate) struct Failure {
     pub(super) classification: Classification,
     message: String,
+    is_for_callers: bool,
     extensions: Map<String, Value>,
 }
 
 impl Failure {
     /// A failure whose `message` is a sentence for developers.
     pub(crate) fn new(classification: Classification, message: impl Into<String>) -> Self {
-        Self { classification, message: message.into(), extensions: Map::new() }
+        Self {
+            classification,
+            message: message.into(),
+            is_for_callers: classification.is_for_callers(),
+            extensions: Map::new(),
+        }
+    }
+
+    /// An operation failed because of what its caller sent, or because something is not configured:
+    /// the reason is no internal of the server (`docs/contracts/curity.md` §2.2).
+    pub(crate) fn of_operation(message: impl Into<String>) -> Self {
+        Self { is_for_callers: true, ..Self::new(Classification::DataFetchingException, message) }
     }
 
     /// The same with a further member of `extensions`.
@@ -191,7 +203,7 @@ impl Failure {
             Classification::DataFetchingException if detailed => {
                 format!("Exception while fetching data ({}) : {}", way(), self.message)
             }
-            one if one.is_for_callers() || detailed => self.message.clone(),
+            _ if self.is_for_callers || detailed => self.message.clone(),
             _ => GENERIC.to_owned(),
         };
         let mut extensions = self.extensions.clone();
@@ -241,5 +253,9 @@ mod tests {
                 assert_eq!(error["extensions"]["classification"], classification.as_str());
             }
         }
+        let failure = Failure::of_operation("unknown code");
+        assert_eq!(failure.to_json(Some(&path), false)["message"], "unknown code");
+        let detailed = failure.to_json(Some(&path), true);
+        assert_eq!(detailed["message"], "Exception while fetching data (/a[1]) : unknown code");
     }
 }

@@ -102,6 +102,8 @@ async fn a_link_sets_a_password_once_and_ends_what_was() {
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{answer:?}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
     }
+    // Nobody is signed in at this page.
+    assert!(form.body.contains("You will be signed out everywhere."), "{form:?}");
     let cookie = moved.header("set-cookie").unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let token = form.hidden("token").unwrap();

@@ -100,4 +100,9 @@ async fn to_try_things_out_messages_are_written_to_a_file_that_only_its_owner_re
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let said = std::fs::read_to_string(castellan.path("stderr")).unwrap();
     assert!(said.contains("WARNING: mail: nothing is sent"), "{said}");
+    let doctor = castellan.cli(&["doctor", "--mail", "ops@example.org"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("the test message to ops@example.org was written to"), "{said}");
+    assert!(said.contains("mail.txt") && !said.contains("accepted"), "{said}");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("To: ops@example.org\n"));
 }

@@ -33,11 +33,11 @@ pub(super) fn of(error: AccountError) -> Failure {
         }
         AccountError::LastFactor => Failure::invalid_argument(text),
         AccountError::NotConfigured(_)
-        | AccountError::NotSent(_)
         | AccountError::UnknownState
         | AccountError::UnknownCode
         | AccountError::Passkey(_)
-        | AccountError::Contention => Failure::new(Class::DataFetchingException, text),
+        | AccountError::Contention => Failure::of_operation(text),
+        AccountError::NotSent(_) => Failure::new(Class::DataFetchingException, text),
         AccountError::Store(error) => error.into(),
     }
 }

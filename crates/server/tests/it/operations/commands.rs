@@ -291,6 +291,13 @@ async fn only_commands_that_begin_something_make_a_database() {
     let made = run_in(folder.path(), &[&named[..], &["migrate"]].concat());
     assert!(made.status.success() && folder.path().join("mine.db").exists(), "{made:?}");
     assert!(!folder.path().join("castellan.db").exists());
+    // With the key that opens it.
+    let key = std::fs::metadata(folder.path().join("mine.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    for arguments in [&["migrate"][..], &["get", "User"], &["doctor"], &["config", "check"]] {
+        let opened = run_in(folder.path(), &[&named[..], arguments].concat());
+        assert!(opened.status.success(), "{arguments:?}: {opened:?}");
+    }
 }
 
 #[tokio::test]

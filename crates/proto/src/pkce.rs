@@ -19,7 +19,7 @@ pub struct CodeChallenge([u8; 32]);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVerifier {
     /// Outside 43..=128 characters.
-    #[error("code_verifier has {0} characters; RFC 7636 §4.1 requires 43 to 128")]
+    #[error("code_verifier has {0} characters; RFC 7636 section 4.1 requires 43 to 128")]
     Length(usize),
     /// A character outside `[A-Za-z0-9-._~]`.
     #[error("code_verifier contains a character outside A-Z a-z 0-9 - . _ ~")]

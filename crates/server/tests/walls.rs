@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "config",
     "dialects",
     // What everything rests on.
+    "management_schemas",
     "background",
     "sample_api",
     "http_client",

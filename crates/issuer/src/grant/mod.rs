@@ -21,6 +21,7 @@ use crate::{
     grant::settings::AskedGrant,
     records::{Amr, BeyondScopes, Client, Family, GrantName, GrantSettings, Refresh},
     request::params::Params,
+    settings::registration::REGISTER,
     store::StoreError,
     tokens::mint::Authorized,
 };
@@ -194,6 +195,16 @@ impl Issuer {
         })
         .await?;
         Ok(found)
+    }
+
+    /// Whether a client has the scope by which clients are registered.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn has_registrant(&self) -> Result<bool, StoreError> {
+        let mut has = false;
+        self.each_client(|_, client| has |= client.scope.has_name(REGISTER)).await?;
+        Ok(has)
     }
 
     /// Seconds that the longest access token of any client lives.

@@ -56,21 +56,27 @@ impl SelfServiceManager {
     /// What is wrong with it.
     ///
     /// # Errors
-    /// A setting and what it must be.
-    pub fn check(&self) -> Result<(), &'static str> {
+    /// A setting and what is wrong with it.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let wrong = |setting, text: &str| Err((setting, text.to_owned()));
         if self.required_scope.is_empty() {
-            return Err("required_scope must not be empty");
+            return wrong("required_scope", "must not be empty");
         }
         if self.queries.is_empty() {
-            return Err("queries must list at least one query");
+            return wrong("queries", "must list at least one query");
         }
-        let categories = [&self.readable_device_categories, &self.deletable_device_categories];
-        let mut categories = categories.into_iter().flatten().flatten();
-        if !categories.all(|category| DEVICE_CATEGORIES.contains(&&**category)) {
-            return Err("device categories are totp and webauthn/passkeys");
+        for (setting, categories) in [
+            ("readable_device_categories", &self.readable_device_categories),
+            ("deletable_device_categories", &self.deletable_device_categories),
+        ] {
+            let mut categories = categories.iter().flatten();
+            if let Some(other) = categories.find(|one| !DEVICE_CATEGORIES.contains(&&***one)) {
+                let known = DEVICE_CATEGORIES.join(" and ");
+                return Err((setting, format!("{other:?} is none; device categories are {known}")));
+            }
         }
         if self.mutation_throttle.is_some_and(|limit| limit.mutations == 0 || limit.seconds == 0) {
-            return Err("mutation_throttle must have mutations and seconds of at least 1");
+            return wrong("mutation_throttle", "must have mutations and seconds of at least 1");
         }
         Ok(())
     }

@@ -79,7 +79,10 @@ fn refused(why: Unacceptable) -> String {
         Unacceptable::Short(_) => {
             format!("password {why}; choose a longer one, or set password_min_length of the site")
         }
-        Unacceptable::Blank | Unacceptable::Rules(_) | Unacceptable::Reused => {
+        Unacceptable::Blank
+        | Unacceptable::Rules(_)
+        | Unacceptable::Present
+        | Unacceptable::Reused => {
             format!("password {why}")
         }
     }

@@ -45,6 +45,9 @@ pub enum Unacceptable {
     /// It breaks these rules of the policy.
     #[error("must have {0}")]
     Rules(Rules),
+    /// It is the present password.
+    #[error("must be another than the present one")]
+    Present,
     /// It is the current password, or one of those that are remembered.
     #[error("must not be one that you had before")]
     Reused,

@@ -48,6 +48,25 @@ impl Issuer {
         Ok(storable)
     }
 
+    /// The same of a password that somebody sets anew. The present one is none: whoever sets a password
+    /// expects that the one before is over, and with it all sessions.
+    ///
+    /// # Errors
+    /// [`PasswordProblem`] saying what it lacks.
+    pub(crate) async fn acceptable_new_password(
+        &self,
+        password: &Secret,
+        account: &Account,
+    ) -> Result<Storable, PasswordProblem> {
+        let present = account.password.as_deref().filter(|_| !password.expose().is_empty());
+        if let Some(present) = present
+            && self.passwords().compare(password, Some(present)).await? != Match::No
+        {
+            return Err(Unacceptable::Present.into());
+        }
+        self.acceptable_password(password, account).await
+    }
+
     /// Whether the password of `account` has to be changed before anybody signs in by it.
     #[must_use]
     pub fn must_change_password(&self, account: &Account) -> bool {

@@ -200,12 +200,12 @@ impl Issuer {
         }
         let account = self.repository().get::<Account>(&stored.body.account, self.now()).await?;
         let account = account.ok_or(ResetError::Spent)?.body;
-        self.acceptable_password(&form.password, &account).await.map_err(
-            |problem| match problem {
+        self.acceptable_new_password(&form.password, &account).await.map_err(|problem| {
+            match problem {
                 PasswordProblem::Unacceptable(why) => ResetError::Password(why),
                 PasswordProblem::Busy(busy) => ResetError::Token(busy.into()),
-            },
-        )?;
+            }
+        })?;
         let phc = self.passwords().hash(&password).await.map_err(OAuthError::from)?;
         // Used up first: a crash in between costs the link, and never leaves it open.
         if !self.repository().delete_at(&stored, self.now()).await? {

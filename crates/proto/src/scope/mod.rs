@@ -76,7 +76,7 @@ pub enum Scope {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
     /// A character that RFC 6749 §3.3 does not allow, or none at all.
-    #[error("{0:?} is not a scope (RFC 6749 §3.3)")]
+    #[error("{0:?} is not a scope (RFC 6749 section 3.3)")]
     Token(String),
     /// It has the form of a pattern but is not a valid one.
     #[error(transparent)]

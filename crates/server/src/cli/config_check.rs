@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use castellan_issuer::policy::CEDAR_SCHEMA;
 
-use super::Failure;
+use super::{Failure, served};
 use crate::{
     config::{GuardConfig, Loaded, Rosters, Site, schema},
     guards::{self, Trouble},
@@ -51,6 +51,7 @@ pub(super) async fn run(
         println!("         PROBLEM: {problem}");
         good = false;
     }
+    good &= served::print_messages(&loaded).await;
     for site in &loaded.sites {
         good &= check_site(&loaded, site).await?;
     }
@@ -94,6 +95,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
     let own = if site.is_first { "; variables such as JWT_SECRET apply to it" } else { "" };
     println!("site     {} at {}, for {hosts}{own}", site.name, site.issuer.as_str());
     print_site_accesses(loaded, site);
+    served::print_apis(loaded, site);
     let mut good = true;
     let all = loaded.guards(site);
     for (at, guard) in all.iter().cloned().enumerate() {

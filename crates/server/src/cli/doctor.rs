@@ -11,6 +11,7 @@ use castellan_issuer::{
     keys::KeyUse,
     readiness::Heartbeat,
     resources::{ResourceKind, empty_secrets::EmptySecrets, search::Cause},
+    settings::{Registrant, registration::REGISTER},
     store::StoreError,
 };
 use castellan_proto::{Clock as _, SystemClock, Timestamp};
@@ -95,6 +96,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
             println!("{:<16} {}", kind.as_str(), if some { "present" } else { "none yet" });
         }
         good &= secrets(issuer, arguments).await?;
+        registration(issuer).await?;
         let endless = issuer.apps_without_end(NAMED).await?;
         if !endless.is_empty() {
             let text = format!(
@@ -121,6 +123,20 @@ static WARNED: AtomicBool = AtomicBool::new(false);
 fn warn(what: &str, text: &str) {
     WARNED.store(true, Ordering::Relaxed);
     println!("{what:<16} WARNING: {text}");
+}
+
+/// Warns if clients can be registered only by such as there are none of.
+async fn registration(issuer: &Issuer) -> Result<(), StoreError> {
+    let settings = &issuer.settings().registration;
+    let needs = settings.admits(Registrant::Token) || settings.admits(Registrant::Client);
+    if needs && !issuer.has_registrant().await? {
+        let text = format!(
+            "registration.by has \"token\" or \"client\", but no client has the scope {REGISTER}, so \
+             that nobody can register one that way"
+        );
+        warn("registration", &text);
+    }
+    Ok(())
 }
 
 /// Prints at which SiteAccesses nobody can sign in, and why.

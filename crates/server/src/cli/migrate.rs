@@ -103,6 +103,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 /// Makes what is missing and brings along what is old; says how far the data source is.
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
+    data_source::make_missing_key(loaded)?;
     let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
     let FormatState { format, newest } = opened.format_state;
     index_members(loaded, opened.store).await?;

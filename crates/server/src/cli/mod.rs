@@ -27,6 +27,7 @@ mod sample_app;
 mod schema;
 mod scopes;
 mod serve;
+mod served;
 mod tls;
 mod token_problem;
 mod trial;

@@ -15,13 +15,13 @@ pub(super) struct Arguments {
 pub(super) fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(name) = &arguments.name else {
         for api in APIS {
-            println!("{:<24} {}", api.name, api.path);
+            println!("{:<24} {}", api.name(), api.path);
         }
         return Ok(ExitCode::SUCCESS);
     };
     // Paths have dashes where names have underscores.
-    let Some(api) = APIS.iter().find(|api| api.name == name.replace('-', "_")) else {
-        let names: Vec<_> = APIS.iter().map(|api| api.name).collect();
+    let Some(api) = APIS.iter().find(|api| api.name() == name.replace('-', "_")) else {
+        let names: Vec<_> = APIS.iter().map(|api| api.name()).collect();
         return Err(format!("no management API {name:?}; there is {}", names.join(", ")).into());
     };
     print!("{}", api.sdl_for(&loaded.config.management)?);

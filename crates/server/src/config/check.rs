@@ -66,10 +66,6 @@ impl From<ConfigError> for Problem {
     }
 }
 
-fn conflict(text: String) -> Problem {
-    ConfigError::Conflict(text).into()
-}
-
 impl Config {
     /// Looks the dialects of all guards up.
     ///
@@ -89,18 +85,17 @@ impl Config {
     /// The first [`Problem`].
     pub(super) fn check(&self, sites: &[Site]) -> Result<(), Problem> {
         if self.security.insecure && !self.server.listen.ip().is_loopback() {
-            return Err(conflict(format!(
+            let text = format!(
                 "security.insecure is allowed on loopback addresses only, but server.listen is {}",
                 self.server.listen
-            )));
+            );
+            return Err(Problem::at(&["security", "insecure"], &text));
         }
         if self.tokens.refresh_grace_off
             && self.tokens.refresh_grace != castellan_issuer::Settings::default().refresh_grace
         {
-            return Err(conflict(
-                "tokens.refresh_grace and tokens.refresh_grace_off contradict each other; remove one"
-                    .to_owned(),
-            ));
+            let text = "tokens.refresh_grace and tokens.refresh_grace_off contradict each other; remove one";
+            return Err(Problem::at(&["tokens", "refresh_grace"], text));
         }
         self.check_effects()?;
         self.check_issuer()?;
@@ -118,12 +113,10 @@ impl Config {
             && !default
             && !self.guard.iter().any(GuardConfig::takes_machine_users)
         {
-            return Err(conflict(
-                "decidim.enable_anonymous_introspection \
-                 (DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION) is set, but no guard has dialect = \
-                 \"decidim\""
-                    .to_owned(),
-            ));
+            let text = "decidim.enable_anonymous_introspection \
+                        (DECIDIM_API_ENABLE_ANONYMOUS_INTROSPECTION) is set, but no guard has \
+                        dialect = \"decidim\"";
+            return Err(Problem::at(&["decidim", "enable_anonymous_introspection"], text));
         }
         self.decidim.check()?;
         self.management.check()?;
@@ -132,7 +125,7 @@ impl Config {
         self.security.check(&self.site)?;
         self.check_credential_policy()?;
         self.check_passkeys(sites)?;
-        Ok(self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))?)
+        self.jwt.check(self.security.insecure, self.security.secrets(&sites[0], None))
     }
 
     /// The `issuer` of the file is the first site's, unless that says another one.
@@ -140,11 +133,12 @@ impl Config {
         let first = self.site.first().and_then(|site| site.issuer.as_ref());
         match first {
             Some(issuer) if self.issuer != Self::default().issuer && *issuer != self.issuer => {
-                Err(conflict(format!(
+                let text = format!(
                     "issuer is {:?}, but the first site has {:?}; remove one of them",
                     self.issuer.as_str(),
                     issuer.as_str()
-                )))
+                );
+                Err(Problem::at(&["issuer"], &text))
             }
             _ => Ok(()),
         }

@@ -7,7 +7,7 @@ use castellan_proto::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef, Site, environment::Environment};
+use super::{ConfigError, SecretRef, Site, check::Problem, environment::Environment};
 
 /// Settings of the Decidim dialect. Without a secret, machine users cannot sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -72,29 +72,33 @@ impl DecidimConfig {
         Ok(())
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let wrong = |key: &'static str, text: &str| Err(Problem::at(&["decidim", key], text));
         let good = |minutes: u32| (1..=LONGEST).contains(&minutes);
         if self.api_jwt_secret.is_none() && self.api_jwt_expires_in.is_some() {
             return wrong(
+                "api_jwt_expires_in",
                 "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) has no effect without a \
                  secret: set decidim.api_jwt_secret (DECIDIM_API_JWT_SECRET), or remove it",
             );
         }
         if !self.api_jwt_expires_in.is_none_or(good) {
             return wrong(
+                "api_jwt_expires_in",
                 "decidim.api_jwt_expires_in (DECIDIM_API_JWT_EXPIRES_IN) must be a number of \
                  minutes from 1 to 525600 (a year)",
             );
         }
         if !good(self.oauth_access_token_expires_in) {
             return wrong(
+                "oauth_access_token_expires_in",
                 "decidim.oauth_access_token_expires_in (DECIDIM_OAUTH_ACCESS_TOKEN_EXPIRES_IN) \
                  must be a number of minutes from 1 to 525600 (a year)",
             );
         }
         if !(16..=128).contains(&self.api_users_secret_length) {
             return wrong(
+                "api_users_secret_length",
                 "decidim.api_users_secret_length (DECIDIM_SYSTEM_API_USERS_SECRET_LENGTH) must be \
                  from 16 to 128 characters",
             );

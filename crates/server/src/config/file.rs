@@ -22,8 +22,21 @@ pub(super) struct File {
 pub(super) enum Step {
     /// Into a table.
     Key(&'static str),
+    /// The same, where the name is what somebody chose.
+    Named(String),
     /// Into a list.
     At(usize),
+}
+
+impl Step {
+    /// The name of the setting or table that it leads into.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Key(name) => Some(name),
+            Self::Named(name) => Some(name),
+            Self::At(_) => None,
+        }
+    }
 }
 
 impl File {
@@ -128,6 +141,7 @@ impl File {
         for step in path {
             here = here.and_then(|value| match step {
                 Step::Key(name) => value.get(name).cloned(),
+                Step::Named(name) => value.get(name).cloned(),
                 Step::At(place) => value.get(place).cloned(),
             });
         }
@@ -140,10 +154,11 @@ impl File {
         let (mut at, mut here) = (0, DeValue::Table(root.into_inner()));
         for step in path {
             let (start, next) = match (step, here) {
-                (Step::Key(name), DeValue::Table(mut table)) => {
+                (Step::Key(_) | Step::Named(_), DeValue::Table(mut table)) => {
+                    let name = step.name().unwrap_or_default();
                     let found = table.iter().find(|(key, _)| key.get_ref() == name);
                     let start = found.map(|(key, _)| key.span().start);
-                    let Some((start, value)) = start.zip(table.remove(*name)) else { break };
+                    let Some((start, value)) = start.zip(table.remove(name)) else { break };
                     (start, value)
                 }
                 (Step::At(place), DeValue::Array(list)) => {

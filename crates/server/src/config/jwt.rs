@@ -14,7 +14,7 @@ use castellan_proto::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ConfigError, SecretRef, Site, environment::Environment};
+use super::{ConfigError, SecretRef, Site, check::Problem, environment::Environment};
 
 /// API keys that are exchanged for JWTs at `/jwt`. Off without a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -169,50 +169,61 @@ impl JwtConfig {
         Ok(())
     }
 
-    pub(super) fn check(&self, insecure: bool, secrets: SecretPolicy) -> Result<(), ConfigError> {
-        let wrong = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
+    pub(super) fn check(&self, insecure: bool, secrets: SecretPolicy) -> Result<(), Problem> {
+        let wrong = |key: &'static str, text: &str| Err(Problem::at(&["jwt", key], text));
         if self.secret.is_none() && !self.keys.is_empty() {
-            return wrong("JWT_AUTH_KEYS is set, but JWT_SECRET, which signs the tokens, is not");
+            return wrong(
+                "keys",
+                "JWT_AUTH_KEYS is set, but JWT_SECRET, which signs the tokens, is not",
+            );
         }
         let plain = Self::default();
         let said = [
-            ("jwt.expires (JWT_EXPIRES)", self.expires != plain.expires),
-            ("jwt.issuer (JWT_ISSUER)", self.issuer != plain.issuer),
-            ("jwt.check_issuer", self.check_issuer != plain.check_issuer),
+            ("expires", "jwt.expires (JWT_EXPIRES)", self.expires != plain.expires),
+            ("issuer", "jwt.issuer (JWT_ISSUER)", self.issuer != plain.issuer),
+            ("check_issuer", "jwt.check_issuer", self.check_issuer != plain.check_issuer),
         ];
         if self.secret.is_none()
-            && let Some((name, _)) = said.into_iter().find(|(_, is_set)| *is_set)
+            && let Some((key, name, _)) = said.into_iter().find(|(.., is_set)| *is_set)
         {
-            return wrong(&format!(
+            let text = format!(
                 "{name} has no effect without a secret: set jwt.secret (JWT_SECRET), or remove it"
-            ));
+            );
+            return wrong(key, &text);
         }
         if self.expires.0 <= 0 && !insecure {
-            return wrong("JWT_EXPIRES must be greater than zero");
+            return wrong("expires", "JWT_EXPIRES must be greater than zero");
         }
         if self.expires.0 > LONGEST && !insecure {
-            return wrong("JWT_EXPIRES must be at most a year (\"1y\")");
+            return wrong("expires", "JWT_EXPIRES must be at most a year (\"1y\")");
         }
         for (at, key) in self.keys.iter().enumerate() {
             if key.api_key.expose() == SAMPLE && !insecure {
                 let id = &key.id;
-                return wrong(&format!(
+                let text = format!(
                     "JWT_AUTH_KEYS: the key {id:?} has the published sample secret; generate one \
                      with `openssl rand -base64 32`"
-                ));
+                );
+                return wrong("keys", &text);
             }
             if key.id.is_empty() {
-                return wrong("JWT_AUTH_KEYS: every key needs an id");
+                return wrong("keys", "JWT_AUTH_KEYS: every key needs an id");
             }
             let id = &key.id;
             if let Err(why) = secrets.secret(&key.api_key) {
-                return wrong(&format!("JWT_AUTH_KEYS: the apiKey of the key {id:?} {why}"));
+                return wrong(
+                    "keys",
+                    &format!("JWT_AUTH_KEYS: the apiKey of the key {id:?} {why}"),
+                );
             }
             if key.scopes.is_empty() {
-                return wrong(&format!("JWT_AUTH_KEYS: the key {id:?} needs at least one scope"));
+                return wrong(
+                    "keys",
+                    &format!("JWT_AUTH_KEYS: the key {id:?} needs at least one scope"),
+                );
             }
             if self.keys[..at].iter().any(|other| other.id == *id && other.api_key == key.api_key) {
-                return wrong(&format!("JWT_AUTH_KEYS: the id {id:?} is used twice"));
+                return wrong("keys", &format!("JWT_AUTH_KEYS: the id {id:?} is used twice"));
             }
             scopes(key)?;
         }

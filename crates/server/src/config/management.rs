@@ -9,7 +9,7 @@ use castellan_issuer::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::check::Problem;
 
 /// The management APIs over GraphQL. Without a manager, they refuse every request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -180,30 +180,21 @@ impl ManagementConfig {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self) -> Result<(), Problem> {
         for (name, number) in
             [("max_page", self.max_page), ("max_delegations", self.max_delegations)]
         {
             if number == 0 || number > LARGEST {
                 let text = format!("management.{name} must be from 1 to {LARGEST}");
-                return Err(ConfigError::Conflict(text));
+                return Err(Problem::at(&["management", name], &text));
             }
         }
-        let own = |managers: &'_ Option<ManagersConfig>| {
-            managers.as_ref().and_then(|managers| managers.self_service.clone())
-        };
-        for (table, manager) in [
-            ("management.self_service", self.self_service.clone()),
-            ("management.accounts.self_service", own(&self.accounts)),
-            ("management.granted_authorizations.self_service", own(&self.granted_authorizations)),
-        ] {
-            if let Some(Err(problem)) = manager.as_ref().map(SelfServiceManager::check) {
-                return Err(ConfigError::Conflict(format!("{table}: {problem}")));
-            }
-        }
+        self.check_self_service()?;
+        self.check_names()?;
         if let Some(scim) = &self.scim {
             scim.check().map_err(|problem| {
-                ConfigError::Conflict(format!("management.scim.assignable_groups: {problem}"))
+                let way = ["management", "scim", "assignable_groups"];
+                Problem::at(&way, &format!("{}: {problem}", way.join(".")))
             })?;
         }
         if self
@@ -212,7 +203,33 @@ impl ManagementConfig {
             .is_some_and(|realm| !realm.bytes().all(|b| (b' '..=b'~').contains(&b)))
         {
             let text = "management.realm must be printable ASCII characters";
-            return Err(ConfigError::Conflict(text.to_owned()));
+            return Err(Problem::at(&["management", "realm"], text));
+        }
+        Ok(())
+    }
+
+    fn check_self_service(&self) -> Result<(), Problem> {
+        let of = |name: &str| self.own_managers(name).and_then(|own| own.self_service.as_ref());
+        for (way, manager) in [
+            (&["management", "self_service"][..], self.self_service.as_ref()),
+            (&["management", "accounts", "self_service"][..], of("accounts")),
+            (
+                &["management", "granted_authorizations", "self_service"][..],
+                of("granted_authorizations"),
+            ),
+        ] {
+            if let Some(Err((key, problem))) = manager.map(SelfServiceManager::check) {
+                let way = [way, &[key]].concat();
+                return Err(Problem::at(&way, &format!("{}: {problem}", way.join("."))));
+            }
+        }
+        for api in ["database_clients", "dynamic_clients"] {
+            if of(api).is_some() {
+                let way = ["management", api, "self_service"];
+                let name = way.join(".");
+                let text = format!("{name}: nothing of this API is anybody's own; remove it");
+                return Err(Problem::at(&way, &text));
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Config, ConfigError, SecretRef};
+use super::{Config, SecretRef, check::Problem};
 
 /// How mail is sent: by an SMTP server, or, to try things out, to a file or the log.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -80,12 +80,33 @@ const fn patience() -> Lifetime {
     Lifetime::seconds(10)
 }
 
+/// What is wrong with one of the tables.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrong {
+    /// The setting that is wrong; none: the table as a whole.
+    key: Option<&'static str>,
+    text: String,
+}
+
+impl Wrong {
+    /// The setting `key` is wrong, in a text that names it.
+    fn at(key: &'static str, text: impl Into<String>) -> Self {
+        Self { key: Some(key), text: text.into() }
+    }
+
+    /// The same in the table `table`.
+    fn of(self, table: &'static str) -> Problem {
+        let way: Vec<_> = [table].into_iter().chain(self.key).collect();
+        Problem::at(&way, &format!("{table}: {}", self.text))
+    }
+}
+
 impl Config {
-    pub(super) fn check_messages(&self) -> Result<(), ConfigError> {
+    pub(super) fn check_messages(&self) -> Result<(), Problem> {
         let checked = self.mail.as_ref().map_or(Ok(()), MailConfig::check);
-        checked.map_err(|problem| ConfigError::Conflict(format!("mail: {problem}")))?;
+        checked.map_err(|wrong| wrong.of("mail"))?;
         let checked = self.text_messages.as_ref().map_or(Ok(()), TextMessagesConfig::check);
-        checked.map_err(|problem| ConfigError::Conflict(format!("text_messages: {problem}")))
+        checked.map_err(|wrong| wrong.of("text_messages"))
     }
 }
 
@@ -106,12 +127,12 @@ impl MailConfig {
         })
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Wrong> {
         one_way(("host", self.host.is_some()), self.file.is_some(), self.log)?;
         for (name, address) in [("from", Some(&self.from)), ("reply_to", self.reply_to.as_ref())] {
             if address.is_some_and(|address| address.parse::<Mailbox>().is_err()) {
                 let text = "must be an e-mail address, or a name and one in angle brackets";
-                return Err(format!("{name} {text}"));
+                return Err(Wrong::at(name, format!("{name} {text}")));
             }
         }
         let of_host = [
@@ -123,12 +144,16 @@ impl MailConfig {
         ];
         match of_host.into_iter().find(|(_, is_set)| *is_set) {
             Some((name, _)) if self.host.is_none() => {
-                return Err(format!("{name} has no effect without host; remove it"));
+                return Err(Wrong::at(
+                    name,
+                    format!("{name} has no effect without host; remove it"),
+                ));
             }
             _ => {}
         }
         if self.user.is_some() != self.password.is_some() {
-            return Err("user and password go together; set both or neither".to_owned());
+            let key = if self.user.is_some() { "user" } else { "password" };
+            return Err(Wrong::at(key, "user and password go together; set both or neither"));
         }
         for (name, secret) in [("user", &self.user), ("password", &self.password)] {
             check_secret(name, secret.as_ref())?;
@@ -136,72 +161,79 @@ impl MailConfig {
         check_timeout(self.timeout)?;
         let Some(host) = &self.host else { return Ok(()) };
         if host.is_empty() || !host.chars().all(|c| c.is_alphanumeric() || ".-:".contains(c)) {
-            return Err("host must be a name or an address, without a scheme and a port".to_owned());
+            let text = "host must be a name or an address, without a scheme and a port";
+            return Err(Wrong::at("host", text));
         }
         if self.encryption() != MailTls::None {
             return Ok(());
         }
         if !is_loopback(host) {
             let text = "tls = \"none\" is for servers on this machine; use \"starttls\" or \"tls\"";
-            return Err(text.to_owned());
+            return Err(Wrong::at("tls", text));
         }
         if self.ca.is_some() || self.user.is_some() {
             let text = "tls = \"none\" goes with neither ca nor user: nothing is encrypted, and no \
                         password is sent in clear";
-            return Err(text.to_owned());
+            return Err(Wrong::at("tls", text));
         }
         Ok(())
     }
 }
 
 impl TextMessagesConfig {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Wrong> {
         one_way(("url", self.url.is_some()), self.file.is_some(), self.log)?;
         check_secret("secret", self.secret.as_ref())?;
         check_timeout(self.timeout)?;
         let Some(url) = &self.url else {
             return match self.secret {
-                Some(_) => Err("secret has no effect without url; remove it".to_owned()),
+                Some(_) => Err(Wrong::at("secret", "secret has no effect without url; remove it")),
                 None => Ok(()),
             };
         };
         let is_local = url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
         if url.scheme() != "https" && !is_local {
-            return Err("url must be https, or http on this machine".to_owned());
+            return Err(Wrong::at("url", "url must be https, or http on this machine"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err("url must have no user name, password or fragment".to_owned());
+            return Err(Wrong::at("url", "url must have no user name, password or fragment"));
         }
         if self.secret.is_none() {
-            return Err("url needs secret, the bearer token of the service".to_owned());
+            return Err(Wrong::at("url", "url needs secret, the bearer token of the service"));
         }
         Ok(())
     }
 }
 
 /// Messages take one way, and not a way that hides another.
-fn one_way((name, is_sent): (&str, bool), file: bool, log: bool) -> Result<(), String> {
+fn one_way((name, is_sent): (&'static str, bool), file: bool, log: bool) -> Result<(), Wrong> {
     match usize::from(is_sent) + usize::from(file) + usize::from(log) {
         1 => Ok(()),
-        0 => Err(format!("set {name}, or file or log to try things out")),
-        _ => Err(format!("{name}, file and log exclude each other; set one of them")),
+        0 => {
+            let text = format!("set {name}, or file or log to try things out");
+            Err(Wrong { key: None, text })
+        }
+        _ => {
+            let text = format!("{name}, file and log exclude each other; set one of them");
+            Err(Wrong::at(if file { "file" } else { "log" }, text))
+        }
     }
 }
 
-fn check_secret(name: &str, secret: Option<&SecretRef>) -> Result<(), String> {
+fn check_secret(name: &'static str, secret: Option<&SecretRef>) -> Result<(), Wrong> {
     match secret {
         Some(SecretRef::Text(text)) if is_blank(text) => {
-            Err(format!("{name} is empty or blank; set it, or remove it"))
+            Err(Wrong::at(name, format!("{name} is empty or blank; set it, or remove it")))
         }
         _ => Ok(()),
     }
 }
 
-fn check_timeout(timeout: Lifetime) -> Result<(), String> {
+fn check_timeout(timeout: Lifetime) -> Result<(), Wrong> {
     if timeout.get() <= LONGEST {
         return Ok(());
     }
-    Err(format!("timeout must be at most {} seconds", LONGEST.as_secs()))
+    Err(Wrong::at("timeout", format!("timeout must be at most {} seconds", LONGEST.as_secs())))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -215,7 +247,7 @@ mod tests {
 
     fn problem(text: &str) -> String {
         let text = format!("from = \"Casa <no-reply@example.org>\"\n{text}");
-        toml::from_str::<MailConfig>(&text).unwrap().check().unwrap_err()
+        toml::from_str::<MailConfig>(&text).unwrap().check().unwrap_err().text
     }
 
     #[test]
@@ -248,7 +280,7 @@ mod tests {
             ("log = true\nsecret = \"s\"", "no effect"),
         ] {
             let config: TextMessagesConfig = toml::from_str(text).unwrap();
-            let said = config.check().unwrap_err();
+            let said = config.check().unwrap_err().text;
             assert!(said.contains(expected), "{text}: {said}");
         }
     }

@@ -14,6 +14,7 @@ mod http_guard;
 mod issuer_url;
 mod jwt;
 mod management;
+mod manager_names;
 mod messages;
 mod methods;
 mod overlay;
@@ -384,7 +385,7 @@ impl Config {
         config.decidim.read_environment(&environment)?;
         config.security.read_environment(&environment)?;
         config.management.has_credential_policy = config.credential_policy.is_some();
-        let sites = config.sites()?;
+        let sites = config.placed_sites().map_err(|problem| problem.in_file(&file))?;
         let looked_up = config.look_up_dialects(&rosters.dialects);
         looked_up.map_err(|problem| problem.in_file(&file))?;
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;

@@ -19,12 +19,6 @@ impl Config {
                 check(own, &[Step::Key("site"), Step::At(at)])?;
             }
         }
-        let own = self.management.dynamic_clients.as_ref();
-        if own.is_some_and(|managers| managers.self_service.is_some()) {
-            let text = "management.dynamic_clients.self_service: nothing of this API is anybody's \
-                        own; remove it";
-            return Err(ConfigError::Conflict(text.to_owned()).into());
-        }
         Ok(())
     }
 }

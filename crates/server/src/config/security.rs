@@ -4,7 +4,7 @@ use castellan_issuer::secrets::{credential_policy::CredentialPolicy, policy::Sec
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, Site, SiteConfig, environment::Environment};
+use super::{Config, ConfigError, Site, SiteConfig, check::Problem, environment::Environment};
 
 /// Exceptions for demonstrations, and the minimum length of passwords.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -36,12 +36,11 @@ impl Default for SecurityConfig {
 
 impl Config {
     /// Refuses a policy that no password could meet.
-    pub(super) fn check_credential_policy(&self) -> Result<(), ConfigError> {
+    pub(super) fn check_credential_policy(&self) -> Result<(), Problem> {
         let Some(policy) = &self.credential_policy else { return Ok(()) };
-        let wrong = |setting: &str, most: u16| {
-            Err(ConfigError::Conflict(format!(
-                "credential_policy.{setting} must be at most {most}"
-            )))
+        let wrong = |setting: &'static str, most: u16| {
+            let text = format!("credential_policy.{setting} must be at most {most}");
+            Err(Problem::at(&["credential_policy", setting], &text))
         };
         let least = [
             ("lower_case", policy.lower_case),
@@ -58,7 +57,7 @@ impl Config {
         }
         if policy.maximum_sequence == Some(0) {
             let text = "credential_policy.maximum_sequence must be at least 1";
-            return Err(ConfigError::Conflict(text.to_owned()));
+            return Err(Problem::at(&["credential_policy", "maximum_sequence"], text));
         }
         Ok(())
     }
@@ -85,29 +84,31 @@ impl SecurityConfig {
         }
     }
 
-    pub(super) fn check(&self, sites: &[SiteConfig]) -> Result<(), ConfigError> {
-        let wrong = |setting: String, length: usize| {
-            Err(ConfigError::Conflict(format!(
-                "{setting} must be from 1 to {LONGEST} characters, not {length}"
-            )))
+    pub(super) fn check(&self, sites: &[SiteConfig]) -> Result<(), Problem> {
+        let text = |setting: &str, length: usize| {
+            format!("{setting} must be from 1 to {LONGEST} characters, not {length}")
         };
         let good = |length: usize| (1..=LONGEST).contains(&length);
         if !good(self.password_min_length) {
             let setting = format!("security.password_min_length ({VARIABLE})");
-            return wrong(setting, self.password_min_length);
+            let text = text(&setting, self.password_min_length);
+            return Err(Problem::at(&["security", "password_min_length"], &text));
         }
         for origin in &self.private_origins {
             let is_web = origin.starts_with("http://") || origin.starts_with("https://");
             if !is_web || !castellan_proto::is_origin(origin) {
-                return Err(ConfigError::Conflict(format!(
+                let text = format!(
                     "security.private_origins: {origin:?} is not an origin such as \
                      \"http://10.0.0.5:8080\": a scheme, a host and a port, and nothing behind them"
-                )));
+                );
+                return Err(Problem::at(&["security", "private_origins"], &text));
             }
         }
-        for site in sites {
+        for (at, site) in sites.iter().enumerate() {
             if let Some(length) = site.password_min_length.filter(|length| !good(*length)) {
-                return wrong(format!("site {:?}: password_min_length", site.name), length);
+                let setting = format!("site {:?}: password_min_length", site.name);
+                let way = &["password_min_length"];
+                return Err(Problem::of_entry("site", at, way, text(&setting, length)));
             }
         }
         Ok(())

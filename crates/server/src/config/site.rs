@@ -6,7 +6,7 @@ use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, IssuerUrl};
+use super::{Config, ConfigError, IssuerUrl, check::Problem};
 
 /// A tenant.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -71,28 +71,31 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] if two of them could not be told apart.
     pub fn sites(&self) -> Result<Vec<Site>, ConfigError> {
-        let conflict = |text: String| Err(ConfigError::Conflict(text));
+        self.placed_sites().map_err(Problem::anywhere)
+    }
+
+    /// The same, with the place of what is wrong.
+    pub(super) fn placed_sites(&self) -> Result<Vec<Site>, Problem> {
         let mut sites: Vec<Site> = Vec::new();
         for (at, written) in self.site.iter().enumerate() {
+            let conflict = |way, text: String| Err(Problem::of_entry("site", at, way, text));
             let name = &written.name;
             if !is_identifier(name) {
-                return conflict(format!(
-                    "site {name:?}: name must be letters, digits, dots, dashes and underscores"
-                ));
+                let text = "name must be letters, digits, dots, dashes and underscores";
+                return conflict(&["name"], format!("site {name:?}: {text}"));
             }
             let issuer = match (&written.issuer, at) {
                 (Some(issuer), _) => issuer.clone(),
                 (None, 0) => self.issuer.clone(),
                 (None, _) => {
-                    return conflict(format!(
-                        "site {name:?}: every site but the first needs its own issuer"
-                    ));
+                    let text = "every site but the first needs its own issuer";
+                    return conflict(&[], format!("site {name:?}: {text}"));
                 }
             };
             let site = Site {
                 name: name.clone(),
                 title: written.title.clone().unwrap_or_else(|| name.clone()),
-                hosts: self.hosts(written, &issuer)?,
+                hosts: self.hosts((at, written), &issuer)?,
                 issuer,
                 is_first: at == 0,
                 password_min_length: written
@@ -110,10 +113,8 @@ impl Config {
                     || other.hosts.iter().any(|host| site.hosts.contains(host))
             };
             if let Some(other) = sites.iter().find(twin) {
-                return conflict(format!(
-                    "sites {:?} and {name:?} have the same name, issuer or host; these must be unique",
-                    other.name
-                ));
+                let text = "have the same name, issuer or host; these must be unique";
+                return conflict(&[], format!("sites {:?} and {name:?} {text}", other.name));
             }
             sites.push(site);
         }
@@ -133,7 +134,11 @@ impl Config {
     }
 
     /// The hosts that lead to a site; none for one that stands alone and names none.
-    fn hosts(&self, site: &SiteConfig, issuer: &IssuerUrl) -> Result<Vec<String>, ConfigError> {
+    fn hosts(
+        &self,
+        (at, site): (usize, &SiteConfig),
+        issuer: &IssuerUrl,
+    ) -> Result<Vec<String>, Problem> {
         if self.site.len() == 1 && site.hosts.is_empty() {
             return Ok(Vec::new());
         }
@@ -142,10 +147,11 @@ impl Config {
             let plain = !host.is_empty()
                 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
             if !plain {
-                return Err(ConfigError::Conflict(format!(
+                let text = format!(
                     "site {:?}: hosts: {host:?} is not a host name such as \"org1.example.org\"",
                     site.name
-                )));
+                );
+                return Err(Problem::of_entry("site", at, &["hosts"], text));
             }
             let host = host.to_ascii_lowercase();
             if !hosts.contains(&host) {

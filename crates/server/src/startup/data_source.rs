@@ -108,6 +108,16 @@ pub(crate) fn master(loaded: &Loaded, existed: bool) -> Result<MasterKey, DataEr
     })
 }
 
+/// Makes the key of an embedded database that is not there yet and that no setting names a key for, as
+/// the first [`open`] does.
+pub(crate) fn make_missing_key(loaded: &Loaded) -> Result<(), DataError> {
+    let is_new = database(loaded).is_some_and(|path| !path.exists());
+    if is_new && loaded.config.data.master_key.is_none() {
+        master(loaded, false)?;
+    }
+    Ok(())
+}
+
 /// The key that `data.master_key` names; only an embedded database does without.
 fn named_key(loaded: &Loaded) -> Result<Option<MasterKey>, DataError> {
     match &loaded.config.data.master_key {

@@ -205,7 +205,9 @@ impl Issuer {
             "client_id_issued_at",
         ];
         if let Some(name) = of_answers.iter().find(|name| members.contains_key(**name)) {
-            return invalid(&format!("{name}: is set by the server; leave it out (RFC 7592 §2.2)"));
+            return invalid(&format!(
+                "{name}: is set by the server; leave it out (RFC 7592 section 2.2)"
+            ));
         }
         if members.shift_remove("client_id").as_ref().and_then(Value::as_str) != Some(id) {
             return invalid("client_id: must be that of the client");

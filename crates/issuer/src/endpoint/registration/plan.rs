@@ -34,6 +34,8 @@ const BESIDE_TEMPLATE: [&str; 5] =
     ["client_name", "contacts", "scope", "software_version", "token_endpoint_auth_method"];
 /// Bytes of a `software_id`.
 const LONGEST_ID: usize = 256;
+/// Characters that are shown of a scope that is refused.
+const LONGEST_SHOWN: usize = 64;
 /// Scopes that are about the person who signs in, who is asked (OIDC Core §5.4).
 const ABOUT_THE_PERSON: [&str; 6] =
     ["openid", "profile", "email", "address", "phone", "offline_access"];
@@ -138,9 +140,14 @@ impl Issuer {
             is_about(scope) || initiator.most.as_ref().is_none_or(|most| most.cover(scope))
         };
         let is_good = |scope: &Scope| !is_power(scope) && allowed.cover(scope) && has(scope);
-        match scopes.iter().position(|scope| !is_good(scope)) {
+        match scopes.iter().find(|scope| !is_good(scope)) {
             None => Ok(scopes),
-            Some(at) => wrong(format!("scope: number {} cannot be registered", at + 1)),
+            // What a scope is made of can stand in a description (RFC 6749 §§3.3, 5.2).
+            Some(scope) => {
+                let shown: String = scope.as_str().chars().take(LONGEST_SHOWN).collect();
+                let cut = if shown.len() < scope.as_str().len() { "..." } else { "" };
+                wrong(format!("scope: {shown}{cut} cannot be registered"))
+            }
         }
     }
 }

@@ -85,7 +85,8 @@ impl Issuer {
         };
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         if let Some(password) = text(&checked(&stored)?, "password") {
-            self.acceptable_new_password(&secret(password), &stored.body).await?;
+            let acceptable = self.acceptable_new_password(&secret(password), &stored.body).await;
+            acceptable.map_err(AccountError::from)?;
         }
         let change = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
             let fields = checked(stored)?;
@@ -214,26 +215,6 @@ impl Issuer {
         members.insert("id".to_owned(), json!(id));
         let precondition = stored.map_or(Precondition::Absent, seen);
         self.apply_if(Value::Object(members), Mode::Write, &[precondition]).await?;
-        Ok(())
-    }
-
-    /// Whether `account` may have `password` as a new one. Its own is none: whoever sets a password
-    /// expects that the one before is over, and with it all sessions.
-    async fn acceptable_new_password(
-        &self,
-        password: &Secret,
-        account: &Account,
-    ) -> Result<(), AccountError> {
-        let own = account.password.as_deref().filter(|_| !password.expose().is_empty());
-        let is_own = match own {
-            Some(own) => self.passwords().compare(password, Some(own)).await? != Match::No,
-            None => false,
-        };
-        if is_own {
-            let text = "The password must be another than the present one";
-            return Err(AccountError::Rejected(vec![text.to_owned()]));
-        }
-        self.acceptable_password(password, account).await?;
         Ok(())
     }
 }

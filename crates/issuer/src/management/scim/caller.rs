@@ -1,13 +1,13 @@
 //! Who calls, and what they may do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Map, Value};
 
 use super::{
     error::ScimError,
     patch::Change,
-    schema::{ENTERPRISE, Named, Type, USER},
+    schema::{ENTERPRISE, GROUP, Named, Type, USER},
 };
 use crate::{
     Issuer,
@@ -110,6 +110,31 @@ pub(super) fn rule_path(kind: &Type, named: &Named) -> String {
         ("Group", _) => format!("group.{}", named.path()),
         _ => named.path(),
     }
+}
+
+/// Every path that rules may have for SCIM, those of groups and of what is above others among them.
+#[must_use]
+pub fn rule_paths() -> BTreeSet<String> {
+    let mut paths = BTreeSet::from(["group".to_owned()]);
+    for kind in [&USER, &GROUP] {
+        let own = [(None, kind.attributes)];
+        let extension = kind.extension.map(|(urn, _, attributes)| (Some(urn), attributes));
+        for (extension, attributes) in own.into_iter().chain(extension) {
+            if extension.is_some() {
+                paths.insert(rule_path(kind, &Named { extension, attribute: None, sub: None }));
+            }
+            for one in attributes {
+                let attribute = Some(one);
+                paths.insert(rule_path(kind, &Named { extension, attribute, sub: None }));
+                paths.extend(
+                    one.sub.iter().map(|sub| {
+                        rule_path(kind, &Named { extension, attribute, sub: Some(sub) })
+                    }),
+                );
+            }
+        }
+    }
+    paths
 }
 
 /// The attributes that `fields` of an account write, by their paths.

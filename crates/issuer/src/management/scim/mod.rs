@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use bulk::MOST_OPERATIONS;
-pub use caller::ScimCaller;
+pub use caller::{ScimCaller, rule_paths};
 pub use error::ScimError;
 
 /// Where the API is, below the address of the site.

@@ -12,15 +12,6 @@ use super::{
 pub(super) static ROOTS: &[Root] =
     &[Root::new("capabilities", &[Operation::Read], |call| Box::pin(capabilities(call)))];
 
-/// They, as they stand in `type Query`.
-pub(super) const FIELDS: &str = "\
-  \"What lists the data source can give.\"
-  capabilities: DataSourceCapabilities!
-";
-
-/// Their types.
-pub(super) const TYPES: &str = include_str!("schemas/common.graphqls");
-
 #[expect(clippy::unused_async, reason = "what every field is answered by waits")]
 async fn capabilities(call: &Call<'_>) -> Result<Value, Failure> {
     let issuer = call.app.issuer();

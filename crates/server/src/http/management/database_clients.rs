@@ -12,11 +12,11 @@ use super::{
     error::{Classification, Failure},
     roster::{Api, Call, Root},
 };
+use crate::management_schemas;
 
 pub(super) static API: Api = Api {
-    name: "database_clients",
     path: "/admin/graphql/database-clients",
-    sdl: include_str!("schemas/database_clients.graphqls"),
+    schema: management_schemas::DATABASE_CLIENTS,
     roots: &[
         Root::new("databaseClientById", &[Operation::Read], |call| Box::pin(by_id(call))),
         Root::new("databaseClients", &[Operation::Read], |call| Box::pin(filtered(call)))
@@ -40,7 +40,6 @@ pub(super) static API: Api = Api {
         .writes("input", ""),
         Root::new("deleteDatabaseClientById", &[Operation::Delete], |call| Box::pin(delete(call))),
     ],
-    entities: &[("DatabaseClient", "")],
     is_served: |_| true,
     managers: |settings| settings.managers(settings.database_clients.as_ref()),
 };

@@ -12,11 +12,11 @@ use super::{
     error::{Classification, Failure},
     roster::{Api, Call, Root},
 };
+use crate::management_schemas;
 
 pub(super) static API: Api = Api {
-    name: "dynamic_clients",
     path: "/register/graphql",
-    sdl: include_str!("schemas/dynamic_clients.graphqls"),
+    schema: management_schemas::DYNAMIC_CLIENTS,
     roots: &[
         Root::new("dynamicallyRegisteredClientById", &[Operation::Read], |call| {
             Box::pin(by_id(call))
@@ -28,7 +28,6 @@ pub(super) static API: Api = Api {
         })
         .writes("input", ""),
     ],
-    entities: &[("DynamicallyRegisteredClient", "")],
     is_served: |settings| settings.registration.is_on(),
     managers: |settings| settings.managers_without_self_service(settings.dynamic_clients.as_ref()),
 };

@@ -190,7 +190,7 @@ impl Request<'_> {
             type_name: self.type_name(),
             answers,
             schema: self.schema.definition(),
-            entities: self.api.entities,
+            entities: self.api.schema.entities,
             failures: &failures,
         };
         let execution = self.chosen(self.execution()).enable_schema_introspection(true);

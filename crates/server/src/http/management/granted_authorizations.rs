@@ -12,11 +12,11 @@ use super::{
     error::Failure,
     roster::{Api, Call, Root, Target},
 };
+use crate::management_schemas;
 
 pub(super) static API: Api = Api {
-    name: "granted_authorizations",
     path: "/admin/graphql/granted-authorizations",
-    sdl: include_str!("schemas/granted_authorizations.graphqls"),
+    schema: management_schemas::GRANTED_AUTHORIZATIONS,
     roots: &[
         Root::new("grantedAuthorizationsByOwner", &[Operation::Read], |call| {
             Box::pin(by_owner(call))
@@ -35,7 +35,6 @@ pub(super) static API: Api = Api {
         })
         .about(OWNER_IN_INPUT),
     ],
-    entities: &[("GrantedAuthorization", "")],
     is_served: |_| true,
     managers: |settings| settings.managers(settings.granted_authorizations.as_ref()),
 };

@@ -1,6 +1,6 @@
 //! The management APIs over GraphQL (`docs/contracts/curity.md`).
 //!
-//! Each API is a schema in writing (`schemas/`), and a roster of its root fields: what each does, what
+//! Each API is a schema in writing (`management_schemas/`), and a roster of its root fields: what each does, what
 //! it needs, and the function that answers it. The function gets coerced arguments, may look ahead at
 //! what is selected below, and answers a JSON document in the shape of the schema; everything else is
 //! the same for all of them and is here.

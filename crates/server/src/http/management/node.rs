@@ -19,7 +19,7 @@ pub(super) struct Shaping<'a> {
     pub(super) schema: &'a Schema,
     /// How the field is allowed, and so which attributes are shown.
     pub(super) allowed: Allowed<'a>,
-    /// Types whose fields are attributes ([`Api::entities`](super::roster::Api::entities)).
+    /// Types whose fields are attributes ([`ApiSchema::entities`](crate::management_schemas::ApiSchema::entities)).
     pub(super) entities: &'a [(&'static str, &'static str)],
     /// What went wrong so far.
     pub(super) failures: &'a Failures,

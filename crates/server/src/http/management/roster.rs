@@ -11,25 +11,20 @@ use castellan_issuer::{
 use serde_json::{Map, Value};
 
 use super::{error::Failure, selection::Selection};
-use crate::{app::App, config::ManagementConfig};
+use crate::{app::App, config::ManagementConfig, management_schemas::ApiSchema};
 
 /// One management API.
 pub(crate) struct Api {
-    /// Its name in settings and commands.
-    pub(crate) name: &'static str,
     /// Where it is.
     pub(crate) path: &'static str,
-    /// Its schema in writing.
-    pub(crate) sdl: &'static str,
+    /// Its schema, with its name in settings and commands.
+    pub(crate) schema: ApiSchema,
     /// Every field of `Query` and `Mutation`.
     pub(crate) roots: &'static [Root],
     /// Whether a site with these settings has it.
     pub(crate) is_served: fn(&Settings) -> bool,
     /// Its managers in the configuration.
     pub(crate) managers: fn(&ManagementConfig) -> Managers,
-    /// Types whose fields are attributes to the attribute and self-service managers, each with the
-    /// path that these begin with.
-    pub(crate) entities: &'static [(&'static str, &'static str)],
 }
 
 /// A field of `Query` or `Mutation`.

@@ -56,11 +56,11 @@ fn limits() -> Limits {
 pub(in crate::http) fn routes(app: &App) -> Router<App> {
     let settings = app.management();
     let served = APIS.iter().filter(|api| (api.is_served)(app.issuer().settings()));
-    let endpoints = served.filter_map(|&api| match api.schema(settings) {
+    let endpoints = served.filter_map(|&api| match api.built(settings) {
         Ok(schema) => Some(Arc::new(Endpoint { api, schema, managers: (api.managers)(settings) })),
         Err(error) => {
             // A test builds every schema; without this one, its API is not there.
-            tracing::error!(api = api.name, %error, "a schema cannot be served");
+            tracing::error!(api = api.name(), %error, "a schema cannot be served");
             None
         }
     });

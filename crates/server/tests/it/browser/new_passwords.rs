@@ -111,9 +111,13 @@ async fn a_link_sets_a_password_once_and_ends_what_was() {
         let pairs = [("token", &*token), ("password", password), ("password_again", again)];
         Ask::post(&castellan.at("/auth/reset-password")).form(&pairs)
     };
-    for (password, again, why) in
-        [("x", "x", "at least 2 characters"), (NEW, "another", "do not match"), ("", "", "blank")]
-    {
+    for (password, again, why) in [
+        ("x", "x", "at least 2 characters"),
+        (NEW, "another", "do not match"),
+        ("", "", "blank"),
+        // Whoever sets a password expects that the one before is over.
+        (ANN.1, ANN.1, "must be another than the present one"),
+    ] {
         let refused = post(password, again).send().await;
         assert_eq!(refused.status, 422, "{refused:?}");
         assert!(refused.body.contains(why), "{refused:?}");

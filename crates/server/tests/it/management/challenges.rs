@@ -124,7 +124,9 @@ async fn a_category_of_devices_that_nobody_has_stops_the_start() {
                   readable_device_categories = [\"phones\"]\n";
     let plan = crate::support::castellan::Plan { config: config.to_owned(), ..Default::default() };
     let said = Castellan::refuses(plan).await;
-    assert!(said.contains("device categories are totp and webauthn/passkeys"), "{said}");
+    let words = "management.self_service.readable_device_categories: \"phones\" is none; device \
+                 categories are totp and webauthn/passkeys";
+    assert!(said.contains(words), "{said}");
 }
 
 /// `docs/contracts/curity.md` §3.7: with introspection off, no answer names a type.

@@ -330,6 +330,83 @@ lists = [{ default_allow_read = true, default_allow_write = true }]
     }
 }
 
+/// A rule for an attribute that no API has would leave the one readable that it was meant for.
+#[tokio::test]
+async fn a_name_that_no_management_api_has_stops_the_start() {
+    let own = "required_scope = \"a\"\n";
+    let accounts = "queries = [\"accountById\"]\n";
+    for (config, line, words) in [
+        (
+            "[[management.attributes.lists]]\ndefault_allow_read = true\n\
+             rules.\"emials\" = {read = false}\n"
+                .to_owned(),
+            2,
+            "management.attributes.lists.rules: \"emials\" is no attribute that any management API \
+             has; did you mean \"emails\"?",
+        ),
+        (
+            format!("[management.self_service]\n{own}queries = [\"nope\"]\n"),
+            2,
+            "management.self_service.queries: \"nope\" is no query that any management API has; these \
+             are known: accountBy",
+        ),
+        (
+            format!(
+                "[management.self_service]\n{own}{accounts}\
+                 mutations = [\"startVerifyTotpDeviceByAcountId\"]\n"
+            ),
+            3,
+            "did you mean \"startVerifyTotpDeviceByAccountId\"?",
+        ),
+        (
+            format!("[management.accounts.self_service]\n{own}{accounts}readable = [\"nmae\"]\n"),
+            3,
+            "management.accounts.self_service.readable: \"nmae\" is no attribute that this API has; did \
+             you mean \"name\"?",
+        ),
+        (
+            format!("[management.self_service]\n{own}{accounts}updatable = [\"emails.valeu\"]\n"),
+            3,
+            "management.self_service.updatable: \"emails.valeu\"",
+        ),
+        // Each API has attributes of its own.
+        (
+            "[[management.database_clients.attributes.lists]]\nrules = {emails = {}}\n".to_owned(),
+            1,
+            "management.database_clients.attributes.lists.rules: \"emails\" is no attribute that this \
+             API has",
+        ),
+        (
+            "[[management.scim.attributes.lists]]\nrules = {\"group.displayNam\" = {}}\n"
+                .to_owned(),
+            1,
+            "that SCIM has; did you mean \"group.displayName\"?",
+        ),
+    ] {
+        let said = Castellan::refuses(Plan { config: config.clone(), ..Plan::default() }).await;
+        assert!(said.contains(words), "{config}: {said}");
+        // Three lines stand before it.
+        let place = format!("castellan.toml:{}: ", line + 4);
+        assert!(said.contains(&place), "{config}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_each_management_api_and_of_scim_can_be_used() {
+    let config = r#"
+[[management.attributes.lists]]
+require_subject_match = false
+rules = { "emails.value" = {}, "authorizedClient.id" = {}, "client_name" = {}, "devices.alias" = {}, "group.displayName" = {}, "enterprise.department" = {}, "password" = {} }
+[[management.scim.attributes.lists]]
+rules = { group = {}, groups = {}, enterprise = {}, "enterprise.manager.value" = {}, timeZone = {}, "name.givenName" = {}, "meta.created" = {} }
+[management.accounts.self_service]
+required_scope = "accounts"
+queries = ["accountById", "bucketsByUserName", "capabilities"]
+"#;
+    let castellan = serving(config, "").await;
+    assert!(castellan.cli(&["config", "check"]).status.success());
+}
+
 #[tokio::test]
 async fn settings_that_cannot_work_stop_the_start() {
     for (config, words) in [
@@ -338,6 +415,11 @@ async fn settings_that_cannot_work_stop_the_start() {
         ("[management.self_service]\nrequired_scope = \"a\"\nqueries = []\n", "queries"),
         ("[management]\nunheard_of = 1\n", "unheard_of"),
         ("[management]\nrealm = \"a\\nb\"\n", "management.realm"),
+        (
+            "[management.database_clients.self_service]\nrequired_scope = \"a\"\n\
+             queries = [\"databaseClientById\"]\n",
+            "management.database_clients.self_service: nothing of this API is anybody's own",
+        ),
     ] {
         let said = Castellan::refuses(Plan { config: config.to_owned(), ..Plan::default() }).await;
         assert!(said.contains(words), "{config}: {said}");

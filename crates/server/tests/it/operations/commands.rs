@@ -291,6 +291,94 @@ async fn only_commands_that_begin_something_make_a_database() {
     let made = run_in(folder.path(), &[&named[..], &["migrate"]].concat());
     assert!(made.status.success() && folder.path().join("mine.db").exists(), "{made:?}");
     assert!(!folder.path().join("castellan.db").exists());
+    // With the key that opens it.
+    let key = std::fs::metadata(folder.path().join("mine.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    for arguments in [&["migrate"][..], &["get", "User"], &["doctor"], &["config", "check"]] {
+        let opened = run_in(folder.path(), &[&named[..], arguments].concat());
+        assert!(opened.status.success(), "{arguments:?}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn config_check_says_by_whom_the_own_apis_can_be_used_and_who_sends_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |config: &str| {
+        std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        let checked = run_in(folder.path(), &["--config", "castellan.toml", "config", "check"]);
+        assert!(checked.status.success(), "{checked:?}");
+        out(&checked)
+    };
+    let said = check("");
+    for text in [
+        "mail     none",
+        "api      /admin/graphql/accounts: no manager, so every request is refused",
+        "api      /scim/v2: no manager, so every request is refused",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains("/register") && !said.contains("passkeys"), "{said}");
+    let said = check(
+        "[mail]\nfrom = \"a@example.org\"\nfile = \"mail.txt\"\n\
+         [text_messages]\nlog = true\n[passkeys]\n[registration]\nby = [\"token\", \"open\"]\n\
+         [management.groups]\nrules = {admin = [\"read\"]}\n[management.attributes]\n\
+         [management.scim.scopes]\nread = [\"scim\"]\n",
+    );
+    for text in [
+        "mail     not sent",
+        "texts    not sent",
+        "WARNING: mail: nothing is sent.",
+        "WARNING: text messages: nothing is sent.",
+        "passkeys of localhost",
+        "api      /register: whoever has a token with the scope dcr, anybody",
+        "api      /register/graphql: managers groups, attributes",
+        "api      /admin/graphql/database-clients: managers groups, attributes",
+        "api      /scim/v2: manager scopes",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let said = check(
+        "[mail]\nfrom = \"a@example.org\"\nhost = \"127.0.0.1\"\ntls = \"none\"\nport = 2525\n",
+    );
+    assert!(said.contains("mail     by 127.0.0.1, port 2525, not encrypted"), "{said}");
+}
+
+/// `docs/configuration.md`: "The message shows the line of the file".
+#[tokio::test]
+async fn a_refused_setting_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (config, line, words) in [
+        ("\n[mail]\nfrom = \"a@example.org\"\n", 2, "mail: set host, or file or log"),
+        (
+            "[mail]\nfrom = \"a@example.org\"\nhost = \"mail.example.org\"\ntls = \"none\"\n",
+            4,
+            "mail: tls = \"none\"",
+        ),
+        ("[text_messages]\nurl = \"http://sms.example.org/\"\nsecret = \"s\"\n", 2, "url must be"),
+        (
+            "[management.scim]\nassignable_groups = [\"administrators\"]\n",
+            2,
+            "management.scim.assignable_groups: ",
+        ),
+        (
+            "[management.self_service]\nrequired_scope = \"a\"\nqueries = [\"accountById\"]\n\
+             deletable_device_categories = [\"phones\"]\n",
+            4,
+            "management.self_service.deletable_device_categories: \"phones\"",
+        ),
+        ("[management]\nmax_page = 0\n", 2, "management.max_page"),
+        ("[security]\npassword_min_length = 0\n", 2, "security.password_min_length"),
+        ("[credential_policy]\nhistory = 999\n", 2, "credential_policy.history"),
+        ("[decidim]\napi_users_secret_length = 1\n", 2, "decidim.api_users_secret_length"),
+        ("[jwt]\nexpires = \"1h\"\n", 2, "jwt.expires"),
+        ("[[site]]\nname = \"a b\"\n", 2, "site \"a b\": name must be"),
+    ] {
+        std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
+        let refused = run_in(folder.path(), &["--config", "castellan.toml", "config", "check"]);
+        let (said, place) = (err(&refused), format!("castellan.toml:{line}: "));
+        assert!(!refused.status.success(), "{config}: {refused:?}");
+        assert!(said.contains(words) && said.contains(&place), "{config}: {said}");
+    }
 }
 
 #[tokio::test]

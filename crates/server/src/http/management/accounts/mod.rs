@@ -11,6 +11,7 @@ mod query;
 use castellan_issuer::managers::Operation;
 
 use super::roster::{Api, Root, Target};
+use crate::management_schemas;
 
 const READ: &[Operation] = &[Operation::Read];
 const CREATE: &[Operation] = &[Operation::Create];
@@ -27,9 +28,8 @@ const PHONE_NUMBER: Target = Target::PhoneNumber("phoneNumber");
 const ID_OR_USER_NAME_IN_INPUT: Target = Target::IdOrUserName("input.accountId", "input.userName");
 
 pub(super) static API: Api = Api {
-    name: "accounts",
     path: "/admin/graphql/accounts",
-    sdl: include_str!("../schemas/accounts.graphqls"),
+    schema: management_schemas::ACCOUNTS,
     roots: &[
         Root::new("accountByUserName", READ, |call| Box::pin(query::by_user_name(call)))
             .about(USER_NAME)
@@ -170,12 +170,6 @@ pub(super) static API: Api = Api {
         })
         .about(ACCOUNT_ID_IN_INPUT)
         .writes("input", "devices"),
-    ],
-    entities: &[
-        ("Account", ""),
-        ("Device", "devices"),
-        ("Bucket", "buckets"),
-        ("CredentialPolicyRulesState", "credentialPolicyRulesState"),
     ],
     is_served: |_| true,
     managers: |settings| settings.managers(settings.accounts.as_ref()),

@@ -78,6 +78,20 @@ async fn replacing_removes_what_is_left_out() {
         let answer = managed(Method::PUT, &client, Some(&body)).await;
         refused(&answer, 400, "invalid_client_metadata");
     }
+    let why = async |body: Value| {
+        let answer = managed(Method::PUT, &client, Some(&web_app(&body))).await;
+        text(&answer.json(), "error_description").to_owned()
+    };
+    // Descriptions have ASCII only (RFC 6749 section 5.2), and name what is the caller's own.
+    assert_eq!(
+        why(json!({"client_id": id, "client_id_issued_at": 1})).await,
+        "client_id_issued_at: is set by the server; leave it out (RFC 7592 section 2.2)"
+    );
+    let refused_scope = why(json!({"client_id": id, "scope": "openid dcr"})).await;
+    assert_eq!(refused_scope, "scope: dcr cannot be registered");
+    let long = format!("openid {}", "x".repeat(100));
+    let cut = format!("scope: {}... cannot be registered", "x".repeat(64));
+    assert_eq!(why(json!({"client_id": id, "scope": long})).await, cut);
     let body =
         web_app(&json!({"client_id": id, "client_secret": secret, "client_name": "Better shop",
         "redirect_uris": ["https://shop.test/new"]}));

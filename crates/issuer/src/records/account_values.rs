@@ -12,7 +12,8 @@ impl Account {
     /// Their e-mail addresses, the effective one first, which is marked as the primary one.
     #[must_use]
     pub fn email_entries(&self) -> Vec<Entry> {
-        effective_first(labelled(&self.emails, &self.attributes.emails))
+        let entries = labelled(&self.emails, &self.attributes.emails);
+        effective_first(entries.into_iter().map(Entry::marked).collect())
     }
 
     /// Their groups.
@@ -24,7 +25,9 @@ impl Account {
     /// Their telephone numbers, the effective one first, which is marked as the primary one.
     #[must_use]
     pub fn phone_entries(&self) -> Vec<Entry> {
-        several(&self.attributes.phone_numbers, self.details.phone_number.as_deref())
+        let numbers = &self.attributes.phone_numbers;
+        let entries = several(numbers, self.details.phone_number.as_deref());
+        entries.into_iter().map(Entry::marked).collect()
     }
 
     /// Their pictures, the effective one first, which is marked as the primary one.

@@ -138,6 +138,10 @@ pub struct Entry {
     /// What to show in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display: Option<String>,
+    /// Whether it was verified that the value is the person's, of `emails` and `phoneNumbers`. Left out,
+    /// a value that the account has already stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
 }
 
 /// A postal address with what SCIM knows of it (RFC 7643 §4.1.2).
@@ -212,13 +216,28 @@ impl Entry {
     /// Whether more is known than the value and whether it is the one to use.
     #[must_use]
     pub const fn is_labelled(&self) -> bool {
-        self.kind.is_some() || self.display.is_some()
+        self.kind.is_some() || self.display.is_some() || self.verified.is_some()
     }
 
     /// Whether the value was verified.
     #[must_use]
     pub fn is_verified(&self) -> bool {
+        self.verified == Some(true) || self.says_verified()
+    }
+
+    /// Whether its kind says that it was verified, as documents may.
+    #[must_use]
+    pub fn says_verified(&self) -> bool {
         self.kind.as_deref() == Some(VERIFIED)
+    }
+
+    /// The same with a mark of its own where the kind said that it was verified: other systems find a
+    /// value by its kind.
+    pub(super) fn marked(mut self) -> Self {
+        if self.says_verified() {
+            (self.kind, self.verified) = (None, Some(true));
+        }
+        self
     }
 }
 

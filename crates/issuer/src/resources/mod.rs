@@ -32,6 +32,7 @@ mod tests;
 mod token_introspector;
 pub mod usage;
 mod user;
+mod user_entries;
 mod user_links;
 mod user_password;
 mod user_values;

@@ -7,9 +7,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::personal_details::is_line;
+use super::{
+    personal_details::is_line,
+    user_entries::{distinct, kept, only_reached},
+};
 use crate::records::{
-    Account, Address, Enterprise, Entry, Name, PostalAddress, Several, effective_first,
+    Account, Address, Enterprise, Entry, Name, PostalAddress, Several, effective_first, login_name,
+    phone_name,
 };
 
 /// A name as documents have it.
@@ -101,8 +105,10 @@ pub(super) fn write(
     if let Some(name) = values.unstated.iter().find(|name| !UNSTATED.contains(&&***name)) {
         return Err(format!("unstated: {name:?} is not one of {}", UNSTATED.join(", ")));
     }
-    account.set_emails(emails(values.email, values.emails)?);
-    account.set_groups(values.groups);
+    let known = before.map(Account::email_entries).unwrap_or_default();
+    let told = emails(values.email, values.emails)?;
+    account.set_emails(kept("emails", told, (&known, login_name))?);
+    account.set_groups(distinct(values.groups, |entry| entry.value.clone()));
     write_effective(account, before, (values.phone_numbers, values.photos, values.addresses))?;
     let attributes = &mut account.attributes;
     attributes.external_id = values.external_id;
@@ -110,10 +116,11 @@ pub(super) fn write(
     attributes.title = values.title;
     attributes.preferred_language = values.preferred_language;
     attributes.user_type = values.user_type;
-    attributes.ims = values.ims;
-    attributes.entitlements = values.entitlements;
-    attributes.roles = values.roles;
-    attributes.x509_certificates = values.x509_certificates;
+    let key = |entry: &Entry| (entry.value.clone(), entry.kind.clone());
+    attributes.ims = distinct(values.ims, key);
+    attributes.entitlements = distinct(values.entitlements, key);
+    attributes.roles = distinct(values.roles, key);
+    attributes.x509_certificates = distinct(values.x509_certificates, key);
     attributes.enterprise = values.enterprise;
     attributes.unstated = values.unstated;
     attributes.unstated.sort_unstable();
@@ -169,10 +176,15 @@ fn write_effective(
     (phones, photos, addresses): Lists,
 ) -> Result<(), String> {
     let value = |entry: &Entry| entry.value.clone();
-    let with = |entry: Entry, value: String| Entry { value, ..entry };
+    // Another value was not verified.
+    let with = |entry: Entry, value: String| Entry { value, verified: None, ..entry };
     let known = |list: fn(&Account) -> Vec<Entry>| before.map(list).unwrap_or_default();
-    let told = (account.details.phone_number.take(), phones);
-    let phones = merge(told, &known(Account::phone_entries), value, with);
+    let numbers = known(Account::phone_entries);
+    let kept = |told| kept("phoneNumbers", told, (&numbers, phone_name));
+    let is_alone = phones.is_none();
+    let told = (account.details.phone_number.take(), phones.map(kept).transpose()?);
+    let phones = merge(told, &numbers, value, with);
+    let phones = if is_alone { phones.map(kept).transpose()? } else { phones };
     account.set_phones(phones.ok_or_else(|| contradiction("phone_number", "phoneNumbers"))?);
     let told = (account.details.picture.take(), photos);
     let photos = merge(told, &known(Account::photo_entries), value, with);
@@ -227,6 +239,7 @@ fn check_text(name: &str, text: Option<&str>, longest: usize) -> Result<(), Stri
 
 fn check_entries(name: &str, entries: &[Entry], most: usize) -> Result<(), String> {
     check_list(name, entries, most)?;
+    only_reached(name, entries)?;
     for entry in entries {
         check_text(&format!("{name}.value"), Some(&entry.value), 512)?;
         check_text(&format!("{name}.type"), entry.kind.as_deref(), 512)?;

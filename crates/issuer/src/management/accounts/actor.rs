@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::AccountError;
 use crate::{
     Issuer,
-    records::{Account, Entry},
+    records::{Account, Entry, login_name, phone_name},
     rights::Right,
     tokens::verified::Live,
 };
@@ -151,14 +151,15 @@ impl Actor {
         if groups.any(|group| is_changed(group) && !self.may_regroup(group)) {
             return Err(AccountError::Denied(Some("groups")));
         }
-        let verified: [(&'static str, Entries); 2] =
-            [("emails", Account::email_entries), ("phoneNumbers", Account::phone_entries)];
-        for (field, entries) in verified {
+        let verified: [(&'static str, Entries, fn(&str) -> String); 2] = [
+            ("emails", Account::email_entries, login_name),
+            ("phoneNumbers", Account::phone_entries, phone_name),
+        ];
+        for (field, entries, folded) in verified {
             let known = before.map(entries).unwrap_or_default();
-            let was = |entry: &Entry| {
-                self.proven.as_ref() == Some(&entry.value)
-                    || known.iter().any(|one| one.value == entry.value && one.is_verified())
-            };
+            let known = known.iter().filter(|one| one.is_verified()).map(|one| &one.value);
+            let known: Vec<String> = known.chain(&self.proven).map(|value| folded(value)).collect();
+            let was = |entry: &Entry| known.contains(&folded(&entry.value));
             if entries(after).iter().any(|entry| entry.is_verified() && !was(entry)) {
                 return Err(AccountError::Denied(Some(field)));
             }

@@ -29,11 +29,11 @@ pub(in crate::management) const UNSTATED: &str = "unstated";
 const LONGEST: [(&str, usize); 4] =
     [("userName", 128), ("password", 512), ("emails", 32), ("groups", 128)];
 
-/// The members of a new document.
+/// Whether no field is longer than the API has it.
 ///
 /// # Errors
 /// [`AccountError::Invalid`] naming a field that is too long.
-pub(super) fn created(fields: &Map<String, Value>) -> Result<Map<String, Value>, AccountError> {
+pub(super) fn check_lengths(fields: &Map<String, Value>) -> Result<(), AccountError> {
     for (name, most) in LONGEST {
         let (length, what) = match fields.get(name) {
             Some(Value::String(text)) => (text.chars().count(), "characters"),
@@ -44,6 +44,15 @@ pub(super) fn created(fields: &Map<String, Value>) -> Result<Map<String, Value>,
             return Err(AccountError::Invalid(format!("{name}: must have at most {most} {what}")));
         }
     }
+    Ok(())
+}
+
+/// The members of a new document.
+///
+/// # Errors
+/// [`AccountError::Invalid`] naming a field that is too long.
+pub(super) fn created(fields: &Map<String, Value>) -> Result<Map<String, Value>, AccountError> {
+    check_lengths(fields)?;
     let mut members = Map::new();
     for (name, value) in fields {
         if !value.is_null() {

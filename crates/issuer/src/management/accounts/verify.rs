@@ -15,7 +15,7 @@ use crate::{
     messages::{
         Channel, Content, Recipient, SendError, mail_address, new_code, text_number, typed_code,
     },
-    records::{Account, Entry, VERIFIED, repository::Versioned},
+    records::{Account, Entry, repository::Versioned},
     sign_in::verification::{Beginning, Purpose},
 };
 
@@ -180,10 +180,16 @@ impl Issuer {
         let actor = actor.proving(spelt.as_ref().unwrap_or(&value));
         let mark = |stored: &Versioned<Account>, members: &mut Map<String, Value>| {
             let mut entries = (proof.reach.entries)(&stored.body);
-            let kind = Some(VERIFIED.to_owned());
+            let verified = Some(true);
+            let count = entries.len();
             match entries.iter_mut().find(is_it) {
-                Some(entry) => entry.kind = kind,
-                None => entries.push(Entry { kind, ..Entry::plain(&value) }),
+                // Its kind stays: other systems find the value by it.
+                Some(entry) => entry.verified = verified,
+                None if count >= MOST => {
+                    let text = format!("{}: must have at most {MOST} values", proof.reach.member);
+                    return Err(AccountError::Invalid(text));
+                }
+                None => entries.push(Entry { verified, ..Entry::plain(&value) }),
             }
             write(members, &entries, proof.reach);
             Ok::<_, AccountError>(true)

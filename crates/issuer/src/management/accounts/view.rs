@@ -9,7 +9,8 @@ use crate::{
     Issuer,
     managers::DEVICE_CATEGORIES,
     records::{
-        Account, Device, Entry, PostalAddress, RecoveryBatch, RecoveryCode, TOTP_DEVICE, login_name,
+        Account, Device, Entry, PostalAddress, RecoveryBatch, RecoveryCode, TOTP_DEVICE, VERIFIED,
+        login_name,
     },
     resources::{
         Facts, Problem, Resource,
@@ -100,9 +101,13 @@ pub fn account_view(id: &str, account: &Account) -> Value {
             shown[name] = json!(text);
         }
     }
+    let reached = [("emails", account.email_entries()), ("phoneNumbers", account.phone_entries())];
+    for (name, entries) in reached {
+        if !entries.is_empty() {
+            shown[name] = entries.iter().map(reached_by).collect();
+        }
+    }
     let lists = [
-        ("emails", account.email_entries()),
-        ("phoneNumbers", account.phone_entries()),
         ("ims", attributes.ims.clone()),
         ("photos", account.photo_entries()),
         ("groups", account.group_entries()),
@@ -147,9 +152,18 @@ fn name(account: &Account) -> Map<String, Value> {
 }
 
 /// Whether it is the primary one is said of each.
-fn entry(entry: &Entry) -> Value {
-    let mut shown = json!(entry);
+pub(in crate::management) fn entry(entry: &Entry) -> Value {
+    let mut shown = json!(Entry { verified: None, ..entry.clone() });
     shown["primary"] = json!(entry.primary);
+    shown
+}
+
+/// The type of a value that was verified says so (`docs/contracts/curity.md` §6.2).
+fn reached_by(entry: &Entry) -> Value {
+    let mut shown = self::entry(entry);
+    if entry.is_verified() {
+        shown["type"] = json!(VERIFIED);
+    }
     shown
 }
 

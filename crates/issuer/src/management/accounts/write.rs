@@ -76,6 +76,7 @@ impl Issuer {
         let checked = |stored: &Versioned<Account>| -> Result<Map<String, Value>, E> {
             let fields = edit(stored)?;
             actor.may_change((id, &stored.body), &fields)?;
+            document::check_lengths(&fields)?;
             let told = text(&fields, "userName");
             if !renames && told.is_some_and(|name| name != stored.body.user_name) {
                 let text = "userName: cannot be changed".to_owned();

@@ -10,13 +10,14 @@ use super::{
     ScimCaller,
     error::ScimError,
     filter::{Filter, Operand, Operator},
-    patch::{Change, Operation},
+    patch::{Change, Operation as Op},
     schema::{Attribute, GROUP},
     value,
 };
 use crate::{
     Issuer,
     management::accounts::AccountError,
+    managers::Operation,
     records::{
         Account, Group,
         repository::{Versioned, read},
@@ -71,10 +72,10 @@ impl Changes {
                     "members: a member is added or removed as a whole",
                 ));
             }
-            Operation::Remove if !is_part && change.value.is_null() => {
+            Op::Remove if !is_part && change.value.is_null() => {
                 *self = Self { replaces: true, ..Self::default() };
             }
-            Operation::Remove => {
+            Op::Remove => {
                 for id in told {
                     self.joining.remove(&id);
                     self.leaving.insert(id);
@@ -83,13 +84,13 @@ impl Changes {
             _ if is_part => {
                 return Err(ScimError::path("members: are added by value, without a filter"));
             }
-            Operation::Add => {
+            Op::Add => {
                 for id in told {
                     self.leaving.remove(&id);
                     self.joining.insert(id);
                 }
             }
-            Operation::Replace => {
+            Op::Replace => {
                 *self = Self { joining: told, leaving: BTreeSet::new(), replaces: true };
             }
         }
@@ -231,20 +232,39 @@ impl Issuer {
             if joins {
                 after.groups.push(group.to_owned());
             }
-            self.scim_may_regroup(caller, id, (&before.body, &after))?;
+            self.scim_may_regroup(caller, (id, group), (&before.body, &after))?;
         }
         Ok(())
     }
 
-    /// Whether `caller` may make `after` of the account `id`.
+    /// Whether `caller` may make `after` of the account `id`, which joins `group` or leaves it.
     fn scim_may_regroup(
         &self,
         caller: &ScimCaller<'_>,
-        id: &str,
+        (id, group): (&str, &str),
         (before, after): (&Account, &Account),
     ) -> Result<(), ScimError> {
         let denied = |error: AccountError| match error {
-            AccountError::Denied(_) => ScimError::new(403, "Access denied: members"),
+            AccountError::Denied(_) if caller.allow(Operation::Read, None, &[]).is_err() => {
+                ScimError::forbidden()
+            }
+            AccountError::Denied(None) => ScimError::new(
+                403,
+                format!(
+                    "Access denied: members: {id:?} is in administrators; administrators alone change that account"
+                ),
+            ),
+            AccountError::Denied(_) if group == Group::ADMINISTRATORS => ScimError::new(
+                403,
+                "Access denied: members: administrators alone put people into administrators",
+            ),
+            AccountError::Denied(_) => ScimError::new(
+                403,
+                format!(
+                    "Access denied: members: you cannot put people into {group:?}; its id has to be in \
+                     management.scim.assignable_groups, or you in the group"
+                ),
+            ),
             other => other.into(),
         };
         caller.actor.may_touch(id, before).map_err(denied)?;
@@ -268,7 +288,7 @@ impl Issuer {
         let check = |id: &str| {
             let id = id.to_owned();
             move |before: &Account, after: &Account| {
-                self.scim_may_regroup(caller, &id, (before, after))
+                self.scim_may_regroup(caller, (&id, group), (before, after))
             }
         };
         for id in &changes.leaving {

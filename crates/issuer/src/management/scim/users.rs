@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Issuer,
-    management::accounts::{AccountError, account_view, document::UNSTATED},
+    management::accounts::{AccountError, account_view, document::UNSTATED, entry_view},
     managers::Operation,
     records::{Account, repository::Versioned},
     resources::{UserDocument, version_of},
@@ -39,6 +39,13 @@ pub(super) fn shown(base: &str, stored: &Versioned<Account>) -> Value {
     let Value::Object(mut members) = account_view(id, account) else { return Value::Null };
     for name in OTHERS {
         members.shift_remove(name);
+    }
+    // By their kinds, by which clients find them, whether they were verified or not.
+    let reached = [("emails", account.email_entries()), ("phoneNumbers", account.phone_entries())];
+    for (name, entries) in reached {
+        if let Some(values) = members.get_mut(name) {
+            *values = entries.iter().map(entry_view).collect();
+        }
     }
     if let Some(zone) = members.shift_remove("timeZone") {
         members.insert("timezone".to_owned(), zone);

@@ -142,6 +142,17 @@ async fn a_known_address_keeps_its_spelling_and_place_when_it_is_verified() {
     data(&complete(&castellan, &admin, ("johanna", &state, &code.replace(' ', ""))).await);
     let verified = json!([{"value": "Johanna@example.org", "type": "verified", "primary": true}]);
     assert_eq!(emails(&castellan, &admin, "johanna").await, verified);
+    // Sent back as it was shown, and without its type, it stays verified.
+    for kind in ["verified", "work"] {
+        let change = format!(
+            "updateAccountById(input: {{accountId: \"johanna\", fields: {{emails: [\
+             {{value: \"johanna@example.org\", type: \"{kind}\"}}]}}}}) {{account {{userName}}}}"
+        );
+        data(&mutate(&castellan, &admin, &change).await);
+        let verified =
+            json!([{"value": "johanna@example.org", "type": "verified", "primary": true}]);
+        assert_eq!(emails(&castellan, &admin, "johanna").await, verified, "{kind}");
+    }
 }
 
 /// `docs/security-cases.md` row 8: each verification has a counter, which parallel guesses cannot pass.

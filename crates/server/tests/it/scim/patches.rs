@@ -1,8 +1,10 @@
 //! Changes to users, as clients send them (RFC 7644 §3.5.2).
 
+use http::Method;
 use serde_json::{Value, json};
 
-use super::support::{ENTERPRISE, Scim, assert_error};
+use super::support::{ENTERPRISE, RULES, Scim, assert_error, patch};
+use crate::support::wire::Ask;
 
 #[tokio::test]
 async fn entra_changes_values_by_paths_with_filters() {
@@ -113,4 +115,59 @@ async fn what_cannot_be_changed_says_so() {
     }
     let many: Vec<Value> = (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
     assert_error(&scim.patch("/Users/ann", &Value::Array(many)).await, 400, Some("tooMany"));
+}
+
+/// A person whose address an administrator says to be verified.
+const VERA: &str = r"
+---
+resourceType: User
+id: vera
+userName: vera
+emails: [{value: vera@example.org, type: work, verified: true}]
+";
+
+#[tokio::test]
+async fn a_verified_address_keeps_its_type_and_stays_one_and_verified_while_it_is_the_same() {
+    let scim = Scim::with(RULES, VERA).await;
+    let staff = scim.token_of("staff", "reader writer").await;
+    let change = async |operations: Value| {
+        scim.send_by(&staff, Method::PATCH, "/Users/vera", &patch(&operations)).await
+    };
+    let document = async || {
+        let url = scim.castellan.at("/User/vera");
+        Ask::get(&url).bearer(&scim.token).send().await.json()["emails"].clone()
+    };
+    let verified =
+        |value: &str| json!([{"value": value, "primary": true, "type": "work", "verified": true}]);
+    assert_eq!(document().await, verified("vera@example.org"));
+    let path = "emails[type eq \"work\"].value";
+    for (op, value) in [("Add", "vera@example.org"), ("Replace", "Vera@example.org")] {
+        let answer = change(json!([{"op": op, "path": path, "value": value}])).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let shown = json!([{"value": value, "type": "work", "primary": true}]);
+        assert_eq!(answer.json()["emails"], shown);
+        assert_eq!(document().await, verified(value));
+    }
+    for kind in ["home", "verified"] {
+        let more = json!([{"value": "VERA@example.org", "type": kind}]);
+        let added = json!([{"op": "add", "path": "emails", "value": more}]);
+        assert_eq!(change(added).await.status, 200);
+        assert_eq!(document().await, verified("Vera@example.org"), "one, by its first type");
+    }
+    let whole = json!({"userName": "vera",
+        "emails": [{"value": "vera@example.org", "type": "work", "primary": true}]});
+    let replaced = scim.send_by(&staff, Method::PUT, "/Users/vera", &whole).await;
+    assert_eq!(replaced.status, 200, "{replaced:?}");
+    assert_eq!(document().await, verified("vera@example.org"));
+    let said = json!([{"op": "add", "path": "emails", "value": [{"value": "vera@example.org", "verified": true}]}]);
+    assert_error(&change(said).await, 400, Some("invalidSyntax"));
+    let other = json!([{"op": "Replace", "path": path, "value": "other@example.org"}]);
+    assert_eq!(change(other).await.status, 200);
+    let other = json!([{"value": "other@example.org", "primary": true, "type": "work"}]);
+    assert_eq!(document().await, other, "another value was not verified");
+    let many: Vec<Value> =
+        (0..32).map(|at| json!({"value": format!("v{at}@example.org")})).collect();
+    let many = json!([{"op": "add", "path": "emails", "value": many}]);
+    assert_error(&change(many).await, 400, Some("invalidValue"));
+    assert_eq!(document().await, other);
 }

@@ -190,7 +190,15 @@ async fn groups_of_the_configuration_can_be_assigned_by_whoever_may_write() {
     assert_eq!(both(&scim, &staff, &(Method::PATCH, "/Groups/guides", add.clone())).await, 204);
     let made = json!({"displayName": "night", "members": [{"value": "eve"}]});
     assert_eq!(scim.send_by(&staff, Method::POST, "/Groups", &made).await.status, 201);
-    assert_eq!(both(&scim, &staff, &(Method::PATCH, "/Groups/administrators", add)).await, 403);
+    for (group, named) in [("bulls", "assignable_groups"), ("administrators", "administrators")] {
+        let made = scim.post("/Groups", &json!({"displayName": "bulls"})).await;
+        assert!([201, 409].contains(&made.status.as_u16()), "{made:?}");
+        let path = format!("/Groups/{group}");
+        assert_eq!(both(&scim, &staff, &(Method::PATCH, &*path, add.clone())).await, 403);
+        let refused = scim.send_by(&staff, Method::PATCH, &path, &add).await.json();
+        let detail = text(&refused, "detail");
+        assert!(detail.contains(group) && detail.contains(named), "{detail}");
+    }
     let refused = crate::support::castellan::Castellan::refuses(crate::support::castellan::Plan {
         config: "[management.scim]\nassignable_groups = [\"administrators\"]\n".to_owned(),
         ..Default::default()

@@ -108,6 +108,8 @@ fn replace(value: &mut Value, known: &BTreeMap<String, String>) {
 
 /// What has become of the operations so far.
 struct Progress {
+    /// Where the API is.
+    base: String,
     results: Vec<Option<Value>>,
     /// The ids of resources, by those of the operations that made them.
     known: BTreeMap<String, String>,
@@ -125,7 +127,20 @@ impl Progress {
         let mut result = head(value);
         result["status"] = json!(error.status.to_string());
         result["response"] = error.to_json();
+        if let Some(location) = self.location(value) {
+            result["location"] = json!(location);
+        }
         self.results[at] = Some(result);
+    }
+
+    /// Where the resource is that an operation is about: its result says so, unless the operation
+    /// failed to make it (RFC 7644 §3.7).
+    fn location(&self, value: &Value) -> Option<String> {
+        let operation = Operation::read(value).ok()?;
+        let request = operation.request(&self.known).ok()?;
+        let [kind, id] = &*request.path else { return None };
+        let is_open = id.starts_with(REFERENCE);
+        (!is_open).then(|| super::users::location(&self.base, kind, id))
     }
 }
 
@@ -166,7 +181,13 @@ impl Issuer {
         };
         check_ids(operations)?;
         let results = vec![None; operations.len()];
-        let mut progress = Progress { results, known: BTreeMap::new(), failures: 0, most_failures };
+        let mut progress = Progress {
+            base: self.scim_base(),
+            results,
+            known: BTreeMap::new(),
+            failures: 0,
+            most_failures,
+        };
         let mut left: Vec<usize> = (0..operations.len()).collect();
         // Every round does something, or it is the last one.
         while !left.is_empty() && !progress.is_over() {

@@ -9,7 +9,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use castellan_proto::random;
 
-use crate::Issuer;
+use crate::{Issuer, records::phone_in_uri};
 
 pub(crate) use limits::Recipient;
 
@@ -173,8 +173,10 @@ pub(crate) fn mail_address(text: &str) -> Option<String> {
 /// `text` as a number that text messages can be sent to, without what people write for the eye; `None`
 /// if it is none. It begins with `+` and the code of a country (ITU-T E.164).
 pub(crate) fn text_number(text: &str) -> Option<String> {
+    let text = text.trim();
+    let number = phone_in_uri(text).unwrap_or(text);
     let bare: String =
-        text.trim().chars().filter(|c| !matches!(c, ' ' | '(' | ')' | '.' | '-')).collect();
+        number.chars().filter(|c| !matches!(c, ' ' | '(' | ')' | '.' | '-')).collect();
     let digits = bare.strip_prefix('+')?;
     let good = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     (good && !digits.starts_with('0')).then_some(bare)

@@ -265,9 +265,19 @@ pub fn login_name(name: &str) -> String {
 /// What begins the unique name of a telephone number.
 pub(crate) const PHONE_PREFIX: &str = "TEL:";
 
+/// The scheme of URIs of telephone numbers (RFC 3966), in which RFC 7643 §4.1.2 has them.
+const PHONE_SCHEME: &str = "tel:";
+
+/// The number in the URI `text`; `None` if it is no URI of a number.
+pub(crate) fn phone_in_uri(text: &str) -> Option<&str> {
+    let (scheme, number) = text.split_at_checked(PHONE_SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(PHONE_SCHEME).then_some(number)
+}
+
 /// The unique name of a telephone number: the same number has one however it is written.
 #[must_use]
 pub fn phone_name(number: &str) -> String {
+    let number = phone_in_uri(number.trim_start()).unwrap_or(number);
     let bare = number.chars().filter(|c| !matches!(c, ' ' | '(' | ')' | '.' | '-'));
     format!("{PHONE_PREFIX}{}", bare.collect::<String>().to_ascii_lowercase())
 }

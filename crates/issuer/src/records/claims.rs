@@ -3,7 +3,10 @@
 use castellan_proto::{Timestamp, scope::RoleScopes};
 use serde_json::{Value, json};
 
-use super::{account::Account, attributes::Entry};
+use super::{
+    account::{Account, phone_in_uri},
+    attributes::Entry,
+};
 
 /// The claims about a person, and the scope that opens each (OIDC Core §§5.1, 5.4).
 pub(crate) const CLAIMS: [(&str, &str); 21] = [
@@ -67,6 +70,11 @@ fn claim_of(account: &Account, roles: Option<&[RoleScopes]>, claim: &str) -> Opt
         "email" => email.map(|text| json!(text)),
         "email_verified" => verified(&account.email_entries()),
         "phone_number_verified" => verified(&account.phone_entries()),
+        // Apps expect a number, not a URI (OIDC Core §5.1).
+        "phone_number" => details
+            .phone_number
+            .as_deref()
+            .map(|number| json!(phone_in_uri(number).unwrap_or(number))),
         "address" => details.address.as_ref().map(|address| json!(address)),
         "groups" => Some(json!(account.groups)),
         "roles" => roles.map(|roles| roles.iter().map(|role| &*role.role).collect()),

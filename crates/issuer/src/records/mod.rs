@@ -36,6 +36,7 @@ pub(crate) mod used_jti;
 pub(crate) mod verification;
 
 pub use access_policy::AccessPolicy;
+pub(crate) use account::phone_in_uri;
 pub use account::{Account, EndedSessions, Name, login_name, phone_name};
 pub use attached::{
     Attached, CredentialState, Device, DeviceTotp, Factor, Link, MOST_DEVICES, MOST_FACTORS,

@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::records::PersonalDetails;
+use crate::records::{PersonalDetails, phone_in_uri};
 
-/// Bytes of one text at most.
+/// Characters of one text at most.
 const LONGEST: usize = 1_024;
+/// Characters of the parameters in a URI of a telephone number at most.
+const LONGEST_PARAMETERS: usize = 128;
 
 /// Refuses what no app could make sense of, naming the member.
 pub(super) fn check(details: &PersonalDetails) -> Result<(), String> {
@@ -17,12 +19,17 @@ pub(super) fn check(details: &PersonalDetails) -> Result<(), String> {
         }
     }
     for (name, text) in details.address.iter().flat_map(|address| address.parts()) {
-        let has_lines = matches!(name, "formatted" | "street_address");
-        let good = |text: &str| {
-            if has_lines { is_line(&text.replace(['\r', '\n'], " ")) } else { is_line(text) }
+        let Some(text) = text else { continue };
+        // As the schema of the management API has them (`docs/contracts/curity.md` §6.3).
+        let (good, longest, without) = match name {
+            "formatted" => (is_text(&without_breaks(text), 2_048), 2_048, LINES),
+            "street_address" => (is_text(&without_breaks(text), 1_025), 1_025, LINES),
+            _ => (is_line(text), LONGEST, "control characters"),
         };
-        if text.is_some_and(|text| !good(text)) {
-            return Err(format!("address.{name}: {}", what_it_must_be(name)));
+        if !good {
+            return Err(format!(
+                "address.{name}: must have 1 to {longest} characters and no {without}"
+            ));
         }
     }
     Ok(())
@@ -52,9 +59,10 @@ fn is_good(name: &str, text: &str) -> bool {
         "birthdate" => is_birthdate(text),
         "zoneinfo" => is_made_of(text, "/_+-"),
         "locale" => is_made_of(text, "-_"),
-        "phone_number" => {
-            is_made_of(text, "+ ().-;=") && text.contains(|c: char| c.is_ascii_digit())
-        }
+        "phone_number" => match phone_in_uri(text) {
+            Some(number) => is_phone_uri(number),
+            None => is_made_of(text, "+ ().-;=") && text.contains(|c: char| c.is_ascii_digit()),
+        },
         _ => is_line(text),
     }
 }
@@ -77,19 +85,45 @@ const fn what_it_must_be(name: &str) -> &'static str {
         b"birthdate" => "must be YYYY-MM-DD, 0000-MM-DD or YYYY",
         b"zoneinfo" => "must be the name of a time zone, such as Europe/Paris",
         b"locale" => "must be a language tag, such as fr-CA",
-        b"phone_number" => "must be a telephone number, such as +1 (425) 555-1212",
-        _ => "must have 1 to 1024 bytes and no control characters",
+        b"phone_number" => {
+            "must be a telephone number, such as +1 (425) 555-1212 or tel:+1-425-555-1212;ext=5"
+        }
+        _ => "must have 1 to 1024 characters and no control characters",
     }
 }
 
-pub(super) fn is_line(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= LONGEST && !text.contains(char::is_control)
+/// What texts of several lines must not have.
+pub(super) const LINES: &str = "control characters but ends of lines";
+
+/// A text of several lines as one.
+pub(super) fn without_breaks(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
+}
+
+fn is_line(text: &str) -> bool {
+    is_text(text, LONGEST)
+}
+
+/// Whether `text` has something in it, no control characters, and at most `longest` characters.
+pub(super) fn is_text(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= longest && !text.contains(char::is_control)
 }
 
 /// Letters, digits and `others`.
 fn is_made_of(text: &str, others: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
     (1..=64).contains(&text.len()) && text.chars().all(good)
+}
+
+/// What follows the scheme in a URI of a telephone number: the number and parameters, such as an
+/// extension (RFC 3966 §3). Blanks are not allowed there, but common.
+fn is_phone_uri(number: &str) -> bool {
+    let (number, parameters) = number.split_once(';').unwrap_or((number, ""));
+    let good = |c: char| c.is_ascii_alphanumeric() || "+-._~!*'()%:/[]&$=;".contains(c);
+    is_made_of(number, "+ ().-*#")
+        && number.contains(|c: char| c.is_ascii_digit())
+        && parameters.len() <= LONGEST_PARAMETERS
+        && parameters.chars().all(good)
 }
 
 fn is_web_address(text: &str) -> bool {
@@ -135,7 +169,11 @@ mod tests {
             ),
             ("zoneinfo", &["Europe/Paris", "Etc/GMT+1"], &["", "Europe Paris"]),
             ("locale", &["fr-CA", "en_US"], &["", "fr CA"]),
-            ("phone_number", &["+1 (425) 555-1212", "+1;ext=5"], &["", "none", "١"]),
+            (
+                "phone_number",
+                &["+1 (425) 555-1212", "+1;ext=5", "tel:+1-201-555-0123;ext=12", "TEL:7042"],
+                &["", "none", "١", "tel:", "tel:x", "sip:+1", "tel:+1;ext=<1>", "tel:+1\r\n2"],
+            ),
         ] {
             let of = |text: &str| {
                 serde_json::from_value::<PersonalDetails>(json!({name: text})).unwrap()

@@ -5,7 +5,7 @@ use castellan_proto::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::personal_details::is_line;
+use super::personal_details::is_text;
 use crate::records::{Account, Link, MOST_LINKS};
 
 /// An account elsewhere.
@@ -33,7 +33,7 @@ pub(super) fn write(
     }
     let mut linked: Vec<Link> = Vec::with_capacity(links.len());
     for LinkDocument { value, domain, .. } in links {
-        let good = |text: &str| is_line(text) && text.chars().count() <= 512;
+        let good = |text: &str| is_text(text, 512);
         if !good(&value) || !good(&domain) {
             let what = "value and domain must have 1 to 512 characters and no control characters";
             return Err(format!("linkedAccounts: {what}"));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    personal_details::is_line,
+    personal_details::{LINES, is_text, without_breaks},
     user_entries::{distinct, kept, only_reached},
 };
 use crate::records::{
@@ -62,6 +62,9 @@ pub(super) struct Values {
 const MOST: usize = 32;
 /// Entitlements and roles at most.
 const MOST_GROUPS: usize = 128;
+/// Characters of a certificate at most. The schema of the management API has fewer, which few
+/// certificates fit.
+const LONGEST_CERTIFICATE: usize = 8_192;
 
 /// What can be left open.
 const UNSTATED: [&str; 5] = ["emails", "phoneNumbers", "photos", "addresses", "active"];
@@ -228,9 +231,8 @@ fn merge<T: Several + Default, V: PartialEq>(
 }
 
 fn check_text(name: &str, text: Option<&str>, longest: usize) -> Result<(), String> {
-    let good = |text: &str| is_line(text) && text.chars().count() <= longest;
     match text {
-        Some(text) if !good(text) => {
+        Some(text) if !is_text(text, longest) => {
             Err(format!("{name}: must have 1 to {longest} characters and no control characters"))
         }
         _ => Ok(()),
@@ -241,7 +243,8 @@ fn check_entries(name: &str, entries: &[Entry], most: usize) -> Result<(), Strin
     check_list(name, entries, most)?;
     only_reached(name, entries)?;
     for entry in entries {
-        check_text(&format!("{name}.value"), Some(&entry.value), 512)?;
+        let longest = if name == "x509Certificates" { LONGEST_CERTIFICATE } else { 512 };
+        check_text(&format!("{name}.value"), Some(&entry.value), longest)?;
         check_text(&format!("{name}.type"), entry.kind.as_deref(), 512)?;
         check_text(&format!("{name}.display"), entry.display.as_deref(), 512)?;
     }
@@ -262,13 +265,18 @@ fn check_addresses(addresses: &[PostalAddress]) -> Result<(), String> {
     check_list("addresses", addresses, MOST)?;
     for address in addresses {
         check_text("addresses.type", address.kind.as_deref(), 128)?;
-        check_text("addresses.display", address.display.as_deref(), 1024)?;
+        check_text("addresses.display", address.display.as_deref(), 2048)?;
         let Address { formatted, street_address, locality, region, postal_code, country } =
             address.claim();
-        let lines = |text: Option<String>| text.map(|text| text.replace(['\r', '\n'], " "));
         for (name, text, longest) in [
-            ("addresses.formatted", lines(formatted), 1024),
-            ("addresses.streetAddress", lines(street_address), 1024),
+            ("addresses.formatted", formatted, 2048),
+            ("addresses.streetAddress", street_address, 1025),
+        ] {
+            if text.is_some_and(|text| !is_text(&without_breaks(&text), longest)) {
+                return Err(format!("{name}: must have 1 to {longest} characters and no {LINES}"));
+            }
+        }
+        for (name, text, longest) in [
             ("addresses.locality", locality, 1024),
             ("addresses.region", region, 1024),
             ("addresses.postalCode", postal_code, 128),

@@ -26,14 +26,15 @@ pub(in crate::management) const UNSTATED: &str = "unstated";
 
 /// What documents have in longer forms than accounts of the API: texts by their characters, lists by
 /// their items (`docs/contracts/curity.md` §6.3).
-const LONGEST: [(&str, usize); 4] =
-    [("userName", 128), ("password", 512), ("emails", 32), ("groups", 128)];
+const LONGEST: [(&str, usize); 3] = [("password", 512), ("emails", 32), ("groups", 128)];
+const LONGEST_USER_NAME: usize = 128;
 
 /// Whether no field is longer than the API has it.
 ///
 /// # Errors
 /// [`AccountError::Invalid`] naming a field that is too long.
 pub(super) fn check_lengths(fields: &Map<String, Value>) -> Result<(), AccountError> {
+    check_user_name(fields)?;
     for (name, most) in LONGEST {
         let (length, what) = match fields.get(name) {
             Some(Value::String(text)) => (text.chars().count(), "characters"),
@@ -62,6 +63,16 @@ pub(super) fn created(fields: &Map<String, Value>) -> Result<Map<String, Value>,
     Ok(members)
 }
 
+fn check_user_name(fields: &Map<String, Value>) -> Result<(), AccountError> {
+    let is_good = |name: &str| !name.trim().is_empty() && name.chars().count() <= LONGEST_USER_NAME;
+    match fields.get("userName") {
+        Some(Value::String(name)) if !is_good(name) => Err(AccountError::Invalid(format!(
+            "userName: must have 1 to {LONGEST_USER_NAME} characters"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Writes `fields` into the `members` of a document.
 ///
 /// # Errors
@@ -70,6 +81,7 @@ pub(super) fn update(
     members: &mut Map<String, Value>,
     fields: &Map<String, Value>,
 ) -> Result<(), AccountError> {
+    check_user_name(fields)?;
     for (name, value) in fields {
         if value.is_null() && STAY.contains(&&**name) {
             return Err(AccountError::Invalid(format!("{name}: cannot be removed")));

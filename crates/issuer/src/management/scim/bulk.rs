@@ -111,6 +111,8 @@ fn replace(value: &mut Value, known: &BTreeMap<String, String>) {
 
 /// What has become of the operations so far.
 struct Progress {
+    /// Where the API is.
+    base: String,
     results: Vec<Option<Value>>,
     /// The ids of resources, by those of the operations that made them.
     known: BTreeMap<String, String>,
@@ -124,9 +126,10 @@ struct Progress {
 }
 
 impl Progress {
-    fn of(operations: usize, most_failures: u64, patience: Duration) -> Self {
+    fn of((base, operations): (String, usize), most_failures: u64, patience: Duration) -> Self {
         let (now, patience) = (Instant::now(), patience.min(LONGEST));
         Self {
+            base,
             results: vec![None; operations],
             known: BTreeMap::new(),
             failures: 0,
@@ -152,7 +155,10 @@ impl Progress {
     fn finish(mut self, operations: &[Value]) -> Vec<Value> {
         if !self.has_failed() {
             let error = if self.is_late {
-                ScimError::new(503, "It was not done: the time of the request was over; send it again")
+                ScimError::new(
+                    503,
+                    "It was not done: the time of the request was over; send it again",
+                )
             } else {
                 ScimError::new(409, "it refers to an operation that was not done")
             };
@@ -170,7 +176,20 @@ impl Progress {
         let mut result = head(value);
         result["status"] = json!(error.status.to_string());
         result["response"] = error.to_json();
+        if let Some(location) = self.location(value) {
+            result["location"] = json!(location);
+        }
         self.results[at] = Some(result);
+    }
+
+    /// Where the resource is that an operation is about: its result says so, unless the operation
+    /// failed to make it (RFC 7644 §3.7).
+    fn location(&self, value: &Value) -> Option<String> {
+        let operation = Operation::read(value).ok()?;
+        let request = operation.request(&self.known).ok()?;
+        let [kind, id] = &*request.path else { return None };
+        let is_open = id.starts_with(REFERENCE);
+        (!is_open).then(|| super::users::location(&self.base, kind, id))
     }
 }
 
@@ -210,7 +229,8 @@ impl Issuer {
                 .ok_or_else(|| ScimError::value("failOnErrors: must be a number from 1"))?,
         };
         check_ids(operations)?;
-        let mut progress = Progress::of(operations.len(), most_failures, caller.patience);
+        let base = self.scim_base();
+        let mut progress = Progress::of((base, operations.len()), most_failures, caller.patience);
         let mut left: Vec<usize> = (0..operations.len()).collect();
         // Every round does something, or it is the last one.
         while !left.is_empty() && !progress.is_over() {
@@ -255,7 +275,8 @@ impl Issuer {
             Ok(request) => {
                 let operation = Box::pin(self.scim_operation(caller, &request));
                 let done = tokio::time::timeout_at(progress.ends_until, operation).await;
-                let text = "It did not come to its end in time, and may be done in part; look at it";
+                let text =
+                    "It did not come to its end in time, and may be done in part; look at it";
                 let done = done.unwrap_or_else(|_| Err(ScimError::new(503, text)));
                 done.map(|answer| (request, answer))
             }

@@ -19,12 +19,14 @@ pub struct ScimError {
     pub detail: String,
     /// Seconds until it is worth trying again.
     pub retry_after: Option<u64>,
+    /// The methods that the path has, where the one of the request is not among them.
+    pub allow: Option<&'static str>,
 }
 
 impl ScimError {
     /// An error with `status` and no kind.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, kind: None, detail: detail.into(), retry_after: None }
+        Self { status, kind: None, detail: detail.into(), retry_after: None, allow: None }
     }
 
     fn of(status: u16, kind: &'static str, detail: impl Into<String>) -> Self {
@@ -92,9 +94,21 @@ impl ScimError {
         Self::new(412, "The resource is in another version; read it again")
     }
 
-    /// The path does not have this method.
-    pub(super) fn method() -> Self {
-        Self::new(405, "This endpoint does not have this method")
+    /// The path, of these parts below the base, does not have the method of the request.
+    #[must_use]
+    pub fn method(path: &[String]) -> Self {
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let allow = match &*parts {
+            ["Users" | "Groups"] => "GET, HEAD, POST",
+            ["Users" | "Groups", ".search"] | [".search" | "Bulk"] => "POST",
+            ["Users" | "Groups", _] => "GET, HEAD, PUT, PATCH, DELETE",
+            []
+            | ["ServiceProviderConfig" | "ResourceTypes" | "Schemas"]
+            | ["ResourceTypes" | "Schemas", _] => "GET, HEAD",
+            _ => return Self::not_found(),
+        };
+        let text = format!("This endpoint does not have this method; it has {allow}");
+        Self { allow: Some(allow), ..Self::new(405, text) }
     }
 
     /// The body of the answer. The status is a text there.

@@ -148,7 +148,7 @@ impl Issuer {
         {
             return match request.method {
                 ScimMethod::Post => self.scim_bulk(caller, &request.body).await,
-                _ => Err(ScimError::method()),
+                _ => Err(ScimError::method(&request.path)),
             };
         }
         self.scim_operation(caller, request).await
@@ -203,10 +203,7 @@ impl Issuer {
                 | ["ResourceTypes" | "Schemas", _],
                 _,
             ) => self.scim_service(caller, request),
-            ([] | ["Users" | "Groups" | ".search"] | ["Users" | "Groups", _], _) => {
-                Err(ScimError::method())
-            }
-            _ => Err(ScimError::not_found()),
+            _ => Err(ScimError::method(&request.path)),
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::ScimError,
     filter::{self, Filter, Operand, Operator, Path},
-    schema::{Attribute, Named, Type},
+    schema::{Attribute, Mutability, Named, Type},
     value,
 };
 
@@ -58,11 +58,14 @@ pub(super) fn read(kind: &'static Type, id: &str, body: &Value) -> Result<Vec<Ch
         let (_, operation_kind) = found.ok_or_else(|| {
             ScimError::syntax(format!("op: {name:?} is not add, remove or replace"))
         })?;
-        let value = member(operation, "value").cloned().unwrap_or(Value::Null);
+        let told = member(operation, "value");
+        if told.is_none() && operation_kind != Operation::Remove {
+            return Err(ScimError::value(format!("value: is needed to {name} something")));
+        }
+        let value = told.cloned().unwrap_or(Value::Null);
         match member(operation, "path") {
             Some(Value::String(path)) => {
-                let path = filter::path(kind, path)?;
-                changes.push(Change { operation: operation_kind, path, value });
+                changes.push(Change::of(operation_kind, filter::path(kind, path)?, value)?);
             }
             Some(value) if !value.is_null() => {
                 return Err(ScimError::path("path: must be a string"));
@@ -94,8 +97,7 @@ fn spread(
         if name.eq_ignore_ascii_case("id") && value == id {
             continue;
         }
-        let path = filter::path(kind, name)?;
-        changes.push(Change { operation, path, value: value.clone() });
+        changes.push(Change::of(operation, filter::path(kind, name)?, value.clone())?);
     }
     Ok(())
 }
@@ -110,6 +112,15 @@ pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 impl Change {
+    /// Null says that there is no value (RFC 7643 §2.5), which is not one to add (RFC 7644 §3.5.2.1).
+    fn of(operation: Operation, path: Path, value: Value) -> Result<Self, ScimError> {
+        if operation == Operation::Add && value.is_null() {
+            let name = path.named.attribute.map_or("value", |attribute| attribute.name);
+            return Err(ScimError::value(format!("{name}: null cannot be added; use remove")));
+        }
+        Ok(Self { operation, path, value })
+    }
+
     /// The attribute that is changed; none if it is a whole extension.
     pub(super) fn attribute(&self) -> Option<&'static Attribute> {
         self.path.named.attribute
@@ -179,14 +190,15 @@ impl Change {
         }
         match (self.path.sub, self.operation) {
             (None, Operation::Remove) => {
-                if attribute.required {
-                    let text = format!("{}: cannot be removed", attribute.name);
-                    return Err(ScimError::mutability(text));
-                }
+                check_removable(attribute)?;
                 members.shift_remove(attribute.name);
             }
             (None, _) => {
-                match (value::value(attribute, &self.value)?, members.get_mut(attribute.name)) {
+                let told = value::value(attribute, &self.value)?;
+                if told.is_null() {
+                    check_removable(attribute)?;
+                }
+                match (told, members.get_mut(attribute.name)) {
                     (Value::Object(told), Some(Value::Object(present))) => present.extend(told),
                     (told, _) => put(members, attribute.name, told),
                 }
@@ -232,7 +244,8 @@ impl Change {
             (None, None) => self.change_list(attribute, &mut values)?,
             (filter, sub) => self.change_some(attribute, (filter.as_ref(), sub), &mut values)?,
         }
-        values.retain(|value| value.as_object().is_none_or(|parts| !parts.is_empty()));
+        let is_there = |value: &Value| value.as_object().is_none_or(|parts| !parts.is_empty());
+        values.retain(|value| !value.is_null() && is_there(value));
         if !values.is_empty() {
             members.insert(attribute.name.to_owned(), Value::Array(values));
         }
@@ -254,6 +267,9 @@ impl Change {
             Operation::Remove => values.retain(|one| !told.iter().any(|gone| is_same(gone, one))),
             Operation::Replace => *values = told,
             Operation::Add => {
+                if told.iter().filter(|one| is_primary(one)).count() > 1 {
+                    return Err(two_primary(attribute));
+                }
                 for one in told {
                     let found = values.iter().position(|present| is_same(&one, present));
                     let at = found.unwrap_or(values.len());
@@ -298,14 +314,23 @@ impl Change {
             });
             return Ok(());
         }
+        let several = meant.len() > 1;
         for at in meant {
+            let was_primary = is_primary(&values[at]);
             match (sub, values[at].as_object_mut()) {
                 (Some(sub), Some(parts)) => self.set(sub, parts)?,
                 (None, Some(_)) => {
                     let told = value::single(attribute, &self.value)?;
-                    merge(&mut values[at], told);
+                    match self.operation {
+                        // All of the value (RFC 7644 §3.5.2.3).
+                        Operation::Replace => values[at] = told,
+                        _ => merge(&mut values[at], told),
+                    }
                 }
                 (_, None) => {}
+            }
+            if several && is_primary(&values[at]) && !was_primary {
+                return Err(two_primary(attribute));
             }
             keep_one_primary(values, at);
         }
@@ -340,13 +365,29 @@ fn is_same(told: &Value, present: &Value) -> bool {
     }
 }
 
+/// Whoever signs in needs a name, and nobody takes a password away by a change.
+fn check_removable(attribute: &Attribute) -> Result<(), ScimError> {
+    if attribute.required || attribute.mutability == Mutability::WriteOnly {
+        return Err(ScimError::mutability(format!("{}: cannot be removed", attribute.name)));
+    }
+    Ok(())
+}
+
+fn two_primary(attribute: &Attribute) -> ScimError {
+    ScimError::value(format!("{}: at most one value can be primary", attribute.name))
+}
+
+fn is_primary(value: &Value) -> bool {
+    value.get("primary") == Some(&json!(true))
+}
+
 /// If the value at `at` is the primary one, no other is (RFC 7643 §2.4).
 fn keep_one_primary(values: &mut [Value], at: usize) {
-    if values[at].get("primary") != Some(&json!(true)) {
+    if !is_primary(&values[at]) {
         return;
     }
     for (other, value) in values.iter_mut().enumerate() {
-        if other != at && value.get("primary") == Some(&json!(true)) {
+        if other != at && is_primary(value) {
             value["primary"] = json!(false);
         }
     }

@@ -19,7 +19,7 @@ impl Issuer {
         request: &ScimRequest,
     ) -> Result<ScimAnswer, ScimError> {
         if request.method != ScimMethod::Get {
-            return Err(ScimError::method());
+            return Err(ScimError::method(&request.path));
         }
         // What is filtered here would be taken for all there is (RFC 7644 §4).
         if request.parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("filter")) {

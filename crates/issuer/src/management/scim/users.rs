@@ -129,8 +129,10 @@ fn enterprise(mut value: Value) -> Value {
 /// and whether somebody is active, who then is not.
 fn note_unstated(account: &Account, fields: &mut Map<String, Value>) {
     let mut none: Vec<String> = account.attributes.unstated.clone();
+    let mut is_touched = false;
     for name in EFFECTIVE {
         let Some(value) = fields.get(name) else { continue };
+        is_touched = true;
         none.retain(|one| one != name);
         let values = value.as_array().map(Vec::as_slice).unwrap_or_default();
         let is_primary = |value: &Value| value.get("primary") == Some(&json!(true));
@@ -146,7 +148,8 @@ fn note_unstated(account: &Account, fields: &mut Map<String, Value>) {
         }
     }
     none.sort_unstable();
-    if none != account.attributes.unstated {
+    // Writing an attribute forgets what was left open of it.
+    if is_touched || none != account.attributes.unstated {
         fields.insert(UNSTATED.to_owned(), json!(none));
     }
 }

@@ -92,6 +92,14 @@ pub(super) fn single(attribute: &'static Attribute, value: &Value) -> Result<Val
     }
 }
 
+/// Whether servers alone write the part `member` of the attribute `name`, which is not here: what
+/// another one showed is often sent back (RFC 7643 §§2.4, 4.3 and 8.4, RFC 7644 §3.3).
+fn is_shown_by_servers(parts: &'static [Attribute], (name, member): (&str, &str)) -> bool {
+    let is = |known: &str| member.eq_ignore_ascii_case(known);
+    let has_value = find(parts, "value").is_some();
+    (has_value && (is("$ref") || is("display"))) || (name == "manager" && is("displayName"))
+}
+
 /// `value` as an object with some of `attributes`.
 pub(super) fn object(
     attributes: &'static [Attribute],
@@ -108,7 +116,12 @@ pub(super) fn object(
         if name.starts_with("urn:") && member.eq_ignore_ascii_case("schemas") {
             continue;
         }
-        let attribute = find(attributes, member).ok_or_else(|| unknown(member))?;
+        let Some(attribute) = find(attributes, member) else {
+            if is_shown_by_servers(attributes, (name, member)) {
+                continue;
+            }
+            return Err(unknown(member));
+        };
         if attribute.is_read_only() {
             continue;
         }

@@ -47,7 +47,11 @@ pub(super) fn routes(app: &App) -> Router<App> {
             no_store(done.map_or_else(Refusal::into_response, into_response))
         }
     };
-    Router::new().route(BASE, any(answer.clone())).route(&format!("{BASE}/{{*path}}"), any(answer))
+    // The wildcard does not match nothing.
+    Router::new()
+        .route(BASE, any(answer.clone()))
+        .route(&format!("{BASE}/"), any(answer.clone()))
+        .route(&format!("{BASE}/{{*path}}"), any(answer))
 }
 
 /// Why a request was not done, and what is said about that in headers.
@@ -117,17 +121,16 @@ fn no_caller(app: &App, error: &NoCaller) -> Refusal {
 
 /// What the request asks for.
 async fn read(parts: &Parts, body: Body) -> Result<ScimRequest, ScimError> {
-    let method = match &parts.method {
-        &Method::HEAD => ScimMethod::Get,
-        other => ScimMethod::named(other.as_str())
-            .ok_or_else(|| ScimError::new(405, "This endpoint does not have this method"))?,
-    };
     let below = parts.uri.path().strip_prefix(BASE).unwrap_or_default();
     let path = below.split('/').filter(|part| !part.is_empty());
     let path = path
         .map(|part| percent_decode_str(part).decode_utf8().map(std::borrow::Cow::into_owned))
-        .collect::<Result<_, _>>()
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|_| ScimError::new(404, "Resource not found"))?;
+    let method = match &parts.method {
+        &Method::HEAD => ScimMethod::Get,
+        other => ScimMethod::named(other.as_str()).ok_or_else(|| ScimError::method(&path))?,
+    };
     let parameters = request::query_pairs(parts.uri.query())
         .map_err(|error| ScimError::syntax(error.to_string()))?;
     let has_body = matches!(method, ScimMethod::Post | ScimMethod::Put | ScimMethod::Patch);
@@ -185,9 +188,12 @@ impl Refusal {
     fn into_response(self) -> Response {
         let mut response = written(self.error.status, Some(&self.error.to_json()));
         let after = self.error.retry_after.map(|seconds| seconds.to_string());
-        for (name, text) in
-            [(header::WWW_AUTHENTICATE, self.challenge), (header::RETRY_AFTER, after)]
-        {
+        let allow = self.error.allow.map(ToOwned::to_owned);
+        for (name, text) in [
+            (header::WWW_AUTHENTICATE, self.challenge),
+            (header::RETRY_AFTER, after),
+            (header::ALLOW, allow),
+        ] {
             if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
                 response.headers_mut().insert(name, value);
             }

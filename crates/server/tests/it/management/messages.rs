@@ -293,11 +293,11 @@ async fn a_number_is_verified_by_a_text_message() {
              \"{number}\"}}) {{result state}}"
         )
     };
-    for refused in ["555-0100", "none", "+49 00 0000 00"] {
+    for refused in ["555-0100", "none", "+49 00 0000 00", "tel:+1-425-555-1212;ext=12"] {
         let answer = mutate(&castellan, &jo, &start(refused)).await;
         assert_eq!(result(&answer, "startVerifyPhoneNumberByAccountId"), false, "{refused}");
     }
-    let started = data(&mutate(&castellan, &jo, &start("+1 (425) 555-1212")).await);
+    let started = data(&mutate(&castellan, &jo, &start("tel:+1-425-555-1212")).await);
     let state = started["startVerifyPhoneNumberByAccountId"]["state"].as_str().unwrap().to_owned();
     let seen = service.seen().into_iter().next_back().unwrap();
     assert_eq!(seen.path, "/send");

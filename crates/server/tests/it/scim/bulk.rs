@@ -62,6 +62,10 @@ async fn each_operation_fails_by_itself_and_enough_failures_end_it() {
     let expected = ["400", "409", "404", "409", "400", "400", "412", "201"];
     assert_eq!(statuses(&body), expected, "{body}");
     assert_eq!(body["Operations"][1]["response"]["scimType"], "uniqueness");
+    let location = |at: usize| body["Operations"][at]["location"].as_str().map(ToOwned::to_owned);
+    assert_eq!(location(2), Some(scim.at("/Users/none")), "{body}");
+    assert_eq!(location(6), Some(scim.at("/Users/bob")));
+    assert_eq!((location(1), location(3), location(5)), (None, None, None));
     let mut few = bulk(&operations);
     few["failOnErrors"] = json!(2);
     few["Operations"][7]["data"]["userName"] = json!("later");

@@ -37,6 +37,32 @@ async fn discovery_says_what_there_is() {
 }
 
 #[tokio::test]
+async fn every_path_below_the_base_answers_as_scim_and_says_its_methods() {
+    let scim = Scim::start().await;
+    let all = scim.get("").await;
+    assert_eq!((all.status.as_u16(), ids(&all.json())), (200, ids(&scim.get("/").await.json())));
+    for path in ["/Shoes", "/Shoes/", "/Users/ann/emails", "/Schemas/x/y", "/Bulk/x"] {
+        assert_error(&scim.get(path).await, 404, None);
+        assert_error(&scim.send(Method::OPTIONS, path, &Value::Null).await, 404, None);
+    }
+    for (method, path, allow) in [
+        (Method::DELETE, "/Users", "GET, HEAD, POST"),
+        (Method::POST, "/Groups/guides", "GET, HEAD, PUT, PATCH, DELETE"),
+        (Method::GET, "/Bulk", "POST"),
+        (Method::GET, "/.search", "POST"),
+        (Method::DELETE, "/Schemas", "GET, HEAD"),
+        (Method::DELETE, "/ServiceProviderConfig", "GET, HEAD"),
+        (Method::DELETE, "/", "GET, HEAD"),
+    ] {
+        let refused = scim.send(method, path, &Value::Null).await;
+        assert_error(&refused, 405, None);
+        assert_eq!(refused.header("allow"), Some(allow), "{path}");
+    }
+    let methods = scim.send(Method::OPTIONS, "/Users", &Value::Null).await;
+    assert_eq!((methods.status.as_u16(), methods.header("allow")), (200, Some("GET, HEAD, POST")));
+}
+
+#[tokio::test]
 async fn user_names_are_immutable_unless_they_can_be_changed() {
     let rules = RULES.replace("allow_username_updates = true", "");
     let scim = Scim::with(&rules, "").await;

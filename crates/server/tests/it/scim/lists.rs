@@ -43,6 +43,7 @@ async fn filters_find_by_index_and_by_looking() {
         ("emails sw \"n6@\"", &["n6"]),
         ("userName eq \"n1\" or emails eq \"n2@seven.test\"", &["n1", "n2"]),
         ("active eq true and emails.value ew \"@example.org\"", &["Ann"]),
+        ("meta.created gt \"2001-01-01T00:00:00+02:00\" and userName co \"o\"", &["bob", "root"]),
         ("meta.created gt \"2001-01-01T00:00:00Z\" and userName co \"o\"", &["bob", "root"]),
         ("userName eq \"n1@seven.test\"", &[]),
     ] {

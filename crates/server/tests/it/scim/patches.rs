@@ -75,6 +75,46 @@ async fn at_most_one_value_is_the_primary_one() {
     let two = json!([{"op": "replace", "path": "emails", "value":
         [{"value": "a@x.test", "primary": true}, {"value": "b@x.test", "primary": true}]}]);
     assert_error(&scim.patch("/Users/bob", &two).await, 400, Some("invalidValue"));
+    let two = json!([{"op": "add", "path": "emails", "value":
+        [{"value": "a@x.test", "primary": true}, {"value": "b@x.test", "primary": true}]}]);
+    assert_error(&scim.patch("/Users/bob", &two).await, 400, Some("invalidValue"));
+    // Nobody named the one that was there.
+    let added = json!([{"op": "add", "path": "emails", "value": [{"value": "five@example.org"}]}]);
+    let user = scim.patch("/Users/bob", &added).await.json();
+    assert_eq!(
+        user["emails"],
+        json!([
+            {"value": "four@example.org", "primary": false},
+            {"value": "five@example.org", "primary": false},
+        ])
+    );
+    let all = json!([{"op": "replace", "path": "emails.primary", "value": true}]);
+    assert_error(&scim.patch("/Users/bob", &all).await, 400, Some("invalidValue"));
+}
+
+#[tokio::test]
+async fn a_value_that_a_filter_finds_is_replaced_as_a_whole_and_added_to_in_parts() {
+    let scim = Scim::start().await;
+    let work =
+        json!({"type": "work", "streetAddress": "1 Way", "locality": "Town", "primary": true});
+    let home = json!({"type": "home", "locality": "Village", "primary": false});
+    let told = json!([{"op": "add", "path": "addresses", "value": [work, home]}]);
+    scim.patch("/Users/bob", &told).await;
+    let path = "addresses[type eq \"work\"]";
+    let added = json!([{"op": "add", "path": path, "value": {"country": "US"}}]);
+    let user = scim.patch("/Users/bob", &added).await.json();
+    assert_eq!(user["addresses"][0]["streetAddress"], "1 Way", "{user}");
+    assert_eq!(user["addresses"][0]["country"], "US");
+    let value = json!({"type": "work", "locality": "City", "display": "Office"});
+    let replaced = json!([{"op": "replace", "path": path, "value": value}]);
+    let user = scim.patch("/Users/bob", &replaced).await.json();
+    assert_eq!(
+        user["addresses"],
+        json!([
+            {"type": "work", "locality": "City", "display": "Office", "primary": false},
+            {"type": "home", "locality": "Village", "primary": false},
+        ])
+    );
 }
 
 #[tokio::test]
@@ -99,6 +139,16 @@ async fn what_cannot_be_changed_says_so() {
         (json!({"op": "replace", "path": "id", "value": "x"}), "mutability"),
         (json!({"op": "replace", "path": "meta.created", "value": "x"}), "mutability"),
         (json!({"op": "remove", "path": "userName"}), "mutability"),
+        (json!({"op": "replace", "path": "userName", "value": null}), "mutability"),
+        (json!({"op": "remove", "path": "password"}), "mutability"),
+        (json!({"op": "replace", "path": "password", "value": null}), "mutability"),
+        (json!({"op": "replace", "value": {"password": null}}), "mutability"),
+        (json!({"op": "add", "path": "externalId"}), "invalidValue"),
+        (json!({"op": "replace", "path": "externalId"}), "invalidValue"),
+        (json!({"op": "add", "path": "externalId", "value": null}), "invalidValue"),
+        (json!({"op": "add", "value": {"externalId": null}}), "invalidValue"),
+        (json!({"op": "add", "path": "emails[type eq \"work\"].display"}), "invalidValue"),
+        (json!({"op": "add"}), "invalidValue"),
         (json!({"op": "remove", "path": "shoe"}), "invalidPath"),
         (json!({"op": "remove", "path": "emails["}), "invalidFilter"),
         (json!({"op": "remove", "path": "title x"}), "invalidPath"),
@@ -113,6 +163,7 @@ async fn what_cannot_be_changed_says_so() {
         let refused = scim.patch("/Users/ann", &json!([operation])).await;
         assert_error(&refused, 400, Some(kind));
     }
+    assert_eq!(scim.get("/Users/ann").await.json()["externalId"], "x-1");
     let many: Vec<Value> = (0..1_001).map(|_| json!({"op": "remove", "path": "title"})).collect();
     assert_error(&scim.patch("/Users/ann", &Value::Array(many)).await, 400, Some("tooMany"));
 }

@@ -87,6 +87,64 @@ async fn a_replacement_removes_what_it_leaves_out_and_lets_nobody_in_again() {
 }
 
 #[tokio::test]
+async fn what_another_server_shows_of_managers_is_taken_and_left_out() {
+    let scim = Scim::start().await;
+    let manager = json!({"value": "ann", "$ref": "../Users/ann", "displayName": "Ann"});
+    let body = json!({"userName": "new", ENTERPRISE: {"manager": manager},
+        "groups": [{"value": "staff", "display": "Staff"}]});
+    let made = scim.post("/Users", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let shown = json!({"value": "ann", "$ref": scim.at("/Users/ann")});
+    assert_eq!(made.json()[ENTERPRISE]["manager"], shown);
+    let changed = json!([
+        {"op": "replace", "path": format!("{ENTERPRISE}:manager"),
+            "value": {"value": "bob", "displayName": "Bob"}},
+        {"op": "add", "value": {ENTERPRISE: {"manager": {"value": "eve", "displayName": "Eve"}}}},
+    ]);
+    let user = scim.patch("/Users/bob", &changed).await;
+    assert_eq!(user.json()[ENTERPRISE]["manager"]["value"], "eve", "{user:?}");
+}
+
+#[tokio::test]
+async fn a_telephone_number_is_the_same_as_a_uri() {
+    let scim = Scim::start().await;
+    let with = |name: &str, number: &str| json!({"userName": name, "phoneNumbers": [{"value": number, "primary": true}]});
+    let made = scim.post("/Users", &with("one", "tel:+1-201-555-0123")).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.json()["phoneNumbers"][0]["value"], "tel:+1-201-555-0123");
+    let same = scim.post("/Users", &with("two", "+1 (201) 555-0123")).await;
+    assert_error(&same, 409, Some("uniqueness"));
+    let another = scim.post("/Users", &with("two", "tel:+1-201-555-0123;ext=12")).await;
+    assert_eq!(another.status, 201, "an extension is another telephone: {another:?}");
+    for wrong in ["tel:", "tel:nobody", "sip:+12015550123", "tel:+1;ext=\"1\""] {
+        let refused = scim.post("/Users", &with("three", wrong)).await;
+        assert_error(&refused, 400, Some("invalidValue"));
+    }
+}
+
+#[tokio::test]
+async fn certificates_and_addresses_have_room_for_real_ones() {
+    let scim = Scim::start().await;
+    let with = |name: &str, value: Value| json!({"op": "add", "path": name, "value": [value]});
+    for (name, value, status) in [
+        ("x509Certificates", json!({"value": "M".repeat(8_192)}), 200),
+        ("x509Certificates", json!({"value": "M".repeat(8_193)}), 400),
+        ("addresses", json!({"formatted": "é\n".repeat(1_024)}), 200),
+        ("addresses", json!({"formatted": "é\n".repeat(1_025)}), 400),
+        (
+            "addresses",
+            json!({"streetAddress": "x".repeat(1_025), "display": "é".repeat(2_048)}),
+            200,
+        ),
+        ("addresses", json!({"streetAddress": "x".repeat(1_026)}), 400),
+        ("addresses", json!({"display": "x".repeat(2_049)}), 400),
+    ] {
+        let answer = scim.patch("/Users/bob", &json!([with(name, value)])).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn names_and_addresses_are_unique_and_errors_say_which() {
     let scim = Scim::start().await;
     for (body, field) in [

@@ -1,14 +1,16 @@
 //! Filters (RFC 7644 §3.4.2.2): what they say, and whether they admit a resource.
 
+mod moment;
 mod parse;
 mod plan;
 #[cfg(test)]
 mod tests;
 
-use castellan_proto::Timestamp;
 use serde_json::Value;
 
 use super::schema::{Attribute, Kind, Named};
+
+use moment::moment;
 
 pub(super) use parse::{filter, path};
 pub(super) use plan::{Choice, choices};
@@ -190,16 +192,4 @@ fn meets(attribute: &Attribute, value: &Value, operator: Operator, operand: &Ope
         Operator::Sw => folded(text).starts_with(&folded(operand)),
         Operator::Ew => folded(text).ends_with(&folded(operand)),
     }
-}
-
-/// The time that `text` names, to the second.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
-    let whole = match text.split_once('.') {
-        Some((whole, fraction)) => {
-            let digits = fraction.strip_suffix('Z')?;
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("{whole}Z"))?
-        }
-        None => text.to_owned(),
-    };
-    Timestamp::span(&whole).map(|(first, _)| first)
 }

@@ -1,7 +1,7 @@
 //! The grammar of filters and paths (RFC 7644 §§3.4.2.2 and 3.5.2). Texts are bounded in length and
 //! depth before anything else is made of them.
 
-use super::{Filter, Operand, Operator, Path, moment};
+use super::{Filter, Operand, Operator, Path, moment::moment};
 use crate::management::scim::{
     error::ScimError,
     schema::{Attribute, Kind, Named, Type, find},

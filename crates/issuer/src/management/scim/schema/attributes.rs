@@ -86,6 +86,7 @@ const ADDRESS: &[Attribute] = &[
     text("region", "The state, province or region."),
     text("postalCode", "The postal code."),
     text("country", "The country."),
+    DISPLAY,
     PLACE,
     PRIMARY,
 ];

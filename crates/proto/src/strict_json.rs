@@ -73,6 +73,13 @@ pub fn without_value(message: &str) -> String {
         Some(("struct", _)) => "an object".to_owned(),
         _ if what == "a map" => "an object".to_owned(),
         _ if what == "a sequence" => "a list".to_owned(),
+        _ if ["u8", "u16", "u32", "u64", "usize"].contains(&what) => {
+            "a whole number that is not negative and not too large".to_owned()
+        }
+        _ if ["i8", "i16", "i32", "i64", "isize"].contains(&what) => {
+            "a whole number that is not too large".to_owned()
+        }
+        _ if ["f32", "f64"].contains(&what) => "a number".to_owned(),
         _ => what.to_owned(),
     };
     if message.starts_with("invalid type") || message.starts_with("invalid value") {
@@ -188,6 +195,8 @@ mod tests {
         _password: Option<String>,
         #[serde(rename = "kinds")]
         _kinds: Option<Vec<Kind>>,
+        #[serde(rename = "age")]
+        _age: Option<u8>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -232,7 +241,18 @@ mod tests {
             (json!({"kinds": ["plain", "hush"]}), "kinds[1]: expected `plain`"),
             (json!({"kinds": "hush, expected nothing"}), "kinds: expected a list"),
             (json!("hush"), "expected an object"),
-            (json!({"pasword": "hush"}), "unknown field `pasword`, expected `password` or `kinds`"),
+            (
+                json!({"age": "hush"}),
+                "age: expected a whole number that is not negative and not too large",
+            ),
+            (
+                json!({"age": 300}),
+                "age: expected a whole number that is not negative and not too large",
+            ),
+            (
+                json!({"pasword": "hush"}),
+                "unknown field `pasword`, expected one of `password`, `kinds`, `age`",
+            ),
         ] {
             assert_eq!(parse::<Person>(value).unwrap_err(), said);
         }

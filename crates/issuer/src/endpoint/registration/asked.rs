@@ -172,6 +172,9 @@ impl Asked {
                 return wrong(format!("{name}: {why}"));
             }
         }
+        if members.get("default_max_age").is_some_and(|seconds| !seconds.is_u64()) {
+            return wrong("default_max_age: must be a whole number of seconds");
+        }
         strict_json::parse(Value::Object(members.clone())).map_err(RegistrationError::Metadata)
     }
 
@@ -218,6 +221,11 @@ impl Asked {
             .map_err(RegistrationError::Metadata)?;
         self.check_pages()?;
         self.check_logout(issuer)?;
+        redirects::check_front_channel(
+            self.frontchannel_logout_uri.as_deref(),
+            &self.redirect_uris,
+        )
+        .map_err(RegistrationError::Metadata)?;
         let grants = self.grant_types(issuer)?;
         let has_code = grants.iter().any(|grant| grant == "authorization_code");
         if has_code && self.redirect_uris.is_empty() {

@@ -1,6 +1,6 @@
 //! Why a client is not registered, or its registration not shown or changed.
 
-use castellan_proto::ErrorCode;
+use castellan_proto::{ErrorCode, strict_json};
 
 use crate::{
     error::OAuthError,
@@ -92,16 +92,15 @@ impl From<VerifyError> for RegistrationError {
     }
 }
 
-/// What the rules of documents refuse. Their texts may repeat what was sent, between quotation marks,
-/// and only name the member then.
+/// What the rules of documents refuse. Their texts may repeat what was sent, between quotation marks;
+/// this one does not.
 impl From<ApplyError> for RegistrationError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Store(error) => error.into(),
             ApplyError::Busy(busy) => busy.into(),
             ApplyError::Invalid { problem, .. } if problem.contains('"') => {
-                let member = problem.split_once(':').map_or("the metadata", |(member, _)| member);
-                Self::Metadata(format!("{member}: is not accepted"))
+                Self::Metadata(without_quotes(&problem))
             }
             ApplyError::Invalid { problem, .. } | ApplyError::Kind(problem) => {
                 Self::Metadata(problem)
@@ -111,4 +110,14 @@ impl From<ApplyError> for RegistrationError {
             }
         }
     }
+}
+
+/// `problem` with "the value" for the value that it begins with.
+fn without_quotes(problem: &str) -> String {
+    let (member, why) = problem.split_once(": ").unwrap_or(("the metadata", problem));
+    let why = strict_json::without_value(why);
+    if why.contains('"') {
+        return format!("{member}: is refused by the rules of Client documents");
+    }
+    format!("{member}: {why}")
 }

@@ -67,7 +67,7 @@ impl Issuer {
     }
 
     /// Replaces the registration of the client `id` by `members` (RFC 7592 §2.2): what is left out is
-    /// removed. Its status stays.
+    /// removed. Its status stays, and what an administrator wrote that is no metadata.
     ///
     /// # Errors
     /// [`RegistrationError`] saying why not; then the client is as it was.
@@ -87,6 +87,7 @@ impl Issuer {
             let mut plan = self.plan(asked, &initiator, Some(client)).await?;
             let by = managed.registration.initial_client.as_deref();
             self.check_names(&plan, by, Some(id)).await?;
+            self.keep_additions(&mut plan, (id, client));
             if !client.active {
                 plan.document.insert("active".to_owned(), json!(false));
             }

@@ -6,6 +6,7 @@
 
 mod asked;
 mod error;
+mod kept;
 mod manage;
 mod names;
 mod plan;

@@ -1,7 +1,8 @@
 //! No client that registers itself is called like another one, unless the same client registered both
-//! (RFC 7591 §5): people decide by the name whom they let in.
+//! or both are one software by their statements (RFC 7591 §§2.3, 5): people decide by the name whom
+//! they let in.
 
-use super::{RegistrationError, plan::Plan};
+use super::{RegistrationError, plan::Plan, statement::Software};
 use crate::{
     Issuer,
     records::{Client, RegisteredBy, registration::looks, repository::read},
@@ -15,7 +16,8 @@ pub(super) const PREFIX: &str = "dcr-";
 const LAST: &str = "dcr-~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~";
 /// Clients that are read at a time.
 const STEP: usize = 200;
-/// Registered clients of one name that are looked at: all of them are of one initial client.
+/// Registered clients of one name that are looked at: all of them are of one initial client, or of one
+/// software.
 const MOST: usize = 20;
 
 /// Why a name cannot be had.
@@ -39,12 +41,18 @@ impl Issuer {
         if plan.looks.iter().any(|look| ours.contains(look)) {
             return taken();
         }
+        let software = Software::of(&plan.metadata);
         for look in &plan.looks {
             for named in self.registered_by(RegisteredBy::Look(look), None, MOST).await? {
                 let client = read::<Client>(named.record)?;
                 let registration = client.body.registration.as_ref();
                 let theirs = registration.and_then(|one| one.initial_client.as_deref());
                 let is_same = initiator.is_some() && theirs == initiator;
+                let other = registration.and_then(|one| Software::of(&one.metadata));
+                let is_one = |software: &Software<'_>| {
+                    other.as_ref().is_some_and(|other| software.shares(other, look))
+                };
+                let is_same = is_same || software.as_ref().is_some_and(is_one);
                 if own != Some(&client.id) && !is_same {
                     return taken();
                 }

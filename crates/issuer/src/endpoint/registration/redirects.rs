@@ -2,7 +2,7 @@
 //! OpenID Connect Registration 1.0 §2). What is refused is named by its place in the list, never
 //! repeated.
 
-use castellan_proto::{InvalidRedirectUri, RedirectUri, is_origin};
+use castellan_proto::{InvalidRedirectUri, LogoutUri, RedirectUri, is_origin};
 
 /// Checks `uris`, the member `name`, of an app that runs on its person's device (`native`) or not.
 ///
@@ -56,6 +56,26 @@ pub(super) fn check_origins(origins: &[String], redirect_uris: &[String]) -> Res
             "allowed_origins[{at}]: must be the scheme, host and port of one of redirect_uris"
         )),
     }
+}
+
+/// Checks where browsers are led when their person signs out: at the origin of one of `redirect_uris`
+/// (Front-Channel Logout 1.0 §2).
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_front_channel(
+    uri: Option<&str>,
+    redirect_uris: &[String],
+) -> Result<(), String> {
+    let Some(uri) = uri else { return Ok(()) };
+    let read = LogoutUri::try_from(uri.to_owned());
+    let origins = read.map(|uri| [uri.origin()]).map_err(
+        |_| "frontchannel_logout_uri: must be an https URL without a fragment or user information",
+    )?;
+    check_origins(&origins, redirect_uris).map_err(|_| {
+        "frontchannel_logout_uri: must have the scheme, host and port of one of redirect_uris"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

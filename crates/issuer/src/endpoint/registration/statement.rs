@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::RegistrationError;
-use crate::{Issuer, request::resource::Audience, settings::StatementIssuer};
+use crate::{
+    Issuer, records::registration::looks, request::resource::Audience, settings::StatementIssuer,
+};
 
 /// Seconds by which the other issuer's clock may be ahead of this node's.
 const SKEW: u64 = 60;
@@ -76,6 +78,39 @@ impl Issuer {
             }
         }
         Ok(members)
+    }
+}
+
+/// The software that a statement is about.
+pub(super) struct Software<'a> {
+    statement: &'a str,
+    issuer: String,
+    id: Option<Value>,
+    /// How the names look that the statement gives it.
+    looks: Vec<String>,
+}
+
+impl<'a> Software<'a> {
+    /// That of the statement in `metadata`, which are registered, or are about to be: the statement was
+    /// proven.
+    pub(super) fn of(metadata: &'a Map<String, Value>) -> Option<Self> {
+        let statement = metadata.get("software_statement")?.as_str()?;
+        let claims: Claims = Compact::read(statement)?.claimed()?;
+        let name = claims.others.get("client_name").and_then(Value::as_str).unwrap_or_default();
+        Some(Self {
+            statement,
+            looks: looks(name, &claims.others),
+            id: claims.others.get("software_id").filter(|id| id.is_string()).cloned(),
+            issuer: claims.iss,
+        })
+    }
+
+    /// Whether both are instances of one software, which their statements call by a name that looks so
+    /// (RFC 7591 §2.3).
+    pub(super) fn shares(&self, other: &Self, look: &String) -> bool {
+        let is_same = self.issuer == other.issuer
+            && (self.statement == other.statement || (self.id.is_some() && self.id == other.id));
+        is_same && self.looks.contains(look) && other.looks.contains(look)
     }
 }
 

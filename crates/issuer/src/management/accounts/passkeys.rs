@@ -30,6 +30,7 @@ impl Issuer {
         id: &str,
         alias: &str,
     ) -> Result<Value, AccountError> {
+        self.check_passkeys_are_on()?;
         check_text("alias", alias)?;
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_open(id, &stored.body)?;
@@ -50,12 +51,22 @@ impl Issuer {
         id: &str,
         (state, response): (&str, &str),
     ) -> Result<(), AccountError> {
+        self.check_passkeys_are_on()?;
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_open(id, &stored.body)?;
         let response = sent(response)?;
         // First the state is used up: nothing is added twice, whatever happens next.
         let device = self.verify_passkey(&stored, (state, &response)).await?;
         self.add_passkey(actor, id, &device).await
+    }
+
+    /// Whether passkeys can be registered at all, which is asked before anything that was sent is read
+    /// (`docs/contracts/curity.md` §6.5).
+    fn check_passkeys_are_on(&self) -> Result<(), AccountError> {
+        match self.settings().passkeys {
+            Some(_) => Ok(()),
+            None => Err(PasskeyError::NotConfigured.into()),
+        }
     }
 
     async fn add_passkey(

@@ -200,7 +200,7 @@ impl Issuer {
             after = Some(last.id.clone());
             for member in &step {
                 let left = without(group, &member.body);
-                self.scim_may_regroup(caller, &member.id, (&member.body, &left))?;
+                self.scim_may_regroup(caller, (&member.id, group), (&member.body, &left))?;
             }
         }
         Ok(())
@@ -261,7 +261,7 @@ impl Issuer {
             AccountError::Denied(_) => ScimError::new(
                 403,
                 format!(
-                    "Access denied: members: you cannot put people into {group:?}; its id has to be in \
+                    "Access denied: members: you cannot change who is in {group:?}; its id has to be in \
                      management.scim.assignable_groups, or you in the group"
                 ),
             ),

@@ -11,8 +11,10 @@ mod resources;
 mod scim;
 
 use axum::{
-    Router, middleware,
-    routing::{get, post},
+    Router,
+    http::{StatusCode, header},
+    middleware,
+    routing::{MethodRouter, get, post},
 };
 use castellan_issuer::resources::Roster;
 
@@ -63,14 +65,23 @@ fn pages(app: App) -> Router<App> {
         .route("/account/password", post(browser::account::change_password))
         .route("/account/revoke", post(browser::account::withdraw))
         .route("/account/sessions/end", post(browser::account::end_sessions))
-        .route("/auth/authorize", get(oauth::authorize::get).post(oauth::authorize::post))
+        .route(
+            "/auth/authorize",
+            without_head("GET, POST", get(oauth::authorize::get).post(oauth::authorize::post)),
+        )
         .route("/auth/device", get(browser::device::show).post(browser::device::begin))
         .route("/auth/device/code", post(browser::device::submit))
         .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))
         // The address of the page in docs/contracts/aidbox.md, and of forms drawn before an upgrade.
         .route("/auth/grant", get(browser::consent::show).post(browser::consent::answer))
-        .route("/auth/login", get(browser::login::show).post(browser::login::submit))
-        .route("/auth/logout", get(browser::logout::ask).post(browser::logout::submit))
+        .route(
+            "/auth/login",
+            without_head("GET, POST", get(browser::login::show).post(browser::login::submit)),
+        )
+        .route(
+            "/auth/logout",
+            without_head("GET, POST", get(browser::logout::ask).post(browser::logout::submit)),
+        )
         .route(
             browser::forgot::FORGOT_PATH,
             get(browser::forgot::show).post(browser::forgot::submit),
@@ -92,12 +103,23 @@ fn registration(app: &App) -> Router<App> {
         return Router::new();
     }
     let one = get(handlers::read).put(handlers::replace).delete(handlers::delete);
+    let one = without_head("GET, PUT, DELETE", one);
     Router::new().route("/register", post(handlers::register)).route("/register/{id}", one)
 }
 
 /// The authorization endpoint again, at the path of a dialect.
 pub(crate) fn authorization(path: &str, app: App) -> Router {
-    Router::new().route(path, get(oauth::authorize::get)).with_state(app)
+    Router::new().route(path, without_head("GET", get(oauth::authorize::get))).with_state(app)
+}
+
+/// `methods` without HEAD, which axum answers by running GET: here GET changes something, and HEAD is
+/// safe (RFC 9110 §9.2.1). `allow` names what is left.
+fn without_head<S: Clone + Send + Sync + 'static>(
+    allow: &'static str,
+    methods: MethodRouter<S>,
+) -> MethodRouter<S> {
+    let refused = move || async move { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]) };
+    methods.head(refused).fallback(refused)
 }
 
 /// Paths of [`routes`], which no guard may claim; those of resources are named as their kinds are,

@@ -89,7 +89,7 @@ impl IntoResponse for Refusal {
 const fn challenge(error: &OAuthError) -> Option<&'static str> {
     match error {
         OAuthError::InvalidClient { basic: true } => Some("Basic realm=\"castellan\""),
-        OAuthError::TokenMissing => Some("Bearer"),
+        OAuthError::TokenMissing => Some("Bearer realm=\"castellan\""),
         OAuthError::InvalidToken => Some("Bearer error=\"invalid_token\""),
         OAuthError::Insufficient(_) => {
             Some("Bearer error=\"insufficient_scope\", scope=\"openid\"")

@@ -15,14 +15,15 @@ use castellan_issuer::{
     error::OAuthError,
     tokens::dpop::Proof,
 };
-use castellan_proto::{Authorization, error_description, strict_json};
+use castellan_proto::{Authorization, ErrorCode, error_description, strict_json};
 use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
+    http::management::caller::realm,
     wire::{
         bearer,
-        error::{Refusal, no_store},
+        error::{Refusal, Scheme, no_store},
         request::{self, authorization, client_of, dpop, is_json, source},
     },
 };
@@ -52,7 +53,7 @@ pub(crate) async fn register(State(app): State<App>, request: Request<Body>) -> 
         let members = members(request).await?;
         Ok(app.issuer().register(sender, members).await?)
     };
-    respond(&headers, answered.await.map(|answer| (StatusCode::CREATED, Json(answer))))
+    respond(&app, &headers, answered.await.map(|answer| (StatusCode::CREATED, Json(answer))))
 }
 
 /// `GET /register/{id}` (RFC 7592 §2.1).
@@ -62,7 +63,7 @@ pub(crate) async fn read(State(app): State<App>, Path(id): Path<String>, parts: 
         let sender = sender(&parts.headers, (&Method::GET, &url), &parts.extensions)?;
         Ok::<_, Refused>(app.issuer().read_registration(&id, &sender).await?)
     };
-    respond(&parts.headers, answered.await.map(Json))
+    respond(&app, &parts.headers, answered.await.map(Json))
 }
 
 /// `PUT /register/{id}` (RFC 7592 §2.2).
@@ -78,7 +79,7 @@ pub(crate) async fn replace(
         let members = members(request).await?;
         Ok(app.issuer().replace_registration(&id, &sender, &members).await?)
     };
-    respond(&headers, answered.await.map(Json))
+    respond(&app, &headers, answered.await.map(Json))
 }
 
 /// `DELETE /register/{id}` (RFC 7592 §2.3).
@@ -92,7 +93,7 @@ pub(crate) async fn delete(
         let sender = sender(&parts.headers, (&Method::DELETE, &url), &parts.extensions)?;
         Ok::<_, Refused>(app.issuer().delete_registration(&id, &sender).await?)
     };
-    respond(&parts.headers, answered.await.map(|()| StatusCode::NO_CONTENT))
+    respond(&app, &parts.headers, answered.await.map(|()| StatusCode::NO_CONTENT))
 }
 
 /// What `request` shows of who sends it, by its one `Authorization` header.
@@ -132,40 +133,62 @@ async fn members(request: Request<Body>) -> Result<Map<String, Value>, Refused> 
     }
 }
 
-fn respond(headers: &HeaderMap, answered: Result<impl IntoResponse, Refused>) -> Response {
+fn respond(
+    app: &App,
+    headers: &HeaderMap,
+    answered: Result<impl IntoResponse, Refused>,
+) -> Response {
     no_store(match answered {
         Ok(answer) => answer.into_response(),
         Err(Refused::MediaType) => {
             let text = "the metadata must be sent as application/json";
             written(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text)
         }
-        Err(Refused::Registration(error)) => refusal(headers, error),
+        Err(Refused::Registration(error)) => refusal(app, headers, error),
     })
 }
 
 /// RFC 7591 §3.2.2, RFC 7592 §2, RFC 6750 §3.
-fn refusal(headers: &HeaderMap, error: RegistrationError) -> Response {
-    let status = match &error {
-        RegistrationError::Scope(_) | RegistrationError::Denied(_) => StatusCode::FORBIDDEN,
-        RegistrationError::Unknown => StatusCode::NOT_FOUND,
+fn refusal(app: &App, headers: &HeaderMap, error: RegistrationError) -> Response {
+    let text = error.to_string();
+    let (status, code) = match &error {
+        RegistrationError::Scope(_) | RegistrationError::Denied(_) => {
+            (StatusCode::FORBIDDEN, error.code())
+        }
+        RegistrationError::Unknown => (StatusCode::NOT_FOUND, error.code()),
+        // No token is no invalid token. The body has a code all the same, which clients look for.
+        RegistrationError::OAuth(OAuthError::TokenMissing) => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::InvalidRequest.as_str())
+        }
         RegistrationError::OAuth(_)
         | RegistrationError::Metadata(_)
         | RegistrationError::RedirectUri(_)
         | RegistrationError::Statement(_)
-        | RegistrationError::UnapprovedStatement => StatusCode::BAD_REQUEST,
+        | RegistrationError::UnapprovedStatement => (StatusCode::BAD_REQUEST, error.code()),
     };
-    let mut response = written(status, error.code(), &error.to_string());
-    match error {
-        RegistrationError::OAuth(error) => {
-            return Refusal::at_resource(error, bearer::scheme(headers)).into_response();
+    let scheme = bearer::scheme(headers);
+    // RFC 6750 §3.1: the challenge to a request without a token names no error.
+    let why = match &error {
+        RegistrationError::OAuth(OAuthError::TokenMissing) => Some(String::new()),
+        RegistrationError::OAuth(OAuthError::InvalidToken) if scheme == Scheme::Bearer => {
+            Some(", error=\"invalid_token\"".to_owned())
         }
         RegistrationError::Scope(scope) => {
-            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            }
+            Some(format!(", error=\"insufficient_scope\", scope=\"{scope}\""))
         }
-        _ => {}
+        _ => None,
+    };
+    let mut response = match error {
+        RegistrationError::OAuth(error) if status == StatusCode::BAD_REQUEST => {
+            Refusal::at_resource(error, scheme).into_response()
+        }
+        _ => written(status, code, &text),
+    };
+    if let Some(why) = why
+        && let Ok(challenge) =
+            HeaderValue::from_str(&format!("Bearer realm=\"{}\"{why}", realm(app)))
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

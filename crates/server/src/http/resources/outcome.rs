@@ -109,7 +109,7 @@ impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         // RFC 6750 §3.1: a challenge to a request without a token names no error.
         let challenge = match self {
-            Self::Anonymous => "Bearer",
+            Self::Anonymous => "Bearer realm=\"castellan\"",
             Self::UnknownClient => "Basic realm=\"castellan\", charset=\"UTF-8\"",
             _ => "Bearer error=\"invalid_token\"",
         };

@@ -354,3 +354,19 @@ async fn pages_of_a_listed_origin_register_passkeys_of_the_domain_above() {
         }
     }
 }
+
+/// That passkeys are not configured comes before whatever is wrong with what was sent.
+#[tokio::test]
+async fn without_passkeys_their_mutations_say_so_whatever_is_sent() {
+    let castellan = serving(GROUPS, JOHNS).await;
+    let token = token(&castellan, "admin").await;
+    for response in ["e30", "", "!"] {
+        let answer = complete(&castellan, &token, ("john", "state"), response).await;
+        failed(&answer, "DataFetchingException");
+    }
+    for alias in ["Mine", "\u{7}"] {
+        let variables = json!({"input": {"accountId": "john", "alias": alias}});
+        let answer = asked_with(&castellan, ACCOUNTS, &token, (START, variables)).await;
+        failed(&answer, "DataFetchingException");
+    }
+}

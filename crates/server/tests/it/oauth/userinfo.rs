@@ -155,7 +155,8 @@ async fn whoever_sends_no_token_is_told_of_no_error_in_the_challenge() {
     ] {
         let answer = ask.send().await;
         assert_eq!(answer.status, 401, "{answer:?}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{answer:?}");
+        let challenge = Some("Bearer realm=\"castellan\"");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{answer:?}");
     }
     for (path, bad) in [("/auth/userinfo", "Bearer x"), ("/User", "Bearer x"), ("/User", "Basic !")]
     {

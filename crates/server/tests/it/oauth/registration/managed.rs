@@ -60,6 +60,70 @@ async fn reading_gives_another_secret_and_another_token() {
     assert!(statuses[1..].iter().all(|status| *status == 401), "{statuses:?}");
 }
 
+/// RFC 9110 §9.2.1: HEAD is safe, and so it does not run a GET that changes something.
+#[tokio::test]
+async fn head_is_refused_where_get_changes_something() {
+    let castellan = serving(BY_TOKEN).await;
+    let client = registered(&asked(&castellan, &machine()).await);
+    let head = managed(Method::HEAD, &client, None).await;
+    assert_eq!(head.status, 405, "{head:?}");
+    assert_eq!(head.header("allow"), Some("GET, PUT, DELETE"));
+    assert_eq!(used(&castellan, &client, text(&client, "client_secret")).await.status, 200);
+    let options = managed(Method::OPTIONS, &client, None).await;
+    assert_eq!(options.header("allow"), Some("GET, PUT, DELETE"), "{options:?}");
+    assert_eq!(managed(Method::GET, &client, None).await.status, 200);
+    for path in ["/auth/authorize", "/auth/login", "/auth/logout"] {
+        let head = Ask::new(Method::HEAD, &castellan.at(path)).send().await;
+        assert_eq!(head.status, 405, "{path}: {head:?}");
+        assert_eq!(head.header("allow"), Some("GET, POST"), "{path}");
+        assert_ne!(Ask::get(&castellan.at(path)).send().await.status, 405, "{path}");
+    }
+    // What only reads has a HEAD.
+    for path in ["/", "/healthz", "/.well-known/jwks.json", "/auth/device", "/auth/setup"] {
+        let url = castellan.at(path);
+        let (get, head) = (Ask::get(&url), Ask::new(Method::HEAD, &url));
+        let (get, head) = (get.send().await, head.send().await);
+        assert_eq!((head.status, &*head.body), (get.status, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn replacing_keeps_what_an_administrator_wrote_that_is_no_metadata() {
+    let castellan = serving(BY_TOKEN).await;
+    let client = registered(&asked(&castellan, &web_app(&json!({}))).await);
+    let id = text(&client, "client_id");
+    let read = || async {
+        let said = castellan.said(&["get", "Client", id, "--format", "json"]);
+        serde_json::from_str::<Value>(&said).unwrap()
+    };
+    let mut document = read().await;
+    let added = json!({"tags": ["checked"], "owner": "ann", "description": "Seen in May",
+        "properties": {"ticket": 7}, "introspect": "any", "id_token_expiration": 120});
+    for (name, value) in added.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    document["first_party"] = json!(true);
+    document["auth"]["authorization_code"]["access_token_expiration"] = json!(60);
+    let applied = castellan.cli_with(&["apply", "-f", "-"], &document.to_string());
+    assert!(applied.status.success(), "{applied:?}");
+    let body = web_app(&json!({"client_id": id, "client_name": "Shop again"}));
+    let replaced = managed(Method::PUT, &client, Some(&body)).await;
+    assert_eq!(replaced.status, 200, "{replaced:?}");
+    let after = read().await;
+    assert_eq!(after["name"], "Shop again");
+    for (name, value) in added.as_object().unwrap() {
+        assert_eq!(&after[name], value, "{name}");
+    }
+    assert_eq!(after["auth"]["authorization_code"]["access_token_expiration"], 60);
+    // Under a new name people are asked again.
+    assert_eq!(after.get("first_party"), None, "{after}");
+    // A client without a secret introspects nothing.
+    let body = web_app(&json!({"client_id": id, "token_endpoint_auth_method": "none"}));
+    let public = managed(Method::PUT, &replaced.json(), Some(&body)).await;
+    assert_eq!(public.status, 200, "{public:?}");
+    assert_eq!(read().await.get("introspect"), None);
+}
+
 #[tokio::test]
 async fn replacing_removes_what_is_left_out() {
     let castellan = serving(BY_TOKEN).await;
@@ -126,7 +190,10 @@ async fn a_token_is_for_its_own_client_and_ends() {
         let body = json!({"client_id": one["client_id"]});
         let answer = managed_with(method, &one, theirs, Some(&body)).await;
         refused(&answer, 401, "invalid_token");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some("Bearer realm=\"default\", error=\"invalid_token\"")
+        );
     }
     // No client is told from one that is not there, nor from one that did not register itself.
     for id in ["portal", "dcr-nobody", "a%20b"] {

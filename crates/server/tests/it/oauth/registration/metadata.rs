@@ -336,3 +336,26 @@ async fn case_16_what_only_the_server_says_is_not_registered() {
     }
     assert_eq!(shown["registration"]["initial_client"], "initial");
 }
+
+#[tokio::test]
+async fn what_is_refused_has_a_reason() {
+    let castellan = serving(BY_TOKEN).await;
+    let token = machine_token(&castellan, "initial", "dcr").await;
+    let seconds = "default_max_age: must be a whole number of seconds";
+    let origin =
+        "frontchannel_logout_uri: must have the scheme, host and port of one of redirect_uris";
+    let https =
+        "frontchannel_logout_uri: must be an https URL without a fragment or user information";
+    for (more, why) in [
+        (json!({"default_max_age": "60"}), seconds),
+        (json!({"default_max_age": -1}), seconds),
+        (json!({"default_max_age": 1.5}), seconds),
+        (json!({"frontchannel_logout_uri": "https://elsewhere.test/out"}), origin),
+        (json!({"frontchannel_logout_uri": "http://shop.test/out"}), https),
+        (json!({"frontchannel_logout_uri": "https://shop.test/out#x"}), https),
+        (json!({"redirect_uris": "https://shop.test/cb"}), "redirect_uris: expected a list"),
+    ] {
+        let answer = sent(&castellan, &token, &web_app(&more)).await;
+        assert_eq!(refused(&answer, 400, "invalid_client_metadata"), why, "{more}");
+    }
+}

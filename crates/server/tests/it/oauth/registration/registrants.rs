@@ -48,14 +48,15 @@ async fn a_token_without_the_scope_registers_nothing() {
     let castellan = serving(BY_TOKEN).await;
     let metadata = web_app(&json!({}));
     let answer = Ask::post(&castellan.at("/register")).json(&metadata).send().await;
-    refused(&answer, 401, "invalid_token");
-    assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    // RFC 6750 §3.1: no token is no invalid token.
+    refused(&answer, 401, "invalid_request");
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"default\""));
     let answer = sent(&castellan, "csl_access_nonsense", &metadata).await;
     refused(&answer, 401, "invalid_token");
     let weak = machine_token(&castellan, "weak", "orders:read").await;
     let answer = sent(&castellan, &weak, &metadata).await;
     refused(&answer, 403, "insufficient_scope");
-    let challenge = "Bearer error=\"insufficient_scope\", scope=\"dcr\"";
+    let challenge = "Bearer realm=\"default\", error=\"insufficient_scope\", scope=\"dcr\"";
     assert_eq!(answer.header("www-authenticate"), Some(challenge));
     // Basic is not among the ways that are configured.
     let basic = format!("Basic {}", STANDARD.encode("initial:s3cr3t-initial"));

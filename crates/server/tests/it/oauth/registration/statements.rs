@@ -72,3 +72,36 @@ async fn a_statement_that_is_not_proven_is_refused() {
     let signed = statement(&key, &json!({}));
     registered(&sent(&castellan, &token, &web_app(&json!({"software_statement": signed}))).await);
 }
+
+/// RFC 7591 §2.3: every instance of a software shows the same statement.
+#[tokio::test]
+async fn instances_of_one_software_share_the_name_of_their_statement() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap().0;
+    let castellan = serving(&accepting(&key, "")).await;
+    let sent_by = async |initial: &str, signed: Option<&str>| {
+        let token = machine_token(&castellan, initial, "dcr").await;
+        let mut more = json!({"client_name": "Vouched", "software_id": "v-1"});
+        if let Some(signed) = signed {
+            more["software_statement"] = json!(signed);
+        }
+        sent(&castellan, &token, &web_app(&more)).await
+    };
+    let named =
+        |id: &str, name: &str| statement(&key, &json!({"software_id": id, "client_name": name}));
+    let (one, next) = (named("v-1", "Vouched"), named("v-1", "vouched!"));
+    registered(&sent_by("initial", Some(&one)).await);
+    registered(&sent_by("other", Some(&one)).await);
+    registered(&sent_by("other", Some(&next)).await);
+    // Neither who claims to be the software, nor another one, nor one whose statement does not say so.
+    let nameless = statement(&key, &json!({"software_id": "v-1"}));
+    let without_id = statement(&key, &json!({"client_name": "Vouched"}));
+    let another = named("v-2", "Vouched");
+    for signed in [None, Some(&another), Some(&nameless), Some(&without_id)] {
+        let answer = sent_by("initial", signed.map(String::as_str)).await;
+        let said = refused(&answer, 400, "invalid_client_metadata");
+        assert!(said.starts_with("client_name: people could"), "{said}");
+    }
+    // Nor does a statement give the name of an app that an administrator made.
+    let portal = named("v-3", "The portal");
+    refused(&sent_by("initial", Some(&portal)).await, 400, "invalid_client_metadata");
+}

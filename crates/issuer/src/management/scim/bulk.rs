@@ -1,6 +1,9 @@
 //! Many operations in one request (RFC 7644 §3.7). Each is done as if it came alone, with the rights
 //! that it needs.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
@@ -152,7 +155,10 @@ impl Progress {
     fn finish(mut self, operations: &[Value]) -> Vec<Value> {
         if !self.has_failed() {
             let error = if self.is_late {
-                ScimError::new(503, "It was not done: the time of the request was over; send it again")
+                ScimError::new(
+                    503,
+                    "It was not done: the time of the request was over; send it again",
+                )
             } else {
                 ScimError::new(409, "it refers to an operation that was not done")
             };
@@ -255,7 +261,8 @@ impl Issuer {
             Ok(request) => {
                 let operation = Box::pin(self.scim_operation(caller, &request));
                 let done = tokio::time::timeout_at(progress.ends_until, operation).await;
-                let text = "It did not come to its end in time, and may be done in part; look at it";
+                let text =
+                    "It did not come to its end in time, and may be done in part; look at it";
                 let done = done.unwrap_or_else(|_| Err(ScimError::new(503, text)));
                 done.map(|answer| (request, answer))
             }

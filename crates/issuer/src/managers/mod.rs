@@ -165,6 +165,13 @@ impl Managers {
 }
 
 impl Permissions {
+    /// What allows everything.
+    #[cfg(test)]
+    pub(crate) fn everything() -> Self {
+        use Operation::{Create, Delete, Read, Update};
+        Self { operations: vec![Create, Read, Update, Delete], ..Self::default() }
+    }
+
     /// Whether the token may read the schema.
     #[must_use]
     pub fn may_read_schema(&self) -> bool {

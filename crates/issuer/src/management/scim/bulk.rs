@@ -1,6 +1,9 @@
 //! Many operations in one request (RFC 7644 §3.7). Each is done as if it came alone, with the rights
 //! that it needs.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};

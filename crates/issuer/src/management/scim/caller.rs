@@ -42,6 +42,14 @@ impl Issuer {
     }
 }
 
+#[cfg(test)]
+impl<'a> ScimCaller<'a> {
+    /// An administrator, with `permissions`.
+    pub(super) fn administrator(permissions: &'a Permissions) -> Self {
+        Self { permissions, actor: Actor::operator(), renames: true, patience: Duration::MAX }
+    }
+}
+
 impl ScimCaller<'_> {
     /// The same, who waits for an answer no longer than `patience`: what is not done by then of many
     /// operations is told to be not done.

@@ -26,6 +26,27 @@ async fn curity_27_nobody_signs_in_by_a_name_that_was_given_up() {
     assert!(signs_in(&castellan, "john", "pw-johndoe").await);
 }
 
+/// Whoever took somebody out of groups could then change what they sign in with.
+#[tokio::test]
+async fn case_19_nobody_takes_people_out_of_groups_that_they_are_not_in() {
+    let (castellan, token) = start("").await;
+    let taken = json!({"password": "taken-over"});
+    for groups in [json!([]), Value::Null, json!([{"value": "admin"}])] {
+        let fields = json!({"groups": groups, "title": "x"});
+        let answer = update(&castellan, &token, ("user", fields, "id")).await;
+        assert_eq!(failed(&answer, "access-denied")["field"], "groups");
+        let answer = update(&castellan, &token, ("user", taken.clone(), "id")).await;
+        failed(&answer, "access-denied");
+    }
+    let query = "mutation {validatePasswordAndUpdateAccountById(input: {accountId: \"user\", \
+        currentPassword: \"pw-user\", fields: {groups: []}}) {account {id}}}";
+    failed(&asked(&castellan, ACCOUNTS, &token, query).await, "access-denied");
+    assert!(signs_in(&castellan, "user", "pw-user").await);
+    for groups in [json!([{"value": "admin"}]), json!([])] {
+        data(&update(&castellan, &token, ("john", json!({"groups": groups}), "id")).await);
+    }
+}
+
 #[tokio::test]
 async fn deleting_from_an_unknown_account_deletes_nothing() {
     let (castellan, token) = start("").await;

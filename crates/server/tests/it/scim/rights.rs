@@ -134,6 +134,24 @@ fn grants() -> Vec<(Method, &'static str, Value)> {
     all
 }
 
+/// Requests by which somebody who is in `staff` alone would take people out of `guides`, and could then
+/// sign in as them.
+fn removals() -> Vec<(Method, &'static str, Value)> {
+    let path = "/Groups/guides";
+    let change = |one: Value| (Method::PATCH, path, patch(&json!([one])));
+    let bob = json!([{"value": "bob"}]);
+    vec![
+        change(json!({"op": "remove", "path": "members[value eq \"bob\"]"})),
+        change(json!({"op": "remove", "path": "members", "value": bob})),
+        change(json!({"op": "remove", "path": "members"})),
+        change(json!({"op": "replace", "path": "members", "value": []})),
+        change(json!({"op": "replace", "value": {"members": [{"value": "ann"}]}})),
+        (Method::PUT, path, json!({"displayName": "guides"})),
+        (Method::PUT, path, json!({"displayName": "guides", "members": [{"value": "ann"}]})),
+        (Method::DELETE, path, Value::Null),
+    ]
+}
+
 #[tokio::test]
 async fn case_19_nobody_gives_what_they_do_not_have_in_any_form() {
     let scim = Scim::start().await;
@@ -143,39 +161,57 @@ async fn case_19_nobody_gives_what_they_do_not_have_in_any_form() {
     for name in names {
         before.push(scim.get(&format!("/Users/{name}")).await.json());
     }
-    for request in grants() {
+    for request in grants().into_iter().chain(removals()) {
         assert_eq!(both(&scim, &staff, &request).await, 403, "{request:?}");
     }
     for (name, before) in names.into_iter().zip(&before) {
         assert_eq!(&scim.get(&format!("/Users/{name}")).await.json(), before);
     }
     assert_eq!(scim.found("/Groups", &[]).await, ["administrators", "guides", "staff"]);
-    // What they have they give, and everybody may leave but administrators.
+    // What they have they give and take.
     let add = json!([{"op": "add", "path": "members", "value": [{"value": "eve"}]}]);
     for request in [
         (Method::PATCH, "/Groups/staff", patch(&add)),
         (
             Method::PATCH,
-            "/Groups/guides",
+            "/Groups/staff",
             patch(&json!([{"op": "remove", "path": "members[value eq \"ann\"]"}])),
         ),
         (
             Method::PATCH,
-            "/Users/ann",
+            "/Users/eve",
             patch(&json!([{"op": "replace", "value":
-            {"emails": [{"value": "ann2@example.org"}]}}])),
+            {"emails": [{"value": "eve2@example.org"}]}}])),
+        ),
+        (
+            Method::PUT,
+            "/Groups/guides",
+            json!({"displayName": "Guides",
+            "members": [{"value": "ann"}, {"value": "bob"}]}),
         ),
         (Method::POST, "/Groups", json!({"displayName": "empty"})),
     ] {
         let status = both(&scim, &staff, &request).await;
         assert!((200..300).contains(&status), "{status} {request:?}");
     }
-    assert_eq!(scim.members("staff").await, ["ann", "eve", "staff"]);
+    assert_eq!(scim.members("staff").await, ["eve", "staff"]);
+    for group in ["/Groups/empty", "/Groups/staff"] {
+        let deleted = scim.send_by(&staff, Method::DELETE, group, &Value::Null).await;
+        assert_eq!(deleted.status, 204, "{deleted:?}");
+    }
     // Administrators give what they want.
     let root = scim.token_of("root", "scim Castellan:*").await;
     let request = (Method::PATCH, "/Groups/administrators", patch(&add));
     assert_eq!(both(&scim, &root, &request).await, 204);
-    assert_eq!(scim.groups_of("eve").await, ["staff", "administrators"]);
+    assert_eq!(scim.groups_of("eve").await, ["administrators"]);
+    for request in removals() {
+        assert!(both(&scim, &root, &request).await < 300, "{request:?}");
+        if request.0 == Method::DELETE {
+            break;
+        }
+        let back = json!([{"op": "add", "path": "members", "value": [{"value": "bob"}]}]);
+        assert_eq!(scim.patch("/Groups/guides", &back).await.status, 204);
+    }
 }
 
 #[tokio::test]
@@ -188,6 +224,9 @@ async fn groups_of_the_configuration_can_be_assigned_by_whoever_may_write() {
     let staff = scim.token_of("staff", "reader writer").await;
     let add = patch(&json!([{"op": "add", "path": "members", "value": [{"value": "eve"}]}]));
     assert_eq!(both(&scim, &staff, &(Method::PATCH, "/Groups/guides", add.clone())).await, 204);
+    let leave = patch(&json!([{"op": "remove", "path": "members[value eq \"eve\"]"}]));
+    assert_eq!(both(&scim, &staff, &(Method::PATCH, "/Groups/guides", leave)).await, 204);
+    assert_eq!(scim.members("guides").await, ["ann", "bob"]);
     let made = json!({"displayName": "night", "members": [{"value": "eve"}]});
     assert_eq!(scim.send_by(&staff, Method::POST, "/Groups", &made).await.status, 201);
     for (group, named) in [("bulls", "assignable_groups"), ("administrators", "administrators")] {
@@ -252,6 +291,55 @@ async fn case_43_unknown_and_forbidden_are_the_same_to_whoever_may_not_read() {
     // Neither does a search find by what may not be read.
     let query = with_query("/Users", &[("filter", "userName eq \"ann\"")]);
     assert_error(&scim.send_by(&writer, Method::GET, &query, &Value::Null).await, 403, None);
+}
+
+/// Changes of which the answer would say whether some value of Ann's is `value`.
+fn questions(value: &str) -> Vec<Value> {
+    let start = &value[..4];
+    let mut all = Vec::new();
+    for (path, value) in [
+        (format!("emails[value sw \"{start}\"].primary"), json!("nonsense")),
+        (format!("emails[not (value sw \"{start}\")].primary"), json!("nonsense")),
+        (format!("emails[type eq \"home\" or value co \"{start}\"]"), json!({"type": "home"})),
+        ("emails.primary".to_owned(), json!("nonsense")),
+        ("phoneNumbers.primary".to_owned(), json!("nonsense")),
+        ("addresses[region pr].region".to_owned(), json!(1)),
+    ] {
+        all.push(json!({"op": "replace", "path": path, "value": value}));
+        all.push(json!({"op": "add", "path": path, "value": value}));
+        all.push(json!({"op": "remove", "path": path}));
+    }
+    all.push(json!({"op": "remove", "path": "emails", "value": [{"value": value}]}));
+    all
+}
+
+#[tokio::test]
+async fn case_43_a_path_compares_nothing_that_may_not_be_read() {
+    // One who may not read at all, and one who may read some of it.
+    for (rules, scope) in [(RULES, "writer"), (ATTRIBUTES, "reader writer")] {
+        let scim = Scim::with(rules, "").await;
+        let caller = scim.token_of("staff", scope).await;
+        let before = scim.get("/Users/ann").await.json();
+        for value in ["ann@example.org", "bob@example.org"] {
+            for question in questions(value) {
+                for path in ["/Users/ann", "/Users/eve", "/Users/none"] {
+                    let request = (Method::PATCH, path, patch(&json!([question])));
+                    assert_eq!(both(&scim, &caller, &request).await, 403, "{request:?}");
+                }
+            }
+        }
+        assert_eq!(scim.get("/Users/ann").await.json(), before);
+        // Neither does a group say who is in it.
+        for member in ["ann", "eve"] {
+            let leave =
+                json!([{"op": "remove", "path": format!("members[value eq \"{member}\"]")}]);
+            let request = (Method::PATCH, "/Groups/guides", patch(&leave));
+            assert_eq!(both(&scim, &caller, &request).await, 403, "{request:?}");
+        }
+        let change = json!([{"op": "replace", "path": "emails[value sw \"ann@\"].type",
+            "value": "home"}]);
+        assert_eq!(scim.patch("/Users/ann", &change).await.status, 200);
+    }
 }
 
 /// Attributes that `desk` may read and write.

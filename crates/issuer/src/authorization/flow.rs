@@ -36,11 +36,12 @@ pub(super) struct Settled {
 }
 
 impl Issuer {
-    /// Begins: an app sent the person here.
-    ///
-    /// # Errors
-    /// [`FlowError::Authorize`] if the request is not to be served.
-    pub async fn begin(&self, params: &Params, browser: &Browser) -> Result<Next, FlowError> {
+    /// Begins for an app; what goes wrong is for the app.
+    pub(super) async fn begin_for_app(
+        &self,
+        params: &Params,
+        browser: &Browser,
+    ) -> Result<Next, FlowError> {
         let (request, client) = self.read_authorization(params, browser).await?;
         let signed_in = self.signed_in(browser).await?;
         let fresh_since = match request.max_age {
@@ -92,7 +93,7 @@ impl Issuer {
 
     /// Begins for a page that has the person come back to `redirect_to`, the base64url of a URL
     /// (`docs/contracts/aidbox.md` §11a): one of this site, or one that is registered as a redirect
-    /// URI of `client`.
+    /// URI of `client`, which did not register itself.
     ///
     /// # Errors
     /// [`FlowError::Authorize`] with a page if it is neither.
@@ -119,11 +120,9 @@ impl Issuer {
         }
         if !is_ours {
             let client = client.ok_or_else(refuse)?;
-            let found = self.repository().get::<Client>(client, self.now()).await?;
-            let registers = |client: &Client| {
-                client.active && client.redirect_uris.iter().any(|uri| uri.as_str() == text)
-            };
-            found.filter(|stored| registers(&stored.body)).ok_or_else(refuse)?;
+            if !self.leads_on_to(client, &text).await? {
+                return Err(refuse().into());
+            }
         }
         self.begin_sign_in_to(Some(text), browser).await
     }
@@ -179,12 +178,14 @@ impl Issuer {
     ///
     /// # Errors
     /// [`FlowError::Expired`] if there is no such flow in this browser, or the flow has no app;
-    /// [`FlowError::Authorize`] with the refusal for the app.
+    /// [`FlowError::Authorize`] with the refusal for the app; [`FlowError::Withheld`] if the app is not
+    /// to learn that by itself.
     pub async fn decline(&self, flow: &str, browser: &Browser) -> Result<Next, FlowError> {
         let stored = self.flow(flow, browser).await?;
         let request = stored.body.request.ok_or(FlowError::Expired)?;
         self.use_up(&stored.id, browser).await?;
-        self.deny(&request, DENIED).await
+        let denied = self.deny(&request, DENIED).await;
+        self.withheld(denied, &request.client_id, browser).await
     }
 
     /// The no of a person, or for a person who could not say yes; the app reads `why`.

@@ -12,3 +12,4 @@ pub mod pushed;
 pub mod request;
 mod request_object;
 mod sign_in_steps;
+mod untrusted;

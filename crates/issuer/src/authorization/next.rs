@@ -1,10 +1,14 @@
 //! What a browser does next, and how errors are reported to it.
 
-use castellan_proto::Opaque;
+use castellan_proto::{ErrorCode, Opaque};
 
 use crate::{
-    authorization::request::AuthorizeError, error::OAuthError, records::TokenProfile,
-    session::logout_notice::RememberError, sign_in::second_factor::FactorForm, store::StoreError,
+    authorization::request::{AuthorizeError, Back},
+    error::OAuthError,
+    records::TokenProfile,
+    session::logout_notice::RememberError,
+    sign_in::second_factor::FactorForm,
+    store::StoreError,
 };
 
 /// What the browser is to do next.
@@ -73,6 +77,17 @@ pub enum FlowError {
     /// The authorization goes no further.
     #[error(transparent)]
     Authorize(#[from] AuthorizeError),
+    /// It goes no further, and is for an app whose addresses nobody vouches for, while nobody is
+    /// signed in: the person reads it, and goes there by themselves if they want to.
+    #[error("{text}")]
+    Withheld {
+        /// The OAuth error code.
+        code: ErrorCode,
+        /// The error in words.
+        text: String,
+        /// Where the error would be sent.
+        back: Back,
+    },
     /// The person could not be checked.
     #[error(transparent)]
     Token(#[from] OAuthError),

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use castellan_proto::scope::RoleScopes;
+use castellan_proto::scope::{RoleScopes, Scope, Scopes, within_roles};
 use moka::sync::Cache;
 
 use crate::{
@@ -139,6 +139,24 @@ impl Issuer {
     /// [`StoreError`] if the roles have to be read and the store fails.
     pub async fn standing(&self, id: &str, account: &Arc<Account>) -> Result<Standing, StoreError> {
         Ok(self.whole(self.roles()).await?.standing(id, account))
+    }
+
+    /// The first of `scopes` that the roles of the person `id` do not allow at a guard that requires
+    /// roles.
+    pub(crate) async fn beyond_roles(
+        &self,
+        (id, account): (&str, &Arc<Account>),
+        scopes: &Scopes,
+    ) -> Result<Option<Scope>, StoreError> {
+        let standing = self.standing(id, account).await?;
+        let limited = self.address().guards.iter().filter(|guard| guard.requires_roles);
+        for guard in limited {
+            let left = within_roles(scopes, &standing.roles, &guard.aliases);
+            if let Some(denied) = left.first_uncovered(scopes) {
+                return Ok(Some(denied.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the person with this id and these groups has the permission `user/login` at

@@ -58,9 +58,10 @@ impl Issuer {
             Some(asked) => {
                 let id = hinted.or(named).ok_or_else(|| page(NO_CLIENT))?;
                 let client = self.repository().get::<Client>(id, self.now()).await?;
-                let admitted = client.is_some_and(|stored| {
-                    let uris = &stored.body.post_logout_redirect_uris;
-                    stored.body.active && uris.iter().any(|uri| uri.admits(asked))
+                let client = client.map(|stored| stored.body);
+                let admitted = client.as_ref().is_some_and(|client| {
+                    let mut uris = client.post_logout_redirect_uris.iter();
+                    client.active && uris.any(|uri| uri.admits(asked))
                 });
                 if !admitted {
                     return Err(page("post_logout_redirect_uri mismatch"));
@@ -72,7 +73,9 @@ impl Issuer {
                         "post_logout_redirect_uri with state must not exceed {LONGEST_WAY} bytes"
                     )));
                 }
-                Some(back)
+                // A link must not lead strangers to where nobody vouches for (RFC 9700 §4.11.2).
+                let is_known = client.is_some_and(|client| client.is_vouched_for());
+                Some(back).filter(|_| is_known || hinted.is_some())
             }
         };
         Ok(LogoutRequest { subject: hint.map(|hint| hint.sub), back })

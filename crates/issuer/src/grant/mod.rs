@@ -217,7 +217,10 @@ impl Issuer {
         Ok(longest)
     }
 
-    async fn each_client(&self, mut look: impl FnMut(&str, &Client)) -> Result<(), StoreError> {
+    pub(crate) async fn each_client(
+        &self,
+        mut look: impl FnMut(&str, &Client),
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let page = self.repository().page::<Client>("", after, PAGE, self.now()).await?;

@@ -190,6 +190,13 @@ impl Client {
         if self.name.is_empty() { id } else { &self.name }
     }
 
+    /// Whether an administrator wrote its addresses, here or in the template that it was made of. Of
+    /// one that registered itself nobody has looked at them.
+    #[must_use]
+    pub fn is_vouched_for(&self) -> bool {
+        self.registration.as_ref().is_none_or(|registration| registration.template.is_some())
+    }
+
     /// Seconds that its longest access or ID token lives; none if that is for the server to say.
     #[must_use]
     pub fn longest_access(&self) -> u64 {

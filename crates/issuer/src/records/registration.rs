@@ -1,7 +1,7 @@
 //! What is known of a client that registered itself, beside what every client has (RFC 7591, RFC
 //! 7592, `docs/contracts/curity.md` §8).
 
-use castellan_proto::{Digest, Timestamp};
+use castellan_proto::{Digest, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
@@ -20,6 +20,9 @@ pub struct Registration {
     /// The id of the account for which that client acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// The scopes of the token that it was registered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_scope: Option<Scopes>,
     /// The digest of its registration access token.
     pub token: String,
     /// First second at which that token is worthless.

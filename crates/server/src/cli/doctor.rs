@@ -88,6 +88,9 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
         good &= clocks(issuer).await & writes(issuer).await & guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
         site_accesses(issuer).await?;
+        if let Some(text) = open_templates(issuer).await? {
+            warn("registration", &text);
+        }
         lists(issuer);
         good &= signing_keys(issuer);
         good &= other_issuers(loaded, issuer).await?;
@@ -137,6 +140,19 @@ async fn registration(issuer: &Issuer) -> Result<(), StoreError> {
         warn("registration", &text);
     }
     Ok(())
+}
+
+/// What is to be said of templates that give strangers tokens.
+pub(super) async fn open_templates(issuer: &Issuer) -> Result<Option<String>, StoreError> {
+    let templates = issuer.templates_for_strangers(NAMED).await?;
+    Ok((!templates.is_empty()).then(|| {
+        format!(
+            "anybody may register (`registration.by` has \"open\"), and so anybody gets tokens with \
+             the scopes of the template {}, which has the client_credentials grant; remove that \
+             grant, or \"open\"",
+            templates.join(", ")
+        )
+    }))
 }
 
 /// Prints at which SiteAccesses nobody can sign in, and why.

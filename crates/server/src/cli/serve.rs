@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Failure,
+    Failure, doctor,
     reload::{Control, Reloader},
 };
 use crate::{
@@ -127,6 +127,11 @@ pub(super) async fn start(
     patience: Duration,
 ) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
+    for issuer in issuers {
+        if let Some(text) = doctor::open_templates(issuer).await? {
+            tracing::warn!(site = %issuer.repository().site(), "{text}");
+        }
+    }
     Ok(assemble::build(loaded, issuers.to_vec(), patience).await?)
 }
 

@@ -20,6 +20,7 @@ mod setup;
 mod signed_out;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 pub(crate) use account::{AccountPage, App, Session};
 pub(crate) use consent::{Ability, ConsentPage};
@@ -33,6 +34,7 @@ pub(crate) use reset::ResetPage;
 pub(crate) use second_factor::{FactorForm, SecondFactorPage};
 pub(crate) use setup::SetupPage;
 pub(crate) use signed_out::{Onward, SignedOutPage};
+pub(crate) use withheld::WithheldPage;
 
 /// The one stylesheet; every page links it as `/assets/castellan.css`.
 pub(crate) const STYLESHEET: &str = include_str!("castellan.css");

@@ -3,6 +3,7 @@
 use super::{
     AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
     MessagePage, Page, ResetPage, STYLESHEET, SecondFactorPage, SetupPage, SignedOutPage,
+    WithheldPage,
 };
 
 #[test]
@@ -221,6 +222,7 @@ fn album() -> Vec<(String, String)> {
     photograph::<FormPostPage<'_>>("form_post", &mut album);
     photograph::<LogoutPage<'_>>("logout", &mut album);
     photograph::<MessagePage<'_>>("message", &mut album);
+    photograph::<WithheldPage<'_>>("withheld", &mut album);
     album
 }
 

@@ -238,7 +238,13 @@ impl Issuer {
         let found = self.repository().get::<Client>(id, self.now()).await?;
         // Of one that is gone nothing is left to give.
         let most = found.map(|stored| stored.body.scope).unwrap_or_default();
-        Ok(Initiator { client: Some(id.clone()), most: Some(most), ..Initiator::default() })
+        Ok(Initiator {
+            client: Some(id.clone()),
+            most: Some(most),
+            shown: registration.initial_scope.clone(),
+            account: registration.account.clone(),
+            once: None,
+        })
     }
 
     /// The registration with `metadata` and, if the client does it itself, another token.

@@ -7,8 +7,10 @@
 mod asked;
 mod error;
 mod kept;
+mod machine;
 mod manage;
 mod names;
+mod ours;
 mod plan;
 mod redirects;
 mod statement;
@@ -59,6 +61,8 @@ struct Initiator {
     client: Option<String>,
     /// The scopes that the client has; without a client, the configuration alone decides.
     most: Option<Scopes>,
+    /// The scopes of the token that it showed.
+    shown: Option<Scopes>,
     /// The account that it acts for.
     account: Option<String>,
     /// The id under which its token is recorded as used, and how long that is of use.
@@ -100,7 +104,7 @@ impl Issuer {
             // Before anything is looked for. It is not taken back: what is registered stays.
             let _counted = self.registered_from(source)?;
         }
-        self.check_room(&initiator).await?;
+        self.check_room(&initiator, 0).await?;
         self.check_names(&plan, client, None).await?;
         let id = format!("{}{}", names::PREFIX, URL_SAFE_NO_PAD.encode(random::<16>()));
         let (registration, shown) = self.fresh_registration(&id, &plan, &initiator);
@@ -119,10 +123,15 @@ impl Issuer {
         }
         let applied = RegisteredClient::write(self, &id, written, (Mode::Write, &absent)).await?;
         self.audit_write((ResourceKind::CLIENT, &id), &applied);
-        // Another one with such a name may have come at the same time: each of them sees the other.
-        if let Err(taken) = self.check_names(&plan, client, Some(&id)).await {
+        // Others may have come at the same time, with such a name or to the last place: each of them
+        // sees the others.
+        let alone = match self.check_room(&initiator, 1).await {
+            Ok(()) => self.check_names(&plan, client, Some(&id)).await,
+            full => full,
+        };
+        if let Err(refused) = alone {
             self.remove(ResourceKind::CLIENT, &id).await?;
-            return Err(taken);
+            return Err(refused);
         }
         let stored = self.repository().get::<Client>(&id, self.now()).await?;
         let stored = stored.ok_or(RegistrationError::Unknown)?;
@@ -181,6 +190,7 @@ impl Issuer {
         Ok(Initiator {
             client: Some(live.client_id.clone()),
             most: Some(live.client.scope.clone()),
+            shown: Some(live.scope.clone()),
             account: live.account.as_ref().map(|(id, _)| id.clone()),
             once: Some((used, live.expires)),
         })
@@ -202,17 +212,22 @@ impl Issuer {
         if live.may(name) { Ok(live) } else { Err(RegistrationError::Scope(name)) }
     }
 
-    /// Whether there is room for one more. Of several at a time some may come in above the number.
-    async fn check_room(&self, initiator: &Initiator) -> Result<(), RegistrationError> {
+    /// Whether there is room for the client that `initiator` registers, of which `written` are there
+    /// already: 0 or 1.
+    async fn check_room(
+        &self,
+        initiator: &Initiator,
+        written: u32,
+    ) -> Result<(), RegistrationError> {
         let (settings, now) = (&self.settings().registration, self.now());
         let (store, site) = (self.repository().store(), self.repository().site());
         let full = RegistrationError::Denied;
         let count = store.count(site, Kind::Client, now).await?;
-        if count >= u64::from(settings.max_clients) {
+        if count >= u64::from(settings.max_clients + written) {
             return Err(full("this server has as many clients as it takes"));
         }
         let Some(id) = &initiator.client else { return Ok(()) };
-        let most = usize::try_from(settings.max_per_client).unwrap_or(usize::MAX);
+        let most = usize::try_from(settings.max_per_client + written).unwrap_or(usize::MAX);
         let theirs = self.registered_by(RegisteredBy::Client(id), None, most).await?;
         if theirs.len() >= most {
             return Err(full("this client has registered as many clients as it may"));
@@ -233,6 +248,7 @@ impl Issuer {
             template: plan.template.clone(),
             initial_client: initiator.client.clone(),
             account: initiator.account.clone(),
+            initial_scope: initiator.shown.clone(),
             token: shown.token.digest().text(),
             token_ends: self.token_ends(),
             metadata: plan.metadata.clone(),

@@ -38,7 +38,8 @@ impl Issuer {
         }
         let taken = || Err(RegistrationError::Metadata(TAKEN.to_owned()));
         let ours = looks(&self.address().name, &Map::new());
-        if plan.looks.iter().any(|look| ours.contains(look)) {
+        let is_ours = |look: &String| ours.contains(look) || self.names_our_host(look);
+        if plan.looks.iter().any(is_ours) {
             return taken();
         }
         let software = Software::of(&plan.metadata);

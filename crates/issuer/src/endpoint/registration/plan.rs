@@ -40,6 +40,10 @@ const LONGEST_SHOWN: usize = 64;
 const ABOUT_THE_PERSON: [&str; 6] =
     ["openid", "profile", "email", "address", "phone", "offline_access"];
 
+pub(super) fn is_about_the_person(scope: &Scope) -> bool {
+    ABOUT_THE_PERSON.contains(&scope.as_str())
+}
+
 fn wrong<T>(text: impl Into<String>) -> Result<T, RegistrationError> {
     Err(RegistrationError::Metadata(text.into()))
 }
@@ -94,7 +98,15 @@ impl Issuer {
             return Err(RegistrationError::Statement("is required"));
         }
         let mut document = asked.document(self)?;
+        self.check_not_ours(&document)?;
         let scope = self.scope(asked.scope.as_deref(), &document, initiator)?;
+        if let Some(at) = self.more_than_theirs(&document, &scope, initiator).await? {
+            return wrong(format!(
+                "scope: number {} is more than who registers it may do; a client with the \
+                 client_credentials grant cannot have it",
+                at + 1
+            ));
+        }
         document.insert("scope".to_owned(), json!(scope));
         let metadata = asked.kept(&members)?;
         let looks = looks(asked.client_name.as_deref().unwrap_or_default(), &metadata);
@@ -121,7 +133,7 @@ impl Issuer {
         initiator: &Initiator,
     ) -> Result<Scopes, RegistrationError> {
         let allowed = &self.settings().registration.scopes;
-        let is_about = |scope: &Scope| ABOUT_THE_PERSON.contains(&scope.as_str());
+        let is_about = is_about_the_person;
         let Some(text) = text else {
             // Nobody signs in to it otherwise.
             let grants = document.get("grant_types").and_then(Value::as_array);

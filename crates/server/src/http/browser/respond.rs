@@ -12,7 +12,7 @@ use axum::{
 use castellan_issuer::{
     authorization::{
         next::{Answer, FlowError, Next},
-        request::AuthorizeError,
+        request::{AuthorizeError, Back},
     },
     error::OAuthError,
 };
@@ -23,7 +23,7 @@ use crate::{
     app::App,
     pages::{
         CONTINUE, FormPostPage, MARK, MessagePage, Onward, Page, SIGNED_OUT, STYLESHEET,
-        SignedOutPage,
+        SignedOutPage, WithheldPage,
     },
     wire::error::{Refusal, no_store},
 };
@@ -135,7 +135,32 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
         FlowError::Authorize(AuthorizeError::Page { code, text }) => {
             not_redirected(code, &text, app, headers)
         }
+        FlowError::Withheld { code, text, back } => withheld(code, &text, &back, (app, headers)),
     }
+}
+
+/// An error for an app whose addresses nobody vouches for: the browser goes there if its person says so.
+fn withheld(
+    code: ErrorCode,
+    text: &str,
+    back: &Back,
+    (app, headers): (&App, &HeaderMap),
+) -> Response {
+    if !reads_html(headers) {
+        return not_redirected(code, text, app, headers);
+    }
+    let text = error_description(text);
+    let pairs = [("error", code.as_str()), ("error_description", &*text)];
+    let answer = app.issuer().answer(back, &pairs);
+    let (address, fields) = match &answer {
+        Next::Post(action, fields) => (&**action, Some(&**fields)),
+        Next::Go(uri) => (&**uri, None),
+        _ => return not_redirected(code, &text, app, headers),
+    };
+    let (site, host) = (&app.title(), &host(address));
+    let page = WithheldPage { site, host, detail: &text, address, fields };
+    let also = fields.and_then(|_| form_target(address));
+    html(StatusCode::BAD_REQUEST, &page, also.as_deref())
 }
 
 /// A form that carries `fields` to an app by itself.

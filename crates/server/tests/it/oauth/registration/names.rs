@@ -11,6 +11,7 @@ use super::support::{
 async fn a_name_that_imitates_another_app_is_refused() {
     let castellan = serving(BY_TOKEN).await;
     let token = machine_token(&castellan, "other", "dcr").await;
+    let host = url::Url::parse(&castellan.at("")).unwrap().host_str().unwrap().to_owned();
     for name in [
         "The portal",
         "THE-PORTAL",
@@ -23,6 +24,9 @@ async fn a_name_that_imitates_another_app_is_refused() {
         "Field app",
         // This server's own.
         "Castellan",
+        &host,
+        &format!("Sign-in at {host}"),
+        &castellan.at(""),
     ] {
         let answer = sent(&castellan, &token, &web_app(&json!({"client_name": name}))).await;
         let said = refused(&answer, 400, "invalid_client_metadata");

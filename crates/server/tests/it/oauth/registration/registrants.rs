@@ -182,6 +182,21 @@ async fn there_is_a_limit_to_clients_of_a_site_and_of_one_client() {
     registered(&asked(&castellan, &web_app(&json!({}))).await);
     registered(&asked(&castellan, &web_app(&json!({}))).await);
     refused(&asked(&castellan, &web_app(&json!({}))).await, 403, "access_denied");
+    // Nor do several come in at the same time.
+    let castellan = serving("[registration]\nby = [\"client\"]\nmax_per_client = 2\n").await;
+    let racers = (0..16).map(|_| {
+        let basic = format!("Basic {}", STANDARD.encode("initial:s3cr3t-initial"));
+        let ask = Ask::post(&castellan.at("/register")).header("authorization", &basic);
+        tokio::spawn(ask.json(&web_app(&json!({}))).send())
+    });
+    for racer in racers.collect::<Vec<_>>() {
+        let answer = racer.await.unwrap();
+        if answer.status != 201 {
+            refused(&answer, 403, "access_denied");
+        }
+    }
+    let listed = castellan.said(&["get", "Client", "--format", "json"]);
+    assert!(listed.matches("\"id\":\"dcr-").count() <= 2, "{listed}");
     // `DOCUMENTS` and `REGISTRANTS` are ten.
     let castellan = serving(&format!("{BY_TOKEN}max_clients = 11\n")).await;
     registered(&asked(&castellan, &web_app(&json!({}))).await);

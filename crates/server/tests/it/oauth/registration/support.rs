@@ -72,7 +72,7 @@ pub async fn sent(castellan: &Castellan, token: &str, metadata: &Value) -> Answe
 
 /// The same with a fresh token of `initial`.
 pub async fn asked(castellan: &Castellan, metadata: &Value) -> Answer {
-    sent(castellan, &machine_token(castellan, "initial", "dcr").await, metadata).await
+    sent(castellan, &machine_token(castellan, "initial", "dcr orders:read").await, metadata).await
 }
 
 /// What is registered by `metadata`.

@@ -27,6 +27,9 @@ const SIGN_IN: [&str; 4] = ["password", "userName", "emails", "phoneNumbers"];
 /// The values of an attribute.
 type Entries = fn(&Account) -> Vec<Entry>;
 
+/// By what values are equal.
+type Fold = fn(&str) -> String;
+
 impl Issuer {
     /// Who `caller` is.
     #[must_use]
@@ -151,7 +154,7 @@ impl Actor {
         if groups.any(|group| is_changed(group) && !self.may_regroup(group)) {
             return Err(AccountError::Denied(Some("groups")));
         }
-        let verified: [(&'static str, Entries, fn(&str) -> String); 2] = [
+        let verified: [(&'static str, Entries, Fold); 2] = [
             ("emails", Account::email_entries, login_name),
             ("phoneNumbers", Account::phone_entries, phone_name),
         ];

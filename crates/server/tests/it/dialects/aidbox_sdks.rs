@@ -37,7 +37,7 @@ async fn userinfo_knows_a_session_and_401_says_that_there_is_none() {
     let url = castellan.at("/auth/userinfo");
     let stranger = Ask::get(&url).send().await;
     assert_eq!(stranger.status, 401, "{stranger:?}");
-    assert_eq!(stranger.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(stranger.header("www-authenticate"), Some("Bearer realm=\"castellan\""));
 
     let mut browser = Browser::as_ann(&castellan).await;
     let answer = browser.get(&url).await;

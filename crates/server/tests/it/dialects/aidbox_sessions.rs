@@ -227,7 +227,10 @@ async fn aidbox_36_a_third_party_token_ends_its_session_alone() {
         assert_eq!(again.status, 401, "{again:?}");
         assert_eq!(again.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
         let bare = Ask::new(Method::DELETE, &house.castellan.at(path)).send().await;
-        assert_eq!((bare.status.as_u16(), bare.header("www-authenticate")), (401, Some("Bearer")));
+        assert_eq!(
+            (bare.status.as_u16(), bare.header("www-authenticate")),
+            (401, Some("Bearer realm=\"castellan\""))
+        );
         let wrong = close(&house.castellan, path, text(&spa, "refresh_token")).await;
         assert_eq!(wrong.status, 401, "a refresh token is no access token");
         // A cookie is no token.

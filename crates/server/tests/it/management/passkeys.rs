@@ -360,7 +360,7 @@ async fn pages_of_a_listed_origin_register_passkeys_of_the_domain_above() {
 async fn without_passkeys_their_mutations_say_so_whatever_is_sent() {
     let castellan = serving(GROUPS, JOHNS).await;
     let token = token(&castellan, "admin").await;
-    for response in ["e30", "", "!"] {
+    for response in ["e30", "!"] {
         let answer = complete(&castellan, &token, ("john", "state"), response).await;
         failed(&answer, "DataFetchingException");
     }

@@ -92,7 +92,7 @@ async fn whoever_may_read_may_not_write_and_no_wildcard_reaches_in() {
     );
     let nobody = Ask::get(&castellan.at("/User")).send().await;
     assert_eq!(nobody.status, 401);
-    assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(nobody.header("www-authenticate"), Some("Bearer realm=\"castellan\""));
 }
 
 #[tokio::test]

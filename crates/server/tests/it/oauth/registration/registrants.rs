@@ -61,7 +61,7 @@ async fn a_token_without_the_scope_registers_nothing() {
     // Basic is not among the ways that are configured.
     let basic = format!("Basic {}", STANDARD.encode("initial:s3cr3t-initial"));
     let ask = Ask::post(&castellan.at("/register")).header("authorization", &basic);
-    refused(&ask.json(&metadata).send().await, 401, "invalid_token");
+    refused(&ask.json(&metadata).send().await, 401, "invalid_request");
 }
 
 #[tokio::test]
@@ -191,8 +191,10 @@ async fn there_is_a_limit_to_clients_of_a_site_and_of_one_client() {
     });
     for racer in racers.collect::<Vec<_>>() {
         let answer = racer.await.unwrap();
-        if answer.status != 201 {
-            refused(&answer, 403, "access_denied");
+        match answer.status.as_u16() {
+            // So many shown secrets at a time may look like guesses.
+            201 | 429 => {}
+            _ => drop(refused(&answer, 403, "access_denied")),
         }
     }
     let listed = castellan.said(&["get", "Client", "--format", "json"]);

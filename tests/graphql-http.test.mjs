@@ -9,6 +9,9 @@ import { archive, endAll, serve } from './support.mjs';
 const MANAGERS = `
 [management.scopes]
 read = ["manage"]
+
+[registration]
+by = ["token"]
 `;
 
 const MACHINE = `

@@ -23,6 +23,9 @@ digits = 1
 
 [passkeys]
 
+[registration]
+by = ["token"]
+
 [management]
 buckets = true
 

@@ -44,7 +44,7 @@ pub enum RegisteredBy<'a> {
     Account(&'a str),
     /// Those that a client registered.
     Client(&'a str),
-    /// Those whose name looks like this one, which is the result of [`look`].
+    /// Those whose name looks like this one, which is the result of `look`.
     Look(&'a str),
 }
 

@@ -1,9 +1,9 @@
 //! The second factor: what people who opted in to it show after their password
 //! (`docs/second-factor.md`, `docs/contracts/curity.md` §6.2).
 //!
-//! Here is the one place that decides whether a password alone is enough: [`Issuer::check_password`]
+//! Here is the one place that decides whether a password alone is enough: `Issuer::check_password`
 //! proves a password and nothing else, and only the sign-in page may ask it, since it asks for the
-//! second factor next. Everybody else asks [`Issuer::check_password_alone`].
+//! second factor next. Everybody else asks `Issuer::check_password_alone`.
 
 mod recovery;
 mod totp;

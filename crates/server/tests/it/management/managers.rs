@@ -385,8 +385,8 @@ async fn a_name_that_no_management_api_has_stops_the_start() {
     ] {
         let said = Castellan::refuses(Plan { config: config.clone(), ..Plan::default() }).await;
         assert!(said.contains(words), "{config}: {said}");
-        // Three lines stand before it.
-        let place = format!("castellan.toml:{}: ", line + 4);
+        // Six lines stand before it.
+        let place = format!("castellan.toml:{}: ", line + 7);
         assert!(said.contains(&place), "{config}: {said}");
     }
 }

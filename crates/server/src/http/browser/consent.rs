@@ -1,9 +1,9 @@
 //! `/auth/consent`, also at its older address `/auth/grant`: may this app access the account?
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use castellan_issuer::{authorization::next::Answer, records::ScopeText};
 
@@ -15,10 +15,7 @@ use super::{
 use crate::{
     app::App,
     pages::{Ability, ConsentPage},
-    wire::{
-        error::Refusal,
-        extract::{self, Form},
-    },
+    wire::extract::{Form, Query},
 };
 
 /// The language of the pages.
@@ -28,13 +25,9 @@ const LANGUAGE: &str = "en";
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
-    RawQuery(query): RawQuery,
+    Query(params): Query,
     headers: HeaderMap,
 ) -> Response {
-    let params = match extract::query(query.as_deref()) {
-        Ok(params) => params,
-        Err(error) => return Refusal::from(error).into_response(),
-    };
     let flow = params.get("flow").unwrap_or_default();
     let view = match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => view,

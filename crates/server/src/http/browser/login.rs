@@ -1,7 +1,7 @@
 //! `/auth/login`: who are you?
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,7 @@ use crate::{
     pages::{Input, InputKind, LoginPage, SignInForm},
     wire::{
         error::Refusal,
-        extract::{self, Form},
+        extract::{Form, Query},
     },
 };
 
@@ -33,13 +33,9 @@ use crate::{
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
-    RawQuery(query): RawQuery,
+    Query(params): Query,
     headers: HeaderMap,
 ) -> Response {
-    let params = match extract::query(query.as_deref()) {
-        Ok(params) => params,
-        Err(error) => return Refusal::from(error).into_response(),
-    };
     let Some(flow) = params.get("flow") else {
         let step = match params.get("redirect_to") {
             None => app.issuer().begin_sign_in(&visitor.browser).await,
@@ -65,38 +61,80 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    if !cookies::is_same_origin(&app, &headers) {
-        return cookies::cross_site();
+    if let Some(response) = declined(&app, &visitor, &params, &headers).await {
+        return response;
     }
     let flow = params.get("flow").unwrap_or_default();
-    if params.get("decision") == Some("deny") {
-        return respond::next(app.issuer().decline(flow, &visitor.browser).await, &app, &headers);
-    }
     let name = user_name(&app, &params);
-    match app.issuer().sign_in(flow, &params, &visitor.browser).await {
+    let outcome = app.issuer().sign_in(flow, &params, &visitor.browser).await;
+    match attempt(&app, &visitor, outcome, &headers).await {
+        Attempt::Answered(response) => response,
+        Attempt::Wrong(problem) => again(&app, &visitor, (flow, name, problem), &headers).await,
+        Attempt::Throttled(seconds) => later(&app, &visitor, (flow, name), seconds).await,
+    }
+}
+
+/// The answer to a form of a sign-in that another site sent, or by which the person declined.
+pub(super) async fn declined(
+    app: &App,
+    visitor: &Visitor,
+    params: &Params,
+    headers: &HeaderMap,
+) -> Option<Response> {
+    if !cookies::is_same_origin(app, headers) {
+        return Some(cookies::cross_site());
+    }
+    if params.get("decision") != Some("deny") {
+        return None;
+    }
+    let flow = params.get("flow").unwrap_or_default();
+    Some(respond::next(app.issuer().decline(flow, &visitor.browser).await, app, headers))
+}
+
+/// What came of an attempt to show who one is.
+pub(super) enum Attempt {
+    /// It is answered.
+    Answered(Response),
+    /// What was shown is wrong: the form appears again, with this text.
+    Wrong(&'static str),
+    /// There were too many attempts: the form appears again, for use in this number of seconds.
+    Throttled(u64),
+}
+
+/// Answers `outcome` as far as the page does not matter on which the attempt was made.
+pub(super) async fn attempt(
+    app: &App,
+    visitor: &Visitor,
+    outcome: Result<SignInOutcome, FlowError>,
+    headers: &HeaderMap,
+) -> Attempt {
+    Attempt::Answered(match outcome {
         Ok(SignInOutcome::Yes(cookie, next)) => {
-            let mut response = respond::next(Ok(next), &app, &headers);
-            visitor.set_session(&app, &mut response, &cookie);
+            let mut response = respond::next(Ok(next), app, headers);
+            visitor.set_session(app, &mut response, &cookie);
             response
         }
-        Ok(SignInOutcome::Further(next)) => respond::next(Ok(next), &app, &headers),
-        Ok(SignInOutcome::No(problem)) => {
-            again(&app, &visitor, (flow, name, problem), &headers).await
-        }
+        Ok(SignInOutcome::Further(next)) => respond::next(Ok(next), app, headers),
+        Ok(SignInOutcome::No(problem)) => return Attempt::Wrong(problem),
         Err(FlowError::Token(OAuthError::Throttled(seconds))) => {
-            later(&app, &visitor, (flow, name), seconds).await
+            return Attempt::Throttled(seconds);
         }
         Err(FlowError::Token(OAuthError::MustChangePassword(person))) => {
-            change_first(&app, &person).await
+            change_first(app, &person).await
         }
         Err(FlowError::Token(error @ OAuthError::Busy(_))) => Refusal::from(error).into_response(),
-        Err(error) => respond::refused(error, &app, &headers),
-    }
+        Err(error) => respond::refused(error, app, headers),
+    })
+}
+
+/// The text of the form that appears again after too many attempts.
+pub(super) fn try_later(seconds: u64) -> String {
+    format!("Too many attempts. Try again in {seconds} s.")
 }
 
 /// The page that sets a new password, for `person`, who has shown all that they sign in with, and has to
 /// change their password first.
-pub(super) async fn change_first(app: &App, person: &str) -> Response {
+async fn change_first(app: &App, person: &str) -> Response {
     match app.issuer().issue_reset(person).await {
         Ok(token) => {
             let mut response = respond::see_other(RESET_PATH);
@@ -136,7 +174,7 @@ async fn again(
 
 /// The form again after too many attempts: the same words whether there is such a person or not.
 async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds: u64) -> Response {
-    let problem = format!("Too many attempts. Try again in {seconds} s.");
+    let problem = try_later(seconds);
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {

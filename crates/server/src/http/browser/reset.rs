@@ -1,7 +1,7 @@
 //! `/auth/reset-password`: a new password through a link that an administrator issued.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use crate::{
     pages::ResetPage,
     wire::{
         error::Refusal,
-        extract::{self, Form},
+        extract::{Form, Query},
         request::cookie,
     },
 };
@@ -23,13 +23,9 @@ use crate::{
 /// neither in the browser's history nor in what is copied from its address bar.
 pub(crate) async fn show(
     State(app): State<App>,
-    RawQuery(query): RawQuery,
+    Query(params): Query,
     headers: HeaderMap,
 ) -> Response {
-    let params = match extract::query(query.as_deref()) {
-        Ok(params) => params,
-        Err(error) => return Refusal::from(error).into_response(),
-    };
     let named = params.get("token");
     let kept = cookie(&headers, cookies::RESET);
     let token = named.or(kept).unwrap_or_default();

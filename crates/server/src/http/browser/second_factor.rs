@@ -2,41 +2,33 @@
 //! (`docs/second-factor.md`).
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use castellan_issuer::{
-    authorization::next::{FlowError, FlowView, SignInOutcome},
-    error::OAuthError,
+    authorization::next::{FlowError, FlowView},
     sign_in::{FieldKind, second_factor::FactorForm},
 };
 
 use super::{
-    cookies::{self, Visitor},
-    login::change_first,
+    cookies::Visitor,
+    login::{self, Attempt},
     respond,
 };
 use crate::{
     app::App,
     pages::{FactorForm as FormOfPage, SecondFactorPage},
-    wire::{
-        error::Refusal,
-        extract::{self, Form},
-    },
+    wire::extract::{Form, Query},
 };
 
 /// The forms of what the person can show.
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
-    RawQuery(query): RawQuery,
+    Query(params): Query,
     headers: HeaderMap,
 ) -> Response {
-    let params = match extract::query(query.as_deref()) {
-        Ok(params) => params,
-        Err(error) => return Refusal::from(error).into_response(),
-    };
     let flow = params.get("flow").unwrap_or_default();
     forms(&app, &visitor, (flow, ""), (StatusCode::OK, None), &headers).await
 }
@@ -48,36 +40,25 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    if !cookies::is_same_origin(&app, &headers) {
-        return cookies::cross_site();
+    if let Some(response) = login::declined(&app, &visitor, &params, &headers).await {
+        return response;
     }
     let flow = params.get("flow").unwrap_or_default();
-    if params.get("decision") == Some("deny") {
-        return respond::next(app.issuer().decline(flow, &visitor.browser).await, &app, &headers);
-    }
     let tried = (flow, params.get("method").unwrap_or_default());
-    match app.issuer().show_second_factor(flow, &params, &visitor.browser).await {
-        Ok(SignInOutcome::Yes(cookie, next)) => {
-            let mut response = respond::next(Ok(next), &app, &headers);
-            visitor.set_session(&app, &mut response, &cookie);
-            response
-        }
-        Ok(SignInOutcome::Further(next)) => respond::next(Ok(next), &app, &headers),
-        Ok(SignInOutcome::No(problem)) => {
+    let outcome = app.issuer().show_second_factor(flow, &params, &visitor.browser).await;
+    match login::attempt(&app, &visitor, outcome, &headers).await {
+        Attempt::Answered(response) => response,
+        Attempt::Wrong(problem) => {
             let said = (StatusCode::UNAUTHORIZED, Some(problem));
             forms(&app, &visitor, tried, said, &headers).await
         }
-        Err(FlowError::Token(OAuthError::Throttled(seconds))) => {
-            let problem = format!("Too many attempts. Try again in {seconds} s.");
+        Attempt::Throttled(seconds) => {
+            let problem = login::try_later(seconds);
             let said = (StatusCode::TOO_MANY_REQUESTS, Some(&*problem));
             let mut response = forms(&app, &visitor, tried, said, &headers).await;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
-        Err(FlowError::Token(OAuthError::MustChangePassword(person))) => {
-            change_first(&app, &person).await
-        }
-        Err(error) => respond::refused(error, &app, &headers),
     }
 }
 

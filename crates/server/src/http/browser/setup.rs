@@ -1,7 +1,7 @@
 //! `/auth/setup`: the first administrator.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -14,16 +14,12 @@ use super::{
 };
 use crate::wire::{
     error::Refusal,
-    extract::{self, Form},
+    extract::{Form, Query},
 };
 use crate::{app::App, pages::SetupPage};
 
 /// Shows the set-up form.
-pub(crate) async fn show(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    let params = match extract::query(query.as_deref()) {
-        Ok(params) => params,
-        Err(error) => return Refusal::from(error).into_response(),
-    };
+pub(crate) async fn show(State(app): State<App>, Query(params): Query) -> Response {
     let token = params.get("token").unwrap_or_default();
     match app.issuer().check_setup(token).await {
         Ok(()) => form(&app, token, "admin", (StatusCode::OK, None)),

@@ -58,7 +58,8 @@ pub use client::ClientDocument;
 pub(crate) use client::{
     details::{is_logo, is_page},
     metadata::{REGISTRATION_PATH, metadata as client_metadata, registration_uri},
-    registered::RegisteredClient,
+    registered::{Registered, RegisteredClient},
+    source::{ClientFrom, ClientSource},
     unserved,
 };
 pub use consent::ConsentDocument;

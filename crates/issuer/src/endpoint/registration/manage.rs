@@ -11,8 +11,8 @@ use crate::{
     error::OAuthError,
     records::{Client, Registration, repository::Versioned},
     resources::{
-        ApplyError, ClientDocument, Mode, Precondition, RegisteredClient, Resource as _,
-        ResourceKind, version_of,
+        ApplyError, ClientDocument, Mode, Precondition, Registered, RegisteredClient,
+        Resource as _, ResourceKind, version_of,
     },
     settings::registration::MANAGE,
 };
@@ -58,7 +58,7 @@ impl Issuer {
             }
             let registration =
                 self.renewed(&managed, &shown, managed.registration.metadata.clone());
-            let members = RegisteredClient::members(&Value::Object(document), &registration);
+            let members = Registered::members(&Value::Object(document), &registration);
             if let Some(client) = self.write_over(&managed.stored, members).await? {
                 return Ok(self.registered_answer((id, &client), Some(&shown)));
             }

@@ -34,8 +34,8 @@ use crate::{
     records::{Client, RegisteredBy, Registration, repository::Written, used_jti::UsedAssertion},
     request::source::Source,
     resources::{
-        Mode, Precondition, REGISTRATION_PATH, RegisteredClient, Resource as _, ResourceKind,
-        client_metadata, registration_uri,
+        Mode, Precondition, REGISTRATION_PATH, Registered, RegisteredClient, Resource as _,
+        ResourceKind, client_metadata, registration_uri,
     },
     settings::{Registrant, registration::REGISTER},
     store::Kind,
@@ -296,5 +296,5 @@ fn written(plan: &Plan, registration: &Registration, shown: &Shown) -> Value {
     if let Some(secret) = &shown.secret {
         document.insert("secret".to_owned(), json!(secret.expose()));
     }
-    RegisteredClient::members(&Value::Object(document), registration)
+    Registered::members(&Value::Object(document), registration)
 }

@@ -1,53 +1,29 @@
 //! A copy of a client, with its secrets as they are stored (`docs/contracts/curity.md` §7.6).
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     Issuer,
-    keys::KeyUse,
     records::Client,
-    resources::{ClientDocument, Facts, Problem, Resource},
+    resources::{ClientFrom, ClientSource, Problem},
 };
-use castellan_proto::jose::Algorithm;
 
-/// What is written in place of a document.
+/// Which client is copied, and for whom.
 #[derive(Deserialize)]
-pub(super) struct CopyOfClient {
+pub(super) struct CopiedClient {
     /// The client that is copied.
     of: String,
     /// Whose the copy is.
     owner: String,
 }
 
+/// [`CopiedClient`] as a resource.
+pub(super) type CopyOfClient = ClientFrom<CopiedClient>;
+
 /// What there was when the copy was asked for, and is there no more.
 const GONE: &str = "client_id: there is no such client";
 
-impl Resource for CopyOfClient {
-    type Record = Client;
-
-    const NAME: &'static str = ClientDocument::NAME;
-
-    fn show(id: &str, record: &Client) -> Value {
-        ClientDocument::show(id, record)
-    }
-
-    fn facts(id: &str, record: &Client) -> Facts {
-        ClientDocument::facts(id, record)
-    }
-
-    fn incarnation(id: &str, record: &Client) -> String {
-        ClientDocument::incarnation(id, record)
-    }
-
-    fn longest_access(record: &Client) -> u64 {
-        ClientDocument::longest_access(record)
-    }
-
-    fn signed_for(record: &Client) -> Vec<(KeyUse, Algorithm)> {
-        ClientDocument::signed_for(record)
-    }
-
+impl ClientSource for CopiedClient {
     async fn read(
         self,
         issuer: &Issuer,

@@ -10,6 +10,7 @@ pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod registered;
 pub(crate) mod secret;
+pub(crate) mod source;
 pub(crate) mod unserved;
 
 use castellan_proto::{

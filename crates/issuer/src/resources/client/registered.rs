@@ -1,59 +1,40 @@
 //! `Client` documents of clients that registered themselves, and of the templates of such clients
 //! (`docs/contracts/curity.md` §8.1).
 
-use castellan_proto::{jose::Algorithm, strict_json};
+use castellan_proto::strict_json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ClientDocument;
+use super::{
+    ClientDocument,
+    source::{ClientFrom, ClientSource},
+};
 use crate::{
     Issuer,
-    keys::KeyUse,
     records::{Client, Registration},
-    resources::{Facts, Problem, Resource},
+    resources::{Problem, Resource as _},
     settings::registration::is_power,
 };
 
 /// What is written of a client that registers itself: its document, and what registration knows
 /// besides.
 #[derive(Deserialize)]
-pub(crate) struct RegisteredClient {
+pub(crate) struct Registered {
     document: Value,
     registration: Registration,
 }
 
-impl RegisteredClient {
-    /// The members for [`Resource::write`].
+/// [`Registered`] as a resource.
+pub(crate) type RegisteredClient = ClientFrom<Registered>;
+
+impl Registered {
+    /// The members for [`Resource::write`](crate::resources::Resource::write).
     pub(crate) fn members(document: &Value, registration: &Registration) -> Value {
         json!({"document": document, "registration": registration})
     }
 }
 
-impl Resource for RegisteredClient {
-    type Record = Client;
-
-    const NAME: &'static str = ClientDocument::NAME;
-
-    fn show(id: &str, record: &Client) -> Value {
-        ClientDocument::show(id, record)
-    }
-
-    fn facts(id: &str, record: &Client) -> Facts {
-        ClientDocument::facts(id, record)
-    }
-
-    fn incarnation(id: &str, record: &Client) -> String {
-        ClientDocument::incarnation(id, record)
-    }
-
-    fn longest_access(record: &Client) -> u64 {
-        ClientDocument::longest_access(record)
-    }
-
-    fn signed_for(record: &Client) -> Vec<(KeyUse, Algorithm)> {
-        ClientDocument::signed_for(record)
-    }
-
+impl ClientSource for Registered {
     async fn read(
         self,
         issuer: &Issuer,

@@ -26,7 +26,7 @@ const PAGE: u64 = 50;
 const LATE: usize = 100;
 /// How often the first and the late page are asked for.
 const TIMES: usize = 21;
-/// One account in so many is inactive.
+/// Every tenth account is inactive.
 const INACTIVE: u64 = 10;
 
 /// What is listed, in words and in the arguments of `accounts`.

@@ -46,9 +46,9 @@ pub struct SelfServiceManager {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MutationThrottle {
-    /// At most so many mutations.
+    /// How many mutations are allowed within [`Self::seconds`].
     pub mutations: u16,
-    /// Within so many seconds.
+    /// The period, in seconds.
     pub seconds: u32,
 }
 

@@ -18,7 +18,7 @@ pub struct Listing {
     pub skip: usize,
     /// In which order. Without it: in that of the names that are filtered by, or of the ids.
     pub sort: Option<Sort>,
-    /// At most so many.
+    /// The greatest number of documents on the page.
     pub first: usize,
     /// [`Listed::end_cursor`] of the page before.
     pub after: Option<String>,
@@ -120,7 +120,7 @@ pub enum ListError {
     /// Only people have what is filtered by.
     #[error("only User can be filtered by userName and email")]
     NotFiltered,
-    /// The cursor is not one of ours, or of another question.
+    /// The cursor was not made here, or was made for a listing with other arguments.
     #[error("the cursor does not belong to this list; start without one")]
     Cursor,
     /// A search parameter is not known or has no such value.

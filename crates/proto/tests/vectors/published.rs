@@ -1,4 +1,4 @@
-//! Vectors that others published; where they come from is in `data/README.md`.
+//! Vectors that others published; where they come from is in `crates/proto/tests/vectors/data/README.md`.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

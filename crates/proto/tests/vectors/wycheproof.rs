@@ -1,4 +1,4 @@
-//! Wycheproof's tokens and keys, of which there is a part; which, is in `data/README.md`.
+//! Wycheproof's tokens and keys, of which there is a part; `crates/proto/tests/vectors/data/README.md` says which.
 
 use castellan_proto::jose::{Compact, HmacKey, JwkSet};
 use serde_json::{Value, json};

@@ -76,15 +76,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
             issuer.repository().site(),
             issuer.address().issuer
         );
-        let began = Instant::now();
-        let feed = issuer.repository().store().feed(None).await;
-        match feed {
-            Ok(_) => println!("feed             answers in {} ms", began.elapsed().as_millis()),
-            Err(error) => {
-                good = false;
-                println!("feed             PROBLEM: {error}");
-            }
-        }
+        good &= feed(issuer).await;
         good &= clocks(issuer).await & writes(issuer).await & guards_of(loaded, issuer).await;
         policies(loaded, issuer).await?;
         site_accesses(issuer).await?;
@@ -117,6 +109,21 @@ pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCo
     };
     println!("\n{said}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the feed of `issuer`'s data source answers.
+async fn feed(issuer: &Issuer) -> bool {
+    let began = Instant::now();
+    match issuer.repository().store().feed(None).await {
+        Ok(_) => {
+            println!("feed             answers in {} ms", began.elapsed().as_millis());
+            true
+        }
+        Err(error) => {
+            println!("feed             PROBLEM: {error}");
+            false
+        }
+    }
 }
 
 /// Whether something was warned of.

@@ -129,13 +129,12 @@ impl Table<'_> {
             Some(_) => "this API has",
             None => "any management API has",
         };
-        let remedy = match nearest(name, known) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => {
-                let top: Vec<_> = known.iter().filter(|name| !name.contains('.')).collect();
-                let top: Vec<_> = top.into_iter().map(String::as_str).collect();
-                format!("these are known: {}", top.join(", "))
-            }
+        let remedy = if let Some(near) = nearest(name, known) {
+            format!("did you mean {near:?}?")
+        } else {
+            let names = known.iter().map(String::as_str);
+            let top: Vec<_> = names.filter(|name| !name.contains('.')).collect();
+            format!("these are known: {}", top.join(", "))
         };
         let text = format!("{setting}: {name:?} is no {kind} that {of}; {remedy}");
         Err(Problem::of_setting(whole, ConfigError::Conflict(text)))

@@ -23,7 +23,7 @@ pub struct AccountsQuery {
     pub filter: Option<Filter>,
     /// In which order.
     pub sort: Option<Sort>,
-    /// At most so many.
+    /// The greatest number of accounts on the page.
     pub first: usize,
     /// `endCursor` of the page before.
     pub after: Option<String>,

@@ -24,7 +24,7 @@ pub struct ClientList {
     pub which: Which,
     /// In which order; the id decides between equals.
     pub sort: Sort,
-    /// At most so many.
+    /// The greatest number of clients on the page.
     pub first: usize,
     /// [`ClientPage::end_cursor`] of the page before.
     pub after: Option<String>,

@@ -36,7 +36,7 @@ pub struct RegisteredList {
     pub user_name: Option<String>,
     /// In which order; without it, by their ids.
     pub sort: Option<Sort>,
-    /// At most so many.
+    /// The greatest number of clients on the page.
     pub first: usize,
     /// [`RegisteredPage::end_cursor`] of the page before.
     pub after: Option<String>,

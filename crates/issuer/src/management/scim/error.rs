@@ -69,7 +69,7 @@ impl ScimError {
         Self::of(400, "mutability", detail)
     }
 
-    /// The cursor is not one of ours, or of another question (RFC 9865 §2.1).
+    /// The cursor was not made here, or was made for another query (RFC 9865 §2.1).
     pub(super) fn cursor() -> Self {
         Self::of(400, "invalidCursor", "cursor: does not belong to this query; start without one")
     }

@@ -63,7 +63,7 @@ impl Issuer {
         URL_SAFE_NO_PAD.encode([&code[..], place.as_bytes()].concat())
     }
 
-    /// The place in `cursor`; `None` if it is not one of ours, or of another question.
+    /// The place in `cursor`; `None` if it was not made here, or was made for another query.
     #[must_use]
     pub fn open_cursor(&self, question: &str, cursor: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;

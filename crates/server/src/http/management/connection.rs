@@ -36,7 +36,7 @@ impl Page {
     }
 }
 
-/// A cursor that is not one of ours, or of a list with other arguments.
+/// A cursor that was not made here, or was made for a list with other arguments.
 pub(crate) fn wrong_cursor() -> Failure {
     Failure::invalid_argument("after is not a cursor of this list; start without one")
 }

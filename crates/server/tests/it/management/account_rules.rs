@@ -30,12 +30,12 @@ async fn curity_27_nobody_signs_in_by_a_name_that_was_given_up() {
 #[tokio::test]
 async fn case_19_nobody_takes_people_out_of_groups_that_they_are_not_in() {
     let (castellan, token) = start("").await;
-    let taken = json!({"password": "taken-over"});
+    let seized = json!({"password": "taken-over"});
     for groups in [json!([]), Value::Null, json!([{"value": "admin"}])] {
         let fields = json!({"groups": groups, "title": "x"});
         let answer = update(&castellan, &token, ("user", fields, "id")).await;
         assert_eq!(failed(&answer, "access-denied")["field"], "groups");
-        let answer = update(&castellan, &token, ("user", taken.clone(), "id")).await;
+        let answer = update(&castellan, &token, ("user", seized.clone(), "id")).await;
         failed(&answer, "access-denied");
     }
     let query = "mutation {validatePasswordAndUpdateAccountById(input: {accountId: \"user\", \

@@ -35,7 +35,7 @@ fn zone(time: &str) -> Option<(&str, i64)> {
     is_offset.then_some((&time[..at], sign * seconds))
 }
 
-/// The numbers in `text`, of so many digits each.
+/// The numbers in `text`, each with its number of digits.
 fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut parts = text.split(between);
     let mut read = [0; N];

@@ -30,7 +30,7 @@ pub(super) struct Page<T> {
 enum Place {
     /// After this id.
     Id(String),
-    /// After so many.
+    /// After this many entries.
     Number(usize),
 }
 
@@ -176,7 +176,7 @@ impl Reading<'_> {
         Ok(Some(repository.store().count(repository.site(), T::KIND, now).await?))
     }
 
-    /// A page after so many: everything before it is read as well.
+    /// The page that begins after `skip` entries, which are read as well.
     async fn by_number<T: Listable>(&self, skip: usize) -> Result<Page<T>, ScimError> {
         let end = skip.saturating_add(self.query.count);
         if skip >= MOST_EXAMINED {

@@ -46,7 +46,7 @@ pub struct SelfServiceManager {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MutationThrottle {
-    /// How many mutations are allowed within [`Self::seconds`].
+    /// How many mutations are allowed in a period.
     pub mutations: u16,
     /// The period, in seconds.
     pub seconds: u32,

@@ -55,7 +55,8 @@ fn insecure_needs_loopback() {
     let error = refusal_of("[server]\nlisten = \"0.0.0.0:80\"\n[security]\ninsecure = true\n");
     assert_eq!(
         error,
-        "security.insecure is allowed on loopback addresses only, but server.listen is 0.0.0.0:80"
+        "castellan.toml:4: security.insecure is allowed on loopback addresses only, but \
+         server.listen is 0.0.0.0:80"
     );
 }
 

@@ -7,11 +7,11 @@ use axum::{
 };
 use serde_json::json;
 
-use super::browser::respond;
+use super::{browser::respond, scim};
 use crate::{app::App, corridor::Refusal, wire::error::no_store};
 
-/// The paths whose errors are those of RFC 6749 §5.2.
-const OAUTH: [&str; 2] = ["/auth", "/oauth"];
+/// The paths whose errors are those of RFC 6749 §5.2; RFC 7591 §3.2.2 has them as well.
+const OAUTH: [&str; 3] = ["/auth", "/oauth", "/register"];
 
 /// The answer at `path`, to a request with `headers`.
 pub(crate) fn word(app: &App, refusal: &Refusal, path: &str, headers: &HeaderMap) -> Response {
@@ -25,6 +25,9 @@ pub(crate) fn word(app: &App, refusal: &Refusal, path: &str, headers: &HeaderMap
     if OAUTH.iter().any(is_below) {
         let body = json!({"error": "invalid_request", "error_description": refusal.text});
         return no_store((refusal.status, Json(body)).into_response());
+    }
+    if is_below(&scim::BASE) {
+        return scim::refuse(refusal.status, &refusal.text);
     }
     refusal.problem()
 }

@@ -13,7 +13,7 @@ use axum::{
     routing::any,
 };
 use castellan_issuer::{
-    management::scim::{BASE, MOST_BYTES, ScimAnswer, ScimError, ScimMethod, ScimRequest, Tags},
+    management::scim::{MOST_BYTES, ScimAnswer, ScimError, ScimMethod, ScimRequest, Tags},
     managers::{Managers, Refused},
     rights::ManagementRefused,
 };
@@ -29,6 +29,8 @@ use crate::{
     app::App,
     wire::{error::no_store, request},
 };
+
+pub(super) use castellan_issuer::management::scim::BASE;
 
 /// The media type of SCIM (RFC 7644 §3.1).
 const SCIM: &str = "application/scim+json";
@@ -149,6 +151,11 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ScimErro
         conditions::Tags::Any => Tags::Any,
         conditions::Tags::These(versions) => Tags::These(versions),
     }))
+}
+
+/// The answer to a request that comes no further, as SCIM has it (RFC 7644 §3.12).
+pub(super) fn refuse(status: StatusCode, text: &str) -> Response {
+    no_store(Refusal::from(ScimError::new(status.as_u16(), text)).into_response())
 }
 
 async fn document(headers: &HeaderMap, body: Body) -> Result<Value, ScimError> {

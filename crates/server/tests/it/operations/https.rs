@@ -151,6 +151,8 @@ async fn ambiguous_requests_are_refused_in_the_words_of_their_surface() {
         ),
         ("/api%2fb", "*/*", "application/problem+json", "The path is ambiguous."),
         ("/User/a%2fb", "*/*", "application/problem+json", "The path is ambiguous."),
+        ("/scim/v2/Users/a%2fb", "*/*", "application/scim+json", "\"status\":\"400\""),
+        ("/register/a%2fb", "*/*", "application/json", "\"error\":\"invalid_request\""),
         ("/auth/a%2fb", "*/*", "application/json", "\"error\":\"invalid_request\""),
         ("/auth/a%2fb", "text/html", "text/html; charset=utf-8", "The path is ambiguous."),
     ] {

@@ -106,20 +106,20 @@ impl Story for Verifying {
 /// A person sets a new password by a link that came by mail.
 pub(crate) struct Forgetting;
 
-async fn forget(harness: &Harness, notes: &mut Notes) -> Result<(), String> {
+async fn forget(harness: &Harness, password: &str, notes: &mut Notes) -> Result<(), String> {
     let (issuer, mailbox) = sending(harness);
     let sent = issuer.send_password_reset(Whom::Id("ada-1"), None, true).await;
     assert!(sent.map_err(|error| error.to_string())?);
     let Some(Content::PasswordLink { link, .. }) = mailbox.taken() else { panic!("no link") };
     let (_, token) = link.split_once("token=").unwrap();
     notes.note("token", token);
-    set(harness, token).await?;
+    set(harness, token, password).await?;
     notes.note("done", "yes");
     Ok(())
 }
 
-async fn set(harness: &Harness, token: &str) -> Result<(), String> {
-    let password = || Secret::new("quite another password".to_owned());
+async fn set(harness: &Harness, token: &str, password: &str) -> Result<(), String> {
+    let password = || Secret::new(password.to_owned());
     let form = ResetForm { token: token.to_owned(), password: password(), again: password() };
     harness.issuer.reset_password(&form).await.map_err(|error| error.to_string())
 }
@@ -132,15 +132,18 @@ impl Story for Forgetting {
     }
 
     async fn play(&self, harness: &Harness, notes: &mut Notes) -> Result<(), String> {
-        forget(harness, notes).await
+        forget(harness, "quite another password", notes).await
     }
 
     async fn check(&self, harness: &Harness, notes: &Notes) {
         let is_new = ada(harness).await.password.as_deref() != notes.get("before");
         assert!(is_new || !notes.has("done"), "what was said to be set is not");
         if let (true, Some(token)) = (is_new, notes.get("token")) {
-            assert!(set(harness, token).await.is_err(), "a link was used twice");
+            assert!(
+                set(harness, token, "a third password").await.is_err(),
+                "a link was used twice"
+            );
         }
-        forget(harness, &mut Notes::new(Tab::new())).await.unwrap();
+        forget(harness, "one more password", &mut Notes::new(Tab::new())).await.unwrap();
     }
 }

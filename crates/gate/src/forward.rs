@@ -11,6 +11,7 @@ use crate::{
     document::{
         prune::{Pruned, blank},
         selection::{Place, Selected, Span},
+        shared::shared_fragment,
     },
     local::{self, LocalAnswer, LocalAsker},
     merge::{FieldError, MergeError, Upstream, merge},
@@ -34,6 +35,10 @@ pub(crate) async fn answer(
     };
     plan.record_use(context.shared, context.caller);
     let removed = plan.removed();
+    if let Some(name) = shared_fragment(&plan.document, &context.shared.schema, &removed) {
+        field_errors.push(context.shared_fragment_error(name));
+        return context.nothing_runs(field_errors);
+    }
     let alone = plan.document.executable.operations.len() == 1;
     let answered = if plan.asks_upstream() && removed.is_empty() && alone {
         let mut parts = parts;
@@ -259,6 +264,17 @@ impl RequestContext<'_> {
         };
         let request = upstream::request(self, parts, reduced.to_json())?;
         upstream::hold(self, behind, request).await
+    }
+
+    /// That the fragment `name` is used where it is allowed as well as where it is not.
+    fn shared_fragment_error(&self, name: &str) -> FieldError {
+        let message = format!(
+            "The fragment {name} selects a field that is denied or answered by this server, and is \
+             spread under another type as well. Nothing was run. Write two fragments."
+        );
+        let extensions = json!({"code": "SHARED_FRAGMENT", "decision": self.id.as_str()});
+        let error = json!({"message": message, "extensions": extensions});
+        FieldError { path: Vec::new(), error }
     }
 
     fn nothing_runs(&self, field_errors: Vec<FieldError>) -> Response<ReplyBody> {

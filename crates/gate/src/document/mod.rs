@@ -8,6 +8,7 @@ pub(crate) mod limits;
 mod numbers;
 pub(crate) mod prune;
 pub(crate) mod selection;
+pub(crate) mod shared;
 pub(crate) mod unique_input;
 mod walk;
 mod weight;

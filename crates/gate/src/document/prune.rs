@@ -89,7 +89,7 @@ pub(crate) fn blank(document: &Document, removed: &BTreeSet<Span>) -> Pruned {
     Pruned { text: overwrite(&document.text, &blanks), empty, variables, empty_parents }
 }
 
-fn span_of(location: Option<apollo_compiler::parser::SourceSpan>) -> Option<Span> {
+pub(super) fn span_of(location: Option<apollo_compiler::parser::SourceSpan>) -> Option<Span> {
     location.map(|at| Span { start: at.offset(), end: at.end_offset() })
 }
 

@@ -341,6 +341,11 @@ impl GuardSchema {
             .map(|(root, _)| *root)
     }
 
+    /// Whether `name` is a root type.
+    pub(crate) fn is_root(&self, name: &Name) -> bool {
+        self.roots.iter().any(|(_, root)| root == name)
+    }
+
     /// Whether a field of a root type can be reached below the type `name`.
     pub(crate) fn reaches_roots(&self, name: &Name) -> bool {
         self.reach_roots.contains(name)

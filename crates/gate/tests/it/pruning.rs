@@ -286,6 +286,34 @@ async fn an_interface_that_a_root_implements_hides_nothing() {
 }
 
 #[tokio::test]
+async fn a_fragment_that_is_allowed_in_one_place_only_runs_in_none() {
+    let rules = nulling(&["Query:Person:*", "Query:Query:*"]);
+    let rig = Rig::new(SDL, rules, &[]).answering(json!({"data": {}}));
+    for document in [
+        "{ ...F persons { ...F name } } fragment F on Node { id }",
+        "{ ...F persons { ...F } persons { id } } fragment F on Node { id id }",
+        "{ self { ...F } persons { friends { ...G } } } fragment F on Node { id }
+         fragment G on Node { ...F }",
+    ] {
+        let reply = rig.ask(None, document).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        assert!(reply.json()["data"].is_null(), "{}", reply.text);
+        assert_eq!(reply.codes().last().map(String::as_str), Some("SHARED_FRAGMENT"));
+        assert!(reply.text.contains("The fragment F selects"), "{}", reply.text);
+        assert!(rig.nothing_sent(), "{document}");
+    }
+    let rig = Rig::new(SDL, nulling(&["Query:Person:*", "Query:Query:*"]), &[])
+        .answering(json!({"data": {}}));
+    let apart =
+        "{ «...F» persons { ...G name } } «fragment F on Node { id }» fragment G on Node { id }";
+    reaches(&rig, None, apart).await;
+    // What only looks as if it were in effect below is no obstacle.
+    let never = "{ «...F» persons { name ...F } } fragment F on Node { ... on Query { id } }";
+    let reply = rig.ask(None, &marked(never).0).await;
+    assert!(!reply.text.contains("SHARED_FRAGMENT"), "{}", reply.text);
+}
+
+#[tokio::test]
 async fn an_emptied_field_goes_with_what_emptied_it() {
     let rig = Rig::new(SDL, nulling(&[]), &[("ada", "Mutation:Person:Create")])
         .answering(json!({"data": {"kept": {"person": null}}}));

@@ -2,12 +2,14 @@
 //! begins with the order and whether the account is active, so that a page of either is one range
 //! of an index (`docs/contracts/curity.md` §5).
 
+use std::sync::Arc;
+
 use castellan_proto::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Account, login_name, repository::Stored};
 use crate::store::{
-    Kind,
+    Draft, Key, Kind,
     names::{ORDERING, is_ordering},
 };
 
@@ -90,6 +92,16 @@ pub(crate) struct AccountsOrdered {
 impl AccountsOrdered {
     /// The id of the record. Other names need another one.
     pub(crate) const ID: &'static str = "account-orders-1";
+
+    /// The record of `site`, as it is written.
+    pub(crate) fn draft(site: &Arc<str>, since: Timestamp) -> Draft {
+        Draft {
+            key: Key { site: Arc::clone(site), kind: Self::KIND, id: Self::ID.to_owned() },
+            body: serde_json::json!({"since": since}).to_string().into_bytes(),
+            unique: Vec::new(),
+            expires_at: None,
+        }
+    }
 }
 
 impl Stored for AccountsOrdered {

@@ -17,7 +17,7 @@ use crate::{
     records::{
         client_details::{SECRET, SYMMETRIC_KEYS},
         is_sealed,
-        order::with_orders,
+        order::{AccountsOrdered, with_orders},
     },
     secrets::hashing::{is_stored_form, is_stored_password},
     store::{
@@ -101,6 +101,34 @@ pub enum Arrived {
     Same,
     /// It was there, and was another.
     Changed,
+}
+
+/// Notes of each of `sites` that has no account yet that its accounts have the names of all orders:
+/// those that arrive have them. Otherwise, a server that starts there has to look through them first.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub async fn begin_orders(
+    store: &dyn Store,
+    sites: &[Arc<str>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !store.abilities().keeps_orders || store.admits_older().await? {
+        return Ok(());
+    }
+    for site in sites {
+        let any = PageQuery {
+            site: Arc::clone(site),
+            kind: Kind::Account,
+            prefix: String::new(),
+            after: None,
+            limit: 1,
+        };
+        if store.page(&any, now).await?.is_empty() {
+            store.insert(AccountsOrdered::draft(site, now), Notice::Silent, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Records that are read at a time.

@@ -11,6 +11,7 @@ use castellan_issuer::{
         Filter, FilterAttribute, FilterType, Listed, Sort, SortAttribute, SortOrder,
     },
     store::{Kind, Notice},
+    transfer::begin_orders,
 };
 use castellan_proto::Timestamp;
 use proptest::prelude::*;
@@ -381,5 +382,29 @@ async fn a_cursor_is_good_for_its_list_alone() {
             let with = AccountsQuery { after: Some(wrong.to_owned()), ..list.clone() };
             assert!(harness.issuer.list_accounts(with).await.is_err(), "{wrong}");
         }
+    }
+}
+
+/// Where nobody was, whoever arrives by an import is in order at once; where somebody was, that is found
+/// out first.
+#[tokio::test]
+async fn an_import_into_an_empty_site_needs_no_look_through_it() {
+    for begins_empty in [true, false] {
+        let harness = Harness::empty().await;
+        let now = harness.issuer.now();
+        let repository = harness.issuer.repository();
+        let write = async |id: &str| {
+            repository.insert(id, &account(id, (1, 1), true), now).await.unwrap();
+        };
+        if !begins_empty {
+            write("before").await;
+        }
+        let sites = [repository.site().clone()];
+        begin_orders(repository.store(), &sites, now).await.unwrap();
+        write("bo").await;
+        let sort = Some(Sort { by: SortAttribute::Created, order: SortOrder::Ascending });
+        cost(&harness, query(true, sort, 5)).await;
+        let (_, verbs) = cost(&harness, query(true, sort, 5)).await;
+        assert_eq!(verbs.contains(&"page_by_name"), begins_empty, "{verbs:?}");
     }
 }

@@ -12,7 +12,7 @@ use castellan_issuer::{
     Repository,
     resources::members,
     store::{Kind, Store},
-    transfer::{Arrived, LineSeal, Moved, Walk},
+    transfer::{Arrived, LineSeal, Moved, Walk, begin_orders},
 };
 use castellan_proto::Timestamp;
 use castellan_stores::{FormatState, Migrate};
@@ -87,6 +87,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
     let to = data_source::open_store(loaded, to, Migrate::Widen).await?.store;
     let (sites, now) = (sites(loaded), crate::clock::clock().now());
     let mut tally = Tally::default();
+    begin_orders(&*to, &sites, now).await?;
     let mut walk = Walk::new(&*from, &sites, now);
     while let Some(page) = walk.next().await? {
         for record in &page {
@@ -212,6 +213,7 @@ pub(super) async fn import(
     let store =
         data_source::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
     let now = crate::clock::clock().now();
+    begin_orders(&*store, &sites(loaded), now).await?;
     let (mut whole, mut seal) = (false, None);
     let mut arrivals = Arrivals { store, now, tally: Tally::default(), waiting: Vec::new() };
     for (at, line) in lines.lines().enumerate() {

@@ -117,6 +117,13 @@ impl Roles {
         standing
     }
 
+    /// The ids of people whom roles name that `person` does not have, or nobody without one.
+    pub(crate) fn named_beyond(&self, person: Option<(&str, &Account)>) -> HashSet<String> {
+        let is_theirs = |role: &Role| person.is_some_and(|(id, account)| role.is_for(id, account));
+        let others = self.all.iter().map(|(role, _)| role).filter(|role| !is_theirs(role));
+        others.flat_map(|role| role.users.iter().cloned()).collect()
+    }
+
     fn let_in(&self, site_access: &str, person: Option<(&str, &[String])>) -> bool {
         let at = [site_access, Role::EVERY_LOGIN];
         at.iter().any(|name| self.logins.get(*name).is_some_and(|login| login.is_for(person)))

@@ -52,13 +52,21 @@ impl Issuer {
 }
 
 /// The host and port of the web address `uri`, whatever its scheme is: cookies and people know no more.
+/// A name with a dot at its end is the same name (RFC 1034 §3.1), and all names and addresses of the
+/// machine itself are one.
 fn authority(uri: &str) -> Option<String> {
     let uri = RedirectUri::try_from(uri.to_owned()).ok()?;
     let origin = uri.origin()?;
     let (scheme, authority) = origin.split_once("://")?;
-    let has_port = host_of(authority).len() < authority.len();
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    Some(format!("{authority}{}", if has_port { "" } else { port }))
+    let host = host_of(authority);
+    let port = match &authority[host.len()..] {
+        "" if scheme == "https" => ":443",
+        "" => ":80",
+        port => port,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_machine = ["127.0.0.1", "[::1]"].contains(&host) || host.ends_with(".localhost");
+    Some(format!("{}{port}", if is_machine { "localhost" } else { host }))
 }
 
 /// The host of `authority`.
@@ -84,6 +92,10 @@ mod tests {
             ("https://localhost:8080/cb", "http://localhost:8080", true),
             ("http://localhost:8081/cb", "http://localhost:8080", false),
             ("http://[::1]:8080/cb", "http://[::1]:8080", true),
+            ("http://127.0.0.1:8080/cb", "http://localhost:8080", true),
+            ("https://a.localhost:8080/cb", "http://localhost:8080", true),
+            ("https://id.example.org./cb", "https://id.example.org", true),
+            ("https://id.example.org.:8443/cb", "https://id.example.org", false),
             ("http://[::1]/cb", "http://[::1]:8080", false),
         ] {
             assert_eq!(authority(uri) == authority(issuer), is_ours, "{uri} {issuer}");

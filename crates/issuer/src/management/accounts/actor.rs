@@ -1,12 +1,15 @@
 //! Who calls, as far as it matters for what they may do to an account.
 
+use std::{collections::HashSet, sync::Arc};
+
 use serde_json::{Map, Value};
 
 use super::error::AccountError;
 use crate::{
     Issuer,
-    records::{Account, Entry, login_name, phone_name},
+    records::{Account, Entry, Group, login_name, phone_name},
     rights::Right,
+    store::StoreError,
     tokens::verified::Live,
 };
 
@@ -17,6 +20,8 @@ pub struct Actor {
     account: Option<String>,
     groups: Vec<String>,
     is_administrator: bool,
+    /// People whom roles name that the caller does not have.
+    named: Arc<HashSet<String>>,
     /// The address or number that was just verified.
     proven: Option<String>,
 }
@@ -32,15 +37,25 @@ type Fold = fn(&str) -> String;
 
 impl Issuer {
     /// Who `caller` is.
-    #[must_use]
-    pub fn actor(&self, caller: &Live) -> Actor {
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn actor(&self, caller: &Live) -> Result<Actor, StoreError> {
         let account = caller.account.as_ref();
-        Actor {
+        let is_administrator = self.authorize_admin(caller, Right::Write).is_ok();
+        let person = account.map(|(id, account)| (&**id, &**account));
+        let named = if is_administrator {
+            Arc::default()
+        } else {
+            Arc::new(self.whole(self.roles()).await?.named_beyond(person))
+        };
+        Ok(Actor {
             account: account.map(|(id, _)| id.clone()),
             groups: account.map(|(_, account)| account.groups.clone()).unwrap_or_default(),
-            is_administrator: self.authorize_admin(caller, Right::Write).is_ok(),
+            is_administrator,
+            named,
             proven: None,
-        }
+        })
     }
 }
 
@@ -93,18 +108,28 @@ impl Actor {
 
     /// Whether they may change what the person of the account `id` signs in with, or shows as a second
     /// factor: who does can sign in as them, so the person must be in no group that the caller is not
-    /// in.
+    /// in, and named by no role that the caller does not have.
     ///
     /// # Errors
     /// [`AccountError::Denied`] if not.
     pub(super) fn may_open(&self, id: &str, account: &Account) -> Result<(), AccountError> {
         self.may_touch(id, account)?;
         let is_in = |group: &String| self.groups.contains(group);
-        if self.is_administrator || self.is(id) || account.groups.iter().all(is_in) {
+        let has_no_more = || account.groups.iter().all(is_in) && !self.named.contains(id);
+        if self.is_administrator || self.is(id) || has_no_more() {
             Ok(())
         } else {
             Err(AccountError::Denied(None))
         }
+    }
+
+    /// Whether they may delete the account `id`: that takes its person out of all groups, and frees what
+    /// they sign in with for somebody else.
+    ///
+    /// # Errors
+    /// [`AccountError::Denied`] if not.
+    pub(super) fn may_delete(&self, id: &str, account: &Account) -> Result<(), AccountError> {
+        self.may_open(id, account)
     }
 
     /// Whether they may change these `fields` of the account `id`, some of which are what its person
@@ -128,9 +153,11 @@ impl Actor {
     }
 
     /// Whether they may put people into `group` and take them out: who could take somebody out of any
-    /// group could afterwards [open](Self::may_open) their account.
+    /// group could afterwards [open](Self::may_open) their account. Of administrators, those alone
+    /// decide whose token may administer.
     pub(in crate::management) fn may_regroup(&self, group: &String) -> bool {
-        self.is_administrator || self.groups.contains(group)
+        let is_theirs = self.groups.contains(group) && group != Group::ADMINISTRATORS;
+        self.is_administrator || is_theirs
     }
 
     /// Whether they may make `after` of the account `id`, which was `before`: put it into groups that

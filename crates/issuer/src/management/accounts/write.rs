@@ -145,7 +145,7 @@ impl Issuer {
             let Some(stored) = self.stored_account(id).await? else {
                 return Ok(Deleted { account: None });
             };
-            actor.may_touch(id, &stored.body)?;
+            actor.may_delete(id, &stored.body)?;
             check(&stored)?;
             let seen = [seen(&stored)];
             match self.remove_if(ResourceKind::USER, id, &seen).await {

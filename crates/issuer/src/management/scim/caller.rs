@@ -13,6 +13,7 @@ use crate::{
     Issuer,
     management::accounts::Actor,
     managers::{Allowed, Operation, Permissions, Question},
+    store::StoreError,
     tokens::verified::Live,
 };
 
@@ -30,15 +31,17 @@ pub struct ScimCaller<'a> {
 impl Issuer {
     /// The caller `live`, whom the managers of the API allow `permissions`. They count as being in the
     /// groups `acts_for`, which the configuration lets them put people into.
-    #[must_use]
-    pub fn scim_caller<'a>(
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn scim_caller<'a>(
         &self,
         live: &Live,
         permissions: &'a Permissions,
         (acts_for, renames): (&[String], bool),
-    ) -> ScimCaller<'a> {
-        let actor = self.actor(live).acting_for(acts_for);
-        ScimCaller { permissions, actor, renames, patience: Duration::MAX }
+    ) -> Result<ScimCaller<'a>, StoreError> {
+        let actor = self.actor(live).await?.acting_for(acts_for);
+        Ok(ScimCaller { permissions, actor, renames, patience: Duration::MAX })
     }
 }
 

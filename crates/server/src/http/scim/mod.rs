@@ -93,7 +93,8 @@ async fn answer(
     let settings = app.management();
     let groups = settings.scim.as_ref().map(|scim| &*scim.assignable_groups).unwrap_or_default();
     let rules = (groups, settings.allow_username_updates);
-    let caller = app.issuer().scim_caller(&live, &permissions, rules);
+    let caller = app.issuer().scim_caller(&live, &permissions, rules).await;
+    let caller = caller.map_err(ScimError::from)?;
     let request = read(&parts, body).await?;
     let caller = caller.waiting(PATIENCE.saturating_sub(began.elapsed()));
     Ok(app.issuer().scim(&caller, &request).await?)

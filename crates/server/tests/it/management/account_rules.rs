@@ -47,6 +47,36 @@ async fn case_19_nobody_takes_people_out_of_groups_that_they_are_not_in() {
     }
 }
 
+/// Nobody makes administrators whose token may not administer, even if they are one themselves; nobody
+/// takes over, or frees the name of, whoever has more than they have.
+#[tokio::test]
+async fn case_19_nobody_makes_administrators_or_takes_over_whom_roles_name() {
+    let (castellan, token) = start("").await;
+    let role = "{resourceType: Role, id: packing, scope: [\"Query:*\"], users: [bob]}\n---\n\
+                {resourceType: User, id: john, userName: john, groups: [{value: administrators}, \
+                {value: admin}, {value: devops}]}";
+    assert!(castellan.cli_with(&["apply", "-f", "-"], role).status.success());
+    let among = json!({"groups": [{"value": "administrators"}]});
+    let mut answer = update(&castellan, &token, ("bob", among.clone(), "id")).await;
+    assert_eq!(failed(&answer, "access-denied")["field"], "groups");
+    for _ in 0..50 {
+        // Until the server has heard of the role.
+        answer = update(&castellan, &token, ("bob", json!({"password": "pw-bob"}), "id")).await;
+        if answer.body.contains("access-denied") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    failed(&answer, "access-denied");
+    let answer = update(&castellan, &token, ("bob", among, "id")).await;
+    assert_eq!(failed(&answer, "access-denied")["field"], "groups");
+    for id in ["bob", "user"] {
+        let query =
+            format!("mutation {{deleteAccountById(input: {{accountId: {id:?}}}) {{deleted}}}}");
+        failed(&asked(&castellan, ACCOUNTS, &token, &query).await, "access-denied");
+    }
+}
+
 #[tokio::test]
 async fn deleting_from_an_unknown_account_deletes_nothing() {
     let (castellan, token) = start("").await;

@@ -30,7 +30,7 @@ pub(super) async fn set_state(call: &Call<'_>) -> Result<Value, Failure> {
         },
     };
     let issuer = call.app.issuer();
-    issuer.set_credential_state(&actor(call), name, change).await.map_err(failure::of)
+    issuer.set_credential_state(&actor(call).await?, name, change).await.map_err(failure::of)
 }
 
 fn time(from: &Map<String, Value>, name: &str, field: &str) -> Result<Option<Timestamp>, Failure> {

@@ -13,28 +13,28 @@ pub(super) async fn start_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let email = (input.id(), input.text("emailAddress"));
     let issuer = call.app.issuer();
-    started(issuer.start_email_verification(&actor(call), email, call.reads_all).await)
+    started(issuer.start_email_verification(&actor(call).await?, email, call.reads_all).await)
 }
 
 pub(super) async fn complete_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let answer = (input.text("state"), input.text("otp"));
     let issuer = call.app.issuer();
-    completed(issuer.complete_email_verification(&actor(call), input.id(), answer).await)
+    completed(issuer.complete_email_verification(&actor(call).await?, input.id(), answer).await)
 }
 
 pub(super) async fn start_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let number = (input.id(), input.text("phoneNumber"));
     let issuer = call.app.issuer();
-    started(issuer.start_phone_verification(&actor(call), number, call.reads_all).await)
+    started(issuer.start_phone_verification(&actor(call).await?, number, call.reads_all).await)
 }
 
 pub(super) async fn complete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let answer = (input.text("state"), input.text("otp"));
     let issuer = call.app.issuer();
-    completed(issuer.complete_phone_verification(&actor(call), input.id(), answer).await)
+    completed(issuer.complete_phone_verification(&actor(call).await?, input.id(), answer).await)
 }
 
 pub(super) async fn send_reset(call: &Call<'_>) -> Result<Value, Failure> {
@@ -45,7 +45,8 @@ pub(super) async fn send_reset(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn initialize_activation(call: &Call<'_>) -> Result<Value, Failure> {
     let to = recipient(call)?;
-    let sent = call.app.issuer().initialize_activation(&actor(call), to, reveals(call)).await;
+    let sent =
+        call.app.issuer().initialize_activation(&actor(call).await?, to, reveals(call)).await;
     Ok(json!({"result": sent.map_err(failure::of)?}))
 }
 

@@ -12,7 +12,7 @@ pub(super) async fn start_totp(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let device = (input.id(), input.text("alias"));
     let issuer = call.app.title();
-    let started = call.app.issuer().start_totp_device(&actor(call), device, &issuer).await;
+    let started = call.app.issuer().start_totp_device(&actor(call).await?, device, &issuer).await;
     started.map_err(failure::of)
 }
 
@@ -20,53 +20,54 @@ pub(super) async fn complete_totp(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let shown = (input.text("state"), input.text("totp"));
     let issuer = call.app.issuer();
-    said("result", issuer.complete_totp_device(&actor(call), input.id(), shown).await)
+    said("result", issuer.complete_totp_device(&actor(call).await?, input.id(), shown).await)
 }
 
 pub(super) async fn start_setup(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let factors = call.argument("input")["factors"].as_array().into_iter().flatten();
     let acrs: Vec<&str> = factors.filter_map(|factor| factor["acr"].as_str()).collect();
-    let started = call.app.issuer().start_mfa_setup(&actor(call), input.id(), &acrs).await;
+    let started = call.app.issuer().start_mfa_setup(&actor(call).await?, input.id(), &acrs).await;
     started.map_err(failure::of)
 }
 
 pub(super) async fn complete_setup(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let begun = (input.id(), input.text("state"));
-    account(call, call.app.issuer().complete_mfa_setup(&actor(call), begun).await).await
+    account(call, call.app.issuer().complete_mfa_setup(&actor(call).await?, begun).await).await
 }
 
 pub(super) async fn start_codes(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let started = call.app.issuer().start_new_recovery_codes(&actor(call), input.id()).await;
+    let started = call.app.issuer().start_new_recovery_codes(&actor(call).await?, input.id()).await;
     started.map_err(failure::of)
 }
 
 pub(super) async fn complete_codes(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let begun = (input.id(), input.text("state"));
-    account(call, call.app.issuer().complete_new_recovery_codes(&actor(call), begun).await).await
+    account(call, call.app.issuer().complete_new_recovery_codes(&actor(call).await?, begun).await)
+        .await
 }
 
 pub(super) async fn add_factor(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let factor = (input.id(), input.text("acr"));
-    said("added", call.app.issuer().add_mfa_factor(&actor(call), factor).await)
+    said("added", call.app.issuer().add_mfa_factor(&actor(call).await?, factor).await)
 }
 
 pub(super) async fn delete_factor(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let factor = (input.id(), input.text("acr"));
-    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call), factor).await)
+    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call).await?, factor).await)
 }
 
 pub(super) async fn opt_out(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    said("optedOut", call.app.issuer().opt_out_of_mfa(&actor(call), input.id()).await)
+    said("optedOut", call.app.issuer().opt_out_of_mfa(&actor(call).await?, input.id()).await)
 }
 
 pub(super) async fn reset(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    said("deleted", call.app.issuer().reset_mfa(&actor(call), input.id()).await)
+    said("deleted", call.app.issuer().reset_mfa(&actor(call).await?, input.id()).await)
 }

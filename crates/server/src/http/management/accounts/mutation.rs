@@ -37,20 +37,21 @@ impl<'a> Input<'a> {
     }
 }
 
-pub(super) fn actor(call: &Call<'_>) -> Actor {
-    call.app.issuer().actor(call.caller)
+pub(super) async fn actor(call: &Call<'_>) -> Result<Actor, Failure> {
+    Ok(call.app.issuer().actor(call.caller).await?)
 }
 
 pub(super) async fn create(call: &Call<'_>) -> Result<Value, Failure> {
     let fields = Input::of(call)?.object("fields");
-    let created = call.app.issuer().create_account(&actor(call), fields).await;
+    let created = call.app.issuer().create_account(&actor(call).await?, fields).await;
     account(call, created).await
 }
 
 pub(super) async fn update(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let change = (input.object("fields"), call.app.management().allow_username_updates);
-    account(call, call.app.issuer().update_account(&actor(call), input.id(), change).await).await
+    account(call, call.app.issuer().update_account(&actor(call).await?, input.id(), change).await)
+        .await
 }
 
 pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failure> {
@@ -59,13 +60,16 @@ pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failur
     let change = (input.object("fields"), call.app.management().allow_username_updates);
     let guess = (input.id(), &current);
     let issuer = call.app.issuer();
-    account(call, issuer.validate_password_and_update_account(&actor(call), guess, change).await)
-        .await
+    account(
+        call,
+        issuer.validate_password_and_update_account(&actor(call).await?, guess, change).await,
+    )
+    .await
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let deleted = call.app.issuer().delete_account(&actor(call), input.id()).await;
+    let deleted = call.app.issuer().delete_account(&actor(call).await?, input.id()).await;
     let deleted = deleted.map_err(failure::of)?.account;
     let is_deleted = deleted.is_some();
     let deleted = match deleted {
@@ -84,7 +88,7 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
 pub(super) async fn add_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let fields = input.object("deviceFields");
-    let device = call.app.issuer().add_device(&actor(call), input.id(), fields).await;
+    let device = call.app.issuer().add_device(&actor(call).await?, input.id(), fields).await;
     Ok(json!({"device": device.map_err(failure::of)?}))
 }
 
@@ -92,14 +96,17 @@ pub(super) async fn update_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let device = (input.id(), input.text("deviceId"));
     let fields = input.object("deviceFields");
-    let device = call.app.issuer().update_device(&actor(call), device, fields).await;
+    let device = call.app.issuer().update_device(&actor(call).await?, device, fields).await;
     Ok(json!({"device": device.map_err(failure::of)?}))
 }
 
 pub(super) async fn delete_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let device = (input.id(), input.text("deviceId"));
-    said("deleted", call.app.issuer().delete_device(&actor(call), device, call.allowed).await)
+    said(
+        "deleted",
+        call.app.issuer().delete_device(&actor(call).await?, device, call.allowed).await,
+    )
 }
 
 pub(super) async fn delete_link(call: &Call<'_>) -> Result<Value, Failure> {
@@ -107,37 +114,37 @@ pub(super) async fn delete_link(call: &Call<'_>) -> Result<Value, Failure> {
     let link = input.object("linkedAccount");
     let text = |name: &str| link.get(name).and_then(Value::as_str).unwrap_or_default();
     let link = (text("value"), text("domain"));
-    said("deleted", call.app.issuer().delete_link(&actor(call), input.id(), link).await)
+    said("deleted", call.app.issuer().delete_link(&actor(call).await?, input.id(), link).await)
 }
 
 pub(super) async fn delete_bucket(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let bucket = (input.text("userName"), input.text("purpose"));
-    said("deleted", call.app.issuer().delete_bucket(&actor(call), bucket).await)
+    said("deleted", call.app.issuer().delete_bucket(&actor(call).await?, bucket).await)
 }
 
 pub(super) async fn make_email_primary(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let email = (input.id(), input.text("newPrimaryEmailAddress"));
-    said("result", call.app.issuer().make_email_primary(&actor(call), email).await)
+    said("result", call.app.issuer().make_email_primary(&actor(call).await?, email).await)
 }
 
 pub(super) async fn delete_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let email = (input.id(), input.text("emailAddressToDelete"));
-    said("result", call.app.issuer().delete_email(&actor(call), email).await)
+    said("result", call.app.issuer().delete_email(&actor(call).await?, email).await)
 }
 
 pub(super) async fn make_phone_primary(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let number = (input.id(), input.text("newPrimaryPhoneNumber"));
-    said("result", call.app.issuer().make_phone_primary(&actor(call), number).await)
+    said("result", call.app.issuer().make_phone_primary(&actor(call).await?, number).await)
 }
 
 pub(super) async fn delete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let number = (input.id(), input.text("phoneNumberToDelete"));
-    said("result", call.app.issuer().delete_phone(&actor(call), number).await)
+    said("result", call.app.issuer().delete_phone(&actor(call).await?, number).await)
 }
 
 pub(super) async fn account(

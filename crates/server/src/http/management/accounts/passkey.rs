@@ -11,13 +11,16 @@ use crate::http::management::{error::Failure, roster::Call};
 pub(super) async fn start(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let (id, alias) = (input.text("accountId"), input.text("alias"));
-    call.app.issuer().start_passkey(&actor(call), id, alias).await.map_err(failure::of)
+    call.app.issuer().start_passkey(&actor(call).await?, id, alias).await.map_err(failure::of)
 }
 
 pub(super) async fn complete(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let told = (input.text("state"), input.text("credentialResponseJson"));
-    let completed =
-        call.app.issuer().complete_passkey(&actor(call), input.text("accountId"), told).await;
+    let completed = call
+        .app
+        .issuer()
+        .complete_passkey(&actor(call).await?, input.text("accountId"), told)
+        .await;
     completed.map(|()| json!({"result": true})).map_err(failure::of)
 }

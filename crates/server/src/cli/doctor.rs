@@ -12,13 +12,13 @@ use castellan_issuer::{
 
 use super::{
     Failure,
-    doctor_checks::{WARNED, audit_output, certificates, signing_keys, warn},
+    doctor_checks::{WARNED, audit_output, certificates, file_rights, signing_keys, warn},
 };
 use crate::{
     config::Loaded,
     guards::{self, Trouble},
     messages::MessageSender,
-    startup::assemble,
+    startup::assemble::{self, Access},
 };
 
 /// Apps that are named in a warning at most.
@@ -44,14 +44,20 @@ pub(super) struct Arguments {
     mail: Option<String>,
 }
 
+/// What it does with the data source: with `--accept-clock` it writes.
+pub(super) const fn access(arguments: &Arguments) -> Access {
+    if arguments.accept_clock { Access::Change } else { Access::Look }
+}
+
 /// Prints what it finds, good and bad.
 pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(card) = castellan_stores::capabilities(&loaded.config.data.url) {
         println!("{card}\n");
     }
     let began = Instant::now();
-    let issuers = assemble::open_issuers(loaded).await?;
+    let issuers = assemble::open_issuers(loaded, access(arguments)).await?;
     println!("data source      opens in {} ms", began.elapsed().as_millis());
+    file_rights(loaded);
     if arguments.accept_clock {
         for issuer in &issuers {
             issuer.forget_heartbeats().await?;

@@ -10,9 +10,12 @@ use castellan_proto::{Clock as _, SystemClock, Timestamp};
 
 use super::counted;
 use crate::{
-    background::audit,
     config::{AuditOutput, Loaded},
-    startup::tls_files::{End, TlsFiles},
+    files,
+    startup::{
+        file_rights,
+        tls_files::{End, TlsFiles},
+    },
 };
 
 /// A certificate that ends sooner is warned of.
@@ -27,11 +30,18 @@ pub(super) fn warn(what: &str, text: &str) {
     println!("{what:<16} WARNING: {text}");
 }
 
+/// Warns of files with secrets that others on this machine can read.
+pub(super) fn file_rights(loaded: &Loaded) {
+    for text in file_rights::warnings(loaded) {
+        warn("file rights", &text);
+    }
+}
+
 /// Prints whether audit records can be written where they are to go besides; whether they can.
 pub(super) fn audit_output(loaded: &Loaded) -> bool {
     let Some(AuditOutput::File(output)) = &loaded.config.audit.output else { return true };
     let path = loaded.folder.join(&output.file);
-    match audit::try_file(&path) {
+    match files::check_writable(&path) {
         Ok(()) => {
             println!("audit            {} can be written", path.display());
             true
@@ -106,6 +116,10 @@ pub(super) fn signing_keys(issuer: &Issuer) -> bool {
                 && key.sign_until.is_none_or(|until| now < until)
         })
     };
+    if keys.is_empty() {
+        println!("signing keys     none yet; `castellan serve` creates them at its first start");
+        return true;
+    }
     let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
     let state = if whole {
         "every use has an active key"

@@ -46,11 +46,13 @@ use std::{
 use castellan_issuer::resources::ResourceKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use absence::Absence;
 use opened::{open, recorded};
 use output::counted;
 
-use crate::config::{Config, Loaded, Rosters, environment};
+use crate::{
+    config::{Config, Loaded, Rosters, environment},
+    startup::data_source::Access,
+};
 
 /// An error, in words for the person at the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -249,10 +251,13 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
-    let (path, absence) = (config.clone(), command.absence());
+    let (path, needed) = (config.clone(), command.access());
+    let access = needed.unwrap_or(Access::Look);
     let load = move || {
         let loaded = load(path.as_deref(), site.as_deref())?;
-        absence.check(&loaded, path.as_deref())?;
+        if let Some(access) = needed {
+            absence::check(access, &loaded, path.as_deref())?;
+        }
         Ok(loaded)
     };
     match command {
@@ -261,36 +266,40 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => {
-            recorded(&load()?, async |issuer| apply::run(issuer, arguments).await).await
+            recorded(&load()?, access, async |issuer| apply::run(issuer, arguments).await).await
         }
-        Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
+        Command::Get(arguments) => resources::get(&open(&load()?, access).await?, arguments).await,
         Command::Delete(arguments) => {
-            recorded(&load()?, async |issuer| resources::delete(issuer, arguments).await).await
+            let work = async |issuer: &_| resources::delete(issuer, arguments).await;
+            recorded(&load()?, access, work).await
         }
         Command::User(command) => {
-            recorded(&load()?, async |issuer| user::run(issuer, command).await).await
+            recorded(&load()?, access, async |issuer| user::run(issuer, command).await).await
         }
         Command::Client(command) => {
             let loaded = load()?;
             let dialects = &loaded.rosters.dialects;
-            recorded(&loaded, async |issuer| client::run(issuer, dialects, command).await).await
+            let work = async |issuer: &_| client::run(issuer, dialects, command).await;
+            recorded(&loaded, access, work).await
         }
         Command::Credential(command) => {
             let loaded = load()?;
-            recorded(&loaded, async |issuer| credential::run(&loaded, issuer, command).await).await
+            let work = async |issuer: &_| credential::run(&loaded, issuer, command).await;
+            recorded(&loaded, access, work).await
         }
         Command::AuthKey(command) => {
             let loaded = load()?;
-            recorded(&loaded, async |issuer| auth_key::run(&loaded, issuer, command).await).await
+            let work = async |issuer: &_| auth_key::run(&loaded, issuer, command).await;
+            recorded(&loaded, access, work).await
         }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;
-            explain::run(&loaded, &open(&loaded).await?, arguments).await
+            explain::run(&loaded, &open(&loaded, access).await?, arguments).await
         }
-        Command::Audit(arguments) => audit::run(&open(&load()?).await?, arguments).await,
+        Command::Audit(arguments) => audit::run(&open(&load()?, access).await?, arguments).await,
         Command::Scopes(command) => {
-            let is_there = |loaded: &Loaded| Absence::Refused.check(loaded, config.as_deref());
+            let is_there = |loaded: &Loaded| absence::check(access, loaded, config.as_deref());
             scopes::run(load()?, is_there, command).await
         }
         Command::Policy(command) => Ok(policy::run(&load()?, command).await),

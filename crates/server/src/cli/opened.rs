@@ -11,16 +11,20 @@ use crate::{
         logout_delivery::LogoutDelivery,
     },
     config::Loaded,
-    startup::assemble,
+    startup::assemble::{self, Access},
 };
 
-/// Does `work`, which may change what there is and end sessions: records that, and tells apps, before
-/// the process ends.
+/// Does `work`. If it may change what there is and end sessions, records that, and tells apps, before
+/// the process ends; one that looks leaves not even an empty file for audit records.
 pub(super) async fn recorded(
     loaded: &Loaded,
+    access: Access,
     work: impl AsyncFnOnce(&Issuer) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let issuer = open(loaded).await?;
+    let issuer = open(loaded, access).await?;
+    if access == Access::Look {
+        return work(&issuer).await;
+    }
     // Standard output is the command's own.
     let plan = assemble::audit_plan(loaded, AuditLines::stderr)?;
     let work = async {
@@ -31,6 +35,6 @@ pub(super) async fn recorded(
     Box::pin(Audit::of_command(&issuer, &plan, work)).await
 }
 
-pub(super) async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {
-    Ok(assemble::open_issuer(loaded).await?)
+pub(super) async fn open(loaded: &Loaded, access: Access) -> Result<Issuer, Failure> {
+    Ok(assemble::open_issuer(loaded, access).await?)
 }

@@ -23,8 +23,13 @@ pub(super) enum Command {
     /// Check whether `serve` would start, and print what it would serve.
     ///
     /// Reads the configuration and all schemas, and opens the data source. Starts no server, and
-    /// creates and changes nothing.
-    Check,
+    /// creates and changes nothing unless told to.
+    Check {
+        /// Write the lock files of guards, and the schemas that their APIs show, as `serve` does: to
+        /// keep them with the configuration.
+        #[arg(long)]
+        write_locks: bool,
+    },
     /// Print the JSON schema of the configuration file, for editors that complete and check it.
     Schema,
     /// Print the OpenAPI description of the endpoints that programs call.
@@ -37,8 +42,12 @@ pub(super) async fn run(
     loaded: Result<Loaded, Failure>,
     command: &Command,
 ) -> Result<ExitCode, Failure> {
+    let mut writes_locks = false;
     let document = match command {
-        Command::Check => None,
+        Command::Check { write_locks } => {
+            writes_locks = *write_locks;
+            None
+        }
         Command::Schema => Some(schema::of(&Rosters::default())),
         Command::Openapi => Some(http::openapi(&Rosters::default())),
         Command::CedarSchema => {
@@ -59,7 +68,7 @@ pub(super) async fn run(
     }
     good &= served::print_messages(&loaded).await;
     for site in &loaded.sites {
-        good &= check_site(&loaded, site).await?;
+        good &= check_site(&loaded, site, writes_locks).await?;
     }
     println!("{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -134,7 +143,7 @@ fn check_listeners(loaded: &Loaded) -> bool {
     good
 }
 
-async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
+async fn check_site(loaded: &Loaded, site: &Site, writes_locks: bool) -> Result<bool, Failure> {
     loaded.key_tokens(site)?;
     loaded.machine_tokens(site)?;
     let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
@@ -163,7 +172,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         println!("         public: {public}{to}");
         print_kind(&guard);
         assemble::check_path(&loaded.rosters, &guard)?;
-        good &= check_schema(loaded, &guard).await;
+        good &= check_schema(loaded, &guard, writes_locks).await;
     }
     Ok(good)
 }
@@ -209,8 +218,13 @@ fn print_site_accesses(loaded: &Loaded, site: &Site) {
 }
 
 /// Prints what there is to say about the schema of `guard`; whether it can be decided by.
-async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
-    let built = match guards::build_schema(guard, &loaded.folder).await {
+async fn check_schema(loaded: &Loaded, guard: &GuardConfig, writes_locks: bool) -> bool {
+    let built = if writes_locks {
+        guards::build_and_write(guard, &loaded.folder).await
+    } else {
+        guards::build_schema(guard, &loaded.folder).await
+    };
+    let built = match built {
         Ok(built) => built,
         Err(problem) => {
             println!("         PROBLEM: {problem}");

@@ -171,6 +171,14 @@ pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, S
     gather(guard, folder, ask(guard).await)?.build(guard, Files::Checked)
 }
 
+/// Builds the same, and writes the files that a server writes.
+pub(crate) async fn build_and_write(
+    guard: &GuardConfig,
+    folder: &Path,
+) -> Result<Built, SchemaProblem> {
+    gather(guard, folder, ask(guard).await)?.build(guard, Files::Written)
+}
+
 /// What becomes of the lock file and of the schema kept on disk where another text belongs there.
 #[derive(Clone, Copy)]
 pub(super) enum Files {

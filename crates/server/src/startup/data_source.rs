@@ -36,9 +36,11 @@ pub(crate) enum DataError {
         cause: &'static str,
     },
     /// There is no database, and none can be made.
-    #[error("cannot create {path}: {cause}; give this user write access to its directory")]
+    #[error(
+        "cannot create {path}: {cause}; check data.url, and that this user can write to the directory"
+    )]
     Uncreatable {
-        /// The database, or its key.
+        /// The database.
         path: String,
         /// Why.
         cause: std::io::Error,
@@ -116,6 +118,10 @@ pub(crate) async fn open(loaded: &Loaded, access: Access) -> Result<Data, DataEr
     let url = &loaded.config.data.url;
     castellan_stores::check(url)?;
     check_presence(loaded, access)?;
+    if let Some(database) = database(loaded) {
+        // Before a key is made.
+        check_can_create(&database)?;
+    }
     // Looked at before the database is made.
     let existed = database(loaded).is_some_and(|path| path.exists());
     let master = master(loaded, existed)?;
@@ -176,20 +182,26 @@ pub(crate) fn check(loaded: &Loaded) -> Result<(), DataError> {
     previous_key(loaded)?;
     check_presence(loaded, Access::Begin)?;
     let Some(database) = database(loaded) else { return Ok(()) };
-    let mut made = vec![database.clone()];
-    if loaded.config.data.master_key.is_none() && key_of(&database, database.exists())?.is_none() {
-        made.push(key_path(&database));
+    if loaded.config.data.master_key.is_none() {
+        key_of(&database, database.exists())?;
     }
-    for path in made.iter().filter(|path| !path.exists()) {
-        files::check_can_create(path)
-            .map_err(|cause| DataError::Uncreatable { path: path.display().to_string(), cause })?;
+    check_can_create(&database)
+}
+
+/// Whether the embedded database can be made where it is to be, if it is not there, and its key.
+fn check_can_create(database: &Path) -> Result<(), DataError> {
+    if database.exists() {
+        return Ok(());
     }
-    Ok(())
+    files::check_can_create(database)
+        .map_err(|cause| DataError::Uncreatable { path: database.display().to_string(), cause })
 }
 
 /// The file of the embedded database, if it is that.
 pub(crate) fn database(loaded: &Loaded) -> Option<PathBuf> {
-    loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
+    let path = loaded.folder.join(loaded.config.data.url.strip_prefix("sqlite://")?);
+    // As a whole, because it is named in what is said.
+    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// The master key. One is made beside the embedded database if none is there and nothing `existed`

@@ -29,14 +29,8 @@ impl Command {
             | Self::Scopes(scopes::Command::Usage(_))
             | Self::Export(_) => Some(Access::Look),
             Self::Doctor(arguments) => Some(doctor::access(arguments)),
-            Self::Key(key::Command::NewMaster) => None,
-            Self::Delete(_)
-            | Self::User(_)
-            | Self::Client(_)
-            | Self::Credential(_)
-            | Self::AuthKey(_)
-            | Self::Key(_) => Some(Access::Change),
-            Self::Reload
+            Self::Key(key::Command::NewMaster)
+            | Self::Reload
             | Self::Demo(_)
             // `lint` looks when it knows what it is asked, and ends with a code of its own.
             | Self::Scopes(_)
@@ -47,15 +41,27 @@ impl Command {
             | Self::Schema(_)
             | Self::Completions(_)
             | Self::Archive(_) => None,
+            Self::Delete(_)
+            | Self::User(_)
+            | Self::Client(_)
+            | Self::Credential(_)
+            | Self::AuthKey(_)
+            | Self::Key(_) => Some(Access::Change),
         }
     }
 }
 
-/// Whether a command goes on that does `access` with the data source of `loaded`, read from `config`.
+/// Whether a command goes on that does `access` with the data source of `loaded`, read from `config`;
+/// one that needs none does.
 ///
 /// # Errors
 /// What to do, if it is not there and is not to be made.
-pub(super) fn check(access: Access, loaded: &Loaded, config: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn check(
+    access: Option<Access>,
+    loaded: &Loaded,
+    config: Option<&Path>,
+) -> Result<(), Failure> {
+    let Some(access) = access else { return Ok(()) };
     if data_source::database(loaded).is_none_or(|path| path.exists()) {
         return Ok(());
     }

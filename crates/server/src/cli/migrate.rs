@@ -107,8 +107,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
     data_source::make_missing_key(loaded)?;
-    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
-    tell_if_new(&opened);
+    let opened = open_told(loaded, migrate).await?;
     let FormatState { format, newest } = opened.format_state;
     index_members(loaded, opened.store).await?;
     if format == newest {
@@ -122,10 +121,13 @@ async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_if_new(opened: &Opened) {
+/// Opens the data source of the configuration, and says if it was created.
+async fn open_told(loaded: &Loaded, migrate: Migrate) -> Result<Opened, Failure> {
+    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
     if opened.is_new {
         println!("created a new, empty data source at {}", opened.place);
     }
+    Ok(opened)
 }
 
 /// Lists accounts by their groups. What older versions wrote meanwhile is not, so all are looked at.
@@ -220,10 +222,7 @@ pub(super) async fn import(
     let master = data_source::master(loaded, true).map_err(|error| {
         format!("{error}. An import needs the master key of the data source that was exported")
     })?;
-    let migrate = Access::Begin.migrate(loaded);
-    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
-    tell_if_new(&opened);
-    let store = opened.store;
+    let store = open_told(loaded, Access::Begin.migrate(loaded)).await?.store;
     let now = crate::clock::clock().now();
     let (mut whole, mut seal) = (false, None);
     let mut arrivals = Arrivals { store, now, tally: Tally::default(), waiting: Vec::new() };

@@ -255,9 +255,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
     let access = needed.unwrap_or(Access::Look);
     let load = move || {
         let loaded = load(path.as_deref(), site.as_deref())?;
-        if let Some(access) = needed {
-            absence::check(access, &loaded, path.as_deref())?;
-        }
+        absence::check(needed, &loaded, path.as_deref())?;
         Ok(loaded)
     };
     match command {
@@ -270,8 +268,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         }
         Command::Get(arguments) => resources::get(&open(&load()?, access).await?, arguments).await,
         Command::Delete(arguments) => {
-            let work = async |issuer: &_| resources::delete(issuer, arguments).await;
-            recorded(&load()?, access, work).await
+            recorded(&load()?, access, async |it| resources::delete(it, arguments).await).await
         }
         Command::User(command) => {
             recorded(&load()?, access, async |issuer| user::run(issuer, command).await).await
@@ -279,18 +276,15 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Client(command) => {
             let loaded = load()?;
             let dialects = &loaded.rosters.dialects;
-            let work = async |issuer: &_| client::run(issuer, dialects, command).await;
-            recorded(&loaded, access, work).await
+            recorded(&loaded, access, async |it| client::run(it, dialects, command).await).await
         }
         Command::Credential(command) => {
             let loaded = load()?;
-            let work = async |issuer: &_| credential::run(&loaded, issuer, command).await;
-            recorded(&loaded, access, work).await
+            recorded(&loaded, access, async |it| credential::run(&loaded, it, command).await).await
         }
         Command::AuthKey(command) => {
             let loaded = load()?;
-            let work = async |issuer: &_| auth_key::run(&loaded, issuer, command).await;
-            recorded(&loaded, access, work).await
+            recorded(&loaded, access, async |it| auth_key::run(&loaded, it, command).await).await
         }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
@@ -299,7 +293,8 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         }
         Command::Audit(arguments) => audit::run(&open(&load()?, access).await?, arguments).await,
         Command::Scopes(command) => {
-            let is_there = |loaded: &Loaded| absence::check(access, loaded, config.as_deref());
+            let is_there =
+                |loaded: &Loaded| absence::check(Some(access), loaded, config.as_deref());
             scopes::run(load()?, is_there, command).await
         }
         Command::Policy(command) => Ok(policy::run(&load()?, command).await),

@@ -265,7 +265,7 @@ const FAULTS: &[Fault] = &[
                 backup",
         config: "",
         damage: |folder| {
-            fs::write(folder.join("castellan.db"), "Dear Clara, ".repeat(900)).unwrap()
+            fs::write(folder.join("castellan.db"), "Dear Clara, ".repeat(900)).unwrap();
         },
     },
     Fault {

@@ -125,19 +125,25 @@ impl Issuer {
     /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
     /// key; nothing is generated beside it.
     pub async fn open(parts: Parts) -> Result<Self, keys::KeyringError> {
-        let Parts {
-            store,
-            site,
-            address,
-            settings,
-            clock,
-            master,
-            passwords,
-            readiness,
-            resources,
-        } = parts;
-        let repository = Repository::new(store, site);
-        let keyring = Keyring::open(&repository, &master, &settings, clock.now()).await?;
+        let repository = Repository::new(Arc::clone(&parts.store), Arc::clone(&parts.site));
+        let keyring = Keyring::open(&repository, &parts.master, parts.clock.now()).await?;
+        Ok(Self::with(parts, repository, keyring))
+    }
+
+    /// The same for whoever only reads: opens the keyring that there is, and goes without keys where
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`keys::KeyringError`] if the store fails, or the ring there does not open with this master
+    /// key.
+    pub async fn look(parts: Parts) -> Result<Self, keys::KeyringError> {
+        let repository = Repository::new(Arc::clone(&parts.store), Arc::clone(&parts.site));
+        let keyring = Keyring::look(&repository, &parts.master, parts.clock.now()).await?;
+        Ok(Self::with(parts, repository, keyring))
+    }
+
+    fn with(parts: Parts, repository: Repository, keyring: Keyring) -> Self {
+        let Parts { address, settings, clock, master, passwords, readiness, resources, .. } = parts;
         let shared = Shared {
             repository,
             settings,
@@ -170,13 +176,13 @@ impl Issuer {
             known_places: throttle::per_secret::KnownPlaces::default(),
             member_index: resources::members::KnownMemberIndex::default(),
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
             address: Arc::new(address),
             grants: grant::ROSTER,
             sign_in_methods: sign_in::ROSTER,
             messenger: None,
-        })
+        }
     }
 
     /// The same issuer, all else of it shared, where its scopes mean something else.

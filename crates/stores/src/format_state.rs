@@ -8,8 +8,12 @@
 /// Whether tables and the like are made and brought along when a data source is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Migrate {
+    /// Nothing is made or changed: what is missing refuses to open, and what is old is read as it is.
+    Look,
     /// What is missing or too old refuses to open.
     No,
+    /// What is missing refuses to open, and what is old is widened.
+    Upgrade,
     /// What is missing is made, and what is old is widened. Quick, however much is there.
     #[default]
     Widen,
@@ -17,6 +21,24 @@ pub enum Migrate {
     Fill,
     /// Then it is narrowed: older versions no longer work with it.
     Finish,
+}
+
+impl Migrate {
+    /// Whether what is missing is made.
+    #[must_use]
+    pub const fn creates(self) -> bool {
+        matches!(self, Self::Widen | Self::Fill | Self::Finish)
+    }
+}
+
+/// What a server's data source is after it was made or checked.
+#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
+pub(crate) struct Prepared {
+    pub(crate) format_state: FormatState,
+    /// The id of this database.
+    pub(crate) database: String,
+    /// Whether it was made just now.
+    pub(crate) is_new: bool,
 }
 
 /// How far the layout of a data source is.

@@ -17,7 +17,7 @@ mod open_error;
 mod postgres;
 mod sqlite;
 
-use std::{pin::Pin, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
 use castellan_issuer::store::Store;
 
@@ -35,8 +35,8 @@ struct Scheme {
     capabilities: &'static Capabilities,
     /// Whether what follows `://` is valid; opens nothing.
     check: fn(&str) -> Result<(), OpenError>,
-    /// Opens what follows `://`.
-    open: fn(&str, Migrate) -> Opening<'_>,
+    /// Opens what follows `://`; a file's path is relative to the folder.
+    open: for<'a> fn(&'a str, &'a Path, Migrate) -> Opening<'a>,
 }
 
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send + 'a>>;
@@ -47,6 +47,10 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     /// How far its layout is.
     pub format_state: FormatState,
+    /// Whether there was nothing before, and it was made.
+    pub is_new: bool,
+    /// Where it is, in words for the operator: the path of a file, or the host and name of a database.
+    pub place: String,
 }
 
 /// Every data source of this build.
@@ -56,7 +60,7 @@ const SCHEMES: &[Scheme] = &[
         form: "sqlite://PATH",
         capabilities: &capabilities::SQLITE,
         check: sqlite::check,
-        open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
+        open: |rest, folder, migrate| Box::pin(async move { sqlite::open(rest, folder, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
@@ -64,7 +68,7 @@ const SCHEMES: &[Scheme] = &[
         form: "dynamodb://REGION?table=NAME",
         capabilities: &capabilities::DYNAMODB,
         check: dynamodb::check,
-        open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
+        open: |rest, _, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
@@ -72,7 +76,7 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb", rest),
-        open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
+        open: |rest, _, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
@@ -80,7 +84,7 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb+srv", rest),
-        open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
+        open: |rest, _, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
     },
     #[cfg(feature = "postgres")]
     Scheme {
@@ -88,7 +92,7 @@ const SCHEMES: &[Scheme] = &[
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::POSTGRES,
         check: postgres::check,
-        open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
+        open: |rest, _, migrate| Box::pin(postgres::open(rest, migrate)),
     },
 ];
 
@@ -100,11 +104,19 @@ const SCHEMES: &[Scheme] = &[
 ///
 /// # Errors
 /// [`OpenError`], whose text says what is wrong and what to do, and never repeats more of `url`
-/// than its scheme and, for files, the path. Nothing was changed in what is there already; a
-/// missing file may have been made, empty.
+/// than its scheme and the path of a file, or the host and name of a database. Nothing was changed in
+/// what is there already; a missing file may have been made, empty, if `migrate` creates.
 pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
+    open_in(Path::new(""), url, migrate).await
+}
+
+/// Opens the same, with the path of a file relative to `folder`, whatever that is called.
+///
+/// # Errors
+/// [`OpenError`] as of [`open`].
+pub async fn open_in(folder: &Path, url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let (scheme, rest) = scheme_of(url)?;
-    (scheme.open)(rest, migrate).await
+    (scheme.open)(rest, folder, migrate).await
 }
 
 /// Whether `url` is an address that [`open`] reads. Nothing is opened, made or connected to.
@@ -193,7 +205,8 @@ mod tests {
         assert_eq!(refusal_of("sqlite://").await, "sqlite:// has no path; use sqlite://PATH");
         assert_eq!(
             refusal_of("sqlite://a.db?key=tiger").await,
-            "sqlite:// does not support options; remove the part from \"?\" on"
+            "sqlite:// does not support options; remove the part from \"?\" on, or make the path \
+             relative if the folder of the configuration has it in its name"
         );
     }
 }

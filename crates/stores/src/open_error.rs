@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 /// Why a data source did not open, in words for the operator.
 ///
-/// Contains nothing of the address but its scheme and the path of a file, so it may be logged. The
-/// server's message is in its source, and may name the user.
+/// Contains nothing of the address but its scheme, the path of a file, and the host, port and name of
+/// a database: neither user nor password, so it may be logged. The server's message is in its source,
+/// and may name the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -45,11 +46,21 @@ pub enum OpenError {
         /// Those that there are.
         known: String,
     },
+    /// There is nothing of Castellan at the address, and nothing was to be made.
+    #[error("the data source at {place} {problem}; {remedy}")]
+    Missing {
+        /// The path of the file, or the host and name of the database.
+        place: String,
+        /// What is missing.
+        problem: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// The server cannot be used.
-    #[error("the data source at {scheme}:// {problem}; {remedy}")]
+    #[error("the data source at {place} {problem}; {remedy}")]
     Server {
-        /// The scheme of the address.
-        scheme: &'static str,
+        /// The scheme, host and name of the database.
+        place: String,
         /// What is wrong with it.
         problem: String,
         /// What to do about it.
@@ -86,7 +97,29 @@ impl OpenError {
         problem: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self::Server { scheme, problem: problem.into(), remedy, source: None }
+        let place = format!("{scheme}://");
+        Self::Server { place, problem: problem.into(), remedy, source: None }
+    }
+
+    /// The server has nothing of Castellan: `problem`, for which the operator has `remedy`.
+    #[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
+    pub(crate) const fn missing(problem: &'static str, remedy: &'static str) -> Self {
+        Self::Missing { place: String::new(), problem, remedy }
+    }
+
+    /// The same error of the server at `at`.
+    #[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "postgres"))]
+    pub(crate) fn at(mut self, at: &str) -> Self {
+        if let Self::Server { place, .. } | Self::Missing { place, .. } = &mut self {
+            at.clone_into(place);
+        }
+        self
+    }
+
+    /// Whether there is nothing of Castellan at the address.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
     }
 
     /// Whether it may open later without a change: the server does not respond yet.
@@ -104,8 +137,8 @@ impl OpenError {
             Self::File { path, problem, remedy, .. } => {
                 Self::File { path, problem, remedy, source: Some(cause.into()) }
             }
-            Self::Server { scheme, problem, remedy, .. } => {
-                Self::Server { scheme, problem, remedy, source: Some(cause.into()) }
+            Self::Server { place, problem, remedy, .. } => {
+                Self::Server { place, problem, remedy, source: Some(cause.into()) }
             }
             other => other,
         }

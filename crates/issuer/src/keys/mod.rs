@@ -20,7 +20,6 @@ pub use ring::RingKey;
 use ring::{Open, Ring};
 
 use crate::{
-    Settings,
     records::repository::Repository,
     store::{Kind, StoreError},
 };
@@ -117,12 +116,27 @@ impl Keyring {
     pub(crate) async fn open(
         repository: &Repository,
         master: &MasterKey,
-        _settings: &Settings,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
-        let Open { keys, root } = Ring::of(repository, master, now).await?.open(master)?;
+        Ok(Self::of(Ring::of(repository, master, now).await?.open(master)?))
+    }
+
+    /// Opens the ring of `repository`'s site, and makes none: without one there are no keys, and what
+    /// a root key would be asked for is no older than this.
+    pub(crate) async fn look(
+        repository: &Repository,
+        master: &MasterKey,
+        now: Timestamp,
+    ) -> Result<Self, KeyringError> {
+        Ok(Self::of(match repository.get::<Ring>(RING, now).await? {
+            Some(stored) => stored.body.open(master)?,
+            None => Open { keys: Vec::new(), root: RootKey::generate() },
+        }))
+    }
+
+    fn of(Open { keys, root }: Open) -> Self {
         let (keys, root) = (RwLock::new(Arc::new(keys)), RwLock::new(root));
-        Ok(Self { keys, root, asked: Mutex::default() })
+        Self { keys, root, asked: Mutex::default() }
     }
 
     /// Whether `body`, as a ring is kept, opens with `master`.

@@ -130,21 +130,6 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
-/// Whether the file at `path` can be written to. One that is not there is not left behind: it would be
-/// that of whoever asks, and not of the server.
-///
-/// # Errors
-/// [`io::Error`] if it cannot.
-pub(crate) fn try_file(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().append(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-            std::fs::remove_file(path)
-        }
-        other => other.map(drop),
-    }
-}
-
 /// The task that writes the records of one site.
 pub(crate) struct Audit {
     stopping: watch::Sender<bool>,

@@ -6,17 +6,30 @@ use castellan_issuer::policy::CEDAR_SCHEMA;
 
 use super::{Failure, served};
 use crate::{
-    config::{GuardConfig, Loaded, Rosters, Site, schema},
+    config::{AuditOutput, GuardConfig, Loaded, Rosters, Site, schema},
+    files,
     guards::{self, Trouble},
     http,
-    startup::{assemble, data_source, tls_files::TlsFiles},
+    startup::{
+        assemble::{self, Access, StartError},
+        data_source, file_rights,
+        tls_files::TlsFiles,
+    },
 };
 
 /// Check the configuration file.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Read the configuration and all schemas, and print what would be served. Starts no server.
-    Check,
+    /// Check whether `serve` would start, and print what it would serve.
+    ///
+    /// Reads the configuration and all schemas, and opens the data source. Starts no server, and
+    /// creates and changes nothing unless told to.
+    Check {
+        /// Write the lock files of guards, and the schemas that their APIs show, as `serve` does: to
+        /// keep them with the configuration.
+        #[arg(long)]
+        write_locks: bool,
+    },
     /// Print the JSON schema of the configuration file, for editors that complete and check it.
     Schema,
     /// Print the OpenAPI description of the endpoints that programs call.
@@ -29,8 +42,12 @@ pub(super) async fn run(
     loaded: Result<Loaded, Failure>,
     command: &Command,
 ) -> Result<ExitCode, Failure> {
+    let mut writes_locks = false;
     let document = match command {
-        Command::Check => None,
+        Command::Check { write_locks } => {
+            writes_locks = *write_locks;
+            None
+        }
         Command::Schema => Some(schema::of(&Rosters::default())),
         Command::Openapi => Some(http::openapi(&Rosters::default())),
         Command::CedarSchema => {
@@ -44,19 +61,57 @@ pub(super) async fn run(
     }
     let loaded = loaded?;
     let mut good = check_listeners(&loaded);
-    // Without a scheme it may be a mistyped secret.
-    let engine = loaded.config.data.url.split_once("://").map_or("none", |(scheme, _)| scheme);
-    println!("records  {engine}");
-    if let Err(problem) = data_source::check(&loaded) {
-        println!("         PROBLEM: {problem}");
+    good &= check_data(&loaded).await & check_audit_output(&loaded);
+    if let Err(problem) = assemble::check_upstreams(&loaded) {
+        println!("guards   PROBLEM: {problem}");
         good = false;
     }
     good &= served::print_messages(&loaded).await;
     for site in &loaded.sites {
-        good &= check_site(&loaded, site).await?;
+        good &= check_site(&loaded, site, writes_locks).await?;
     }
     println!("{}", if good { "No problems found." } else { "Problems found; see above." });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints which data source there is, opened as a server opens it but for what that makes; whether
+/// nothing is wrong with it.
+async fn check_data(loaded: &Loaded) -> bool {
+    // Without a scheme it may be a mistyped secret.
+    let engine = loaded.config.data.url.split_once("://").map_or("none", |(scheme, _)| scheme);
+    println!("records  {engine}");
+    for warning in file_rights::warnings(loaded) {
+        println!("         WARNING: {warning}");
+    }
+    let opened = match data_source::check(loaded) {
+        Ok(()) => assemble::open_issuers(loaded, Access::Look).await.map(drop),
+        Err(problem) => Err(problem.into()),
+    };
+    match opened {
+        Ok(()) => true,
+        // What nobody may make was refused before, if it is a file; a server tells only now.
+        Err(StartError::Missing(_)) if Access::Begin.migrate(loaded).creates() => {
+            println!("         nothing there yet; `castellan serve` creates it");
+            true
+        }
+        Err(problem) => {
+            println!("         PROBLEM: {problem}");
+            false
+        }
+    }
+}
+
+/// Prints whether audit records can be written to the file that is to have them; whether they can.
+fn check_audit_output(loaded: &Loaded) -> bool {
+    let Some(AuditOutput::File(output)) = &loaded.config.audit.output else { return true };
+    let path = loaded.folder.join(&output.file);
+    println!("audit    {}", path.display());
+    if let Err(cause) = files::check_writable(&path) {
+        let problem = StartError::Audit { path: path.display().to_string(), cause };
+        println!("         PROBLEM: {problem}");
+        return false;
+    }
+    true
 }
 
 /// Prints where the server would listen, and what is wrong with files of TLS; whether nothing is.
@@ -88,7 +143,7 @@ fn check_listeners(loaded: &Loaded) -> bool {
     good
 }
 
-async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
+async fn check_site(loaded: &Loaded, site: &Site, writes_locks: bool) -> Result<bool, Failure> {
     loaded.key_tokens(site)?;
     loaded.machine_tokens(site)?;
     let hosts = if site.hosts.is_empty() { "every host".to_owned() } else { site.hosts.join(" ") };
@@ -117,7 +172,7 @@ async fn check_site(loaded: &Loaded, site: &Site) -> Result<bool, Failure> {
         println!("         public: {public}{to}");
         print_kind(&guard);
         assemble::check_path(&loaded.rosters, &guard)?;
-        good &= check_schema(loaded, &guard).await;
+        good &= check_schema(loaded, &guard, writes_locks).await;
     }
     Ok(good)
 }
@@ -163,8 +218,13 @@ fn print_site_accesses(loaded: &Loaded, site: &Site) {
 }
 
 /// Prints what there is to say about the schema of `guard`; whether it can be decided by.
-async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
-    let built = match guards::build_schema(guard, &loaded.folder).await {
+async fn check_schema(loaded: &Loaded, guard: &GuardConfig, writes_locks: bool) -> bool {
+    let built = if writes_locks {
+        guards::build_and_write(guard, &loaded.folder).await
+    } else {
+        guards::build_schema(guard, &loaded.folder).await
+    };
+    let built = match built {
         Ok(built) => built,
         Err(problem) => {
             println!("         PROBLEM: {problem}");

@@ -26,6 +26,7 @@ use crate::{
     file_handles::FileHandles,
     guards::fetch_sdl,
     sample_api::Archive,
+    startup::assemble::{self, Access},
     startup::listener::{self, Listener},
 };
 
@@ -114,7 +115,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         api_key: Opaque::generate(OpaqueKind::ApiKey).text(),
     };
     let loaded = demo.load(listen)?;
-    let issuer = crate::startup::assemble::open_issuer(&loaded).await?;
+    let issuer = assemble::open_issuer(&loaded, Access::Scratch).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
     let house = serve::start(&loaded, std::slice::from_ref(&issuer), READY).await?;

@@ -1,35 +1,25 @@
 //! `castellan doctor`: whether what is configured works, and what its data source can do.
 
-use std::{
-    process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, sync::atomic::Ordering, time::Instant};
 
 use castellan_issuer::{
     Issuer,
-    keys::KeyUse,
     readiness::Heartbeat,
     resources::{ResourceKind, empty_secrets::EmptySecrets, search::Cause},
     settings::{Registrant, registration::REGISTER},
     store::StoreError,
 };
-use castellan_proto::{Clock as _, SystemClock, Timestamp};
 
-use super::{Failure, counted};
+use super::{
+    Failure,
+    doctor_checks::{WARNED, audit_output, certificates, file_rights, signing_keys, warn},
+};
 use crate::{
-    background::audit,
-    config::{AuditOutput, Loaded},
+    config::Loaded,
     guards::{self, Trouble},
     messages::MessageSender,
-    startup::{
-        assemble,
-        tls_files::{End, TlsFiles},
-    },
+    startup::assemble::{self, Access},
 };
-
-/// A certificate that ends sooner is warned of.
-const SOON: Duration = Duration::from_hours(21 * 24);
 
 /// Apps that are named in a warning at most.
 const NAMED: usize = 10;
@@ -54,14 +44,20 @@ pub(super) struct Arguments {
     mail: Option<String>,
 }
 
+/// What it does with the data source: with `--accept-clock` it writes.
+pub(super) const fn access(arguments: &Arguments) -> Access {
+    if arguments.accept_clock { Access::Change } else { Access::Look }
+}
+
 /// Prints what it finds, good and bad.
 pub(super) async fn run(loaded: &Loaded, arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(card) = castellan_stores::capabilities(&loaded.config.data.url) {
         println!("{card}\n");
     }
     let began = Instant::now();
-    let issuers = assemble::open_issuers(loaded).await?;
+    let issuers = assemble::open_issuers(loaded, access(arguments)).await?;
     println!("data source      opens in {} ms", began.elapsed().as_millis());
+    file_rights(loaded);
     if arguments.accept_clock {
         for issuer in &issuers {
             issuer.forget_heartbeats().await?;
@@ -124,15 +120,6 @@ async fn feed(issuer: &Issuer) -> bool {
             false
         }
     }
-}
-
-/// Whether something was warned of.
-static WARNED: AtomicBool = AtomicBool::new(false);
-
-/// Prints what works and should not stay so.
-fn warn(what: &str, text: &str) {
-    WARNED.store(true, Ordering::Relaxed);
-    println!("{what:<16} WARNING: {text}");
 }
 
 /// Warns if clients can be registered only by such as there are none of.
@@ -215,22 +202,6 @@ async fn messages(loaded: &Loaded, trial: Option<&str>) -> Result<bool, Failure>
     Ok(good)
 }
 
-/// Prints whether audit records can be written where they are to go besides; whether they can.
-fn audit_output(loaded: &Loaded) -> bool {
-    let Some(AuditOutput::File(output)) = &loaded.config.audit.output else { return true };
-    let path = loaded.folder.join(&output.file);
-    match audit::try_file(&path) {
-        Ok(()) => {
-            println!("audit            {} can be written", path.display());
-            true
-        }
-        Err(error) => {
-            println!("audit            PROBLEM: {}: {error}", path.display());
-            false
-        }
-    }
-}
-
 /// Prints what lists are refused for (`docs/contracts/curity.md` §10).
 fn lists(issuer: &Issuer) {
     let may_scan = issuer.settings().allow_table_scans;
@@ -238,79 +209,6 @@ fn lists(issuer: &Issuer) {
     let refused: Vec<_> = refused.into_iter().map(Cause::as_str).collect();
     let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
     println!("lists refuse     {refused}");
-}
-
-/// Prints when the certificates of listeners end; whether none has ended and all can be read.
-fn certificates(loaded: &Loaded) -> bool {
-    let (mut good, now) = (true, SystemClock.now());
-    for (name, listener) in loaded.config.listeners() {
-        let Some(tls) = &listener.tls else { continue };
-        let files = TlsFiles::new(&name, tls, &loaded.folder);
-        let used = files.read().and_then(|material| {
-            if material.key_is_exposed {
-                let text = "other users of this machine can read the private key; chmod o-r";
-                warn("tls", &format!("{name}: {text}"));
-            }
-            files.server_config(material)?;
-            files.ends()
-        });
-        match used {
-            Ok(ends) => {
-                for end in &ends {
-                    good &= ends_well(&name, end, now);
-                }
-            }
-            Err(error) => {
-                good = false;
-                println!("tls              PROBLEM: {name}: {error}");
-            }
-        }
-    }
-    good
-}
-
-/// Prints when something of a listener's ends; whether it has not yet.
-fn ends_well(listener: &str, end: &End, now: Timestamp) -> bool {
-    let End { what, file, at } = end;
-    let Some(at) = at else {
-        println!("tls              {listener}: {what} in {file} does not say when it ends");
-        return true;
-    };
-    let days = at.since(now).as_secs() / 86_400;
-    let (state, good) = match at.0.checked_sub(now.0) {
-        None | Some(0) => ("PROBLEM: ", false),
-        Some(left) if left < SOON.as_secs() && *what != "revocation list" => {
-            let text = format!("{listener}: {what} in {file} ends in {}", counted(days, "day"));
-            warn("tls", &text);
-            return true;
-        }
-        Some(_) => ("", true),
-    };
-    let when =
-        if good { format!("ends in {}", counted(days, "day")) } else { "has ended".to_owned() };
-    println!("tls              {state}{listener}: {what} in {file} {when}");
-    good
-}
-
-/// Prints whether every use has a key that signs now; whether that is so.
-fn signing_keys(issuer: &Issuer) -> bool {
-    let now = issuer.now();
-    let keys = issuer.keyring().keys();
-    let signing = |usage| {
-        keys.iter().any(|key| {
-            key.usage == usage
-                && key.sign_from <= now
-                && key.sign_until.is_none_or(|until| now < until)
-        })
-    };
-    let whole = signing(KeyUse::Access) && signing(KeyUse::Id);
-    let state = if whole {
-        "every use has an active key"
-    } else {
-        "PROBLEM: no active signing key for at least one use"
-    };
-    println!("signing keys     {} decrypted with the master key; {state}", keys.len());
-    whole
 }
 
 /// Prints whether tokens of other issuers can be verified; whether all can.

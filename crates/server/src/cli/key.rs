@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use castellan_issuer::{Issuer, keys::MasterKey};
 
 use super::Failure;
-use crate::{config::Loaded, startup::assemble};
+use crate::{
+    config::Loaded,
+    startup::assemble::{self, Access},
+};
 
 /// Manage signing keys and the master key that seals them.
 #[derive(clap::Subcommand)]
@@ -31,11 +34,11 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, Failure> {
-    let open = || assemble::open_issuer(loaded);
+    let open = |access| assemble::open_issuer(loaded, access);
     match command {
-        Command::List => list(&open().await?),
+        Command::List => list(&open(Access::Look).await?),
         Command::Rotate => {
-            let issuer = open().await?;
+            let issuer = open(Access::Change).await?;
             if !issuer.rotate_keys().await? {
                 println!(
                     "New keys are already published and not yet in use; no keys were created."
@@ -44,13 +47,13 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
             list(&issuer);
         }
         Command::Retire { kid } => {
-            let issuer = open().await?;
+            let issuer = open(Access::Change).await?;
             issuer.retire_key(&kid).await?;
             list(&issuer);
         }
         Command::NewMaster => println!("{}", &*MasterKey::generate().text()),
         Command::Reseal => {
-            for issuer in assemble::open_issuers(loaded).await? {
+            for issuer in assemble::open_issuers(loaded, Access::Change).await? {
                 issuer.reseal_keys().await?;
                 println!("{}: sealed under the current master key", issuer.repository().site());
             }

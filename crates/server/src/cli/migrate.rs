@@ -15,12 +15,15 @@ use castellan_issuer::{
     transfer::{Arrived, LineSeal, Moved, Walk, begin_orders},
 };
 use castellan_proto::Timestamp;
-use castellan_stores::{FormatState, Migrate};
+use castellan_stores::{FormatState, Migrate, Opened};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Failure;
-use crate::{config::Loaded, startup::data_source};
+use crate::{
+    config::Loaded,
+    startup::data_source::{self, Access, Data},
+};
 
 /// Create and upgrade tables, or copy all records from one data source to another.
 #[derive(clap::Args)]
@@ -83,7 +86,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
     let (Some(from), Some(to)) = (&arguments.from, &arguments.to) else {
         return upgrade(loaded, arguments.finish).await;
     };
-    let from = data_source::open_store(loaded, from, Migrate::No).await?.store;
+    let from = data_source::open_store(loaded, from, Migrate::Look).await?.store;
     let to = data_source::open_store(loaded, to, Migrate::Widen).await?.store;
     let (sites, now) = (sites(loaded), crate::clock::clock().now());
     let mut tally = Tally::default();
@@ -105,7 +108,7 @@ pub(super) async fn run(loaded: &Loaded, arguments: Arguments) -> Result<ExitCod
 async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
     let migrate = if finish { Migrate::Finish } else { Migrate::Fill };
     data_source::make_missing_key(loaded)?;
-    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
+    let opened = open_told(loaded, migrate).await?;
     let FormatState { format, newest } = opened.format_state;
     index_members(loaded, opened.store).await?;
     if format == newest {
@@ -117,6 +120,15 @@ async fn upgrade(loaded: &Loaded, finish: bool) -> Result<ExitCode, Failure> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the data source of the configuration, and says if it was created.
+async fn open_told(loaded: &Loaded, migrate: Migrate) -> Result<Opened, Failure> {
+    let opened = data_source::open_store(loaded, &loaded.config.data.url, migrate).await?;
+    if opened.is_new {
+        println!("created a new, empty data source at {}", opened.place);
+    }
+    Ok(opened)
 }
 
 /// Lists accounts by their groups. What older versions wrote meanwhile is not, so all are looked at.
@@ -166,7 +178,7 @@ pub(super) async fn export(
     loaded: &Loaded,
     arguments: ExportArguments,
 ) -> Result<ExitCode, Failure> {
-    let (store, master) = data_source::open(loaded).await?;
+    let Data { store, master, .. } = data_source::open(loaded, Access::Look).await?;
     let now = crate::clock::clock().now();
     let out: Box<dyn Write> = match &arguments.file {
         Some(path) => Box::new(BufWriter::new(secret_file(path)?)),
@@ -206,12 +218,12 @@ pub(super) async fn import(
         )),
         None => Box::new(BufReader::new(std::io::stdin())),
     };
+    data_source::check_presence(loaded, Access::Begin)?;
     // None is made: the signing keys in an export open with the one that they were sealed with.
     let master = data_source::master(loaded, true).map_err(|error| {
         format!("{error}. An import needs the master key of the data source that was exported")
     })?;
-    let store =
-        data_source::open_store(loaded, &loaded.config.data.url, Migrate::Widen).await?.store;
+    let store = open_told(loaded, Access::Begin.migrate(loaded)).await?.store;
     let now = crate::clock::clock().now();
     begin_orders(&*store, &sites(loaded), now).await?;
     let (mut whole, mut seal) = (false, None);

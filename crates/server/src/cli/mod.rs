@@ -3,6 +3,7 @@
 #[macro_use]
 mod output;
 
+mod absence;
 mod apply;
 mod audit;
 mod auth_key;
@@ -12,12 +13,14 @@ mod config_check;
 mod credential;
 mod demo;
 mod doctor;
+mod doctor_checks;
 mod example;
 mod explain;
 mod explain_refusal;
 mod feature_off;
 mod key;
 mod migrate;
+mod opened;
 mod policy;
 #[cfg(test)]
 mod reference;
@@ -40,18 +43,15 @@ use std::{
     process::ExitCode,
 };
 
-use castellan_issuer::{Issuer, resources::ResourceKind};
+use castellan_issuer::resources::ResourceKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use opened::{open, recorded};
 use output::counted;
 
 use crate::{
-    background::{
-        audit::{Audit, AuditLines},
-        logout_delivery::LogoutDelivery,
-    },
     config::{Config, Loaded, Rosters, environment},
-    startup::{assemble, data_source},
+    startup::data_source::Access,
 };
 
 /// An error, in words for the person at the terminal.
@@ -140,77 +140,6 @@ enum Command {
     Completions(completions::Arguments),
     /// Run only the sample API, without a guard.
     Archive(serve::ArchiveArguments),
-}
-
-/// What a command does where its database is not there yet.
-#[derive(Clone, Copy)]
-enum Absence {
-    /// It makes one.
-    Mended,
-    /// It refuses: an empty one is not what was meant.
-    Refused,
-    /// It needs none.
-    Unasked,
-}
-
-impl Command {
-    const fn absence(&self) -> Absence {
-        match self {
-            Self::Migrate(arguments) if arguments.is_copy() => Absence::Unasked,
-            Self::Migrate(_)
-            | Self::Serve(_)
-            | Self::Import(_)
-            | Self::Apply(_)
-            | Self::User(user::Command::Add { .. }) => Absence::Mended,
-            Self::Get(_)
-            | Self::Delete(_)
-            | Self::User(_)
-            | Self::Client(_)
-            | Self::Credential(_)
-            | Self::AuthKey(_)
-            | Self::Explain(_)
-            | Self::Audit(_)
-            | Self::Scopes(scopes::Command::Usage(_))
-            | Self::Export(_)
-            | Self::Doctor(_) => Absence::Refused,
-            Self::Key(command) if !matches!(command, key::Command::NewMaster) => Absence::Refused,
-            Self::Key(_)
-            | Self::Reload
-            | Self::Demo(_)
-            // `lint` looks when it knows what it is asked, and ends with a code of its own.
-            | Self::Scopes(_)
-            | Self::Policy(_)
-            | Self::Tls(_)
-            | Self::Config(_)
-            | Self::Schema(_)
-            | Self::Completions(_)
-            | Self::Archive(_) => Absence::Unasked,
-        }
-    }
-}
-
-impl Absence {
-    /// Whether the command goes on with the data source of `loaded`, read from `config`.
-    ///
-    /// # Errors
-    /// What to do, if it is not there and is not to be made.
-    fn check(self, loaded: &Loaded, config: Option<&Path>) -> Result<(), Failure> {
-        let is_there = data_source::database(loaded).is_none_or(|path| path.exists());
-        if is_there || matches!(self, Self::Unasked) {
-            return Ok(());
-        }
-        if config.is_none() && Path::new("castellan.toml").exists() {
-            return Err("castellan.toml is in this folder but was not given; add --config \
-                        castellan.toml"
-                .into());
-        }
-        let remedy = match (self, config) {
-            (Self::Mended | Self::Unasked, _) => return Ok(()),
-            (Self::Refused, None) => "give --config FILE, or start with `castellan serve`",
-            (Self::Refused, Some(_)) => "start with `castellan serve`, or run `castellan migrate`",
-        };
-        Err(format!("no database at {}; {remedy}", loaded.config.data.url).into())
-    }
 }
 
 /// Parses the arguments and runs the command.
@@ -322,10 +251,11 @@ fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
 }
 
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
-    let (path, absence) = (config.clone(), command.absence());
+    let (path, needed) = (config.clone(), command.access());
+    let access = needed.unwrap_or(Access::Look);
     let load = move || {
         let loaded = load(path.as_deref(), site.as_deref())?;
-        absence.check(&loaded, path.as_deref())?;
+        absence::check(needed, &loaded, path.as_deref())?;
         Ok(loaded)
     };
     match command {
@@ -334,36 +264,37 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => {
-            recorded(&load()?, async |issuer| apply::run(issuer, arguments).await).await
+            recorded(&load()?, access, async |issuer| apply::run(issuer, arguments).await).await
         }
-        Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
+        Command::Get(arguments) => resources::get(&open(&load()?, access).await?, arguments).await,
         Command::Delete(arguments) => {
-            recorded(&load()?, async |issuer| resources::delete(issuer, arguments).await).await
+            recorded(&load()?, access, async |it| resources::delete(it, arguments).await).await
         }
         Command::User(command) => {
-            recorded(&load()?, async |issuer| user::run(issuer, command).await).await
+            recorded(&load()?, access, async |issuer| user::run(issuer, command).await).await
         }
         Command::Client(command) => {
             let loaded = load()?;
             let dialects = &loaded.rosters.dialects;
-            recorded(&loaded, async |issuer| client::run(issuer, dialects, command).await).await
+            recorded(&loaded, access, async |it| client::run(it, dialects, command).await).await
         }
         Command::Credential(command) => {
             let loaded = load()?;
-            recorded(&loaded, async |issuer| credential::run(&loaded, issuer, command).await).await
+            recorded(&loaded, access, async |it| credential::run(&loaded, it, command).await).await
         }
         Command::AuthKey(command) => {
             let loaded = load()?;
-            recorded(&loaded, async |issuer| auth_key::run(&loaded, issuer, command).await).await
+            recorded(&loaded, access, async |it| auth_key::run(&loaded, it, command).await).await
         }
         Command::Key(command) => key::run(&load()?, command).await,
         Command::Explain(arguments) => {
             let loaded = load()?;
-            explain::run(&loaded, &open(&loaded).await?, arguments).await
+            explain::run(&loaded, &open(&loaded, access).await?, arguments).await
         }
-        Command::Audit(arguments) => audit::run(&open(&load()?).await?, arguments).await,
+        Command::Audit(arguments) => audit::run(&open(&load()?, access).await?, arguments).await,
         Command::Scopes(command) => {
-            let is_there = |loaded: &Loaded| Absence::Refused.check(loaded, config.as_deref());
+            let is_there =
+                |loaded: &Loaded| absence::check(Some(access), loaded, config.as_deref());
             scopes::run(load()?, is_there, command).await
         }
         Command::Policy(command) => Ok(policy::run(&load()?, command).await),
@@ -398,27 +329,6 @@ fn variables() -> Result<Vec<(String, String)>, Failure> {
         }
     }
     Ok(texts)
-}
-
-/// Does `work`, which may change what there is and end sessions: records that, and tells apps, before
-/// the process ends.
-async fn recorded(
-    loaded: &Loaded,
-    work: impl AsyncFnOnce(&Issuer) -> Result<ExitCode, Failure>,
-) -> Result<ExitCode, Failure> {
-    let issuer = open(loaded).await?;
-    // Standard output is the command's own.
-    let plan = assemble::audit_plan(loaded, AuditLines::stderr)?;
-    let work = async {
-        let done = work(&issuer).await;
-        LogoutDelivery::finish(issuer.clone()).await;
-        done
-    };
-    Box::pin(Audit::of_command(&issuer, &plan, work)).await
-}
-
-async fn open(loaded: &Loaded) -> Result<Issuer, Failure> {
-    Ok(assemble::open_issuer(loaded).await?)
 }
 
 /// Says on standard error how far a command is, if somebody looks.

@@ -19,7 +19,8 @@ use crate::{
     file_handles::FileHandles,
     files,
     sample_api::Archive,
-    startup::assemble::{self, Server},
+    startup::assemble::{self, Access, Server},
+    startup::file_rights,
     startup::listener::{self, Listener, Manner, Tls},
     startup::tls_files::TlsFiles,
 };
@@ -61,7 +62,10 @@ pub(super) async fn run(
              server is reachable from this machine only."
         );
     }
-    let issuers = assemble::open_issuers(&loaded).await?;
+    for warning in file_rights::warnings(&loaded) {
+        eprintln!("WARNING: {warning}");
+    }
+    let issuers = assemble::open_issuers(&loaded, Access::Begin).await?;
     let (listeners, port, tls) = open_listeners(&loaded).await?;
     let mut house = start(&loaded, &issuers, SOON).await?;
     // Heard from now on: the default of this signal ends a process.

@@ -195,6 +195,9 @@ pub struct DataConfig {
     pub master_key: Option<SecretRef>,
     /// The previous master key, while the key is being changed.
     pub previous_master_key: Option<SecretRef>,
+    /// Whether a data source that is missing or empty is created. Default `true`; if `false`, the
+    /// server refuses to start, and `castellan migrate` alone creates it.
+    pub create: bool,
     /// Whether tables and indexes are created and upgraded at each start. Default `true`; if
     /// `false`, `castellan migrate` does it.
     pub migrate: bool,
@@ -227,6 +230,7 @@ impl Default for DataConfig {
             url: "sqlite://castellan.db".to_owned(),
             master_key: None,
             previous_master_key: None,
+            create: true,
             migrate: true,
             allow_table_scans: false,
             wait: None,

@@ -103,6 +103,14 @@ impl SecretRef {
         })
     }
 
+    /// The file that it is in, if it is in one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(FileRef { file }) => Some(file),
+            Self::Text(_) | Self::Env(_) => None,
+        }
+    }
+
     fn read(&self, folder: &Path) -> Result<Secret, ConfigError> {
         match self {
             Self::Text(secret) if secret.expose().trim().is_empty() => {

@@ -6,13 +6,17 @@ use castellan_gate::rest::{ReadOpenApi, RestLock, RestMap, parse_rest_lock, read
 
 use super::{
     Surface,
-    schema_source::{Built, Material, SchemaProblem, Text, write},
+    schema_source::{Built, Files, Material, SchemaProblem, Text},
 };
 use crate::{config::GuardConfig, yaml};
 
 impl Material {
     /// Makes the map of operations, and holds it against its lock file, to which new ones are added.
-    pub(super) fn build_map(self, guard: &GuardConfig) -> Result<Built, SchemaProblem> {
+    pub(super) fn build_map(
+        self,
+        guard: &GuardConfig,
+        files: Files,
+    ) -> Result<Built, SchemaProblem> {
         let (made_from, own) = (self.digest(), guard.rest_operations()?);
         let agreed = match &self.lock {
             Some((_, text)) => parse_rest_lock(text)?,
@@ -30,7 +34,7 @@ impl Material {
         if let Some((path, text)) = &self.lock
             && parse_rest_lock(&table)? != agreed
         {
-            write(path, text, &table)?;
+            files.put(path, text, &table)?;
         }
         let surface = Surface::Http(Arc::new(map));
         let (behind, incomplete) = (None, None);

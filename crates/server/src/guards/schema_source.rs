@@ -165,9 +165,28 @@ pub(super) enum Text {
     Ours,
 }
 
-/// Builds the schema of `guard` and holds it against its lock file, to which new fields are added.
+/// Builds the schema of `guard` and holds it against its lock file, as a server does, for a command that
+/// looks: no file is written.
 pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, SchemaProblem> {
-    gather(guard, folder, ask(guard).await)?.build(guard)
+    gather(guard, folder, ask(guard).await)?.build(guard, Files::Checked)
+}
+
+/// Builds the same, and writes the files that a server writes.
+pub(crate) async fn build_and_write(
+    guard: &GuardConfig,
+    folder: &Path,
+) -> Result<Built, SchemaProblem> {
+    gather(guard, folder, ask(guard).await)?.build(guard, Files::Written)
+}
+
+/// What becomes of the lock file and of the schema kept on disk where another text belongs there.
+#[derive(Clone, Copy)]
+pub(super) enum Files {
+    /// They are written.
+    Written,
+    /// It is only checked whether they could be: nothing is written for whoever looks, and what a
+    /// server could not write is a problem all the same.
+    Checked,
 }
 
 /// The API that `guard` has its schema from; none if that is in a file.
@@ -228,9 +247,9 @@ impl Material {
 
     /// Makes the schema. What an API shows now and what does not suit is left: what it showed last is
     /// gone on with, if that is on disk.
-    pub(crate) fn build(self, guard: &GuardConfig) -> Result<Built, SchemaProblem> {
+    pub(super) fn build(self, guard: &GuardConfig, files: Files) -> Result<Built, SchemaProblem> {
         if guard.is_http() {
-            return self.build_map(guard);
+            return self.build_map(guard, files);
         }
         let made_from = self.digest();
         let agreed = match &self.lock {
@@ -272,11 +291,11 @@ impl Material {
         if let Some((path, text)) = &self.lock
             && parse_lock(&table)? != agreed
         {
-            write(path, text, &table)?;
+            files.put(path, text, &table)?;
         }
         if let (Some(path), Some(sdl)) = (cache, newest) {
             let kept = files::read_text(path, MOST).unwrap_or_default();
-            write(path, &kept, &sdl)?;
+            files.put(path, &kept, &sdl)?;
         }
         let surface = Surface::Graphql(Arc::new(schema));
         let notes = Vec::new();
@@ -337,20 +356,28 @@ fn read(path: &Path) -> Result<String, SchemaProblem> {
     files::read_text(path, MOST).map_err(|cause| failed(path, cause))
 }
 
-/// Puts `text` in the place of `old`, whole or not at all: others read it at any moment. Only if it is
-/// another one, so that a read-only folder may hold it.
-pub(super) fn write(path: &Path, old: &str, text: &str) -> Result<(), SchemaProblem> {
-    if old == text {
-        return Ok(());
+impl Files {
+    /// Puts `text` in the place of `old`, or sees whether that could be done. Only if it is another
+    /// one, so that a read-only folder may hold it.
+    pub(super) fn put(self, path: &Path, old: &str, text: &str) -> Result<(), SchemaProblem> {
+        let done = match self {
+            _ if old == text => Ok(()),
+            Self::Written => write(path, text),
+            Self::Checked => files::check_can_create(path),
+        };
+        done.map_err(|cause| failed(path, cause))
     }
+}
+
+/// Puts `text` in the place of what is there, whole or not at all: others read it at any moment.
+fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let written = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix(".castellan-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
         .and_then(|mut file| {
             io::Write::write_all(&mut file, text.as_bytes())?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(|cause| failed(path, cause))
+            file.persist(path).map(drop).map_err(|error| error.error)
+        })
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     Inner,
-    schema_source::{self, Built, SchemaProblem, Shown},
+    schema_source::{self, Built, Files, SchemaProblem, Shown},
     surface::{Gated, Surface},
 };
 use crate::files;
@@ -121,7 +121,7 @@ impl Inner {
         let mut found = tokio::task::spawn_blocking(move || {
             let material = schema_source::gather(&config, &folder, shown)?;
             let is_known = known.is_some_and(|digest| digest == material.digest());
-            if is_known { Ok(None) } else { material.build(&config).map(Some) }
+            if is_known { Ok(None) } else { material.build(&config, Files::Written).map(Some) }
         });
         let found = if let Ok(found) = timeout(files::PATIENCE, &mut found).await {
             found

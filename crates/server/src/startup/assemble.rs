@@ -32,6 +32,7 @@ use crate::{
 };
 
 pub use super::{
+    data_source::Access,
     error::StartError,
     issuers::{open_issuer, open_issuers},
 };
@@ -299,6 +300,17 @@ fn site_routes(
         words: Some(words),
     };
     (site_routes, opened)
+}
+
+/// Whether the file handles of this process suffice for the APIs behind the guards of `loaded`, and what
+/// guards say of one API agrees.
+///
+/// # Errors
+/// [`StartError`] naming what does not.
+pub(crate) fn check_upstreams(loaded: &Loaded) -> Result<(), StartError> {
+    let guards: Vec<_> = loaded.sites.iter().flat_map(|site| loaded.guards(site)).collect();
+    Upstreams::default().share_out(&guards, FileHandles::of_this_process())?;
+    Ok(())
 }
 
 /// Whether a guard is where nothing of ours is.

@@ -13,7 +13,10 @@ use castellan_issuer::{keys::MasterKey, store::Store};
 use castellan_proto::Lifetime;
 use castellan_stores::{Migrate, OpenError, Opened};
 
-use crate::config::{ConfigError, Loaded, SecretRef};
+use crate::{
+    config::{ConfigError, Loaded, SecretRef},
+    files,
+};
 
 /// Why there is nothing to keep records in.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,24 @@ pub(crate) enum DataError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There is no database, and none is to be made.
+    #[error("no database at {database}{cause}")]
+    Absent {
+        /// Where it should be.
+        database: String,
+        /// Why none is made, and what to do.
+        cause: &'static str,
+    },
+    /// There is no database, and none can be made.
+    #[error(
+        "cannot create {path}: {cause}; check data.url, and that this user can write to the directory"
+    )]
+    Uncreatable {
+        /// The database.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// There is a database, and the key that it was made with is gone.
     #[error(
         "{database} exists, but its master key {key} does not: restore the key, or set \
@@ -56,15 +77,60 @@ pub(crate) enum DataError {
     NoKey,
 }
 
-/// Opens both.
-pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey), DataError> {
+/// What a command does with the data source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It reads what is there, and makes nothing: no database, no tables and no keys.
+    Look,
+    /// It writes to the data source that is there.
+    Change,
+    /// It makes a data source if there is none, unless `data.create` is `false`, and says so.
+    Begin,
+    /// It makes one for itself, which is gone when it ends.
+    Scratch,
+}
+
+impl Access {
+    /// What is made and upgraded in the data source of `loaded`.
+    pub(crate) const fn migrate(self, loaded: &Loaded) -> Migrate {
+        let data = &loaded.config.data;
+        match self {
+            Self::Scratch => Migrate::Widen,
+            _ if !data.migrate => Migrate::No,
+            Self::Look => Migrate::Look,
+            Self::Begin if data.create => Migrate::Widen,
+            Self::Begin | Self::Change => Migrate::Upgrade,
+        }
+    }
+}
+
+/// An open data source, and what opens the keys in it.
+#[derive(Clone)]
+pub(crate) struct Data {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) master: MasterKey,
+    /// Where it is, in words for the operator, without user and password.
+    pub(crate) place: String,
+}
+
+/// Opens both, for a command with `access`.
+pub(crate) async fn open(loaded: &Loaded, access: Access) -> Result<Data, DataError> {
     let url = &loaded.config.data.url;
     castellan_stores::check(url)?;
+    check_presence(loaded, access)?;
+    if let Some(database) = database(loaded) {
+        // Before a key is made.
+        check_can_create(&database)?;
+    }
     // Looked at before the database is made.
     let existed = database(loaded).is_some_and(|path| path.exists());
     let master = master(loaded, existed)?;
-    let migrate = if loaded.config.data.migrate { Migrate::Widen } else { Migrate::No };
-    let Opened { store, format_state } = open_store(loaded, url, migrate).await?;
+    let opened = open_store(loaded, url, access.migrate(loaded)).await?;
+    let Opened { store, format_state, is_new, place } = opened;
+    if is_new && access == Access::Begin {
+        // Not in the log, whose filter may leave it out.
+        eprintln!("{}", created(loaded, &place));
+    }
     if !format_state.is_finished() {
         tracing::info!(
             "older versions (format {}) can still use the data source; when none is running, run \
@@ -72,23 +138,70 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn Store>, MasterKey),
             format_state.format
         );
     }
-    Ok((store, master))
+    Ok(Data { store, master, place })
 }
 
-/// Whether address and master key are good, as [`open`] finds them; opens and makes nothing.
+/// What whoever runs a server must not overlook: that it has none of the data that should be there.
+fn created(loaded: &Loaded, place: &str) -> String {
+    let key = database(loaded).filter(|_| loaded.config.data.master_key.is_none());
+    let key = key.map(|path| format!(", with the master key {}", key_path(&path).display()));
+    format!(
+        "WARNING: no data was found: created a new, empty data source at {place}{}. If your data \
+         should be there, check data.url and that its disk is mounted. With `create = false` in \
+         [data] none is created.",
+        key.unwrap_or_default()
+    )
+}
+
+/// Whether there is an embedded database, or a command with `access` may make one.
+pub(crate) fn check_presence(loaded: &Loaded, access: Access) -> Result<(), DataError> {
+    let Some(path) = database(loaded).filter(|path| !path.exists()) else { return Ok(()) };
+    let data = &loaded.config.data;
+    let cause = match access.migrate(loaded) {
+        migrate if migrate.creates() => return Ok(()),
+        _ if access != Access::Begin => {
+            "; start with `castellan serve`, or run `castellan migrate`"
+        }
+        _ if !data.create => {
+            ", and data.create is false: check data.url and that its disk is mounted, or create one \
+             with `castellan migrate`"
+        }
+        _ => {
+            ", and data.migrate is false: check data.url and that its disk is mounted, or create one \
+             with `castellan migrate`"
+        }
+    };
+    Err(DataError::Absent { database: path.display().to_string(), cause })
+}
+
+/// Whether address and master key are good, and whether what is missing may be made, as [`open`] finds
+/// them for a server; opens and makes nothing.
 pub(crate) fn check(loaded: &Loaded) -> Result<(), DataError> {
     castellan_stores::check(&loaded.config.data.url)?;
     named_key(loaded)?;
     previous_key(loaded)?;
-    match database(loaded).filter(|_| loaded.config.data.master_key.is_none()) {
-        Some(database) => key_of(&database, database.exists()).map(drop),
-        None => Ok(()),
+    check_presence(loaded, Access::Begin)?;
+    let Some(database) = database(loaded) else { return Ok(()) };
+    if loaded.config.data.master_key.is_none() {
+        key_of(&database, database.exists())?;
     }
+    check_can_create(&database)
+}
+
+/// Whether the embedded database can be made where it is to be, if it is not there, and its key.
+fn check_can_create(database: &Path) -> Result<(), DataError> {
+    if database.exists() {
+        return Ok(());
+    }
+    files::check_can_create(database)
+        .map_err(|cause| DataError::Uncreatable { path: database.display().to_string(), cause })
 }
 
 /// The file of the embedded database, if it is that.
 pub(crate) fn database(loaded: &Loaded) -> Option<PathBuf> {
-    loaded.config.data.url.strip_prefix("sqlite://").map(|path| loaded.folder.join(path))
+    let path = loaded.folder.join(loaded.config.data.url.strip_prefix("sqlite://")?);
+    // As a whole, because it is named in what is said.
+    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// The master key. One is made beside the embedded database if none is there and nothing `existed`
@@ -147,22 +260,19 @@ pub(crate) async fn open_store(
     url: &str,
     migrate: Migrate,
 ) -> Result<Opened, OpenError> {
-    let url = match url.strip_prefix("sqlite://") {
-        Some(path) => format!("sqlite://{}", loaded.folder.join(path).display()),
-        None => url.to_owned(),
-    };
-    open_patiently(&url, migrate, loaded.config.data.wait).await
+    open_patiently((&loaded.folder, url), migrate, loaded.config.data.wait).await
 }
 
-/// Opens `url`; for so long as `wait` says, a server that does not answer is tried again.
+/// Opens the address, from a folder on; for so long as `wait` says, a server that does not answer is
+/// tried again.
 async fn open_patiently(
-    url: &str,
+    (folder, url): (&Path, &str),
     migrate: Migrate,
     wait: Option<Lifetime>,
 ) -> Result<Opened, OpenError> {
     let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
     loop {
-        match castellan_stores::open(url, migrate).await {
+        match castellan_stores::open_in(folder, url, migrate).await {
             Err(error)
                 if error.may_pass() && wait.is_some_and(|wait| start.elapsed() < wait.get()) =>
             {
@@ -176,7 +286,7 @@ async fn open_patiently(
 }
 
 /// Where the key of `database` is.
-fn key_path(database: &Path) -> PathBuf {
+pub(crate) fn key_path(database: &Path) -> PathBuf {
     database.with_extension("key")
 }
 

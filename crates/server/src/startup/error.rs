@@ -12,6 +12,9 @@ pub enum StartError {
     /// Records or keys cannot be had.
     #[error("{0}")]
     Data(String),
+    /// There is no data source, and none was to be made.
+    #[error("{0}")]
+    Missing(String),
     /// The signing keys cannot be had.
     #[error(transparent)]
     Keys(#[from] castellan_issuer::keys::KeyringError),
@@ -38,7 +41,11 @@ pub enum StartError {
 
 impl From<DataError> for StartError {
     fn from(error: DataError) -> Self {
-        Self::Data(error.to_string())
+        match &error {
+            DataError::Absent { .. } => Self::Missing(error.to_string()),
+            DataError::Open(open) if open.is_missing() => Self::Missing(error.to_string()),
+            _ => Self::Data(error.to_string()),
+        }
     }
 }
 

@@ -4,16 +4,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use castellan_issuer::{
     Issuer, Parts, Settings,
-    keys::MasterKey,
+    keys::KeyringError,
     readiness::Readiness,
     records::TokenProfile,
     secrets::hashing::Passwords,
     settings::{GuardScopes, SiteAddress},
-    store::Store,
+    store::StoreError,
 };
 use castellan_proto::Digest;
 
-use super::{data_source, error::StartError};
+use super::{
+    data_source::{self, Access, Data},
+    error::StartError,
+};
 use crate::config::{GuardConfig, Loaded, Site};
 
 /// What hashes passwords.
@@ -38,21 +41,21 @@ fn passwords() -> Passwords {
 ///
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
-pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
-    let (store, master) = data_source::open(loaded).await?;
-    open_site(loaded, &loaded.site, (store, master, passwords(), Arc::default())).await
+pub async fn open_issuer(loaded: &Loaded, access: Access) -> Result<Issuer, StartError> {
+    let data = data_source::open(loaded, access).await?;
+    open_site(loaded, &loaded.site, (data, passwords(), Arc::default()), access).await
 }
 
 /// Opens the issuers of all sites, over one data source.
 ///
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
-pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
-    let (store, master) = data_source::open(loaded).await?;
-    let data = (store, master, passwords(), Arc::default());
+pub async fn open_issuers(loaded: &Loaded, access: Access) -> Result<Vec<Issuer>, StartError> {
+    let data = data_source::open(loaded, access).await?;
+    let shared = (data, passwords(), Arc::default());
     let mut issuers = Vec::new();
     for site in &loaded.sites {
-        issuers.push(open_site(loaded, site, data.clone()).await?);
+        issuers.push(open_site(loaded, site, shared.clone(), access).await?);
     }
     Ok(issuers)
 }
@@ -60,8 +63,10 @@ pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
 async fn open_site(
     loaded: &Loaded,
     site: &Site,
-    (store, master, passwords, readiness): (Arc<dyn Store>, MasterKey, Passwords, Arc<Readiness>),
+    (data, passwords, readiness): (Data, Passwords, Arc<Readiness>),
+    access: Access,
 ) -> Result<Issuer, StartError> {
+    let Data { store, master, place } = data;
     let minutes = u64::from(loaded.config.decidim.oauth_access_token_expires_in);
     let parts = Parts {
         store,
@@ -84,7 +89,16 @@ async fn open_site(
         readiness,
         resources: loaded.rosters.resources.clone(),
     };
-    Ok(Issuer::open(parts).await?)
+    let opened = match access {
+        Access::Look => Issuer::look(parts).await,
+        Access::Change | Access::Begin | Access::Scratch => Issuer::open(parts).await,
+    };
+    opened.map_err(|error| match error {
+        KeyringError::Store(StoreError(cause)) => StartError::Data(format!(
+            "the data source at {place} cannot be read: {cause}; if it is corrupt, restore a backup"
+        )),
+        error => error.into(),
+    })
 }
 
 /// Where `site` is, and what its scopes mean there.

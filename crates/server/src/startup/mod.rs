@@ -3,6 +3,7 @@
 pub mod assemble;
 pub(crate) mod data_source;
 mod error;
+pub(crate) mod file_rights;
 mod issuers;
 pub mod listener;
 pub(crate) mod tls_files;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     OpenError,
-    format_state::{FormatState, LEFT, Migrate, Progress, too_new},
+    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, too_new},
 };
 
 /// The format that this build writes.
@@ -25,15 +25,22 @@ const NEWEST: u64 = 2;
 /// Names that have no place in the index.
 const UNSHELVED: &str = "begins_with(pk, :name) AND attribute_not_exists(g)";
 
-/// Migrates the table as far as `migrate` says; returns the state reached, and the id of this
-/// table.
+/// Migrates the table as far as `migrate` says.
 pub(super) async fn bring(
     client: &Client,
     table: &str,
     migrate: Migrate,
-) -> Result<(FormatState, String), OpenError> {
-    let found = match meta(client, table).await? {
+) -> Result<Prepared, OpenError> {
+    let found = meta(client, table).await?;
+    let is_new = found.is_none();
+    let found = match found {
         Some(found) => found,
+        None if !migrate.creates() => {
+            return Err(OpenError::missing(
+                "is not a table of Castellan yet",
+                "run `castellan migrate`, or check region and name of the table",
+            ));
+        }
         None => begin(client, table).await?,
     };
     let mut format = number_of(&found, "format").unwrap_or(u64::MAX);
@@ -50,7 +57,8 @@ pub(super) async fn bring(
         format = narrow(client, table).await?;
     }
     let database = text_of(&found, "database").unwrap_or_default().to_owned();
-    Ok((FormatState { format, newest: NEWEST }, database))
+    let format_state = FormatState { format, newest: NEWEST };
+    Ok(Prepared { format_state, database, is_new })
 }
 
 /// Whether builds of a format before still work with the table.

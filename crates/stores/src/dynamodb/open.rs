@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     OpenError, Opened,
-    format_state::{FormatState, Migrate},
+    format_state::{Migrate, Prepared},
     limiter::Limiter,
 };
 
@@ -60,11 +60,26 @@ fn address(rest: &str) -> Result<Address<'_>, OpenError> {
 /// Opens the table at `dynamodb://` and `rest`: `REGION?table=NAME&endpoint=URL`.
 pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
     let address = address(rest)?;
-    let client = client(&address).await;
-    let (format_state, database) = prepare(&client, &address.table, migrate).await?;
+    let (client, place) = (client(&address).await, place(&address));
+    let prepared = prepare(&client, &address.table, migrate).await;
+    let prepared = prepared.map_err(|error| error.at(&place))?;
+    let Prepared { format_state, database, is_new } = prepared;
     let (table, swept_to) = (address.table, Mutex::default());
     let dynamo = Dynamo { client, table, database, format_state, swept_to };
-    Ok(Opened { store: Arc::new(Limiter::before(dynamo, CALLS)), format_state })
+    let store = Arc::new(Limiter::before(dynamo, CALLS));
+    Ok(Opened { store, format_state, is_new, place })
+}
+
+/// The table, and the host of another server than that of its region, without user and password.
+fn place(address: &Address<'_>) -> String {
+    let Address { region, endpoint, table } = address;
+    let host = endpoint.as_deref().and_then(|endpoint| {
+        let (_, rest) = endpoint.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+    });
+    let server = host.map(|host| format!(" at {host}")).unwrap_or_default();
+    format!("dynamodb://{region}?table={table}{server}")
 }
 
 fn read(rest: &str) -> Option<Address<'_>> {
@@ -111,12 +126,8 @@ async fn client(address: &Address<'_>) -> Client {
     Client::new(&loader.load().await)
 }
 
-/// Creates or checks the table; returns its format state and its id.
-async fn prepare(
-    client: &Client,
-    table: &str,
-    migrate: Migrate,
-) -> Result<(FormatState, String), OpenError> {
+/// Creates or checks the table.
+async fn prepare(client: &Client, table: &str, migrate: Migrate) -> Result<Prepared, OpenError> {
     let described = client.describe_table().table_name(table).send().await;
     if let Err(error) = described {
         let missing = matches!(
@@ -126,11 +137,10 @@ async fn prepare(
         if !missing {
             return Err(unreachable(error));
         }
-        if migrate == Migrate::No {
-            return Err(OpenError::server(
-                "dynamodb",
-                "has no Castellan table yet",
-                "run `castellan migrate`, or let the server create it at startup",
+        if !migrate.creates() {
+            return Err(OpenError::missing(
+                "does not exist",
+                "run `castellan migrate` to create it, or check region and name of the table",
             ));
         }
         make(client, table).await?;
@@ -233,5 +243,15 @@ mod tests {
         {
             assert!(read(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_place_has_neither_user_nor_password() {
+        let place = |rest| place(&read(rest).unwrap());
+        assert_eq!(place("eu-west-1"), "dynamodb://eu-west-1?table=castellan");
+        assert_eq!(
+            place("x?table=auth&endpoint=http://ann:tiger@127.0.0.1:8000/a"),
+            "dynamodb://x?table=auth at 127.0.0.1:8000"
+        );
     }
 }

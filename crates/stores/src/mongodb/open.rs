@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     OpenError, Opened,
-    format_state::{FormatState, Migrate, too_new},
+    format_state::{FormatState, Migrate, Prepared, too_new},
     limiter::Limiter,
 };
 
@@ -56,8 +56,20 @@ pub(crate) async fn open(
     rest: &str,
     migrate: Migrate,
 ) -> Result<Opened, OpenError> {
+    check(scheme, rest)?;
+    let place = place(scheme, rest);
     let options = ClientOptions::parse(format!("{scheme}://{rest}")).await;
-    let mut options = options.map_err(|_| MALFORMED)?;
+    let mut options = options.map_err(|error| match &*error.kind {
+        // The name of a cluster stands for hosts, which are looked up at once.
+        ErrorKind::DnsResolve { .. } => OpenError::server(
+            "mongodb",
+            "has a name that cannot be resolved",
+            "check the name, and that this machine can look up SRV records",
+        )
+        .at(&place)
+        .because(error),
+        _ => MALFORMED,
+    })?;
     options.app_name = Some("castellan".to_owned());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
@@ -68,33 +80,43 @@ pub(crate) async fn open(
     options.read_concern = Some(ReadConcern::majority());
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     let name = options.default_database.clone().unwrap_or_else(|| DEFAULT.to_owned());
-    let client = Client::with_options(options).map_err(unreachable)?;
-    let place = client.database(&name);
-    let (format_state, database) = prepare(&place, migrate).await?;
-    let notices = place.collection("castellan_feed");
+    let client = Client::with_options(options).map_err(|error| unreachable(error).at(&place))?;
+    let at = client.database(&name);
+    let prepared = prepare(&at, migrate).await.map_err(|error| error.at(&place))?;
+    let Prepared { format_state, database, is_new } = prepared;
+    let notices = at.collection("castellan_feed");
     let mongo = Mongo {
-        records: place.collection("castellan_records"),
-        feed: FeedLog { notices, meta: place.collection(META), database },
-        place,
+        records: at.collection("castellan_records"),
+        feed: FeedLog { notices, meta: at.collection(META), database },
+        place: at,
         format_state,
     };
-    Ok(Opened { store: Arc::new(Limiter::before(mongo, CONNECTIONS as usize)), format_state })
+    let store = Arc::new(Limiter::before(mongo, CONNECTIONS as usize));
+    Ok(Opened { store, format_state, is_new, place })
 }
 
-/// Creates or checks the indexes; returns their format state and the id of the database.
-async fn prepare(place: &Database, migrate: Migrate) -> Result<(FormatState, String), OpenError> {
+/// The hosts and the database of an address that reads, without user and password: as the driver does,
+/// who takes the last `@` before the parameters for their end.
+fn place(scheme: &str, rest: &str) -> String {
+    let before_parameters = rest.split_once('?').map_or(rest, |(before, _)| before);
+    let hosts = before_parameters.rsplit_once('@').map_or(before_parameters, |(_, hosts)| hosts);
+    format!("{scheme}://{hosts}")
+}
+
+/// Creates or checks the indexes.
+async fn prepare(place: &Database, migrate: Migrate) -> Result<Prepared, OpenError> {
     let meta: Collection<Document> = place.collection(META);
     let found = meta.find_one(doc! { "_id": "castellan" }).await.map_err(unreachable)?;
-    let found = match (found, migrate) {
-        (Some(found), _) => found,
-        (None, Migrate::No) => {
-            return Err(OpenError::server(
-                "mongodb",
+    let is_new = found.is_none();
+    let found = match found {
+        Some(found) => found,
+        None if !migrate.creates() => {
+            return Err(OpenError::missing(
                 "has no Castellan collections yet",
-                "run `castellan migrate`, or let the server create them at startup",
+                "run `castellan migrate` to create them, or check the name of the database",
             ));
         }
-        (None, _) => {
+        None => {
             make(place).await.map_err(refused)?;
             let new = doc! {
                 "_id": "castellan",
@@ -123,7 +145,8 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<(FormatState, Str
         format = NEWEST;
     }
     let database = found.get_str("database").unwrap_or_default().to_owned();
-    Ok((FormatState { format, newest: NEWEST }, database))
+    let format_state = FormatState { format, newest: NEWEST };
+    Ok(Prepared { format_state, database, is_new })
 }
 
 fn number(format: u64) -> i64 {
@@ -178,4 +201,22 @@ fn refused(error: Error) -> OpenError {
         "give this user the role readWrite on its database",
     )
     .because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_neither_user_nor_password() {
+        for (rest, wanted) in [
+            ("ann:tiger@h.example:27018/d?tls=true", "mongodb://h.example:27018/d"),
+            ("ann:t%40ger@a,b:2/d", "mongodb://a,b:2/d"),
+            ("h", "mongodb://h"),
+            ("ann:tiger@h?tls=true", "mongodb://h"),
+        ] {
+            assert!(check("mongodb", rest).is_ok(), "{rest}");
+            assert_eq!(place("mongodb", rest), wanted);
+        }
+    }
 }

@@ -59,7 +59,11 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
         DriverError::Sql(sqlx::Error::Database(refusal))
             if refusal.code().as_deref().is_some_and(|c| c.starts_with("28")) =>
         {
-            ("rejects this user", "check user and password, and pg_hba.conf")
+            // Its message names the user.
+            let code = refusal.code().unwrap_or_default().into_owned();
+            let remedy = "check user and password, and pg_hba.conf";
+            return OpenError::server("postgres", "rejects this user", remedy)
+                .because(format!("SQLSTATE {code}"));
         }
         DriverError::Sql(sqlx::Error::Database(refusal))
             if refusal.code().as_deref() == Some("3D000") =>
@@ -69,7 +73,20 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
         DriverError::Sql(sqlx::Error::Tls(_)) => {
             ("has a problem with TLS", "check sslmode and sslrootcert")
         }
-        _ => ("does not respond", "check host and port, and that it is running"),
+        _ => {
+            let problem = match &error {
+                DriverError::Sql(sqlx::Error::Io(cause)) => {
+                    // Without the number of the error.
+                    let cause = cause.to_string();
+                    let cause = cause.split(" (os error").next().unwrap_or_default();
+                    format!("does not respond: {cause}")
+                }
+                DriverError::Unanswered => "does not respond within 3 s".to_owned(),
+                _ => "does not respond".to_owned(),
+            };
+            let remedy = "check host and port, and that it is running";
+            return OpenError::server("postgres", problem, remedy).because(error);
+        }
     };
     OpenError::server("postgres", problem, remedy).because(error)
 }

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::error::{DriverError, refused, unreachable};
 use crate::{
     OpenError,
-    format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, too_new},
+    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, TOO_OLD, too_new},
 };
 
 /// The format that this build writes.
@@ -23,24 +23,28 @@ struct Found {
     is_wide: bool,
 }
 
-/// Migrates the tables as far as `migrate` says; returns the state reached, and the id of this
-/// database.
+/// Migrates the tables as far as `migrate` says.
 pub(super) async fn bring(
     connection: &mut PgConnection,
     migrate: Migrate,
-) -> Result<(FormatState, String), OpenError> {
+) -> Result<Prepared, OpenError> {
     let mut found = look(connection).await?;
-    if found.as_ref().is_none_or(|found| !found.is_wide) {
-        if migrate == Migrate::No {
-            let (problem, remedy) = TOO_OLD;
-            return Err(OpenError::server(
-                "postgres",
-                format!("{problem}, or none at all"),
-                remedy,
+    let mut is_new = false;
+    match &found {
+        None if !migrate.creates() => {
+            return Err(OpenError::missing(
+                "has no Castellan tables yet",
+                "run `castellan migrate` to create them, or check the name of the database",
             ));
         }
-        widen(connection).await?;
-        found = look(connection).await?;
+        Some(found) if found.is_wide || migrate == Migrate::Look => {}
+        Some(_) if migrate == Migrate::No => {
+            return Err(OpenError::server("postgres", TOO_OLD.0, TOO_OLD.1));
+        }
+        _ => {
+            is_new = widen(connection).await?;
+            found = look(connection).await?;
+        }
     }
     let Some(Found { mut format, database, .. }) = found else {
         let remedy = "check whether another program removes the tables of Castellan, and restart";
@@ -56,7 +60,8 @@ pub(super) async fn bring(
     if format < NEWEST && migrate >= Migrate::Finish {
         format = narrow(connection).await?;
     }
-    Ok((FormatState { format, newest: NEWEST }, database))
+    let format_state = FormatState { format, newest: NEWEST };
+    Ok(Prepared { format_state, database, is_new })
 }
 
 /// Whether builds of a format before still work with the tables.
@@ -97,11 +102,13 @@ async fn look(connection: &mut PgConnection) -> Result<Option<Found>, OpenError>
 }
 
 /// Makes the tables, or has those of a format before take what this build writes. Several nodes
-/// may want to at a time: one does, the others find it done.
-async fn widen(connection: &mut PgConnection) -> Result<(), OpenError> {
+/// may want to at a time: one does, the others find it done. Whether there were none.
+async fn widen(connection: &mut PgConnection) -> Result<bool, OpenError> {
     let mut moment = connection.begin().await.map_err(unreachable)?;
     alone(&mut moment).await?;
-    match look(&mut moment).await? {
+    let found = look(&mut moment).await?;
+    let is_new = found.is_none();
+    match found {
         Some(found) if found.is_wide => {}
         Some(_) => {
             let wider = sqlx::raw_sql(include_str!("format-2.sql"));
@@ -119,7 +126,8 @@ async fn widen(connection: &mut PgConnection) -> Result<(), OpenError> {
                 .map_err(refused)?;
         }
     }
-    moment.commit().await.map_err(refused)
+    moment.commit().await.map_err(refused)?;
+    Ok(is_new)
 }
 
 /// Makes every other node that is about to change tables wait until the transaction ends. What one

@@ -8,7 +8,7 @@ use url::Url;
 use super::{Postgres, connections::Connections, error::unreachable, format};
 use crate::{
     OpenError, Opened,
-    format_state::{FormatState, Migrate},
+    format_state::{Migrate, Prepared},
     limiter::Limiter,
 };
 
@@ -56,12 +56,13 @@ fn options(rest: &str) -> Result<PgConnectOptions, OpenError> {
     };
     let url = Url::parse(&format!("postgres://{rest}")).map_err(|_| malformed())?;
     let query = url.query().unwrap_or_default();
-    // A password that holds a `?` goes on there.
-    if query.contains('@') || url.fragment().is_some() {
+    // A password that holds a `?` goes on there, and one that holds a `/` in the path: then what reads
+    // as the host is the user.
+    if query.contains('@') || url.path().contains('@') || url.fragment().is_some() {
         return Err(OpenError::Malformed {
             scheme: "postgres",
-            problem: "has a URL whose password or parameters contain ?, # or @",
-            remedy: "write them as %3F, %23 and %40",
+            problem: "has a URL whose password or parameters contain /, ?, # or @",
+            remedy: "write them as %2F, %3F, %23 and %40",
         });
     }
     let mut seen = Vec::new();
@@ -92,19 +93,30 @@ pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenErr
         // one takes thousands of times what it takes to run.
         .options([("jit", "off")])
         .disable_statement_logging();
+    let place = place(&options);
     let connections = Connections::new(options);
-    let mut line = connections.line().await.map_err(unreachable)?;
-    let (format_state, database) = prepare(&mut line, migrate).await?;
+    let mut line = connections.line().await.map_err(|error| unreachable(error).at(&place))?;
+    let prepared = prepare(&mut line, migrate).await.map_err(|error| error.at(&place))?;
     line.settle(Ok(())).ok();
+    let Prepared { format_state, database, is_new } = prepared;
     let postgres = Postgres { connections, database, format_state };
-    Ok(Opened { store: Arc::new(Limiter::before(postgres, CONNECTIONS)), format_state })
+    let store = Arc::new(Limiter::before(postgres, CONNECTIONS));
+    Ok(Opened { store, format_state, is_new, place })
 }
 
-/// Makes or checks the tables; how far they are, and what tells this database from every other.
-async fn prepare(
-    connection: &mut PgConnection,
-    migrate: Migrate,
-) -> Result<(FormatState, String), OpenError> {
+/// Where `options` lead, variables such as `PGHOST` included, without user and password.
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().map(|name| format!("/{name}")).unwrap_or_default();
+    let (host, port) = (options.get_host(), options.get_port());
+    let socket = options.get_socket().map(|path| path.display().to_string());
+    match socket.or_else(|| host.starts_with('/').then(|| host.to_owned())) {
+        Some(folder) => format!("postgres://{database} (socket in {folder}, port {port})"),
+        None => format!("postgres://{host}:{port}{database}"),
+    }
+}
+
+/// Makes or checks the tables.
+async fn prepare(connection: &mut PgConnection, migrate: Migrate) -> Result<Prepared, OpenError> {
     let server: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut *connection)
         .await
@@ -145,11 +157,26 @@ mod tests {
             ("a:ti?ger@h/d", "invalid URL"),
             // What stands before the `?` reads as a host and a port.
             ("a:12?ger@h/d", "write them as"),
+            ("a:12/ger@h/d", "write them as"),
             ("a:ti#ger@h/d", "invalid URL"),
             ("a:b@h:port/d", "invalid URL"),
         ] {
             let said = refusal(rest).unwrap_err();
             assert!(said.contains(wanted) && !said.contains("ger"), "{rest}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_neither_user_nor_password() {
+        for (rest, wanted) in [
+            ("ann:tiger@db.example:6543/auth?sslmode=require", "postgres://db.example:6543/auth"),
+            ("ann:tiger@[::1]/auth", "postgres://[::1]:5432/auth"),
+            (
+                "ann:tiger@/auth?host=/run/postgresql",
+                "postgres:///auth (socket in /run/postgresql, port 5432)",
+            ),
+        ] {
+            assert_eq!(place(&options(rest).unwrap()), wanted, "{rest}");
         }
     }
 }

@@ -59,6 +59,15 @@ pub(super) fn explain(path: &Path, fault: DriverError) -> OpenError {
     OpenError::file(path, problem, remedy).because(fault)
 }
 
+/// What there is not where nothing is made.
+pub(super) fn missing(path: &Path, problem: &'static str) -> OpenError {
+    OpenError::Missing {
+        place: path.display().to_string(),
+        problem,
+        remedy: "run `castellan migrate` to create it, or check the path",
+    }
+}
+
 pub(super) fn unwritable(path: &Path) -> OpenError {
     OpenError::file(
         path,

@@ -7,8 +7,8 @@ use std::thread;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{explain, unwritable};
-use super::format;
+use super::error::{explain, missing, unwritable};
+use super::format::{self, Found};
 use super::patience::{PATIENCE, PAUSE, patiently};
 use crate::OpenError;
 use crate::format_state::{FormatState, Migrate};
@@ -18,31 +18,40 @@ const LOG_LIMIT: i64 = 64 * 1024 * 1024;
 /// More than there are different statements.
 const STATEMENTS: usize = 32;
 
-/// The absolute path that the part of the address behind `sqlite://` names.
-pub(super) fn path_of(rest: &str) -> Result<PathBuf, OpenError> {
+/// The absolute path that the part of the address behind `sqlite://` names, from `folder` on.
+pub(super) fn path_of(rest: &str, folder: &Path) -> Result<PathBuf, OpenError> {
     let malformed = |problem, remedy| OpenError::Malformed { scheme: "sqlite", problem, remedy };
     if rest.is_empty() {
         return Err(malformed("has no path", "use sqlite://PATH"));
     }
     if rest.contains('?') {
-        return Err(malformed("does not support options", "remove the part from \"?\" on"));
+        return Err(malformed(
+            "does not support options",
+            "remove the part from \"?\" on, or make the path relative if the folder of the \
+             configuration has it in its name",
+        ));
     }
     // Absolute, so that `:memory:` is a file like any other.
-    std::path::absolute(rest).map_err(|cause| {
+    std::path::absolute(folder.join(rest)).map_err(|cause| {
         let file = OpenError::file(Path::new(rest), cause.to_string(), "use an absolute path");
         file.because(cause)
     })
 }
 
-/// Opens the file at `path` for the writer; makes it and its tables if need be.
+/// Opens the file at `path` for the writer; makes it and its tables if need be and `migrate` creates.
+/// The last value says whether it made them.
 pub(super) fn open_for_writing(
     path: &Path,
     migrate: Migrate,
-) -> Result<(Connection, FormatState), OpenError> {
+) -> Result<(Connection, FormatState, bool), OpenError> {
     if path.is_dir() {
         return Err(OpenError::file(path, "it is a directory", "give the path of a file in it"));
     }
-    make(path)?;
+    if migrate.creates() {
+        make(path)?;
+    } else if !path.exists() {
+        return Err(missing(path, "does not exist"));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sql = |error: rusqlite::Error| explain(path, error.into());
     let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
@@ -51,7 +60,10 @@ pub(super) fn open_for_writing(
     }
     prepare(&connection).map_err(sql)?;
     // Before anything is changed, because the file may belong to another program.
-    format::check(path, &connection.unchecked_transaction().map_err(sql)?)?;
+    let found = format::check(path, &connection.unchecked_transaction().map_err(sql)?)?;
+    if found == Found::Nothing && !migrate.creates() {
+        return Err(missing(path, "is empty"));
+    }
     let mode = patiently(|| {
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
     });
@@ -63,8 +75,8 @@ pub(super) fn open_for_writing(
             remedy,
         ));
     }
-    let format_state = format::bring(path, &mut connection, migrate)?;
-    Ok((connection, format_state))
+    let (format_state, is_new) = format::bring(path, &mut connection, migrate)?;
+    Ok((connection, format_state, is_new))
 }
 
 /// Opens the file at `path` for a reader. The writer's connection must be open.

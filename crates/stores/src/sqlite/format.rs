@@ -6,7 +6,7 @@ use castellan_issuer::store::names::mirrored;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    error::{DriverError, explain},
+    error::{DriverError, explain, missing},
     patience::patiently,
     row,
 };
@@ -67,33 +67,43 @@ pub(super) fn admits_older(connection: &Connection) -> Result<bool, DriverError>
     Ok(format < row::int(NEWEST))
 }
 
-/// Brings a file as far as `migrate` says.
+/// Brings a file as far as `migrate` says, and says whether its tables were made.
 pub(super) fn bring(
     path: &Path,
     connection: &mut Connection,
     migrate: Migrate,
-) -> Result<FormatState, OpenError> {
-    let mut format = widen(path, connection, migrate)?;
+) -> Result<(FormatState, bool), OpenError> {
+    let (mut format, is_new) = widen(path, connection, migrate)?;
     if format < NEWEST && migrate >= Migrate::Fill {
         fill(connection).map_err(|fault| explain(path, fault))?;
     }
     if format < NEWEST && migrate >= Migrate::Finish {
         format = narrow(path, connection)?;
     }
-    Ok(FormatState { format, newest: NEWEST })
+    Ok((FormatState { format, newest: NEWEST }, is_new))
 }
 
 /// Initialises an empty file, or widens one of a previous format for this version.
-fn widen(path: &Path, connection: &mut Connection, migrate: Migrate) -> Result<u64, OpenError> {
+fn widen(
+    path: &Path,
+    connection: &mut Connection,
+    migrate: Migrate,
+) -> Result<(u64, bool), OpenError> {
     let sql = |error: rusqlite::Error| explain(path, error.into());
     // Checked again under the lock: another process may have been faster.
     let moment = begin(connection).map_err(sql)?;
-    let format = match check(path, &moment)? {
-        Found::Ours(format) if format == NEWEST || is_wide(&moment).map_err(sql)? => format,
-        _ if migrate == Migrate::No => {
-            let (problem, remedy) = TOO_OLD;
-            return Err(OpenError::file(path, format!("it {problem}, or none"), remedy));
+    let found = check(path, &moment)?;
+    let format = match found {
+        Found::Ours(format)
+            if format == NEWEST || migrate == Migrate::Look || is_wide(&moment).map_err(sql)? =>
+        {
+            format
         }
+        Found::Ours(_) if migrate == Migrate::No => {
+            let (problem, remedy) = TOO_OLD;
+            return Err(OpenError::file(path, format!("it {problem}"), remedy));
+        }
+        Found::Nothing if !migrate.creates() => return Err(missing(path, "is empty")),
         Found::Ours(format) => {
             moment.execute_batch(include_str!("format-2.sql")).map_err(sql)?;
             format
@@ -108,7 +118,7 @@ fn widen(path: &Path, connection: &mut Connection, migrate: Migrate) -> Result<u
         }
     };
     moment.commit().map_err(sql)?;
-    Ok(format)
+    Ok((format, found == Found::Nothing))
 }
 
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {

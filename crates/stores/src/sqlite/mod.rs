@@ -15,7 +15,7 @@ mod workers;
 mod write;
 mod writer;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use castellan_issuer::store::{
@@ -49,13 +49,13 @@ struct Sqlite {
 
 /// Reads `path` without opening anything.
 pub(crate) fn check(path: &str) -> Result<(), OpenError> {
-    file::path_of(path).map(drop)
+    file::path_of(path, Path::new("")).map(drop)
 }
 
-/// Opens the file at `path`, and makes it if it does not exist.
-pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
-    let path = file::path_of(path)?;
-    let (connection, format_state) = file::open_for_writing(&path, migrate)?;
+/// Opens the file at `path` in `folder`, and makes it if it does not exist and `migrate` creates.
+pub(crate) fn open(path: &str, folder: &Path, migrate: Migrate) -> Result<Opened, OpenError> {
+    let path = file::path_of(path, folder)?;
+    let (connection, format_state, is_new) = file::open_for_writing(&path, migrate)?;
     let mover = file::open_for_moving(&path).map_err(|error| explain(&path, error.into()))?;
     let open_reader = || file::open_for_reading(&path);
     let sqlite = Sqlite {
@@ -65,7 +65,8 @@ pub(crate) fn open(path: &str, migrate: Migrate) -> Result<Opened, OpenError> {
         writer: Writer::start(connection, mover).map_err(|fault| explain(&path, fault))?,
         format_state,
     };
-    Ok(Opened { store: Arc::new(sqlite), format_state })
+    let place = path.display().to_string();
+    Ok(Opened { store: Arc::new(sqlite), format_state, is_new, place })
 }
 
 #[async_trait]

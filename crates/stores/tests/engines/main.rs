@@ -9,6 +9,7 @@ mod conformance;
 mod costs;
 mod faults;
 mod line;
+mod looking;
 mod servers;
 mod slow;
 mod upgrade;

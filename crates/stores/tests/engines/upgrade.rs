@@ -92,6 +92,12 @@ async fn write(store: &dyn Store, name: &str) {
 /// What both builds write beside each other is known to both, and nothing is lost on the way.
 async fn it_is_brought_along(url: &str, old: impl Old) {
     let is = |format| FormatState { format, newest: 2 };
+    // Whoever looks reads it as it is, and it stays so: the next one finds it the same.
+    for _ in 0..2 {
+        let (store, format_state) = open(url, Migrate::Look).await;
+        assert_eq!(format_state, is(1));
+        everybody_is_listed(&*store, &[]).await;
+    }
     let (store, format_state) = open(url, Migrate::Widen).await;
     assert_eq!(format_state, is(1));
     assert!(store.admits_older().await.unwrap());

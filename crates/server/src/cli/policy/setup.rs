@@ -31,7 +31,7 @@ use crate::{
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
     http::{Reading, decide_reading},
-    startup::assemble,
+    startup::assemble::{self, Access},
 };
 
 /// What was decided about one field, or about a resource.
@@ -69,8 +69,7 @@ impl<'a> Setup<'a> {
         // Beside the new data source one is made.
         loaded.config.data.master_key = None;
         loaded.config.data.previous_master_key = None;
-        loaded.config.data.migrate = true;
-        let issuer = assemble::open_issuer(&loaded).await?;
+        let issuer = assemble::open_issuer(&loaded, Access::Scratch).await?;
         let paths: Vec<_> = file.documents.iter().map(|path| file.folder.join(path)).collect();
         for apply::Read { place, document } in apply::read(&paths)? {
             let applied = issuer.apply(document, Mode::Write).await;

@@ -32,7 +32,7 @@ use crate::{
     config::{GuardConfig, Loaded},
     dialects,
     guards::{self, fetch_sdl},
-    startup::assemble,
+    startup::assemble::{self, Access},
     yaml,
 };
 
@@ -147,7 +147,7 @@ pub(super) async fn run(
         Command::List { source, format } => list(&loaded, &source, format).await,
         Command::Lint(arguments) => lint(&loaded, is_there, &arguments).await,
         Command::Usage(arguments) => {
-            let issuer = assemble::open_issuer(&loaded).await?;
+            let issuer = assemble::open_issuer(&loaded, Access::Look).await?;
             let meaning = Meaning { aliases: aliases(&loaded), required: required(&loaded) };
             let grants = grants(&loaded, &issuer).await?;
             return usage::run(&issuer, &grants, &meaning, &arguments).await;
@@ -192,7 +192,7 @@ async fn lint(
     };
     let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
     is_there(loaded)?;
-    let issuer = assemble::open_issuer(loaded).await?;
+    let issuer = assemble::open_issuer(loaded, Access::Look).await?;
     let mut held = Held::new(judges, grants(loaded, &issuer).await?);
     if guard.is_some() {
         held = held.admitted();

@@ -126,6 +126,9 @@ async fn a_required_scope_that_would_change_stops_the_start() {
     let kept: Vec<_> = lock.lines().filter(|line| !line.contains("vote")).collect();
     std::fs::write(castellan.path("votes.lock"), kept.join("\n")).unwrap();
     assert!(castellan.cli(&["config", "check"]).status.success());
+    let after = std::fs::read_to_string(castellan.path("votes.lock")).unwrap();
+    assert_eq!(after, kept.join("\n"), "who looks writes nothing");
+    assert!(castellan.cli(&["config", "check", "--write-locks"]).status.success());
     let lock = std::fs::read_to_string(castellan.path("votes.lock")).unwrap();
     assert!(lock.contains("Mutation.vote = \"Mutation:Proposal:Vote\"\n"), "{lock}");
 }

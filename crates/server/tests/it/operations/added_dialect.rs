@@ -85,7 +85,7 @@ async fn ask(server: &Server, request: Request<Body>) -> (StatusCode, String) {
 async fn an_added_dialect_is_spoken() {
     let (_folder, loaded) = load("tea", "");
     let loaded = loaded.unwrap();
-    let issuers = assemble::open_issuers(&loaded).await.unwrap();
+    let issuers = assemble::open_issuers(&loaded, assemble::Access::Begin).await.unwrap();
     let server = assemble::build(&loaded, issuers, Duration::from_secs(10)).await.unwrap();
 
     let request = Request::get("http://localhost:8080/tea").header("host", "localhost:8080");
@@ -120,7 +120,7 @@ async fn no_guard_may_claim_the_path_of_an_added_dialect() {
                 upstream = \"http://127.0.0.1:9/\"\n";
     let (_folder, loaded) = load("tea", more);
     let loaded = loaded.unwrap();
-    let issuers = assemble::open_issuers(&loaded).await.unwrap();
+    let issuers = assemble::open_issuers(&loaded, assemble::Access::Begin).await.unwrap();
     let Err(error) = assemble::build(&loaded, issuers, Duration::from_secs(10)).await else {
         panic!("the guard was opened")
     };

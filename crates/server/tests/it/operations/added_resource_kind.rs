@@ -121,7 +121,7 @@ fn without_meta(document: &Value) -> Value {
 #[tokio::test]
 async fn an_added_kind_is_served() {
     let (_folder, loaded) = load("");
-    let issuers = assemble::open_issuers(&loaded).await.unwrap();
+    let issuers = assemble::open_issuers(&loaded, assemble::Access::Begin).await.unwrap();
     for (id, scope) in [("writer", "Castellan:*"), ("reader", "Castellan:Label:Read")] {
         let document = json!({
             "resourceType": "Client", "id": id, "secret": SECRET,
@@ -162,7 +162,7 @@ async fn no_guard_may_claim_the_path_of_an_added_kind() {
     let (_folder, loaded) = load(
         "[[guard]]\nname = \"labels\"\npath = \"/Label\"\nupstream = \"http://localhost:9/\"\n",
     );
-    let issuers = assemble::open_issuers(&loaded).await.unwrap();
+    let issuers = assemble::open_issuers(&loaded, assemble::Access::Begin).await.unwrap();
     let Err(error) = assemble::build(&loaded, issuers, Duration::from_secs(10)).await else {
         panic!("the guard was opened")
     };

@@ -12,6 +12,7 @@ pub(crate) mod environment;
 pub(crate) mod health_checks;
 pub(crate) mod https;
 pub(crate) mod imported_hashes;
+pub(crate) mod looking;
 pub(crate) mod mass_assignment;
 pub(crate) mod master_key;
 pub(crate) mod nodes;

@@ -35,8 +35,8 @@ struct Scheme {
     capabilities: &'static Capabilities,
     /// Whether what follows `://` is valid; opens nothing.
     check: fn(&str) -> Result<(), OpenError>,
-    /// Opens what follows `://`.
-    open: fn(&str, Migrate) -> Opening<'_>,
+    /// Opens what follows `://`; the last are the authorities of [`open_verified_by`].
+    open: for<'a> fn(&'a str, Migrate, &'a str) -> Opening<'a>,
 }
 
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send + 'a>>;
@@ -56,7 +56,7 @@ const SCHEMES: &[Scheme] = &[
         form: "sqlite://PATH",
         capabilities: &capabilities::SQLITE,
         check: sqlite::check,
-        open: |rest, migrate| Box::pin(async move { sqlite::open(rest, migrate) }),
+        open: |rest, migrate, _| Box::pin(async move { sqlite::open(rest, migrate) }),
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
@@ -64,7 +64,8 @@ const SCHEMES: &[Scheme] = &[
         form: "dynamodb://REGION?table=NAME",
         capabilities: &capabilities::DYNAMODB,
         check: dynamodb::check,
-        open: |rest, migrate| Box::pin(dynamodb::open(rest, migrate)),
+        // The kit reads the authorities of the system, and `SSL_CERT_FILE`, itself.
+        open: |rest, migrate, _| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
@@ -72,7 +73,7 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb", rest),
-        open: |rest, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
+        open: |rest, migrate, roots| Box::pin(mongodb::open("mongodb", rest, (migrate, roots))),
     },
     #[cfg(feature = "mongodb")]
     Scheme {
@@ -80,7 +81,7 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb+srv", rest),
-        open: |rest, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
+        open: |rest, migrate, roots| Box::pin(mongodb::open("mongodb+srv", rest, (migrate, roots))),
     },
     #[cfg(feature = "postgres")]
     Scheme {
@@ -88,7 +89,7 @@ const SCHEMES: &[Scheme] = &[
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::POSTGRES,
         check: postgres::check,
-        open: |rest, migrate| Box::pin(postgres::open(rest, migrate)),
+        open: |rest, migrate, roots| Box::pin(postgres::open(rest, migrate, roots)),
     },
 ];
 
@@ -103,8 +104,22 @@ const SCHEMES: &[Scheme] = &[
 /// than its scheme and, for files, the path. Nothing was changed in what is there already; a
 /// missing file may have been made, empty.
 pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
+    open_verified_by(url, migrate, "").await
+}
+
+/// Opens the data source at `url`, as [`open`] does. Servers are trusted by the authorities whose
+/// certificates are in `roots`, in PEM, besides the public ones: PostgreSQL and MongoDB, unless `url`
+/// names a file of its own for that. DynamoDB is trusted by those of the system.
+///
+/// # Errors
+/// [`OpenError`] as of [`open`].
+pub async fn open_verified_by(
+    url: &str,
+    migrate: Migrate,
+    roots: &str,
+) -> Result<Opened, OpenError> {
     let (scheme, rest) = scheme_of(url)?;
-    (scheme.open)(rest, migrate).await
+    (scheme.open)(rest, migrate, roots).await
 }
 
 /// Whether `url` is an address that [`open`] reads. Nothing is opened, made or connected to.

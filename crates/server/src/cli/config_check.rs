@@ -164,7 +164,7 @@ fn print_site_accesses(loaded: &Loaded, site: &Site) {
 
 /// Prints what there is to say about the schema of `guard`; whether it can be decided by.
 async fn check_schema(loaded: &Loaded, guard: &GuardConfig) -> bool {
-    let built = match guards::build_schema(guard, &loaded.folder).await {
+    let built = match guards::build_schema(guard, &loaded.folder, &loaded.roots).await {
         Ok(built) => built,
         Err(problem) => {
             println!("         PROBLEM: {problem}");

@@ -116,7 +116,7 @@ async fn by_query(
     let variables = arguments.variables.as_deref().map(text_or_file).transpose()?;
     let variables = variables.unwrap_or_else(|| "null".to_owned());
     let guard = find_guard(loaded, arguments.guard.as_deref())?;
-    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let built = guards::build_schema(&guard, &loaded.folder, &loaded.roots).await?;
     let schema = graphql(&guard, &built.surface)?;
     let asked = Asked {
         query: text_or_file(query)?,
@@ -149,7 +149,7 @@ async fn by_request(
     }
     let (parts, ()) = head.into_parts();
     let (guard, path) = http_guard(loaded, arguments.guard.as_deref(), parts.uri.path())?;
-    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let built = guards::build_schema(&guard, &loaded.folder, &loaded.roots).await?;
     let map = built.surface.http().ok_or("the guard has no operations")?;
     let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let rules = guards::rules(&guard);
@@ -205,7 +205,7 @@ async fn caller(
         foreign: foreign_tokens(loaded, vec![issuer.clone()]),
         denials: Denials::start(issuer.clone()),
         usage: Usage::start(issuer.clone()),
-        upstreams: Upstreams::default(),
+        upstreams: Upstreams::verified_by(loaded.roots.clone()),
         folder: Path::new("").to_owned(),
         site_accesses: Arc::default(),
     };

@@ -332,7 +332,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Serve(arguments) => Box::pin(serve::run(load, arguments)).await,
         Command::Reload => reload::ask(config.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
-        Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
+        Command::Apply(one) if one.is_remote() => apply::run_remotely(config.as_deref(), one).await,
         Command::Apply(arguments) => {
             recorded(&load()?, async |issuer| apply::run(issuer, arguments).await).await
         }
@@ -411,7 +411,7 @@ async fn recorded(
     let plan = assemble::audit_plan(loaded, AuditLines::stderr)?;
     let work = async {
         let done = work(&issuer).await;
-        LogoutDelivery::finish(issuer.clone()).await;
+        LogoutDelivery::finish(issuer.clone(), &loaded.roots).await;
         done
     };
     Box::pin(Audit::of_command(&issuer, &plan, work)).await

@@ -10,7 +10,6 @@ use std::{
 };
 
 use castellan_issuer::{keys::MasterKey, store::Store};
-use castellan_proto::Lifetime;
 use castellan_stores::{Migrate, OpenError, Opened};
 
 use crate::config::{ConfigError, Loaded, SecretRef};
@@ -151,18 +150,15 @@ pub(crate) async fn open_store(
         Some(path) => format!("sqlite://{}", loaded.folder.join(path).display()),
         None => url.to_owned(),
     };
-    open_patiently(&url, migrate, loaded.config.data.wait).await
+    open_patiently(&url, migrate, loaded).await
 }
 
-/// Opens `url`; for so long as `wait` says, a server that does not answer is tried again.
-async fn open_patiently(
-    url: &str,
-    migrate: Migrate,
-    wait: Option<Lifetime>,
-) -> Result<Opened, OpenError> {
+/// Opens `url`; for so long as `data.wait` says, a server that does not answer is tried again.
+async fn open_patiently(url: &str, migrate: Migrate, loaded: &Loaded) -> Result<Opened, OpenError> {
+    let (wait, roots) = (loaded.config.data.wait, loaded.roots.pem());
     let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
     loop {
-        match castellan_stores::open(url, migrate).await {
+        match castellan_stores::open_verified_by(url, migrate, &roots).await {
             Err(error)
                 if error.may_pass() && wait.is_some_and(|wait| start.elapsed() < wait.get()) =>
             {

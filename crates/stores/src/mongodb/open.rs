@@ -15,6 +15,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Mongo,
+    authorities::Authorities,
     error::{DriverError, is_duplicate},
     feed::FeedLog,
 };
@@ -50,11 +51,12 @@ pub(crate) fn check(scheme: &'static str, rest: &str) -> Result<(), OpenError> {
     ConnectionString::parse(format!("{scheme}://{rest}")).map(drop).map_err(|_| MALFORMED)
 }
 
-/// Opens the database at `mongodb://` and `rest`.
+/// Opens the database at `mongodb://` and `rest`. The authorities in `roots`, in PEM, are trusted
+/// besides the public ones.
 pub(crate) async fn open(
     scheme: &'static str,
     rest: &str,
-    migrate: Migrate,
+    (migrate, roots): (Migrate, &str),
 ) -> Result<Opened, OpenError> {
     let options = ClientOptions::parse(format!("{scheme}://{rest}")).await;
     let mut options = options.map_err(|_| MALFORMED)?;
@@ -63,6 +65,7 @@ pub(crate) async fn open(
     options.connect_timeout.get_or_insert(PATIENCE);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.max_pool_size.get_or_insert(CONNECTIONS);
+    let authorities = Authorities::for_client(&mut options, roots)?;
     // What was acknowledged outlives the loss of a member, and is what everybody reads.
     options.write_concern = Some(WriteConcern::majority());
     options.read_concern = Some(ReadConcern::majority());
@@ -77,6 +80,7 @@ pub(crate) async fn open(
         feed: FeedLog { notices, meta: place.collection(META), database },
         place,
         format_state,
+        _authorities: authorities,
     };
     Ok(Opened { store: Arc::new(Limiter::before(mongo, CONNECTIONS as usize)), format_state })
 }
@@ -164,7 +168,9 @@ fn unreachable(error: Error) -> OpenError {
         ErrorKind::Authentication { .. } => {
             ("rejects this user", "check user, password and authSource")
         }
-        ErrorKind::InvalidTlsConfig { .. } => ("has a problem with TLS", "check tlsCAFile"),
+        ErrorKind::InvalidTlsConfig { .. } => {
+            ("has a problem with TLS", "check tlsCAFile and tls.roots")
+        }
         _ => ("does not respond", "check host and port, and that it is running"),
     };
     OpenError::server("mongodb", problem, remedy).because(error)

@@ -67,7 +67,7 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
             ("has no such database", "create it with `createdb`")
         }
         DriverError::Sql(sqlx::Error::Tls(_)) => {
-            ("has a problem with TLS", "check sslmode and sslrootcert")
+            ("has a problem with TLS", "check sslmode, sslrootcert and tls.roots")
         }
         _ => ("does not respond", "check host and port, and that it is running"),
     };

@@ -249,6 +249,12 @@ impl MachineTokens {
         Ok(())
     }
 
+    /// Whether `token` was signed here, valid or not.
+    #[must_use]
+    pub fn has_signed(&self, token: &str) -> bool {
+        self.read(token).is_ok()
+    }
+
     /// The claims of a token that we signed.
     fn read(&self, token: &str) -> Result<Claims, VerifyError> {
         let compact = Compact::read(token).ok_or(VerifyError::OtherKind)?;

@@ -29,7 +29,6 @@ mod scopes;
 mod serve;
 mod served;
 mod tls;
-mod token_problem;
 mod trial;
 mod user;
 

@@ -45,7 +45,7 @@ async fn start() -> (Recorder, Castellan) {
         )
     };
     let castellan = Castellan::start(Plan {
-        config: guard("one", "") + &guard("other", "audience = \"https://other.test\""),
+        config: guard("one", ""),
         documents: format!("{DOCUMENTS}{MORE}"),
         files: vec![("api.graphql", SDL.to_owned())],
         ..Plan::default()
@@ -124,10 +124,11 @@ async fn each_way_in_which_a_token_is_no_good_is_told_apart() {
     let said = assert_problem(&castellan, &support, &foreign, ("other_site", "other site")).await;
     assert!(text(&said, "explanation").contains(&other.url), "{said}");
     assert_problem(&castellan, &support, "rubbish", ("malformed", "neither a JWT nor")).await;
-    let answer =
-        ask(&castellan, Some(&support), &json!({"token": good, "guard": "other"})).await.json();
+    let answer = ask(&castellan, Some(&support), &json!({"token": good, "audience": "elsewhere"}))
+        .await
+        .json();
     assert_eq!(answer["problem"], "other_audience", "{answer}");
-    assert!(text(&answer, "explanation").contains("https://other.test"), "{answer}");
+    assert!(text(&answer, "explanation").contains("wrong audience"), "{answer}");
 
     let revoked = spa().await;
     let pairs = [("token", &*revoked), ("client_id", "spa")];

@@ -131,6 +131,9 @@ pub struct FieldExplanation {
     pub required: Option<String>,
     /// Where the required scope comes from.
     pub named_by: Option<&'static str>,
+    /// Why no pattern with a `*` covers it, if only the required scope itself does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_only: Option<&'static str>,
     /// Whether it is allowed.
     pub allowed: bool,
     /// Why not, if it is not.
@@ -251,6 +254,7 @@ impl Decided<'_> {
             field,
             required: want.map(|want| want.required.to_string()),
             named_by,
+            exact_only: want.and_then(exact_only),
             allowed: reason.is_none(),
             reason,
             steps: steps.unwrap_or_default(),
@@ -270,8 +274,9 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
         // An operation over HTTP has a method and a path in the place of a root type and a field.
         let of = if denied.field.contains(' ') { &*denial.operation } else { of };
         let root = root.into_iter().find(|root| root.as_str() == of).unwrap_or(Root::Query);
+        let by_name_only = is_by_name_only(field);
         let steps = denied.required.as_ref().map(|scope| {
-            let want = Want { required: scope, by_name_only: is_by_name_only(field) };
+            let want = Want { required: scope, by_name_only };
             let mut steps = chain(want, &caller, rules);
             steps.extend(required(root, &caller, rules));
             steps.extend(policy(Some(denied.reason), Some(&denied.policies), &caller, rules));
@@ -284,6 +289,7 @@ pub fn explain_denial(denial: &Denial, rules: &Rules) -> Explanation {
             field: denied.field.clone(),
             required: denied.required.as_ref().map(ToString::to_string),
             named_by: None,
+            exact_only: by_name_only.then_some(EXACT_ONLY).filter(|_| denied.required.is_some()),
             allowed: false,
             reason: Some(denied.reason),
             steps: steps.unwrap_or_default(),
@@ -331,6 +337,15 @@ impl RoleSummary {
 }
 
 const ANONYMOUS: &str = "anonymous";
+
+/// Said of fields such as `node` and `_entities`.
+const EXACT_ONLY: &str = "only a scope or public pattern that spells the required scope out reaches \
+                          this field: it reaches past its own type, to objects of any type, so that \
+                          no pattern with a * covers it";
+
+fn exact_only(want: Want<'_>) -> Option<&'static str> {
+    want.by_name_only.then_some(EXACT_ONLY)
+}
 
 fn chain(want: Want<'_>, caller: &Caller, rules: &Rules) -> Vec<Step> {
     let public = rules.public.iter().find(|pattern| want.is_met_by_pattern(pattern));

@@ -28,6 +28,8 @@ pub enum Right {
     Write,
     /// Test policies: `Castellan:AccessPolicy:Test`.
     TestPolicies,
+    /// Have tokens explained: `Castellan:Token:Explain`.
+    ExplainTokens,
     /// See the symmetric keys of clients: `Castellan:Client:ReadKeys`.
     ReadClientKeys,
 }
@@ -71,6 +73,7 @@ impl Right {
             Self::Read(kind) => format!("Castellan:{}:Read", kind.as_str()),
             Self::Write => "Castellan:*".to_owned(),
             Self::TestPolicies => "Castellan:AccessPolicy:Test".to_owned(),
+            Self::ExplainTokens => "Castellan:Token:Explain".to_owned(),
             Self::ReadClientKeys => "Castellan:Client:ReadKeys".to_owned(),
         };
         Scope::try_from(scope).ok()

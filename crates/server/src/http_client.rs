@@ -32,6 +32,8 @@ use hyper_util::{
 use tower::Service;
 use url::Url;
 
+use crate::roots::TrustedRoots;
+
 /// A client with a list of origins.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
@@ -67,19 +69,22 @@ pub(crate) enum HttpClientError {
     Slow(Duration),
 }
 
-/// An https and http client that checks certificates against the public roots.
-pub(crate) fn connector() -> hyper_rustls::HttpsConnector<HttpConnector> {
-    connector_by(GaiResolver::new())
+/// An https and http client that checks certificates against `roots` and the public ones.
+pub(crate) fn connector(roots: &TrustedRoots) -> hyper_rustls::HttpsConnector<HttpConnector> {
+    connector_by(GaiResolver::new(), roots)
 }
 
 /// The same, which looks names up by `resolver` and connects to what that finds.
-fn connector_by<R>(resolver: R) -> hyper_rustls::HttpsConnector<HttpConnector<R>> {
+fn connector_by<R>(
+    resolver: R,
+    roots: &TrustedRoots,
+) -> hyper_rustls::HttpsConnector<HttpConnector<R>> {
     let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(Duration::from_secs(5)));
     hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
+        .with_tls_config(roots.client_config())
         .https_or_http()
         .enable_http1()
         .wrap_connector(http)
@@ -87,19 +92,23 @@ fn connector_by<R>(resolver: R) -> hyper_rustls::HttpsConnector<HttpConnector<R>
 
 impl HttpClient {
     /// A client that reaches the origins of `urls` and no other.
-    pub(crate) fn to<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
-        Self::by(false, urls)
+    pub(crate) fn to<'a>(roots: &TrustedRoots, urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self::by(false, roots, urls)
     }
 
     /// A client that reaches public addresses alone, and no origin yet.
-    pub(crate) fn to_public() -> Self {
-        Self::by(true, [])
+    pub(crate) fn to_public(roots: &TrustedRoots) -> Self {
+        Self::by(true, roots, [])
     }
 
-    fn by<'a>(only_public: bool, urls: impl IntoIterator<Item = &'a Url>) -> Self {
+    fn by<'a>(
+        only_public: bool,
+        roots: &TrustedRoots,
+        urls: impl IntoIterator<Item = &'a Url>,
+    ) -> Self {
         let resolver = Resolver { system: GaiResolver::new(), only_public };
         Self {
-            client: Client::builder(TokioExecutor::new()).build(connector_by(resolver)),
+            client: Client::builder(TokioExecutor::new()).build(connector_by(resolver, roots)),
             origins: urls.into_iter().map(|url| url.origin().ascii_serialization()).collect(),
             patience: Duration::from_secs(15),
             most: 32 * 1024 * 1024,
@@ -280,9 +289,9 @@ const MOST_OF_DOCUMENT: usize = 256 * 1024;
 
 impl DocumentClient {
     /// A client that also reaches `private_origins`.
-    pub(crate) fn new(private_origins: Vec<String>) -> Self {
+    pub(crate) fn new(roots: &TrustedRoots, private_origins: Vec<String>) -> Self {
         let client = |only_public| {
-            let client = HttpClient::by(only_public, []).within(DOCUMENT_PATIENCE);
+            let client = HttpClient::by(only_public, roots, []).within(DOCUMENT_PATIENCE);
             HttpClient { most: MOST_OF_DOCUMENT, ..client }
         };
         Self { public: client(true), private: client(false), private_origins }
@@ -385,14 +394,15 @@ mod tests {
         )
         .await;
         let origin = |url: &Url| url.origin().ascii_serialization();
-        let client = DocumentClient::new(vec![origin(&listed), origin(&away)]);
+        let client =
+            DocumentClient::new(&TrustedRoots::default(), vec![origin(&listed), origin(&away)]);
         assert_eq!(client.get(listed.as_str()).await.unwrap(), b"{}");
         assert_eq!(client.post(listed.as_str(), None, &[("a", "b")]).await.unwrap(), b"{}");
         assert!(client.get(other.as_str()).await.is_err());
         assert!(client.get(away.as_str()).await.unwrap_err().to_string().contains("302"));
         // A name that leads to this machine is found out when it is looked up.
         let port = other.port().unwrap();
-        let names = DocumentClient::new(Vec::new());
+        let names = DocumentClient::new(&TrustedRoots::default(), Vec::new());
         let name: Url = format!("https://localhost:{port}/").parse().unwrap();
         let refused = names.public.only(&name);
         let request = refused.request(Method::GET, &name, String::new()).unwrap();
@@ -416,7 +426,7 @@ mod tests {
         .await;
         let large = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{   }").await;
         let silent = answering("").await;
-        let mut egress = HttpClient::to([&good, &away, &large, &silent]);
+        let mut egress = HttpClient::to(&TrustedRoots::default(), [&good, &away, &large, &silent]);
         egress.most = 4;
         egress.patience = Duration::from_millis(300);
         let post = |url: Url| {

@@ -18,6 +18,7 @@ mod management_schemas;
 mod messages;
 #[cfg(test)]
 mod reference;
+mod roots;
 mod sample_api;
 pub mod startup;
 mod wire;

@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "wire",
     "pages",
     "yaml",
+    "roots",
     "file_handles",
     "files",
     "clock",

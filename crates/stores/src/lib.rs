@@ -35,8 +35,8 @@ struct Scheme {
     capabilities: &'static Capabilities,
     /// Whether what follows `://` is valid; opens nothing.
     check: fn(&str) -> Result<(), OpenError>,
-    /// Opens what follows `://`; a file's path is relative to the folder.
-    open: for<'a> fn(&'a str, &'a Path, Migrate) -> Opening<'a>,
+    /// Opens what follows `://`.
+    open: for<'a> fn(&'a str, Surroundings<'a>, Migrate) -> Opening<'a>,
 }
 
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send + 'a>>;
@@ -60,7 +60,9 @@ const SCHEMES: &[Scheme] = &[
         form: "sqlite://PATH",
         capabilities: &capabilities::SQLITE,
         check: sqlite::check,
-        open: |rest, folder, migrate| Box::pin(async move { sqlite::open(rest, folder, migrate) }),
+        open: |rest, around, migrate| {
+            Box::pin(async move { sqlite::open(rest, around.folder, migrate) })
+        },
     },
     #[cfg(feature = "dynamodb")]
     Scheme {
@@ -68,6 +70,7 @@ const SCHEMES: &[Scheme] = &[
         form: "dynamodb://REGION?table=NAME",
         capabilities: &capabilities::DYNAMODB,
         check: dynamodb::check,
+        // The kit reads the authorities of the system, and `SSL_CERT_FILE`, itself.
         open: |rest, _, migrate| Box::pin(dynamodb::open(rest, migrate)),
     },
     #[cfg(feature = "mongodb")]
@@ -76,7 +79,9 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb", rest),
-        open: |rest, _, migrate| Box::pin(mongodb::open("mongodb", rest, migrate)),
+        open: |rest, around, migrate| {
+            Box::pin(mongodb::open("mongodb", rest, (migrate, around.roots)))
+        },
     },
     #[cfg(feature = "mongodb")]
     Scheme {
@@ -84,7 +89,9 @@ const SCHEMES: &[Scheme] = &[
         form: "mongodb+srv://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb+srv", rest),
-        open: |rest, _, migrate| Box::pin(mongodb::open("mongodb+srv", rest, migrate)),
+        open: |rest, around, migrate| {
+            Box::pin(mongodb::open("mongodb+srv", rest, (migrate, around.roots)))
+        },
     },
     #[cfg(feature = "postgres")]
     Scheme {
@@ -92,7 +99,7 @@ const SCHEMES: &[Scheme] = &[
         form: "postgres://USER:PASSWORD@HOST/DATABASE",
         capabilities: &capabilities::POSTGRES,
         check: postgres::check,
-        open: |rest, _, migrate| Box::pin(postgres::open(rest, migrate)),
+        open: |rest, around, migrate| Box::pin(postgres::open(rest, migrate, around.roots)),
     },
 ];
 
@@ -107,16 +114,37 @@ const SCHEMES: &[Scheme] = &[
 /// than its scheme and the path of a file, or the host and name of a database. Nothing was changed in
 /// what is there already; a missing file may have been made, empty, if `migrate` creates.
 pub async fn open(url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
-    open_in(Path::new(""), url, migrate).await
+    open_in(Surroundings::default(), url, migrate).await
 }
 
-/// Opens the same, with the path of a file relative to `folder`, whatever that is called.
+/// What an address of a data source is read in.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The folder that the path of a file is relative to, whatever that is called.
+    pub folder: &'a Path,
+    /// Certificates of authorities in PEM, by which servers are trusted besides the public ones:
+    /// PostgreSQL and MongoDB, unless the address names a file of its own for that. DynamoDB is trusted
+    /// by those of the system.
+    pub roots: &'a str,
+}
+
+impl Default for Surroundings<'_> {
+    fn default() -> Self {
+        Self { folder: Path::new(""), roots: "" }
+    }
+}
+
+/// Opens the data source at `url`, as [`open`] does, in these surroundings.
 ///
 /// # Errors
 /// [`OpenError`] as of [`open`].
-pub async fn open_in(folder: &Path, url: &str, migrate: Migrate) -> Result<Opened, OpenError> {
+pub async fn open_in(
+    around: Surroundings<'_>,
+    url: &str,
+    migrate: Migrate,
+) -> Result<Opened, OpenError> {
     let (scheme, rest) = scheme_of(url)?;
-    (scheme.open)(rest, folder, migrate).await
+    (scheme.open)(rest, around, migrate).await
 }
 
 /// Whether `url` is an address that [`open`] reads. Nothing is opened, made or connected to.

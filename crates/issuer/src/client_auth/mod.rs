@@ -187,14 +187,15 @@ impl Issuer {
         (proof, is_generated): (&ClientCredentials, bool),
         found: Option<Versioned<Arc<Client>>>,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let stored = found.as_ref().and_then(|stored| stored.body.secret.as_deref());
+        let now = self.now();
+        let stored = found.as_ref().map_or([None; 2], |stored| stored.body.secrets(now));
         let only_named = found.as_ref().is_some_and(|stored| proof.only_names(&stored.body));
         let authenticated = !only_named && !matches!(proof, ClientCredentials::Named(_));
         let is_right = match proof {
             _ if only_named => true,
             ClientCredentials::Named(_) => true,
             ClientCredentials::Basic(_, secret) | ClientCredentials::Post(_, secret) => {
-                self.secret_of_form_matches((secret, is_generated), stored).await?
+                self.one_of_form_matches((secret, is_generated), stored).await?
             }
             ClientCredentials::Assertion(id, signed) => match &found {
                 Some(stored) if stored.body.active => {
@@ -238,6 +239,29 @@ impl Issuer {
         stored: Option<&str>,
     ) -> Result<bool, Busy> {
         self.secret_of_form_matches((secret, is_generated(secret)), stored).await
+    }
+
+    /// Whether `secret` is one of those that `stored` were made from: the present one and the one
+    /// before. Both are compared where the first is another, even if there is no second, so that the
+    /// time does not tell that a secret is being rotated.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait to be checked.
+    pub(crate) async fn one_secret_matches(
+        &self,
+        secret: &Secret,
+        stored: [Option<&str>; 2],
+    ) -> Result<bool, Busy> {
+        self.one_of_form_matches((secret, is_generated(secret)), stored).await
+    }
+
+    async fn one_of_form_matches(
+        &self,
+        shown: (&Secret, bool),
+        [present, previous]: [Option<&str>; 2],
+    ) -> Result<bool, Busy> {
+        Ok(self.secret_of_form_matches(shown, present).await?
+            || self.secret_of_form_matches(shown, previous).await?)
     }
 
     /// The same where it is known whether `secret` has the form of generated ones.

@@ -266,6 +266,13 @@ impl KeyTokens {
         Ok(caller)
     }
 
+    /// Whether `token` was signed here, valid or not.
+    #[must_use]
+    pub fn has_signed(&self, token: &str) -> bool {
+        let jwt = Compact::read(token);
+        jwt.is_some_and(|jwt| jwt.verified_by_hmac(&self.terms.secret).is_some())
+    }
+
     /// What the keys of a token's `id` may do, those of the configuration and the kept one together:
     /// a token does not say which of them it was traded for. One that was made after the token is
     /// another key.

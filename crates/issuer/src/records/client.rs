@@ -8,7 +8,10 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    records::{ClientDetails, Grants, GroupsClaim, Registration, TokenProfile, repository::Stored},
+    records::{
+        ClientDetails, Grants, GroupsClaim, Previous, Registration, TokenProfile,
+        repository::Stored,
+    },
     store::Kind,
 };
 
@@ -24,6 +27,9 @@ pub struct Client {
     pub uri: Option<String>,
     /// The stored form of its secret; with neither one nor a key it is public (RFC 6749 §2.1).
     pub secret: Option<String>,
+    /// The secret before, while it still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<Previous>,
     /// The keys by which it proves who it is (`private_key_jwt`).
     #[serde(default)]
     pub jwks: Vec<Jwk>,
@@ -225,6 +231,20 @@ impl Client {
     #[must_use]
     pub const fn follows_fapi(&self) -> bool {
         self.require_pushed && self.dpop_bound
+    }
+
+    /// The stored forms of all its secrets, valid or not.
+    #[must_use]
+    pub fn stored_secrets(&self) -> Vec<String> {
+        let previous = self.previous_secret.as_ref().map(|previous| &previous.secret);
+        self.secret.iter().chain(previous).cloned().collect()
+    }
+
+    /// The stored forms of its secret and of the one before, as far as they are valid at `now`.
+    #[must_use]
+    pub fn secrets(&self, now: Timestamp) -> [Option<&str>; 2] {
+        let previous = self.previous_secret.as_ref().filter(|previous| now < previous.until);
+        [self.secret.as_deref(), previous.map(|previous| &*previous.secret)]
     }
 
     /// Whether it has nothing to prove who it is with (RFC 6749 §2.1).

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Facts, How, Parameter, Problem, Resource,
+    previous_secret::AskedPrevious,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct ApiCredentialDocument {
     addresses: Vec<String>,
     /// Read-only; assigned when the record is created.
     number: Option<u64>,
+    /// Seconds since the Unix epoch until which the secret before this one is valid too.
+    previous_secret_until: Option<Timestamp>,
     /// Read-only.
     #[serde(rename = "used")]
     _used: Option<Timestamp>,
@@ -73,6 +76,9 @@ impl Resource for ApiCredentialDocument {
         }
         if !record.addresses.is_empty() {
             shown["addresses"] = json!(record.addresses);
+        }
+        if let Some(previous) = &record.previous {
+            shown["previous_secret_until"] = json!(previous.until);
         }
         if let Some(used) = record.used {
             shown["used"] = json!(used);
@@ -115,11 +121,16 @@ impl Resource for ApiCredentialDocument {
         let addresses: Result<Vec<_>, _> =
             self.addresses.iter().map(|text| network(text)).collect();
         let addresses = addresses.map_err(|problem| format!("addresses: {problem}"))?;
+        let previous = AskedPrevious {
+            until: self.previous_secret_until,
+            kept: before.and_then(|before| before.previous.as_ref()),
+            replaced: before.filter(|_| changed).map(|before| &*before.secret),
+        };
         let mut record = ApiCredential {
             name: self.name,
             number,
             secret,
-            previous: None,
+            previous: previous.read(issuer.now())?,
             scope: self.scope,
             expires: self.expires,
             addresses,
@@ -128,11 +139,10 @@ impl Resource for ApiCredentialDocument {
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
         };
-        if changed {
-            // A secret that is written anew stops the one before at once, and its tokens with it.
+        if changed && record.previous.is_none() {
+            // A secret that is written anew stops the one before at once, and its tokens with it,
+            // unless the document says until when that stays valid.
             record.generation = record.generation.saturating_add(1);
-        } else {
-            record.previous = before.and_then(|before| before.previous.clone());
         }
         Ok((record, changed))
     }

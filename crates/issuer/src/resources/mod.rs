@@ -21,6 +21,7 @@ pub mod members;
 mod parameter;
 mod patch;
 mod personal_details;
+pub(crate) mod previous_secret;
 mod reference;
 mod resource;
 mod role;

@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub(crate) mod dependencies;
+pub mod diagnosis;
 pub mod dpop;
 pub mod family;
 pub(crate) mod groups;

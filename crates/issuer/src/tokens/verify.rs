@@ -23,18 +23,18 @@ use crate::{
 };
 
 /// The content of a token whose signature or MAC has been verified.
-struct TokenContent {
-    family: String,
-    generation: u32,
+pub(super) struct TokenContent {
+    pub(super) family: String,
+    pub(super) generation: u32,
     issued: Option<Timestamp>,
-    expires: Timestamp,
+    pub(super) expires: Timestamp,
     /// What a JWT carries; an opaque token's is its family's.
-    carried: Option<Carried>,
+    pub(super) carried: Option<Carried>,
 }
 
 /// What a JWT carries itself.
-struct Carried {
-    scope: Scopes,
+pub(super) struct Carried {
+    pub(super) scope: Scopes,
     audience: Vec<String>,
     jkt: Option<String>,
     groups: Option<Vec<String>>,
@@ -178,7 +178,7 @@ impl Issuer {
         }
     }
 
-    fn read_access(&self, token: &str) -> Option<TokenContent> {
+    pub(super) fn read_access(&self, token: &str) -> Option<TokenContent> {
         if let Some(family_token) = self.read_family_token(OpaqueKind::Access, token) {
             return Some(TokenContent {
                 family: family_token.family,

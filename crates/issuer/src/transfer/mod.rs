@@ -355,5 +355,8 @@ fn unkept_of_client(body: &Value) -> Option<&'static str> {
     let is_kept = |value: &Value| value.as_str().is_some_and(is_sealed);
     let keys = SYMMETRIC_KEYS.into_iter().all(|path| at(path).is_none_or(is_kept));
     let is_hash = |value: &Value| value.as_str().is_some_and(is_stored_form);
+    if !body.pointer("/previous_secret/secret").is_none_or(is_hash) {
+        return Some("previous_secret.secret");
+    }
     (!keys || !at(SECRET).is_none_or(is_hash)).then_some("details.unserved")
 }

@@ -14,7 +14,10 @@ use tokio::{
 };
 use url::Url;
 
-use crate::http_client::{HttpClient, HttpClientError};
+use crate::{
+    http_client::{HttpClient, HttpClientError},
+    roots::TrustedRoots,
+};
 
 /// The task that notifies the apps of one site.
 pub(crate) struct LogoutDelivery {
@@ -46,19 +49,19 @@ enum DeliveryError {
 }
 
 impl LogoutDelivery {
-    /// Starts to deliver the notifications of `issuer`.
-    pub(crate) fn start(issuer: Issuer) -> Self {
+    /// Starts to deliver the notifications of `issuer`, to apps that are verified against `roots`.
+    pub(crate) fn start(issuer: Issuer, roots: &TrustedRoots) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let (egress, public) = (HttpClient::to([]), HttpClient::to_public());
+        let (egress, public) = (HttpClient::to(roots, []), HttpClient::to_public(roots));
         let (egress, public) = (egress.within(PATIENCE), public.within(PATIENCE));
         let round = Round { issuer, egress, public, stop };
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
     /// Delivers the notifications of `issuer` that are waiting, for a process that ends then.
-    pub(crate) async fn finish(issuer: Issuer) {
+    pub(crate) async fn finish(issuer: Issuer, roots: &TrustedRoots) {
         if issuer.has_notifications() {
-            Self::close_all(vec![Self::start(issuer)]).await;
+            Self::close_all(vec![Self::start(issuer, roots)]).await;
         }
     }
 

@@ -53,11 +53,16 @@ pub(super) async fn run(issuer: &Issuer, arguments: Arguments) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends the documents to a running server, one request each.
-pub(super) async fn run_remotely(arguments: Arguments) -> Result<ExitCode, Failure> {
+/// Sends the documents to a running server, one request each. Its certificate is checked against what
+/// the configuration at `config` and the environment trust, and against the public authorities.
+pub(super) async fn run_remotely(
+    config: Option<&Path>,
+    arguments: Arguments,
+) -> Result<ExitCode, Failure> {
     let server = arguments.server.ok_or("--server is required")?;
     let token = Secret::new(arguments.token.ok_or("--token is required")?);
-    let egress = HttpClient::to([&server]);
+    let roots = super::load(config, None)?.roots;
+    let egress = HttpClient::to(&roots, [&server]);
     for Read { place, document } in read(&arguments.files)? {
         let text = |member: &str| document[member].as_str().unwrap_or_default().to_owned();
         let (kind, id) = (text("resourceType"), text("id"));

@@ -1,12 +1,12 @@
 //! `castellan client`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use castellan_issuer::{
     Issuer,
     resources::{Mode, ResourceKind},
 };
-use castellan_proto::{Opaque, OpaqueKind};
+use castellan_proto::{Opaque, OpaqueKind, Timestamp};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
@@ -21,14 +21,26 @@ use crate::dialects::Dialects;
 pub(super) enum Command {
     /// Add an app. A confidential one gets a secret, which is shown once.
     Add(New),
-    /// Give an app a new secret, which is shown once. The old one stops working immediately.
+    /// Give an app a new secret, which is shown once.
     RotateSecret {
+        /// Its `client_id`.
+        id: String,
+        /// Minutes for which the old secret stays valid, at most a year. With 0 it stops working
+        /// immediately. Tokens stay valid either way.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MOST))]
+        overlap_minutes: u64,
+    },
+    /// End the overlap of a rotation: the secret before the present one stops working immediately.
+    RevokeOldSecret {
         /// Its `client_id`.
         id: String,
     },
     /// List apps.
     List,
 }
+
+/// Minutes of an overlap at most: a year.
+const MOST: u64 = 365 * 24 * 60;
 
 /// Whether an app can keep a secret (RFC 6749 §2.1).
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -153,21 +165,57 @@ pub(super) async fn run(
             println!("created {}", applied.resource);
             show(secret.as_deref());
         }
-        Command::RotateSecret { id } => {
-            let found = issuer.describe(ResourceKind::CLIENT, &id).await?;
-            let mut client = found.ok_or_else(|| format!("Client {id:?} does not exist"))?;
-            if client["type"] == "public" {
-                return Err(format!("Client {id:?} is public and has no secret").into());
+        Command::RotateSecret { id, overlap_minutes } => {
+            rotate(issuer, &id, Duration::from_mins(overlap_minutes)).await?;
+        }
+        Command::RevokeOldSecret { id } => {
+            let mut client = found(issuer, &id).await?;
+            let is_valid = client[UNTIL].as_u64().is_some_and(|until| issuer.now().0 < until);
+            if is_valid {
+                client[UNTIL] = json!(issuer.now());
+                issuer.apply(client, Mode::Write).await?;
+                println!("the old secret of Client/{id} is no longer valid");
+            } else {
+                println!("Client/{id} has no old secret that is still valid");
             }
-            let secret = Opaque::generate(OpaqueKind::ClientSecret).text();
-            client["secret"] = json!(secret);
-            issuer.apply(client, Mode::Write).await?;
-            println!("set a new secret for Client/{id}");
-            show(Some(&secret));
         }
         Command::List => return resources::list(issuer, ResourceKind::CLIENT, Format::Yaml).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The member that says until when the secret before is valid.
+const UNTIL: &str = "previous_secret_until";
+
+/// The document of the app `id`.
+async fn found(issuer: &Issuer, id: &str) -> Result<Value, Failure> {
+    let found = issuer.describe(ResourceKind::CLIENT, id).await?;
+    Ok(found.ok_or_else(|| format!("Client {id:?} does not exist"))?)
+}
+
+/// Gives the app `id` a new secret; the old one stays valid for `overlap`.
+async fn rotate(issuer: &Issuer, id: &str, overlap: Duration) -> Result<(), Failure> {
+    let mut client = found(issuer, id).await?;
+    if client["type"] == "public" {
+        return Err(format!("Client {id:?} is public and has no secret").into());
+    }
+    let secret = Opaque::generate(OpaqueKind::ClientSecret).text();
+    client["secret"] = json!(secret);
+    let until = Timestamp(issuer.now().0.saturating_add(overlap.as_secs()));
+    let members = client.as_object_mut().ok_or("the document of the app is unreadable")?;
+    members.remove(UNTIL);
+    if !overlap.is_zero() {
+        members.insert(UNTIL.to_owned(), json!(until));
+    }
+    issuer.apply(client, Mode::Write).await?;
+    println!("set a new secret for Client/{id}");
+    if overlap.is_zero() {
+        println!("The old secret is no longer valid.");
+    } else {
+        println!("The old secret is valid until {}.", until.rfc3339());
+    }
+    show(Some(&secret));
+    Ok(())
 }
 
 fn show(secret: Option<&str>) {

@@ -220,9 +220,9 @@ fn print_site_accesses(loaded: &Loaded, site: &Site) {
 /// Prints what there is to say about the schema of `guard`; whether it can be decided by.
 async fn check_schema(loaded: &Loaded, guard: &GuardConfig, writes_locks: bool) -> bool {
     let built = if writes_locks {
-        guards::build_and_write(guard, &loaded.folder).await
+        guards::build_and_write(guard, &loaded.folder, &loaded.roots).await
     } else {
-        guards::build_schema(guard, &loaded.folder).await
+        guards::build_schema(guard, &loaded.folder, &loaded.roots).await
     };
     let built = match built {
         Ok(built) => built,

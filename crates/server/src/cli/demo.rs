@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Failure, example,
+    Failure, environment, example,
     sample_app::{Offer, SampleApp},
     serve,
     trial::{self, REST, Trial},
@@ -25,6 +25,7 @@ use crate::{
     config::{Config, Loaded},
     file_handles::FileHandles,
     guards::fetch_sdl,
+    roots::{TrustedRoots, VARIABLE},
     sample_api::Archive,
     startup::assemble::{self, Access},
     startup::listener::{self, Listener},
@@ -134,6 +135,12 @@ fn absolute(file: &Path) -> Result<PathBuf, Failure> {
     Ok(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
+/// What the environment trusts besides the public authorities: the demo has no other settings.
+fn roots() -> Result<TrustedRoots, Failure> {
+    let path = std::env::var(VARIABLE).ok();
+    Ok(TrustedRoots::default().with_variable(path.as_deref().and_then(environment::text))?)
+}
+
 /// Writes a configuration for `upstream` to `file`, which must not exist yet.
 async fn save(
     file: &Path,
@@ -142,7 +149,7 @@ async fn save(
 ) -> Result<ExitCode, Failure> {
     match openapi {
         Some(document) => drop(trial::of_openapi(document)?),
-        None => drop(fetch_sdl(upstream).await?),
+        None => drop(fetch_sdl(upstream, &roots()?).await?),
     }
     let issuer = format!("http://localhost:{}", listen.port());
     let text = settings(&issuer, listen, &guard_settings(upstream, openapi));
@@ -222,7 +229,9 @@ impl Demo {
         }
         let file = self.folder.path().join("castellan.toml");
         std::fs::write(&file, text)?;
-        Ok(Config::load(Some(&file), [])?)
+        let mut loaded = Config::load(Some(&file), [])?;
+        loaded.roots = roots()?;
+        Ok(loaded)
     }
 
     async fn people_and_apps(&self, issuer: &Issuer, redirect_uri: &str) -> Result<(), Failure> {
@@ -354,7 +363,7 @@ async fn examples(upstream: &Url, is_sample: bool) -> Result<(Trial, Option<Tria
         let read = "{ Person(first: 3) { identifier name birthDate } }";
         return Ok((Trial::Document(read.to_owned()), Some(Trial::Document(write.to_owned()))));
     }
-    let sdl = fetch_sdl(upstream).await?;
+    let sdl = fetch_sdl(upstream, &roots()?).await?;
     let read = example::operation(&sdl, OperationType::Query);
     let write = example::operation(&sdl, OperationType::Mutation);
     let read = read.unwrap_or_else(|| "{ __typename }".to_owned());

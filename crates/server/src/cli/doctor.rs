@@ -229,10 +229,11 @@ async fn guards_of(loaded: &Loaded, issuer: &Issuer) -> bool {
     let mut good = true;
     let site = loaded.sites.iter().find(|site| *site.name == **issuer.repository().site());
     for guard in site.map(|site| loaded.guards(site)).unwrap_or_default() {
-        let (state, trouble) = match guards::build_schema(&guard, &loaded.folder).await {
-            Ok(built) => ("open", Trouble::of(&built).map(|trouble| trouble.text)),
-            Err(problem) => ("closed", Some(problem.to_string())),
-        };
+        let (state, trouble) =
+            match guards::build_schema(&guard, &loaded.folder, &loaded.roots).await {
+                Ok(built) => ("open", Trouble::of(&built).map(|trouble| trouble.text)),
+                Err(problem) => ("closed", Some(problem.to_string())),
+            };
         good &= trouble.is_none();
         let problem = trouble.map_or_else(String::new, |text| format!("; PROBLEM: {text}"));
         println!("guard            {} at {} is {state}{problem}", guard.name, guard.path);

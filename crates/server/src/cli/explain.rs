@@ -10,10 +10,13 @@ use castellan_issuer::{Issuer, records::DecisionRecord};
 use http::{Request, request::Parts};
 use serde_json::{Value, json};
 
-use super::{Failure, explain_refusal, token_problem};
+use super::{Failure, explain_refusal};
 use crate::{
     config::{GuardConfig, Loaded},
-    guards::{self, Credentials, Denials, GuardParts, Surface, Upstreams, Usage},
+    guards::{
+        self, Credentials, Denials, GuardParts, Surface, Upstreams, Usage,
+        token_problem::{self, TokenProblem},
+    },
     startup::assemble::foreign_tokens,
 };
 
@@ -95,7 +98,10 @@ async fn by_id(
         _ => None,
     });
     if json {
-        let mut all = to_json(&guard, &explained, invalid)?;
+        let mut all = to_json(&guard, &explained, None)?;
+        if let Some(invalid) = invalid {
+            all["credential_problem"] = json!(invalid);
+        }
         all["decision"] = json!(id);
         all["at"] = json!(at);
         all["denial"] = denial;
@@ -116,7 +122,7 @@ async fn by_query(
     let variables = arguments.variables.as_deref().map(text_or_file).transpose()?;
     let variables = variables.unwrap_or_else(|| "null".to_owned());
     let guard = find_guard(loaded, arguments.guard.as_deref())?;
-    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let built = guards::build_schema(&guard, &loaded.folder, &loaded.roots).await?;
     let schema = graphql(&guard, &built.surface)?;
     let asked = Asked {
         query: text_or_file(query)?,
@@ -127,10 +133,10 @@ async fn by_query(
     let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let explained = asked.explain(schema, &caller, &guards::rules(&guard))?;
     if arguments.json {
-        let all = to_json(&guard, &explained, invalid.as_deref())?;
+        let all = to_json(&guard, &explained, invalid.as_ref())?;
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        print(&guard, &explained, invalid.as_deref());
+        print(&guard, &explained, invalid.as_ref().map(|problem| &*problem.text));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -149,16 +155,16 @@ async fn by_request(
     }
     let (parts, ()) = head.into_parts();
     let (guard, path) = http_guard(loaded, arguments.guard.as_deref(), parts.uri.path())?;
-    let built = guards::build_schema(&guard, &loaded.folder).await?;
+    let built = guards::build_schema(&guard, &loaded.folder, &loaded.roots).await?;
     let map = built.surface.http().ok_or("the guard has no operations")?;
     let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let rules = guards::rules(&guard);
     let explained = explain_operation(map, (&parts, &path), &caller, &rules)?;
     if arguments.json {
-        let all = to_json(&guard, &explained, invalid.as_deref())?;
+        let all = to_json(&guard, &explained, invalid.as_ref())?;
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        print(&guard, &explained, invalid.as_deref());
+        print(&guard, &explained, invalid.as_ref().map(|problem| &*problem.text));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -196,7 +202,7 @@ async fn caller(
     issuer: &Issuer,
     guard: &GuardConfig,
     arguments: &Arguments,
-) -> Result<(Caller, Option<String>), Failure> {
+) -> Result<(Caller, Option<TokenProblem>), Failure> {
     let Some(token) = &arguments.token else { return Ok((Caller::NOBODY, None)) };
     let parts = GuardParts {
         issuer: issuer.clone(),
@@ -205,7 +211,7 @@ async fn caller(
         foreign: foreign_tokens(loaded, vec![issuer.clone()]),
         denials: Denials::start(issuer.clone()),
         usage: Usage::start(issuer.clone()),
-        upstreams: Upstreams::default(),
+        upstreams: Upstreams::verified_by(loaded.roots.clone()),
         folder: Path::new("").to_owned(),
         site_accesses: Arc::default(),
     };
@@ -312,7 +318,7 @@ pub(super) fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardCon
 fn to_json(
     guard: &GuardConfig,
     explained: &Explanation,
-    invalid: Option<&str>,
+    invalid: Option<&TokenProblem>,
 ) -> Result<Value, Failure> {
     let mut all = serde_json::to_value(explained)?;
     all["guard"] = json!(guard.name);
@@ -323,8 +329,12 @@ fn to_json(
             all["fields"][at]["remedy"] = json!(refusal.remedy);
         }
     }
-    if let Some(invalid) = invalid {
-        all["credential_problem"] = json!(invalid);
+    if let Some(TokenProblem { kind, text, since }) = invalid {
+        all["credential_problem"] = json!(text);
+        all["credential_problem_kind"] = json!(kind);
+        if let Some(since) = since {
+            all["credential_problem_since"] = json!(since);
+        }
     }
     Ok(all)
 }
@@ -344,6 +354,9 @@ fn print(guard: &GuardConfig, explained: &Explanation, invalid: Option<&str>) {
         if let Some(required) = &field.required {
             let by = field.named_by.map_or_else(String::new, |by| format!(", by {by}"));
             println!("  requires        {required}{by}");
+        }
+        if let Some(text) = field.exact_only {
+            println!("  exact scope     {text}");
         }
         for step in &field.steps {
             let mark = match step.holds {

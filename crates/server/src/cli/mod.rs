@@ -32,7 +32,6 @@ mod scopes;
 mod serve;
 mod served;
 mod tls;
-mod token_problem;
 mod trial;
 mod user;
 
@@ -262,7 +261,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Serve(arguments) => Box::pin(serve::run(load, arguments)).await,
         Command::Reload => reload::ask(config.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
-        Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
+        Command::Apply(one) if one.is_remote() => apply::run_remotely(config.as_deref(), one).await,
         Command::Apply(arguments) => {
             recorded(&load()?, access, async |issuer| apply::run(issuer, arguments).await).await
         }

@@ -29,7 +29,7 @@ pub(super) async fn recorded(
     let plan = assemble::audit_plan(loaded, AuditLines::stderr)?;
     let work = async {
         let done = work(&issuer).await;
-        LogoutDelivery::finish(issuer.clone()).await;
+        LogoutDelivery::finish(issuer.clone(), &loaded.roots).await;
         done
     };
     Box::pin(Audit::of_command(&issuer, &plan, work)).await

@@ -22,6 +22,7 @@ use super::{Failure, serve, trial::Trial};
 use crate::{
     corridor::{Believed, Corridor, SiteRoutes},
     http_client::HttpClient,
+    roots::TrustedRoots,
     startup::listener::{self, Limits, Listener},
 };
 
@@ -66,7 +67,7 @@ impl SampleApp {
             issuer: issuer.to_owned(),
             redirect_uri: redirect_uri.clone(),
             offer,
-            egress: HttpClient::to([&token_endpoint]),
+            egress: HttpClient::to(&TrustedRoots::default(), [&token_endpoint]),
             token_endpoint,
             verifiers: Mutex::default(),
         });

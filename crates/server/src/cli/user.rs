@@ -58,6 +58,13 @@ pub(super) enum Command {
     List,
 }
 
+/// What it means that somebody is deactivated: the account is there, and nothing is let in by it.
+const DEACTIVATED: &str = "\
+    They can no longer sign in. Their browser sessions have ended, and their access and refresh tokens \
+    are refused, at every node within a second; apps that asked for it are notified of the sign-out. \
+    The account, its data and its consents are kept: set `active: true` in the document to let the \
+    person in again (`castellan get User ID`, `castellan apply -f FILE`), who then signs in anew.";
+
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add { id, name, email, groups } => {
@@ -98,8 +105,13 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             Some(false) => println!("{name} has no second factor"),
         },
         Command::Deactivate { id } => {
-            change(issuer, &id, |user| user["inactive"] = json!(true)).await?;
-            println!("deactivated User/{id}");
+            let applied = change(issuer, &id, |user| user["inactive"] = json!(true)).await?;
+            if applied.changed() {
+                println!("deactivated User/{id}");
+            } else {
+                println!("User/{id} was deactivated already; nothing changed");
+            }
+            println!("{DEACTIVATED}");
         }
         Command::List => return resources::list(issuer, ResourceKind::USER, Format::Yaml).await,
     }

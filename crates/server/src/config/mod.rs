@@ -17,6 +17,7 @@ mod management;
 mod manager_names;
 mod messages;
 mod methods;
+mod outgoing_tls;
 mod overlay;
 mod passkeys;
 mod people;
@@ -53,7 +54,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{dialects::Dialects, files};
+use crate::{dialects::Dialects, files, roots::TrustedRoots};
 
 pub use audit::{AuditConfig, AuditOutput};
 pub use decidim::DecidimConfig;
@@ -64,6 +65,7 @@ pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as pa
 pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
+pub use outgoing_tls::OutgoingTlsConfig;
 pub use passkeys::PasskeysConfig;
 pub use secret_ref::SecretRef;
 pub use security::SecurityConfig;
@@ -87,6 +89,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Further listeners.
     pub listener: Vec<ListenerConfig>,
+    /// TLS of the connections that Castellan makes.
+    pub tls: OutgoingTlsConfig,
     /// The data source.
     pub data: DataConfig,
     /// Lifetimes and other settings of tokens.
@@ -136,8 +140,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// TLS of the listener. Default: plain HTTP, for a proxy that ends TLS.
     pub tls: Option<TlsConfig>,
-    /// How long browsers are told, over TLS of ours, to use https only (RFC 6797), or `"off"`. Default
-    /// `"365d"`. Not sent by sites at loopback names.
+    /// How long browsers are told to use https only (RFC 6797), or `"off"`: over TLS of ours, and where
+    /// a trusted proxy says https. Default `"365d"`. Not sent by sites at loopback names.
     pub hsts: Option<Hsts>,
     /// Addresses and networks of load balancers that begin each connection with a header of the PROXY
     /// protocol, version 1 or 2, such as `"10.0.0.0/8"`. Others cannot connect. Default: none, and no
@@ -291,6 +295,8 @@ pub struct Loaded {
     pub site: Site,
     /// What its sites have and speak.
     pub rosters: Rosters,
+    /// The authorities that connections are verified against, besides the public ones.
+    pub(crate) roots: TrustedRoots,
     /// Whether no setting stands in its file.
     pub(crate) is_empty: bool,
 }
@@ -394,8 +400,10 @@ impl Config {
         looked_up.map_err(|problem| problem.in_file(&file))?;
         config.check(&sites).map_err(|problem| problem.in_file(&file))?;
         let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new("."));
+        let roots = config.read_roots(folder, &environment);
+        let roots = roots.map_err(|problem| problem.in_file(&file))?;
         let site = sites[0].clone();
         let (folder, is_empty) = (folder.to_path_buf(), file.is_empty());
-        Ok(Loaded { config, folder, sites, site, rosters, is_empty })
+        Ok(Loaded { config, folder, sites, site, rosters, roots, is_empty })
     }
 }

@@ -15,13 +15,49 @@ impl Loaded {
                            it is to run with defaults";
             return Err(ConfigError::Conflict(problem.to_owned()));
         }
+        let waits = self.waiting_for_restart(running);
+        let old = &running.config;
+        let mut config = self.config;
+        let ServerConfig {
+            trusted_proxies, cors_headers, hsts, client_certificate_headers, ..
+        } = config.server;
+        config.server = ServerConfig {
+            hsts,
+            client_certificate_headers,
+            trusted_proxies,
+            cors_headers,
+            ..old.server.clone()
+        };
+        config.listener.clone_from(&old.listener);
+        config.tls.clone_from(&old.tls);
+        config.data.clone_from(&old.data);
+        config.tokens.clone_from(&old.tokens);
+        config.issuer.clone_from(&old.issuer);
+        config.site.clone_from(&old.site);
+        config.security.clone_from(&old.security);
+        config.credential_policy = old.credential_policy;
+        config.management.has_credential_policy = old.credential_policy.is_some();
+        config.passkeys.clone_from(&old.passkeys);
+        config.audit.clone_from(&old.audit);
+        config.mail.clone_from(&old.mail);
+        config.text_messages.clone_from(&old.text_messages);
+        config.registration.clone_from(&old.registration);
+        config.decidim.oauth_access_token_expires_in = old.decidim.oauth_access_token_expires_in;
+        config.check(&running.sites).map_err(Problem::anywhere)?;
+        Ok((Self { config, ..running.clone() }, waits))
+    }
+
+    /// What differs from `running` and needs a restart.
+    fn waiting_for_restart(&self, running: &Self) -> Vec<&'static str> {
         let (new, old) = (&self.config, &running.config);
         let minutes = |config: &Config| config.decidim.oauth_access_token_expires_in;
-        let waits: Vec<_> = [
+        [
             ("server.listen", new.server.listen != old.server.listen),
             ("server.tls", new.server.tls != old.server.tls),
             ("server.proxy_protocol", new.server.proxy_protocol != old.server.proxy_protocol),
             ("listener", new.listener != old.listener),
+            // The files may have changed where the setting has not.
+            ("tls.roots", new.tls != old.tls || self.roots != running.roots),
             ("server.keep_alive", new.server.keep_alive != old.server.keep_alive),
             (
                 "server.connections_per_source",
@@ -41,33 +77,6 @@ impl Loaded {
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
-        .collect();
-        let mut config = self.config;
-        let ServerConfig {
-            trusted_proxies, cors_headers, hsts, client_certificate_headers, ..
-        } = config.server;
-        config.server = ServerConfig {
-            hsts,
-            client_certificate_headers,
-            trusted_proxies,
-            cors_headers,
-            ..old.server.clone()
-        };
-        config.listener.clone_from(&old.listener);
-        config.data.clone_from(&old.data);
-        config.tokens.clone_from(&old.tokens);
-        config.issuer.clone_from(&old.issuer);
-        config.site.clone_from(&old.site);
-        config.security.clone_from(&old.security);
-        config.credential_policy = old.credential_policy;
-        config.management.has_credential_policy = old.credential_policy.is_some();
-        config.passkeys.clone_from(&old.passkeys);
-        config.audit.clone_from(&old.audit);
-        config.mail.clone_from(&old.mail);
-        config.text_messages.clone_from(&old.text_messages);
-        config.registration.clone_from(&old.registration);
-        config.decidim.oauth_access_token_expires_in = minutes(old);
-        config.check(&running.sites).map_err(Problem::anywhere)?;
-        Ok((Self { config, ..running.clone() }, waits))
+        .collect()
     }
 }

@@ -113,7 +113,7 @@ impl TryFrom<String> for Hsts {
 }
 
 impl ServerConfig {
-    /// What browsers are told at `site` where TLS is ours, if anything. A name of loopback is that of
+    /// What browsers are told at `site` where they came by https, if anything. A name of loopback is that of
     /// all servers under development on a machine, most of which have no TLS.
     pub(crate) fn hsts_at(&self, site: &Site) -> Option<HeaderValue> {
         let lifetime = self.hsts.unwrap_or(Hsts::DEFAULT).0?;
@@ -241,10 +241,12 @@ impl Config {
             let error = ConfigError::Conflict(format!("server.{way}: {text}"));
             Err(Problem::of_setting(vec![Step::Key("server"), Step::Key(way)], error))
         };
-        if self.server.hsts.is_some() && all.iter().all(|(_, listener)| listener.tls.is_none()) {
+        let has_tls = all.iter().any(|(_, listener)| listener.tls.is_some());
+        if self.server.hsts.is_some() && !has_tls && self.server.trusted_proxies.is_empty() {
             return wrong(
                 "hsts",
-                "it has no effect without tls at a listener; have the TLS proxy send the header",
+                "it has no effect without tls at a listener and without server.trusted_proxies; list \
+                 the TLS proxy there, or have it send the header",
             );
         }
         match self.server.client_certificate_headers.as_ref().and_then(CertificateHeaders::problem)

@@ -41,9 +41,10 @@ pub(super) fn redirect<B: Body>(
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response()
 }
 
-/// Has browsers remember that `site` is reached by https, where the request came so.
-pub(super) fn remember(site: &SiteRoutes, is_tls: bool, response: &mut Response<AnyBody>) {
-    if let Some(hsts) = site.hsts.as_ref().filter(|_| is_tls) {
+/// Has browsers remember that `site` is reached by https, where the request came so: over plain HTTP
+/// nobody may say it (RFC 6797 §7.2).
+pub(super) fn remember(site: &SiteRoutes, by_https: bool, response: &mut Response<AnyBody>) {
+    if let Some(hsts) = site.hsts.as_ref().filter(|_| by_https) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     background::audit,
     config::CertificateHeaders,
     guards::Guard,
-    wire::{client_certificate::Arrival, cors::OwnOriginOnly, request},
+    wire::{cors::OwnOriginOnly, request},
 };
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
@@ -125,8 +125,8 @@ impl Corridor {
                 // A listener that redirects has another port than the one that the site names.
                 let site = site.or_else(|| here.sites.named(&request).filter(|_| is_redirected));
                 if let Some(site) = site {
-                    let (routes, arrival) = (&site.routes, request.extensions().get::<Arrival>());
-                    let tls = arrival.is_some_and(|one| one.tls);
+                    let routes = &site.routes;
+                    let by_https = plaintext::came_by_https(&request, peer, proxies);
                     let mut response = if is_redirected {
                         https::redirect(site, &request, id)
                     } else if routes.https
@@ -140,7 +140,7 @@ impl Corridor {
                         let answered = Box::pin(pass(site, request, id));
                         audit::of_request(id.as_str(), address, answered).await
                     };
-                    https::remember(routes, tls, &mut response);
+                    https::remember(routes, by_https, &mut response);
                     response
                 } else {
                     let text = "No site is configured for this host.";

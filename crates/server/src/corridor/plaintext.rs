@@ -55,10 +55,28 @@ pub(super) fn is_covered<B>(request: &Request<B>, peer: IpAddr, proxies: &[IpNet
         return peer.is_loopback()
             || request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.tls);
     }
-    // The last word is the nearest proxy's own.
+    forwarded_scheme(request).is_none_or(is_https)
+}
+
+/// Whether `request`, from `peer`, is known to have come by https: over TLS of ours, or because one of
+/// `proxies` says so. What a proxy says counts over TLS of ours as well.
+pub(super) fn came_by_https<B>(request: &Request<B>, peer: IpAddr, proxies: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    let is_believed = proxies.iter().any(|net| net.contains(&peer));
+    match forwarded_scheme(request).filter(|_| is_believed) {
+        Some(scheme) => is_https(scheme),
+        None => request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.tls),
+    }
+}
+
+/// The scheme that the nearest proxy says a request came by: the last word is its own.
+fn forwarded_scheme<B>(request: &Request<B>) -> Option<&[u8]> {
     let forwarded = request.headers().get_all("x-forwarded-proto").iter().next_back();
-    let last = forwarded.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
-    last.is_none_or(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+    forwarded.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next())
+}
+
+fn is_https(scheme: &[u8]) -> bool {
+    scheme.trim_ascii().eq_ignore_ascii_case(b"https")
 }
 
 #[cfg(test)]

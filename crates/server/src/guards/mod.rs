@@ -16,6 +16,7 @@ mod schema_source;
 pub(crate) mod site_access;
 mod state;
 mod surface;
+pub(crate) mod token_problem;
 mod upstream;
 mod websocket;
 
@@ -31,7 +32,8 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{
-    Caller, DecisionId, Gate, GuardSchema, Introspection, Rules, Terms, Unavailable, Wording,
+    Caller, CallerSummary, Credential, DecisionId, Gate, GuardSchema, Introspection, Rules, Terms,
+    Unavailable, Verifier as _, Wording,
 };
 use castellan_issuer::{
     Issuer,
@@ -62,6 +64,7 @@ use state::State;
 pub(crate) use state::Trouble;
 use surface::Gated;
 pub(crate) use surface::Surface;
+use token_problem::TokenProblem;
 pub(crate) use upstream::{LimitError, Upstreams};
 
 /// One protected area. Cheap to clone. While there is one, it looks at its schema again and again.
@@ -148,11 +151,38 @@ impl Guard {
 
     /// Its schema, if it has been loaded and people of `issuer` may see it.
     pub(crate) fn shown_schema(&self, issuer: &Issuer) -> Option<Arc<GuardSchema>> {
-        let is_theirs = self.inner.parts.issuer.address().issuer == issuer.address().issuer;
+        let is_theirs = self.is_of(issuer);
         let is_shown = rules(&self.config).introspection != Introspection::Closed;
         let state = self.inner.state.load();
         let schema = state.surface.as_ref().and_then(Surface::graphql);
         schema.filter(|_| is_theirs && is_shown).cloned()
+    }
+
+    /// Whether it stands at the site of `issuer`.
+    pub(crate) fn is_of(&self, issuer: &Issuer) -> bool {
+        self.inner.parts.issuer.address().issuer == issuer.address().issuer
+    }
+
+    /// Who shows `token` here, naming `audience`, and what is wrong with it if it is not accepted.
+    /// Whoever has it explained need not hold the key that it may be bound to.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if that cannot be told.
+    pub(crate) async fn explain_token(
+        &self,
+        token: &str,
+        audience: Option<&str>,
+    ) -> Result<(CallerSummary, Option<TokenProblem>), Unavailable> {
+        let credential =
+            Credential { bearer: token, possession: None, again: false, audience, source: None };
+        let caller = self.inner.credentials.verify(&credential).await?;
+        let problem = match caller {
+            Caller::Anonymous(Some(problem)) => {
+                Some(token_problem::of(problem, &self.config, &self.inner.parts, &credential).await)
+            }
+            _ => None,
+        };
+        Ok((CallerSummary::from(&caller), problem))
     }
 
     /// What is wrong with it, whether that closes it or not.

@@ -23,6 +23,7 @@ use crate::{
     config::GuardConfig,
     files,
     http_client::{HttpClient, HttpClientError},
+    roots::TrustedRoots,
 };
 
 /// Why there is no schema, or not the newest one.
@@ -166,17 +167,22 @@ pub(super) enum Text {
 }
 
 /// Builds the schema of `guard` and holds it against its lock file, as a server does, for a command that
-/// looks: no file is written.
-pub(crate) async fn build(guard: &GuardConfig, folder: &Path) -> Result<Built, SchemaProblem> {
-    gather(guard, folder, ask(guard).await)?.build(guard, Files::Checked)
+/// looks: no file is written. The API is verified against `roots`.
+pub(crate) async fn build(
+    guard: &GuardConfig,
+    folder: &Path,
+    roots: &TrustedRoots,
+) -> Result<Built, SchemaProblem> {
+    gather(guard, folder, ask(guard, roots).await)?.build(guard, Files::Checked)
 }
 
 /// Builds the same, and writes the files that a server writes.
 pub(crate) async fn build_and_write(
     guard: &GuardConfig,
     folder: &Path,
+    roots: &TrustedRoots,
 ) -> Result<Built, SchemaProblem> {
-    gather(guard, folder, ask(guard).await)?.build(guard, Files::Written)
+    gather(guard, folder, ask(guard, roots).await)?.build(guard, Files::Written)
 }
 
 /// What becomes of the lock file and of the schema kept on disk where another text belongs there.
@@ -195,9 +201,12 @@ pub(crate) fn source(guard: &GuardConfig) -> Option<&Url> {
 }
 
 /// Asks the API, if that is where the schema is from.
-pub(crate) async fn ask(guard: &GuardConfig) -> Option<Result<Shown, SchemaProblem>> {
+pub(crate) async fn ask(
+    guard: &GuardConfig,
+    roots: &TrustedRoots,
+) -> Option<Result<Shown, SchemaProblem>> {
     match source(guard) {
-        Some(url) => Some(fetch(url).await),
+        Some(url) => Some(fetch(url, roots).await),
         None => None,
     }
 }
@@ -314,14 +323,14 @@ fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
     }
 }
 
-/// The schema of the API at `url`, as it shows it.
-pub(crate) async fn fetch_sdl(url: &Url) -> Result<String, SchemaProblem> {
-    Ok(fetch(url).await?.sdl)
+/// The schema of the API at `url`, as it shows it; its certificate is checked against `roots`.
+pub(crate) async fn fetch_sdl(url: &Url, roots: &TrustedRoots) -> Result<String, SchemaProblem> {
+    Ok(fetch(url, roots).await?.sdl)
 }
 
 /// The same, and whether it may lack something.
-async fn fetch(url: &Url) -> Result<Shown, SchemaProblem> {
-    let client = HttpClient::to([url]);
+async fn fetch(url: &Url, roots: &TrustedRoots) -> Result<Shown, SchemaProblem> {
+    let client = HttpClient::to(roots, [url]);
     let ask = async |query: &str| {
         let answer = client.send(Method::POST, url, None, body(query)).await;
         answer.map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })

@@ -99,7 +99,8 @@ impl Inner {
     /// there was none, the guard is closed.
     pub(super) async fn look(&self) {
         let _one_at_a_time = self.looking.lock().await;
-        let mut asking = std::pin::pin!(schema_source::ask(&self.config));
+        let mut asking =
+            std::pin::pin!(schema_source::ask(&self.config, &self.parts.upstreams.roots));
         let is_closed = self.state.load().gated.is_none();
         if let Some(url) = schema_source::source(&self.config).filter(|_| is_closed) {
             if let Ok(shown) = timeout(SOON, &mut asking).await {

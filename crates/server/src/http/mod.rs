@@ -33,6 +33,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/assets/farewell.js", get(browser::respond::signed_out_script))
         .route("/assets/castellan.svg", get(browser::respond::mark))
         .route("/auth/change-password", post(passwords::change))
+        .route("/auth/explain-token", post(resources::tokens::explain_token))
         .route("/auth/force-reset-password", post(passwords::force_reset))
         .route("/auth/introspect", post(oauth::token::introspect))
         .route("/auth/par", post(oauth::token::push))

@@ -17,6 +17,7 @@ use super::texts::MessageText;
 use crate::{
     config::{ConfigError, MailConfig, MailTls},
     files,
+    roots::TrustedRoots,
 };
 
 /// Bytes of a file with certificates.
@@ -33,9 +34,10 @@ pub(super) struct Mail {
 
 impl Mail {
     /// The way that `config` names; `host` is what Castellan calls itself. Nothing is connected yet.
+    /// The server is verified against `roots` and what `mail.ca` names in `folder`.
     pub(super) fn open(
         config: &MailConfig,
-        folder: &Path,
+        (folder, roots): (&Path, &TrustedRoots),
         host: &str,
     ) -> Result<Self, ConfigError> {
         let wrong = |what: &str| ConfigError::Conflict(format!("mail: {what}"));
@@ -44,7 +46,7 @@ impl Mail {
             .port(config.smtp_port())
             .timeout(Some(config.timeout.get()))
             .hello_name(hello_name(host));
-        let tls = || tls_parameters(config, folder, &server);
+        let tls = || tls_parameters(config, (folder, roots), &server);
         builder = builder.tls(match config.encryption() {
             MailTls::Starttls => Tls::Required(tls()?),
             MailTls::Tls => Tls::Wrapper(tls()?),
@@ -120,11 +122,16 @@ fn is_about_recipient(error: &lettre::transport::smtp::Error) -> bool {
 
 fn tls_parameters(
     config: &MailConfig,
-    folder: &Path,
+    (folder, roots): (&Path, &TrustedRoots),
     server: &str,
 ) -> Result<TlsParameters, ConfigError> {
     let wrong = |what: &str| ConfigError::Conflict(format!("mail: {what}"));
     let mut builder = TlsParameters::builder(server.to_owned());
+    for root in roots.certificates() {
+        let certificate = Certificate::from_der(root.to_vec());
+        let certificate = certificate.map_err(|_| wrong("tls.roots: a certificate is refused"))?;
+        builder = builder.add_root_certificate(certificate);
+    }
     if let Some(ca) = &config.ca {
         let path = folder.join(ca);
         let text = files::read_text(&path, MOST)

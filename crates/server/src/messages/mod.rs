@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
-    config::{Config, ConfigError, Loaded, TextMessagesConfig},
+    config::{ConfigError, Loaded, TextMessagesConfig},
     files,
     http_client::HttpClient,
 };
@@ -60,23 +60,26 @@ impl MessageSender {
     /// # Errors
     /// [`ConfigError`] if a secret or certificate cannot be read.
     pub(crate) async fn open(loaded: &Loaded) -> Result<Option<Arc<Self>>, ConfigError> {
-        let (config, folder) = (loaded.config.clone(), loaded.folder.clone());
+        let loaded = loaded.clone();
         let host = Url::parse(loaded.site.issuer.as_str());
         let host = host.ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
         let host = host.unwrap_or_default();
-        let read = tokio::task::spawn_blocking(move || Self::read(&config, &folder, &host));
+        let read = tokio::task::spawn_blocking(move || Self::read(&loaded, &host));
         match tokio::time::timeout(files::PATIENCE, read).await {
             Ok(Ok(message_sender)) => Ok(message_sender?.map(Arc::new)),
             Ok(Err(_)) | Err(_) => Err(ConfigError::Slow),
         }
     }
 
-    fn read(config: &Config, folder: &Path, host: &str) -> Result<Option<Self>, ConfigError> {
+    fn read(loaded: &Loaded, host: &str) -> Result<Option<Self>, ConfigError> {
+        let Loaded { config, folder, roots, .. } = loaded;
         let sink = |file: Option<&Path>| Sink::of(file.map(|file| folder.join(file)));
         let mail = match &config.mail {
             None => None,
             Some(mail) if mail.host.is_none() => Some(Route::Kept(sink(mail.file.as_deref()))),
-            Some(mail) => Some(Route::Sent(Mail::open(mail, folder, host)?, mail.timeout.get())),
+            Some(mail) => {
+                Some(Route::Sent(Mail::open(mail, (folder, roots), host)?, mail.timeout.get()))
+            }
         };
         let texts = match &config.text_messages {
             None => None,
@@ -84,7 +87,7 @@ impl MessageSender {
                 let service = TextService {
                     url: url.clone(),
                     secret: secret.resolve(folder)?,
-                    client: HttpClient::to([url]).within(timeout.get()).at_most(ANSWER),
+                    client: HttpClient::to(roots, [url]).within(timeout.get()).at_most(ANSWER),
                 };
                 Some(Route::Sent(service, timeout.get()))
             }

@@ -56,7 +56,7 @@ pub async fn build(
         sites.push(SiteParts {
             audit: Audit::start(&issuer, &audit),
             foreign: foreign_tokens(loaded, house.clone()),
-            logout_delivery: LogoutDelivery::start(issuer.clone()),
+            logout_delivery: LogoutDelivery::start(issuer.clone(), &loaded.roots),
             usage: Usage::start(issuer.clone()),
             denials: Denials::start(issuer.clone()),
             issuer,
@@ -64,7 +64,7 @@ pub async fn build(
         });
     }
     let corridor = Corridor::new(Vec::new(), Believed::default());
-    let (upstreams, audit_lines) = (Upstreams::default(), audit.output);
+    let (upstreams, audit_lines) = (Upstreams::verified_by(loaded.roots.clone()), audit.output);
     let mut server = Server { corridor, sites, upstreams, audit_lines, message_sender };
     server.take_up(loaded, patience).await?;
     Ok(server)
@@ -109,7 +109,10 @@ pub(crate) fn audit_plan(
 /// What verifies tokens of other issuers at one site; `house` are all sites.
 pub(crate) fn foreign_tokens(loaded: &Loaded, house: Vec<Issuer>) -> Arc<ForeignTokens> {
     let private_origins = loaded.config.security.private_origins.clone();
-    Arc::new(ForeignTokens::new(Arc::new(DocumentClient::new(private_origins)), house))
+    Arc::new(ForeignTokens::new(
+        Arc::new(DocumentClient::new(&loaded.roots, private_origins)),
+        house,
+    ))
 }
 
 /// A whole server.

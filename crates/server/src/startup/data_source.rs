@@ -11,7 +11,7 @@ use std::{
 
 use castellan_issuer::{keys::MasterKey, store::Store};
 use castellan_proto::Lifetime;
-use castellan_stores::{Migrate, OpenError, Opened};
+use castellan_stores::{Migrate, OpenError, Opened, Surroundings};
 
 use crate::{
     config::{ConfigError, Loaded, SecretRef},
@@ -260,19 +260,20 @@ pub(crate) async fn open_store(
     url: &str,
     migrate: Migrate,
 ) -> Result<Opened, OpenError> {
-    open_patiently((&loaded.folder, url), migrate, loaded.config.data.wait).await
+    let roots = loaded.roots.pem();
+    let around = Surroundings { folder: &loaded.folder, roots: &roots };
+    open_patiently((around, url), migrate, loaded.config.data.wait).await
 }
 
-/// Opens the address, from a folder on; for so long as `wait` says, a server that does not answer is
-/// tried again.
+/// Opens the address; for so long as `wait` says, a server that does not answer is tried again.
 async fn open_patiently(
-    (folder, url): (&Path, &str),
+    (around, url): (Surroundings<'_>, &str),
     migrate: Migrate,
     wait: Option<Lifetime>,
 ) -> Result<Opened, OpenError> {
     let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
     loop {
-        match castellan_stores::open_in(folder, url, migrate).await {
+        match castellan_stores::open_in(around, url, migrate).await {
             Err(error)
                 if error.may_pass() && wait.is_some_and(|wait| start.elapsed() < wait.get()) =>
             {

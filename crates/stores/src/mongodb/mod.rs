@@ -6,6 +6,7 @@
 //! records from having the same name. The notice of a write is in the feed before the write, as
 //! pending, and is settled after it ([`feed`]).
 
+mod authorities;
 mod document;
 mod error;
 mod feed;
@@ -36,6 +37,8 @@ struct Mongo {
     records: Collection<Document>,
     feed: feed::FeedLog,
     format_state: FormatState,
+    /// What the driver verifies servers against; there for as long as it may connect.
+    _authorities: Option<authorities::Authorities>,
 }
 
 #[async_trait]

@@ -15,6 +15,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Mongo,
+    authorities::Authorities,
     error::{DriverError, is_duplicate},
     feed::FeedLog,
 };
@@ -50,11 +51,12 @@ pub(crate) fn check(scheme: &'static str, rest: &str) -> Result<(), OpenError> {
     ConnectionString::parse(format!("{scheme}://{rest}")).map(drop).map_err(|_| MALFORMED)
 }
 
-/// Opens the database at `mongodb://` and `rest`.
+/// Opens the database at `mongodb://` and `rest`. The authorities in `roots`, in PEM, are trusted
+/// besides the public ones.
 pub(crate) async fn open(
     scheme: &'static str,
     rest: &str,
-    migrate: Migrate,
+    (migrate, roots): (Migrate, &str),
 ) -> Result<Opened, OpenError> {
     check(scheme, rest)?;
     let place = place(scheme, rest);
@@ -75,6 +77,7 @@ pub(crate) async fn open(
     options.connect_timeout.get_or_insert(PATIENCE);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.max_pool_size.get_or_insert(CONNECTIONS);
+    let authorities = Authorities::for_client(&mut options, roots)?;
     // What was acknowledged outlives the loss of a member, and is what everybody reads.
     options.write_concern = Some(WriteConcern::majority());
     options.read_concern = Some(ReadConcern::majority());
@@ -90,6 +93,7 @@ pub(crate) async fn open(
         feed: FeedLog { notices, meta: at.collection(META), database },
         place: at,
         format_state,
+        _authorities: authorities,
     };
     let store = Arc::new(Limiter::before(mongo, CONNECTIONS as usize));
     Ok(Opened { store, format_state, is_new, place })
@@ -187,7 +191,9 @@ fn unreachable(error: Error) -> OpenError {
         ErrorKind::Authentication { .. } => {
             ("rejects this user", "check user, password and authSource")
         }
-        ErrorKind::InvalidTlsConfig { .. } => ("has a problem with TLS", "check tlsCAFile"),
+        ErrorKind::InvalidTlsConfig { .. } => {
+            ("has a problem with TLS", "check tlsCAFile and tls.roots")
+        }
         _ => ("does not respond", "check host and port, and that it is running"),
     };
     OpenError::server("mongodb", problem, remedy).because(error)

@@ -38,6 +38,16 @@ impl DriverError {
         matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }
 
+    /// Whether TLS did not come about. What is wrong with a certificate comes as data that is not
+    /// valid (`std::io::ErrorKind::InvalidData`) from the handshake.
+    fn is_about_tls(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Tls(_)) => true,
+            Self::Sql(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+
     /// Whether a connection is of no use after it.
     pub(super) fn breaks_the_line(&self) -> bool {
         match self {
@@ -70,8 +80,8 @@ pub(super) fn unreachable(error: impl Into<DriverError>) -> OpenError {
         {
             ("has no such database", "create it with `createdb`")
         }
-        DriverError::Sql(sqlx::Error::Tls(_)) => {
-            ("has a problem with TLS", "check sslmode and sslrootcert")
+        error if error.is_about_tls() => {
+            ("has a problem with TLS", "check sslmode, sslrootcert and tls.roots")
         }
         _ => {
             let problem = match &error {

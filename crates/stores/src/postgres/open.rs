@@ -83,9 +83,26 @@ fn options(rest: &str) -> Result<PgConnectOptions, OpenError> {
     PgConnectOptions::from_str(url.as_str()).map_err(|_| malformed())
 }
 
-/// Opens the database at `postgres://` and `rest`.
-pub(crate) async fn open(rest: &str, migrate: Migrate) -> Result<Opened, OpenError> {
-    let options = options(rest)?
+/// The parameters, and the variable, that name a file with authorities.
+const ROOT_PARAMETERS: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
+const ROOT_VARIABLE: &str = "PGSSLROOTCERT";
+
+/// Whether `rest` or the environment names a file with authorities, which then counts alone.
+fn names_roots(rest: &str) -> bool {
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let mut names = url::form_urlencoded::parse(query.as_bytes());
+    names.any(|(name, _)| ROOT_PARAMETERS.contains(&&*name))
+        || std::env::var_os(ROOT_VARIABLE).is_some()
+}
+
+/// Opens the database at `postgres://` and `rest`. Where its certificate is verified, the authorities
+/// in `roots`, in PEM, are trusted besides the public ones.
+pub(crate) async fn open(rest: &str, migrate: Migrate, roots: &str) -> Result<Opened, OpenError> {
+    let mut options = options(rest)?;
+    if !roots.is_empty() && !names_roots(rest) {
+        options = options.ssl_root_cert_from_pem(roots.as_bytes().to_vec());
+    }
+    let options = options
         .application_name("castellan")
         .options(PATIENCE)
         .options([("default_transaction_isolation", "read committed")])

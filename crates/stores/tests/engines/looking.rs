@@ -1,6 +1,6 @@
 //! Whoever looks, or may not create, makes nothing; and whoever creates is told so.
 
-use castellan_stores::Migrate;
+use castellan_stores::{Migrate, Surroundings};
 
 use crate::on_each_server;
 
@@ -46,7 +46,8 @@ async fn sqlite_is_found_in_folders_of_any_name() {
     for name in ["what?", "100%", "a%20b"] {
         let folder = outer.path().join(name);
         std::fs::create_dir(&folder).unwrap();
-        let opened = castellan_stores::open_in(&folder, "sqlite://a.db", Migrate::Widen).await;
+        let around = Surroundings { folder: &folder, ..Surroundings::default() };
+        let opened = castellan_stores::open_in(around, "sqlite://a.db", Migrate::Widen).await;
         assert_eq!(opened.unwrap().place, folder.join("a.db").display().to_string());
         assert!(folder.join("a.db").is_file());
     }

@@ -217,7 +217,7 @@ impl Issuer {
         let is_right = match secret.as_str() {
             Some(text) => {
                 let secret = Secret::new(text.to_owned());
-                self.secret_matches(&secret, client.secret.as_deref()).await?
+                self.one_secret_matches(&secret, client.secrets(self.now())).await?
             }
             None => false,
         };

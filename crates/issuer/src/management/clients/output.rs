@@ -157,6 +157,12 @@ impl Showing<'_> {
                 format!("this server lets refresh tokens lie unused for {longest} seconds: {idle}");
             found.insert("refresh_token.refresh_token_ttl".to_owned(), text);
         }
+        let now = self.issuer.now();
+        if let Some(previous) = client.previous_secret.as_ref().filter(|one| now < one.until) {
+            let text =
+                format!("the secret before this one is valid until {}", previous.until.rfc3339());
+            found.insert("client_authentication.primary.secret".to_owned(), text);
+        }
         let named = found.into_iter().map(|(path, text)| (path, format!("client {id}: {text}")));
         let found: BTreeMap<_, _> = named.collect();
         (!found.is_empty()).then_some(found)

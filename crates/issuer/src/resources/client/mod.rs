@@ -14,7 +14,7 @@ pub(crate) mod source;
 pub(crate) mod unserved;
 
 use castellan_proto::{
-    RedirectUri, Secret, is_origin,
+    RedirectUri, Secret, Timestamp, is_origin,
     jose::Algorithm,
     scope::{Scope, Scopes},
 };
@@ -48,6 +48,8 @@ pub struct ClientDocument {
     name: Option<String>,
     uri: Option<String>,
     secret: Option<Secret>,
+    /// Seconds since the Unix epoch until which the secret before this one is valid too.
+    previous_secret_until: Option<Timestamp>,
     #[serde(default)]
     first_party: bool,
     active: Option<bool>,
@@ -142,8 +144,7 @@ impl Resource for ClientDocument {
         Parameter { name: "grant_types", paths: &["grant_types"], how: How::Token },
     ];
     const SCOPE_MEMBER: Option<&'static str> = Some("scope");
-    const SECRETS: Option<fn(&Client) -> Vec<String>> =
-        Some(|client| client.secret.iter().cloned().collect());
+    const SECRETS: Option<fn(&Client) -> Vec<String>> = Some(Client::stored_secrets);
 
     #[cfg(feature = "schema")]
     fn schema() -> schemars::Schema {
@@ -168,9 +169,6 @@ impl Resource for ClientDocument {
         }
         if let Some(dialect) = client.profile.dialect() {
             set("dialect", json!(dialect));
-        }
-        if !client.jwks.is_empty() {
-            set("jwks", json!({"keys": client.jwks}));
         }
         if client.first_party {
             set("first_party", json!(true));
@@ -204,6 +202,7 @@ impl Resource for ClientDocument {
         if let Some(seconds) = client.id_seconds {
             set("id_token_expiration", json!(seconds));
         }
+        secret::show(client, &mut shown);
         groups_claims::show(client, &mut shown);
         registered::show(client, &mut shown);
         introspection::show(client, &mut shown);
@@ -233,7 +232,7 @@ impl Resource for ClientDocument {
         let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
         self.auth.check(&asked)?;
         let (details, resealed) = details::read(&self, issuer, before).await?;
-        let Proof { secret, jwks, changed } =
+        let Proof { secret, jwks, previous: previous_secret, changed } =
             Proof::read(issuer, self.asked_proof(&details)?, before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
         self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
@@ -250,7 +249,6 @@ impl Resource for ClientDocument {
         self.check_algorithms()?;
         effect_check::check(&self, &asked, &grants, (has_secret, profile))?;
         self.check_dialect(profile, (&asked, &redirect_uris))?;
-        let id_seconds = seconds("id_token_expiration", self.id_token_expiration)?;
         let client = Client {
             backchannel_logout: logout::back(&self)?,
             frontchannel_logout: logout::front(&self, &redirect_uris)?,
@@ -258,6 +256,7 @@ impl Resource for ClientDocument {
             name: self.name.unwrap_or_default(),
             uri: self.uri,
             secret,
+            previous_secret,
             jwks,
             first_party: self.first_party,
             active: self.active != Some(false) && !self.revoked && !self.template,
@@ -276,7 +275,7 @@ impl Resource for ClientDocument {
             groups_claims: self.groups_claims,
             basic: asked.has_basic(),
             profile,
-            id_seconds,
+            id_seconds: seconds("id_token_expiration", self.id_token_expiration)?,
             default_max_age: self.default_max_age,
             template: self.template,
             registration,
@@ -325,7 +324,8 @@ impl ClientDocument {
             return Err(Problem::Text(TWO_PROOFS.to_owned()));
         }
         let drops = is_unserved || self.kind == Some(ClientType::Public);
-        Ok(AskedProof { secret: self.secret.as_ref(), jwks: self.jwks.as_ref(), drops })
+        let until = self.previous_secret_until;
+        Ok(AskedProof { secret: self.secret.as_ref(), jwks: self.jwks.as_ref(), drops, until })
     }
 
     /// What it says that concerns each of its grants.

@@ -1,13 +1,16 @@
 //! How an app proves who it is, as written: by a secret or by keys.
 
 use castellan_proto::{
-    Secret,
+    Secret, Timestamp,
     jose::{Jwk, VerifyingKey},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::resources::{Problem, credential::keep};
-use crate::{Issuer, records::Client};
+use crate::{
+    Issuer,
+    records::{Client, Previous},
+    resources::{Problem, credential::keep, previous_secret::AskedPrevious},
+};
 
 /// What is stored of a proof. With neither a secret nor keys the app is public.
 pub(crate) struct Proof {
@@ -15,6 +18,8 @@ pub(crate) struct Proof {
     pub(crate) secret: Option<String>,
     /// Its public keys.
     pub(crate) jwks: Vec<Jwk>,
+    /// The secret before, while it still counts.
+    pub(crate) previous: Option<Previous>,
     /// Whether the secret is another one than before.
     pub(crate) changed: bool,
 }
@@ -27,6 +32,8 @@ pub(crate) struct AskedProof<'a> {
     pub(crate) jwks: Option<&'a Value>,
     /// It says that there is no secret: one that is not written does not stay.
     pub(crate) drops: bool,
+    /// Until when the secret before is valid too, if that is written.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Proof {
@@ -37,25 +44,46 @@ impl Proof {
         before: Option<&Client>,
     ) -> Result<Self, Problem> {
         let kept = before.and_then(|before| before.secret.as_deref());
+        // Who has no secret any more has none of before either.
+        let none = AskedPrevious { until: asked.until, kept: None, replaced: None };
+        let (until, now) = (asked.until, issuer.now());
         match (asked.secret, asked.jwks) {
             (None, None) if asked.drops => {
-                Ok(Self { secret: None, jwks: Vec::new(), changed: kept.is_some() })
+                let (previous, changed) = (none.read(now)?, kept.is_some());
+                Ok(Self { secret: None, jwks: Vec::new(), previous, changed })
             }
             (Some(_), Some(_)) => {
                 Err(Problem::Text("jwks: set either keys or a secret, not both".to_owned()))
             }
             // Who proves themselves by a key must not be let in by a secret of before.
             (None, Some(set)) => {
-                Ok(Self { secret: None, jwks: public_keys(set)?, changed: kept.is_some() })
+                let (previous, changed) = (none.read(now)?, kept.is_some());
+                Ok(Self { secret: None, jwks: public_keys(set)?, previous, changed })
             }
             (None, None) => {
-                Ok(Self { secret: kept.map(ToOwned::to_owned), jwks: Vec::new(), changed: false })
+                let before = before.and_then(|before| before.previous_secret.as_ref());
+                let previous = AskedPrevious { until, kept: before, replaced: None }.read(now)?;
+                let secret = kept.map(ToOwned::to_owned);
+                Ok(Self { secret, jwks: Vec::new(), previous, changed: false })
             }
             (Some(secret), None) => {
                 let (stored, changed) = keep(issuer, secret, kept).await?;
-                Ok(Self { secret: Some(stored), jwks: Vec::new(), changed })
+                let replaced = kept.filter(|_| changed);
+                let kept = before.and_then(|before| before.previous_secret.as_ref());
+                let previous = AskedPrevious { until, kept, replaced }.read(now)?;
+                Ok(Self { secret: Some(stored), jwks: Vec::new(), previous, changed })
             }
         }
+    }
+}
+
+/// Adds its keys, and until when the secret before is valid too; a secret never.
+pub(super) fn show(client: &Client, shown: &mut Value) {
+    if !client.jwks.is_empty() {
+        shown["jwks"] = json!({"keys": client.jwks});
+    }
+    if let Some(previous) = &client.previous_secret {
+        shown["previous_secret_until"] = json!(previous.until);
     }
 }
 

@@ -210,7 +210,7 @@ impl<'a> Setup<'a> {
         if let Some(map) = self.maps.get(&guard.name) {
             return Ok(Arc::clone(map));
         }
-        let built = guards::build_schema(guard, &self.loaded.folder).await?;
+        let built = guards::build_schema(guard, &self.loaded.folder, &self.loaded.roots).await?;
         let map = built.surface.http().ok_or("the guard has no operations")?;
         self.maps.insert(guard.name.clone(), Arc::clone(map));
         Ok(Arc::clone(map))
@@ -263,7 +263,7 @@ impl<'a> Setup<'a> {
         if let Some(schema) = self.schemas.get(&guard.name) {
             return Ok(Arc::clone(schema));
         }
-        let built = guards::build_schema(guard, &self.loaded.folder).await?;
+        let built = guards::build_schema(guard, &self.loaded.folder, &self.loaded.roots).await?;
         let schema = Arc::clone(graphql(guard, &built.surface)?);
         self.schemas.insert(guard.name.clone(), Arc::clone(&schema));
         Ok(schema)
@@ -278,7 +278,7 @@ impl<'a> Setup<'a> {
             foreign: assemble::foreign_tokens(&self.loaded, vec![self.issuer.clone()]),
             denials: Denials::start(self.issuer.clone()),
             usage: Usage::start(self.issuer.clone()),
-            upstreams: Upstreams::default(),
+            upstreams: Upstreams::verified_by(self.loaded.roots.clone()),
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
         };

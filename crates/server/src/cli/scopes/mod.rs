@@ -32,6 +32,7 @@ use crate::{
     config::{GuardConfig, Loaded},
     dialects,
     guards::{self, fetch_sdl},
+    roots::TrustedRoots,
     startup::assemble::{self, Access},
     yaml,
 };
@@ -187,7 +188,9 @@ async fn lint(
     let surface = read_source(loaded, source, guard.as_ref()).await?;
     let older = match &arguments.against {
         Some(place) if is_openapi(place) => Some(read_openapi_at(place, Vec::new())?),
-        Some(place) => Some(read_older(place, settings(source, guard.as_ref())).await?),
+        Some(place) => {
+            Some(read_older(place, settings(source, guard.as_ref()), &loaded.roots).await?)
+        }
         None => None,
     };
     let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
@@ -280,9 +283,9 @@ fn as_url(place: &str) -> Option<url::Url> {
     url::Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-async fn sdl_at(place: &str) -> Result<String, Failure> {
+async fn sdl_at(place: &str, roots: &TrustedRoots) -> Result<String, Failure> {
     Ok(match as_url(place) {
-        Some(url) => fetch_sdl(&url).await?,
+        Some(url) => fetch_sdl(&url, roots).await?,
         None => std::fs::read_to_string(Path::new(place))
             .map_err(|error| format!("{place}: {error}"))?,
     })
@@ -303,11 +306,11 @@ async fn read_source(
                 .into())
         }
         (Some(place), _) => {
-            let sdl = sdl_at(place).await?;
+            let sdl = sdl_at(place, &loaded.roots).await?;
             Surface::build(place, &sdl, &settings(source, guard))
         }
         (None, Some(guard)) => {
-            let built = guards::build_schema(guard, &loaded.folder).await?;
+            let built = guards::build_schema(guard, &loaded.folder, &loaded.roots).await?;
             let map = built.surface.http().ok_or("--schema is required for a GraphQL API")?;
             Ok(Surface { schema: Table::of_map(map), shape: Shape::read("") })
         }
@@ -333,8 +336,12 @@ fn read_openapi_at(place: &str, own: Vec<Operation>) -> Result<Surface, Failure>
 }
 
 /// Reads a schema of which the guard may name fields that it did not have yet.
-async fn read_older(place: &str, mut settings: SchemaSettings) -> Result<Surface, Failure> {
-    let sdl = sdl_at(place).await?;
+async fn read_older(
+    place: &str,
+    mut settings: SchemaSettings,
+    roots: &TrustedRoots,
+) -> Result<Surface, Failure> {
+    let sdl = sdl_at(place, roots).await?;
     // This naming reads every field.
     let plain = SchemaSettings { session: settings.session, ..plain() };
     let plain = Surface::build(place, &sdl, &plain)?;

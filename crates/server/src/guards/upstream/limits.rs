@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use url::Url;
 
 use super::Api;
-use crate::{config::GuardConfig, file_handles::FileHandles};
+use crate::{config::GuardConfig, file_handles::FileHandles, roots::TrustedRoots};
 
 /// More than this an API gets only if its guard says so.
 const DEFAULT: usize = 1_024;
@@ -15,6 +15,8 @@ const DEFAULT: usize = 1_024;
 #[derive(Clone, Default)]
 pub(crate) struct Upstreams {
     apis: BTreeMap<String, Arc<Api>>,
+    /// What their certificates are checked against, besides the public authorities.
+    pub(crate) roots: TrustedRoots,
 }
 
 /// Why what is configured does not work out.
@@ -50,6 +52,11 @@ pub(crate) enum LimitError {
 }
 
 impl Upstreams {
+    /// None yet; those to come are verified against `roots`.
+    pub(crate) fn verified_by(roots: TrustedRoots) -> Self {
+        Self { apis: BTreeMap::new(), roots }
+    }
+
     /// Shares the file handles for upstreams out among those of `guards`. An API whose limit stays
     /// keeps its connections and what is known of it.
     pub(crate) fn share_out(
@@ -60,10 +67,11 @@ impl Upstreams {
         let limits = limits(guards, handles)?;
         let api = |(origin, limit): (String, usize)| {
             let known = self.apis.get(&origin).filter(|api| api.limit == limit).cloned();
-            let api = known.unwrap_or_else(|| Arc::new(Api::new(origin.clone(), limit)));
+            let api =
+                known.unwrap_or_else(|| Arc::new(Api::new(origin.clone(), limit, &self.roots)));
             (origin, api)
         };
-        Ok(Self { apis: limits.into_iter().map(api).collect() })
+        Ok(Self { apis: limits.into_iter().map(api).collect(), roots: self.roots.clone() })
     }
 
     /// The one at `url`.

@@ -38,7 +38,7 @@ use tokio::{
 use tower::Service;
 use url::Url;
 
-use crate::http_client::connector;
+use crate::{http_client::connector, roots::TrustedRoots};
 
 use body::Limit;
 pub(crate) use body::Streamed;
@@ -72,13 +72,13 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// The API at `origin`, with `limit` requests to it at a time.
-    fn new(origin: String, limit: usize) -> Self {
+    /// The API at `origin`, verified against `roots`, with `limit` requests to it at a time.
+    fn new(origin: String, limit: usize, roots: &TrustedRoots) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(limit)
-            .build(connector());
+            .build(connector(roots));
         Self {
             breaker: Arc::new(Breaker::new(origin.clone())),
             origin,

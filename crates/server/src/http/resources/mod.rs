@@ -14,6 +14,7 @@ pub(super) mod policies;
 mod search;
 mod session;
 mod style;
+pub(super) mod tokens;
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ pub(crate) mod registration;
 pub(crate) mod relying_party;
 pub(crate) mod revocation;
 pub(crate) mod revocation_across_nodes;
+pub(crate) mod rotated_secrets;
 pub(crate) mod rp_initiated_logout;
 pub(crate) mod signing_keys;
 pub(crate) mod userinfo;

@@ -615,7 +615,7 @@ async fn explain_says_what_is_wrong_with_a_token() {
         ("archive", &expired, &[], "the token has expired"),
         ("archive", &stranger, &[], "signed with another secret"),
         ("plain", &access, &["--audience", "elsewhere"], "wrong audience: "),
-        ("plain", &changed, &[], "malformed: the signature does not match"),
+        ("plain", &changed, &[], "bad signature: it does not match"),
         ("plain", "rubbish", &[], "malformed: it is neither a JWT nor"),
     ] {
         let said = explain(guard, token, more);
@@ -628,7 +628,7 @@ async fn explain_says_what_is_wrong_with_a_token() {
     }
     assert!(!explain("plain", &access, &[]).contains("problem "));
     castellan.said(&["user", "deactivate", "ann"]);
-    assert!(explain("plain", &access, &[]).contains("problem    revoked: "));
+    assert!(explain("plain", &access, &[]).contains("problem    deactivated: User/ann"));
 
     // Of what was denied, no more is kept than that the credential was not valid.
     let denied = castellan.graphql("/plain", Some(&key_token), query).await;

@@ -9,6 +9,7 @@ pub(crate) mod conditional_writes;
 pub(crate) mod connections;
 pub(crate) mod crashes;
 pub(crate) mod environment;
+pub(crate) mod explained_tokens;
 pub(crate) mod health_checks;
 pub(crate) mod https;
 pub(crate) mod imported_hashes;

@@ -1,7 +1,8 @@
 //! A PostgreSQL of a test's own, which can be killed as a power cut would.
 
 use std::{
-    path::PathBuf,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -38,8 +39,31 @@ fn program(name: &str) -> Command {
     Command::new(path)
 }
 
+/// Has the server whose data is in `folder` speak TLS.
+fn set_tls(folder: &Path, certificate: &str, key: &str) {
+    for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        // It refuses a key that others can read, or own.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let _ = Command::new("chown").arg("--reference").arg(folder).arg(&path).output();
+    }
+    let settings = folder.join("postgresql.conf");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, format!("{text}\nssl = on\n")).unwrap();
+}
+
 impl OwnPostgres {
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// One that has TLS, by `certificate` and `key` in PEM.
+    pub fn with_tls(certificate: &str, key: &str) -> Self {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Only root is refused by the server, and only root can give the folder away.
         let _ = Command::new("chown").arg("postgres").arg(folder.path()).output();
@@ -47,6 +71,9 @@ impl OwnPostgres {
         initdb.arg("-D").arg(folder.path().join("data"));
         let output = initdb.args(["-A", "trust", "-U", "castellan", "--no-sync"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        if let Some((certificate, key)) = tls {
+            set_tls(&folder.path().join("data"), certificate, key);
+        }
         let port = free_port();
         let server = Self::serve(&folder, port);
         let mut own = Self { server, folder, port };

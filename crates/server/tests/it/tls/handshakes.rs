@@ -131,6 +131,38 @@ async fn browsers_are_told_to_stay_on_https() {
     }
 }
 
+/// Behind a proxy that is believed and says https, and nowhere else.
+#[tokio::test]
+async fn browsers_are_told_to_stay_on_https_behind_a_proxy_that_says_https() {
+    let start = |server: &'static str| {
+        Castellan::start(Plan {
+            server,
+            issuer: Some("https://id.example.org".to_owned()),
+            ..Plan::default()
+        })
+    };
+    let hsts = async |castellan: &Castellan, scheme: Option<&str>| {
+        let ask = Ask::get(&castellan.at("/auth/userinfo")).header("host", "id.example.org");
+        let ask = match scheme {
+            Some(scheme) => ask.header("x-forwarded-proto", scheme),
+            None => ask,
+        };
+        ask.send().await.header("strict-transport-security").map(ToOwned::to_owned)
+    };
+    let trusting = start("trusted_proxies = [\"127.0.0.1\"]\nhsts = \"30d\"\n").await;
+    let told = Some("max-age=2592000".to_owned());
+    assert_eq!(hsts(&trusting, Some("https")).await, told);
+    // The last word is that of the nearest proxy.
+    assert_eq!(hsts(&trusting, Some("http, HTTPS")).await, told);
+    for plain in [None, Some("http"), Some("https, http"), Some("")] {
+        assert_eq!(hsts(&trusting, plain).await, None, "{plain:?}");
+    }
+    let off = start("trusted_proxies = [\"127.0.0.1\"]\nhsts = \"off\"\n").await;
+    assert_eq!(hsts(&off, Some("https")).await, None);
+    let strange = start("").await;
+    assert_eq!(hsts(&strange, Some("https")).await, None, "nobody is believed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_that_redirects_answers_nothing_else_but_health() {
     let port = free_port();

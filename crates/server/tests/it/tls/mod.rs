@@ -6,4 +6,5 @@ mod handshakes;
 mod headers;
 mod proxies;
 mod proxy_protocol;
+mod roots;
 pub(crate) mod support;

@@ -334,7 +334,8 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(arguments) if arguments.is_remote() => apply::run_remotely(arguments).await,
         Command::Apply(arguments) => {
-            recorded(&load()?, async |issuer| apply::run(issuer, arguments).await).await
+            let loaded = load()?;
+            recorded(&loaded, async |issuer| apply::run(&loaded, issuer, arguments).await).await
         }
         Command::Get(arguments) => resources::get(&open(&load()?).await?, arguments).await,
         Command::Delete(arguments) => {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    resources::{self, Format},
+    resources::{self, Output},
 };
 use crate::dialects::Dialects;
 
@@ -26,8 +26,14 @@ pub(super) enum Command {
         /// Its `client_id`.
         id: String,
     },
+    /// Delete an app. Its sessions and tokens become invalid everywhere.
+    Delete {
+        /// Its `client_id`.
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// List apps.
-    List,
+    List(Output),
 }
 
 /// Whether an app can keep a secret (RFC 6749 §2.1).
@@ -165,7 +171,12 @@ pub(super) async fn run(
             println!("set a new secret for Client/{id}");
             show(Some(&secret));
         }
-        Command::List => return resources::list(issuer, ResourceKind::CLIENT, Format::Yaml).await,
+        Command::Delete { id } => {
+            return resources::remove(issuer, ResourceKind::CLIENT, &id).await;
+        }
+        Command::List(output) => {
+            return resources::list(issuer, ResourceKind::CLIENT, &output).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

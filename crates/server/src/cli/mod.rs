@@ -28,6 +28,7 @@ mod schema;
 mod scopes;
 mod serve;
 mod served;
+mod table;
 mod tls;
 mod token_problem;
 mod trial;
@@ -95,10 +96,10 @@ enum Command {
     Get(resources::GetArguments),
     /// Delete a resource. Its sessions and tokens become invalid everywhere.
     Delete(resources::DeleteArguments),
-    /// Manage people: add, set a password, deactivate, list.
+    /// Manage people: add, set a password or groups, deactivate, activate, list.
     #[command(subcommand)]
     User(user::Command),
-    /// Manage apps: add, set a new secret, list.
+    /// Manage apps: add, set a new secret, delete, list.
     #[command(subcommand)]
     Client(client::Command),
     /// Manage machine users: add, set a new secret, list.
@@ -255,7 +256,7 @@ pub fn command(rosters: &Rosters) -> clap::Command {
     // Not `mut_arg`, which moves the argument behind the others.
     let set = |command: clap::Command| {
         command.mut_args(|argument| match argument.get_id().as_str() {
-            "kind" => argument.help(format!("Kind of the resource: {kinds}")),
+            "kind" => argument.help(format!("Kind of the resource: {kinds}; plurals are accepted")),
             _ => argument,
         })
     };

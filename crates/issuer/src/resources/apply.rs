@@ -196,8 +196,7 @@ impl Issuer {
         let stored = self.repository().get::<R::Record>(&record_id, now).await?;
         let earlier = stored.as_ref().map(described::<R>);
         check(&resource, preconditions, earlier.as_ref())?;
-        let checking = (mode == Mode::DryRun).then(|| self.checking());
-        let reader = checking.as_ref().unwrap_or(self);
+        let reader = if mode == Mode::DryRun { &self.checking() } else { self };
         let wanted = document.read(reader, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) =
             wanted.map_err(|problem| ApplyError::of(&resource, problem))?;

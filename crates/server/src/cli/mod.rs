@@ -253,7 +253,7 @@ struct Unprinted(&'static std::io::Error);
 pub fn command(rosters: &Rosters) -> clap::Command {
     let (roster, dialects) = (&rosters.resources, rosters.dialects.client_names());
     let kinds = one_of(&roster.names());
-    // Not `mut_arg`, which moves the argument behind the others.
+    // Neither `mut_arg` nor `mut_subcommand`, which move theirs behind the others.
     let set = |command: clap::Command| {
         command.mut_args(|argument| match argument.get_id().as_str() {
             "kind" => argument.help(format!("Kind of the resource: {kinds}; plurals are accepted")),
@@ -263,7 +263,6 @@ pub fn command(rosters: &Rosters) -> clap::Command {
     let writable: Vec<_> =
         roster.iter().filter(|kind| kind.is_writable()).map(ResourceKind::as_str).collect();
     let documents = format!("The `resourceType` of a document is {}.", one_of(&writable));
-    // Not `mut_subcommand`, which moves the command behind the others.
     Arguments::command().mut_subcommands(|command| match command.get_name() {
         "get" | "delete" => set(command),
         "apply" => command.after_help(documents.clone()),

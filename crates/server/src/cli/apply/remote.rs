@@ -50,7 +50,7 @@ fn target(document: &Value) -> Result<String, String> {
     let (kind, id) = (text("resourceType"), text("id"));
     match Roster::default().named(kind) {
         Some(known) if is_identifier(id) && known.is_writable() => Ok(format!("{kind}/{id}")),
-        Some(known) if !known.is_writable() => Err(format!("a {kind} cannot be written")),
+        Some(known) if !known.is_writable() => Err(format!("{kind} cannot be written")),
         _ => Err("resourceType or id is missing".to_owned()),
     }
 }

@@ -5,10 +5,7 @@ use std::{path::Path, process::Output};
 
 use crate::{
     operations::commands::run_in,
-    support::{
-        castellan::{Castellan, Plan},
-        fixtures::Asking,
-    },
+    support::castellan::{Castellan, Plan},
 };
 
 fn err(output: &Output) -> String {
@@ -60,7 +57,7 @@ async fn every_document_is_checked_before_the_first_is_written() {
         assert_eq!(refused.status.code(), Some(1), "{said}");
         for problem in [
             "castellan: standard input, document 3 (line 9): User/mallory: ",
-            "castellan: standard input, document 4 (line 13): line 16, column ",
+            "castellan: standard input, document 4 (line 13): line 15, column ",
             "castellan: standard input, document 5 (line 17): User/adam: \"eve\" already belongs to \
              User/eve",
             "castellan: standard input, document 6 (line 21): Group/night: is in standard input, \
@@ -108,12 +105,18 @@ async fn any_number_of_documents_is_applied() {
     assert!(applied.status.success(), "{}", err(&applied));
     assert_eq!(out(&applied).lines().count(), 3_000);
     assert_eq!(castellan.said(&["get", "groups", "-o", "json"]).lines().count(), 3_000);
-    // Each is looked at, and the last keeps all from being written.
-    let wrong = groups(100_000).replace("id: g99999\n", "id: g99999\nmembers: 1\n");
-    let refused = castellan.cli_with(&APPLY, &wrong);
-    let said = err(&refused);
-    assert!(said.contains("document 100000 (line 299998): Group/g99999: "), "{said}");
-    assert!(said.contains("1 of 100000 documents has a problem; nothing was written"), "{said}");
+    // Each is looked at, and the last keeps all from being written, or from being sent.
+    let server = ["apply", "-f", "-", "--server", "http://127.0.0.1:9/", "--token", "of-no-use"];
+    for (number, arguments) in [(10_000, &APPLY[..]), (100_000, &server)] {
+        let last = format!("id: g{}\n", number - 1);
+        let wrong = groups(number).replace(&last, "name: no id\n");
+        let refused = castellan.cli_with(arguments, &wrong);
+        let said = err(&refused);
+        let place = format!("document {number} (line {}): ", 3 * number - 2);
+        assert!(!refused.status.success() && said.contains(&place), "{said}");
+        let all = format!("1 of {number} documents has a problem; nothing was ");
+        assert!(said.contains(&all), "{said}");
+    }
     assert_eq!(castellan.said(&["get", "groups", "-o", "json"]).lines().count(), 3_000);
 }
 
@@ -125,7 +128,7 @@ async fn nothing_is_sent_to_a_server_before_all_documents_were_read() {
     for (wrong, said) in [
         ("id: [\n", "document 2 (line 4): line "),
         ("resourceType: Pizza\nid: x\n", "document 2 (line 4): resourceType or id is missing"),
-        ("resourceType: Session\nid: x\n", "document 2 (line 4): a Session cannot be written"),
+        ("resourceType: AuditEvent\nid: x\n", "document 2 (line 4): AuditEvent cannot be written"),
     ] {
         let remote = ["apply", "-f", "-", "--server", &castellan.url, "--token", "of-no-use"];
         let refused = castellan.cli_with(&remote, &format!("{good}{wrong}"));

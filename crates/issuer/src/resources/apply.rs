@@ -70,6 +70,14 @@ impl ApplyError {
             Problem::Store(error) => error.into(),
         }
     }
+
+    fn of_keys(resource: &str, error: KeyringError) -> Self {
+        match error {
+            KeyringError::Store(error) => error.into(),
+            older @ KeyringError::Older => Self::of(resource, older.to_string().into()),
+            other => StoreError::new(other).into(),
+        }
+    }
 }
 
 /// What became of a document, or would.
@@ -220,11 +228,8 @@ impl Issuer {
             return Ok(applied);
         }
         // Before anything can be signed: an app reads the keys once and then for long no more.
-        self.ready_keys_for::<R>(&record).await.map_err(|error| match error {
-            KeyringError::Store(error) => error.into(),
-            older @ KeyringError::Older => invalid(older.to_string()),
-            other => StoreError::new(other).into(),
-        })?;
+        let ready = self.ready_keys_for::<R>(&record).await;
+        ready.map_err(|error| ApplyError::of_keys(&resource, error))?;
         let number = stored.as_ref().map_or(1, |stored| stored.version.saturating_add(1));
         let version = version_of::<R>(id, number, &record);
         let (written, record) = match stored {

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(shown("scope"), "a,b");
         assert_eq!(
             (shown("user"), shown("active"), shown("none")),
-            ("ada".into(), "false".into(), "".into())
+            ("ada".into(), "false".into(), String::new())
         );
         assert_eq!(shown("note"), "x\u{fffd}[2J\u{fffd}");
         assert_eq!(shown("long"), format!("{}…", "y".repeat(47)));

@@ -63,7 +63,7 @@ pub(super) async fn run(
         let applied = issuer.apply(document?, Mode::Write).await;
         let applied = applied.map_err(|error| interrupted(place, &error.to_string(), written))?;
         report(&applied, Mode::Write)?;
-        warn(&applied, known.warnings(issuer, &applied).await);
+        warn(&applied, &known.warnings(issuer, &applied).await);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,7 +89,7 @@ async fn check(
                 problems.note(place, &applied.resource);
                 if let Some(known) = dry.as_deref_mut() {
                     report(&applied, Mode::DryRun)?;
-                    warn(&applied, known.warnings(issuer, &applied).await);
+                    warn(&applied, &known.warnings(issuer, &applied).await);
                 }
             }
             // The next document would meet the same.
@@ -168,8 +168,8 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     read.collect()
 }
 
-fn warn(applied: &Applied, more: Vec<String>) {
-    for warning in applied.warnings.iter().chain(&more) {
+fn warn(applied: &Applied, more: &[String]) {
+    for warning in applied.warnings.iter().chain(more) {
         eprintln!("warning: {}: {warning}", applied.resource);
     }
 }

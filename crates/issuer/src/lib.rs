@@ -60,6 +60,8 @@ pub struct Issuer {
     grants: grant::Roster,
     sign_in_methods: sign_in::Roster,
     messenger: Option<Arc<dyn messages::Messenger>>,
+    /// It checks documents and writes none, so that no secret has to be hashed.
+    is_checking: bool,
 }
 
 struct Shared {
@@ -69,6 +71,7 @@ struct Shared {
     master: MasterKey,
     keyring: Keyring,
     passwords: Passwords,
+    checking_passwords: Passwords,
     readiness: Arc<Readiness>,
     resources: resources::Roster,
     liveness: Arc<Liveness>,
@@ -150,6 +153,7 @@ impl Issuer {
             clock,
             master,
             keyring,
+            checking_passwords: passwords.without_making(),
             passwords,
             readiness,
             resources,
@@ -182,6 +186,7 @@ impl Issuer {
             grants: grant::ROSTER,
             sign_in_methods: sign_in::ROSTER,
             messenger: None,
+            is_checking: false,
         }
     }
 
@@ -254,7 +259,12 @@ impl Issuer {
     /// The pool that hashes passwords.
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
-        &self.shared.passwords
+        if self.is_checking { &self.shared.checking_passwords } else { &self.shared.passwords }
+    }
+
+    /// The same issuer for documents that are checked and not written: it hashes nothing.
+    pub(crate) fn checking(&self) -> Self {
+        Self { is_checking: true, ..self.clone() }
     }
 
     /// Whether this node can write and its clock is right.

@@ -61,6 +61,17 @@ impl RedirectUri {
         self.web().map(|url| url.origin().ascii_serialization())
     }
 
+    /// Whether a parameter in its query is an address of the web, as those of pages that redirect are
+    /// (RFC 9700 §4.11.1).
+    #[must_use]
+    pub fn names_another(&self) -> bool {
+        let is_address = |value: &str| {
+            value.starts_with("//")
+                || Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        };
+        Url::parse(&self.0).is_ok_and(|url| url.query_pairs().any(|(_, value)| is_address(&value)))
+    }
+
     fn web(&self) -> Option<Url> {
         Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     }

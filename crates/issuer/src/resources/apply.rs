@@ -9,6 +9,7 @@ use super::{
     Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, UserDocument,
     Version,
     kind::{described, version_of},
+    plan::Names,
     reference::as_native,
 };
 use crate::{
@@ -37,13 +38,15 @@ pub enum ApplyError {
         /// What is wrong, naming the member.
         problem: String,
     },
-    /// Another record has one of its names.
-    #[error("{resource}: {name:?} already belongs to another one")]
+    /// Another record has one of its names, or a document before this one takes it.
+    #[error("{resource}: {name:?} already belongs to {}", owner.as_deref().unwrap_or("another one"))]
     Clash {
         /// Kind and id.
         resource: String,
         /// The name.
         name: String,
+        /// Kind and id of the document that takes it, if that is not written yet.
+        owner: Option<String>,
     },
     /// It is not in the version that it has to be in, or exists where it must not.
     #[error("{0}: a precondition does not hold; read it again")]
@@ -67,6 +70,14 @@ impl ApplyError {
             Problem::Store(error) => error.into(),
         }
     }
+
+    fn of_keys(resource: &str, error: KeyringError) -> Self {
+        match error {
+            KeyringError::Store(error) => error.into(),
+            older @ KeyringError::Older => Self::of(resource, older.to_string().into()),
+            other => StoreError::new(other).into(),
+        }
+    }
 }
 
 /// What became of a document, or would.
@@ -84,6 +95,8 @@ pub struct Applied {
     pub secret_changed: bool,
     /// Its version as it is; of a dry run, as it was.
     pub version: Option<Version>,
+    /// Which unique names it gets and gives up.
+    pub(crate) names: Names,
 }
 
 impl Applied {
@@ -191,7 +204,8 @@ impl Issuer {
         let stored = self.repository().get::<R::Record>(&record_id, now).await?;
         let earlier = stored.as_ref().map(described::<R>);
         check(&resource, preconditions, earlier.as_ref())?;
-        let wanted = document.read(self, stored.as_ref().map(|stored| &stored.body)).await;
+        let reader = if mode == Mode::DryRun { &self.checking() } else { self };
+        let wanted = document.read(reader, stored.as_ref().map(|stored| &stored.body)).await;
         let (record, secret_changed) =
             wanted.map_err(|problem| ApplyError::of(&resource, problem))?;
         let mut applied = Applied {
@@ -201,6 +215,7 @@ impl Issuer {
             warnings: R::warnings(&record),
             secret_changed,
             version: earlier.as_ref().map(|earlier| earlier.version.clone()),
+            names: Names::between(stored.as_ref().map(|stored| &stored.body), &record),
         };
         if mode == Mode::DryRun {
             return Ok(applied);
@@ -213,11 +228,8 @@ impl Issuer {
             return Ok(applied);
         }
         // Before anything can be signed: an app reads the keys once and then for long no more.
-        self.ready_keys_for::<R>(&record).await.map_err(|error| match error {
-            KeyringError::Store(error) => error.into(),
-            older @ KeyringError::Older => invalid(older.to_string()),
-            other => StoreError::new(other).into(),
-        })?;
+        let ready = self.ready_keys_for::<R>(&record).await;
+        ready.map_err(|error| ApplyError::of_keys(&resource, error))?;
         let number = stored.as_ref().map_or(1, |stored| stored.version.saturating_add(1));
         let version = version_of::<R>(id, number, &record);
         let (written, record) = match stored {
@@ -240,7 +252,7 @@ impl Issuer {
             }
             Written::Conflict if preconditions.is_empty() => Err(ApplyError::Conflict(resource)),
             Written::Conflict => Err(ApplyError::Precondition(resource)),
-            Written::Clash(name) => Err(ApplyError::Clash { resource, name }),
+            Written::Clash(name) => Err(ApplyError::Clash { resource, name, owner: None }),
         }
     }
 
@@ -383,7 +395,10 @@ fn no_meta(meta: Option<&Value>) -> Result<(), String> {
 const TRIES: usize = 16;
 
 /// Takes kind and id off a document.
-fn open(roster: &Roster, document: Value) -> Result<(ResourceKind, String, Value), ApplyError> {
+pub(super) fn open(
+    roster: &Roster,
+    document: Value,
+) -> Result<(ResourceKind, String, Value), ApplyError> {
     let Value::Object(mut members) = document else {
         return Err(ApplyError::Kind(
             "a document must be a map with a resourceType and an id".to_owned(),

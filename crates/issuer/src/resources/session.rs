@@ -14,6 +14,7 @@ use super::{
     Resource, Version,
     apply::check,
     kind::version_of,
+    plan::Names,
     search::{Cause, ListError, Listed, Listing, Place, Sort},
 };
 use crate::{
@@ -137,6 +138,7 @@ impl Resource for SessionDocument {
             warnings: Vec::new(),
             secret_changed: false,
             version: Some(after.version),
+            names: Names::default(),
         })
     }
 

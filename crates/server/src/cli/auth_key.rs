@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Failure, feature_off,
-    resources::{self, Format},
+    resources::{self, Output},
 };
 use crate::config::Loaded;
 
@@ -36,7 +36,7 @@ pub(super) enum Command {
         keep: bool,
     },
     /// List keys.
-    List,
+    List(Output),
 }
 
 pub(super) async fn run(
@@ -62,8 +62,8 @@ pub(super) async fn run(
                 return Err(format!("AuthKey {id:?} does not exist").into());
             }
         }
-        Command::List => {
-            return resources::list(issuer, ResourceKind::AUTH_KEY, Format::Yaml).await;
+        Command::List(output) => {
+            return resources::list(issuer, ResourceKind::AUTH_KEY, &output).await;
         }
     }
     println!("apiKey: {secret}\n(It is not shown again; only its hash is stored.)");

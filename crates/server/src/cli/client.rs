@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    resources::{self, Format},
+    resources::{self, Output},
 };
 use crate::dialects::Dialects;
 
@@ -35,8 +35,14 @@ pub(super) enum Command {
         /// Its `client_id`.
         id: String,
     },
+    /// Delete an app. Its sessions and tokens become invalid everywhere.
+    Delete {
+        /// Its `client_id`.
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// List apps.
-    List,
+    List(Output),
 }
 
 /// Minutes of an overlap at most: a year.
@@ -179,7 +185,12 @@ pub(super) async fn run(
                 println!("Client/{id} has no old secret that is still valid");
             }
         }
-        Command::List => return resources::list(issuer, ResourceKind::CLIENT, Format::Yaml).await,
+        Command::Delete { id } => {
+            return resources::remove(issuer, ResourceKind::CLIENT, &id).await;
+        }
+        Command::List(output) => {
+            return resources::list(issuer, ResourceKind::CLIENT, &output).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Failure, feature_off,
-    resources::{self, Format},
+    resources::{self, Output},
 };
 use crate::config::Loaded;
 
@@ -43,7 +43,7 @@ pub(super) enum Command {
         overlap_minutes: u64,
     },
     /// List machine users.
-    List,
+    List(Output),
 }
 
 pub(super) async fn run(
@@ -77,8 +77,8 @@ pub(super) async fn run(
             }
             show(&secret);
         }
-        Command::List => {
-            return resources::list(issuer, ResourceKind::API_CREDENTIAL, Format::Yaml).await;
+        Command::List(output) => {
+            return resources::list(issuer, ResourceKind::API_CREDENTIAL, &output).await;
         }
     }
     Ok(ExitCode::SUCCESS)

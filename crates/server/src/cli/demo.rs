@@ -152,11 +152,16 @@ async fn save(
         None => drop(fetch_sdl(upstream, &roots()?).await?),
     }
     let issuer = format!("http://localhost:{}", listen.port());
-    let text = settings(&issuer, listen, &guard_settings(upstream, openapi));
+    let guard = guard_settings(upstream, openapi, "# ");
+    let text = settings(&issuer, listen, &guard);
     super::new_file(file, &mut OpenOptions::new())?
         .write_all(text.as_bytes())
         .map_err(|error| format!("{}: {error}", file.display()))?;
     println!("wrote {0}; start with: castellan serve --config {0}", file.display());
+    println!(
+        "Nothing is public: the line `public` of {} says how reads become so.",
+        file.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,7 +182,10 @@ url = "sqlite://castellan.db"
 }
 
 /// The guard of `upstream`, which an `OpenAPI` document describes if it is not GraphQL.
-fn guard_settings(upstream: &Url, openapi: Option<&Path>) -> String {
+///
+/// `before_public` stands before the line that makes reads public: what is public in a file that
+/// somebody keeps is for them to choose.
+fn guard_settings(upstream: &Url, openapi: Option<&Path>, before_public: &str) -> String {
     let place = match openapi {
         None => format!("path = \"/graphql\"\nupstream = \"{upstream}\"\n"),
         Some(file) => format!(
@@ -186,8 +194,8 @@ fn guard_settings(upstream: &Url, openapi: Option<&Path>) -> String {
         ),
     };
     format!(
-        "[[guard]]\nname = \"upstream\"\n{place}public = [\"Query:*\"]      # reads are public; writes \
-         need a token with their scope\n"
+        "[[guard]]\nname = \"upstream\"\n{place}{before_public}public = [\"Query:*\"]      # reads are \
+         public; writes need a token with their scope\n"
     )
 }
 
@@ -209,7 +217,7 @@ public = ["Query:*"]
 
 impl Demo {
     fn load(&self, listen: SocketAddr) -> Result<Loaded, Failure> {
-        let guard = guard_settings(&self.upstream, self.openapi.as_deref());
+        let guard = guard_settings(&self.upstream, self.openapi.as_deref(), "");
         let mut text = settings(&self.issuer, listen, &guard);
         if self.is_sample {
             text = text.replace("name = \"upstream\"", "name = \"archive\"\ndialect = \"trompa\"");

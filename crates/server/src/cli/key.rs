@@ -3,18 +3,23 @@
 use std::process::ExitCode;
 
 use castellan_issuer::{Issuer, keys::MasterKey};
+use serde_json::json;
 
-use super::Failure;
+use super::{
+    Failure,
+    resources::{Format, Output},
+};
 use crate::{
     config::Loaded,
     startup::assemble::{self, Access},
+    yaml,
 };
 
 /// Manage signing keys and the master key that seals them.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// List the signing keys and when each of them signs.
-    List,
+    List(Output),
     /// Create new keys. They are published immediately, and sign once verifiers have had time to
     /// fetch them.
     Rotate,
@@ -36,7 +41,7 @@ pub(super) enum Command {
 pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, Failure> {
     let open = |access| assemble::open_issuer(loaded, access);
     match command {
-        Command::List => list(&open(Access::Look).await?),
+        Command::List(output) => list(&open(Access::Look).await?, output.of_list())?,
         Command::Rotate => {
             let issuer = open(Access::Change).await?;
             if !issuer.rotate_keys().await? {
@@ -44,12 +49,12 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
                     "New keys are already published and not yet in use; no keys were created."
                 );
             }
-            list(&issuer);
+            list(&issuer, Format::Table)?;
         }
         Command::Retire { kid } => {
             let issuer = open(Access::Change).await?;
             issuer.retire_key(&kid).await?;
-            list(&issuer);
+            list(&issuer, Format::Table)?;
         }
         Command::NewMaster => println!("{}", &*MasterKey::generate().text()),
         Command::Reseal => {
@@ -62,10 +67,14 @@ pub(super) async fn run(loaded: &Loaded, command: Command) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(issuer: &Issuer) {
-    let now = issuer.now();
-    println!("{:<45} {:<9} {:<6} state", "kid", "use", "alg");
-    for key in issuer.keyring().keys().iter() {
+/// Prints the signing keys; times of JSON and YAML are in seconds since 1970.
+fn list(issuer: &Issuer, format: Format) -> Result<(), Failure> {
+    let (now, ring) = (issuer.now(), issuer.keyring().keys());
+    if format == Format::Table {
+        println!("{:<45} {:<9} {:<6} state", "kid", "use", "alg");
+    }
+    let mut shown = Vec::new();
+    for key in ring.iter() {
         let usage = format!("{:?}", key.usage).to_lowercase();
         let state = match (key.sign_from <= now, key.sign_until) {
             (false, _) => format!("signs in {} s", key.sign_from.since(now).as_secs()),
@@ -74,6 +83,18 @@ fn list(issuer: &Issuer) {
             (true, None) => "signs".to_owned(),
         };
         let (kid, alg) = (key.signing.kid(), key.signing.algorithm().as_str());
-        println!("{kid:<45} {usage:<9} {alg:<6} {state}");
+        if format == Format::Table {
+            println!("{kid:<45} {usage:<9} {alg:<6} {state}");
+        }
+        shown.push(json!({
+            "kid": kid, "use": usage, "alg": alg, "state": state,
+            "signs_from": key.sign_from, "signs_until": key.sign_until,
+        }));
     }
+    match format {
+        Format::Table => {}
+        Format::Yaml => print!("{}", yaml::write(&json!(shown))?),
+        Format::Json => shown.iter().for_each(|key| println!("{key}")),
+    }
+    Ok(())
 }

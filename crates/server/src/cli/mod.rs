@@ -31,6 +31,7 @@ mod schema;
 mod scopes;
 mod serve;
 mod served;
+mod table;
 mod tls;
 mod trial;
 mod user;
@@ -94,10 +95,10 @@ enum Command {
     Get(resources::GetArguments),
     /// Delete a resource. Its sessions and tokens become invalid everywhere.
     Delete(resources::DeleteArguments),
-    /// Manage people: add, set a password, deactivate, list.
+    /// Manage people: add, set a password or groups, deactivate, activate, list.
     #[command(subcommand)]
     User(user::Command),
-    /// Manage apps: add, set a new secret, list.
+    /// Manage apps: add, set a new secret, delete, list.
     #[command(subcommand)]
     Client(client::Command),
     /// Manage machine users: add, set a new secret, list.
@@ -180,17 +181,16 @@ struct Unprinted(&'static std::io::Error);
 pub fn command(rosters: &Rosters) -> clap::Command {
     let (roster, dialects) = (&rosters.resources, rosters.dialects.client_names());
     let kinds = one_of(&roster.names());
-    // Not `mut_arg`, which moves the argument behind the others.
+    // Neither `mut_arg` nor `mut_subcommand`, which move theirs behind the others.
     let set = |command: clap::Command| {
         command.mut_args(|argument| match argument.get_id().as_str() {
-            "kind" => argument.help(format!("Kind of the resource: {kinds}")),
+            "kind" => argument.help(format!("Kind of the resource: {kinds}; plurals are accepted")),
             _ => argument,
         })
     };
     let writable: Vec<_> =
         roster.iter().filter(|kind| kind.is_writable()).map(ResourceKind::as_str).collect();
     let documents = format!("The `resourceType` of a document is {}.", one_of(&writable));
-    // Not `mut_subcommand`, which moves the command behind the others.
     Arguments::command().mut_subcommands(|command| match command.get_name() {
         "get" | "delete" => set(command),
         "apply" => command.after_help(documents.clone()),
@@ -263,7 +263,9 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Apply(one) if one.is_remote() => apply::run_remotely(config.as_deref(), one).await,
         Command::Apply(arguments) => {
-            recorded(&load()?, access, async |issuer| apply::run(issuer, arguments).await).await
+            let loaded = load()?;
+            let work = async |issuer: &_| apply::run(&loaded, issuer, arguments).await;
+            recorded(&loaded, access, work).await
         }
         Command::Get(arguments) => resources::get(&open(&load()?, access).await?, arguments).await,
         Command::Delete(arguments) => {

@@ -14,7 +14,7 @@ use castellan_issuer::{
 };
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, table::Table};
 use crate::yaml;
 
 /// Read resources.
@@ -41,9 +41,24 @@ pub(super) struct GetArguments {
     /// Maximum number of results.
     #[arg(long, value_name = "N", conflicts_with = "id")]
     limit: Option<usize>,
-    /// Output format.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// How resources are printed.
+#[derive(clap::Args)]
+pub(super) struct Output {
+    /// Output format. Default: a table for a list, YAML for one resource. `--format` is an older name
+    /// of this option.
+    #[arg(short = 'o', long, visible_alias = "format", value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+impl Output {
+    /// What is asked for, or the default of a list.
+    pub(super) fn of_list(&self) -> Format {
+        self.output.unwrap_or(Format::Table)
+    }
 }
 
 /// Delete a resource.
@@ -56,10 +71,11 @@ pub(super) struct DeleteArguments {
     id: String,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
+    /// One line per resource, with its most important members.
+    Table,
     /// YAML, as `apply` reads it.
-    #[default]
     Yaml,
     /// JSON, one document per line.
     Json,
@@ -82,7 +98,11 @@ pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<Exit
         let LookUp::Found(found) = issuer.look_up(kind, &id).await? else {
             return Err(format!("{} {id:?} does not exist", kind.as_str()).into());
         };
-        print(&found.with_meta(), arguments.format)?;
+        let document = found.with_meta();
+        match arguments.output.output.unwrap_or(Format::Yaml) {
+            Format::Table => Table::of(kind.as_str()).print(&[document]),
+            format => print(&document, format)?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let filter = |given: Option<(FilterAttribute, String)>, how| {
@@ -95,7 +115,8 @@ pub(super) async fn get(issuer: &Issuer, arguments: GetArguments) -> Result<Exit
         sort: arguments.sort.map(|by| Sort { by: by.into(), order }),
         ..Listing::all(PAGE)
     };
-    print_all(issuer, kind, listing, arguments.limit.unwrap_or(usize::MAX), arguments.format).await
+    let most = arguments.limit.unwrap_or(usize::MAX);
+    print_all(issuer, kind, listing, most, arguments.output.of_list()).await
 }
 
 impl From<SortBy> for SortAttribute {
@@ -123,9 +144,9 @@ fn attribute(text: &str) -> Result<(FilterAttribute, String), &'static str> {
 pub(super) async fn list(
     issuer: &Issuer,
     kind: ResourceKind,
-    format: Format,
+    output: &Output,
 ) -> Result<ExitCode, Failure> {
-    print_all(issuer, kind, Listing::all(PAGE), usize::MAX, format).await
+    print_all(issuer, kind, Listing::all(PAGE), usize::MAX, output.of_list()).await
 }
 
 async fn print_all(
@@ -135,21 +156,29 @@ async fn print_all(
     most: usize,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let mut printed = 0;
+    let (mut printed, mut table) = (0, Table::of(kind.as_str()));
     while printed < most {
         listing.first = PAGE.min(most - printed);
         let page = issuer.listing(kind, &listing).await.map_err(refused)?;
-        for document in &page.documents {
-            if format == Format::Yaml && printed > 0 {
-                println!("---");
+        if format == Format::Table && !page.documents.is_empty() {
+            table.print(&page.documents);
+            printed += page.documents.len();
+        } else {
+            for document in &page.documents {
+                if format == Format::Yaml && printed > 0 {
+                    println!("---");
+                }
+                print(document, format)?;
+                printed += 1;
             }
-            print(document, format)?;
-            printed += 1;
         }
         listing.after = page.end_cursor;
         if listing.after.is_none() {
             break;
         }
+    }
+    if format == Format::Table && printed == 0 {
+        eprintln!("no {} found", kind.as_str());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -176,25 +205,44 @@ pub(super) async fn delete(
     if kind.is_log() {
         return Err(format!("an {} can only be read", kind.as_str()).into());
     }
-    if issuer.remove(kind, &arguments.id).await? {
-        println!("deleted {}/{}", kind.as_str(), arguments.id);
+    remove(issuer, kind, &arguments.id).await
+}
+
+/// Deletes the resource `id` of `kind`, and says so.
+pub(super) async fn remove(
+    issuer: &Issuer,
+    kind: ResourceKind,
+    id: &str,
+) -> Result<ExitCode, Failure> {
+    if issuer.remove(kind, id).await? {
+        println!("deleted {}/{id}", kind.as_str());
         Ok(ExitCode::SUCCESS)
     } else {
-        Err(format!("{} {:?} does not exist", kind.as_str(), arguments.id).into())
+        Err(format!("{} {id:?} does not exist", kind.as_str()).into())
     }
 }
 
+/// The kind that is called `name`, in the singular or the plural and in any letter case.
 fn kind(issuer: &Issuer, name: &str) -> Result<ResourceKind, Failure> {
-    issuer.resources().named(name).ok_or_else(|| {
-        let known = issuer.resources().names().join(", ");
+    let roster = issuer.resources();
+    let in_plural = || roster.iter().find(|kind| plural(kind.as_str()).eq_ignore_ascii_case(name));
+    roster.named(name).or_else(in_plural).ok_or_else(|| {
+        let known = roster.names().join(", ");
         format!("{name:?} is not a kind of resource; known kinds: {known}").into()
     })
+}
+
+fn plural(name: &str) -> String {
+    match name.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{name}s"),
+    }
 }
 
 fn print(document: &Value, format: Format) -> Result<(), Failure> {
     match format {
         Format::Yaml => print!("{}", yaml::write(document)?),
-        Format::Json => println!("{document}"),
+        Format::Json | Format::Table => println!("{document}"),
     }
     Ok(())
 }

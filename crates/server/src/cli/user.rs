@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    resources::{self, Format},
+    resources::{self, Output},
 };
 
 /// Manage people.
@@ -54,8 +54,26 @@ pub(super) enum Command {
         /// Id of the account.
         id: String,
     },
+    /// Let a person who was deactivated sign in again. Tokens that ended with the deactivation stay
+    /// invalid.
+    Activate {
+        /// Id of the account.
+        id: String,
+    },
+    /// Print the groups of a person, one per line, after changing them if that is asked for.
+    Groups {
+        /// Id of the account.
+        id: String,
+        /// Group to add the person to. May be repeated. Members of `administrators` may administer
+        /// Castellan.
+        #[arg(long, value_name = "GROUP")]
+        add: Vec<String>,
+        /// Group to remove the person from. May be repeated.
+        #[arg(long, value_name = "GROUP")]
+        remove: Vec<String>,
+    },
     /// List people.
-    List,
+    List(Output),
 }
 
 /// What it means that somebody is deactivated: the account is there, and nothing is let in by it.
@@ -113,9 +131,55 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
             }
             println!("{DEACTIVATED}");
         }
-        Command::List => return resources::list(issuer, ResourceKind::USER, Format::Yaml).await,
+        Command::Activate { id } => {
+            let applied = change(issuer, &id, |user| user["inactive"] = json!(false)).await?;
+            if applied.changed() {
+                println!("activated User/{id}");
+            } else {
+                println!("User/{id} is active already; nothing changed");
+            }
+        }
+        Command::Groups { id, add, remove } => groups(issuer, &id, &add, &remove).await?,
+        Command::List(output) => {
+            return resources::list(issuer, ResourceKind::USER, &output).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a person to groups, removes them from others, and prints in which they are then.
+async fn groups(
+    issuer: &Issuer,
+    id: &str,
+    add: &[String],
+    remove: &[String],
+) -> Result<(), Failure> {
+    if let Some(both) = add.iter().find(|group| remove.contains(group)) {
+        return Err(format!("group {both:?} is both to be added and to be removed").into());
+    }
+    let found = issuer.describe(ResourceKind::USER, id).await?;
+    let mut user = found.ok_or_else(|| format!("User {id:?} does not exist"))?;
+    let mut groups: Vec<Value> = user["groups"].as_array().cloned().unwrap_or_default();
+    for group in remove {
+        let before = groups.len();
+        groups.retain(|one| one["value"] != json!(group));
+        if groups.len() == before {
+            return Err(format!("User {id:?} is not in the group {group:?}").into());
+        }
+    }
+    for group in add {
+        if !groups.iter().any(|one| one["value"] == json!(group)) {
+            groups.push(json!({"value": group}));
+        }
+    }
+    if !(add.is_empty() && remove.is_empty()) {
+        user["groups"] = json!(groups);
+        issuer.apply(user, Mode::Write).await?;
+    }
+    for group in groups.iter().filter_map(|group| group["value"].as_str()) {
+        println!("{group}");
+    }
+    Ok(())
 }
 
 async fn change(

@@ -27,12 +27,10 @@ pub(super) fn merge(text: &str, environment: &Environment) -> Result<Option<Conf
 /// What is wrong with the variable `name`, whose `value` is not shown.
 fn wrong_value(name: &str, value: &Value, error: &toml::de::Error) -> ConfigError {
     let problem = strict_json::without_value(error.message());
-    let shown = value.as_str().map(|text| format!("{text:?}"));
-    let problem = match shown {
-        Some(shown) => problem.replace(&shown, "the value"),
-        None => problem,
-    };
-    wrong(name, &problem)
+    let entries = value.as_array().into_iter().flatten();
+    let texts = value.as_str().into_iter().chain(entries.filter_map(Value::as_str));
+    let hide = |problem: String, text: &str| problem.replace(&format!("{text:?}"), "the value");
+    wrong(name, &texts.fold(problem, hide))
 }
 
 fn wrong(name: &str, problem: &str) -> ConfigError {
@@ -65,6 +63,20 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
     if scalar && let Ok(done) = with(written)? {
         return Ok(done);
     }
+    // What reads as an empty table is a table, whose type would take the entries one by one.
+    if scalar && with(Value::Table(Table::new()))?.is_err() {
+        let is_list = with(Value::Array(Vec::new()))?.is_ok();
+        let mut problem = None;
+        for list in lists(value) {
+            match with(list.clone())? {
+                Ok(done) => return Ok(done),
+                Err(error) => problem = problem.or(Some(wrong_value(name, &list, &error))),
+            }
+        }
+        if let Some(problem) = problem.filter(|_| is_list && path != ["jwt", "keys"]) {
+            return Err(problem);
+        }
+    }
     match boolean(value) {
         Some(switch) => {
             if let Ok(done) = with(Value::Boolean(switch))? {
@@ -79,6 +91,13 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
         return Err(wrong(name, "not a list of {id, apiKey, scopes}"));
     }
     Err(error)
+}
+
+/// `text` as a list of its parts between commas: of texts, or of what TOML reads them as.
+fn lists(text: &str) -> [Value; 2] {
+    let parts = || text.split(',').map(str::trim);
+    let texts = parts().map(|part| Value::String(part.to_owned())).collect();
+    [Value::Array(texts), Value::Array(parts().map(read).collect())]
 }
 
 /// A value as TOML reads it; a plain text if it does not.
@@ -99,4 +118,40 @@ fn insert(table: &mut Table, path: &[String], value: Value) -> Option<()> {
     }
     let below = table.entry(head.clone()).or_insert_with(|| Value::Table(Table::new()));
     insert(below.as_table_mut()?, rest, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_may_be_written_with_commas() {
+        let set = |name: &str, value: &str| set(&Table::new(), name, value).map(|(table, _)| table);
+        for value in
+            ["10.0.0.0/8,192.0.2.1", " 10.0.0.0/8 , 192.0.2.1", "[\"10.0.0.0/8\", \"192.0.2.1\"]"]
+        {
+            let table = set("CASTELLAN__SERVER__TRUSTED_PROXIES", value).unwrap();
+            let read: Vec<_> = table["server"]["trusted_proxies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one.as_str().unwrap())
+                .collect();
+            assert_eq!(read, ["10.0.0.0/8", "192.0.2.1"], "{value}");
+        }
+        let one = set("CASTELLAN__SERVER__TRUSTED_PROXIES", "10.0.0.0/8").unwrap();
+        assert_eq!(one["server"]["trusted_proxies"].as_array().unwrap().len(), 1);
+        for (name, value) in [
+            ("CASTELLAN__SERVER__TRUSTED_PROXIES", "10.0.0.0/8,hunter2"),
+            ("CASTELLAN__SERVER__TRUSTED_PROXIES", "10.0.0.0/8,,192.0.2.1"),
+            ("CASTELLAN__SERVER", "hunter2,hunter2"),
+            ("CASTELLAN__MAIL", "hunter2,hunter2"),
+            ("CASTELLAN__PASSKEYS", "hunter2,hunter2"),
+            ("CASTELLAN__JWT__KEYS", "hunter2,hunter2"),
+            ("CASTELLAN__DATA__MIGRATE", "hunter2,hunter2"),
+        ] {
+            let problem = set(name, value).unwrap_err().to_string();
+            assert!(problem.starts_with(name) && !problem.contains("hunter2"), "{problem}");
+        }
+    }
 }

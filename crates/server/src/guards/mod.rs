@@ -57,7 +57,9 @@ use admission::Admission;
 pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
-pub(crate) use schema_source::{build as build_schema, build_and_write, fetch_sdl};
+pub(crate) use schema_source::{
+    build as build_schema, build_and_write, fetch_sdl, text as schema_text,
+};
 use site_access::GuardSiteAccesses;
 pub(crate) use site_access::SiteAccesses;
 use state::State;

@@ -195,6 +195,20 @@ pub(super) enum Files {
     Checked,
 }
 
+/// The text that the schema of `guard` is made from, if it is not ours alone. Nothing is written.
+pub(crate) async fn text(
+    guard: &GuardConfig,
+    folder: &Path,
+    roots: &TrustedRoots,
+) -> Result<Option<String>, SchemaProblem> {
+    Ok(match gather(guard, folder, ask(guard, roots).await)?.text {
+        Text::Owned(text) | Text::Shown(Shown { sdl: text, .. }) | Text::Kept(text, _) => {
+            Some(text)
+        }
+        Text::Ours => None,
+    })
+}
+
 /// The API that `guard` has its schema from; none if that is in a file.
 pub(crate) fn source(guard: &GuardConfig) -> Option<&Url> {
     guard.upstream.as_ref().filter(|_| guard.schema.is_none() && !guard.is_http())

@@ -9,6 +9,7 @@ pub(crate) mod introspection;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod registered;
+mod risks;
 pub(crate) mod secret;
 pub(crate) mod source;
 pub(crate) mod unserved;
@@ -213,7 +214,7 @@ impl Resource for ClientDocument {
     }
 
     fn warnings(client: &Client) -> Vec<String> {
-        details::warnings(&client.details)
+        [risks::warnings(client), details::warnings(&client.details)].concat()
     }
 
     fn facts(id: &str, record: &Client) -> Facts {

@@ -128,48 +128,73 @@ impl Finding {
     }
 }
 
-pub(super) fn print_text(findings: &[Finding]) {
-    for finding in findings {
-        let Finding { subject, text, .. } = finding;
-        println!("{}: {}: {subject} {text}", finding.level(), finding.code());
+/// What was found about one schema, or about no single one.
+pub(super) struct Report {
+    /// The guard whose schema it is, where every guard is looked at.
+    pub(super) guard: Option<String>,
+    /// What the schema is found by.
+    pub(super) place: Option<(String, Shape)>,
+    pub(super) findings: Vec<Finding>,
+}
+
+pub(super) fn print_text(reports: &[Report]) {
+    for report in reports {
+        if let Some(guard) = &report.guard {
+            println!("guard {guard}");
+        }
+        for finding in &report.findings {
+            let Finding { subject, text, .. } = finding;
+            println!("{}: {}: {subject} {text}", finding.level(), finding.code());
+        }
     }
-    let warnings = findings.iter().filter(|one| one.is_warning()).count();
-    let notes = findings.len() - warnings;
+    let all = || reports.iter().flat_map(|report| &report.findings);
+    let warnings = all().filter(|one| one.is_warning()).count();
+    let notes = all().count() - warnings;
     println!("{}, {}", counted(warnings, "warning"), counted(notes, "note"));
 }
 
-pub(super) fn to_json(findings: &[Finding]) -> Value {
-    let one = |one: &Finding| json!({"rule": one.code(), "level": one.level(), "subject": one.subject, "text": one.text});
-    findings.iter().map(one).collect()
+pub(super) fn to_json(reports: &[Report]) -> Value {
+    let one = |(guard, one): (&Option<String>, &Finding)| {
+        let mut shown = json!({"rule": one.code(), "level": one.level(), "subject": one.subject, "text": one.text});
+        if let Some(guard) = guard {
+            shown["guard"] = json!(guard);
+        }
+        shown
+    };
+    each(reports).map(|(report, finding)| one((&report.guard, finding))).collect()
 }
 
-/// The findings in the Static Analysis Results Interchange Format 2.1.0, about the schema at
-/// `place`.
-pub(super) fn to_sarif(findings: &[Finding], place: &str, shape: &Shape) -> Value {
-    let rules: BTreeSet<Rule> = findings.iter().map(|one| one.rule).collect();
+fn each(reports: &[Report]) -> impl Iterator<Item = (&Report, &Finding)> {
+    reports.iter().flat_map(|report| report.findings.iter().map(move |finding| (report, finding)))
+}
+
+/// The findings in the Static Analysis Results Interchange Format 2.1.0, about the schemas that they
+/// are of; what is about no single one has no physical location.
+pub(super) fn to_sarif(reports: &[Report]) -> Value {
+    let rules: BTreeSet<Rule> = each(reports).map(|(_, one)| one.rule).collect();
     let rules: Vec<Value> = rules
         .into_iter()
         .map(Rule::words)
         .map(|(id, about)| json!({"id": id, "shortDescription": {"text": about}}))
         .collect();
-    let (uri, is_file) = uri(place);
-    let results: Vec<Value> = findings
-        .iter()
-        .map(|one| {
-            let mut physical = json!({"artifactLocation": {"uri": uri}});
-            if is_file {
-                // Those who show results beside the code want a line, even where none is meant.
-                let line = shape.line(&one.subject).unwrap_or(1);
-                physical["region"] = json!({"startLine": line});
+    let results: Vec<Value> = each(reports)
+        .map(|(report, one)| {
+            let mut location = json!({"logicalLocations": [{"fullyQualifiedName": one.subject}]});
+            if let Some((place, shape)) = &report.place {
+                let (uri, is_file) = uri(place);
+                let mut physical = json!({"artifactLocation": {"uri": uri}});
+                if is_file {
+                    // Those who show results beside the code want a line, even where none is meant.
+                    let line = shape.line(&one.subject).unwrap_or(1);
+                    physical["region"] = json!({"startLine": line});
+                }
+                location["physicalLocation"] = physical;
             }
             json!({
                 "ruleId": one.code(),
                 "level": one.level(),
                 "message": {"text": format!("{} {}", one.subject, one.text)},
-                "locations": [{
-                    "physicalLocation": physical,
-                    "logicalLocations": [{"fullyQualifiedName": one.subject}],
-                }],
+                "locations": [location],
             })
         })
         .collect();

@@ -145,6 +145,13 @@ impl Held {
         self
     }
 
+    /// Whether `subject`, of a finding, is a grant of one of those that are held against the rules.
+    pub(super) fn knows(&self, subject: &str) -> bool {
+        let names = self.holders.iter().map(|one| &one.name);
+        let mut names = names.chain(self.roles.iter().map(|(name, _)| name));
+        names.any(|name| subject.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
+    }
+
     /// What is public, each pattern once, and whether that is a dialect's default.
     pub(super) fn public(&self) -> Vec<(&ScopePattern, bool)> {
         let mut all: Vec<(&ScopePattern, bool)> = Vec::new();
@@ -210,7 +217,7 @@ impl Held {
 }
 
 /// Whether `pattern` opens a field: some are opened by their name alone.
-pub(super) fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
+pub(in crate::cli) fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
     if entry.by_name_only {
         pattern.names(&entry.required)
     } else {

@@ -5,18 +5,17 @@ mod drift;
 mod finding;
 mod held;
 mod lint;
+mod report;
 mod shape;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
 mod usage;
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use castellan_gate::{
-    GuardSchema, Naming, Root, Rules, SchemaSettings,
-    rest::{Operation, RestLock, read_openapi},
-};
+use castellan_gate::{Root, Rules};
 use castellan_issuer::Issuer;
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 use serde_json::json;
@@ -24,15 +23,13 @@ use serde_json::json;
 use self::{
     finding::{Finding, Rule},
     held::{Held, Judge},
-    shape::Shape,
-    table::Table,
+    report::Checked,
+    source::{Source, Subject, Surface, as_url},
 };
 use super::Failure;
 use crate::{
     config::{GuardConfig, Loaded},
-    dialects,
-    guards::{self, fetch_sdl},
-    roots::TrustedRoots,
+    dialects, guards,
     startup::assemble::{self, Access},
     yaml,
 };
@@ -44,9 +41,9 @@ pub(super) enum Command {
     List {
         #[command(flatten)]
         source: Source,
-        /// Output format. SARIF is for `lint` only.
-        #[arg(long, value_enum, default_value_t)]
-        format: ListFormat,
+        /// Output format. SARIF is for `lint` only. `--format` is an older name of this option.
+        #[arg(short, long, visible_alias = "format", value_enum, default_value_t)]
+        output: ListFormat,
     },
     /// Find scopes of clients, keys, roles and public patterns that match nothing, are too wide, or
     /// are missing.
@@ -60,33 +57,12 @@ pub(super) enum Command {
     Usage(usage::Arguments),
 }
 
+pub(super) use held::opens;
+pub(super) use source::{guarding, of_guard};
+pub(super) use table::Table;
+
 /// The kind of keys that stand in the configuration, beside those of resources.
 const CONFIGURED: &str = "JWT_AUTH_KEYS";
-
-/// Which schema, and how to read it.
-#[derive(clap::Args)]
-pub(super) struct Source {
-    /// SDL file, OpenAPI document (`.yaml`, `.yml` or `.json`), or URL of a GraphQL API with
-    /// introspection. Default: what the guard has, if it is one of an API over HTTP.
-    #[arg(long, value_name = "FILE|URL", required_unless_present = "guard")]
-    schema: Option<String>,
-    /// Read the schema as this guard does, with its naming, overrides and session field. Needed without
-    /// `--schema`: of several guards each has scopes of its own. `lint`
-    /// then applies this guard's rules only, to the callers that it accepts (default: the rules of
-    /// all guards with an upstream).
-    #[arg(long, value_name = "NAME")]
-    guard: Option<String>,
-    /// How scopes are derived from the names of mutations.
-    #[arg(long, value_enum, default_value_t, conflicts_with = "guard")]
-    naming: NamingRule,
-}
-
-impl Source {
-    /// What a reader of findings finds the schema by.
-    fn place(&self) -> &str {
-        self.schema.as_deref().or(self.guard.as_deref()).unwrap_or_default()
-    }
-}
 
 /// What to hold against the schema, and how to print.
 #[derive(clap::Args)]
@@ -105,19 +81,13 @@ pub(super) struct LintArguments {
 }
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
-enum NamingRule {
-    /// Verb first (createPerson) or last (personCreate).
-    #[default]
-    Verbs,
-    /// Strict: verb first, in upper camel case (`CreatePerson`).
-    Trompa,
-}
-
-#[derive(Clone, Copy, Default, clap::ValueEnum)]
 pub(super) enum ListFormat {
+    /// One line per scope, with the fields that require it.
     #[default]
-    Text,
+    #[value(alias = "text")]
+    Table,
     Json,
+    Yaml,
 }
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
@@ -127,12 +97,6 @@ enum Format {
     Json,
     /// SARIF 2.1.0, for tools that show findings beside the code.
     Sarif,
-}
-
-/// A schema as a guard reads it, and as it is written.
-struct Surface {
-    schema: Table,
-    shape: Shape,
 }
 
 /// How it ends if it could not look.
@@ -145,7 +109,7 @@ pub(super) async fn run(
     command: Command,
 ) -> Result<ExitCode, Failure> {
     let done = match command {
-        Command::List { source, format } => list(&loaded, &source, format).await,
+        Command::List { source, output } => list(&loaded, &source, output).await,
         Command::Lint(arguments) => lint(&loaded, is_there, &arguments).await,
         Command::Usage(arguments) => {
             let issuer = assemble::open_issuer(&loaded, Access::Look).await?;
@@ -161,21 +125,43 @@ pub(super) async fn run(
 }
 
 async fn list(loaded: &Loaded, source: &Source, format: ListFormat) -> Result<ExitCode, Failure> {
-    let guard = find_guard(loaded, source)?;
-    let surface = read_source(loaded, source, guard.as_ref()).await?;
+    let subjects = source.subjects(loaded).await?;
+    let scopes: Vec<_> = subjects.iter().map(|subject| scopes_of(&subject.surface)).collect();
+    match format {
+        ListFormat::Table => {
+            for (at, (subject, scopes)) in subjects.iter().zip(&scopes).enumerate() {
+                if let Some(guard) = subject.guard.as_ref().filter(|_| source.is_of_guards()) {
+                    println!("{}guard {}", if at > 0 { "\n" } else { "" }, guard.name);
+                }
+                for (scope, fields) in scopes {
+                    println!("{scope:<48} {}", fields.join(" "));
+                }
+            }
+        }
+        ListFormat::Json | ListFormat::Yaml => {
+            let name = |subject: &Subject| subject.guard.as_ref().map(|guard| guard.name.clone());
+            let shown = if source.is_of_guards() {
+                let by_guard = subjects.iter().filter_map(name).zip(&scopes);
+                json!(by_guard.collect::<BTreeMap<_, _>>())
+            } else {
+                json!(scopes.first())
+            };
+            match format {
+                ListFormat::Yaml => print!("{}", yaml::write(&shown)?),
+                _ => println!("{shown}"),
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each scope with the fields that require it.
+fn scopes_of(surface: &Surface) -> BTreeMap<&str, Vec<String>> {
     let mut scopes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (root, field, entry) in surface.schema.entries() {
         scopes.entry(entry.required.as_str()).or_default().push(place_of(root, field));
     }
-    match format {
-        ListFormat::Text => {
-            for (scope, fields) in &scopes {
-                println!("{scope:<48} {}", fields.join(" "));
-            }
-        }
-        ListFormat::Json => println!("{}", json!(scopes)),
-    }
-    Ok(ExitCode::SUCCESS)
+    scopes
 }
 
 async fn lint(
@@ -184,35 +170,45 @@ async fn lint(
     arguments: &LintArguments,
 ) -> Result<ExitCode, Failure> {
     let source = &arguments.source;
-    let guard = find_guard(loaded, source)?;
-    let surface = read_source(loaded, source, guard.as_ref()).await?;
-    let older = match &arguments.against {
-        Some(place) if is_openapi(place) => Some(read_openapi_at(place, Vec::new())?),
-        Some(place) => {
-            Some(read_older(place, settings(source, guard.as_ref()), &loaded.roots).await?)
-        }
-        None => None,
+    let subjects = source.subjects(loaded).await?;
+    let older = match (&arguments.against, &*subjects) {
+        (None, _) => None,
+        (Some(place), [subject]) => Some(source.older(place, subject, &loaded.roots).await?),
+        (Some(_), _) => return Err("--against needs --guard: there are several guards".into()),
     };
-    let judges = judges(loaded, guard.as_ref(), &arguments.public)?;
+    let mut all_judges = Vec::new();
+    for subject in &subjects {
+        all_judges.push(judges(loaded, subject.guard.as_ref(), &arguments.public)?);
+    }
     is_there(loaded)?;
     let issuer = assemble::open_issuer(loaded, Access::Look).await?;
-    let mut held = Held::new(judges, grants(loaded, &issuer).await?);
-    if guard.is_some() {
-        held = held.admitted();
+    let grants = grants(loaded, &issuer).await?;
+    let mut checked = Vec::new();
+    for (subject, judges) in subjects.into_iter().zip(all_judges) {
+        let mut held = Held::new(judges, grants.clone());
+        if subject.guard.is_some() {
+            held = held.admitted();
+        }
+        let mut findings = lint::lint(&subject.surface, &held);
+        if !source.is_of_guards() {
+            findings.extend(odd_policies(loaded, &issuer, subject.guard.as_ref()).await?);
+        }
+        if let Some(older) = &older {
+            findings.extend(drift::drift(&older.schema, &subject.surface.schema, &held));
+        }
+        checked.push(Checked { subject, held, findings });
     }
-    let mut findings = lint::lint(&surface, &held);
-    findings.extend(odd_policies(loaded, &issuer, guard.as_ref()).await?);
-    if let Some(older) = older {
-        findings.extend(drift::drift(&older.schema, &surface.schema, &held));
+    let mut reports = report::of(checked, source.is_of_guards());
+    if source.is_of_guards() {
+        let policies = odd_policies(loaded, &issuer, None).await?;
+        report::add_general(&mut reports, policies);
     }
     match arguments.format {
-        Format::Text => finding::print_text(&findings),
-        Format::Json => println!("{}", finding::to_json(&findings)),
-        Format::Sarif => {
-            println!("{}", finding::to_sarif(&findings, source.place(), &surface.shape));
-        }
+        Format::Text => finding::print_text(&reports),
+        Format::Json => println!("{}", finding::to_json(&reports)),
+        Format::Sarif => println!("{}", finding::to_sarif(&reports)),
     }
-    let good = !findings.iter().any(Finding::is_warning);
+    let good = !reports.iter().flat_map(|report| &report.findings).any(Finding::is_warning);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -240,124 +236,6 @@ async fn odd_policies(
 /// As it is written in a guard's overrides or operations.
 fn place_of(root: Root, field: &str) -> String {
     if field.contains(' ') { field.to_owned() } else { format!("{}.{field}", root.as_str()) }
-}
-
-/// The guard that is named, if one is.
-fn find_guard(loaded: &Loaded, source: &Source) -> Result<Option<GuardConfig>, Failure> {
-    let Some(name) = &source.guard else { return Ok(None) };
-    let mut guards = loaded.guards(&loaded.site);
-    let at = guards.iter().position(|guard| guard.name == *name).ok_or_else(|| {
-        let known: Vec<_> = guards.iter().map(|guard| &*guard.name).collect();
-        format!("guard {name:?} does not exist; configured guards: {}", known.join(", "))
-    })?;
-    Ok(Some(guards.swap_remove(at)))
-}
-
-/// How a schema is read: as the guard does, or as said.
-fn settings(source: &Source, guard: Option<&GuardConfig>) -> SchemaSettings {
-    let Some(guard) = guard else {
-        let naming = match source.naming {
-            NamingRule::Verbs => Naming::Verbs,
-            NamingRule::Trompa => Naming::Trompa,
-        };
-        return SchemaSettings { naming, ..plain() };
-    };
-    SchemaSettings {
-        naming: guard.naming(),
-        overrides: guard.overrides.clone(),
-        session: guard.session_field(),
-        create_token: guard.creates_tokens(),
-        upstream_enforces: guard.upstream_enforces.clone(),
-        ..SchemaSettings::default()
-    }
-}
-
-/// How a schema is read that no guard stands before: what its service enforces is its own business.
-fn plain() -> SchemaSettings {
-    let upstream_enforces = vec![castellan_gate::ANY_DIRECTIVE.to_owned()];
-    SchemaSettings { upstream_enforces, ..SchemaSettings::default() }
-}
-
-/// `place`, if it is no file.
-fn as_url(place: &str) -> Option<url::Url> {
-    url::Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
-}
-
-async fn sdl_at(place: &str, roots: &TrustedRoots) -> Result<String, Failure> {
-    Ok(match as_url(place) {
-        Some(url) => fetch_sdl(&url, roots).await?,
-        None => std::fs::read_to_string(Path::new(place))
-            .map_err(|error| format!("{place}: {error}"))?,
-    })
-}
-
-/// What is named, read as the guard does, if one is named.
-async fn read_source(
-    loaded: &Loaded,
-    source: &Source,
-    guard: Option<&GuardConfig>,
-) -> Result<Surface, Failure> {
-    let own =
-        guard.filter(|guard| guard.is_http()).map(GuardConfig::rest_operations).transpose()?;
-    match (&source.schema, guard) {
-        (Some(place), _) if is_openapi(place) => read_openapi_at(place, own.unwrap_or_default()),
-        (Some(place), _) if own.is_some() => {
-            Err(format!("{place}: the guard guards no GraphQL API; name an OpenAPI document")
-                .into())
-        }
-        (Some(place), _) => {
-            let sdl = sdl_at(place, &loaded.roots).await?;
-            Surface::build(place, &sdl, &settings(source, guard))
-        }
-        (None, Some(guard)) => {
-            let built = guards::build_schema(guard, &loaded.folder, &loaded.roots).await?;
-            let map = built.surface.http().ok_or("--schema is required for a GraphQL API")?;
-            Ok(Surface { schema: Table::of_map(map), shape: Shape::read("") })
-        }
-        (None, None) => Err("name a --schema or a --guard".into()),
-    }
-}
-
-/// Whether `place` is a file that GraphQL schemas are not in.
-fn is_openapi(place: &str) -> bool {
-    let extension = Path::new(place).extension().and_then(|extension| extension.to_str());
-    as_url(place).is_none() && extension.is_some_and(|one| matches!(one, "yaml" | "yml" | "json"))
-}
-
-fn read_openapi_at(place: &str, own: Vec<Operation>) -> Result<Surface, Failure> {
-    let text = std::fs::read_to_string(place).map_err(|error| format!("{place}: {error}"))?;
-    let documents = yaml::read(&text).map_err(|error| format!("{place}: {error}"))?;
-    let [document] = &*documents else {
-        return Err(format!("{place}: must be one document").into());
-    };
-    let read = read_openapi(document, own, &RestLock::new());
-    let map = read.map_err(|error| format!("{place}: {error}"))?.map;
-    Ok(Surface { schema: Table::of_map(&map), shape: Shape::read("") })
-}
-
-/// Reads a schema of which the guard may name fields that it did not have yet.
-async fn read_older(
-    place: &str,
-    mut settings: SchemaSettings,
-    roots: &TrustedRoots,
-) -> Result<Surface, Failure> {
-    let sdl = sdl_at(place, roots).await?;
-    // This naming reads every field.
-    let plain = SchemaSettings { session: settings.session, ..plain() };
-    let plain = Surface::build(place, &sdl, &plain)?;
-    let fields = plain.schema.entries().map(|(root, field, _)| place_of(root, field));
-    let fields: Vec<String> = fields.collect();
-    settings.overrides.retain(|field, _| fields.contains(field));
-    Surface::build(place, &sdl, &settings)
-}
-
-impl Surface {
-    fn build(place: &str, sdl: &str, settings: &SchemaSettings) -> Result<Self, Failure> {
-        let schema =
-            GuardSchema::build(sdl, settings).map_err(|error| format!("{place}: {error}"))?;
-        let schema = Table::of_schema(&schema);
-        Ok(Self { schema, shape: Shape::read(sdl) })
-    }
 }
 
 /// Whose rules are asked: the guard's that is named, those of all guards with an upstream, or none

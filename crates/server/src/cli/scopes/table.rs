@@ -6,7 +6,7 @@ use castellan_gate::{Entry, GuardSchema, Root, rest::RestMap};
 
 /// Everything that can be asked for, by its root type. An operation is a field whose name is a method
 /// and a path.
-pub(super) struct Table(BTreeMap<Root, BTreeMap<String, Entry>>);
+pub(in crate::cli) struct Table(BTreeMap<Root, BTreeMap<String, Entry>>);
 
 impl Table {
     /// The root fields of `schema`.
@@ -36,7 +36,7 @@ impl Table {
     }
 
     /// Each of them, sorted.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Root, &str, &Entry)> {
+    pub(in crate::cli) fn entries(&self) -> impl Iterator<Item = (Root, &str, &Entry)> {
         self.0.iter().flat_map(|(root, fields)| {
             fields.iter().map(|(field, entry)| (*root, field.as_str(), entry))
         })

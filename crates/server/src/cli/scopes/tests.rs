@@ -6,9 +6,10 @@ use castellan_proto::scope::{ScopePattern, Scopes};
 use super::{
     Surface,
     drift::drift,
-    finding::{Finding, to_json, to_sarif},
+    finding::{Finding, Report, to_json, to_sarif},
     held::{Held, Judge},
     lint::lint,
+    shape::Shape,
 };
 use crate::{config::GuardConfig, dialects::Dialects};
 
@@ -234,12 +235,16 @@ fn drift_names_what_a_scope_no_longer_means() {
 #[test]
 fn sarif_names_its_rules_once_and_its_places() {
     let (older, newer) = (surface(SDL), surface(&SDL.replace("vote", "poll")));
-    let findings = drift(&older.schema, &newer.schema, &held("Query:*", &[]));
-    let sarif = to_sarif(&findings, "my schemas/schema.graphql", &newer.shape);
+    let report = |place: &str| {
+        let findings = drift(&older.schema, &newer.schema, &held("Query:*", &[]));
+        let shape = Shape::read(&SDL.replace("vote", "poll"));
+        [Report { guard: None, place: Some((place.to_owned(), shape)), findings }]
+    };
+    let sarif = to_sarif(&report("my schemas/schema.graphql"));
     let run = &sarif["runs"][0];
     assert_eq!(
         run["results"].as_array().unwrap().len(),
-        to_json(&findings).as_array().unwrap().len()
+        to_json(&report("")).as_array().unwrap().len()
     );
     assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 2);
     let place = |at: usize| &run["results"][at]["locations"][0]["physicalLocation"];
@@ -251,11 +256,11 @@ fn sarif_names_its_rules_once_and_its_places() {
         ("./s.graphql", "s.graphql"),
         ("../s.graphql", "../s.graphql"),
     ] {
-        let sarif = to_sarif(&findings, place, &newer.shape);
+        let sarif = to_sarif(&report(place));
         let physical = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
         assert_eq!(physical["artifactLocation"]["uri"], uri);
     }
-    let sarif = to_sarif(&findings, "http://api.test/graphql", &newer.shape);
+    let sarif = to_sarif(&report("http://api.test/graphql"));
     let physical = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(physical["artifactLocation"]["uri"], "http://api.test/graphql");
     assert_eq!(physical["region"], serde_json::Value::Null);

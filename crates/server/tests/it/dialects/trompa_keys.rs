@@ -515,7 +515,7 @@ async fn a_key_is_made_and_rotated_on_the_command_line() {
     }
     // Nothing that is kept holds a secret, nor shows one.
     let file = std::fs::read(castellan.path("castellan.db")).unwrap();
-    let listed = castellan.said(&["auth-key", "list"]);
+    let listed = castellan.said(&["auth-key", "list", "-o", "yaml"]);
     for api_key in [&first, &second, &third, &fourth] {
         assert!(!listed.contains(&**api_key));
         assert!(!file.windows(api_key.len()).any(|part| part == api_key.as_bytes()));

@@ -50,6 +50,10 @@ async fn what_the_demo_saves_is_what_serve_needs() {
     let save = ["demo", "--upstream", &archive.url, "--save", "castellan.toml"];
     let saved = run_in(folder.path(), &save);
     assert!(saved.status.success(), "{saved:?}");
+    // Reads are public once the owner says so.
+    let file = folder.path().join("castellan.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("# public =", "public =")).unwrap();
     let serve = Bare::start(folder, &["serve", "--config", "castellan.toml"]);
     serve.prints("Castellan serves");
     let url = format!("{}/graphql", serve.url);

@@ -69,7 +69,7 @@ async fn a_first_party_app_gets_tokens_for_a_name_and_a_password() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json().get("refresh_token"), None);
     // Its sessions are listed like others.
-    let listed = castellan.cli(&["get", "Session"]);
+    let listed = castellan.cli(&["get", "Session", "-o", "yaml"]);
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains("terminal") && listed.contains("game"), "{listed}");
 }

@@ -287,7 +287,7 @@ async fn a_secret_in_the_url_is_refused_and_written_nowhere() {
     let pairs = [&PORTAL[..], &[("grant_type", "client_credentials")]].concat();
     let answer = Ask::post(&castellan.at("/auth/token?tenant=1")).form(&pairs).send().await;
     assert_ne!(answer.json()["error"], "invalid_request", "{answer:?}");
-    let audited = castellan.said(&["get", "AuditEvent"]);
+    let audited = castellan.said(&["get", "AuditEvent", "-o", "yaml"]);
     let log = std::fs::read_to_string(castellan.path("stderr")).unwrap();
     for text in [audited, log] {
         assert!(!text.contains(secret), "{text}");

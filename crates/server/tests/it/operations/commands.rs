@@ -709,7 +709,7 @@ async fn people_and_apps_are_added_by_hand() {
         [("grant_type", "client_credentials"), ("client_id", "sync"), ("client_secret", secret)]
     };
     assert_eq!(castellan.token(&pairs(&secret)).await.status, 200);
-    assert!(!castellan.said(&["client", "list"]).contains(&secret));
+    assert!(!castellan.said(&["client", "list", "-o", "yaml"]).contains(&secret));
     assert!(!castellan.cli(&machine).status.success(), "there is one already");
     let rotated = castellan.said(&["client", "rotate-secret", "sync"]);
     let new = rotated.split("secret: ").nth(1).unwrap().split_whitespace().next().unwrap();

@@ -2,6 +2,7 @@
 
 pub(crate) mod added_dialect;
 pub(crate) mod added_resource_kind;
+pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod clocks;
 pub(crate) mod commands;
@@ -13,6 +14,7 @@ pub(crate) mod explained_tokens;
 pub(crate) mod health_checks;
 pub(crate) mod https;
 pub(crate) mod imported_hashes;
+pub(crate) mod lists;
 pub(crate) mod looking;
 pub(crate) mod mass_assignment;
 pub(crate) mod master_key;

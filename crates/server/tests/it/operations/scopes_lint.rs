@@ -266,7 +266,7 @@ fn a_list_is_no_sarif_and_says_so() {
     let json = out(&fixture.scopes(WELL, "list", "s.graphql", &["--format", "json"]));
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["Query:Person:List"], json!(["Query.people"]));
-    fixture.cannot("list", "s.graphql", &["--format", "sarif"], &["sarif", "text, json"]);
+    fixture.cannot("list", "s.graphql", &["--format", "sarif"], &["sarif", "table, json, yaml"]);
     let help = out(&fixture.run(&["scopes", "list", "--help"]));
     assert!(help.contains("SARIF is for `lint` only"), "{help}");
 }

@@ -1,28 +1,62 @@
 //! Documents as people write them: YAML or JSON, one resource each.
 
+mod stream;
+
 use castellan_proto::is_identifier;
 use serde_json::Value;
 use serde_saphyr::Error;
+
+use stream::{Piece, pieces};
 
 /// A text is no document, or cannot be written as one.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct DocumentProblem(String);
 
+/// A document and the line that it begins on.
+pub(crate) struct Located {
+    pub(crate) line: usize,
+    pub(crate) document: Result<Value, DocumentProblem>,
+}
+
 /// The documents of `text`, in order. Empty ones are skipped.
+///
+/// # Errors
+/// What is wrong with the first that is not valid.
 pub(crate) fn read(text: &str) -> Result<Vec<Value>, DocumentProblem> {
+    documents(text).map(|located| located.document).collect()
+}
+
+/// The documents of `text` one after the other, any number of them: each is read when it is asked for,
+/// and one that is not valid does not keep the others from being read.
+pub(crate) fn documents(text: &str) -> impl Iterator<Item = Located> {
+    pieces(text).flat_map(|piece| {
+        let line = piece.line;
+        let (read, problem) = match read_piece(&piece) {
+            Ok(documents) => (documents, None),
+            Err(problem) => (Vec::new(), Some(Err(problem))),
+        };
+        let read = read.into_iter().filter(|document| !document.is_null()).map(Ok);
+        read.chain(problem).map(move |document| Located { line, document })
+    })
+}
+
+fn read_piece(piece: &Piece<'_>) -> Result<Vec<Value>, DocumentProblem> {
     // Only `true` and `false` are booleans: a scope named `no` stays a text.
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| problem(&error))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    let read = serde_saphyr::from_multiple_with_options(piece.text, options);
+    read.map_err(|error| problem(&error, piece.first_line))
 }
 
 /// What is wrong and where. No value is shown, as any may be a secret, and so are words of the library
 /// that reads: they quote what they found.
-fn problem(error: &Error) -> DocumentProblem {
+fn problem(error: &Error, first_line: usize) -> DocumentProblem {
     let place = error.location().filter(|place| place.line() > 0);
-    let place = place.map(|place| format!("line {}, column {}: ", place.line(), place.column()));
+    let place = place.map(|place| {
+        let line = usize::try_from(place.line()).unwrap_or(usize::MAX);
+        let line = line.saturating_add(first_line - 1);
+        format!("line {line}, column {}: ", place.column())
+    });
     let what = match error.without_snippet() {
         Error::DuplicateMappingKey { key: Some(key), .. } if is_identifier(key) => {
             format!("the member {key} occurs twice")
@@ -90,6 +124,22 @@ mod tests {
         assert_eq!(read.len(), 2);
         assert_eq!(read[0]["scope"], serde_json::json!(["no", "y", true]));
         assert_eq!(read[1]["a"], 1);
+    }
+
+    #[test]
+    fn any_number_of_documents_is_read_and_what_is_wrong_has_its_line() {
+        let mut text = "a: 1\n---\n".repeat(50_000);
+        text.push_str("a: [1\n---\n# the last\nb: 2\n");
+        let read: Vec<_> = documents(&text).collect();
+        assert_eq!(read.len(), 50_002);
+        assert!(read[..50_000].iter().all(|one| one.document.is_ok()));
+        let problem = read[50_000].document.as_ref().unwrap_err().to_string();
+        assert!(
+            problem.starts_with("line 100001") || problem.starts_with("line 100002"),
+            "{problem}"
+        );
+        assert_eq!(read[50_001].line, 100_004);
+        assert_eq!(read[50_001].document.as_ref().unwrap()["b"], 2);
     }
 
     /// `docs/security-cases.md` row 48.

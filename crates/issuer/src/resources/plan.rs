@@ -1,0 +1,75 @@
+//! Checking documents that are to be written together before the first of them is.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::{Applied, ApplyError, Mode, apply::open};
+use crate::{
+    Issuer,
+    records::repository::Stored,
+    store::{Kind, StoreError},
+};
+
+/// The unique names that documents checked so far take and give up. A name belongs to one record of
+/// a kind.
+#[derive(Debug, Default)]
+pub struct Plan {
+    taken: HashMap<(Kind, String), String>,
+    freed: HashSet<(Kind, String)>,
+}
+
+/// The unique names by which a record differs from what it was.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    gained: Vec<String>,
+    lost: Vec<String>,
+}
+
+impl Names {
+    /// Those in which `after` differs from `before`.
+    pub(crate) fn between<T: Stored>(before: Option<&T>, after: &T) -> Self {
+        let (old, new) = (before.map(T::unique).unwrap_or_default(), after.unique());
+        let lost = old.iter().filter(|name| !new.contains(name)).cloned().collect();
+        Self { gained: new.into_iter().filter(|name| !old.contains(name)).collect(), lost }
+    }
+}
+
+impl Issuer {
+    /// What would become of `document` if it were written after those in `plan`; adds it to them.
+    /// Nothing is written, and no secret is hashed. Two documents about one resource are for the
+    /// caller to tell apart: each is held against what is stored.
+    ///
+    /// # Errors
+    /// [`ApplyError`] saying what is wrong with it; the plan is as it was.
+    pub async fn check(&self, document: Value, plan: &mut Plan) -> Result<Applied, ApplyError> {
+        let (kind, id, members) = open(self.resources(), document)?;
+        let applied = kind.any().apply(self, &id, members, (Mode::DryRun, &[])).await?;
+        let (record, record_id) = kind.record_id(&id);
+        for name in &applied.names.gained {
+            let owner = match plan.taken.get(&(record, name.clone())) {
+                Some(owner) => Some(Some(owner.clone())),
+                None if plan.freed.contains(&(record, name.clone())) => None,
+                None => self.is_others((record, &record_id), name).await?.then_some(None),
+            };
+            if let Some(owner) = owner {
+                let (resource, name) = (applied.resource, name.clone());
+                return Err(ApplyError::Clash { resource, name, owner });
+            }
+        }
+        for name in &applied.names.gained {
+            plan.taken.insert((record, name.clone()), applied.resource.clone());
+        }
+        for name in &applied.names.lost {
+            plan.freed.insert((record, name.clone()));
+        }
+        Ok(applied)
+    }
+
+    /// Whether `name` belongs to another record than the one of this kind and id.
+    async fn is_others(&self, (kind, id): (Kind, &str), name: &str) -> Result<bool, StoreError> {
+        let repository = self.repository();
+        let found = repository.store().find(repository.site(), kind, name, self.now()).await?;
+        Ok(found.is_some_and(|record| record.key.id != id))
+    }
+}

@@ -208,6 +208,7 @@ async fn caller(
         upstreams: Upstreams::default(),
         folder: Path::new("").to_owned(),
         site_accesses: Arc::default(),
+        metrics: None,
     };
     let credential = Credential {
         bearer: token,

@@ -14,7 +14,10 @@ use castellan_issuer::{
 use castellan_proto::Digest;
 
 use super::{data_source, error::StartError};
-use crate::config::{GuardConfig, Loaded, Site};
+use crate::{
+    config::{GuardConfig, Loaded, Site},
+    metrics::{Metered, Metrics},
+};
 
 /// What hashes passwords.
 #[cfg(not(feature = "test-clock"))]
@@ -48,7 +51,22 @@ pub async fn open_issuer(loaded: &Loaded) -> Result<Issuer, StartError> {
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded) -> Result<Vec<Issuer>, StartError> {
+    open_measured_issuers(loaded, None).await
+}
+
+/// The same, with what the data source does counted by `metrics`.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub(crate) async fn open_measured_issuers(
+    loaded: &Loaded,
+    metrics: Option<&Metrics>,
+) -> Result<Vec<Issuer>, StartError> {
     let (store, master) = data_source::open(loaded).await?;
+    let store = match metrics {
+        Some(metrics) => Metered::of(store, metrics),
+        None => store,
+    };
     let data = (store, master, passwords(), Arc::default());
     let mut issuers = Vec::new();
     for site in &loaded.sites {

@@ -5,4 +5,5 @@ pub(crate) mod data_source;
 mod error;
 mod issuers;
 pub mod listener;
+mod measured;
 pub(crate) mod tls_files;

@@ -282,6 +282,7 @@ impl<'a> Setup<'a> {
             upstreams: Upstreams::default(),
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
+            metrics: None,
         };
         let credential =
             Credential { bearer: "", possession: None, audience: None, source: None, again: false };

@@ -14,6 +14,7 @@ pub(crate) mod https;
 pub(crate) mod imported_hashes;
 pub(crate) mod mass_assignment;
 pub(crate) mod master_key;
+pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod older_formats;
 pub(crate) mod policy_command;

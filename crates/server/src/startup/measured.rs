@@ -89,7 +89,9 @@ fn key_ages(issuer: &Issuer, samples: &mut Samples) {
         // While one follows another, both may; the later one is the one in use.
         let is_followed = |at: usize| {
             (0..keys.len()).any(|other| {
-                kind(other) == kind(at) && signs(other) && keys[other].sign_from > key.sign_from
+                kind(other) == kind(at)
+                    && signs(other)
+                    && (keys[other].sign_from, other) > (key.sign_from, at)
             })
         };
         if signs(at) && !is_followed(at) {

@@ -44,12 +44,13 @@ const ENGINES: &[Engine] = &[
     Engine { name: "dynamodb", variable: "CASTELLAN_TEST_DYNAMODB", start: dynamodb::start },
 ];
 
-/// What the tests of TLS run, each with the part of their names, where it is, and the package of
+/// What tests run, each with the part of their names, where it is, and the package of
 /// Debian's that it is in.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     ("nginx", "/usr/sbin/nginx", "nginx"),
     ("apache", "/usr/sbin/apache2", "apache2"),
     ("nghttp", "/usr/bin/nghttp", "nghttp2-client"),
+    ("promtool", "/usr/bin/promtool", "prometheus"),
 ];
 
 impl Servers {

@@ -9,7 +9,8 @@ use http_body_util::{Full, combinators::UnsyncBoxBody};
 use moka::{Equivalent, sync::Cache};
 
 use crate::{
-    Caller, DecisionId, Denial, Document, GuardSchema, Recorder, Rules, Verifier,
+    Caller, DecisionId, Denial, Document, GuardSchema, Reason, Recorder, Rules, Verifier,
+    decide::unknown,
     document::{prune::Pruned, selection::Span},
     media::Wanted,
 };
@@ -124,6 +125,7 @@ impl Shared {
                 id: id.as_str().to_owned(),
                 caller: caller.into(),
                 rules: self.schema.hash().text(),
+                unknown: Some(unknown(caller).unwrap_or(Reason::NoCredential)),
                 ..Denial::default()
             };
             recorder.denied(denial.bounded());

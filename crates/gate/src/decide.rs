@@ -73,6 +73,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, each at the place that its number says.
+    pub const ALL: [Self; 12] = [
+        Self::NoCredential,
+        Self::CredentialExpired,
+        Self::CredentialInvalid,
+        Self::TokenScope,
+        Self::ClientScope,
+        Self::PersonScope,
+        Self::RequiredScope,
+        Self::Policy,
+        Self::IntrospectionClosed,
+        Self::NotMeant,
+        Self::OtherUser,
+        Self::LoginNotPermitted,
+    ];
+
     /// As it appears in `extensions.reason` and in `explain`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

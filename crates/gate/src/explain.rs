@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Ask, Caller, DocumentError, Identity, NamedBy, Person, PersonTerm, PolicySaid, PolicyTerm,
-    Question, Reason, Root, Rules, Verdict, decide::Want, question::Judge,
+    Question, Reason, RequestVerdict, Root, Rules, Verdict, decide::Want, question::Judge,
     schema::required_scope::is_by_name_only,
 };
 
@@ -31,6 +31,9 @@ pub struct Denial {
     pub rules: String,
     /// What was denied, in document order.
     pub fields: Vec<DeniedField>,
+    /// Why the caller is not known, where that alone was enough; not kept.
+    #[serde(skip)]
+    pub unknown: Option<Reason>,
     /// Denied fields after those, which would have made the record too large.
     #[serde(skip_serializing_if = "is_none", default)]
     pub omitted: usize,
@@ -104,6 +107,12 @@ pub trait Recorder: Send + Sync {
     /// is allowed; public fields are not included.
     fn used(&self, caller: &Identity, required_scopes: &mut dyn Iterator<Item = &RequiredScope>) {
         let _ = (caller, required_scopes);
+    }
+
+    /// Counts a request, once it is answered or given up: called once for each, whether it was decided
+    /// or not.
+    fn answered(&self, verdict: RequestVerdict) {
+        let _ = verdict;
     }
 }
 

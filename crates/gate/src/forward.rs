@@ -6,7 +6,7 @@ use http::{Extensions, Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Ask, Document, Envelope, OnDeny, Question, Reason, Root, Shown, Verdict,
+    Ask, Document, Envelope, OnDeny, Question, Reason, RequestVerdict, Root, Shown, Verdict,
     context::{Behind, ReplyBody, RequestContext},
     document::{
         prune::{Pruned, blank},
@@ -21,23 +21,30 @@ use crate::{
     upstream::{self, no_graphql, too_large},
 };
 
-/// The response to `plan`; calls `behind` at most once.
+/// The response to `plan`, and what was decided; calls `behind` at most once.
 pub(crate) async fn answer(
     context: &RequestContext<'_>,
     behind: Behind,
     parts: Parts,
     envelope: &Envelope,
     plan: Plan,
-) -> Response<ReplyBody> {
+) -> (Response<ReplyBody>, RequestVerdict) {
     let mut field_errors = match context.denials(&plan) {
         Ok(field_errors) => field_errors,
-        Err(nothing) => return nothing,
+        Err(nothing) => return (nothing, RequestVerdict::Denied),
+    };
+    let mut verdict = if field_errors.is_empty() {
+        RequestVerdict::Allowed
+    } else if plan.asks_upstream() || plan.answers_itself() {
+        RequestVerdict::Partial
+    } else {
+        RequestVerdict::Denied
     };
     plan.record_use(context.shared, context.caller);
     let removed = plan.removed();
     if let Some(name) = shared_fragment(&plan.document, &context.shared.schema, &removed) {
         field_errors.push(context.shared_fragment_error(name));
-        return context.nothing_runs(field_errors);
+        return (context.nothing_runs(field_errors), RequestVerdict::Denied);
     }
     let alone = plan.document.executable.operations.len() == 1;
     let answered = if plan.asks_upstream() && removed.is_empty() && alone {
@@ -54,6 +61,7 @@ pub(crate) async fn answer(
             Ok(pruned) => {
                 let nothing = context.empty_parents(&plan, &pruned, &mut field_errors);
                 if let Some(nothing) = nothing {
+                    verdict = RequestVerdict::Denied;
                     Ok(nothing)
                 } else {
                     let ours = context.answer_ours(&plan, &parts.extensions).await;
@@ -64,7 +72,9 @@ pub(crate) async fn answer(
             Err(refusal) => Err(refusal),
         }
     };
-    answered.unwrap_or_else(|refusal| refusal.into_response(context.wanted, context.id))
+    let answered =
+        answered.unwrap_or_else(|refusal| refusal.into_response(context.wanted, context.id));
+    (answered, verdict)
 }
 
 impl RequestContext<'_> {

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use tower::{Layer, Service, ServiceExt as _};
 
 use crate::{
-    DecisionId, GuardSchema, Recorder, Rules, Verifier,
+    DecisionId, GuardSchema, Recorder, RequestVerdict, Rules, Verifier,
     context::{Attestor, Behind, BoxError, Pending, ReplyBody, RequestContext, Shared},
     credential::{Scheme, challenge, find_caller, since},
     forward,
@@ -21,6 +21,7 @@ use crate::{
     plan::Plan,
     request::{is_csrf_unsafe, read_envelope},
     response::{RequestRefusal, unknown_caller},
+    tally::Tally,
 };
 
 /// Wraps any service that answers GraphQL in the decision. Cheap to clone.
@@ -114,12 +115,22 @@ where
             })
         });
         let (parts, body) = request.into_parts();
-        Box::pin(async move { Ok(pass(&shared, behind, parts, body).await) })
+        Box::pin(async move {
+            let mut tally = Tally::of(shared.recorder.as_deref());
+            let response = pass(&shared, behind, (parts, body), &mut tally).await;
+            tally.close(response.status());
+            Ok(response)
+        })
     }
 }
 
 /// Caller → envelope → document → decision → enforcement → upstream → answer.
-async fn pass<B>(shared: &Shared, behind: Behind, parts: Parts, body: B) -> Response<ReplyBody>
+async fn pass<B>(
+    shared: &Shared,
+    behind: Behind,
+    (parts, body): (Parts, B),
+    tally: &mut Tally<'_>,
+) -> Response<ReplyBody>
 where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
@@ -136,6 +147,7 @@ where
     let is_challenged = presented.scheme != Scheme::Connection;
     let caller = presented.caller;
     if shared.rules.known_callers_only && caller.identity().is_none() {
+        tally.decide(RequestVerdict::Denied);
         shared.record_unknown(&id, &caller);
         let wanted = wanted.unwrap_or(Wanted::Any);
         let bearer = || is_challenged.then_some(HeaderValue::from_static("Bearer"));
@@ -158,13 +170,17 @@ where
     let mut response = match Plan::make(shared, csrf_unsafe, &envelope, (&caller, &parts)) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
         Ok(plan) if hidden && plan.denies() => {
+            tally.decide(RequestVerdict::Denied);
             plan.record(shared, &id, &caller);
             refused(RequestRefusal::of_hidden())
         }
         Ok(plan) => {
             plan.record(shared, &id, &caller);
             let context = RequestContext { shared, id: &id, wanted, caller: &caller, since };
-            forward::answer(&context, behind, parts, &envelope, plan).await
+            let (response, verdict) =
+                forward::answer(&context, behind, parts, &envelope, plan).await;
+            tally.decide(verdict);
+            response
         }
         Err(refusal) => refused(refusal),
     };

@@ -181,6 +181,7 @@ impl Plan {
             document: Digest::of(self.document.text.as_bytes()).text(),
             rules: shared.schema.hash().text(),
             fields: fields.collect(),
+            unknown: None,
             omitted: 0,
         };
         recorder.denied(denial.bounded());

@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "under_way",
     "context",
     "denial",
+    "tally",
     "explain",
     "question",
     "document",
@@ -30,6 +31,7 @@ const ORDER: &[&str] = &[
     "headers",
     // What is decided, by what, and for whom.
     "decide",
+    "request_verdict",
     "rules",
     "schema",
     "envelope",

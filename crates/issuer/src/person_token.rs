@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    audit::{AuditKind, Event, origin::Party},
+    audit::{AuditKind, Event, counting::PERSON_JWT, origin::Party},
     error::OAuthError,
     keys::KeyUse,
     records::{Account, PersonToken, login_name, repository::Written},
@@ -57,7 +57,8 @@ impl Issuer {
         login: &str,
     ) -> Result<String, OAuthError> {
         let issued = self.make_person_token(person, login).await;
-        let event = Event::of(AuditKind::TokenIssued).by(Party::user(&person.id));
+        let event = Event::of(AuditKind::TokenIssued).by_grant(PERSON_JWT);
+        let event = event.by(Party::user(&person.id));
         match &issued {
             Ok(_) => self.audit(event.detail("JWT of a person")),
             Err(error) => self.audit(event.failed(error.code().as_str())),

@@ -16,6 +16,7 @@ pub mod http;
 mod http_client;
 mod management_schemas;
 mod messages;
+mod metrics;
 #[cfg(test)]
 mod reference;
 mod roots;

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "background",
     "sample_api",
     "http_client",
+    "metrics",
     "wire",
     "pages",
     "yaml",

@@ -22,12 +22,13 @@ use super::{
     websocket::{self, Handshake},
 };
 use crate::{
-    Attestor, Caller, DecisionId, Reason, Recorder, Rules, Verifier,
+    Attestor, Caller, DecisionId, Reason, Recorder, RequestVerdict, Rules, Verifier,
     context::{BoxError, Pending, ReplyBody},
     credential::{challenge, find_caller, since},
     decide::unknown,
     request::has_access_token,
     response::set_common_headers,
+    tally::Tally,
 };
 
 /// Wraps any HTTP service in the decision. Cheap to clone.
@@ -144,8 +145,11 @@ where
         Box::pin(async move {
             let id = parts.extensions.get::<DecisionId>().copied();
             let id = id.unwrap_or_else(DecisionId::generate);
-            let passed = pass(&shared, behind, (parts, body), &id).await;
-            Ok(passed.unwrap_or_else(|refusal| refusal.into_response(&id)))
+            let mut tally = Tally::of(shared.recorder.as_deref());
+            let passed = pass(&shared, behind, (parts, body), &id, &mut tally).await;
+            let response = passed.unwrap_or_else(|refusal| refusal.into_response(&id));
+            tally.close(response.status());
+            Ok(response)
         })
     }
 }
@@ -156,6 +160,7 @@ async fn pass<B>(
     behind: Behind,
     (mut parts, body): (Parts, B),
     id: &DecisionId,
+    tally: &mut Tally<'_>,
 ) -> Result<Response<ReplyBody>, RestRefusal>
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -168,6 +173,7 @@ where
         RestRefusal::new(StatusCode::BAD_REQUEST, "ambiguous_path", detail)
     })?;
     if let Some(allow) = shared.told_methods(&parts.method, &found) {
+        tally.decide(RequestVerdict::Allowed);
         return Ok(options(&allow, id));
     }
     let presented = match parts.extensions.remove::<Presented>() {
@@ -175,6 +181,7 @@ where
         None => present(&*shared.verifier, &parts).await?,
     };
     if shared.rules.known_callers_only && presented.caller.identity().is_none() {
+        tally.decide(RequestVerdict::Denied);
         return Err(shared.unknown_caller(id, &presented));
     }
     let (operation, values) = match found {
@@ -197,11 +204,13 @@ where
     }
     let challenges = shared.challenges(&presented, Some(operation));
     if let Some(mut refusal) = judgement.refusal(operation, &shared.rules, &challenges) {
+        tally.decide(RequestVerdict::Denied);
         if let Some(detail) = shared.problem(caller) {
             refusal.detail = detail.into();
         }
         return Err(refusal);
     }
+    tally.decide(RequestVerdict::Allowed);
     let is_public = judgement.is_public;
     if let (Some(identity), Some(recorder), false) =
         (caller.identity(), &shared.recorder, is_public)
@@ -285,6 +294,7 @@ impl RestShared {
                 id: id.as_str().to_owned(),
                 caller: (&shown.caller).into(),
                 rules: self.map.hash().text(),
+                unknown: Some(unknown(&shown.caller).unwrap_or(Reason::NoCredential)),
                 ..crate::Denial::default()
             });
         }

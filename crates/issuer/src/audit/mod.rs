@@ -9,6 +9,7 @@
 //! among it: a secret, a token, a code, a document, a body, or what somebody typed in.
 
 pub mod chain;
+pub mod counting;
 pub mod entry;
 pub mod origin;
 pub mod verify;
@@ -25,6 +26,7 @@ use castellan_proto::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::Issuer;
+use counting::EventCounter;
 use entry::Members;
 use origin::Party;
 
@@ -165,6 +167,8 @@ pub struct Event {
     source: Option<String>,
     decision: Option<String>,
     count: Option<u64>,
+    /// The grant type, or what stands in its place, that a token was asked for by; not recorded.
+    grant: Option<&'static str>,
 }
 
 /// Bytes of one text of a record at most: ids have 128, and what callers choose is cut.
@@ -185,6 +189,7 @@ impl Event {
             source: None,
             decision: None,
             count: None,
+            grant: None,
         }
     }
 
@@ -291,6 +296,9 @@ const FOR_STRANGERS: usize = WAITING / 4;
 pub(crate) struct Queue {
     sender: OnceLock<mpsc::Sender<Event>>,
     dropped: AtomicU64,
+    /// The same, ever since the start.
+    dropped_in_all: AtomicU64,
+    counter: OnceLock<Box<dyn EventCounter>>,
 }
 
 /// Events on their way to be recorded, for the one who records them.
@@ -304,11 +312,15 @@ impl Issuer {
     /// nothing; where too many wait, the event is dropped and counted.
     pub fn audit(&self, event: Event) {
         let queue = self.audit_queue();
+        if let Some(counter) = queue.counter.get() {
+            counter.count(&event);
+        }
         let Some(sender) = queue.sender.get() else { return };
         let event = origin::complete(Event { at: self.now(), ..event });
         let is_full = event.is_a_strangers() && sender.capacity() < WAITING - FOR_STRANGERS;
         if is_full || sender.try_send(event).is_err() {
             queue.dropped.fetch_add(1, Ordering::Relaxed);
+            queue.dropped_in_all.fetch_add(1, Ordering::Relaxed);
         }
     }
 

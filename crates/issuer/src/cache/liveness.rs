@@ -106,6 +106,14 @@ impl Liveness {
         polled != 0 && now.saturating_sub(polled) <= millis(SILENCE)
     }
 
+    /// How long ago the last poll that has succeeded began; `None` before the first.
+    #[must_use]
+    pub fn lag(&self) -> Option<Duration> {
+        let polled = self.polled.load(Ordering::Acquire);
+        let lag = || Duration::from_millis(self.elapsed().saturating_sub(polled));
+        (polled != 0).then(lag)
+    }
+
     /// Invalidates decisions that depend on `subject`.
     pub fn bump(&self, subject: &str) {
         // Of some kinds all records are read at once, also those that were not there yet.

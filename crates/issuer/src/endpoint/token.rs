@@ -4,7 +4,7 @@ use castellan_proto::Secret;
 
 use crate::{
     Issuer,
-    audit::{AuditKind, Event, origin::Party},
+    audit::{AuditKind, Event, counting::OTHER_GRANT, origin::Party},
     client_auth::ClientCredentials,
     error::OAuthError,
     records::Client,
@@ -29,15 +29,18 @@ impl Issuer {
             Some("refresh_token") => AuditKind::TokenRefreshed,
             _ => AuditKind::TokenIssued,
         };
+        // Callers choose what they send, and what is counted has names of ours.
+        let named = self.grants().iter().map(|one| one.name()).find(|name| Some(*name) == grant);
+        let event = Event::of(kind).by_grant(named.unwrap_or(OTHER_GRANT));
         match &answered {
             Ok((_, party, family)) => {
-                let event = Event::of(kind).by(party.clone()).target("Session", family);
+                let event = event.by(party.clone()).target("Session", family);
                 // It is one of the roster's by now.
                 self.audit(event.detail(grant.unwrap_or_default()));
             }
             // A device asks again and again until its person has answered.
             Err(OAuthError::Pending | OAuthError::SlowDown) => {}
-            Err(error) => self.audit(Event::of(kind).failed(error.code().as_str())),
+            Err(error) => self.audit(event.failed(error.code().as_str())),
         }
         answered.map(|(answer, ..)| answer)
     }

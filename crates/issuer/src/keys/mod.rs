@@ -77,6 +77,20 @@ pub enum KeyUse {
 }
 
 impl KeyUse {
+    /// Its name, as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Id => "id",
+            Self::Userinfo => "userinfo",
+            Self::Introspection => "introspection",
+            Self::Logout => "logout",
+            Self::Identity => "identity",
+            Self::Person => "person",
+        }
+    }
+
     /// Whether builds of the layout before the present one do not read it.
     const fn is_new(self) -> bool {
         matches!(self, Self::Logout | Self::Person)

@@ -93,7 +93,8 @@ impl Ring {
 
 impl RingKey {
     /// Whether it signs what is of `usage` and `alg` at `now`.
-    pub(super) fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
+    #[must_use]
+    pub fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
         (self.usage, self.signing.algorithm()) == (usage, alg)
             && self.sign_from <= now
             && self.sign_until.is_none_or(|until| now < until)

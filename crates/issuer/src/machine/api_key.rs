@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Issuer,
-    audit::{AuditKind, Event, origin::Party},
+    audit::{AuditKind, Event, counting::API_KEY, origin::Party},
     cache::verdicts::{Memory, Verdicts},
     error::OAuthError,
     records::{
@@ -140,7 +140,7 @@ impl KeyTokens {
     ) -> Result<String, TradeError> {
         let id = proof.id;
         let traded = self.trade(issuer, proof, asked).await;
-        let event = Event::of(AuditKind::TokenIssued);
+        let event = Event::of(AuditKind::TokenIssued).by_grant(API_KEY);
         match &traded {
             Ok(_) => issuer.audit(event.by(Party::credential("AuthKey", id)).detail("api key")),
             Err(TradeError::Unknown) => issuer.audit(event.failed("key and secret")),

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread,
@@ -32,6 +32,8 @@ pub struct Passwords {
     cost: Cost,
     /// Whether hashes are made; what only checks documents keeps none.
     makes: bool,
+    /// Jobs that no thread has begun.
+    waiting: Arc<AtomicUsize>,
     /// Microseconds that the slowest imported hash took, as far as this node knows.
     slowest: Arc<AtomicU64>,
 }
@@ -115,7 +117,7 @@ impl Passwords {
                 tracing::error!(%error, "could not start a thread for passwords");
             }
         }
-        Self { jobs, cost, makes: true, slowest: Arc::default() }
+        Self { jobs, cost, makes: true, waiting: Arc::default(), slowest: Arc::default() }
     }
 
     /// The same pool for documents that are checked and not written: a password that nothing is stored
@@ -220,18 +222,30 @@ impl Passwords {
         self.run(move || matches("", &phc)).await
     }
 
+    /// How many passwords wait to be hashed or checked, and how many may.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::Relaxed), WAITING)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (answer, result) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
         let job: Job = Box::new(move || {
+            waiting.fetch_sub(1, Ordering::Relaxed);
             // Nobody waits any more if the request was given up: then there is nothing to do.
             if !answer.is_closed() {
                 let _ = answer.send(work());
             }
         });
-        self.jobs.try_send(job).map_err(|_| Busy)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.try_send(job).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Busy);
+        }
         result.await.map_err(|_| Busy)
     }
 }

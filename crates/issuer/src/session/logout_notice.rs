@@ -202,6 +202,13 @@ impl Issuer {
         Ok((logout_notices, notifications))
     }
 
+    /// How many notifications are queued, and how many may be.
+    #[must_use]
+    pub fn queued_notifications(&self) -> (usize, usize) {
+        let sender = &self.logout_queue().sender;
+        (sender.max_capacity() - sender.capacity(), sender.max_capacity())
+    }
+
     /// Queues notifications for delivery.
     pub(crate) fn queue_notifications(&self, notifications: Vec<LogoutNotification>) {
         self.logout_queue().put(notifications);

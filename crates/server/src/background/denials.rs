@@ -90,6 +90,11 @@ impl Denials {
         Self { queue, shared }
     }
 
+    /// How many denials wait to be written, and how many may.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
+    }
+
     /// Records a denial at `guard`, unless too much is queued already, or was written today.
     pub(crate) fn tell(&self, guard: &Arc<str>, denial: Denial) {
         self.shared.issuer.audit(audited(guard, &denial));

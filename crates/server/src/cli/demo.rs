@@ -119,7 +119,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let issuer = assemble::open_issuer(&loaded, Access::Scratch).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
-    let house = serve::start(&loaded, std::slice::from_ref(&issuer), READY).await?;
+    let house = serve::start(&loaded, std::slice::from_ref(&issuer), READY, None).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
     let limits = loaded.config.server.limits(FileHandles::of_this_process());

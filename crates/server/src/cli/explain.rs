@@ -214,6 +214,7 @@ async fn caller(
         upstreams: Upstreams::verified_by(loaded.roots.clone()),
         folder: Path::new("").to_owned(),
         site_accesses: Arc::default(),
+        metrics: None,
     };
     let credential = Credential {
         bearer: token,

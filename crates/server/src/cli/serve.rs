@@ -1,6 +1,6 @@
 //! `castellan serve`, and the sample API alone.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use castellan_issuer::Issuer;
 use tokio::{
@@ -18,6 +18,7 @@ use crate::{
     config::{ConfigError, Loaded},
     file_handles::FileHandles,
     files,
+    metrics::{self, Metrics},
     sample_api::Archive,
     startup::assemble::{self, Access, Server},
     startup::file_rights,
@@ -65,9 +66,13 @@ pub(super) async fn run(
     for warning in file_rights::warnings(&loaded) {
         eprintln!("WARNING: {warning}");
     }
-    let issuers = assemble::open_issuers(&loaded, Access::Begin).await?;
+    let metrics = loaded.config.metrics.listen.map(|listen| (Arc::new(Metrics::new()), listen));
+    let counts = metrics.as_ref().map(|(metrics, _)| metrics);
+    let counted = counts.map(|one| &**one);
+    let issuers = assemble::open_measured_issuers(&loaded, Access::Begin, counted).await?;
     let (listeners, port, tls) = open_listeners(&loaded).await?;
-    let mut house = start(&loaded, &issuers, SOON).await?;
+    let shown = show_metrics(metrics.as_ref()).await?;
+    let mut house = start(&loaded, &issuers, SOON, counts).await?;
     // Heard from now on: the default of this signal ends a process.
     let hangups = signal(SignalKind::hangup())?;
     let control = Control::open(&loaded.folder, port);
@@ -83,14 +88,40 @@ pub(super) async fn run(
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
-    let serving = listener::serve(listeners, house.corridor.clone(), limits, stop());
+    let (corridor, counts) = (house.corridor.clone(), counts.map(|one| &**one));
+    let serving = listener::serve_counted(listeners, corridor, limits, stop(), counts);
     let reloading = Reloader::new(&mut house, loaded, Arc::new(read), tls);
     tokio::select! {
         served = serving => served?,
         never = reloading.run(hangups, control) => match never {},
+        never = shown => match never {},
     }
     house.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the listener of `metrics`, and shows them there as long as what is returned is waited for; for
+/// ever nothing without any.
+async fn show_metrics(
+    metrics: Option<&(Arc<Metrics>, SocketAddr)>,
+) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
+    let opened = match metrics {
+        Some((metrics, listen)) => {
+            let opened = metrics::listener::bind(*listen).await?;
+            println!("Metrics are at http://{}/metrics.", opened.local_addr()?);
+            if !listen.ip().is_loopback() {
+                tracing::warn!(%listen, "metrics are shown to everybody who reaches this address");
+            }
+            Some((Arc::clone(metrics), opened))
+        }
+        None => None,
+    };
+    Ok(async move {
+        match opened {
+            Some((metrics, listener)) => metrics::listener::serve(metrics, listener).await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// Listens wherever `loaded` says; with the port of the first listener, and what TLS there is.
@@ -129,6 +160,7 @@ pub(super) async fn start(
     loaded: &Loaded,
     issuers: &[Issuer],
     patience: Duration,
+    metrics: Option<&Arc<Metrics>>,
 ) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
     for issuer in issuers {
@@ -136,7 +168,8 @@ pub(super) async fn start(
             tracing::warn!(site = %issuer.repository().site(), "{text}");
         }
     }
-    Ok(assemble::build(loaded, issuers.to_vec(), patience).await?)
+    let issuers = issuers.to_vec();
+    Ok(assemble::build_measured(loaded, issuers, patience, metrics.cloned()).await?)
 }
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {

@@ -101,6 +101,7 @@ impl Config {
         self.check_issuer()?;
         self.check_site_accesses(sites)?;
         self.check_listeners(sites)?;
+        self.check_metrics()?;
         for (at, guard) in self.guard.iter().enumerate() {
             let found = guard.check(self, sites);
             found.map_err(|(way, text)| Problem::of_guard(at, guard, way, &text))?;

@@ -17,6 +17,7 @@ mod management;
 mod manager_names;
 mod messages;
 mod methods;
+mod metrics;
 mod outgoing_tls;
 mod overlay;
 mod passkeys;
@@ -65,6 +66,7 @@ pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as pa
 pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
+pub use metrics::MetricsConfig;
 pub use outgoing_tls::OutgoingTlsConfig;
 pub use passkeys::PasskeysConfig;
 pub use secret_ref::SecretRef;
@@ -121,6 +123,8 @@ pub struct Config {
     pub passkeys: Option<PasskeysConfig>,
     /// Audit records.
     pub audit: AuditConfig,
+    /// What can be read of a running server (`docs/metrics.md`). Default: nothing.
+    pub metrics: MetricsConfig,
     /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.
     pub mail: Option<MailConfig>,
     /// How text messages are sent. Default: not at all, and what needs them is not offered.

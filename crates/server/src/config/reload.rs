@@ -35,7 +35,7 @@ impl Loaded {
         config.issuer.clone_from(&old.issuer);
         config.site.clone_from(&old.site);
         config.security.clone_from(&old.security);
-        config.credential_policy = old.credential_policy;
+        (config.credential_policy, config.metrics) = (old.credential_policy, old.metrics);
         config.management.has_credential_policy = old.credential_policy.is_some();
         config.passkeys.clone_from(&old.passkeys);
         config.audit.clone_from(&old.audit);
@@ -70,6 +70,7 @@ impl Loaded {
             ("credential_policy", new.credential_policy != old.credential_policy),
             ("passkeys", new.passkeys != old.passkeys),
             ("audit", new.audit != old.audit),
+            ("metrics", new.metrics != old.metrics),
             ("mail", new.mail != old.mail),
             ("text_messages", new.text_messages != old.text_messages),
             ("registration", new.registration != old.registration),

@@ -30,6 +30,7 @@ use crate::{
         Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SESSION_COOKIES,
         SessionCookie, SessionsOf,
     },
+    metrics::GuardMetrics,
     wire::{guard_refusal::Unmeant, request},
 };
 
@@ -43,6 +44,7 @@ pub(super) struct Admission {
     issuer: Issuer,
     guard: Arc<str>,
     denials: Denials,
+    metrics: Option<Arc<GuardMetrics>>,
     config: Arc<GuardConfig>,
     speaks: Option<&'static GuardDialect>,
     credentials: Arc<Credentials>,
@@ -83,6 +85,7 @@ impl Admission {
             config: Arc::clone(config),
             guard: config.name.as_str().into(),
             denials: parts.denials.clone(),
+            metrics: parts.guard_metrics(config),
             issuer,
         }
     }
@@ -126,6 +129,9 @@ impl Admission {
     /// rule 5).
     pub(super) fn record(&self, refusal: &GuardRefusal, asked: &RefusedRequest) {
         if let Some(denial) = asked.denial(refusal) {
+            if let Some(metrics) = &self.metrics {
+                metrics.denied(&denial);
+            }
             self.denials.tell(&self.guard, denial);
         }
     }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, Request, Response, StatusCode},
 };
 use castellan_gate::{
-    Attestor, DecisionId, Recorder,
+    Attestor, DecisionId, Recorder, RequestVerdict,
     rest::{RestGate, RestGated, RestMap, RestRefusal, RestSettings},
 };
 use castellan_proto::Lifetime;
@@ -58,7 +58,9 @@ impl Inner {
         let verifier = Arc::clone(&self.credentials) as _;
         let gate = RestGate::new(map, rules(config), verifier, settings).with(recorder, attestor);
         let longest = config.upstream_timeout.map_or(LONGEST, Lifetime::get);
-        gate.layer(upstream::Upstream::new(self.api.clone(), config.upstream.as_ref(), longest))
+        let upstream = config.upstream.as_ref();
+        let upstream = upstream::Upstream::new(self.api.clone(), upstream, longest);
+        gate.layer(upstream.measured_by(self.metrics.clone()))
     }
 }
 
@@ -83,11 +85,17 @@ impl Guard {
         let wording = admission.wording(request.headers());
         let request = match admission.admit(request.map(Body::new)).await {
             Ok(request) => request,
-            Err(response) => return response,
+            Err(response) => {
+                self.count_answer(&response);
+                return response;
+            }
         };
         let response = match self.pass(request).await {
             Ok(response) => response,
-            Err(refusal) => refusal.into_response(&id).map(Body::new),
+            Err(refusal) => {
+                self.count(RequestVerdict::Unavailable);
+                refusal.into_response(&id).map(Body::new)
+            }
         };
         let response = admission.reword(response, &wording, id);
         match opening {

@@ -32,8 +32,8 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{
-    Caller, CallerSummary, Credential, DecisionId, Gate, GuardSchema, Introspection, Rules, Terms,
-    Unavailable, Verifier as _, Wording,
+    Caller, CallerSummary, Credential, DecisionId, Gate, GuardSchema, Introspection,
+    RequestVerdict, Rules, Terms, Unavailable, Verifier as _, Wording,
 };
 use castellan_issuer::{
     Issuer,
@@ -48,6 +48,7 @@ use tower::{Layer as _, ServiceExt as _};
 use crate::{
     config::{Anonymous, GuardConfig, Term},
     dialects,
+    metrics::{GuardMetrics, Metrics},
     wire::guard_refusal::GuardRefusal,
 };
 
@@ -88,6 +89,8 @@ struct Inner {
     admission: Admission,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
+    /// What it counts, if anything is counted.
+    metrics: Option<Arc<GuardMetrics>>,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
     state: ArcSwap<State>,
     /// One look at a time.
@@ -108,6 +111,15 @@ pub(crate) struct GuardParts {
     pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
     pub(crate) site_accesses: Arc<SiteAccesses>,
+    pub(crate) metrics: Option<Arc<Metrics>>,
+}
+
+impl GuardParts {
+    /// What the guard of `config` counts.
+    fn guard_metrics(&self, config: &GuardConfig) -> Option<Arc<GuardMetrics>> {
+        let site = self.issuer.repository().site();
+        self.metrics.as_ref().map(|metrics| metrics.guard(site, &config.name))
+    }
 }
 
 impl Guard {
@@ -125,6 +137,7 @@ impl Guard {
             credentials,
             site_accesses,
             config: Arc::clone(&config),
+            metrics: parts.guard_metrics(&config),
             parts,
             api,
             state: ArcSwap::from_pointee(State::unseen()),
@@ -143,6 +156,25 @@ impl Guard {
     pub(crate) async fn looked_at(&self) {
         // The sender is here.
         let _ = self.inner.looked.subscribe().wait_for(|looked| *looked).await;
+    }
+
+    /// The name of its site.
+    pub(crate) fn site(&self) -> &str {
+        self.inner.parts.issuer.repository().site()
+    }
+
+    /// Counts a request that did not come to its gate, if anything is counted.
+    fn count(&self, verdict: RequestVerdict) {
+        if let Some(metrics) = &self.inner.metrics {
+            metrics.request(verdict);
+        }
+    }
+
+    /// The same of one with this `answer`.
+    fn count_answer(&self, answer: &Response<Body>) {
+        if let Some(metrics) = &self.inner.metrics {
+            metrics.before_gate(answer.status());
+        }
     }
 
     /// Whether it can decide.
@@ -228,6 +260,7 @@ impl Guard {
         let (mut parts, body) = request.into_parts();
         let shown = self.inner.credentials.note_shown(&self.config, &mut parts).await;
         if matches!(shown, Err(Unavailable)) {
+            self.count(RequestVerdict::Unavailable);
             let id = parts.extensions.get::<DecisionId>().copied();
             let id = id.unwrap_or_else(DecisionId::generate);
             return self.refuse(&GuardRefusal::Unavailable, &parts.headers, id);
@@ -235,15 +268,22 @@ impl Guard {
         let request = Request::from_parts(parts, body);
         let shows_nothing = !request.headers().contains_key(header::AUTHORIZATION);
         let gated = self.inner.state.load().gated.clone();
-        let Some(Gated::Graphql(gated)) = gated else { return self.closed() };
+        let Some(Gated::Graphql(gated)) = gated else {
+            self.count(RequestVerdict::Unavailable);
+            return self.closed();
+        };
         let (request, challenge) = match self.at_site_access(request).await {
             Ok(found) => found,
-            Err(answer) => return answer,
+            Err(answer) => {
+                self.count_answer(&answer);
+                return answer;
+            }
         };
         let refuses = self.config.anonymous == Some(Anonymous::Refused);
         // Signing in at the pages is of no use where certificates alone count.
         let signs_in = !self.config.is_of_certificates() && shows_nothing;
         if refuses && signs_in && is_a_person_nobody_knows(&request) {
+            self.count(RequestVerdict::Denied);
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
             return (StatusCode::FOUND, to).into_response();
         }
@@ -319,6 +359,7 @@ impl Inner {
             denials: parts.denials.clone(),
             usage: parts.usage.clone(),
             rules: rules.clone(),
+            metrics: self.metrics.clone(),
         });
         let attestor = config.upstream.as_ref().map(|url| {
             let audience = config.upstream_id.clone();
@@ -338,7 +379,8 @@ impl Inner {
         );
         let longest = config.upstream_timeout.map_or(upstream::LONGEST, Lifetime::get);
         let upstream = config.upstream.as_ref();
-        Gated::Graphql(gate.layer(upstream::Upstream::new(self.api.clone(), upstream, longest)))
+        let upstream = upstream::Upstream::new(self.api.clone(), upstream, longest);
+        Gated::Graphql(gate.layer(upstream.measured_by(self.metrics.clone())))
     }
 }
 

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use castellan_gate::{
     Caller, CredentialProblem, DecisionId, Denial, DeniedField, Identity, PersonTerm, Reason,
-    Recorder, Rules,
+    Recorder, RequestVerdict, Rules,
 };
 use castellan_issuer::resources::ResourceKind;
 use castellan_proto::{Digest, scope::RequiredScope};
 
 use super::{Denials, Usage, site_access::AtSiteAccess};
-use crate::wire::guard_refusal::{GuardRefusal, Unmeant};
+use crate::{
+    metrics::GuardMetrics,
+    wire::guard_refusal::{GuardRefusal, Unmeant},
+};
 
 /// The recorder of one guard.
 pub(super) struct GuardRecorder {
@@ -19,11 +22,21 @@ pub(super) struct GuardRecorder {
     pub(super) denials: Denials,
     pub(super) usage: Usage,
     pub(super) rules: Rules,
+    pub(super) metrics: Option<Arc<GuardMetrics>>,
 }
 
 impl Recorder for GuardRecorder {
     fn denied(&self, denial: Denial) {
+        if let Some(metrics) = &self.metrics {
+            metrics.denied(&denial);
+        }
         self.denials.tell(&self.guard, denial);
+    }
+
+    fn answered(&self, verdict: RequestVerdict) {
+        if let Some(metrics) = &self.metrics {
+            metrics.request(verdict);
+        }
     }
 
     fn used(&self, caller: &Identity, scopes: &mut dyn Iterator<Item = &RequiredScope>) {

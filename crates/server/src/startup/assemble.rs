@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use castellan_issuer::{
     Issuer,
     foreign::ForeignTokens,
@@ -12,7 +13,10 @@ use castellan_issuer::{
     messages::Messenger,
 };
 
-use super::issuers;
+use super::{
+    issuers,
+    measured::{self, Present},
+};
 use crate::{
     app::App,
     background::{
@@ -28,9 +32,11 @@ use crate::{
     http,
     http_client::DocumentClient,
     messages::MessageSender,
+    metrics::Metrics,
     wire::cors,
 };
 
+pub(crate) use super::issuers::open_measured_issuers;
 pub use super::{
     data_source::Access,
     error::StartError,
@@ -46,6 +52,19 @@ pub async fn build(
     loaded: &Loaded,
     issuers: Vec<Issuer>,
     patience: Duration,
+) -> Result<Server, StartError> {
+    build_measured(loaded, issuers, patience, None).await
+}
+
+/// The same, with what it does counted by `metrics`.
+///
+/// # Errors
+/// [`StartError`] naming what is wrong and what to do.
+pub(crate) async fn build_measured(
+    loaded: &Loaded,
+    issuers: Vec<Issuer>,
+    patience: Duration,
+    metrics: Option<Arc<Metrics>>,
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     let audit = audit_plan(loaded, AuditLines::stdout)?;
@@ -64,8 +83,14 @@ pub async fn build(
         });
     }
     let corridor = Corridor::new(Vec::new(), Believed::default());
-    let (upstreams, audit_lines) = (Upstreams::verified_by(loaded.roots.clone()), audit.output);
-    let mut server = Server { corridor, sites, upstreams, audit_lines, message_sender };
+    let (present, audit_lines) =
+        (Arc::new(ArcSwap::from_pointee(Present::verified_by(loaded.roots.clone()))), audit.output);
+    if let Some(metrics) = &metrics {
+        let parts = |site: &SiteParts| (site.issuer.clone(), site.denials.clone());
+        measured::sites(metrics, sites.iter().map(parts).collect());
+        measured::guards(metrics, &present);
+    }
+    let mut server = Server { corridor, sites, present, metrics, audit_lines, message_sender };
     server.take_up(loaded, patience).await?;
     Ok(server)
 }
@@ -120,8 +145,9 @@ pub struct Server {
     /// What every request walks.
     pub corridor: Corridor,
     sites: Vec<SiteParts>,
-    /// The APIs behind the guards of the moment.
-    upstreams: Upstreams,
+    /// The guards of the moment and the APIs behind them, for whoever looks at the whole.
+    present: Arc<ArcSwap<Present>>,
+    metrics: Option<Arc<Metrics>>,
     /// Where audit records are written as lines.
     audit_lines: Option<Arc<AuditLines>>,
     /// What sends messages to people.
@@ -157,11 +183,13 @@ impl Server {
             loaded.guards(site).iter().try_for_each(|guard| check_path(&loaded.rosters, guard))?;
         }
         let configs: Vec<_> = loaded.sites.iter().flat_map(|site| loaded.guards(site)).collect();
-        let upstreams = self.upstreams.share_out(&configs, FileHandles::of_this_process())?;
+        let before = self.present.load_full();
+        let upstreams = before.upstreams.share_out(&configs, FileHandles::of_this_process())?;
         let secrets = site_secrets(loaded).await?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for ((site, parts), secrets) in loaded.sites.iter().zip(&self.sites).zip(secrets) {
-            made.push(site_routes(loaded, site, (parts, &upstreams, secrets), &all));
+            let shared = (&upstreams, self.metrics.as_ref());
+            made.push(site_routes(loaded, site, (parts, shared, secrets), &all));
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
         // All at once: each may have to wait for its API.
@@ -180,7 +208,8 @@ impl Server {
             parts.guards = guards;
             sites.push(site_routes);
         }
-        self.upstreams = upstreams;
+        let guards = all.get().cloned().unwrap_or_default();
+        self.present.store(Arc::new(Present { guards, upstreams }));
         self.corridor.replace(sites, believed);
         Ok(())
     }
@@ -236,11 +265,14 @@ async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
     }
 }
 
+/// What all sites share: the APIs behind guards, and what counts.
+type Shared<'a> = (&'a Upstreams, Option<&'a Arc<Metrics>>);
+
 /// Everything that one site answers, and its guards.
 fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    (before, upstreams, (keys, machines)): (&SiteParts, &Upstreams, SiteSecrets),
+    (before, (upstreams, metrics), (keys, machines)): (&SiteParts, Shared<'_>, SiteSecrets),
     all: &Arc<OnceLock<Vec<Guard>>>,
 ) -> (SiteRoutes, Vec<Guard>) {
     let issuer = before.issuer.at(issuers::address(loaded, site));
@@ -254,6 +286,7 @@ fn site_routes(
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
         site_accesses: Arc::new(SiteAccesses::of(loaded, site)),
+        metrics: metrics.cloned(),
     };
     let open = |config: GuardConfig| {
         let before = before.guards.iter().find(|guard| guard.config.name == config.name);

@@ -17,7 +17,10 @@ use super::{
     data_source::{self, Access, Data},
     error::StartError,
 };
-use crate::config::{GuardConfig, Loaded, Site};
+use crate::{
+    config::{GuardConfig, Loaded, Site},
+    metrics::{Metered, Metrics},
+};
 
 /// What hashes passwords.
 #[cfg(not(feature = "test-clock"))]
@@ -51,7 +54,22 @@ pub async fn open_issuer(loaded: &Loaded, access: Access) -> Result<Issuer, Star
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded, access: Access) -> Result<Vec<Issuer>, StartError> {
-    let data = data_source::open(loaded, access).await?;
+    open_measured_issuers(loaded, access, None).await
+}
+
+/// The same, with what the data source does counted by `metrics`.
+///
+/// # Errors
+/// [`StartError`] if records or keys cannot be had.
+pub(crate) async fn open_measured_issuers(
+    loaded: &Loaded,
+    access: Access,
+    metrics: Option<&Metrics>,
+) -> Result<Vec<Issuer>, StartError> {
+    let mut data = data_source::open(loaded, access).await?;
+    if let Some(metrics) = metrics {
+        data.store = Metered::of(data.store, metrics);
+    }
     let shared = (data, passwords(), Arc::default());
     let mut issuers = Vec::new();
     for site in &loaded.sites {

@@ -6,4 +6,5 @@ mod error;
 pub(crate) mod file_rights;
 mod issuers;
 pub mod listener;
+mod measured;
 pub(crate) mod tls_files;

@@ -281,6 +281,7 @@ impl<'a> Setup<'a> {
             upstreams: Upstreams::verified_by(self.loaded.roots.clone()),
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
+            metrics: None,
         };
         let credential =
             Credential { bearer: "", possession: None, audience: None, source: None, again: false };

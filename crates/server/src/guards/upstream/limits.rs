@@ -74,6 +74,11 @@ impl Upstreams {
         Ok(Self { apis: limits.into_iter().map(api).collect(), roots: self.roots.clone() })
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Api> {
+        self.apis.values().map(|api| &**api)
+    }
+
     /// The one at `url`.
     pub(crate) fn at(&self, url: &Url) -> Option<Arc<Api>> {
         self.apis.get(&url.origin().ascii_serialization()).cloned()

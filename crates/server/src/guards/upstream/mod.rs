@@ -38,7 +38,11 @@ use tokio::{
 use tower::Service;
 use url::Url;
 
-use crate::{http_client::connector, roots::TrustedRoots};
+use crate::{
+    http_client::connector,
+    metrics::{GuardMetrics, Unsent},
+    roots::TrustedRoots,
+};
 
 use body::Limit;
 pub(crate) use body::Streamed;
@@ -95,14 +99,36 @@ impl Api {
         self.breaker.is_closed()
     }
 
-    /// A place for one request, if there is one and the API may be asked.
-    fn enter(&self) -> Result<(OwnedSemaphorePermit, Attempt), UpstreamUnavailable> {
+    /// Where it is.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How many requests to it are in flight, until the end of the response.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.limit.saturating_sub(self.places.available_permits())
+    }
+
+    /// How many may be.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A place for one request, if there is one and the API may be asked; counted by `metrics` if not.
+    fn enter(
+        &self,
+        metrics: Option<&GuardMetrics>,
+    ) -> Result<(OwnedSemaphorePermit, Attempt), UpstreamUnavailable> {
+        let unsent = |why| metrics.into_iter().for_each(|metrics| metrics.unsent(why));
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            unsent(Unsent::Full);
             self.say_that_it_is_full();
             UpstreamUnavailable { retry_after: CROWDED }
         })?;
-        let attempt = Breaker::attempt(&self.breaker)
-            .map_err(|retry_after| UpstreamUnavailable { retry_after })?;
+        let attempt = Breaker::attempt(&self.breaker).map_err(|retry_after| {
+            unsent(Unsent::Paused);
+            UpstreamUnavailable { retry_after }
+        })?;
         Ok((place, attempt))
     }
 
@@ -130,12 +156,26 @@ pub(crate) struct Upstream {
     to: Option<(Arc<Api>, Uri)>,
     /// How long a whole answer may take.
     longest: Duration,
+    metrics: Option<Arc<GuardMetrics>>,
 }
 
 impl Upstream {
     /// What is at `url`, which is part of `api` and has so long for a whole answer.
     pub(crate) fn new(api: Option<Arc<Api>>, url: Option<&Url>, longest: Duration) -> Self {
-        Self { to: api.zip(url.and_then(|url| url.as_str().parse().ok())), longest }
+        let to = api.zip(url.and_then(|url| url.as_str().parse().ok()));
+        Self { to, longest, metrics: None }
+    }
+
+    /// The same, with the time of its answers counted by `metrics`.
+    pub(crate) fn measured_by(self, metrics: Option<Arc<GuardMetrics>>) -> Self {
+        Self { metrics, ..self }
+    }
+}
+
+/// Counts how long an API took since `began`.
+fn note_time<T>(metrics: Option<&GuardMetrics>, began: Instant, answered: &Result<T, BoxError>) {
+    if let Some(metrics) = metrics {
+        metrics.upstream(began.elapsed(), answered.is_ok());
     }
 }
 
@@ -152,7 +192,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         let Some((api, target)) = &self.to else {
             return Box::pin(ready(Err("this guard has no upstream".into())));
         };
-        let (place, attempt) = match api.enter() {
+        let (place, attempt) = match api.enter(self.metrics.as_deref()) {
             Ok(entered) => entered,
             Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
         };
@@ -160,11 +200,13 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         *request.version_mut() = http::Version::HTTP_11;
         let answer = api.client.request(request.map(Outgoing::Whole));
         let limit = Limit { began: Instant::now(), longest: self.longest };
+        let metrics = self.metrics.clone();
         Box::pin(async move {
             let answered = match tokio::time::timeout(PATIENCE.min(limit.longest), answer).await {
                 Ok(answered) => answered.map_err(BoxError::from),
                 Err(late) => Err(late.into()),
             };
+            note_time(metrics.as_deref(), limit.began, &answered);
             match answered {
                 // What becomes of the attempt is known once the whole answer is there.
                 Ok(response) => Ok(response.map(|body| Streamed::new(body, limit, attempt, place))),
@@ -194,7 +236,7 @@ impl Service<Request<RequestBody>> for Upstream {
         let mut uri = target.clone().into_parts();
         let root = || PathAndQuery::from_static("/");
         uri.path_and_query = Some(request.uri().path_and_query().cloned().unwrap_or_else(root));
-        let (place, attempt) = match api.enter() {
+        let (place, attempt) = match api.enter(self.metrics.as_deref()) {
             Ok(entered) => entered,
             Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
         };
@@ -209,10 +251,11 @@ impl Service<Request<RequestBody>> for Upstream {
         let (parts, body) = request.into_parts();
         let (upload, progress) = Upload::new(body);
         let answer = api.client.request(Request::from_parts(parts, Outgoing::Streamed(upload)));
-        let longest = self.longest;
+        let (longest, metrics, began) = (self.longest, self.metrics.clone(), Instant::now());
         let mut asked = Asked { attempt: Some(attempt), progress };
         Box::pin(async move {
             let answered = answered(answer, &asked.progress).await;
+            note_time(metrics.as_deref(), began, &answered);
             // It is there until this.
             let Some(attempt) = asked.attempt.take() else {
                 return Err("the API was asked twice".into());

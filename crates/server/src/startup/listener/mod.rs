@@ -24,7 +24,12 @@ use castellan_gate::AnswerMemory;
 use ipnet::IpNet;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{config::ServerConfig, corridor::Corridor, file_handles::FileHandles};
+use crate::{
+    config::ServerConfig,
+    corridor::Corridor,
+    file_handles::FileHandles,
+    metrics::{CONNECTIONS, CONNECTIONS_LIMIT, Metrics},
+};
 use activity::Activity;
 use connection::Connection;
 use room::Room;
@@ -134,17 +139,35 @@ impl House {
 ///
 /// # Errors
 /// None at present: a listener that cannot accept goes on trying.
-pub async fn serve(
+pub fn serve(
     listeners: Vec<Listener>,
     corridor: Corridor,
     limits: Limits,
     stop: impl Future<Output = ()> + Send,
+) -> impl Future<Output = io::Result<()>> + Send {
+    serve_counted(listeners, corridor, limits, stop, None)
+}
+
+/// The same, with the number of connections shown by `metrics`.
+pub(crate) async fn serve_counted(
+    listeners: Vec<Listener>,
+    corridor: Corridor,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send,
+    metrics: Option<&Metrics>,
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(());
+    let room = Room::new(limits.connections);
+    if let Some(metrics) = metrics {
+        let shown = room.clone();
+        metrics.read(&CONNECTIONS, move |samples| samples.count([], shown.occupied()));
+        let limit = limits.connections;
+        metrics.read(&CONNECTIONS_LIMIT, move |samples| samples.count([], limit));
+    }
     let house = Arc::new(House {
         corridor,
         limits,
-        room: Room::new(limits.connections),
+        room,
         shares: Shares::new(limits.per_source),
         memory: AnswerMemory::new(HELD),
     });

@@ -51,6 +51,11 @@ impl Room {
         Place { number, room: self.clone(), _permit: permit }
     }
 
+    /// How many connections are open.
+    pub(crate) fn occupied(&self) -> usize {
+        self.open().by_number.len()
+    }
+
     async fn permit(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {

@@ -18,6 +18,7 @@ pub(crate) mod lists;
 pub(crate) mod looking;
 pub(crate) mod mass_assignment;
 pub(crate) mod master_key;
+pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod older_formats;
 pub(crate) mod policy_command;

@@ -139,6 +139,7 @@ mod schema;
 mod shown;
 mod under_way;
 mod upstream;
+mod upstream_failure;
 
 pub use answer_memory::AnswerMemory;
 pub use caller::{
@@ -169,3 +170,4 @@ pub use schema::returns::Returns;
 pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};
 pub use shown::{CredentialEnded, Ended, FoundAt, Shown, ShownAgain};
 pub use upstream::UpstreamUnavailable;
+pub use upstream_failure::UpstreamFailure;

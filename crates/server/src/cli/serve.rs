@@ -17,7 +17,7 @@ use crate::{
     background::housekeeping,
     config::{ConfigError, Loaded},
     file_handles::FileHandles,
-    files,
+    files, logging,
     sample_api::Archive,
     startup::assemble::{self, Server},
     startup::listener::{self, Listener, Manner, Tls},
@@ -56,9 +56,9 @@ pub(super) async fn run(
     let loaded = read()?;
     let listen = loaded.config.server.listen;
     if loaded.config.security.insecure {
-        eprintln!(
-            "WARNING: security.insecure is on. Weak secrets and zero lifetimes are accepted; the \
-             server is reachable from this machine only."
+        logging::warn(
+            "security.insecure is on. Weak secrets and zero lifetimes are accepted; the server is \
+             reachable from this machine only.",
         );
     }
     let issuers = assemble::open_issuers(&loaded).await?;

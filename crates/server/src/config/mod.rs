@@ -13,6 +13,7 @@ mod guard_check;
 mod http_guard;
 mod issuer_url;
 mod jwt;
+mod log;
 mod management;
 mod manager_names;
 mod messages;
@@ -25,6 +26,7 @@ mod reload;
 pub(crate) mod schema;
 mod secret_ref;
 mod security;
+mod shape;
 mod site;
 mod site_access;
 mod site_guards;
@@ -61,6 +63,7 @@ pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpres
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
+pub use log::{LogConfig, LogFormat, LogLevel};
 pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
@@ -117,6 +120,8 @@ pub struct Config {
     pub passkeys: Option<PasskeysConfig>,
     /// Audit records.
     pub audit: AuditConfig,
+    /// The log on standard error (`docs/logs.md`).
+    pub log: LogConfig,
     /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.
     pub mail: Option<MailConfig>,
     /// How text messages are sent. Default: not at all, and what needs them is not offered.

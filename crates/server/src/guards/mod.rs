@@ -44,6 +44,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
+    background::audit::LineBudget,
     config::{Anonymous, GuardConfig, Term},
     dialects,
     wire::guard_refusal::GuardRefusal,
@@ -55,7 +56,7 @@ use admission::Admission;
 pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
-pub(crate) use schema_source::{build as build_schema, fetch_sdl};
+pub(crate) use schema_source::{build as build_schema, fetch_sdl, shown as shown_url};
 use site_access::GuardSiteAccesses;
 pub(crate) use site_access::SiteAccesses;
 use state::State;
@@ -287,6 +288,7 @@ impl Inner {
             denials: parts.denials.clone(),
             usage: parts.usage.clone(),
             rules: rules.clone(),
+            failures: LineBudget::new(),
         });
         let attestor = config.upstream.as_ref().map(|url| {
             let audience = config.upstream_id.clone();

@@ -13,6 +13,7 @@ use crate::{
     decide::unknown,
     document::{prune::Pruned, selection::Span},
     media::Wanted,
+    upstream_failure::UpstreamFailure,
 };
 
 /// The body of an answer: the upstream's, streamed, or one of our own.
@@ -141,6 +142,21 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) caller: &'a Caller,
     /// What [`Verifier::moment`] was before the caller was found.
     pub(crate) since: u64,
+}
+
+impl RequestContext<'_> {
+    /// Tells that the API did not answer as it should.
+    pub(crate) fn tell(&self, failure: &UpstreamFailure<'_>) {
+        tell(self.shared.recorder.as_ref(), failure);
+    }
+}
+
+/// Tells `recorder` that the API did not answer as it should; without one, the log.
+pub(crate) fn tell(recorder: Option<&Arc<dyn Recorder>>, failure: &UpstreamFailure<'_>) {
+    match recorder {
+        Some(recorder) => recorder.upstream_failed(failure),
+        None => failure.log(),
+    }
 }
 
 /// Bytes of memory that documents take that are kept read, per guard.

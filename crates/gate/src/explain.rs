@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Ask, Caller, DocumentError, Identity, NamedBy, Person, PersonTerm, PolicySaid, PolicyTerm,
     Question, Reason, RequestVerdict, Root, Rules, Verdict, decide::Want, question::Judge,
-    schema::required_scope::is_by_name_only,
+    schema::required_scope::is_by_name_only, upstream_failure::UpstreamFailure,
 };
 
 use grant::smallest_grant;
@@ -113,6 +113,12 @@ pub trait Recorder: Send + Sync {
     /// or not.
     fn answered(&self, verdict: RequestVerdict) {
         let _ = verdict;
+    }
+
+    /// Hears that an API did not answer as it should. Callers can cause this any number of times.
+    /// Unless it is told elsewhere, it is logged.
+    fn upstream_failed(&self, failure: &UpstreamFailure<'_>) {
+        failure.log();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use http::{Extensions, Response, StatusCode, request::Parts};
+use http::{Extensions, HeaderMap, Response, StatusCode, request::Parts};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     question::Judge,
     response::{RequestRefusal, json_response, text_response, words},
     upstream::{self, no_graphql, too_large},
+    upstream_failure::UpstreamFailure,
 };
 
 /// The response to `plan`, and what was decided; calls `behind` at most once.
@@ -195,14 +196,17 @@ impl RequestContext<'_> {
         let status = if failed { upstream.status } else { StatusCode::OK };
         let (held, most) =
             (std::mem::take(&mut upstream.held), self.shared.rules.limits.answer_bytes);
-        let refusal = match merge(&keys, &upstream, ours, field_errors, most) {
+        let (refusal, problem) = match merge(&keys, &upstream, ours, field_errors, most) {
             Ok(answer) => {
                 let response = text_response(status, answer, self.wanted, self.id);
                 return upstream::held_answer(response, held);
             }
-            Err(MergeError::TooLarge) => too_large(),
-            Err(MergeError::Ambiguous) => no_graphql(),
+            Err(MergeError::TooLarge) => (too_large(), upstream::TOO_LARGE),
+            Err(MergeError::Ambiguous) => (no_graphql(), upstream::NO_GRAPHQL),
         };
+        // Its headers are gone, and said that it is GraphQL.
+        let answer = (upstream.status, &HeaderMap::new());
+        self.tell(&UpstreamFailure::of_answer(self.id, answer, problem));
         refusal.into_response(self.wanted, self.id)
     }
 

@@ -141,6 +141,7 @@ mod shown;
 mod tally;
 mod under_way;
 mod upstream;
+mod upstream_failure;
 
 pub use answer_memory::AnswerMemory;
 pub use caller::{
@@ -172,3 +173,4 @@ pub use schema::returns::Returns;
 pub use schema::{Entry, GuardSchema, NamedBy, Root, SchemaError, SchemaSettings, SessionField};
 pub use shown::{CredentialEnded, Ended, FoundAt, Shown, ShownAgain};
 pub use upstream::UpstreamUnavailable;
+pub use upstream_failure::UpstreamFailure;

@@ -1,7 +1,6 @@
 //! To the service behind and back: headers, and what counts as an answer.
 
 use std::{
-    error::Error,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -22,6 +21,7 @@ use crate::{
     merge::Upstream,
     response::{RequestRefusal, set_common_headers},
     under_way::Watch,
+    upstream_failure::UpstreamFailure,
 };
 
 /// What a service behind the gate fails with if it did not ask its API at all, because too many
@@ -81,27 +81,33 @@ pub(crate) async fn send(
                 )
             };
         }
-        tracing::warn!(
-            decision = context.id.as_str(),
-            error = &*error as &dyn Error,
-            "no response from upstream"
-        );
+        context.tell(&UpstreamFailure::without_answer(context.id, &*error));
         bad_gateway("The API behind this guard did not respond.")
     })?;
     let status = response.status();
+    let told = |problem| {
+        let answer = (status, response.headers());
+        context.tell(&UpstreamFailure::of_answer(context.id, answer, problem));
+    };
     if !is_final(status) {
+        told("the status of the response is not valid for GraphQL");
         return Err(bad_gateway(&format!(
             "The API behind this guard responded with status {}, which is not valid for GraphQL.",
             status.as_u16()
         )));
     }
     if let Some(coding) = coding(response.headers()) {
+        told("the response has a content coding that was not asked for");
         return Err(bad_gateway(&format!(
             "The API behind this guard sent a response with the content coding {coding}, although \
              it was asked for one without."
         )));
     }
-    if is_graphql(response.headers()) { Ok(response) } else { Err(no_graphql()) }
+    if !is_graphql(response.headers()) {
+        told("the media type of the response is not that of GraphQL");
+        return Err(no_graphql());
+    }
+    Ok(response)
 }
 
 /// The answer of the service behind as it comes, under our headers.
@@ -138,9 +144,24 @@ pub(crate) async fn hold(
     let (head, body) = send(context, behind, request).await?.into_parts();
     let most = context.shared.rules.limits.answer_bytes;
     let mut memory = HeldAnswer::new(memory);
-    let body = all_of(body, most, &mut memory).await.ok_or_else(too_large)?;
-    Upstream::read(head.status, &body, memory).ok_or_else(no_graphql)
+    let told = |problem| {
+        let answer = (head.status, &head.headers);
+        context.tell(&UpstreamFailure::of_answer(context.id, answer, problem));
+    };
+    let Some(body) = all_of(body, most, &mut memory).await else {
+        told(TOO_LARGE);
+        return Err(too_large());
+    };
+    let read = Upstream::read(head.status, &body, memory);
+    read.ok_or_else(|| {
+        told(NO_GRAPHQL);
+        no_graphql()
+    })
 }
+
+/// What is told of an answer that is not passed on.
+pub(crate) const TOO_LARGE: &str = "the response was cut off, or is too large to process";
+pub(crate) const NO_GRAPHQL: &str = "the body of the response is not that of a GraphQL response";
 
 /// What the API sent is no answer, or could be read in two ways.
 pub(crate) fn no_graphql() -> RequestRefusal {

@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "question",
     "document",
     "media",
+    "upstream_failure",
     "headers",
     // What is decided, by what, and for whom.
     "decide",

@@ -14,6 +14,7 @@ mod files;
 pub mod guards;
 pub mod http;
 mod http_client;
+mod logging;
 mod management_schemas;
 mod messages;
 mod metrics;

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "corridor",
     "guards",
     "messages",
+    "logging",
     "config",
     "dialects",
     // What everything rests on.

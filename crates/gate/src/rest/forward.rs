@@ -28,8 +28,9 @@ use super::{
 };
 use crate::{
     Caller, CredentialEnded, DecisionId, Shown, UpstreamUnavailable,
-    context::{BoxError, IDENTITY, ReplyBody},
+    context::{BoxError, IDENTITY, ReplyBody, tell},
     under_way::Watch,
+    upstream_failure::UpstreamFailure,
 };
 
 /// What one decided request is sent on with.
@@ -179,11 +180,8 @@ impl Allowed<'_> {
                 ..RestRefusal::new(StatusCode::UNAUTHORIZED, "credential_ended", detail)
             };
         }
-        tracing::warn!(
-            decision = self.id.as_str(),
-            error = error as &dyn Error,
-            "no response from upstream"
-        );
+        let failure = UpstreamFailure::without_answer(self.id, error);
+        tell(self.shared.recorder.as_ref(), &failure);
         RestRefusal::bad_gateway("The API behind this guard did not respond.")
     }
 
@@ -196,12 +194,19 @@ impl Allowed<'_> {
         watch: Watch,
     ) -> Result<Response<ReplyBody>, RestRefusal> {
         let shares_host = self.shared.settings.shares_host;
+        let told = |problem| {
+            let answer = (response.status(), response.headers());
+            let failure = UpstreamFailure::of_answer(self.id, answer, problem);
+            tell(self.shared.recorder.as_ref(), &failure);
+        };
         if response.status().is_informational() {
+            told("the API changed to a protocol that nobody asked for");
             return Err(RestRefusal::bad_gateway(
                 "The API behind this guard changed to a protocol that nobody asked for.",
             ));
         }
         if shares_host && !is_inert(response.headers()) {
+            told("a browser could run the response, which shares the host of the sign-in pages");
             return Err(RestRefusal::bad_gateway(
                 "The API behind this guard sent a media type that a browser could run, which is not \
                  passed on from the host of the sign-in pages.",

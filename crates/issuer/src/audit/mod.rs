@@ -1,7 +1,7 @@
 //! Audit records: who did what, from where, at which site, and what came of it
 //! (`docs/contracts/aidbox.md` §11 item 15, `docs/audit.md`).
 //!
-//! Whatever happens is handed over with [`Issuer::audit`], which waits for nothing and writes
+//! Whatever happens is handed over with [`Issuer::audit`], which logs it, waits for nothing and stores
 //! nothing: the host of the issuer takes the events ([`Issuer::take_audit`]), makes records of them
 //! ([`chain`]) and writes those after the answer. Without a host that takes them, nothing is kept.
 //!
@@ -11,6 +11,7 @@
 pub mod chain;
 pub mod counting;
 pub mod entry;
+pub mod log;
 pub mod origin;
 pub mod verify;
 
@@ -299,6 +300,7 @@ pub(crate) struct Queue {
     /// The same, ever since the start.
     dropped_in_all: AtomicU64,
     counter: OnceLock<Box<dyn EventCounter>>,
+    lines: log::Lines,
 }
 
 /// Events on their way to be recorded, for the one who records them.
@@ -308,15 +310,22 @@ pub struct Events {
 }
 
 impl Issuer {
-    /// Records `event`, which happened now: hands it over to whoever writes records. Waits for
-    /// nothing; where too many wait, the event is dropped and counted.
+    /// Records `event`, which happened now: logs it, and hands it over to whoever writes records.
+    /// Waits for nothing; where too many wait, the event is dropped and counted.
     pub fn audit(&self, event: Event) {
         let queue = self.audit_queue();
         if let Some(counter) = queue.counter.get() {
             counter.count(&event);
         }
-        let Some(sender) = queue.sender.get() else { return };
+        let (sender, is_logged) = (queue.sender.get(), log::is_logged(&event));
+        if sender.is_none() && !is_logged {
+            return;
+        }
         let event = origin::complete(Event { at: self.now(), ..event });
+        if is_logged {
+            queue.lines.write(&event, self.repository().site());
+        }
+        let Some(sender) = sender else { return };
         let is_full = event.is_a_strangers() && sender.capacity() < WAITING - FOR_STRANGERS;
         if is_full || sender.try_send(event).is_err() {
             queue.dropped.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,10 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{Event, Outcome};
@@ -53,12 +56,80 @@ impl Party {
     }
 }
 
+/// What one request is called, by Castellan and by others: held without an allocation, because every
+/// request has it and few need it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestIds {
+    /// The id of its decision.
+    decision: ShortText<24>,
+    /// The id of its trace (W3C Trace Context §3.2.2.3).
+    trace: ShortText<32>,
+    /// The `X-Request-Id` that it came with, or was given.
+    request: ShortText<128>,
+}
+
+impl RequestIds {
+    /// Characters of a request id at most.
+    pub const LONGEST_REQUEST_ID: usize = 128;
+
+    /// The request whose decision has the id `decision`, in the trace `trace`, which others call
+    /// `request`. What is longer than these may be is left out.
+    #[must_use]
+    pub fn new(decision: &str, trace: &str, request: &str) -> Self {
+        let (decision, trace) = (ShortText::new(decision), ShortText::new(trace));
+        Self { decision, trace, request: ShortText::new(request) }
+    }
+
+    /// Those that are known, each with its name in log lines.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("decision", self.decision.as_str()),
+            ("trace_id", self.trace.as_str()),
+            ("request_id", self.request.as_str()),
+        ];
+        all.into_iter().filter(|(_, text)| !text.is_empty())
+    }
+}
+
+/// A text of at most `N` bytes, below 256.
+#[derive(Clone, Copy, Debug)]
+struct ShortText<const N: usize> {
+    bytes: [u8; N],
+    length: u8,
+}
+
+impl<const N: usize> Default for ShortText<N> {
+    fn default() -> Self {
+        Self { bytes: [0; N], length: 0 }
+    }
+}
+
+impl<const N: usize> ShortText<N> {
+    fn new(text: &str) -> Self {
+        let mut short = Self::default();
+        if let (Some(room), Ok(length)) =
+            (short.bytes.get_mut(..text.len()), u8::try_from(text.len()))
+        {
+            room.copy_from_slice(text.as_bytes());
+            short.length = length;
+        }
+        short
+    }
+
+    fn as_str(&self) -> &str {
+        // It was a text.
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
 /// Where events come from.
 #[derive(Debug, Default)]
 pub struct Origin {
     source: Option<Source>,
-    decision: Option<String>,
+    ids: RequestIds,
     parties: Mutex<Parties>,
+    /// Whether a line of the log says already that this request was refused.
+    has_line: AtomicBool,
 }
 
 /// Told apart only where an event is recorded: most requests cause none.
@@ -91,14 +162,10 @@ tokio::task_local! {
 }
 
 impl Origin {
-    /// The request whose decision has the id `decision`, from `source`, if that is known.
+    /// The request called `ids`, from `source`, if that is known.
     #[must_use]
-    pub fn of_request(decision: &str, source: Option<IpAddr>) -> Self {
-        Self {
-            source: source.map(Source::Address),
-            decision: Some(decision.to_owned()),
-            parties: Mutex::default(),
-        }
+    pub fn of_request(ids: RequestIds, source: Option<IpAddr>) -> Self {
+        Self { source: source.map(Source::Address), ids, ..Self::default() }
     }
 
     /// The command line, run by the user `uid` of this machine.
@@ -113,6 +180,11 @@ impl Origin {
         ORIGIN.scope(self, work)
     }
 
+    /// Whether it is a command, and no request.
+    pub(super) const fn is_command(&self) -> bool {
+        matches!(self.source, Some(Source::Command(_)))
+    }
+
     fn parties(&self) -> MutexGuard<'_, Parties> {
         self.parties.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,10 +194,38 @@ impl Origin {
 pub(crate) fn going_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let present = ORIGIN.try_with(|origin| Origin {
         source: origin.source.clone(),
-        decision: origin.decision.clone(),
+        ids: origin.ids,
         parties: Mutex::new(origin.parties().clone()),
+        has_line: AtomicBool::new(true),
     });
     present.unwrap_or_default().within(work)
+}
+
+/// What `look` makes of where whatever happens at present comes from; `None` outside of requests and
+/// commands.
+pub(super) fn present<T>(look: impl FnOnce(&Origin) -> T) -> Option<T> {
+    ORIGIN.try_with(look).ok()
+}
+
+/// Hands the names and values that tell a log line's request to `add`: its ids, and its source.
+pub fn describe(mut add: impl FnMut(&'static str, &dyn fmt::Display)) {
+    let _ = ORIGIN.try_with(|origin| {
+        origin.ids.named().for_each(|(name, text)| add(name, &text));
+        if let Some(source @ Source::Address(_)) = &origin.source {
+            add("source", source);
+        }
+    });
+}
+
+/// Notes that a line of the log says what was refused.
+pub(super) fn note_line() {
+    let _ = ORIGIN.try_with(|origin| origin.has_line.store(true, Ordering::Relaxed));
+}
+
+/// Whether nothing was logged of the present request yet.
+#[must_use]
+pub fn lacks_line() -> bool {
+    ORIGIN.try_with(|origin| !origin.has_line.load(Ordering::Relaxed)).unwrap_or(true)
 }
 
 /// The request is known to be `caller`'s: whatever it does, they do.
@@ -150,7 +250,8 @@ pub(super) fn complete(mut event: Event) -> Event {
     let _ = ORIGIN.try_with(|origin| {
         let parties = origin.parties();
         event.source = origin.source.as_ref().map(ToString::to_string);
-        event.decision.clone_from(&origin.decision);
+        let decision = origin.ids.decision.as_str();
+        event.decision = (!decision.is_empty()).then(|| decision.to_owned());
         if let Some(caller) = &parties.caller {
             let named = std::mem::replace(&mut event.by, caller.clone());
             event.subject = named.user.filter(|user| caller.user.as_ref() != Some(user));
@@ -168,7 +269,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_calls_did_it_and_the_other_is_whom_it_concerns() {
-        let origin = Origin::of_request("d-1", Some([192, 0, 2, 7].into()));
+        let origin =
+            Origin::of_request(RequestIds::new("d-1", "", ""), Some([192, 0, 2, 7].into()));
         let event = || Event::of(AuditKind::SessionEnded).by(Party::user("ann"));
         let (own, foreign) = origin
             .within(async {
@@ -182,6 +284,17 @@ mod tests {
         assert_eq!(foreign.by, Party::through(Some("root"), "console"));
         assert_eq!(foreign.subject.as_deref(), Some("ann"));
         assert_eq!(foreign.decision.as_deref(), Some("d-1"));
+    }
+
+    #[test]
+    fn ids_that_are_too_long_are_left_out() {
+        let ids = RequestIds::new("d-1", "t", &"r".repeat(RequestIds::LONGEST_REQUEST_ID + 1));
+        assert_eq!(ids.named().collect::<Vec<_>>(), [("decision", "d-1"), ("trace_id", "t")]);
+        let longest = "r".repeat(RequestIds::LONGEST_REQUEST_ID);
+        assert_eq!(
+            RequestIds::new("", "", &longest).named().next(),
+            Some(("request_id", &*longest))
+        );
     }
 
     #[tokio::test]

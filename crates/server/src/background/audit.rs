@@ -8,7 +8,7 @@ use std::{
     net::IpAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,8 @@ use castellan_issuer::{
         Event, Events,
         chain::{Chain, MOST},
         entry::Entry,
-        origin::Origin,
+        log::Allowance,
+        origin::{self, Origin},
     },
     store::StoreError,
 };
@@ -44,14 +45,39 @@ const ADMINISTRATION: u64 = 4;
 /// What callers who are not known get of the records of a day: this part.
 const STRANGERS: u64 = 10;
 
-/// Does `work`, which answers the request with the decision id `decision` from `source`: every record
-/// of what it does says so.
+pub(crate) use castellan_issuer::audit::origin::RequestIds;
+
+/// Does `work`, which answers the request called `ids` from `source`: every record of what it does,
+/// and every line of the log, says so.
 pub(crate) fn of_request<T>(
-    decision: &str,
+    ids: RequestIds,
     source: Option<IpAddr>,
     work: impl Future<Output = T>,
 ) -> impl Future<Output = T> {
-    Origin::of_request(decision, source).within(work)
+    Origin::of_request(ids, source).within(work)
+}
+
+/// Whether the log says nothing yet of why the present request is refused.
+pub(crate) fn lacks_line() -> bool {
+    origin::lacks_line()
+}
+
+/// A bound of lines of the log that anybody can cause any number of.
+#[derive(Debug)]
+pub(crate) struct LineBudget(Mutex<Allowance>);
+
+impl LineBudget {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Allowance::FULL))
+    }
+
+    /// How many lines were left out before this one; `None` if it is to be left out as well.
+    pub(crate) fn take(&self) -> Option<u64> {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now = Timestamp(BEGAN.elapsed().as_secs());
+        let mut allowance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        allowance.take(Allowance::STRANGERS, now)
+    }
 }
 
 /// Where and how long records are kept. Cheap to clone.

@@ -157,7 +157,7 @@ async fn check_site(loaded: &Loaded, site: &Site, writes_locks: bool) -> Result<
         let rules = guards::rules(&guard);
         let public: Vec<_> =
             rules.public.iter().map(castellan_proto::scope::ScopePattern::as_str).collect();
-        let behind = guard.upstream.as_ref().map_or("no upstream".to_owned(), ToString::to_string);
+        let behind = guard.upstream.as_ref().map_or("no upstream".to_owned(), guards::shown_url);
         let root = if guard.is_at_root() { " and /" } else { "" };
         println!("guard    {} at {}{root}{} → {behind}", guard.name, guard.path, limits(&guard));
         for other in all[..at].iter().filter(|other| guard.overlaps(other)) {

@@ -51,6 +51,7 @@ use output::counted;
 
 use crate::{
     config::{Config, Loaded, Rosters, environment},
+    logging,
     startup::data_source::Access,
 };
 
@@ -152,11 +153,10 @@ pub fn run() -> ExitCode {
     std::thread::spawn(castellan_proto::random::<1>);
     // Two providers of cryptography may be linked by accident; this one is ours.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let filter = match log_filter() {
-        Ok(filter) => filter,
-        Err(error) => return fail(&*error),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Err(error) = logging::start() {
+        return fail(&*Failure::from(error));
+    }
+    let is_server = matches!(arguments.command, Command::Serve(_));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -164,9 +164,14 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(dispatch(arguments));
     // Threads that still hash or write must not hold up the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    logging::finish();
     match (done, output::failure()) {
         (Ok(_), Some(error)) => fail(&Unprinted(error)),
         (Ok(code), None) => code,
+        (Err(error), _) if is_server && logging::is_json() => {
+            tracing::error!(error = &*error as &dyn std::error::Error, "the server does not run");
+            ExitCode::FAILURE
+        }
         (Err(error), _) => fail(&*error),
     }
 }
@@ -238,17 +243,6 @@ fn file(value: &str) -> Result<PathBuf, &'static str> {
     text(value).map(PathBuf::from)
 }
 
-/// What is logged. Default: `info`.
-fn log_filter() -> Result<tracing_subscriber::EnvFilter, Failure> {
-    const NAME: &str = "CASTELLAN_LOG";
-    let value = match std::env::var(NAME) {
-        Err(std::env::VarError::NotPresent) => return Ok("info".into()),
-        value => value.map_err(|_| format!("{NAME} is not valid UTF-8"))?,
-    };
-    let filter = environment::text(&value).unwrap_or("info");
-    filter.parse().map_err(|error| format!("{NAME}: {error}; use a filter such as \"info\"").into())
-}
-
 async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<ExitCode, Failure> {
     let (path, needed) = (config.clone(), command.access());
     let access = needed.unwrap_or(Access::Look);
@@ -313,6 +307,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
 
 fn load(path: Option<&Path>, site: Option<&str>) -> Result<Loaded, Failure> {
     let loaded = Config::load(path, variables()?)?;
+    logging::begin(&loaded.config.log);
     if let Some(site) = site { Ok(loaded.at_site(site)?) } else { Ok(loaded) }
 }
 

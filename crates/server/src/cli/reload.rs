@@ -23,7 +23,7 @@ use tokio::{
 use super::Failure;
 use crate::{
     config::{Config, ConfigError, GuardConfig, Loaded},
-    files,
+    files, logging,
     startup::{assemble::Server, listener::Tls},
 };
 
@@ -132,6 +132,7 @@ impl<'a> Reloader<'a> {
     async fn take_up(&mut self) -> Result<(Vec<String>, Vec<&'static str>), Failure> {
         let (next, waits) = self.read().await?.taken_up_by(&self.running)?;
         self.house.take_up(&next, SCHEMAS).await?;
+        logging::settle(&next.config.log);
         let applied = changes(&self.running.config, &next.config);
         self.running = next;
         Ok((applied, waits))
@@ -180,6 +181,7 @@ fn changes(old: &Config, new: &Config) -> Vec<String> {
             "server.client_certificate_headers",
             new.server.client_certificate_headers != old.server.client_certificate_headers,
         ),
+        ("log", new.log != old.log),
         ("management", new.management != old.management),
         ("jwt", new.jwt != old.jwt),
         ("decidim", new.decidim != old.decidim),

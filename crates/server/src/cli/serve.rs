@@ -17,7 +17,7 @@ use crate::{
     background::housekeeping,
     config::{ConfigError, Loaded},
     file_handles::FileHandles,
-    files,
+    files, logging,
     metrics::{self, Metrics},
     sample_api::Archive,
     startup::assemble::{self, Access, Server},
@@ -58,13 +58,13 @@ pub(super) async fn run(
     let loaded = read()?;
     let listen = loaded.config.server.listen;
     if loaded.config.security.insecure {
-        eprintln!(
-            "WARNING: security.insecure is on. Weak secrets and zero lifetimes are accepted; the \
-             server is reachable from this machine only."
+        logging::warn(
+            "security.insecure is on. Weak secrets and zero lifetimes are accepted; the server is \
+             reachable from this machine only.",
         );
     }
     for warning in file_rights::warnings(&loaded) {
-        eprintln!("WARNING: {warning}");
+        logging::warn(&warning);
     }
     let metrics = loaded.config.metrics.listen.map(|listen| (Arc::new(Metrics::new()), listen));
     let counts = metrics.as_ref().map(|(metrics, _)| metrics);

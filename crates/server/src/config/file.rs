@@ -9,34 +9,16 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Config, ConfigError};
+pub(super) use super::shape::Step;
+use super::{
+    Config, ConfigError,
+    shape::{self, list_for_table},
+};
 
 /// The text of the file and its name.
 pub(super) struct File {
     name: String,
     text: String,
-}
-
-/// A step on the way to a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Into a table.
-    Key(&'static str),
-    /// The same, where the name is what somebody chose.
-    Named(String),
-    /// Into a list.
-    At(usize),
-}
-
-impl Step {
-    /// The name of the setting or table that it leads into.
-    pub(super) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Key(name) => Some(name),
-            Self::Named(name) => Some(name),
-            Self::At(_) => None,
-        }
-    }
 }
 
 impl File {
@@ -71,14 +53,11 @@ impl File {
     /// The settings of the file alone.
     pub(super) fn parse(&self) -> Result<Config, ConfigError> {
         let wrong = |problem| ConfigError::File { path: self.name.clone(), problem };
-        let config = toml::from_str(&self.text).map_err(|error| wrong(self.problem(&error)))?;
-        match toml::from_str(&self.text).ok().as_ref().and_then(list_for_table) {
-            Some(name) => {
-                let line = self.line_of(&[Step::Key(name)]).unwrap_or(1);
-                Err(wrong(format!("line {line}: {name}: expected a table")))
-            }
-            None => Ok(config),
+        if let Some(way) = toml::from_str(&self.text).ok().as_ref().and_then(list_for_table) {
+            let (line, name) = (self.line_of(&way).unwrap_or(1), shape::name(&way));
+            return Err(wrong(format!("line {line}: {name}: expected a table")));
         }
+        toml::from_str(&self.text).map_err(|error| wrong(self.problem(&error)))
     }
 
     /// What is wrong: the place and the setting. Neither the line nor a value is shown, as a secret may
@@ -172,43 +151,6 @@ impl File {
         }
         Some(self.text.get(..at)?.matches('\n').count() + 1)
     }
-}
-
-/// The first setting of `table` that is a list where a table belongs. Its type would take the values of
-/// the list one by one, so that a secret becomes another setting.
-pub(super) fn list_for_table(table: &Table) -> Option<&'static str> {
-    let tables = [
-        "server",
-        "data",
-        "tokens",
-        "jwt",
-        "decidim",
-        "security",
-        "credential_policy",
-        "audit",
-        "management",
-        "mail",
-        "text_messages",
-    ];
-    let is_list = |value: Option<&Value>| value.is_some_and(Value::is_array);
-    let has_list = |value: Option<&Value>| {
-        let entries = value.and_then(Value::as_array);
-        entries.is_some_and(|entries| entries.iter().any(Value::is_array))
-    };
-    let found = tables.into_iter().find(|name| is_list(table.get(*name)));
-    let keys = table.get("jwt").and_then(|jwt| jwt.get("keys"));
-    let limits = table.get("guard").and_then(Value::as_array).is_some_and(|guards| {
-        guards.iter().any(|guard| is_list(guard.get("limits")) || is_list(guard.get("scopes")))
-    });
-    let sessions = table.get("site_access").and_then(Value::as_array);
-    let sessions = sessions.is_some_and(|all| all.iter().any(|one| is_list(one.get("session"))));
-    found
-        .or_else(|| {
-            ["site", "site_access", "guard"].into_iter().find(|name| has_list(table.get(*name)))
-        })
-        .or_else(|| has_list(keys).then_some("jwt"))
-        .or_else(|| limits.then_some("guard"))
-        .or_else(|| sessions.then_some("site_access"))
 }
 
 /// Whether something below `value` is at `offset`: the span of a table is that of its head alone.

@@ -13,6 +13,7 @@ mod guard_check;
 mod http_guard;
 mod issuer_url;
 mod jwt;
+mod log;
 mod management;
 mod manager_names;
 mod messages;
@@ -27,6 +28,7 @@ mod reload;
 pub(crate) mod schema;
 mod secret_ref;
 mod security;
+mod shape;
 mod site;
 mod site_access;
 mod site_guards;
@@ -63,6 +65,7 @@ pub use expression::{AllowedOrigin, HostExpression, PathExpression, SearchExpres
 pub use guard::{Anonymous, GuardConfig, GuardProtocol, Term};
 pub use issuer_url::IssuerUrl;
 pub use jwt::{JwtConfig, JwtError, Lifetime as JwtLifetime, parse_lifetime as parse_jwt_lifetime};
+pub use log::{LogConfig, LogFormat, LogLevel};
 pub use management::{ManagementConfig, ManagersConfig, ScimConfig};
 pub use messages::{MailConfig, MailTls, TextMessagesConfig};
 pub use methods::{Method, Methods};
@@ -125,6 +128,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What can be read of a running server (`docs/metrics.md`). Default: nothing.
     pub metrics: MetricsConfig,
+    /// The log on standard error (`docs/logs.md`).
+    pub log: LogConfig,
     /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.
     pub mail: Option<MailConfig>,
     /// How text messages are sent. Default: not at all, and what needs them is not offered.

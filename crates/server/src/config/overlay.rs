@@ -6,7 +6,7 @@ use toml::{Table, Value};
 use super::{
     Config, ConfigError,
     environment::{Environment, PREFIX, boolean, no_boolean},
-    file::list_for_table,
+    shape::{self, list_for_table},
 };
 
 /// The file `text` with the environment over it; `None` if no variable is meant for us.
@@ -48,7 +48,7 @@ fn set(base: &Table, name: &str, value: &str) -> Result<(Table, Config), ConfigE
             wrong(name, "lists and their entries can be set in the configuration file only")
         })?;
         if let Some(list) = list_for_table(&table) {
-            return Err(wrong(name, &format!("{list}: expected a table")));
+            return Err(wrong(name, &format!("{}: expected a table", shape::name(&list))));
         }
         let config = Value::Table(table.clone()).try_into::<Config>();
         Ok::<_, ConfigError>(config.map(|config| (table, config)))

@@ -68,12 +68,13 @@ impl Config {
             let party = passkeys.relying_party(site);
             parties.push(party.map_err(|(key, text)| at(key, &text))?);
         }
-        for origin in &passkeys.origins {
+        // Not shown: what is none may have a password in it.
+        for (place, origin) in passkeys.origins.iter().enumerate() {
             let is_local = host_of(origin)
                 .is_some_and(|host| host == "localhost" || host.ends_with(".localhost"));
             if !is_origin(origin) || !(origin.starts_with("https://") || is_local) {
                 let text = format!(
-                    "passkeys.origins: {origin:?} is not an https origin such as \
+                    "passkeys.origins[{place}] is not an https origin such as \
                      \"https://account.example.org\""
                 );
                 return Err(at("origins", &text));

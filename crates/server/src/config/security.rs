@@ -94,11 +94,12 @@ impl SecurityConfig {
             let text = text(&setting, self.password_min_length);
             return Err(Problem::at(&["security", "password_min_length"], &text));
         }
-        for origin in &self.private_origins {
+        // Not shown: what is none may have a password in it.
+        for (at, origin) in self.private_origins.iter().enumerate() {
             let is_web = origin.starts_with("http://") || origin.starts_with("https://");
             if !is_web || !castellan_proto::is_origin(origin) {
                 let text = format!(
-                    "security.private_origins: {origin:?} is not an origin such as \
+                    "security.private_origins[{at}] is not an origin such as \
                      \"http://10.0.0.5:8080\": a scheme, a host and a port, and nothing behind them"
                 );
                 return Err(Problem::at(&["security", "private_origins"], &text));

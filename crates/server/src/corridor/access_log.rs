@@ -4,42 +4,78 @@
 use std::{borrow::Cow, time::Instant};
 
 use axum::http::{Method, StatusCode, Uri};
-use castellan_gate::DecisionId;
 use castellan_proto::Opaque;
 
+use crate::background::audit::{LineBudget, lacks_line};
+
 /// An open trail; dropping it writes it.
-pub(super) struct AccessLogEntry {
-    id: DecisionId,
+pub(super) struct AccessLogEntry<'a> {
     method: Method,
     uri: Uri,
     began: Instant,
     status: Option<StatusCode>,
+    /// The site that it is for, if it is for one.
+    pub(super) site: Option<&'a str>,
+    /// Why it comes no further than the corridor.
+    pub(super) reason: Option<&'static str>,
 }
 
-impl AccessLogEntry {
-    pub(super) fn open(id: DecisionId, method: &Method, uri: &Uri) -> Self {
+impl AccessLogEntry<'_> {
+    pub(super) fn open(method: &Method, uri: &Uri) -> Self {
         let (method, uri) = (method.clone(), uri.clone());
-        Self { id, method, uri, began: Instant::now(), status: None }
+        Self { method, uri, began: Instant::now(), status: None, site: None, reason: None }
     }
 
     pub(super) fn close(&mut self, status: StatusCode) {
         self.status = Some(status);
     }
+
+    /// Whether it was refused, and no line of the log says so yet: what guards, rights and the token
+    /// endpoint refuse has a line with more about it.
+    fn is_refused(&self) -> bool {
+        let is_denied = self.status.is_some_and(|status| {
+            let denied =
+                [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+            denied.contains(&status)
+        });
+        self.reason.is_some() || (is_denied && lacks_line())
+    }
 }
 
-impl Drop for AccessLogEntry {
+/// The target of lines about what happens, by which a filter selects them.
+const EVENT: &str = "castellan::event";
+
+/// Lines about refused requests that have no other.
+static REFUSED: LineBudget = LineBudget::new();
+
+impl Drop for AccessLogEntry<'_> {
     fn drop(&mut self) {
+        let is_refused =
+            tracing::enabled!(target: EVENT, tracing::Level::INFO) && self.is_refused();
+        if !is_refused && self.status.is_some() && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
         let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
         // The query may contain secrets, which must not be logged.
-        let (decision, path, method) = (self.id.as_str(), self.uri.path(), self.method.as_str());
+        let (path, method) = (self.uri.path(), self.method.as_str());
         let path = without_secrets(&path[..path.floor_char_boundary(512)]);
         let path = &path[..path.floor_char_boundary(128)];
         let method = &method[..method.floor_char_boundary(16)];
-        if let Some(status) = self.status {
-            let status = status.as_u16();
-            tracing::debug!(decision, method, path, status, millis, "answered");
-        } else {
-            tracing::warn!(decision, method, path, millis, "not answered");
+        let site = self.site;
+        let Some(status) = self.status.map(|status| status.as_u16()) else {
+            tracing::warn!(site, method, path, millis, "not answered");
+            return;
+        };
+        tracing::debug!(site, method, path, status, millis, "answered");
+        if is_refused && let Some(left_out) = REFUSED.take() {
+            if left_out > 0 {
+                let words = "refused requests were not logged: they are too many";
+                tracing::warn!(target: EVENT, left_out, "{words}");
+            }
+            let detail = self.reason;
+            tracing::info!(
+                target: EVENT, site, method, path, status, detail, "a request was refused"
+            );
         }
     }
 }

@@ -12,6 +12,7 @@ mod normalise;
 mod plaintext;
 mod refusal;
 mod site;
+mod trace;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -34,6 +35,7 @@ use crate::{
 use access_log::AccessLogEntry;
 use cors::RequestHeaders;
 use site::{Answered, Sites};
+use trace::Trace;
 
 pub(crate) use normalise::LengthBesideCoding;
 pub use refusal::{Refusal, Words};
@@ -99,8 +101,7 @@ impl Corridor {
     {
         let here = self.here.load_full();
         // Born before anything can go wrong, so that whatever happens has a name.
-        let id = DecisionId::generate();
-        let mut entry = AccessLogEntry::open(id, request.method(), request.uri());
+        let trace = Trace::of(request.headers());
         let Believed { proxies, certificates } = &here.believed;
         certificate_headers::take(&mut request, peer, certificates.as_ref());
         let source = client_ip::of(request.headers(), peer, proxies);
@@ -109,45 +110,22 @@ impl Corridor {
             Some(source) => drop(request.extensions_mut().insert(source)),
             None => drop(request.extensions_mut().insert(request::UnknownBehind(peer))),
         }
-        let mut response = match normalise::check(&request) {
-            Err(problem) => {
-                let text = problem.to_string();
-                let refusal = Refusal::new(StatusCode::BAD_REQUEST, "ambiguous_request", text);
-                let site = here.sites.of(&request);
-                site.map_or_else(|| refusal.problem(), |one| one.refuse(&refusal, &request, id))
-            }
-            Ok(()) if normalise::asks_of_the_server(&request) => {
-                [(header::ALLOW, METHODS)].into_response()
-            }
-            Ok(()) => {
-                let is_redirected = https::is_redirected(&request);
-                let site = here.sites.of(&request);
-                // A listener that redirects has another port than the one that the site names.
-                let site = site.or_else(|| here.sites.named(&request).filter(|_| is_redirected));
-                if let Some(site) = site {
-                    let routes = &site.routes;
-                    let by_https = plaintext::came_by_https(&request, peer, proxies);
-                    let mut response = if is_redirected {
-                        https::redirect(site, &request, id)
-                    } else if routes.https
-                        && !plaintext::is_covered(&request, peer, proxies)
-                        && plaintext::has_secrets(&request, site.guard(&request))
-                    {
-                        site.refuse(&plaintext::refusal(), &request, id)
-                    } else {
-                        // Around all that answers it, so that no record lacks it. On the heap,
-                        // because each layer around it would move all of it.
-                        let answered = Box::pin(pass(site, request, id));
-                        audit::of_request(id.as_str(), address, answered).await
-                    };
-                    https::remember(routes, by_https, &mut response);
-                    response
-                } else {
-                    let text = "No site is configured for this host.";
-                    Refusal::new(StatusCode::NOT_FOUND, "no_site", text).problem()
-                }
-            }
-        };
+        // Around all that answers it, so that no record and no line of the log lacks it. On the heap,
+        // because each layer around it would move all of it.
+        let answered = Box::pin(here.answer(request, peer, &trace));
+        audit::of_request(trace.ids, address, answered).await
+    }
+}
+
+impl Here {
+    async fn answer<B>(&self, request: Request<B>, peer: IpAddr, trace: &Trace) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let mut entry = AccessLogEntry::open(request.method(), request.uri());
+        let mut response = self.respond(request, peer, trace, &mut entry).await;
+        let id = trace.id;
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             // A handler that knows better has set the header already.
@@ -157,9 +135,62 @@ impl Corridor {
         entry.close(response.status());
         response
     }
+
+    async fn respond<'a, B>(
+        &'a self,
+        request: Request<B>,
+        peer: IpAddr,
+        trace: &Trace,
+        entry: &mut AccessLogEntry<'a>,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let (id, proxies) = (trace.id, &self.believed.proxies);
+        if let Err(problem) = normalise::check(&request) {
+            let refusal =
+                Refusal::new(StatusCode::BAD_REQUEST, "ambiguous_request", problem.to_string());
+            entry.reason = Some(refusal.code);
+            let site = self.sites.of(&request);
+            entry.site = site.map(|site| &*site.routes.name);
+            return site
+                .map_or_else(|| refusal.problem(), |one| one.refuse(&refusal, &request, id));
+        }
+        if normalise::asks_of_the_server(&request) {
+            return [(header::ALLOW, METHODS)].into_response();
+        }
+        let is_redirected = https::is_redirected(&request);
+        let site = self.sites.of(&request);
+        // A listener that redirects has another port than the one that the site names.
+        let site = site.or_else(|| self.sites.named(&request).filter(|_| is_redirected));
+        let Some(site) = site else {
+            let text = "No site is configured for this host.";
+            let refusal = Refusal::new(StatusCode::NOT_FOUND, "no_site", text);
+            entry.reason = Some(refusal.code);
+            return refusal.problem();
+        };
+        entry.site = Some(&*site.routes.name);
+        let routes = &site.routes;
+        let by_https = plaintext::came_by_https(&request, peer, proxies);
+        let mut response = if is_redirected {
+            https::redirect(site, &request, id)
+        } else if routes.https
+            && !plaintext::is_covered(&request, peer, proxies)
+            && plaintext::has_secrets(&request, site.guard(&request))
+        {
+            let refusal = plaintext::refusal();
+            entry.reason = Some(refusal.code);
+            site.refuse(&refusal, &request, id)
+        } else {
+            pass(site, request, trace).await
+        };
+        https::remember(routes, by_https, &mut response);
+        response
+    }
 }
 
-async fn pass<B>(site: &Answered, request: Request<B>, id: DecisionId) -> Response<Body>
+async fn pass<B>(site: &Answered, request: Request<B>, trace: &Trace) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
@@ -190,21 +221,11 @@ where
     let origin =
         rest.and_then(|guard| cors::listed(request.headers(), &guard.config.allowed_origins));
     let mut request = request;
-    request.extensions_mut().insert(id);
-    let mut response = if rest.is_some_and(Guard::streams) {
-        // Bodies take their time, and somebody looks at that.
-        answer(site, guard, request).await
-    } else {
-        let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
-        answered.unwrap_or_else(|_| {
-            let text = "The request did not come to its end in time.";
-            let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "timed_out", text);
-            match guard {
-                Some(guard) => guard.refuse(&refusal.at_guard(), &HeaderMap::new(), id),
-                None => refusal.problem(),
-            }
-        })
-    };
+    request.extensions_mut().insert(trace.id);
+    if guard.is_some() {
+        trace.set(request.headers_mut());
+    }
+    let mut response = answer_in_time(site, guard, request, trace.id).await;
     // A request with a proof of possession gets the nonce for the next one (RFC 9449 §8.2).
     if let Some(nonce) = site.nonce.as_ref().filter(|_| shows_proof)
         && let Ok(nonce) = HeaderValue::from_str(&nonce())
@@ -225,6 +246,32 @@ where
         cors::vary(response.headers_mut(), &guard.varies_by());
     }
     response
+}
+
+/// The answer, or that it did not come in time.
+async fn answer_in_time<B>(
+    site: &SiteRoutes,
+    guard: Option<&Guard>,
+    request: Request<B>,
+    id: DecisionId,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    if guard.is_some_and(|guard| guard.config.is_http() && guard.streams()) {
+        // Bodies take their time, and somebody looks at that.
+        return answer(site, guard, request).await;
+    }
+    let answered = tokio::time::timeout(PATIENCE, answer(site, guard, request)).await;
+    answered.unwrap_or_else(|_| {
+        let text = "The request did not come to its end in time.";
+        let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "timed_out", text);
+        match guard {
+            Some(guard) => guard.refuse(&refusal.at_guard(), &HeaderMap::new(), id),
+            None => refusal.problem(),
+        }
+    })
 }
 
 /// By the guard whose path it is, or one of our own routes.

@@ -20,6 +20,8 @@ pub type Nonce = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What one site answers.
 pub struct SiteRoutes {
+    /// Its name, in lines of the log.
+    pub name: String,
     /// What a request's host must be; with a port, exactly, without one at any. Empty: every host.
     pub hosts: Vec<String>,
     /// Whether the world reaches it over https.
@@ -49,6 +51,7 @@ impl SiteRoutes {
     #[must_use]
     pub fn of(routes: Router) -> Self {
         Self {
+            name: "default".to_owned(),
             hosts: Vec::new(),
             https: false,
             origin: String::new(),

@@ -46,6 +46,7 @@ use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
+    background::audit::LineBudget,
     config::{Anonymous, GuardConfig, Term},
     dialects,
     metrics::{GuardMetrics, Metrics},
@@ -59,7 +60,7 @@ pub(crate) use credentials::Credentials;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{
-    build as build_schema, build_and_write, fetch_sdl, text as schema_text,
+    build as build_schema, build_and_write, fetch_sdl, shown as shown_url, text as schema_text,
 };
 use site_access::GuardSiteAccesses;
 pub(crate) use site_access::SiteAccesses;
@@ -360,6 +361,7 @@ impl Inner {
             usage: parts.usage.clone(),
             rules: rules.clone(),
             metrics: self.metrics.clone(),
+            failures: LineBudget::new(),
         });
         let attestor = config.upstream.as_ref().map(|url| {
             let audience = config.upstream_id.clone();

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use castellan_gate::{
     Caller, CredentialProblem, DecisionId, Denial, DeniedField, Identity, PersonTerm, Reason,
-    Recorder, RequestVerdict, Rules,
+    Recorder, RequestVerdict, Rules, UpstreamFailure,
 };
 use castellan_issuer::resources::ResourceKind;
 use castellan_proto::{Digest, scope::RequiredScope};
 
 use super::{Denials, Usage, site_access::AtSiteAccess};
 use crate::{
+    background::audit::LineBudget,
     metrics::GuardMetrics,
     wire::guard_refusal::{GuardRefusal, Unmeant},
 };
@@ -23,6 +24,8 @@ pub(super) struct GuardRecorder {
     pub(super) usage: Usage,
     pub(super) rules: Rules,
     pub(super) metrics: Option<Arc<GuardMetrics>>,
+    /// Lines about answers of the API that were not passed on.
+    pub(super) failures: LineBudget,
 }
 
 impl Recorder for GuardRecorder {
@@ -53,6 +56,26 @@ impl Recorder for GuardRecorder {
                 self.usage.count_for((ResourceKind::ROLE, &role.role), &mut covered);
             }
         }
+    }
+
+    fn upstream_failed(&self, failure: &UpstreamFailure<'_>) {
+        let Some(left_out) = self.failures.take() else { return };
+        let (guard, problem) = (&*self.guard, failure.problem);
+        if left_out > 0 {
+            tracing::warn!(
+                guard,
+                left_out,
+                "failures of the API were not logged: they are too many"
+            );
+        }
+        tracing::warn!(
+            guard,
+            decision = failure.decision.as_str(),
+            status = failure.status.map(|status| status.as_u16()),
+            media_type = failure.media_type,
+            error = failure.error,
+            "{problem}"
+        );
     }
 }
 

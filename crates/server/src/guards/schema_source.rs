@@ -337,6 +337,16 @@ fn settings(guard: &GuardConfig, source: &str) -> SchemaSettings {
     }
 }
 
+/// `url` as it is shown: what is in its query may be a key.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    if shown.query().is_some() {
+        shown.set_query(Some("…"));
+    }
+    // The mark is a character, and not what it is in a URL.
+    shown.to_string().replace("?%E2%80%A6", "?…")
+}
+
 /// The schema of the API at `url`, as it shows it; its certificate is checked against `roots`.
 pub(crate) async fn fetch_sdl(url: &Url, roots: &TrustedRoots) -> Result<String, SchemaProblem> {
     Ok(fetch(url, roots).await?.sdl)
@@ -347,18 +357,18 @@ async fn fetch(url: &Url, roots: &TrustedRoots) -> Result<Shown, SchemaProblem> 
     let client = HttpClient::to(roots, [url]);
     let ask = async |query: &str| {
         let answer = client.send(Method::POST, url, None, body(query)).await;
-        answer.map_err(|cause| SchemaProblem::Fetch { url: url.to_string(), cause })
+        answer.map_err(|cause| SchemaProblem::Fetch { url: shown(url), cause })
     };
     let (status, told) = ask(OFFER_QUERY).await?;
     let offer = Offer::read(&told);
     let incomplete = offer.is_none().then(|| {
         let why = why_no_offer(status, &told);
-        SchemaProblem::Incomplete { url: url.to_string(), why }
+        SchemaProblem::Incomplete { url: shown(url), why }
     });
     // An API that does not tell is asked for the least.
-    let (status, shown) = ask(&offer.unwrap_or_default().introspection_query()).await?;
-    let sdl = sdl_of(status, &shown).map_err(|why| {
-        let url = url.to_string();
+    let (status, told) = ask(&offer.unwrap_or_default().introspection_query()).await?;
+    let sdl = sdl_of(status, &told).map_err(|why| {
+        let url = shown(url);
         match why {
             NoSchema::Status(status) => {
                 SchemaProblem::Fetch { url, cause: HttpClientError::Status(status) }

@@ -107,7 +107,7 @@ impl Inner {
                 return self.take_up(shown).await;
             }
             // What is on disk is decided by until the API answers.
-            self.take_up(Some(Err(SchemaProblem::Awaited(url.to_string())))).await;
+            self.take_up(Some(Err(SchemaProblem::Awaited(schema_source::shown(url))))).await;
         }
         let shown = asking.await;
         self.take_up(shown).await;

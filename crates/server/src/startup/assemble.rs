@@ -31,6 +31,7 @@ use crate::{
     guards::{Denials, Guard, GuardParts, SiteAccesses, Trouble, Upstreams, Usage},
     http,
     http_client::DocumentClient,
+    logging,
     messages::MessageSender,
     metrics::Metrics,
     wire::cors,
@@ -99,7 +100,7 @@ pub(crate) async fn build_measured(
 fn sending_by(issuers: Vec<Issuer>, message_sender: Option<&Arc<MessageSender>>) -> Vec<Issuer> {
     let Some(message_sender) = message_sender else { return issuers };
     for warning in message_sender.warnings() {
-        eprintln!("WARNING: {warning}");
+        logging::warn(&warning);
     }
     let sends =
         |issuer: Issuer| issuer.sending_by(Arc::clone(message_sender) as Arc<dyn Messenger>);
@@ -323,6 +324,7 @@ fn site_routes(
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
     let site_routes = SiteRoutes {
+        name: site.name.clone(),
         hosts: site.hosts.clone(),
         https: site.issuer.is_https(),
         origin: site.issuer.as_str().to_owned(),

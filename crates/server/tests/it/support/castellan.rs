@@ -12,7 +12,10 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::wire::{Answer, Ask};
+use crate::support::{
+    logs,
+    wire::{Answer, Ask},
+};
 
 /// A running server with a folder of its own.
 pub struct Castellan {
@@ -148,6 +151,13 @@ impl Castellan {
         {
             for (name, bytes) in prepared() {
                 std::fs::write(folder.path().join(name), bytes).unwrap();
+            }
+        }
+        logs::note_text(&config);
+        logs::note_text(&plan.documents);
+        for (name, value) in &plan.environment {
+            if ["SECRET", "TOKEN", "PASSWORD"].iter().any(|word| name.contains(word)) {
+                logs::note(value);
             }
         }
         std::fs::write(folder.path().join("castellan.toml"), config).unwrap();
@@ -321,6 +331,7 @@ impl Castellan {
 impl Drop for Castellan {
     fn drop(&mut self) {
         end(&mut self.server);
+        logs::collect(self.folder.path());
     }
 }
 
@@ -365,13 +376,17 @@ pub fn end(server: &mut Child) {
 }
 
 fn serve(environment: &[(String, String)], folder: &TempDir, handles: Option<u32>) -> Child {
+    logs::collect(folder.path());
     let [stdout, stderr] =
         ["stdout", "stderr"].map(|name| std::fs::File::create(folder.path().join(name)).unwrap());
-    let mut command = command(environment);
+    // What a test asks for goes before what is asked for all of them.
+    let all = logs::variables().iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let environment: Vec<(String, String)> = all.chain(environment.iter().cloned()).collect();
+    let mut command = command(&environment);
     if let Some(handles) = handles {
         // The shell sets its own limit, which is the server's once it has made way for it.
         command = Command::new("/bin/sh");
-        command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment.iter().cloned());
+        command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment);
         command.args(["-c", &format!("ulimit -n {handles}; exec \"$0\" \"$@\""), BINARY]);
     }
     command

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod castellan;
 pub(crate) mod fixtures;
 pub(crate) mod jose;
+pub(crate) mod logs;
 pub(crate) mod postgres;
 pub(crate) mod smtp;
 pub(crate) mod tcp_proxy;

@@ -15,6 +15,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::support::logs;
+
 /// One answer, whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -48,6 +50,7 @@ impl Ask {
     }
 
     pub fn bearer(self, token: &str) -> Self {
+        logs::note(token);
         self.header("authorization", &format!("Bearer {token}"))
     }
 
@@ -57,10 +60,12 @@ impl Ask {
     }
 
     pub fn json(self, body: &Value) -> Self {
+        logs::note_members(body);
         self.body("application/json", body.to_string())
     }
 
     pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        logs::note_pairs(pairs.iter().copied());
         let body =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.body("application/x-www-form-urlencoded", body)
@@ -77,11 +82,9 @@ impl Ask {
         let request = self.request.body(Full::from(self.body)).unwrap();
         let (parts, body) = client.request(request).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
-        Some(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        logs::note_answer(&parts.headers, &body);
+        Some(Answer { status: parts.status, headers: parts.headers, body })
     }
 }
 

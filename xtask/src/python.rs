@@ -1,5 +1,5 @@
 //! Tests with third-party clients in Python: Authlib, aidboxpy, the one of the TROMPA archive,
-//! schemathesis and scim2-tester.
+//! schemathesis and scim2-tester; and the documents by hadolint and `PyJWT`.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -13,8 +13,14 @@ use crate::{
 };
 
 /// Where the tests are, each folder with what it needs: each file of it by its digest.
-const FOLDERS: [&str; 5] =
-    ["tests/aidboxpy", "tests/authlib", "tests/openapi", "tests/scim", "tests/trompace"];
+const FOLDERS: [&str; 6] = [
+    "tests/aidboxpy",
+    "tests/authlib",
+    "tests/documents",
+    "tests/openapi",
+    "tests/scim",
+    "tests/trompace",
+];
 /// The oldest Python that all of it runs on, as Python compares versions.
 const OLDEST: &str = "(3, 11)";
 

@@ -67,6 +67,8 @@ impl Issuer {
             "frontchannel_logout_supported": true,
             "frontchannel_logout_session_supported": true,
             "jwks_uri": at("/.well-known/jwks.json"),
+            // Not registered: for APIs behind guards (`docs/identity.md`).
+            "castellan_identity_jwks_uri": at("/.well-known/castellan-identity-jwks.json"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "form_post"],
             "grant_types_supported": grants,

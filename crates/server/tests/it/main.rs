@@ -4,6 +4,7 @@
 
 mod browser;
 mod dialects;
+mod documents;
 mod guards;
 mod management;
 mod oauth;

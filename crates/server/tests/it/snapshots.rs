@@ -135,6 +135,7 @@ async fn discovery_promises_what_is_served() {
       "frontchannel_logout_supported": true,
       "frontchannel_logout_session_supported": true,
       "jwks_uri": "http://castellan.test/.well-known/jwks.json",
+      "castellan_identity_jwks_uri": "http://castellan.test/.well-known/castellan-identity-jwks.json",
       "response_types_supported": [
         "code"
       ],

@@ -258,8 +258,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Apply(one) if one.is_remote() => apply::run_remotely(config.as_deref(), one).await,
         Command::Apply(arguments) => {
             let loaded = load()?;
-            let work = async |issuer: &_| apply::run(&loaded, issuer, arguments).await;
-            recorded(&loaded, access, work).await
+            recorded(&loaded, access, async |it| apply::run(&loaded, it, arguments).await).await
         }
         Command::Get(arguments) => resources::get(&open(&load()?, access).await?, arguments).await,
         Command::Delete(arguments) => {

@@ -86,20 +86,7 @@ const DEACTIVATED: &str = "\
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add { id, name, email, groups } => {
-            if issuer.describe(ResourceKind::USER, &id).await?.is_some() {
-                return Err(format!("User {id:?} already exists").into());
-            }
-            let mut user = json!({"resourceType": "User", "id": id, "userName": id});
-            user["password"] = json!(password()?);
-            user["groups"] = groups.iter().map(|group| json!({"value": group})).collect();
-            if let Some(name) = name {
-                user["name"] = json!({"formatted": name});
-            }
-            if let Some(email) = email {
-                user["emails"] = json!([{"value": email, "primary": true}]);
-            }
-            let applied = issuer.apply(user, Mode::Write).await?;
-            println!("created {}", applied.resource);
+            add(issuer, &id, (name, email), &groups).await?;
         }
         Command::Password { id } => {
             let password = json!(password()?);
@@ -145,6 +132,29 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn add(
+    issuer: &Issuer,
+    id: &str,
+    (name, email): (Option<String>, Option<String>),
+    groups: &[String],
+) -> Result<(), Failure> {
+    if issuer.describe(ResourceKind::USER, id).await?.is_some() {
+        return Err(format!("User {id:?} already exists").into());
+    }
+    let mut user = json!({"resourceType": "User", "id": id, "userName": id});
+    user["password"] = json!(password()?);
+    user["groups"] = groups.iter().map(|group| json!({"value": group})).collect();
+    if let Some(name) = name {
+        user["name"] = json!({"formatted": name});
+    }
+    if let Some(email) = email {
+        user["emails"] = json!([{"value": email, "primary": true}]);
+    }
+    let applied = issuer.apply(user, Mode::Write).await?;
+    println!("created {}", applied.resource);
+    Ok(())
 }
 
 /// Adds a person to groups, removes them from others, and prints in which they are then.

@@ -310,16 +310,7 @@ fn site_routes(
         let said = dialects.refusal(path, refusal.status, &refusal.text);
         said.unwrap_or_else(|| http::refusal::word(&worded, refusal, path, headers))
     });
-    let mut open = vec!["/.well-known/".to_owned()];
-    open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
-    for guard in &opened {
-        // Those of other APIs list the origins that may call them.
-        if guard.config.is_http() {
-            continue;
-        }
-        let root = guard.config.is_at_root().then(|| "/".to_owned());
-        open.extend([Some(guard.config.path.clone()), root].into_iter().flatten());
-    }
+    let open = open_paths(loaded, &opened);
     let guards = opened.clone();
     let wants_nonces = issuer.settings().dpop_nonce;
     let nonce = wants_nonces.then(|| Box::new(move || issuer.dpop_nonce()) as Nonce);
@@ -338,6 +329,18 @@ fn site_routes(
         words: Some(words),
     };
     (site_routes, opened)
+}
+
+/// The paths that pages of every origin may call.
+fn open_paths(loaded: &Loaded, guards: &[Guard]) -> Vec<String> {
+    let mut open = vec!["/.well-known/".to_owned()];
+    open.extend(loaded.rosters.dialects.open().map(ToOwned::to_owned));
+    // Guards of other APIs list the origins that may call them.
+    for guard in guards.iter().filter(|guard| !guard.config.is_http()) {
+        let root = guard.config.is_at_root().then(|| "/".to_owned());
+        open.extend([Some(guard.config.path.clone()), root].into_iter().flatten());
+    }
+    open
 }
 
 /// Whether the file handles of this process suffice for the APIs behind the guards of `loaded`, and what

@@ -9,7 +9,7 @@ use castellan_issuer::{
         Event, Events,
         chain::{Chain, MOST},
         entry::Entry,
-        origin::Origin,
+        origin::{Origin, RequestIds},
         verify::{Report, Verification},
     },
     records::AuditBlock,
@@ -343,8 +343,8 @@ async fn records_are_searched_the_latest_first() {
     let mut recorder = Recorder::start(&harness.issuer).await;
     for hour in 0..4 {
         for _ in 0..3 {
-            let origin = Origin::of_request(&format!("decision-{hour}"), None);
-            origin.within(happen(&harness)).await;
+            let ids = RequestIds::new(&format!("decision-{hour}"), "", "");
+            Origin::of_request(ids, None).within(happen(&harness)).await;
         }
         recorder.write().await;
         harness.later(3_600);

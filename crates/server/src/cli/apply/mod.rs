@@ -119,15 +119,12 @@ impl<'a> Problems<'a> {
     /// Notes that the document at `place` is about `resource`. Of two about one resource the first
     /// would be lost, or each would be checked without the other.
     fn note(&mut self, place: Place<'a>, resource: &str) {
-        match self.seen.get(resource).copied() {
-            Some(earlier) => {
-                let text = format!("{resource}: is in {earlier} as well; keep one of them");
-                self.add(place, &text);
-            }
-            None => {
-                self.checked += 1;
-                self.seen.insert(resource.to_owned(), place);
-            }
+        if let Some(earlier) = self.seen.get(resource).copied() {
+            let text = format!("{resource}: is in {earlier} as well; keep one of them");
+            self.add(place, &text);
+        } else {
+            self.checked += 1;
+            self.seen.insert(resource.to_owned(), place);
         }
     }
 

@@ -1,7 +1,10 @@
 //! Scopes in documents that are the scopes of nothing: no guard's schema has them.
 
 use castellan_gate::Entry;
-use castellan_issuer::{Issuer, resources::Applied};
+use castellan_issuer::{
+    Issuer,
+    resources::{Applied, ResourceKind},
+};
 use castellan_proto::scope::{Scope, ScopePattern, Scopes};
 
 use crate::{
@@ -78,7 +81,7 @@ impl<'a> KnownScopes<'a> {
 fn patterns(issuer: &Issuer, applied: &Applied) -> Vec<ScopePattern> {
     let kind =
         applied.resource.split_once('/').and_then(|(name, _)| issuer.resources().named(name));
-    let Some(member) = kind.and_then(|kind| kind.scope_member()) else { return Vec::new() };
+    let Some(member) = kind.and_then(ResourceKind::scope_member) else { return Vec::new() };
     let scopes: Scopes = serde_json::from_value(applied.after[member].clone()).unwrap_or_default();
     let pattern = |scope: &Scope| match scope {
         Scope::Pattern(pattern) if !pattern.as_str().starts_with("Castellan:") => {

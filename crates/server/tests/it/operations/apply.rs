@@ -95,7 +95,8 @@ async fn what_the_data_source_would_refuse_is_known_before_anything_is_written()
 }
 
 fn groups(number: usize) -> String {
-    (0..number).map(|at| format!("resourceType: Group\nid: g{at}\n---\n")).collect()
+    let group = |at| format!("resourceType: Group\nid: g{at}\n");
+    (0..number).map(group).collect::<Vec<_>>().join("---\n")
 }
 
 #[tokio::test]

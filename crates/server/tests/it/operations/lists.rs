@@ -206,17 +206,17 @@ async fn scopes_are_those_of_the_guards_unless_a_schema_is_named() {
     let one: Value = serde_json::from_str(&one).unwrap();
     assert_eq!(one, json["shop"], "a guard that is named has its scopes at the top");
 
-    let lint = castellan.cli(&["scopes", "lint"]);
-    let said = String::from_utf8(lint.stdout).unwrap();
-    assert_eq!(lint.status.code(), Some(1), "{said}");
+    let checked = castellan.cli(&["scopes", "lint"]);
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert_eq!(checked.status.code(), Some(1), "{said}");
     let dead: Vec<_> = said.lines().filter(|line| line.contains("dead-scope")).collect();
     let expected = "warning: dead-scope: Client/of-none Mutation:Gone:* matches no field of any guard's \
                     schema";
     assert_eq!(dead, [expected], "what one guard has is not dead for another: {said}");
     assert!(said.contains("guard shop\n") && said.contains("guard orders\n"), "{said}");
     for format in ["json", "sarif"] {
-        let lint = castellan.cli(&["scopes", "lint", "--format", format]);
-        serde_json::from_slice::<Value>(&lint.stdout).unwrap();
+        let checked = castellan.cli(&["scopes", "lint", "--format", format]);
+        serde_json::from_slice::<Value>(&checked.stdout).unwrap();
     }
 }
 

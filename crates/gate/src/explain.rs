@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Ask, Caller, DocumentError, Identity, NamedBy, Person, PersonTerm, PolicySaid, PolicyTerm,
-    Question, Reason, RequestVerdict, Root, Rules, Verdict, decide::Want, question::Judge,
-    schema::required_scope::is_by_name_only, upstream_failure::UpstreamFailure,
+    Question, Reason, Root, Rules, Verdict, decide::Want, question::Judge,
+    schema::required_scope::is_by_name_only,
 };
 
 use grant::smallest_grant;
@@ -96,30 +96,6 @@ pub struct RoleSummary {
     pub role: String,
     /// What it allows.
     pub scope: String,
-}
-
-/// Keeps denials, and counts what is used. Called after the decision and before the answer; it must not wait.
-pub trait Recorder: Send + Sync {
-    /// Records `denial`.
-    fn denied(&self, denial: Denial);
-
-    /// Records which required scopes the scopes of a known caller covered, one for each field that
-    /// is allowed; public fields are not included.
-    fn used(&self, caller: &Identity, required_scopes: &mut dyn Iterator<Item = &RequiredScope>) {
-        let _ = (caller, required_scopes);
-    }
-
-    /// Counts a request, once it is answered or given up: called once for each, whether it was decided
-    /// or not.
-    fn answered(&self, verdict: RequestVerdict) {
-        let _ = verdict;
-    }
-
-    /// Hears that an API did not answer as it should. Callers can cause this any number of times.
-    /// Unless it is told elsewhere, it is logged.
-    fn upstream_failed(&self, failure: &UpstreamFailure<'_>) {
-        failure.log();
-    }
 }
 
 /// The whole chain of one request.

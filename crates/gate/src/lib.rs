@@ -131,6 +131,7 @@ mod merge;
 mod plan;
 mod policies;
 mod question;
+mod recorder;
 mod request;
 mod request_verdict;
 mod response;
@@ -155,8 +156,8 @@ pub use document::prune::prune;
 pub use document::selection::{DocumentError, Selected};
 pub use envelope::{Envelope, EnvelopeError, Variables};
 pub use explain::{
-    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, Recorder, RoleSummary, Step,
-    explain, explain_denial,
+    CallerSummary, Denial, DeniedField, Explanation, FieldExplanation, RoleSummary, Step, explain,
+    explain_denial,
 };
 pub use headers::{DecisionId, dashed_header_name, end_to_end_headers, strip_request_headers};
 pub use layer::{Gate, Gated};
@@ -164,6 +165,7 @@ pub use limits::Limits;
 pub use media::{JSON, Wanted, is_sent_as};
 pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};
 pub use question::Question;
+pub use recorder::Recorder;
 pub use request_verdict::RequestVerdict;
 pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::directives::{ANY_DIRECTIVE, is_neutral_directive};

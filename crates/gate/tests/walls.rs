@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "context",
     "denial",
     "tally",
+    "recorder",
     "explain",
     "question",
     "document",

@@ -9,8 +9,8 @@ use super::{
     Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, UserDocument,
     Version,
     kind::{described, version_of},
-    plan::Names,
     reference::as_native,
+    unique_names::Names,
 };
 use crate::{
     Issuer,

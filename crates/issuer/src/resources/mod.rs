@@ -32,6 +32,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod token_introspector;
+mod unique_names;
 pub mod usage;
 mod user;
 mod user_entries;

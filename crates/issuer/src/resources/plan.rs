@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::{Applied, ApplyError, Mode, apply::open};
 use crate::{
     Issuer,
-    records::repository::Stored,
     store::{Kind, StoreError},
 };
 
@@ -17,22 +16,6 @@ use crate::{
 pub struct Plan {
     taken: HashMap<(Kind, String), String>,
     freed: HashSet<(Kind, String)>,
-}
-
-/// The unique names by which a record differs from what it was.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    gained: Vec<String>,
-    lost: Vec<String>,
-}
-
-impl Names {
-    /// Those in which `after` differs from `before`.
-    pub(crate) fn between<T: Stored>(before: Option<&T>, after: &T) -> Self {
-        let (old, new) = (before.map(T::unique).unwrap_or_default(), after.unique());
-        let lost = old.iter().filter(|name| !new.contains(name)).cloned().collect();
-        Self { gained: new.into_iter().filter(|name| !old.contains(name)).collect(), lost }
-    }
 }
 
 impl Issuer {

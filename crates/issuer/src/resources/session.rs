@@ -14,8 +14,8 @@ use super::{
     Resource, Version,
     apply::check,
     kind::version_of,
-    plan::Names,
     search::{Cause, ListError, Listed, Listing, Place, Sort},
+    unique_names::Names,
 };
 use crate::{
     Issuer,

@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// The documents with commands, each with the test that runs them; for one without, the reason.
-const DOCUMENTS: [(&str, &str); 15] = [
+const DOCUMENTS: [(&str, &str); 17] = [
     ("README.md", "the_commands_of_the_readme_work"),
     (
         "bench/README.md",
@@ -22,7 +22,9 @@ const DOCUMENTS: [(&str, &str); 15] = [
     ("docs/audit.md", "the_commands_about_audit_records_work"),
     ("docs/configuration.md", "the_variables_of_the_reference_are_settings"),
     ("docs/data-sources.md", "the_commands_about_data_sources_work"),
+    ("docs/logs.md", "asks the journal of a machine that runs the server under systemd"),
     ("docs/management.md", "the_first_query_of_the_management_apis_works"),
+    ("docs/metrics.md", "the_command_about_metrics_works"),
     (
         "docs/performance.md",
         "measures for minutes beside other products; `cargo xtask bench` is a step of its own",
@@ -170,6 +172,18 @@ fn approve(page: &mut Page, base: &str, answer: &str, person: (&str, &str)) {
     let first = format!("{base}/auth/device/code -d user_code={code}");
     let said = agree(&mut page.shell, "curl", (base, &first), person);
     assert!(said.contains("Your device is connected"), "{said}");
+}
+
+#[tokio::test]
+async fn the_command_about_metrics_works() {
+    let here = format!("127.0.0.1:{}", free_port());
+    let config = format!("[metrics]\nlisten = {here:?}\n");
+    let castellan = Castellan::start(Plan { config, ..Plan::default() }).await;
+    let folder = castellan.folder.path();
+    let mut page = Page::of("docs/metrics.md", folder).with("127.0.0.1:9464", &here);
+    let said = page.run("curl -s");
+    assert!(said.contains("# TYPE castellan_"), "{said}");
+    page.close();
 }
 
 #[tokio::test]

@@ -55,8 +55,9 @@ impl<'a> Search<'a, '_> {
 
     fn field(&mut self, field: &'a Node<Field>, within: Within<'a>) -> Option<&'a Name> {
         let is_removed = span_of(field.location()).is_some_and(|span| self.removed.contains(&span));
-        if within.below && is_removed {
-            return within.fragment;
+        if is_removed {
+            // What is below goes with it, at the root.
+            return within.fragment.filter(|_| within.below);
         }
         let below = !self.schema.reaches_roots(field.ty().inner_named_type());
         self.set(&field.selection_set, Within { below: within.below || below, ..within })

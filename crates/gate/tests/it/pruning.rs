@@ -307,6 +307,14 @@ async fn a_fragment_that_is_allowed_in_one_place_only_runs_in_none() {
     let apart =
         "{ «...F» persons { ...G name } } «fragment F on Node { id }» fragment G on Node { id }";
     reaches(&rig, None, apart).await;
+    // Nor is a use that goes with a denied field.
+    let rig = Rig::new(SDL, nulling(&["Query:Query:*"]), &[]).answering(json!({"data": {}}));
+    let gone = "{ self { query { __typename } } «...F» «persons { ...F }» } \
+                «fragment F on Node { id }»";
+    let reply = rig.ask(None, &marked(gone).0).await;
+    assert!(!reply.text.contains("SHARED_FRAGMENT"), "{}", reply.text);
+    let rig = Rig::new(SDL, nulling(&["Query:Person:*", "Query:Query:*"]), &[])
+        .answering(json!({"data": {}}));
     // What only looks as if it were in effect below is no obstacle.
     let never = "{ «...F» persons { name ...F } } fragment F on Node { ... on Query { id } }";
     let reply = rig.ask(None, &marked(never).0).await;

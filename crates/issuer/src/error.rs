@@ -42,6 +42,9 @@ pub enum OAuthError {
     /// The client may not use this grant.
     #[error("this client may not use this grant type")]
     GrantNotAllowed,
+    /// The person for whom the client was registered is inactive or deleted.
+    #[error("the person for whom this client was registered is no longer active")]
+    RegistrantGone,
     /// A pushed authorization request is not to be served.
     #[error("{1}")]
     Pushed(ErrorCode, String),
@@ -139,7 +142,7 @@ impl OAuthError {
             Self::InvalidClient { .. } => ErrorCode::InvalidClient,
             Self::Pushed(code, _) => *code,
             Self::UnknownGrant => ErrorCode::UnsupportedGrantType,
-            Self::GrantNotAllowed => ErrorCode::UnauthorizedClient,
+            Self::GrantNotAllowed | Self::RegistrantGone => ErrorCode::UnauthorizedClient,
             Self::CodeNotRedeemable
             | Self::VerifierMismatch
             | Self::VerifierMissing

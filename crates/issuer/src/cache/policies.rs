@@ -3,7 +3,7 @@
 use crate::{
     Issuer,
     cache::whole::Digest,
-    policy::Policy,
+    policy::{LinkKind, Policy},
     records::{AccessPolicy, repository::Versioned},
     store::StoreError,
 };
@@ -27,6 +27,16 @@ impl Policies {
     /// [`StoreError`] if this version cannot read one of them: what it would say is unknown.
     pub(crate) fn all(&self) -> Result<&[Policy], StoreError> {
         self.0.as_deref().map_err(|problem| StoreError::new(problem.clone()))
+    }
+
+    /// The people to whom policies are linked.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub(crate) fn named(&self) -> Result<impl Iterator<Item = &str>, StoreError> {
+        let links = self.all()?.iter().flat_map(|policy| &policy.links);
+        let people = links.filter(|link| link.kind == LinkKind::User);
+        Ok(people.map(|link| &*link.id))
     }
 }
 

@@ -62,6 +62,12 @@ impl GrantType for ClientCredentials {
         if let Some(named) = named {
             family.audience = named;
         }
+        let registration = client.client.registration.as_ref();
+        family.registrant = registration.and_then(|one| one.account.clone());
+        let has_registrant = family.registrant.is_some();
+        if has_registrant && issuer.missing(&family, &family.scope).await?.is_some() {
+            return Err(OAuthError::RegistrantGone);
+        }
         let now = issuer.now();
         let id = new_id(now);
         match issuer.repository().insert(&id, &family, now).await? {

@@ -129,6 +129,7 @@ impl Issuer {
         let mut family = Family {
             client: client.id.clone(),
             account: None,
+            registrant: None,
             origin,
             scope,
             narrowed: None,

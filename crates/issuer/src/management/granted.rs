@@ -9,6 +9,7 @@ use castellan_proto::Timestamp;
 
 use crate::{
     Issuer,
+    management::accounts::{AccountError, Actor},
     records::{Account, Client, Consent, Family, consent_id, login_name, repository::Versioned},
     store::{Key, Kind, StoreError},
     tokens::dependencies::Dependencies,
@@ -102,15 +103,21 @@ impl Issuer {
     }
 
     /// Ends what the person `owner` lets the app `client` do, or every app: the agreements first,
-    /// which end the tokens that rest on them at once, and then every token family.
+    /// which end the tokens that rest on them at once, and then every token family. What
+    /// administrators let apps do, they end themselves, or other administrators do.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; calling this again completes it.
+    /// [`AccountError::Denied`] if `actor` may not; [`AccountError::Store`] if the store fails: calling
+    /// this again completes it.
     pub async fn revoke_granted(
         &self,
+        actor: &Actor,
         owner: &str,
         client: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), AccountError> {
+        if let Some(stored) = self.stored_account(owner).await? {
+            actor.may_touch(owner, &stored.body)?;
+        }
         loop {
             let consents = self.consents_of((owner, client), STEP).await?;
             for (client, _) in &consents {

@@ -18,6 +18,10 @@ pub struct Family {
     pub client: String,
     /// For which person; none for a client that acts for itself.
     pub account: Option<String>,
+    /// Of a client that registered itself and acts for itself, the person for whom it was registered:
+    /// what they gave it ends with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registrant: Option<String>,
     /// The grant that started it.
     pub origin: GrantName,
     /// The scopes that were granted.

@@ -1,6 +1,8 @@
 //! What is known of a client that registered itself, beside what every client has (RFC 7591, RFC
 //! 7592, `docs/contracts/curity.md` §8).
 
+use std::collections::HashSet;
+
 use castellan_proto::{Digest, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -79,11 +81,40 @@ impl Registration {
 /// How the names of a client look: that of `name`, and those of `client_name` in other languages
 /// (RFC 7591 §2.2), each once.
 pub(crate) fn looks(name: &str, metadata: &Map<String, Value>) -> Vec<String> {
-    let others = metadata.iter().filter(|(member, _)| member.starts_with("client_name#"));
-    let others = others.filter_map(|(_, name)| name.as_str());
-    let mut found: Vec<String> = [name].into_iter().chain(others).filter_map(look).collect();
+    let mut found: Vec<String> = names(name, metadata).filter_map(look).collect();
     found.sort_unstable();
     found.dedup();
+    found
+}
+
+/// The names of a client: `name`, and those of `client_name` in other languages (RFC 7591 §2.2).
+pub(crate) fn names<'a>(
+    name: &'a str,
+    metadata: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'a str> {
+    let others = metadata.iter().filter(|(member, _)| member.starts_with("client_name#"));
+    [name].into_iter().chain(others.filter_map(|(_, name)| name.as_str()))
+}
+
+/// Words of a name that are looked at; what comes after them is passed over.
+const WORDS: usize = 64;
+
+/// How everything looks that a name has in it as whole words: `Desk (official)` has `Desk` in it,
+/// `Helpdesk` has not.
+pub(crate) fn phrases(name: &str) -> HashSet<String> {
+    let words: Vec<String> = name
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter_map(look)
+        .take(WORDS)
+        .collect();
+    let mut found = HashSet::new();
+    for start in 0..words.len() {
+        let mut phrase = String::new();
+        for word in &words[start..] {
+            phrase.push_str(word);
+            found.insert(phrase.clone());
+        }
+    }
     found
 }
 
@@ -127,5 +158,22 @@ mod tests {
         assert_eq!(look("PaypaI"), look("Paypal"));
         assert_eq!(look("WIKI"), look("wiki"));
         assert_eq!(look(" -!"), None);
+    }
+
+    #[test]
+    fn a_name_has_another_in_it_where_that_stands_in_whole_words() {
+        let desk = look("Service Desk").unwrap();
+        for has in [
+            "Service Desk",
+            "Service Desk (official)",
+            "The new ServiceDesk",
+            "Sеrvice\u{200b}-Desk/Login",
+            "Ser vice de sk, verified",
+        ] {
+            assert!(phrases(has).contains(&desk), "{has}");
+        }
+        for has_not in ["Service", "Service Desktop", "Desk Service", "Selfservice Desk", ""] {
+            assert!(!phrases(has_not).contains(&desk), "{has_not}");
+        }
     }
 }

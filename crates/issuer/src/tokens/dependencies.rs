@@ -26,7 +26,7 @@ pub(crate) struct Dependencies {
 pub(crate) enum Missing {
     /// The client is inactive or deleted.
     Client,
-    /// The person is inactive or deleted.
+    /// The person, or the one for whom the client was registered, is inactive or deleted.
     Person,
     /// The sign-in that it rests on no longer counts: the person has another password, or a session
     /// was ended.
@@ -39,6 +39,8 @@ impl Dependencies {
     /// The keys of the records that `family` depends on.
     fn keys(issuer: &Issuer, family: &Family) -> Vec<Key> {
         let mut keys = vec![issuer.repository().key(Kind::Client, &family.client)];
+        let registrant = family.registrant.iter();
+        keys.extend(registrant.map(|id| issuer.repository().key(Kind::Account, id)));
         if let Some(account) = &family.account {
             keys.push(issuer.repository().key(Kind::Account, account));
             if family.by_consent {
@@ -132,6 +134,12 @@ impl Dependencies {
         }) else {
             return Some(Missing::Client);
         };
+        // A person who came after the client has the id of another one.
+        let is_registrant =
+            |person: &Arc<Account>| person.active && person.created <= client.created;
+        if family.registrant.is_some() && !self.account.as_ref().is_some_and(is_registrant) {
+            return Some(Missing::Person);
+        }
         if family.account.is_some() {
             let Some(person) = self.account.as_ref().filter(|person| person.active) else {
                 return Some(Missing::Person);

@@ -145,7 +145,8 @@ impl Issuer {
 }
 
 fn problem_of(missing: Missing, found: &Dependencies, family: &Family) -> AccessProblem {
-    let (app, person) = (family.client.clone(), family.account.clone().unwrap_or_default());
+    let app = family.client.clone();
+    let person = family.account.clone().or_else(|| family.registrant.clone()).unwrap_or_default();
     match (missing, &found.client, &found.account) {
         (Missing::Client, None, _) => AccessProblem::AppGone(app),
         (Missing::Client, Some(client), _) if !client.active => {

@@ -2,13 +2,18 @@
 //! or both are one software by their statements (RFC 7591 §§2.3, 5): people decide by the name whom
 //! they let in.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::{RegistrationError, plan::Plan, statement::Software};
 use crate::{
     Issuer,
-    records::{Client, RegisteredBy, registration::looks, repository::read},
+    records::{
+        Client, RegisteredBy,
+        registration::{look, phrases},
+        repository::read,
+    },
     store::StoreError,
 };
-use serde_json::Map;
 
 /// What the ids of registered clients begin with.
 pub(super) const PREFIX: &str = "dcr-";
@@ -24,6 +29,33 @@ const MOST: usize = 20;
 const TAKEN: &str =
     "client_name: people could take it for another app or for this server; choose another name";
 
+/// The names that a client wants to have.
+struct Wanted {
+    /// How they look, each once.
+    looks: BTreeSet<String>,
+    /// What stands in them as whole words.
+    phrases: HashSet<String>,
+}
+
+impl Wanted {
+    fn of(names: &[String]) -> Self {
+        Self {
+            looks: names.iter().filter_map(|name| look(name)).collect(),
+            phrases: names.iter().flat_map(|name| phrases(name)).collect(),
+        }
+    }
+
+    fn is(&self, other: &str) -> bool {
+        look(other).is_some_and(|other| self.looks.contains(&other))
+    }
+
+    fn has_in_it(&self, other: &str) -> bool {
+        look(other).is_some_and(|other| {
+            self.looks.contains(&other) || self.phrases.contains(&other)
+        })
+    }
+}
+
 impl Issuer {
     /// Whether the names of `plan` are free for a client that `initiator` registers, which is
     /// registered already as `own` or not yet.
@@ -33,17 +65,17 @@ impl Issuer {
         initiator: Option<&str>,
         own: Option<&str>,
     ) -> Result<(), RegistrationError> {
-        if plan.looks.is_empty() {
+        let wanted = Wanted::of(&plan.names);
+        if wanted.looks.is_empty() {
             return Ok(());
         }
         let taken = || Err(RegistrationError::Metadata(TAKEN.to_owned()));
-        let ours = looks(&self.address().name, &Map::new());
-        let is_ours = |look: &String| ours.contains(look) || self.names_our_host(look);
-        if plan.looks.iter().any(is_ours) {
+        let is_ours = wanted.has_in_it(&self.address().name);
+        if is_ours || wanted.looks.iter().any(|look| self.names_our_host(look)) {
             return taken();
         }
         let software = Software::of(&plan.metadata);
-        for look in &plan.looks {
+        for look in &wanted.looks {
             for named in self.registered_by(RegisteredBy::Look(look), None, MOST).await? {
                 let client = read::<Client>(named.record)?;
                 let registration = client.body.registration.as_ref();
@@ -59,21 +91,23 @@ impl Issuer {
                 }
             }
         }
-        if self.is_name_of_ours(&plan.looks).await? { taken() } else { Ok(()) }
+        if self.is_name_of_ours(&wanted).await? { taken() } else { Ok(()) }
     }
 
-    /// Whether a client that an administrator made has one of `names`. There are few of them; registered
-    /// clients, of which there may be many, are passed over.
-    async fn is_name_of_ours(&self, names: &[String]) -> Result<bool, StoreError> {
+    /// Whether a client that an administrator made has one of the `wanted` names, or is first-party and
+    /// has its own name in one of them. There are few of them; registered clients, of which there may be
+    /// many, are passed over.
+    async fn is_name_of_ours(&self, wanted: &Wanted) -> Result<bool, StoreError> {
         let mut after = None;
         loop {
             let step = self.repository().page::<Client>("", after, STEP, self.now()).await?;
             let is_last = step.len() < STEP;
             let last = step.last().map(|stored| stored.id.clone());
             for stored in &step {
-                let is_ours = stored.body.registration.is_none();
-                let name = stored.body.display_name(&stored.id);
-                if is_ours && looks(name, &Map::new()).iter().any(|look| names.contains(look)) {
+                let client = &stored.body;
+                let name = client.display_name(&stored.id);
+                let is_taken = wanted.is(name) || client.first_party && wanted.has_in_it(name);
+                if client.registration.is_none() && is_taken {
                     return Ok(true);
                 }
             }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Issuer,
-    records::{Client, registration::looks},
+    records::{Client, registration::{look, names}},
     resources::{ClientDocument, Resource as _, client_metadata},
     settings::registration::is_power,
 };
@@ -25,8 +25,8 @@ pub(super) struct Plan {
     pub(super) template: Option<String>,
     /// Whether it proves who it is by a secret.
     pub(super) by_secret: bool,
-    /// How its names look that nobody else may have.
-    pub(super) looks: Vec<String>,
+    /// Its names that nobody else may have.
+    pub(super) names: Vec<String>,
 }
 
 /// Members that a client may send although a template supplies the others.
@@ -109,9 +109,10 @@ impl Issuer {
         }
         document.insert("scope".to_owned(), json!(scope));
         let metadata = asked.kept(&members)?;
-        let looks = looks(asked.client_name.as_deref().unwrap_or_default(), &metadata);
+        let names = names(asked.client_name.as_deref().unwrap_or_default(), &metadata);
+        let names = names.map(ToOwned::to_owned).collect();
         let by_secret = asked.auth_method()?.starts_with("client_secret");
-        Ok(Plan { document, metadata, template: None, by_secret, looks })
+        Ok(Plan { document, metadata, template: None, by_secret, names })
     }
 
     /// The template `id`, if there is one.
@@ -203,9 +204,9 @@ fn plan_by_template(
     if let Some(name) = &asked.client_name {
         document.insert("name".to_owned(), json!(name));
     }
-    let mut own = looks(asked.client_name.as_deref().unwrap_or_default(), &metadata);
+    let names = names(asked.client_name.as_deref().unwrap_or_default(), &metadata);
     // It may be called as the template is.
-    let theirs = looks(&template.name, &Map::new());
-    own.retain(|look| !theirs.contains(look));
-    Ok(Plan { document, metadata, template: Some(id.to_owned()), by_secret: true, looks: own })
+    let template = look(&template.name);
+    let names = names.filter(|name| look(name) != template).map(ToOwned::to_owned).collect();
+    Ok(Plan { document, metadata, template: Some(id.to_owned()), by_secret: true, names })
 }

@@ -1,6 +1,6 @@
 //! Who calls, as far as it matters for what they may do to an account.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
@@ -20,8 +20,8 @@ pub struct Actor {
     account: Option<String>,
     groups: Vec<String>,
     is_administrator: bool,
-    /// People whom roles name that the caller does not have.
-    named: Arc<HashSet<String>>,
+    /// People whom roles name that the caller does not have, or policies.
+    named: HashSet<String>,
     /// The address or number that was just verified.
     proven: Option<String>,
 }
@@ -44,11 +44,11 @@ impl Issuer {
         let account = caller.account.as_ref();
         let is_administrator = self.authorize_admin(caller, Right::Write).is_ok();
         let person = account.map(|(id, account)| (&**id, &**account));
-        let named = if is_administrator {
-            Arc::default()
-        } else {
-            Arc::new(self.whole(self.roles()).await?.named_beyond(person))
-        };
+        let mut named = HashSet::new();
+        if !is_administrator {
+            named = self.whole(self.roles()).await?.named_beyond(person);
+            named.extend(self.policies().await?.named()?.map(ToOwned::to_owned));
+        }
         Ok(Actor {
             account: account.map(|(id, _)| id.clone()),
             groups: account.map(|(_, account)| account.groups.clone()).unwrap_or_default(),
@@ -108,7 +108,7 @@ impl Actor {
 
     /// Whether they may change what the person of the account `id` signs in with, or shows as a second
     /// factor: who does can sign in as them, so the person must be in no group that the caller is not
-    /// in, and named by no role that the caller does not have.
+    /// in, and named by no role that the caller does not have, and by no policy.
     ///
     /// # Errors
     /// [`AccountError::Denied`] if not.

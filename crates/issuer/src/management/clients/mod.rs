@@ -220,14 +220,14 @@ impl DatabaseClients<'_> {
     /// [`ClientError::Unknown`] if there is no such client, and the others as they say.
     pub async fn delete(&self, id: &str) -> Result<(), ClientError> {
         let stored = self.stored(id).await?.ok_or(ClientError::Unknown)?;
-        self.check_touches(&stored.body)?;
+        self.check_ends(&stored.body)?;
         let is_gone = self.issuer.remove(ResourceKind::CLIENT, id).await?;
         if is_gone { Ok(()) } else { Err(ClientError::Unknown) }
     }
 
     async fn patch(&self, id: &str, change: Value) -> Result<Option<Value>, ClientError> {
         let Some(stored) = self.stored(id).await? else { return Ok(None) };
-        self.check_touches(&stored.body)?;
+        self.check_ends(&stored.body)?;
         let change = Patch::Merge(change);
         let patched = self.issuer.patch((ResourceKind::CLIENT, id), &change, &[]).await;
         match patched.map_err(refusal)? {

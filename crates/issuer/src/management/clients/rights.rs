@@ -50,11 +50,18 @@ impl DatabaseClients<'_> {
     /// Whether the caller may come to what `client` has.
     pub(super) async fn check_takes_over(&self, client: &Client) -> Result<(), ClientError> {
         let acts_alone = client.grants.has(&GrantName::CLIENT_CREDENTIALS);
+        self.check_ends(client)?;
+        self.check_has(&client.scope, acts_alone).await
+    }
+
+    /// Whether the caller may end what `client` does, or give it to somebody else: what people sign in to
+    /// without being asked is an administrator's.
+    pub(super) fn check_ends(&self, client: &Client) -> Result<(), ClientError> {
         self.check_touches(client)?;
         if is_trusted(client) && !self.administers() {
             return Err(ClientError::Denied("client_id"));
         }
-        self.check_has(&client.scope, acts_alone).await
+        Ok(())
     }
 
     /// Clients that have rights of Castellan itself are for administrators alone.

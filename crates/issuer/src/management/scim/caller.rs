@@ -103,6 +103,18 @@ impl ScimCaller<'_> {
         if is_hidden { Err(ScimError::forbidden()) } else { Ok(()) }
     }
 
+    /// Whether the caller may read something of the member `name` of the user `id`.
+    pub(super) fn sees_some(&self, id: &str, name: &str) -> bool {
+        let allowed = self.allow(Operation::Read, Some(id), &[]);
+        allowed.is_ok_and(|allowed| paths_of(name).iter().any(|path| allowed.may_read(path)))
+    }
+
+    /// Whether they may read all of it.
+    pub(super) fn sees_all(&self, id: &str, name: &str) -> bool {
+        let allowed = self.allow(Operation::Read, Some(id), &[]);
+        allowed.is_ok_and(|allowed| paths_of(name).iter().all(|path| allowed.may_read(path)))
+    }
+
     /// `error`, unless it would tell somebody who may not read what there is.
     pub(super) fn hide(&self, owner: Option<&str>, error: ScimError) -> ScimError {
         let tells = error.status == 404 || error.status == 412;
@@ -121,6 +133,26 @@ pub(super) fn rule_path(kind: &Type, named: &Named) -> String {
         ("Group", _) => format!("group.{}", named.path()),
         _ => named.path(),
     }
+}
+
+/// What rules call the member `name` of users, and everything below it.
+fn paths_of(name: &str) -> Vec<String> {
+    let extension = USER.extension.filter(|(urn, ..)| *urn == name);
+    let (urn, attributes) = match extension {
+        Some((urn, _, attributes)) => (Some(urn), attributes),
+        None => (None, USER.attributes),
+    };
+    let mut paths = Vec::new();
+    if urn.is_some() {
+        paths.push(rule_path(&USER, &Named { extension: urn, attribute: None, sub: None }));
+    }
+    for attribute in attributes.iter().filter(|one| urn.is_some() || one.name == name) {
+        let named = Named { extension: urn, attribute: Some(attribute), sub: None };
+        paths.push(rule_path(&USER, &named));
+        let below = attribute.sub.iter().map(|sub| Named { sub: Some(sub), ..named });
+        paths.extend(below.map(|named| rule_path(&USER, &named)));
+    }
+    paths
 }
 
 /// Every path that rules may have for SCIM, those of groups and of what is above others among them.

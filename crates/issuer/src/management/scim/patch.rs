@@ -126,6 +126,11 @@ impl Change {
         self.path.named.attribute
     }
 
+    /// The member of a resource that is changed: an attribute, or a whole extension.
+    pub(super) fn member(&self) -> Option<&'static str> {
+        self.path.named.extension.or_else(|| self.attribute().map(|attribute| attribute.name))
+    }
+
     /// Calls `look` with everything that says which values are changed, or whether there are any.
     pub(super) fn each_chosen(&self, look: &mut impl FnMut(&Named)) {
         let Path { named, filter, sub } = &self.path;

@@ -6,7 +6,7 @@ use super::{
     ScimAnswer, ScimCaller, ScimRequest,
     caller::written,
     error::ScimError,
-    patch,
+    patch::{self, Change},
     query::Query,
     schema::{ENTERPRISE, USER},
     selection::Selection,
@@ -154,8 +154,12 @@ fn note_unstated(account: &Account, fields: &mut Map<String, Value>) {
     }
 }
 
-/// The fields in which the user `after` differs from `before`.
-fn changed(before: &Map<String, Value>, mut after: Map<String, Value>) -> Map<String, Value> {
+/// The fields in which the user `after` differs from `before`, and the attributes `besides`.
+fn changed(
+    before: &Map<String, Value>,
+    mut after: Map<String, Value>,
+    besides: &[&str],
+) -> Map<String, Value> {
     let mut members = Map::new();
     let names: Vec<&str> = USER
         .attributes
@@ -166,7 +170,7 @@ fn changed(before: &Map<String, Value>, mut after: Map<String, Value>) -> Map<St
         .collect();
     for name in names {
         let value = after.shift_remove(name).unwrap_or(Value::Null);
-        if before.get(name).unwrap_or(&Value::Null) != &value {
+        if before.get(name).unwrap_or(&Value::Null) != &value || besides.contains(&name) {
             members.insert(name.to_owned(), value);
         }
     }
@@ -229,16 +233,15 @@ impl Issuer {
             after.retain(|_, value| !value.is_null());
             for name in before.keys() {
                 // What the caller may not see, they do not mean to remove by leaving it out.
-                let allowed = caller.allow(Operation::Read, Some(id), &[]);
-                let rule = if name == "timezone" { "timeZone" } else { name };
-                let is_seen = allowed.is_ok_and(|allowed| allowed.may_read(rule));
+                let is_seen = caller.sees_some(id, name);
                 if !told.contains_key(name) && (STAY.contains(&&**name) || !is_seen) {
                     after.insert(name.clone(), before[name].clone());
                 }
             }
             Ok(after)
         };
-        self.scim_edit_user(caller, request, id, replace).await
+        let told: Vec<&str> = told.keys().map(|name| &**name).collect();
+        self.scim_edit_user(caller, request, (id, &told), replace).await
     }
 
     pub(super) async fn scim_patch_user(
@@ -257,7 +260,8 @@ impl Issuer {
             }
             Ok(after)
         };
-        self.scim_edit_user(caller, request, id, change).await
+        let told: Vec<&str> = changes.iter().filter_map(Change::member).collect();
+        self.scim_edit_user(caller, request, (id, &told), change).await
     }
 
     pub(super) async fn scim_delete_user(
@@ -276,22 +280,26 @@ impl Issuer {
         }
     }
 
-    /// Writes what `edit` makes of the user `id`, and shows it.
+    /// Writes what `edit` makes of the user `id`, and shows it. Of what was `told`, attributes that the
+    /// caller may not see are written even if they are so already: a refusal of those alone that are not
+    /// would say what they are.
     async fn scim_edit_user(
         &self,
         caller: &ScimCaller<'_>,
         request: &ScimRequest,
-        id: &str,
+        (id, told): (&str, &[&str]),
         edit: impl Fn(&Map<String, Value>) -> Result<Map<String, Value>, ScimError> + Sync,
     ) -> Result<ScimAnswer, ScimError> {
         let selection = Query::selection_of(&USER, request)?;
         let base = self.scim_base();
+        let mut unseen = told.to_vec();
+        unseen.retain(|name| !caller.sees_all(id, name));
         let edit = |stored: &Versioned<Account>| {
             request.check_version(&version(stored))?;
             let Value::Object(before) = shown(&base, stored) else {
                 return Err(ScimError::not_found());
             };
-            let mut fields = changed(&before, edit(&before)?);
+            let mut fields = changed(&before, edit(&before)?, &unseen);
             if !fields.is_empty() {
                 caller.allow(Operation::Update, Some(id), &written(&fields))?;
             }
@@ -333,6 +341,9 @@ mod tests {
         let of = |value: Value| value.as_object().unwrap().clone();
         let expected = json!({"name": {"givenName": "C", "familyName": null}, "title": null,
             "timeZone": "Etc/GMT"});
-        assert_eq!(Value::Object(changed(&of(before), of(after))), expected);
+        let (before, after) = (of(before), of(after));
+        assert_eq!(Value::Object(changed(&before, after.clone(), &[])), expected);
+        let besides = changed(&before, after, &["userName", "nickName"]);
+        assert_eq!((&besides["userName"], &besides["nickName"]), (&json!("ann"), &Value::Null));
     }
 }

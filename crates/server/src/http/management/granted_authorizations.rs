@@ -8,6 +8,7 @@ use castellan_issuer::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    accounts::account_failure,
     connection::{Page, connection, wrong_cursor},
     error::Failure,
     roster::{Api, Call, Root, Target},
@@ -110,7 +111,9 @@ async fn revoke(call: &Call<'_>) -> Result<Value, Failure> {
     };
     let client = input.get("clientId").and_then(Value::as_str);
     if let Some(owner) = owner(call, input).await? {
-        call.app.issuer().revoke_granted(&owner, client).await?;
+        let issuer = call.app.issuer();
+        let actor = issuer.actor(call.caller).await?;
+        issuer.revoke_granted(&actor, &owner, client).await.map_err(account_failure)?;
     }
     Ok(json!({"success": true, "asynchronous": false}))
 }

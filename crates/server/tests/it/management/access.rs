@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::support::{
-    GRANTED, GROUPS, asked, asked_with, assert_refused, by_get, data, serving, token, token_at,
+    ACCOUNTS, GRANTED, GROUPS, JOHNS, asked, asked_with, assert_refused, by_get, data, serving, token, token_at,
 };
 use crate::support::{castellan::Castellan, jose, wire::Ask};
 
@@ -73,12 +73,41 @@ async fn curity_04_a_token_without_groups_is_denied_whatever_the_account_has() {
 
 #[tokio::test]
 async fn curity_05_a_group_with_read_may_read() {
-    let castellan = with_groups().await;
+    let castellan = serving(GROUPS, JOHNS).await;
+    let user = token(&castellan, "user").await;
+    let read = data(&asked(&castellan, ACCOUNTS, &user, "{accounts(first: 1) {totalCount}}").await);
+    assert_eq!(read, json!({"accounts": {"totalCount": 12}}));
+    // The first token was let in at the same console.
     for (client, count) in [("console", 1), ("jwt-console", 2)] {
         let token = token_at(&castellan, client, "user", "accounts groups").await;
         let read = data(&asked(&castellan, GRANTED, &token, QUERY).await);
         assert_eq!(read, json!({"grantedAuthorizationsByOwner": {"totalCount": count}}));
     }
+}
+
+/// The mutation of the checks 6 and 7.
+const CREATE_X1: &str =
+    r#"mutation {createAccount(input: {fields: {userName: "x1"}}) {account {id}}}"#;
+
+#[tokio::test]
+async fn curity_06_a_group_without_create_creates_nothing() {
+    let castellan = with_groups().await;
+    let user = token(&castellan, "user").await;
+    assert_refused(&asked(&castellan, ACCOUNTS, &user, CREATE_X1).await, 403, "access-denied");
+    let admin = token(&castellan, "admin").await;
+    let query = r#"{accountByUserName(userName: "x1") {id}}"#;
+    let read = data(&asked(&castellan, ACCOUNTS, &admin, query).await);
+    assert_eq!(read, json!({"accountByUserName": null}));
+}
+
+#[tokio::test]
+async fn curity_07_a_group_with_create_creates_and_lists_nothing() {
+    let castellan = with_groups().await;
+    let creator = token(&castellan, "creator").await;
+    let made = data(&asked(&castellan, ACCOUNTS, &creator, CREATE_X1).await);
+    assert!(made["createAccount"]["account"]["id"].is_string(), "{made}");
+    let listed = asked(&castellan, ACCOUNTS, &creator, "{accounts {totalCount}}").await;
+    assert_refused(&listed, 403, "access-denied");
 }
 
 #[tokio::test]

@@ -50,9 +50,11 @@ async fn case_19_nobody_takes_people_out_of_groups_that_they_are_not_in() {
 /// Nobody makes administrators whose token may not administer, even if they are one themselves; nobody
 /// takes over, or frees the name of, whoever has more than they have.
 #[tokio::test]
-async fn case_19_nobody_makes_administrators_or_takes_over_whom_roles_name() {
+async fn case_19_nobody_makes_administrators_or_takes_over_whom_roles_or_policies_name() {
     let (castellan, token) = start("").await;
-    let role = "{resourceType: Role, id: packing, scope: [\"Query:*\"], users: [bob]}\n---\n\
+    let role = "{resourceType: AccessPolicy, id: desk, engine: allow, \
+                link: [{resourceType: User, id: johanna}]}\n---\n\
+                {resourceType: Role, id: packing, scope: [\"Query:*\"], users: [bob]}\n---\n\
                 {resourceType: User, id: john, userName: john, groups: [{value: administrators}, \
                 {value: admin}, {value: devops}]}";
     assert!(castellan.cli_with(&["apply", "-f", "-"], role).status.success());
@@ -70,7 +72,11 @@ async fn case_19_nobody_makes_administrators_or_takes_over_whom_roles_name() {
     failed(&answer, "access-denied");
     let answer = update(&castellan, &token, ("bob", among, "id")).await;
     assert_eq!(failed(&answer, "access-denied")["field"], "groups");
-    for id in ["bob", "user"] {
+    // A policy for one person lets them do what others may not.
+    let seized = json!({"password": "pw-johanna"});
+    let answer = update(&castellan, &token, ("johanna", seized, "id")).await;
+    assert_eq!(failed(&answer, "access-denied")["field"], "password");
+    for id in ["bob", "johanna", "user"] {
         let query =
             format!("mutation {{deleteAccountById(input: {{accountId: {id:?}}}) {{deleted}}}}");
         failed(&asked(&castellan, ACCOUNTS, &token, &query).await, "access-denied");

@@ -84,3 +84,20 @@ async fn nobody_gives_a_client_what_they_do_not_have() {
     ];
     assert_eq!(castellan.token(&pairs).await.status, 200);
 }
+
+/// What people sign in to without being asked was made by an administrator: whoever manages clients
+/// cannot take it away from them.
+#[tokio::test]
+async fn case_19_administrators_alone_end_what_they_made_first_party() {
+    let (castellan, token) = with_maker().await;
+    for mutation in [
+        "setDatabaseClientStatusById(input: {client_id: \"console\", status: INACTIVE}) {client {client_id}}",
+        "setDatabaseClientOwnerById(input: {client_id: \"console\", owner: \"admin\"}) {client {client_id}}",
+        "deleteDatabaseClientById(input: {client_id: \"console\"}) {deleted}",
+    ] {
+        let answer = asked(&castellan, PATH, &token, &format!("mutation {{{mutation}}}")).await;
+        refused(&answer, "access-denied", Some("client_id"));
+    }
+    let held = token_at(&castellan, "console", "user", "accounts groups").await;
+    assert!(!held.is_empty());
+}

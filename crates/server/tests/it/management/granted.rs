@@ -167,6 +167,33 @@ async fn what_people_consented_to_is_there_and_its_withdrawal_ends_its_tokens() 
     assert_eq!(read["grantedAuthorizationsByOwner"]["edges"], json!([]));
 }
 
+/// Whoever may revoke cannot sign administrators out.
+#[tokio::test]
+async fn case_19_what_administrators_let_apps_do_is_revoked_by_administrators() {
+    const ROOTS: &str = "
+---
+{resourceType: User, id: root, userName: root, password: pw-root,
+ groups: [{value: administrators}]}
+---
+{resourceType: User, id: chief, userName: chief, password: pw-chief,
+ groups: [{value: administrators}, {value: admin}]}
+---
+{resourceType: Client, id: own, secret: s3cr3t-own, first_party: true, grant_types: [password],
+ scope: [accounts, groups, 'Castellan:*']}
+";
+    let castellan = serving(GROUPS, ROOTS).await;
+    let scope = "accounts groups Castellan:*";
+    let held = token_at(&castellan, "own", "root", scope).await;
+    let revoke = "mutation {revokeGrantedAuthorizationsByOwner(input: {username: \"root\"}) {success}}";
+    let manager = token(&castellan, "admin").await;
+    let answer = asked(&castellan, GRANTED, &manager, revoke).await;
+    assert_eq!(answer.json()["errors"][0]["extensions"]["classification"], "access-denied");
+    assert!(castellan.is_active(&held, ("own", "s3cr3t-own")).await);
+    let chief = token_at(&castellan, "own", "chief", scope).await;
+    data(&asked(&castellan, GRANTED, &chief, revoke).await);
+    assert!(!castellan.is_active(&held, ("own", "s3cr3t-own")).await);
+}
+
 #[tokio::test]
 async fn pages_end_with_cursors_that_are_good_for_their_own_list_alone() {
     let client = |number: usize| {

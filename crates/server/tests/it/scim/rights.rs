@@ -342,6 +342,45 @@ async fn case_43_a_path_compares_nothing_that_may_not_be_read() {
     }
 }
 
+/// Ann is in a group in which Staff is not: of what she signs in with, nothing is changed by them,
+/// whether it is so already or not.
+#[tokio::test]
+async fn case_43_a_change_that_changes_nothing_tells_nobody_what_there_is() {
+    let scim = Scim::with(RULES, "").await;
+    let caller = scim.token_of("staff", "writer").await;
+    let before = scim.get("/Users/ann").await.json();
+    for value in ["ann@example.org", "bob@example.org"] {
+        let address = json!([{"value": value, "type": "work"}]);
+        for operation in ["add", "replace"] {
+            for change in [
+                json!({"op": operation, "path": "emails", "value": address}),
+                json!({"op": operation, "value": {"emails": address}}),
+            ] {
+                let request = (Method::PATCH, "/Users/ann", patch(&json!([change])));
+                assert_eq!(both(&scim, &caller, &request).await, 403, "{request:?}");
+            }
+        }
+    }
+    for name in ["Ann", "Anna"] {
+        let change = json!([{"op": "replace", "path": "userName", "value": name}]);
+        let request = (Method::PATCH, "/Users/ann", patch(&change));
+        assert_eq!(both(&scim, &caller, &request).await, 403, "{request:?}");
+        let request = (Method::PUT, "/Users/ann", json!({"userName": name, "title": "x"}));
+        assert_eq!(both(&scim, &caller, &request).await, 403, "{request:?}");
+    }
+    // What they could change as well as not, is written in both cases.
+    let mut version = before["meta"]["version"].clone();
+    for _ in 0..2 {
+        let change = json!([{"op": "add", "path": "title", "value": "Chief"}]);
+        let request = (Method::PATCH, "/Users/ann", patch(&change));
+        assert_eq!(both(&scim, &caller, &request).await, 200, "{request:?}");
+        let after = scim.get("/Users/ann").await.json()["meta"]["version"].clone();
+        assert_ne!(after, version);
+        version = after;
+    }
+    assert_eq!(scim.get("/Users/ann").await.json()["emails"], before["emails"]);
+}
+
 /// Attributes that `desk` may read and write.
 const ATTRIBUTES: &str = r#"
 [management.scim.scopes]

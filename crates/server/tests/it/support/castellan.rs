@@ -312,6 +312,13 @@ impl Castellan {
         }
     }
 
+    /// Whether the token `token` is active, as a client with its secret is told (RFC 7662).
+    pub async fn is_active(&self, token: &str, (client, secret): (&str, &str)) -> bool {
+        let pairs = [("token", token), ("client_id", client), ("client_secret", secret)];
+        let answer = Ask::post(&self.at("/auth/introspect")).form(&pairs).send().await;
+        answer.json()["active"] == true
+    }
+
     /// Sends a form to the token endpoint.
     pub async fn token(&self, pairs: &[(&str, &str)]) -> Answer {
         Ask::post(&self.at("/auth/token")).form(pairs).send().await

@@ -10,7 +10,7 @@ use crate::http::management::{
 };
 
 /// The failure that `error` is.
-pub(super) fn of(error: AccountError) -> Failure {
+pub(in crate::http::management) fn of(error: AccountError) -> Failure {
     use Classification as Class;
     let text = error.to_string();
     match error {

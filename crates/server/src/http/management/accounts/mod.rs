@@ -8,6 +8,8 @@ mod mutation;
 mod passkey;
 mod query;
 
+pub(super) use failure::of as account_failure;
+
 use castellan_issuer::managers::Operation;
 
 use super::roster::{Api, Root, Target};

@@ -92,6 +92,43 @@ async fn a_person_gives_a_machine_no_more_than_their_token_and_their_roles_have(
     registered(&sent(&castellan, &token, &app).await);
 }
 
+/// What a person gave a machine ends when the person may no longer sign in.
+#[tokio::test]
+async fn a_machine_ends_with_the_person_who_registered_it() {
+    let (_recorder, castellan) = stage("").await;
+    let token = token_of(&castellan, "eva", "openid dcr Query:*").await;
+    let client = registered(&sent(&castellan, &token, &machine("Query:*")).await);
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", text(&client, "client_id")),
+        ("client_secret", text(&client, "client_secret")),
+    ];
+    let issued = castellan.token(&pairs).await.json();
+    let held = text(&issued, "access_token");
+    let its = (pairs[1].1, pairs[2].1);
+    assert!(castellan.is_active(held, its).await);
+    for verb in ["deactivate", "activate"] {
+        let done = castellan.cli(&["user", verb, "eva"]);
+        assert!(done.status.success(), "{done:?}");
+        let is_active = verb == "activate";
+        let mut answer = castellan.token(&pairs).await;
+        for _ in 0..50 {
+            // Until the server has heard of it.
+            if (answer.status == 200) == is_active {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answer = castellan.token(&pairs).await;
+        }
+        if !is_active {
+            let said = answer.json();
+            assert_eq!((answer.status, &said["error"]), (400, &json!("unauthorized_client")));
+            assert!(text(&said, "error_description").contains("no longer active"), "{said}");
+        }
+        assert_eq!(castellan.is_active(held, its).await, is_active);
+    }
+}
+
 #[tokio::test]
 async fn a_registration_is_not_replaced_by_one_of_a_machine_that_may_do_more() {
     let (_recorder, castellan) = stage("").await;

@@ -8,7 +8,12 @@ use castellan_issuer::{
     client_auth::ClientCredentials,
     error::OAuthError,
     machine::api_key::{KeyProof, KeyTerms, KeyTokens},
-    management::clients::{ClientList, DatabaseClients, Which},
+    management::{
+        clients::{ClientList, DatabaseClients, Which},
+        dynamic_clients::RegisteredList,
+        scim::ScimRequest,
+    },
+    managers::{Managers, ScopesManager},
     resources::search::{Sort, SortAttribute, SortOrder},
     sign_in::certificate::CertificateName,
     tokens::verified::Holder,
@@ -18,6 +23,7 @@ use serde_json::json;
 
 use crate::{
     harness::{Harness, generated, secret_of},
+    registering,
     rules::liveness::{cost, poll},
 };
 
@@ -237,6 +243,69 @@ async fn a_page_of_database_clients_costs_one_round_trip() {
         let page = page.unwrap();
         assert_eq!((page.clients.len(), page.total), (first, 40));
         assert_eq!(cost, ["page"]);
+    }
+}
+
+/// A page of registered clients costs two: one for its part of the index, and one for the clients on it.
+#[tokio::test]
+async fn a_page_of_registered_clients_costs_the_same_however_long_it_is() {
+    let harness = registering::harness().await;
+    for at in 0..40 {
+        let token = registering::token(&harness, "initial").await;
+        registering::register(&harness, &token, &format!("App {at:02}")).await.unwrap();
+    }
+    for (sort, expected) in [(None, ["page_by_name"])] {
+        for first in [1, 10, 40] {
+            let list = RegisteredList {
+                active_only: true,
+                template: None,
+                user_name: None,
+                sort,
+                first,
+                after: None,
+            };
+            let (page, cost) = verbs(&harness, harness.issuer.list_dynamic_clients(&list)).await;
+            assert_eq!(page.unwrap().clients.len(), first);
+            assert_eq!(cost, expected, "{first}");
+        }
+    }
+}
+
+/// A page of users or groups costs the same however long it is and however it is asked for.
+#[tokio::test]
+async fn a_page_over_scim_costs_the_same_however_long_it_is() {
+    let harness = Harness::new().await;
+    for at in 0..40 {
+        let name = format!("person-{at:02}");
+        let groups = json!([{"value": format!("crew-{at:02}")}]);
+        harness
+            .apply(json!({"resourceType": "User", "id": name, "userName": name, "groups": groups}))
+            .await;
+    }
+    let token = harness.ask("robot", &MACHINE).await.unwrap().access_token;
+    let caller = harness.issuer.verify_access(&token, Holder::Bearer).await.unwrap();
+    let scopes = ScopesManager { read: vec!["api:read".to_owned()], ..ScopesManager::default() };
+    let managers = Managers { scopes: Some(scopes), ..Managers::default() };
+    let permissions = harness.issuer.authorize_management(&caller, &managers).unwrap();
+    let caller = harness.issuer.scim_caller(&caller, &permissions, (&[], true)).await.unwrap();
+    for (path, parameter, expected) in [
+        ("Users", None, vec![]),
+        ("Users", Some(("filter", "userName sw \"person-\"")), vec![]),
+        ("Users", Some(("cursor", "")), vec![]),
+        ("Groups", None, vec![]),
+        ("Groups", Some(("filter", "displayName sw \"crew-\"")), vec![]),
+    ] as [(&str, Option<(&str, &str)>, Vec<&str>); 5]
+    {
+        for count in [1, 10, 40] {
+            let mut parameters = vec![("count".to_owned(), count.to_string())];
+            parameters.extend(parameter.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let request =
+                ScimRequest { path: vec![path.to_owned()], parameters, ..ScimRequest::default() };
+            let (answer, cost) = verbs(&harness, harness.issuer.scim(&caller, &request)).await;
+            let shown = answer.unwrap().body.unwrap();
+            assert_eq!(shown["Resources"].as_array().unwrap().len(), count, "{shown}");
+            assert_eq!(cost, expected, "{path} {parameter:?} {count}");
+        }
     }
 }
 

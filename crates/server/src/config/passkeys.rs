@@ -46,8 +46,10 @@ impl PasskeysConfig {
         let is_domain = host_of(&format!("https://{id}")).is_some_and(|read| read == id);
         let is_whole = id == "localhost" || id.contains('.');
         if !is_domain || !is_whole || !is_below(&host, &id) {
+            // What is no domain may be anything, and is not shown.
+            let shown = if is_domain { format!("{id:?} ") } else { String::new() };
             let text = format!(
-                "passkeys.rp_id: {id:?} must be {host:?}, the host of the issuer of site {:?}, or a \
+                "passkeys.rp_id: {shown}must be {host:?}, the host of the issuer of site {:?}, or a \
                  domain above it, such as \"example.org\" above \"id.example.org\"",
                 site.name
             );

@@ -57,14 +57,25 @@ impl Line {
                 line.add(name, &value.to_string());
             }
         });
-        line.close(event)
+        line.close(*event.metadata().level(), event.metadata().target())
     }
 
-    fn close(self, event: &Event<'_>) -> String {
+    /// The whole line of a warning in JSON, whether warnings are logged or not.
+    pub(super) fn warning(message: &str) -> String {
+        let line = Self {
+            style: Style::Json,
+            message: message.to_owned(),
+            fields: String::new(),
+            names: Vec::new(),
+            logged_by: None,
+        };
+        line.close(Level::WARN, module_path!())
+    }
+
+    fn close(self, level: Level, target: &str) -> String {
         let mut time = String::with_capacity(32);
         // It writes to memory.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-        let (level, target) = (*event.metadata().level(), event.metadata().target());
         let target = self.logged_by.as_deref().unwrap_or(target);
         let Self { message, fields, style, .. } = self;
         match style {

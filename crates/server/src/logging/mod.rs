@@ -111,7 +111,7 @@ pub(crate) fn is_json() -> bool {
 /// Says `warning` to whoever starts a server, at every level.
 pub(crate) fn warn(warning: &str) {
     if is_json() {
-        tracing::warn!("{warning}");
+        write(&Line::warning(warning));
     } else {
         eprintln!("WARNING: {warning}");
     }

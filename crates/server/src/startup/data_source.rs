@@ -15,7 +15,7 @@ use castellan_stores::{Migrate, OpenError, Opened, Surroundings};
 
 use crate::{
     config::{ConfigError, Loaded, SecretRef},
-    files,
+    files, logging,
 };
 
 /// Why there is nothing to keep records in.
@@ -128,8 +128,7 @@ pub(crate) async fn open(loaded: &Loaded, access: Access) -> Result<Data, DataEr
     let opened = open_store(loaded, url, access.migrate(loaded)).await?;
     let Opened { store, format_state, is_new, place } = opened;
     if is_new && access == Access::Begin {
-        // Not in the log, whose filter may leave it out.
-        eprintln!("{}", created(loaded, &place));
+        logging::warn(&created(loaded, &place));
     }
     if !format_state.is_finished() {
         tracing::info!(
@@ -146,7 +145,7 @@ fn created(loaded: &Loaded, place: &str) -> String {
     let key = database(loaded).filter(|_| loaded.config.data.master_key.is_none());
     let key = key.map(|path| format!(", with the master key {}", key_path(&path).display()));
     format!(
-        "WARNING: no data was found: created a new, empty data source at {place}{}. If your data \
+        "no data was found: created a new, empty data source at {place}{}. If your data \
          should be there, check data.url and that its disk is mounted. With `create = false` in \
          [data] none is created.",
         key.unwrap_or_default()

@@ -189,7 +189,7 @@ mod tests {
             ("ann:tiger@db.example:6543/auth?sslmode=require", "postgres://db.example:6543/auth"),
             ("ann:tiger@[::1]/auth", "postgres://[::1]:5432/auth"),
             (
-                "ann:tiger@/auth?host=/run/postgresql",
+                "/auth?host=/run/postgresql&user=ann&password=tiger",
                 "postgres:///auth (socket in /run/postgresql, port 5432)",
             ),
         ] {

@@ -46,7 +46,7 @@ impl Source {
         let one = match (&self.schema, guard) {
             (Some(place), guard) => {
                 let surface = self.read(place, guard.as_ref(), &loaded.roots).await?;
-                Subject { guard, place: place.clone(), surface }
+                Subject { guard, place: shown(place), surface }
             }
             (None, Some(guard)) => Subject::of(loaded, guard).await?,
             (None, None) => {
@@ -79,7 +79,7 @@ impl Source {
             let text = "the guard guards no GraphQL API; name an OpenAPI document";
             return Err(format!("{place}: {text}").into());
         }
-        Surface::build(place, &sdl_at(place, roots).await?, &settings(self, guard))
+        Surface::build(&shown(place), &sdl_at(place, roots).await?, &settings(self, guard))
     }
 
     /// An older schema of `subject`.
@@ -112,7 +112,7 @@ impl Subject {
         let file = guard.schema.as_ref().or(guard.openapi.as_ref());
         let place = match (file, &guard.upstream) {
             (Some(path), _) => path.display().to_string(),
-            (None, Some(url)) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            (None, Some(url)) => shown(url.as_str()),
             (None, None) => guard.name.clone(),
         };
         Ok(Self { guard: Some(guard), place, surface })
@@ -212,6 +212,14 @@ pub(super) fn as_url(place: &str) -> Option<url::Url> {
     url::Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
+/// `place` as it is shown: of a URL, user, password and query may be secrets.
+fn shown(place: &str) -> String {
+    as_url(place).map_or_else(
+        || place.to_owned(),
+        |url| format!("{}{}", url.origin().ascii_serialization(), url.path()),
+    )
+}
+
 async fn sdl_at(place: &str, roots: &TrustedRoots) -> Result<String, Failure> {
     Ok(match as_url(place) {
         Some(url) => fetch_sdl(&url, roots).await?,
@@ -250,11 +258,12 @@ async fn read_older(
     let sdl = sdl_at(place, roots).await?;
     // This naming reads every field.
     let plain = SchemaSettings { session: settings.session, ..plain() };
-    let plain = Surface::build(place, &sdl, &plain)?;
+    let place = shown(place);
+    let plain = Surface::build(&place, &sdl, &plain)?;
     let fields = plain.schema.entries().map(|(root, field, _)| super::place_of(root, field));
     let fields: Vec<String> = fields.collect();
     settings.overrides.retain(|field, _| fields.contains(field));
-    Surface::build(place, &sdl, &settings)
+    Surface::build(&place, &sdl, &settings)
 }
 
 impl Surface {

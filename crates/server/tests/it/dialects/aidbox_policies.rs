@@ -41,7 +41,9 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn begin() -> Self {
-        let castellan = Castellan::with_documents(&format!("{DOCUMENTS}{MORE}")).await;
+        let others = DOCUMENTS.split("---").filter(|document| !document.contains("id: portal"));
+        let others = others.collect::<Vec<_>>().join("---");
+        let castellan = Castellan::with_documents(&format!("{others}{MORE}")).await;
         let ann = token_of(&castellan, ("ann", "pw-ann"), "Castellan:User:Read").await;
         let root = token_of(&castellan, ("root", "pw-root"), "Castellan:*").await;
         Self { castellan, ann, root }

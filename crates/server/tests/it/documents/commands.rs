@@ -243,6 +243,12 @@ async fn the_commands_about_resources_work() {
     page.run("castellan apply -f people.yaml -f apps.yaml --dry-run");
     page.run("castellan apply -f people.yaml -f apps.yaml");
     page.run("castellan get Client webapp > webapp.yaml");
+    castellan.cli_with(
+        &["apply", "-f", "-"],
+        "{resourceType: Client, id: webapp, secret: s3cr3t-webapp, grant_types: [client_credentials]}",
+    );
+    let rotated = page.run("castellan client rotate-secret webapp --overlap-minutes 60");
+    assert!(rotated.contains("secret: "), "{rotated}");
     let secret = after(&page.run("castellan client add admin-api"), "secret: ").to_owned();
     page.filled("TOKEN=$(curl", &[("SECRET", &secret)], "");
     assert!(page.run("curl -s https://id.example.org/User/ada").contains("\"id\":\"ada\""));

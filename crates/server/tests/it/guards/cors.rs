@@ -61,15 +61,19 @@ async fn an_open_path_allows_the_headers_that_are_asked_for() {
     vary: Origin
     ");
     // And the request that the browser sends then brings them to the API.
-    let sent = ["traceparent", "apollographql-client-name", "x-apollo-operation-name"];
+    let sent = ["apollographql-client-name", "x-apollo-operation-name"];
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let ask = Ask::post(&castellan.at("/graphql")).json(&json!({"query": "{ open }"}));
-    let ask = ask.header("origin", "https://app.test");
+    let ask = ask.header("origin", "https://app.test").header("traceparent", trace);
     let answer = sent.iter().fold(ask, |ask, name| ask.header(name, "told")).send().await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let seen = recorder.seen().pop().unwrap();
     for name in sent {
         assert_eq!(seen.headers[name], "told", "{name}");
     }
+    // The trace goes on, with a span of Castellan's own.
+    let continued = seen.headers["traceparent"].to_str().unwrap();
+    assert!(continued.starts_with(&trace[..36]) && continued != trace, "{continued}");
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn case_48_a_document_that_does_not_read_shows_its_place_and_no_line() {
         let applied = castellan.cli_with(&["apply", "-f", "-"], body);
         let written = String::from_utf8(applied.stderr).unwrap();
         assert!(!applied.status.success(), "{written}");
-        assert!(written.contains("standard input: line "), "{written}");
+        assert!(written.contains("standard input, document 1 (line 1): line "), "{written}");
         assert!(!written.contains("hunter2"), "{written}");
     }
     std::fs::write(castellan.path("latin.yaml"), b"userName: z\npassword: hunter2\xe9\n").unwrap();

@@ -22,7 +22,7 @@ const COMMANDS: [&str; 5] =
 
 #[tokio::test]
 async fn a_reader_that_goes_away_ends_no_command_in_a_panic() {
-    let castellan = Castellan::start(Plan::default()).await;
+    let castellan = Castellan::with_ann().await;
     for command in COMMANDS {
         // Nobody reads, from the beginning.
         let output = shell(&castellan, &format!("\"$castellan\" {command} | true"));

@@ -1,8 +1,10 @@
 //! The real binary, started for a test and ended with it.
 
 use std::{
+    fs::Permissions,
     io::Write as _,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, OnceLock},
@@ -150,7 +152,9 @@ impl Castellan {
             && !plan.environment.iter().any(|(name, _)| is_set(name))
         {
             for (name, bytes) in prepared() {
-                std::fs::write(folder.path().join(name), bytes).unwrap();
+                let path = folder.path().join(name);
+                std::fs::write(&path, bytes).unwrap();
+                std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             }
         }
         logs::note_text(&config);

@@ -102,11 +102,8 @@ const WORDS: usize = 64;
 /// How everything looks that a name has in it as whole words: `Desk (official)` has `Desk` in it,
 /// `Helpdesk` has not.
 pub(crate) fn phrases(name: &str) -> HashSet<String> {
-    let words: Vec<String> = name
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter_map(look)
-        .take(WORDS)
-        .collect();
+    let words: Vec<String> =
+        name.split(|letter: char| !letter.is_alphanumeric()).filter_map(look).take(WORDS).collect();
     let mut found = HashSet::new();
     for start in 0..words.len() {
         let mut phrase = String::new();

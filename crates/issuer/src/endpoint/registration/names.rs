@@ -50,9 +50,8 @@ impl Wanted {
     }
 
     fn has_in_it(&self, other: &str) -> bool {
-        look(other).is_some_and(|other| {
-            self.looks.contains(&other) || self.phrases.contains(&other)
-        })
+        look(other)
+            .is_some_and(|other| self.looks.contains(&other) || self.phrases.contains(&other))
     }
 }
 

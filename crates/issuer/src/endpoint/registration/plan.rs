@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     Issuer,
-    records::{Client, registration::{look, names}},
+    records::{
+        Client,
+        registration::{look, names},
+    },
     resources::{ClientDocument, Resource as _, client_metadata},
     settings::registration::is_power,
 };

@@ -126,7 +126,8 @@ async fn a_newcomer_gets_from_an_api_to_production_by_the_tutorial() {
         "curl -s --cacert tls/ca.pem https://id.example.org/auth/token -u robot:{secret} -d grant_type=client_credentials"
     );
     // Until both nodes have heard of it.
-    let until = format!("for n in $(seq 50); do {ask} | grep -o invalid_client && break; sleep 0.1; done");
+    let until =
+        format!("for n in $(seq 50); do {ask} | grep -o invalid_client && break; sleep 0.1; done");
     assert!(newcomer.shell(&until).contains("invalid_client"));
     newcomer.shell("kill -TERM $(jobs -p); wait");
     newcomer.page.run("mkdir aside && mv castellan.db* aside/");

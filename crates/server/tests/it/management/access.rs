@@ -4,7 +4,8 @@ use http::Method;
 use serde_json::json;
 
 use super::support::{
-    ACCOUNTS, GRANTED, GROUPS, JOHNS, asked, asked_with, assert_refused, by_get, data, serving, token, token_at,
+    ACCOUNTS, GRANTED, GROUPS, JOHNS, asked, asked_with, assert_refused, by_get, data, serving,
+    token, token_at,
 };
 use crate::support::{castellan::Castellan, jose, wire::Ask};
 

@@ -184,7 +184,8 @@ async fn case_19_what_administrators_let_apps_do_is_revoked_by_administrators() 
     let castellan = serving(GROUPS, ROOTS).await;
     let scope = "accounts groups Castellan:*";
     let held = token_at(&castellan, "own", "root", scope).await;
-    let revoke = "mutation {revokeGrantedAuthorizationsByOwner(input: {username: \"root\"}) {success}}";
+    let revoke =
+        "mutation {revokeGrantedAuthorizationsByOwner(input: {username: \"root\"}) {success}}";
     let manager = token(&castellan, "admin").await;
     let answer = asked(&castellan, GRANTED, &manager, revoke).await;
     assert_eq!(answer.json()["errors"][0]["extensions"]["classification"], "access-denied");

@@ -122,7 +122,8 @@ async fn a_machine_ends_with_the_person_who_registered_it() {
         }
         if !is_active {
             let said = answer.json();
-            assert_eq!((answer.status, &said["error"]), (400, &json!("unauthorized_client")));
+            assert_eq!(answer.status, 400);
+            assert_eq!(said["error"], "unauthorized_client");
             assert!(text(&said, "error_description").contains("no longer active"), "{said}");
         }
         assert_eq!(castellan.is_active(held, its).await, is_active);

@@ -109,6 +109,13 @@ impl RuleList {
         self.rule(path).read || self.rules.iter().any(|(other, rule)| rule.read && is_below(other))
     }
 
+    /// Whether something may be written that may not be read. Of a password, nobody reads anything.
+    pub(super) fn writes_unseen(&self) -> bool {
+        let rules = self.rules.iter().filter(|(path, _)| *path != "password");
+        rules.into_iter().any(|(_, rule)| rule.write && !rule.read)
+            || (self.default_allow_write && !self.default_allow_read)
+    }
+
     /// Whether the attribute at `path` may be written.
     pub(super) fn may_write(&self, path: &str) -> bool {
         self.rule(path).write

@@ -232,8 +232,20 @@ impl Allowed<'_> {
     /// Whether the attribute at `path` may be read.
     #[must_use]
     pub fn may_read(&self, path: &str) -> bool {
+        let bare = path.strip_prefix("group.").unwrap_or(path);
+        let tells = bare == "meta.lastModified" || bare == "meta.version";
+        if tells && self.writes_unseen() {
+            return false;
+        }
         self.rules.is_none_or(|rules| rules.may_read(path))
             && self.own.is_none_or(|own| own.may_read(path))
+    }
+
+    /// Whether something may be written that may not be read. Whoever does so is not told whether that
+    /// changed anything: they would learn what was there.
+    pub(crate) fn writes_unseen(&self) -> bool {
+        self.rules.is_some_and(RuleList::writes_unseen)
+            || self.own.is_some_and(SelfServiceManager::writes_unseen)
     }
 
     /// Whether devices of `category` are shown, or are deleted; `None` stands for those of none.

@@ -102,6 +102,15 @@ impl SelfServiceManager {
             .is_none_or(|paths| paths.iter().any(|one| covers(one, path) || covers(path, one)))
     }
 
+    /// Whether something may be written that may not be read. Of a password, nobody reads anything.
+    pub(super) fn writes_unseen(&self) -> bool {
+        let Some(readable) = &self.readable else { return false };
+        let is_read = |path: &String| readable.iter().any(|one| covers(one, path));
+        self.updatable.as_ref().is_none_or(|updatable| {
+            updatable.iter().any(|path| path != "password" && !is_read(path))
+        })
+    }
+
     pub(super) fn may_write(&self, path: &str) -> bool {
         self.updatable.as_ref().is_none_or(|paths| paths.iter().any(|one| covers(one, path)))
     }

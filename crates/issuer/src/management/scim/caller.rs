@@ -135,8 +135,11 @@ pub(super) fn rule_path(kind: &Type, named: &Named) -> String {
     }
 }
 
-/// What rules call the member `name` of users, and everything below it.
+/// What rules call the member `name` of users and everything below it, or a part of it.
 fn paths_of(name: &str) -> Vec<String> {
+    if name.starts_with("name.") {
+        return vec![name.to_owned()];
+    }
     let extension = USER.extension.filter(|(urn, ..)| *urn == name);
     let (urn, attributes) = match extension {
         Some((urn, _, attributes)) => (Some(urn), attributes),

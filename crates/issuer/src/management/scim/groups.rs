@@ -171,7 +171,7 @@ impl Issuer {
         let selection = Query::selection_of(&GROUP, request)?;
         let answer = self.scim_shown_group(caller, id, &selection).await?;
         match &answer.version {
-            Some(version) if request.has(version) => Ok(ScimAnswer::empty(304).versioned(version)),
+            Some(version) if request.has(version) => Ok(ScimAnswer::not_modified(version)),
             _ => Ok(answer),
         }
     }
@@ -344,7 +344,7 @@ impl Issuer {
         let stored = self.group(id).await?.ok_or_else(ScimError::not_found)?;
         let Ok(allowed) = caller.allow(Operation::Read, None, &[]) else {
             let body = json!({"schemas": [GROUP.schema], "id": id});
-            return Ok(ScimAnswer::ok(body).versioned(&version(&stored, None)));
+            return Ok(ScimAnswer::ok(body));
         };
         let members = if selection.wants("members") && allowed.may_read("groups") {
             Some(self.scim_members(id).await?)
@@ -353,7 +353,7 @@ impl Issuer {
         };
         let group = shown(&self.scim_base(), &stored, members.as_deref());
         let version = version(&stored, members.as_deref());
-        Ok(ScimAnswer::ok(selection.of(&GROUP, &allowed, group)).versioned(&version))
+        Ok(ScimAnswer::ok(selection.of(&GROUP, &allowed, group)).versioned(&allowed, &version))
     }
 }
 

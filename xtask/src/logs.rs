@@ -21,17 +21,59 @@ const MESSAGES: &str = "castellan::message";
 /// How many problems are shown.
 const SHOWN: usize = 20;
 
+/// The logs that tests of the server collect.
+pub struct Logs(Result<PathBuf, String>);
+
+impl Logs {
+    /// What is collected from now on, in an empty folder.
+    pub fn collected() -> Self {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-logs");
+        let _ = fs::remove_dir_all(&target);
+        let made = fs::create_dir_all(&target).and_then(|()| target.canonicalize());
+        Self(made.map_err(|error| format!("{}: {error}", target.display())))
+    }
+
+    /// Tells `tests` where to collect them.
+    pub fn describe(&self, tests: &mut Command) {
+        if let Ok(folder) = &self.0 {
+            tests.env(FOLDER, folder);
+        }
+    }
+
+    /// Looks through what was collected.
+    pub fn check(&self) -> Outcome {
+        let folder = match &self.0 {
+            Ok(folder) => folder,
+            Err(why) => return Outcome::Failed(why.clone()),
+        };
+        let (mut lines, mut secrets) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let text = fs::read(entry.path()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let is_log = entry.path().extension().is_some_and(|kind| kind == "jsonl");
+            let to = if is_log { &mut lines } else { &mut secrets };
+            to.extend(text.lines().map(ToOwned::to_owned));
+        }
+        let problems = problems(&lines, &secrets);
+        for problem in problems.iter().take(SHOWN) {
+            println!("{problem}");
+        }
+        println!("{} lines, {} secrets", lines.len(), secrets.len());
+        match (lines.is_empty() || secrets.is_empty(), problems.len()) {
+            (true, _) => Outcome::Failed("nothing was collected".to_owned()),
+            (false, 0) => Outcome::Passed,
+            (false, count) => {
+                Outcome::Failed(format!("{count} lines are no JSON, or hold a secret"))
+            }
+        }
+    }
+}
+
 /// Runs the black-box suite with logs on, or those of its tests whose names contain `name`, and looks
 /// through them.
 pub fn test(name: Option<&str>) -> Report {
     let mut report = Report::default();
-    let folder = match fresh_folder() {
-        Ok(folder) => folder,
-        Err(why) => {
-            report.run("logs", || Outcome::Failed(why));
-            return report;
-        }
-    };
+    let logs = Logs::collected();
     report.run("tests with logs", || {
         let mut tests = Command::new("cargo");
         tests.args([
@@ -45,40 +87,11 @@ pub fn test(name: Option<&str>) -> Report {
             "--",
         ]);
         tests.args(["--skip", "postgres", "--skip", "mongodb", "--skip", "dynamodb"]);
-        run(tests.args(name).env(FOLDER, &folder))
+        logs.describe(&mut tests);
+        run(tests.args(name))
     });
-    report.run("logs", || check(&folder));
+    report.run("logs of these tests", || logs.check());
     report
-}
-
-/// The empty folder that logs are collected in.
-fn fresh_folder() -> Result<PathBuf, String> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-logs");
-    let _ = fs::remove_dir_all(&target);
-    fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
-    target.canonicalize().map_err(|error| format!("{}: {error}", target.display()))
-}
-
-/// Looks through what is in `folder`.
-fn check(folder: &Path) -> Outcome {
-    let (mut lines, mut secrets) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let text = fs::read(entry.path()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let is_log = entry.path().extension().is_some_and(|kind| kind == "jsonl");
-        let to = if is_log { &mut lines } else { &mut secrets };
-        to.extend(text.lines().map(ToOwned::to_owned));
-    }
-    let problems = problems(&lines, &secrets);
-    for problem in problems.iter().take(SHOWN) {
-        println!("{problem}");
-    }
-    println!("{} lines, {} secrets", lines.len(), secrets.len());
-    match (lines.is_empty() || secrets.is_empty(), problems.len()) {
-        (true, _) => Outcome::Failed("nothing was collected".to_owned()),
-        (false, 0) => Outcome::Passed,
-        (false, count) => Outcome::Failed(format!("{count} lines are no JSON, or hold a secret")),
-    }
 }
 
 fn problems(lines: &[String], secrets: &[String]) -> Vec<String> {

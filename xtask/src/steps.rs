@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{dependencies, links, node, python, servers::Servers};
+use crate::{dependencies, links, logs::Logs, node, python, servers::Servers};
 
 /// How a step ended.
 pub enum Outcome {
@@ -29,12 +29,15 @@ pub fn test() -> Report {
     quick(&mut report);
     report.run("docs", docs);
     let servers = Servers::start();
+    let logs = Logs::collected();
     report.run("tests", || {
         let mut tests = Command::new("cargo");
         tests.args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast", "--"]);
         servers.describe(&mut tests);
+        logs.describe(&mut tests);
         run(&mut tests)
     });
+    report.run("logs of these tests", || logs.check());
     for (name, why) in &servers.missing {
         let why = format!("{} tests: {why}", count(name));
         report.run(&format!("tests on {name}"), || Outcome::NotRun(why));

@@ -69,7 +69,7 @@ impl Line {
             names: Vec::new(),
             logged_by: None,
         };
-        line.close(Level::WARN, module_path!())
+        line.close(Level::WARN, env!("CARGO_CRATE_NAME"))
     }
 
     fn close(self, level: Level, target: &str) -> String {

@@ -26,6 +26,7 @@ async fn stage() -> (Recorder, Castellan) {
             recorder.url
         ),
         files: vec![("api.graphql", "type Query { self: Query secret: String }".to_owned())],
+        reads_log: true,
         ..Plan::default()
     })
     .await;

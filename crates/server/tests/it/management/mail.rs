@@ -88,6 +88,7 @@ async fn to_try_things_out_messages_are_written_to_a_file_that_only_its_owner_re
     let castellan = Castellan::start(Plan {
         config: format!("{GROUPS}{mail}"),
         documents: format!("{PEOPLE}{JOHNS}"),
+        reads_log: true,
         ..Plan::default()
     })
     .await;

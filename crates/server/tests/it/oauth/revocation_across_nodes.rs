@@ -58,9 +58,7 @@ impl Nodes {
             ],
             files: vec![("api.graphql", schema.to_owned())],
             issuer: Some(issuer.clone()),
-            file_handles: None,
-            fresh: false,
-            server: "",
+            ..Plan::default()
         };
         let one = Castellan::start(plan(TOOL)).await;
         let admin = service_token(&one, "tool").await;

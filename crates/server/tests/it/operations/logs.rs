@@ -51,6 +51,7 @@ async fn stage(format: &str, level: &str) -> (Recorder, Castellan) {
                 .to_string(),
             ),
         ],
+        reads_log: format == "text",
         ..Plan::default()
     })
     .await;

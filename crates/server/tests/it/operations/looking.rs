@@ -201,7 +201,7 @@ fn at(database: &OwnPostgres) -> String {
 
 #[tokio::test]
 async fn a_server_says_that_it_made_a_database_and_makes_none_where_it_may_not() {
-    let made = Castellan::start(Plan { fresh: true, ..Plan::default() }).await;
+    let made = Castellan::start(Plan { fresh: true, reads_log: true, ..Plan::default() }).await;
     let stderr = fs::read_to_string(made.path("stderr")).unwrap();
     let lines: Vec<_> = stderr.lines().filter(|line| line.contains("no data was found")).collect();
     let [line] = &lines[..] else { panic!("{stderr}") };

@@ -25,7 +25,23 @@ pub struct Castellan {
     pub url: String,
     pub folder: TempDir,
     environment: Vec<(String, String)>,
+    how: Started,
+}
+
+/// How a server is started, besides what its environment says.
+#[derive(Clone, Copy)]
+struct Started {
     file_handles: Option<u32>,
+    /// What it is told about its log, where that is collected.
+    log: &'static [(&'static str, &'static str)],
+}
+
+impl Started {
+    fn collect(self, folder: &TempDir) {
+        if !self.log.is_empty() {
+            logs::collect(folder.path());
+        }
+    }
 }
 
 /// The sample API, alone.
@@ -95,6 +111,8 @@ pub struct Plan {
     pub fresh: bool,
     /// How many file handles it may have; as many as this process without it.
     pub file_handles: Option<u32>,
+    /// The test reads what it logs, which is in the form and at the level that the test asks for.
+    pub reads_log: bool,
 }
 
 impl Castellan {
@@ -118,14 +136,14 @@ impl Castellan {
 
     /// A server that does not start: its command line is there all the same.
     pub fn refused(plan: Plan) -> Self {
-        let mut castellan = Self::begin(plan);
+        let mut castellan = Self::begin(Plan { reads_log: true, ..plan });
         assert!(!castellan.server.wait().unwrap().success());
         castellan
     }
 
     /// What a server says that does not start.
     pub async fn refuses(plan: Plan) -> String {
-        let mut castellan = Self::begin(plan);
+        let mut castellan = Self::begin(Plan { reads_log: true, ..plan });
         for _ in 0..400 {
             if let Some(status) = castellan.server.try_wait().unwrap() {
                 assert!(!status.success(), "it ended as if all were well");
@@ -179,9 +197,12 @@ impl Castellan {
             let applied = run(&environment, &folder, &["apply", "-f", "-"], &plan.documents);
             assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         }
-        let file_handles = plan.file_handles;
-        let server = serve(&environment, &folder, file_handles);
-        Self { server, url, folder, environment, file_handles }
+        let how = Started {
+            file_handles: plan.file_handles,
+            log: if plan.reads_log { &[] } else { logs::variables() },
+        };
+        let server = serve(&environment, &folder, how);
+        Self { server, url, folder, environment, how }
     }
 
     /// Sets a variable of the environment for the next start.
@@ -193,7 +214,7 @@ impl Castellan {
     /// Ends the process as a power cut would, and starts it again on the same data.
     pub async fn restart(&mut self) {
         end(&mut self.server);
-        self.server = serve(&self.environment, &self.folder, self.file_handles);
+        self.server = serve(&self.environment, &self.folder, self.how);
         self.until_ready().await;
     }
 
@@ -205,7 +226,7 @@ impl Castellan {
     /// The same, and waits only until it answers, ready or not.
     pub async fn restart_unready(&mut self) {
         end(&mut self.server);
-        self.server = serve(&self.environment, &self.folder, self.file_handles);
+        self.server = serve(&self.environment, &self.folder, self.how);
         for _ in 0..1_600 {
             if Ask::get(&self.at("/healthz")).try_send().await.is_some() {
                 return;
@@ -342,7 +363,7 @@ impl Castellan {
 impl Drop for Castellan {
     fn drop(&mut self) {
         end(&mut self.server);
-        logs::collect(self.folder.path());
+        self.how.collect(&self.folder);
     }
 }
 
@@ -386,15 +407,15 @@ pub fn end(server: &mut Child) {
     let _ = server.wait();
 }
 
-fn serve(environment: &[(String, String)], folder: &TempDir, handles: Option<u32>) -> Child {
-    logs::collect(folder.path());
+fn serve(environment: &[(String, String)], folder: &TempDir, how: Started) -> Child {
+    how.collect(folder);
     let [stdout, stderr] =
         ["stdout", "stderr"].map(|name| std::fs::File::create(folder.path().join(name)).unwrap());
     // What a test asks for goes before what is asked for all of them.
-    let all = logs::variables().iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let all = how.log.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     let environment: Vec<(String, String)> = all.chain(environment.iter().cloned()).collect();
     let mut command = command(&environment);
-    if let Some(handles) = handles {
+    if let Some(handles) = how.file_handles {
         // The shell sets its own limit, which is the server's once it has made way for it.
         command = Command::new("/bin/sh");
         command.env_clear().env("CASTELLAN_LOG", "warn").envs(environment);

@@ -53,7 +53,7 @@ use crate::{
 
 pub use access_policy::AccessPolicyDocument;
 pub(crate) use apply::planned;
-pub use apply::{Applied, ApplyError, Mode};
+pub use apply::{Applied, ApplyError, Mode, WriteOptions};
 pub use audit_event::AuditEventDocument;
 pub use auth_config::AuthConfigDocument;
 pub use bucket::BucketDocument;
@@ -74,7 +74,7 @@ pub(crate) use kind::{described, version_of};
 pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use plan::Plan;
-pub use resource::{Facts, Problem, Resource};
+pub use resource::{Facts, Problem, ReadDocument, Resource};
 pub use role::RoleDocument;
 pub use scope::ScopeDocument;
 pub use session::SessionDocument;

@@ -12,7 +12,8 @@ pub(crate) fn check(
     document: &ClientDocument,
     asked: &AskedGrants,
     grants: &Grants,
-    (has_secret, profile): (bool, TokenProfile),
+    has_secret: bool,
+    profile: TokenProfile,
 ) -> Result<(), Problem> {
     let wrong = |text: String| Err(Problem::Text(text));
     if let Some(only) = asked.without_people()

@@ -1,6 +1,6 @@
 //! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
-mod decidim;
+mod contract;
 pub(crate) mod details;
 mod effect_check;
 pub(crate) mod grant_types;
@@ -249,7 +249,7 @@ impl Resource for ClientDocument {
         }
         self.check_algorithms()?;
         effect_check::check(&self, &asked, &grants, has_secret, profile)?;
-        self.check_dialect(profile, (&asked, &redirect_uris))?;
+        self.check_contract(profile, &asked, &redirect_uris)?;
         let client = Client {
             backchannel_logout: logout::back(&self)?,
             frontchannel_logout: logout::front(&self, &redirect_uris)?,

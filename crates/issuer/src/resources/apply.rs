@@ -11,6 +11,7 @@ use super::{
     kind::{described, version_of},
     reference::as_native,
     unique_names::Names,
+    write_options::{Mode, WriteOptions},
 };
 use crate::{
     Issuer,
@@ -104,36 +105,6 @@ impl Applied {
     #[must_use]
     pub fn changed(&self) -> bool {
         self.secret_changed || self.before.as_ref() != Some(&self.after)
-    }
-}
-
-/// Whether to write, or only to say what would be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Write.
-    Write,
-    /// Say what would be written.
-    DryRun,
-}
-
-/// How a resource is to be written.
-#[derive(Clone, Copy, Debug)]
-pub struct WriteOptions<'a> {
-    /// Whether to write at all.
-    pub mode: Mode,
-    /// What must hold of the resource as it is.
-    pub preconditions: &'a [Precondition],
-}
-
-impl<'a> WriteOptions<'a> {
-    /// To be written if `preconditions` hold.
-    pub(crate) const fn write_if(preconditions: &'a [Precondition]) -> Self {
-        Self { mode: Mode::Write, preconditions }
-    }
-
-    /// To be checked only, together with `preconditions`.
-    pub(crate) const fn check_if(preconditions: &'a [Precondition]) -> Self {
-        Self { mode: Mode::DryRun, preconditions }
     }
 }
 
